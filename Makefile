@@ -1,0 +1,41 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dev demo test check format lock schemas
+
+help:    ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 12
+
+setup: $(VENV)/.ready    ## create .venv with everything in it (quick the second time)
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Fairpool needs Python 3.11 or newer; '$(PYTHON)' is older. Try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "could not make .venv; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing what requirements.lock names into .venv (log: $(VENV)/install.log)"
+	@$(BIN)/python -m pip install --require-hashes -r requirements.lock >$(VENV)/install.log 2>&1 \
+	  && $(BIN)/python -m pip install --no-deps --no-build-isolation -e . >>$(VENV)/install.log 2>&1 \
+	  || { tail -n 25 $(VENV)/install.log >&2; echo "the install failed; whole log: $(VENV)/install.log" >&2; exit 1; }
+	@touch $@
+
+dev: setup    ## start the whole stack on this machine (Ctrl-C stops it)
+	@$(BIN)/fairpool dev
+
+demo: setup    ## play the whole story on a stack of its own, check its promises, leave nothing running
+	@$(BIN)/fairpool demo --own-stack
+
+test: setup    ## unit, handler, port, contract, architecture, integration and end-to-end tests
+	@$(BIN)/python -m pytest
+
+check: setup    ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: setup    ## let ruff lay out the code
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+schemas: setup    ## write the JSON schemas of all events again (review the difference)
+	@$(BIN)/python -m shared.contracts.schema_files
+
+lock: setup    ## write requirements.lock again from pyproject.toml (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --extra local --extra dev pyproject.toml -o requirements.lock

@@ -1,0 +1,111 @@
+"""Reads what a running stack holds: every record of every topic, every mail of the catcher, every log."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from deploy.checks.history import Versioned
+from shared.contracts.base import Event
+from shared.contracts.topics import ALL_TOPICS, Topic
+from shared.messaging.envelope import Received, Record, Undecodable, decode
+
+_READ_WITHIN = 60.0
+_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtMail:
+    """A mail as the catcher lists it; `created` is real time."""
+
+    id: str
+    address: str
+    subject: str
+    created: datetime
+
+
+async def read_topics(kafka: str, topics: Sequence[Topic] = ALL_TOPICS) -> list[Record]:
+    """Every record of these topics up to the high watermark of now, each partition in its order."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka.split(","),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,
+    )
+    await consumer.start()
+    try:
+        async with asyncio.timeout(_READ_WITHIN):
+            return await _read_to_end(consumer, topics)
+    finally:
+        await consumer.stop()
+
+
+async def _read_to_end(consumer: Any, topics: Sequence[Topic]) -> list[Record]:  # noqa: ANN401 - aiokafka has no types
+    partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
+    consumer.assign(partitions)
+    await consumer.seek_to_beginning(*partitions)
+    found: list[Record] = []
+    while True:
+        fetched = await consumer.getmany(timeout_ms=100, max_records=5000)
+        found += [
+            Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers))
+            for batch in fetched.values()
+            for raw in batch
+        ]
+        # The high watermark came with a fetch of ours, so it is no older than the call; `end_offsets` is wrong on Tansu.
+        ends = {partition: consumer.highwater(partition) for partition in partitions}
+        if all([end is not None and await consumer.position(key) >= end for key, end in ends.items()]):
+            return found
+
+
+def events(records: Sequence[Record]) -> tuple[list[Received[Event]], list[str]]:
+    """What the records say, and the positions of those that say nothing readable (a dead letter is one)."""
+    decoded = [decode(record) for record in records if record.value is not None]
+    bad = [f"{item.record.position} {item.reason}" for item in decoded if isinstance(item, Undecodable)]
+    return [item for item in decoded if not isinstance(item, Undecodable)], bad
+
+
+def versioned(received: Sequence[Received[Event]]) -> list[Versioned]:
+    """The records whose events carry a version, by what the version is of."""
+    found = []
+    for item in received:
+        version = getattr(item.event, "version", None)
+        if isinstance(version, int):
+            subject = str(getattr(item.event, "outreach", item.event.key))
+            found.append(Versioned(item.record.topic, subject, version, item.id, item.record.value or b""))
+    return found
+
+
+async def list_mails(client: httpx.AsyncClient, url: str, *, known: int = 0) -> list[CaughtMail]:
+    """The mails beyond the first `known`, in order of arrival; one request unless very many are new."""
+    limit = _PAGE
+    while True:
+        answer = await client.get(f"{url}/api/v1/messages", params={"limit": limit})
+        answer.raise_for_status()
+        page = answer.json()
+        fresh = page["total"] - known
+        if fresh <= len(page["messages"]):
+            return [_mail(item) for item in page["messages"][: max(0, fresh)]][::-1]
+        limit = fresh + _PAGE
+
+
+def _mail(item: dict[str, Any]) -> CaughtMail:
+    return CaughtMail(
+        item["ID"], item["To"][0]["Address"].lower(), item["Subject"], datetime.fromisoformat(item["Created"])
+    )
+
+
+def scannable(record: Record) -> bytes:
+    """Key, headers and value of a record, apart from one another."""
+    headers = [part for name, raw in record.headers for part in (name.encode(), raw)]
+    return b"\x00".join((record.key or b"", *headers, record.value or b""))
+
+
+def logs(folder: Path) -> dict[str, bytes]:
+    """Every log of a stack, whole."""
+    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

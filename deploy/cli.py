@@ -1,0 +1,21 @@
+"""`fairpool`: the one command line."""
+
+import typer
+
+from deploy.commands import dev, stack, tenants, topics
+
+app = typer.Typer(
+    help="Fairpool: a talent pool that candidates can trust. `fairpool dev` starts everything on this machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(dev.app, name="dev")
+app.command()(stack.status)
+app.command()(stack.down)
+app.add_typer(tenants.app, name="tenants")
+app.add_typer(topics.app, name="topics")
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    app()

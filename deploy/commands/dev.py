@@ -1,0 +1,146 @@
+"""`fairpool dev`: the whole stack on this machine, and its clock."""
+
+import asyncio
+import time
+from datetime import UTC
+from typing import Annotated
+
+import typer
+
+from deploy.commands.terminal import HomeOption, Progress, fails_plainly, out, table, warn
+from deploy.local import clockfile, devfile, launch, stack, state
+from deploy.local.broker import Broker
+from deploy.local.devfile import DevFile
+from deploy.local.errors import NotRunningError
+from deploy.local.home import Home
+from deploy.local.ports import BASE_ENVIRONMENT, Ports
+
+_LOOK_SECONDS = 0.2
+
+app = typer.Typer(
+    help="""Start the whole stack on this machine: Kafka, PostgreSQL, Redis, mail catcher and all services.
+
+    Exit codes: 0 stopped as asked or, with --detach, ready · 1 other error · 2 wrong usage · 3 a port is taken ·
+    4 already running · 5 a part did not start · 6 a part keeps crashing · 7 the embedded broker was lost · 8 not running.""",
+    invoke_without_command=True,
+)
+clock = typer.Typer(help="Move the clock of a running local stack; real time plus an offset.", no_args_is_help=True)
+app.add_typer(clock, name="clock")
+
+
+@app.callback()
+@fails_plainly
+def dev(
+    context: typer.Context,
+    *,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return as soon as all is ready; stop with `fairpool down`.")
+    ] = False,
+    broker: Annotated[Broker, typer.Option(help="Which broker to start.")] = Broker.EMBEDDED,
+    port_base: Annotated[
+        int | None, typer.Option(metavar="N", help=f"Move all ports to N+1, N+2 and so on (or {BASE_ENVIRONMENT}).")
+    ] = None,
+    free_ports: Annotated[bool, typer.Option("--free-ports", help="Take any free ports.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Start the stack, unless a subcommand was named."""
+    if context.invoked_subcommand is not None:
+        return
+    options = stack.Options(home=Home.at(home).root, ports=Ports.chosen(base=port_base, free=free_ports), broker=broker)
+    began = time.monotonic()
+    if detach:
+        _in_background(options, began)
+    else:
+        asyncio.run(_in_foreground(options, began))
+
+
+@clock.command()
+@fails_plainly
+def at(
+    moment: Annotated[str, typer.Argument(help="A time such as 2026-11-23T15:00:00Z.")], home: HomeOption = None
+) -> None:
+    """Let the stack's clock go on from a moment."""
+    path = _clock_of_running(home)
+    clockfile.set_to(path.clock_file, clockfile.parse_moment(moment))
+    _show(path)
+
+
+@clock.command()
+@fails_plainly
+def advance(
+    span: Annotated[str, typer.Argument(help="A span such as 26h, 90m or 1d12h.")], home: HomeOption = None
+) -> None:
+    """Move the stack's clock forward."""
+    path = _clock_of_running(home)
+    clockfile.advance(path.clock_file, clockfile.parse_span(span))
+    _show(path)
+
+
+@clock.command()
+@fails_plainly
+def show(home: HomeOption = None) -> None:
+    """Print the time as the stack sees it."""
+    _show(_clock_of_running(home))
+
+
+def _clock_of_running(home: HomeOption) -> Home:
+    found = Home.at(home)
+    if launch.running(found) is None:
+        raise NotRunningError(f"expected a running stack in {found.root}, found none. Start one with `fairpool dev`.")
+    return found
+
+
+def _show(home: Home) -> None:
+    out.print(f"{clockfile.now(home.clock_file).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _in_background(options: stack.Options, began: float) -> None:
+    home, progress = Home(options.home), Progress()
+    try:
+        started = launch.start(options, progress.show)
+    finally:
+        progress.end()
+    for line in started.said:
+        warn(line)
+    _welcome(home, devfile.load(home.dev_file), began, stop="fairpool down")
+
+
+async def _in_foreground(options: stack.Options, began: float) -> None:
+    home, progress = Home(options.home), Progress()
+
+    def ready(dev: DevFile | None) -> None:
+        progress.end()
+        watching.cancel()
+        if dev is not None:
+            _welcome(home, dev, began, stop="Ctrl-C")
+
+    watching = asyncio.create_task(_watch_start(home, progress))
+    try:
+        await stack.run(options, warn, ready)
+    finally:
+        watching.cancel()
+        progress.end()
+    out.print("stopped")
+
+
+async def _watch_start(home: Home, progress: Progress) -> None:
+    while True:
+        if found := state.read(home):
+            progress.show(found)
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _welcome(home: Home, dev: DevFile, began: float, *, stop: str) -> None:
+    employer = dev.employers[0]
+    rows = [
+        (f"ready in {time.monotonic() - began:.1f} s", f"stop with {stop}; state: fairpool status; logs: {home.logs}"),
+        ("join page", f"{dev.services.signup}/join"),
+        ("caught mails", dev.mail or "sent to the relay that FAIRPOOL_SMTP names"),
+        ("API pages", " ".join(f"{url}/docs" for url in dev.services.model_dump().values())),
+        ("keys, addresses", str(home.dev_file)),
+        (
+            "try",
+            f"curl -H 'Authorization: Bearer {employer.key}' '{dev.services.pool_matching}/v1/occupations?q=nurse'",
+        ),
+    ]
+    out.print(table(rows))

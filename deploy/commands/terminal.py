@@ -1,0 +1,88 @@
+"""How commands speak: results on standard output, the rest on standard error, errors with their exit code."""
+
+import functools
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.status import Status
+
+from deploy.local.errors import StackError
+from deploy.local.state import Phase, StackState
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", metavar="DIR", help="Where the stack keeps everything (FAIRPOOL_HOME, else .fairpool)."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+out = Console(highlight=False, soft_wrap=True, markup=False)
+err = Console(highlight=False, soft_wrap=True, markup=False, stderr=True)
+
+_QUIET_SECONDS = 2.0
+
+
+def fails_plainly(command: Callable[P, R]) -> Callable[P, R]:
+    """A StackError becomes its sentence on standard error and its exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except StackError as error:
+            err.print(f"error: {error}")
+            sys.exit(error.exit_code)
+
+    return wrapped
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Aligned columns, two spaces between them."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def warn(text: str) -> None:
+    """Say what the person should notice."""
+    err.print(text, style="bold yellow")
+
+
+class Progress:
+    """Says what a start is waiting for, once it takes longer than two seconds."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._said = ""
+        self._status: Status | None = None
+
+    def show(self, state: StackState) -> None:
+        """Call often; a terminal sees one changing line, a log one line per change."""
+        if state.phase is not Phase.STARTING or time.monotonic() - self._began < _QUIET_SECONDS:
+            return
+        waiting = ", ".join(state.waiting_for())
+        text = f"starting: waiting for {waiting}" if waiting else "starting: topics, databases, demo tenants"
+        if text == self._said:
+            return
+        self._said = text
+        if not err.is_terminal:
+            err.print(text)
+        elif self._status is None:
+            self._status = err.status(text)
+            self._status.start()
+        else:
+            self._status.update(text)
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None

@@ -1,0 +1,49 @@
+"""The list of steps that grows while the demo works: a spinner on a terminal, lines in a log."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.status import Status
+
+
+@dataclass(slots=True)
+class Step:
+    """The step that runs now."""
+
+    title: str
+    console: Console
+    status: Status | None
+    result: str = ""
+
+    def say(self, text: str) -> None:
+        """How far it is."""
+        self.result = text
+        if self.status is not None:
+            self.status.update(f"{self.title}: {text}")
+
+
+@dataclass(slots=True)
+class Steps:
+    """Shows each step while it runs and keeps a line of it when it is over."""
+
+    console: Console
+    began: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """One step; a tick and its time when the block ends, a cross when it raises."""
+        status = self.console.status(title) if self.console.is_terminal else None
+        step, began, mark = Step(title, self.console, status), time.monotonic(), "✗"
+        if status is not None:
+            status.start()
+        try:
+            yield step
+            mark = "✓"
+        finally:
+            if status is not None:
+                status.stop()
+            told = f"{title}: {step.result}" if step.result else title
+            self.console.print(f"{mark} {told}  [dim]{time.monotonic() - began:.1f} s[/dim]")

@@ -1,0 +1,154 @@
+"""Keeps an eye on a running stack: the mail catcher, and the topics that tell how far everything is."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from deploy.checks.collect import CaughtMail, list_mails
+from deploy.demo.client import Client
+from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.outreach_gateway import OutreachDecidedV1, OutreachRequestedV1
+from shared.contracts.pool_matching import MembershipsChangedV1
+from shared.contracts.signup import OutreachOutcomeReportedV1
+from shared.contracts.topics import CONSENT_STATE, MEMBERSHIPS, OUTREACH_DECISIONS, OUTREACH_OUTCOMES, OUTREACH_REQUESTS
+from shared.messaging.envelope import Received
+from shared.messaging.follower import Follower, Positions
+
+_LOOK_SECONDS = 0.1
+_REFERENCE = re.compile(r"\(ref ([0-9A-Z]{12})\)")
+_FOLLOWED = (OUTREACH_REQUESTS, OUTREACH_DECISIONS, OUTREACH_OUTCOMES, CONSENT_STATE, MEMBERSHIPS)
+
+
+class TooSlowError(Exception):
+    """Something that should have happened did not in time."""
+
+
+@dataclass(slots=True)
+class MailWatch:
+    """The mails of the catcher as they come."""
+
+    client: Client
+    mails: list[CaughtMail] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Look for new mails until cancelled."""
+        while True:
+            self.mails += await list_mails(self.client.http, self.client.dev.mail, known=len(self.mails))
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def to(self, address: str) -> list[CaughtMail]:
+        """What one person got."""
+        return [mail for mail in self.mails if mail.address == address]
+
+    def references(self) -> dict[str, CaughtMail]:
+        """The first mail that carries each reference of ours in its subject."""
+        found: dict[str, CaughtMail] = {}
+        for mail in self.mails:
+            if (reference := reference_in(mail.subject)) is not None:
+                found.setdefault(reference, mail)
+        return found
+
+
+@dataclass(slots=True)
+class TopicWatch:
+    """What the topics say of outreach, consent and membership so far: the highest version of each."""
+
+    first: dict[str, OutreachDecidedV1] = field(default_factory=dict)
+    decided: dict[str, OutreachDecidedV1] = field(default_factory=dict)
+    outcome: dict[str, OutreachOutcomeReportedV1] = field(default_factory=dict)
+    candidate: dict[str, str] = field(default_factory=dict)
+    consent: dict[str, ConsentChangedV1] = field(default_factory=dict)
+    membership: dict[str, MembershipsChangedV1] = field(default_factory=dict)
+
+    async def apply(self, received: Sequence[Received[Event]], _: Positions) -> None:
+        """Take in what was fetched."""
+        for item in received:
+            self._note(item.event)
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case OutreachRequestedV1():
+                self.candidate[event.outreach] = event.candidate
+            case OutreachDecidedV1():
+                self.first.setdefault(event.outreach, event)
+                if (known := self.decided.get(event.outreach)) is None or event.version > known.version:
+                    self.decided[event.outreach] = event
+            case OutreachOutcomeReportedV1():
+                known_outcome = self.outcome.get(event.outreach)
+                if known_outcome is None or event.decision_version >= known_outcome.decision_version:
+                    self.outcome[event.outreach] = event
+            case ConsentChangedV1():
+                if (state := self.consent.get(event.candidate)) is None or event.version > state.version:
+                    self.consent[event.candidate] = event
+            case MembershipsChangedV1():
+                if (pools := self.membership.get(event.candidate)) is None or event.version > pools.version:
+                    self.membership[event.candidate] = event
+            case _:
+                pass
+
+    def is_settled(self, outreach: str) -> bool:
+        """Whether nothing more happens to it before its slot comes: decided and, if admitted, with an outcome."""
+        decision = self.decided.get(outreach)
+        if decision is None:
+            return False
+        outcome = self.outcome.get(outreach)
+        if decision.outcome == "admitted":
+            return outcome is not None and outcome.decision_version == decision.version and outcome.outcome != "returned"
+        return True
+
+
+@asynccontextmanager
+async def watch(client: Client) -> AsyncIterator[tuple[MailWatch, TopicWatch]]:
+    """Both watches, running."""
+    mails, topics = MailWatch(client), TopicWatch()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_running(mails.run))
+        for topic in _FOLLOWED:
+            follower = Follower(client.dev.kafka.split(","), topic, topics.apply, client_id="fairpool-demo")
+            await follower.start()
+            stack.push_async_callback(follower.stop)
+            await stack.enter_async_context(_running(follower.run))
+        yield mails, topics
+
+
+async def until(
+    condition: Callable[[], bool], what: Callable[[], str], *, within: timedelta, quietly: bool = False
+) -> bool:
+    """Return as soon as the condition holds; TooSlowError (or, quietly, False) when it did not in time."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + within.total_seconds()
+    while not condition():
+        if loop.time() > end:
+            if quietly:
+                return False
+            raise TooSlowError(f"expected within {within.total_seconds():g} s: {what()}")
+        await asyncio.sleep(_LOOK_SECONDS / 2)
+    return True
+
+
+def reference_in(subject: str) -> str | None:
+    """The reference that the demo's employers put into a subject."""
+    found = _REFERENCE.search(subject)
+    return found.group(1) if found else None
+
+
+@asynccontextmanager
+async def _running(run: Callable[[], object]) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(run())  # type: ignore[arg-type]
+    try:
+        yield
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def real_seconds(since: datetime, until_: datetime) -> float:
+    """Seconds between two moments."""
+    return (until_ - since).total_seconds()

@@ -1,0 +1,60 @@
+"""Where Kafka, PostgreSQL, Redis and mail are: on this machine, unless the environment names others."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from deploy.local import postgres, redis
+from deploy.local.broker import Broker
+from deploy.local.ports import HOST, Ports
+from deploy.local.secrets import LocalSecrets
+
+ROLES = ("signup", "consent", "pool_matching", "outreach_gateway")
+"""Each service's database, and the role of the same name that owns it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """How the services reach the servers, and which servers are ours to start."""
+
+    kafka: str
+    redis: str
+    smtp: str
+    databases: Mapping[str, str] = field(repr=False)
+    administrator: str = field(repr=False)
+    """Empty when every database is somebody else's."""
+    local: frozenset[str]
+    """The servers to start here, by the name of their port."""
+    local_databases: tuple[str, ...]
+
+    @property
+    def brokers(self) -> list[str]:
+        """Kafka's addresses as a list."""
+        return [broker.strip() for broker in self.kafka.split(",")]
+
+    def idempotence(self, broker: Broker) -> str:
+        """Whether producers may be idempotent, as the environment has it; somebody else's Kafka may say so itself."""
+        here = "kafka" in self.local
+        return str(broker.idempotence).lower() if here else os.environ.get("FAIRPOOL_KAFKA_IDEMPOTENCE", "true")
+
+
+def resolve(ports: Ports, secrets: LocalSecrets) -> Endpoints:
+    """Take what the environment names; the rest is local."""
+    kafka, redis_url, smtp = (os.environ.get(f"FAIRPOOL_{name}") for name in ("KAFKA", "REDIS", "SMTP"))
+    given = {role: os.environ.get(f"FAIRPOOL_{role.upper()}_DATABASE") for role in ROLES}
+    ours = tuple(role for role, value in given.items() if not value)
+    needed = {"kafka": not kafka, "redis": not redis_url, "smtp": not smtp, "mail": not smtp, "postgres": bool(ours)}
+    return Endpoints(
+        kafka=kafka or f"{HOST}:{ports.kafka}",
+        redis=redis_url or redis.url(ports.redis),
+        smtp=smtp or f"smtp://{HOST}:{ports.smtp}",
+        databases={
+            role: value or postgres.dsn(role, secrets.role_passwords[role], ports.postgres, role)
+            for role, value in given.items()
+        },
+        administrator=postgres.dsn(postgres.ADMINISTRATOR, secrets.postgres_password, ports.postgres, "postgres")
+        if ours
+        else "",
+        local=frozenset(name for name, wanted in needed.items() if wanted),
+        local_databases=ours,
+    )

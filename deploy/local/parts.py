@@ -1,0 +1,51 @@
+"""A part of the stack as data: what to start, how to see that it works, and what its crash means."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from signal import Signals
+
+import httpx
+
+from deploy.local.ports import HOST
+from deploy.local.processes import Command
+
+Probe = Callable[[], Awaitable[None]]
+"""Uses the part as its clients will; raises while that does not work yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One supervised process."""
+
+    name: str
+    command: Command
+    port: int
+    probe: Probe
+    stop_signal: Signals = Signals.SIGTERM
+    stops_within: timedelta = timedelta(seconds=15)
+    """How long it may take to drain before it is killed."""
+    keeps_nothing: bool = False
+    """Its crash loses what the others rely on: the stack stops instead of restarting it."""
+
+
+def answers_http(url: str) -> Probe:
+    """A probe that wants 200 from a GET."""
+
+    async def probe() -> None:
+        async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+            (await client.get(url)).raise_for_status()
+
+    return probe
+
+
+def accepts_connections(port: int) -> Probe:
+    """A probe that wants somebody to listen."""
+
+    async def probe() -> None:
+        _, writer = await asyncio.open_connection(HOST, port)
+        writer.close()
+        await writer.wait_closed()
+
+    return probe

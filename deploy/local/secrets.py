@@ -1,0 +1,71 @@
+"""The secrets of a local stack: made once for each home, kept in a file that only its user may read."""
+
+import os
+import secrets
+from collections.abc import Callable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deploy.local.errors import StackError
+from deploy.local.home import Home, write_whole
+from shared.security import encoding
+
+
+def _fresh_keys() -> dict[str, str]:
+    link_key = Ed25519PrivateKey.generate()
+    raw = {
+        "FAIRPOOL_VAULT_KEY": os.urandom(32),
+        "FAIRPOOL_BLIND_INDEX_KEY": os.urandom(32),
+        "FAIRPOOL_MEMBER_REF_KEY": os.urandom(64),
+        "FAIRPOOL_LINK_SIGNING_KEY": link_key.private_bytes_raw(),
+        "FAIRPOOL_LINK_VERIFY_KEY": link_key.public_key().public_bytes_raw(),
+        "FAIRPOOL_OUTREACH_ID_KEY": os.urandom(32),
+    }
+    return {name: encoding.encode(value) for name, value in raw.items()}
+
+
+def _password() -> str:
+    return secrets.token_hex(16)  # hex: needs no escaping in a DSN
+
+
+class LocalSecrets(BaseModel):
+    """Everything secret that two starts of the same home share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    keys: dict[str, str] = Field(default_factory=_fresh_keys, repr=False)
+    """The services' secrets by the name of their environment variable, base64url."""
+    postgres_password: str = Field(default_factory=_password, repr=False)
+    """The administrator's."""
+    role_passwords: dict[str, str] = Field(repr=False)
+    """By database role."""
+    tenant_keys: dict[str, str] = Field(repr=False)
+    """By demo tenant."""
+    source_secrets: dict[str, str] = Field(repr=False)
+    """By demo source."""
+
+
+def load_or_create(
+    home: Home, *, roles: tuple[str, ...], tenant_keys: Callable[[], dict[str, str]], sources: tuple[str, ...]
+) -> LocalSecrets:
+    """The secrets of this home; made on the first call, from then on always the same."""
+    if not home.secrets_file.exists():
+        made = LocalSecrets(
+            role_passwords={role: _password() for role in roles},
+            tenant_keys=tenant_keys(),
+            source_secrets={source: secrets.token_urlsafe(24) for source in sources},
+        )
+        write_whole(home.secrets_file, made.model_dump_json(indent=1), mode=0o600)
+    return read(home)
+
+
+def read(home: Home) -> LocalSecrets:
+    """The secrets that an earlier start made; StackError when they can't be read."""
+    try:
+        return LocalSecrets.model_validate_json(home.secrets_file.read_text())
+    except (OSError, ValidationError) as error:
+        raise StackError(
+            f"expected the secrets of an earlier start in {home.secrets_file}, found a file that can't be read "
+            f"({type(error).__name__}). Remove it, and what the stack kept is of no use any more."
+        ) from error

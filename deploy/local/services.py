@@ -1,0 +1,86 @@
+"""Fairpool's own processes as parts: what each is told, and nothing that it has no need of."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from deploy.local.broker import Broker
+from deploy.local.endpoints import Endpoints
+from deploy.local.home import Home
+from deploy.local.parts import Part, answers_http
+from deploy.local.ports import HOST, Ports
+from deploy.local.processes import Command
+
+PROJECT = Path(__file__).resolve().parents[2]
+_PREFIX = "FAIRPOOL_"
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A process, its module, the database it uses and the secrets it may know."""
+
+    name: str
+    module: str
+    database: str
+    secrets: tuple[str, ...]
+
+
+_PROCESSES = (
+    _Process("signup", "services.signup", "signup", ("VAULT_KEY", "BLIND_INDEX_KEY", "LINK_VERIFY_KEY")),
+    _Process("consent", "services.consent", "consent", ("LINK_VERIFY_KEY",)),
+    _Process("pool_matching", "services.pool_matching", "pool_matching", ("MEMBER_REF_KEY",)),
+    _Process(
+        "outreach_gateway", "services.outreach_gateway", "outreach_gateway", ("MEMBER_REF_KEY", "OUTREACH_ID_KEY")
+    ),
+    _Process("courier", "services.signup.courier", "signup", ("VAULT_KEY", "LINK_SIGNING_KEY")),
+)
+
+
+def parts(home: Home, ports: Ports, broker: Broker, endpoints: Endpoints, keys: Mapping[str, str]) -> list[Part]:
+    """The four services and the courier; each is ready when its own `/health/ready` says so."""
+    common = {
+        "FAIRPOOL_KAFKA": endpoints.kafka,
+        "FAIRPOOL_KAFKA_IDEMPOTENCE": endpoints.idempotence(broker),
+        "FAIRPOOL_REDIS": endpoints.redis,
+        "FAIRPOOL_SMTP": endpoints.smtp,
+        "FAIRPOOL_HTTP_HOST": HOST,
+        "FAIRPOOL_SIGNUP_URL": url(ports.signup),
+        "FAIRPOOL_CONSENT_URL": url(ports.consent),
+        "FAIRPOOL_CLOCK_FILE": str(home.clock_file),
+        "PYTHONUNBUFFERED": "1",
+    }
+    made = []
+    for process in _PROCESSES:
+        port = ports.named()[process.name]
+        own = {
+            "FAIRPOOL_HTTP_PORT": str(port),
+            _PREFIX + f"{process.database}_DATABASE".upper(): endpoints.databases[process.database],
+            **{_PREFIX + name: keys[_PREFIX + name] for name in process.secrets},
+        }
+        made.append(
+            Part(
+                name=process.name,
+                command=Command((sys.executable, "-m", process.module), ambient() | common | own, PROJECT),
+                port=port,
+                probe=answers_http(f"{url(port)}/health/ready"),
+                stops_within=timedelta(seconds=15),
+            )
+        )
+    return made
+
+
+def ambient() -> dict[str, str]:
+    """This process' environment without Fairpool's secrets and databases: each process is told its own."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not (name.startswith(_PREFIX) and name.endswith(("_KEY", "_DATABASE")))
+    }
+
+
+def url(port: int) -> str:
+    """The base URL of a port on this machine."""
+    return f"http://{HOST}:{port}"

@@ -1,0 +1,82 @@
+"""Tells the services about tenants, by way of the topic `tenants`."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from shared.contracts.base import Event
+from shared.contracts.operator import TenantChangedV1, TenantKind
+from shared.contracts.topics import TENANTS
+from shared.messaging.envelope import Received, encode
+from shared.messaging.errors import FatalError
+from shared.messaging.follower import Follower, Positions
+from shared.messaging.producer import Producer
+from shared.security.tenant_keys import hash_key
+
+_SOURCE = "operator"
+_READ_WITHIN = timedelta(seconds=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A vendor, an employer or an operator, without its key."""
+
+    id: str
+    kind: TenantKind
+    name: str
+    vendor: str | None = None
+    domain: str | None = None
+    reply_to: str | None = None
+
+
+def changed(tenant: Tenant, keys: Iterable[str], *, at: datetime) -> TenantChangedV1:
+    """The event that makes exactly these keys work; its version is the time in milliseconds, so a later one wins."""
+    return TenantChangedV1(
+        tenant=tenant.id,
+        version=int(at.timestamp() * 1000),
+        kind=tenant.kind,
+        name=tenant.name,
+        key_hashes=tuple(hash_key(key) for key in keys),
+        vendor=tenant.vendor,
+        domain=tenant.domain,
+        reply_to=tenant.reply_to or (f"jobs@{tenant.domain}" if tenant.domain else None),
+    )
+
+
+async def publish(kafka: Sequence[str], tenants: Sequence[Tenant], keys: Mapping[str, str]) -> None:
+    """Put each tenant, with the hash of its key, on the topic; FatalError when Kafka does not take them."""
+    at = datetime.now(UTC)
+    events = [changed(tenant, [keys[tenant.id]], at=at) for tenant in tenants]
+    # Not idempotent: that works with every broker, and a record that is there twice says the same.
+    producer = Producer(kafka, idempotence=False, client_id="fairpool-operator")
+    await producer.start()
+    try:
+        await producer.send([encode(event, source=_SOURCE, at=at) for event in events])
+    finally:
+        await producer.stop()
+
+
+async def read(kafka: Sequence[str]) -> list[TenantChangedV1]:
+    """Every tenant as it is now, by id; FatalError when the topic could not be read to its end."""
+    latest: dict[str, TenantChangedV1] = {}
+
+    async def keep(received: Sequence[Received[Event]], _: Positions) -> None:
+        for item in received:
+            event = item.event
+            if isinstance(event, TenantChangedV1) and event.version >= latest.get(event.tenant, event).version:
+                latest[event.tenant] = event
+
+    follower = Follower(kafka, TENANTS, keep, client_id="fairpool-operator")
+    await follower.start()
+    reading = asyncio.create_task(follower.run())
+    try:
+        if not await follower.caught_up(within=_READ_WITHIN):
+            raise FatalError("the topic tenants could not be read to its end")
+    finally:
+        reading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reading
+        await follower.stop()
+    return sorted(latest.values(), key=lambda event: event.tenant)

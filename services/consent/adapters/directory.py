@@ -1,0 +1,23 @@
+"""The employers of the network, from the process's copy of the topic `tenants`."""
+
+from collections.abc import Sequence
+
+from services.consent.ports import Employer
+from shared.web.tenants import Tenants
+
+
+class TenantDirectory:
+    """The port `Directory`; a suspended employer is still one that may be blocked."""
+
+    def __init__(self, tenants: Tenants) -> None:
+        self._tenants = tenants
+
+    def employers(self) -> Sequence[Employer]:
+        """All of them, by name."""
+        found = (Employer(tenant.id, tenant.name) for tenant in self._tenants.of_kind("employer"))
+        return sorted(found, key=lambda employer: (employer.name.casefold(), employer.id))
+
+    def name(self, employer: str) -> str | None:
+        """What this employer is called."""
+        tenant = self._tenants.get(employer)
+        return tenant.name if tenant is not None and tenant.kind == "employer" else None

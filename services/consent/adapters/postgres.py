@@ -1,0 +1,134 @@
+"""Everyone's answers in PostgreSQL."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from services.consent.model import Choices, Entry, Present, Quiet
+from shared.contracts.consent import ConsentChangedV1, QuietHours
+from shared.ids import new_id
+from shared.messaging.unit import Unit
+from shared.postgres.queries import load
+from shared.security import encoding
+
+SQL = load(Path(__file__).parent / "queries.sql")
+
+
+class PostgresConsents:
+    """The port `Consents` on a unit of work."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
+    @property
+    def at(self) -> datetime:
+        """The time of the unit."""
+        return self._unit.at
+
+    async def register(self, candidates: Sequence[str]) -> None:
+        """One statement, its rows in order: two processes that register the same people don't deadlock."""
+        new = list(dict.fromkeys(candidates))
+        await self._unit.connection.execute(SQL["register"], new, [_new_principal() for _ in new])
+
+    async def read(self, candidate: str) -> Present:
+        """Takes no lock and makes no row."""
+        row = await self._unit.connection.fetchrow(SQL["read"], candidate)
+        return _present(row) if row else Present(candidate, principal="")
+
+    async def lock(self, candidate: str) -> Present:
+        """The row that it waited for is read after the wait: the last change is always seen."""
+        row = await self._unit.connection.fetchrow(SQL["lock"], candidate)
+        if row is None:
+            await self.register([candidate])
+            row = await self._unit.connection.fetchrow(SQL["lock"], candidate)
+        if row is None:
+            raise asyncpg.SerializationError("the row went away while it was being locked")
+        return _present(row)
+
+    async def append(self, entry: Entry) -> Present:
+        """One statement; RuntimeError when the row was not at the version before."""
+        self._unit.publish(_event(entry), id=f"consent:{entry.candidate}:{entry.version}")
+        await self._unit.flush()
+        choices, quiet = entry.choices, entry.choices.quiet_hours
+        row = await self._unit.connection.fetchrow(
+            SQL["append"],
+            entry.candidate,
+            entry.version,
+            entry.leaf,
+            entry.at,
+            entry.nonce,
+            entry.receipt,
+            json.dumps(entry.document, ensure_ascii=False),
+            self._unit.outbox_ids[-1],
+            choices.purposes,
+            choices.sectors,
+            choices.blocked_employers,
+            choices.first_contacts_per_week,
+            choices.min_gap_hours,
+            quiet.start if quiet else None,
+            quiet.end if quiet else None,
+            choices.time_zone,
+            choices.paused_until,
+            choices.ends_at,
+        )
+        if row is None:
+            raise RuntimeError("a change was appended to another version than the one it was decided on")
+        return _present(row)
+
+    async def receipt(self, receipt: str) -> Mapping[str, Any] | None:
+        """The document as it was stored, and the opening while it exists."""
+        row = await self._unit.connection.fetchrow(SQL["receipt"], receipt)
+        if row is None:
+            return None
+        document: dict[str, Any] = json.loads(row["document"])
+        opening = encoding.encode(row["nonce"]) if row["nonce"] else None
+        return {**document, "ledger": {**document["ledger"], "opening": opening}}
+
+
+def _new_principal() -> str:
+    return new_id("person")
+
+
+def _present(row: asyncpg.Record) -> Present:
+    quiet = Quiet(row["quiet_start"], row["quiet_end"]) if row["quiet_start"] is not None else None
+    return Present(
+        candidate=row["candidate"],
+        principal=row["principal"],
+        version=row["version"],
+        choices=Choices(
+            purposes=tuple(row["purposes"]),
+            sectors=tuple(row["sectors"]),
+            blocked_employers=tuple(row["blocked_employers"]),
+            first_contacts_per_week=row["first_contacts_per_week"],
+            min_gap_hours=row["min_gap_hours"],
+            quiet_hours=quiet,
+            time_zone=row["time_zone"],
+            paused_until=row["paused_until"],
+            ends_at=row["ends_at"],
+        ),
+        leaf=row["leaf"],
+        receipt=row["receipt"],
+        outbox_id=row["outbox_id"],
+    )
+
+
+def _event(entry: Entry) -> ConsentChangedV1:
+    choices, quiet = entry.choices, entry.choices.quiet_hours
+    return ConsentChangedV1(
+        candidate=entry.candidate,
+        version=entry.version,
+        at=entry.at,
+        purposes=choices.purposes,
+        sectors=choices.sectors,
+        blocked_employers=choices.blocked_employers,
+        first_contacts_per_week=choices.first_contacts_per_week,
+        min_gap_hours=choices.min_gap_hours,
+        quiet_hours=QuietHours(start=quiet.start, end=quiet.end) if quiet else None,
+        time_zone=choices.time_zone,
+        paused_until=choices.paused_until,
+        ends_at=choices.ends_at,
+    )

@@ -1,0 +1,162 @@
+"""What a program or a page posts to `/confirm` and `/me`, and the choices it stands for."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StringConstraints
+
+from services.consent.decisions.changes import zones
+from services.consent.model import Choices, Quiet
+from shared.contracts.consent import Purpose
+from shared.web import forms
+from shared.web.types import RequestModel
+
+_MOST = 200  # entries of a list
+
+Code = Annotated[str, StringConstraints(strict=True, max_length=64)]
+TimeOfDay = Annotated[str, StringConstraints(strict=True, pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+def _only_text(value: object) -> object:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("must be a time such as 2026-11-22T10:00:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("needs its offset from UTC, as in 2026-11-22T10:00:00Z")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time such as 2026-11-22T10:00:00Z") from None
+
+
+Moment = Annotated[datetime, BeforeValidator(_only_text), AfterValidator(_in_utc)]
+
+
+class QuietHoursBody(RequestModel):
+    """From when until when no mail is wanted, in the person's zone; may pass midnight."""
+
+    start: TimeOfDay
+    end: TimeOfDay
+
+
+class ConsentBody(RequestModel):
+    """What a person allows. A field that is left out keeps its present value; on the first answer it is not limited."""
+
+    purposes: Annotated[tuple[Purpose, ...], Field(max_length=10)]
+    sectors: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
+    blocked_employers: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
+    first_contacts_per_week: StrictInt | None = None
+    min_gap_hours: StrictInt | None = None
+    quiet_hours: QuietHoursBody | None = None
+    time_zone: Code | None = None
+    paused_until: Moment | None = None
+    ends_at: Moment | None = None
+    """None: a year from now."""
+
+
+class ConsentForm(RequestModel):
+    """The same as a page posts it: days instead of moments, and numbers as text."""
+
+    token: str | None = None
+    action: Literal["save", "stop"] = "save"
+    purposes: Annotated[tuple[Purpose, ...], Field(max_length=10)]
+    sectors: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
+    blocked_employers: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
+    first_contacts_per_week: int | None = None
+    min_gap_hours: int | None = None
+    quiet_hours: QuietHoursBody | None = None
+    time_zone: Code | None = None
+    paused_until: date | None = None
+    ends_at: date | None = None
+
+
+_WORDS = {
+    "purposes": "Tick the boxes for what you allow, or use “Stop everything”",
+    "first_contacts_per_week": "Choose how many first messages you want a week",
+    "min_gap_hours": "Choose the time between two messages",
+    "quiet_hours.start": "Enter when your quiet hours start, such as 12:00, or clear both times",
+    "quiet_hours.end": "Enter when your quiet hours end, such as 14:00, or clear both times",
+    "paused_until": "Enter the day on which the pause ends",
+    "ends_at": "Enter the day on which this ends",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What was posted: a wish, or a stop, or what is wrong with it by field."""
+
+    is_json: bool
+    stops: bool
+    given: Mapping[str, Any]
+    """As a page sent it, to fill the page again."""
+    errors: Mapping[str, str]
+    sent: Set[str]
+    value: ConsentBody | ConsentForm | None
+
+    @property
+    def token(self) -> str:
+        """The hidden field of a page, or nothing."""
+        token = self.given.get("token", "")
+        return token if isinstance(token, str) else ""
+
+    def wish(self, present: Choices) -> Choices:
+        """The choices that are wished; what was left out keeps its present value."""
+        if self.value is None:
+            raise ValueError("what was posted holds errors, not a wish")
+        wished = _wish(self.value, present)
+        kept = {name: getattr(present, name) for name in Choices.__slots__ if name not in self.sent}
+        return replace(wished, **kept)
+
+
+async def read(request: Request) -> Posted:
+    """The body as JSON or as a form; a form that switches everything off is a stop, whatever else is in it."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type == forms.FORM:
+        form = await forms.read(request, ConsentForm, words=_WORDS)
+        given = form.given
+        stops = given.get("action") == "stop" or (bool(form.errors) and given.get("purposes") == [])
+        sent = {name.partition(".")[0] for name in given}
+        return Posted(is_json=False, stops=stops, given=given, errors=form.errors, sent=sent, value=form.value)
+    body = (await forms.read(request, ConsentBody)).value
+    sent = set(body.model_fields_set) if body else set()
+    return Posted(is_json=True, stops=False, given={}, errors={}, sent=sent, value=body)
+
+
+def _wish(value: ConsentBody | ConsentForm, present: Choices) -> Choices:
+    quiet = value.quiet_hours
+    zone = zone_of(value.time_zone)
+    return Choices(
+        purposes=value.purposes,
+        sectors=value.sectors,
+        blocked_employers=value.blocked_employers,
+        first_contacts_per_week=value.first_contacts_per_week,
+        min_gap_hours=value.min_gap_hours,
+        quiet_hours=Quiet(time.fromisoformat(quiet.start), time.fromisoformat(quiet.end)) if quiet else None,
+        time_zone=value.time_zone,
+        paused_until=_moment(value.paused_until, present.paused_until, present, zone),
+        ends_at=_moment(value.ends_at, present.ends_at, present, zone),
+    )
+
+
+def zone_of(name: str | None) -> ZoneInfo:
+    """The zone in which days are meant: the person's, or UTC where it is unknown."""
+    return ZoneInfo(name) if name in zones() else ZoneInfo("UTC")
+
+
+def _moment(given: date | None, before: datetime | None, present: Choices, zone: ZoneInfo) -> datetime | None:
+    """A day is its first moment; the day that the page showed is the moment that stood behind it."""
+    if given is None or isinstance(given, datetime):
+        return given
+    if before is not None and before.astimezone(zone_of(present.time_zone)).date() == given:
+        return before
+    try:
+        return datetime.combine(given, time(), zone).astimezone(UTC)
+    except OverflowError:
+        return datetime.combine(given, time(), UTC)

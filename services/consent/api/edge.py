@@ -1,0 +1,130 @@
+"""What every route of consent needs: whose link this is, a transaction, and when an answer may be given."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+import os
+
+from fastapi import Request
+
+from services.consent import decisions
+from services.consent.decisions import Changed, Refused, Unchanged
+from services.consent.model import Agreement, Door, Present
+from services.consent.ports import Consents, Directory
+from shared.ids import new_id
+from shared.messaging.errors import heals
+from shared.security.links import BadLink, Link, LinkReader, LinkPurpose
+from shared.web.pages import Pages
+from shared.web.problems import Problem, kind
+
+Transaction = Callable[[], AbstractAsyncContextManager[Consents]]
+HasPublished = Callable[[Sequence[int]], Awaitable[bool]]
+
+_NONCE_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What `app.py` gives to the routes."""
+
+    change: Transaction
+    """A transaction whose events are on their way when it ends."""
+    look: Transaction
+    """For reading."""
+    has_published: HasPublished
+    """Whether Kafka has these outbox rows within the time that a person can be asked to wait."""
+    now: Callable[[], datetime]
+    links: LinkReader
+    directory: Directory
+    agreement: Agreement
+    sign_in: str
+    """The page that mails a link to `/me`."""
+    pages: Pages
+
+    def link(self, token: str, purpose: LinkPurpose) -> Link:
+        """The link behind the token; raises BadLinkError."""
+        found = self.links.read(token, purpose, at=self.now())
+        if isinstance(found, BadLink):
+            raise BadLinkError(found)
+        return found
+
+    async def read(self, candidate: str) -> Present:
+        """The person's present state."""
+        async with database_answers(), self.look() as consents:
+            return await consents.read(candidate)
+
+    async def is_out(self, present: Present) -> bool:
+        """Whether Kafka has this state; no when it can't be found out."""
+        if present.outbox_id is None:
+            return True
+        try:
+            return await self.has_published([present.outbox_id])
+        except Exception as error:
+            if not heals(error):
+                raise
+            return False
+
+    async def apply(
+        self, consents: Consents, present: Present, outcome: Changed | Unchanged, door: Door
+    ) -> Present:
+        """The state after the decision, written down if it is a new one."""
+        if isinstance(outcome, Unchanged):
+            return present
+        entry = decisions.record(
+            present,
+            outcome.choices,
+            at=consents.at,
+            door=door,
+            agreement=self.agreement,
+            where=self.sign_in,
+            nonce=os.urandom(_NONCE_BYTES),
+            receipt=new_id("r"),
+        )
+        return await consents.append(entry)
+
+
+class BadLinkError(Exception):
+    """The link is no good; the answer says what to do."""
+
+    def __init__(self, bad: BadLink) -> None:
+        super().__init__(bad.reason)
+        self.is_expired = bad.reason == "expired"
+
+    @property
+    def status(self) -> int:
+        """410 for a link that was good once, 404 for what never was one, or not for this page."""
+        return 410 if self.is_expired else 404
+
+
+@asynccontextmanager
+async def database_answers() -> AsyncIterator[None]:
+    """Turns what will heal into a 503: a mail provider comes back with its unsubscribe, a person with a reload."""
+    try:
+        yield
+    except Exception as error:
+        if not heals(error):
+            raise
+        raise Problem(
+            503,
+            "Try again in a minute",
+            "Your choices can't be read or written at the moment. Nothing was changed. Send this again in a minute.",
+            type=kind("unavailable"),
+            headers={"Retry-After": "30"},
+        ) from error
+
+
+def refused(outcome: Refused) -> Problem:
+    """The refusal for a program: a pointer and a sentence for each field."""
+    return Problem(
+        422,
+        "Invalid request",
+        "Some of this can't be so; `errors` says what. Nothing was changed. Correct it and send it again.",
+        type=kind("invalid"),
+        errors=[{"pointer": f"#/{field}", "detail": sentence} for field, sentence in outcome.errors.items()],
+    )
+
+
+def privacy_signal(request: Request) -> bool:
+    """Global Privacy Control, section 3.3: only the exact value `1` is a signal."""
+    return request.headers.get("sec-gpc") == "1"

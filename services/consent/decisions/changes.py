@@ -1,0 +1,189 @@
+"""What a person may change, and what they are told when something can't be so."""
+
+import re
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TypeAlias
+from zoneinfo import available_timezones
+
+from services.consent.decisions.hours import open_time
+from services.consent.model import (
+    FURTHEST,
+    LASTS,
+    LEAST_OPEN_HOURS,
+    LONGEST_GAP,
+    MAJOR_GROUPS,
+    POLICY_CONTACTS_PER_WEEK,
+    POLICY_GAP,
+    PURPOSES,
+    Choices,
+    Present,
+)
+
+_SOC = re.compile(r"\d{2}-\d{4}", re.ASCII)
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Something is different now and must be written."""
+
+    choices: Choices
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """It is so already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It can't be so; a sentence for each field at fault."""
+
+    errors: Mapping[str, str]
+
+
+Outcome: TypeAlias = Changed | Unchanged | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    present: Choices
+    wish: Choices
+    at: datetime
+    employers: Container[str]
+
+
+def change(present: Present, wish: Choices, at: datetime, *, employers: Container[str]) -> Outcome:
+    """The wish as the new state; one that switches everything off is never refused, whatever else is in it."""
+    wished = _settled(present.choices, wish, at)
+    asked = _Asked(present.choices, wished, at, employers)
+    errors = {field: sentence for field, rule in RULES if (sentence := rule(asked))}
+    if errors and wished.purposes:
+        return Refused(errors)
+    return stop_all(present) if errors else _outcome(present, wished)
+
+
+def stop_all(present: Present) -> Changed | Unchanged:
+    """Every purpose off, everywhere; the limits stay for the day when something is switched on again."""
+    return _outcome(present, replace(present.choices, purposes=()))
+
+
+def block_employer(present: Present, employer: str) -> Changed | Unchanged:
+    """This employer neither sees the person nor writes to them; the rest stays."""
+    blocked = tuple(sorted({*present.choices.blocked_employers, employer}))
+    return _outcome(present, replace(present.choices, blocked_employers=blocked))
+
+
+def _outcome(present: Present, choices: Choices) -> Changed | Unchanged:
+    """The first answer is a change even if it is a no: silence and a no are not the same."""
+    if present.version > 0 and choices == present.choices:
+        return Unchanged()
+    return Changed(choices)
+
+
+def _settled(present: Choices, wish: Choices, at: datetime) -> Choices:
+    ends_at = wish.ends_at
+    has_run_out = ends_at is not None and ends_at == present.ends_at and ends_at <= at
+    if wish.purposes and (ends_at is None or has_run_out):
+        ends_at = at + LASTS
+    return replace(
+        wish,
+        purposes=tuple(purpose for purpose in PURPOSES if purpose in wish.purposes),
+        sectors=tuple(sorted(set(wish.sectors))),
+        blocked_employers=tuple(sorted(set(wish.blocked_employers))),
+        ends_at=ends_at,
+    )
+
+
+def sectors_are_occupations(asked: _Asked) -> str | None:
+    """Codes of the 2018 SOC, of any level, in one of its major groups."""
+    if all(_SOC.fullmatch(code) and f"{code[:2]}-0000" in MAJOR_GROUPS for code in asked.wish.sectors):
+        return None
+    return "Kinds of work are SOC 2018 codes written in full, such as 29-0000 or 29-1141"
+
+
+def blocked_employers_are_known(asked: _Asked) -> str | None:
+    """An employer that left the network may stay blocked, but can't be blocked anew."""
+    new = set(asked.wish.blocked_employers) - set(asked.present.blocked_employers)
+    if all(employer in asked.employers for employer in new):
+        return None
+    return "One of the employers to block is not in the network: choose from those on the page"
+
+
+def contacts_only_tighten(asked: _Asked) -> str | None:
+    """Never more first messages a week than everyone's rule allows."""
+    wished = asked.wish.first_contacts_per_week
+    if wished is None or 1 <= wished <= POLICY_CONTACTS_PER_WEEK:
+        return None
+    return f"First messages a week: choose 1 or {POLICY_CONTACTS_PER_WEEK}; to get none, switch messages off"
+
+
+def gap_only_tightens(asked: _Asked) -> str | None:
+    """Never closer together than everyone's rule allows."""
+    wished, least, most = asked.wish.min_gap_hours, POLICY_GAP // _HOUR, LONGEST_GAP // _HOUR
+    if wished is None or least <= wished <= most:
+        return None
+    return f"Hours between two messages: choose from {least} to {most}; to get none, pause or switch messages off"
+
+
+def zone_is_known(asked: _Asked) -> str | None:
+    """A zone of the IANA time zone database."""
+    if asked.wish.time_zone is None or asked.wish.time_zone in zones():
+        return None
+    return "The time zone must be an IANA name such as America/Denver"
+
+
+def quiet_hours_leave_room(asked: _Asked) -> str | None:
+    """Whoever wants messages leaves time for them: quiet hours are not a hidden off switch."""
+    quiet = asked.wish.quiet_hours
+    if quiet is None:
+        return None
+    if quiet.start == quiet.end:
+        return "Quiet hours must end at another time than they start"
+    if open_time(quiet, zone_is_known=asked.wish.time_zone is not None) >= LEAST_OPEN_HOURS:
+        return None
+    without_zone = "" if asked.wish.time_zone else ", in every US time zone at once while yours is not chosen"
+    return (
+        "Quiet hours must leave at least 2 hours a day open for mail, between 8 am and 9 pm"
+        f"{without_zone}; to get none, pause or switch messages off"
+    )
+
+
+def pause_lies_ahead(asked: _Asked) -> str | None:
+    """A pause ends later than now, unless it is one that stood there already."""
+    return _lies_ahead("The pause", asked.wish.paused_until, asked.present.paused_until, asked.at)
+
+
+def end_lies_ahead(asked: _Asked) -> str | None:
+    """An answer ends later than now."""
+    return _lies_ahead("The end", asked.wish.ends_at, asked.present.ends_at, asked.at)
+
+
+Rule = Callable[[_Asked], str | None]
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("sectors", sectors_are_occupations),
+    ("blocked_employers", blocked_employers_are_known),
+    ("first_contacts_per_week", contacts_only_tighten),
+    ("min_gap_hours", gap_only_tightens),
+    ("time_zone", zone_is_known),
+    ("quiet_hours", quiet_hours_leave_room),
+    ("paused_until", pause_lies_ahead),
+    ("ends_at", end_lies_ahead),
+)
+"""Each rule with the field that it speaks of."""
+
+
+def _lies_ahead(what: str, wished: datetime | None, present: datetime | None, at: datetime) -> str | None:
+    if wished is None or wished == present or at < wished <= at + FURTHEST:
+        return None
+    return f"{what} must lie in the future, at most ten years ahead"
+
+
+@cache
+def zones() -> frozenset[str]:
+    """The names that `time_zone` may have: those with a region, and UTC."""
+    regions = ("Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/", "US/", "Etc/")  # fmt: skip
+    return frozenset(zone for zone in available_timezones() if zone.startswith(regions)) | {"UTC"}

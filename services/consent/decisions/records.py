@@ -1,0 +1,117 @@
+"""What is written of a change: a leaf of the ledger, and a receipt that lets the person check it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from services.consent.model import Agreement, Choices, Door, Entry, Present
+from shared.contracts.base import rfc3339
+
+SCHEMA = "fairpool.consent-receipt.v1"
+
+
+def record(
+    present: Present,
+    choices: Choices,
+    *,
+    at: datetime,
+    door: Door,
+    agreement: Agreement,
+    where: str,
+    nonce: bytes,
+    receipt: str,
+) -> Entry:
+    """The next version, its leaf and its receipt; `where` is the page on which the person can change it again."""
+    version = present.version + 1
+    committed = {
+        "principal": present.principal,
+        "version": version,
+        "at": rfc3339(at),
+        "previous": present.leaf.hex() if present.leaf else None,
+        "notice": {"version": agreement.version, "sha256": agreement.sha256},
+        "state": plain(choices),
+    }
+    leaf = commitment(nonce, committed)
+    return Entry(
+        candidate=present.candidate,
+        version=version,
+        at=at,
+        choices=choices,
+        previous=present.leaf,
+        leaf=leaf,
+        nonce=nonce,
+        receipt=receipt,
+        document={
+            "schema": SCHEMA,
+            "receipt": receipt,
+            "record": _record(present, choices, at=at, door=door, agreement=agreement, where=where),
+            "ledger": {"leaf": leaf.hex(), "committed": committed},
+        },
+    )
+
+
+def commitment(nonce: bytes, committed: Mapping[str, Any]) -> bytes:
+    """SHA-256 over the nonce and the canonical JSON: says nothing without the nonce, and can't be opened otherwise."""
+    return hashlib.sha256(nonce + canonical(committed)).digest()
+
+
+def canonical(value: Mapping[str, Any]) -> bytes:
+    """RFC 8785's form, for what is in here: ASCII names, text, whole numbers, lists and null."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def plain(choices: Choices) -> dict[str, Any]:
+    """The choices as JSON has them, by the names that `POST /me` takes."""
+    quiet = choices.quiet_hours
+    return {
+        "purposes": list(choices.purposes),
+        "sectors": list(choices.sectors),
+        "blocked_employers": list(choices.blocked_employers),
+        "first_contacts_per_week": choices.first_contacts_per_week,
+        "min_gap_hours": choices.min_gap_hours,
+        "quiet_hours": {"start": f"{quiet.start:%H:%M}", "end": f"{quiet.end:%H:%M}"} if quiet else None,
+        "time_zone": choices.time_zone,
+        "paused_until": rfc3339(choices.paused_until) if choices.paused_until else None,
+        "ends_at": rfc3339(choices.ends_at) if choices.ends_at else None,
+    }
+
+
+def _record(
+    present: Present, choices: Choices, *, at: datetime, door: Door, agreement: Agreement, where: str
+) -> dict[str, Any]:
+    """The parts that ISO/IEC TS 27560 asks for, by plainer names."""
+    return {
+        "id": f"{present.principal}.{present.version + 1}",
+        "principal": present.principal,
+        "controller": "Fairpool",
+        "notice": {
+            "version": agreement.version,
+            "language": agreement.language,
+            "sha256": agreement.sha256,
+            "text": agreement.text,
+        },
+        "processing": [
+            {
+                "purpose": purpose.id,
+                "title": purpose.label,
+                "state": "on" if purpose.id in choices.purposes else "off",
+                "data": list(purpose.data),
+                "recipients": purpose.recipients,
+            }
+            for purpose in agreement.purposes
+        ],
+        "limits": {name: value for name, value in plain(choices).items() if name != "purposes"},
+        "withdraw": {"how": agreement.withdraw, "where": where},
+        "event": {"type": _kind(present, choices), "at": rfc3339(at), "by": "the person", "through": door},
+    }
+
+
+def _kind(present: Present, choices: Choices) -> str:
+    before, after = set(present.choices.purposes), set(choices.purposes)
+    if after - before:
+        return "given"
+    if before - after:
+        return "withdrawn"
+    return "changed" if present.version else "declined"

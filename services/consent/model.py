@@ -1,0 +1,134 @@
+"""The values that consent's decisions read and make."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from types import MappingProxyType
+from typing import Any, Literal
+
+from shared.contracts.consent import Purpose
+
+PURPOSES: tuple[Purpose, ...] = ("match", "contact")
+Door = Literal["confirm", "me", "unsubscribe"]
+"""Through which link a change came."""
+
+# The network's policy 2026-11; a person may tighten it and never loosen it.
+POLICY_CONTACTS_PER_WEEK = 2
+POLICY_GAP = timedelta(hours=24)
+POLICY_OPENS, POLICY_CLOSES = time(8), time(21)  # the norm of 47 CFR 64.1200
+LONGEST_GAP = timedelta(days=30)
+LEAST_OPEN_HOURS = timedelta(hours=2)
+LASTS = timedelta(days=365)
+"""How long an answer lasts that names no end."""
+FURTHEST = timedelta(days=3653)
+"""No date that a person names lies further ahead than ten years."""
+
+# 2018 Standard Occupational Classification (US Bureau of Labor Statistics), the 23 major groups without "Occupations".
+MAJOR_GROUPS: Mapping[str, str] = MappingProxyType(
+    {
+        "11-0000": "Management",
+        "13-0000": "Business and Financial Operations",
+        "15-0000": "Computer and Mathematical",
+        "17-0000": "Architecture and Engineering",
+        "19-0000": "Life, Physical, and Social Science",
+        "21-0000": "Community and Social Service",
+        "23-0000": "Legal",
+        "25-0000": "Educational Instruction and Library",
+        "27-0000": "Arts, Design, Entertainment, Sports, and Media",
+        "29-0000": "Healthcare Practitioners and Technical",
+        "31-0000": "Healthcare Support",
+        "33-0000": "Protective Service",
+        "35-0000": "Food Preparation and Serving Related",
+        "37-0000": "Building and Grounds Cleaning and Maintenance",
+        "39-0000": "Personal Care and Service",
+        "41-0000": "Sales and Related",
+        "43-0000": "Office and Administrative Support",
+        "45-0000": "Farming, Fishing, and Forestry",
+        "47-0000": "Construction and Extraction",
+        "49-0000": "Installation, Maintenance, and Repair",
+        "51-0000": "Production",
+        "53-0000": "Transportation and Material Moving",
+        "55-0000": "Military Specific",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """From when until when the person wants no mail, on their own clock; may pass midnight."""
+
+    start: time
+    end: time
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What one person allows and within which limits; as it stands here, nothing."""
+
+    purposes: tuple[Purpose, ...] = ()
+    sectors: tuple[str, ...] = ()
+    """SOC codes of any level; none: all kinds of work."""
+    blocked_employers: tuple[str, ...] = ()
+    first_contacts_per_week: int | None = None
+    min_gap_hours: int | None = None
+    quiet_hours: Quiet | None = None
+    time_zone: str | None = None
+    paused_until: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """One person's row: version 0 has never answered."""
+
+    candidate: str
+    principal: str
+    """The person's name in receipts and in the ledger; it appears nowhere else."""
+    version: int = 0
+    choices: Choices = Choices()
+    leaf: bytes | None = None
+    """The last leaf of the person's own chain."""
+    receipt: str | None = None
+    outbox_id: int | None = None
+    """The outbox row that carried this state away: gone once Kafka has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedPurpose:
+    """One purpose as the agreement puts it."""
+
+    id: Purpose
+    label: str
+    means: tuple[str, ...]
+    never: tuple[str, ...]
+    data: tuple[str, ...]
+    recipients: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The text that a person answers: `text` is the file to the letter, `sha256` its hash."""
+
+    version: str
+    language: str
+    title: str
+    always: tuple[str, ...]
+    withdraw: str
+    purposes: tuple[AgreedPurpose, ...]
+    text: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change as it is written: the new state, its leaf, the nonce that opens the leaf, and the receipt."""
+
+    candidate: str
+    version: int
+    at: datetime
+    choices: Choices
+    previous: bytes | None
+    leaf: bytes
+    nonce: bytes
+    receipt: str
+    document: Mapping[str, Any]

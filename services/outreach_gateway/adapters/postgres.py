@@ -1,0 +1,257 @@
+"""The gateway's rows in PostgreSQL."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, assert_never
+
+import asyncpg
+
+from services.outreach_gateway.model import (
+    Admit,
+    Cancel,
+    Consent,
+    Decision,
+    Delay,
+    Drop,
+    Hold,
+    Outreach,
+    Person,
+    Policy,
+    State,
+)
+from services.outreach_gateway.ports import Booked, Epoch, Reported, Settled
+from shared.contracts.outreach_gateway import OutreachDecidedV1
+from shared.messaging.unit import Unit
+from shared.postgres.queries import load
+
+SQL = load(Path(__file__).parent / "queries.sql")
+_ROWS_AT_A_TIME = 1000
+_STATE_AFTER = {
+    "delivered": State.DELIVERED,
+    "bounced": State.BOUNCED,
+    "doubtful": State.DOUBTFUL,
+    "returned": State.SUBMITTED,
+}
+
+
+class PostgresOutreach:
+    """The `Store` inside one unit of work."""
+
+    def __init__(self, unit: Unit, policy: Policy) -> None:
+        self._unit = unit
+        self._sql = unit.connection
+        self._policy = policy
+
+    @property
+    def at(self) -> datetime:
+        """The unit's time."""
+        return self._unit.at
+
+    async def hold_epoch(self) -> Epoch:
+        """The present epoch, shared-locked."""
+        return Epoch(await self._sql.fetchval(SQL["hold_epoch"]))
+
+    async def lock_live(self, ids: Sequence[str]) -> list[Outreach]:
+        """Submitted rows among them."""
+        return [outreach_of(row) for row in await self._sql.fetch(SQL["lock_live"], list(ids))]
+
+    async def take_due(self, limit: int) -> list[Outreach]:
+        """Rows whose time has come."""
+        return [outreach_of(row) for row in await self._sql.fetch(SQL["take_due"], self.at, limit)]
+
+    async def lock_waiting_of(self, candidates: Sequence[str]) -> list[Outreach]:
+        """Delayed rows of these people."""
+        return [outreach_of(row) for row in await self._sql.fetch(SQL["lock_waiting_of"], list(candidates))]
+
+    async def people(self, candidates: Sequence[str]) -> Mapping[str, Person]:
+        """Consent and employers by candidate."""
+        rows = await self._sql.fetch(SQL["people"], sorted(set(candidates)))
+        return {row["candidate"]: Person(_consent(row), frozenset(row["employers"] or ())) for row in rows}
+
+    async def settle(self, settled: Sequence[Settled]) -> None:
+        """Rows, feed and events together."""
+        holds = [item for item in settled if isinstance(item.decision, Hold)]
+        rest = [item for item in settled if not isinstance(item.decision, Hold)]
+        if holds:
+            await self._sql.execute(
+                SQL["hold"],
+                [item.outreach.id for item in holds],
+                [item.decision.until for item in holds if isinstance(item.decision, Hold)],
+            )
+        if not rest:
+            return
+        written = [_written(item.decision) for item in rest]
+        rows = await self._sql.fetch(
+            SQL["settle"],
+            [item.outreach.id for item in rest],
+            [state.value for state, *_ in written],
+            [item.outreach.version + 1 for item in rest],
+            [slot for _, _, slot, _ in written],
+            [due for _, _, _, due in written],
+            [item.rule for item in rest],
+            self._policy.version,
+            self.at,
+            [word for _, word, _, _ in written],
+        )
+        await self._note([(item.outreach, state, item.rule) for item, (state, *_) in zip(rest, written, strict=True)])
+        sealed = {row["id"]: row["sealed"] for row in rows}
+        for item in rest:
+            event = _event(item, self._policy, self.at, sealed[item.outreach.id])
+            self._unit.publish(event, id=f"{event.outreach}.{event.version}")
+
+    async def keep_consents(self, consents: Sequence[Consent]) -> None:
+        """Newest of each person wins."""
+        newest = {consent.candidate: consent for consent in sorted(consents, key=lambda consent: consent.version)}
+        await self._sql.execute(SQL["keep_consents"], json.dumps([_consent_row(item) for item in newest.values()]))
+
+    async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:
+        """Employers by candidate."""
+        rows = [
+            {"candidate": candidate, "version": version, "employers": sorted(employers)}
+            for candidate, (version, employers) in memberships.items()
+        ]
+        await self._sql.execute(SQL["keep_memberships"], json.dumps(rows))
+
+    async def keep_keys(self, keys: Mapping[str, tuple[int, str]]) -> None:
+        """Public keys by candidate."""
+        await self._sql.execute(
+            SQL["keep_keys"], list(keys), [version for version, _ in keys.values()], [key for _, key in keys.values()]
+        )
+
+    async def look_again(self, candidates: Sequence[str]) -> None:
+        """What is held for them is due now."""
+        await self._sql.execute(SQL["look_again"], list(candidates), self.at)
+
+    async def report(self, reports: Sequence[Reported]) -> list[Outreach]:
+        """Final outcomes; the withheld come back."""
+        by_id = {report.outreach: report for report in reports}
+        rows = [
+            outreach_of(row)
+            for row in await self._sql.fetch(
+                SQL["lock_reported"], list(by_id), [report.decision_version for report in by_id.values()]
+            )
+        ]
+        closed = [row for row in rows if by_id[row.id].outcome in _STATE_AFTER]
+        if closed:
+            states = [_STATE_AFTER[by_id[row.id].outcome] for row in closed]
+            await self._sql.execute(
+                SQL["write_outcomes"],
+                [row.id for row in closed],
+                [state.value for state in states],
+                [by_id[row.id].detail for row in closed],
+                self.at,
+            )
+            await self._note([(row, state, None) for row, state in zip(closed, states, strict=True)])
+        return [row for row in rows if by_id[row.id].outcome not in _STATE_AFTER]
+
+    async def _note(self, changes: Sequence[tuple[Outreach, State, str | None]]) -> None:
+        await self._sql.execute(
+            SQL["note_changes"],
+            [row.id for row, _, _ in changes],
+            [row.employer for row, _, _ in changes],
+            [state.value for _, state, _ in changes],
+            [rule for _, _, rule in changes],
+            self.at,
+        )
+
+
+async def booked_since(unit: Unit, since: datetime) -> AsyncIterator[Sequence[Booked]]:
+    """Every slot after `since`, some at a time."""
+    cursor = await unit.connection.cursor(SQL["booked"], since)
+    while rows := await cursor.fetch(_ROWS_AT_A_TIME):
+        yield [Booked(row["id"], row["employer"], row["candidate"], row["slot_at"]) for row in rows]
+
+
+def _written(
+    decision: Decision,
+) -> tuple[State, Literal["admit", "delay", "drop", "cancel"], datetime | None, datetime | None]:
+    """State, word, slot and the time to look again."""
+    match decision:
+        case Admit():
+            return State.ADMITTED, "admit", decision.slot_at, None
+        case Delay():
+            return State.DELAYED, "delay", decision.slot_at, decision.slot_at
+        case Drop():
+            return State.DROPPED, "drop", None, None
+        case Cancel():
+            return State.CANCELLED, "cancel", None, None
+        case Hold():
+            raise AssertionError("a hold is not written as a decision")
+        case _:
+            assert_never(decision)
+
+
+def _event(item: Settled, policy: Policy, at: datetime, sealed: str | None) -> OutreachDecidedV1:
+    row, decision = item.outreach, item.decision
+    outcomes: dict[type[Decision], Literal["admitted", "delayed", "dropped", "cancelled"]] = {
+        Admit: "admitted",
+        Delay: "delayed",
+        Drop: "dropped",
+        Cancel: "cancelled",
+    }
+    return OutreachDecidedV1(
+        outreach=row.id,
+        version=row.version + 1,
+        candidate=row.candidate,
+        employer=row.employer,
+        outcome=outcomes[type(decision)],
+        rule=item.rule,
+        policy=policy.version,
+        at=at,
+        until=decision.slot_at if isinstance(decision, Delay) else None,
+        good_until=decision.good_until if isinstance(decision, Admit) else None,
+        sealed=sealed if isinstance(decision, Admit) else None,
+    )
+
+
+def outreach_of(row: asyncpg.Record) -> Outreach:
+    """The row as a value."""
+    return Outreach(
+        id=row["id"],
+        version=row["version"],
+        state=State(row["state"]),
+        employer=row["employer"],
+        candidate=row["candidate"],
+        submitted_at=row["submitted_at"],
+        expires_at=row["expires_at"],
+        slot_at=row["slot_at"],
+    )
+
+
+def _consent(row: asyncpg.Record) -> Consent | None:
+    if row["version"] is None:
+        return None
+    return Consent(
+        candidate=row["candidate"],
+        version=row["version"],
+        contact=row["contact"],
+        blocked_employers=frozenset(row["blocked_employers"]),
+        first_contacts_per_week=row["first_contacts_per_week"],
+        min_gap_hours=row["min_gap_hours"],
+        quiet_start=row["quiet_start"],
+        quiet_end=row["quiet_end"],
+        time_zone=row["time_zone"],
+        paused_until=row["paused_until"],
+        ends_at=row["ends_at"],
+    )
+
+
+def _consent_row(consent: Consent) -> dict[str, Any]:
+    def text(moment: object) -> str | None:
+        return moment.isoformat() if hasattr(moment, "isoformat") else None
+
+    return {
+        "candidate": consent.candidate,
+        "version": consent.version,
+        "contact": consent.contact,
+        "blocked_employers": sorted(consent.blocked_employers),
+        "first_contacts_per_week": consent.first_contacts_per_week,
+        "min_gap_hours": consent.min_gap_hours,
+        "quiet_start": text(consent.quiet_start),
+        "quiet_end": text(consent.quiet_end),
+        "time_zone": consent.time_zone,
+        "paused_until": text(consent.paused_until),
+        "ends_at": text(consent.ends_at),
+    }

@@ -1,0 +1,154 @@
+-- name: hold_epoch
+SELECT name FROM epoch FOR SHARE
+
+-- name: present_epoch
+SELECT name FROM epoch
+
+-- name: take_epoch
+SELECT name FROM epoch FOR UPDATE
+
+-- name: raise_epoch
+UPDATE epoch SET name = $1, began_at = now()
+
+-- name: booked
+SELECT id, employer, candidate::text, slot_at FROM outreach WHERE slot_at > $1
+
+-- name: submit
+INSERT INTO outreach (id, employer, candidate, member_ref, request_digest, sealed, submitted_at, expires_at, due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (id) DO NOTHING
+RETURNING id
+
+-- name: digest_of
+SELECT request_digest FROM outreach WHERE id = $1
+
+-- name: lock_live
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at
+FROM outreach
+WHERE id = ANY($1::text[]) AND state = 'submitted'
+ORDER BY id
+FOR UPDATE
+
+-- name: take_due
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at
+FROM outreach
+WHERE due_at <= $1
+ORDER BY due_at
+LIMIT $2
+FOR UPDATE SKIP LOCKED
+
+-- name: lock_waiting_of
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at
+FROM outreach
+WHERE candidate = ANY($1::uuid[]) AND state = 'delayed'
+ORDER BY id
+FOR UPDATE
+
+-- name: lock_one
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at
+FROM outreach
+WHERE id = $1 AND employer = $2
+FOR UPDATE
+
+-- name: people
+SELECT person.candidate::text, c.version, c.contact, c.blocked_employers, c.first_contacts_per_week, c.min_gap_hours,
+       c.quiet_start, c.quiet_end, c.time_zone, c.paused_until, c.ends_at, m.employers
+FROM unnest($1::uuid[]) AS person (candidate)
+LEFT JOIN consents c USING (candidate)
+LEFT JOIN memberships m USING (candidate)
+
+-- name: settle
+UPDATE outreach o
+SET state = s.state, version = s.version, slot_at = s.slot_at, due_at = s.due_at, rule = s.rule, policy = $7,
+    decided_at = $8, decision = s.decision,
+    sealed = CASE WHEN s.state IN ('submitted', 'delayed', 'admitted') THEN o.sealed END
+FROM unnest($1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::text[], $9::text[])
+    AS s (id, state, version, slot_at, due_at, rule, decision)
+WHERE o.id = s.id
+RETURNING o.id, o.sealed
+
+-- name: hold
+UPDATE outreach o SET due_at = s.due_at
+FROM unnest($1::text[], $2::timestamptz[]) AS s (id, due_at)
+WHERE o.id = s.id
+
+-- name: note_changes
+INSERT INTO changes (outreach, employer, state, rule, at)
+SELECT outreach, employer, state, rule, $5
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS c (outreach, employer, state, rule)
+
+-- name: keep_consents
+INSERT INTO consents AS kept (candidate, version, contact, blocked_employers, first_contacts_per_week, min_gap_hours,
+                              quiet_start, quiet_end, time_zone, paused_until, ends_at)
+SELECT (row ->> 'candidate')::uuid, (row ->> 'version')::integer, (row ->> 'contact')::boolean,
+       ARRAY(SELECT jsonb_array_elements_text(row -> 'blocked_employers')),
+       (row ->> 'first_contacts_per_week')::integer, (row ->> 'min_gap_hours')::integer,
+       (row ->> 'quiet_start')::time, (row ->> 'quiet_end')::time, row ->> 'time_zone',
+       (row ->> 'paused_until')::timestamptz, (row ->> 'ends_at')::timestamptz
+FROM jsonb_array_elements($1::jsonb) AS row
+ORDER BY 1
+ON CONFLICT (candidate) DO UPDATE SET
+    version = excluded.version, contact = excluded.contact, blocked_employers = excluded.blocked_employers,
+    first_contacts_per_week = excluded.first_contacts_per_week, min_gap_hours = excluded.min_gap_hours,
+    quiet_start = excluded.quiet_start, quiet_end = excluded.quiet_end, time_zone = excluded.time_zone,
+    paused_until = excluded.paused_until, ends_at = excluded.ends_at
+WHERE kept.version < excluded.version
+
+-- name: keep_memberships
+INSERT INTO memberships AS kept (candidate, version, employers)
+SELECT (row ->> 'candidate')::uuid, (row ->> 'version')::integer,
+       ARRAY(SELECT jsonb_array_elements_text(row -> 'employers'))
+FROM jsonb_array_elements($1::jsonb) AS row
+ORDER BY 1
+ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, employers = excluded.employers
+WHERE kept.version < excluded.version
+
+-- name: keep_keys
+INSERT INTO candidate_keys AS kept (candidate, version, public_key)
+SELECT candidate, version, public_key
+FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS k (candidate, version, public_key)
+ORDER BY 1
+ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, public_key = excluded.public_key
+WHERE kept.version < excluded.version
+
+-- name: public_key
+SELECT public_key FROM candidate_keys WHERE candidate = $1
+
+-- name: look_again
+UPDATE outreach SET due_at = $2
+WHERE id IN (
+    SELECT id FROM outreach
+    WHERE candidate = ANY($1::uuid[]) AND state = 'submitted' AND due_at > $2
+    ORDER BY id FOR UPDATE)
+
+-- name: lock_reported
+SELECT o.id, o.version, o.state, o.employer, o.candidate::text, o.submitted_at, o.expires_at, o.slot_at
+FROM outreach o
+JOIN unnest($1::text[], $2::integer[]) AS r (id, version) ON r.id = o.id AND r.version = o.version
+WHERE o.state = 'admitted'
+ORDER BY o.id
+FOR UPDATE OF o
+
+-- name: write_outcomes
+UPDATE outreach o
+SET state = r.state, detail = r.detail, version = o.version + 1,
+    due_at = CASE WHEN r.state = 'submitted' THEN $4::timestamptz END,
+    sealed = CASE WHEN r.state = 'submitted' THEN o.sealed END
+FROM unnest($1::text[], $2::text[], $3::text[]) AS r (id, state, detail)
+WHERE o.id = r.id
+
+-- name: one
+SELECT id, employer, member_ref, state, decision, rule, policy, decided_at, slot_at, submitted_at, expires_at, detail
+FROM outreach WHERE id = $1 AND ($2::text IS NULL OR employer = $2)
+
+-- name: feed
+SELECT c.id, c.xid::text AS xid, c.outreach, c.employer, c.state, c.rule, c.at
+FROM changes c
+WHERE ($1::text IS NULL OR c.employer = $1)
+  AND (c.xid, c.id) > ($2::text::xid8, $3::bigint)
+  AND c.xid < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY c.xid, c.id
+LIMIT $4
+
+-- name: forget_changes
+DELETE FROM changes WHERE at < $1

@@ -1,0 +1,138 @@
+"""Puts the gateway together, and nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+from services.outreach_gateway import handlers, jobs
+from services.outreach_gateway.adapters.policy_file import read_policy
+from services.outreach_gateway.adapters.postgres import PostgresOutreach
+from services.outreach_gateway.adapters.redis_windows import RedisWindows
+from services.outreach_gateway.api import router
+from services.outreach_gateway.settings import GatewaySettings
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.outreach_gateway import OutreachRequestedV1
+from shared.contracts.pool_matching import MembershipsChangedV1
+from shared.contracts.signup import CandidateKeyPublishedV1, OutreachOutcomeReportedV1
+from shared.contracts.topics import (
+    CANDIDATE_KEYS,
+    CONSENT_STATE,
+    MEMBERSHIPS,
+    OUTREACH_OUTCOMES,
+    OUTREACH_REQUESTS,
+)
+from shared.messaging.consumer import Subscription
+from shared.messaging.envelope import only
+from shared.service import Service
+
+_FENCE_EVERY = timedelta(milliseconds=500)
+_REDIS_WITHIN = 5.0
+NAME = "outreach_gateway"
+
+
+def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
+    """The service and its HTTP face."""
+    service = Service(
+        NAME, settings, database=settings.outreach_gateway_database, migrations=Path(__file__).parent / "migrations"
+    )
+    policy = read_policy(settings.policy)
+    redis: Redis = Redis.from_url(
+        settings.redis, socket_timeout=_REDIS_WITHIN, socket_connect_timeout=_REDIS_WITHIN, health_check_interval=15
+    )
+    windows = RedisWindows(redis, policy, service.clock)
+
+    def is_suspended(employer: str) -> bool:
+        tenant = service.tenants.get(employer)
+        return tenant is None or tenant.suspended
+
+    service.subscribe(
+        Subscription(
+            "outreach_gateway.outreach-requests",
+            (OUTREACH_REQUESTS,),
+            lambda unit, received: handlers.on_outreach_requested(
+                PostgresOutreach(unit, policy), windows, policy, is_suspended, only(OutreachRequestedV1, received)
+            ),
+            deduplicate=False,  # the row's state says whether it was decided
+            max_records=settings.batch,
+        )
+    )
+    service.subscribe(
+        Subscription(
+            "outreach_gateway.consent-state",
+            (CONSENT_STATE,),
+            lambda unit, received: handlers.on_consent_changed(
+                PostgresOutreach(unit, policy), windows, only(ConsentChangedV1, received)
+            ),
+            deduplicate=False,  # guarded by the version
+        )
+    )
+    service.subscribe(
+        Subscription(
+            "outreach_gateway.memberships",
+            (MEMBERSHIPS,),
+            lambda unit, received: handlers.on_memberships_changed(
+                PostgresOutreach(unit, policy), only(MembershipsChangedV1, received)
+            ),
+            deduplicate=False,  # guarded by the version
+        )
+    )
+    service.subscribe(
+        Subscription(
+            "outreach_gateway.candidate-keys",
+            (CANDIDATE_KEYS,),
+            lambda unit, received: handlers.on_key_published(
+                PostgresOutreach(unit, policy), only(CandidateKeyPublishedV1, received)
+            ),
+            deduplicate=False,  # guarded by the version
+        )
+    )
+    service.subscribe(
+        Subscription(
+            "outreach_gateway.outreach-outcomes",
+            (OUTREACH_OUTCOMES,),
+            lambda unit, received: handlers.on_outcome_reported(
+                PostgresOutreach(unit, policy), windows, only(OutreachOutcomeReportedV1, received)
+            ),
+        )
+    )
+
+    async def decide_due() -> None:
+        while True:
+            async with service.work() as unit:
+                store = PostgresOutreach(unit, policy)
+                taken = await handlers.on_due(store, windows, policy, is_suspended, limit=settings.batch)
+            if taken < settings.batch:
+                return
+
+    async def keep_windows() -> None:
+        await jobs.keep_windows_intact(service.pool, windows, service.clock)
+
+    async def forget() -> None:
+        await jobs.forget_old_changes(service.pool, service.clock)
+
+    async def windows_answer() -> None:
+        present = await jobs.present_epoch(service.pool)
+        if not await windows.is_intact(present):
+            raise RuntimeError("the windows are being built anew")
+        if not await windows.refuses_eviction():
+            raise RuntimeError("Redis may forget slots: set maxmemory-policy noeviction")
+
+    @asynccontextmanager
+    async def redis_closed_at_the_end() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await redis.aclose()
+
+    service.open(redis_closed_at_the_end)
+    service.every(settings.due_every, "due", decide_due)
+    service.every(_FENCE_EVERY, "windows", keep_windows)
+    service.every(timedelta(hours=1), "forget", forget)
+    service.check("windows", windows_answer)
+    app = service.http("Fairpool outreach gateway")
+    app.include_router(router(service, settings, policy, windows))
+    return service, app

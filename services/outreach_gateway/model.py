@@ -1,0 +1,182 @@
+"""What the gateway's decisions read and what they say."""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from typing import Literal
+
+
+class State(StrEnum):
+    """Where an outreach stands; the last five are final."""
+
+    SUBMITTED = "submitted"
+    DELAYED = "delayed"
+    ADMITTED = "admitted"
+    DROPPED = "dropped"
+    CANCELLED = "cancelled"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    DOUBTFUL = "doubtful"
+
+
+FINAL = frozenset({State.DROPPED, State.CANCELLED, State.DELIVERED, State.BOUNCED, State.DOUBTFUL})
+
+
+class Rule(StrEnum):
+    """Why outreach was not admitted at once, as the operator and the person see it."""
+
+    NETWORK_WINDOW = "network_window"
+    NETWORK_GAP = "network_gap"
+    SAME_EMPLOYER = "same_employer"
+    HOURS = "hours"
+    CONTACT_NOT_GRANTED = "contact_not_granted"
+    EMPLOYER_BLOCKED = "employer_blocked"
+    NOT_A_MEMBER = "not_a_member"
+    SENDER_SUSPENDED = "sender_suspended"
+    EXPIRED = "expired"
+    CANCELLED_BY_SENDER = "cancelled_by_sender"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `cap` messages in any `length`; `halved` is the cap of a person who leaves messages unanswered."""
+
+    length: timedelta
+    cap: int
+    halved: int
+    rule: Rule
+    scope: Literal["network", "employer"] = "network"
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity: it is a cache key on the hot path
+class Policy:
+    """The network's rules as values; from a file in `policies/`."""
+
+    version: str
+    slot_good_for: timedelta
+    held_for_grant: timedelta
+    latest_slot: timedelta
+    network: tuple[tuple[int, timedelta], ...]
+    gap: timedelta
+    same_employer: timedelta
+    unanswered_after: timedelta
+    halve_after_unanswered: int
+    opens: time
+    closes: time
+    unknown_zone: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The gateway's copy of one person's consent."""
+
+    candidate: str
+    version: int
+    contact: bool
+    blocked_employers: frozenset[str] = frozenset()
+    first_contacts_per_week: int | None = None
+    min_gap_hours: int | None = None
+    quiet_start: time | None = None
+    quiet_end: time | None = None
+    time_zone: str | None = None
+    paused_until: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What the gateway knows of a person when it decides: consent, and the employers whose pools they are in."""
+
+    consent: Consent | None
+    employers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outreach:
+    """One live row."""
+
+    id: str
+    version: int
+    state: State
+    employer: str
+    candidate: str
+    submitted_at: datetime
+    expires_at: datetime
+    slot_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to the windows: may this message have a slot, and when at the earliest?"""
+
+    outreach: str
+    employer: str
+    candidate: str
+    until: datetime
+    windows: tuple[Window, ...]
+    open_hours: tuple[tuple[int, int], ...]
+    """Open intervals in UTC milliseconds, start inclusive, end exclusive, ascending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The windows' answer: this slot is booked. `rule` says what stood against an earlier one."""
+
+    at: datetime
+    now: datetime
+    rule: Rule | None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the message may go now."""
+        return self.at <= self.now
+
+
+@dataclass(frozen=True, slots=True)
+class NoSlot:
+    """The windows' answer: nothing before the message expires; nothing is booked."""
+
+    rule: Rule
+
+
+Answer = Slot | NoSlot
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Goes to the courier, which may send it until `good_until`."""
+
+    slot_at: datetime
+    good_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A slot is reserved; it is decided again then."""
+
+    slot_at: datetime
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Will not be sent."""
+
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Asked before its grant or membership arrived: looked at again, at the latest at this time."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Was waiting, and will not be sent any more."""
+
+    rule: Rule
+
+
+Decision = Admit | Delay | Drop | Hold | Cancel

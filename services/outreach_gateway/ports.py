@@ -1,0 +1,104 @@
+"""What the gateway asks of the outside."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from services.outreach_gateway.model import Answer, Ask, Consent, Decision, Outreach, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """Which Redis the windows are in; a batch commits only while it is still this one."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A slot as PostgreSQL knows it, to build the windows anew."""
+
+    outreach: str
+    employer: str
+    candidate: str
+    slot_at: datetime
+
+
+class Windows(Protocol):
+    """The sliding windows of all people. Every method raises WillHealError when Redis does not answer."""
+
+    async def book(self, asks: Sequence[Ask], epoch: Epoch) -> Sequence[Answer]:
+        """One answer an ask, in order, all in one atomic call; WillHealError when the windows are not of this epoch."""
+
+    async def release(self, outreach: Sequence[Outreach], epoch: Epoch) -> None:
+        """Gives their slots back; harmless for those that have none."""
+
+    async def is_intact(self, epoch: Epoch) -> bool:
+        """Whether the windows of this epoch are on the Redis that answers now."""
+
+    async def build(self, booked: AsyncIterator[Sequence[Booked]], epoch: Epoch) -> None:
+        """Fills the windows of a new epoch and, when all is in, lets them be used; older ones are cleared away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one row: its decision, and the event that says so (none for a hold)."""
+
+    outreach: Outreach
+    decision: Decision
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What the courier said of one admitted outreach."""
+
+    outreach: str
+    decision_version: int
+    outcome: str
+    detail: str | None
+
+
+class Store(Protocol):
+    """The gateway's rows, inside one transaction."""
+
+    @property
+    def at(self) -> datetime:
+        """The time of this transaction."""
+
+    async def hold_epoch(self) -> Epoch:
+        """The present epoch, kept from changing until the transaction is over."""
+
+    async def lock_live(self, ids: Sequence[str]) -> Sequence[Outreach]:
+        """Those of them that wait for a decision, locked, by id."""
+
+    async def take_due(self, limit: int) -> Sequence[Outreach]:
+        """Locked rows whose time has come, which no other worker has."""
+
+    async def lock_waiting_of(self, candidates: Sequence[str]) -> Sequence[Outreach]:
+        """The delayed rows of these people, locked, by id."""
+
+    async def people(self, candidates: Sequence[str]) -> Mapping[str, Person]:
+        """What is known of these people now; all of them are in the answer."""
+
+    async def settle(self, settled: Sequence[Settled]) -> None:
+        """Writes the decisions, each with the next version and its change in the feed, and publishes them."""
+
+    async def keep_consents(self, consents: Sequence[Consent]) -> None:
+        """Keeps each that is newer than what is there."""
+
+    async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:
+        """Candidate to version and employers; keeps each that is newer than what is there."""
+
+    async def keep_keys(self, keys: Mapping[str, tuple[int, str]]) -> None:
+        """Candidate to version and public key; keeps each that is newer than what is there."""
+
+    async def look_again(self, candidates: Sequence[str]) -> None:
+        """What is held for these people becomes due now."""
+
+    async def report(self, reports: Sequence[Reported]) -> Sequence[Outreach]:
+        """Writes final outcomes; gives back, locked, the rows that were withheld (to cancel).
+
+        A report on another version than the row's, or on a row that is not admitted, has no effect.
+        """

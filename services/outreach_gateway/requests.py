@@ -1,0 +1,62 @@
+"""What employers send: a first message names a real job, its place and its pay."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AnyUrl, Field, UrlConstraints, field_validator, model_validator
+
+from shared.contracts.base import Instant
+from shared.web.types import Line, RequestModel, Text
+
+_HttpsUrl = Annotated[AnyUrl, UrlConstraints(max_length=2000, allowed_schemes=["https"])]
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+class PayRequest(RequestModel):
+    """A range, as the job's own notice would state it."""
+
+    min: Annotated[float, Field(gt=0, le=100_000_000)]
+    max: Annotated[float, Field(gt=0, le=100_000_000)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    per: Literal["hour", "day", "week", "month", "year"]
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "PayRequest":
+        if self.max < self.min:
+            raise ValueError("max must not be below min")
+        return self
+
+
+class JobRequest(RequestModel):
+    """The job (after schema.org JobPosting)."""
+
+    title: Line
+    occupation: Annotated[str, Field(pattern=r"^\d\d-\d{4}$")]
+    organization: Line
+    location: Line
+    remote: bool
+    pay: PayRequest
+    url: _HttpsUrl
+    valid_through: date
+
+    @field_validator("valid_through")
+    @classmethod
+    def _is_still_open(cls, value: date) -> date:
+        if value < datetime.now(UTC).date():
+            raise ValueError("must not be in the past: write about a job that is still open")
+        return value
+
+
+class OutreachRequest(RequestModel):
+    """One message from an employer to one member of its pools."""
+
+    member_ref: Annotated[str, Field(pattern=r"^m_[A-Za-z0-9_-]{20,100}$")]
+    subject: Line
+    body: Annotated[Text, Field(min_length=1), AfterValidator(_not_blank)]
+    expires_at: Instant | None = None
+    job: JobRequest

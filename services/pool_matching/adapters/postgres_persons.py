@@ -1,0 +1,181 @@
+"""Persons, their memberships and the evaluations of pools, in PostgreSQL."""
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+
+import asyncpg
+
+from services.pool_matching.adapters.pool_cache import PoolCache, read_pool
+from services.pool_matching.adapters.sql import POOLS_LOCK, SQL
+from services.pool_matching.model import (
+    Consent,
+    Evaluation,
+    Known,
+    Member,
+    Occupations,
+    Person,
+    Pool,
+    PoolIndex,
+    Settled,
+    Shown,
+)
+from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
+from shared.messaging.unit import Unit
+
+
+class PostgresPersons:
+    """`PersonStore` and `EvaluationStore` in a unit of work.
+
+    No membership is missed or left over, because a person is decided only under the lock of their row, and because a
+    batch that may not know a pool is over before that pool's evaluation looks for persons. A batch takes the shared
+    lock, then reads the pools. An evaluation begins after its pool was committed; it takes the lock alone, so it waits
+    for every batch that may have read the pools before. What those wrote is then visible to it; batches that come later
+    read the pool themselves. Whom both reach they decide one after the other, with the same pool and the same person.
+    Nobody who holds a row waits for that lock, so the two cannot block each other for ever.
+    """
+
+    def __init__(self, unit: Unit, cache: PoolCache, occupations: Occupations) -> None:
+        self._unit = unit
+        self._connection = unit.connection
+        self._cache = cache
+        self._occupations = occupations
+        self.at: datetime = unit.at
+
+    def publish(self, *events: Event, id: str | None = None) -> None:  # noqa: A002 - CloudEvents' own name
+        """The events leave with the transaction."""
+        self._unit.publish(*events, id=id)
+
+    async def hold_pools(self) -> None:
+        """The shared half of the lock that the class tells of."""
+        await self._connection.execute(SQL["hold_pools"], POOLS_LOCK)
+
+    async def note(
+        self, profiles: Collection[CandidateProfileChangedV1], consents: Collection[ConsentChangedV1]
+    ) -> list[str]:
+        """Locks all persons concerned in one order first: two batches never wait for each other."""
+        candidates = sorted({event.candidate for event in (*profiles, *consents)})
+        await self._connection.execute(SQL["make_known"], candidates)
+        await self._connection.execute(SQL["lock_persons"], candidates)
+        rows = [*await self._note_profiles(profiles), *await self._note_consents(consents)]
+        return sorted({row["candidate"] for row in rows})
+
+    async def take_overdue(self, limit: int) -> list[str]:
+        """Rows that another process holds are left to it."""
+        rows = await self._connection.fetch(SQL["take_overdue"], self.at, limit)
+        return sorted(row["candidate"] for row in rows)
+
+    async def known(self, candidates: Sequence[str]) -> list[Known]:
+        """Persons are locked, then their memberships are read: as the last who held the lock left them."""
+        persons = await self._connection.fetch(SQL["read_persons"], candidates)
+        members: dict[str, list[Member]] = {}
+        for row in await self._connection.fetch(SQL["read_memberships"], candidates):
+            members.setdefault(row["candidate"], []).append(
+                Member(row["pool"], row["employer"], row["since"], Shown.model_validate_json(row["shown"]))
+            )
+        return [
+            Known(self._person(row), row["version"], row["due_at"], tuple(members.get(row["candidate"], ())))
+            for row in persons
+        ]
+
+    async def pools(self) -> PoolIndex:
+        """From memory, after a look at what changed."""
+        return await self._cache.current(self._connection)
+
+    async def settle(self, settled: Sequence[Settled], refs: Callable[[str, str], str]) -> None:
+        """One statement each for who left, joined and changed."""
+        left = [(one.candidate, member.pool) for one in settled for member in one.change.left]
+        joined = [(one.candidate, member) for one in settled for member in one.change.joined]
+        changed = [(one.candidate, member) for one in settled for member in one.change.changed]
+        if left:
+            await self._connection.execute(SQL["leave"], *_columns(left, 2))
+        if joined:
+            rows = [
+                (who, one.pool, one.employer, refs(who, one.employer), one.since, _json(one.shown))
+                for who, one in joined
+            ]
+            await self._connection.execute(SQL["join"], *_columns(rows, 6))
+        if changed:
+            await self._connection.execute(
+                SQL["show"], *_columns([(who, one.pool, _json(one.shown)) for who, one in changed], 3)
+            )
+        await self._connection.execute(
+            SQL["settle"], *_columns([(one.candidate, one.version, one.due_at) for one in settled], 3)
+        )
+
+    async def open_evaluations(self, versions: Sequence[tuple[str, int]]) -> None:
+        """Waits for a chunk of the same pool that is under way."""
+        await self._connection.execute(SQL["open_evaluations"], *_columns(versions, 2))
+
+    async def take_evaluation(self) -> Evaluation | None:
+        """Locked until the transaction is over."""
+        row = await self._connection.fetchrow(SQL["take_evaluation"])
+        return Evaluation(row["pool"], row["version"], row["after_candidate"]) if row else None
+
+    async def wait_for_batches(self) -> None:
+        """The exclusive half of the lock; commit soon, new batches wait."""
+        await self._connection.execute(SQL["wait_for_batches"], POOLS_LOCK)
+
+    async def move(self, evaluation: Evaluation, *, after: str) -> None:
+        """Survives a kill: the next process goes on from there."""
+        await self._connection.execute(SQL["move_evaluation"], evaluation.pool, after)
+
+    async def end(self, evaluation: Evaluation) -> None:
+        """From now on the pool is `ready`."""
+        await self._connection.execute(SQL["end_evaluation"], evaluation.pool)
+
+    async def pool_in_force(self, pool: str) -> Pool | None:
+        """Read anew for each chunk."""
+        row = await self._connection.fetchrow(SQL["pool_in_force"], pool)
+        return read_pool(row) if row else None
+
+    async def concerned(self, pool: str, criteria_of: Pool | None, *, after: str, limit: int) -> list[str]:
+        """Not locked yet: who changes in between is decided by the batch that changes them."""
+        if criteria_of is None:
+            rows = await self._connection.fetch(SQL["members_after"], pool, after, limit)
+        else:
+            asked = criteria_of.criteria
+            rows = await self._connection.fetch(
+                SQL["concerned_by_pool"], pool, after, asked.occupations, asked.states, limit
+            )
+        return [row["candidate"] for row in rows]
+
+    async def _note_profiles(self, events: Collection[CandidateProfileChangedV1]) -> list[asyncpg.Record]:
+        rows = [
+            (
+                event.candidate,
+                event.version,
+                event.profile.model_dump_json() if event.profile else None,
+                json.dumps(self._reach(event.profile)),
+                event.profile.state if event.profile else None,
+            )
+            for event in events
+        ]
+        return await self._connection.fetch(SQL["note_profiles"], *_columns(rows, 5)) if rows else []
+
+    async def _note_consents(self, events: Collection[ConsentChangedV1]) -> list[asyncpg.Record]:
+        rows = [(event.candidate, event.version, Consent.of(event).model_dump_json()) for event in events]
+        return await self._connection.fetch(SQL["note_consents"], *_columns(rows, 3)) if rows else []
+
+    def _reach(self, profile: CoarseProfile | None) -> list[str]:
+        codes = profile.occupations if profile else ()
+        return sorted(frozenset[str]().union(*(self._occupations.lineage(code) for code in codes)))
+
+    def _person(self, row: asyncpg.Record) -> Person:
+        profile, consent = row["profile"], row["consent"]
+        return Person.of(
+            row["candidate"],
+            CoarseProfile.model_validate_json(profile) if profile is not None else None,
+            Consent.model_validate_json(consent) if consent is not None else None,
+            self._occupations,
+        )
+
+
+def _json(shown: Shown) -> str:
+    return shown.model_dump_json(exclude_none=True)
+
+
+def _columns(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:
+    return [[row[place] for row in rows] for place in range(width)]

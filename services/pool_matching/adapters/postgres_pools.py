@@ -1,0 +1,66 @@
+"""The pools of employers, in PostgreSQL."""
+
+from datetime import datetime
+
+import asyncpg
+
+from services.pool_matching.adapters.pool_cache import read_pool
+from services.pool_matching.adapters.sql import SQL
+from services.pool_matching.model import Listed, Pool, Shown, ShownMember
+from shared.contracts.base import Event
+from shared.messaging.unit import Unit
+
+
+class PostgresPools:
+    """`PoolStore` in a unit of work."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self._connection = unit.connection
+        self._change = 0
+        self.at: datetime = unit.at
+
+    def publish(self, *events: Event, id: str | None = None) -> None:  # noqa: A002 - CloudEvents' own name
+        """The events leave with the transaction."""
+        self._unit.publish(*events, id=id)
+
+    async def begin_change(self) -> None:
+        """Takes the next number, and with it the lock on its row until the commit."""
+        self._change = await self._connection.fetchval(SQL["next_change"])
+
+    async def count(self, employer: str) -> int:
+        """Those in force."""
+        return int(await self._connection.fetchval(SQL["count_pools"], employer))
+
+    async def of(self, employer: str) -> list[Listed]:
+        """All in force, oldest first."""
+        return [_listed(row) for row in await self._connection.fetch(SQL["list_pools"], employer, None)]
+
+    async def get(self, employer: str, pool: str) -> Listed | None:
+        """Asked for by pool and employer at once."""
+        row = await self._connection.fetchrow(SQL["list_pools"], employer, pool)
+        return _listed(row) if row else None
+
+    async def write(self, pool: Pool) -> None:
+        """Under the number of `begin_change`."""
+        await self._write(pool, pool.name, pool.criteria.model_dump_json())
+
+    async def delete(self, pool: Pool) -> None:
+        """The row stays, without name and criteria: the version must go on rising."""
+        await self._write(pool, "", None)
+
+    async def members(self, pool: str, *, after: str, limit: int) -> list[ShownMember]:
+        """By index, in the order of the refs, which is another one for each employer."""
+        rows = await self._connection.fetch(SQL["list_members"], pool, after, limit)
+        return [
+            ShownMember(row["member_ref"], row["since"], Shown.model_validate_json(row["shown"])) for row in rows
+        ]
+
+    async def _write(self, pool: Pool, name: str, criteria: str | None) -> None:
+        await self._connection.execute(
+            SQL["write_pool"], pool.id, pool.employer, pool.version, name, criteria, self.at, self._change
+        )
+
+
+def _listed(row: asyncpg.Record) -> Listed:
+    return Listed(read_pool(row), row["created_at"], row["ready"])

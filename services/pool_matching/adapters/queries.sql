@@ -1,0 +1,138 @@
+-- name: hold_pools
+SELECT pg_advisory_xact_lock_shared($1)
+
+-- name: wait_for_batches
+SELECT pg_advisory_xact_lock($1)
+
+-- name: make_known
+INSERT INTO persons (candidate)
+SELECT candidate FROM unnest($1::text[]) AS candidate ORDER BY candidate COLLATE "C"
+ON CONFLICT DO NOTHING
+
+-- name: lock_persons
+SELECT candidate FROM persons WHERE candidate = ANY($1::text[]) ORDER BY candidate FOR UPDATE
+
+-- name: note_profiles
+UPDATE persons
+SET profile_version = new.version, profile = new.profile::jsonb,
+    reach = ARRAY(SELECT jsonb_array_elements_text(new.reach::jsonb)), state = new.state
+FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[]) AS new (candidate, version, profile, reach, state)
+WHERE persons.candidate = new.candidate AND persons.profile_version < new.version
+RETURNING persons.candidate
+
+-- name: note_consents
+UPDATE persons
+SET consent_version = new.version, consent = new.consent::jsonb
+FROM unnest($1::text[], $2::bigint[], $3::text[]) AS new (candidate, version, consent)
+WHERE persons.candidate = new.candidate AND persons.consent_version < new.version
+RETURNING persons.candidate
+
+-- name: take_overdue
+SELECT candidate FROM persons WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+
+-- name: read_persons
+SELECT candidate, profile, consent, version, due_at
+FROM persons WHERE candidate = ANY($1::text[]) ORDER BY candidate FOR UPDATE
+
+-- name: read_memberships
+SELECT candidate, pool, employer, since, shown FROM memberships WHERE candidate = ANY($1::text[])
+
+-- name: pools_changed_since
+SELECT pool, employer, version, name, criteria, change FROM pools WHERE change > $1
+
+-- name: leave
+DELETE FROM memberships USING unnest($1::text[], $2::text[]) AS gone (candidate, pool)
+WHERE memberships.candidate = gone.candidate AND memberships.pool = gone.pool
+
+-- name: join
+INSERT INTO memberships (candidate, pool, employer, member_ref, since, shown)
+SELECT candidate, pool, employer, member_ref, since, shown::jsonb
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
+    AS new (candidate, pool, employer, member_ref, since, shown)
+
+-- name: show
+UPDATE memberships SET shown = new.shown::jsonb
+FROM unnest($1::text[], $2::text[], $3::text[]) AS new (candidate, pool, shown)
+WHERE memberships.candidate = new.candidate AND memberships.pool = new.pool
+
+-- name: settle
+UPDATE persons SET version = new.version, due_at = new.due_at
+FROM unnest($1::text[], $2::bigint[], $3::timestamptz[]) AS new (candidate, version, due_at)
+WHERE persons.candidate = new.candidate
+
+-- name: open_evaluations
+INSERT INTO evaluations (pool, version)
+SELECT pool, version FROM unnest($1::text[], $2::bigint[]) AS new (pool, version)
+WHERE EXISTS (SELECT FROM pools WHERE pools.pool = new.pool)
+ORDER BY pool
+ON CONFLICT (pool) DO UPDATE SET version = excluded.version, after_candidate = NULL, done = false
+WHERE evaluations.version < excluded.version
+
+-- name: take_evaluation
+SELECT pool, version, after_candidate FROM evaluations
+WHERE NOT done ORDER BY pool LIMIT 1 FOR UPDATE SKIP LOCKED
+
+-- name: move_evaluation
+UPDATE evaluations SET after_candidate = $2 WHERE pool = $1
+
+-- name: end_evaluation
+UPDATE evaluations SET done = true WHERE pool = $1
+
+-- name: pool_in_force
+SELECT pool, employer, version, name, criteria FROM pools WHERE pool = $1 AND criteria IS NOT NULL
+
+-- name: concerned_by_pool
+(SELECT candidate FROM persons
+ WHERE candidate > $2 AND profile IS NOT NULL
+   AND (cardinality($3::text[]) = 0 OR reach && $3) AND (cardinality($4::text[]) = 0 OR state = ANY($4))
+ ORDER BY candidate LIMIT $5)
+UNION
+(SELECT candidate FROM memberships WHERE pool = $1 AND candidate > $2 ORDER BY candidate LIMIT $5)
+ORDER BY candidate LIMIT $5
+
+-- name: members_after
+SELECT candidate FROM memberships WHERE pool = $1 AND candidate > $2 ORDER BY candidate LIMIT $3
+
+-- name: next_change
+UPDATE pool_changes SET last_change = last_change + 1 RETURNING last_change
+
+-- name: count_pools
+SELECT count(*) FROM pools WHERE employer = $1 AND criteria IS NOT NULL
+
+-- name: list_pools
+SELECT pool, employer, version, name, criteria, created_at, coalesce(done AND evaluated = version, false) AS ready
+FROM pools LEFT JOIN (SELECT pool, version AS evaluated, done FROM evaluations) AS evaluation USING (pool)
+WHERE employer = $1 AND criteria IS NOT NULL AND ($2::text IS NULL OR pool = $2)
+ORDER BY created_at, pool
+
+-- name: write_pool
+INSERT INTO pools (pool, employer, version, name, criteria, created_at, change)
+VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7)
+ON CONFLICT (pool) DO UPDATE
+SET version = excluded.version, name = excluded.name, criteria = excluded.criteria, change = excluded.change
+
+-- name: list_members
+SELECT member_ref, since, shown FROM memberships
+WHERE pool = $1 AND member_ref > $2 ORDER BY member_ref LIMIT $3
+
+-- name: write_feed
+INSERT INTO feed (employer, update_id, pool, member_ref, change, at, stored_at)
+SELECT employer, update_id, pool, member_ref, change, at, $7
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+    WITH ORDINALITY AS new (employer, update_id, pool, member_ref, change, at, place)
+ORDER BY place
+
+-- name: read_feed
+-- Rows get their id before they commit, so a reader that goes by id alone passes over one that commits late. A
+-- transaction's number is given before it writes, and none below the oldest one still running can appear any more: what
+-- is read up to there is complete, and its order (transaction, row) never changes.
+SELECT written_by::text::bigint AS written_by, id, update_id, pool, member_ref, change, at FROM feed
+WHERE employer = $1 AND (written_by, id) > ($2::bigint::text::xid8, $3)
+  AND written_by < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY written_by, id LIMIT $4
+
+-- name: forget_feed
+DELETE FROM feed WHERE (employer, written_by, id) IN (
+    SELECT employer, written_by, id FROM feed WHERE stored_at < $1 LIMIT $2
+)
+RETURNING 1

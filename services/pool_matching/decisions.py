@@ -1,0 +1,244 @@
+"""Which pools a person belongs to, and what each pool's employer sees of them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TypeVar
+
+from services.pool_matching.model import Change, Consent, Known, Member, Person, Pool, Settled, Shown, plain_skill
+from shared.contracts.pool_matching import Criteria
+from shared.contracts.signup import CoarseProfile
+
+YEARS_STEPS = (0, 1, 3, 5, 10, 15, 20)
+PAY_STEP = 20_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One person held against one pool at one time."""
+
+    person: Person
+    profile: CoarseProfile
+    consent: Consent
+    pool: Pool
+    at: datetime
+
+    @property
+    def asked(self) -> Criteria:
+        """What the pool asks for."""
+        return self.pool.criteria
+
+
+Rule = Callable[[Case], bool]
+
+
+def match_is_granted(case: Case) -> bool:
+    """The person switched matching on."""
+    return case.consent.match
+
+
+def consent_has_not_ended(case: Case) -> bool:
+    """The end that the person set is still to come."""
+    return case.consent.ends_at is None or case.at < case.consent.ends_at
+
+
+def person_is_not_paused(case: Case) -> bool:
+    """The person is not taking a break."""
+    return case.consent.paused_until is None or case.consent.paused_until <= case.at
+
+
+def employer_is_not_blocked(case: Case) -> bool:
+    """The person did not shut this employer out."""
+    return case.pool.employer not in case.consent.blocked_employers
+
+
+def occupation_fits(case: Case) -> bool:
+    """An occupation that the person lets be matched lies in what the pool asks for.
+
+    Who named sectors is found only by pools that name an occupation: any other asks in every sector.
+    """
+    if not case.asked.occupations:
+        return not case.consent.sectors
+    return bool(_asked_occupations(case.person, case.consent, case.asked))
+
+
+def state_fits(case: Case) -> bool:
+    """The person lives in one of the states."""
+    return not case.asked.states or case.profile.state in case.asked.states
+
+
+def remote_fits(case: Case) -> bool:
+    """The person wants to work remotely, or does not, as the pool asks."""
+    return case.asked.remote is None or case.profile.remote == case.asked.remote
+
+
+def all_skills_are_there(case: Case) -> bool:
+    """Every skill that must be there is."""
+    return case.person.skills.issuperset(case.asked.skills_all)
+
+
+def enough_skills_are_there(case: Case) -> bool:
+    """Of the skills to choose from there are as many as the pool asks for, or one."""
+    if not case.asked.skills_any:
+        return True
+    return sum(skill in case.person.skills for skill in case.asked.skills_any) >= (case.asked.skills_any_at_least or 1)
+
+
+def years_fit(case: Case) -> bool:
+    """The years that the profile shows suffice; a profile without years does not show that they do."""
+    least, years = case.asked.min_years, case.profile.years
+    return least is None or (years is not None and years >= least)
+
+
+def pay_fits(case: Case) -> bool:
+    """The pool pays what the person asks for; who named no floor has none."""
+    most, floor = case.asked.pay_max, case.profile.pay_floor
+    return most is None or floor is None or floor <= most
+
+
+def employment_type_fits(case: Case) -> bool:
+    """The person wants one of the pool's kinds of employment."""
+    return not case.asked.employment_types or not set(case.asked.employment_types).isdisjoint(
+        case.profile.employment_types
+    )
+
+
+def person_is_available(case: Case) -> bool:
+    """The person is free by then; who named no date is free now."""
+    by, since = case.asked.available_by, case.profile.available_from
+    return by is None or since is None or since <= by
+
+
+RULES: tuple[Rule, ...] = (
+    match_is_granted,
+    consent_has_not_ended,
+    person_is_not_paused,
+    employer_is_not_blocked,
+    occupation_fits,
+    state_fits,
+    remote_fits,
+    all_skills_are_there,
+    enough_skills_are_there,
+    years_fit,
+    pay_fits,
+    employment_type_fits,
+    person_is_available,
+)
+"""A person is in a pool if and only if both halves of them are known and all of these hold."""
+
+
+def matches(person: Person, pool: Pool, at: datetime) -> bool:
+    """Whether the person belongs to the pool at that time."""
+    profile, consent = person.profile, person.consent
+    if profile is None or consent is None:
+        return False
+    case = Case(person, profile, consent, pool, at)
+    return all(rule(case) for rule in RULES)
+
+
+def memberships(before: Iterable[Member], person: Person, pools: Iterable[Pool], at: datetime) -> Change:
+    """How the person's place changes in the pools of `before` and in `pools`, which hold every one that may match."""
+    then = {member.pool: member for member in before}
+    now = {pool.id: _member(person, pool, then.get(pool.id), at) for pool in pools if matches(person, pool, at)}
+    return Change(
+        joined=tuple(member for id_, member in now.items() if id_ not in then),
+        left=tuple(member for id_, member in then.items() if id_ not in now),
+        changed=tuple(member for id_, member in now.items() if id_ in then and member.shown != then[id_].shown),
+    )
+
+
+def shown(person: Person, criteria: Criteria) -> Shown:
+    """The fields that the pool asks for; of lists, what it asks for. For a person that the pool matches."""
+    profile, consent = person.profile, person.consent
+    if profile is None or consent is None:
+        return Shown()
+    skills = {*criteria.skills_all, *criteria.skills_any}
+    types = set(criteria.employment_types)
+    return Shown(
+        occupations=tuple(sorted(_asked_occupations(person, consent, criteria))) if criteria.occupations else None,
+        skills=tuple(sorted(skills & person.skills)) if skills else None,
+        years=profile.years if criteria.min_years is not None else None,
+        state=profile.state if criteria.states else None,
+        remote=profile.remote if criteria.remote is not None else None,
+        employment_types=tuple(sorted(types & set(profile.employment_types))) if types else None,
+        pay_floor=profile.pay_floor if criteria.pay_max is not None else None,
+        available_from=profile.available_from if criteria.available_by is not None else None,
+    )
+
+
+def settle(known: Known, change: Change, at: datetime) -> Settled | None:
+    """What is to be written for the person; None when all stays as it is."""
+    gone = {member.pool for member in (*change.left, *change.changed)}
+    staying = [member for member in known.members if member.pool not in gone]
+    members = sorted((*staying, *change.changed, *change.joined), key=lambda member: member.pool)
+    due_at = next_due(known.person.consent, at)
+    if change == Change() and due_at == known.due_at:
+        return None
+    version = known.version + 1 if change.joined or change.left else known.version
+    return Settled(known.person.candidate, version, due_at, change, tuple(members))
+
+
+def next_due(consent: Consent | None, at: datetime) -> datetime | None:
+    """The next moment at which a pause or the consent itself ends."""
+    if consent is None or not consent.match:
+        return None
+    ahead = [moment for moment in (consent.paused_until, consent.ends_at) if moment is not None and moment > at]
+    return min(ahead, default=None)
+
+
+def coarse(criteria: Criteria) -> Criteria:
+    """The criteria in the steps that profiles show, never taking in someone whom the given value would leave out.
+
+    Profiles round years, pay and dates down. So years go up to the next step (at most 20), pay down to a step, a date
+    down to its month.
+    """
+    years, pay, by = criteria.min_years, criteria.pay_max, criteria.available_by
+    return criteria.model_copy(
+        update={
+            "occupations": _once(criteria.occupations),
+            "states": _once(criteria.states),
+            "skills_all": _once(plain_skill(skill) for skill in criteria.skills_all),
+            "skills_any": _once(plain_skill(skill) for skill in criteria.skills_any),
+            "skills_any_at_least": (criteria.skills_any_at_least or 1) if criteria.skills_any else None,
+            "min_years": None if years is None else years_up(years),
+            "pay_max": None if pay is None else pay - pay % PAY_STEP,
+            "employment_types": _once(criteria.employment_types),
+            "available_by": None if by is None else first_of_month(by),
+        }
+    )
+
+
+def years_up(years: int) -> int:
+    """The next step that is not below; 20 for more."""
+    return next((step for step in YEARS_STEPS if step >= years), YEARS_STEPS[-1])
+
+
+def first_of_month(day: date) -> date:
+    """The first day of the day's month."""
+    return day.replace(day=1)
+
+
+def to_the_hour(at: datetime) -> datetime:
+    """The hour that the moment lies in: finer times would let two employers find out that they see one person."""
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def _member(person: Person, pool: Pool, then: Member | None, at: datetime) -> Member:
+    since = then.since if then else to_the_hour(at)
+    return Member(pool.id, pool.employer, since, shown(person, pool.criteria))
+
+
+def _asked_occupations(person: Person, consent: Consent, criteria: Criteria) -> list[str]:
+    """Those of the person's occupations that the pool asks for and the person's sectors allow."""
+    return [
+        code
+        for code, lineage in person.lineages.items()
+        if not lineage.isdisjoint(criteria.occupations)
+        and (not consent.sectors or not lineage.isdisjoint(consent.sectors))
+    ]
+
+
+def _once(values: Iterable[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(values))

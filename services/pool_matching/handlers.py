@@ -1,0 +1,121 @@
+"""Messages in: read, decide, apply."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from services.pool_matching.decisions import memberships, settle
+from services.pool_matching.model import Member, Position, Settled, Update
+from services.pool_matching.ports import EvaluationStore, FeedStore, PersonStore
+from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.pool_matching import Membership, MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
+from shared.contracts.signup import CandidateProfileChangedV1
+from shared.ids import new_id
+from shared.messaging.envelope import Received, only
+
+V = TypeVar("V", CandidateProfileChangedV1, ConsentChangedV1, PoolChangedV1)
+Refs = Callable[[str, str], str]
+"""`refs(candidate, employer)` is the candidate's member ref for that employer."""
+
+_CHUNK = 500
+
+
+async def on_candidates_changed(store: PersonStore, received: Sequence[Received[Event]], refs: Refs) -> None:
+    """Profiles and consents came, in any order: whoever's is newer than what is known is decided again."""
+    await store.hold_pools()
+    profiles = _newest([item.event for item in only(CandidateProfileChangedV1, received)])
+    consents = _newest([item.event for item in only(ConsentChangedV1, received)])
+    await _decide_again(store, await store.note(profiles, consents), refs)
+
+
+async def on_time_passed(store: PersonStore, refs: Refs) -> bool:
+    """Pauses and consents ended: decides some of those again; False when there are none."""
+    await store.hold_pools()
+    overdue = await store.take_overdue(_CHUNK)
+    await _decide_again(store, overdue, refs)
+    return bool(overdue)
+
+
+async def on_pools_changed(store: EvaluationStore, received: Sequence[Received[Event]]) -> None:
+    """Pools came, changed or went: each is to be held against every person, once for each version."""
+    pools = _newest([item.event for item in only(PoolChangedV1, received)])
+    await store.open_evaluations(sorted((event.pool, event.version) for event in pools))
+
+
+async def on_evaluation_waiting(store: EvaluationStore, refs: Refs) -> bool:
+    """One step of one pool's way through all persons; False when no pool is on its way."""
+    evaluation = await store.take_evaluation()
+    if evaluation is None:
+        return False
+    if evaluation.after is None:
+        await store.wait_for_batches()
+        await store.move(evaluation, after="")
+        return True
+    pool = await store.pool_in_force(evaluation.pool)
+    candidates = await store.concerned(evaluation.pool, pool, after=evaluation.after, limit=_CHUNK)
+    settled = []
+    for known in await store.known(candidates):
+        before = [member for member in known.members if member.pool == evaluation.pool]
+        change = memberships(before, known.person, [pool] if pool else [], store.at)
+        settled.append(settle(known, change, store.at))
+    await _apply(store, settled, refs)
+    if len(candidates) < _CHUNK:
+        await store.end(evaluation)
+    else:
+        await store.move(evaluation, after=candidates[-1])
+    return True
+
+
+async def on_pools_updated(store: FeedStore, received: Sequence[Received[PoolUpdatedV1]]) -> None:
+    """Someone joined, left or changed: the employer can read it."""
+    updates = [
+        (
+            item.event.employer,
+            Update(
+                position=Position(),
+                id=item.id,
+                change=item.event.change,
+                pool=item.event.pool,
+                member_ref=item.event.member_ref,
+                at=item.event.at,
+            ),
+        )
+        for item in received
+    ]
+    stored_at = max((item.event.at for item in received), default=None)
+    if stored_at is not None:
+        await store.note(updates, stored_at)
+
+
+async def _decide_again(store: PersonStore, candidates: Sequence[str], refs: Refs) -> None:
+    if not candidates:
+        return
+    index = await store.pools()
+    settled = []
+    for known in await store.known(candidates):
+        change = memberships(known.members, known.person, index.candidates_for(known.person), store.at)
+        settled.append(settle(known, change, store.at))
+    await _apply(store, settled, refs)
+
+
+async def _apply(store: PersonStore, decided: Sequence[Settled | None], refs: Refs) -> None:
+    settled = [one for one in decided if one is not None]
+    if not settled:
+        return
+    await store.settle(settled, refs)
+    for one in settled:
+        if one.list_changed:
+            store.publish(_list(one), id=f"memberships-{one.candidate}-{one.version}")
+    # In the order of the refs: that of the persons would be the same for two employers.
+    for update in sorted(_updates(settled, refs, store), key=lambda event: event.member_ref):
+        store.publish(update, id=new_id("u"))
+
+
+def _list(settled: Settled) -> MembershipsChangedV1:
+    return MembershipsChangedV1(
+        candidate=settled.candidate,
+        version=settled.version,
+        pools=tuple(
+            Membership(pool=member.pool, employer=member.employer, since=member.since) for member in settled.members
+        ),
+    )

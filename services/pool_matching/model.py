@@ -1,0 +1,253 @@
+"""The frozen values that matching decides on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from shared.contracts.base import Instant, Value
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.pool_matching import Criteria
+from shared.contracts.signup import CoarseProfile, EmploymentType
+
+Level = Literal["major", "minor", "broad", "detailed"]
+
+POOLS_PER_EMPLOYER = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Occupation:
+    """An entry of the 2018 SOC, with the codes of itself and of every group it lies in."""
+
+    code: str
+    level: Level
+    title: str
+    lineage: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Occupations:
+    """The whole classification by code, in its own order."""
+
+    by_code: Mapping[str, Occupation]
+
+    def lineage(self, code: str) -> frozenset[str]:
+        """The code and all above it; nothing for a code that the classification does not have."""
+        found = self.by_code.get(code)
+        return found.lineage if found else frozenset()
+
+    def search(self, text: str) -> list[Occupation]:
+        """Entries whose code begins with the text or whose title holds each of its words, in the SOC's order."""
+        words = text.casefold().split()
+        start = text.strip()
+        return [
+            entry
+            for entry in self.by_code.values()
+            if entry.code.startswith(start) or all(word in entry.title.casefold() for word in words)
+        ]
+
+
+class Consent(Value):
+    """What matching needs to know of a person's consent."""
+
+    match: bool
+    sectors: tuple[str, ...] = ()
+    """SOC codes of any level; none: all."""
+    blocked_employers: tuple[str, ...] = ()
+    paused_until: Instant | None = None
+    ends_at: Instant | None = None
+
+    @classmethod
+    def of(cls, event: ConsentChangedV1) -> "Consent":
+        """The part of the event that matching keeps."""
+        return cls(
+            match="match" in event.purposes,
+            sectors=event.sectors,
+            blocked_employers=event.blocked_employers,
+            paused_until=event.paused_until,
+            ends_at=event.ends_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person as matching knows them now; either half may not have arrived yet."""
+
+    candidate: str
+    profile: CoarseProfile | None
+    consent: Consent | None
+    lineages: Mapping[str, frozenset[str]]
+    """Each occupation of the profile that the SOC has, with its lineage."""
+    skills: frozenset[str]
+    """The profile's skills as `plain_skill` writes them."""
+
+    @classmethod
+    def of(
+        cls, candidate: str, profile: CoarseProfile | None, consent: Consent | None, occupations: Occupations
+    ) -> "Person":
+        """The person, with what the rules look up again and again worked out once."""
+        lineages = {code: occupations.lineage(code) for code in (profile.occupations if profile else ())}
+        return cls(
+            candidate=candidate,
+            profile=profile,
+            consent=consent,
+            lineages={code: lineage for code, lineage in lineages.items() if lineage},
+            skills=frozenset(plain_skill(skill) for skill in (profile.skills if profile else ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """An employer's standing query."""
+
+    id: str
+    employer: str
+    version: int
+    name: str
+    criteria: Criteria
+
+
+@dataclass(frozen=True, slots=True)
+class PoolIndex:
+    """The pools in force, found by the occupations they ask for."""
+
+    by_occupation: Mapping[str, tuple[Pool, ...]]
+    of_any_occupation: tuple[Pool, ...]
+
+    @classmethod
+    def of(cls, pools: Iterable[Pool]) -> "PoolIndex":
+        """An index over these pools."""
+        named: dict[str, list[Pool]] = {}
+        unnamed: list[Pool] = []
+        for pool in pools:
+            if not pool.criteria.occupations:
+                unnamed.append(pool)
+            for code in pool.criteria.occupations:
+                named.setdefault(code, []).append(pool)
+        return cls({code: tuple(found) for code, found in named.items()}, tuple(unnamed))
+
+    def candidates_for(self, person: Person) -> list[Pool]:
+        """Every pool that could take the person in by occupation; each once, most others left out."""
+        if person.profile is None:
+            return []
+        codes = frozenset[str]().union(*person.lineages.values())
+        found = {pool.id: pool for code in codes for pool in self.by_occupation.get(code, ())}
+        return [*found.values(), *self.of_any_occupation]
+
+
+class Shown(Value):
+    """What a pool's employer sees of a member: the fields that the pool asks for; None is not shown."""
+
+    occupations: tuple[str, ...] | None = None
+    skills: tuple[str, ...] | None = None
+    years: int | None = None
+    state: str | None = None
+    remote: bool | None = None
+    employment_types: tuple[EmploymentType, ...] | None = None
+    pay_floor: int | None = None
+    available_from: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One person's place in one pool."""
+
+    pool: str
+    employer: str
+    since: datetime
+    """To the hour."""
+    shown: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a person's memberships."""
+
+    joined: tuple[Member, ...] = ()
+    left: tuple[Member, ...] = ()
+    changed: tuple[Member, ...] = ()
+    """Still in, but what the employer sees is different."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is kept of a person: the values, and the state of what was decided last."""
+
+    person: Person
+    version: int
+    """Of the list of memberships, as last published."""
+    due_at: datetime | None
+    """When a pause or the consent ends, and the person is to be decided again."""
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What to write for a person, and what to tell."""
+
+    candidate: str
+    version: int
+    due_at: datetime | None
+    change: Change
+    members: tuple[Member, ...]
+    """All of the person's memberships now."""
+
+    @property
+    def list_changed(self) -> bool:
+        """Whether the person is in other pools than before."""
+        return bool(self.change.joined or self.change.left)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A pool's way through all persons, for one version of the pool."""
+
+    pool: str
+    version: int
+    after: str | None
+    """The last candidate that was done; None: no batch that may not know the pool has been waited for yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A pool as its employer sees it."""
+
+    pool: Pool
+    created_at: datetime
+    ready: bool
+    """Whether every person was held against this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMember:
+    """A member as the pool's employer sees them."""
+
+    member_ref: str
+    since: datetime
+    shown: Shown
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the feed: the transaction that wrote the row, and the row."""
+
+    transaction: int = 0
+    row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A row of an employer's feed."""
+
+    position: Position
+    id: str
+    change: Literal["joined", "left", "changed"]
+    pool: str
+    member_ref: str
+    at: datetime
+    """To the hour."""
+
+
+def plain_skill(skill: str) -> str:
+    """A skill as it is compared: in one case, single spaces."""
+    return " ".join(skill.split()).casefold()

@@ -1,0 +1,123 @@
+"""What matching asks of the outside. Everything happens in one transaction, which whoever opened the store commits."""
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from services.pool_matching.model import (
+    Evaluation,
+    Known,
+    Listed,
+    Pool,
+    PoolIndex,
+    Position,
+    Settled,
+    ShownMember,
+    Update,
+)
+from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.signup import CandidateProfileChangedV1
+
+S_co = TypeVar("S_co", covariant=True)
+
+Work = Callable[[], AbstractAsyncContextManager[S_co]]
+"""Opens a store in a transaction of its own, for who is not called with one."""
+
+
+class Publishes(Protocol):
+    """The way out for events: they leave if the transaction commits."""
+
+    at: datetime
+    """The time of this piece of work."""
+
+    def publish(self, *events: Event, id: str | None = None) -> None:  # noqa: A002 - CloudEvents' own name
+        """The events are on their way."""
+
+
+class PersonStore(Publishes, Protocol):
+    """Persons and the pools that they are in."""
+
+    async def hold_pools(self) -> None:
+        """Call first where persons are held against all pools: no pool's evaluation begins until this is over."""
+
+    async def note(
+        self, profiles: Collection[CandidateProfileChangedV1], consents: Collection[ConsentChangedV1]
+    ) -> list[str]:
+        """Keeps what is newer than what is known, one of each a candidate; gives the candidates for whom it was."""
+
+    async def take_overdue(self, limit: int) -> list[str]:
+        """Candidates whose pause or consent has ended by now, and whom nobody else is at."""
+
+    async def known(self, candidates: Sequence[str]) -> list[Known]:
+        """These persons as they are now; nobody else changes them until this is over."""
+
+    async def pools(self) -> PoolIndex:
+        """The pools in force: at least as new as when `hold_pools` returned."""
+
+    async def settle(self, settled: Sequence[Settled], refs: Callable[[str, str], str]) -> None:
+        """Writes what was decided; `refs(candidate, employer)` gives the ref under which a new member is listed."""
+
+
+class EvaluationStore(PersonStore, Protocol):
+    """The ways of pools through all persons."""
+
+    async def open_evaluations(self, versions: Sequence[tuple[str, int]]) -> None:
+        """Has these pools evaluated from the start, unless that version or a later one already was asked for."""
+
+    async def take_evaluation(self) -> Evaluation | None:
+        """One that is not done and that nobody else is at."""
+
+    async def wait_for_batches(self) -> None:
+        """Returns when all that held the pools are over; those that come wait until this transaction is over."""
+
+    async def move(self, evaluation: Evaluation, *, after: str) -> None:
+        """Notes how far it has come."""
+
+    async def end(self, evaluation: Evaluation) -> None:
+        """Notes that every person was held against the pool."""
+
+    async def pool_in_force(self, pool: str) -> Pool | None:
+        """The pool as it is now; None when it was deleted."""
+
+    async def concerned(self, pool: str, criteria_of: Pool | None, *, after: str, limit: int) -> list[str]:
+        """The next candidates, in their order, who are in the pool or may come in."""
+
+
+class PoolStore(Publishes, Protocol):
+    """The pools of employers. What is another employer's is not there."""
+
+    async def begin_change(self) -> None:
+        """Call before reading what a change depends on: pools are changed one at a time."""
+
+    async def count(self, employer: str) -> int:
+        """How many pools the employer has."""
+
+    async def of(self, employer: str) -> list[Listed]:
+        """The employer's pools, oldest first."""
+
+    async def get(self, employer: str, pool: str) -> Listed | None:
+        """The pool, if it is this employer's."""
+
+    async def write(self, pool: Pool) -> None:
+        """Keeps a new pool or a new version."""
+
+    async def delete(self, pool: Pool) -> None:
+        """Keeps of the pool only that it was deleted, with this version."""
+
+    async def members(self, pool: str, *, after: str, limit: int) -> list[ShownMember]:
+        """The members whose refs come after this one, in the order of the refs."""
+
+
+class FeedStore(Protocol):
+    """What employers are told."""
+
+    async def note(self, updates: Sequence[tuple[str, Update]], at: datetime) -> None:
+        """Keeps updates, each with its employer, in their order; their positions are given here."""
+
+    async def read(self, employer: str, *, after: Position, limit: int) -> list[Update]:
+        """What comes after the position; a row that is not there yet never gets a position before one that was read."""
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Removes up to so many that were stored before; tells how many."""

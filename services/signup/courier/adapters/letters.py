@@ -1,0 +1,133 @@
+"""Mails as people read them: plain text and HTML of the same words, with links that only the courier can make."""
+
+from datetime import UTC, datetime, timedelta
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any, Literal, assert_never
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from services.signup.courier.model import Letter, Mail, Person, Unwritable
+from shared.contracts.outreach_gateway import Pay
+from shared.security.boxes import CannotOpenError
+from shared.security.links import Link, LinkPurpose, LinkSigner
+from shared.security.words import open_words
+
+UNSUBSCRIBE_WORKS_FOR = timedelta(days=60)  # CAN-SPAM, 15 U.S.C. 7704(a)(3)(A)(ii), asks for 30 days at least
+
+# Links are longer than 78 characters and must not be folded: 998 is the limit of a line (RFC 5322, 2.1.1).
+_POLICY = SMTP.clone(max_line_length=990, cte_type="7bit")
+
+
+class JinjaLetters:
+    """Writes mails from the templates in `pages/`."""
+
+    def __init__(self, signer: LinkSigner, *, consent_url: str, signup_url: str, domain: str) -> None:
+        self._signer = signer
+        self._consent_url = consent_url
+        self._signup_url = signup_url
+        self._domain = domain
+        self._pages = Environment(
+            loader=FileSystemLoader(Path(__file__).parent.parent / "pages"),
+            autoescape=lambda name: name is not None and name.endswith(".html"),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+
+    def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
+        """An employer's words to a person; `employer` is the name."""
+        try:
+            words = open_words(mail.sealed or "", person.words_key, outreach=mail.id)
+        except CannotOpenError:
+            return Unwritable("the words do not open with this person's key")
+        if not _is_one_line(words.subject):
+            return Unwritable("the subject holds a line break or another control character")
+        if not _is_one_line(employer):
+            return Unwritable("the employer's name holds a line break or another control character")
+        unsubscribe = self._link("u/", mail, "unsubscribe", at + UNSUBSCRIBE_WORKS_FOR)
+        message = self._envelope(mail, person, words.subject, at=at, by=f"{employer} through Fairpool", box="outreach")
+        message["X-Fairpool-Outreach"] = mail.id
+        message["List-Unsubscribe"] = f"<{unsubscribe}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+        return self._letter(
+            message,
+            person,
+            "outreach",
+            employer=employer,
+            words=words,
+            pay=pay_in_words(words.job.pay),
+            unsubscribe=unsubscribe,
+            preferences=f"{self._signup_url}/sign-in",
+        )
+
+    def notice(self, mail: Mail, person: Person, *, at: datetime) -> Letter | Unwritable:
+        """The network's own words."""
+        if mail.purpose is None or mail.good_until is None:
+            return Unwritable("a notice needs a purpose and a time until which its link works")
+        match mail.purpose:
+            case "confirm":
+                subject, link = "Your answer is needed: Fairpool", self._link("confirm/", mail, "confirm")
+            case "sign_in":
+                subject, link = "Your link to Fairpool", self._link("me?token=", mail, "me")
+            case _:
+                assert_never(mail.purpose)
+        message = self._envelope(mail, person, subject, at=at, by="Fairpool", box="notices")
+        message["X-Fairpool-Notice"] = mail.id
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834
+        return self._letter(
+            message,
+            person,
+            mail.purpose,
+            link=link,
+            until=in_words(mail.good_until),
+            given_name=person.given_name,
+            sign_in=f"{self._signup_url}/sign-in",
+        )
+
+    def _link(self, path: str, mail: Mail, purpose: LinkPurpose, until: datetime | None = None) -> str:
+        expires_at = until or mail.good_until
+        assert expires_at is not None  # noqa: S101 - `notice` has looked
+        token = self._signer.sign(Link(mail.candidate, purpose, expires_at, mail.employer))
+        return f"{self._consent_url}/{path}{token}"
+
+    def _envelope(
+        self, mail: Mail, person: Person, subject: str, *, at: datetime, by: str, box: Literal["outreach", "notices"]
+    ) -> EmailMessage:
+        message = EmailMessage(_POLICY)
+        message["From"] = Address(by, box, self._domain)
+        message["To"] = person.address
+        message["Subject"] = subject
+        message["Date"] = format_datetime(at.astimezone(UTC))
+        message["Message-ID"] = f"<{mail.id}.{mail.version}@{self._domain}>"
+        return message
+
+    def _letter(
+        self,
+        message: EmailMessage,
+        person: Person,
+        page: str,
+        **values: Any,  # noqa: ANN401 - templates take values of any type
+    ) -> Letter:
+        message.set_content(self._pages.get_template(f"{page}.txt").render(**values))
+        message.add_alternative(self._pages.get_template(f"{page}.html").render(**values), subtype="html")
+        return Letter(f"bounces@{self._domain}", person.address, message.as_bytes())
+
+
+def pay_in_words(pay: Pay) -> str:
+    """As people write it: `USD 82,000 to 96,000 a year`."""
+    low, high = (f"{amount:,.2f}".removesuffix(".00") for amount in (pay.min, pay.max))
+    return f"{pay.currency} {low if low == high else f'{low} to {high}'} {'an' if pay.per == 'hour' else 'a'} {pay.per}"
+
+
+def in_words(moment: datetime) -> str:
+    """As people write it: `6 December 2026, 14:30 UTC`."""
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
+def _is_one_line(text: str) -> bool:
+    return text.isprintable()

@@ -1,0 +1,171 @@
+"""The courier's tables in signup's PostgreSQL; each statement is in `queries.sql`."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+
+from services.signup.courier.decisions import report
+from services.signup.courier.model import Again, Consent, Mail, Over, People, Person, Unreadable
+from services.signup.vault.reading import read_identities
+from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair
+from shared.messaging.errors import WillHealError
+from shared.messaging.unit import Unit
+from shared.postgres.pool import Connection
+from shared.postgres.queries import load
+from shared.security.boxes import CannotOpenError
+
+SQL = load(Path(__file__).parent / "queries.sql")
+DIED = "the courier stopped while it was handing the mail over"
+
+
+async def read_positions(connection: Connection) -> Mapping[int, int]:
+    """How far each partition of `consent-state` has been read."""
+    return {row["partition"]: row["next_offset"] for row in await connection.fetch(SQL["positions"])}
+
+
+class PostgresCourier:
+    """Both stores of `ports.py`, in one unit of work."""
+
+    def __init__(self, unit: Unit, vault_key: bytes) -> None:
+        self._unit = unit
+        self._connection = unit.connection
+        self._vault_key = vault_key
+
+    async def known(self, outreaches: Iterable[str]) -> Mapping[str, Mail]:
+        """The outreach mails of these ids, locked until the end."""
+        rows = await self._connection.fetch(SQL["known"], list(outreaches))
+        return {row["id"]: _mail(row) for row in rows}
+
+    async def keep(self, new: Sequence[Mail], changed: Sequence[Mail], *, at: datetime) -> None:
+        """Adds the new ones (a notice that is known already stays as it is) and writes the changed ones."""
+        if new:
+            added = await self._connection.fetch(SQL["add"], *_columns(new), at)
+            expected = sum(mail.kind == "outreach" for mail in new)
+            if sum(row["kind"] == "outreach" for row in added) != expected:
+                raise WillHealError("another courier took in the same outreach")
+        if changed:
+            await self._connection.execute(SQL["change"], *_columns(changed), at)
+
+    async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> None:
+        """Keeps the highest version of each, and how far the topic's partitions have been read."""
+        highest = {item.candidate: item for item in sorted(consents, key=lambda item: item.version)}.values()
+        await self._connection.execute(
+            SQL["keep_consents"],
+            [item.candidate for item in highest],
+            [item.version for item in highest],
+            [json.dumps(item.purposes) for item in highest],
+            [json.dumps(item.blocked_employers) for item in highest],
+            [item.paused_until for item in highest],
+            [item.ends_at for item in highest],
+        )
+        await self._connection.execute(SQL["keep_positions"], list(positions), list(positions.values()))
+
+    async def anything_due(self, *, at: datetime) -> bool:
+        """Whether there is a mail that could be looked at now."""
+        return bool(await self._connection.fetchval(SQL["anything_due"], at))
+
+    async def claim(self, *, at: datetime, limit: int, consent_is_current: bool) -> Sequence[Mail]:
+        """Ready mails whose time has come, locked, none of which another courier holds."""
+        return [_mail(row) for row in await self._connection.fetch(SQL["claim"], at, limit, consent_is_current)]
+
+    async def consents(self, candidates: Iterable[str]) -> Mapping[str, Consent]:
+        """What is kept of these people's consents."""
+        rows = await self._connection.fetch(SQL["consents"], list(candidates))
+        return {row["candidate"]: _consent(row) for row in rows}
+
+    async def people(self, candidates: Iterable[str]) -> People:
+        """Who these people are, from the vault."""
+        sealed = await read_identities(self._connection, candidates)
+        return {candidate: _person(row, self._vault_key) for candidate, row in sealed.items()}
+
+    async def mark_sending(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
+        """From here on these mails are this courier's, as long as it shows that it lives."""
+        await self.show_life(courier, lease=lease)
+        await self._connection.execute(SQL["mark_sending"], courier, *_names(mails))
+
+    async def settle(self, over: Sequence[Over], *, at: datetime) -> None:
+        """Ends claimed mails without an attempt and reports it."""
+        await self._connection.execute(SQL["settle"], *_ends(over))
+        self._report(over, at)
+
+    async def hold(self, held: Mapping[tuple[str, str], datetime]) -> None:
+        """Claimed mails, by kind and id, are looked at again from that time on."""
+        await self._connection.execute(
+            SQL["hold"], [kind for kind, _ in held], [name for _, name in held], list(held.values())
+        )
+
+    async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> int:
+        """Writes down attempts and reports their outcomes; returns how many were still this courier's."""
+        rows = await self._connection.fetch(SQL["lock_mine"], courier, *_names([item.mail for item in after]))
+        mine = {(row["kind"], row["id"]) for row in rows}
+        over = [item for item in after if isinstance(item, Over) and item.mail.name in mine]
+        again = [item for item in after if isinstance(item, Again) and item.mail.name in mine]
+        if over:
+            await self._connection.execute(SQL["record_over"], *_ends(over))
+        if again:
+            await self._connection.execute(
+                SQL["record_again"],
+                *_names([item.mail for item in again]),
+                [item.not_before for item in again],
+                [item.attempts for item in again],
+            )
+        self._report(over, at)
+        return len(mine)
+
+    async def show_life(self, courier: str, *, lease: timedelta) -> None:
+        """This courier lives for at least so long."""
+        await self._connection.execute(SQL["show_life"], courier, lease)
+
+    async def leave(self, courier: str) -> None:
+        """This courier sends nothing more."""
+        await self._connection.execute(SQL["leave"], courier)
+
+    async def doubt_the_dead(self, *, at: datetime) -> Sequence[Over]:
+        """What couriers that live no more were sending is doubtful from now on, and reported as that."""
+        rows = await self._connection.fetch(SQL["doubt_the_dead"], DIED)
+        over = [Over(_mail(row), "doubtful", DIED) for row in rows]
+        self._report(over, at)
+        return over
+
+    async def forget(self, *, older_than: timedelta) -> None:
+        """Removes mails that were over so long ago that no topic brings them back."""
+        await self._connection.execute(SQL["forget_mails"], older_than)
+        await self._connection.execute(SQL["forget_instances"], older_than)
+
+    def _report(self, over: Sequence[Over], at: datetime) -> None:
+        for item in over:
+            if (told := report(item, at=at)) is not None:
+                self._unit.publish(told[0], id=told[1])
+
+
+def _mail(row: asyncpg.Record) -> Mail:
+    return Mail(**dict(row))
+
+
+def _consent(row: asyncpg.Record) -> Consent:
+    values = dict(row)
+    return Consent(**values | {name: tuple(values[name]) for name in ("purposes", "blocked_employers")})
+
+
+def _person(row: SealedIdentity, vault_key: bytes) -> Person | Unreadable:
+    try:
+        identity = open_identity(row, vault_key)
+        return Person(identity.mail, identity.given_name, open_key_pair(row, vault_key))
+    except CannotOpenError:
+        return Unreadable()
+
+
+def _names(mails: Sequence[Mail]) -> tuple[list[str], list[str]]:
+    return [mail.kind for mail in mails], [mail.id for mail in mails]
+
+
+def _ends(over: Sequence[Over]) -> tuple[list[str], list[str], list[str], list[str | None]]:
+    return *_names([item.mail for item in over]), [item.outcome for item in over], [item.detail for item in over]
+
+
+def _columns(mails: Sequence[Mail]) -> tuple[list[object], ...]:
+    fields = "kind id candidate employer purpose version admitted sealed good_until state".split()
+    return tuple([getattr(mail, field) for mail in mails] for field in fields)

@@ -1,0 +1,134 @@
+-- name: known
+SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts
+FROM courier_mails
+WHERE kind = 'outreach' AND id = ANY($1::text[])
+ORDER BY id
+FOR UPDATE
+
+-- name: add
+INSERT INTO courier_mails
+    (kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, not_before)
+SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, $11
+FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
+    $9::timestamptz[], $10::text[]
+) AS mail (kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state)
+ORDER BY kind, id
+ON CONFLICT DO NOTHING
+RETURNING kind
+
+-- name: change
+UPDATE courier_mails AS known
+SET candidate = mail.candidate, employer = mail.employer, version = mail.version, admitted = mail.admitted,
+    sealed = CASE WHEN mail.state IN ('ready', 'sending') THEN mail.sealed END,
+    good_until = mail.good_until, state = mail.state, not_before = $11, attempts = 0, changed_at = now()
+FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
+    $9::timestamptz[], $10::text[]
+) AS mail (kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state)
+WHERE known.kind = mail.kind AND known.id = mail.id
+
+-- name: keep_consents
+INSERT INTO courier_consent (candidate, version, purposes, blocked_employers, paused_until, ends_at)
+SELECT candidate, version, ARRAY(SELECT jsonb_array_elements_text(purposes::jsonb)),
+       ARRAY(SELECT jsonb_array_elements_text(blocked_employers::jsonb)), paused_until, ends_at
+FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[])
+    AS consent (candidate, version, purposes, blocked_employers, paused_until, ends_at)
+ORDER BY candidate
+ON CONFLICT (candidate) DO UPDATE
+SET version = excluded.version, purposes = excluded.purposes, blocked_employers = excluded.blocked_employers,
+    paused_until = excluded.paused_until, ends_at = excluded.ends_at
+WHERE courier_consent.version < excluded.version
+
+-- name: keep_positions
+INSERT INTO courier_consent_positions (partition, next_offset)
+SELECT partition, next_offset FROM unnest($1::integer[], $2::bigint[]) AS reached (partition, next_offset)
+ORDER BY partition
+ON CONFLICT (partition) DO UPDATE
+SET next_offset = greatest(courier_consent_positions.next_offset, excluded.next_offset)
+
+-- name: positions
+SELECT partition, next_offset FROM courier_consent_positions
+
+-- name: anything_due
+SELECT EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND not_before <= $1)
+    OR EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND good_until < $1)
+
+-- name: claim
+SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts
+FROM courier_mails
+WHERE state = 'ready' AND (not_before <= $1 OR good_until < $1) AND ($3 OR kind = 'notice' OR good_until < $1)
+ORDER BY not_before
+LIMIT $2
+FOR UPDATE SKIP LOCKED
+
+-- name: consents
+SELECT candidate, version, purposes, blocked_employers, paused_until, ends_at
+FROM courier_consent
+WHERE candidate = ANY($1::text[])
+
+-- name: mark_sending
+UPDATE courier_mails AS known
+SET state = 'sending', courier = $1, sending_version = known.version, changed_at = now()
+FROM unnest($2::text[], $3::text[]) AS mail (kind, id)
+WHERE known.kind = mail.kind AND known.id = mail.id AND known.state = 'ready'
+
+-- name: settle
+UPDATE courier_mails AS known
+SET state = mail.outcome, detail = mail.detail, sealed = NULL, changed_at = now()
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS mail (kind, id, outcome, detail)
+WHERE known.kind = mail.kind AND known.id = mail.id AND known.state = 'ready'
+
+-- name: hold
+UPDATE courier_mails AS known
+SET not_before = mail.until
+FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS mail (kind, id, until)
+WHERE known.kind = mail.kind AND known.id = mail.id AND known.state = 'ready'
+
+-- name: lock_mine
+SELECT kind, id FROM courier_mails
+WHERE state = 'sending' AND courier = $1
+  AND (kind, id) IN (SELECT kind, id FROM unnest($2::text[], $3::text[]) AS mail (kind, id))
+ORDER BY kind, id
+FOR UPDATE
+
+-- name: record_over
+UPDATE courier_mails AS known
+SET state = mail.outcome, detail = mail.detail, sealed = NULL, courier = NULL, changed_at = now()
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS mail (kind, id, outcome, detail)
+WHERE known.kind = mail.kind AND known.id = mail.id
+
+-- name: record_again
+UPDATE courier_mails AS known
+SET state = CASE WHEN known.admitted THEN 'ready' ELSE 'void' END,
+    sealed = CASE WHEN known.admitted THEN known.sealed END,
+    not_before = mail.not_before, attempts = mail.attempts, courier = NULL, changed_at = now()
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::integer[]) AS mail (kind, id, not_before, attempts)
+WHERE known.kind = mail.kind AND known.id = mail.id
+
+-- name: show_life
+INSERT INTO courier_instances (courier, lives_until) VALUES ($1, now() + $2::interval)
+ON CONFLICT (courier) DO UPDATE SET lives_until = excluded.lives_until
+
+-- name: leave
+DELETE FROM courier_instances WHERE courier = $1
+
+-- name: doubt_the_dead
+UPDATE courier_mails
+SET state = 'doubtful', detail = $1, sealed = NULL, courier = NULL, changed_at = now()
+WHERE (kind, id) IN (
+    SELECT kind, id FROM courier_mails
+    WHERE state = 'sending' AND courier NOT IN (SELECT courier FROM courier_instances WHERE lives_until > now())
+    ORDER BY kind, id
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING kind, id, candidate, employer, purpose, sending_version AS version, admitted, NULL::text AS sealed,
+    good_until, state, attempts
+
+-- name: forget_mails
+DELETE FROM courier_mails WHERE changed_at < now() - $1::interval AND state NOT IN ('ready', 'sending')
+
+-- name: forget_instances
+DELETE FROM courier_instances
+WHERE lives_until < now() - $1::interval
+  AND courier NOT IN (SELECT courier FROM courier_mails WHERE state = 'sending' AND courier IS NOT NULL)

@@ -1,0 +1,52 @@
+"""What the courier does with the events it hears."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from services.signup.courier.decisions import after_decision, after_notice, kept_of
+from services.signup.courier.model import Mail
+from services.signup.courier.ports import Incoming
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.outreach_gateway import OutreachDecidedV1
+from shared.contracts.signup import NoticeRequestedV1
+from shared.messaging.envelope import Received
+
+
+async def on_outreach_decided(
+    store: Incoming, received: Sequence[Received[OutreachDecidedV1]], *, at: datetime
+) -> None:
+    """Keeps the highest version of each outreach; an admitted one is a mail to send, any other stops an unsent one."""
+    events = _highest(item.event for item in received)
+    known = await store.known(sorted(events))
+    after = [after_decision(known.get(name), event) for name, event in sorted(events.items())]
+    mails = [_addressed(mail) for mail in after if mail is not None]
+    await store.keep(
+        [mail for mail in mails if mail.id not in known], [mail for mail in mails if mail.id in known], at=at
+    )
+
+
+async def on_notice_requested(
+    store: Incoming, received: Sequence[Received[NoticeRequestedV1]], *, at: datetime
+) -> None:
+    """Each notice is one mail to send."""
+    mails = {item.event.notice: _addressed(after_notice(item.event)) for item in received}
+    await store.keep([mails[name] for name in sorted(mails)], [], at=at)
+
+
+async def on_consent_changed(
+    store: Incoming, received: Sequence[Received[ConsentChangedV1]], positions: Mapping[int, int]
+) -> None:
+    """The copy that each send is checked against."""
+    await store.keep_consents([kept_of(item.event) for item in received], positions)
+
+
+def _highest(events: Iterable[OutreachDecidedV1]) -> dict[str, OutreachDecidedV1]:
+    return {event.outreach: event for event in sorted(events, key=lambda event: event.version)}
+
+
+def _addressed(mail: Mail) -> Mail:
+    """ValueError for a candidate that is no id of ours: the vault could not even be asked."""
+    if str(UUID(mail.candidate)) != mail.candidate:
+        raise ValueError("expected a candidate's id as a UUID in lower case")
+    return mail

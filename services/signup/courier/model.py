@@ -1,0 +1,193 @@
+"""What the courier's decisions read: mails, people, consents, and how an attempt at the relay ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.contracts.consent import Purpose
+from shared.security.words import KeyPair
+
+Kind = Literal["outreach", "notice"]
+NoticePurpose = Literal["confirm", "sign_in"]
+Outcome = Literal["delivered", "bounced", "doubtful", "returned", "withheld"]
+State = Literal["ready", "void", "sending", "delivered", "bounced", "doubtful", "returned", "withheld"]
+
+LEFT: frozenset[State] = frozenset({"sending", "delivered", "bounced", "doubtful"})
+"""The relay may have seen a mail in these states: no later decision makes it one to send again."""
+
+CHECK_GOOD_FOR = timedelta(milliseconds=500)
+"""How old a check of the consent copy may be when a send starts."""
+BODY_WITHIN = timedelta(milliseconds=900)
+"""How old it may be when the words are handed over: a withdrawal answered with 200 holds one second later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to one person: an employer's outreach, or a notice of the network itself."""
+
+    kind: Kind
+    id: str
+    candidate: str
+    version: int
+    """Of the gateway's decision; a notice has only version 1."""
+    good_until: datetime | None
+    """It may leave until then, not later; none as long as nothing was admitted."""
+    admitted: bool = True
+    employer: str | None = None
+    purpose: NoticePurpose | None = None
+    sealed: str | None = None
+    state: State = "ready"
+    attempts: int = 0
+
+    @property
+    def name(self) -> tuple[Kind, str]:
+        """What no two mails share."""
+        return self.kind, self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the courier keeps of a person's consent."""
+
+    candidate: str
+    version: int
+    purposes: tuple[Purpose, ...]
+    blocked_employers: tuple[str, ...] = ()
+    paused_until: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a mail goes to. It shows nothing of itself, so that no log can."""
+
+    address: str
+    given_name: str | None
+    words_key: KeyPair
+
+    def __repr__(self) -> str:
+        return "Person(hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The vault has the person, and their row does not open with our key."""
+
+
+People = Mapping[str, Person | Unreadable]
+"""By candidate; whoever is missing is not in the vault any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail as the relay gets it."""
+
+    sender: str
+    recipient: str
+    content: bytes
+    """CRLF line ends, dots not yet doubled."""
+
+    def __repr__(self) -> str:
+        return "Letter(hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritable:
+    """No letter can be made of these words, today or ever; the reason quotes nothing of them."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentCheck:
+    """The copy held everything that was on `consent-state` at this moment of the monotonic clock (seconds)."""
+
+    at: float
+
+    def lets_start(self, now: float) -> bool:
+        """Whether a send may still begin under this check."""
+        return now - self.at <= CHECK_GOOD_FOR.total_seconds()
+
+    def lets_hand_over(self, now: float) -> bool:
+        """Whether the words may still be handed over under this check."""
+        return now - self.at <= BODY_WITHIN.total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The relay said yes: the mail is its own now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The relay said no for good; `detail` is code and enhanced status only (RFC 3463)."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """The relay has not got the mail: it was away, lost before the final dot, or said not now."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The final dot may have been sent and no answer came: the one point where nobody can know."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate:
+    """The check of the consent copy had grown too old; nothing was handed over."""
+
+
+Handed = Taken | Refused | NotTaken | Unknown | TooLate
+"""How an attempt at the relay ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """To be sent now."""
+
+    letter: Letter
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Over without being sent."""
+
+    outcome: Outcome
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Not now: something of ours is missing; `reason` is for the operator's log."""
+
+    reason: str
+    until: datetime
+
+
+Verdict = Send | Settle | Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """After an attempt: ready again from this time on."""
+
+    mail: Mail
+    not_before: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """After an attempt, or instead of one: the end of this mail."""
+
+    mail: Mail
+    outcome: Outcome
+    detail: str | None = None

@@ -1,0 +1,102 @@
+"""What the courier asks of the outside."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from services.signup.courier.model import (
+    Again,
+    Consent,
+    ConsentCheck,
+    Handed,
+    Letter,
+    Mail,
+    Over,
+    People,
+    Person,
+    Unwritable,
+)
+
+
+class Incoming(Protocol):
+    """Where what the topics say is kept; one transaction."""
+
+    async def known(self, outreaches: Iterable[str]) -> Mapping[str, Mail]:
+        """The outreach mails of these ids, locked until the end."""
+
+    async def keep(self, new: Sequence[Mail], changed: Sequence[Mail], *, at: datetime) -> None:
+        """Adds the new ones (a notice that is known already stays as it is) and writes the changed ones."""
+
+    async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> None:
+        """Keeps the highest version of each, and how far the topic's partitions have been read."""
+
+
+class Outgoing(Protocol):
+    """Where the sender finds its work and writes down what became of it; one transaction."""
+
+    async def anything_due(self, *, at: datetime) -> bool:
+        """Whether there is a mail that could be looked at now."""
+
+    async def claim(self, *, at: datetime, limit: int, consent_is_current: bool) -> Sequence[Mail]:
+        """Ready mails whose time has come, locked, none of which another courier holds.
+
+        Without a current copy of the consents: only those that need no grant or whose slot is over.
+        """
+
+    async def consents(self, candidates: Iterable[str]) -> Mapping[str, Consent]:
+        """What is kept of these people's consents."""
+
+    async def people(self, candidates: Iterable[str]) -> People:
+        """Who these people are, from the vault."""
+
+    async def mark_sending(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
+        """From here on these mails are this courier's, as long as it shows that it lives."""
+
+    async def settle(self, over: Sequence[Over], *, at: datetime) -> None:
+        """Ends claimed mails without an attempt and reports it."""
+
+    async def hold(self, held: Mapping[tuple[str, str], datetime]) -> None:
+        """Claimed mails, by kind and id, are looked at again from that time on."""
+
+    async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> int:
+        """Writes down attempts and reports their outcomes; returns how many were still this courier's."""
+
+    async def show_life(self, courier: str, *, lease: timedelta) -> None:
+        """This courier lives for at least so long."""
+
+    async def leave(self, courier: str) -> None:
+        """This courier sends nothing more."""
+
+    async def doubt_the_dead(self, *, at: datetime) -> Sequence[Over]:
+        """What couriers that live no more were sending is doubtful from now on, and reported as that."""
+
+    async def forget(self, *, older_than: timedelta) -> None:
+        """Removes mails that were over so long ago that no topic brings them back."""
+
+
+OpenStore = Callable[[], AbstractAsyncContextManager[Outgoing]]
+"""A transaction: it commits when the block ends and leaves nothing behind when the block raises."""
+
+CheckConsents = Callable[[], Awaitable[ConsentCheck]]
+"""Makes sure that the copy of the consents is current; WillHealError when it can't be brought there in time."""
+
+EmployerName = Callable[[str], str | None]
+"""An employer's name as people read it, or None when nobody told us of this employer."""
+
+
+class Letters(Protocol):
+    """Writes mails."""
+
+    def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
+        """An employer's words to a person; `employer` is the name."""
+
+    def notice(self, mail: Mail, person: Person, *, at: datetime) -> Letter | Unwritable:
+        """The network's own words."""
+
+
+class Relay(Protocol):
+    """Takes mails over SMTP."""
+
+    async def hand_over(self, letter: Letter, check: ConsentCheck | None) -> Handed:
+        """One attempt; `check` stops it at the last moment when it has grown too old (none: it needs no grant)."""

@@ -1,0 +1,234 @@
+"""The sender: claims mails, checks each against the present consent, hands it over once, and writes down what came of it."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import assert_never
+
+import structlog
+from prometheus_client import Counter
+
+from services.signup.courier.decisions import NO_GRANT, NOT_IN_THE_VAULT, after_attempt, again_at, stopped
+from services.signup.courier.model import (
+    Again,
+    Consent,
+    ConsentCheck,
+    Hold,
+    Letter,
+    Mail,
+    Over,
+    People,
+    Send,
+    Settle,
+    TooLate,
+    Unreadable,
+    Unwritable,
+    Verdict,
+)
+from services.signup.courier.ports import CheckConsents, EmployerName, Letters, OpenStore, Relay
+from shared.clock import Clock
+from shared.messaging.errors import WillHealError, heals
+
+MAILS = Counter("courier_mails_total", "Mails that are over, by kind and outcome.", ["kind", "outcome"])
+
+_POLL = timedelta(milliseconds=200)  # finds what other couriers put back and what a moved clock made due
+_HELD_FOR = timedelta(seconds=5)
+_LONGEST_PAUSE = 5.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Sender:
+    """The job that sends; several in several processes share the rows.
+
+    A mail is marked as being sent, and that is committed, before the relay sees it. Killed after the mark, nobody can
+    know whether the relay has it: such a mail becomes doubtful and is never sent again.
+    """
+
+    courier: str
+    """This process' own name; another after each start."""
+    open_store: OpenStore
+    check_consents: CheckConsents
+    letters: Letters
+    relay: Relay
+    employer_name: EmployerName
+    clock: Clock
+    batch: int
+    lease: timedelta
+    stop_within: timedelta
+    _stopping: bool = False
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _in_flight: set[asyncio.Task[None]] = field(default_factory=set)
+    _ended: asyncio.Queue[Again | Over | None] = field(default_factory=asyncio.Queue)
+
+    def wake(self) -> None:
+        """There may be something to send: look now instead of at the next poll."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Sends until cancelled; then what is on its way gets its end, and what is not stays for others."""
+        work = asyncio.create_task(self._work(), name="courier")
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            self._stopping = True
+            self.wake()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(work, self.stop_within.total_seconds())
+            raise
+
+    async def watch(self) -> None:
+        """One sign of life; and what couriers without one were sending becomes doubtful."""
+        async with self.open_store() as store:
+            await store.show_life(self.courier, lease=self.lease)
+            doubtful = await store.doubt_the_dead(at=self.clock.now())
+        _note(doubtful)
+
+    async def turn(self) -> int:
+        """Looks at what is due once; returns how many mails were looked at."""
+        room = self.batch - len(self._in_flight)
+        at = self.clock.now()
+        async with self.open_store() as store:
+            if room <= 0 or not await store.anything_due(at=at):
+                return 0
+        check = await self._check()
+        async with self.open_store() as store:
+            mails = await store.claim(at=at, limit=room, consent_is_current=check is not None)
+            granting = [mail.candidate for mail in mails if mail.kind == "outreach"]
+            consents = await store.consents(granting) if granting else {}
+            people = await store.people([mail.candidate for mail in mails]) if mails else {}
+            verdicts = {mail: self._judge(mail, consents, people, at=at) for mail in mails}
+            over = [Over(mail, no.outcome, no.detail) for mail, no in verdicts.items() if isinstance(no, Settle)]
+            held = {mail.name: no.until for mail, no in verdicts.items() if isinstance(no, Hold)}
+            send = {mail: yes.letter for mail, yes in verdicts.items() if isinstance(yes, Send)}
+            if over:
+                await store.settle(over, at=at)
+            if held:
+                await store.hold(held)
+            if send:
+                await store.mark_sending(self.courier, list(send), lease=self.lease)
+        _note(over)
+        for mail, letter in send.items():
+            self._start(mail, letter, check)
+        return len(mails)
+
+    async def record(self, ended: Sequence[Again | Over]) -> None:
+        """Writes down attempts and their outcomes, together."""
+        async with self.open_store() as store:
+            kept = await store.record(self.courier, ended, at=self.clock.now())
+        if kept < len(ended):
+            _log.warning("no_longer_ours", mails=len(ended) - kept)
+        _note([item for item in ended if isinstance(item, Over)])
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._record_until_stopped())
+            pause = 0.1
+            while not self._stopping:
+                self._wake.clear()
+                try:
+                    looked_at = await self.turn()
+                    pause = 0.1
+                except Exception as error:
+                    if not heals(error):
+                        raise
+                    _log.warning("sending_waits", error=type(error).__name__)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, _LONGEST_PAUSE)
+                    continue
+                if not looked_at:
+                    await self._wait()
+            await asyncio.gather(*self._in_flight)
+            self._ended.put_nowait(None)
+        async with self.open_store() as store:
+            await store.leave(self.courier)
+
+    async def _wait(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_POLL.total_seconds()):
+                await self._wake.wait()
+
+    async def _check(self) -> ConsentCheck | None:
+        """None when the copy of the consents can't be made current: then nothing that needs a grant leaves."""
+        try:
+            return await self.check_consents()
+        except WillHealError:
+            _log.warning("consent_copy_behind", held="every mail that needs a grant")
+            return None
+
+    def _judge(self, mail: Mail, consents: Mapping[str, Consent], people: People, *, at: datetime) -> Verdict:
+        if (no := stopped(mail, consents.get(mail.candidate), at=at)) is not None:
+            return no
+        person = people.get(mail.candidate)
+        match person:
+            case None:
+                return Settle("withheld", NO_GRANT if mail.kind == "outreach" else NOT_IN_THE_VAULT)
+            case Unreadable():
+                return self._hold(mail, "the vault's row does not open", at=at)
+        employer = self.employer_name(mail.employer) if mail.employer is not None else None
+        if mail.kind == "notice":
+            letter = self.letters.notice(mail, person, at=at)
+        elif employer is not None:
+            letter = self.letters.outreach(mail, person, employer, at=at)
+        else:
+            return self._hold(mail, "nobody told of this employer", at=at)
+        match letter:
+            case Letter():
+                return Send(letter)
+            case Unwritable(reason):
+                return Settle("bounced", reason)
+            case _:
+                assert_never(letter)
+
+    def _hold(self, mail: Mail, reason: str, *, at: datetime) -> Hold:
+        _log.error("held", kind=mail.kind, mail=mail.id, reason=reason)
+        return Hold(reason, max(at + _HELD_FOR, again_at(mail.attempts + 1, at=at)))
+
+    def _start(self, mail: Mail, letter: Letter, check: ConsentCheck | None) -> None:
+        task = asyncio.create_task(self._send(mail, letter, check), name="mail")
+        self._in_flight.add(task)
+
+    async def _send(self, mail: Mail, letter: Letter, check: ConsentCheck | None) -> None:
+        """One attempt; whatever happens to it goes to the recorder."""
+        try:
+            if self._stopping:
+                handed = TooLate()
+            else:
+                handed = await self.relay.hand_over(letter, check if mail.kind == "outreach" else None)
+            after = after_attempt(mail, handed, at=self.clock.now())
+            if isinstance(after, Again):
+                _log.info("again", kind=mail.kind, mail=mail.id, why=type(handed).__name__, attempts=after.attempts)
+            self._ended.put_nowait(after)
+        finally:
+            self._in_flight.discard(task) if (task := asyncio.current_task()) else None
+            self.wake()
+
+    async def _record_until_stopped(self) -> None:
+        stop = False
+        while not stop:
+            ended = [await self._ended.get()]
+            while not self._ended.empty():
+                ended.append(self._ended.get_nowait())
+            stop = None in ended
+            if items := [item for item in ended if item is not None]:
+                await self._until_recorded(items)
+
+    async def _until_recorded(self, ended: Sequence[Again | Over]) -> None:
+        pause = 0.05
+        while True:
+            try:
+                return await self.record(ended)
+            except Exception as error:
+                if not heals(error):
+                    raise
+                _log.warning("recording_waits", error=type(error).__name__, mails=len(ended))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _note(over: Sequence[Over]) -> None:
+    for item in over:
+        MAILS.labels(item.mail.kind, item.outcome).inc()
+        _log.info("mail_over", kind=item.mail.kind, mail=item.mail.id, outcome=item.outcome, detail=item.detail)

@@ -1,0 +1,29 @@
+"""Every knob of the courier."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from shared.settings import Duration, PostgresUrl, Secret32, ServiceSettings, SmtpUrl, WebUrl
+
+
+class CourierSettings(ServiceSettings):
+    """Settings of `python -m services.signup.courier`."""
+
+    signup_database: PostgresUrl
+    vault_key: Secret32
+    link_signing_key: Secret32
+    smtp: SmtpUrl
+    """`smtp://` (STARTTLS where the relay offers it) or `smtps://`, with user and password if the relay wants them."""
+    consent_url: WebUrl
+    signup_url: WebUrl
+    mail_domain: str = Field(default="fairpool.example", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+    """The domain that mails come from; SPF and DKIM are the relay's work."""
+    courier_connections: int = Field(default=16, ge=1, le=500)
+    """SMTP connections that one courier keeps open."""
+    courier_batch: int = Field(default=64, ge=1, le=1000)
+    """Mails that one courier may be busy with at a time."""
+    courier_lease: Duration = timedelta(seconds=15)
+    """After so long without a sign of life a courier counts as dead, and what it was sending as doubtful."""
+    smtp_within: Duration = timedelta(seconds=30)
+    """How long the relay may take for one answer."""

@@ -1,0 +1,1 @@
+"""What signup decides: pure functions of values."""

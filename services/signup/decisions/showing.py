@@ -1,0 +1,58 @@
+"""Is a person's profile shown now, and when does that change by itself?"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from services.signup.model import Showing
+from shared.contracts.consent import ConsentChangedV1
+
+
+def newest(events: Iterable[ConsentChangedV1]) -> dict[str, ConsentChangedV1]:
+    """The highest version of each candidate."""
+    found: dict[str, ConsentChangedV1] = {}
+    for event in events:
+        if event.candidate not in found or event.version > found[event.candidate].version:
+            found[event.candidate] = event
+    return found
+
+
+def heard(showing: Showing, consent: ConsentChangedV1, *, at: datetime) -> Showing | None:
+    """The person's state after this consent; None when a version as high was heard before.
+
+    Any state confirms the person: only they can make one, through the link that was mailed to them.
+    """
+    if consent.version <= showing.consent_version:
+        return None
+    return settled(
+        replace(
+            showing,
+            consent_version=consent.version,
+            confirmed=True,
+            match_granted="match" in consent.purposes,
+            paused_until=consent.paused_until,
+            ends_at=consent.ends_at,
+        ),
+        at=at,
+    )
+
+
+def settled(showing: Showing, *, at: datetime) -> Showing:
+    """What is shown at this time, with a higher version if it changed, and when to look again."""
+    is_shown = showing.match_granted and not _lies_ahead(showing.paused_until, at) and not _is_over(showing.ends_at, at)
+    wanted = showing.profile if is_shown else None
+    ahead = [moment for moment in (showing.paused_until, showing.ends_at) if moment is not None and moment > at]
+    return replace(
+        showing,
+        published=wanted,
+        profile_version=showing.profile_version + (wanted != showing.published),
+        look_again_at=min(ahead) if ahead and showing.match_granted else None,
+    )
+
+
+def _lies_ahead(moment: datetime | None, at: datetime) -> bool:
+    return moment is not None and moment > at
+
+
+def _is_over(moment: datetime | None, at: datetime) -> bool:
+    return moment is not None and moment <= at

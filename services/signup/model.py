@@ -1,0 +1,219 @@
+"""Frozen values that the decisions read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import ConfigDict
+
+from shared.contracts.base import Value
+from shared.contracts.signup import CoarseProfile, EmploymentType
+
+Change = Literal["signed_up", "changed", "hired", "deleted"]
+Record = tuple[str, str]
+"""A vendor and the candidate's id in its system."""
+
+JOIN = "fairpool-join"
+"""The vendor that the join page reports as; no tenant may have this id."""
+
+
+class Person(Value):
+    """Who a vendor says a person is. It shows nothing of itself."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    mail: str
+    given_name: str | None = None
+    family_name: str | None = None
+    phones: tuple[str, ...] = ()
+    """E.164."""
+
+    def __repr__(self) -> str:
+        return "Person(hidden)"
+
+    __str__ = __repr__
+
+
+class RawProfile(Value):
+    """What a vendor tells of a person's work, before it is made coarse."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    titles: tuple[str, ...] = ()
+    occupations: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
+    years: int | None = None
+    postal_code: str | None = None
+    state: str | None = None
+    remote: bool = False
+    employment_types: tuple[EmploymentType, ...] = ()
+    pay_floor: int | None = None
+    available_from: date | None = None
+    time_zone: str | None = None
+
+    def __repr__(self) -> str:
+        return "RawProfile(hidden)"
+
+    __str__ = __repr__
+
+
+class Told(Value):
+    """What is sealed on its way over the bus."""
+
+    person: Person | None = None
+    profile: RawProfile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a format's adapter understood: one change of one record in the vendor's own numbering."""
+
+    change: Change
+    record: str
+    told: Told = Told()
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A well-formed event that is none of our business; `action` is shown only if it is a documented one."""
+
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A body that can't be understood: what was expected, without values; `reason` is for programs."""
+
+    detail: str
+    reason: str = "malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A webhook: which employer's ATS posts to it, and the secret that it signs with."""
+
+    format: str
+    source: str
+    vendor: str
+    employer: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Source({self.format}/{self.source})"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One change, checked, on its way to `ats-events`."""
+
+    digest: bytes
+    """Of the vendor's event id: the same event has the same one."""
+    vendor: str
+    record: str
+    employer: str | None
+    change: Change
+    at: datetime
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of reports at the edge."""
+
+    accepted: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A report from the bus with its seal opened; a signing-up one has a person and the blind index of their mail."""
+
+    id: str
+    vendor: str
+    record: str
+    employer: str | None
+    change: Change
+    told: Told
+    blind_index: bytes | None
+
+    @property
+    def key(self) -> Record:
+        """The record that is reported on."""
+        return self.vendor, self.record
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """Someone who may be new: kept if nobody has their mail yet."""
+
+    candidate: str
+    blind_index: bytes
+    profile: CoarseProfile
+    time_zone: str | None
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Someone in the vault."""
+
+    candidate: str
+    blind_index: bytes
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A vendor's record of someone in the vault."""
+
+    vendor: str
+    record: str
+    candidate: str
+    employer: str | None
+    registered: bool
+    """This record registered the stub."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the vault knows of everybody that some reports are about."""
+
+    claims: Mapping[Record, Claim]
+    people: Mapping[str, Known]
+    """By candidate."""
+    addresses: Mapping[bytes, Known]
+    """By blind index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What a person allows, as last heard, and what `candidate-profiles` shows of them."""
+
+    candidate: str
+    consent_version: int
+    confirmed: bool
+    match_granted: bool
+    paused_until: datetime | None
+    ends_at: datetime | None
+    profile: CoarseProfile
+    profile_version: int
+    published: CoarseProfile | None
+    look_again_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToInvite:
+    """A stub whose invitation is to be decided."""
+
+    candidate: str
+    by_join: bool
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PastInvitations:
+    """How often an address was invited before, by anybody."""
+
+    count: int
+    said_no: bool

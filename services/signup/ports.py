@@ -1,0 +1,135 @@
+"""What signup asks of the outside."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Literal, Protocol
+
+from services.signup.model import (
+    Claim,
+    Ignored,
+    Malformed,
+    PastInvitations,
+    Picture,
+    Reading,
+    Record,
+    Report,
+    Showing,
+    Source,
+    Stub,
+    Taken,
+    ToInvite,
+)
+from services.signup.vault.sealing import SealedIdentity
+from shared.contracts.base import Event
+from shared.contracts.signup import CoarseProfile
+
+
+class Format(Protocol):
+    """How one ATS writes its webhooks."""
+
+    def verify(self, headers: Mapping[str, str], raw: bytes, secret: str) -> bool:
+        """Whether the body was signed with the secret; looked at before anything is parsed."""
+
+    def event_id(self, headers: Mapping[str, str], raw: bytes) -> str:
+        """What is the same when the event is sent again."""
+
+    def read(self, raw: bytes) -> list[Reading] | Ignored | Malformed:
+        """What the event says."""
+
+
+class Intake(Protocol):
+    """The way onto the bus."""
+
+    async def take(self, reports: Sequence[Report]) -> Taken:
+        """Returns once Kafka has the reports; raises what heals when it does not, or the database does not answer."""
+
+
+class Sources(Protocol):
+    """The webhooks that an operator set up."""
+
+    async def find(self, format_: str, source: str) -> Source | None:
+        """The webhook of this name."""
+
+    async def add(self, source: Source) -> Literal["added", "same", "different"]:
+        """Keep it; never over another of the same name."""
+
+
+class PageRequests(Protocol):
+    """What the pages that mail somebody may do; neither method tells whether an address is known."""
+
+    async def may_join(self, blind_index: bytes) -> bool:
+        """Counts one more try to join with this address; False when there were enough today."""
+
+    async def sign_in(self, blind_index: bytes) -> None:
+        """A sign-in mail, if a confirmed person has this address and there were not too many this hour."""
+
+
+class Store(Protocol):
+    """The vault and its surroundings, inside one transaction."""
+
+    @property
+    def at(self) -> datetime:
+        """The time of the unit of work."""
+
+    def publish(self, event: Event, *, id: str | None = None) -> None:  # noqa: A002 - CloudEvents' own name
+        """The event leaves when the transaction commits."""
+
+    async def intake_keys(self, days: Iterable[date]) -> Mapping[date, bytes]:
+        """The keys of these days; a destroyed one is missing."""
+
+    async def register(self, stubs: Sequence[Stub]) -> set[str]:
+        """Keeps those whose address nobody has; returns their candidates."""
+
+    async def look_up(self, records: Sequence[Record], blind_indexes: Sequence[bytes]) -> Picture:
+        """Everybody whom these records or addresses are of, locked until the transaction is over."""
+
+    async def save_identities(self, identities: Sequence[SealedIdentity]) -> None:
+        """Into the vault."""
+
+    async def save_claims(self, claims: Sequence[Claim]) -> None:
+        """A record claims one person; an earlier claim of the same record is replaced."""
+
+    async def remove_claims(self, records: Sequence[Record]) -> None:
+        """Forget them."""
+
+    async def correct_profiles(self, profiles: Mapping[str, tuple[CoarseProfile, str | None]]) -> None:
+        """Profile and time zone of unconfirmed people, by candidate."""
+
+    async def erase_unclaimed(self, candidates: Sequence[str]) -> None:
+        """Those of them who are stubs without any claim: rows and keys go, and the key's topic gets a tombstone."""
+
+    async def ask_to_invite(self, candidates: Mapping[str, bool]) -> None:
+        """Queue by candidate; True: they came by the join page."""
+
+    async def prolong(self, candidates: Sequence[str], until: datetime) -> None:
+        """Stubs are kept until then."""
+
+    async def showings(self, candidates: Sequence[str]) -> Mapping[str, Showing]:
+        """By candidate, locked until the transaction is over; whoever is erased is missing."""
+
+    async def showings_due(self, *, limit: int) -> Sequence[Showing]:
+        """Those to look at again by now; passes over what another process holds."""
+
+    async def save_showings(self, showings: Sequence[Showing]) -> None:
+        """As decided."""
+
+    async def take_to_invite(self, *, limit: int) -> Sequence[ToInvite]:
+        """The oldest of the queue, taken out of it; passes over what another process holds."""
+
+    async def identities(self, candidates: Sequence[str]) -> Mapping[str, SealedIdentity]:
+        """The sealed rows by candidate."""
+
+    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
+        """By slow hash; an address that was never invited is missing."""
+
+    async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
+        """One more for each."""
+
+    async def purge_stubs(self, before: datetime, *, limit: int) -> int:
+        """Erases stubs whose time was over by then; how many."""
+
+    async def forget_intake(self, before: datetime) -> None:
+        """Destroys intake keys of days before, and what is kept to recognise repeated events."""
+
+    async def forget_page_requests(self, before: datetime) -> None:
+        """Who asked for mail before that."""

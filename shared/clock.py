@@ -1,0 +1,69 @@
+"""The one source of the present time: real time plus an offset that `fairpool dev` and tests may set."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+_LOOK_EVERY = 0.020  # seconds: a due slot or a link may be late by this much after the offset is moved
+_FURTHEST = 100 * 365 * 86_400_000  # milliseconds: 100 years keeps every sum inside what a datetime holds
+
+log = structlog.get_logger()
+
+_Stamp = tuple[int, int, int]
+
+
+class Clock:
+    """Tells the time as aware UTC; with a file, moved by the milliseconds that are written in it.
+
+    The file is read again when it was changed or replaced. One that can't be read or holds no whole number leaves
+    the last good offset in force and is logged once.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._offset_ms = 0
+        self._stamp: _Stamp | None = None
+        self._next_look = 0.0
+        self._complained = False
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        return datetime.now(UTC) + timedelta(milliseconds=self.offset_ms)
+
+    @property
+    def offset_ms(self) -> int:
+        """How far the clock is ahead of real time, in milliseconds; 0 without a file."""
+        if self._path is not None and (moment := time.monotonic()) >= self._next_look:
+            self._next_look = moment + _LOOK_EVERY
+            self._look(self._path)
+        return self._offset_ms
+
+    def _look(self, path: Path) -> None:
+        try:
+            stamp = _stamp(path)
+            if stamp == self._stamp:
+                return
+            self._offset_ms = _parse(path.read_bytes())
+        except (OSError, ValueError) as error:
+            self._stamp = None
+            if not self._complained:
+                self._complained = True
+                log.warning("clock_file_unreadable", path=str(path), error=type(error).__name__, kept=self._offset_ms)
+        else:
+            self._stamp = stamp
+            self._complained = False
+
+
+def _stamp(path: Path) -> _Stamp:
+    found = os.stat(path)  # noqa: PTH116 - called 50 times a second; Path.stat adds nothing here
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _parse(raw: bytes) -> int:
+    offset = int(raw[:32].decode("ascii"))
+    if abs(offset) > _FURTHEST:
+        raise ValueError("the offset is further than 100 years")
+    return offset

@@ -1,0 +1,44 @@
+"""What every event shares: a type, a topic, a key, and how its fields are written."""
+
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
+
+from shared.contracts.topics import Topic
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time needs its offset from UTC, as in 2026-11-22T10:00:00Z")
+    return value.astimezone(UTC)
+
+
+def rfc3339(value: datetime) -> str:
+    """The time as RFC 3339 in UTC, with `Z`."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+Instant = Annotated[datetime, AfterValidator(_aware), PlainSerializer(rfc3339, return_type=str, when_used="json")]
+"""An aware moment, kept in UTC, written as RFC 3339 with `Z`."""
+
+
+class Value(BaseModel):
+    """A frozen part of an event; readers ignore fields that a later version added."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Event(Value):
+    """A fact in the past tense. A version only ever gains optional fields; anything else is a new class."""
+
+    TYPE: ClassVar[str]
+    """The CloudEvents `type`, ending in its version."""
+    TOPIC: ClassVar[Topic]
+    KEY: ClassVar[str]
+    """The field that is the record's key."""
+
+    @property
+    def key(self) -> str:
+        """The Kafka key: all events of one key keep their order."""
+        return str(getattr(self, self.KEY))

@@ -1,0 +1,28 @@
+"""Every event by its CloudEvents type."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from shared.contracts import consent, operator, outreach_gateway, pool_matching, signup
+from shared.contracts.base import Event
+
+_ALL: tuple[type[Event], ...] = (
+    signup.CandidateReportedV1,
+    signup.CandidateRegisteredV1,
+    signup.CandidateClaimedV1,
+    signup.CandidateConfirmedV1,
+    signup.CandidateHiredV1,
+    signup.CandidateProfileChangedV1,
+    signup.CandidateKeyPublishedV1,
+    signup.NoticeRequestedV1,
+    signup.OutreachOutcomeReportedV1,
+    consent.ConsentChangedV1,
+    operator.TenantChangedV1,
+    pool_matching.PoolChangedV1,
+    pool_matching.MembershipsChangedV1,
+    pool_matching.PoolUpdatedV1,
+    outreach_gateway.OutreachRequestedV1,
+    outreach_gateway.OutreachDecidedV1,
+)
+
+EVENTS: Mapping[str, type[Event]] = MappingProxyType({event.TYPE: event for event in _ALL})

@@ -1,0 +1,163 @@
+"""The events that signup and its courier own."""
+
+from datetime import date
+from typing import ClassVar, Literal
+
+from shared.contracts.base import Event, Instant, Value
+from shared.contracts.topics import (
+    ATS_EVENTS,
+    CANDIDATE_EVENTS,
+    CANDIDATE_KEYS,
+    CANDIDATE_PROFILES,
+    NOTICES,
+    OUTREACH_OUTCOMES,
+    Topic,
+)
+
+EmploymentType = Literal["full_time", "part_time", "contract", "temporary", "internship"]
+
+
+class CandidateReportedV1(Event):
+    """A vendor (or the join page) told of a candidate; what it told is sealed with the intake key of its day."""
+
+    TYPE: ClassVar[str] = "fairpool.ats.candidate_reported.v1"
+    TOPIC: ClassVar[Topic] = ATS_EVENTS
+    KEY: ClassVar[str] = "vendor_record"
+
+    vendor: str
+    record: str
+    """The candidate's id in the vendor's system; for the join page a random one."""
+    employer: str | None = None
+    change: Literal["signed_up", "changed", "hired", "deleted"]
+    reported_at: Instant
+    intake_key: date
+    sealed: str
+    """base64url of AES-256-GCM over the JSON of person and profile; empty when the change carries neither."""
+
+    @property
+    def vendor_record(self) -> str:
+        """The key: one vendor's record keeps its order."""
+        return f"{self.vendor}:{self.record}"
+
+
+class CandidateRegisteredV1(Event):
+    """A person unknown until now was registered as a stub; nobody is told of a stub."""
+
+    TYPE: ClassVar[str] = "fairpool.candidate.registered.v1"
+    TOPIC: ClassVar[Topic] = CANDIDATE_EVENTS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: str
+    at: Instant
+
+
+class CandidateClaimedV1(Event):
+    """A vendor introduced this person: provenance, and no permission of any kind."""
+
+    TYPE: ClassVar[str] = "fairpool.candidate.claimed.v1"
+    TOPIC: ClassVar[Topic] = CANDIDATE_EVENTS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: str
+    vendor: str
+    employer: str | None = None
+    at: Instant
+
+
+class CandidateConfirmedV1(Event):
+    """The person opened their link and answered: the address is theirs."""
+
+    TYPE: ClassVar[str] = "fairpool.candidate.confirmed.v1"
+    TOPIC: ClassVar[Topic] = CANDIDATE_EVENTS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: str
+    at: Instant
+
+
+class CandidateHiredV1(Event):
+    """A vendor reports that the person was hired."""
+
+    TYPE: ClassVar[str] = "fairpool.candidate.hired.v1"
+    TOPIC: ClassVar[Topic] = CANDIDATE_EVENTS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: str
+    vendor: str
+    employer: str | None = None
+    at: Instant
+
+
+class CoarseProfile(Value):
+    """What employers may see of a person, in coarse steps; no personal field."""
+
+    occupations: tuple[str, ...] = ()
+    """SOC 2018 codes, written in full."""
+    skills: tuple[str, ...] = ()
+    years: int | None = None
+    """One of 0, 1, 3, 5, 10, 15, 20: rounded down."""
+    state: str | None = None
+    area: str | None = None
+    """The first three digits of the ZIP code."""
+    remote: bool = False
+    employment_types: tuple[EmploymentType, ...] = ()
+    pay_floor: int | None = None
+    """US dollars a year, rounded down to a step of 20,000."""
+    available_from: date | None = None
+    """The first of the month."""
+
+
+class CandidateProfileChangedV1(Event):
+    """The coarse profile as it is now, or none, because `match` is not granted."""
+
+    TYPE: ClassVar[str] = "fairpool.candidate.profile_changed.v1"
+    TOPIC: ClassVar[Topic] = CANDIDATE_PROFILES
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: str
+    version: int
+    profile: CoarseProfile | None
+
+
+class CandidateKeyPublishedV1(Event):
+    """The person's public key (X25519): only the vault can open what is sealed to it."""
+
+    TYPE: ClassVar[str] = "fairpool.candidate.key_published.v1"
+    TOPIC: ClassVar[Topic] = CANDIDATE_KEYS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: str
+    version: int
+    public_key: str
+    """base64url of the 32 bytes, without padding."""
+
+
+class NoticeRequestedV1(Event):
+    """The network itself has something to say to a person; the courier writes the mail and makes the link."""
+
+    TYPE: ClassVar[str] = "fairpool.notice.requested.v1"
+    TOPIC: ClassVar[Topic] = NOTICES
+    KEY: ClassVar[str] = "candidate"
+
+    notice: str
+    candidate: str
+    purpose: Literal["confirm", "sign_in"]
+    expires_at: Instant
+
+
+class OutreachOutcomeReportedV1(Event):
+    """What became of an admitted outreach. `returned`: its slot was over; `withheld`: no grant when it was to leave."""
+
+    TYPE: ClassVar[str] = "fairpool.outreach.outcome_reported.v1"
+    TOPIC: ClassVar[Topic] = OUTREACH_OUTCOMES
+    KEY: ClassVar[str] = "candidate"
+
+    outreach: str
+    decision_version: int
+    """The version of the decision that the courier acted upon."""
+    candidate: str
+    employer: str
+    outcome: Literal["delivered", "bounced", "doubtful", "returned", "withheld"]
+    at: Instant
+    detail: str | None = None
+    """Plain words without any address, such as `552 mailbox full`."""

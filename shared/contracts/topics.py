@@ -1,0 +1,151 @@
+"""Every topic, described once: creation, checks, AsyncAPI and the README's table are made from this file."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+CleanUp = Literal["delete", "compact"]
+
+DEAD_LETTER_SUFFIX = "-dlq"
+DEAD_LETTERS_KEPT = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One Kafka topic: who writes it, who reads it, what its key is and how long Kafka keeps it."""
+
+    name: str
+    key: str
+    owner: str
+    readers: tuple[str, ...]
+    carries: str
+    partitions: int = 6
+    kept: timedelta | None = None
+    """None with `compact`: the last record of each key stays for ever."""
+
+    @property
+    def clean_up(self) -> CleanUp:
+        """How Kafka makes room: `delete` by age, `compact` by key."""
+        return "compact" if self.kept is None else "delete"
+
+    @property
+    def dead_letters(self) -> "Topic":
+        """Where this topic's readers put what they could not handle."""
+        return Topic(
+            name=self.name + DEAD_LETTER_SUFFIX,
+            key=self.key,
+            owner="its readers",
+            readers=("operator",),
+            carries=f"records of {self.name} that could not be handled: original bytes and headers, with the reason",
+            partitions=1,
+            kept=DEAD_LETTERS_KEPT,
+        )
+
+
+ATS_EVENTS = Topic(
+    "ats-events", "vendor:record", "signup", ("signup",), "what vendors sent, sealed", kept=timedelta(days=7)
+)
+CANDIDATE_EVENTS = Topic(
+    "candidate-events",
+    "candidate",
+    "signup",
+    ("consent", "outreach_gateway"),
+    "registered, confirmed, claimed, hired",
+    kept=timedelta(days=30),
+)
+CANDIDATE_PROFILES = Topic(
+    "candidate-profiles",
+    "candidate",
+    "signup",
+    ("pool_matching",),
+    "the coarse profile, only while `match` is granted",
+)
+CANDIDATE_KEYS = Topic(
+    "candidate-keys",
+    "candidate",
+    "signup",
+    ("outreach_gateway",),
+    "the person's public key, to which employers' words are sealed",
+)
+CONSENT_STATE = Topic(
+    "consent-state",
+    "candidate",
+    "consent",
+    ("signup", "courier", "pool_matching", "outreach_gateway"),
+    "the whole present state of a person's consent, with a rising version",
+)
+TENANTS = Topic(
+    "tenants",
+    "tenant",
+    "operator",
+    ("signup", "consent", "courier", "pool_matching", "outreach_gateway"),
+    "vendors, employers and operators: hashed keys, standing, present vendor",
+    partitions=1,
+)
+POOLS = Topic("pools", "pool", "pool_matching", ("pool_matching",), "pool definitions")
+MEMBERSHIPS = Topic(
+    "memberships",
+    "candidate",
+    "pool_matching",
+    ("outreach_gateway",),
+    "the pools, with their employers, that a person is in now",
+)
+POOL_UPDATES = Topic(
+    "pool-updates",
+    "employer",
+    "pool_matching",
+    ("pool_matching",),
+    "joined, left, changed; member refs only",
+    kept=timedelta(days=30),
+)
+OUTREACH_REQUESTS = Topic(
+    "outreach-requests",
+    "candidate",
+    "outreach_gateway",
+    ("outreach_gateway",),
+    "submissions; words sealed to the person's key",
+    kept=timedelta(days=15),
+)
+OUTREACH_DECISIONS = Topic(
+    "outreach-decisions",
+    "candidate",
+    "outreach_gateway",
+    ("courier",),
+    "admitted, delayed, dropped, cancelled, with version",
+    kept=timedelta(days=100),
+)
+OUTREACH_OUTCOMES = Topic(
+    "outreach-outcomes",
+    "candidate",
+    "courier",
+    ("outreach_gateway",),
+    "delivered, bounced, doubtful, returned, withheld",
+    kept=timedelta(days=100),
+)
+NOTICES = Topic(
+    "notices",
+    "candidate",
+    "consent, signup",
+    ("courier",),
+    "the network's own mails: confirm, sign in",
+    kept=timedelta(days=7),
+)
+
+TOPICS: tuple[Topic, ...] = (
+    ATS_EVENTS,
+    CANDIDATE_EVENTS,
+    CANDIDATE_PROFILES,
+    CANDIDATE_KEYS,
+    CONSENT_STATE,
+    TENANTS,
+    POOLS,
+    MEMBERSHIPS,
+    POOL_UPDATES,
+    OUTREACH_REQUESTS,
+    OUTREACH_DECISIONS,
+    OUTREACH_OUTCOMES,
+    NOTICES,
+)
+
+ALL_TOPICS: tuple[Topic, ...] = TOPICS + tuple(topic.dead_letters for topic in TOPICS)
+"""What an operator creates: each topic and its dead letters."""

@@ -1,0 +1,26 @@
+"""How new ids are made: none can be guessed, and those that tables are ordered by rise with time."""
+
+import os
+
+import uuid_utils
+
+from shared.security import encoding
+
+_RANDOM_BYTES = 16
+
+
+def new_id(prefix: str) -> str:
+    """An id that can't be guessed: `new_id("p")` gives `p_` and 22 characters of base64url (16 random bytes)."""
+    if not (prefix.isascii() and prefix.isalpha() and prefix.islower()):
+        raise ValueError(f"an id's prefix is lower-case letters without the underscore, not {prefix!r}")
+    return f"{prefix}_{encoding.encode(os.urandom(_RANDOM_BYTES))}"
+
+
+def new_candidate_id() -> str:
+    """A UUID of version 7 (RFC 9562) as text: new rows land at the end of their index."""
+    return str(uuid_utils.uuid7())
+
+
+def event_id() -> str:
+    """A CloudEvents `id`: a UUID of version 7 as text."""
+    return str(uuid_utils.uuid7())

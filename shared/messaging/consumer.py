@@ -1,0 +1,208 @@
+"""Consuming, written out: batches, one transaction each, acknowledged after the commit, with one way out for what fails."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord
+from aiokafka.errors import CommitFailedError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import KafkaAckableMessage
+
+from shared.clock import Clock
+from shared.contracts.base import Event
+from shared.contracts.topics import Topic
+from shared.messaging.dead_letters import DeadLetterLimit, dead_letter, mark
+from shared.messaging.envelope import Received, Record, Undecodable, decode
+from shared.messaging.errors import FatalError, heals
+from shared.messaging.unit import Unit, unit_of_work
+from shared.metrics import BATCH_SECONDS, DEAD_LETTERS, RECORDS
+from shared.postgres.pool import Pool
+
+Handler = Callable[[Unit, Sequence[Received[Event]]], Awaitable[None]]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Who reads what, and how. `deduplicate` is off where every effect is guarded by a version of its own."""
+
+    group: str
+    topics: tuple[Topic, ...]
+    handle: Handler
+    deduplicate: bool = True
+    max_records: int = 500
+
+
+@dataclass(slots=True)
+class Consumer:
+    """One subscription at work.
+
+    A batch is decoded record by record; what cannot be decoded becomes a dead letter in the same transaction. What can
+    heal is tried again, with back-off, for `retry_for`; then the process ends, unacknowledged. Anything else halves the
+    batch until the one record that fails is alone, and that one becomes a dead letter.
+    """
+
+    subscription: Subscription
+    pool: Pool
+    clock: Clock
+    source: str
+    retry_for: timedelta
+    on_fatal: Callable[[BaseException], None]
+    after_commit: Callable[[], None]
+    """Wakes the outbox relay."""
+    _limit: DeadLetterLimit = field(default_factory=DeadLetterLimit)
+    _in_flight: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _failed: bool = False
+
+    def attach(self, broker: KafkaBroker) -> None:
+        """Declares the FastStream subscriber; call before the broker starts."""
+
+        async def parse(raw: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+            # FastStream's own parser decodes headers strictly and would lose a batch with a bad one; this touches nothing.
+            return KafkaAckableMessage(raw_message=raw, body=b"", consumer=subscriber.consumer)
+
+        subscriber = broker.subscriber(
+            *(topic.name for topic in self.subscription.topics),
+            group_id=self.subscription.group,
+            batch=True,
+            max_records=self.subscription.max_records,
+            batch_timeout_ms=20,
+            fetch_max_wait_ms=100,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+            rebalance_timeout_ms=60_000,
+            listener=_WaitForBatch(self._in_flight),
+            parser=parse,
+            decoder=_pass_through,
+            title=self.subscription.group,
+            description="; ".join(topic.carries for topic in self.subscription.topics),
+        )
+        subscriber(self._on_batch)
+
+    async def _on_batch(self, message: KafkaMessage) -> None:
+        if self._failed:
+            return  # acknowledging a later batch would pass over the one that failed
+        try:
+            async with self._in_flight:
+                await self.process([_record(raw) for raw in message.raw_message])
+                await self._acknowledge(message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, going on would lose records
+            self._failed = True
+            self.on_fatal(error)
+
+    async def _acknowledge(self, message: KafkaMessage) -> None:
+        try:
+            await message.ack()
+        except CommitFailedError:
+            # The group has given the partitions to others; they read the batch again, and the inbox drops it.
+            _log.warning("not_acknowledged", group=self.subscription.group)
+
+    async def process(self, records: Sequence[Record]) -> None:
+        """Every record is handled or set aside when this returns; FatalError when neither was possible."""
+        started = time.perf_counter()
+        decoded = [decode(record) for record in records]
+        bad = [item for item in decoded if isinstance(item, Undecodable)]
+        for item in bad:
+            await self._set_aside(item.record, item.reason)
+        good = [item for item in decoded if not isinstance(item, Undecodable)]
+        if good:
+            await self._handle(good)
+        BATCH_SECONDS.labels(self.subscription.group).observe(time.perf_counter() - started)
+
+    async def _handle(self, events: Sequence[Received[Event]]) -> None:
+        try:
+            await self._until_healed(lambda: self._in_one_transaction(events))
+        except FatalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the record that it raises for goes its way out
+            if len(events) == 1:
+                _log.error("record_failed", position=events[0].record.position, exc_info=error)
+                await self._set_aside(events[0].record, f"failed: {type(error).__name__}")
+                return
+            middle = len(events) // 2
+            await self._handle(events[:middle])
+            await self._handle(events[middle:])
+        else:
+            for _ in events:
+                self._limit.note(dead=False)
+            RECORDS.labels(self.subscription.group, "handled").inc(len(events))
+
+    async def _in_one_transaction(self, events: Sequence[Received[Event]]) -> None:
+        group = self.subscription.group
+        async with unit_of_work(self.pool, at=self.clock.now(), source=self.source) as unit:
+            fresh = events
+            if self.subscription.deduplicate:
+                by_identity = _by_identity(events)
+                new = await unit.first_time(group, by_identity)
+                fresh = [item for identity, item in by_identity.items() if identity in new]
+            if fresh:
+                await self.subscription.handle(unit, fresh)
+        self.after_commit()
+
+    async def _set_aside(self, record: Record, reason: str) -> None:
+        self._limit.note(dead=True)
+        group = self.subscription.group
+
+        async def write() -> None:
+            async with unit_of_work(self.pool, at=self.clock.now(), source=self.source) as unit:
+                if await unit.first_time(group, [mark(record)]):
+                    unit.write(dead_letter(record, reason=reason, group=group, at=unit.at))
+
+        await self._until_healed(write)
+        self.after_commit()
+        DEAD_LETTERS.labels(record.topic, reason.split(":", 1)[0]).inc()
+        RECORDS.labels(group, "set_aside").inc()
+        _log.warning("dead_letter", position=record.position, group=group, reason=reason)
+
+    async def _until_healed(self, work: Callable[[], Awaitable[None]]) -> None:
+        give_up = time.monotonic() + self.retry_for.total_seconds()
+        pause = 0.05
+        while True:
+            try:
+                return await work()
+            except Exception as error:
+                if not heals(error):
+                    raise
+                if time.monotonic() > give_up:
+                    raise FatalError(f"did not heal within {self.retry_for}: {type(error).__name__}") from error
+                _log.warning("batch_waits", group=self.subscription.group, error=type(error).__name__)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+def _by_identity(events: Sequence[Received[Event]]) -> dict[str, Received[Event]]:
+    """The events by what makes them the same (CloudEvents: source and id), in their order; of doubles the first."""
+    first: dict[str, Received[Event]] = {}
+    for item in events:
+        first.setdefault(f"{item.source} {item.id}", item)
+    return first
+
+
+class _WaitForBatch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Partitions move on only when the batch in flight is done: two members never handle the same records at once."""
+
+    def __init__(self, in_flight: asyncio.Lock) -> None:
+        self._in_flight = in_flight
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        async with self._in_flight:
+            pass
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        pass
+
+
+async def _pass_through(message: KafkaMessage) -> KafkaMessage:
+    return message
+
+
+def _record(raw: Any) -> Record:  # noqa: ANN401 - aiokafka's record has no types
+    return Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers))

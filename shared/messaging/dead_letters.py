@@ -1,0 +1,62 @@
+"""Dead letters: the original bytes with the reason, and a limit, so that a bad release stops instead of burning through the topic."""
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shared.contracts.base import rfc3339
+from shared.contracts.topics import DEAD_LETTER_SUFFIX
+from shared.messaging.envelope import Outgoing, Record
+from shared.messaging.errors import FatalError
+
+_IN_A_ROW = 25
+_WINDOW = 1000
+_SHARE = 0.2
+_SHARE_COUNTS_FROM = 50
+
+
+def dead_letter(record: Record, *, reason: str, group: str, at: datetime) -> Outgoing:
+    """The record as it came, for `<topic>-dlq`, with `fairpool_*` headers that say why and where from."""
+    added = {
+        "fairpool_reason": reason,
+        "fairpool_group": group,
+        "fairpool_topic": record.topic,
+        "fairpool_partition": str(record.partition),
+        "fairpool_offset": str(record.offset),
+        "fairpool_at": rfc3339(at),
+    }
+    return Outgoing(
+        topic=record.topic + DEAD_LETTER_SUFFIX,
+        key=record.key,
+        value=record.value,
+        headers=(*record.headers, *((name, text.encode()) for name, text in added.items())),
+    )
+
+
+def mark(record: Record) -> str:
+    """What the inbox remembers a dead letter by: place and bytes, since a topic made anew counts from 0 again."""
+    digest = hashlib.sha256(repr((record.key, record.value, record.headers)).encode()).hexdigest()[:16]
+    return f"dead:{record.position}:{digest}"
+
+
+@dataclass(slots=True)
+class DeadLetterLimit:
+    """Raises FatalError at 25 dead letters in a row, or when of the last 1,000 records more than a fifth (and 50) died.
+
+    After getsentry/arroyo's dead-letter limits: consecutive count and ratio.
+    """
+
+    _row: int = 0
+    _recent: deque[bool] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+
+    def note(self, *, dead: bool) -> None:
+        """Counts one record; call it before a dead letter is written."""
+        self._recent.append(dead)
+        self._row = self._row + 1 if dead else 0
+        died = sum(self._recent) if dead else 0
+        if self._row >= _IN_A_ROW or (died >= _SHARE_COUNTS_FROM and died > _SHARE * len(self._recent)):
+            raise FatalError(
+                f"too many dead letters ({self._row} in a row, {died} of the last {len(self._recent)}): "
+                "stopped before more are set aside; nothing of this batch was acknowledged"
+            )

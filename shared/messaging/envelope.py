@@ -1,0 +1,145 @@
+"""The one envelope: CloudEvents 1.0 in Kafka's binary mode (`ce_*` headers); structured mode is read as well."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from shared.contracts.base import Event, rfc3339
+from shared.contracts.registry import EVENTS
+from shared.ids import event_id
+
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+Headers = tuple[tuple[str, bytes | None], ...]
+"""As Kafka has them: a header may come without a value, and a name may come twice."""
+
+STRUCTURED = b"application/cloudevents+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as Kafka gave it, with where it came from."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def position(self) -> str:
+        """`topic/partition/offset`: its one name in logs."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[E_co]):
+    """An event that was understood; `id` is the same on every redelivery and replay."""
+
+    id: str
+    source: str
+    time: datetime | None
+    event: E_co
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Undecodable:
+    """A record that is no event of ours; the reason names fields and rules, never values."""
+
+    record: Record
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be written."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def encode(event: Event, *, source: str, at: datetime, id: str | None = None) -> Outgoing:  # noqa: A002 - CloudEvents' own name
+    """The event in binary mode; without an id it gets a fresh one."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": id or event_id(),
+        "ce_source": f"/fairpool/{source}",
+        "ce_type": event.TYPE,
+        "ce_time": rfc3339(at),
+        "content-type": "application/json",
+    }
+    return Outgoing(
+        topic=event.TOPIC.name,
+        key=event.key.encode(),
+        value=event.model_dump_json().encode(),
+        headers=tuple((name, text.encode()) for name, text in headers.items()),
+    )
+
+
+def decode(record: Record) -> Received[Event] | Undecodable:
+    """The event in the record, or why there is none."""
+    try:
+        attributes, data = _parts(record)
+        kind = EVENTS.get(attributes.get("type", ""))
+        if kind is None or kind.TOPIC.name != record.topic:
+            return Undecodable(record, "unknown_type: no event of this type belongs on this topic")
+        if not attributes.get("id") or not attributes.get("source"):
+            return Undecodable(record, "no_id: CloudEvents asks for id and source")
+        event = kind.model_validate_json(data)
+    except ValidationError as error:
+        return Undecodable(record, "invalid: " + _without_values(error))
+    except (ValueError, RecursionError) as error:
+        return Undecodable(record, f"unreadable: {type(error).__name__}")
+    if record.key is not None and record.key != event.key.encode():
+        return Undecodable(record, "wrong_key: the record's key is not the event's")
+    moment = attributes.get("time")
+    return Received(
+        id=attributes["id"],
+        source=attributes["source"],
+        time=_moment(moment) if moment else None,
+        event=event,
+        record=record,
+    )
+
+
+def _parts(record: Record) -> tuple[Mapping[str, str], bytes]:
+    if record.value is None:
+        raise ValueError("no value")
+    headers = {name: raw for name, raw in record.headers if raw is not None}
+    if headers.get("content-type", b"").startswith(STRUCTURED):
+        whole = json.loads(record.value)
+        if not isinstance(whole, dict):
+            raise ValueError("not an object")
+        data = whole.pop("data", None)
+        return {name: text for name, text in whole.items() if isinstance(text, str)}, json.dumps(data).encode()
+    return {
+        name.removeprefix("ce_"): raw.decode() for name, raw in headers.items() if name.startswith("ce_")
+    }, record.value
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _without_values(error: ValidationError) -> str:
+    parts = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(str(step) for step in part['loc'])}: {part['type']}" for part in parts[:5])
+
+
+def only(kind: type[E_co], received: Sequence[Received[Event]]) -> list[Received[E_co]]:
+    """Those of one kind, in their order."""
+    return [
+        Received(item.id, item.source, item.time, item.event, item.record)
+        for item in received
+        if isinstance(item.event, kind)
+    ]

@@ -1,0 +1,117 @@
+"""A follower keeps a copy of a topic that must be current: it reads every partition, without a group."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from shared.contracts.base import Event
+from shared.contracts.topics import Topic
+from shared.messaging.envelope import Received, Record, Undecodable, decode
+from shared.messaging.errors import WillHealError, heals
+
+Positions = Mapping[int, int]
+Apply = Callable[[Sequence[Received[Event]], Positions], Awaitable[None]]
+
+_log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """Applies a topic from the start (or from stored positions) and can tell when it has reached its end.
+
+    `apply` gets the events of one fetch and, for each partition, the offset that comes next; it must be idempotent.
+    """
+
+    def __init__(self, kafka: Sequence[str], topic: Topic, apply: Apply, *, client_id: str) -> None:
+        self._topic = topic
+        self._apply = apply
+        self._partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        self._applied: dict[TopicPartition, int] = {}
+        self._kafka = list(kafka)
+        self._client_id = client_id
+        self._started: AIOKafkaConsumer | None = None
+
+    async def start(self, stored: Positions | None = None) -> None:
+        """Connects and goes to the stored positions, or to the beginning where there is none."""
+        self._started = AIOKafkaConsumer(
+            bootstrap_servers=self._kafka,
+            client_id=self._client_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=100,
+        )
+        await self._consumer.start()
+        self._consumer.assign(self._partitions)
+        for partition in self._partitions:
+            if stored and partition.partition in stored:
+                self._consumer.seek(partition, stored[partition.partition])
+            else:
+                await self._consumer.seek_to_beginning(partition)
+
+    async def stop(self) -> None:
+        """Leaves; bounded by aiokafka's own time-outs."""
+        if self._started is not None:
+            await self._started.stop()
+
+    async def run(self) -> None:
+        """Follows until cancelled; raises what does not heal."""
+        while True:
+            fetched = await self._consumer.getmany(timeout_ms=100, max_records=1000)
+            records = [record for batch in fetched.values() for record in batch]
+            positions = {partition: await self._consumer.position(partition) for partition in self._partitions}
+            if records:
+                await self._until_applied(records, {key.partition: offset for key, offset in positions.items()})
+            self._applied.update(positions)
+
+    async def caught_up(self, *, within: timedelta) -> bool:
+        """Whether the copy holds everything that was on the topic when this was called."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                ends = await self._consumer.end_offsets(self._partitions)
+                while not all(self._has_reached(partition, ends[partition]) for partition in self._partitions):  # noqa: ASYNC110 - the watermark moves inside aiokafka, which sets no event
+                    await asyncio.sleep(0.005)
+        except (TimeoutError, KafkaError, OSError):
+            return False
+        return True
+
+    def _has_reached(self, partition: TopicPartition, end: int) -> bool:
+        # Tansu's end offset is the base of the last batch + 1. Whoever is past that base has fetched the whole last batch,
+        # and the high watermark that came with it is right. On Apache Kafka both are the end.
+        watermark = self._consumer.highwater(partition)
+        return watermark is not None and self._applied.get(partition, -1) >= max(end, watermark)
+
+    @property
+    def _consumer(self) -> AIOKafkaConsumer:
+        if self._started is None:
+            raise RuntimeError("the follower has not started")
+        return self._started
+
+    async def _until_applied(self, records: Sequence[Record], positions: Positions) -> None:
+        decoded = [
+            decode(Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers)))
+            for raw in records
+            if raw.value
+        ]
+        for item in decoded:
+            if isinstance(item, Undecodable):
+                _log.warning("not_followed", position=item.record.position, reason=item.reason)
+        events = [item for item in decoded if not isinstance(item, Undecodable)]
+        pause = 0.05
+        while True:
+            try:
+                return await self._apply(events, positions)
+            except Exception as error:
+                if not heals(error):
+                    raise
+                _log.warning("copy_waits", topic=self._topic.name, error=type(error).__name__)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+async def must_catch_up(follower: Follower, *, within: timedelta) -> None:
+    """Returns once the copy is current; WillHealError when it is not in time."""
+    if not await follower.caught_up(within=within):
+        raise WillHealError("the copy has not reached the end of its topic")

@@ -1,0 +1,117 @@
+"""The outbox relay: takes what was committed to Kafka, in order for each key, and forgets it once Kafka has it."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from shared.messaging.envelope import Outgoing
+from shared.messaging.errors import heals
+from shared.messaging.producer import Producer
+from shared.messaging.unit import SHARDS, SQL, headers_from_json
+from shared.metrics import OUTBOX_AGE_SECONDS, OUTBOX_ROWS
+from shared.postgres.pool import Connection, Pool
+
+_LOCK_SPACE = 0x0FA1_B002
+_BATCH = 1000
+_POLL = timedelta(milliseconds=500)
+_STAND_BY = timedelta(milliseconds=100)
+_INBOX_KEPT = timedelta(days=110)  # longer than any topic that is deduplicated is kept (100 days)
+_log = structlog.get_logger(__name__)
+
+
+class Relay:
+    """Runs in every process of a service; the shard's lock, held for one transaction, lets one work at a time.
+
+    Killed after Kafka's acknowledgement and before the commit, it sends a batch again: readers deduplicate.
+    """
+
+    def __init__(self, pool: Pool, producer: Producer) -> None:
+        self._pool = pool
+        self._producer = producer
+        self._wake = [asyncio.Event() for _ in range(SHARDS)]
+
+    def wake(self) -> None:
+        """Something was committed: look now instead of at the next poll."""
+        for event in self._wake:
+            event.set()
+
+    async def run(self) -> None:
+        """Relays until cancelled; raises what does not heal."""
+        async with asyncio.TaskGroup() as group:
+            for shard in range(SHARDS):
+                group.create_task(self._run_shard(shard))
+            group.create_task(self._watch())
+
+    async def has_published(self, outbox_ids: Sequence[int], *, within: timedelta) -> bool:
+        """Whether Kafka has acknowledged these rows by then."""
+        self.wake()
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                while await self._pool.fetchval(SQL["still_in_outbox"], list(outbox_ids)):  # noqa: ASYNC110 - another process may relay the rows, and sets no event here
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _run_shard(self, shard: int) -> None:
+        pause = 0.1
+        while True:
+            self._wake[shard].clear()
+            try:
+                sent = await self._relay_some(shard)
+                pause = 0.1
+            except Exception as error:
+                if not heals(error):
+                    raise
+                _log.warning("outbox_waits", shard=shard, error=type(error).__name__, again_in_seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+                continue
+            if sent is None:
+                await asyncio.sleep(_STAND_BY.total_seconds())
+            elif sent < _BATCH:
+                await self._wait(shard)
+
+    async def _wait(self, shard: int) -> None:
+        try:
+            async with asyncio.timeout(_POLL.total_seconds()):
+                await self._wake[shard].wait()
+        except TimeoutError:
+            pass  # the poll finds what other processes committed
+
+    async def _relay_some(self, shard: int) -> int | None:
+        """How many were sent; None while another process holds the shard."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            if not await connection.fetchval(SQL["lock_shard"], _LOCK_SPACE, shard):
+                return None
+            records = await _take(connection, shard)
+            await self._producer.send(records)
+        return len(records)
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                state = await self._pool.fetchrow(SQL["outbox_state"])
+                if state is not None:
+                    OUTBOX_ROWS.set(state["rows"])
+                    OUTBOX_AGE_SECONDS.set(state["age"])
+                await self._pool.execute(SQL["forget_old_inbox"], _INBOX_KEPT)
+            except Exception as error:
+                if not heals(error):
+                    raise
+            await asyncio.sleep(5)
+
+
+async def _take(connection: Connection, shard: int) -> list[Outgoing]:
+    rows = await connection.fetch(SQL["take_from_outbox"], shard, _BATCH)
+    return [
+        Outgoing(
+            topic=row["topic"],
+            key=row["key"],
+            value=row["value"],
+            headers=headers_from_json(row["headers"]),
+        )
+        for row in sorted(rows, key=lambda row: int(row["id"]))
+    ]

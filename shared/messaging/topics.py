@@ -1,0 +1,90 @@
+"""Creating topics and checking that they are as they are described."""
+
+import asyncio
+from collections.abc import Sequence
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from shared.contracts.topics import ALL_TOPICS, Topic
+
+
+class TopicsDifferError(Exception):
+    """Topics are missing or differ from their description; the message says which and what to do."""
+
+
+async def create_missing(
+    kafka: Sequence[str], topics: Sequence[Topic] = ALL_TOPICS, *, replication: int = 1
+) -> list[str]:
+    """Creates what is not there and returns those names; again is harmless."""
+    async with _Admin(kafka) as admin:
+        there = set(await admin.list_topics())
+        missing = [topic for topic in topics if topic.name not in there]
+        if not missing:
+            return []
+        answer = await admin.create_topics([_new(topic, replication) for topic in missing])
+        for name, code, *_ in answer.topic_errors:
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                raise TopicsDifferError(f"Kafka would not create the topic {name}: {error.__name__}")
+        return [topic.name for topic in missing]
+
+
+async def check(kafka: Sequence[str], topics: Sequence[Topic] = ALL_TOPICS) -> None:
+    """TopicsDifferError unless every topic is there with its number of partitions."""
+    async with _Admin(kafka) as admin:
+        # names first: Tansu creates any topic that a metadata request names
+        there = set(await admin.list_topics())
+        missing = sorted(topic.name for topic in topics if topic.name not in there)
+        if missing:
+            raise TopicsDifferError(
+                f"topics are missing: {', '.join(missing)}. Create them with `fairpool topics create`."
+            )
+        described = await admin.describe_topics([topic.name for topic in topics])
+    found = {item["topic"]: len(item["partitions"]) for item in described}
+    wrong = [
+        f"{topic.name} has {found[topic.name]} partitions, not {topic.partitions}"
+        for topic in topics
+        if found.get(topic.name) != topic.partitions
+    ]
+    if wrong:
+        raise TopicsDifferError(
+            "; ".join(wrong) + ". Keys would move: recreate the topic, or change shared/contracts/topics.py."
+        )
+
+
+async def wait_for_kafka(kafka: Sequence[str], *, seconds: float) -> None:
+    """Returns as soon as a broker answers; raises the last KafkaError when none did in time."""
+    give_up = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            async with _Admin(kafka) as admin:
+                await admin.list_topics()
+            return
+        except KafkaError:
+            if asyncio.get_running_loop().time() > give_up:
+                raise
+            await asyncio.sleep(0.5)
+
+
+class _Admin:
+    def __init__(self, kafka: Sequence[str]) -> None:
+        self._client = AIOKafkaAdminClient(bootstrap_servers=list(kafka))
+
+    async def __aenter__(self) -> AIOKafkaAdminClient:
+        try:
+            await self._client.start()
+        except BaseException:
+            await self._client.close()
+            raise
+        return self._client
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+
+def _new(topic: Topic, replication: int) -> NewTopic:
+    settings: dict[str, str] = {"cleanup.policy": topic.clean_up}
+    if topic.kept is not None:
+        settings["retention.ms"] = str(int(topic.kept.total_seconds() * 1000))
+    return NewTopic(topic.name, topic.partitions, replication, topic_configs=settings)

@@ -1,0 +1,79 @@
+"""One unit of work: a transaction, and the events that leave with it or not at all."""
+
+import json
+import zlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from shared.contracts.base import Event
+from shared.messaging.envelope import Headers, Outgoing, encode
+from shared.postgres.pool import Connection, Pool
+from shared.postgres.queries import load
+
+SHARDS = 4
+"""Outbox shards of a service; one relay holds each at a time. Changing it needs an empty outbox."""
+
+SQL = load(Path(__file__).parent / "queries.sql")
+
+
+@dataclass(slots=True)
+class Unit:
+    """What a handler or a route works in: the connection inside the transaction, the time, and the way out."""
+
+    connection: Connection
+    at: datetime
+    source: str
+    outbox_ids: Sequence[int] = ()
+    """Known once the transaction is over: what `Relay.has_published` is asked for."""
+    _leaving: list[Outgoing] = field(default_factory=list)
+
+    def publish(self, *events: Event, id: str | None = None) -> None:  # noqa: A002 - CloudEvents' own name
+        """The events leave when the transaction commits; an id of one's own makes a repeated event the same event."""
+        for event in events:
+            self._leaving.append(encode(event, source=self.source, at=self.at, id=id))
+
+    def write(self, outgoing: Outgoing) -> None:
+        """A record that is not one of our events leaves as it is (dead letters)."""
+        self._leaving.append(outgoing)
+
+    async def first_time(self, consumer: str, ids: Iterable[str]) -> set[str]:
+        """Which of these ids this consumer never saw; they count as seen when the transaction commits."""
+        rows = await self.connection.fetch(SQL["note_in_inbox"], consumer, list(dict.fromkeys(ids)))
+        return {row["event_id"] for row in rows}
+
+    async def flush(self) -> None:
+        """Writes what is leaving to the outbox, in the order in which it was published."""
+        if not self._leaving:
+            return
+        rows = await self.connection.fetch(
+            SQL["write_to_outbox"],
+            [zlib.crc32(record.key or b"") % SHARDS for record in self._leaving],
+            [record.topic for record in self._leaving],
+            [record.key for record in self._leaving],
+            [record.value for record in self._leaving],
+            [headers_to_json(record.headers) for record in self._leaving],
+        )
+        self.outbox_ids = [*self.outbox_ids, *(row["id"] for row in rows)]
+        self._leaving.clear()
+
+
+def headers_to_json(headers: Headers) -> str:
+    """Headers as text: each byte of a value becomes the character of that number, so that nothing is lost."""
+    return json.dumps([[name, None if raw is None else raw.decode("latin-1")] for name, raw in headers])
+
+
+def headers_from_json(text: str) -> Headers:
+    """The headers that `headers_to_json` wrote."""
+    return tuple((name, None if raw is None else raw.encode("latin-1")) for name, raw in json.loads(text))
+
+
+@asynccontextmanager
+async def unit_of_work(pool: Pool, *, at: datetime, source: str) -> AsyncIterator[Unit]:
+    """A unit that commits when the block ends, and leaves nothing behind when it raises."""
+    async with pool.acquire() as connection, connection.transaction():
+        unit = Unit(connection, at, source)
+        yield unit
+        await unit.flush()

@@ -1,0 +1,36 @@
+"""What the plumbing counts; labels are names of parts and outcomes, never ids of people, tenants or messages."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_BATCH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+BATCH_SECONDS = Histogram(
+    "fairpool_batch_seconds",
+    "Time from taking a batch of records to its commit.",
+    ["subscription"],
+    buckets=_BATCH_BUCKETS,
+)
+RECORDS = Counter(
+    "fairpool_records_total",
+    "Records taken from a topic, by what became of them.",
+    ["subscription", "outcome"],
+)
+OUTBOX_ROWS = Gauge("fairpool_outbox_rows", "Rows of the outbox that Kafka does not have yet.")
+OUTBOX_AGE_SECONDS = Gauge("fairpool_outbox_age_seconds", "Age of the oldest row of the outbox.")
+DEAD_LETTERS = Counter(
+    "fairpool_dead_letters_total",
+    "Records that could not be handled, by topic and reason.",
+    ["topic", "reason"],
+)
+HTTP_REQUESTS = Counter(
+    "fairpool_http_requests_total",
+    "Answers given, by route template.",
+    ["method", "route", "status"],
+)
+HTTP_REQUEST_SECONDS = Histogram(
+    "fairpool_http_request_seconds",
+    "Time from a request's first byte to its answer's last, by route template.",
+    ["method", "route", "status"],
+    buckets=_REQUEST_BUCKETS,
+)

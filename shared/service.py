@@ -1,0 +1,262 @@
+"""One process of a service: HTTP, consumers, outbox relay and jobs in one event loop, started and stopped in order."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from faststream.kafka import KafkaBroker
+
+from shared import log
+from shared.clock import Clock
+from shared.contracts.base import Event
+from shared.contracts.operator import TenantChangedV1
+from shared.contracts.topics import ALL_TOPICS, TENANTS, Topic
+from shared.messaging import topics
+from shared.messaging.asyncapi import install_asyncapi
+from shared.messaging.consumer import Consumer, Subscription
+from shared.messaging.envelope import Received, only
+from shared.messaging.errors import FatalError, heals
+from shared.messaging.follower import Apply, Follower, Positions
+from shared.messaging.producer import Producer
+from shared.messaging.relay import Relay
+from shared.messaging.unit import Unit, unit_of_work
+from shared.postgres.migrate import PLUMBING, migrate
+from shared.postgres.pool import Pool, open_pool
+from shared.settings import ServiceSettings
+from shared.web.app import create_app
+from shared.web.tenants import Tenants
+
+Check = Callable[[], Awaitable[None]]
+"""Raises when the thing it checks does not work."""
+
+_KAFKA_WITHIN = 60.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Service:
+    """What `app.py` puts a service together with.
+
+    Order of the start: database, migrations, topics, producer, followers (until their copies are current), consumers,
+    relay, jobs. The stop goes the other way and finishes the batch in flight. Whatever dies on the way takes the
+    process with it, with a non-zero code.
+    """
+
+    name: str
+    settings: ServiceSettings
+    database: str
+    migrations: Path | None = None
+    clock: Clock = field(init=False)
+    tenants: Tenants = field(default_factory=Tenants)
+    failed: BaseException | None = None
+    _pool: Pool | None = None
+    _relay: Relay | None = None
+    _producer: Producer = field(init=False)
+    _broker: KafkaBroker = field(init=False)
+    _subscriptions: list[Subscription] = field(default_factory=list)
+    _followers: list[tuple[Follower, Callable[[], Awaitable[Positions]] | None]] = field(default_factory=list)
+    _jobs: list[tuple[str, Callable[[], Awaitable[None]]]] = field(default_factory=list)
+    _opening: list[Callable[[], contextlib.AbstractAsyncContextManager[object]]] = field(default_factory=list)
+    _checks: dict[str, Check] = field(default_factory=dict)
+    _stop: Callable[[], None] = field(default=lambda: None)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(self.settings.clock_file)
+        self._producer = Producer(
+            self.settings.kafka, idempotence=self.settings.kafka_idempotence, client_id=f"fairpool-{self.name}"
+        )
+        self._broker = KafkaBroker(
+            list(self.settings.kafka),
+            client_id=f"fairpool-{self.name}",
+            apply_types=False,
+            logger=None,
+            allow_auto_create_topics=False,
+            graceful_timeout=self.settings.stop_within.total_seconds(),
+            enable_idempotence=False,
+        )
+        self.follow(TENANTS, self._apply_tenants)
+        self._checks = {"postgres": self._postgres_answers, "consumers": self._consumers_run}
+
+    @property
+    def pool(self) -> Pool:
+        """The database; there once the service has started."""
+        if self._pool is None:
+            raise RuntimeError("the service has not started")
+        return self._pool
+
+    @property
+    def relay(self) -> Relay:
+        """The outbox relay; there once the service has started."""
+        if self._relay is None:
+            raise RuntimeError("the service has not started")
+        return self._relay
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """A consumer group of this service."""
+        self._subscriptions.append(subscription)
+
+    def follow(
+        self, topic: Topic, apply: Apply, *, stored: Callable[[], Awaitable[Positions]] | None = None
+    ) -> Follower:
+        """A copy that must be current: the service is ready once it has reached the topic's end."""
+        follower = Follower(self.settings.kafka, topic, apply, client_id=f"fairpool-{self.name}")
+        self._followers.append((follower, stored))
+        return follower
+
+    def job(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Something that runs as long as the process does; it ends only by being cancelled."""
+        self._jobs.append((name, run))
+
+    def every(self, period: timedelta, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Something to do again and again; what can heal is tried at the next turn."""
+
+        async def turns() -> None:
+            while True:
+                try:
+                    await run()
+                except Exception as error:
+                    if not heals(error):
+                        raise
+                    _log.warning("job_waits", job=name, error=type(error).__name__)
+                await asyncio.sleep(period.total_seconds())
+
+        self.job(name, turns)
+
+    def open(self, resource: Callable[[], contextlib.AbstractAsyncContextManager[object]]) -> None:
+        """A resource opened after the database and closed before it (Redis, an SMTP pool)."""
+        self._opening.append(resource)
+
+    def check(self, name: str, check: Check) -> None:
+        """One more thing that readiness really does."""
+        self._checks[name] = check
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[Unit]:
+        """A unit of work for a route; its events are on their way when the block ends."""
+        async with unit_of_work(self.pool, at=self.clock.now(), source=self.name) as unit:
+            yield unit
+        self.relay.wake()
+
+    def http(self, title: str) -> FastAPI:
+        """The HTTP face, with health, metrics, docs and AsyncAPI; its lifespan is the service's."""
+        app = create_app(title, self.name, lifespan=self._lifespan, ready=self._ready)
+        install_asyncapi(app, title, self._broker, lambda: self._subscriptions)
+        return app
+
+    def serve(self, app: FastAPI) -> None:
+        """Serves until SIGTERM; exits with 1 when something in it died."""
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=self.settings.http_host,
+                port=self.settings.http_port,
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=int(self.settings.stop_within.total_seconds()),
+            )
+        )
+
+        def stop() -> None:
+            server.should_exit = True
+
+        self._stop = stop
+        server.run()
+        if self.failed is not None or not server.started:
+            sys.exit(1)
+
+    def _fail(self, error: BaseException) -> None:
+        if self.failed is None:
+            self.failed = error
+            _log.critical(
+                "stopping", error=str(error) if isinstance(error, FatalError) else type(error).__name__, exc_info=error
+            )
+        self._stop()
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await topics.wait_for_kafka(self.settings.kafka, seconds=_KAFKA_WITHIN)
+            await topics.check(self.settings.kafka, ALL_TOPICS)
+            self._pool = await open_pool(self.database, name=f"fairpool-{self.name}")
+            stack.push_async_callback(self._pool.close)
+            await migrate(self._pool, PLUMBING, *([self.migrations] if self.migrations else []))
+            for resource in self._opening:
+                await stack.enter_async_context(resource())
+            await self._producer.start()
+            stack.push_async_callback(self._producer.stop)
+            self._relay = Relay(self._pool, self._producer)
+            await stack.enter_async_context(self._running("relay", self._relay.run))
+            await self._start_followers(stack)
+            for subscription in self._subscriptions:
+                self._consumer(subscription).attach(self._broker)
+            await self._broker.start()
+            stack.push_async_callback(self._broker.stop)
+            for name, job in self._jobs:
+                await stack.enter_async_context(self._running(name, job))
+            _log.info("started", port=self.settings.http_port)
+            yield
+            _log.info("stopping")
+
+    def _consumer(self, subscription: Subscription) -> Consumer:
+        return Consumer(
+            subscription, self.pool, self.clock, self.name, self.settings.retry_for, self._fail, self.relay.wake
+        )
+
+    async def _start_followers(self, stack: AsyncExitStack) -> None:
+        for follower, stored in self._followers:
+            await follower.start(await stored() if stored else None)
+            stack.push_async_callback(follower.stop)
+            await stack.enter_async_context(self._running("follower", follower.run))
+        for follower, _ in self._followers:
+            if not await follower.caught_up(within=timedelta(seconds=_KAFKA_WITHIN)):
+                raise FatalError("a copy did not reach the end of its topic within a minute of the start")
+
+    @asynccontextmanager
+    async def _running(self, name: str, run: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        async def guarded() -> None:
+            try:
+                await run()
+            except Exception as error:  # noqa: BLE001 - whatever a task dies of ends the process
+                self._fail(error)
+
+        task = asyncio.create_task(guarded(), name=name)
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _apply_tenants(self, received: Sequence[Received[Event]], _: Positions) -> None:
+        for item in only(TenantChangedV1, received):
+            self.tenants.apply(item.event)
+
+    async def _ready(self) -> dict[str, Check]:
+        return self._checks
+
+    async def _postgres_answers(self) -> None:
+        await self.pool.fetchval("SELECT count(*) FROM migrations")
+
+    async def _consumers_run(self) -> None:
+        if self.failed is not None:
+            raise RuntimeError("stopping")
+        for subscriber in self._broker.subscribers:
+            consumer = getattr(subscriber, "consumer", None)
+            if consumer is None:
+                raise RuntimeError("a consumer is not running")
+
+
+def configure_logging(service: str, settings: ServiceSettings) -> None:
+    """Call first in `__main__`."""
+    log.configure(service, settings.log_level)
+    signal.signal(signal.SIGINT, signal.default_int_handler)

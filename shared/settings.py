@@ -1,0 +1,124 @@
+"""Settings: typed, from the environment, read once; a missing or wrong one is named in plain words."""
+
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from shared.security import encoding
+
+PREFIX = "FAIRPOOL_"
+EX_CONFIG = 78
+"""The exit code of a process whose settings are wrong (sysexits.h)."""
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _brokers(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value or not all(re.fullmatch(r"[^\s:/]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", broker) for broker in value):
+        raise ValueError("expected host:port, several separated by commas")
+    return value
+
+
+def _secret(length: int) -> BeforeValidator:
+    def decoded(value: object) -> object:
+        expected = f"expected {length} bytes as base64url without padding ({-(-length * 4 // 3)} characters)"
+        if isinstance(value, bytes):
+            raw = value
+        elif isinstance(value, str):
+            try:
+                raw = encoding.decode(value)
+            except ValueError:
+                raise ValueError(f"{expected}, found something else") from None
+        else:
+            raise ValueError(expected)
+        if len(raw) != length:
+            raise ValueError(f"{expected}, found {len(raw)} bytes")
+        return raw
+
+    return BeforeValidator(decoded)
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def checked(value: str) -> str:
+        if not re.fullmatch(rf"({'|'.join(schemes)})://\S+", value):
+            raise ValueError(f"expected a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return value
+
+    return AfterValidator(checked)
+
+
+Secret32 = Annotated[bytes, _secret(32), Field(repr=False)]
+"""32 bytes, in the environment as base64url without padding; never shown by the settings' repr."""
+Secret64 = Annotated[bytes, _secret(64), Field(repr=False)]
+"""64 bytes, as `Secret32`."""
+PostgresUrl = Annotated[str, _url("postgresql", "postgres"), Field(repr=False)]
+"""A DSN; it may hold a password, so the settings' repr leaves it out."""
+RedisUrl = Annotated[str, _url("redis", "rediss"), Field(repr=False)]
+SmtpUrl = Annotated[str, _url("smtp", "smtps"), Field(repr=False)]
+WebUrl = Annotated[str, _url("http", "https"), AfterValidator(lambda value: value.rstrip("/"))]
+"""A public base URL for links, without the slash at its end."""
+Duration = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=1))]
+"""A length of time up to a day, in the environment as ISO 8601 (`PT30S`) or `HH:MM:SS`."""
+
+
+class ServiceSettings(BaseSettings):
+    """What every process needs to know; services add their own knobs and secrets."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    kafka: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_brokers)]
+    """Kafka's `host:port`, several separated by commas."""
+    kafka_idempotence: bool = True
+    """Whether producers are idempotent; false on Tansu, which can't."""
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(ge=0, le=65_535)
+    """0 takes any free port."""
+    clock_file: Path | None = None
+    """A file with an offset in milliseconds; only `fairpool dev` and tests set it."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    retry_for: Duration = timedelta(seconds=60)
+    """How long a handler tries again what can heal before the process exits and leaves the batch to another."""
+    stop_within: Duration = timedelta(seconds=10)
+    """How long a stopping process may take to finish its batch, commit and leave its group."""
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(settings: type[S]) -> S:
+    """The settings from the environment; exits with code 78 and a line for each wrong variable, never its value."""
+    try:
+        return settings()
+    except ValidationError as error:
+        problems = [_line(settings, item) for item in error.errors(include_input=False, include_url=False)]
+    except SettingsError as error:
+        problems = [str(error)]
+    sys.stderr.write("Fairpool can't start, because settings in the environment are missing or wrong:\n")
+    sys.stderr.writelines(f"  {problem}\n" for problem in problems)
+    sys.stderr.write("Each is explained in .env.example; `fairpool dev` sets all of them.\n")
+    raise SystemExit(EX_CONFIG)
+
+
+def _line(settings: type[BaseSettings], item: ErrorDetails) -> str:
+    name = str(item["loc"][0]) if item["loc"] else ""
+    variable = PREFIX + name.upper() if name else "the settings together"
+    if item["type"] == "missing":
+        return f"{variable} is missing{_expected(settings.model_fields.get(name))}"
+    if item["type"].startswith("time_delta"):
+        return f"{variable}: expected a length of time such as PT30S (30 seconds) or 00:01:00 (a minute)"
+    return f"{variable}: {item['msg'].removeprefix('Value error, ')}"
+
+
+def _expected(field: FieldInfo | None) -> str:
+    if field is None or field.annotation is not bytes:
+        return ""
+    return " (a secret; it has no default)"

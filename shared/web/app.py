@@ -1,0 +1,54 @@
+"""Puts together the HTTP face that all services share."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, HTMLResponse
+
+from shared.web import docs, health, pages, problems
+from shared.web.middleware import AccessLog, Boundary, Limits, SecurityHeaders
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+_GPC_SINCE = "2026-11-22"
+
+
+def create_app(title: str, service: str, *, lifespan: Lifespan | None = None, ready: health.Checks) -> FastAPI:
+    """An application with problems, limits, security headers, health, metrics, docs and the stylesheet.
+
+    `ready` gives the checks by name; `/health/ready` runs each, and names those that raise or take more than 2 s.
+    """
+    app = FastAPI(
+        title=title,
+        version=version("fairpool"),
+        lifespan=lifespan,
+        docs_url=None,  # Swagger UI and ReDoc load scripts from another host
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={"4XX": {"description": "A problem (RFC 9457)", "content": {problems.MEDIA_TYPE: {}}}},
+    )
+    app.state.service = service
+    problems.install(app)
+    for middleware in (Limits, Boundary, SecurityHeaders, AccessLog):  # the last added is the first passed
+        app.add_middleware(middleware)
+    app.include_router(health.router(ready))
+    _add_pages(app)
+    return app
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+    async def show_docs() -> HTMLResponse:
+        return docs.page(app)
+
+    @app.get(pages.STYLESHEET_PATH, include_in_schema=False)
+    async def stylesheet() -> FileResponse:
+        return FileResponse(pages.STYLESHEET, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
+
+    @app.get("/.well-known/gpc.json", include_in_schema=False)
+    async def global_privacy_control() -> dict[str, Any]:
+        """Global Privacy Control, section 4: this site honours `Sec-GPC`; nobody's data is sold to begin with."""
+        return {"gpc": True, "lastUpdate": _GPC_SINCE}

@@ -1,0 +1,179 @@
+"""What every request passes: the access log, security headers, the last catch, and the limits on its body."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import structlog
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import metrics
+from shared.web import problems, routes
+
+BODY_LIMIT = 1024 * 1024
+BODY_WITHIN = timedelta(seconds=10)
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_CLOSE = {"Connection": "close"}  # the rest of a body that we don't read would be taken for the next request
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+log = structlog.get_logger()
+
+
+class AccessLog:
+    """Logs and counts each answer by its route's template: a path may hold a token."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and note what became of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, started = 0, time.perf_counter()
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            _note(scope, status, time.perf_counter() - started)
+
+
+def _note(scope: Scope, status: int, seconds: float) -> None:
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    route = routes.template(scope)
+    shown = str(status) if status else "none"  # none: the client left, or the process is stopping
+    metrics.HTTP_REQUESTS.labels(method, route, shown).inc()
+    metrics.HTTP_REQUEST_SECONDS.labels(method, route, shown).observe(seconds)
+    if not route.startswith(("/health/", "/metrics")):
+        log.info("http_request", method=method, route=route, status=shown, ms=round(seconds * 1000, 1))
+
+
+class SecurityHeaders:
+    """Gives each answer the headers that keep pages to this host and out of frames, caches and referrers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and complete the answer's headers; a route may set its own Cache-Control."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def completing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, completing)
+
+
+class Boundary:
+    """Turns what nobody caught into a 500 without words, and logs it without words."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; nothing is raised for the server to print."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answered = False
+
+        async def noting(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except ClientDisconnect:
+            log.info("client_left", route=routes.template(scope))
+        except Exception as error:
+            log.exception("request_failed", route=routes.template(scope), exc_info=error)
+            if not answered:
+                await problems.response(scope, problems.unexpected())(scope, receive, send)
+
+
+class Limits:
+    """Reads the body before the route runs: at most 1 MiB, within 10 s; refuses a path or query with U+0000."""
+
+    def __init__(self, app: ASGIApp, *, limit: int = BODY_LIMIT, within: timedelta = BODY_WITHIN) -> None:
+        self._app = app
+        self._limit = limit
+        self._within = within
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its whole body, or answer 400, 408 or 413."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await self._read(scope, receive)
+        except problems.Problem as problem:
+            await problems.response(scope, problem)(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            raise problems.malformed("The address holds the character U+0000, which no id and no value has.")
+        length = Headers(scope=scope).get("content-length", "0")
+        if not (length.isascii() and length.isdigit()):
+            raise problems.malformed("The Content-Length header is not a number.")
+        if len(length) > 19 or int(length) > self._limit:
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(self._within.total_seconds()):
+                return await self._stream(Request(scope, receive))
+        except TimeoutError:
+            detail = f"The body did not arrive within {self._within.total_seconds():g} seconds. Send it again."
+            raise problems.Problem(408, "Request timeout", detail, headers=_CLOSE) from None
+
+    async def _stream(self, request: Request) -> bytes:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > self._limit:
+                raise self._too_large()
+        return bytes(body)
+
+    def _too_large(self) -> problems.Problem:
+        detail = f"A body may have at most {self._limit} bytes. Send less at once."
+        return problems.Problem(413, "Content too large", detail, type=problems.kind("too-large"), headers=_CLOSE)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replaying() -> Message:
+        nonlocal given
+        if given:
+            return await receive()  # waits for the client to leave; an answer that streams needs to know
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replaying

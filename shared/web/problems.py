@@ -1,0 +1,154 @@
+"""Errors that people and programs can act on: RFC 9457 problem+json, or a page where a browser shows pages."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+from shared.web import pages, plain
+from shared.web.routes import shows_pages
+
+MEDIA_TYPE = "application/problem+json"
+_PARAMETERS = frozenset({"path", "query", "header", "cookie"})
+_SAID: Mapping[int, str] = {
+    400: "The request could not be read. Check its syntax and send it again.",
+    404: "There is nothing at this address. Check it for a slip.",
+    405: "This address does not take that method; the Allow header names those that it takes.",
+}
+_SORRY = "Something went wrong on our side; it was noted. Nothing is wrong with the request: try again in a minute."
+
+FieldError = Mapping[str, str]
+
+
+def kind(slug: str) -> str:
+    """The stable `type` of a problem that programs may branch on: `urn:fairpool:problem:<slug>`."""
+    return f"urn:fairpool:problem:{slug}"
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's word
+    """An answer other than success; `detail` says what was expected, what was found and what to do, without values."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        type: str = "about:blank",  # noqa: A002 - RFC 9457's word
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[FieldError] = (),
+    ) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.type = type
+        self.headers = dict(headers or {})
+        self.errors = tuple(errors)
+
+    def body(self) -> dict[str, Any]:
+        """The members of RFC 9457, and `errors` when fields are at fault."""
+        members: dict[str, Any] = {"type": self.type, "title": self.title, "status": self.status, "detail": self.detail}
+        if self.errors:
+            members["errors"] = [dict(error) for error in self.errors]
+        return members
+
+
+def unexpected() -> Problem:
+    """What a caller learns of a fault of ours: that it is ours."""
+    return Problem(500, "Internal error", _SORRY)
+
+
+def not_found(what: str) -> Problem:
+    """A 404 for `what` ("pool"), the same whether it never was or belongs to another tenant."""
+    return Problem(404, "Not found", f"There is no such {what}, or it is not yours. Check its id.")
+
+
+def malformed(detail: str) -> Problem:
+    """A 400 for a body that can't be read at all."""
+    return Problem(400, "Malformed request", detail, type=kind("malformed"))
+
+
+def invalid(errors: Iterable[Any]) -> Problem:
+    """A 422 from pydantic's (or FastAPI's) errors: one pointer and one sentence each, without values.
+
+    The location of a FastAPI error starts with where it was found; only the body's is left out of the pointer's name.
+    """
+    found = [_field_error(error) for error in errors]
+    return Problem(
+        422,
+        "Invalid request",
+        "Some fields are missing or wrong; `errors` names each. Correct them and send the request again.",
+        type=kind("invalid"),
+        errors=found,
+    )
+
+
+def invalid_model(error: ValidationError) -> Problem:
+    """A 422 from a model that a handler validated itself; its locations start at the model."""
+    return invalid({**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False))
+
+
+def response(scope: Scope, problem: Problem) -> Response:
+    """The problem as problem+json, or as a page for a browser on a page."""
+    if shows_pages(scope):
+        return pages.error_page(problem.status, problem.title, problem.detail, headers=problem.headers)
+    content = json.dumps(problem.body(), ensure_ascii=True, allow_nan=False)  # ASCII: a lone surrogate has no UTF-8
+    return Response(content, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer `Problem`, validation errors and Starlette's own errors as problems; the rest is the boundary's."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - registered for this type only
+    return response(request.scope, error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type only
+    found = error.errors()
+    if any(item["type"] == "json_invalid" for item in found):
+        return response(request.scope, malformed("The body is not valid JSON. Check its syntax and send it again."))
+    if any(item["type"] == "model_attributes_type" and tuple(item["loc"]) == ("body",) for item in found):
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type != "application/json" and not content_type.endswith("+json"):
+            return response(request.scope, unsupported("application/json"))
+    return response(request.scope, invalid(found))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
+    if error.status_code >= 500:
+        return response(request.scope, unexpected())
+    title = HTTPStatus(error.status_code).phrase
+    detail = _SAID.get(error.status_code, f"{title}.")
+    return response(request.scope, Problem(error.status_code, title, detail, headers=error.headers))
+
+
+def unsupported(*expected: str) -> Problem:
+    """A 415 that names the content types that are taken."""
+    return Problem(
+        415,
+        "Unsupported media type",
+        f"Send the body with the header Content-Type: {' or '.join(expected)}.",
+        headers={"Accept-Post": ", ".join(expected)},
+    )
+
+
+def _field_error(error: Any) -> FieldError:  # noqa: ANN401 - pydantic's ErrorDetails or FastAPI's dict of the same shape
+    loc = tuple(error["loc"])
+    place = str(loc[0]) if loc else ""
+    detail = {"pointer": plain.pointer(loc[1:]), "detail": plain.sentence(error)}
+    return {"in": place, **detail} if place in _PARAMETERS else detail

@@ -1,0 +1,123 @@
+"""Who is calling: vendors, employers and operators by their keys, against a copy of the topic `tenants`."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from shared.contracts.operator import TenantChangedV1, TenantKind
+from shared.security.tenant_keys import hash_key, tenant_of
+from shared.web.problems import Problem, kind
+
+_NO_HASH = "0" * 64
+_LONGEST_KEY = 512
+_SCHEME = HTTPBearer(
+    auto_error=False, scheme_name="tenant key", description="`Authorization: Bearer fp_<tenant>_<secret>`"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A vendor, an employer or an operator, as last published."""
+
+    id: str
+    kind: TenantKind
+    name: str
+    version: int
+    key_hashes: tuple[str, ...]
+    vendor: str | None
+    """An employer's present vendor."""
+    reply_to: str | None
+    domain: str | None
+    suspended: bool
+
+
+class Tenants:
+    """Every tenant's present state, in memory; an older version never replaces a newer one."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Tenant] = {}
+
+    def apply(self, event: TenantChangedV1) -> None:
+        """Take in one change."""
+        known = self._known.get(event.tenant)
+        if known is None or event.version > known.version:
+            self._known[event.tenant] = _tenant(event)
+
+    def get(self, tenant: str) -> Tenant | None:
+        """The tenant of this id, or None."""
+        return self._known.get(tenant)
+
+    def by_key(self, authorization: str | None) -> Tenant:
+        """The tenant whose key an Authorization header carries; the 401 tells nobody which tenants there are."""
+        scheme, _, key = (authorization or "").strip().partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not key.isascii() or len(key) > _LONGEST_KEY:
+            raise _unauthorized()
+        found = self._known.get(tenant_of(key) or "")
+        given = hash_key(key)
+        # All hashes are compared, and one when there is none: the time taken says nothing.
+        same = [hmac.compare_digest(given, known) for known in (found.key_hashes if found else ()) or (_NO_HASH,)]
+        if found is None or not any(same):
+            raise _unauthorized()
+        return found
+
+    def require(self, *kinds: TenantKind) -> Callable[..., Awaitable[Tenant]]:
+        """A FastAPI dependency: the caller, if it is of one of these kinds and in good standing; else 401 or 403."""
+
+        async def caller(
+            request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)]
+        ) -> Tenant:
+            tenant = self.by_key(request.headers.get("authorization"))
+            if tenant.kind not in kinds:
+                raise _wrong_kind(tenant.kind, kinds)
+            if tenant.suspended:
+                raise _suspended()
+            return tenant
+
+        return caller
+
+
+def _tenant(event: TenantChangedV1) -> Tenant:
+    return Tenant(
+        id=event.tenant,
+        kind=event.kind,
+        name=event.name,
+        version=event.version,
+        key_hashes=event.key_hashes,
+        vendor=event.vendor,
+        reply_to=event.reply_to,
+        domain=event.domain,
+        suspended=event.standing == "suspended",
+    )
+
+
+def _unauthorized() -> Problem:
+    return Problem(
+        401,
+        "Unauthorized",
+        "Send a tenant's key that works: Authorization: Bearer fp_<tenant>_<secret>.",
+        type=kind("unauthorized"),
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _wrong_kind(found: TenantKind, expected: tuple[TenantKind, ...]) -> Problem:
+    return Problem(
+        403,
+        "Forbidden",
+        f"This needs the key of: {' or '.join(expected)}. The key sent is of: {found}.",
+        type=kind("wrong-kind"),
+    )
+
+
+def _suspended() -> Problem:
+    return Problem(
+        403,
+        "Forbidden",
+        "This tenant is suspended. The operator of the network can say why and lift it.",
+        type=kind("suspended"),
+    )

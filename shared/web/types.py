@@ -1,0 +1,52 @@
+"""What may come in: text that the tables can keep, and models that refuse what they don't know."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, field_validator
+
+_UNSTORABLE = "must not contain the character U+0000 or half of a surrogate pair"
+
+
+def storable(value: str) -> str:
+    """The text, unless PostgreSQL can't keep it: it refuses U+0000 and lone surrogates."""
+    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(_UNSTORABLE)
+    return value
+
+
+def _one_line(value: str) -> str:
+    if any(character < " " or character in "\x7f\x85\u2028\u2029" for character in value):
+        raise ValueError("must be one line, without control characters")
+    return value
+
+
+Text = Annotated[str, StringConstraints(strict=True, max_length=10_000), AfterValidator(storable)]
+"""Text of several lines; narrow it with `Annotated[Text, Field(max_length=2_000)]`."""
+Line = Annotated[
+    str,
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(storable),
+    AfterValidator(_one_line),
+]
+"""A name or a title: one line, trimmed, not empty, at most 200 characters; narrow it in the same way."""
+
+
+class RequestModel(BaseModel):
+    """A request's body or a part of it: unknown fields, NaN, infinity and text that can't be stored are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _storable_throughout(cls, value: Any) -> Any:  # noqa: ANN401 - before validation it may be anything
+        waiting = [value]  # a list, not recursion: nesting is the sender's choice
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, str):
+                storable(part)
+            elif isinstance(part, dict):
+                waiting.extend(part.keys())
+                waiting.extend(part.values())
+            elif isinstance(part, list | tuple):
+                waiting.extend(part)
+        return value

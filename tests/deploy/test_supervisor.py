@@ -1,0 +1,165 @@
+"""The supervisor, with small programs in place of servers and services."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from deploy.local import state
+from deploy.local.errors import BrokerLostError, PartDidNotStartError, PartKeepsCrashingError
+from deploy.local.home import Home
+from deploy.local.parts import Part, Probe
+from deploy.local.processes import Command
+from deploy.local.state import PartPhase, Phase
+from deploy.local.supervisor import BackOff, Supervisor
+
+RUNS = "import time; print('running', flush=True); time.sleep(60)"
+DRAINS = """
+import pathlib, signal, sys, time
+def drain(*_):
+    time.sleep(0.2)
+    pathlib.Path(sys.argv[1]).write_text(str(time.monotonic()))
+    sys.exit(0)
+signal.signal(signal.SIGTERM, drain)
+pathlib.Path(sys.argv[1] + ".up").touch()
+time.sleep(60)
+"""
+IGNORES = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+)
+ENDS = "import sys; print('the reason', flush=True); sys.exit(3)"
+
+FAST = BackOff(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50), most_restarts=3)
+
+
+async def _always() -> None:
+    return None
+
+
+async def _never() -> None:
+    raise ConnectionError
+
+
+def _exists(path: Path) -> Probe:
+    async def probe() -> None:
+        path.stat()  # noqa: ASYNC240 - one look at a local file
+
+    return probe
+
+
+def _part(
+    home: Home,
+    name: str,
+    program: str,
+    *arguments: str,
+    probe: Probe = _always,
+    keeps_nothing: bool = False,
+    stops_within: float = 5,
+) -> Part:
+    command = Command((sys.executable, "-c", program, *arguments), dict(os.environ), home.root)
+    return Part(name, command, 0, probe, stops_within=timedelta(seconds=stops_within), keeps_nothing=keeps_nothing)
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - watches another process
+            await asyncio.sleep(0.02)
+
+
+def _state_of(home: Home, name: str) -> state.PartState:
+    found = state.read(home)
+    assert found is not None
+    return next(part for part in found.parts if part.name == name)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = Home(tmp_path / "home")
+    made.make()
+    return made
+
+
+async def test_a_crashed_part_is_reported_with_its_last_lines_and_restarted(home: Home) -> None:
+    said: list[str] = []
+    supervisor = Supervisor(home, said.append, FAST)
+    await supervisor.start([_part(home, "service", RUNS)])
+    await _until(lambda: "running" in home.log_of("service").read_text())
+    first = _state_of(home, "service").process
+    assert first
+    first.send(signal.SIGKILL)
+    await _until(
+        lambda: _state_of(home, "service").restarts == 1 and _state_of(home, "service").phase is PartPhase.READY
+    )
+    second = _state_of(home, "service").process
+    assert second and second.alive() and second.pid != first.pid
+    assert "SIGKILL" in said[0] and "| running" in said[0]
+    await supervisor.stop()
+    assert not second.alive()
+    assert state.read(home) is None
+
+
+async def test_a_part_that_keeps_crashing_stops_the_stack(home: Home) -> None:
+    said: list[str] = []
+    counter = home.root / "starts"
+    dies_after_a_moment = (
+        "import pathlib, sys, time; f = pathlib.Path(sys.argv[1]); f.open('a').write('x'); time.sleep(0.3); sys.exit(9)"
+    )
+    supervisor = Supervisor(home, said.append, FAST)
+    await supervisor.start([_part(home, "service", dies_after_a_moment, str(counter))])
+    with pytest.raises(PartKeepsCrashingError, match="exit code 9 after 3 restarts"):
+        await asyncio.wait_for(supervisor.watch(), 20)
+    await supervisor.stop()
+    assert counter.read_text() == "xxxx"
+    found = state.read(home)
+    assert found and found.phase is Phase.FAILED and found.exit_code == PartKeepsCrashingError.exit_code
+
+
+async def test_the_loss_of_a_part_that_keeps_nothing_stops_the_stack(home: Home) -> None:
+    supervisor = Supervisor(home, lambda _: None, FAST)
+    await supervisor.start([_part(home, "kafka", RUNS, keeps_nothing=True), _part(home, "other", RUNS)])
+    lost = _state_of(home, "kafka").process
+    assert lost
+    lost.send(signal.SIGKILL)
+    with pytest.raises(BrokerLostError, match="keeps nothing"):
+        await asyncio.wait_for(supervisor.watch(), 10)
+    await supervisor.stop()
+    assert _state_of(home, "kafka").restarts == 0
+    assert _state_of(home, "other").phase is PartPhase.STOPPED
+
+
+async def test_a_part_that_ends_before_it_is_ready_fails_the_start_with_its_last_lines(home: Home) -> None:
+    supervisor = Supervisor(home, lambda _: None, FAST)
+    with pytest.raises(PartDidNotStartError, match=r"exit code 3[\s\S]*the reason"):
+        await supervisor.start([_part(home, "service", ENDS, probe=_never), _part(home, "other", RUNS)])
+    await supervisor.stop()
+
+
+async def test_services_drain_before_servers_are_stopped(home: Home) -> None:
+    ended = {name: home.root / name for name in ("server", "service")}
+    supervisor = Supervisor(home, lambda _: None, FAST)
+    for name, path in ended.items():
+        up = path.with_suffix(".up")
+        await supervisor.start([_part(home, name, DRAINS, str(path), probe=_exists(up))])
+    await supervisor.stop()
+    assert float(ended["service"].read_text()) + 0.2 <= float(ended["server"].read_text())
+
+
+async def test_a_part_that_does_not_drain_in_time_is_killed(home: Home) -> None:
+    said: list[str] = []
+    supervisor = Supervisor(home, said.append, FAST)
+    await supervisor.start([_part(home, "service", IGNORES, stops_within=0.3)])
+    await _until(lambda: "deaf" in home.log_of("service").read_text())
+    process = _state_of(home, "service").process
+    await supervisor.stop()
+    assert process and not process.alive()
+    assert "was killed" in said[0]
+
+
+@pytest.mark.parametrize(("recent", "seconds"), [(0, 0.5), (1, 1.0), (3, 4.0), (5, 10.0), (7, 10.0)])
+def test_the_back_off_doubles_up_to_ten_seconds(recent: int, seconds: float) -> None:
+    assert BackOff().pause(recent) == timedelta(seconds=seconds)

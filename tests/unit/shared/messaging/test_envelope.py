@@ -1,0 +1,171 @@
+"""What is read as an event, what is not, and that no reason ever shows a value."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.signup import CandidateConfirmedV1, CandidateRegisteredV1
+from shared.contracts.topics import CANDIDATE_EVENTS
+from shared.messaging.envelope import STRUCTURED, Outgoing, Received, Record, Undecodable, decode, encode, only
+
+AT = datetime(2026, 11, 22, 10, 0, 0, 250_000, tzinfo=UTC)
+EVENT = CandidateRegisteredV1(candidate="c-1", at=AT)
+SECRET = "ana.ruiz@example.org"
+
+
+def _record(sent: Outgoing) -> Record:
+    return Record(sent.topic, 3, 17, sent.key, sent.value, sent.headers)
+
+
+def _binary(**changes: bytes | None) -> Record:
+    record = _record(encode(EVENT, source="signup", at=AT, id="e-1"))
+    headers = {**dict(record.headers), **{name.replace("__", "-"): raw for name, raw in changes.items()}}
+    return replace(record, headers=tuple(headers.items()))
+
+
+def _structured(**changes: object) -> Record:
+    whole = {
+        "specversion": "1.0",
+        "id": "e-1",
+        "source": "/fairpool/signup",
+        "type": EVENT.TYPE,
+        "time": "2026-11-22T10:00:00.250000Z",
+        "data": {"candidate": "c-1", "at": "2026-11-22T10:00:00Z"},
+        **changes,
+    }
+    return Record(
+        CANDIDATE_EVENTS.name, 0, 0, b"c-1", json.dumps(whole).encode(), (("content-type", STRUCTURED + b"; charset=utf-8"),)
+    )
+
+
+def _refused(record: Record) -> str:
+    found = decode(record)
+    assert isinstance(found, Undecodable)
+    assert found.record is record
+    return found.reason
+
+
+def test_an_event_written_in_binary_mode_is_read_back_whole() -> None:
+    sent = encode(EVENT, source="signup", at=AT, id="e-1")
+    assert (sent.topic, sent.key) == ("candidate-events", b"c-1")
+    received = decode(_record(sent))
+    assert isinstance(received, Received)
+    assert received.event == EVENT
+    assert (received.id, received.source, received.time) == ("e-1", "/fairpool/signup", AT)
+
+
+def test_binary_mode_has_the_attributes_as_headers_and_the_data_as_value() -> None:
+    sent = encode(EVENT, source="signup", at=AT, id="e-1")
+    assert dict(sent.headers) == {
+        "ce_specversion": b"1.0",
+        "ce_id": b"e-1",
+        "ce_source": b"/fairpool/signup",
+        "ce_type": b"fairpool.candidate.registered.v1",
+        "ce_time": b"2026-11-22T10:00:00.250000Z",
+        "content-type": b"application/json",
+    }
+    assert json.loads(sent.value or b"") == {"candidate": "c-1", "at": "2026-11-22T10:00:00.250000Z"}
+
+
+def test_an_event_without_an_id_of_its_own_gets_a_fresh_one() -> None:
+    ids = {dict(encode(EVENT, source="signup", at=AT).headers)["ce_id"] for _ in range(3)}
+    assert len(ids) == 3
+
+
+def test_structured_mode_is_read_as_well() -> None:
+    received = decode(_structured())
+    assert isinstance(received, Received)
+    assert (received.id, received.event.key, received.time) == ("e-1", "c-1", AT)
+
+
+def test_a_field_that_a_later_version_added_is_ignored() -> None:
+    data = {"candidate": "c-1", "at": "2026-11-22T10:00:00Z", "tomorrow": 1}
+    assert isinstance(decode(_structured(data=data)), Received)
+
+
+def test_a_record_without_a_key_is_taken() -> None:
+    assert isinstance(decode(replace(_binary(), key=None)), Received)
+
+
+def test_a_key_of_another_candidate_is_refused() -> None:
+    assert _refused(replace(_binary(), key=b"c-2")).startswith("wrong_key")
+
+
+def test_an_event_on_another_events_topic_is_refused() -> None:
+    assert _refused(replace(_binary(), topic="consent-state")).startswith("unknown_type")
+
+
+@pytest.mark.parametrize("type_", [b"fairpool.candidate.registered.v2", b"", None])
+def test_a_type_that_nobody_knows_is_refused(type_: bytes | None) -> None:
+    assert _refused(_binary(ce_type=type_)).startswith("unknown_type")
+
+
+@pytest.mark.parametrize("header", ["ce_id", "ce_source"])
+@pytest.mark.parametrize("value", [b"", None])
+def test_an_event_without_id_or_source_is_refused(header: str, value: bytes | None) -> None:
+    assert _refused(_binary(**{header: value})).startswith("no_id")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        replace(_binary(), value=None),
+        _binary(ce_id=b"\xff\xfe"),
+        replace(_structured(), value=b"\xff\xfe{"),
+        replace(_structured(), value=b"[" * 100_000),
+        replace(_structured(), value=b"[1, 2]"),
+        replace(_structured(), value=b""),
+    ],
+    ids=["tombstone", "bad bytes in a header", "no text", "endless nesting", "a list", "nothing"],
+)
+def test_junk_is_refused_as_unreadable(record: Record) -> None:
+    assert _refused(record).startswith("unreadable")
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"null", b"[]", b'"text"', b"\xff", b'{"candidate": "\\ud800"}', b"[" * 100_000])
+def test_data_that_is_no_event_is_refused(value: bytes) -> None:
+    assert _refused(replace(_binary(), value=value)).startswith(("invalid", "unreadable"))
+
+
+def test_a_header_without_a_value_hurts_nobody() -> None:
+    assert isinstance(decode(_binary(x__trace=None)), Received)
+    assert isinstance(decode(_binary(content__type=None)), Received)
+
+
+def test_a_time_that_is_none_is_left_out() -> None:
+    received = decode(_binary(ce_time=b"yesterday"))
+    assert isinstance(received, Received)
+    assert received.time is None
+
+
+def test_a_reason_names_fields_and_rules_but_no_values() -> None:
+    reasons = [
+        _refused(_structured(data={"candidate": {"mail": SECRET}, "at": SECRET})),
+        _refused(_structured(data={"candidate": "c-1", "at": "2026-11-22T10:00:00"})),
+        _refused(_structured(type=SECRET)),
+        _refused(replace(_structured(), key=SECRET.encode())),
+        _refused(replace(_structured(), value=SECRET.encode())),
+    ]
+    assert reasons[0] == "invalid: candidate: string_type; at: datetime_from_date_parsing"
+    assert reasons[1] == "invalid: at: value_error"
+    assert not any("ana" in reason or "example" in reason for reason in reasons)
+
+
+def test_a_reason_stays_short_however_much_is_wrong() -> None:
+    pools = [{"wrong": True}] * 1000
+    record = replace(
+        _structured(type="fairpool.memberships.changed.v1", data={"candidate": "c-1", "version": 1, "pools": pools}),
+        topic="memberships",
+    )
+    assert len(_refused(record)) < 500
+
+
+def test_events_are_picked_by_kind_in_their_order() -> None:
+    kinds = [EVENT, CandidateConfirmedV1(candidate="c-1", at=AT), CandidateRegisteredV1(candidate="c-2", at=AT)]
+    received = [decode(_record(encode(event, source="signup", at=AT))) for event in kinds]
+    good = [item for item in received if isinstance(item, Received)]
+    assert [item.event.candidate for item in only(CandidateRegisteredV1, good)] == ["c-1", "c-2"]
+    assert only(ConsentChangedV1, good) == []

@@ -1,0 +1,45 @@
+"""What is tried again and what is not."""
+
+import asyncpg
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from shared.messaging.errors import FatalError, WillHealError, heals
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        WillHealError(),
+        ConnectionResetError(),
+        TimeoutError(),
+        KafkaConnectionError(),
+        asyncpg.ConnectionDoesNotExistError(),
+        asyncpg.AdminShutdownError(),
+        asyncpg.TooManyConnectionsError(),
+        asyncpg.DeadlockDetectedError(),
+        asyncpg.SerializationError(),
+        asyncpg.LockNotAvailableError(),
+        asyncpg.InterfaceError("connection is closed"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_is_away_or_busy_heals(error: Exception) -> None:
+    assert heals(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(),
+        KeyError(),
+        FatalError(),
+        asyncpg.UniqueViolationError(),
+        asyncpg.CharacterNotInRepertoireError(),
+        asyncpg.UndefinedTableError(),
+        asyncpg.exceptions._base.DataError("invalid input for query argument"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_will_be_the_same_the_next_time_does_not(error: Exception) -> None:
+    assert not heals(error)

@@ -1,0 +1,122 @@
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.security.encoding import encode
+from shared.settings import PostgresUrl, Secret32, Secret64, ServiceSettings, WebUrl, load
+
+
+class Settings(ServiceSettings):
+    """A service with every kind of knob."""
+
+    vault_key: Secret32
+    member_ref_key: Secret64
+    signup_database: PostgresUrl
+    signup_url: WebUrl = "http://127.0.0.1:8101"
+
+
+KEY = bytes(range(32))
+GOOD = {
+    "FAIRPOOL_KAFKA": "one:9092, two:9093",
+    "FAIRPOOL_HTTP_PORT": "8101",
+    "FAIRPOOL_VAULT_KEY": encode(KEY),
+    "FAIRPOOL_MEMBER_REF_KEY": encode(KEY * 2),
+    "FAIRPOOL_SIGNUP_DATABASE": "postgresql://signup:hunter2hunter2@db/signup",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    yield monkeypatch
+
+
+def refused(capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as caught:
+        load(Settings)
+    assert caught.value.code == 78
+    return capsys.readouterr().err
+
+
+def test_what_the_environment_says_is_typed() -> None:
+    settings = load(Settings)
+    assert settings.kafka == ("one:9092", "two:9093")
+    assert settings.http_port == 8101
+    assert settings.vault_key == KEY
+    assert settings.member_ref_key == KEY * 2
+    assert settings.kafka_idempotence is True
+    assert settings.clock_file is None
+    assert (settings.retry_for, settings.stop_within) == (timedelta(seconds=60), timedelta(seconds=10))
+
+
+def test_lengths_of_time_have_units(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    environment.setenv("FAIRPOOL_RETRY_FOR", "PT90S")
+    environment.setenv("FAIRPOOL_STOP_WITHIN", "00:00:05")
+    settings = load(Settings)
+    assert (settings.retry_for, settings.stop_within) == (timedelta(seconds=90), timedelta(seconds=5))
+    environment.setenv("FAIRPOOL_RETRY_FOR", "90")
+    assert "FAIRPOOL_RETRY_FOR: expected a length of time such as PT30S" in refused(capsys)
+
+
+def test_flags_and_paths_are_read(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("FAIRPOOL_KAFKA_IDEMPOTENCE", "false")
+    environment.setenv("FAIRPOOL_CLOCK_FILE", "/somewhere/clock")
+    environment.setenv("FAIRPOOL_SIGNUP_URL", "https://fairpool.example/")
+    settings = load(Settings)
+    assert settings.kafka_idempotence is False
+    assert settings.clock_file == Path("/somewhere/clock")
+    assert settings.signup_url == "https://fairpool.example"
+
+
+def test_every_missing_and_every_wrong_variable_is_named_at_once(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.delenv("FAIRPOOL_VAULT_KEY")
+    environment.delenv("FAIRPOOL_KAFKA")
+    environment.setenv("FAIRPOOL_HTTP_PORT", "eighty")
+    environment.setenv("FAIRPOOL_LOG_LEVEL", "LOUD")
+    said = refused(capsys)
+    assert "FAIRPOOL_VAULT_KEY is missing (a secret; it has no default)" in said
+    assert "FAIRPOOL_KAFKA is missing" in said
+    assert "FAIRPOOL_HTTP_PORT: " in said
+    assert "FAIRPOOL_LOG_LEVEL: " in said
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [encode(KEY) + "=", encode(KEY[:31]), encode(KEY + b"x"), "", "not base64 !!", encode(KEY)[:-1] + "B"],
+)
+def test_a_secret_of_another_form_or_length_is_refused_and_not_shown(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wrong: str
+) -> None:
+    environment.setenv("FAIRPOOL_VAULT_KEY", wrong)
+    said = refused(capsys)
+    assert "FAIRPOOL_VAULT_KEY: expected 32 bytes as base64url without padding (43 characters)" in said
+    assert not wrong or wrong not in said
+
+
+@pytest.mark.parametrize("wrong", ["", "host", "host:port", '["one:9092"]', "kafka://one:9092"])
+def test_a_broker_without_host_and_port_is_refused(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wrong: str
+) -> None:
+    environment.setenv("FAIRPOOL_KAFKA", wrong)
+    assert "FAIRPOOL_KAFKA: expected host:port, several separated by commas" in refused(capsys)
+
+
+def test_a_wrong_database_url_is_refused_without_showing_its_password(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("FAIRPOOL_SIGNUP_DATABASE", "mysql://signup:hunter2hunter2@db/signup")
+    said = refused(capsys)
+    assert "FAIRPOOL_SIGNUP_DATABASE: expected a URL that starts with postgresql:// or postgres://" in said
+    assert "hunter2" not in said
+
+
+def test_the_repr_shows_no_secret() -> None:
+    shown = repr(load(Settings)) + str(load(Settings))
+    assert "hunter2" not in shown
+    assert "x01" not in shown
+    assert encode(KEY) not in shown
