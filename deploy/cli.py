@@ -3,6 +3,7 @@
 import typer
 
 from deploy.commands import dev, stack, tenants, topics
+from deploy.demo.command import demo
 
 app = typer.Typer(
     help="Fairpool: a talent pool that candidates can trust. `fairpool dev` starts everything on this machine.",
@@ -14,6 +15,7 @@ app.command()(stack.status)
 app.command()(stack.down)
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(topics.app, name="topics")
+app.command()(demo)
 
 
 def main() -> None:

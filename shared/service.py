@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -30,7 +29,7 @@ from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.migrate import PLUMBING, migrate
-from shared.postgres.pool import Pool, open_pool
+from shared.postgres.pool import Pool, close_pool, open_pool
 from shared.settings import ServiceSettings
 from shared.web.app import create_app
 from shared.web.tenants import Tenants
@@ -170,46 +169,61 @@ class Service:
             server.should_exit = True
 
         self._stop = stop
-        server.run()
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has stopped
+            server.run()
         if self.failed is not None or not server.started:
             sys.exit(1)
 
     def _fail(self, error: BaseException) -> None:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
         if self.failed is None:
             self.failed = error
-            _log.critical(
-                "stopping", error=str(error) if isinstance(error, FatalError) else type(error).__name__, exc_info=error
-            )
+            said = str(error) if isinstance(error, FatalError) else type(error).__name__
+            _log.critical("failed", error=said, exc_info=error)
         self._stop()
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await topics.wait_for_kafka(self.settings.kafka, seconds=_KAFKA_WITHIN)
-            await topics.check(self.settings.kafka, ALL_TOPICS)
-            self._pool = await open_pool(self.database, name=f"fairpool-{self.name}")
-            stack.push_async_callback(self._pool.close)
-            await migrate(self._pool, PLUMBING, *([self.migrations] if self.migrations else []))
-            for resource in self._opening:
-                await stack.enter_async_context(resource())
-            await self._producer.start()
-            stack.push_async_callback(self._producer.stop)
-            self._relay = Relay(self._pool, self._producer)
-            await stack.enter_async_context(self._running("relay", self._relay.run))
-            await self._start_followers(stack)
-            for subscription in self._subscriptions:
-                self._consumer(subscription).attach(self._broker)
-            await self._broker.start()
-            stack.push_async_callback(self._broker.stop)
-            for name, job in self._jobs:
-                await stack.enter_async_context(self._running(name, job))
-            _log.info("started", port=self.settings.http_port)
+            try:
+                await self._start(stack)
+            except Exception as error:
+                self._fail(error)
+                raise
+            _log.info("started")
             yield
             _log.info("stopping")
 
+    async def _start(self, stack: AsyncExitStack) -> None:
+        await topics.wait_for_kafka(self.settings.kafka, seconds=_KAFKA_WITHIN)
+        await topics.check(self.settings.kafka, ALL_TOPICS)
+        self._pool = await open_pool(self.database, name=f"fairpool-{self.name}")
+        stack.push_async_callback(close_pool, self._pool)
+        await migrate(self._pool, PLUMBING, *([self.migrations] if self.migrations else []))
+        for resource in self._opening:
+            await stack.enter_async_context(resource())
+        await self._producer.start()
+        stack.push_async_callback(self._producer.stop)
+        self._relay = Relay(self._pool, self._producer)
+        await stack.enter_async_context(self._running("relay", self._relay.run))
+        await self._start_followers(stack)
+        for subscription in self._subscriptions:
+            self._consumer(subscription).attach(self._broker)
+        await self._broker.start()
+        stack.push_async_callback(self._broker.stop)
+        for name, job in self._jobs:
+            await stack.enter_async_context(self._running(name, job))
+
     def _consumer(self, subscription: Subscription) -> Consumer:
         return Consumer(
-            subscription, self.pool, self.clock, self.name, self.settings.retry_for, self._fail, self.relay.wake
+            subscription,
+            self.pool,
+            self.clock,
+            source=self.name,
+            retry_for=self.settings.retry_for,
+            on_fatal=self._fail,
+            after_commit=self.relay.wake,
         )
 
     async def _start_followers(self, stack: AsyncExitStack) -> None:
@@ -259,4 +273,3 @@ class Service:
 def configure_logging(service: str, settings: ServiceSettings) -> None:
     """Call first in `__main__`."""
     log.configure(service, settings.log_level)
-    signal.signal(signal.SIGINT, signal.default_int_handler)

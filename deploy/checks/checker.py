@@ -262,7 +262,8 @@ def _is_quiet(moment: datetime, quiet: QuietHours, zone: str) -> bool:
 
 
 def _admission_has_an_end(history: History, outreach: str, version: int) -> Iterator[Violation]:
-    kinds = {item.outcome for item in history.outcomes_of.get(outreach, ()) if item.decision_version == version}
+    outcomes = history.outcomes_of.get(outreach, ())
+    kinds = {item.outcome for item in outcomes if item.decision_version == version or item.outcome in _USED}
     if not kinds:
         yield Violation("nothing lost", outreach, "it was admitted and nobody says what became of it")
     elif kinds == {"returned"}:

@@ -102,7 +102,7 @@ def _mail(item: dict[str, Any]) -> CaughtMail:
 
 def scannable(record: Record) -> bytes:
     """Key, headers and value of a record, apart from one another."""
-    headers = [part for name, raw in record.headers for part in (name.encode(), raw)]
+    headers = [part for name, raw in record.headers for part in (name.encode(), raw or b"")]
     return b"\x00".join((record.key or b"", *headers, record.value or b""))
 
 

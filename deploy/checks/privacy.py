@@ -3,7 +3,7 @@
 import base64
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus
 
@@ -23,24 +23,36 @@ class Canary:
             raise ValueError(f"a canary has at least {SHORTEST} characters; this {self.kind} has {len(self.text)}")
 
 
+_Needles = Mapping[bytes, Sequence[tuple[bytes, str]]]
+"""What to look for, by its first bytes, so that each place of the data is looked up once."""
+
+
 class Scanner:
     """Finds canaries; ten thousand of them cost no more than one."""
 
     def __init__(self, canaries: Iterable[Canary]) -> None:
-        self._exact: dict[bytes, list[tuple[bytes, str]]] = defaultdict(list)
-        self._folded: dict[bytes, list[tuple[bytes, str]]] = defaultdict(list)
+        exact: dict[bytes, str] = {}
+        folded: dict[bytes, str] = {}
         for canary in set(canaries):
             for needle, encoding in _case_matters(canary.text):
-                self._exact[needle[:SHORTEST]].append((needle, f"{canary.kind} in {encoding}"))
+                exact.setdefault(needle, f"{canary.kind} in {encoding}")
             for needle, encoding in _case_does_not_matter(canary.text):
-                self._folded[needle[:SHORTEST]].append((needle, f"{canary.kind} in {encoding}"))
+                folded.setdefault(needle, f"{canary.kind} in {encoding}")
+        self._exact, self._folded = _by_beginning(exact), _by_beginning(folded)
 
     def find(self, data: bytes) -> list[str]:
         """What is there, such as `mail in base64`; never the field itself."""
         return sorted({*_hits(self._exact, data), *_hits(self._folded, data.lower())})
 
 
-def _hits(needles: dict[bytes, list[tuple[bytes, str]]], data: bytes) -> Iterator[str]:
+def _by_beginning(needles: Mapping[bytes, str]) -> _Needles:
+    found: dict[bytes, list[tuple[bytes, str]]] = defaultdict(list)
+    for needle, what in needles.items():
+        found[needle[:SHORTEST]].append((needle, what))
+    return found
+
+
+def _hits(needles: _Needles, data: bytes) -> Iterator[str]:
     for start in range(len(data) - SHORTEST + 1):
         for needle, what in needles.get(data[start : start + SHORTEST], ()):
             if data.startswith(needle, start):

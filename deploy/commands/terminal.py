@@ -69,7 +69,9 @@ class Progress:
         if state.phase is not Phase.STARTING or time.monotonic() - self._began < _QUIET_SECONDS:
             return
         waiting = ", ".join(state.waiting_for())
-        text = f"starting: waiting for {waiting}" if waiting else "starting: topics, databases, demo tenants"
+        text = (
+            f"starting: waiting for {waiting}" if waiting else "starting: databases, topics, demo tenants and sources"
+        )
         if text == self._said:
             return
         self._said = text

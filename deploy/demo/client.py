@@ -15,7 +15,7 @@ import httpx
 from deploy.local.devfile import DevFile, DevSource
 
 _AT_ONCE = 16
-_PAGE = 100
+_PAGE = 500
 _PATIENCE = timedelta(seconds=45)
 _BUSY = frozenset({429, 503})
 
@@ -61,7 +61,7 @@ class Client:
             )
         return answer
 
-    async def _until_heard(self, method: str, url: str, **request: Any) -> httpx.Response:
+    async def _until_heard(self, method: str, url: str, **request: Any) -> httpx.Response:  # noqa: ANN401 - httpx' own arguments
         until = asyncio.get_running_loop().time() + _PATIENCE.total_seconds()
         pause = 0.1
         while True:
@@ -106,14 +106,17 @@ class Client:
         found: Mapping[str, Any] = answer.json()
         return found
 
-    async def unsubscribe(self, link: str) -> None:
-        """The one-click POST that a mail program makes (RFC 8058)."""
+    async def unsubscribe(self, link: str) -> bool:
+        """The one-click POST that a mail program makes (RFC 8058); whether the whole network has it already."""
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        await self.ask("POST", link, raw=b"List-Unsubscribe=One-Click", headers=form)
+        answer = await self.ask("POST", link, raw=b"List-Unsubscribe=One-Click", headers=form, expect=(200, 202))
+        return answer.status_code == 200
 
     async def make_pool(self, key: str, pool: Mapping[str, Any]) -> str:
         """The new pool's id."""
-        answer = await self.ask("POST", f"{self.dev.services.pool_matching}/v1/pools", key=key, body=pool, expect=(201,))
+        answer = await self.ask(
+            "POST", f"{self.dev.services.pool_matching}/v1/pools", key=key, body=pool, expect=(201,)
+        )
         return str(answer.json()["id"])
 
     async def members(self, key: str, pool: str) -> list[dict[str, Any]]:
@@ -122,7 +125,9 @@ class Client:
 
     async def updates(self, key: str) -> list[dict[str, Any]]:
         """Every update of an employer's pools up to now."""
-        url, found, after = f"{self.dev.services.pool_matching}/v1/updates", [], None
+        url = f"{self.dev.services.pool_matching}/v1/updates"
+        found: list[dict[str, Any]] = []
+        after: str | None = None
         while True:
             answer = await self.ask("GET", url, key=key, params={"after": after} if after else None)
             page = answer.json()
@@ -159,14 +164,14 @@ class Client:
         return (await self.ask("GET", f"{self.dev.mail}/api/v1/message/{name}/raw")).content
 
     async def _pages(self, url: str, key: str) -> AsyncIterator[dict[str, Any]]:
-        cursor: str | None = None
+        after: str | None = None
         while True:
-            params = {"limit": _PAGE} | ({"cursor": cursor} if cursor else {})
+            params = {"limit": _PAGE} | ({"after": after} if after else {})
             page = (await self.ask("GET", url, key=key, params=params)).json()
             for item in page["items"]:
                 yield item
-            cursor = page["next"]
-            if not cursor:
+            after = page["next"]
+            if not after:
                 return
 
 

@@ -1,17 +1,18 @@
 """How vendors report an invented person: a Greenhouse webhook, or CloudEvents."""
 
+from datetime import datetime
 from typing import Any
 
 from deploy.demo.people import Person
 from shared.contracts.base import rfc3339
-from datetime import datetime
 
 
-def greenhouse(person: Person, *, prospect: bool) -> dict[str, Any]:
+def greenhouse(person: Person, *, run: str, prospect: bool, at: datetime) -> dict[str, Any]:
     """The body of `new_candidate_application` (or of a prospect's), after Greenhouse's documentation."""
     profile = person.profile
+    number = int(run, 36) * 1000 + person.number
     candidate = {
-        "id": 700_000 + person.number,
+        "id": number,
         "first_name": person.given_name,
         "last_name": person.family_name,
         "title": profile.trade.title,
@@ -22,16 +23,26 @@ def greenhouse(person: Person, *, prospect: bool) -> dict[str, Any]:
         "phone_numbers": [{"value": person.phone, "type": "mobile"}],
         "email_addresses": [{"value": person.mail, "type": "personal"}],
         "addresses": [
-            {"value": f"{profile.street}\n{profile.place.city}, {profile.place.state} {profile.place.postal_code}", "type": "home"}
+            {
+                "value": f"{profile.street}\n{profile.place.city}, {profile.place.state} {profile.place.postal_code}",
+                "type": "home",
+            }
         ],
         "educations": [],
-        "employments": [],
+        "employments": [
+            {
+                "company_name": "Somewhere Else",
+                "title": profile.trade.title,
+                "start_date": f"01/02/{at.year - profile.years}",
+                "end_date": None,
+            }
+        ],
         "attachments": [],
         "tags": list(profile.skills),
         "custom_fields": {},
     }
     action = "new_prospect_application" if prospect else "new_candidate_application"
-    return {"action": action, "payload": {"application": {"id": 900_000 + person.number, "candidate": candidate}}}
+    return {"action": action, "payload": {"application": {"id": number, "candidate": candidate}}}
 
 
 def cloud_event(person: Person, *, vendor: str, employer: str, run: str, at: datetime) -> dict[str, Any]:

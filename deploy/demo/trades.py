@@ -70,8 +70,11 @@ SEEKING = (
     Seeking("emp_copperline", "Hands for the grid", {"occupations": ["47-2000", "51-0000"], "pay_max": 100_000, "min_years": 3}, "Line electrician", "47-2111", (66_000, 94_000)),
     Seeking("emp_tidewater", "Developers, remote", {"occupations": ["15-1250"], "remote": True, "skills_all": ["python"]}, "Backend developer", "15-1252", (110_000, 150_000)),
     Seeking("emp_juniper", "Anybody experienced, full time", {"min_years": 5, "employment_types": ["full_time"]}, "Kitchen manager", "35-1012", (54_000, 70_000)),
+    Seeking("emp_frontrange", "Anybody in Colorado", {"states": ["CO"], "min_years": 1}, "Warehouse lead", "53-1042", (50_000, 66_000)),
+    Seeking("emp_tidewater", "Ten years of anything", {"min_years": 10}, "Trainer", "13-1151", (60_000, 82_000)),
+    Seeking("emp_lakeshore", "Full time in the West", {"states": ["CO", "WA"], "employment_types": ["full_time"]}, "School secretary", "43-6014", (40_000, 52_000)),
 )  # fmt: skip
-"""Eight employers; several want the same people, and the last takes anybody, so that windows fill."""
+"""Eight employers; several want the same people, and some take nearly anybody, so that windows fill."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 from deploy.checks.collect import CaughtMail, list_mails
 from deploy.demo.client import Client
@@ -97,7 +98,9 @@ class TopicWatch:
             return False
         outcome = self.outcome.get(outreach)
         if decision.outcome == "admitted":
-            return outcome is not None and outcome.decision_version == decision.version and outcome.outcome != "returned"
+            return (
+                outcome is not None and outcome.decision_version == decision.version and outcome.outcome != "returned"
+            )
         return True
 
 
@@ -137,8 +140,8 @@ def reference_in(subject: str) -> str | None:
 
 
 @asynccontextmanager
-async def _running(run: Callable[[], object]) -> AsyncIterator[None]:
-    task = asyncio.ensure_future(run())  # type: ignore[arg-type]
+async def _running(run: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    task = asyncio.create_task(run())
     try:
         yield
         if task.done():
@@ -147,8 +150,3 @@ async def _running(run: Callable[[], object]) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-def real_seconds(since: datetime, until_: datetime) -> float:
-    """Seconds between two moments."""
-    return (until_ - since).total_seconds()

@@ -45,6 +45,8 @@ class World:
     pools: list[tuple[Seeking, str]] = field(default_factory=list)
     members: dict[str, list[str]] = field(default_factory=dict)
     """Pool id to member refs."""
+    matched: int = 0
+    """People who were in at least one pool when employers began to write."""
     withdrawals: list[Withdrawal] = field(default_factory=list)
     repeats_that_differ: list[str] = field(default_factory=list)
     """Ids that a repeated request got instead of the first one."""

@@ -38,7 +38,7 @@ def advance(path: Path, span: timedelta) -> None:
 
 def reset(path: Path) -> None:
     """Go back to real time."""
-    path.unlink(missing_ok=True)
+    _write(path, timedelta())
 
 
 def parse_moment(text: str) -> datetime:

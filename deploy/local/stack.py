@@ -90,6 +90,8 @@ async def _start_and_watch(
     )
     where = endpoints.resolve(chosen, kept)
     _check_ports(options, where)
+    if not home.clock_file.exists():
+        clockfile.reset(home.clock_file)
     if "kafka" in where.local and options.broker.keeps_nothing:
         _begin_empty(home, where, report)
     await supervisor.start(await _servers(options, where, kept))

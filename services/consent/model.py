@@ -99,8 +99,8 @@ class AgreedPurpose:
 
     id: Purpose
     label: str
-    means: tuple[str, ...]
-    never: tuple[str, ...]
+    points: tuple[tuple[str, str], ...]
+    """What it means, each with the words that it begins with."""
     data: tuple[str, ...]
     recipients: str
 

@@ -58,7 +58,7 @@ def router(service: Service, settings: GatewaySettings, policy: Policy, windows:
         candidate = refs.read(request.member_ref, tenant.id)
         if candidate is None:
             raise not_found("member")
-        id = outreach_id(settings.outreach_id_key, tenant.id, idempotency_key)  # noqa: A001 - the API's word
+        id = outreach_id(settings.outreach_id_key, tenant.id, idempotency_key)
         sealed = seal_words(_words(request, id), await _public_key(service, candidate))
         digest = request_digest(settings.outreach_id_key, request)
         async with service.work() as unit:
@@ -87,7 +87,7 @@ def router(service: Service, settings: GatewaySettings, policy: Policy, windows:
         return {"id": id, "state": State.SUBMITTED}
 
     @routes.get("/v1/outreach/{id}", summary="What became of an outreach, and why")
-    async def show(id: str, tenant: Annotated[Tenant, reader]) -> dict[str, Any]:  # noqa: A002 - the API's word
+    async def show(id: str, tenant: Annotated[Tenant, reader]) -> dict[str, Any]:
         owner = None if tenant.kind == "operator" else tenant.id
         row = await service.pool.fetchrow(SQL["one"], id, owner)
         if row is None:
@@ -118,7 +118,7 @@ def router(service: Service, settings: GatewaySettings, policy: Policy, windows:
         return {"items": items, "next": _cursor_text(rows[-1]["xid"], rows[-1]["id"]) if rows else after}
 
     @routes.delete("/v1/outreach/{id}", status_code=204, summary="Take an outreach back that was not admitted yet")
-    async def take_back(id: str, tenant: Annotated[Tenant, employer]) -> Response:  # noqa: A002 - the API's word
+    async def take_back(id: str, tenant: Annotated[Tenant, employer]) -> Response:
         async with service.work() as unit:
             store = PostgresOutreach(unit, policy)
             epoch = await store.hold_epoch()

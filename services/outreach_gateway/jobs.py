@@ -6,8 +6,8 @@ from datetime import timedelta
 import structlog
 
 from services.outreach_gateway.adapters.postgres import SQL, booked_since
-from services.outreach_gateway.adapters.redis_windows import KEPT, RedisWindows
-from services.outreach_gateway.ports import Epoch
+from services.outreach_gateway.adapters.redis_windows import KEPT
+from services.outreach_gateway.ports import Epoch, Windows
 from shared.clock import Clock
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool
@@ -21,7 +21,7 @@ async def present_epoch(pool: Pool) -> Epoch:
     return Epoch(await pool.fetchval(SQL["present_epoch"]))
 
 
-async def keep_windows_intact(pool: Pool, windows: RedisWindows, clock: Clock) -> bool:
+async def keep_windows_intact(pool: Pool, windows: Windows, clock: Clock) -> bool:
     """Builds the windows anew when the Redis that answers has not this epoch's; whether it did.
 
     The epoch's row is taken FOR UPDATE: every batch that still runs under the old one ends first, and none begins until

@@ -1,10 +1,11 @@
 """Messages in: read, decide, apply."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
-from services.pool_matching.decisions import memberships, settle
-from services.pool_matching.model import Member, Position, Settled, Update
+from services.pool_matching.decisions import memberships, settle, to_the_hour
+from services.pool_matching.model import Settled
 from services.pool_matching.ports import EvaluationStore, FeedStore, PersonStore
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
@@ -66,25 +67,11 @@ async def on_evaluation_waiting(store: EvaluationStore, refs: Refs) -> bool:
     return True
 
 
-async def on_pools_updated(store: FeedStore, received: Sequence[Received[PoolUpdatedV1]]) -> None:
+async def on_pools_updated(store: FeedStore, received: Sequence[Received[Event]]) -> None:
     """Someone joined, left or changed: the employer can read it."""
-    updates = [
-        (
-            item.event.employer,
-            Update(
-                position=Position(),
-                id=item.id,
-                change=item.event.change,
-                pool=item.event.pool,
-                member_ref=item.event.member_ref,
-                at=item.event.at,
-            ),
-        )
-        for item in received
-    ]
-    stored_at = max((item.event.at for item in received), default=None)
-    if stored_at is not None:
-        await store.note(updates, stored_at)
+    updates = [(item.id, item.event) for item in only(PoolUpdatedV1, received)]
+    if updates:
+        await store.note(updates)
 
 
 async def _decide_again(store: PersonStore, candidates: Sequence[str], refs: Refs) -> None:
@@ -107,7 +94,7 @@ async def _apply(store: PersonStore, decided: Sequence[Settled | None], refs: Re
         if one.list_changed:
             store.publish(_list(one), id=f"memberships-{one.candidate}-{one.version}")
     # In the order of the refs: that of the persons would be the same for two employers.
-    for update in sorted(_updates(settled, refs, store), key=lambda event: event.member_ref):
+    for update in sorted(_updates(settled, refs, store.at), key=lambda event: event.member_ref):
         store.publish(update, id=new_id("u"))
 
 
@@ -119,3 +106,29 @@ def _list(settled: Settled) -> MembershipsChangedV1:
             Membership(pool=member.pool, employer=member.employer, since=member.since) for member in settled.members
         ),
     )
+
+
+def _updates(settled: Sequence[Settled], refs: Refs, at: datetime) -> Iterable[PoolUpdatedV1]:
+    for one in settled:
+        for change, members in (
+            ("joined", one.change.joined),
+            ("left", one.change.left),
+            ("changed", one.change.changed),
+        ):
+            for member in members:
+                yield PoolUpdatedV1(
+                    employer=member.employer,
+                    pool=member.pool,
+                    member_ref=refs(one.candidate, member.employer),
+                    change=change,
+                    at=to_the_hour(at),
+                )
+
+
+def _newest(events: Iterable[V]) -> list[V]:
+    """The highest version of each key."""
+    found: dict[str, V] = {}
+    for event in events:
+        if event.key not in found or event.version > found[event.key].version:
+            found[event.key] = event
+    return list(found.values())

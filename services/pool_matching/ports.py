@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from services.pool_matching.model import (
@@ -18,6 +18,7 @@ from services.pool_matching.model import (
 )
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1
 
 S_co = TypeVar("S_co", covariant=True)
@@ -32,7 +33,7 @@ class Publishes(Protocol):
     at: datetime
     """The time of this piece of work."""
 
-    def publish(self, *events: Event, id: str | None = None) -> None:  # noqa: A002 - CloudEvents' own name
+    def publish(self, *events: Event, id: str | None = None) -> None:
         """The events are on their way."""
 
 
@@ -113,11 +114,11 @@ class PoolStore(Publishes, Protocol):
 class FeedStore(Protocol):
     """What employers are told."""
 
-    async def note(self, updates: Sequence[tuple[str, Update]], at: datetime) -> None:
-        """Keeps updates, each with its employer, in their order; their positions are given here."""
+    async def note(self, updates: Sequence[tuple[str, PoolUpdatedV1]]) -> None:
+        """Keeps updates, each with its id, in their order."""
 
     async def read(self, employer: str, *, after: Position, limit: int) -> list[Update]:
-        """What comes after the position; a row that is not there yet never gets a position before one that was read."""
+        """What comes after the position; nothing later appears at a position before one that was read."""
 
-    async def forget(self, before: datetime, limit: int) -> int:
-        """Removes up to so many that were stored before; tells how many."""
+    async def forget(self, limit: int, *, kept: timedelta) -> int:
+        """Removes up to so many of those that were kept this long; tells how many."""

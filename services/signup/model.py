@@ -65,13 +65,16 @@ class Told(Value):
     profile: RawProfile | None = None
 
 
+NOTHING_TOLD = Told()
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a format's adapter understood: one change of one record in the vendor's own numbering."""
 
     change: Change
     record: str
-    told: Told = Told()
+    told: Told = NOTHING_TOLD
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class Store(Protocol):
     def at(self) -> datetime:
         """The time of the unit of work."""
 
-    def publish(self, event: Event, *, id: str | None = None) -> None:  # noqa: A002 - CloudEvents' own name
+    def publish(self, event: Event, *, id: str | None = None) -> None:
         """The event leaves when the transaction commits."""
 
     async def intake_keys(self, days: Iterable[date]) -> Mapping[date, bytes]:

@@ -44,7 +44,7 @@ class Subscription:
 class Consumer:
     """One subscription at work.
 
-    A batch is decoded record by record; what cannot be decoded becomes a dead letter in the same transaction. What can
+    A batch is decoded record by record; what cannot be decoded becomes a dead letter. What can
     heal is tried again, with back-off, for `retry_for`; then the process ends, unacknowledged. Anything else halves the
     batch until the one record that fails is alone, and that one becomes a dead letter.
     """

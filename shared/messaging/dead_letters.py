@@ -29,7 +29,7 @@ def dead_letter(record: Record, *, reason: str, group: str, at: datetime) -> Out
     return Outgoing(
         topic=record.topic + DEAD_LETTER_SUFFIX,
         key=record.key,
-        value=record.value,
+        value=b"" if record.key is record.value is None else record.value,  # aiokafka sends no record without both
         headers=(*record.headers, *((name, text.encode()) for name, text in added.items())),
     )
 

@@ -65,7 +65,7 @@ class Outgoing:
     headers: Headers
 
 
-def encode(event: Event, *, source: str, at: datetime, id: str | None = None) -> Outgoing:  # noqa: A002 - CloudEvents' own name
+def encode(event: Event, *, source: str, at: datetime, id: str | None = None) -> Outgoing:
     """The event in binary mode; without an id it gets a fresh one."""
     headers = {
         "ce_specversion": "1.0",

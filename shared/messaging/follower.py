@@ -12,6 +12,9 @@ from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.envelope import Received, Record, Undecodable, decode
 from shared.messaging.errors import WillHealError, heals
+from shared.messaging.stopping import stop_within
+
+_STOP_WITHIN = timedelta(seconds=5)
 
 Positions = Mapping[int, int]
 Apply = Callable[[Sequence[Received[Event]], Positions], Awaitable[None]]
@@ -52,9 +55,9 @@ class Follower:
                 await self._consumer.seek_to_beginning(partition)
 
     async def stop(self) -> None:
-        """Leaves; bounded by aiokafka's own time-outs."""
+        """Stops within 5 s, also when the brokers are down."""
         if self._started is not None:
-            await self._started.stop()
+            await stop_within(_STOP_WITHIN, self._started.stop())
 
     async def run(self) -> None:
         """Follows until cancelled; raises what does not heal."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 from aiokafka import AIOKafkaProducer
@@ -10,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import FatalError
+from shared.messaging.stopping import stop_within
 
 _DELIVER_WITHIN = timedelta(seconds=45)
 _STOP_WITHIN = timedelta(seconds=5)
@@ -41,11 +41,8 @@ class Producer:
 
     async def stop(self) -> None:
         """Stops within 5 s, also when the brokers are down."""
-        if self._started is None:
-            return
-        with suppress(TimeoutError, KafkaError):
-            async with asyncio.timeout(_STOP_WITHIN.total_seconds()):
-                await self._started.stop()
+        if self._started is not None:
+            await stop_within(_STOP_WITHIN, self._started.stop())
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Returns when Kafka has all of them; FatalError when it has not within 45 s."""

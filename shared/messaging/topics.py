@@ -7,9 +7,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.contracts.topics import ALL_TOPICS, Topic
+from shared.messaging.errors import FatalError
 
 
-class TopicsDifferError(Exception):
+class TopicsDifferError(FatalError):
     """Topics are missing or differ from their description; the message says which and what to do."""
 
 

@@ -30,7 +30,7 @@ class Unit:
     """Known once the transaction is over: what `Relay.has_published` is asked for."""
     _leaving: list[Outgoing] = field(default_factory=list)
 
-    def publish(self, *events: Event, id: str | None = None) -> None:  # noqa: A002 - CloudEvents' own name
+    def publish(self, *events: Event, id: str | None = None) -> None:
         """The events leave when the transaction commits; an id of one's own makes a repeated event the same event."""
         for event in events:
             self._leaving.append(encode(event, source=self.source, at=self.at, id=id))

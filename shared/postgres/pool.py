@@ -1,16 +1,22 @@
 """A connection pool to a service's own database."""
 
+import asyncio
 from datetime import timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+if TYPE_CHECKING:  # asyncpg's classes take no parameter at run time
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection | PoolConnectionProxy
+    Pool = asyncpg.Pool
 
 _CONNECT_WITHIN = timedelta(seconds=10)
 _ANSWER_WITHIN = timedelta(seconds=30)
+_CLOSE_WITHIN = timedelta(seconds=5)
 
 
 async def open_pool(dsn: str, *, name: str, connections: int = 10) -> Pool:
@@ -23,3 +29,12 @@ async def open_pool(dsn: str, *, name: str, connections: int = 10) -> Pool:
         command_timeout=_ANSWER_WITHIN.total_seconds(),
         server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
     )
+
+
+async def close_pool(pool: Pool) -> None:
+    """Waits 5 s for connections that are in use, then cuts them: what they had open is rolled back."""
+    try:
+        async with asyncio.timeout(_CLOSE_WITHIN.total_seconds()):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()

@@ -76,7 +76,7 @@ class LinkReader:
                 expires_at=datetime.fromtimestamp(claims["exp"], UTC),
                 employer=claims.get("emp"),
             )
-        except (JoseError, ValueError, KeyError, TypeError):
+        except (JoseError, ValueError, KeyError, TypeError, OverflowError):
             return BadLink("forged")
         if link.purpose not in get_args(LinkPurpose) or link.purpose not in purposes:
             return BadLink("another_purpose")

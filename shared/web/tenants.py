@@ -51,6 +51,10 @@ class Tenants:
         """The tenant of this id, or None."""
         return self._known.get(tenant)
 
+    def of_kind(self, kind: TenantKind) -> list[Tenant]:
+        """All tenants of one kind, in no order."""
+        return [tenant for tenant in self._known.values() if tenant.kind == kind]
+
     def by_key(self, authorization: str | None) -> Tenant:
         """The tenant whose key an Authorization header carries; the 401 tells nobody which tenants there are."""
         scheme, _, key = (authorization or "").strip().partition(" ")

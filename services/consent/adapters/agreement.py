@@ -18,8 +18,7 @@ def read(path: Path = PRESENT) -> Agreement:
         AgreedPurpose(
             id=purpose["id"],
             label=purpose["label"],
-            means=tuple(purpose["means"]),
-            never=tuple(purpose["never"]),
+            points=tuple((lead, text) for lead, text in purpose["points"]),
             data=tuple(purpose["data"]),
             recipients=purpose["recipients"],
         )

@@ -1,6 +1,6 @@
 """Requests in."""
 
 from services.consent.api.edge import Edge
-from services.consent.api.routes import router
+from services.consent.api.routes import install
 
-__all__ = ["Edge", "router"]
+__all__ = ["Edge", "install"]

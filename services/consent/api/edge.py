@@ -1,10 +1,10 @@
 """What every route of consent needs: whose link this is, a transaction, and when an answer may be given."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-import os
 
 from fastapi import Request
 
@@ -14,7 +14,7 @@ from services.consent.model import Agreement, Door, Present
 from services.consent.ports import Consents, Directory
 from shared.ids import new_id
 from shared.messaging.errors import heals
-from shared.security.links import BadLink, Link, LinkReader, LinkPurpose
+from shared.security.links import BadLink, Link, LinkPurpose, LinkReader
 from shared.web.pages import Pages
 from shared.web.problems import Problem, kind
 
@@ -65,9 +65,7 @@ class Edge:
                 raise
             return False
 
-    async def apply(
-        self, consents: Consents, present: Present, outcome: Changed | Unchanged, door: Door
-    ) -> Present:
+    async def apply(self, consents: Consents, present: Present, outcome: Changed | Unchanged, door: Door) -> Present:
         """The state after the decision, written down if it is a new one."""
         if isinstance(outcome, Unchanged):
             return present

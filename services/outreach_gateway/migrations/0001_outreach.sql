@@ -63,7 +63,7 @@ CREATE TABLE candidate_keys (
 
 -- One row: which Redis the windows are in. Batches hold it FOR SHARE, a rebuild takes it FOR UPDATE.
 CREATE TABLE epoch (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     name text NOT NULL,
     began_at timestamptz NOT NULL DEFAULT now()
 );

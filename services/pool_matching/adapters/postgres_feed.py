@@ -1,30 +1,33 @@
 """The feeds of employers, in PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import timedelta
 
 from services.pool_matching.adapters.sql import SQL
 from services.pool_matching.model import Position, Update
-from shared.postgres.pool import Connection
+from shared.contracts.pool_matching import PoolUpdatedV1
+from shared.messaging.unit import Unit
 
 
 class PostgresFeed:
-    """`FeedStore` on a connection; the order is explained at `read_feed`."""
+    """`FeedStore` in a unit of work; the order is explained at `read_feed`."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, unit: Unit) -> None:
+        self._connection = unit.connection
+        self._at = unit.at
 
-    async def note(self, updates: Sequence[tuple[str, Update]], at: datetime) -> None:
+    async def note(self, updates: Sequence[tuple[str, PoolUpdatedV1]]) -> None:
         """One statement for all."""
+        events = [event for _, event in updates]
         await self._connection.execute(
             SQL["write_feed"],
-            [employer for employer, _ in updates],
-            [update.id for _, update in updates],
-            [update.pool for _, update in updates],
-            [update.member_ref for _, update in updates],
-            [update.change for _, update in updates],
-            [update.at for _, update in updates],
-            at,
+            [event.employer for event in events],
+            [id_ for id_, _ in updates],
+            [event.pool for event in events],
+            [event.member_ref for event in events],
+            [event.change for event in events],
+            [event.at for event in events],
+            self._at,
         )
 
     async def read(self, employer: str, *, after: Position, limit: int) -> list[Update]:
@@ -42,6 +45,6 @@ class PostgresFeed:
             for row in rows
         ]
 
-    async def forget(self, before: datetime, limit: int) -> int:
+    async def forget(self, limit: int, *, kept: timedelta) -> int:
         """Some at a time, so that no lock is held for long."""
-        return len(await self._connection.fetch(SQL["forget_feed"], before, limit))
+        return len(await self._connection.fetch(SQL["forget_feed"], self._at - kept, limit))

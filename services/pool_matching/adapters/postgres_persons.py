@@ -44,7 +44,7 @@ class PostgresPersons:
         self._occupations = occupations
         self.at: datetime = unit.at
 
-    def publish(self, *events: Event, id: str | None = None) -> None:  # noqa: A002 - CloudEvents' own name
+    def publish(self, *events: Event, id: str | None = None) -> None:
         """The events leave with the transaction."""
         self._unit.publish(*events, id=id)
 
@@ -56,7 +56,7 @@ class PostgresPersons:
         self, profiles: Collection[CandidateProfileChangedV1], consents: Collection[ConsentChangedV1]
     ) -> list[str]:
         """Locks all persons concerned in one order first: two batches never wait for each other."""
-        candidates = sorted({event.candidate for event in (*profiles, *consents)})
+        candidates = sorted({event.candidate for event in profiles} | {event.candidate for event in consents})
         await self._connection.execute(SQL["make_known"], candidates)
         await self._connection.execute(SQL["lock_persons"], candidates)
         rows = [*await self._note_profiles(profiles), *await self._note_consents(consents)]

@@ -20,7 +20,7 @@ class PostgresPools:
         self._change = 0
         self.at: datetime = unit.at
 
-    def publish(self, *events: Event, id: str | None = None) -> None:  # noqa: A002 - CloudEvents' own name
+    def publish(self, *events: Event, id: str | None = None) -> None:
         """The events leave with the transaction."""
         self._unit.publish(*events, id=id)
 
@@ -52,9 +52,7 @@ class PostgresPools:
     async def members(self, pool: str, *, after: str, limit: int) -> list[ShownMember]:
         """By index, in the order of the refs, which is another one for each employer."""
         rows = await self._connection.fetch(SQL["list_members"], pool, after, limit)
-        return [
-            ShownMember(row["member_ref"], row["since"], Shown.model_validate_json(row["shown"])) for row in rows
-        ]
+        return [ShownMember(row["member_ref"], row["since"], Shown.model_validate_json(row["shown"])) for row in rows]
 
     async def _write(self, pool: Pool, name: str, criteria: str | None) -> None:
         await self._connection.execute(

@@ -140,7 +140,7 @@ def after_attempt(mail: Mail, handed: Handed, *, at: datetime) -> Again | Over:
 
 def again_at(attempt: int, *, at: datetime) -> datetime:
     """When to try again after so many attempts: 1, 2, 4 seconds and so on, up to a minute."""
-    return at + min(_FIRST_PAUSE * 2 ** min(attempt - 1, 16), _LONGEST_PAUSE)
+    return at + min(_FIRST_PAUSE * (1 << min(attempt - 1, 16)), _LONGEST_PAUSE)
 
 
 def report(over: Over, *, at: datetime) -> tuple[OutreachOutcomeReportedV1, str] | None:

@@ -10,6 +10,7 @@ from services.signup.courier.model import (
     Consent,
     ConsentCheck,
     Handed,
+    Kind,
     Letter,
     Mail,
     Over,
@@ -56,7 +57,7 @@ class Outgoing(Protocol):
     async def settle(self, over: Sequence[Over], *, at: datetime) -> None:
         """Ends claimed mails without an attempt and reports it."""
 
-    async def hold(self, held: Mapping[tuple[str, str], datetime]) -> None:
+    async def hold(self, held: Mapping[tuple[Kind, str], datetime]) -> None:
         """Claimed mails, by kind and id, are looked at again from that time on."""
 
     async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> int:

@@ -20,6 +20,7 @@ from services.signup.courier.model import (
     Mail,
     Over,
     People,
+    Person,
     Send,
     Settle,
     TooLate,
@@ -33,7 +34,7 @@ from shared.messaging.errors import WillHealError, heals
 
 MAILS = Counter("courier_mails_total", "Mails that are over, by kind and outcome.", ["kind", "outcome"])
 
-_POLL = timedelta(milliseconds=200)  # finds what other couriers put back and what a moved clock made due
+_POLL = timedelta(milliseconds=50)  # finds what was taken in, put back by others, or made due by a moved clock
 _HELD_FOR = timedelta(seconds=5)
 _LONGEST_PAUSE = 5.0
 _log = structlog.get_logger(__name__)
@@ -60,12 +61,8 @@ class Sender:
     stop_within: timedelta
     _stopping: bool = False
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _in_flight: set[asyncio.Task[None]] = field(default_factory=set)
+    _in_flight: int = 0
     _ended: asyncio.Queue[Again | Over | None] = field(default_factory=asyncio.Queue)
-
-    def wake(self) -> None:
-        """There may be something to send: look now instead of at the next poll."""
-        self._wake.set()
 
     async def run(self) -> None:
         """Sends until cancelled; then what is on its way gets its end, and what is not stays for others."""
@@ -74,7 +71,7 @@ class Sender:
             await asyncio.shield(work)
         except asyncio.CancelledError:
             self._stopping = True
-            self.wake()
+            self._wake.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(work, self.stop_within.total_seconds())
             raise
@@ -86,12 +83,14 @@ class Sender:
             doubtful = await store.doubt_the_dead(at=self.clock.now())
         _note(doubtful)
 
-    async def turn(self) -> int:
-        """Looks at what is due once; returns how many mails were looked at."""
-        room = self.batch - len(self._in_flight)
+    async def turn(self, group: asyncio.TaskGroup) -> int:
+        """Looks at what is due once and starts sending in the group; returns how many mails were looked at."""
+        room = self.batch - self._in_flight
         at = self.clock.now()
+        if room < max(1, self.batch // 4):  # a check for each mail that ends would cost more than the mail
+            return 0
         async with self.open_store() as store:
-            if room <= 0 or not await store.anything_due(at=at):
+            if not await store.anything_due(at=at):
                 return 0
         check = await self._check()
         async with self.open_store() as store:
@@ -111,7 +110,8 @@ class Sender:
                 await store.mark_sending(self.courier, list(send), lease=self.lease)
         _note(over)
         for mail, letter in send.items():
-            self._start(mail, letter, check)
+            self._in_flight += 1
+            group.create_task(self._send(mail, letter, check if mail.kind == "outreach" else None))
         return len(mails)
 
     async def record(self, ended: Sequence[Again | Over]) -> None:
@@ -129,7 +129,7 @@ class Sender:
             while not self._stopping:
                 self._wake.clear()
                 try:
-                    looked_at = await self.turn()
+                    looked_at = await self.turn(group)
                     pause = 0.1
                 except Exception as error:
                     if not heals(error):
@@ -140,7 +140,9 @@ class Sender:
                     continue
                 if not looked_at:
                     await self._wait()
-            await asyncio.gather(*self._in_flight)
+            while self._in_flight:
+                self._wake.clear()
+                await self._wait()
             self._ended.put_nowait(None)
         async with self.open_store() as store:
             await store.leave(self.courier)
@@ -168,42 +170,40 @@ class Sender:
             case Unreadable():
                 return self._hold(mail, "the vault's row does not open", at=at)
         employer = self.employer_name(mail.employer) if mail.employer is not None else None
-        if mail.kind == "notice":
-            letter = self.letters.notice(mail, person, at=at)
-        elif employer is not None:
-            letter = self.letters.outreach(mail, person, employer, at=at)
-        else:
+        if mail.kind == "outreach" and employer is None:
             return self._hold(mail, "nobody told of this employer", at=at)
-        match letter:
-            case Letter():
+        match self._letter(mail, person, employer, at=at):
+            case Letter() as letter:
                 return Send(letter)
             case Unwritable(reason):
                 return Settle("bounced", reason)
-            case _:
-                assert_never(letter)
+            case unexpected:
+                assert_never(unexpected)
+
+    def _letter(self, mail: Mail, person: Person, employer: str | None, *, at: datetime) -> Letter | Unwritable:
+        try:
+            if employer is None:
+                return self.letters.notice(mail, person, at=at)
+            return self.letters.outreach(mail, person, employer, at=at)
+        except Exception as error:  # noqa: BLE001 - one mail that can't be written must not stop all others
+            _log.error("not_written", kind=mail.kind, mail=mail.id, exc_info=error)
+            return Unwritable("the mail could not be written")
 
     def _hold(self, mail: Mail, reason: str, *, at: datetime) -> Hold:
         _log.error("held", kind=mail.kind, mail=mail.id, reason=reason)
         return Hold(reason, max(at + _HELD_FOR, again_at(mail.attempts + 1, at=at)))
 
-    def _start(self, mail: Mail, letter: Letter, check: ConsentCheck | None) -> None:
-        task = asyncio.create_task(self._send(mail, letter, check), name="mail")
-        self._in_flight.add(task)
-
     async def _send(self, mail: Mail, letter: Letter, check: ConsentCheck | None) -> None:
         """One attempt; whatever happens to it goes to the recorder."""
         try:
-            if self._stopping:
-                handed = TooLate()
-            else:
-                handed = await self.relay.hand_over(letter, check if mail.kind == "outreach" else None)
+            handed = TooLate() if self._stopping else await self.relay.hand_over(letter, check)
             after = after_attempt(mail, handed, at=self.clock.now())
             if isinstance(after, Again):
                 _log.info("again", kind=mail.kind, mail=mail.id, why=type(handed).__name__, attempts=after.attempts)
             self._ended.put_nowait(after)
         finally:
-            self._in_flight.discard(task) if (task := asyncio.current_task()) else None
-            self.wake()
+            self._in_flight -= 1
+            self._wake.set()
 
     async def _record_until_stopped(self) -> None:
         stop = False

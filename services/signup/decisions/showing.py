@@ -6,6 +6,7 @@ from datetime import datetime
 
 from services.signup.model import Showing
 from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.signup import CandidateProfileChangedV1
 
 
 def newest(events: Iterable[ConsentChangedV1]) -> dict[str, ConsentChangedV1]:
@@ -48,6 +49,13 @@ def settled(showing: Showing, *, at: datetime) -> Showing:
         profile_version=showing.profile_version + (wanted != showing.published),
         look_again_at=min(ahead) if ahead and showing.match_granted else None,
     )
+
+
+def news(before: Showing, after: Showing) -> CandidateProfileChangedV1 | None:
+    """What `candidate-profiles` is to show from now on, if that changed."""
+    if after.profile_version == before.profile_version:
+        return None
+    return CandidateProfileChangedV1(candidate=after.candidate, version=after.profile_version, profile=after.published)
 
 
 def _lies_ahead(moment: datetime | None, at: datetime) -> bool:

@@ -1,5 +1,6 @@
 """Mails as people read them: plain text and HTML of the same words, with links that only the courier can make."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -8,7 +9,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.signup.courier.model import Letter, Mail, Person, Unwritable
 from shared.contracts.outreach_gateway import Pay
@@ -21,6 +22,9 @@ UNSUBSCRIBE_WORKS_FOR = timedelta(days=60)  # CAN-SPAM, 15 U.S.C. 7704(a)(3)(A)(
 # Links are longer than 78 characters and must not be folded: 998 is the limit of a line (RFC 5322, 2.1.1).
 _POLICY = SMTP.clone(max_line_length=990, cte_type="7bit")
 
+_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[A-Za-z0-9.-]+", re.ASCII)  # a dot-atom: one address and nothing more
+_NO_ADDRESS = Unwritable("the address is none that mail can be sent to")
+
 
 class JinjaLetters:
     """Writes mails from the templates in `pages/`."""
@@ -32,7 +36,7 @@ class JinjaLetters:
         self._domain = domain
         self._pages = Environment(
             loader=FileSystemLoader(Path(__file__).parent.parent / "pages"),
-            autoescape=lambda name: name is not None and name.endswith(".html"),
+            autoescape=select_autoescape(["html"], default_for_string=True),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -41,6 +45,9 @@ class JinjaLetters:
 
     def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
         """An employer's words to a person; `employer` is the name."""
+        recipient = mailable(person.address)
+        if recipient is None:
+            return _NO_ADDRESS
         try:
             words = open_words(mail.sealed or "", person.words_key, outreach=mail.id)
         except CannotOpenError:
@@ -50,13 +57,14 @@ class JinjaLetters:
         if not _is_one_line(employer):
             return Unwritable("the employer's name holds a line break or another control character")
         unsubscribe = self._link("u/", mail, "unsubscribe", at + UNSUBSCRIBE_WORKS_FOR)
-        message = self._envelope(mail, person, words.subject, at=at, by=f"{employer} through Fairpool", box="outreach")
+        message = self._envelope(
+            mail, recipient, words.subject, at=at, by=f"{employer} through Fairpool", box="outreach"
+        )
         message["X-Fairpool-Outreach"] = mail.id
         message["List-Unsubscribe"] = f"<{unsubscribe}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
         return self._letter(
             message,
-            person,
             "outreach",
             employer=employer,
             words=words,
@@ -67,6 +75,9 @@ class JinjaLetters:
 
     def notice(self, mail: Mail, person: Person, *, at: datetime) -> Letter | Unwritable:
         """The network's own words."""
+        recipient = mailable(person.address)
+        if recipient is None:
+            return _NO_ADDRESS
         if mail.purpose is None or mail.good_until is None:
             return Unwritable("a notice needs a purpose and a time until which its link works")
         match mail.purpose:
@@ -76,12 +87,11 @@ class JinjaLetters:
                 subject, link = "Your link to Fairpool", self._link("me?token=", mail, "me")
             case _:
                 assert_never(mail.purpose)
-        message = self._envelope(mail, person, subject, at=at, by="Fairpool", box="notices")
+        message = self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices")
         message["X-Fairpool-Notice"] = mail.id
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834
         return self._letter(
             message,
-            person,
             mail.purpose,
             link=link,
             until=in_words(mail.good_until),
@@ -96,11 +106,11 @@ class JinjaLetters:
         return f"{self._consent_url}/{path}{token}"
 
     def _envelope(
-        self, mail: Mail, person: Person, subject: str, *, at: datetime, by: str, box: Literal["outreach", "notices"]
+        self, mail: Mail, recipient: str, subject: str, *, at: datetime, by: str, box: Literal["outreach", "notices"]
     ) -> EmailMessage:
         message = EmailMessage(_POLICY)
         message["From"] = Address(by, box, self._domain)
-        message["To"] = person.address
+        message["To"] = recipient
         message["Subject"] = subject
         message["Date"] = format_datetime(at.astimezone(UTC))
         message["Message-ID"] = f"<{mail.id}.{mail.version}@{self._domain}>"
@@ -109,13 +119,22 @@ class JinjaLetters:
     def _letter(
         self,
         message: EmailMessage,
-        person: Person,
         page: str,
         **values: Any,  # noqa: ANN401 - templates take values of any type
     ) -> Letter:
         message.set_content(self._pages.get_template(f"{page}.txt").render(**values))
         message.add_alternative(self._pages.get_template(f"{page}.html").render(**values), subtype="html")
-        return Letter(f"bounces@{self._domain}", person.address, message.as_bytes())
+        return Letter(f"bounces@{self._domain}", str(message["To"]), message.as_bytes())
+
+
+def mailable(address: str) -> str | None:
+    """The address as SMTP without extensions takes it, with its domain in ASCII (IDNA); None when there is no way."""
+    local, _, domain = address.rpartition("@")
+    try:
+        plain = f"{local}@{domain.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        return None
+    return plain if _ADDRESS.fullmatch(plain) else None
 
 
 def pay_in_words(pay: Pay) -> str:

@@ -8,12 +8,12 @@ from pathlib import Path
 import asyncpg
 
 from services.signup.courier.decisions import report
-from services.signup.courier.model import Again, Consent, Mail, Over, People, Person, Unreadable
+from services.signup.courier.model import Again, Consent, Kind, Mail, Over, People, Person, Unreadable
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair
 from shared.messaging.errors import WillHealError
 from shared.messaging.unit import Unit
-from shared.postgres.pool import Connection
+from shared.postgres.pool import Pool
 from shared.postgres.queries import load
 from shared.security.boxes import CannotOpenError
 
@@ -21,9 +21,9 @@ SQL = load(Path(__file__).parent / "queries.sql")
 DIED = "the courier stopped while it was handing the mail over"
 
 
-async def read_positions(connection: Connection) -> Mapping[int, int]:
+async def read_positions(pool: Pool) -> Mapping[int, int]:
     """How far each partition of `consent-state` has been read."""
-    return {row["partition"]: row["next_offset"] for row in await connection.fetch(SQL["positions"])}
+    return {row["partition"]: row["next_offset"] for row in await pool.fetch(SQL["positions"])}
 
 
 class PostgresCourier:
@@ -91,7 +91,7 @@ class PostgresCourier:
         await self._connection.execute(SQL["settle"], *_ends(over))
         self._report(over, at)
 
-    async def hold(self, held: Mapping[tuple[str, str], datetime]) -> None:
+    async def hold(self, held: Mapping[tuple[Kind, str], datetime]) -> None:
         """Claimed mails, by kind and id, are looked at again from that time on."""
         await self._connection.execute(
             SQL["hold"], [kind for kind, _ in held], [name for _, name in held], list(held.values())
@@ -167,5 +167,5 @@ def _ends(over: Sequence[Over]) -> tuple[list[str], list[str], list[str], list[s
 
 
 def _columns(mails: Sequence[Mail]) -> tuple[list[object], ...]:
-    fields = "kind id candidate employer purpose version admitted sealed good_until state".split()
+    fields = ["kind", "id", "candidate", "employer", "purpose", "version", "admitted", "sealed", "good_until", "state"]
     return tuple([getattr(mail, field) for mail in mails] for field in fields)

@@ -11,12 +11,19 @@ from shared.messaging.errors import FatalError
 from shared.messaging.unit import headers_from_json, headers_to_json
 
 RECORD = Record(
-    "ats-events", 2, 41, b"\x00key", b"\xffvalue", (("ce_id", b"\x00\xff"), ("empty", None), ("twice", b"1"), ("twice", b"2"))
+    "ats-events",
+    2,
+    41,
+    b"\x00key",
+    b"\xffvalue",
+    (("ce_id", b"\x00\xff"), ("empty", None), ("twice", b"1"), ("twice", b"2")),
 )
 
 
 def test_a_dead_letter_is_the_record_as_it_came_with_why_and_where_from() -> None:
-    letter = dead_letter(RECORD, reason="invalid: at: missing", group="signup.ats", at=datetime(2026, 11, 22, tzinfo=UTC))
+    letter = dead_letter(
+        RECORD, reason="invalid: at: missing", group="signup.ats", at=datetime(2026, 11, 22, tzinfo=UTC)
+    )
     assert (letter.topic, letter.key, letter.value) == ("ats-events-dlq", RECORD.key, RECORD.value)
     assert letter.headers[: len(RECORD.headers)] == RECORD.headers
     assert dict(letter.headers[len(RECORD.headers) :]) == {
@@ -27,6 +34,12 @@ def test_a_dead_letter_is_the_record_as_it_came_with_why_and_where_from() -> Non
         "fairpool_offset": b"41",
         "fairpool_at": b"2026-11-22T00:00:00Z",
     }
+
+
+def test_a_record_with_neither_key_nor_value_can_be_sent_on() -> None:
+    nothing = replace(RECORD, key=None, value=None)
+    letter = dead_letter(nothing, reason="unreadable", group="g", at=datetime(2026, 11, 22, tzinfo=UTC))
+    assert (letter.key, letter.value) == (None, b"")
 
 
 def test_headers_survive_the_outbox_byte_for_byte() -> None:

@@ -37,7 +37,12 @@ def _structured(**changes: object) -> Record:
         **changes,
     }
     return Record(
-        CANDIDATE_EVENTS.name, 0, 0, b"c-1", json.dumps(whole).encode(), (("content-type", STRUCTURED + b"; charset=utf-8"),)
+        CANDIDATE_EVENTS.name,
+        0,
+        0,
+        b"c-1",
+        json.dumps(whole).encode(),
+        (("content-type", STRUCTURED + b"; charset=utf-8"),),
     )
 
 
@@ -125,7 +130,9 @@ def test_junk_is_refused_as_unreadable(record: Record) -> None:
     assert _refused(record).startswith("unreadable")
 
 
-@pytest.mark.parametrize("value", [b"", b"{", b"null", b"[]", b'"text"', b"\xff", b'{"candidate": "\\ud800"}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "value", [b"", b"{", b"null", b"[]", b'"text"', b"\xff", b'{"candidate": "\\ud800"}', b"[" * 100_000]
+)
 def test_data_that_is_no_event_is_refused(value: bytes) -> None:
     assert _refused(replace(_binary(), value=value)).startswith(("invalid", "unreadable"))
 

@@ -1,0 +1,195 @@
+"""The later acts: employers write, some people unsubscribe, time passes until reserved slots come."""
+
+import asyncio
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from deploy.checks.collect import CaughtMail
+from deploy.checks.history import Withdrawal
+from deploy.demo.joining import gather
+from deploy.demo.steps import Step
+from deploy.demo.trades import Seeking
+from deploy.demo.watching import until
+from deploy.demo.world import Sent, World, reference
+from shared.contracts.base import rfc3339
+
+_HELD = timedelta(seconds=35)
+"""The gateway holds what came before its grant for 30 s; after this much more on its clock it says no."""
+_SETTLED_WITHIN = timedelta(seconds=60)
+_TOGETHER = timedelta(minutes=20)
+_UNSUBSCRIBE = re.compile(rb"^List-Unsubscribe:\s*<([^>]+)>", re.MULTILINE | re.IGNORECASE)
+_MAILTO = re.compile(rb"\r?\n[ \t]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    seeking: Seeking
+    member: str
+    number: int
+    second: bool = False
+    """A second first message of the same employer to the same person."""
+
+    @property
+    def valid_for(self) -> timedelta:
+        """Most can wait; some are urgent, and drop where others wait."""
+        return (timedelta(days=13), timedelta(hours=40), timedelta(days=13), timedelta(hours=2))[self.number % 4]
+
+
+async def employers_write(world: World, step: Step) -> None:
+    """Every employer to every member of its pools, all at once; a tenth of the requests are repeated, as networks do."""
+    letters = list(_letters(world))
+    done = 0
+
+    async def write(letter: _Letter) -> None:
+        nonlocal done
+        await _send(world, letter)
+        done += 1
+        step.say(f"{done} of {len(letters)}")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_early_leavers(world, most=3))
+        for letter in letters:
+            group.create_task(write(letter))
+    step.say(f"{len(world.sent)} first messages, {len(letters) // 10} requests repeated")
+
+
+def _letters(world: World) -> Iterable[_Letter]:
+    seen: set[tuple[str, str]] = set()
+    number = 0
+    for seeking, pool in world.pools:
+        for place, member in enumerate(world.members[pool]):
+            if (seeking.employer, member) not in seen:
+                seen.add((seeking.employer, member))
+                number += 1
+                yield _Letter(seeking, member, number)
+                if place % 12 == 5:
+                    yield _Letter(seeking, member, number, second=True)
+
+
+async def _early_leavers(world: World, *, most: int) -> None:
+    """The first who get a message unsubscribe while all the others are still being written to."""
+    enough = await until(
+        lambda: len(world.mails.references()) >= most, lambda: "", within=timedelta(seconds=20), quietly=True
+    )
+    if enough:
+        first = list(world.mails.references().values())[:most]
+        await gather([unsubscribe(world, mail.id, mail.address) for mail in first])
+
+
+async def _send(world: World, letter: _Letter) -> None:
+    key = world.employer(letter.seeking.employer).key
+    idempotency_key = f"{world.run}-{letter.number}{'-again' if letter.second else ''}"
+    mark = reference(world.run, letter.seeking.employer, idempotency_key)
+    words = (f"We read your profile with pleasure, note {mark}", f"(ref {mark})")
+    message = _message(letter, mark, words[0], expires_at=world.now + letter.valid_for)
+    posted = datetime.now(UTC)
+    outreach = await world.client.send(key, idempotency_key, message)
+    world.sent[outreach] = Sent(outreach, letter.seeking.employer, idempotency_key, mark, words, posted)
+    if letter.number % 10 == 0:
+        again = await world.client.send(key, idempotency_key, message)
+        if again != outreach:
+            world.repeats_that_differ.append(again)
+
+
+def _message(letter: _Letter, mark: str, greeting: str, *, expires_at: datetime) -> dict[str, Any]:
+    seeking = letter.seeking
+    return {
+        "member_ref": letter.member,
+        "subject": f"{seeking.job} wanted (ref {mark})",
+        "body": f"Hello,\n\n{greeting}. We look for a {seeking.job.lower()} and would like to talk.\n\nKind regards",
+        "expires_at": rfc3339(expires_at),
+        "job": {
+            "title": seeking.job,
+            "occupation": seeking.occupation,
+            "organization": seeking.employer.removeprefix("emp_").title(),
+            "location": "Denver, CO",
+            "remote": "remote" in seeking.criteria,
+            "pay": {"min": seeking.pay[0], "max": seeking.pay[1], "currency": "USD", "per": "year"},
+            "url": f"https://jobs.example.org/{letter.number}",
+            "valid_through": f"{expires_at + timedelta(days=30):%Y-%m-%d}",
+        },
+    }
+
+
+async def gateway_decides(world: World, step: Step) -> None:
+    """Each is admitted, delayed or dropped, and what is admitted leaves."""
+    world.move_clock(world.now + _HELD)
+    await _all_settled(world, step, list(world.sent))
+
+
+async def _all_settled(world: World, step: Step, outreach: Iterable[str]) -> None:
+    waiting = set(outreach)
+    total = len(waiting)
+
+    def settled() -> bool:
+        waiting.difference_update({item for item in waiting if world.topics.is_settled(item)})
+        step.say(f"{total - len(waiting)} of {total} settled")
+        return not waiting
+
+    await until(
+        settled, lambda: f"a decision and an outcome for {total}; {len(waiting)} have none", within=_SETTLED_WITHIN
+    )
+
+
+async def people_unsubscribe(world: World, step: Step, *, most: int) -> None:
+    """Some who got one message and have another one waiting press their mail program's button."""
+    waiting = {
+        decision.candidate: outreach
+        for outreach, decision in world.topics.decided.items()
+        if decision.outcome == "delayed"
+    }
+    references = {sent.reference: sent for sent in world.sent.values()}
+    chosen: list[tuple[CaughtMail, str]] = []
+    for mark, mail in world.mails.references().items():
+        sent = references.get(mark)
+        candidate = world.topics.candidate.get(sent.id) if sent else None
+        if candidate in waiting and len(chosen) < most:
+            chosen.append((mail, waiting.pop(candidate)))
+    await gather([unsubscribe(world, mail.id, mail.address) for mail, _ in chosen])
+    stopped = [outreach for _, outreach in chosen]
+
+    def cancelled() -> bool:
+        return all(world.topics.decided[outreach].outcome == "cancelled" for outreach in stopped)
+
+    await until(cancelled, lambda: "cancelled decisions for what waited for them", within=_SETTLED_WITHIN)
+    step.say(f"{len(chosen)} people, each with a message that was waiting: all cancelled")
+
+
+async def unsubscribe(world: World, mail: str, address: str) -> None:
+    """Post to the address that the mail's header names, and remember when that was answered."""
+    header = _UNSUBSCRIBE.search(_MAILTO.sub(b" ", await world.client.raw_mail(mail)))
+    if header is None:
+        raise RuntimeError("expected a List-Unsubscribe header in an employer's mail, found none")
+    if await world.client.unsubscribe(header.group(1).decode().strip()):
+        world.withdrawals.append(Withdrawal(address, world.now))
+
+
+async def time_passes(world: World, step: Step, *, moves: int, days: int) -> None:
+    """Go from one cluster of reserved slots to the next, and see that what is due leaves."""
+    began, done = world.now, 0
+    for _ in range(moves):
+        pending = sorted(
+            (decision.until, outreach)
+            for outreach, decision in world.topics.decided.items()
+            if outreach in world.sent and decision.outcome == "delayed" and decision.until is not None
+        )
+        if not pending or pending[0][0] > began + timedelta(days=days):
+            break
+        due = [(moment, outreach) for moment, outreach in pending if moment <= pending[0][0] + _TOGETHER]
+        world.move_clock(due[-1][0] + timedelta(seconds=1))
+        versions = {outreach: world.topics.decided[outreach].version for _, outreach in due}
+
+        def decided_again(versions: dict[str, int] = versions) -> bool:
+            return all(
+                world.topics.decided[outreach].version > version and world.topics.is_settled(outreach)
+                for outreach, version in versions.items()
+            )
+
+        await until(
+            decided_again, lambda: f"decisions for what was due until {world.now:%a %H:%M} UTC", within=_SETTLED_WITHIN
+        )
+        done += len(due)
+        step.say(f"{world.now:%a %d %b %H:%M} UTC, {done} slots came")

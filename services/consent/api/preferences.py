@@ -1,0 +1,152 @@
+"""`/confirm/{token}` and `/me`: one page on which a person says what they allow; GET changes nothing."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.responses import Response
+
+from services.consent import decisions
+from services.consent.api import bodies, views
+from services.consent.api.bodies import ConsentBody, Posted
+from services.consent.api.edge import Edge, database_answers, privacy_signal, refused
+from services.consent.decisions import Refused, Unchanged
+from services.consent.model import Door, Present
+from shared.web import forms
+from shared.web.problems import Problem
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "What is so now: `purposes`, `version`, `receipt` (or a page); the network has it"},
+    202: {"description": "The same, saved; the network does not have it yet"},
+    404: {"description": "Not a link of this page"},
+    410: {"description": "The link has expired"},
+}
+
+
+def router(edge: Edge) -> APIRouter:
+    """The two pages; they differ in the link that opens them and in their words."""
+    routes = APIRouter(tags=["candidates"], default_response_class=HTMLResponse)
+
+    @routes.get("/confirm/{token}", summary="The page on which everything is off")
+    async def show_confirm(request: Request, token: str) -> Response:
+        return await _show(edge, request, "confirm", token)
+
+    @routes.post("/confirm/{token}", summary="Say what you allow", responses=_ANSWERS, openapi_extra=_body())
+    async def confirm(request: Request, token: str) -> Response:
+        return await _save(edge, request, "confirm", token, await bodies.read(request))
+
+    @routes.get("/me", summary="The preference centre")
+    async def show_me(request: Request, token: Annotated[str, Query()] = "") -> Response:
+        return await _show(edge, request, "me", token)
+
+    @routes.post("/me", summary="Change what you allow", responses=_ANSWERS, openapi_extra=_body())
+    async def me(request: Request, token: Annotated[str, Query()] = "") -> Response:
+        posted = await bodies.read(request)
+        return await _save(edge, request, "me", token or posted.token, posted)
+
+    return routes
+
+
+async def _show(edge: Edge, request: Request, door: Door, token: str) -> Response:
+    link = edge.link(token, door)
+    present = await edge.read(link.candidate)
+    return _form(edge, request, door, token, present, filled=views.fields(present.choices, edge.now()))
+
+
+async def _save(edge: Edge, request: Request, door: Door, token: str, posted: Posted) -> Response:
+    candidate = edge.link(token, door).candidate
+    if posted.errors and not posted.stops:
+        present = await edge.read(candidate)
+        return _again(edge, request, door, token, present, posted, posted.errors)
+    async with database_answers(), edge.change() as consents:
+        before = await consents.lock(candidate)
+        outcome = (
+            decisions.stop_all(before)
+            if posted.stops
+            else decisions.change(
+                before,
+                posted.wish(before.choices),
+                consents.at,
+                employers={employer.id for employer in edge.directory.employers()},
+            )
+        )
+        after = before if isinstance(outcome, Refused) else await edge.apply(consents, before, outcome, door)
+    if isinstance(outcome, Refused):
+        if posted.is_json:
+            raise refused(outcome)
+        return _again(edge, request, door, token, after, posted, outcome.errors)
+    status = 200 if await edge.is_out(after) else 202
+    if posted.is_json:
+        answer = {"purposes": list(after.choices.purposes), "version": after.version, "receipt": after.receipt}
+        return JSONResponse(answer, status)
+    return edge.pages.render(
+        "saved.html",
+        status=status,
+        is_new=not isinstance(outcome, Unchanged),
+        is_out=status == 200,
+        anything_on=bool(after.choices.purposes),
+        facts=views.facts(after.choices, edge.directory.name, edge.now()),
+        receipt=after.receipt,
+        back=_address(door, token, for_get=True),
+        sign_in=edge.sign_in,
+    )
+
+
+def _again(
+    edge: Edge,
+    request: Request,
+    door: Door,
+    token: str,
+    present: Present,
+    posted: Posted,
+    errors: Mapping[str, str],
+) -> Response:
+    if posted.is_json:
+        raise Problem(422, "Invalid request", "Some fields are missing or wrong.")
+    filled = views.filled(posted.given, edge.now())
+    return _form(edge, request, door, token, present, filled=filled, errors=errors)
+
+
+def _form(
+    edge: Edge,
+    request: Request,
+    door: Door,
+    token: str,
+    present: Present,
+    *,
+    filled: Mapping[str, Any],
+    errors: Mapping[str, str] | None = None,
+) -> HTMLResponse:
+    at, name = edge.now(), edge.directory.name
+    employers = [(employer.id, employer.name) for employer in edge.directory.employers()]
+    return edge.pages.render(
+        "preferences.html",
+        status=422 if errors else 200,
+        agreement=edge.agreement,
+        door=door,
+        address=_address(door, token, for_get=False),
+        token=token if door == "me" else "",
+        has_answered=present.version > 0,
+        anything_on=bool(present.choices.purposes),
+        facts=views.facts(present.choices, name, at),
+        limits=views.limits(present.choices, name, at),
+        options=views.options(present.choices, employers),
+        filled=filled,
+        errors=errors or {},
+        signal=privacy_signal(request),
+    )
+
+
+def _address(door: Door, token: str, *, for_get: bool) -> str:
+    """Where the form goes, or where its page is; after a post to `/me` the token is in no address."""
+    if door == "confirm":
+        return f"/confirm/{token}"
+    return f"/me?token={token}" if for_get else "/me"
+
+
+def _body() -> dict[str, Any]:
+    schema = ConsentBody.model_json_schema()
+    parts = schema.pop("$defs")
+    schema["properties"]["quiet_hours"] = {"anyOf": [parts["QuietHoursBody"], {"type": "null"}], "default": None}
+    return {"requestBody": {"required": True, "content": {forms.JSON: {"schema": schema}, forms.FORM: {}}}}

@@ -1,0 +1,35 @@
+"""The routes of consent, and what a link that is no good is answered."""
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import Response
+
+from services.consent.api import preferences, receipts, unsubscribe
+from services.consent.api.edge import BadLinkError, Edge
+from shared.web import problems
+from shared.web.problems import Problem
+from shared.web.routes import shows_pages
+
+
+def install(app: FastAPI, edge: Edge) -> None:
+    """All routes of consent."""
+    routers: tuple[APIRouter, ...] = (preferences.router(edge), unsubscribe.router(edge), receipts.router(edge))
+    for router in routers:
+        app.include_router(router)
+
+    async def on_bad_link(request: Request, error: Exception) -> Response:
+        assert isinstance(error, BadLinkError)  # noqa: S101 - registered for this type only
+        if shows_pages(request.scope):
+            return edge.pages.render(
+                "link.html", status=error.status, is_expired=error.is_expired, sign_in=edge.sign_in
+            )
+        return problems.response(request.scope, _problem(error, edge.sign_in))
+
+    app.add_exception_handler(BadLinkError, on_bad_link)
+
+
+def _problem(error: BadLinkError, sign_in: str) -> Problem:
+    if error.is_expired:
+        detail = f"This link was good once and has expired. {sign_in} mails a new one."
+        return Problem(410, "Link expired", detail, type=problems.kind("link-expired"))
+    detail = f"This is not a whole link of this page. {sign_in} mails a new one."
+    return Problem(404, "No such link", detail, type=problems.kind("no-such-link"))

@@ -1,0 +1,172 @@
+"""What the pages show: choices as form fields, and choices in plain words."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, time
+from typing import Any
+
+from services.consent.api.bodies import zone_of
+from services.consent.decisions.changes import zones
+from services.consent.model import (
+    LASTS,
+    MAJOR_GROUPS,
+    POLICY_CLOSES,
+    POLICY_CONTACTS_PER_WEEK,
+    POLICY_GAP,
+    POLICY_OPENS,
+    Choices,
+)
+
+Names = Callable[[str], str | None]
+
+_US_ZONES = (
+    ("America/New_York", "Eastern (New York)"),
+    ("America/Chicago", "Central (Chicago)"),
+    ("America/Denver", "Mountain (Denver)"),
+    ("America/Phoenix", "Arizona (Phoenix)"),
+    ("America/Los_Angeles", "Pacific (Los Angeles)"),
+    ("America/Anchorage", "Alaska (Anchorage)"),
+    ("Pacific/Honolulu", "Hawaii (Honolulu)"),
+    ("America/Puerto_Rico", "Atlantic (Puerto Rico)"),
+    ("Pacific/Guam", "Chamorro (Guam)"),
+)
+_GAPS = ((24, "1 day (everyone’s rule)"), (48, "2 days"), (72, "3 days"), (168, "1 week"), (336, "2 weeks"), (720, "30 days"))  # fmt: skip
+
+
+def fields(choices: Choices, at: datetime) -> dict[str, Any]:
+    """The choices under the names of the form's fields."""
+    zone, quiet = zone_of(choices.time_zone), choices.quiet_hours
+    paused_until = choices.paused_until if _is_paused(choices, at) else None
+    return {
+        "purposes": list(choices.purposes),
+        "sectors": list(choices.sectors),
+        "blocked_employers": list(choices.blocked_employers),
+        "first_contacts_per_week": _text(choices.first_contacts_per_week),
+        "min_gap_hours": _text(choices.min_gap_hours),
+        "quiet_hours.start": f"{quiet.start:%H:%M}" if quiet else "",
+        "quiet_hours.end": f"{quiet.end:%H:%M}" if quiet else "",
+        "time_zone": choices.time_zone or "",
+        "paused_until": f"{paused_until.astimezone(zone):%Y-%m-%d}" if paused_until else "",
+        "ends_at": f"{_end(choices, at).astimezone(zone):%Y-%m-%d}",
+    }
+
+
+def options(choices: Choices, employers: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """What each list of the form offers; a present choice is always among it, so that saving does not lose it."""
+    finer = [(code, f"Only {code} and below", "") for code in choices.sectors if code not in MAJOR_GROUPS]
+    gone = [code for code in choices.blocked_employers if code not in dict(employers)]
+    others = sorted(zones() - {zone for zone, _ in _US_ZONES})
+    hours = choices.min_gap_hours
+    gaps = list(_GAPS) if hours is None or hours in dict(_GAPS) else [*_GAPS, (hours, f"{hours} hours")]
+    weekly = [(POLICY_CONTACTS_PER_WEEK, f"{POLICY_CONTACTS_PER_WEEK} (everyone’s rule)"), (1, "1")]
+    return {
+        "sectors": [(code, title, "") for code, title in MAJOR_GROUPS.items()] + finer,
+        "employers": [(code, name, "") for code, name in employers] + [(code, code, "No longer here") for code in gone],
+        "zones": _US_ZONES,
+        "other_zones": [(zone, zone.replace("_", " ")) for zone in others],
+        "weekly": _with_default(weekly, choices.first_contacts_per_week),
+        "gaps": _with_default(gaps, hours),
+    }
+
+
+def limits(choices: Choices, name: Names, at: datetime) -> dict[str, str]:
+    """Each group of limits in a few words, as its heading shows them."""
+    sectors = [MAJOR_GROUPS.get(code, code) for code in choices.sectors]
+    blocked = [name(code) or code for code in choices.blocked_employers]
+    return {
+        "sectors": _some(sectors, "all"),
+        "employers": _some(blocked, "nobody"),
+        "times": times(choices),
+        "dates": _dates(choices, at),
+    }
+
+
+def facts(choices: Choices, name: Names, at: datetime) -> list[tuple[str, str]]:
+    """What is on and what is off, with the limits that matter, as rows of a list."""
+    said = limits(choices, name, at)
+    has_ended = choices.ends_at is not None and choices.ends_at <= at
+    on = set() if has_ended else set(choices.purposes)
+    rows = [
+        ("Your profile", "On – employers whose jobs fit can see it" if "match" in on else "Off – no employer sees it"),
+        ("Messages", _messages(choices, at) if "contact" in on else "Off – nobody writes to you"),
+    ]
+    if on or choices.sectors:
+        rows.append(("Kinds of work", _sentence(said["sectors"])))
+    if choices.blocked_employers:
+        rows.append(("Blocked employers", said["employers"]))
+    if has_ended and choices.purposes:
+        rows.append(("Ended", f"On {day(choices.ends_at, choices)}: what was on before is off"))
+    elif on:
+        rows.append(("Until", day(choices.ends_at, choices)))
+    return rows
+
+
+def times(choices: Choices) -> str:
+    """How often and when first messages may come."""
+    cap = choices.first_contacts_per_week or POLICY_CONTACTS_PER_WEEK
+    hours = choices.min_gap_hours or int(POLICY_GAP.total_seconds()) // 3600
+    apart = f"{hours // 24} day{'s' if hours >= 48 else ''}" if hours % 24 == 0 else f"{hours} hours"
+    quiet = choices.quiet_hours
+    between = f"{clock(POLICY_OPENS)} to {clock(POLICY_CLOSES)}"
+    without = f", not {clock(quiet.start)} to {clock(quiet.end)}" if quiet else ""
+    return f"at most {cap} in 7 days, {apart} apart, {between}{without}"
+
+
+def day(moment: datetime | None, choices: Choices) -> str:
+    """The day of a moment in the person's zone, such as `November 22, 2027`."""
+    if moment is None:
+        return ""
+    here = moment.astimezone(zone_of(choices.time_zone))
+    return f"{here:%B} {here.day}, {here.year}"
+
+
+def clock(moment: time) -> str:
+    """`9 pm`, `12:30 pm`, `noon`."""
+    if (moment.hour % 12, moment.minute) == (0, 0):
+        return "noon" if moment.hour else "midnight"
+    minutes = f":{moment:%M}" if moment.minute else ""
+    return f"{(moment.hour - 1) % 12 + 1}{minutes}\N{NO-BREAK SPACE}{'am' if moment.hour < 12 else 'pm'}"
+
+
+def _dates(choices: Choices, at: datetime) -> str:
+    end = day(_end(choices, at), choices)
+    return f"{end}; paused until {day(choices.paused_until, choices)}" if _is_paused(choices, at) else end
+
+
+def _messages(choices: Choices, at: datetime) -> str:
+    if _is_paused(choices, at):
+        return f"Paused – nobody writes first until {day(choices.paused_until, choices)}"
+    return f"On – {times(choices)}"
+
+
+def _end(choices: Choices, at: datetime) -> datetime:
+    """When the answer ends, or would if it were given now."""
+    return choices.ends_at if choices.ends_at is not None and choices.ends_at > at else at + LASTS
+
+
+def _is_paused(choices: Choices, at: datetime) -> bool:
+    return choices.paused_until is not None and choices.paused_until > at
+
+
+def _some(names: Sequence[str], none: str) -> str:
+    if not names:
+        return none
+    return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2} more"
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _text(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _with_default(numbers: Sequence[tuple[int, str]], chosen: int | None) -> list[tuple[str, str]]:
+    """The first stands for everyone's rule, and is sent as no choice unless it was chosen as a number."""
+    (first, label), *rest = numbers
+    return [(_text(first) if chosen == first else "", label), *((str(number), text) for number, text in rest)]
+
+
+def filled(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """The form as it was sent, to be corrected."""
+    return {**fields(Choices(), at), **given}

@@ -1,0 +1,76 @@
+"""Puts consent together."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.consent import handlers
+from services.consent.adapters import agreement
+from services.consent.adapters.directory import TenantDirectory
+from services.consent.adapters.postgres import PostgresConsents
+from services.consent.api import Edge, install
+from services.consent.ports import Consents
+from services.consent.settings import Settings
+from shared.contracts.base import Event
+from shared.contracts.signup import CandidateRegisteredV1
+from shared.contracts.topics import CANDIDATE_EVENTS
+from shared.messaging.consumer import Subscription
+from shared.messaging.envelope import Received, only
+from shared.messaging.unit import Unit
+from shared.security.links import LinkReader
+from shared.service import Service
+from shared.web.pages import Pages
+
+_KAFKA_WITHIN = timedelta(seconds=3)
+"""As long as a person is asked to wait; after that the answer is 202."""
+
+
+def build(settings: Settings) -> tuple[Service, FastAPI]:
+    """The service and its HTTP face."""
+    service = Service(
+        "consent", settings, database=settings.consent_database, migrations=Path(__file__).parent / "migrations"
+    )
+    service.subscribe(
+        Subscription(
+            group="consent.candidate-events", topics=(CANDIDATE_EVENTS,), handle=_on_candidate_events, deduplicate=False
+        )
+    )
+    app = service.http("Fairpool consent")
+    install(app, edge(service, settings))
+    return service, app
+
+
+def edge(service: Service, settings: Settings) -> Edge:
+    """What the routes work with."""
+
+    @asynccontextmanager
+    async def change() -> AsyncIterator[Consents]:
+        async with service.work() as unit:
+            yield PostgresConsents(unit)
+
+    @asynccontextmanager
+    async def look() -> AsyncIterator[Consents]:
+        async with service.pool.acquire() as connection:
+            yield PostgresConsents(Unit(connection, service.clock.now(), service.name))
+
+    async def has_published(outbox_ids: Sequence[int]) -> bool:
+        return await service.relay.has_published(outbox_ids, within=_KAFKA_WITHIN)
+
+    return Edge(
+        change=change,
+        look=look,
+        has_published=has_published,
+        now=service.clock.now,
+        links=LinkReader(settings.link_verify_key),
+        directory=TenantDirectory(service.tenants),
+        agreement=agreement.read(),
+        sign_in=f"{settings.signup_url}/sign-in",
+        pages=Pages("services.consent"),
+    )
+
+
+async def _on_candidate_events(unit: Unit, received: Sequence[Received[Event]]) -> None:
+    await handlers.on_candidate_registered(PostgresConsents(unit), only(CandidateRegisteredV1, received))

@@ -1,0 +1,16 @@
+"""Requests in: read, decide, apply."""
+
+from fastapi import APIRouter
+
+from services.pool_matching.api import occupations, pools, updates
+from services.pool_matching.api.edge import Edge
+
+__all__ = ["Edge", "router"]
+
+
+def router(edge: Edge) -> APIRouter:
+    """All routes of the service."""
+    routes = APIRouter()
+    for part in (pools, updates, occupations):
+        part.add_routes(routes, edge)
+    return routes

@@ -1,0 +1,196 @@
+"""What the routes take and give."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, StrictBool, StrictInt
+
+from services.pool_matching.model import Level, Listed, Occupations, Shown, ShownMember, Update, plain_skill
+from shared.contracts.base import Instant
+from shared.contracts.pool_matching import Criteria
+from shared.contracts.signup import EmploymentType
+from shared.web import problems
+from shared.web.types import Line, RequestModel
+
+_STATES = (
+    "AK AL AR AZ CA CO CT DC DE FL GA HI IA ID IL IN KS KY LA MA MD ME MI MN MO MS MT NC ND NE NH NJ NM NV NY OH OK OR PA "
+    "RI SC SD TN TX UT VA VT WA WI WV WY AS GU MP PR VI"
+)
+STATES = frozenset(_STATES.split())
+"""Two-letter codes of the states, the District of Columbia and the inhabited territories (USPS Publication 28)."""
+
+_MOST = 100
+
+
+def _only_text(value: object) -> object:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("must be a date such as 2026-11-22")  # pydantic would take a number for seconds
+    return value
+
+
+def _only_what_is_shown(shown: Shown) -> dict[str, Any]:
+    return shown.model_dump(mode="json", exclude_none=True)
+
+
+Words = Annotated[tuple[Line, ...], Field(max_length=_MOST)]
+
+
+class PoolPatch(RequestModel):
+    """A change of a pool: what is given replaces, `null` takes a criterion away, what is left out stays."""
+
+    name: Line | None = None
+    occupations: Words | None = Field(None, description="SOC 2018 codes of any level; each takes in all below it.")
+    states: Words | None = Field(None, description="Two-letter codes.")
+    near: object = Field(None, description="Not offered yet.")
+    remote: StrictBool | None = None
+    skills_all: Words | None = None
+    skills_any: Words | None = None
+    skills_any_at_least: Annotated[StrictInt, Field(ge=1, le=_MOST)] | None = None
+    min_years: Annotated[StrictInt, Field(ge=0, le=80)] | None = Field(
+        None, description="Rounded up to 0, 1, 3, 5, 10, 15 or 20."
+    )
+    pay_max: Annotated[StrictInt, Field(ge=0, le=10_000_000)] | None = Field(
+        None, description="US dollars a year, rounded down to a step of 20,000."
+    )
+    employment_types: Annotated[tuple[EmploymentType, ...], Field(max_length=_MOST)] | None = None
+    available_by: Annotated[date, BeforeValidator(_only_text)] | None = Field(
+        None, description="Rounded down to the first of the month."
+    )
+
+
+class PoolIn(PoolPatch):
+    """A pool: a criterion that is left out does not restrict."""
+
+    name: Line
+
+    def criteria(self, occupations: Occupations) -> Criteria:
+        """What is asked for, as it was given; a 422 problem for what the form of the fields does not tell."""
+        wrong = [*self._wrong_entries(occupations), *self._wrong_together()]
+        if wrong:
+            raise problems.invalid(
+                {"loc": ("body", *loc), "type": "value_error", "ctx": {"error": ValueError(text)}}
+                for loc, text in wrong
+            )
+        given = self.model_dump(exclude={"name", "near"}, exclude_none=True)
+        return Criteria(**given)
+
+    def _wrong_entries(self, occupations: Occupations) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        for place, code in enumerate(self.occupations or ()):
+            if code not in occupations.by_code:
+                yield (
+                    ("occupations", place),
+                    "must be a code of the 2018 SOC written in full, such as 29-1141 or 29-0000; GET /v1/occupations"
+                    " finds them",
+                )
+        for place, state in enumerate(self.states or ()):
+            if state not in STATES:
+                yield ("states", place), "must be the two-letter code of a state, such as CO"
+
+    def _wrong_together(self) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        if self.near is not None:
+            yield ("near",), "is not offered yet; leave it out, and name states instead"
+        skills = {plain_skill(skill) for skill in self.skills_any or ()}
+        if skills and (self.skills_any_at_least or 1) > len(skills):
+            yield ("skills_any_at_least",), "must not be more than there are skills in skills_any"
+
+
+class PoolOut(BaseModel):
+    """A pool as it is in force, with its values rounded."""
+
+    id: str
+    name: str
+    state: Literal["matching", "ready"] = Field(description="ready: everybody was held against this version.")
+    created_at: Instant
+    occupations: tuple[str, ...]
+    states: tuple[str, ...]
+    remote: bool | None
+    skills_all: tuple[str, ...]
+    skills_any: tuple[str, ...]
+    skills_any_at_least: int | None
+    min_years: int | None
+    pay_max: int | None
+    employment_types: tuple[EmploymentType, ...]
+    available_by: date | None
+
+    @classmethod
+    def of(cls, listed: Listed) -> "PoolOut":
+        """As its employer sees it."""
+        return cls(
+            id=listed.pool.id,
+            name=listed.pool.name,
+            state="ready" if listed.ready else "matching",
+            created_at=listed.created_at,
+            **listed.pool.criteria.model_dump(),
+        )
+
+
+class PoolsOut(BaseModel):
+    """All pools of an employer, oldest first."""
+
+    items: list[PoolOut]
+    next: None = None
+
+
+class MemberOut(BaseModel):
+    """A member; the profile holds only what the pool asks for."""
+
+    member_ref: str
+    since: Instant
+    profile: Annotated[Shown, PlainSerializer(_only_what_is_shown)]
+
+    @classmethod
+    def of(cls, member: ShownMember) -> "MemberOut":
+        """As the pool's employer sees them."""
+        return cls(member_ref=member.member_ref, since=member.since, profile=member.shown)
+
+
+class MembersOut(BaseModel):
+    """Some members of a pool."""
+
+    items: list[MemberOut]
+    next: str | None
+
+
+class UpdateOut(BaseModel):
+    """Something that happened in a pool, to the hour."""
+
+    id: str
+    type: Literal["member.joined", "member.left", "member.changed"]
+    pool: str
+    member_ref: str
+    at: Instant
+
+    @classmethod
+    def of(cls, update: Update) -> "UpdateOut":
+        """As the employer reads it."""
+        kinds: dict[str, Literal["member.joined", "member.left", "member.changed"]] = {
+            "joined": "member.joined",
+            "left": "member.left",
+            "changed": "member.changed",
+        }
+        return cls(
+            id=update.id, type=kinds[update.change], pool=update.pool, member_ref=update.member_ref, at=update.at
+        )
+
+
+class UpdatesOut(BaseModel):
+    """Some updates; `next` goes on where these end, also when there are none yet."""
+
+    items: list[UpdateOut]
+    next: str
+
+
+class OccupationOut(BaseModel):
+    """An entry of the 2018 SOC."""
+
+    code: str
+    level: Level
+    title: str
+
+
+class OccupationsOut(BaseModel):
+    """Some entries, in the order of the classification."""
+
+    items: list[OccupationOut]
+    next: str | None

@@ -1,0 +1,21 @@
+"""What the routes need of the rest of the service."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from services.pool_matching.api.cursors import FeedCursors
+from services.pool_matching.model import Occupations
+from services.pool_matching.ports import FeedStore, PoolStore, Work
+from shared.web.tenants import Tenants
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Put together in `app.py`."""
+
+    tenants: Tenants
+    pools: Work[PoolStore]
+    feed: Work[FeedStore]
+    occupations: Occupations
+    cursors: FeedCursors
+    heartbeat: timedelta

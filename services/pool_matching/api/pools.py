@@ -1,0 +1,142 @@
+"""Pools and their members."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import ValidationError
+from starlette.convertors import Convertor, register_url_convertor
+
+from services.pool_matching.api.bodies import MemberOut, MembersOut, PoolIn, PoolOut, PoolPatch, PoolsOut
+from services.pool_matching.api.edge import Edge
+from services.pool_matching.decisions import coarse
+from services.pool_matching.model import POOLS_PER_EMPLOYER, Listed, Pool
+from services.pool_matching.ports import PoolStore
+from shared.contracts.pool_matching import PoolChangedV1
+from shared.ids import new_id
+from shared.web import problems
+from shared.web.tenants import Tenant
+
+
+class _PoolId(Convertor[str]):
+    """Only what looks like a pool's id is one: `/v1/pools/preview` is another address."""
+
+    regex = "p_[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("pool_id", _PoolId())
+
+
+def add_routes(routes: APIRouter, edge: Edge) -> None:
+    """`/v1/pools` and all below it, for employers."""
+    Employer = Annotated[Tenant, Depends(edge.tenants.require("employer"))]  # noqa: N806 - a type
+
+    @routes.post("/v1/pools", status_code=201, tags=["pools"], summary="Make a pool")
+    async def make_pool(body: PoolIn, employer: Employer, response: Response) -> PoolOut:
+        criteria = coarse(body.criteria(edge.occupations))
+        pool = Pool(new_id("p"), employer.id, 1, body.name, criteria)
+        async with edge.pools() as store:
+            await store.begin_change()
+            if await store.count(employer.id) >= POOLS_PER_EMPLOYER:
+                raise _too_many()
+            await _keep(store, pool)
+            made = Listed(pool, store.at, ready=False)
+        response.headers["Location"] = f"/v1/pools/{pool.id}"
+        return PoolOut.of(made)
+
+    @routes.get("/v1/pools", tags=["pools"], summary="List one's pools")
+    async def list_pools(employer: Employer) -> PoolsOut:
+        async with edge.pools() as store:
+            return PoolsOut(items=[PoolOut.of(listed) for listed in await store.of(employer.id)])
+
+    @routes.get("/v1/pools/{id:pool_id}", tags=["pools"], summary="Show a pool")
+    async def show_pool(id: str, employer: Employer) -> PoolOut:
+        async with edge.pools() as store:
+            return PoolOut.of(await _found(store, employer, id))
+
+    @routes.patch("/v1/pools/{id:pool_id}", tags=["pools"], summary="Change a pool")
+    async def change_pool(id: str, body: PoolPatch, employer: Employer) -> PoolOut:
+        async with edge.pools() as store:
+            await store.begin_change()
+            listed = await _found(store, employer, id)
+            pool = _changed(listed.pool, body, edge)
+            if pool == listed.pool:
+                return PoolOut.of(listed)
+            await _keep(store, pool)
+        return PoolOut.of(Listed(pool, listed.created_at, ready=False))
+
+    @routes.delete("/v1/pools/{id:pool_id}", status_code=204, tags=["pools"], summary="Delete a pool")
+    async def delete_pool(id: str, employer: Employer) -> None:
+        async with edge.pools() as store:
+            await store.begin_change()
+            pool = (await _found(store, employer, id)).pool
+            gone = replace(pool, version=pool.version + 1)
+            await store.delete(gone)
+            _tell(
+                store, PoolChangedV1(pool=gone.id, version=gone.version, employer=gone.employer, name="", criteria=None)
+            )
+
+    @routes.get(
+        "/v1/pools/{id:pool_id}/members",
+        tags=["pools"],
+        summary="List a pool's members",
+    )
+    async def list_members(
+        id: str,
+        employer: Employer,
+        after: Annotated[str, Query(max_length=200)] = "",
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    ) -> MembersOut:
+        async with edge.pools() as store:
+            await _found(store, employer, id)
+            members = await store.members(id, after=after, limit=limit + 1)
+        shown = [MemberOut.of(member) for member in members[:limit]]
+        return MembersOut(items=shown, next=shown[-1].member_ref if len(members) > limit else None)
+
+
+async def _found(store: PoolStore, employer: Tenant, pool: str) -> Listed:
+    listed = await store.get(employer.id, pool)
+    if listed is None:
+        raise problems.not_found("pool")
+    return listed
+
+
+def _changed(pool: Pool, body: PoolPatch, edge: Edge) -> Pool:
+    """The next version; the same pool when nothing is different."""
+    stored = pool.criteria.model_dump(mode="json")
+    given = body.model_dump(mode="json", exclude_unset=True)
+    try:
+        whole = PoolIn.model_validate({"name": pool.name} | stored | given)
+    except ValidationError as error:
+        raise problems.invalid_model(error) from None
+    criteria = coarse(whole.criteria(edge.occupations))
+    if (whole.name, criteria) == (pool.name, pool.criteria):
+        return pool
+    return replace(pool, version=pool.version + 1, name=whole.name, criteria=criteria)
+
+
+async def _keep(store: PoolStore, pool: Pool) -> None:
+    await store.write(pool)
+    event = PoolChangedV1(
+        pool=pool.id, version=pool.version, employer=pool.employer, name=pool.name, criteria=pool.criteria
+    )
+    _tell(store, event)
+
+
+def _tell(store: PoolStore, event: PoolChangedV1) -> None:
+    store.publish(event, id=f"{event.pool}-{event.version}")
+
+
+def _too_many() -> problems.Problem:
+    return problems.Problem(
+        409,
+        "Too many pools",
+        f"An employer may have {POOLS_PER_EMPLOYER} pools. Delete one, or change one that is there.",
+        type=problems.kind("too-many-pools"),
+    )

@@ -1,0 +1,86 @@
+"""The feed of an employer: in JSON, or as server-sent events."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.responses import StreamingResponse
+
+from services.pool_matching.api.bodies import UpdateOut, UpdatesOut
+from services.pool_matching.api.edge import Edge
+from services.pool_matching.model import Position, Update
+from shared.web import problems
+from shared.web.tenants import Tenant
+
+EVENT_STREAM = "text/event-stream"
+_AT_ONCE = 500
+_LOOK_EVERY = 1.0
+_LONGEST_CURSOR = 200
+
+
+def add_routes(routes: APIRouter, edge: Edge) -> None:
+    """`/v1/updates`, for employers."""
+    Employer = Annotated[Tenant, Depends(edge.tenants.require("employer"))]  # noqa: N806 - a type
+
+    @routes.get(
+        "/v1/updates",
+        tags=["updates"],
+        summary="Read what happened in one's pools",
+        response_model=UpdatesOut,
+        responses={200: {"content": {EVENT_STREAM: {}}, "description": "Updates, or a stream of them"}},
+    )
+    async def read_updates(
+        employer: Employer,
+        after: Annotated[
+            str | None, Query(max_length=_LONGEST_CURSOR, description="`next` of the last answer.")
+        ] = None,
+        limit: Annotated[int, Query(ge=1, le=_AT_ONCE)] = 100,
+        accept: Annotated[str, Header()] = "",
+        last_event_id: Annotated[str | None, Header(max_length=_LONGEST_CURSOR)] = None,
+    ) -> UpdatesOut | Response:
+        """With `Accept: text/event-stream` the answer is a stream that goes on; each event's id is its cursor."""
+        if EVENT_STREAM in accept:
+            start = _position(edge, employer, last_event_id or after, "header" if last_event_id else "query")
+            return StreamingResponse(_stream(edge, employer, start), media_type=EVENT_STREAM)
+        start = _position(edge, employer, after, "query")
+        updates = await _read(edge, employer, start, limit)
+        end = updates[-1].position if updates else start
+        return UpdatesOut(items=[UpdateOut.of(update) for update in updates], next=edge.cursors.make(end, employer.id))
+
+
+def _position(edge: Edge, employer: Tenant, cursor: str | None, place: str) -> Position:
+    if not cursor:
+        return Position()
+    position = edge.cursors.read(cursor, employer.id)
+    if position is None:
+        name = "after" if place == "query" else "last-event-id"
+        text = "must be a cursor that this address gave you, unchanged; leave it out to start from the beginning"
+        raise problems.invalid([{"loc": (place, name), "type": "value_error", "ctx": {"error": ValueError(text)}}])
+    return position
+
+
+async def _read(edge: Edge, employer: Tenant, after: Position, limit: int) -> list[Update]:
+    async with edge.feed() as store:
+        return await store.read(employer.id, after=after, limit=limit)
+
+
+async def _stream(edge: Edge, employer: Tenant, position: Position) -> AsyncIterator[str]:
+    """Frames as the HTML Standard has them (section 9.2); ends when the employer's key or standing changes."""
+    yield ": listening\n\n"
+    last_sent = time.monotonic()
+    while edge.tenants.get(employer.id) == employer:
+        updates = await _read(edge, employer, position, _AT_ONCE)
+        for update in updates:
+            position = update.position
+            shown = UpdateOut.of(update)
+            cursor = edge.cursors.make(position, employer.id)
+            yield f"id: {cursor}\nevent: {shown.type}\ndata: {shown.model_dump_json()}\n\n"
+        if updates:
+            last_sent = time.monotonic()
+        elif time.monotonic() - last_sent >= edge.heartbeat.total_seconds():
+            yield ": heartbeat\n\n"
+            last_sent = time.monotonic()
+        if len(updates) < _AT_ONCE:
+            await asyncio.sleep(_LOOK_EVERY)

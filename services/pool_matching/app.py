@@ -1,0 +1,73 @@
+"""Puts pool_matching together."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.pool_matching import handlers, jobs
+from services.pool_matching.adapters import occupations
+from services.pool_matching.adapters.pool_cache import PoolCache
+from services.pool_matching.adapters.postgres_feed import PostgresFeed
+from services.pool_matching.adapters.postgres_persons import PostgresPersons
+from services.pool_matching.adapters.postgres_pools import PostgresPools
+from services.pool_matching.api import Edge, router
+from services.pool_matching.api.cursors import FeedCursors
+from services.pool_matching.settings import PoolMatchingSettings
+from shared.contracts.base import Event
+from shared.contracts.topics import CANDIDATE_PROFILES, CONSENT_STATE, POOL_UPDATES, POOLS
+from shared.messaging.consumer import Subscription
+from shared.messaging.envelope import Received
+from shared.messaging.unit import Unit
+from shared.security.member_refs import MemberRefs
+from shared.service import Service
+
+NAME = "pool_matching"
+
+
+def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
+    """The service and its HTTP face."""
+    folder = Path(__file__).parent
+    service = Service(NAME, settings, database=settings.pool_matching_database, migrations=folder / "migrations")
+    soc = occupations.load()
+    cache = PoolCache()
+    refs = MemberRefs(settings.member_ref_key).make
+
+    async def on_candidates(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        await handlers.on_candidates_changed(PostgresPersons(unit, cache, soc), received, refs)
+
+    async def on_pools(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        await handlers.on_pools_changed(PostgresPersons(unit, cache, soc), received)
+
+    async def on_updates(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        await handlers.on_pools_updated(PostgresFeed(unit), received)
+
+    @asynccontextmanager
+    async def persons() -> AsyncIterator[PostgresPersons]:
+        async with service.work() as unit:
+            yield PostgresPersons(unit, cache, soc)
+
+    @asynccontextmanager
+    async def pools() -> AsyncIterator[PostgresPools]:
+        async with service.work() as unit:
+            yield PostgresPools(unit)
+
+    @asynccontextmanager
+    async def feed() -> AsyncIterator[PostgresFeed]:
+        async with service.work() as unit:
+            yield PostgresFeed(unit)
+
+    service.subscribe(
+        Subscription("pool_matching.candidates", (CANDIDATE_PROFILES, CONSENT_STATE), on_candidates, deduplicate=False)
+    )
+    service.subscribe(Subscription("pool_matching.pools", (POOLS,), on_pools, deduplicate=False))
+    service.subscribe(Subscription("pool_matching.feed", (POOL_UPDATES,), on_updates))
+    service.every(timedelta(milliseconds=250), "evaluate_pools", lambda: jobs.evaluate_pools(persons, refs))
+    service.every(timedelta(seconds=1), "notice_the_time", lambda: jobs.notice_the_time(persons, refs))
+    service.every(timedelta(hours=1), "forget_old_updates", lambda: jobs.forget_old_updates(feed))
+    app = service.http("Fairpool pool matching")
+    cursors = FeedCursors(settings.member_ref_key)
+    app.include_router(router(Edge(service.tenants, pools, feed, soc, cursors, settings.pool_matching_heartbeat)))
+    return service, app

@@ -1,0 +1,15 @@
+"""Every knob of pool_matching."""
+
+from datetime import timedelta
+
+from shared.settings import Duration, PostgresUrl, Secret64, ServiceSettings
+
+
+class PoolMatchingSettings(ServiceSettings):
+    """Read once, in `app.py`."""
+
+    pool_matching_database: PostgresUrl
+    member_ref_key: Secret64
+    """Makes member refs; the gateway has the same."""
+    pool_matching_heartbeat: Duration = timedelta(seconds=15)
+    """After how long a silent stream of updates sends a comment, so that proxies keep it open."""

@@ -1,0 +1,208 @@
+"""Greenhouse's webhooks (grnhse/greenhouse-api-docs, source/includes/webhooks)."""
+
+import contextlib
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from services.signup.decisions.coarsening import is_skill
+from services.signup.decisions.places import state_and_zip
+from services.signup.model import Change, Ignored, Malformed, Person, RawProfile, Reading, Told
+from services.signup.vault.addresses import parse_mail
+from services.signup.vault.phones import parse_phone
+
+_CHANGES: Mapping[str, Change] = {
+    "new_candidate_application": "signed_up",
+    "new_prospect_application": "signed_up",
+    "update_candidate": "changed",
+    "hire_candidate": "hired",
+    "delete_candidate": "deleted",
+}
+_OTHERS = frozenset(
+    {
+        "ping", "application_updated", "candidate_anonymized", "candidate_stage_change", "delete_application",
+        "interview_deleted", "job_approved", "job_created", "job_deleted", "job_interview_stage_deleted",
+        "job_post_created", "job_post_deleted", "job_post_updated", "job_updated", "merge_candidate",
+        "new_interview", "offer_approved", "offer_created", "offer_deleted", "offer_updated",
+        "reject_candidate", "scorecard_deleted", "unhire_candidate", "unreject_candidate", "update_application",
+        "update_interview",
+    }
+)  # fmt: skip
+_SIGNATURE = re.compile(r"sha256 ([0-9a-fA-F]{64})")
+_RECORD = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MOST = 100
+
+
+class _Part(BaseModel):
+    """What we read of Greenhouse's objects; whatever else they hold is passed over."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class _Valued(_Part):
+    value: str | None = None
+    type: str | None = None
+
+
+class _Employment(_Part):
+    title: str | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+
+
+class _Candidate(_Part):
+    id: int | str
+    first_name: str | None = None
+    last_name: str | None = None
+    title: str | None = None
+    can_email: bool | None = None
+    phone_numbers: list[_Valued] = Field(default=[], max_length=_MOST)
+    email_addresses: list[_Valued] = Field(default=[], max_length=_MOST)
+    addresses: list[_Valued] = Field(default=[], max_length=_MOST)
+    employments: list[_Employment] = Field(default=[], max_length=_MOST)
+    tags: list[str] = Field(default=[], max_length=1000)
+
+
+class Greenhouse:
+    """`ports.Format` for Greenhouse: `Signature: sha256 <hex>`, HMAC-SHA256 of the raw body."""
+
+    def verify(self, headers: Mapping[str, str], raw: bytes, secret: str) -> bool:
+        """Whether the body was signed with the secret, in constant time."""
+        given = _SIGNATURE.fullmatch(headers.get("signature", "").strip())
+        expected = hmac.new(secret.encode(), raw, "sha256").digest()
+        return hmac.compare_digest(bytes.fromhex(given[1]) if given else bytes(32), expected) and given is not None
+
+    def event_id(self, headers: Mapping[str, str], raw: bytes) -> str:
+        """Greenhouse's id of the event; where there is none, the body's digest."""
+        return headers.get("greenhouse-event-id") or hashlib.sha256(raw).hexdigest()
+
+    def read(self, raw: bytes) -> list[Reading] | Ignored | Malformed:
+        """The change of one candidate. A person who may not be mailed is passed over: they could never confirm."""
+        try:
+            body = json.loads(raw.decode("utf-8"))
+        except (ValueError, RecursionError):
+            return Malformed("Expected a JSON object in UTF-8 with `action` and `payload`; the body is no JSON.")
+        if not isinstance(body, dict) or not isinstance(body.get("action"), str):
+            return Malformed("Expected a JSON object with the name of an `action`; there is none.")
+        action = body["action"]
+        change = _CHANGES.get(action)
+        if change is None:
+            return Ignored(action if action in _OTHERS else "undocumented")
+        found = _person_of(body.get("payload"))
+        if found is None:
+            return Malformed(
+                "Expected the person at `payload.application.candidate`, `payload.candidate`, `payload.prospect` or `payload.person`; found none."
+            )
+        try:
+            candidate = _Candidate.model_validate({name: value for name, value in found.items() if value is not None})
+        except ValidationError as error:
+            places = sorted({".".join(map(str, item["loc"])) for item in error.errors(include_input=False)})
+            return Malformed(
+                f"These fields of the candidate are missing or of the wrong type: {', '.join(places[:10])}."
+            )
+        return _reading(change, candidate, body)
+
+
+def _person_of(payload: Any) -> dict[str, Any] | None:  # noqa: ANN401 - anything that JSON can hold
+    if not isinstance(payload, dict):
+        return None
+    application = payload.get("application")
+    places = [application.get("candidate") if isinstance(application, dict) else None]
+    places += [payload.get(name) for name in ("candidate", "prospect", "person")]
+    return next((place for place in places if isinstance(place, dict)), None)
+
+
+def _reading(change: Change, candidate: _Candidate, body: Mapping[str, Any]) -> list[Reading] | Ignored | Malformed:
+    record = str(candidate.id)
+    if not _RECORD.fullmatch(record):
+        return Malformed("Expected a candidate's `id` of at most 64 letters, digits, dots, dashes or underscores.")
+    if change in ("hired", "deleted"):
+        return [Reading(change, record)]
+    profile = _profile(candidate, body)
+    if change == "changed":
+        return [Reading(change, record, Told(profile=profile))]
+    if candidate.can_email is False:
+        return Ignored("person_may_not_be_mailed")
+    mail = _mail(candidate.email_addresses)
+    if mail is None:
+        return Malformed(
+            "Expected a mail address in `email_addresses`; found none that mail can be sent to.", "no_mail"
+        )
+    person = Person(
+        mail=mail,
+        given_name=_line(candidate.first_name),
+        family_name=_line(candidate.last_name),
+        phones=_phones(candidate.phone_numbers),
+    )
+    return [Reading(change, record, Told(person=person, profile=profile))]
+
+
+def _mail(given: Sequence[_Valued]) -> str | None:
+    """The first usable address, a personal one before one at work: an employer reads the latter."""
+    for one in sorted(given, key=lambda item: item.type != "personal"):
+        try:
+            return parse_mail(one.value or "")
+        except ValueError:
+            continue
+    return None
+
+
+def _phones(given: Sequence[_Valued]) -> tuple[str, ...]:
+    """Those that are numbers: the field is free text, and nobody is turned away for what stands there."""
+    found: dict[str, None] = {}
+    for one in given:
+        with contextlib.suppress(ValueError):
+            found[parse_phone(one.value or "")] = None
+    return tuple(found)
+
+
+def _profile(candidate: _Candidate, body: Mapping[str, Any]) -> RawProfile:
+    state, postal_code = state_and_zip(one.value or "" for one in candidate.addresses)
+    own = [candidate.title, *(job.title for job in candidate.employments)]
+    titles = [title for title in map(_line, own) if title] or _jobs_applied_for(body)
+    return RawProfile(
+        titles=tuple(dict.fromkeys(titles))[:20],
+        skills=tuple(tag for tag in candidate.tags if is_skill(tag))[:200],
+        years=_years(candidate.employments),
+        state=state,
+        postal_code=postal_code,
+    )
+
+
+def _jobs_applied_for(body: Mapping[str, Any]) -> list[str]:
+    application = body["payload"].get("application")
+    jobs = application.get("jobs") if isinstance(application, dict) else None
+    names = [job.get("name") for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else []
+    return [title for title in (_line(name) for name in names if isinstance(name, str)) if title]
+
+
+def _years(employments: Sequence[_Employment]) -> int | None:
+    """Whole years of work, times that overlap counted once; None when no employment says when it began."""
+    spans = []
+    for job in employments:
+        begun, ended = _day(job.start_date), _day(job.end_date) or date.today()  # noqa: DTZ011 - whole years
+        if begun is not None and ended > begun:
+            spans.append((begun, ended))
+    days, reached = 0, date.min
+    for begun, ended in sorted(spans):
+        days += max((ended - max(begun, reached)).days, 0)
+        reached = max(reached, ended)
+    return int(days / 365.25) if spans else None
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return datetime.strptime(text or "", "%m/%d/%Y").date()  # noqa: DTZ007 - a day without a time
+    except ValueError:
+        return None
+
+
+def _line(text: str | None) -> str | None:
+    cleaned = " ".join("".join(mark for mark in text if mark >= " " or mark == "\t").split())[:200] if text else ""
+    return cleaned.encode("utf-8", "ignore").decode() or None

@@ -1,0 +1,43 @@
+"""The intake keys of the days: made on first use by whoever comes first, kept in memory, destroyed together."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+
+from services.signup.vault.intake import unwrap_day_key, wrap_day_key
+from shared.postgres.pool import Connection, Pool
+from shared.postgres.queries import load
+from shared.security import boxes
+
+SQL = load(Path(__file__).parent / "queries.sql")
+
+
+class IntakeKeys:
+    """The keys of this process; what the table no longer has is forgotten here as well."""
+
+    def __init__(self, vault_key: bytes) -> None:
+        self._vault_key = vault_key
+        self._kept: dict[date, bytes] = {}
+
+    async def for_day(self, pool: Pool, day: date) -> bytes:
+        """The day's key, made if there is none; committed before it is used, so nothing is sealed with a key that is lost."""
+        if day not in self._kept:
+            async with pool.acquire() as connection:
+                if not await self.find(connection, [day]):
+                    fresh = wrap_day_key(self._vault_key, boxes.new_key(), day)
+                    await connection.execute(SQL["make_intake_key"], day, fresh)
+                    await self.find(connection, [day])
+        return self._kept[day]
+
+    async def find(self, connection: Connection, days: Iterable[date]) -> Mapping[date, bytes]:
+        """The keys of these days; a destroyed one is missing."""
+        wanted = set(days)
+        missing = wanted - self._kept.keys()
+        if missing:
+            for row in await connection.fetch(SQL["read_intake_keys"], sorted(missing)):
+                self._kept[row["day"]] = unwrap_day_key(self._vault_key, row["sealed_key"], row["day"])
+        return {day: self._kept[day] for day in wanted & self._kept.keys()}
+
+    def forget(self, before: date) -> None:
+        """Drops the keys of days before."""
+        self._kept = {day: key for day, key in self._kept.items() if day >= before}

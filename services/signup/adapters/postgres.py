@@ -1,0 +1,190 @@
+"""The vault and its surroundings in PostgreSQL: whole batches, one round trip a step."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, fields
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.model import Claim, Known, PastInvitations, Picture, Record, Showing, Stub, ToInvite
+from services.signup.vault.reading import read_identities
+from services.signup.vault.sealing import SealedIdentity
+from shared.contracts.base import Event
+from shared.contracts.signup import CoarseProfile
+from shared.contracts.topics import CANDIDATE_KEYS
+from shared.messaging.envelope import Outgoing
+from shared.messaging.unit import Unit
+from shared.postgres.queries import load
+
+SQL = load(Path(__file__).parent / "queries.sql")
+
+
+class PostgresStore:
+    """`ports.Store` inside a unit of work."""
+
+    def __init__(self, unit: Unit, keys: IntakeKeys) -> None:
+        self._unit = unit
+        self._connection = unit.connection
+        self._keys = keys
+
+    @property
+    def at(self) -> datetime:
+        """The time of the unit of work."""
+        return self._unit.at
+
+    def publish(self, event: Event, *, id: str | None = None) -> None:
+        """The event leaves when the transaction commits."""
+        self._unit.publish(event, id=id)
+
+    async def intake_keys(self, days: Iterable[date]) -> Mapping[date, bytes]:
+        """The keys of these days; a destroyed one is missing."""
+        return await self._keys.find(self._connection, days)
+
+    async def register(self, stubs: Sequence[Stub]) -> set[str]:
+        """Keeps those whose address nobody has; returns their candidates."""
+        if not stubs:
+            return set()
+        rows = await self._connection.fetch(
+            SQL["register"],
+            self.at,
+            [stub.candidate for stub in stubs],
+            [stub.blind_index for stub in stubs],
+            [stub.until for stub in stubs],
+            [stub.profile.model_dump_json() for stub in stubs],
+            [stub.time_zone for stub in stubs],
+        )
+        return {row["candidate"] for row in rows}
+
+    async def look_up(self, records: Sequence[Record], blind_indexes: Sequence[bytes]) -> Picture:
+        """Everybody whom these records or addresses are of, locked until the transaction is over."""
+        rows = await self._connection.fetch(SQL["read_claims"], *_columns(records, 2))
+        claims = [Claim(**dict(row)) for row in rows]
+        candidates = sorted({claim.candidate for claim in claims})
+        people = [
+            Known(**dict(row))
+            for row in await self._connection.fetch(SQL["lock_people"], candidates, list(blind_indexes))
+        ]
+        by_candidate = {known.candidate: known for known in people}
+        return Picture(
+            claims={(claim.vendor, claim.record): claim for claim in claims if claim.candidate in by_candidate},
+            people=by_candidate,
+            addresses={known.blind_index: known for known in people},
+        )
+
+    async def save_identities(self, identities: Sequence[SealedIdentity]) -> None:
+        """Into the vault."""
+        if identities:
+            await self._connection.execute(
+                SQL["save_identities"], *_columns([astuple(one) for one in identities], len(fields(SealedIdentity)))
+            )
+
+    async def save_claims(self, claims: Sequence[Claim]) -> None:
+        """A record claims one person; an earlier claim of the same record is replaced."""
+        if claims:
+            rows = [(one.vendor, one.record, one.candidate, one.employer, one.registered) for one in claims]
+            await self._connection.execute(SQL["save_claims"], self.at, *_columns(rows, 5))
+
+    async def remove_claims(self, records: Sequence[Record]) -> None:
+        """Forget them."""
+        if records:
+            await self._connection.execute(SQL["remove_claims"], *_columns(records, 2))
+
+    async def correct_profiles(self, profiles: Mapping[str, tuple[CoarseProfile, str | None]]) -> None:
+        """Profile and time zone of unconfirmed people, by candidate."""
+        if profiles:
+            rows = [(candidate, profile.model_dump_json(), zone) for candidate, (profile, zone) in profiles.items()]
+            await self._connection.execute(SQL["correct_profiles"], *_columns(rows, 3))
+
+    async def erase_unclaimed(self, candidates: Sequence[str]) -> None:
+        """Those of them who are stubs without any claim: rows and keys go, and the key's topic gets a tombstone."""
+        if candidates:
+            rows = await self._connection.fetch(SQL["erase_unclaimed"], sorted(candidates))
+            self._bury(row["candidate"] for row in rows)
+
+    async def ask_to_invite(self, candidates: Mapping[str, bool]) -> None:
+        """Queue by candidate; True: they came by the join page."""
+        if candidates:
+            await self._connection.execute(SQL["ask_to_invite"], self.at, list(candidates), list(candidates.values()))
+
+    async def prolong(self, candidates: Sequence[str], until: datetime) -> None:
+        """Stubs are kept until then."""
+        if candidates:
+            await self._connection.execute(SQL["prolong"], list(candidates), until)
+
+    async def showings(self, candidates: Sequence[str]) -> Mapping[str, Showing]:
+        """By candidate, locked until the transaction is over; whoever is erased is missing."""
+        rows = await self._connection.fetch(SQL["lock_showings"], list(candidates))
+        return {row["candidate"]: _showing(dict(row)) for row in rows}
+
+    async def showings_due(self, *, limit: int) -> Sequence[Showing]:
+        """Those to look at again by now; passes over what another process holds."""
+        return [_showing(dict(row)) for row in await self._connection.fetch(SQL["lock_showings_due"], self.at, limit)]
+
+    async def save_showings(self, showings: Sequence[Showing]) -> None:
+        """As decided."""
+        if showings:
+            rows = [
+                (
+                    one.candidate,
+                    one.consent_version,
+                    one.confirmed,
+                    one.match_granted,
+                    one.paused_until,
+                    one.ends_at,
+                    one.look_again_at,
+                    one.profile_version,
+                    None if one.published is None else one.published.model_dump_json(),
+                )
+                for one in showings
+            ]
+            await self._connection.execute(SQL["save_showings"], self.at, *_columns(rows, 9))
+
+    async def take_to_invite(self, *, limit: int) -> Sequence[ToInvite]:
+        """The oldest of the queue, taken out of it; passes over what another process holds."""
+        return [ToInvite(**dict(row)) for row in await self._connection.fetch(SQL["take_to_invite"], limit)]
+
+    async def identities(self, candidates: Sequence[str]) -> Mapping[str, SealedIdentity]:
+        """The sealed rows by candidate."""
+        return await read_identities(self._connection, candidates)
+
+    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
+        """By slow hash; an address that was never invited is missing."""
+        rows = await self._connection.fetch(SQL["past_invitations"], list(slow_hashes))
+        return {row["slow_hash"]: PastInvitations(row["count"], said_no=row["said_no"]) for row in rows}
+
+    async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
+        """One more for each."""
+        if slow_hashes:
+            await self._connection.execute(SQL["note_invitations"], self.at, list(slow_hashes))
+
+    async def purge_stubs(self, before: datetime, *, limit: int) -> int:
+        """Erases stubs whose time was over by then; how many."""
+        rows = await self._connection.fetch(SQL["purge_stubs"], before, limit)
+        self._bury(row["candidate"] for row in rows)
+        return len(rows)
+
+    async def forget_intake(self, before: datetime) -> None:
+        """Destroys intake keys of days before, and what is kept to recognise repeated events."""
+        await self._connection.execute(SQL["forget_intake_keys"], before.date())
+        await self._connection.execute(SQL["forget_intake"], before)
+        self._keys.forget(before.date())
+
+    async def forget_page_requests(self, before: datetime) -> None:
+        """Who asked for mail before that."""
+        await self._connection.execute(SQL["forget_page_requests"], before)
+
+    def _bury(self, candidates: Iterable[str]) -> None:
+        for candidate in candidates:
+            self._unit.write(Outgoing(CANDIDATE_KEYS.name, candidate.encode(), value=None, headers=()))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [[row[place] for row in rows] for place in range(width)]
+
+
+def _showing(values: dict[str, Any]) -> Showing:
+    values["profile"] = CoarseProfile.model_validate_json(values["profile"])
+    published = values["published"]
+    values["published"] = None if published is None else CoarseProfile.model_validate_json(published)
+    return Showing(**values)

@@ -1,0 +1,168 @@
+-- name: register
+INSERT INTO candidates (candidate, blind_index, registered_at, stub_until, profile, time_zone)
+SELECT candidate, blind_index, $1, stub_until, profile::jsonb, time_zone
+FROM unnest($2::uuid[], $3::bytea[], $4::timestamptz[], $5::text[], $6::text[])
+    AS stub (candidate, blind_index, stub_until, profile, time_zone)
+ORDER BY blind_index
+ON CONFLICT (blind_index) DO NOTHING
+RETURNING candidate::text
+
+-- name: read_claims
+SELECT vendor, record, candidate::text, employer, registered
+FROM claims
+JOIN unnest($1::text[], $2::text[]) AS wanted (vendor, record) USING (vendor, record)
+
+-- name: lock_people
+SELECT candidate::text, blind_index, confirmed_at IS NOT NULL AS confirmed
+FROM candidates
+WHERE candidate = ANY($1::uuid[]) OR blind_index = ANY($2::bytea[])
+ORDER BY candidate
+FOR UPDATE
+
+-- name: save_identities
+INSERT INTO identities
+    (candidate, version, identity_key, messages_key, mail, name, phones, public_key, private_key)
+SELECT *
+FROM unnest($1::uuid[], $2::integer[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::text[], $9::bytea[])
+
+-- name: save_claims
+INSERT INTO claims (vendor, record, candidate, employer, registered, claimed_at)
+SELECT vendor, record, candidate, employer, registered, $1
+FROM unnest($2::text[], $3::text[], $4::uuid[], $5::text[], $6::boolean[])
+    AS claim (vendor, record, candidate, employer, registered)
+ORDER BY vendor, record
+ON CONFLICT (vendor, record) DO UPDATE SET
+    candidate = excluded.candidate,
+    employer = excluded.employer,
+    registered = excluded.registered OR (claims.registered AND claims.candidate = excluded.candidate),
+    claimed_at = excluded.claimed_at
+
+-- name: remove_claims
+DELETE FROM claims USING unnest($1::text[], $2::text[]) AS gone (vendor, record)
+WHERE claims.vendor = gone.vendor AND claims.record = gone.record
+
+-- name: correct_profiles
+UPDATE candidates SET profile = corrected.profile::jsonb, time_zone = coalesce(corrected.time_zone, candidates.time_zone)
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS corrected (candidate, profile, time_zone)
+WHERE candidates.candidate = corrected.candidate AND confirmed_at IS NULL
+
+-- name: erase_unclaimed
+DELETE FROM candidates
+WHERE candidate = ANY($1::uuid[]) AND confirmed_at IS NULL
+    AND NOT EXISTS (SELECT FROM claims WHERE claims.candidate = candidates.candidate)
+RETURNING candidate::text
+
+-- name: ask_to_invite
+INSERT INTO to_invite (candidate, by_join, asked_at)
+SELECT candidate, by_join, $1 FROM unnest($2::uuid[], $3::boolean[]) AS asked (candidate, by_join)
+ORDER BY candidate
+ON CONFLICT (candidate) DO UPDATE SET by_join = to_invite.by_join OR excluded.by_join
+
+-- name: prolong
+UPDATE candidates SET stub_until = greatest(stub_until, $2) WHERE candidate = ANY($1::uuid[])
+
+-- name: lock_showings
+SELECT candidate::text, consent_version, confirmed_at IS NOT NULL AS confirmed, match_granted, paused_until, ends_at,
+    profile, profile_version, published, look_again_at
+FROM candidates
+WHERE candidate = ANY($1::uuid[])
+ORDER BY candidate
+FOR UPDATE
+
+-- name: lock_showings_due
+SELECT candidate::text, consent_version, confirmed_at IS NOT NULL AS confirmed, match_granted, paused_until, ends_at,
+    profile, profile_version, published, look_again_at
+FROM candidates
+WHERE look_again_at <= $1
+ORDER BY look_again_at
+LIMIT $2
+FOR UPDATE SKIP LOCKED
+
+-- name: save_showings
+UPDATE candidates SET
+    consent_version = after.consent_version,
+    confirmed_at = CASE WHEN after.confirmed THEN coalesce(confirmed_at, $1) END,
+    match_granted = after.match_granted,
+    paused_until = after.paused_until,
+    ends_at = after.ends_at,
+    look_again_at = after.look_again_at,
+    profile_version = after.profile_version,
+    published = after.published::jsonb
+FROM unnest(
+    $2::uuid[], $3::integer[], $4::boolean[], $5::boolean[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[],
+    $9::integer[], $10::text[]
+) AS after (
+    candidate, consent_version, confirmed, match_granted, paused_until, ends_at, look_again_at, profile_version, published
+)
+WHERE candidates.candidate = after.candidate
+
+-- name: take_to_invite
+WITH taken AS (
+    DELETE FROM to_invite WHERE candidate IN (
+        SELECT candidate FROM to_invite ORDER BY asked_at, candidate LIMIT $1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING candidate, by_join, asked_at
+)
+SELECT candidate::text, taken.by_join, candidates.stub_until AS until
+FROM taken JOIN candidates USING (candidate)
+WHERE candidates.confirmed_at IS NULL
+ORDER BY taken.asked_at, candidate
+
+-- name: past_invitations
+SELECT slow_hash, count, said_no FROM invitations WHERE slow_hash = ANY($1::bytea[]) ORDER BY slow_hash FOR UPDATE
+
+-- name: note_invitations
+INSERT INTO invitations (slow_hash, count, last_at)
+SELECT slow_hash, 1, $1 FROM unnest($2::bytea[]) AS slow_hash ORDER BY slow_hash
+ON CONFLICT (slow_hash) DO UPDATE SET count = invitations.count + 1, last_at = excluded.last_at
+
+-- name: purge_stubs
+DELETE FROM candidates WHERE candidate IN (
+    SELECT candidate FROM candidates
+    WHERE confirmed_at IS NULL AND stub_until < $1
+    ORDER BY stub_until LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+RETURNING candidate::text
+
+-- name: forget_intake_keys
+DELETE FROM intake_keys WHERE day < $1
+
+-- name: forget_intake
+DELETE FROM intake WHERE received_at < $1
+
+-- name: forget_page_requests
+DELETE FROM page_requests WHERE asked_at < $1
+
+-- name: make_intake_key
+INSERT INTO intake_keys (day, sealed_key) VALUES ($1, $2) ON CONFLICT DO NOTHING
+
+-- name: read_intake_keys
+SELECT day, sealed_key FROM intake_keys WHERE day = ANY($1::date[])
+
+-- name: note_intake
+INSERT INTO intake (vendor, event_digest, received_at)
+SELECT vendor, event_digest, $1
+FROM unnest($2::text[], $3::bytea[]) AS report (vendor, event_digest)
+ORDER BY vendor, event_digest
+ON CONFLICT DO NOTHING
+RETURNING event_digest
+
+-- name: add_source
+INSERT INTO sources (format, source, vendor, employer, sealed_secret) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING
+RETURNING source
+
+-- name: read_source
+SELECT format, source, vendor, employer, sealed_secret FROM sources WHERE format = $1 AND source = $2
+
+-- name: lock_address
+SELECT pg_advisory_xact_lock(hashtextextended(encode($1::bytea, 'hex'), 0))
+
+-- name: count_page_requests
+SELECT count(*) FROM page_requests WHERE blind_index = $1 AND page = $2 AND asked_at > $3
+
+-- name: note_page_request
+INSERT INTO page_requests (blind_index, page, asked_at) VALUES ($1, $2, $3)
+
+-- name: confirmed_by_address
+SELECT candidate::text FROM candidates WHERE blind_index = $1 AND confirmed_at IS NOT NULL

@@ -1,0 +1,1 @@
+"""Requests in: webhooks, events, sources and the two pages."""

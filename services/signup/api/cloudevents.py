@@ -1,0 +1,136 @@
+"""What `POST /v1/events` takes: CloudEvents 1.0 with our four types, checked field by field."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+
+from services.signup.decisions.coarsening import LONGEST_SKILL, is_skill
+from services.signup.model import Change, Person, RawProfile, Told
+from services.signup.vault.addresses import parse_mail
+from services.signup.vault.phones import parse_phone
+from shared.contracts.signup import EmploymentType
+from shared.web.types import Line, RequestModel
+
+RECORD = r"^[A-Za-z0-9._:-]{1,128}$"
+_ZONES = frozenset(available_timezones())
+EventType = Literal["candidate.signed_up", "candidate.changed", "candidate.hired", "candidate.deleted"]
+_CHANGES: Mapping[str, Change] = {
+    "candidate.signed_up": "signed_up",
+    "candidate.changed": "changed",
+    "candidate.hired": "hired",
+    "candidate.deleted": "deleted",
+}
+
+
+def _zone(value: str) -> str:
+    if value not in _ZONES:
+        raise ValueError("must be an IANA time zone such as America/Denver")
+    return value
+
+
+def _skill(value: str) -> str:
+    if not is_skill(value):
+        raise ValueError(f"must be at most {LONGEST_SKILL} characters, without a mail address or a phone number")
+    return value
+
+
+def _no_address(value: str) -> str:
+    if "@" in value:
+        raise ValueError("must not hold a mail address: it travels in clear")
+    return value
+
+
+Mail = Annotated[Line, Field(max_length=320), AfterValidator(parse_mail)]
+Phone = Annotated[Line, Field(max_length=40), AfterValidator(parse_phone)]
+Zone = Annotated[str, StringConstraints(strict=True, max_length=64), AfterValidator(_zone)]
+State = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{2}$")]
+PostalCode = Annotated[str, StringConstraints(strict=True, pattern=r"^\d{5}(-\d{4})?$")]
+Whole = Annotated[int, Field(strict=True, ge=0)]
+
+
+class PersonIn(RequestModel):
+    """Who the person is; the first mail address is the one that is used."""
+
+    given_name: Line | None = None
+    family_name: Line | None = None
+    emails: tuple[Mail, ...] = Field(min_length=1, max_length=10)
+    phones: tuple[Phone, ...] = Field(default=(), max_length=10)
+
+
+class ProfileIn(RequestModel):
+    """What the person does, and looks for."""
+
+    titles: tuple[Annotated[Line, AfterValidator(_no_address)], ...] = Field(default=(), max_length=20)
+    occupations: tuple[Annotated[str, StringConstraints(strict=True, pattern=r"^\d\d-\d{4}$")], ...] = Field(
+        default=(), max_length=20
+    )
+    """SOC 2018 codes; without any, the titles are looked up."""
+    skills: tuple[Annotated[Line, AfterValidator(_skill)], ...] = Field(default=(), max_length=200)
+    years: Annotated[Whole, Field(le=80)] | None = None
+    postal_code: PostalCode | None = None
+    state: State | None = None
+    remote: Annotated[bool, Field(strict=True)] = False
+    employment_types: tuple[EmploymentType, ...] = Field(default=(), max_length=5)
+    pay_floor: Annotated[Whole, Field(le=10_000_000)] | None = None
+    available_from: date | None = None
+    time_zone: Zone | None = None
+
+
+class DataIn(RequestModel):
+    """What an event is about; `hired` and `deleted` need neither person nor profile, and neither is kept then."""
+
+    employer: Line
+    record: Annotated[str, StringConstraints(strict=True, pattern=RECORD)]
+    person: PersonIn | None = None
+    profile: ProfileIn | None = None
+
+
+class CloudEventIn(RequestModel):
+    """A CloudEvent; `source` is the vendor's own tenant id."""
+
+    specversion: Literal["1.0"]
+    id: Line
+    source: Line
+    type: EventType
+    time: AwareDatetime | None = None
+    subject: Line | None = None
+    datacontenttype: Literal["application/json"] | None = None
+    dataschema: Line | None = None
+    data: DataIn
+
+    @model_validator(mode="after")
+    def _names_a_person(self) -> "CloudEventIn":
+        if self.type == "candidate.signed_up" and self.data.person is None:
+            raise ValueError("data.person, with at least one mail address, is required for candidate.signed_up")
+        return self
+
+    @property
+    def change(self) -> Change:
+        """Our word for the type."""
+        return _CHANGES[self.type]
+
+
+def told(event: CloudEventIn) -> Told:
+    """What is sealed: only what the change has a use for."""
+    person, profile = event.data.person, event.data.profile
+    if event.change in ("hired", "deleted"):
+        return Told()
+    raw = RawProfile.model_validate(profile.model_dump()) if profile else None
+    if person is None or event.change == "changed":
+        return Told(profile=raw)
+    named = Person(
+        mail=person.emails[0],
+        given_name=person.given_name,
+        family_name=person.family_name,
+        phones=tuple(dict.fromkeys(person.phones)),
+    )
+    return Told(person=named, profile=raw)
+
+
+def binary_attributes(headers: Mapping[str, str]) -> dict[str, str]:
+    """The attributes of an event in HTTP's binary mode (`ce-*` headers)."""
+    return {name[3:]: value for name, value in headers.items() if re.fullmatch(r"ce-[a-z0-9]{1,20}", name)}

@@ -1,0 +1,132 @@
+"""`POST /v1/events`: CloudEvents from a vendor, one or a batch, in structured or binary mode."""
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ValidationError
+
+from services.signup.api.answers import or_unavailable
+from services.signup.api.cloudevents import CloudEventIn, binary_attributes, told
+from services.signup.model import Report
+from services.signup.ports import Intake
+from shared.clock import Clock
+from shared.web import bodies, problems
+from shared.web.problems import Problem, kind
+from shared.web.tenants import Tenant, Tenants
+
+ONE = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+MOST = 1000
+
+
+class Rejected(BaseModel):
+    """An event that was not taken, and why; `id` is null when it has none that can be read."""
+
+    id: str | None
+    detail: str
+
+
+class EventsAnswer(BaseModel):
+    """What became of a request's events."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejected]
+
+
+def router(intake: Intake, tenants: Tenants, clock: Clock) -> APIRouter:
+    """The route for vendors' own events."""
+    routes = APIRouter(tags=["vendors"])
+    vendor_key = tenants.require("vendor")
+
+    @routes.post(
+        "/v1/events",
+        status_code=202,
+        summary="Take CloudEvents of a vendor, one or a batch",
+        response_model=EventsAnswer,
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    ONE: {"schema": CloudEventIn.model_json_schema(ref_template="#/components/schemas/{model}")},
+                    BATCH: {"schema": {"type": "array", "maxItems": MOST, "items": {"type": "object"}}},
+                },
+            }
+        },
+    )
+    async def take_events(request: Request, vendor: Annotated[Tenant, Depends(vendor_key)]) -> EventsAnswer:
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        raw = await request.body()
+        if content_type == BATCH:
+            return await _take_batch(_batch(raw), vendor, intake, tenants, clock)
+        report = _checked(_single(content_type, raw, request), vendor, tenants, clock)
+        async with or_unavailable():
+            taken = await intake.take([report])
+        return EventsAnswer(accepted=taken.accepted, duplicates=taken.duplicates, rejected=[])
+
+    return routes
+
+
+def _single(content_type: str, raw: bytes, request: Request) -> object:
+    if content_type == ONE:
+        return bodies.parse_json(raw)
+    if content_type == "application/json" and "ce-specversion" in request.headers:
+        return {**binary_attributes(request.headers), "data": bodies.parse_json(raw)}
+    raise problems.unsupported(ONE, BATCH)
+
+
+def _batch(raw: bytes) -> list[Any]:
+    events = bodies.parse_json(raw)
+    if not isinstance(events, list) or len(events) > MOST:
+        detail = f"Expected an array of at most {MOST} events. Send them in several requests."
+        raise Problem(422, "Invalid request", detail, type=kind("invalid"))
+    return events
+
+
+async def _take_batch(
+    events: list[Any], vendor: Tenant, intake: Intake, tenants: Tenants, clock: Clock
+) -> EventsAnswer:
+    reports, rejected = [], []
+    for given in events:
+        try:
+            reports.append(_checked(given, vendor, tenants, clock))
+        except Problem as problem:
+            rejected.append(Rejected(id=_id_of(given), detail=_in_words(problem)))
+    async with or_unavailable():
+        taken = await intake.take(reports)
+    return EventsAnswer(accepted=taken.accepted, duplicates=taken.duplicates, rejected=rejected)
+
+
+def _checked(given: object, vendor: Tenant, tenants: Tenants, clock: Clock) -> Report:
+    try:
+        event = CloudEventIn.model_validate(given)
+    except ValidationError as error:
+        raise problems.invalid_model(error) from None
+    if event.source != vendor.id:
+        detail = "`source` must be the tenant id that the key is of: a vendor speaks for itself only."
+        raise Problem(403, "Forbidden", detail, type=kind("wrong-source"))
+    employer = tenants.get(event.data.employer)
+    if employer is None or employer.kind != "employer" or employer.vendor != vendor.id:
+        detail = "`data.employer` must be the id of an employer whose present vendor is the one that the key is of."
+        raise Problem(403, "Forbidden", detail, type=kind("wrong-employer"))
+    return Report(
+        digest=hashlib.sha256(f"events\n{event.id}".encode()).digest(),
+        vendor=vendor.id,
+        record=event.data.record,
+        employer=employer.id,
+        change=event.change,
+        at=clock.now(),
+        told=told(event),
+    )
+
+
+def _id_of(given: object) -> str | None:
+    found = given.get("id") if isinstance(given, dict) else None
+    return found[:200] if isinstance(found, str) else None
+
+
+def _in_words(problem: Problem) -> str:
+    if not problem.errors:
+        return problem.detail
+    return "; ".join(f"{error['pointer']} {error['detail']}" for error in problem.errors[:5])

@@ -1,0 +1,94 @@
+"""Puts signup together."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.signup import handlers, jobs
+from services.signup.adapters.formats import FORMATS
+from services.signup.adapters.intake import PostgresIntake
+from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.page_requests import PostgresPageRequests
+from services.signup.adapters.postgres import PostgresStore
+from services.signup.adapters.sources import PostgresSources
+from services.signup.adapters.titles import occupation_of, titles
+from services.signup.api import events, hooks, join, sign_in, sources
+from services.signup.settings import Settings
+from services.signup.vault.secrets import VaultSecrets
+from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.signup import CandidateReportedV1
+from shared.contracts.topics import ATS_EVENTS, CONSENT_STATE
+from shared.messaging.consumer import Subscription
+from shared.messaging.envelope import Received, only
+from shared.messaging.unit import Unit
+from shared.service import Service
+
+_AT_ONCE = timedelta(milliseconds=200)
+_OFTEN = timedelta(seconds=2)
+_SELDOM = timedelta(seconds=30)
+
+
+def build(settings: Settings) -> tuple[Service, FastAPI]:
+    """The service and its HTTP face, ready to be served."""
+    service = Service(
+        "signup", settings, database=settings.signup_database, migrations=Path(__file__).parent / "migrations"
+    )
+    secrets = VaultSecrets(settings.vault_key, settings.blind_index_key)
+    keys = IntakeKeys(settings.vault_key)
+    _add_consumers(service, secrets, keys)
+    _add_jobs(service, secrets, keys)
+    app = service.http("Fairpool signup")
+    _add_routes(app, service, settings, keys)
+    return service, app
+
+
+def _add_consumers(service: Service, secrets: VaultSecrets, keys: IntakeKeys) -> None:
+    async def on_reports(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        reports = only(CandidateReportedV1, received)
+        await handlers.on_candidate_reported(PostgresStore(unit, keys), reports, secrets, occupation_of)
+
+    async def on_consent(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        await handlers.on_consent_changed(PostgresStore(unit, keys), only(ConsentChangedV1, received))
+
+    service.subscribe(Subscription(group="signup.ats-events", topics=(ATS_EVENTS,), handle=on_reports))
+    service.subscribe(
+        Subscription(group="signup.consent-state", topics=(CONSENT_STATE,), handle=on_consent, deduplicate=False)
+    )
+
+
+def _add_jobs(service: Service, secrets: VaultSecrets, keys: IntakeKeys) -> None:
+    @asynccontextmanager
+    async def work() -> AsyncIterator[PostgresStore]:
+        async with service.work() as unit:
+            yield PostgresStore(unit, keys)
+
+    async def invite_all() -> None:
+        while await jobs.invite(work, secrets):
+            pass
+
+    service.every(_AT_ONCE, "invite", invite_all)
+    service.every(_OFTEN, "look_again", lambda: jobs.look_again(work))
+    service.every(_SELDOM, "purge", lambda: jobs.purge(work))
+    service.every(_SELDOM, "forget", lambda: jobs.forget(work))
+
+
+def _add_routes(app: FastAPI, service: Service, settings: Settings, keys: IntakeKeys) -> None:
+    intake = PostgresIntake(
+        lambda: service.pool,
+        service.work,
+        lambda ids, *, within: service.relay.has_published(ids, within=within),
+        keys,
+        publish_within=settings.publish_within,
+    )
+    kept_sources = PostgresSources(lambda: service.pool, settings.vault_key, kept=settings.sources_kept)
+    page_requests = PostgresPageRequests(service.work)
+    clock, key = service.clock, settings.blind_index_key
+    app.include_router(hooks.router(FORMATS, kept_sources, intake, service.tenants, clock))
+    app.include_router(events.router(intake, service.tenants, clock))
+    app.include_router(sources.router(FORMATS.keys(), kept_sources, service.tenants, base_url=settings.signup_url))
+    app.include_router(join.router(intake, page_requests, clock, blind_index_key=key, titles=titles()))
+    app.include_router(sign_in.router(page_requests, blind_index_key=key))

@@ -1,0 +1,111 @@
+"""Puts the courier together."""
+
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.signup.courier.adapters.letters import JinjaLetters
+from services.signup.courier.adapters.postgres import PostgresCourier, read_positions
+from services.signup.courier.adapters.smtp import SmtpRelay
+from services.signup.courier.handlers import on_consent_changed, on_notice_requested, on_outreach_decided
+from services.signup.courier.model import ConsentCheck
+from services.signup.courier.sending import Sender
+from services.signup.courier.settings import CourierSettings
+from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.outreach_gateway import OutreachDecidedV1
+from shared.contracts.signup import NoticeRequestedV1
+from shared.contracts.topics import CONSENT_STATE, NOTICES, OUTREACH_DECISIONS
+from shared.ids import new_id
+from shared.messaging.consumer import Subscription
+from shared.messaging.envelope import Received, only
+from shared.messaging.follower import Positions, must_catch_up
+from shared.messaging.unit import Unit
+from shared.security.links import LinkSigner
+from shared.service import Service
+
+_MIGRATIONS = Path(__file__).parent.parent / "migrations"  # one series for the database that signup and courier share
+_CATCH_UP_WITHIN = timedelta(milliseconds=400)
+_READY_WITHIN = timedelta(milliseconds=1500)
+_FORGET_AFTER = timedelta(days=110)  # longer than decisions are kept (100 days): none comes back without its row
+_SPARE = timedelta(seconds=2)  # of the stop's time, for what stops after the sender
+
+
+def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
+    """The courier's process, ready to serve."""
+    service = Service("courier", settings, database=settings.signup_database, migrations=_MIGRATIONS)
+    relay = SmtpRelay(settings.smtp, connections=settings.courier_connections, within=settings.smtp_within)
+    letters = JinjaLetters(
+        LinkSigner(settings.link_signing_key),
+        consent_url=settings.consent_url,
+        signup_url=settings.signup_url,
+        domain=settings.mail_domain,
+    )
+
+    def store(unit: Unit) -> PostgresCourier:
+        return PostgresCourier(unit, settings.vault_key)
+
+    @asynccontextmanager
+    async def open_store() -> AsyncIterator[PostgresCourier]:
+        async with service.work() as unit:
+            yield store(unit)
+
+    async def keep_consents(received: Sequence[Received[Event]], positions: Positions) -> None:
+        async with open_store() as kept:
+            await on_consent_changed(kept, only(ConsentChangedV1, received), positions)
+
+    async def stored() -> Positions:
+        return await read_positions(service.pool)
+
+    consents = service.follow(CONSENT_STATE, keep_consents, stored=stored)
+
+    async def check_consents() -> ConsentCheck:
+        at = time.monotonic()  # before the question, so that the answer is never taken for newer than it is
+        await must_catch_up(consents, within=_CATCH_UP_WITHIN)
+        return ConsentCheck(at)
+
+    def employer_name(employer: str) -> str | None:
+        known = service.tenants.get(employer)
+        return known.name if known is not None else None
+
+    sender = Sender(
+        courier=f"{socket.gethostname()}.{new_id('courier')}",
+        open_store=open_store,
+        check_consents=check_consents,
+        letters=letters,
+        relay=relay,
+        employer_name=employer_name,
+        clock=service.clock,
+        batch=settings.courier_batch,
+        lease=settings.courier_lease,
+        stop_within=max(settings.stop_within - _SPARE, settings.stop_within / 2),
+    )
+
+    async def decided(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        await on_outreach_decided(store(unit), only(OutreachDecidedV1, received), at=unit.at)
+
+    async def requested(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        await on_notice_requested(store(unit), only(NoticeRequestedV1, received), at=unit.at)
+
+    async def forget() -> None:
+        async with open_store() as kept:
+            await kept.forget(older_than=_FORGET_AFTER)
+
+    # Versions and ids guard every effect, so the inbox has nothing to add.
+    for group, topic, handle in (
+        ("courier.outreach-decisions", OUTREACH_DECISIONS, decided),
+        ("courier.notices", NOTICES, requested),
+    ):
+        service.subscribe(Subscription(group, (topic,), handle, deduplicate=False))
+    service.open(lambda: relay)
+    service.every(settings.courier_lease / 5, "watch", sender.watch)
+    service.every(timedelta(hours=1), "forget", forget)
+    service.job("sender", sender.run)
+    service.check("smtp", relay.answers)
+    service.check("consent_copy", lambda: must_catch_up(consents, within=_READY_WITHIN))
+    return service, service.http("Fairpool courier")

@@ -1,0 +1,61 @@
+"""What tests share: one set of real servers for the session, and of them a database and topics of one's own."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import structlog
+
+from shared.postgres.migrate import PLUMBING, migrate
+from shared.postgres.pool import Pool, open_pool
+from tests.stack import Servers
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Kafka's protocol, PostgreSQL and Redis, started when the first test asks for them."""
+    with Servers() as started:
+        yield started
+
+
+def unique(word: str) -> str:
+    """A name that no other test uses, good for databases and topics."""
+    return f"{word}_{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+async def database(servers: Servers) -> str:
+    """The DSN of an empty database that is this test's own."""
+    return await servers.create_database(unique("test"))
+
+
+@pytest.fixture(scope="module")
+async def module_database(servers: Servers) -> str:
+    """The DSN of an empty database that the tests of one file share."""
+    return await servers.create_database(unique("module"))
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    """A pool to this test's own database, which has inbox and outbox."""
+    opened = await open_pool(database, name="test")
+    await migrate(opened, PLUMBING)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def kafka(servers: Servers) -> list[str]:
+    """The brokers' addresses."""
+    return [servers.kafka]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:
+    """Logs as short lines; structlog's default draws every local variable of a traceback."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )

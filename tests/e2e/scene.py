@@ -1,0 +1,292 @@
+"""What end-to-end tests do again and again on the one stack: bring people and employers of their own, and wait."""
+
+import base64
+import json
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from deploy import tenants
+from deploy.checks.collect import CaughtMail
+from deploy.checks.privacy import Canary
+from deploy.demo.client import Client
+from deploy.demo.watching import MailWatch, TopicWatch
+from deploy.demo.world import next_tuesday
+from deploy.local import clockfile
+from deploy.local.devfile import DevFile
+from shared.contracts.base import Event, rfc3339
+from shared.messaging.envelope import encode
+from shared.messaging.producer import Producer
+from shared.security.tenant_keys import new_key
+from tests.stack import Stack
+from tests.waiting import until
+
+_LINK = re.compile(r"https?://[^\s<>\"]+/(?:confirm/|me\?token=)[^\s<>\"]+")
+_UNSUBSCRIBE = re.compile(rb"^List-Unsubscribe:\s*<([^>]+)>", re.MULTILINE | re.IGNORECASE)
+ALL_ON = {"purposes": ["match", "contact"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Employer:
+    """A tenant of one test's own."""
+
+    id: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """An invented person of one test's own; `skill` is theirs alone, so that a pool can ask for just them."""
+
+    given_name: str
+    family_name: str
+    mail: str
+    phone: str
+    street: str
+    skill: str
+    record: str
+
+
+@dataclass(slots=True)
+class Scene:
+    """One stack, one client, and everything personal that was sent in."""
+
+    stack: Stack
+    client: Client
+    mails: MailWatch
+    topics: TopicWatch
+    canaries: list[Canary] = field(default_factory=list)
+
+    @property
+    def dev(self) -> DevFile:
+        """Addresses and keys."""
+        return self.client.dev
+
+    @property
+    def now(self) -> datetime:
+        """The stack's time."""
+        return clockfile.now(self.stack.home.clock_file)
+
+    def move_clock(self, to: datetime) -> None:
+        """Forward only: other tests' people live on the same stack."""
+        if to > self.now:
+            clockfile.set_to(self.stack.home.clock_file, to)
+
+    def at_working_hours(self) -> None:
+        """Make sure that the next hours are open in all of the 50 states."""
+        now = self.now
+        if not (now.replace(hour=18, minute=10) < now < now.replace(hour=22, minute=0)):
+            self.move_clock(next_tuesday(now))
+
+    # people
+
+    def invent(self) -> Newcomer:
+        """Somebody whom nobody has reported yet."""
+        mark = "".join(secrets.choice("bcdfghklmnprstvw") + secrets.choice("aeiou") for _ in range(4))
+        given, family = f"Anneliese{mark}", f"Quillfeather{mark}"
+        digits = f"{secrets.randbelow(10_000_000):07}"
+        person = Newcomer(
+            given_name=given,
+            family_name=family,
+            mail=f"{given}.{family}@example.org".lower(),
+            phone=f"+1303{digits}",
+            street=f"{digits[:4]} {family} Lane",
+            skill=f"skill {mark}",
+            record=f"rec-{mark}{digits}",
+        )
+        self.canaries += [
+            Canary("name", given),
+            Canary("name", family),
+            Canary("mail", person.mail),
+            Canary("phone", person.phone),
+            Canary("street", person.street),
+        ]
+        return person
+
+    def event(self, person: Newcomer, *, vendor: int = 0, **profile: Any) -> dict[str, Any]:
+        """What a vendor's API tells of a person."""
+        tenant = self.dev.vendors[vendor].id
+        employer = next(employer.id for employer in self.dev.employers if employer.vendor == tenant)
+        named = {"given_name": person.given_name, "family_name": person.family_name}
+        return {
+            "specversion": "1.0",
+            "id": f"{person.record}-{secrets.token_hex(4)}",
+            "source": tenant,
+            "type": "candidate.signed_up",
+            "time": rfc3339(self.now),
+            "subject": f"{tenant}:candidate:{person.record}",
+            "data": {
+                "employer": employer,
+                "record": person.record,
+                "person": {**named, "emails": [person.mail], "phones": [person.phone]},
+                "profile": {"occupations": ["29-1141"], "skills": [person.skill], "state": "CO", **profile},
+            },
+        }
+
+    async def report(self, person: Newcomer, *, vendor: int = 0, **profile: Any) -> None:
+        """A vendor tells of a person by its API."""
+        await self.client.post_events(self.dev.vendors[vendor].key, [self.event(person, vendor=vendor, **profile)])
+
+    async def link(self, person: Newcomer) -> str:
+        """The link in the person's first mail."""
+        return await self.link_in(await self.first_mail(person))
+
+    async def link_in(self, mail: CaughtMail) -> str:
+        """The link to the person's page in a mail of the network."""
+        found = _LINK.search((await self.client.mail(mail.id))["Text"])
+        assert found, "the mail has no link to a page"
+        return found.group()
+
+    async def first_mail(self, person: Newcomer) -> CaughtMail:
+        """The first mail that the person got."""
+        return (await until(lambda: self.mails.to(person.mail), what="a mail to the person"))[0]
+
+    async def join(self, *, choices: dict[str, Any] | None = None, **profile: Any) -> Newcomer:
+        """Somebody new who was reported, got their link and made their choices."""
+        person = self.invent()
+        await self.report(person, **profile)
+        await self.client.choose(await self.link(person), choices or ALL_ON)
+        return person
+
+    async def candidate(self, person: Newcomer) -> str:
+        """The candidate's id, as their link carries it."""
+        token = re.split(r"/confirm/|token=", await self.link(person))[1]
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return str(claims["sub"])
+
+    # employers
+
+    async def new_employer(self) -> Employer:
+        """An employer that no other test uses, once every service knows its key."""
+        name = f"emp_{secrets.token_hex(5)}"
+        employer = Employer(name, new_key(name))
+        tenant = tenants.Tenant(name, "employer", "Test Works", vendor=self.dev.vendors[0].id, domain="works.example")
+        await tenants.publish(self.dev.kafka.split(","), [tenant], {name: employer.key}, idempotence=False)
+        for url in (self.dev.services.pool_matching + "/v1/pools", self.dev.services.outreach_gateway + "/v1/outreach"):
+            await until(lambda url=url: self._is_known(url, employer), what="the employer's key works")
+        return employer
+
+    async def _is_known(self, url: str, employer: Employer) -> bool:
+        answer = await self.client.http.get(url, headers={"Authorization": f"Bearer {employer.key}"})
+        return answer.status_code == 200
+
+    async def pool(self, employer: Employer, **criteria: Any) -> str:
+        """A new pool of the employer."""
+        return await self.client.make_pool(employer.key, {"name": "Test pool", **criteria})
+
+    async def pool_of(self, employer: Employer, person: Newcomer) -> str:
+        """A pool that holds just this person, as soon as it does."""
+        pool = await self.pool(employer, skills_all=[person.skill])
+        await until(lambda: self.members(employer, pool), what="the person is a member")
+        return pool
+
+    async def members(self, employer: Employer, pool: str) -> list[str]:
+        """Member refs."""
+        return [item["member_ref"] for item in await self.client.members(employer.key, pool)]
+
+    async def is_gone(self, employer: Employer, person: Newcomer) -> bool:
+        """Whether the employer was told that the person left every pool of theirs."""
+        told = [item["type"] for item in await self.client.updates(employer.key)]
+        return told.count("member.left") == told.count("member.joined")
+
+    async def member_ref(self, employer: Employer, person: Newcomer) -> str:
+        """The person's pseudonym for the employer."""
+        found = await self.members(employer, await self.pool_of(employer, person))
+        assert len(found) == 1
+        return found[0]
+
+    def message(self, member_ref: str, *, expires_in: timedelta = timedelta(days=13)) -> dict[str, Any]:
+        """Outreach with words that are nowhere else."""
+        mark = secrets.token_hex(8)
+        self.canaries += [Canary("words", f"night shift {mark}"), Canary("words", f"we would like to talk {mark}")]
+        expires_at = self.now + expires_in
+        return {
+            "member_ref": member_ref,
+            "subject": f"A night shift {mark}",
+            "body": f"Hello,\n\nwe would like to talk {mark}.\n",
+            "expires_at": rfc3339(expires_at),
+            "job": {
+                "title": "Registered nurse",
+                "occupation": "29-1141",
+                "organization": "Test Works",
+                "location": "Denver, CO",
+                "remote": False,
+                "pay": {"min": 82000, "max": 96000, "currency": "USD", "per": "year"},
+                "url": "https://jobs.example.org/42",
+                "valid_through": f"{expires_at + timedelta(days=30):%Y-%m-%d}",
+            },
+        }
+
+    async def write(self, employer: Employer, member_ref: str, *, expires_in: timedelta = timedelta(days=13)) -> str:
+        """Submit outreach; its id."""
+        return await self.client.send(
+            employer.key, secrets.token_hex(12), self.message(member_ref, expires_in=expires_in)
+        )
+
+    async def write_to(self, person: Newcomer) -> tuple[Employer, str]:
+        """A new employer finds the person and writes; the employer and the outreach id."""
+        employer = await self.new_employer()
+        return employer, await self.write(employer, await self.member_ref(employer, person))
+
+    async def state(self, outreach: str) -> str:
+        """As the operator sees it."""
+        return str((await self.receipt(outreach))["state"])
+
+    async def receipt(self, outreach: str, key: str | None = None) -> dict[str, Any]:
+        """As the operator sees it, or the owner of another key."""
+        return await self.client.outreach(key or self.dev.operator.key, outreach)
+
+    async def until_state(
+        self, outreach: str, *states: str, within: timedelta = timedelta(seconds=30)
+    ) -> dict[str, Any]:
+        """Wait for one of these states; the operator's view of it."""
+
+        async def reached() -> dict[str, Any] | None:
+            receipt = await self.receipt(outreach)
+            return receipt if receipt["state"] in states else None
+
+        found = await until(reached, within=within, what=f"{outreach} is {' or '.join(states)}")
+        assert found is not None
+        return found
+
+    async def mails_with(self, outreach: str, person: Newcomer) -> list[CaughtMail]:
+        """The person's mails whose header names the outreach."""
+        found = []
+        for mail in self.mails.to(person.mail):
+            raw = await self.client.raw_mail(mail.id)
+            if f"X-Fairpool-Outreach: {outreach}".encode() in raw:
+                found.append(mail)
+        return found
+
+    async def unsubscribe_link(self, mail: CaughtMail) -> str:
+        """What the mail's List-Unsubscribe header says."""
+        found = _UNSUBSCRIBE.search(await self.client.raw_mail(mail.id))
+        assert found, "an employer's mail has a List-Unsubscribe header"
+        return found.group(1).decode()
+
+    # topics and tables
+
+    async def publish(self, *events: Event) -> None:
+        """Put events on their topics, one after the other, as nobody else would."""
+        producer = Producer(self.dev.kafka.split(","), idempotence=False, client_id="test-by-hand")
+        await producer.start()
+        try:
+            for event in events:
+                await producer.send([encode(event, source="test", at=datetime.now(UTC))])
+        finally:
+            await producer.stop()
+
+    async def rows(self, database: str, query: str, *values: Any) -> Sequence[asyncpg.Record]:
+        """Ask a service's database as the administrator."""
+        connection = await asyncpg.connect(self.dev.postgres.rpartition("/")[0] + f"/{database}")
+        try:
+            found: Sequence[asyncpg.Record] = await connection.fetch(query, *values)
+            return found
+        finally:
+            await connection.close()

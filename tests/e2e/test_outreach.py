@@ -1,0 +1,193 @@
+"""Points 5 and 6 of the story: outreach is admitted, delayed or dropped, arrives, and stops when the person says so."""
+
+import asyncio
+import secrets
+from datetime import timedelta
+
+from tests.e2e.scene import ALL_ON, Scene
+from tests.waiting import until
+
+HOUR = timedelta(hours=1)
+
+
+async def test_admitted_outreach_arrives_once_with_one_click_unsubscribe(scene: Scene) -> None:
+    person = await scene.join()
+    employer, outreach = await scene.write_to(person)
+    receipt = await scene.until_state(outreach, "delivered")
+    assert receipt["decision"]["outcome"] == "admit"
+    assert receipt["decision"]["policy"]
+    [mail] = await until(lambda: scene.mails_with(outreach, person), what="the mail")
+    raw = (await scene.client.raw_mail(mail.id)).decode()
+    assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in raw
+    assert "through Fairpool" in raw
+    seen_by_sender = await scene.receipt(outreach, employer.key)
+    assert seen_by_sender["state"] == "delivered"
+    assert person.mail not in str(seen_by_sender)
+
+
+async def test_a_repeated_request_is_the_same_outreach_and_one_mail(scene: Scene) -> None:
+    person = await scene.join()
+    employer = await scene.new_employer()
+    message = scene.message(await scene.member_ref(employer, person))
+    key = secrets.token_hex(12)
+    ids = await asyncio.gather(*(scene.client.send(employer.key, key, message) for _ in range(8)))
+    assert len(set(ids)) == 1
+    await scene.until_state(ids[0], "delivered")
+    assert await scene.client.send(employer.key, key, message) == ids[0]
+    assert len(await scene.mails_with(ids[0], person)) == 1
+
+
+async def test_a_second_employer_is_delayed_and_sent_when_the_slot_comes(scene: Scene) -> None:
+    person = await scene.join()
+    _, first = await scene.write_to(person)
+    await scene.until_state(first, "delivered")
+    employer, second = await scene.write_to(person)
+    receipt = await scene.until_state(second, "delayed")
+    assert receipt["decision"]["rule"] == "network_gap"
+    assert (await scene.receipt(second, employer.key))["decision"]["rule"] == "person_is_full"
+    until_ = scene.topics.decided[second].until
+    assert until_ is not None
+    assert timedelta(hours=23) < until_ - scene.now < timedelta(hours=25)
+    assert await scene.mails_with(second, person) == []
+    scene.move_clock(until_ + timedelta(seconds=1))
+    await scene.until_state(second, "delivered")
+    assert len(await scene.mails_with(second, person)) == 1
+
+
+async def test_what_has_no_slot_before_it_expires_is_dropped(scene: Scene) -> None:
+    person = await scene.join()
+    _, first = await scene.write_to(person)
+    await scene.until_state(first, "delivered")
+    employer = await scene.new_employer()
+    urgent = await scene.write(employer, await scene.member_ref(employer, person), expires_in=2 * HOUR)
+    receipt = await scene.until_state(urgent, "dropped")
+    assert receipt["decision"]["rule"] == "network_gap"
+    assert (await scene.receipt(urgent, employer.key))["decision"]["rule"] == "person_is_full"
+
+
+async def test_an_employer_has_one_open_first_contact_per_person(scene: Scene) -> None:
+    person = await scene.join()
+    employer = await scene.new_employer()
+    ref = await scene.member_ref(employer, person)
+    first = await scene.write(employer, ref)
+    await scene.until_state(first, "delivered")
+    second = await scene.write(employer, ref)
+    await scene.until_state(second, "dropped")
+    assert (await scene.receipt(second, employer.key))["decision"]["rule"] == "employer_limit"
+
+
+async def test_a_week_holds_two_and_no_more_whatever_many_send_at_once(scene: Scene) -> None:
+    person = await scene.join()
+    employers = [await scene.new_employer() for _ in range(6)]
+    refs = [await scene.member_ref(employer, person) for employer in employers]
+    sent = await asyncio.gather(
+        *(
+            scene.write(employer, ref, expires_in=timedelta(days=6))
+            for employer, ref in zip(employers, refs, strict=True)
+        )
+    )
+    for outreach in sent:
+        await scene.until_state(outreach, "delivered", "delayed", "dropped")
+    states = sorted([await scene.state(outreach) for outreach in sent])
+    assert states == ["delayed", "delivered", "dropped", "dropped", "dropped", "dropped"]
+
+
+async def test_who_allows_match_only_is_seen_and_not_written_to(scene: Scene) -> None:
+    person = await scene.join(choices={"purposes": ["match"]})
+    employer, outreach = await scene.write_to(person)
+    scene.move_clock(scene.now + timedelta(seconds=31))
+    await scene.until_state(outreach, "dropped")
+    assert (await scene.receipt(outreach, employer.key))["decision"]["rule"] == "not_granted"
+    assert await scene.mails_with(outreach, person) == []
+
+
+async def test_quiet_hours_wait_for_the_persons_own_morning(scene: Scene) -> None:
+    there = {"time_zone": "America/Denver", "quiet_hours": {"start": "09:00", "end": "17:00"}}
+    person = await scene.join(choices={**ALL_ON, **there})
+    _, outreach = await scene.write_to(person)
+    receipt = await scene.until_state(outreach, "delayed", "delivered")
+    if scene.now.hour < 23:  # 16:59 in Denver, in winter
+        assert receipt["state"] == "delayed"
+        assert receipt["decision"]["rule"] == "hours"
+
+
+async def test_a_get_of_the_unsubscribe_link_changes_nothing_and_a_post_stops_everything(scene: Scene) -> None:
+    person = await scene.join()
+    _, first = await scene.write_to(person)
+    await scene.until_state(first, "delivered")
+    employer, waiting = await scene.write_to(person)
+    await scene.until_state(waiting, "delayed")
+    [mail] = await scene.mails_with(first, person)
+    link = await scene.unsubscribe_link(mail)
+    await scene.client.ask("GET", link)
+    assert await scene.state(waiting) == "delayed"
+
+    assert await scene.client.unsubscribe(link)
+    receipt = await scene.until_state(waiting, "cancelled")
+    assert receipt["decision"]["rule"] == "contact_not_granted"
+    pool = await scene.pool(employer, skills_all=[person.skill])
+    await until(lambda: scene.is_gone(employer, person), what="the person is in no pool any more")
+    assert await scene.members(employer, pool) == []
+    before = len(scene.mails.to(person.mail))
+    scene.move_clock(scene.now + timedelta(days=1, hours=1))
+    witness = await scene.join()
+    _, other = await scene.write_to(witness)
+    await scene.until_state(other, "delivered")
+    assert len(scene.mails.to(person.mail)) == before
+
+
+async def test_a_withdrawal_between_delay_and_due_date_cancels_and_nothing_is_sent(scene: Scene) -> None:
+    person = await scene.join()
+    _, first = await scene.write_to(person)
+    await scene.until_state(first, "delivered")
+    _, waiting = await scene.write_to(person)
+    await scene.until_state(waiting, "delayed")
+    due = scene.topics.decided[waiting].until
+    assert due is not None
+    await scene.client.choose(await scene.link(person), {"purposes": ["match"]})
+    await scene.until_state(waiting, "cancelled")
+    scene.move_clock(due + timedelta(minutes=1))
+    witness = await scene.join()
+    _, other = await scene.write_to(witness)
+    await scene.until_state(other, "delivered")
+    assert await scene.state(waiting) == "cancelled"
+    assert await scene.mails_with(waiting, person) == []
+
+
+async def test_a_cancelled_reservation_gives_its_slot_back(scene: Scene) -> None:
+    person = await scene.join()
+    _, first = await scene.write_to(person)
+    await scene.until_state(first, "delivered")
+    employer, waiting = await scene.write_to(person)
+    await scene.until_state(waiting, "delayed")
+    url = f"{scene.dev.services.outreach_gateway}/v1/outreach/{waiting}"
+    await scene.client.ask("DELETE", url, key=employer.key, expect=(204,))
+    await scene.until_state(waiting, "cancelled")
+    _, third = await scene.write_to(person)
+    await scene.until_state(third, "delayed")
+    slots = [scene.topics.first[outreach].until for outreach in (waiting, third)]
+    assert None not in slots
+    assert abs((slots[0] - slots[1]).total_seconds()) < 60  # type: ignore[operator]  # none is None
+
+
+async def test_a_blocked_employer_does_not_get_through(scene: Scene) -> None:
+    employer = await scene.new_employer()
+    person = await scene.join(choices={**ALL_ON, "blocked_employers": [employer.id]})
+    pool = await scene.pool(employer, skills_all=[person.skill])
+    other = await scene.new_employer()
+    await scene.pool_of(other, person)
+    assert await scene.members(employer, pool) == []
+
+
+async def test_one_employer_can_not_read_anothers_outreach_or_use_its_member_refs(scene: Scene) -> None:
+    person = await scene.join()
+    owner, outreach = await scene.write_to(person)
+    other = await scene.new_employer()
+    gateway = scene.dev.services.outreach_gateway
+    await scene.client.ask("GET", f"{gateway}/v1/outreach/{outreach}", key=other.key, expect=(404,))
+    await scene.client.ask("DELETE", f"{gateway}/v1/outreach/{outreach}", key=other.key, expect=(404,))
+    stolen = scene.message(await scene.member_ref(owner, person))
+    headers = {"Idempotency-Key": secrets.token_hex(8)}
+    await scene.client.ask(
+        "POST", f"{gateway}/v1/outreach", key=other.key, headers=headers, body=stolen, expect=(404, 422)
+    )

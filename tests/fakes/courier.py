@@ -1,0 +1,212 @@
+"""The courier's outside by hand: a store in memory, a vault, letters and a relay that do what a test says."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from services.signup.courier.decisions import report
+from services.signup.courier.model import (
+    Again,
+    Consent,
+    ConsentCheck,
+    Handed,
+    Kind,
+    Letter,
+    Mail,
+    Over,
+    People,
+    Person,
+    State,
+    Taken,
+    Unreadable,
+    Unwritable,
+)
+from shared.contracts.signup import OutreachOutcomeReportedV1
+from shared.messaging.errors import WillHealError
+
+Name = tuple[Kind, str]
+
+
+@dataclass(slots=True)
+class Row:
+    """A mail with what the store adds to it."""
+
+    mail: Mail
+    not_before: datetime
+    courier: str | None = None
+    sending_version: int | None = None
+
+
+@dataclass(slots=True)
+class FakeCourierStore:
+    """Both stores of the courier in memory; `published` holds each outcome with its event id."""
+
+    rows: dict[Name, Row] = field(default_factory=dict)
+    kept: dict[str, Consent] = field(default_factory=dict)
+    positions: dict[int, int] = field(default_factory=dict)
+    vault: dict[str, Person | Unreadable] = field(default_factory=dict)
+    alive: set[str] = field(default_factory=set)
+    published: list[tuple[OutreachOutcomeReportedV1, str]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["FakeCourierStore"]:
+        """A transaction in name only."""
+        yield self
+
+    async def known(self, outreaches: Iterable[str]) -> Mapping[str, Mail]:
+        """The outreach mails of these ids."""
+        return {name: self.rows["outreach", name].mail for name in outreaches if ("outreach", name) in self.rows}
+
+    async def keep(self, new: Sequence[Mail], changed: Sequence[Mail], *, at: datetime) -> None:
+        """Adds and changes."""
+        for mail in new:
+            self.rows.setdefault(mail.name, Row(mail, at))
+        for mail in changed:
+            self.rows[mail.name].mail = mail
+            self.rows[mail.name].not_before = at
+
+    async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> None:
+        """The highest version of each."""
+        for item in consents:
+            if item.candidate not in self.kept or self.kept[item.candidate].version < item.version:
+                self.kept[item.candidate] = item
+        for partition, offset in positions.items():
+            self.positions[partition] = max(offset, self.positions.get(partition, 0))
+
+    async def anything_due(self, *, at: datetime) -> bool:
+        """Whether a ready mail's time has come."""
+        return bool(self._due(at))
+
+    async def claim(self, *, at: datetime, limit: int, consent_is_current: bool) -> Sequence[Mail]:
+        """Ready mails whose time has come."""
+        return [
+            row.mail
+            for row in self._due(at)
+            if consent_is_current or row.mail.kind == "notice" or _is_over(row.mail, at)
+        ][:limit]
+
+    async def consents(self, candidates: Iterable[str]) -> Mapping[str, Consent]:
+        """What is kept."""
+        return {name: self.kept[name] for name in candidates if name in self.kept}
+
+    async def people(self, candidates: Iterable[str]) -> People:
+        """Who is in the vault."""
+        return {name: self.vault[name] for name in candidates if name in self.vault}
+
+    async def mark_sending(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
+        """These are this courier's."""
+        self.alive.add(courier)
+        for mail in mails:
+            row = self.rows[mail.name]
+            row.courier, row.sending_version = courier, mail.version
+            self._state(mail.name, "sending")
+
+    async def settle(self, over: Sequence[Over], *, at: datetime) -> None:
+        """Ends without an attempt."""
+        self._end(over, at)
+
+    async def hold(self, held: Mapping[Name, datetime]) -> None:
+        """Later."""
+        for name, until in held.items():
+            self.rows[name].not_before = until
+
+    async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> int:
+        """Ends and new attempts of this courier's own rows."""
+        mine = [item for item in after if self._is_sent_by(item.mail.name, courier)]
+        for item in mine:
+            if isinstance(item, Again):
+                row = self.rows[item.mail.name]
+                row.not_before, row.courier = item.not_before, None
+                row.mail = replace(row.mail, attempts=item.attempts)
+                self._state(item.mail.name, "ready" if row.mail.admitted else "void")
+        self._end([item for item in mine if isinstance(item, Over)], at)
+        return len(mine)
+
+    async def show_life(self, courier: str, *, lease: timedelta) -> None:
+        """It lives until a test says that it died."""
+        self.alive.add(courier)
+
+    async def leave(self, courier: str) -> None:
+        """It sends nothing more."""
+        self.alive.discard(courier)
+
+    async def doubt_the_dead(self, *, at: datetime) -> Sequence[Over]:
+        """What the dead were sending."""
+        over = [
+            Over(replace(row.mail, version=row.sending_version or row.mail.version), "doubtful", "died")
+            for row in self.rows.values()
+            if row.mail.state == "sending" and row.courier not in self.alive
+        ]
+        self._end(over, at)
+        return over
+
+    async def forget(self, *, older_than: timedelta) -> None:
+        """Nothing here is old."""
+
+    def _due(self, at: datetime) -> list[Row]:
+        ready = [row for row in self.rows.values() if row.mail.state == "ready"]
+        return [row for row in ready if row.not_before <= at or _is_over(row.mail, at)]
+
+    def _is_sent_by(self, name: Name, courier: str) -> bool:
+        return self.rows[name].mail.state == "sending" and self.rows[name].courier == courier
+
+    def _end(self, over: Sequence[Over], at: datetime) -> None:
+        for item in over:
+            self.rows[item.mail.name].courier = None
+            self.rows[item.mail.name].mail = replace(self.rows[item.mail.name].mail, sealed=None)
+            self._state(item.mail.name, item.outcome)
+            if (told := report(item, at=at)) is not None:
+                self.published.append(told)
+
+    def _state(self, name: Name, state: State) -> None:
+        self.rows[name].mail = replace(self.rows[name].mail, state=state)
+
+
+def _is_over(mail: Mail, at: datetime) -> bool:
+    return mail.good_until is not None and mail.good_until < at
+
+
+@dataclass(slots=True)
+class FakeLetters:
+    """Letters that name their mail; `unwritable` are refused."""
+
+    unwritable: set[str] = field(default_factory=set)
+
+    def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
+        """A letter whose content is the mail's id."""
+        return self.notice(mail, person, at=at)
+
+    def notice(self, mail: Mail, person: Person, *, at: datetime) -> Letter | Unwritable:
+        """A letter whose content is the mail's id."""
+        if mail.id in self.unwritable:
+            return Unwritable("not to be written")
+        return Letter("bounces@fairpool.test", person.address, mail.id.encode())
+
+
+@dataclass(slots=True)
+class FakeRelay:
+    """A relay that notes what it was given; `answer` may be told what to say, or raise."""
+
+    answer: Callable[[str], Handed] = lambda _: Taken()
+    given: list[str] = field(default_factory=list)
+
+    async def hand_over(self, letter: Letter, check: ConsentCheck | None) -> Handed:
+        """Answers what the test said."""
+        name = letter.content.decode()
+        self.given.append(name)
+        return self.answer(name)
+
+
+@dataclass(slots=True)
+class FakeConsentCheck:
+    """The copy is current unless a test says that it is behind."""
+
+    behind: bool = False
+    age: float = 0.0
+
+    async def __call__(self) -> ConsentCheck:
+        """A check made at second 0."""
+        if self.behind:
+            raise WillHealError("behind")
+        return ConsentCheck(-self.age)

@@ -1,0 +1,202 @@
+"""The gateway's outside, small and obvious: windows by brute force, rows in a dict."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from services.outreach_gateway.model import (
+    Admit,
+    Answer,
+    Ask,
+    Cancel,
+    Consent,
+    Delay,
+    Drop,
+    Hold,
+    NoSlot,
+    Outreach,
+    Person,
+    Policy,
+    Rule,
+    Slot,
+    State,
+)
+from services.outreach_gateway.ports import Booked, Epoch, Reported, Settled
+from tests.fakes.clock import NOON
+
+
+@dataclass(frozen=True)
+class _Entry:
+    outreach: str
+    employer: str
+    at: datetime
+
+
+@dataclass
+class FakeWindows:
+    """Tries every moment in steps and counts every window that holds it: slow, and plainly right.
+
+    `step` is how far apart moments are tried: 1 ms for the comparison with Redis, coarser where times are round.
+    """
+
+    policy: Policy
+    at: datetime = NOON
+    step: timedelta = timedelta(minutes=10)
+    epoch: Epoch = field(default_factory=lambda: Epoch("one"))
+    log: dict[str, list[_Entry]] = field(default_factory=dict)
+
+    async def book(self, asks: Sequence[Ask], epoch: Epoch) -> Sequence[Answer]:
+        return [self._book(ask) for ask in asks]
+
+    def _book(self, ask: Ask) -> Answer:
+        entries = self.log.setdefault(ask.candidate, [])
+        own = next((entry for entry in entries if entry.outreach == ask.outreach), None)
+        others = [entry for entry in entries if entry is not own]
+        unanswered = [entry for entry in others if entry.at <= self.at - self.policy.unanswered_after]
+        halved = len(unanswered) >= self.policy.halve_after_unanswered
+        if own and own.at > self.at:
+            return Slot(own.at, self.at, self._against(ask, others, self.at, halved=halved) or Rule.HOURS)
+        if (
+            own
+            and self.at - own.at < self.policy.slot_good_for
+            and _is_open(ask, self.at)
+            and self._against(ask, others, own.at, halved=halved) is None
+        ):
+            return Slot(own.at, self.at, None)
+        self.log[ask.candidate] = others
+        moment, against = self.at, self._against(ask, others, self.at, halved=halved)
+        while moment <= ask.until:
+            if _is_open(ask, moment):
+                full = self._against(ask, others, moment, halved=halved)
+                if full is None:
+                    others.append(_Entry(ask.outreach, ask.employer, moment))
+                    return Slot(moment, self.at, None if moment == self.at else against or Rule.HOURS)
+                against = against or full
+            moment += self.step
+        return NoSlot(against or Rule.HOURS)
+
+    def _against(self, ask: Ask, others: Sequence[_Entry], moment: datetime, *, halved: bool) -> Rule | None:
+        """The first window that would hold too many at some time if one more stood at `moment`."""
+        for window in ask.windows:
+            counted = [entry.at for entry in others if window.scope == "network" or entry.employer == ask.employer]
+            cap = window.halved if halved else window.cap
+            ends = [moment, *(at for at in counted if moment <= at < moment + window.length)]
+            if any(sum(end - window.length < at <= end for at in [*counted, moment]) > cap for end in ends):
+                return window.rule
+        return None
+
+    async def release(self, outreach: Sequence[Outreach], epoch: Epoch) -> None:
+        gone = {row.id for row in outreach}
+        for candidate, entries in self.log.items():
+            self.log[candidate] = [entry for entry in entries if entry.outreach not in gone]
+
+    async def is_intact(self, epoch: Epoch) -> bool:
+        return epoch == self.epoch
+
+    async def build(self, booked: AsyncIterator[Sequence[Booked]], epoch: Epoch) -> None:
+        self.log = {}
+        async for some in booked:
+            for slot in some:
+                self.log.setdefault(slot.candidate, []).append(_Entry(slot.outreach, slot.employer, slot.slot_at))
+        self.epoch = epoch
+
+    def slots_of(self, candidate: str) -> list[datetime]:
+        return sorted(entry.at for entry in self.log.get(candidate, ()))
+
+
+def _is_open(ask: Ask, moment: datetime) -> bool:
+    milliseconds = int(moment.timestamp() * 1000)
+    return any(start <= milliseconds < end for start, end in ask.open_hours)
+
+
+@dataclass
+class FakeStore:
+    """Rows in a dict; what was published is what was settled."""
+
+    at: datetime = NOON
+    rows: dict[str, Outreach] = field(default_factory=dict)
+    due: dict[str, datetime] = field(default_factory=dict)
+    consents: dict[str, Consent] = field(default_factory=dict)
+    memberships: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    keys: dict[str, tuple[int, str]] = field(default_factory=dict)
+    settled: list[Settled] = field(default_factory=list)
+
+    def submit(self, row: Outreach) -> None:
+        self.rows[row.id] = row
+        self.due[row.id] = row.submitted_at + timedelta(seconds=30)
+
+    async def hold_epoch(self) -> Epoch:
+        return Epoch("one")
+
+    async def lock_live(self, ids: Sequence[str]) -> Sequence[Outreach]:
+        wanted = [self.rows[id] for id in sorted(set(ids)) if id in self.rows]
+        return [row for row in wanted if row.state is State.SUBMITTED]
+
+    async def take_due(self, limit: int) -> Sequence[Outreach]:
+        return [self.rows[id] for id, due in sorted(self.due.items(), key=lambda item: item[1]) if due <= self.at][
+            :limit
+        ]
+
+    async def lock_waiting_of(self, candidates: Sequence[str]) -> Sequence[Outreach]:
+        return [row for row in self.rows.values() if row.candidate in candidates and row.state is State.DELAYED]
+
+    async def people(self, candidates: Sequence[str]) -> Mapping[str, Person]:
+        return {
+            candidate: Person(self.consents.get(candidate), self.memberships.get(candidate, (0, frozenset[str]()))[1])
+            for candidate in candidates
+        }
+
+    async def settle(self, settled: Sequence[Settled]) -> None:
+        for item in settled:
+            row, decision = item.outreach, item.decision
+            if isinstance(decision, Hold):
+                self.due[row.id] = decision.until
+                continue
+            self.settled.append(item)
+            self.due.pop(row.id, None)
+            slot_at = decision.slot_at if isinstance(decision, Admit | Delay) else None
+            state = {
+                Admit: State.ADMITTED,
+                Delay: State.DELAYED,
+                Drop: State.DROPPED,
+                Cancel: State.CANCELLED,
+            }[type(decision)]
+            self.rows[row.id] = replace(row, state=state, version=row.version + 1, slot_at=slot_at)
+            if isinstance(decision, Delay):
+                self.due[row.id] = decision.slot_at
+
+    async def keep_consents(self, consents: Sequence[Consent]) -> None:
+        for consent in consents:
+            known = self.consents.get(consent.candidate)
+            if known is None or consent.version > known.version:
+                self.consents[consent.candidate] = consent
+
+    async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:
+        for candidate, found in memberships.items():
+            if found[0] > self.memberships.get(candidate, (0, frozenset[str]()))[0]:
+                self.memberships[candidate] = found
+
+    async def keep_keys(self, keys: Mapping[str, tuple[int, str]]) -> None:
+        for candidate, found in keys.items():
+            if found[0] > self.keys.get(candidate, (0, ""))[0]:
+                self.keys[candidate] = found
+
+    async def look_again(self, candidates: Sequence[str]) -> None:
+        for row in self.rows.values():
+            if row.candidate in candidates and row.state is State.SUBMITTED:
+                self.due[row.id] = min(self.due.get(row.id, self.at), self.at)
+
+    async def report(self, reports: Sequence[Reported]) -> Sequence[Outreach]:
+        withheld = []
+        for report in reports:
+            row = self.rows.get(report.outreach)
+            if row is None or row.state is not State.ADMITTED or row.version != report.decision_version:
+                continue
+            if report.outcome == "withheld":
+                withheld.append(row)
+                continue
+            state = State.SUBMITTED if report.outcome == "returned" else State(report.outcome)
+            self.rows[row.id] = replace(row, state=state, version=row.version + 1)
+            if state is State.SUBMITTED:
+                self.due[row.id] = self.at
+        return withheld

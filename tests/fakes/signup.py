@@ -1,0 +1,224 @@
+"""Signup's outside, in memory, behaving as the real one does."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Literal
+
+from services.signup.model import (
+    Claim,
+    Known,
+    PastInvitations,
+    Picture,
+    Record,
+    Report,
+    Showing,
+    Source,
+    Stub,
+    Taken,
+    ToInvite,
+)
+from services.signup.vault.sealing import SealedIdentity
+from shared.contracts.base import Event
+from shared.contracts.signup import CoarseProfile
+from tests.fakes.clock import NOON
+
+
+@dataclass(slots=True)
+class _Person:
+    stub: Stub
+    showing: Showing
+    until: datetime
+
+
+@dataclass(slots=True)
+class FakeStore:
+    """`ports.Store` without a database; what is published is listed in `published`."""
+
+    at: datetime = NOON
+    published: list[Event] = field(default_factory=list)
+    buried: list[str] = field(default_factory=list)
+    """Candidates whose key got a tombstone."""
+    keys: dict[date, bytes] = field(default_factory=dict)
+    vault: dict[str, SealedIdentity] = field(default_factory=dict)
+    claims: dict[Record, Claim] = field(default_factory=dict)
+    _people: dict[str, _Person] = field(default_factory=dict)
+    _queue: dict[str, bool] = field(default_factory=dict)
+    _invitations: dict[bytes, PastInvitations] = field(default_factory=dict)
+
+    def publish(self, event: Event, *, id: str | None = None) -> None:
+        self.published.append(event)
+
+    async def intake_keys(self, days: Iterable[date]) -> Mapping[date, bytes]:
+        return {day: self.keys[day] for day in days if day in self.keys}
+
+    async def register(self, stubs: Sequence[Stub]) -> set[str]:
+        new = set()
+        for stub in stubs:
+            if all(person.stub.blind_index != stub.blind_index for person in self._people.values()):
+                showing = Showing(stub.candidate, 0, False, False, None, None, stub.profile, 0, None)
+                self._people[stub.candidate] = _Person(stub, showing, stub.until)
+                new.add(stub.candidate)
+        return new
+
+    async def look_up(self, records: Sequence[Record], blind_indexes: Sequence[bytes]) -> Picture:
+        claims = {record: self.claims[record] for record in records if record in self.claims}
+        wanted = {claim.candidate for claim in claims.values()}
+        people = [
+            Known(candidate, person.stub.blind_index, person.showing.confirmed)
+            for candidate, person in self._people.items()
+            if candidate in wanted or person.stub.blind_index in blind_indexes
+        ]
+        return Picture(
+            claims, {known.candidate: known for known in people}, {known.blind_index: known for known in people}
+        )
+
+    async def save_identities(self, identities: Sequence[SealedIdentity]) -> None:
+        self.vault |= {row.candidate: row for row in identities}
+
+    async def save_claims(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            before = self.claims.get((claim.vendor, claim.record))
+            kept = before is not None and before.registered and before.candidate == claim.candidate
+            self.claims[claim.vendor, claim.record] = replace(claim, registered=claim.registered or kept)
+
+    async def remove_claims(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self.claims.pop(record, None)
+
+    async def correct_profiles(self, profiles: Mapping[str, tuple[CoarseProfile, str | None]]) -> None:
+        for candidate, (profile, _) in profiles.items():
+            person = self._people[candidate]
+            if not person.showing.confirmed:
+                person.showing = replace(person.showing, profile=profile)
+
+    async def erase_unclaimed(self, candidates: Sequence[str]) -> None:
+        claimed = {claim.candidate for claim in self.claims.values()}
+        for candidate in candidates:
+            person = self._people.get(candidate)
+            if person and not person.showing.confirmed and candidate not in claimed:
+                self._erase(candidate)
+
+    async def ask_to_invite(self, candidates: Mapping[str, bool]) -> None:
+        for candidate, by_join in candidates.items():
+            self._queue[candidate] = self._queue.get(candidate, False) or by_join
+
+    async def prolong(self, candidates: Sequence[str], until: datetime) -> None:
+        for candidate in candidates:
+            person = self._people[candidate]
+            person.until = max(person.until, until)
+
+    async def showings(self, candidates: Sequence[str]) -> Mapping[str, Showing]:
+        return {candidate: self._people[candidate].showing for candidate in candidates if candidate in self._people}
+
+    async def showings_due(self, *, limit: int) -> Sequence[Showing]:
+        due = [
+            person.showing
+            for person in self._people.values()
+            if person.showing.look_again_at is not None and person.showing.look_again_at <= self.at
+        ]
+        return due[:limit]
+
+    async def save_showings(self, showings: Sequence[Showing]) -> None:
+        for one in showings:
+            self._people[one.candidate].showing = one
+
+    async def take_to_invite(self, *, limit: int) -> Sequence[ToInvite]:
+        taken = list(self._queue.items())[:limit]
+        for candidate, _ in taken:
+            del self._queue[candidate]
+        return [
+            ToInvite(candidate, by_join, self._people[candidate].until)
+            for candidate, by_join in taken
+            if not self._people[candidate].showing.confirmed
+        ]
+
+    async def identities(self, candidates: Sequence[str]) -> Mapping[str, SealedIdentity]:
+        return {candidate: self.vault[candidate] for candidate in candidates if candidate in self.vault}
+
+    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
+        return {slow: self._invitations[slow] for slow in slow_hashes if slow in self._invitations}
+
+    async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
+        for slow in slow_hashes:
+            past = self._invitations.get(slow, PastInvitations(0, said_no=False))
+            self._invitations[slow] = replace(past, count=past.count + 1)
+
+    async def purge_stubs(self, before: datetime, *, limit: int) -> int:
+        over = [
+            candidate
+            for candidate, person in self._people.items()
+            if person.until < before and not person.showing.confirmed
+        ][:limit]
+        for candidate in over:
+            self._erase(candidate)
+        return len(over)
+
+    async def forget_intake(self, before: datetime) -> None:
+        self.keys = {day: key for day, key in self.keys.items() if day >= before.date()}
+
+    async def forget_page_requests(self, before: datetime) -> None:
+        pass
+
+    def _erase(self, candidate: str) -> None:
+        del self._people[candidate]
+        self.vault.pop(candidate, None)
+        self._queue.pop(candidate, None)
+        self.claims = {record: claim for record, claim in self.claims.items() if claim.candidate != candidate}
+        self.buried.append(candidate)
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator["FakeStore"]:
+        """This store as a unit of work."""
+        yield self
+
+
+@dataclass(slots=True)
+class FakeIntake:
+    """`ports.Intake`: recognises what it took; `fails` is raised once it is set."""
+
+    taken: list[Report] = field(default_factory=list)
+    fails: Exception | None = None
+
+    async def take(self, reports: Sequence[Report]) -> Taken:
+        if self.fails is not None:
+            raise self.fails
+        fresh = []
+        for report in reports:
+            if all((report.vendor, report.digest) != (one.vendor, one.digest) for one in [*self.taken, *fresh]):
+                fresh.append(report)
+        self.taken += fresh
+        return Taken(len(fresh), len(reports) - len(fresh))
+
+
+@dataclass(slots=True)
+class FakeSources:
+    """`ports.Sources`."""
+
+    kept: dict[tuple[str, str], Source] = field(default_factory=dict)
+
+    async def find(self, format_: str, source: str) -> Source | None:
+        return self.kept.get((format_, source))
+
+    async def add(self, source: Source) -> Literal["added", "same", "different"]:
+        there = self.kept.setdefault((source.format, source.source), source)
+        if there is source:
+            return "added"
+        return "same" if there == source else "different"
+
+
+@dataclass(slots=True)
+class FakePageRequests:
+    """`ports.PageRequests`: notes who asked, and may be told that it was too often."""
+
+    enough: bool = False
+    joined: list[bytes] = field(default_factory=list)
+    signed_in: list[bytes] = field(default_factory=list)
+
+    async def may_join(self, blind_index: bytes) -> bool:
+        self.joined.append(blind_index)
+        return not self.enough
+
+    async def sign_in(self, blind_index: bytes) -> None:
+        self.signed_in.append(blind_index)

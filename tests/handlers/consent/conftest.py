@@ -1,0 +1,22 @@
+"""The routes of consent on the fake store."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.fakes.clock import FixedClock
+from tests.fakes.consent import ConsentsDatabase, client_of
+
+
+@pytest.fixture
+def database() -> ConsentsDatabase:
+    """Nobody has answered yet; it is noon."""
+    return ConsentsDatabase(FixedClock())
+
+
+@pytest.fixture
+async def client(database: ConsentsDatabase) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the routes; it follows no redirect and keeps no cookie."""
+    async with client_of(database) as opened:
+        yield opened

@@ -1,0 +1,269 @@
+"""The sender on a store, letters and a relay in memory."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from services.signup.courier.model import (
+    Consent,
+    ConsentCheck,
+    Handed,
+    Letter,
+    Mail,
+    NotTaken,
+    Person,
+    Refused,
+    State,
+    Taken,
+    TooLate,
+    Unknown,
+    Unreadable,
+    Unwritable,
+)
+from services.signup.courier.sending import Sender
+from shared.security.words import KeyPair
+from tests.fakes.clock import NOON, FixedClock
+from tests.fakes.courier import FakeConsentCheck, FakeCourierStore, FakeLetters, FakeRelay
+from tests.waiting import until
+
+ANA = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
+MAIL = Mail(
+    kind="outreach",
+    id="o_1",
+    candidate=ANA,
+    employer="emp_a",
+    version=3,
+    good_until=NOON + timedelta(minutes=10),
+    sealed="jwe",
+)
+NOTICE = Mail(kind="notice", id="n_1", candidate=ANA, version=1, good_until=NOON + timedelta(days=1), purpose="confirm")
+
+
+@dataclass(slots=True)
+class Kit:
+    """A sender with everything around it."""
+
+    store: FakeCourierStore = field(default_factory=FakeCourierStore)
+    relay: FakeRelay = field(default_factory=FakeRelay)
+    letters: FakeLetters = field(default_factory=FakeLetters)
+    check: FakeConsentCheck = field(default_factory=FakeConsentCheck)
+    clock: FixedClock = field(default_factory=FixedClock)
+    employers: dict[str, str] = field(default_factory=lambda: {"emp_a": "Acme"})
+
+    def sender(self, name: str = "one", batch: int = 10) -> Sender:
+        return Sender(
+            courier=name,
+            open_store=self.store.open,
+            check_consents=self.check,
+            letters=self.letters,
+            relay=self.relay,
+            employer_name=self.employers.get,
+            clock=self.clock,
+            batch=batch,
+            lease=timedelta(seconds=15),
+            stop_within=timedelta(seconds=1),
+        )
+
+    async def send(self, *, until_quiet: float = 0.1) -> None:
+        """Lets a sender of its own run for a moment and stop."""
+        run = asyncio.create_task(self.sender().run())
+        await asyncio.sleep(until_quiet)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    def state(self, mail: Mail = MAIL) -> State:
+        return self.store.rows[mail.name].mail.state
+
+    def outcomes(self) -> list[str]:
+        return [name for _, name in self.store.published]
+
+
+@pytest.fixture
+async def kit() -> Kit:
+    made = Kit()
+    made.store.vault[ANA] = Person("ana.canary@people.example", "Ana", KeyPair.generate())
+    made.store.kept[ANA] = Consent(ANA, 1, ("contact",))
+    await made.store.keep([MAIL], [], at=NOON)
+    return made
+
+
+async def test_an_admitted_mail_is_sent_and_reported(kit: Kit) -> None:
+    await kit.send()
+    assert kit.relay.given == ["o_1"]
+    assert kit.outcomes() == ["o_1.3.delivered"]
+
+
+async def test_it_is_marked_before_the_relay_sees_it(kit: Kit) -> None:
+    seen: list[State] = []
+
+    def look(_: str) -> Handed:
+        seen.append(kit.state())
+        return Taken()
+
+    kit.relay.answer = look
+    await kit.send()
+    assert seen == ["sending"]
+
+
+async def test_a_withdrawal_that_the_copy_knows_holds_the_mail_back(kit: Kit) -> None:
+    await kit.store.keep_consents([Consent(ANA, 2, ())], {})
+    await kit.send()
+    assert kit.relay.given == []
+    assert kit.outcomes() == ["o_1.3.withheld"]
+
+
+async def test_a_copy_that_is_behind_holds_outreach_and_lets_notices_go(kit: Kit) -> None:
+    await kit.store.keep([NOTICE], [], at=NOON)
+    kit.check.behind = True
+    await kit.send()
+    assert kit.relay.given == ["n_1"]
+    assert (kit.state(), kit.outcomes()) == ("ready", [])
+    kit.check.behind = False
+    await kit.send()
+    assert kit.outcomes() == ["o_1.3.delivered"]
+
+
+async def test_a_slot_that_is_over_sends_the_outreach_back_to_be_decided(kit: Kit) -> None:
+    kit.check.behind = True
+    kit.clock.advance(timedelta(minutes=10, seconds=1))
+    await kit.send()
+    assert kit.relay.given == []
+    assert kit.outcomes() == ["o_1.3.returned"]
+
+
+async def test_a_notice_whose_link_is_over_is_not_sent(kit: Kit) -> None:
+    await kit.store.keep([NOTICE], [], at=NOON)
+    kit.clock.advance(timedelta(days=1, seconds=1))
+    await kit.send()
+    assert kit.relay.given == []
+    assert kit.state(NOTICE) == "returned"
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"), [(Refused("550 5.1.1"), "bounced"), (Unknown("connection lost"), "doubtful")]
+)
+async def test_a_refusal_and_a_doubt_are_final(kit: Kit, answer: Handed, outcome: str) -> None:
+    kit.relay.answer = lambda _: answer
+    await kit.send()
+    kit.clock.advance(timedelta(minutes=5))
+    await kit.send()
+    assert kit.relay.given == ["o_1"]
+    assert kit.outcomes() == [f"o_1.3.{outcome}"]
+
+
+async def test_a_relay_that_is_away_is_tried_again_until_the_slot_is_over(kit: Kit) -> None:
+    kit.relay.answer = lambda _: NotTaken("connection lost")
+    await kit.send()
+    assert kit.relay.given == ["o_1"], "not before its pause is over"
+    kit.clock.advance(timedelta(seconds=2))
+    await kit.send()
+    assert len(kit.relay.given) == 2
+    kit.clock.advance(timedelta(minutes=10))
+    await kit.send()
+    assert len(kit.relay.given) == 2
+    assert kit.outcomes() == ["o_1.3.returned"]
+
+
+async def test_a_mail_that_was_too_late_for_its_check_gets_another(kit: Kit) -> None:
+    answers: list[Handed] = [TooLate(), Taken()]
+    kit.relay.answer = lambda _: answers.pop(0)
+    await kit.send(until_quiet=0.3)
+    assert kit.outcomes() == ["o_1.3.delivered"]
+
+
+async def test_who_is_not_in_the_vault_any_more_gets_nothing(kit: Kit) -> None:
+    await kit.store.keep([NOTICE], [], at=NOON)
+    kit.store.vault.clear()
+    await kit.send()
+    assert kit.relay.given == []
+    assert (kit.state(), kit.state(NOTICE)) == ("withheld", "withheld")
+
+
+async def test_a_vault_that_does_not_open_and_an_unknown_employer_hold_the_mail(kit: Kit) -> None:
+    person = kit.store.vault[ANA]
+    kit.store.vault[ANA] = Unreadable()
+    await kit.send()
+    kit.store.vault[ANA] = person
+    kit.employers.clear()
+    kit.clock.advance(timedelta(seconds=10))
+    await kit.send()
+    assert kit.state() == "ready"
+    kit.employers["emp_a"] = "Acme"
+    kit.clock.advance(timedelta(seconds=10))
+    await kit.send()
+    assert kit.outcomes() == ["o_1.3.delivered"]
+
+
+async def test_words_that_make_no_mail_bounce_and_stop_nobody_else(kit: Kit) -> None:
+    class Failing(FakeLetters):
+        def outreach(self, mail: Mail, person: Person, employer: str, *, at: object) -> Letter | Unwritable:
+            if mail.id == "o_3":
+                raise RuntimeError("a template's mistake")
+            return super().outreach(mail, person, employer, at=NOON)
+
+    kit.letters = Failing(unwritable={"o_2"})
+    others = [
+        Mail("outreach", name, ANA, 1, MAIL.good_until, employer="emp_a", sealed="jwe") for name in ("o_2", "o_3")
+    ]
+    await kit.store.keep(others, [], at=NOON)
+    await kit.send()
+    assert sorted(kit.outcomes()) == ["o_1.3.delivered", "o_2.1.bounced", "o_3.1.bounced"]
+
+
+async def test_what_a_dead_courier_was_sending_is_doubtful_and_a_living_ones_is_left_alone(kit: Kit) -> None:
+    await kit.store.mark_sending("dead", [MAIL], lease=timedelta(seconds=1))
+    await kit.sender("two").watch()
+    assert kit.state() == "sending"
+    await kit.store.leave("dead")
+    await kit.sender("two").watch()
+    await kit.send()
+    assert kit.relay.given == []
+    assert kit.outcomes() == ["o_1.3.doubtful"]
+
+
+async def test_a_courier_has_only_so_many_mails_in_hand(kit: Kit) -> None:
+    gate, busy = asyncio.Event(), []
+
+    class Slow(FakeRelay):
+        async def hand_over(self, letter: Letter, check: ConsentCheck | None) -> Handed:
+            busy.append(letter)
+            await gate.wait()
+            return Taken()
+
+    kit.relay = Slow()
+    await kit.store.keep([Mail("notice", f"n_{n}", ANA, 1, NOTICE.good_until, purpose="confirm") for n in range(20)], [], at=NOON)  # fmt: skip
+    run = asyncio.create_task(kit.sender(batch=4).run())
+    await until(lambda: len(busy) == 4)
+    await asyncio.sleep(0.1)
+    assert len(busy) == 4
+    gate.set()
+    await until(lambda: all(row.mail.state == "delivered" for row in kit.store.rows.values()))
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+
+async def test_a_courier_that_stops_lets_what_is_on_its_way_end_and_leaves_the_rest_to_others(kit: Kit) -> None:
+    gate, began = asyncio.Event(), asyncio.Event()
+
+    class Slow(FakeRelay):
+        async def hand_over(self, letter: Letter, check: ConsentCheck | None) -> Handed:
+            began.set()
+            await gate.wait()
+            return Taken()
+
+    kit.relay = Slow()
+    run = asyncio.create_task(kit.sender().run())
+    await began.wait()
+    await kit.store.keep([NOTICE], [], at=NOON)
+    run.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert kit.state() == "delivered"
+    assert kit.state(NOTICE) == "ready"
+    assert kit.store.alive == set()

@@ -1,0 +1,247 @@
+"""The gateway's moments, on fakes: read, decide, apply."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from services.outreach_gateway import handlers
+from services.outreach_gateway.adapters.policy_file import read_policy
+from services.outreach_gateway.model import Consent, Outreach, Rule, State
+from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1, Purpose
+from shared.contracts.outreach_gateway import OutreachRequestedV1
+from shared.contracts.pool_matching import Membership, MembershipsChangedV1
+from shared.contracts.signup import CandidateKeyPublishedV1, OutreachOutcomeReportedV1
+from shared.messaging.envelope import Received, Record
+from tests.fakes.clock import NOON
+from tests.fakes.outreach_gateway import FakeStore, FakeWindows
+
+POLICY = read_policy("2026-11")
+ANA, BEN = "01890000-0000-7000-8000-00000000000a", "01890000-0000-7000-8000-00000000000b"
+EMPLOYERS = frozenset({"emp_a", "emp_b", "emp_c"})
+
+
+def received(event: Event) -> Received:  # type: ignore[type-arg]  # any kind: the handlers' own types say which
+    record = Record(event.TOPIC.name, 0, 0, event.key.encode(), event.model_dump_json().encode(), ())
+    return Received("id", "test", None, event, record)
+
+
+@dataclass
+class Gateway:
+    """A gateway on fakes, with a hand on its clock."""
+
+    store: FakeStore = field(default_factory=FakeStore)
+    windows: FakeWindows = field(default_factory=lambda: FakeWindows(POLICY))
+    suspended: set[str] = field(default_factory=set)
+
+    def knows(self, candidate: str, *, contact: bool = True) -> None:
+        self.store.consents[candidate] = Consent(candidate, 1, contact=contact, time_zone="America/Denver")
+        self.store.memberships[candidate] = (1, EMPLOYERS)
+
+    async def submitted(self, id: str, employer: str = "emp_a", candidate: str = ANA) -> State:
+        at = self.store.at
+        self.store.submit(Outreach(id, 0, State.SUBMITTED, employer, candidate, at, at + timedelta(days=14)))
+        event = OutreachRequestedV1(
+            outreach=id, employer=employer, candidate=candidate, at=at, expires_at=at + timedelta(days=14)
+        )
+        await self.redelivered(event)
+        return self.state(id)
+
+    async def redelivered(self, event: OutreachRequestedV1) -> None:
+        await handlers.on_outreach_requested(
+            self.store, self.windows, POLICY, self.suspended.__contains__, [received(event)]
+        )
+
+    async def at(self, moment: datetime) -> None:
+        self.store.at = self.windows.at = moment
+        await handlers.on_due(self.store, self.windows, POLICY, self.suspended.__contains__, limit=100)
+
+    async def consents(self, *purposes: Purpose, version: int = 2, blocked: tuple[str, ...] = ()) -> None:
+        event = ConsentChangedV1(
+            candidate=ANA,
+            version=version,
+            at=self.store.at,
+            purposes=purposes,
+            blocked_employers=blocked,
+            time_zone="America/Denver",
+        )
+        await handlers.on_consent_changed(self.store, self.windows, [received(event)])
+
+    async def reports(self, id: str, outcome: str, *, version: int = 1) -> None:
+        event = OutreachOutcomeReportedV1.model_validate(
+            {
+                "outreach": id,
+                "decision_version": version,
+                "candidate": ANA,
+                "employer": "emp_a",
+                "outcome": outcome,
+                "at": self.store.at,
+            }
+        )
+        await handlers.on_outcome_reported(self.store, self.windows, [received(event)])
+
+    def state(self, id: str) -> State:
+        return self.store.rows[id].state
+
+
+@pytest.fixture
+def gateway() -> Gateway:
+    made = Gateway()
+    made.knows(ANA)
+    return made
+
+
+async def test_a_first_message_is_admitted(gateway: Gateway) -> None:
+    assert await gateway.submitted("o1") is State.ADMITTED
+    assert gateway.store.rows["o1"].slot_at == NOON
+
+
+async def test_a_second_employer_is_delayed_and_sent_when_its_slot_comes(gateway: Gateway) -> None:
+    await gateway.submitted("o1", "emp_a")
+    assert await gateway.submitted("o2", "emp_b") is State.DELAYED
+    slot = gateway.store.rows["o2"].slot_at
+    assert slot == NOON + timedelta(hours=24, minutes=10)
+    await gateway.at(slot)
+    assert gateway.state("o2") is State.ADMITTED
+
+
+async def test_a_redelivered_request_is_decided_once(gateway: Gateway) -> None:
+    await gateway.submitted("o1")
+    event = OutreachRequestedV1(
+        outreach="o1", employer="emp_a", candidate=ANA, at=NOON, expires_at=NOON + timedelta(days=14)
+    )
+    await gateway.redelivered(event)
+    assert [item.outreach.id for item in gateway.store.settled] == ["o1"]
+
+
+async def test_killed_between_script_and_commit_it_gets_the_same_slot_again(gateway: Gateway) -> None:
+    await gateway.submitted("o1", "emp_a")
+    await gateway.submitted("o2", "emp_b")
+    slot = gateway.store.rows["o2"].slot_at
+    gateway.store.rows["o2"] = replace(gateway.store.rows["o2"], state=State.SUBMITTED, version=0, slot_at=None)
+    await gateway.at(NOON + timedelta(seconds=31))  # the row was rolled back, the window was not
+    assert await gateway.submitted("o3", "emp_c") is State.DELAYED
+    event = OutreachRequestedV1(
+        outreach="o2", employer="emp_b", candidate=ANA, at=NOON, expires_at=NOON + timedelta(days=14)
+    )
+    await gateway.redelivered(event)
+    assert gateway.store.rows["o2"].slot_at == slot
+    assert len(gateway.windows.slots_of(ANA)) == 3
+
+
+async def test_outreach_that_overtook_its_grant_is_held_and_then_admitted(gateway: Gateway) -> None:
+    gateway.store.consents.clear()
+    assert await gateway.submitted("o1") is State.SUBMITTED
+    gateway.store.at += timedelta(seconds=5)
+    await gateway.consents("match", "contact", version=1)
+    await gateway.at(gateway.store.at)
+    assert gateway.state("o1") is State.ADMITTED
+
+
+async def test_outreach_that_overtook_its_membership_is_held_and_then_admitted(gateway: Gateway) -> None:
+    gateway.store.memberships.clear()
+    assert await gateway.submitted("o1") is State.SUBMITTED
+    member = MembershipsChangedV1(
+        candidate=ANA, version=1, pools=(Membership(pool="p_1", employer="emp_a", since=NOON),)
+    )
+    await handlers.on_memberships_changed(gateway.store, [received(member)])
+    await gateway.at(NOON + timedelta(seconds=1))
+    assert gateway.state("o1") is State.ADMITTED
+
+
+async def test_without_a_grant_it_is_dropped_after_30_seconds(gateway: Gateway) -> None:
+    gateway.store.consents.clear()
+    await gateway.submitted("o1")
+    await gateway.at(NOON + timedelta(seconds=29))
+    assert gateway.state("o1") is State.SUBMITTED
+    await gateway.at(NOON + timedelta(seconds=30))
+    assert gateway.state("o1") is State.DROPPED
+
+
+async def test_a_withdrawal_cancels_what_waits_and_gives_its_slot_back(gateway: Gateway) -> None:
+    await gateway.submitted("o1", "emp_a")
+    await gateway.submitted("o2", "emp_b")
+    await gateway.consents("match")
+    assert (gateway.state("o1"), gateway.state("o2")) == (State.ADMITTED, State.CANCELLED)
+    assert gateway.windows.slots_of(ANA) == [NOON]
+
+
+async def test_blocking_one_employer_cancels_only_what_it_has_waiting(gateway: Gateway) -> None:
+    for id, employer in (("o1", "emp_a"), ("o2", "emp_b"), ("o3", "emp_c")):
+        await gateway.submitted(id, employer)
+    await gateway.consents("match", "contact", blocked=("emp_b",))
+    assert (gateway.state("o2"), gateway.state("o3")) == (State.CANCELLED, State.DELAYED)
+
+
+async def test_an_older_consent_after_a_newer_one_changes_nothing(gateway: Gateway) -> None:
+    await gateway.consents("match", version=5)
+    await gateway.consents("match", "contact", version=4)
+    assert gateway.store.consents[ANA].contact is False
+
+
+async def test_withheld_mail_is_cancelled_and_its_slot_is_free(gateway: Gateway) -> None:
+    await gateway.submitted("o1")
+    await gateway.reports("o1", "withheld")
+    assert gateway.state("o1") is State.CANCELLED
+    assert gateway.windows.slots_of(ANA) == []
+
+
+async def test_returned_mail_is_decided_again(gateway: Gateway) -> None:
+    await gateway.submitted("o1")
+    later = NOON + timedelta(minutes=12)
+    gateway.store.at = gateway.windows.at = later
+    gateway.windows.step = timedelta(minutes=1)
+    await gateway.reports("o1", "returned")
+    await gateway.at(later)
+    assert gateway.state("o1") is State.ADMITTED
+    assert gateway.windows.slots_of(ANA) == [later]
+
+
+@pytest.mark.parametrize("outcome", ["delivered", "bounced", "doubtful"])
+async def test_a_final_outcome_keeps_the_slot(gateway: Gateway, outcome: str) -> None:
+    await gateway.submitted("o1")
+    await gateway.reports("o1", outcome)
+    assert gateway.state("o1") == outcome
+    assert gateway.windows.slots_of(ANA) == [NOON]
+
+
+async def test_an_outcome_of_an_older_decision_has_no_effect(gateway: Gateway) -> None:
+    await gateway.submitted("o1")
+    await gateway.reports("o1", "delivered", version=7)
+    assert gateway.state("o1") is State.ADMITTED
+
+
+async def test_a_final_state_stays(gateway: Gateway) -> None:
+    await gateway.submitted("o1")
+    await gateway.reports("o1", "delivered")
+    await gateway.reports("o1", "withheld", version=2)
+    await gateway.consents("match")
+    assert gateway.state("o1") is State.DELIVERED
+
+
+async def test_what_is_due_is_decided_by_the_present_state(gateway: Gateway) -> None:
+    await gateway.submitted("o1", "emp_a")
+    await gateway.submitted("o2", "emp_b")
+    gateway.suspended.add("emp_b")
+    slot = gateway.store.rows["o2"].slot_at
+    assert slot is not None
+    await gateway.at(slot)
+    assert gateway.state("o2") is State.DROPPED
+    assert gateway.store.settled[-1].rule == Rule.SENDER_SUSPENDED
+    assert gateway.windows.slots_of(ANA) == [NOON]
+
+
+async def test_people_do_not_share_windows(gateway: Gateway) -> None:
+    gateway.knows(BEN)
+    assert await gateway.submitted("o1", candidate=ANA) is State.ADMITTED
+    assert await gateway.submitted("o2", candidate=BEN) is State.ADMITTED
+
+
+async def test_the_newest_key_of_a_batch_is_kept(gateway: Gateway) -> None:
+    batch = [
+        received(CandidateKeyPublishedV1(candidate=ANA, version=version, public_key=f"key{version}"))
+        for version in (2, 3, 1)
+    ]
+    await handlers.on_key_published(gateway.store, batch)
+    assert gateway.store.keys[ANA] == (3, "key3")

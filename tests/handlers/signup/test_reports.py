@@ -1,0 +1,289 @@
+"""What follows from what vendors tell."""
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.signup import jobs
+from services.signup.adapters.titles import occupation_of
+from services.signup.handlers import on_candidate_reported, on_consent_changed
+from services.signup.model import JOIN, Change, Person, RawProfile, Told
+from services.signup.vault.intake import seal_told
+from services.signup.vault.sealing import open_identity
+from services.signup.vault.secrets import VaultSecrets
+from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.signup import (
+    CandidateClaimedV1,
+    CandidateConfirmedV1,
+    CandidateHiredV1,
+    CandidateKeyPublishedV1,
+    CandidateProfileChangedV1,
+    CandidateRegisteredV1,
+    CandidateReportedV1,
+    NoticeRequestedV1,
+)
+from shared.messaging.envelope import Received, Record
+from shared.security.boxes import CannotOpenError
+from tests.fakes.clock import NOON
+from tests.fakes.signup import FakeStore
+
+SECRETS = VaultSecrets(bytes(32), bytes(range(32)))
+KEY = bytes(reversed(range(32)))
+ANA = "Ana.Ruiz@example.org"
+_numbers = itertools.count()
+
+
+def received(event: Any) -> Received[Any]:
+    return Received(f"e{next(_numbers)}", "/fairpool/signup", NOON, event, Record("t", 0, 0, None, None, ()))
+
+
+def report(
+    change: Change = "signed_up",
+    *,
+    vendor: str = "acme",
+    record: str = "1",
+    mail: str | None = ANA,
+    title: str = "Registered nurse",
+    years: int | None = None,
+) -> Received[CandidateReportedV1]:
+    told = Told(
+        person=Person(mail=mail, given_name="Ana") if mail and change == "signed_up" else None,
+        profile=RawProfile(titles=(title,), years=years) if change in ("signed_up", "changed") else None,
+    )
+    plain = told.model_dump_json(exclude_none=True).encode()
+    return received(
+        CandidateReportedV1(
+            vendor=vendor,
+            record=record,
+            employer=None if vendor == JOIN else "emp_one",
+            change=change,
+            reported_at=NOON,
+            intake_key=NOON.date(),
+            sealed=seal_told(KEY, plain, vendor=vendor, record=record) if plain != b"{}" else "",
+        )
+    )
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore(keys={NOON.date(): KEY})
+
+
+async def tell(store: FakeStore, *reports: Received[CandidateReportedV1]) -> list[Event]:
+    """What is published in answer."""
+    store.published.clear()
+    await on_candidate_reported(store, reports, SECRETS, occupation_of)
+    return list(store.published)
+
+
+async def allow(store: FakeStore, candidate: str, version: int = 1, **changes: Any) -> list[Event]:
+    store.published.clear()
+    values = {"candidate": candidate, "version": version, "at": store.at, "purposes": ("match",), **changes}
+    await on_consent_changed(store, [received(ConsentChangedV1(**values))])
+    return list(store.published)
+
+
+async def register(store: FakeStore) -> str:
+    events = await tell(store, report())
+    return next(event.candidate for event in events if isinstance(event, CandidateRegisteredV1))
+
+
+async def invited(store: FakeStore) -> list[NoticeRequestedV1]:
+    store.published.clear()
+    await jobs.invite(store.work, SECRETS)
+    return [event for event in store.published if isinstance(event, NoticeRequestedV1)]
+
+
+def kinds(events: list[Event]) -> list[type[Event]]:
+    return [type(event) for event in events]
+
+
+async def test_an_unknown_person_becomes_a_stub_with_a_key_and_a_claim(store: FakeStore) -> None:
+    events = await tell(store, report())
+    assert kinds(events) == [CandidateRegisteredV1, CandidateKeyPublishedV1, CandidateClaimedV1]
+    (row,) = store.vault.values()
+    assert open_identity(row, SECRETS.vault_key).mail == ANA
+
+
+async def test_two_vendors_and_one_person_are_one_candidate_with_two_claims(store: FakeStore) -> None:
+    events = await tell(store, report(), report(vendor="bright", mail="ANA.RUIZ@EXAMPLE.ORG"))
+    claims = [event for event in events if isinstance(event, CandidateClaimedV1)]
+    assert {claim.vendor for claim in claims} == {"acme", "bright"}
+    assert len({claim.candidate for claim in claims}) == len(store.vault) == 1
+
+
+async def test_the_same_record_again_says_nothing_new(store: FakeStore) -> None:
+    await register(store)
+    assert await tell(store, report()) == []
+
+
+async def test_a_claim_changes_nothing_of_a_stub(store: FakeStore) -> None:
+    candidate = await register(store)
+    await tell(store, report(vendor="bright", title="Welder"))
+    (shown,) = [event for event in await allow(store, candidate) if isinstance(event, CandidateProfileChangedV1)]
+    assert shown.profile is not None
+    assert shown.profile.occupations == ("29-1141",)
+
+
+async def test_the_registering_record_may_correct_an_unconfirmed_profile(store: FakeStore) -> None:
+    candidate = await register(store)
+    await tell(store, report("changed", title="Welder"))
+    (shown,) = [event for event in await allow(store, candidate) if isinstance(event, CandidateProfileChangedV1)]
+    assert shown.profile is not None
+    assert shown.profile.occupations == ("51-4121",)
+
+
+async def test_nobody_changes_a_confirmed_persons_profile(store: FakeStore) -> None:
+    candidate = await register(store)
+    await allow(store, candidate)
+    before = dict(await store.showings([candidate]))
+    events = await tell(store, report("changed", title="Welder"), report(vendor="bright", title="Welder"))
+    assert kinds(events) == [CandidateClaimedV1]
+    assert await store.showings([candidate]) == before
+    assert await invited(store) == []
+
+
+async def test_what_a_vendor_says_of_a_record_nobody_knows_is_noise(store: FakeStore) -> None:
+    assert await tell(store, report("changed"), report("hired", record="2"), report("deleted", record="3")) == []
+
+
+async def test_a_hire_is_told(store: FakeStore) -> None:
+    candidate = await register(store)
+    (hired,) = await tell(store, report("hired"))
+    assert isinstance(hired, CandidateHiredV1)
+    assert (hired.candidate, hired.vendor) == (candidate, "acme")
+
+
+async def test_a_deletion_erases_a_stub_that_nobody_else_claims(store: FakeStore) -> None:
+    candidate = await register(store)
+    await tell(store, report("deleted"))
+    assert store.buried == [candidate]
+    assert store.vault == {}
+
+
+async def test_a_deletion_leaves_a_stub_that_another_claims(store: FakeStore) -> None:
+    await tell(store, report(), report(vendor="bright"))
+    await tell(store, report("deleted"))
+    assert store.buried == []
+    assert [claim.vendor for claim in store.claims.values()] == ["bright"]
+
+
+async def test_a_deletion_never_erases_a_confirmed_person(store: FakeStore) -> None:
+    candidate = await register(store)
+    await allow(store, candidate, purposes=())
+    await tell(store, report("deleted"))
+    assert store.buried == []
+    assert store.claims == {}
+
+
+async def test_one_vendor_can_not_delete_anothers_claim(store: FakeStore) -> None:
+    await register(store)
+    await tell(store, report("deleted", vendor="bright"))
+    assert store.buried == []
+
+
+async def test_within_a_batch_a_records_reports_keep_their_order(store: FakeStore) -> None:
+    await tell(store, report(), report("deleted"), report(title="Welder"))
+    (candidate,) = store.vault
+    assert len(store.buried) == 1
+    (shown,) = [event for event in await allow(store, candidate) if isinstance(event, CandidateProfileChangedV1)]
+    assert shown.profile is not None
+    assert shown.profile.occupations == ("51-4121",)
+
+
+async def test_without_its_intake_key_a_report_can_not_be_handled(store: FakeStore) -> None:
+    store.keys.clear()
+    with pytest.raises(CannotOpenError):
+        await tell(store, report())
+
+
+async def test_a_seal_of_another_record_does_not_open(store: FakeStore) -> None:
+    forged = report().event.model_copy(update={"record": "2"})
+    with pytest.raises(CannotOpenError):
+        await tell(store, received(forged))
+
+
+async def test_a_stub_is_invited_once_and_its_link_ends_with_it(store: FakeStore) -> None:
+    candidate = await register(store)
+    (notice,) = await invited(store)
+    assert (notice.candidate, notice.purpose) == (candidate, "confirm")
+    assert notice.expires_at == NOON + timedelta(days=14)
+    assert await invited(store) == []
+
+
+async def test_an_address_is_invited_twice_ever_even_when_its_stub_was_erased(store: FakeStore) -> None:
+    counts = []
+    for _ in range(3):
+        await register(store)
+        counts.append(len(await invited(store)))
+        await tell(store, report("deleted"))
+    assert counts == [1, 1, 0]
+
+
+async def test_the_join_page_invites_once_more_and_prolongs(store: FakeStore) -> None:
+    for _ in range(2):
+        await register(store)
+        await invited(store)
+        await tell(store, report("deleted"))
+    await register(store)
+    store.at = NOON + timedelta(days=1)
+    await tell(store, report(vendor=JOIN, record="j1"))
+    (notice,) = await invited(store)
+    assert notice.expires_at == NOON + timedelta(days=15)
+
+
+async def test_who_joins_again_after_confirming_gets_a_link_to_sign_in(store: FakeStore) -> None:
+    candidate = await register(store)
+    await allow(store, candidate)
+    (notice,) = await tell(store, report(vendor=JOIN, record="j1", title="Welder"))
+    assert isinstance(notice, NoticeRequestedV1)
+    assert (notice.candidate, notice.purpose) == (candidate, "sign_in")
+    assert (JOIN, "j1") not in store.claims
+
+
+async def test_the_first_consent_confirms_and_only_the_first(store: FakeStore) -> None:
+    candidate = await register(store)
+    assert kinds(await allow(store, candidate)) == [CandidateConfirmedV1, CandidateProfileChangedV1]
+    assert kinds(await allow(store, candidate, 2, purposes=())) == [CandidateProfileChangedV1]
+    assert await allow(store, candidate, 1) == []
+
+
+async def test_consent_of_somebody_erased_is_ignored(store: FakeStore) -> None:
+    assert await allow(store, "018f0000-0000-7000-8000-000000000000") == []
+
+
+async def test_a_pause_ends_by_itself(store: FakeStore) -> None:
+    candidate = await register(store)
+    await allow(store, candidate, paused_until=NOON + timedelta(hours=1))
+    store.published.clear()
+    store.at = NOON + timedelta(hours=1)
+    await jobs.look_again(store.work)
+    await jobs.look_again(store.work)
+    (shown,) = store.published
+    assert isinstance(shown, CandidateProfileChangedV1)
+    assert shown.profile is not None
+
+
+async def test_a_stub_is_purged_after_fourteen_days_and_a_confirmed_person_is_not(store: FakeStore) -> None:
+    stub = await register(store)
+    await tell(store, report(record="2", mail="bo.lindqvist@example.org"))
+    (other,) = set(store.vault) - {stub}
+    await allow(store, other, purposes=())
+    store.at = NOON + timedelta(days=14)
+    await jobs.purge(store.work)
+    assert store.buried == []
+    store.at += timedelta(minutes=11)
+    await jobs.purge(store.work)
+    assert store.buried == [stub]
+
+
+async def test_intake_keys_are_destroyed_after_fifteen_days(store: FakeStore) -> None:
+    store.at = NOON + timedelta(days=15)
+    await jobs.forget(store.work)
+    assert store.keys
+    store.at = NOON + timedelta(days=16)
+    await jobs.forget(store.work)
+    assert not store.keys

@@ -1,0 +1,186 @@
+"""The whole service: its own database, Kafka's protocol, its routes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer
+from fastapi import FastAPI
+
+from services.consent.app import build
+from services.consent.settings import Settings
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.operator import TenantChangedV1
+from shared.contracts.signup import CandidateRegisteredV1
+from shared.contracts.topics import CONSENT_STATE
+from shared.ids import new_candidate_id
+from shared.messaging import topics
+from shared.messaging.envelope import Record, decode, encode
+from shared.messaging.producer import Producer
+from shared.security.links import public_half
+from shared.service import Service
+from tests.conftest import unique
+from tests.fakes.consent import SEED, link
+from tests.stack import Servers
+from tests.waiting import until
+
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture(scope="module")
+async def running(servers: Servers) -> AsyncIterator[tuple[Service, FastAPI]]:
+    await topics.create_missing([servers.kafka])
+    settings = Settings(
+        kafka=(servers.kafka,),
+        kafka_idempotence=False,
+        http_port=0,
+        consent_database=await servers.create_database(unique("consent")),
+        link_verify_key=public_half(SEED),
+        signup_url="http://signup.example",
+        consent_url="http://consent.example",
+    )
+    service, app = build(settings)
+    async with app.router.lifespan_context(app):
+        yield service, app
+
+
+@pytest.fixture
+async def client(running: tuple[Service, FastAPI]) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(running[1]), base_url="http://consent.example"
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture
+def candidate() -> str:
+    return new_candidate_id()
+
+
+def token(service: Service, candidate: str, purpose: str = "confirm", employer: str | None = None) -> str:
+    expires_at = service.clock.now() + timedelta(hours=1)
+    return link(candidate, purpose, employer=employer, expires_at=expires_at)  # type: ignore[arg-type]  # one of the three
+
+
+async def states(servers: Servers, candidate: str) -> list[ConsentChangedV1]:
+    """Everything that the topic holds of one person, in its order."""
+    consumer = AIOKafkaConsumer(
+        CONSENT_STATE.name, bootstrap_servers=servers.kafka, auto_offset_reset="earliest", enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        found = []
+        while batch := await consumer.getmany(timeout_ms=700):
+            for raw in (record for records in batch.values() for record in records):
+                received = decode(Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers)))
+                event = getattr(received, "event", None)
+                if isinstance(event, ConsentChangedV1) and event.candidate == candidate:
+                    found.append(event)
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def test_a_grant_is_on_the_topic_when_it_is_answered_with_200(
+    running: tuple[Service, FastAPI], client: httpx.AsyncClient, servers: Servers, candidate: str
+) -> None:
+    address = f"/confirm/{token(running[0], candidate)}"
+    body = {
+        "purposes": ["match", "contact"],
+        "time_zone": "America/Denver",
+        "quiet_hours": {"start": "21:00", "end": "08:00"},
+        "first_contacts_per_week": 2,
+    }
+    answer = await client.post(address, json=body)
+    assert answer.status_code == 200, answer.text
+    (state,) = await states(servers, candidate)
+    assert (state.version, state.purposes, state.time_zone) == (1, ("match", "contact"), "America/Denver")
+    assert state.first_contacts_per_week == 2
+    assert state.ends_at is not None
+    assert state.ends_at - state.at == timedelta(days=365)
+    receipt = (await client.get(f"/v1/receipts/{answer.json()['receipt']}")).json()
+    assert receipt["ledger"]["committed"]["version"] == 1
+
+
+async def test_two_posts_at_once_become_two_versions_in_one_chain(
+    running: tuple[Service, FastAPI], client: httpx.AsyncClient, servers: Servers, candidate: str
+) -> None:
+    address = f"/confirm/{token(running[0], candidate)}"
+    answers = await asyncio.gather(
+        client.post(address, json={"purposes": ["match"]}), client.post(address, json={"purposes": ["contact"]})
+    )
+    assert sorted(answer.json()["version"] for answer in answers) == [1, 2]
+    last = max((answer.json() for answer in answers), key=lambda answer: int(answer["version"]))
+    assert [state.version for state in await states(servers, candidate)] == [1, 2]
+    rows = await running[0].pool.fetch(
+        "SELECT leaf, previous FROM ledger WHERE candidate = $1 ORDER BY version", candidate
+    )
+    assert rows[1]["previous"] == rows[0]["leaf"]
+    shown = await client.post(address, json={"purposes": last["purposes"]})
+    assert shown.json() == last
+
+
+async def test_the_unsubscribe_link_ends_everything_on_the_topic(
+    running: tuple[Service, FastAPI], client: httpx.AsyncClient, servers: Servers, candidate: str
+) -> None:
+    await client.post(f"/confirm/{token(running[0], candidate)}", json={"purposes": ["match", "contact"]})
+    way_out = f"/u/{token(running[0], candidate, 'unsubscribe', 'emp_acme')}"
+    assert (await client.get(way_out)).status_code == 200
+    assert (await client.post(way_out, data=ONE_CLICK)).status_code == 200
+    assert (await client.post(way_out, data=ONE_CLICK)).status_code == 200
+    assert [state.purposes for state in await states(servers, candidate)] == [("match", "contact"), ()]
+
+
+async def test_people_registered_by_signup_have_rows_whichever_comes_first(
+    running: tuple[Service, FastAPI], client: httpx.AsyncClient, servers: Servers
+) -> None:
+    service, early, late = running[0], new_candidate_id(), new_candidate_id()
+    await client.post(f"/confirm/{token(service, early)}", json={"purposes": ["match"]})
+    producer = Producer([servers.kafka], idempotence=False, client_id="test")
+    await producer.start()
+    now = service.clock.now()
+    try:
+        await producer.send(
+            [encode(CandidateRegisteredV1(candidate=one, at=now), source="signup", at=now) for one in (early, late)]
+        )
+    finally:
+        await producer.stop()
+
+    async def registered() -> bool:
+        return await service.pool.fetchval("SELECT version FROM consents WHERE candidate = $1", late) == 0
+
+    await until(registered)
+    assert await service.pool.fetchval("SELECT version FROM consents WHERE candidate = $1", early) == 1
+
+
+async def test_employers_can_be_blocked_as_soon_as_the_copy_of_tenants_has_them(
+    running: tuple[Service, FastAPI], client: httpx.AsyncClient, servers: Servers, candidate: str
+) -> None:
+    service, employer, now = running[0], unique("emp"), running[0].clock.now()
+    address, body = f"/confirm/{token(service, candidate)}", {"purposes": ["match"], "blocked_employers": [employer]}
+    assert (await client.post(address, json=body)).status_code == 422
+    event = TenantChangedV1(tenant=employer, version=1, kind="employer", name="New Employer & Co", key_hashes=())
+    producer = Producer([servers.kafka], idempotence=False, client_id="test")
+    await producer.start()
+    try:
+        await producer.send([encode(event, source="operator", at=now)])
+    finally:
+        await producer.stop()
+    await until(lambda: service.tenants.get(employer))
+    page = await client.get(address, headers={"Accept": "text/html"})
+    assert "New Employer &amp; Co" in page.text
+    assert (await client.post(address, json=body)).status_code == 200
+
+
+async def test_the_service_says_that_it_is_ready_and_what_it_offers(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/health/ready")).status_code == 200
+    document = (await client.get("/openapi.json")).json()
+    assert {"/confirm/{token}", "/me", "/u/{token}", "/v1/receipts/{receipt}"} <= set(document["paths"])
+    assert "$defs" not in str(document["paths"])
+
+
+@pytest.mark.parametrize("address", ["/v1/ledger/checkpoint", "/v1/ledger/proof/1"])
+async def test_routes_of_later_issues_are_absent(client: httpx.AsyncClient, address: str) -> None:
+    assert (await client.get(address)).status_code == 404

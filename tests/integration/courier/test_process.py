@@ -1,0 +1,241 @@
+"""The courier as a process of its own, on Kafka's protocol, PostgreSQL and SMTP; it is killed and told to stop."""
+
+import asyncio
+import email
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+
+import httpx
+import pytest
+
+import services.signup
+from deploy.local.ports import Ports
+from services.signup.courier.model import Person
+from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.operator import TenantChangedV1
+from shared.contracts.outreach_gateway import OutreachDecidedV1, Words
+from shared.contracts.signup import NoticeRequestedV1
+from shared.ids import new_candidate_id, new_id
+from shared.messaging.envelope import encode
+from shared.messaging.producer import Producer
+from shared.messaging.topics import create_missing
+from shared.postgres.migrate import PLUMBING, migrate
+from shared.postgres.pool import Pool, open_pool
+from shared.security import boxes, encoding
+from shared.security.links import LinkReader, public_half
+from shared.security.words import KeyPair, seal_words
+from tests.integration.courier.faulty import SILENCE, FaultyRelay, faulty_relay
+from tests.integration.courier.tables import put_into_vault
+from tests.stack import Servers
+from tests.unit.courier.jobs import JOB
+from tests.waiting import until
+
+LEASE = timedelta(seconds=2)
+
+
+@dataclass(slots=True)
+class World:
+    """Everything around the courier's processes."""
+
+    pool: Pool
+    producer: Producer
+    relay: FaultyRelay
+    environment: dict[str, str]
+    vault_key: bytes
+    seed: bytes
+    log: Path
+    keys: dict[str, KeyPair] = field(default_factory=dict)
+    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    async def start(self, count: int = 1) -> list[asyncio.subprocess.Process]:
+        """Couriers that are ready."""
+        started = []
+        for port in [Ports.free().courier for _ in range(count)]:
+            with self.log.open("ab") as log:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "services.signup.courier",
+                    env=self.environment | {"FAIRPOOL_HTTP_PORT": str(port)},
+                    stdout=log,
+                    stderr=log,
+                )
+            self.processes.append(process)
+            started.append(process)
+            await until(lambda port=port: is_ready(port), what="the courier is ready")  # type: ignore[misc]  # bound now
+        return started
+
+    async def person(self) -> str:
+        """Someone in the vault who allows contact."""
+        candidate, pair = new_candidate_id(), KeyPair.generate()
+        self.keys[candidate] = pair
+        await put_into_vault(self.pool, candidate, Person(address_of(candidate), "Ana", pair), self.vault_key)
+        await self.publish(consent(candidate, 1, granted=True))
+        return candidate
+
+    async def publish(self, *events: Event) -> None:
+        await self.producer.send([encode(event, source="test", at=datetime.now(UTC)) for event in events])
+
+    async def admit(self, candidate: str, *, good_for: timedelta = timedelta(minutes=10)) -> str:
+        """An admitted outreach to this person."""
+        outreach, now = new_id("o"), datetime.now(UTC)
+        words = Words(outreach=outreach, subject="Night-shift RN", body="A canary sentence.", job=JOB)
+        event = OutreachDecidedV1(
+            outreach=outreach,
+            version=1,
+            candidate=candidate,
+            employer="emp_test",
+            outcome="admitted",
+            policy="2026-11",
+            at=now,
+            good_until=now + good_for,
+            sealed=seal_words(words, self.keys[candidate].public),
+        )
+        await self.publish(event)
+        return outreach
+
+    async def state(self, name: str) -> str | None:
+        found: str | None = await self.pool.fetchval("SELECT state FROM courier_mails WHERE id = $1", name)
+        return found
+
+    async def comes_to(self, name: str, state: str) -> None:
+        async def there() -> bool:
+            return await self.state(name) == state
+
+        await until(there, what=f"{name} is {state}")
+
+    def mails(self) -> Sequence[EmailMessage]:
+        return [email.message_from_bytes(raw, policy=default) for raw in self.relay.reached]  # type: ignore[misc]  # the policy makes them so
+
+    def sends_of(self, outreach: str) -> int:
+        return sum(mail["X-Fairpool-Outreach"] == outreach for mail in self.mails())
+
+
+def address_of(candidate: str) -> str:
+    return f"canary.{candidate[-12:]}@people.example"
+
+
+def consent(candidate: str, version: int, *, granted: bool) -> ConsentChangedV1:
+    return ConsentChangedV1(
+        candidate=candidate, version=version, at=datetime.now(UTC), purposes=("match", "contact") if granted else ()
+    )
+
+
+async def is_ready(port: int) -> bool:
+    async with httpx.AsyncClient() as client:
+        try:
+            return (await client.get(f"http://127.0.0.1:{port}/health/ready", timeout=3)).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+@pytest.fixture
+async def world(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[World]:
+    await create_missing([servers.kafka])
+    pool = await open_pool(database, name="test")
+    await migrate(pool, PLUMBING, Path(services.signup.__path__[0]) / "migrations")
+    producer = Producer([servers.kafka], idempotence=False, client_id="test")
+    await producer.start()
+    seed, vault_key = boxes.new_key(), boxes.new_key()
+    async with faulty_relay() as relay:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FAIRPOOL_")} | {
+            "FAIRPOOL_KAFKA": servers.kafka,
+            "FAIRPOOL_KAFKA_IDEMPOTENCE": "false",
+            "FAIRPOOL_SIGNUP_DATABASE": database,
+            "FAIRPOOL_VAULT_KEY": encoding.encode(vault_key),
+            "FAIRPOOL_LINK_SIGNING_KEY": encoding.encode(seed),
+            "FAIRPOOL_SMTP": relay.url,
+            "FAIRPOOL_CONSENT_URL": "https://consent.test",
+            "FAIRPOOL_SIGNUP_URL": "https://signup.test",
+            "FAIRPOOL_COURIER_LEASE": f"PT{LEASE.total_seconds():.0f}S",
+        }
+        made = World(pool, producer, relay, environment, vault_key, seed, tmp_path / "courier.log")
+        tenant = TenantChangedV1(tenant="emp_test", version=1, kind="employer", name="Denver Health", key_hashes=())
+        await made.publish(tenant)
+        yield made
+        for process in made.processes:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    await producer.stop()
+    await pool.close()
+
+
+async def test_the_courier_sends_withholds_returns_and_survives_being_killed(world: World) -> None:
+    (first,) = await world.start()
+
+    ana, bo = await world.person(), await world.person()
+    outreach = await world.admit(ana)
+    await world.comes_to(outreach, "delivered")
+    (mail,) = world.mails()
+    assert mail["To"] == address_of(ana)
+    assert mail["From"] == "Denver Health through Fairpool <outreach@fairpool.example>"
+
+    notice = new_id("n")
+    event = NoticeRequestedV1(
+        notice=notice, candidate=bo, purpose="confirm", expires_at=datetime.now(UTC) + timedelta(days=14)
+    )
+    await world.publish(event, event)
+    await world.comes_to(notice, "delivered")
+    body = world.mails()[-1].get_body(("plain",))
+    assert body is not None
+    found = re.search(r"https://consent\.test/confirm/(\S+)", body.get_content())
+    assert found is not None
+    link = LinkReader(public_half(world.seed)).read(found.group(1), "confirm", at=datetime.now(UTC))
+    assert getattr(link, "candidate", None) == bo
+
+    await world.publish(consent(bo, 2, granted=False))
+    withheld = await world.admit(bo)
+    await world.comes_to(withheld, "withheld")
+    returned = await world.admit(ana, good_for=timedelta(seconds=-1))
+    await world.comes_to(returned, "returned")
+
+    world.relay.says["dot"] = SILENCE
+    doubtful = await world.admit(ana)
+    await until(lambda: world.sends_of(doubtful) == 1)
+    first.send_signal(signal.SIGKILL)
+    await first.wait()
+    world.relay.says.clear()
+    (second,) = await world.start()
+    await world.comes_to(doubtful, "doubtful")
+    later = await world.admit(ana)
+    await world.comes_to(later, "delivered")
+    assert world.sends_of(doubtful) == 1, "never sent again"
+
+    second.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(second.wait(), 20) == 0
+    assert len(world.relay.reached) == 4
+    assert await world.pool.fetchval("SELECT count(*) FROM outbox") == 0, "every outcome left"
+    log = world.log.read_text()
+    for secret in (address_of(ana), address_of(bo), "people.example", "canary sentence", "Night-shift"):
+        assert secret not in log
+
+
+async def test_two_couriers_one_of_which_is_killed_lose_nothing_and_send_nothing_twice(world: World) -> None:
+    one, _ = await world.start(2)
+    world.relay.slow["dot"] = 0.02
+    people = [await world.person() for _ in range(5)]
+    names = [await world.admit(people[n % 5]) for n in range(150)]
+    await until(lambda: len(world.relay.reached) > 30)
+    one.send_signal(signal.SIGKILL)
+    await one.wait()
+
+    async def all_over() -> bool:
+        rows = await world.pool.fetch("SELECT state FROM courier_mails WHERE id = ANY($1)", names)
+        return len(rows) == len(names) and all(row["state"] in ("delivered", "doubtful") for row in rows)
+
+    await until(all_over, within=timedelta(seconds=60))
+    sends = [world.sends_of(name) for name in names]
+    assert max(sends) == 1
+    rows = await world.pool.fetch("SELECT id FROM courier_mails WHERE state = 'delivered'")
+    delivered = {row["id"] for row in rows}
+    assert all(count == 1 for name, count in zip(names, sends, strict=True) if name in delivered)

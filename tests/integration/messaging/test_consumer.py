@@ -1,0 +1,181 @@
+"""Consumer groups on a real broker: what is acknowledged, what comes again, what is set aside."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from faststream.kafka.message import KafkaAckableMessage
+
+from shared.contracts.base import Event
+from shared.messaging.consumer import Consumer
+from shared.messaging.envelope import Outgoing, Received
+from shared.messaging.errors import FatalError
+from shared.messaging.producer import Producer
+from shared.messaging.relay import Relay
+from shared.messaging.unit import Unit
+from shared.postgres.pool import Pool
+from tests.integration.messaging.kit import (
+    Log,
+    Noted,
+    consumer_of,
+    consuming,
+    effects,
+    make_effects,
+    numbers_of,
+    relay_everything,
+)
+from tests.waiting import until
+
+
+async def test_a_batch_killed_before_its_acknowledgement_comes_again_and_has_no_second_effect(
+    pool: Pool, log: Log, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_effects(pool)
+    await producer.send(log.records(log.numbers(300)))
+    killed: list[BaseException] = []
+    first = Noted()
+
+    async def dies(self: KafkaAckableMessage) -> None:
+        raise OSError("killed between commit and acknowledgement")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KafkaAckableMessage, "ack", dies)
+        async with consuming(log, consumer_of(log, pool, first, on_fatal=killed.append)):
+            await until(lambda: killed)
+    done = await effects(pool)
+    assert done and len(killed) == 1 and len(first.calls) == 1
+
+    again = Noted()
+    async with consuming(log, consumer_of(log, pool, again)):
+        await until(lambda: len(first.seen) + len(again.seen) >= 300)
+    assert await effects(pool) == list(range(300))
+    assert not set(first.seen) & set(again.seen)
+
+
+async def test_poison_in_mid_batch_is_set_aside_alone_with_its_bytes_headers_and_reason(
+    pool: Pool, log: Log, producer: Producer
+) -> None:
+    await make_effects(pool)
+    good = log.records(log.numbers(300))
+    headers = dict(good[0].headers)
+    poison = [
+        Outgoing(log.topic.name, b"k1", b"\x00\xff{not json", good[0].headers),
+        Outgoing(
+            log.topic.name, b"k1", good[1].value, (("ce_id", b"\xff\xfe"), ("binary", b"\x00\x80"), ("none", None))
+        ),
+        Outgoing(log.topic.name, b"k2", good[2].value, tuple((headers | {"ce_type": b"another.event.v1"}).items())),
+        Outgoing(log.topic.name, b"another key", good[3].value, tuple((headers | {"ce_id": b"wrong key"}).items())),
+        Outgoing(log.topic.name, b"", b"", ()),
+    ]
+    reasons = [b"invalid", b"unreadable", b"unknown_type", b"wrong_key", b"unknown_type", b"failed: ValueError"]
+
+    def refuse(numbers: Sequence[int]) -> None:
+        if 137 in numbers:
+            raise ValueError("only this one")
+
+    await producer.send([*good[:100], *poison, *good[100:]])
+    async with consuming(log, consumer_of(log, pool, Noted(before=refuse))):
+        await until(lambda: _are(pool, [number for number in range(300) if number != 137]))
+        await until(lambda: _set_aside(pool, 6))
+    await relay_everything(pool, Relay(pool, producer))
+
+    letters = await log.read(log.topic.dead_letters)
+    expected = [*poison, good[137]]
+    found = {(letter.key or b"", letter.value or b"", letter.headers[:-6]): letter for letter in letters}
+    assert len(letters) == len(found) == len(expected)
+    for sent, reason in zip(expected, reasons, strict=True):
+        letter = found[(sent.key or b"", sent.value or b"", sent.headers)]
+        assert (dict(letter.headers)["fairpool_reason"] or b"").startswith(reason)
+        assert dict(letter.headers)["fairpool_topic"] == log.topic.name.encode()
+
+
+async def _are(pool: Pool, numbers: list[int]) -> bool:
+    return await effects(pool) == numbers
+
+
+async def _set_aside(pool: Pool, count: int) -> bool:
+    return int(await pool.fetchval("SELECT count(*) FROM outbox")) == count
+
+
+async def test_at_the_limit_nothing_is_acknowledged_and_a_mended_release_gets_everything(
+    pool: Pool, narrow_log: Log, producer: Producer
+) -> None:
+    await make_effects(pool)
+    await producer.send(narrow_log.records(narrow_log.numbers(60)))
+    fatal: list[BaseException] = []
+
+    def broken_release(_: Sequence[int]) -> None:
+        raise KeyError("a field that nobody sends")
+
+    broken = Noted(before=broken_release)
+    async with consuming(narrow_log, consumer_of(narrow_log, pool, broken, on_fatal=fatal.append)):
+        await until(lambda: fatal)
+        await producer.send(narrow_log.records(narrow_log.numbers(5, first=60)))
+    assert [type(error) for error in fatal] == [FatalError]
+    assert await effects(pool) == []
+    assert await _set_aside(pool, 24)
+
+    async with consuming(narrow_log, consumer_of(narrow_log, pool, Noted())):
+        await until(lambda: _are(pool, list(range(65))))
+
+
+async def test_a_graceful_stop_finishes_the_batch_and_acknowledges_it(
+    pool: Pool, narrow_log: Log, producer: Producer
+) -> None:
+    began, go_on = asyncio.Event(), asyncio.Event()
+    finished: list[int] = []
+
+    async def slow(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        began.set()
+        await go_on.wait()
+        finished.extend(numbers_of(received))
+
+    await producer.send(narrow_log.records(narrow_log.numbers(20)))
+    async with asyncio.timeout(60):
+        async with consuming(narrow_log, consumer_of(narrow_log, pool, slow, deduplicate=False)) as broker:
+            await began.wait()
+            stopping = asyncio.create_task(broker.stop())
+            await until(lambda: not any(subscriber.running for subscriber in broker.subscribers))
+            assert not stopping.done()
+            go_on.set()
+            await stopping
+    assert finished
+
+    later = Noted()
+    await make_effects(pool)
+    await producer.send(narrow_log.records(narrow_log.numbers(1, first=1000)))
+    async with consuming(narrow_log, consumer_of(narrow_log, pool, later, deduplicate=False)):
+        await until(lambda: 1000 in later.seen)
+    assert sorted(finished + later.seen) == [*range(20), 1000]
+
+
+async def test_while_members_come_and_go_no_record_is_in_two_hands(pool: Pool, log: Log, producer: Producer) -> None:
+    await make_effects(pool)
+    hands: dict[int, int] = {}
+    clashes: list[int] = []
+
+    async def careful(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        numbers = numbers_of(received)
+        clashes.extend(number for number in numbers if hands.get(number))
+        hands.update(dict.fromkeys(numbers, 1))
+        await unit.connection.execute("SELECT pg_sleep(0.05)")
+        await unit.connection.execute("INSERT INTO effects (number) SELECT unnest($1::int[])", numbers)
+        hands.update(dict.fromkeys(numbers, 0))
+
+    await producer.send(log.records(log.numbers(1500, keys=60)))
+    fatal: list[BaseException] = []
+
+    def member() -> Consumer:
+        made = consumer_of(log, pool, careful, deduplicate=False, on_fatal=fatal.append)
+        return replace(made, subscription=replace(made.subscription, max_records=10))
+
+    async with consuming(log, member()):
+        await until(lambda: len(hands) > 100)
+        async with consuming(log, member()):
+            await until(lambda: len(hands) > 900)
+        await until(lambda: len(hands) == 1500, within=timedelta(seconds=90))
+        await until(lambda: not any(hands.values()))
+    assert (clashes, fatal) == ([], [])
+    assert await effects(pool) == list(range(1500))

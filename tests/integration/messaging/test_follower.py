@@ -1,0 +1,157 @@
+"""Copies that must be current: a follower knows the end of a topic, exactly."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from signal import SIGKILL
+
+import pytest
+
+from deploy.local import broker, processes
+from deploy.local.broker import Broker
+from deploy.local.home import Home
+from deploy.local.ports import Ports
+from deploy.local.processes import Identity
+from shared.contracts.base import Event
+from shared.messaging import topics
+from shared.messaging.envelope import Outgoing, Received
+from shared.messaging.errors import WillHealError
+from shared.messaging.follower import Follower, Positions, must_catch_up
+from shared.messaging.producer import Producer
+from tests.integration.messaging.kit import Log, numbers_of, running
+from tests.waiting import until
+
+SOON = timedelta(seconds=20)
+
+
+class Copy:
+    """What a follower has applied so far."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.positions: dict[int, int] = {}
+
+    async def apply(self, received: Sequence[Received[Event]], positions: Positions) -> None:
+        self.numbers += numbers_of(received)
+        self.positions.update(positions)
+
+
+@asynccontextmanager
+async def following(log: Log, copy: Copy, stored: Positions | None = None) -> AsyncIterator[Follower]:
+    follower = Follower(log.kafka, log.topic, copy.apply, client_id="test")
+    await follower.start(stored)
+    try:
+        async with running(follower.run()):
+            yield follower
+    finally:
+        await follower.stop()
+
+
+async def test_a_copy_is_current_only_with_the_very_last_record_of_a_big_batch(narrow_log: Log) -> None:
+    copy = Copy()
+    await narrow_log.write_in_big_batches(narrow_log.numbers(5000))
+    async with following(narrow_log, copy) as follower:
+        assert await follower.caught_up(within=SOON)
+        assert copy.numbers == list(range(5000))
+        assert copy.positions == {0: 5000}
+
+
+async def test_a_copy_of_several_partitions_is_current_when_each_is(log: Log) -> None:
+    copy = Copy()
+    await log.write_in_big_batches(log.numbers(5000, keys=50))
+    async with following(log, copy) as follower:
+        assert await follower.caught_up(within=SOON)
+        assert sorted(copy.numbers) == list(range(5000))
+
+
+async def test_a_copy_of_an_empty_topic_is_current(log: Log) -> None:
+    async with following(log, Copy()) as follower:
+        assert await follower.caught_up(within=SOON)
+
+
+async def test_whatever_was_acknowledged_before_the_question_is_in_the_copy(log: Log, producer: Producer) -> None:
+    copy = Copy()
+    async with following(log, copy) as follower:
+        for turn in range(20):
+            await producer.send(log.records(log.numbers(30, first=turn * 30)))
+            assert await follower.caught_up(within=SOON)
+            assert sorted(copy.numbers) == list(range((turn + 1) * 30))
+
+
+async def test_a_copy_goes_on_from_its_stored_positions(narrow_log: Log) -> None:
+    await narrow_log.write_in_big_batches(narrow_log.numbers(1000))
+    copy = Copy()
+    async with following(narrow_log, copy, {0: 400}) as follower:
+        assert await follower.caught_up(within=SOON)
+        assert copy.numbers == list(range(400, 1000))
+
+
+async def test_a_copy_whose_stored_position_is_the_end_is_current(narrow_log: Log) -> None:
+    await narrow_log.write_in_big_batches(narrow_log.numbers(10))
+    copy = Copy()
+    async with following(narrow_log, copy, {0: 10}) as follower:
+        assert await follower.caught_up(within=SOON)
+        assert copy.numbers == []
+
+
+async def test_a_record_that_is_no_event_is_passed_over(narrow_log: Log, producer: Producer) -> None:
+    copy = Copy()
+    records = narrow_log.records(narrow_log.numbers(4))
+    junk = Outgoing(narrow_log.topic.name, b"k", b"\xff", (("ce_type", b"\xff"), ("none", None)))
+    await producer.send([*records[:2], junk, *records[2:]])
+    async with following(narrow_log, copy) as follower:
+        assert await follower.caught_up(within=SOON)
+        assert copy.numbers == [0, 1, 2, 3]
+
+
+async def test_a_copy_that_cannot_be_written_is_not_current_and_goes_on_later(narrow_log: Log) -> None:
+    copy, away = Copy(), asyncio.Event()
+
+    async def apply(received: Sequence[Received[Event]], positions: Positions) -> None:
+        if not away.is_set():
+            raise WillHealError("the database is away")
+        await copy.apply(received, positions)
+
+    await narrow_log.write_in_big_batches(narrow_log.numbers(10))
+    follower = Follower(narrow_log.kafka, narrow_log.topic, apply, client_id="test")
+    await follower.start()
+    async with running(follower.run()):
+        assert not await follower.caught_up(within=timedelta(milliseconds=500))
+        with pytest.raises(WillHealError):
+            await must_catch_up(follower, within=timedelta(milliseconds=100))
+        away.set()
+        await must_catch_up(follower, within=SOON)
+        assert copy.numbers == list(range(10))
+    await follower.stop()
+
+
+async def test_a_copy_is_not_current_once_the_broker_is_gone(narrow_log: Log) -> None:
+    async with _a_broker_of_its_own() as (kafka, identity):
+        await topics.create_missing(kafka, (narrow_log.topic,))
+        log = Log(kafka, narrow_log.topic, narrow_log.kind)
+        await log.write_in_big_batches(log.numbers(10))
+        async with following(log, Copy()) as follower:
+            assert await follower.caught_up(within=SOON)
+            identity.send(SIGKILL)
+            await until(lambda: not identity.alive())
+            async with asyncio.timeout(10):
+                assert not await follower.caught_up(within=timedelta(seconds=2))
+
+
+@asynccontextmanager
+async def _a_broker_of_its_own() -> AsyncIterator[tuple[list[str], Identity]]:
+    with tempfile.TemporaryDirectory() as folder:
+        home, port = Home(Path(folder)), Ports.free().kafka
+        home.make()
+        process = await processes.spawn(broker.part(Broker.EMBEDDED, home, port).command, home.log_of("kafka"))
+        kafka = [f"127.0.0.1:{port}"]
+        try:
+            await topics.wait_for_kafka(kafka, seconds=20)
+            yield kafka, Identity.of(process.pid)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()

@@ -1,0 +1,158 @@
+"""The outbox relay: everything arrives, in order for each key, whoever is killed."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from shared.messaging.envelope import Outgoing, Received, decode
+from shared.messaging.errors import FatalError
+from shared.messaging.producer import Producer
+from shared.messaging.relay import Relay
+from shared.messaging.unit import Unit, unit_of_work
+from shared.postgres.pool import Pool
+from tests.integration.messaging.kit import (
+    AT,
+    Log,
+    Noted,
+    Numbered,
+    consumer_of,
+    consuming,
+    effects,
+    make_effects,
+    relay_everything,
+    running,
+)
+from tests.waiting import until
+
+
+async def _publish(pool: Pool, log: Log, events: Sequence[Numbered]) -> None:
+    async with unit_of_work(pool, at=AT, source="test") as unit:
+        for event in events:
+            unit.publish(event, id=f"e-{event.number}")
+
+
+async def _outbox(pool: Pool) -> int:
+    return int(await pool.fetchval("SELECT count(*) FROM outbox"))
+
+
+async def _arrived(log: Log) -> list[Numbered]:
+    found = [decode(record) for record in await log.read()]
+    return [item.event for item in found if isinstance(item, Received) and isinstance(item.event, Numbered)]
+
+
+class DiesAfterSending(Producer):
+    """Kafka has acknowledged, and the process dies before it can commit."""
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        await super().send(records)
+        if records:
+            raise FatalError("killed here")
+
+
+async def test_what_is_committed_arrives_with_headers_key_and_value(pool: Pool, log: Log, producer: Producer) -> None:
+    odd = Outgoing(
+        log.topic.name, b"\x00\xffkey", b"\x00\xffvalue", (("zero", b"\x00\xff"), ("none", None), ("ä", b""))
+    )
+    empty = Outgoing(log.topic.name, None, b"", ())
+    async with unit_of_work(pool, at=AT, source="test") as unit:
+        unit.write(odd)
+        unit.write(empty)
+    await relay_everything(pool, Relay(pool, producer))
+    found = {(record.key, record.value or None, record.headers) for record in await log.read()}
+    assert found == {(odd.key, odd.value, odd.headers), (None, None, ())}
+
+
+async def test_what_is_rolled_back_never_leaves(pool: Pool, log: Log, producer: Producer) -> None:
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        async with unit_of_work(pool, at=AT, source="test") as unit:
+            unit.publish(*log.numbers(3))
+            await unit.flush()
+            raise RuntimeError("changed my mind")
+    await _publish(pool, log, log.numbers(1, first=10))
+    await relay_everything(pool, Relay(pool, producer))
+    assert [event.number for event in await _arrived(log)] == [10]
+
+
+async def test_two_relays_at_once_keep_the_order_of_each_key_and_send_nothing_twice(
+    pool: Pool, log: Log, kafka: list[str], producer: Producer
+) -> None:
+    other = Producer(kafka, idempotence=False, client_id="other")
+    await other.start()
+    try:
+        async with running(Relay(pool, producer).run()), running(Relay(pool, other).run()):
+            for first in range(0, 3000, 75):
+                await _publish(pool, log, log.numbers(75, keys=25, first=first))
+            await until(lambda: _is_empty(pool))
+    finally:
+        await other.stop()
+    by_key: dict[str, list[int]] = {}
+    for event in await _arrived(log):
+        by_key.setdefault(event.name, []).append(event.number)
+    assert by_key == {f"k{key}": list(range(key, 3000, 25)) for key in range(25)}
+
+
+async def _is_empty(pool: Pool) -> bool:
+    return await _outbox(pool) == 0
+
+
+async def test_a_row_that_commits_after_a_later_one_is_not_missed(pool: Pool, log: Log, producer: Producer) -> None:
+    early, late, later = (log.kind(name=f"k{number}", number=number) for number in range(3))
+    async with running(Relay(pool, producer).run()), pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        unit = Unit(connection, AT, "test")
+        unit.publish(early)
+        await unit.flush()
+        await _publish(pool, log, [late, later])
+        await until(lambda: _is_empty(pool))
+        await transaction.commit()
+        await until(lambda: _is_empty(pool))
+    assert sorted(event.number for event in await _arrived(log)) == [0, 1, 2]
+
+
+async def test_a_relay_killed_after_the_acknowledgement_sends_again_and_the_inbox_drops_it(
+    pool: Pool, log: Log, kafka: list[str], producer: Producer
+) -> None:
+    await make_effects(pool)
+    await _publish(pool, log, log.numbers(200))
+    dying = DiesAfterSending(kafka, idempotence=False, client_id="dying")
+    await dying.start()
+    with pytest.raises(ExceptionGroup) as raised:
+        await Relay(pool, dying).run()
+    assert raised.group_contains(FatalError)
+    await dying.stop()
+    first = len(await _arrived(log))
+    assert first > 0
+    assert await _outbox(pool) == 200
+
+    await relay_everything(pool, Relay(pool, producer))
+    assert len(await _arrived(log)) == 200 + first
+    handler = Noted()
+    async with consuming(log, consumer_of(log, pool, handler)):
+        await until(lambda: _all_there(pool, 200))
+    assert await effects(pool) == list(range(200))
+
+
+async def _all_there(pool: Pool, count: int) -> bool:
+    return len(set(await effects(pool))) >= count
+
+
+async def test_a_caller_can_ask_whether_kafka_has_its_rows(pool: Pool, log: Log, producer: Producer) -> None:
+    async with unit_of_work(pool, at=AT, source="test") as unit:
+        unit.publish(*log.numbers(3))
+    relay = Relay(pool, producer)
+    assert len(unit.outbox_ids) == 3
+    assert not await relay.has_published(unit.outbox_ids, within=timedelta(milliseconds=50))
+    async with running(relay.run()):
+        assert await relay.has_published(unit.outbox_ids, within=timedelta(seconds=10))
+    assert len(await _arrived(log)) == 3
+
+
+async def test_a_producer_whose_broker_is_gone_ends_in_bounded_time(kafka: list[str]) -> None:
+    producer = Producer(kafka, idempotence=False, client_id="unstarted")
+    async with asyncio.timeout(1):
+        await producer.stop()
+    with pytest.raises(RuntimeError, match="has not started"):
+        await producer.send([Outgoing("any", None, b"", ())])

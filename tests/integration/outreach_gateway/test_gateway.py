@@ -1,0 +1,324 @@
+"""The gateway as one process on real Kafka, PostgreSQL and Redis: what its users and its neighbours see."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from services.outreach_gateway.app import build
+from services.outreach_gateway.settings import GatewaySettings
+from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1, Purpose
+from shared.contracts.operator import TenantChangedV1, TenantKind
+from shared.contracts.pool_matching import Membership, MembershipsChangedV1
+from shared.contracts.signup import CandidateKeyPublishedV1, OutreachOutcomeReportedV1
+from shared.messaging import topics
+from shared.messaging.envelope import encode
+from shared.messaging.producer import Producer
+from shared.security.member_refs import MemberRefs
+from shared.security.tenant_keys import hash_key, new_key
+from shared.security.words import KeyPair
+from shared.service import Service
+from tests.conftest import unique
+from tests.stack import Servers
+from tests.waiting import until
+
+OPEN = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)  # open in all zones of the 50 states
+MEMBER_REF_KEY = secrets.token_bytes(64)
+JOB = {
+    "title": "Registered nurse",
+    "occupation": "29-1141",
+    "organization": "Denver Health",
+    "location": "Denver, CO",
+    "remote": False,
+    "pay": {"min": 82000, "max": 96000, "currency": "USD", "per": "year"},
+    "url": "https://jobs.example.org/42",
+    "valid_through": "2099-01-31",
+}
+TENANTS: dict[str, TenantKind] = {
+    "emp_a": "employer",
+    "emp_b": "employer",
+    "vendor-x": "vendor",
+    "operator": "operator",
+}
+
+
+@dataclass
+class Gateway:
+    http: httpx.AsyncClient
+    service: Service
+    producer: Producer
+    keys: dict[str, str]
+    redis: Redis
+
+    async def tell(self, *events: Event) -> None:
+        await self.producer.send([encode(event, source="test", at=datetime.now(UTC)) for event in events])
+
+    async def person(self, *purposes: Purpose, employers: tuple[str, ...] = ("emp_a", "emp_b")) -> str:
+        """A person whose key, consent and memberships the gateway has been told of."""
+        candidate, now = str(uuid4()), self.service.clock.now()
+        await self.tell(
+            CandidateKeyPublishedV1(candidate=candidate, version=1, public_key=KeyPair.generate().public),
+            MembershipsChangedV1(
+                candidate=candidate,
+                version=1,
+                pools=tuple(Membership(pool=f"p_{employer}", employer=employer, since=now) for employer in employers),
+            ),
+            ConsentChangedV1(candidate=candidate, version=1, at=now, purposes=purposes),
+        )
+        return candidate
+
+    async def send(
+        self, candidate: str, employer: str = "emp_a", *, key: str | None = None, **changes: Any
+    ) -> httpx.Response:
+        body = {
+            "member_ref": MemberRefs(MEMBER_REF_KEY).make(candidate, employer),
+            "subject": "Night-shift RN, Denver",
+            "body": "We would like to talk with you.",
+            "job": JOB,
+        }
+        return await self.http.post(
+            "/v1/outreach",
+            json={**body, **changes},
+            headers={**self.auth(employer), "Idempotency-Key": key or secrets.token_hex(8)},
+        )
+
+    def auth(self, tenant: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.keys[tenant]}"}
+
+    async def shown(self, id: str, tenant: str = "emp_a") -> dict[str, Any]:
+        answer = await self.http.get(f"/v1/outreach/{id}", headers=self.auth(tenant))
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def decided(self, id: str, tenant: str = "emp_a") -> dict[str, Any]:
+        async def is_decided() -> bool:
+            return (await self.shown(id, tenant))["decision"] is not None
+
+        await until(is_decided, what="a decision")
+        return await self.shown(id, tenant)
+
+
+def clock_at(moment: datetime, folder: Path) -> Path:
+    file = folder / "clock"
+    file.write_text(str(int((moment - datetime.now(UTC)) / timedelta(milliseconds=1))))
+    return file
+
+
+@pytest.fixture(scope="module")
+async def gateway(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    await topics.create_missing([servers.kafka])
+    clock_file = clock_at(OPEN, tmp_path_factory.mktemp("clock"))
+    settings = GatewaySettings(
+        kafka=(servers.kafka,),
+        kafka_idempotence=False,
+        http_port=0,
+        clock_file=clock_file,
+        outreach_gateway_database=await servers.create_database(unique("gateway")),
+        redis=servers.redis,
+        member_ref_key=MEMBER_REF_KEY,
+        outreach_id_key=secrets.token_bytes(32),
+    )
+    keys = {tenant: new_key(tenant) for tenant in TENANTS}
+    producer = Producer([servers.kafka], idempotence=False, client_id="test")
+    await producer.start()
+    service, app = build(settings)
+    redis = Redis.from_url(servers.redis)
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://t") as http:
+        made = Gateway(http, service, producer, keys, redis)
+        await made.tell(
+            *(
+                TenantChangedV1(tenant=tenant, version=1, kind=kind, name=tenant, key_hashes=(hash_key(keys[tenant]),))
+                for tenant, kind in TENANTS.items()
+            )
+        )
+        await until(lambda: service.tenants.get("operator"))
+        yield made
+    await redis.aclose()
+    await producer.stop()
+
+
+async def test_outreach_to_a_person_who_allows_it_is_admitted(gateway: Gateway) -> None:
+    person = await gateway.person("match", "contact")
+    answer = await gateway.send(person)
+    assert (answer.status_code, answer.json()["state"]) == (202, "submitted")
+    found = await gateway.decided(answer.json()["id"])
+    assert (found["state"], found["decision"]["outcome"], found["decision"]["policy"]) == (
+        "admitted",
+        "admit",
+        "2026-11",
+    )
+
+
+async def test_a_full_person_delays_and_the_sender_is_not_told_by_whom(gateway: Gateway) -> None:
+    person = await gateway.person("match", "contact")
+    first = (await gateway.send(person, "emp_a")).json()["id"]
+    await gateway.decided(first)
+    second = (await gateway.send(person, "emp_b")).json()["id"]
+    found = await gateway.decided(second, "emp_b")
+    assert found["decision"]["rule"] == "person_is_full"
+    assert found["decision"]["until"] > found["decision"]["at"]
+    assert (await gateway.shown(second, "operator"))["decision"]["rule"] == "network_gap"
+
+
+async def test_without_contact_it_is_held_and_a_grant_lets_it_go(gateway: Gateway) -> None:
+    person = await gateway.person("match")
+    id = (await gateway.send(person)).json()["id"]
+    grant = ConsentChangedV1(candidate=person, version=2, at=OPEN, purposes=("match", "contact"))
+    await gateway.tell(grant)
+    assert (await gateway.decided(id))["state"] == "admitted"
+
+
+async def test_the_same_key_is_the_same_outreach_and_another_body_is_refused(gateway: Gateway) -> None:
+    person = await gateway.person("match", "contact")
+    first, again = await gateway.send(person, key="one"), await gateway.send(person, key="one")
+    assert first.json() == again.json()
+    other = await gateway.send(person, key="one", subject="Another subject")
+    assert (other.status_code, other.json()["type"]) == (422, "urn:fairpool:problem:idempotency-key-reused")
+
+
+async def test_two_tenants_with_the_same_key_do_not_meet(gateway: Gateway) -> None:
+    person = await gateway.person("match", "contact")
+    one, two = await gateway.send(person, "emp_a", key="same"), await gateway.send(person, "emp_b", key="same")
+    assert one.json()["id"] != two.json()["id"]
+
+
+async def test_another_tenant_cannot_read_or_take_back(gateway: Gateway) -> None:
+    id = (await gateway.send(await gateway.person("match", "contact"))).json()["id"]
+    read = await gateway.http.get(f"/v1/outreach/{id}", headers=gateway.auth("emp_b"))
+    back = await gateway.http.delete(f"/v1/outreach/{id}", headers=gateway.auth("emp_b"))
+    assert (read.status_code, back.status_code) == (404, 404)
+
+
+async def test_another_employers_member_ref_is_nobody(gateway: Gateway) -> None:
+    person = await gateway.person("match", "contact")
+    answer = await gateway.send(person, "emp_a", member_ref=MemberRefs(MEMBER_REF_KEY).make(person, "emp_b"))
+    assert answer.status_code == 404
+
+
+async def test_a_delayed_outreach_can_be_taken_back_and_an_admitted_one_cannot(gateway: Gateway) -> None:
+    person = await gateway.person("match", "contact")
+    first = (await gateway.send(person, "emp_a")).json()["id"]
+    await gateway.decided(first)
+    second = (await gateway.send(person, "emp_b")).json()["id"]
+    await gateway.decided(second, "emp_b")
+    late = await gateway.http.delete(f"/v1/outreach/{first}", headers=gateway.auth("emp_a"))
+    assert (late.status_code, late.json()["type"]) == (409, "urn:fairpool:problem:too-late")
+    for _ in range(2):
+        back = await gateway.http.delete(f"/v1/outreach/{second}", headers=gateway.auth("emp_b"))
+        assert back.status_code == 204
+    assert (await gateway.shown(second, "emp_b"))["state"] == "cancelled"
+
+
+async def test_an_outcome_is_shown_and_the_feed_tells_each_change_once(gateway: Gateway) -> None:
+    person = await gateway.person("match", "contact")
+    id = (await gateway.send(person)).json()["id"]
+    await gateway.decided(id)
+    outcome = OutreachOutcomeReportedV1(
+        outreach=id, decision_version=1, candidate=person, employer="emp_a", outcome="delivered", at=OPEN
+    )
+    await gateway.tell(outcome)
+
+    async def is_delivered() -> bool:
+        return bool((await gateway.shown(id))["state"] == "delivered")
+
+    await until(is_delivered)
+
+    async def states() -> list[str]:
+        found: list[str] = []
+        after: str | None = None
+        while True:
+            page = await gateway.http.get(
+                "/v1/outreach",
+                params={"after": after, "limit": 1} if after else {"limit": 1},
+                headers=gateway.auth("emp_a"),
+            )
+            if not page.json()["items"]:
+                return found
+            found += [item["state"] for item in page.json()["items"] if item["outreach"] == id]
+            after = page.json()["next"]
+
+    async def both() -> bool:
+        return await states() == ["admitted", "delivered"]
+
+    await until(both)
+
+
+async def test_redis_flushed_is_rebuilt_from_the_rows_and_no_cap_is_exceeded(gateway: Gateway) -> None:
+    person = await gateway.person("match", "contact")
+    await gateway.decided((await gateway.send(person, "emp_a")).json()["id"])
+    await gateway.redis.flushall()
+    id = (await gateway.send(person, "emp_b")).json()["id"]
+    found = await gateway.decided(id, "emp_b")
+    assert found["state"] == "delayed"
+
+    async def is_ready() -> bool:
+        return (await gateway.http.get("/health/ready")).status_code == 200
+
+    await until(is_ready)
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"subject": 5}, "#/subject"),
+        ({"subject": "two\nlines"}, "#/subject"),
+        ({"subject": "nul\u0000"}, "#/subject"),
+        ({"body": "  "}, "#/body"),
+        ({"body": "x" * 10_001}, "#/body"),
+        ({"extra": 1}, "#/extra"),
+        ({"member_ref": "p_wrong"}, "#/member_ref"),
+        ({"job": None}, "#/job"),
+        ({"job": {**JOB, "pay": {**JOB["pay"], "max": 1}}}, "#/job/pay"),  # type: ignore[dict-item]  # invented JSON
+        ({"job": {**JOB, "url": "http://jobs.example.org"}}, "#/job/url"),
+        ({"job": {**JOB, "valid_through": "2020-01-01"}}, "#/job/valid_through"),
+        ({"job": {**JOB, "occupation": "nurse"}}, "#/job/occupation"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "#/expires_at"),
+        ({"expires_at": "2027-06-01T00:00:00Z"}, "#/expires_at"),
+        ({"expires_at": "2026-11-25T00:00:00"}, "#/expires_at"),
+    ],
+)
+async def test_bad_fields_are_named(gateway: Gateway, changes: dict[str, Any], pointer: str) -> None:
+    answer = await gateway.send(str(uuid4()), **changes)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+async def test_who_may_not_write_is_told_so(gateway: Gateway) -> None:
+    body: dict[str, Any] = {}
+    for headers, status in (
+        ({}, 401),
+        ({"Authorization": "Bearer fp_emp_a_wrong"}, 401),
+        ({"Authorization": "Bearer \u00e9".encode("latin-1")}, 401),
+        (gateway.auth("vendor-x"), 403),
+    ):
+        answer = await gateway.http.post("/v1/outreach", json=body, headers=headers)  # type: ignore[arg-type]  # bytes on purpose
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+async def test_a_missing_idempotency_key_is_a_clear_400(gateway: Gateway) -> None:
+    person = await gateway.person("match", "contact")
+    body = {"member_ref": MemberRefs(MEMBER_REF_KEY).make(person, "emp_a"), "subject": "s", "body": "b", "job": JOB}
+    answer = await gateway.http.post("/v1/outreach", json=body, headers=gateway.auth("emp_a"))
+    assert answer.status_code == 400
+    assert "Idempotency-Key" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("after", ["x", "AAAA", "////", "1.1", "9" * 90])
+async def test_a_bad_cursor_is_refused(gateway: Gateway, after: str) -> None:
+    answer = await gateway.http.get("/v1/outreach", params={"after": after}, headers=gateway.auth("emp_a"))
+    assert answer.status_code == 422
+
+
+async def test_the_policy_is_public(gateway: Gateway) -> None:
+    answer = await gateway.http.get("/v1/policy")
+    assert answer.json()["first_contact"]["at_most"] == [{"number": 2, "days": 7.0}, {"number": 6, "days": 30.0}]

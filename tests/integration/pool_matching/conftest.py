@@ -1,0 +1,85 @@
+"""Matching on a database of its own, and its HTTP face without Kafka."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from services.pool_matching.api import Edge, router
+from services.pool_matching.api.cursors import FeedCursors
+from services.pool_matching.handlers import on_pools_updated
+from shared.contracts.operator import TenantChangedV1, TenantKind
+from shared.contracts.pool_matching import PoolUpdatedV1
+from shared.messaging.envelope import only
+from shared.security.tenant_keys import hash_key, new_key
+from shared.web.app import create_app
+from shared.web.health import Check
+from shared.web.tenants import Tenants
+from tests.conftest import unique
+from tests.fakes.pool_matching import SOC
+from tests.integration.pool_matching.kit import PostgresKit, postgres_kit
+from tests.stack import Servers
+
+
+@pytest.fixture
+async def kit(servers: Servers) -> AsyncIterator[PostgresKit]:
+    async with postgres_kit(await servers.create_database(unique("matching"))) as opened:
+        yield opened
+
+
+@dataclass
+class Http:
+    """A client, with a key for each tenant."""
+
+    client: httpx.AsyncClient
+    keys: dict[str, str]
+    tenants: Tenants
+    kit: PostgresKit
+    edge: Edge
+
+    async def ask(self, method: str, path: str, tenant: str | None = "emp_a", **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.keys[tenant]}"} if tenant else {}
+        headers |= more.pop("headers", {})
+        return await self.client.request(method, path, headers=headers, **more)
+
+    async def relay_updates(self) -> None:
+        """What Kafka would do: the updates in the outbox reach the feed."""
+        updates = only(PoolUpdatedV1, await self.kit.outbox())
+        async with self.kit.feed() as store:
+            await on_pools_updated(store, updates)
+        await self.kit.connections.execute("DELETE FROM outbox")
+
+    def tenant(self, id_: str, kind: TenantKind, *, version: int = 1, suspended: bool = False) -> None:
+        self.keys.setdefault(id_, new_key(id_))
+        self.tenants.apply(
+            TenantChangedV1(
+                tenant=id_,
+                version=version,
+                kind=kind,
+                name=id_,
+                key_hashes=(hash_key(self.keys[id_]),),
+                standing="suspended" if suspended else "good",
+            )
+        )
+
+
+@pytest.fixture
+async def http(kit: PostgresKit) -> AsyncIterator[Http]:
+    tenants = Tenants()
+    edge = Edge(tenants, kit.pools, kit.feed, SOC, FeedCursors(bytes(range(64))), timedelta(seconds=1))
+
+    async def nothing() -> dict[str, Check]:
+        return {}
+
+    app = create_app("Fairpool pool matching", "pool_matching", ready=nothing)
+    app.include_router(router(edge))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        made = Http(client, {}, tenants, kit, edge)
+        made.tenant("emp_a", "employer")
+        made.tenant("emp_b", "employer")
+        made.tenant("emp_bad", "employer", suspended=True)
+        made.tenant("acme-ats", "vendor")
+        yield made

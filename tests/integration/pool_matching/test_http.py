@@ -1,0 +1,262 @@
+"""The HTTP face on the real database."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from services.pool_matching.api.updates import _position, _stream
+from services.pool_matching.handlers import on_pools_changed
+from tests.integration.pool_matching.conftest import Http
+from tests.integration.pool_matching.kit import candidates, consent, evaluate, profile, tell_persons
+
+NURSES: dict[str, Any] = {
+    "name": "Nurses around Denver", "occupations": ["29-1141"], "states": ["CO"], "remote": False, "skills_all": [],
+    "skills_any": ["Triage", "icu"], "skills_any_at_least": 1, "min_years": 2, "pay_max": 105_000,
+    "employment_types": [], "available_by": "2027-02-15",
+}  # fmt: skip
+
+
+async def make(http: Http, employer: str = "emp_a", **criteria: Any) -> str:
+    answer = await http.ask("POST", "/v1/pools", employer, json={"name": "Pool", **criteria})
+    assert answer.status_code == 201, answer.text
+    made: str = answer.json()["id"]
+    return made
+
+
+async def run_evaluations(http: Http) -> None:
+    """What Kafka and the job would do for the pools in the outbox."""
+    async with http.kit.persons() as store:
+        await on_pools_changed(store, await http.kit.outbox())
+    await evaluate(http.kit)
+
+
+async def test_a_pool_is_answered_with_its_rounded_values(http: Http) -> None:
+    answer = await http.ask("POST", "/v1/pools", json=NURSES)
+    assert answer.status_code == 201
+    body = answer.json()
+    assert answer.headers["location"] == f"/v1/pools/{body['id']}"
+    assert (body["min_years"], body["pay_max"], body["available_by"]) == (3, 100_000, "2027-02-01")
+    assert body["skills_any"] == ["triage", "icu"]
+    assert body["state"] == "matching"
+    await run_evaluations(http)
+    shown = (await http.ask("GET", f"/v1/pools/{body['id']}")).json()
+    assert shown == body | {"state": "ready"}
+    assert (await http.ask("GET", "/v1/pools")).json() == {"items": [shown], "next": None}
+
+
+async def test_a_patch_replaces_what_it_gives_and_null_takes_a_criterion_away(http: Http) -> None:
+    made = (await http.ask("POST", "/v1/pools", json=NURSES)).json()
+    answer = await http.ask("PATCH", f"/v1/pools/{made['id']}", json={"states": None, "min_years": 7, "name": " New "})
+    assert answer.status_code == 200
+    assert answer.json() == made | {"states": [], "min_years": 10, "name": "New"}
+    again = await http.ask("PATCH", f"/v1/pools/{made['id']}", json={})
+    assert again.json() == answer.json()
+    dropped = await http.ask("PATCH", f"/v1/pools/{made['id']}", json={"skills_any": []})
+    assert dropped.json()["skills_any_at_least"] is None
+
+
+async def test_a_deleted_pool_is_gone(http: Http) -> None:
+    made = await make(http)
+    assert (await http.ask("DELETE", f"/v1/pools/{made}")).status_code == 204
+    for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("GET", "/members")):
+        more: dict[str, Any] = {"json": {}} if method == "PATCH" else {}
+        assert (await http.ask(method, f"/v1/pools/{made}{path}", **more)).status_code == 404
+
+
+async def test_one_employer_can_not_see_or_touch_anothers_pool(http: Http) -> None:
+    made = await make(http, "emp_a")
+    attempts: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", "", {}),
+        ("PATCH", "", {"json": {"name": "Mine"}}),
+        ("DELETE", "", {}),
+        ("GET", "/members", {}),
+    ]
+    for method, path, more in attempts:
+        theirs = await http.ask(method, f"/v1/pools/{made}{path}", "emp_b", **more)
+        unknown = await http.ask(method, f"/v1/pools/p_unknown{path}", "emp_b", **more)
+        assert theirs.status_code == unknown.status_code == 404
+        assert theirs.json() == unknown.json()
+    assert (await http.ask("GET", "/v1/pools", "emp_b")).json()["items"] == []
+    assert (await http.ask("GET", f"/v1/pools/{made}")).json()["name"] == "Pool"
+
+
+async def test_members_come_in_pages_and_show_only_what_the_pool_asks_for(http: Http) -> None:
+    made = await make(http, occupations=["29-1000"], skills_any=["icu"], min_years=4, states=["CO"])
+    people = candidates(5)
+    await tell_persons(http.kit, *(event for who in people for event in (profile(who), consent(who))))
+    found: list[dict[str, Any]] = []
+    after = ""
+    while True:
+        page = (await http.ask("GET", f"/v1/pools/{made}/members", params={"limit": 2, "after": after})).json()
+        found += page["items"]
+        if page["next"] is None:
+            break
+        after = page["next"]
+    assert len({member["member_ref"] for member in found}) == 5
+    assert found[0]["since"] == "2026-11-23T19:00:00Z"
+    assert found[0]["profile"] == {"occupations": ["29-1141"], "skills": ["icu"], "years": 5, "state": "CO"}
+
+
+async def test_two_employers_answers_for_one_person_share_no_identifier(http: Http) -> None:
+    seen = {}
+    mine = {employer: await make(http, employer, occupations=["29-0000"]) for employer in ("emp_a", "emp_b")}
+    (who,) = candidates(1)
+    await tell_persons(http.kit, profile(who), consent(who))
+    await http.relay_updates()
+    for employer, made in mine.items():
+        members = await http.ask("GET", f"/v1/pools/{made}/members", employer)
+        updates = await http.ask("GET", "/v1/updates", employer)
+        assert len(members.json()["items"]) == len(updates.json()["items"]) == 1
+        assert who not in members.text + updates.text
+        seen[employer] = set(_texts([members.json(), updates.json()]))
+    shared = seen["emp_a"] & seen["emp_b"]
+    assert shared == {"29-1141", "2026-11-23T19:00:00Z", "member.joined"}
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in _texts(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in _texts(part)]
+    return [value] if isinstance(value, str) else []
+
+
+async def test_updates_are_read_from_the_start_and_from_a_cursor_on(http: Http) -> None:
+    empty = (await http.ask("GET", "/v1/updates")).json()
+    assert empty["items"] == []
+    made = await make(http)
+    people = candidates(3)
+    await tell_persons(http.kit, *(event for who in people for event in (profile(who), consent(who))))
+    await http.relay_updates()
+    first = (await http.ask("GET", "/v1/updates", params={"after": empty["next"], "limit": 2})).json()
+    rest = (await http.ask("GET", "/v1/updates", params={"after": first["next"]})).json()
+    whole = (await http.ask("GET", "/v1/updates")).json()
+    assert first["items"] + rest["items"] == whole["items"]
+    assert {(one["type"], one["pool"]) for one in whole["items"]} == {("member.joined", made)}
+    assert (await http.ask("GET", "/v1/updates", params={"after": whole["next"]})).json()["items"] == []
+    await tell_persons(http.kit, consent(people[0], 2, match=False))
+    await http.relay_updates()
+    (left,) = (await http.ask("GET", "/v1/updates", params={"after": whole["next"]})).json()["items"]
+    assert left["type"] == "member.left"
+
+
+async def test_a_cursor_of_another_employer_is_refused(http: Http) -> None:
+    cursor = (await http.ask("GET", "/v1/updates", "emp_a")).json()["next"]
+    answer = await http.ask("GET", "/v1/updates", "emp_b", params={"after": cursor})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "#/after"
+
+
+async def test_the_stream_sends_updates_heartbeats_and_goes_on_from_the_last_event_id(http: Http) -> None:
+    await make(http)
+    people = candidates(2)
+    await tell_persons(http.kit, *(event for who in people for event in (profile(who), consent(who))))
+    await http.relay_updates()
+    employer = http.tenants.get("emp_a")
+    assert employer is not None
+    frames = []
+    async with asyncio.timeout(10):
+        async for frame in _stream(http.edge, employer, _position(http.edge, employer, None, "query")):
+            frames.append(frame)
+            if frame == ": heartbeat\n\n":
+                http.tenant("emp_a", "employer", version=2, suspended=True)  # ends the stream
+    assert frames[0] == ": listening\n\n"
+    events = [dict(line.split(": ", 1) for line in frame.strip().split("\n")) for frame in frames[1:3]]
+    assert [event["event"] for event in events] == ["member.joined"] * 2
+    http.tenant("emp_a", "employer", version=3)
+    rest = (await http.ask("GET", "/v1/updates", params={"after": events[0]["id"]})).json()["items"]
+    assert rest == [json.loads(events[1]["data"])]
+
+
+async def test_occupations_are_found_by_code_and_by_title_for_every_tenant(http: Http) -> None:
+    by_title = (await http.ask("GET", "/v1/occupations", "acme-ats", params={"q": "registered NURSES"})).json()
+    assert {"code": "29-1141", "level": "detailed", "title": "Registered Nurses"} in by_title["items"]
+    by_code = (await http.ask("GET", "/v1/occupations", params={"q": "15-12", "limit": 3})).json()
+    assert [entry["code"] for entry in by_code["items"]] == ["15-1200", "15-1210", "15-1211"]
+    more = (await http.ask("GET", "/v1/occupations", params={"q": "15-12", "after": by_code["next"]})).json()
+    assert more["items"][0]["code"] == "15-1212"
+
+
+async def test_the_201st_pool_is_refused(http: Http) -> None:
+    await http.kit.connections.execute(
+        "INSERT INTO pools SELECT 'p_' || n, 'emp_a', 1, 'n', '{}', now(), 0 FROM generate_series(1, 199) AS n"
+    )
+    answers = await asyncio.gather(*(http.ask("POST", "/v1/pools", json={"name": "One more"}) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
+    assert (await http.ask("POST", "/v1/pools", "emp_b", json={"name": "Mine"})).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "pointer"),
+    [
+        ("near", {"postal_code": "80202", "miles": 50}, "#/near"),
+        ("occupations", ["29-1141", "29-114"], "#/occupations/1"),
+        ("occupations", ["29-9999"], "#/occupations/0"),
+        ("occupations", "29-1141", "#/occupations"),
+        ("occupations", ["29-1141"] * 101, "#/occupations"),
+        ("states", ["co"], "#/states/0"),
+        ("states", [""], "#/states/0"),
+        ("remote", "yes", "#/remote"),
+        ("skills_all", ["x" * 201], "#/skills_all/0"),
+        ("skills_all", [1], "#/skills_all/0"),
+        ("skills_all", ["a\x00b"], "#/skills_all"),
+        ("skills_any_at_least", 3, "#/skills_any_at_least"),
+        ("skills_any_at_least", 0, "#/skills_any_at_least"),
+        ("min_years", -1, "#/min_years"),
+        ("min_years", "2", "#/min_years"),
+        ("min_years", 2.5, "#/min_years"),
+        ("pay_max", True, "#/pay_max"),
+        ("pay_max", 10**30, "#/pay_max"),
+        ("employment_types", ["gig"], "#/employment_types/0"),
+        ("available_by", 5, "#/available_by"),
+        ("available_by", "2027-13-01", "#/available_by"),
+        ("name", "", "#/name"),
+        ("name", "x" * 201, "#/name"),
+        ("name", None, "#/name"),
+        ("color", "red", "#/color"),
+    ],
+)
+async def test_a_wrong_field_is_named_and_nothing_is_written(http: Http, field: str, value: Any, pointer: str) -> None:
+    made = await make(http, skills_any=["icu", "ICU", "triage"])
+    before = (await http.ask("GET", "/v1/pools")).json()
+    for method, path in (("POST", "/v1/pools"), ("PATCH", f"/v1/pools/{made}")):
+        body = (NURSES if method == "POST" else {}) | {field: value}
+        answer = await http.ask(method, path, json=body)
+        assert answer.status_code == 422, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert (await http.ask("GET", "/v1/pools")).json() == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more", "status"),
+    [
+        ("GET", "/v1/pools", {"tenant": None}, 401),
+        ("GET", "/v1/pools", {"headers": {"Authorization": "Bearer fp_emp_a_wrong"}}, 401),
+        ("GET", "/v1/updates", {"headers": {"Authorization": "Basic abc"}}, 401),
+        ("GET", "/v1/occupations", {"tenant": None}, 401),
+        ("GET", "/v1/pools", {"tenant": "acme-ats"}, 403),
+        ("POST", "/v1/pools", {"tenant": "acme-ats", "json": {"name": "x"}}, 403),
+        ("GET", "/v1/updates", {"tenant": "emp_bad"}, 403),
+        ("GET", "/v1/pools/p_none", {}, 404),
+        ("POST", "/v1/pools/preview", {"json": {}}, 404),
+        ("GET", "/v1/webhooks", {}, 404),
+        ("POST", "/v1/pools", {"content": b"{" * 2_000_000}, 413),
+        ("POST", "/v1/pools", {"content": b"name=x", "headers": {"Content-Type": "text/plain"}}, 415),
+        ("POST", "/v1/pools", {"content": b"{", "headers": {"Content-Type": "application/json"}}, 400),
+        ("POST", "/v1/pools", {"json": []}, 422),
+        ("GET", "/v1/pools/p_x/members?limit=501", {}, 422),
+        ("GET", "/v1/updates?after=nonsense", {}, 422),
+        ("GET", "/v1/updates?limit=0", {}, 422),
+        ("GET", "/v1/updates", {"headers": {"Accept": "text/event-stream", "Last-Event-ID": "x"}}, 422),
+    ],
+)
+async def test_what_can_not_be_answered_is_a_problem(
+    http: Http, method: str, path: str, more: dict[str, Any], status: int
+) -> None:
+    answer = await http.ask(method, path, more.pop("tenant", "emp_a"), **more)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status

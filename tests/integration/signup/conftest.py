@@ -1,0 +1,114 @@
+"""Signup's HTTP edge on a real database; Kafka is only asked whether it has what was written."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+import services.signup
+from services.signup.adapters.formats import FORMATS
+from services.signup.adapters.intake import PostgresIntake
+from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.page_requests import PostgresPageRequests
+from services.signup.adapters.sources import PostgresSources
+from services.signup.adapters.titles import titles
+from services.signup.api import events, hooks, join, sign_in, sources
+from shared.contracts.operator import TenantChangedV1, TenantKind
+from shared.messaging.unit import Unit, unit_of_work
+from shared.postgres.migrate import migrate
+from shared.postgres.pool import Pool
+from shared.security.tenant_keys import hash_key
+from shared.web.app import create_app
+from shared.web.tenants import Tenants
+from tests.fakes.clock import FixedClock
+
+VAULT_KEY = bytes(range(32))
+BLIND_INDEX_KEY = bytes(reversed(range(32)))
+KEYS = {name: f"fp_{name}_secret{name.replace('_', '').replace('-', '')}" for name in ("acme", "bright", "emp_one", "ops")}
+
+
+@dataclass(slots=True)
+class Edge:
+    """The edge under test."""
+
+    pool: Pool
+    clock: FixedClock = field(default_factory=FixedClock)
+    tenants: Tenants = field(default_factory=Tenants)
+    keys: IntakeKeys = field(default_factory=lambda: IntakeKeys(VAULT_KEY))
+    kafka_answers: bool = True
+
+    def work(self) -> AbstractAsyncContextManager[Unit]:
+        return unit_of_work(self.pool, at=self.clock.now(), source="signup")
+
+    async def has_published(self, outbox_ids: Sequence[int], *, within: timedelta) -> bool:
+        return self.kafka_answers
+
+    def tenant(self, name: str, kind: TenantKind, *, vendor: str | None = None, version: int = 1, **more: Any) -> None:
+        hashes = (hash_key(KEYS[name]),) if name in KEYS else ()
+        self.tenants.apply(
+            TenantChangedV1(
+                tenant=name, version=version, kind=kind, name=name, key_hashes=hashes, vendor=vendor, **more
+            )
+        )
+
+    async def outbox(self) -> list[dict[str, Any]]:
+        """The values that are on their way."""
+        rows = await self.pool.fetch("SELECT value FROM outbox ORDER BY id")
+        return [json.loads(row["value"]) for row in rows]
+
+    async def everything(self) -> str:
+        """All that the database holds, as text."""
+        found = []
+        for row in await self.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
+            found += [str(dict(line)) for line in await self.pool.fetch(f"SELECT * FROM {row['tablename']}")]
+        return "\n".join(found)
+
+
+@pytest.fixture
+async def edge(pool: Pool) -> Edge:
+    """An edge with two vendors and an employer each."""
+    await migrate(pool, Path(services.signup.__file__).parent / "migrations")
+    made = Edge(pool)
+    for vendor in ("acme", "bright"):
+        made.tenant(vendor, "vendor")
+    made.tenant("emp_one", "employer", vendor="acme")
+    made.tenant("emp_two", "employer", vendor="bright")
+    made.tenant("ops", "operator")
+    return made
+
+
+@pytest.fixture
+async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the edge."""
+
+    async def ready() -> dict[str, Any]:
+        return {}
+
+    app = create_app("signup", "signup", ready=ready)
+    intake = PostgresIntake(
+        lambda: edge.pool, edge.work, edge.has_published, edge.keys, publish_within=timedelta(seconds=1)
+    )
+    kept = PostgresSources(lambda: edge.pool, VAULT_KEY, kept=timedelta(seconds=60))
+    requests = PostgresPageRequests(edge.work)
+    app.include_router(hooks.router(FORMATS, kept, intake, edge.tenants, edge.clock))
+    app.include_router(events.router(intake, edge.tenants, edge.clock))
+    app.include_router(sources.router(FORMATS.keys(), kept, edge.tenants, base_url="https://signup.example"))
+    app.include_router(join.router(intake, requests, edge.clock, blind_index_key=BLIND_INDEX_KEY, titles=titles()))
+    app.include_router(sign_in.router(requests, blind_index_key=BLIND_INDEX_KEY, answer_after=timedelta(0)))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://signup.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def no_database(edge: Edge) -> asyncpg.Pool:
+    """Takes the database away."""
+    await edge.pool.close()
+    return edge.pool

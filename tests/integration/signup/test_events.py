@@ -1,0 +1,175 @@
+"""Vendors' own events: strict, each judged by itself, recognised when they come again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.signup.conftest import KEYS, Edge
+
+ONE, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
+CANARY = "Annabellarita"
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": "a1",
+        "source": "acme",
+        "type": "candidate.signed_up",
+        "time": "2026-11-22T10:00:00Z",
+        "subject": "acme:candidate:8812",
+        "data": data(),
+        **changes,
+    }
+
+
+def data(**changes: Any) -> dict[str, Any]:
+    return {
+        "employer": "emp_one",
+        "record": "8812",
+        "person": {
+            "given_name": CANARY,
+            "family_name": "Ruiz",
+            "emails": ["annabellarita@example.org"],
+            "phones": ["+13035550100"],
+        },
+        "profile": {
+            "titles": ["Registered nurse"], "occupations": ["29-1141"], "skills": ["triage"], "years": 6,
+            "postal_code": "80202", "state": "CO", "remote": False, "employment_types": ["full_time"],
+            "pay_floor": 80000, "available_from": "2027-01-01", "time_zone": "America/Denver",
+        },
+        **changes,
+    }  # fmt: skip
+
+
+async def post(
+    http: httpx.AsyncClient, body: object, kind: str = ONE, *, key: str = "acme", headers: Mapping[str, str] | None = None
+) -> httpx.Response:
+    sent = {"Authorization": f"Bearer {KEYS[key]}", "Content-Type": kind, **(headers or {})}
+    return await http.post("/v1/events", json=body, headers=sent)
+
+
+async def test_one_event_is_taken_and_sealed(http: httpx.AsyncClient, edge: Edge) -> None:
+    answer = await post(http, event())
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "duplicates": 0, "rejected": []})
+    (taken,) = await edge.outbox()
+    assert (taken["vendor"], taken["record"], taken["change"]) == ("acme", "8812", "signed_up")
+    assert CANARY not in await edge.everything()
+
+
+async def test_sent_again_it_is_a_duplicate(http: httpx.AsyncClient, edge: Edge) -> None:
+    await post(http, event())
+    assert (await post(http, event())).json() == {"accepted": 0, "duplicates": 1, "rejected": []}
+    assert len(await edge.outbox()) == 1
+
+
+async def test_two_vendors_may_use_the_same_id(http: httpx.AsyncClient, edge: Edge) -> None:
+    edge.tenant("bright", "vendor", version=2)
+    await post(http, event())
+    answer = await post(http, event(source="bright", data=data(employer="emp_two")), key="bright")
+    assert answer.json()["accepted"] == 1
+
+
+async def test_in_a_batch_each_event_is_judged_by_itself(http: httpx.AsyncClient, edge: Edge) -> None:
+    batch = [event(), event(), event(id="a2", source="bright"), event(id="a3", data=data(employer="emp_two")), 7]
+    answer = await post(http, batch, BATCH)
+    assert answer.status_code == 202
+    found = answer.json()
+    assert (found["accepted"], found["duplicates"]) == (1, 1)
+    assert [one["id"] for one in found["rejected"]] == ["a2", "a3", None]
+    assert len(await edge.outbox()) == 1
+
+
+async def test_a_thousand_events_are_taken_at_once_and_one_more_is_not(http: httpx.AsyncClient, edge: Edge) -> None:
+    def batch(count: int) -> list[dict[str, Any]]:
+        small = {"employer": "emp_one", "record": "1", "person": {"emails": ["a@example.org"]}}
+        return [event(id=f"n{number}", data={**small, "record": str(number)}) for number in range(count)]
+
+    assert (await post(http, batch(1000), BATCH)).json()["accepted"] == 1000
+    assert (await post(http, batch(1001), BATCH)).status_code == 422
+    assert len(await edge.outbox()) == 1000
+
+
+async def test_binary_mode_is_understood(http: httpx.AsyncClient) -> None:
+    attributes = {f"ce-{name}": str(value) for name, value in event().items() if name != "data"}
+    answer = await post(http, data(), "application/json", headers=attributes)
+    assert answer.json()["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointer"),
+    [
+        (event(specversion="0.3"), "#/specversion"),
+        (event(type="candidate.vanished"), "#/type"),
+        (event(more="x"), "#/more"),
+        (event(id=""), "#/id"),
+        (event(time="yesterday"), "#/time"),
+        (event(data=None), "#/data"),
+        (event(data=data(record="ana@example.org")), "#/data/record"),
+        (event(data=data(record="x" * 129)), "#/data/record"),
+        (event(data=data(person=None)), "#"),
+        (event(data=data(person={"emails": []})), "#/data/person/emails"),
+        (event(data=data(person={"emails": ["Annabellarita"]})), "#/data/person/emails/0"),
+        (event(data=data(person={"emails": ["a@example.org"], "phones": ["call Annabellarita"]})), "#/data/person/phones/0"),
+        (event(data=data(person={"emails": ["a@example.org"], "age": 40})), "#/data/person/age"),
+        (event(data=data(profile={"years": "6"})), "#/data/profile/years"),
+        (event(data=data(profile={"remote": "yes"})), "#/data/profile/remote"),
+        (event(data=data(profile={"occupations": ["nurse"]})), "#/data/profile/occupations/0"),
+        (event(data=data(profile={"skills": ["annabellarita@example.org"]})), "#/data/profile/skills/0"),
+        (event(data=data(profile={"time_zone": "Mars/Olympus"})), "#/data/profile/time_zone"),
+        (event(data=data(profile={"employment_types": ["slave"]})), "#/data/profile/employment_types/0"),
+        (event(data=data(person={"given_name": "a\u0000b", "emails": ["a@example.org"]})), "#/data/person/given_name"),
+    ],
+)
+async def test_a_wrong_event_is_refused_by_field_and_without_its_words(
+    http: httpx.AsyncClient, edge: Edge, wrong: Any, pointer: str
+) -> None:
+    answer = await post(http, wrong)
+    assert answer.status_code == 422, answer.text
+    assert any(error["pointer"].startswith(pointer) for error in answer.json()["errors"]), answer.text
+    assert CANARY.lower() not in answer.text.lower()
+    assert await edge.outbox() == []
+
+
+@pytest.mark.parametrize("wrong", [event(source="bright"), event(data=data(employer="emp_two")), event(data=data(employer="x"))])
+async def test_a_vendor_speaks_for_itself_and_its_employers_only(http: httpx.AsyncClient, edge: Edge, wrong: Any) -> None:
+    assert (await post(http, wrong)).status_code == 403
+    assert await edge.outbox() == []
+
+
+async def test_an_employers_key_is_not_a_vendors(http: httpx.AsyncClient) -> None:
+    assert (await post(http, event(), key="emp_one")).status_code == 403
+
+
+async def test_no_key_no_answer(http: httpx.AsyncClient) -> None:
+    assert (await http.post("/v1/events", json=event(), headers={"Content-Type": ONE})).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [(ONE, b"{", 400), (ONE, b"\xff", 400), (ONE, b"[]", 422), (ONE, b"NaN", 400), (ONE, b"[" * 90_000, 400),
+     (BATCH, b"{}", 422), ("application/json", b"{}", 415), ("text/plain", b"x", 415)],
+)  # fmt: skip
+async def test_bad_bodies_get_the_right_4xx(http: httpx.AsyncClient, kind: str, body: bytes, status: int) -> None:
+    headers = {"Authorization": f"Bearer {KEYS['acme']}", "Content-Type": kind}
+    answer = await http.post("/v1/events", content=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_an_empty_batch_is_no_mistake(http: httpx.AsyncClient) -> None:
+    assert (await post(http, [], BATCH)).json() == {"accepted": 0, "duplicates": 0, "rejected": []}
+
+
+@pytest.mark.parametrize("kind", ["candidate.hired", "candidate.deleted"])
+async def test_a_hire_or_deletion_keeps_nothing_of_the_person(http: httpx.AsyncClient, edge: Edge, kind: str) -> None:
+    await post(http, event(type=kind))
+    (taken,) = await edge.outbox()
+    assert taken["sealed"] == ""
+
+
+async def test_kafka_away_is_a_503(http: httpx.AsyncClient, edge: Edge) -> None:
+    edge.kafka_answers = False
+    assert (await post(http, event())).status_code == 503

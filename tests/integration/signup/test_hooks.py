@@ -1,0 +1,184 @@
+"""Webhooks: signed, recognised, sealed, committed."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.signup.conftest import KEYS, Edge
+
+SECRET = "the-secret-of-denver"
+HOOK = "/v1/hooks/greenhouse/denver"
+SOURCE = {"format": "greenhouse", "source": "denver", "vendor": "acme", "employer": "emp_one", "secret": SECRET}
+CANARIES = ("Annabellarita", "Canarywright", "annabellarita.canarywright@example.org", "+13035550123", "17 Hidden Lane")
+
+
+def payload(action: str = "new_candidate_application", **changes: Any) -> bytes:
+    candidate = {
+        "id": 8812,
+        "first_name": CANARIES[0],
+        "last_name": CANARIES[1],
+        "email_addresses": [{"value": CANARIES[2], "type": "personal"}],
+        "phone_numbers": [{"value": CANARIES[3], "type": "mobile"}],
+        "addresses": [{"value": f"{CANARIES[4]}\nDenver, CO 80202", "type": "home"}],
+        "title": "Registered nurse",
+        **changes,
+    }
+    return json.dumps({"action": action, "payload": {"application": {"candidate": candidate}}}).encode()
+
+
+def signed(raw: bytes, event: str | None = "e1", secret: str = SECRET) -> dict[str, str]:
+    headers = {
+        "Signature": "sha256 " + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest(),
+        "Content-Type": "application/json",
+    }
+    return headers | ({"Greenhouse-Event-ID": event} if event else {})
+
+
+@pytest.fixture(autouse=True)
+async def source(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/v1/sources", json=SOURCE, headers={"Authorization": f"Bearer {KEYS['ops']}"})
+    assert answer.status_code == 201, answer.text
+
+
+async def test_a_signed_webhook_becomes_one_sealed_event(http: httpx.AsyncClient, edge: Edge) -> None:
+    raw = payload()
+    answer = await http.post(HOOK, content=raw, headers=signed(raw))
+    assert (answer.status_code, answer.json()) == (200, {"status": "accepted"})
+    (event,) = await edge.outbox()
+    assert (event["vendor"], event["record"], event["employer"]) == ("acme", "denver:8812", "emp_one")
+    everything = await edge.everything()
+    assert not [word for word in CANARIES if word.lower() in everything.lower()]
+
+
+async def test_sent_again_it_is_recognised_and_answered_the_same(http: httpx.AsyncClient, edge: Edge) -> None:
+    raw = payload()
+    answers = [await http.post(HOOK, content=raw, headers=signed(raw)) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert len(await edge.outbox()) == 1
+
+
+async def test_without_an_event_id_the_body_is_recognised(http: httpx.AsyncClient, edge: Edge) -> None:
+    raw, other = payload(), payload(title="Welder")
+    for body in (raw, raw, other):
+        await http.post(HOOK, content=body, headers=signed(body, None))
+    assert len(await edge.outbox()) == 2
+
+
+async def test_the_same_webhook_many_times_at_once_is_one_event(http: httpx.AsyncClient, edge: Edge) -> None:
+    raw = payload()
+    answers = await asyncio.gather(*(http.post(HOOK, content=raw, headers=signed(raw)) for _ in range(40)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(await edge.outbox()) == 1
+
+
+@pytest.mark.parametrize("secret", ["another-secret-entirely", ""])
+async def test_a_wrong_signature_writes_nothing(http: httpx.AsyncClient, edge: Edge, secret: str) -> None:
+    raw = payload()
+    answer = await http.post(HOOK, content=raw, headers=signed(raw, secret=secret))
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert await edge.outbox() == []
+
+
+async def test_an_unsigned_body_is_refused_before_it_is_parsed(http: httpx.AsyncClient) -> None:
+    assert (await http.post(HOOK, content=b"{not json")).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/v1/hooks/greenhouse/nowhere", "/v1/hooks/lever/denver", "/v1/hooks/x/y"])
+async def test_an_unknown_source_or_format_is_not_there(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.post(path, content=payload(), headers=signed(payload()))
+    assert answer.status_code == 404
+    assert answer.json()["title"] == "Not found"
+
+
+async def test_a_ping_succeeds_and_does_nothing(http: httpx.AsyncClient, edge: Edge) -> None:
+    raw = b'{"action": "ping", "web_hook_id": 1}'
+    answer = await http.post(HOOK, content=raw, headers=signed(raw))
+    assert (answer.status_code, answer.json()) == (200, {"status": "ignored"})
+    assert await edge.outbox() == []
+
+
+async def test_a_candidate_without_mail_is_refused_with_its_reason(http: httpx.AsyncClient) -> None:
+    raw = payload(email_addresses=[])
+    answer = await http.post(HOOK, content=raw, headers=signed(raw))
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:fairpool:problem:no-mail")
+
+
+async def test_signed_nonsense_is_refused_without_its_words(http: httpx.AsyncClient) -> None:
+    raw = payload(tags="Annabellarita")
+    answer = await http.post(HOOK, content=raw, headers=signed(raw))
+    assert answer.status_code == 422
+    assert "Annabellarita" not in answer.text
+
+
+async def test_kafka_away_is_a_503_and_what_was_kept_is_not_taken_twice(http: httpx.AsyncClient, edge: Edge) -> None:
+    raw = payload()
+    edge.kafka_answers = False
+    answer = await http.post(HOOK, content=raw, headers=signed(raw))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    edge.kafka_answers = True
+    assert (await http.post(HOOK, content=raw, headers=signed(raw))).status_code == 200
+    assert len(await edge.outbox()) == 1
+
+
+async def test_the_database_away_is_a_503(http: httpx.AsyncClient, no_database: object) -> None:
+    raw = payload()
+    assert (await http.post(HOOK, content=raw, headers=signed(raw))).status_code == 503
+
+
+async def test_a_body_over_the_limit_is_a_413(http: httpx.AsyncClient) -> None:
+    raw = b" " * (1024 * 1024 + 1)
+    assert (await http.post(HOOK, content=raw, headers=signed(raw))).status_code == 413
+
+
+async def test_a_vendor_that_lost_its_employer_can_not_write_for_it(http: httpx.AsyncClient, edge: Edge) -> None:
+    edge.tenant("emp_one", "employer", vendor="bright", version=2)
+    raw = payload()
+    assert (await http.post(HOOK, content=raw, headers=signed(raw))).status_code == 403
+    assert await edge.outbox() == []
+
+
+async def test_one_employers_record_and_event_ids_are_not_anothers(http: httpx.AsyncClient, edge: Edge) -> None:
+    edge.tenant("emp_three", "employer", vendor="acme")
+    other = {**SOURCE, "source": "boston", "employer": "emp_three"}
+    await http.post("/v1/sources", json=other, headers={"Authorization": f"Bearer {KEYS['ops']}"})
+    raw = payload()
+    for path in (HOOK, "/v1/hooks/greenhouse/boston"):
+        await http.post(path, content=raw, headers=signed(raw))
+    assert {event["record"] for event in await edge.outbox()} == {"denver:8812", "boston:8812"}
+
+
+async def test_the_same_source_again_is_taken_and_another_is_not(http: httpx.AsyncClient) -> None:
+    operator = {"Authorization": f"Bearer {KEYS['ops']}"}
+    again = await http.post("/v1/sources", json=SOURCE, headers=operator)
+    other = await http.post("/v1/sources", json={**SOURCE, "secret": "x" * 20}, headers=operator)
+    assert (again.status_code, other.status_code) == (200, 409)
+    assert again.json()["url"] == "https://signup.example/v1/hooks/greenhouse/denver"
+    assert SECRET not in again.text
+
+
+@pytest.mark.parametrize("who", ["acme", "emp_one"])
+async def test_only_an_operator_sets_up_sources(http: httpx.AsyncClient, who: str) -> None:
+    answer = await http.post("/v1/sources", json=SOURCE, headers={"Authorization": f"Bearer {KEYS[who]}"})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [({"format": "fax"}, "#/format"), ({"vendor": "nobody"}, "#/vendor"), ({"employer": "emp_two"}, "#/employer"),
+     ({"secret": "short"}, "#/secret"), ({"more": 1}, "#/more")],
+)  # fmt: skip
+async def test_a_wrong_source_is_refused_by_field(http: httpx.AsyncClient, changes: Any, pointer: str) -> None:
+    answer = await http.post("/v1/sources", json={**SOURCE, **changes}, headers={"Authorization": f"Bearer {KEYS['ops']}"})
+    assert answer.status_code == 422
+    assert pointer in {error["pointer"] for error in answer.json()["errors"]}
+
+
+async def test_secrets_are_not_in_the_database_in_clear(edge: Edge) -> None:
+    rows = await edge.pool.fetch("SELECT sealed_secret FROM sources")
+    assert all(SECRET.encode() not in row["sealed_secret"] for row in rows)

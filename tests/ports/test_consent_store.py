@@ -1,0 +1,258 @@
+"""What every store of consents does, the fake one and the real one."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import time, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import cast
+
+import asyncpg
+import pytest
+
+import services.consent
+from services.consent import decisions
+from services.consent.adapters import agreement
+from services.consent.adapters.postgres import PostgresConsents
+from services.consent.decisions import Changed
+from services.consent.model import PURPOSES, Choices, Entry, Present, Quiet
+from services.consent.ports import Consents
+from shared.clock import Clock
+from shared.ids import new_candidate_id, new_id
+from shared.messaging.unit import unit_of_work
+from shared.postgres.migrate import PLUMBING, migrate
+from shared.postgres.pool import Pool, open_pool
+from tests.fakes.clock import NOON, FixedClock
+from tests.fakes.consent import ConsentsDatabase
+
+AGREED = agreement.read()
+COMPLETE = Choices(
+    purposes=PURPOSES,
+    sectors=("29-0000", "31-1120"),
+    blocked_employers=("emp_acme",),
+    first_contacts_per_week=1,
+    min_gap_hours=48,
+    quiet_hours=Quiet(time(21), time(8)),
+    time_zone="America/Denver",
+    paused_until=NOON + timedelta(days=1, microseconds=1),
+    ends_at=NOON + timedelta(days=365),
+)
+
+
+@dataclass
+class Store:
+    """A store under test: how a transaction on it is made."""
+
+    transaction: Callable[[], AbstractAsyncContextManager[Consents]]
+
+    async def answer(self, candidate: str, choices: Choices) -> Present:
+        """One whole change."""
+        async with self.transaction() as consents:
+            present = await consents.lock(candidate)
+            return await consents.append(entry(present, choices))
+
+    async def present(self, candidate: str) -> Present:
+        async with self.transaction() as consents:
+            return await consents.read(candidate)
+
+
+def entry(present: Present, choices: Choices) -> Entry:
+    return decisions.record(
+        present,
+        choices,
+        at=NOON,
+        door="me",
+        agreement=AGREED,
+        where="https://signup.example/sign-in",
+        nonce=os.urandom(32),
+        receipt=new_id("r"),
+    )
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return cast(str, request.param)
+
+
+@pytest.fixture
+def store(kind: str, request: pytest.FixtureRequest) -> Store:
+    if kind == "fake":
+        return Store(ConsentsDatabase(FixedClock()).transaction)
+    pool: Pool = request.getfixturevalue("consent_pool")
+
+    @asynccontextmanager
+    async def transaction() -> AsyncIterator[Consents]:
+        async with unit_of_work(pool, at=NOON, source="consent") as unit:
+            yield PostgresConsents(unit)
+
+    return Store(transaction)
+
+
+@pytest.fixture(scope="module")
+async def consent_pool(module_database: str) -> AsyncIterator[Pool]:
+    opened = await open_pool(module_database, name="test")
+    await migrate(opened, PLUMBING, Path(services.consent.__file__).parent / "migrations")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def candidate() -> str:
+    return new_candidate_id()
+
+
+async def test_of_somebody_unknown_nothing_is_on_and_reading_makes_no_row(store: Store, candidate: str) -> None:
+    assert await store.present(candidate) == Present(candidate, principal="")
+
+
+async def test_registering_makes_a_row_once(store: Store, candidate: str) -> None:
+    async with store.transaction() as consents:
+        await consents.register([candidate, candidate])
+    first = await store.present(candidate)
+    async with store.transaction() as consents:
+        await consents.register([new_candidate_id(), candidate])
+    assert await store.present(candidate) == first
+    assert first.principal != ""
+    assert first.version == 0
+
+
+async def test_locking_somebody_unknown_makes_the_row(store: Store, candidate: str) -> None:
+    async with store.transaction() as consents:
+        locked = await consents.lock(candidate)
+        assert await consents.lock(candidate) == locked
+    assert await store.present(candidate) == locked
+
+
+async def test_everything_that_was_chosen_comes_back(store: Store, candidate: str) -> None:
+    written = await store.answer(candidate, COMPLETE)
+    assert written.choices == COMPLETE
+    assert await store.present(candidate) == written
+    assert (await store.answer(candidate, Choices())).choices == Choices()
+
+
+async def test_each_change_raises_the_version_by_one_and_extends_the_chain(store: Store, candidate: str) -> None:
+    first = await store.answer(candidate, COMPLETE)
+    second = await store.answer(candidate, Choices())
+    assert (first.version, second.version) == (1, 2)
+    assert second.receipt is not None
+    async with store.transaction() as consents:
+        receipt = await consents.receipt(second.receipt)
+    assert receipt is not None
+    assert first.leaf is not None
+    assert receipt["ledger"]["committed"]["previous"] == first.leaf.hex()
+    assert first.outbox_id != second.outbox_id
+
+
+async def test_an_unknown_receipt_is_none(store: Store) -> None:
+    async with store.transaction() as consents:
+        assert await consents.receipt(new_id("r")) is None
+
+
+async def test_what_fails_leaves_nothing_behind(store: Store, candidate: str) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with store.transaction() as consents:
+            made = await consents.append(entry(await consents.lock(candidate), COMPLETE))
+            raise ZeroDivisionError
+    assert await store.present(candidate) == Present(candidate, principal="")
+    async with store.transaction() as consents:
+        assert await consents.receipt(made.receipt or "") is None
+
+
+async def test_a_change_decided_on_an_older_version_is_refused(store: Store, candidate: str) -> None:
+    old = await store.answer(candidate, COMPLETE)
+    await store.answer(candidate, Choices())
+    with pytest.raises(RuntimeError, match="another version"):
+        async with store.transaction() as consents:
+            await consents.lock(candidate)
+            await consents.append(entry(old, COMPLETE))
+    assert (await store.present(candidate)).version == 2
+
+
+async def test_twenty_changes_at_once_are_one_chain_without_a_gap(store: Store, candidate: str) -> None:
+    written = await asyncio.gather(
+        *(store.answer(candidate, replace(COMPLETE, min_gap_hours=24 + number)) for number in range(20))
+    )
+    by_version = sorted(written, key=lambda present: present.version)
+    assert [present.version for present in by_version] == list(range(1, 21))
+    for before, after in pairwise(by_version):
+        async with store.transaction() as consents:
+            receipt = await consents.receipt(after.receipt or "")
+        assert receipt is not None
+        assert before.leaf is not None
+        assert receipt["ledger"]["committed"]["previous"] == before.leaf.hex()
+
+
+@pytest.mark.parametrize("last", ["withdrawal", "grant"])
+async def test_whoever_locks_last_decides(store: Store, candidate: str, last: str) -> None:
+    """The second waits for the row, then decides on what the first has written."""
+    first_has_the_row, second_waits = asyncio.Event(), asyncio.Event()
+
+    async def change(choices: Choices, *, is_first: bool) -> None:
+        if not is_first:
+            await first_has_the_row.wait()
+            second_waits.set()
+        async with store.transaction() as consents:
+            present = await consents.lock(candidate)
+            if is_first:
+                first_has_the_row.set()
+                await second_waits.wait()
+                await asyncio.sleep(0.05)
+            outcome = decisions.change(present, choices, NOON, employers={"emp_acme"})
+            assert isinstance(outcome, Changed)
+            await consents.append(entry(present, outcome.choices))
+
+    withdrawal = replace(COMPLETE, purposes=())
+    await asyncio.gather(change(COMPLETE, is_first=last == "withdrawal"), change(withdrawal, is_first=last == "grant"))
+    present = await store.present(candidate)
+    assert present.version == 2
+    assert present.choices.purposes == (() if last == "withdrawal" else PURPOSES)
+
+
+async def test_registering_and_answering_at_once_do_not_lose_each_other(store: Store) -> None:
+    people = [new_candidate_id() for _ in range(20)]
+
+    async def register(order: list[str]) -> None:
+        async with store.transaction() as consents:
+            await consents.register(order)
+
+    await asyncio.gather(
+        register(people), register(people[::-1]), *(store.answer(person, COMPLETE) for person in people)
+    )
+    assert [(await store.present(person)).version for person in people] == [1] * 20
+
+
+async def test_the_ledger_can_only_grow(consent_pool: Pool, candidate: str) -> None:
+    clock: Clock = FixedClock()
+    async with unit_of_work(consent_pool, at=clock.now(), source="consent") as unit:
+        consents = PostgresConsents(unit)
+        await consents.append(entry(await consents.lock(candidate), COMPLETE))
+    for statement in ("UPDATE ledger SET version = 9", "DELETE FROM ledger", "TRUNCATE ledger CASCADE"):
+        with pytest.raises(asyncpg.RestrictViolationError, match="only ever grows"):
+            await consent_pool.execute(statement)
+
+
+async def test_a_shredded_opening_leaves_leaf_and_chain_standing(consent_pool: Pool, candidate: str) -> None:
+    async with unit_of_work(consent_pool, at=NOON, source="consent") as unit:
+        consents = PostgresConsents(unit)
+        present = await consents.append(entry(await consents.lock(candidate), COMPLETE))
+    await consent_pool.execute(
+        "DELETE FROM ledger_openings WHERE seq = (SELECT seq FROM ledger WHERE candidate = $1)", candidate
+    )
+    async with unit_of_work(consent_pool, at=NOON, source="consent") as unit:
+        receipt = await PostgresConsents(unit).receipt(present.receipt or "")
+    assert receipt is not None
+    assert receipt["ledger"]["opening"] is None
+    assert await consent_pool.fetchval("SELECT leaf FROM ledger WHERE candidate = $1", candidate) == present.leaf
+
+
+async def test_the_ledgers_rows_show_each_persons_chain(consent_pool: Pool, candidate: str) -> None:
+    for choices in (COMPLETE, Choices(), COMPLETE):
+        async with unit_of_work(consent_pool, at=NOON, source="consent") as unit:
+            consents = PostgresConsents(unit)
+            await consents.append(entry(await consents.lock(candidate), choices))
+    rows = await consent_pool.fetch("SELECT * FROM ledger WHERE candidate = $1 ORDER BY seq", candidate)
+    assert [row["version"] for row in rows] == [1, 2, 3]
+    assert [row["previous"] for row in rows] == [None, rows[0]["leaf"], rows[1]["leaf"]]

@@ -1,0 +1,287 @@
+"""One suite on the courier's store in memory and on PostgreSQL."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+import services.signup
+from services.signup.courier.adapters.postgres import PostgresCourier, read_positions
+from services.signup.courier.model import Again, Consent, Mail, Over, Person, Unreadable
+from services.signup.courier.ports import Incoming, Outgoing
+from shared.messaging.unit import unit_of_work
+from shared.postgres.migrate import migrate
+from shared.postgres.pool import Pool
+from shared.security import boxes
+from shared.security.words import KeyPair
+from tests.fakes.clock import NOON
+from tests.fakes.courier import FakeCourierStore
+from tests.integration.courier.tables import published, put_into_vault
+
+ANA = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
+BO = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b6"
+LEASE = timedelta(minutes=1)
+SLOT = NOON + timedelta(minutes=10)
+MAIL = Mail(kind="outreach", id="o_1", candidate=ANA, employer="emp_a", version=3, good_until=SLOT, sealed="jwe")
+NOTICE = Mail(kind="notice", id="n_1", candidate=ANA, version=1, good_until=SLOT, purpose="confirm")
+
+
+class Store(Incoming, Outgoing, Protocol):
+    """Both stores."""
+
+
+class Desk(Protocol):
+    """What the suite needs of either."""
+
+    def open(self) -> AbstractAsyncContextManager[Store]:
+        """A transaction."""
+
+    async def published(self) -> Sequence[str]:
+        """The ids of the outcomes that leave."""
+
+    async def die(self, courier: str) -> None:
+        """The courier's lease is over."""
+
+    async def put(self, candidate: str, person: Person | Unreadable) -> None:
+        """Into the vault."""
+
+    async def positions(self) -> dict[int, int]:
+        """How far the consents were read."""
+
+
+@dataclass(slots=True)
+class FakeDesk:
+    store: FakeCourierStore
+
+    def open(self) -> AbstractAsyncContextManager[Store]:
+        return self.store.open()
+
+    async def published(self) -> Sequence[str]:
+        return [name for _, name in self.store.published]
+
+    async def die(self, courier: str) -> None:
+        self.store.alive.discard(courier)
+
+    async def put(self, candidate: str, person: Person | Unreadable) -> None:
+        self.store.vault[candidate] = person
+
+    async def positions(self) -> dict[int, int]:
+        return self.store.positions
+
+
+@dataclass(slots=True)
+class PostgresDesk:
+    pool: Pool
+    vault_key: bytes
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Store]:
+        async with unit_of_work(self.pool, at=NOON, source="courier") as unit:
+            yield PostgresCourier(unit, self.vault_key)
+
+    async def published(self) -> Sequence[str]:
+        return list(await published(self.pool))
+
+    async def die(self, courier: str) -> None:
+        await self.pool.execute("UPDATE courier_instances SET lives_until = now() - interval '1 second' WHERE courier = $1", courier)  # fmt: skip
+
+    async def put(self, candidate: str, person: Person | Unreadable) -> None:
+        key = self.vault_key if isinstance(person, Person) else boxes.new_key()
+        await put_into_vault(self.pool, candidate, person if isinstance(person, Person) else ANA_HERSELF, key)
+
+    async def positions(self) -> dict[int, int]:
+        return dict(await read_positions(self.pool))
+
+
+ANA_HERSELF = Person("ana.canary@people.example", "Ana", KeyPair.generate())
+
+
+@pytest.fixture
+async def signup_pool(pool: Pool) -> Pool:
+    await migrate(pool, Path(services.signup.__path__[0]) / "migrations")
+    return pool
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def desk(request: pytest.FixtureRequest) -> Desk:
+    if request.param == "fake":
+        return FakeDesk(FakeCourierStore())
+    return PostgresDesk(request.getfixturevalue("signup_pool"), boxes.new_key())
+
+
+async def keep(desk: Desk, *mails: Mail) -> None:
+    async with desk.open() as store:
+        await store.keep(mails, [], at=NOON)
+
+
+async def claim(desk: Desk, *, current: bool = True, after: timedelta = timedelta(0)) -> Sequence[Mail]:
+    async with desk.open() as store:
+        return await store.claim(at=NOON + after, limit=10, consent_is_current=current)
+
+
+async def mark(desk: Desk, courier: str, *mails: Mail) -> None:
+    async with desk.open() as store:
+        await store.mark_sending(courier, mails, lease=LEASE)
+
+
+async def state(desk: Desk) -> Mail:
+    async with desk.open() as store:
+        return (await store.known(["o_1"]))["o_1"]
+
+
+async def test_what_was_kept_is_claimed_as_it_was(desk: Desk) -> None:
+    await keep(desk, MAIL, NOTICE)
+    assert sorted(await claim(desk), key=lambda mail: mail.kind) == [NOTICE, MAIL]
+
+
+async def test_a_notice_that_is_known_stays_as_it_is(desk: Desk) -> None:
+    await keep(desk, NOTICE)
+    await keep(desk, replace(NOTICE, purpose="sign_in"))
+    assert await claim(desk) == [NOTICE]
+
+
+async def test_a_change_replaces_the_mail_and_starts_its_attempts_anew(desk: Desk) -> None:
+    await keep(desk, MAIL)
+    later = replace(MAIL, version=5, good_until=SLOT + timedelta(hours=1), sealed="other")
+    async with desk.open() as store:
+        await store.keep([], [later], at=NOON)
+    assert await claim(desk) == [later]
+
+
+async def test_a_void_mail_is_never_claimed(desk: Desk) -> None:
+    await keep(desk, replace(MAIL, state="void", admitted=False, good_until=None, sealed=None))
+    assert await claim(desk) == []
+    async with desk.open() as store:
+        assert not await store.anything_due(at=NOON)
+
+
+async def test_without_current_consents_only_what_needs_no_grant_or_is_over_is_claimed(desk: Desk) -> None:
+    await keep(desk, MAIL, NOTICE)
+    assert await claim(desk, current=False) == [NOTICE]
+    late = await claim(desk, current=False, after=timedelta(minutes=11))
+    assert {mail.id for mail in late} == {"o_1", "n_1"}
+
+
+async def test_a_marked_mail_is_not_claimed_again(desk: Desk) -> None:
+    await keep(desk, MAIL)
+    await mark(desk, "one", MAIL)
+    assert await claim(desk) == []
+    assert (await state(desk)).state == "sending"
+
+
+async def test_an_end_is_written_down_and_reported_once(desk: Desk) -> None:
+    await keep(desk, MAIL)
+    await mark(desk, "one", MAIL)
+    for expected in (1, 0):
+        async with desk.open() as store:
+            assert await store.record("one", [Over(MAIL, "delivered")], at=NOON) == expected
+    after = await state(desk)
+    assert (after.state, after.sealed) == ("delivered", None)
+    assert await desk.published() == ["o_1.3.delivered"]
+
+
+async def test_another_couriers_mail_is_not_touched(desk: Desk) -> None:
+    await keep(desk, MAIL)
+    await mark(desk, "one", MAIL)
+    async with desk.open() as store:
+        assert await store.record("two", [Over(MAIL, "delivered")], at=NOON) == 0
+        assert await store.doubt_the_dead(at=NOON) == []
+    assert (await state(desk)).state == "sending"
+    assert await desk.published() == []
+
+
+async def test_a_mail_to_try_again_is_due_when_its_time_comes(desk: Desk) -> None:
+    await keep(desk, MAIL)
+    await mark(desk, "one", MAIL)
+    async with desk.open() as store:
+        await store.record("one", [Again(MAIL, NOON + timedelta(seconds=4), 3)], at=NOON)
+    assert await claim(desk, after=timedelta(seconds=3)) == []
+    assert await claim(desk, after=timedelta(seconds=4)) == [replace(MAIL, attempts=3)]
+
+
+async def test_a_mail_to_try_again_is_due_at_once_when_its_slot_is_over(desk: Desk) -> None:
+    await keep(desk, MAIL)
+    await mark(desk, "one", MAIL)
+    async with desk.open() as store:
+        await store.record("one", [Again(MAIL, NOON + timedelta(hours=1), 3)], at=NOON)
+    assert len(await claim(desk, after=timedelta(minutes=11))) == 1
+
+
+async def test_a_no_that_came_while_sending_stops_the_next_attempt(desk: Desk) -> None:
+    await keep(desk, MAIL)
+    await mark(desk, "one", MAIL)
+    void = replace(MAIL, version=4, admitted=False, good_until=None, sealed=None, state="sending")
+    async with desk.open() as store:
+        await store.keep([], [void], at=NOON)
+    async with desk.open() as store:
+        await store.record("one", [Again(MAIL, NOON, 1)], at=NOON)
+    assert (await state(desk)).state == "void"
+
+
+async def test_what_the_dead_were_sending_is_doubtful_for_ever(desk: Desk) -> None:
+    await keep(desk, MAIL)
+    await mark(desk, "one", MAIL)
+    newer = replace(MAIL, version=4, state="sending")
+    async with desk.open() as store:
+        await store.keep([], [newer], at=NOON)
+    await desk.die("one")
+    async with desk.open() as store:
+        over = await store.doubt_the_dead(at=NOON)
+    assert [(item.mail.id, item.outcome) for item in over] == [("o_1", "doubtful")]
+    assert await desk.published() == ["o_1.3.doubtful"], "the version that was being sent"
+    async with desk.open() as store:
+        assert await store.record("one", [Over(MAIL, "delivered")], at=NOON) == 0
+    assert await claim(desk, after=timedelta(days=1)) == []
+
+
+async def test_who_leaves_counts_as_dead_and_who_shows_life_does_not(desk: Desk) -> None:
+    await keep(desk, MAIL)
+    await mark(desk, "one", MAIL)
+    async with desk.open() as store:
+        await store.leave("one")
+        await store.show_life("one", lease=LEASE)
+        assert await store.doubt_the_dead(at=NOON) == []
+        await store.leave("one")
+    async with desk.open() as store:
+        assert len(await store.doubt_the_dead(at=NOON)) == 1
+
+
+async def test_a_mail_can_end_or_wait_without_an_attempt(desk: Desk) -> None:
+    await keep(desk, MAIL, NOTICE)
+    async with desk.open() as store:
+        await store.settle([Over(MAIL, "withheld", "no grant")], at=NOON)
+        await store.hold({NOTICE.name: NOON + timedelta(seconds=5)})
+    assert (await state(desk)).state == "withheld"
+    assert await desk.published() == ["o_1.3.withheld"]
+    assert await claim(desk, after=timedelta(seconds=4)) == []
+    assert await claim(desk, after=timedelta(seconds=5)) == [NOTICE]
+
+
+async def test_the_highest_version_of_a_consent_is_kept(desk: Desk) -> None:
+    first = Consent(ANA, 1, ("match", "contact"), ("emp_x",), NOON, SLOT)
+    second = Consent(ANA, 2, ())
+    async with desk.open() as store:
+        await store.keep_consents([second, first], {0: 2, 1: 7})
+        await store.keep_consents([first, Consent(BO, 1, ("contact",), ("emp_x", "emp_y"))], {0: 1, 1: 8})
+        found = await store.consents([ANA, BO, "nobody"])
+    assert found == {ANA: second, BO: Consent(BO, 1, ("contact",), ("emp_x", "emp_y"))}
+    assert await desk.positions() == {0: 2, 1: 8}
+
+
+async def test_the_vault_says_who_a_person_is_or_that_it_does_not_open(desk: Desk) -> None:
+    await desk.put(ANA, ANA_HERSELF)
+    await desk.put(BO, Unreadable())
+    async with desk.open() as store:
+        people = await store.people([ANA, BO, "0192f0c1-2a3b-7c4d-8e5f-60718293a4b7"])
+    assert people == {ANA: ANA_HERSELF, BO: Unreadable()}
+
+
+async def test_what_is_not_yet_over_is_never_forgotten(desk: Desk) -> None:
+    await keep(desk, MAIL)
+    async with desk.open() as store:
+        await store.forget(older_than=timedelta(0))
+    assert len(await claim(desk)) == 1

@@ -1,0 +1,261 @@
+"""The gateway's rows: one suite on the fake and on PostgreSQL, and what only PostgreSQL can show."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+import pytest
+
+from services.outreach_gateway import jobs
+from services.outreach_gateway.adapters import postgres
+from services.outreach_gateway.adapters.policy_file import read_policy
+from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach
+from services.outreach_gateway.model import Admit, Cancel, Consent, Decision, Delay, Drop, Hold, Outreach, Rule, State
+from services.outreach_gateway.ports import Reported, Settled, Store
+from shared.messaging.unit import unit_of_work
+from shared.postgres.migrate import migrate
+from shared.postgres.pool import Pool
+from tests.fakes.clock import NOON, FixedClock
+from tests.fakes.outreach_gateway import FakeStore, FakeWindows
+
+POLICY = read_policy("2026-11")
+MIGRATIONS = Path(postgres.__file__).parent.parent / "migrations"
+ANA, BEN = str(UUID(int=1)), str(UUID(int=2))
+SOON = NOON + timedelta(hours=1)
+
+
+class Rows(Protocol):
+    """A store to try, and a way to put a submitted row into it."""
+
+    def store(self, at: datetime = NOON) -> AbstractAsyncContextManager[Store]: ...
+
+    async def submit(self, id: str, candidate: str = ANA, employer: str = "emp_a") -> None: ...
+
+
+@dataclass
+class FakeRows:
+    kept: FakeStore = field(default_factory=FakeStore)
+
+    @asynccontextmanager
+    async def store(self, at: datetime = NOON) -> AsyncIterator[Store]:
+        self.kept.at = at
+        yield self.kept
+
+    async def submit(self, id: str, candidate: str = ANA, employer: str = "emp_a") -> None:
+        self.kept.submit(Outreach(id, 0, State.SUBMITTED, employer, candidate, NOON, NOON + timedelta(days=14)))
+
+
+@dataclass
+class PostgresRows:
+    pool: Pool
+
+    @asynccontextmanager
+    async def store(self, at: datetime = NOON) -> AsyncIterator[PostgresOutreach]:
+        async with unit_of_work(self.pool, at=at, source="outreach_gateway") as unit:
+            yield PostgresOutreach(unit, POLICY)
+
+    async def submit(self, id: str, candidate: str = ANA, employer: str = "emp_a") -> None:
+        until, due = NOON + timedelta(days=14), NOON + timedelta(seconds=30)
+        await self.pool.execute(SQL["submit"], id, employer, candidate, "m_x", b"d", "sealed", NOON, until, due)
+
+
+@pytest.fixture
+async def gateway_pool(pool: Pool) -> Pool:
+    await migrate(pool, MIGRATIONS)
+    return pool
+
+
+@pytest.fixture
+def on_postgres(gateway_pool: Pool) -> PostgresRows:
+    return PostgresRows(gateway_pool)
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def rows(request: pytest.FixtureRequest, on_postgres: PostgresRows) -> Rows:
+    return FakeRows() if request.param == "fake" else on_postgres
+
+
+async def live(rows: Rows, *ids: str) -> list[Outreach]:
+    async with rows.store() as store:
+        return list(await store.lock_live(ids))
+
+
+async def settle(rows: Rows, id: str, decision: Decision, at: datetime = NOON) -> None:
+    async with rows.store(at) as store:
+        found = [*await store.lock_live([id]), *await store.lock_waiting_of([ANA])]
+        row = next(row for row in found if row.id == id)
+        await store.settle([Settled(row, decision, getattr(decision, "rule", None))])
+
+
+async def due(rows: Rows, at: datetime) -> list[str]:
+    async with rows.store(at) as store:
+        return sorted(row.id for row in await store.take_due(10))
+
+
+async def test_a_submitted_row_is_live_until_it_is_decided(rows: Rows) -> None:
+    await rows.submit("o1")
+    assert [row.state for row in await live(rows, "o1", "unknown")] == [State.SUBMITTED]
+    await settle(rows, "o1", Admit(NOON, SOON))
+    assert await live(rows, "o1") == []
+
+
+@pytest.mark.parametrize("decision", [Admit(NOON, SOON), Drop(Rule.HOURS), Cancel(Rule.CONTACT_NOT_GRANTED)])
+async def test_what_is_decided_is_not_due(rows: Rows, decision: Decision) -> None:
+    await rows.submit("o1")
+    await settle(rows, "o1", decision)
+    assert await due(rows, NOON + timedelta(days=1)) == []
+
+
+async def test_a_delayed_row_is_due_at_its_slot(rows: Rows) -> None:
+    await rows.submit("o1")
+    await settle(rows, "o1", Delay(SOON, Rule.HOURS))
+    assert await due(rows, SOON - timedelta(seconds=1)) == []
+    assert await due(rows, SOON) == ["o1"]
+
+
+async def test_a_held_row_keeps_its_version_and_comes_again(rows: Rows) -> None:
+    await rows.submit("o1")
+    await settle(rows, "o1", Hold(SOON))
+    assert [row.version for row in await live(rows, "o1")] == [0]
+    assert await due(rows, SOON - timedelta(seconds=1)) == []
+    async with rows.store() as store:
+        await store.look_again([ANA])
+    assert await due(rows, NOON) == ["o1"]
+
+
+async def test_only_the_persons_own_waiting_rows_are_locked(rows: Rows) -> None:
+    await rows.submit("o1", ANA)
+    await settle(rows, "o1", Delay(SOON, Rule.HOURS))
+    async with rows.store() as store:
+        assert [row.id for row in await store.lock_waiting_of([ANA])] == ["o1"]
+        assert await store.lock_waiting_of([BEN]) == []
+
+
+async def test_the_newest_consent_wins_in_any_order(rows: Rows) -> None:
+    newest = Consent(
+        ANA,
+        3,
+        contact=True,
+        blocked_employers=frozenset({"emp_x"}),
+        first_contacts_per_week=1,
+        min_gap_hours=48,
+        quiet_start=time(21),
+        quiet_end=time(8),
+        time_zone="America/Denver",
+        paused_until=NOON,
+        ends_at=SOON,
+    )
+    older = Consent(ANA, 2, contact=False)
+    for batch in ([older, newest], [newest, older], [older]):
+        async with rows.store() as store:
+            await store.keep_consents(batch)
+    async with rows.store() as store:
+        people = await store.people([ANA, BEN])
+    assert people[ANA].consent == newest
+    assert people[BEN].consent is None
+
+
+async def test_the_newest_memberships_win(rows: Rows) -> None:
+    async with rows.store() as store:
+        await store.keep_memberships({ANA: (2, frozenset({"emp_a"}))})
+    async with rows.store() as store:
+        await store.keep_memberships({ANA: (1, frozenset({"emp_b"}))})
+    async with rows.store() as store:
+        assert (await store.people([ANA]))[ANA].employers == {"emp_a"}
+
+
+async def test_reports_close_withhold_and_return(rows: Rows) -> None:
+    for id in ("o1", "o2", "o3", "o4"):
+        await rows.submit(id)
+        await settle(rows, id, Admit(NOON, SOON))
+    async with rows.store() as store:
+        withheld = await store.report(
+            [
+                Reported("o1", 1, "delivered", None),
+                Reported("o2", 1, "withheld", None),
+                Reported("o3", 1, "returned", None),
+                Reported("o4", 9, "bounced", None),
+                Reported("unknown", 1, "delivered", None),
+            ]
+        )
+    assert [row.id for row in withheld] == ["o2"]
+    assert await due(rows, NOON) == ["o3"]
+    assert [row.id for row in await live(rows, "o1", "o2", "o3", "o4")] == ["o3"]
+
+
+async def test_two_workers_never_take_the_same_due_row(on_postgres: PostgresRows) -> None:
+    for number in range(20):
+        await on_postgres.submit(f"o{number}")
+    at = NOON + timedelta(minutes=1)
+    async with on_postgres.store(at) as one, on_postgres.store(at) as two:
+        first, second = await one.take_due(10), await two.take_due(10)
+    assert len({row.id for row in [*first, *second]}) == 20
+
+
+async def test_the_words_are_forgotten_once_a_row_is_final(on_postgres: PostgresRows) -> None:
+    await on_postgres.submit("o1")
+    await settle(on_postgres, "o1", Drop(Rule.HOURS))
+    assert await on_postgres.pool.fetchval("SELECT sealed FROM outreach WHERE id = 'o1'") is None
+
+
+async def test_a_decision_leaves_through_the_outbox_with_its_version(on_postgres: PostgresRows) -> None:
+    await on_postgres.submit("o1")
+    await settle(on_postgres, "o1", Admit(NOON, SOON))
+    (row,) = await on_postgres.pool.fetch("SELECT topic, convert_from(value, 'utf8') AS value FROM outbox")
+    assert row["topic"] == "outreach-decisions"
+    assert '"version":1' in row["value"]
+    assert '"sealed":"sealed"' in row["value"]
+
+
+async def test_the_feed_never_passes_over_a_row_that_commits_late(on_postgres: PostgresRows) -> None:
+    await on_postgres.submit("early")
+    await on_postgres.submit("late")
+
+    async def changes() -> list[str]:
+        return [row["outreach"] for row in await on_postgres.pool.fetch(SQL["feed"], "emp_a", "0", 0, 100)]
+
+    async with on_postgres.store() as slow:
+        (row,) = await slow.lock_live(["early"])
+        await slow.settle([Settled(row, Drop(Rule.HOURS), Rule.HOURS)])
+        await settle(on_postgres, "late", Drop(Rule.HOURS))
+        assert await changes() == []  # `late` is committed, and waits until `early` can't come before it any more
+    assert await changes() == ["early", "late"]
+
+
+async def test_a_rebuild_waits_for_batches_of_the_old_epoch_and_finds_their_slots(on_postgres: PostgresRows) -> None:
+    await on_postgres.submit("o1")
+    windows = FakeWindows(POLICY)  # its epoch is not the database's: the windows are lost
+    async with on_postgres.store() as batch:
+        epoch = await batch.hold_epoch()
+        (row,) = await batch.lock_live(["o1"])
+        await batch.settle([Settled(row, Admit(NOON, SOON))])
+        rebuild = asyncio.create_task(jobs.keep_windows_intact(on_postgres.pool, windows, FixedClock()))
+        done, _ = await asyncio.wait([rebuild], timeout=0.3)
+        assert not done
+    assert await rebuild
+    assert windows.slots_of(ANA) == [NOON]
+    async with on_postgres.store() as batch:
+        assert await batch.hold_epoch() == windows.epoch != epoch
+
+
+async def test_of_several_processes_one_rebuilds(on_postgres: PostgresRows) -> None:
+    windows = FakeWindows(POLICY)
+    jobs_done: Sequence[bool] = await asyncio.gather(
+        *(jobs.keep_windows_intact(on_postgres.pool, windows, FixedClock()) for _ in range(4))
+    )
+    assert sorted(jobs_done) == [False, False, False, True]
+
+
+async def test_a_version_rises_with_every_change(on_postgres: PostgresRows) -> None:
+    await on_postgres.submit("o1")
+    await settle(on_postgres, "o1", Delay(SOON, Rule.HOURS))
+    async with on_postgres.store(SOON) as store:
+        (row,) = await store.take_due(1)
+        assert row.version == 1
+        await store.settle([Settled(replace(row), Admit(SOON, SOON + timedelta(minutes=10)))])
+    assert await on_postgres.pool.fetchval("SELECT version FROM outreach WHERE id = 'o1'") == 2

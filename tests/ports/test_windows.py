@@ -1,0 +1,284 @@
+"""The sliding windows: one suite on the brute-force fake and on Redis, and Redis against two oracles."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from redis.asyncio import BlockingConnectionPool, Redis
+
+from services.outreach_gateway.adapters.policy_file import read_policy
+from services.outreach_gateway.adapters.redis_windows import RedisWindows, WindowsLostError
+from services.outreach_gateway.calendar import open_hours
+from services.outreach_gateway.decisions import windows_of
+from services.outreach_gateway.model import Ask, Consent, NoSlot, Outreach, Rule, Slot, State, Window
+from services.outreach_gateway.ports import Booked, Epoch
+from tests.fakes.clock import NOON, FixedClock
+from tests.fakes.outreach_gateway import FakeWindows
+from tests.stack import Servers
+
+POLICY = read_policy("2026-11")
+PERSON = Consent("c", 1, contact=True, time_zone="America/Denver")
+EPOCH = Epoch("one")
+WEEK = timedelta(days=7, minutes=10)
+DAY = timedelta(hours=24, minutes=10)
+Anyone = FakeWindows | RedisWindows
+
+
+def ask(outreach: str, employer: str, *, at: datetime = NOON, candidate: str = "c", days: float = 14) -> Ask:
+    return Ask(
+        outreach,
+        employer,
+        candidate,
+        at + timedelta(days=days),
+        windows_of(POLICY, PERSON),
+        open_hours(POLICY, PERSON, at=at),
+    )
+
+
+def row(outreach: str, employer: str, candidate: str = "c") -> Outreach:
+    return Outreach(outreach, 1, State.DELAYED, employer, candidate, NOON, NOON + timedelta(days=14))
+
+
+async def nothing() -> AsyncIterator[Sequence[Booked]]:
+    no_slots: tuple[Sequence[Booked], ...] = ()
+    for some in no_slots:
+        yield some
+
+
+@pytest.fixture
+async def redis(servers: Servers) -> AsyncIterator[Redis]:
+    client = Redis.from_pool(BlockingConnectionPool.from_url(servers.redis, max_connections=40))
+    yield client
+    await client.aclose()
+
+
+async def on_redis(redis: Redis) -> RedisWindows:
+    windows = RedisWindows(redis, POLICY, FixedClock(), prefix=f"t{secrets.token_hex(4)}", at=NOON)
+    await windows.build(nothing(), EPOCH)
+    return windows
+
+
+@pytest.fixture(params=["fake", "redis"])
+async def windows(request: pytest.FixtureRequest, redis: Redis) -> Anyone:
+    return FakeWindows(POLICY, epoch=EPOCH) if request.param == "fake" else await on_redis(redis)
+
+
+async def test_the_first_message_may_go_now(windows: Anyone) -> None:
+    assert await windows.book([ask("o1", "emp_a")], EPOCH) == [Slot(NOON, NOON, None)]
+
+
+async def test_the_second_waits_for_the_gap_and_the_third_for_the_week(windows: Anyone) -> None:
+    answers = await windows.book([ask("o1", "emp_a"), ask("o2", "emp_b"), ask("o3", "emp_c")], EPOCH)
+    assert answers == [
+        Slot(NOON, NOON, None),
+        Slot(NOON + DAY, NOON, Rule.NETWORK_GAP),
+        Slot(NOON + WEEK, NOON, Rule.NETWORK_GAP),
+    ]
+
+
+async def test_a_slot_exactly_one_window_later_is_allowed(windows: Anyone) -> None:
+    await windows.book([ask("o1", "emp_a")], EPOCH)
+    windows.at = NOON + DAY
+    assert await windows.book([ask("o2", "emp_b", at=windows.at)], EPOCH) == [Slot(windows.at, windows.at, None)]
+
+
+async def test_one_millisecond_earlier_is_not(windows: Anyone) -> None:
+    await windows.book([ask("o1", "emp_a")], EPOCH)
+    windows.at = NOON + DAY - timedelta(milliseconds=1)
+    (answer,) = await windows.book([ask("o2", "emp_b", at=windows.at, days=1 / 86_400_000)], EPOCH)
+    assert answer == Slot(NOON + DAY, windows.at, Rule.NETWORK_GAP) or answer == NoSlot(Rule.NETWORK_GAP)
+
+
+async def test_the_same_employer_has_one_first_message(windows: Anyone) -> None:
+    first, second = await windows.book([ask("o1", "emp_a"), ask("o2", "emp_a")], EPOCH)
+    assert isinstance(first, Slot)
+    assert second == NoSlot(Rule.SAME_EMPLOYER)
+
+
+async def test_the_same_id_twice_takes_one_slot(windows: Anyone) -> None:
+    await windows.book([ask("o1", "emp_a")], EPOCH)
+    again = await windows.book([ask("o1", "emp_a"), ask("o1", "emp_a")], EPOCH)
+    assert [answer for answer in again if answer == Slot(NOON, NOON, None)] == again
+    (other,) = await windows.book([ask("o2", "emp_b")], EPOCH)
+    assert isinstance(other, Slot)
+    assert other.at == NOON + DAY
+
+
+async def test_a_reservation_is_kept_until_it_is_due_and_then_admits(windows: Anyone) -> None:
+    await windows.book([ask("o1", "emp_a"), ask("o2", "emp_b")], EPOCH)
+    windows.at = NOON + timedelta(hours=3)
+    (early,) = await windows.book([ask("o2", "emp_b", at=windows.at)], EPOCH)
+    assert isinstance(early, Slot)
+    assert (early.at, early.is_due) == (NOON + DAY, False)
+    windows.at = NOON + DAY + timedelta(minutes=1)
+    (due,) = await windows.book([ask("o2", "emp_b", at=windows.at)], EPOCH)
+    assert due == Slot(NOON + DAY, windows.at, None)
+
+
+async def test_a_slot_over_ten_minutes_old_moves_to_now(windows: Anyone) -> None:
+    await windows.book([ask("o1", "emp_a")], EPOCH)
+    windows.at = NOON + timedelta(minutes=10)
+    assert await windows.book([ask("o1", "emp_a", at=windows.at)], EPOCH) == [Slot(windows.at, windows.at, None)]
+
+
+async def test_a_released_slot_is_free_for_others(windows: Anyone) -> None:
+    await windows.book([ask("o1", "emp_a"), ask("o2", "emp_b")], EPOCH)
+    await windows.release([row("o1", "emp_a"), row("o2", "emp_b"), row("never", "emp_z")], EPOCH)
+    assert await windows.book([ask("o3", "emp_c")], EPOCH) == [Slot(NOON, NOON, None)]
+
+
+async def test_outside_hours_waits_for_the_opening(windows: Anyone) -> None:
+    windows.at = NOON + timedelta(hours=10)  # 22:00 in Denver
+    (answer,) = await windows.book([ask("o1", "emp_a", at=windows.at)], EPOCH)
+    assert answer == Slot(NOON + timedelta(hours=20), windows.at, Rule.HOURS)
+
+
+async def test_no_slot_before_the_expiry_is_a_no_and_books_nothing(windows: Anyone) -> None:
+    await windows.book([ask("o1", "emp_a")], EPOCH)
+    assert await windows.book([ask("o2", "emp_b", days=0.5)], EPOCH) == [NoSlot(Rule.NETWORK_GAP)]
+    await windows.release([row("o1", "emp_a")], EPOCH)
+    assert await windows.book([ask("o3", "emp_c")], EPOCH) == [Slot(NOON, NOON, None)]
+
+
+async def test_three_unanswered_messages_halve_the_caps(windows: Anyone) -> None:
+    booked = [Booked(f"old{n}", f"emp_{n}", "c", NOON - timedelta(days=n)) for n in (8, 10, 12)]
+
+    async def log() -> AsyncIterator[Sequence[Booked]]:
+        yield booked
+
+    await windows.build(log(), Epoch("two"))
+    two = Epoch("two")
+    windows.at = NOON
+    first, second = await windows.book([ask("o1", "emp_a"), ask("o2", "emp_b")], two)
+    # 30-day cap is 3 now and full with the old ones until the first of them leaves
+    assert first == Slot(NOON + timedelta(days=18, minutes=10), NOON, Rule.NETWORK_WINDOW) or first == NoSlot(
+        Rule.NETWORK_WINDOW
+    )
+    assert second == NoSlot(Rule.NETWORK_WINDOW)
+
+
+async def test_windows_that_end_later_hold_too(windows: Anyone) -> None:
+    reserved = [Booked("later", "emp_x", "c", NOON + timedelta(hours=20))]
+
+    async def log() -> AsyncIterator[Sequence[Booked]]:
+        yield reserved
+
+    two = Epoch("two")
+    await windows.build(log(), two)
+    (answer,) = await windows.book([ask("o1", "emp_a")], two)
+    assert isinstance(answer, Slot)
+    assert answer.at >= NOON + timedelta(hours=20) + DAY
+
+
+async def test_200_at_once_at_cap_1_admit_exactly_1(redis: Redis) -> None:
+    windows = await on_redis(redis)
+    each = await asyncio.gather(*(windows.book([ask(f"o{n}", f"emp_{n}")], EPOCH) for n in range(200)))
+    assert sum(isinstance(answer, Slot) and answer.is_due for (answer,) in each) == 1
+
+
+async def test_one_batch_of_200_admits_exactly_1_too(redis: Redis) -> None:
+    windows = await on_redis(redis)
+    answers = await windows.book([ask(f"o{n}", f"emp_{n}") for n in range(200)], EPOCH)
+    assert sum(isinstance(answer, Slot) and answer.is_due for answer in answers) == 1
+
+
+async def test_another_epochs_windows_are_fenced(redis: Redis) -> None:
+    windows = await on_redis(redis)
+    assert await windows.is_intact(EPOCH)
+    assert not await windows.is_intact(Epoch("another"))
+    with pytest.raises(WindowsLostError):
+        await windows.book([ask("o1", "emp_a")], Epoch("another"))
+
+
+async def test_a_marker_of_another_server_is_fenced(redis: Redis) -> None:
+    windows = await on_redis(redis)
+    async for key in redis.scan_iter(match=f"{windows._prefix}:*"):
+        await redis.set(key, "0" * 40)  # as after a failover: the data came along, the run did not
+    assert not await windows.is_intact(EPOCH)
+
+
+async def test_a_new_epoch_clears_the_old_ones_away(redis: Redis) -> None:
+    windows = await on_redis(redis)
+    await windows.book([ask("o1", "emp_a")], EPOCH)
+    await windows.build(nothing(), Epoch("two"))
+    names = [key.decode() async for key in redis.scan_iter(match=f"{windows._prefix}:*")]
+    assert names
+    assert all(":two" in name for name in names)
+
+
+MS = timedelta(milliseconds=1)
+SMALL = replace(
+    POLICY, slot_good_for=5 * MS, unanswered_after=60 * MS, halve_after_unanswered=3, latest_slot=timedelta(days=14)
+)
+SMALL_WINDOWS = (
+    Window(90 * MS, 1, 1, Rule.SAME_EMPLOYER, "employer"),
+    Window(8 * MS, 1, 1, Rule.NETWORK_GAP),
+    Window(30 * MS, 2, 1, Rule.NETWORK_WINDOW),
+    Window(70 * MS, 4, 2, Rule.NETWORK_WINDOW),
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("book"), st.integers(0, 9), st.sampled_from("abcdef"), st.integers(0, 120)),
+        st.tuples(st.just("wait"), st.integers(1, 40), st.just(""), st.just(0)),
+        st.tuples(st.just("release"), st.integers(0, 9), st.just(""), st.just(0)),
+    ),
+    max_size=25,
+)
+hours = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 80)), min_size=1, max_size=5)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=steps, hours=hours)
+@example(steps=[("book", n, "abcdef"[n], 100) for n in range(6)], hours=[(0, 500)])
+async def test_redis_books_what_trying_every_millisecond_finds(
+    redis: Redis, steps: list[tuple[str, int, str, int]], hours: list[tuple[int, int]]
+) -> None:
+    real, model = RedisWindows(redis, SMALL, FixedClock(), prefix="model", at=NOON), FakeWindows(SMALL, step=MS)
+    epoch = Epoch(secrets.token_hex(4))
+    await real.build(nothing(), epoch)
+    base, opening, calendar = int(NOON.timestamp() * 1000), 0, []
+    for closed, opened in hours:
+        calendar.append((base + opening + closed, base + opening + closed + opened))
+        opening += closed + opened
+    employers: dict[int, str] = {}
+    for verb, number, employer, ahead in steps:
+        if verb == "wait":
+            real.at = model.at = model.at + number * MS
+        elif verb == "release":
+            gone = [row(f"o{number}", employers.get(number, "z"))]
+            await real.release(gone, epoch)
+            await model.release(gone, epoch)
+        else:
+            name = employers.setdefault(number, employer)
+            asked = [Ask(f"o{number}", name, "c", model.at + ahead * MS, SMALL_WINDOWS, tuple(calendar))]
+            assert await real.book(asked, epoch) == await model.book(asked, epoch)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cap=st.integers(1, 4), waits=st.lists(st.integers(0, 100), min_size=1, max_size=40))
+async def test_with_one_rule_it_admits_what_limits_moving_window_admits(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, cap: int, waits: list[int]
+) -> None:
+    real = RedisWindows(redis, SMALL, FixedClock(), prefix="limits", at=NOON)
+    epoch = Epoch(secrets.token_hex(4))
+    await real.build(nothing(), epoch)
+    now = NOON
+    monkeypatch.setattr("limits.storage.memory.time", SimpleNamespace(time=lambda: now.timestamp()))
+    theirs, limit = MovingWindowRateLimiter(MemoryStorage()), RateLimitItemPerSecond(cap)
+    window = (Window(timedelta(seconds=1), cap, cap, Rule.NETWORK_WINDOW),)
+    start = int(NOON.timestamp() * 1000)
+    for number, wait in enumerate(waits):
+        now += 7 * wait * MS  # never exactly a second apart: there `limits` says no, and our edge says yes
+        real.at = now
+        asked = Ask(f"o{number}", "emp", "c", now, window, ((start, start + 10**9),))
+        (answer,) = await real.book([asked], epoch)
+        assert isinstance(answer, Slot) == theirs.hit(limit, "c")

@@ -1,0 +1,68 @@
+"""Choices in plain words, and as form fields."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+
+from services.consent.api import views
+from services.consent.model import LASTS, MAJOR_GROUPS, PURPOSES, Choices, Quiet
+from tests.fakes.clock import NOON
+
+ON = Choices(purposes=PURPOSES, ends_at=NOON + LASTS, time_zone="America/Denver")
+NAMES = {"emp_acme": "Acme Robotics"}
+
+
+def facts(choices: Choices) -> dict[str, str]:
+    return dict(views.facts(choices, NAMES.get, NOON))
+
+
+def test_nothing_on_is_two_offs_and_nothing_more() -> None:
+    assert facts(Choices()) == {"Your profile": "Off – no employer sees it", "Messages": "Off – nobody writes to you"}
+
+
+def test_what_is_on_is_told_with_its_limits() -> None:
+    told = facts(
+        replace(ON, sectors=("29-0000",), blocked_employers=("emp_acme", "emp_gone"), min_gap_hours=48, quiet_hours=Quiet(time(12), time(13, 30)))
+    )  # fmt: skip
+    assert told == {
+        "Your profile": "On – employers whose jobs fit can see it",
+        "Messages": "On – at most 2 in 7 days, 2 days apart, 8\u00a0am to 9\u00a0pm, not noon to 1:30\u00a0pm",
+        "Kinds of work": "Healthcare Practitioners and Technical",
+        "Blocked employers": "Acme Robotics, emp_gone",
+        "Until": "November 23, 2027",
+    }
+
+
+def test_an_answer_that_has_run_out_is_off() -> None:
+    told = facts(replace(ON, ends_at=NOON - timedelta(days=1)))
+    assert told["Your profile"].startswith("Off")
+    assert told["Ended"].startswith("On November 22, 2026")
+
+
+def test_a_pause_shows() -> None:
+    told = facts(replace(ON, paused_until=NOON + timedelta(days=7)))
+    assert told["Messages"] == "Paused – nobody writes first until November 30, 2026"
+
+
+def test_days_are_those_of_the_persons_zone() -> None:
+    just_after_midnight_utc = datetime(2027, 1, 1, 3, tzinfo=UTC)
+    assert views.day(just_after_midnight_utc, ON) == "December 31, 2026"
+
+
+def test_every_present_choice_is_among_what_the_form_offers() -> None:
+    present = replace(
+        ON, sectors=("29-1141",), blocked_employers=("emp_gone",), min_gap_hours=36, first_contacts_per_week=2
+    )
+    filled, offered = views.fields(present, NOON), views.options(present, [("emp_acme", "Acme Robotics")])
+    assert "29-1141" in [value for value, *_ in offered["sectors"]]
+    assert "emp_gone" in [value for value, *_ in offered["employers"]]
+    for field, of in (("min_gap_hours", "gaps"), ("first_contacts_per_week", "weekly")):
+        assert filled[field] in [value for value, _ in offered[of]]
+
+
+def test_everyones_rule_is_sent_as_no_choice() -> None:
+    offered = views.options(Choices(), [])
+    assert offered["weekly"][0][0] == offered["gaps"][0][0] == views.fields(Choices(), NOON)["min_gap_hours"] == ""
+
+
+def test_all_major_groups_are_offered() -> None:
+    assert len(MAJOR_GROUPS) == len(views.options(Choices(), [])["sectors"]) == 23

@@ -1,0 +1,270 @@
+"""Whole mails: what stands in them, and what must not, in any encoding."""
+
+import base64
+import email
+import quopri
+import re
+from dataclasses import replace
+from datetime import timedelta
+from email.message import EmailMessage
+from email.policy import SMTP, default
+from uuid import UUID
+
+import pytest
+
+from services.signup.courier.adapters.letters import JinjaLetters, pay_in_words
+from services.signup.courier.model import Letter, Mail, Person, Unwritable
+from shared.contracts.outreach_gateway import Pay, Words
+from shared.security import boxes
+from shared.security.links import Link, LinkReader, LinkSigner, public_half
+from shared.security.tenant_keys import new_key
+from shared.security.words import KeyPair, seal_words
+from tests.fakes.clock import NOON
+from tests.unit.courier.jobs import JOB
+
+SEED = boxes.new_key()
+CANDIDATE = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
+PAIR = KeyPair.generate()
+PERSON = Person("ana.ruiz.canary@people.example", "Anastazja", PAIR)
+LETTERS = JinjaLetters(
+    LinkSigner(SEED), consent_url="https://consent.test", signup_url="https://signup.test", domain="fairpool.test"
+)
+
+
+def mail_with(
+    subject: str = "Night-shift RN, Denver", body: str = "We would like to talk.", pair: KeyPair = PAIR
+) -> Mail:
+    words = Words(outreach="o_abc", subject=subject, body=body, job=JOB)
+    return Mail(
+        kind="outreach",
+        id="o_abc",
+        candidate=CANDIDATE,
+        employer="emp_denverhealth",
+        version=7,
+        good_until=NOON + timedelta(minutes=10),
+        sealed=seal_words(words, pair.public),
+    )
+
+
+def written(letter: Letter | Unwritable) -> EmailMessage:
+    assert isinstance(letter, Letter)
+    message = email.message_from_bytes(letter.content, policy=default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def outreach(mail: Mail | None = None, employer: str = "Denver Health") -> Letter | Unwritable:
+    return LETTERS.outreach(mail or mail_with(), PERSON, employer, at=NOON)
+
+
+def notice(purpose: str) -> EmailMessage:
+    mail = Mail(kind="notice", id="n_1", candidate=CANDIDATE, version=1, good_until=NOON + timedelta(days=14))
+    return written(LETTERS.notice(replace(mail, purpose=purpose), PERSON, at=NOON))  # type: ignore[arg-type]  # parametrised
+
+
+def texts(message: EmailMessage) -> list[str]:
+    return [part.get_content() for part in message.walk() if not part.is_multipart()]
+
+
+def test_an_outreach_says_who_writes_what_the_job_is_and_how_it_ends() -> None:
+    message = written(outreach())
+    assert message["From"] == "Denver Health through Fairpool <outreach@fairpool.test>"
+    assert message["To"] == PERSON.address
+    assert message["Subject"] == "Night-shift RN, Denver"
+    assert message["X-Fairpool-Outreach"] == "o_abc"
+    assert message["Message-ID"] == "<o_abc.7@fairpool.test>"
+    assert message.get_content_type() == "multipart/alternative"
+    assert message["Precedence"] is None
+    assert message["Reply-To"] is None
+    for text in texts(message):
+        for fact in ("Registered nurse", "Denver, CO", "USD 82,000 to 96,000 a year", "https://jobs.example.org/42"):
+            assert fact in text
+        assert "We would like to talk." in text
+        assert "You never g" in text
+        assert "https://signup.test/sign-in" in text
+
+
+def test_one_click_ends_it_with_a_link_that_works_for_sixty_days() -> None:
+    message = written(outreach())
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    found = re.fullmatch(r"<https://consent\.test/u/(\S+)>", message["List-Unsubscribe"])
+    assert found is not None
+    token = found.group(1)
+    reader = LinkReader(public_half(SEED))
+    link = reader.read(token, "unsubscribe", at=NOON + timedelta(days=59))
+    assert link == Link(CANDIDATE, "unsubscribe", NOON + timedelta(days=60), "emp_denverhealth")
+    assert all(f"https://consent.test/u/{token}" in text for text in texts(message))
+
+
+def test_the_header_with_the_link_is_one_line() -> None:
+    letter = outreach()
+    assert isinstance(letter, Letter)
+    assert re.search(rb"^List-Unsubscribe: <https://\S+>\r$", letter.content, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "path", "link_purpose"), [("confirm", "/confirm/", "confirm"), ("sign_in", "/me?token=", "me")]
+)
+def test_a_notice_carries_its_link_until_it_expires(purpose: str, path: str, link_purpose: str) -> None:
+    message = notice(purpose)
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["From"] == "Fairpool <notices@fairpool.test>"
+    for text in texts(message):
+        found = re.search(rf"https://consent\.test{re.escape(path)}([\w.-]+)", text)
+        assert found is not None
+        link = LinkReader(public_half(SEED)).read(found.group(1), "confirm", "me", at=NOON)
+        assert link == Link(CANDIDATE, link_purpose, NOON + timedelta(days=14))  # type: ignore[arg-type]  # parametrised
+        assert "7 December 2026" in text
+        assert "Anastazja" in text
+
+
+def test_a_confirmation_says_that_everything_is_off_and_what_happens_if_nothing_is_done() -> None:
+    for text in texts(notice("confirm")):
+        assert "Everything is off" in text
+        assert "forget you within 14 days" in text
+
+
+@pytest.mark.parametrize(
+    "subject", ["Hello\r\nBcc: all@example.org", "Hello\nX: y", "Hello\rX", "Hello\x00", "Hi\u2028there", "\x1b[0m"]
+)
+def test_a_subject_with_a_line_break_is_refused(subject: str) -> None:
+    assert isinstance(outreach(mail_with(subject)), Unwritable)
+
+
+def test_an_employers_name_cannot_add_a_header() -> None:
+    assert isinstance(outreach(employer="Acme\r\nBcc: all@example.org"), Unwritable)
+    message = written(outreach(employer='Acme" <evil@example.org>, "x'))
+    assert [address.addr_spec for address in message["From"].addresses] == ["outreach@fairpool.test"]
+
+
+def test_words_sealed_to_another_person_are_refused_without_quoting_them() -> None:
+    letter = outreach(mail_with(pair=KeyPair.generate()))
+    assert letter == Unwritable("the words do not open with this person's key")
+
+
+def test_words_of_another_outreach_are_refused() -> None:
+    assert isinstance(outreach(replace(mail_with(), id="o_other")), Unwritable)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@people.example>\r\nRCPT TO:<b@people.example",
+        "a@x.example, b@x.example",
+        "zażółć@x.example",
+        "a",
+        "",
+        "a@" + "x" * 70,
+    ],
+)
+def test_a_mail_goes_to_one_plain_address_or_not_at_all(address: str) -> None:
+    assert isinstance(LETTERS.outreach(mail_with(), replace(PERSON, address=address), "Acme", at=NOON), Unwritable)
+    assert isinstance(LETTERS.notice(notice_mail("confirm"), replace(PERSON, address=address), at=NOON), Unwritable)
+
+
+def test_a_domain_beyond_ascii_is_written_in_ascii() -> None:
+    letter = LETTERS.notice(notice_mail("confirm"), replace(PERSON, address="ana@żółw.example"), at=NOON)
+    assert isinstance(letter, Letter)
+    assert letter.recipient == "ana@xn--w-uga1v8h.example"
+    assert written(letter)["To"] == letter.recipient
+
+
+def test_html_in_an_employers_words_stays_text() -> None:
+    letter = outreach(mail_with(body="<script>alert(1)</script> & <img src=x>"))
+    html = texts(written(letter))[1]
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_any_script_arrives_as_it_was_written() -> None:
+    message = written(
+        outreach(mail_with("Kraków: pielęgniarka 🙂", "Zażółć gęślą jaźń"), employer="Szpital Żeromskiego")
+    )
+    assert message["Subject"] == "Kraków: pielęgniarka 🙂"
+    assert message["From"].addresses[0].display_name == "Szpital Żeromskiego through Fairpool"
+    assert all("Zażółć gęślą jaźń" in text for text in texts(message))
+
+
+def test_only_seven_bit_lines_of_legal_length_leave() -> None:
+    letter = outreach(mail_with(body="długa linia " * 500))
+    assert isinstance(letter, Letter)
+    assert letter.content.isascii()
+    assert max(len(line) for line in letter.content.split(b"\r\n")) <= 998
+    assert b"\n" not in letter.content.replace(b"\r\n", b"")
+
+
+def every_reading(content: bytes) -> list[bytes]:
+    """The bytes as they are, decoded part by part, and each long word decoded from base64."""
+    message = email.message_from_bytes(content, policy=SMTP)
+    parts = [part.get_payload(decode=True) for part in message.walk() if not part.is_multipart()]
+    headers = "\n".join(str(value) for value in message.values()).encode()
+    readings = [content, quopri.decodestring(content), headers, *(part for part in parts if isinstance(part, bytes))]
+    for reading in list(readings):
+        for word in re.findall(rb"[A-Za-z0-9+/_-]{12,}", reading):
+            padded = word.replace(b"-", b"+").replace(b"_", b"/") + b"=" * (-len(word) % 4)
+            readings += [base64.b64decode(padded)] if len(word) % 4 != 1 else []
+    return readings
+
+
+def every_writing(secret: str) -> list[bytes]:
+    raw = secret.encode()
+    return [raw, raw.hex().encode(), base64.b64encode(raw).rstrip(b"="), base64.urlsafe_b64encode(raw).rstrip(b"=")]
+
+
+def test_nothing_of_another_person_or_of_our_inside_is_in_the_bytes_in_any_encoding() -> None:
+    other, employers_mail, key = (
+        "someone.else.canary@people.example",
+        "hr.canary@denverhealth.example",
+        new_key("emp_x"),
+    )
+    LETTERS.outreach(mail_with(), replace(PERSON, address=other), "Denver Health", at=NOON)
+    letters = [
+        outreach(),
+        *(LETTERS.notice(notice_mail(purpose), PERSON, at=NOON) for purpose in ("confirm", "sign_in")),
+    ]
+    for letter in letters:
+        assert isinstance(letter, Letter)
+        without_tokens = re.sub(rb"(/u/|/confirm/|token=)[\w.-]+", b"", letter.content)
+        readings = [reading.lower() for reading in every_reading(without_tokens)]
+        uuid = UUID(CANDIDATE)
+        forbidden = [
+            *(writing for secret in (other, employers_mail, key, PAIR.private, PAIR.public, CANDIDATE, uuid.hex) for writing in every_writing(secret)),
+            uuid.bytes,
+            base64.urlsafe_b64encode(uuid.bytes).rstrip(b"="),
+        ]  # fmt: skip
+        for writing in forbidden:
+            assert not any(writing.lower() in reading for reading in readings)
+        assert PERSON.address.encode() in without_tokens, "the search would find an address"
+
+
+def notice_mail(purpose: str) -> Mail:
+    return Mail(
+        kind="notice",
+        id="n_1",
+        candidate=CANDIDATE,
+        version=1,
+        good_until=NOON + timedelta(days=1),
+        purpose=purpose,  # type: ignore[arg-type]  # parametrised
+    )
+
+
+def test_the_search_finds_what_is_hidden_in_base64() -> None:
+    hidden = base64.b64encode(b"x: ana.ruiz.canary@people.example")
+    assert any(b"ana.ruiz.canary" in reading for reading in every_reading(b"Subject: a\r\n\r\n" + hidden))
+
+
+def test_what_holds_a_person_shows_nothing_of_them() -> None:
+    letter = outreach()
+    assert "canary" not in repr(letter) + repr(PERSON) + f"{letter}{PERSON}"
+
+
+@pytest.mark.parametrize(
+    ("pay", "words"),
+    [
+        (Pay(min=20.5, max=20.5, currency="USD", per="hour"), "USD 20.50 an hour"),
+        (Pay(min=4000, max=5000, currency="EUR", per="month"), "EUR 4,000 to 5,000 a month"),
+    ],
+)
+def test_pay_reads_as_people_write_it(pay: Pay, words: str) -> None:
+    assert pay_in_words(pay) == words

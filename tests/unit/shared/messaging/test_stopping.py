@@ -1,0 +1,42 @@
+"""A client that will not stop does not hold up the process."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from shared.messaging.stopping import stop_within
+
+SHORT = timedelta(milliseconds=20)
+
+
+async def test_a_client_that_stops_is_waited_for() -> None:
+    stopped = asyncio.Event()
+
+    async def stop() -> None:
+        await asyncio.sleep(0)
+        stopped.set()
+
+    await stop_within(timedelta(seconds=5), stop())
+    assert stopped.is_set()
+
+
+async def test_a_client_that_hangs_is_left_behind() -> None:
+    async with asyncio.timeout(5):
+        await stop_within(SHORT, asyncio.Event().wait())
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), OSError()])
+async def test_what_a_client_dies_of_does_not_reach_the_caller(error: BaseException) -> None:
+    async def stop() -> None:
+        raise error
+
+    await stop_within(timedelta(seconds=5), stop())
+
+
+async def test_a_cancelled_caller_is_still_cancelled() -> None:
+    waiting = asyncio.create_task(stop_within(timedelta(seconds=5), asyncio.Event().wait()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

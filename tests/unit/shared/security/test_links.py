@@ -1,0 +1,105 @@
+"""Links in mails: genuine, in time and for their purpose, or nothing."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from shared.security import encoding
+from shared.security.links import BadLink, Link, LinkReader, LinkSigner, public_half
+
+SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")  # RFC 8032, 7.1, test 1
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
+LINK = Link("01945f2e-7c1a-7d3b-9a51-3f0c5b2d8e10", "confirm", NOW + timedelta(hours=1))
+SIGNER = LinkSigner(SEED)
+READER = LinkReader(public_half(SEED))
+
+
+def _signed(claims: object, *, header: dict[str, str] | None = None, seed: bytes = SEED) -> str:
+    parts = [encoding.encode(json.dumps(part).encode()) for part in (header or {"alg": "Ed25519"}, claims)]
+    text = ".".join(parts)
+    return text + "." + encoding.encode(Ed25519PrivateKey.from_private_bytes(seed).sign(text.encode()))
+
+
+def test_the_public_half_is_that_of_rfc_8032() -> None:
+    assert public_half(SEED).hex() == "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+
+
+def test_a_link_is_read_back_as_it_was_signed() -> None:
+    unsubscribe = Link(LINK.candidate, "unsubscribe", LINK.expires_at, employer="emp_a")
+    assert READER.read(SIGNER.sign(LINK), "confirm", at=NOW) == LINK
+    assert READER.read(SIGNER.sign(unsubscribe), "me", "unsubscribe", at=NOW) == unsubscribe
+
+
+def test_a_token_is_safe_in_a_url_and_holds_nothing_but_its_claims() -> None:
+    token = SIGNER.sign(LINK)
+    assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+    claims = json.loads(encoding.decode(token.split(".")[1]))
+    assert claims == {"sub": LINK.candidate, "prp": "confirm", "exp": int(LINK.expires_at.timestamp())}
+
+
+def test_a_link_is_good_until_its_last_moment_and_not_a_moment_longer() -> None:
+    token = SIGNER.sign(LINK)
+    assert READER.read(token, "confirm", at=LINK.expires_at - timedelta(microseconds=1)) == LINK
+    assert READER.read(token, "confirm", at=LINK.expires_at) == BadLink("expired")
+
+
+def test_a_link_for_another_purpose_is_refused() -> None:
+    assert READER.read(SIGNER.sign(LINK), "me", "unsubscribe", at=NOW) == BadLink("another_purpose")
+    assert READER.read(SIGNER.sign(LINK), at=NOW) == BadLink("another_purpose")
+
+
+def test_a_purpose_that_does_not_exist_is_refused() -> None:
+    claims = {"sub": "c", "prp": "administer", "exp": int(NOW.timestamp()) + 60}
+    assert READER.read(_signed(claims), "confirm", at=NOW) == BadLink("another_purpose")
+
+
+def test_a_link_signed_with_another_key_is_forged() -> None:
+    assert READER.read(LinkSigner(bytes(32)).sign(LINK), "confirm", at=NOW) == BadLink("forged")
+
+
+def test_no_flipped_bit_is_taken() -> None:
+    header, claims, signature = (bytearray(encoding.decode(part)) for part in SIGNER.sign(LINK).split("."))
+    for part in (header, claims, signature):
+        for bit in range(len(part) * 8):
+            part[bit // 8] ^= 1 << bit % 8
+            token = ".".join(encoding.encode(bytes(one)) for one in (header, claims, signature))
+            assert READER.read(token, "confirm", at=NOW) == BadLink("forged")
+            part[bit // 8] ^= 1 << bit % 8
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "ES256"])
+def test_a_token_that_names_another_algorithm_is_forged(algorithm: str) -> None:
+    claims = {"sub": LINK.candidate, "prp": "confirm", "exp": int(NOW.timestamp()) + 60}
+    assert READER.read(_signed(claims, header={"alg": algorithm}), "confirm", at=NOW) == BadLink("forged")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        [],
+        "text",
+        None,
+        {"sub": "c", "prp": "confirm"},
+        {"sub": "c", "prp": "confirm", "exp": "soon"},
+        {"sub": "c", "prp": "confirm", "exp": 10**20},
+        {"sub": "c", "prp": "confirm", "exp": float("inf")},
+        {"sub": "c", "prp": ["confirm"], "exp": 1},
+    ],
+)
+def test_claims_that_the_courier_never_wrote_are_not_a_link(claims: object) -> None:
+    assert isinstance(READER.read(_signed(claims), "confirm", at=NOW), BadLink)
+
+
+@pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "é.é.é", "x" * 10_000, SIGNER.sign(LINK)[:-4]])
+def test_what_a_mail_program_cut_short_is_forged(token: str) -> None:
+    assert READER.read(token, "confirm", at=NOW) == BadLink("forged")
+
+
+def test_padding_and_other_alphabets_make_no_second_token() -> None:
+    header, claims, signature = SIGNER.sign(LINK).split(".")
+    padded = base64.urlsafe_b64encode(encoding.decode(signature)).decode()
+    assert READER.read(f"{header}.{claims}.{padded}", "confirm", at=NOW) == BadLink("forged")

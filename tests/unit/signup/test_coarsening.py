@@ -1,0 +1,82 @@
+"""What employers may see is coarse, and names nobody."""
+
+from datetime import date
+
+import pytest
+
+from services.signup.adapters.titles import occupation_of, titles
+from services.signup.decisions.coarsening import coarsen
+from services.signup.model import RawProfile
+
+
+def _nothing(_: str) -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [(0, 0), (1, 1), (2, 1), (3, 3), (4, 3), (6, 5), (9, 5), (10, 10), (19, 15), (20, 20), (44, 20)]
+)
+def test_years_are_rounded_down_to_the_steps(given: int, shown: int) -> None:
+    assert coarsen(RawProfile(years=given), _nothing).years == shown
+
+
+def test_unknown_years_stay_unknown() -> None:
+    assert coarsen(RawProfile(), _nothing).years is None
+
+
+@pytest.mark.parametrize(("given", "shown"), [(0, 0), (19_999, 0), (20_000, 20_000), (80_001, 80_000), (99_999, 80_000)])
+def test_the_pay_floor_is_rounded_down_to_twenty_thousands(given: int, shown: int) -> None:
+    assert coarsen(RawProfile(pay_floor=given), _nothing).pay_floor == shown
+
+
+def test_place_and_day_are_cut() -> None:
+    profile = coarsen(RawProfile(postal_code="80202-1234", state="CO", available_from=date(2027, 1, 19)), _nothing)
+    assert (profile.area, profile.state, profile.available_from) == ("802", "CO", date(2027, 1, 1))
+
+
+@pytest.mark.parametrize("code", ["8020", "8020A", "SW1A 1AA", "80202-12"])
+def test_what_is_no_zip_code_gives_no_area(code: str) -> None:
+    assert coarsen(RawProfile(postal_code=code), _nothing).area is None
+
+
+def test_skills_are_folded_and_each_stands_once() -> None:
+    assert coarsen(RawProfile(skills=(" Triage", "triage ", "ICU  care")), _nothing).skills == ("triage", "icu care")
+
+
+def test_at_most_fifty_skills_are_kept() -> None:
+    assert len(coarsen(RawProfile(skills=tuple(f"skill {n}" for n in range(80))), _nothing).skills) == 50
+
+
+@pytest.mark.parametrize("tag", ["ana.ruiz@example.org", "call +1 303 555 0100", "x" * 61, "  "])
+def test_a_tag_that_names_or_reaches_somebody_is_no_skill(tag: str) -> None:
+    assert coarsen(RawProfile(skills=(tag, "triage")), _nothing).skills == ("triage",)
+
+
+def test_codes_go_before_titles_and_what_is_no_code_is_left_out() -> None:
+    raw = RawProfile(titles=("Welder",), occupations=("29-1141", "nurse", "29-1141"))
+    assert coarsen(raw, occupation_of).occupations == ("29-1141",)
+
+
+@pytest.mark.parametrize(
+    ("title", "code"),
+    [
+        ("Registered Nurse", "29-1141"),
+        ("  senior SOFTWARE engineer ", "15-1252"),
+        ("Electrician, Denver", "47-2111"),
+        ("Registered nurse (nights)", "29-1141"),
+        ("Software Engineer II", "15-1252"),
+        ("HVAC Technician - Commercial", "49-9021"),
+    ],
+)
+def test_a_known_title_has_its_occupation(title: str, code: str) -> None:
+    assert occupation_of(title) == code
+
+
+@pytest.mark.parametrize("title", ["", "Happiness wizard", "Nurse", "Intern", "Engineer"])
+def test_an_unknown_or_ambiguous_title_has_none(title: str) -> None:
+    assert occupation_of(title) is None
+
+
+def test_every_title_of_the_table_is_found_as_it_is_shown() -> None:
+    assert len(titles()) > 200
+    assert all(occupation_of(title) == code for title, code in titles().items())

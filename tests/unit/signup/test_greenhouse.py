@@ -1,0 +1,160 @@
+"""Greenhouse's webhooks are checked on their bytes and read as Greenhouse documents them."""
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+
+from services.signup.adapters.formats.greenhouse import Greenhouse
+from services.signup.model import Ignored, Malformed, Reading
+
+SECRET = "a-secret-of-the-source"
+FORMAT = Greenhouse()
+
+
+def candidate(**changes: Any) -> dict[str, Any]:
+    """A candidate as Greenhouse writes one."""
+    return {
+        "id": 60304594,
+        "first_name": "Jane",
+        "last_name": "Smithfield",
+        "title": None,
+        "company": None,
+        "can_email": True,
+        "is_private": False,
+        "phone_numbers": [{"value": "303-555-0100", "type": "mobile"}, {"value": "ask first", "type": "other"}],
+        "email_addresses": [
+            {"value": "jane@work.example", "type": "work"},
+            {"value": "jane.smithfield@example.org", "type": "personal"},
+        ],
+        "addresses": [{"value": "123 Test Street\nDenver, CO 80202", "type": "home"}],
+        "employments": [
+            {"company_name": "A", "title": "Registered Nurse", "start_date": "01/01/2012", "end_date": "01/01/2016"},
+            {"company_name": "B", "title": "Charge nurse", "start_date": "01/01/2014", "end_date": "01/01/2018"},
+        ],
+        "tags": ["Triage", "ICU", "boss@example.org"],
+        "custom_fields": {"x": {"name": "X", "type": "short_text", "value": None}},
+        **changes,
+    }
+
+
+def body(action: str = "new_candidate_application", **changes: Any) -> bytes:
+    """A webhook with the candidate where Greenhouse puts it."""
+    person = candidate(**changes)
+    payloads = {"update_candidate": {"candidate": person}, "delete_candidate": {"person": person}}
+    payload = payloads.get(action, {"application": {"id": 1, "candidate": person, "jobs": [{"name": "Welder"}]}})
+    return json.dumps({"action": action, "payload": payload}).encode()
+
+
+def signature(raw: bytes, secret: str = SECRET) -> str:
+    return "sha256 " + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+
+
+def only(raw: bytes) -> Reading:
+    found = FORMAT.read(raw)
+    assert isinstance(found, list), found
+    return found[0]
+
+
+def test_the_right_signature_is_taken() -> None:
+    assert FORMAT.verify({"signature": signature(body())}, body(), SECRET)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "sha256", "sha256 00", "sha256 " + "0" * 64, "sha256=" + "0" * 64, signature(body())[7:], signature(body(), "x"),
+     signature(body(), SECRET) + "00", "sha256 " + "\u00e9" * 64],
+)  # fmt: skip
+def test_any_other_is_not(given: str) -> None:
+    assert not FORMAT.verify({"signature": given}, body(), SECRET)
+
+
+def test_a_changed_byte_breaks_the_signature() -> None:
+    raw = body()
+    assert not FORMAT.verify({"signature": signature(raw)}, raw + b" ", SECRET)
+
+
+@pytest.mark.parametrize("action", ["new_candidate_application", "new_prospect_application"])
+def test_an_application_signs_its_candidate_up(action: str) -> None:
+    reading = only(body(action))
+    assert (reading.change, reading.record) == ("signed_up", "60304594")
+    person, profile = reading.told.person, reading.told.profile
+    assert person is not None
+    assert profile is not None
+    assert (person.mail, person.given_name, person.family_name) == ("jane.smithfield@example.org", "Jane", "Smithfield")
+    assert person.phones == ("+13035550100",)
+    assert (profile.titles, profile.skills) == (("Registered Nurse", "Charge nurse"), ("Triage", "ICU"))
+    assert (profile.state, profile.postal_code, profile.years) == ("CO", "80202", 6)
+
+
+def test_a_person_without_titles_has_that_of_the_job_applied_for() -> None:
+    profile = only(body(employments=[])).told.profile
+    assert profile is not None
+    assert (profile.titles, profile.years) == (("Welder",), None)
+
+
+@pytest.mark.parametrize(
+    ("action", "change"), [("update_candidate", "changed"), ("hire_candidate", "hired"), ("delete_candidate", "deleted")]
+)
+def test_other_changes_carry_no_person(action: str, change: str) -> None:
+    reading = only(body(action))
+    assert (reading.change, reading.told.person) == (change, None)
+
+
+@pytest.mark.parametrize("action", ["ping", "merge_candidate", "offer_created"])
+def test_other_documented_actions_are_ignored_by_name(action: str) -> None:
+    assert FORMAT.read(json.dumps({"action": action, "payload": {}}).encode()) == Ignored(action)
+
+
+def test_an_undocumented_action_is_not_named() -> None:
+    assert FORMAT.read(b'{"action": "jane.smithfield@example.org"}') == Ignored("undocumented")
+
+
+def test_who_may_not_be_mailed_is_passed_over() -> None:
+    assert FORMAT.read(body(can_email=False)) == Ignored("person_may_not_be_mailed")
+
+
+def test_absent_permission_is_no_objection() -> None:
+    assert only(body(can_email=None)).change == "signed_up"
+
+
+@pytest.mark.parametrize("addresses", [[], None, [{"value": "not an address"}], [{"value": None}]])
+def test_a_candidate_without_mail_is_refused(addresses: object) -> None:
+    found = FORMAT.read(body(email_addresses=addresses))
+    assert isinstance(found, Malformed)
+    assert found.reason == "no_mail"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b"[]", b"\xff", b'{"action": 1}', b'{"action": "hire_candidate"}', b"[" * 100_000,
+     b'{"action": "hire_candidate", "payload": {"application": []}}', body(id=None), body(id="a b"), body(tags="x"),
+     body(email_addresses=[1])],
+)  # fmt: skip
+def test_what_can_not_be_understood_is_said_without_values(raw: bytes) -> None:
+    found = FORMAT.read(raw)
+    assert isinstance(found, Malformed)
+    assert "jane" not in found.detail.lower()
+
+
+@pytest.mark.parametrize(
+    ("address", "state", "code"),
+    [
+        ("455 Broadway New York, NY 10280", "NY", "10280"),
+        ("12 High St\nAustin, TX 78701-1234, USA", "TX", "78701"),
+        ("Portland, OR", "OR", None),
+        ("10 Downing Street, London", None, None),
+        ("ZZ 12345", None, None),
+    ],
+)
+def test_a_typed_address_gives_state_and_zip_where_it_can(address: str, state: str | None, code: str | None) -> None:
+    profile = only(body(addresses=[{"value": address}])).told.profile
+    assert profile is not None
+    assert (profile.state, profile.postal_code) == (state, code)
+
+
+def test_the_event_id_is_greenhouses_or_the_bodys_digest() -> None:
+    assert FORMAT.event_id({"greenhouse-event-id": "e1"}, b"x") == "e1"
+    assert FORMAT.event_id({}, b"x") == FORMAT.event_id({}, b"x") != FORMAT.event_id({}, b"y")

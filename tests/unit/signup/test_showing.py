@@ -1,0 +1,95 @@
+"""A profile is shown exactly while its person allows it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.signup.decisions.inviting import may_invite
+from services.signup.decisions.showing import heard, newest, news, settled
+from services.signup.model import PastInvitations, Showing
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.signup import CoarseProfile
+from tests.fakes.clock import NOON
+
+PROFILE = CoarseProfile(occupations=("29-1141",))
+STUB = Showing("c1", 0, False, False, None, None, PROFILE, 0, None)
+HOUR = timedelta(hours=1)
+
+
+def consent(version: int = 1, **changes: Any) -> ConsentChangedV1:
+    return ConsentChangedV1(**{"candidate": "c1", "version": version, "at": NOON, "purposes": ("match",), **changes})
+
+
+def after(*events: ConsentChangedV1) -> Showing:
+    showing = STUB
+    for event in events:
+        showing = heard(showing, event, at=NOON) or showing
+    return showing
+
+
+def test_match_shows_the_profile() -> None:
+    found = after(consent())
+    assert (found.confirmed, found.published, found.profile_version) == (True, PROFILE, 1)
+
+
+def test_no_purpose_at_all_confirms_and_shows_nothing() -> None:
+    found = after(consent(purposes=()))
+    assert (found.confirmed, found.published) == (True, None)
+    assert news(STUB, found) is None
+
+
+def test_a_withdrawal_hides_it() -> None:
+    found = after(consent(), consent(2, purposes=("contact",)))
+    assert (found.published, found.profile_version) == (None, 2)
+
+
+def test_an_older_or_repeated_version_changes_nothing() -> None:
+    now = after(consent(2, purposes=()))
+    assert heard(now, consent(1), at=NOON) is None
+    assert heard(now, consent(2), at=NOON) is None
+
+
+def test_the_same_choice_again_is_no_news() -> None:
+    first, second = after(consent()), after(consent(), consent(2))
+    assert news(first, second) is None
+    assert second.consent_version == 2
+
+
+def test_a_pause_hides_until_it_is_over() -> None:
+    paused = after(consent(paused_until=NOON + HOUR))
+    assert (paused.published, paused.look_again_at) == (None, NOON + HOUR)
+    resumed = settled(paused, at=NOON + HOUR)
+    assert (resumed.published, resumed.look_again_at) == (PROFILE, None)
+
+
+def test_consent_ends_at_its_end() -> None:
+    given = after(consent(ends_at=NOON + HOUR))
+    assert (given.published, given.look_again_at) == (PROFILE, NOON + HOUR)
+    assert settled(given, at=NOON + HOUR).published is None
+
+
+def test_a_pause_and_an_end_are_each_looked_at() -> None:
+    given = after(consent(paused_until=NOON + HOUR, ends_at=NOON + 2 * HOUR))
+    assert settled(given, at=NOON + HOUR).look_again_at == NOON + 2 * HOUR
+
+
+def test_versions_rise_with_every_change_of_what_is_shown() -> None:
+    hidden = settled(replace(after(consent()), match_granted=False), at=NOON)
+    assert hidden.profile_version == 2
+
+
+def test_of_a_batch_the_newest_counts_whatever_its_place() -> None:
+    assert newest([consent(3), consent(2)])["c1"].version == 3
+
+
+@pytest.mark.parametrize(
+    ("count", "said_no", "by_join", "allowed"),
+    [(0, False, False, True), (1, False, False, True), (2, False, False, False), (0, True, False, False),
+     (2, False, True, True), (9, True, True, True)],
+)  # fmt: skip
+def test_an_address_is_invited_twice_ever_unless_the_person_asks(
+    count: int, said_no: bool, by_join: bool, allowed: bool
+) -> None:
+    assert may_invite(PastInvitations(count, said_no=said_no), by_join=by_join) is allowed
