@@ -208,12 +208,18 @@ class Service:
         self._relay = Relay(self._pool, self._producer)
         await stack.enter_async_context(self._running("relay", self._relay.run))
         await self._start_followers(stack)
-        for subscription in self._subscriptions:
-            self._consumer(subscription).attach(self._broker)
-        await self._broker.start()
-        stack.push_async_callback(self._broker.stop)
+        await self._start_consumers(stack)
         for name, job in self._jobs:
             await stack.enter_async_context(self._running(name, job))
+
+    async def _start_consumers(self, stack: AsyncExitStack) -> None:
+        for subscription in self._subscriptions:
+            self._consumer(subscription).attach(self._broker)
+        await self._broker.connect()
+        stack.push_async_callback(self._broker.stop)
+        # Broker.start() joins one group after the other, and each join takes seconds.
+        await asyncio.gather(*(subscriber.start() for subscriber in self._broker.subscribers))
+        self._broker.running = True
 
     def _consumer(self, subscription: Subscription) -> Consumer:
         return Consumer(

@@ -20,7 +20,7 @@ from shared.contracts.base import Event
 from shared.contracts.topics import CANDIDATE_PROFILES, CONSENT_STATE, POOL_UPDATES, POOLS
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received
-from shared.messaging.unit import Unit
+from shared.messaging.unit import Unit, unit_of_work
 from shared.security.member_refs import MemberRefs
 from shared.service import Service
 
@@ -56,7 +56,8 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
 
     @asynccontextmanager
     async def feed() -> AsyncIterator[PostgresFeed]:
-        async with service.work() as unit:
+        # Streams look every second and publish nothing: no need to wake the relay.
+        async with unit_of_work(service.pool, at=service.clock.now(), source=NAME) as unit:
             yield PostgresFeed(unit)
 
     service.subscribe(
@@ -64,7 +65,7 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     )
     service.subscribe(Subscription("pool_matching.pools", (POOLS,), on_pools, deduplicate=False))
     service.subscribe(Subscription("pool_matching.feed", (POOL_UPDATES,), on_updates))
-    service.every(timedelta(milliseconds=250), "evaluate_pools", lambda: jobs.evaluate_pools(persons, refs))
+    service.every(timedelta(milliseconds=500), "evaluate_pools", lambda: jobs.evaluate_pools(persons, refs))
     service.every(timedelta(seconds=1), "notice_the_time", lambda: jobs.notice_the_time(persons, refs))
     service.every(timedelta(hours=1), "forget_old_updates", lambda: jobs.forget_old_updates(feed))
     app = service.http("Fairpool pool matching")

@@ -184,7 +184,7 @@ class FakeIntake:
     async def take(self, reports: Sequence[Report]) -> Taken:
         if self.fails is not None:
             raise self.fails
-        fresh = []
+        fresh: list[Report] = []
         for report in reports:
             if all((report.vendor, report.digest) != (one.vendor, one.digest) for one in [*self.taken, *fresh]):
                 fresh.append(report)

@@ -42,7 +42,9 @@ async def work(request: pytest.FixtureRequest) -> AsyncIterator[Work]:
 
         yield in_memory
         return
-    pool = await open_pool(await request.getfixturevalue("servers").create_database(f"store_{id(request)}"), name="test")
+    pool = await open_pool(
+        await request.getfixturevalue("servers").create_database(f"store_{id(request)}"), name="test"
+    )
     await migrate(pool, PLUMBING, MIGRATIONS)
     keys = IntakeKeys(KEY)
 

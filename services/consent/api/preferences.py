@@ -128,6 +128,7 @@ def _form(
         address=_address(door, token, for_get=False),
         token=token if door == "me" else "",
         has_answered=present.version > 0,
+        receipt=present.receipt,
         anything_on=bool(present.choices.purposes),
         facts=views.facts(present.choices, name, at),
         limits=views.limits(present.choices, name, at),

@@ -8,8 +8,23 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.responses import Response
 
+from services.consent.api import views
 from services.consent.api.edge import Edge, database_answers
+from services.consent.model import MAJOR_GROUPS, Choices
 from shared.web import problems
+
+_NAMES = {
+    "match": "Profile shown",
+    "contact": "Messages",
+    "sectors": "Kinds of work",
+    "blocked_employers": "Blocked employers",
+    "first_contacts_per_week": "First messages in 7 days",
+    "min_gap_hours": "Hours between them",
+    "quiet_hours": "Quiet hours",
+    "time_zone": "Time zone",
+    "paused_until": "Paused until",
+    "ends_at": "Until",
+}
 
 
 def router(edge: Edge) -> APIRouter:
@@ -37,10 +52,19 @@ def router(edge: Edge) -> APIRouter:
 
 
 def _page(document: Mapping[str, Any]) -> dict[str, Any]:
-    record, ledger = document["record"], document["ledger"]
+    record = document["record"]
     moment = datetime.fromisoformat(record["event"]["at"])
-    return {
-        "record": record,
-        "ledger": ledger,
-        "at": f"{moment:%B} {moment.day}, {moment.year}, {moment:%H:%M:%S} UTC",
-    }
+    purposes = [(_NAMES[part["purpose"]], part["state"].capitalize()) for part in record["processing"]]
+    limits = [(_NAMES[name], _words(name, value)) for name, value in record["limits"].items() if value]
+    rows = [("When", f"{views.day(moment, Choices())}, {moment:%H:%M:%S} UTC"), *purposes, *limits]
+    return {"rows": rows, "record": record, "ledger": document["ledger"]}
+
+
+def _words(name: str, value: Any) -> str:  # noqa: ANN401 - as JSON has it
+    if name == "sectors":
+        return ", ".join(MAJOR_GROUPS.get(code, code) for code in value)
+    if name in ("paused_until", "ends_at"):
+        return views.day(datetime.fromisoformat(value), Choices()) + " (UTC)"
+    if isinstance(value, dict):
+        return f"{value['start']} to {value['end']}"
+    return ", ".join(value) if isinstance(value, list) else str(value)

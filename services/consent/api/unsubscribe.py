@@ -69,6 +69,7 @@ def router(edge: Edge) -> APIRouter:
         return edge.pages.render(
             "stopped.html",
             status=status,
+            is_out=status == 200,
             scope=scope,
             employer=_name(edge, link),
             anything_on=bool(after.choices.purposes),

@@ -87,7 +87,10 @@ def facts(choices: Choices, name: Names, at: datetime) -> list[tuple[str, str]]:
     on = set() if has_ended else set(choices.purposes)
     rows = [
         ("Your profile", "On – employers whose jobs fit can see it" if "match" in on else "Off – no employer sees it"),
-        ("Messages", _messages(choices, at) if "contact" in on else "Off – nobody writes to you"),
+        (
+            "Messages",
+            _messages(choices, at, is_seen="match" in on) if "contact" in on else "Off – nobody writes to you",
+        ),
     ]
     if on or choices.sectors:
         rows.append(("Kinds of work", _sentence(said["sectors"])))
@@ -132,7 +135,9 @@ def _dates(choices: Choices, at: datetime) -> str:
     return f"{end}; paused until {day(choices.paused_until, choices)}" if _is_paused(choices, at) else end
 
 
-def _messages(choices: Choices, at: datetime) -> str:
+def _messages(choices: Choices, at: datetime, *, is_seen: bool) -> str:
+    if not is_seen:
+        return "On – but nobody can write while no employer sees your profile"
     if _is_paused(choices, at):
         return f"Paused – nobody writes first until {day(choices.paused_until, choices)}"
     return f"On – {times(choices)}"

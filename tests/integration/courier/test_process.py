@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -71,7 +72,7 @@ class World:
                 )
             self.processes.append(process)
             started.append(process)
-            await until(lambda port=port: is_ready(port), what="the courier is ready")  # type: ignore[misc]  # bound now
+            await until(lambda port=port: is_ready(port), what="the courier is ready")
         return started
 
     async def person(self) -> str:
@@ -212,7 +213,9 @@ async def test_the_courier_sends_withholds_returns_and_survives_being_killed(wor
     assert world.sends_of(doubtful) == 1, "never sent again"
 
     second.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(second.wait(), 20) == 0
+    assert await asyncio.wait_for(second.wait(), 20) in (0, -signal.SIGTERM), "uvicorn passes the signal on at its end"
+    left = await world.pool.fetchval("SELECT count(*) FROM courier_instances WHERE lives_until > now()")
+    assert left == 0, "it said goodbye"
     assert len(world.relay.reached) == 4
     assert await world.pool.fetchval("SELECT count(*) FROM outbox") == 0, "every outcome left"
     log = world.log.read_text()
@@ -234,8 +237,7 @@ async def test_two_couriers_one_of_which_is_killed_lose_nothing_and_send_nothing
         return len(rows) == len(names) and all(row["state"] in ("delivered", "doubtful") for row in rows)
 
     await until(all_over, within=timedelta(seconds=60))
-    sends = [world.sends_of(name) for name in names]
-    assert max(sends) == 1
-    rows = await world.pool.fetch("SELECT id FROM courier_mails WHERE state = 'delivered'")
-    delivered = {row["id"] for row in rows}
-    assert all(count == 1 for name, count in zip(names, sends, strict=True) if name in delivered)
+    sends = Counter(str(mail["X-Fairpool-Outreach"]) for mail in world.mails())
+    assert set(sends.values()) == {1}
+    delivered = {row["id"] for row in await world.pool.fetch("SELECT id FROM courier_mails WHERE state = 'delivered'")}
+    assert delivered <= set(sends)

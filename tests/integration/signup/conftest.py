@@ -31,7 +31,9 @@ from tests.fakes.clock import FixedClock
 
 VAULT_KEY = bytes(range(32))
 BLIND_INDEX_KEY = bytes(reversed(range(32)))
-KEYS = {name: f"fp_{name}_secret{name.replace('_', '').replace('-', '')}" for name in ("acme", "bright", "emp_one", "ops")}
+KEYS = {
+    name: f"fp_{name}_secret{name.replace('_', '').replace('-', '')}" for name in ("acme", "bright", "emp_one", "ops")
+}
 
 
 @dataclass(slots=True)

@@ -174,7 +174,9 @@ async def test_only_an_operator_sets_up_sources(http: httpx.AsyncClient, who: st
      ({"secret": "short"}, "#/secret"), ({"more": 1}, "#/more")],
 )  # fmt: skip
 async def test_a_wrong_source_is_refused_by_field(http: httpx.AsyncClient, changes: Any, pointer: str) -> None:
-    answer = await http.post("/v1/sources", json={**SOURCE, **changes}, headers={"Authorization": f"Bearer {KEYS['ops']}"})
+    answer = await http.post(
+        "/v1/sources", json={**SOURCE, **changes}, headers={"Authorization": f"Bearer {KEYS['ops']}"}
+    )
     assert answer.status_code == 422
     assert pointer in {error["pointer"] for error in answer.json()["errors"]}
 

@@ -66,3 +66,7 @@ def test_everyones_rule_is_sent_as_no_choice() -> None:
 
 def test_all_major_groups_are_offered() -> None:
     assert len(MAJOR_GROUPS) == len(views.options(Choices(), [])["sectors"]) == 23
+
+
+def test_messages_without_a_profile_are_told_to_be_of_no_use_yet() -> None:
+    assert "nobody can write" in facts(replace(ON, purposes=("contact",)))["Messages"]

@@ -24,7 +24,9 @@ def test_unknown_years_stay_unknown() -> None:
     assert coarsen(RawProfile(), _nothing).years is None
 
 
-@pytest.mark.parametrize(("given", "shown"), [(0, 0), (19_999, 0), (20_000, 20_000), (80_001, 80_000), (99_999, 80_000)])
+@pytest.mark.parametrize(
+    ("given", "shown"), [(0, 0), (19_999, 0), (20_000, 20_000), (80_001, 80_000), (99_999, 80_000)]
+)
 def test_the_pay_floor_is_rounded_down_to_twenty_thousands(given: int, shown: int) -> None:
     assert coarsen(RawProfile(pay_floor=given), _nothing).pay_floor == shown
 

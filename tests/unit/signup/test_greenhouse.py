@@ -96,7 +96,8 @@ def test_a_person_without_titles_has_that_of_the_job_applied_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "change"), [("update_candidate", "changed"), ("hire_candidate", "hired"), ("delete_candidate", "deleted")]
+    ("action", "change"),
+    [("update_candidate", "changed"), ("hire_candidate", "hired"), ("delete_candidate", "deleted")],
 )
 def test_other_changes_carry_no_person(action: str, change: str) -> None:
     reading = only(body(action))

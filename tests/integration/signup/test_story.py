@@ -1,0 +1,172 @@
+"""From the edge to the vault on a real database, also when many come at once."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from services.signup import jobs
+from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.postgres import PostgresStore
+from services.signup.adapters.titles import occupation_of
+from services.signup.handlers import on_candidate_reported, on_consent_changed
+from services.signup.vault.reading import read_identities
+from services.signup.vault.sealing import open_identity, open_key_pair
+from services.signup.vault.secrets import VaultSecrets
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.signup import CandidateReportedV1
+from shared.messaging.envelope import Received, Record, Undecodable, decode, only
+from shared.messaging.errors import heals
+from shared.security.boxes import CannotOpenError
+from tests.integration.signup.conftest import BLIND_INDEX_KEY, KEYS, VAULT_KEY, Edge
+
+SECRETS = VaultSecrets(VAULT_KEY, BLIND_INDEX_KEY)
+
+
+async def post(http: httpx.AsyncClient, vendor: str, record: str, mail: str) -> None:
+    employer = {"acme": "emp_one", "bright": "emp_two"}[vendor]
+    person = {"given_name": "Annabellarita", "emails": [mail]}
+    profile = {"titles": ["Registered nurse"], "years": 6}
+    event = {
+        "specversion": "1.0", "id": f"{vendor}-{record}", "source": vendor, "type": "candidate.signed_up",
+        "data": {"employer": employer, "record": record, "person": person, "profile": profile},
+    }  # fmt: skip
+    headers = {"Authorization": f"Bearer {KEYS[vendor]}", "Content-Type": "application/cloudevents+json"}
+    answer = await http.post("/v1/events", json=event, headers=headers)
+    assert answer.status_code == 202, answer.text
+
+
+async def arriving(edge: Edge) -> list[Received[CandidateReportedV1]]:
+    """What a consumer of `ats-events` gets, taken out of the outbox."""
+    rows = await edge.pool.fetch("DELETE FROM outbox WHERE topic = 'ats-events' RETURNING *")
+    records = [
+        Record(row["topic"], 0, row["id"], row["key"], row["value"],
+               tuple((name, text.encode("latin-1")) for name, text in json.loads(row["headers"])))
+        for row in rows
+    ]  # fmt: skip
+    decoded = [decode(record) for record in records]
+    return only(CandidateReportedV1, [item for item in decoded if not isinstance(item, Undecodable)])
+
+
+@asynccontextmanager
+async def store(edge: Edge, keys: IntakeKeys | None = None) -> AsyncIterator[PostgresStore]:
+    async with edge.work() as unit:
+        yield PostgresStore(unit, keys or edge.keys)
+
+
+async def handle(edge: Edge, reports: list[Received[CandidateReportedV1]]) -> None:
+    """As the consumer does it: what heals is tried again."""
+    while True:
+        try:
+            async with store(edge, IntakeKeys(VAULT_KEY)) as one:
+                return await on_candidate_reported(one, reports, SECRETS, occupation_of)
+        except Exception as error:
+            if not heals(error):
+                raise
+
+
+async def published(edge: Edge, topic: str) -> list[dict[str, Any] | None]:
+    rows = await edge.pool.fetch("SELECT value FROM outbox WHERE topic = $1 ORDER BY id", topic)
+    return [None if row["value"] is None else json.loads(row["value"]) for row in rows]
+
+
+async def test_a_person_comes_in_is_invited_confirms_and_is_shown(http: httpx.AsyncClient, edge: Edge) -> None:
+    await post(http, "acme", "1", "Annabellarita.Ruiz@example.org")
+    await handle(edge, await arriving(edge))
+    assert await jobs.invite(lambda: store(edge), SECRETS) == 1
+    (notice,) = await published(edge, "notices")
+    assert notice is not None
+    candidate = notice["candidate"]
+    row = (await read_identities(await edge.pool.acquire(), [candidate]))[candidate]
+    assert open_identity(row, VAULT_KEY).mail == "Annabellarita.Ruiz@example.org"
+    (key,) = await published(edge, "candidate-keys")
+    assert key is not None
+    assert open_key_pair(row, VAULT_KEY).public == key["public_key"]
+    consent = ConsentChangedV1(candidate=candidate, version=1, at=edge.clock.now(), purposes=("match",))
+    item = Received("c1", "consent", None, consent, Record("consent-state", 0, 0, None, None, ()))
+    async with store(edge) as one:
+        await on_consent_changed(one, [item])
+    (shown,) = await published(edge, "candidate-profiles")
+    assert shown is not None
+    assert (shown["profile"]["occupations"], shown["profile"]["years"]) == (["29-1141"], 5)
+    kinds = await published(edge, "candidate-events")
+    assert len(kinds) == 3
+    assert "annabellarita" not in (await edge.everything()).lower()
+
+
+async def test_two_vendors_at_once_make_one_candidate(http: httpx.AsyncClient, edge: Edge) -> None:
+    for number in range(5):
+        mail = f"person{number}@example.org"
+        await post(http, "acme", str(number), mail)
+        await post(http, "bright", str(number), mail.upper())
+    reports = await arriving(edge)
+    await asyncio.gather(*(handle(edge, [report]) for report in reports))
+    assert await edge.pool.fetchval("SELECT count(*) FROM candidates") == 5
+    assert await edge.pool.fetchval("SELECT count(*) FROM identities") == 5
+    assert await edge.pool.fetchval("SELECT count(*) FROM claims") == 10
+    assert await edge.pool.fetchval("SELECT count(*) FROM claims WHERE registered") == 5
+    assert await edge.pool.fetchval("SELECT count(*) FROM to_invite") == 5
+
+
+async def test_overlapping_batches_in_any_order_end_well(http: httpx.AsyncClient, edge: Edge) -> None:
+    for number in range(30):
+        for vendor in ("acme", "bright"):
+            await post(http, vendor, str(number), f"person{number}@example.org")
+    reports = await arriving(edge)
+    dice = random.Random(7)  # noqa: S311 - a repeatable shuffle
+    batches = []
+    for vendor in ("acme", "bright"):
+        mine = [report for report in reports if report.event.vendor == vendor]
+        dice.shuffle(mine)
+        batches += [mine[:15], mine[15:]]
+    await asyncio.gather(*(handle(edge, batch) for batch in batches))
+    assert await edge.pool.fetchval("SELECT count(*) FROM candidates") == 30
+    assert await edge.pool.fetchval("SELECT count(*) FROM claims") == 60
+    assert len(await published(edge, "candidate-keys")) == 30
+
+
+async def test_processes_that_start_a_day_together_agree_on_its_key(edge: Edge) -> None:
+    day = edge.clock.now().date()
+    found = await asyncio.gather(*(IntakeKeys(VAULT_KEY).for_day(edge.pool, day) for _ in range(20)))
+    assert len(set(found)) == 1
+
+
+async def test_a_destroyed_intake_key_opens_nothing_any_more(http: httpx.AsyncClient, edge: Edge) -> None:
+    await post(http, "acme", "1", "a@example.org")
+    reports = await arriving(edge)
+    edge.clock.advance(timedelta(days=17))
+    await jobs.forget(lambda: store(edge))
+    assert await edge.pool.fetchval("SELECT count(*) FROM intake_keys") == 0
+    assert await edge.pool.fetchval("SELECT count(*) FROM intake") == 0
+    for keys in (edge.keys, IntakeKeys(VAULT_KEY)):
+        with pytest.raises(CannotOpenError):
+            async with store(edge, keys) as one:
+                await on_candidate_reported(one, reports, SECRETS, occupation_of)
+
+
+async def test_a_purged_stub_leaves_a_tombstone_and_a_slow_hash(http: httpx.AsyncClient, edge: Edge) -> None:
+    await post(http, "acme", "1", "a@example.org")
+    await handle(edge, await arriving(edge))
+    await jobs.invite(lambda: store(edge), SECRETS)
+    edge.clock.advance(timedelta(days=15))
+    await jobs.purge(lambda: store(edge))
+    for table in ("candidates", "identities", "claims", "to_invite"):
+        assert await edge.pool.fetchval(f"SELECT count(*) FROM {table}") == 0
+    assert await edge.pool.fetchval("SELECT count(*) FROM invitations") == 1
+    assert (await published(edge, "candidate-keys"))[-1] is None
+
+
+async def test_two_processes_invite_nobody_twice(http: httpx.AsyncClient, edge: Edge) -> None:
+    for number in range(40):
+        await post(http, "acme", str(number), f"person{number}@example.org")
+    await handle(edge, await arriving(edge))
+    while sum(await asyncio.gather(*(jobs.invite(lambda: store(edge), SECRETS) for _ in range(3)))):
+        pass
+    notices = [notice["notice"] for notice in await published(edge, "notices") if notice]
+    assert len(notices) == len(set(notices)) == 40
