@@ -115,7 +115,7 @@ class Service:
         """Something that runs as long as the process does; it ends only by being cancelled."""
         self._jobs.append((name, run))
 
-    def every(self, period: timedelta, name: str, run: Callable[[], Awaitable[None]]) -> None:
+    def every(self, period: timedelta, name: str, run: Callable[[], Awaitable[object]]) -> None:
         """Something to do again and again; what can heal is tried at the next turn."""
 
         async def turns() -> None:

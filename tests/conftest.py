@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import structlog
 
+from deploy.demo.client import connect
+from deploy.demo.watching import watch
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, open_pool
-from tests.stack import Servers
+from tests.e2e.scene import Scene
+from tests.stack import Servers, Stack
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +19,27 @@ def servers() -> Iterator[Servers]:
     """Kafka's protocol, PostgreSQL and Redis, started when the first test asks for them."""
     with Servers() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The whole product, started when the first end-to-end or fault test asks for it."""
+    with Stack() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+async def whole_scene(stack: Stack) -> AsyncIterator[Scene]:
+    """A client and two watches on the stack, and what was sent in by all tests."""
+    async with connect(stack.dev) as client, watch(client) as (mails, topics):
+        yield Scene(stack, client, mails, topics)
+
+
+@pytest.fixture
+def scene(whole_scene: Scene) -> Scene:
+    """The stack at an hour that is open everywhere."""
+    whole_scene.at_working_hours()
+    return whole_scene
 
 
 def unique(word: str) -> str:

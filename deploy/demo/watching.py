@@ -34,12 +34,18 @@ class MailWatch:
 
     client: Client
     mails: list[CaughtMail] = field(default_factory=list)
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Look for new mails until cancelled."""
         while True:
-            self.mails += await list_mails(self.client.http, self.client.dev.mail, known=len(self.mails))
+            await self.look()
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Take in what has arrived by now."""
+        async with self._looking:
+            self.mails += await list_mails(self.client.http, self.client.dev.mail, known=len(self.mails))
 
     def to(self, address: str) -> list[CaughtMail]:
         """What one person got."""

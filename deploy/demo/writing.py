@@ -19,6 +19,7 @@ from shared.contracts.base import rfc3339
 _HELD = timedelta(seconds=35)
 """The gateway holds what came before its grant for 30 s; after this much more on its clock it says no."""
 _SETTLED_WITHIN = timedelta(seconds=60)
+_AT_ONCE = 12
 _TOGETHER = timedelta(minutes=20)
 _UNSUBSCRIBE = re.compile(rb"^List-Unsubscribe:\s*<([^>]+)>", re.MULTILINE | re.IGNORECASE)
 _MAILTO = re.compile(rb"\r?\n[ \t]+")
@@ -35,17 +36,19 @@ class _Letter:
     @property
     def valid_for(self) -> timedelta:
         """Most can wait; some are urgent, and drop where others wait."""
-        return (timedelta(days=13), timedelta(hours=40), timedelta(days=13), timedelta(hours=2))[self.number % 4]
+        days = (13, 5, 1.6, 13, 0.1)
+        return timedelta(days=days[self.number % len(days)])
 
 
 async def employers_write(world: World, step: Step) -> None:
     """Every employer to every member of its pools, all at once; a tenth of the requests are repeated, as networks do."""
     letters = list(_letters(world))
-    done = 0
+    done, room = 0, asyncio.Semaphore(_AT_ONCE)
 
     async def write(letter: _Letter) -> None:
         nonlocal done
-        await _send(world, letter)
+        async with room:
+            await _send(world, letter)
         done += 1
         step.say(f"{done} of {len(letters)}")
 

@@ -68,6 +68,7 @@ def edge(service: Service, settings: Settings) -> Edge:
         directory=TenantDirectory(service.tenants),
         agreement=agreement.read(),
         sign_in=f"{settings.signup_url}/sign-in",
+        home=settings.consent_url,
         pages=Pages("services.consent"),
     )
 

@@ -11,8 +11,10 @@ from redis.asyncio import Redis
 from services.outreach_gateway import handlers, jobs
 from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.postgres import PostgresOutreach
+from services.outreach_gateway.adapters.postgres_desk import PostgresDesk
+from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.adapters.redis_windows import RedisWindows
-from services.outreach_gateway.api import router
+from services.outreach_gateway.api import Edge, router
 from services.outreach_gateway.settings import GatewaySettings
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
@@ -27,6 +29,8 @@ from shared.contracts.topics import (
 )
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import only
+from shared.messaging.unit import unit_of_work
+from shared.security.member_refs import MemberRefs
 from shared.service import Service
 
 _FENCE_EVERY = timedelta(milliseconds=500)
@@ -108,14 +112,19 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             if taken < settings.batch:
                 return
 
-    async def keep_windows() -> None:
-        await jobs.keep_windows_intact(service.pool, windows, service.clock)
+    @asynccontextmanager
+    async def desk() -> AsyncIterator[PostgresDesk]:
+        async with service.work() as unit:
+            yield PostgresDesk(unit, policy)
 
-    async def forget() -> None:
-        await jobs.forget_old_changes(service.pool, service.clock)
+    @asynccontextmanager
+    async def epochs() -> AsyncIterator[PostgresEpochs]:
+        async with unit_of_work(service.pool, at=service.clock.now(), source=NAME) as unit:
+            yield PostgresEpochs(unit)
 
     async def windows_answer() -> None:
-        present = await jobs.present_epoch(service.pool)
+        async with epochs() as rows:
+            present = await rows.present()
         if not await windows.is_intact(present):
             raise RuntimeError("the windows are being built anew")
         if not await windows.refuses_eviction():
@@ -130,9 +139,12 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
 
     service.open(redis_closed_at_the_end)
     service.every(settings.due_every, "due", decide_due)
-    service.every(_FENCE_EVERY, "windows", keep_windows)
-    service.every(timedelta(hours=1), "forget", forget)
+    service.every(_FENCE_EVERY, "windows", lambda: jobs.keep_windows_intact(epochs, windows))
+    service.every(timedelta(hours=1), "forget", lambda: jobs.forget_old_changes(epochs))
     service.check("windows", windows_answer)
     app = service.http("Fairpool outreach gateway")
-    app.include_router(router(service, settings, policy, windows))
+    refs = MemberRefs(settings.member_ref_key)
+    app.include_router(
+        router(Edge(service.tenants, service.clock, policy, desk, windows, refs, settings.outreach_id_key))
+    )
     return service, app

@@ -24,6 +24,9 @@ from services.outreach_gateway.model import (
     Window,
 )
 
+KEPT = timedelta(days=100)
+"""How long slots and changes are remembered: longer than the longest window."""
+
 Verdict = Rule | None
 """The rule that is broken, or None."""
 

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from services.outreach_gateway.model import Answer, Ask, Consent, Decision, Outreach, Person
+from services.outreach_gateway.model import Answer, Ask, Consent, Decision, Outreach, Person, Rule, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +102,99 @@ class Store(Protocol):
 
         A report on another version than the row's, or on a row that is not admitted, has no effect.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One message as it came in, its words sealed."""
+
+    id: str
+    employer: str
+    candidate: str
+    member_ref: str
+    digest: bytes
+    """Keyed: tells whether a repeated request says the same."""
+    sealed: str
+    at: datetime
+    expires_at: datetime
+    held_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One row as its readers see it."""
+
+    id: str
+    employer: str
+    member_ref: str
+    state: State
+    submitted_at: datetime
+    expires_at: datetime
+    decision: str | None
+    rule: Rule | None
+    policy: str | None
+    decided_at: datetime | None
+    slot_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the feed: everything before it was committed when it was given out."""
+
+    transaction: int = 0
+    change: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of state."""
+
+    position: Position
+    outreach: str
+    state: State
+    rule: Rule | None
+    at: datetime
+
+
+class Desk(Protocol):
+    """The gateway's rows as requests need them, inside one transaction."""
+
+    async def public_key(self, candidate: str) -> str | None:
+        """The key to which words for this person are sealed."""
+
+    async def submit(self, submission: Submission) -> bytes:
+        """Takes it in, once, and publishes the request; the digest of what stands under its id now."""
+
+    async def account(self, id: str, employer: str | None) -> Account | None:
+        """The row, if it is this employer's (None: anybody's)."""
+
+    async def changes(self, employer: str | None, *, after: Position, limit: int) -> Sequence[Change]:
+        """The feed after a position, oldest first; never passes over a change that commits late."""
+
+    async def hold_epoch(self) -> Epoch:
+        """As `Store.hold_epoch`."""
+
+    async def lock_one(self, id: str, employer: str) -> Outreach | None:
+        """The row, locked, if it is this employer's."""
+
+    async def settle(self, settled: Sequence[Settled]) -> None:
+        """As `Store.settle`."""
+
+
+class Epochs(Protocol):
+    """The row that names the present epoch, inside one transaction."""
+
+    async def present(self) -> Epoch:
+        """The epoch that batches run under now."""
+
+    async def take(self) -> Epoch:
+        """The same, once all batches that hold it have ended; none begins until the transaction is over."""
+
+    def booked(self, kept: timedelta) -> AsyncIterator[Sequence[Booked]]:
+        """Every slot of that long back, and of the future, some at a time."""
+
+    async def begin(self, epoch: Epoch) -> None:
+        """Batches run under this one from the commit on."""
+
+    async def forget_changes(self, kept: timedelta) -> None:
+        """Drops what is older from the feed."""

@@ -13,7 +13,7 @@ ROOMS = ("__init__", "__main__", "app", "settings", "handlers", "decisions", "mo
 WITH_ROUTES = ("consent", "outreach_gateway", "pool_matching", "signup")
 
 SILENCED = re.compile(r"#\s*(type:\s*ignore|noqa)\b(?P<rest>[^\n]*)")
-REASONED = re.compile(r"^(\[[a-z-]+(,\s*[a-z-]+)*\]|:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*)\s+(-|#|\()\s*\S.{7,}")
+REASONED = re.compile(r"^(\[[a-z-]+(,\s*[a-z-]+)*\]|:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*)\s+(-|#|\()\s*\S.{4,}")
 REGISTRIES = re.compile(
     r"\b(pypi\.org|pypi\.python\.org|pythonhosted\.org|registry\.npmjs\.org|npmjs\.com|crates\.io|proxy\.golang\.org"
     r"|repo1?\.maven\.(apache\.)?org|docker\.io|ghcr\.io|quay\.io|rubygems\.org|deb\.debian\.org)\b"

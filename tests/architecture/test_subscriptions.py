@@ -1,92 +1,120 @@
 """Who reads what is written in one place, and every service keeps to it."""
 
-import ast
 import importlib
-from collections.abc import Iterator
-from pathlib import Path
+import inspect
+from dataclasses import dataclass
+from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
 from shared.contracts import topics
 from shared.contracts.registry import EVENTS
 from shared.contracts.topics import ALL_TOPICS, TOPICS, Topic
 from shared.messaging.asyncapi import owners
+from shared.messaging.consumer import Subscription
+from shared.security import encoding
+from shared.security.links import public_half
 
-PROJECT = Path(__file__).parents[2]
 PROCESSES = {
-    "consent": "services/consent",
-    "outreach_gateway": "services/outreach_gateway",
-    "pool_matching": "services/pool_matching",
-    "signup": "services/signup",
-    "courier": "services/signup/courier",
+    "consent": "services.consent",
+    "outreach_gateway": "services.outreach_gateway",
+    "pool_matching": "services.pool_matching",
+    "signup": "services.signup",
+    "courier": "services.signup.courier",
 }
-BY_NAME = {name: value for name, value in vars(topics).items() if isinstance(value, Topic)}
+SEED = bytes(32)
+ENVIRONMENT = {
+    "KAFKA": "127.0.0.1:1",
+    "REDIS": "redis://127.0.0.1:1/0",
+    "SMTP": "smtp://127.0.0.1:1",
+    "HTTP_PORT": "0",
+    "SIGNUP_URL": "http://127.0.0.1:1",
+    "CONSENT_URL": "http://127.0.0.1:1",
+    "LINK_SIGNING_KEY": encoding.encode(SEED),
+    "LINK_VERIFY_KEY": encoding.encode(public_half(SEED)),
+    "MEMBER_REF_KEY": encoding.encode(bytes(range(64))),
+    **{f"{name}_DATABASE": "postgresql://127.0.0.1:1/none" for name in ("SIGNUP", "CONSENT", "POOL_MATCHING", "OUTREACH_GATEWAY")},
+    **{f"{name}_KEY": encoding.encode(bytes(32)) for name in ("VAULT", "BLIND_INDEX", "OUTREACH_ID")},
+}  # fmt: skip
 
 
-def _calls(process: str, function: str) -> Iterator[ast.Call]:
-    tree = ast.parse((PROJECT / PROCESSES[process] / "app.py").read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == function:
-            yield node
+@dataclass(frozen=True)
+class Built:
+    """A process put together as its own `app.py` does it, connected to nothing."""
+
+    name: str
+    service: Any
+    app: FastAPI
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """Its consumer groups."""
+        return list(self.service._subscriptions)
+
+    @property
+    def read(self) -> dict[str, Topic]:
+        """Every topic that it reads, with a group or as a copy."""
+        followed = [follower._topic for follower, _ in self.service._followers]
+        return {topic.name: topic for topic in [*(one for s in self.subscriptions for one in s.topics), *followed]}
 
 
-def _argument(call: ast.Call, name: str, place: int) -> ast.expr | None:
-    named = [keyword.value for keyword in call.keywords if keyword.arg == name]
-    return named[0] if named else (call.args[place] if len(call.args) > place else None)
+@pytest.fixture(params=PROCESSES)
+def built(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Built:
+    """Each process."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(f"FAIRPOOL_{name}", value)
+    build = importlib.import_module(f"{PROCESSES[request.param]}.app").build
+    settings = inspect.signature(build).parameters["settings"].annotation
+    return Built(request.param, *build(settings()))
 
 
-def _topics(node: ast.expr | None) -> list[Topic]:
-    names = node.elts if isinstance(node, ast.Tuple) else [node]
-    return [BY_NAME[name.id] for name in names if isinstance(name, ast.Name)]
+def test_a_process_goes_by_the_name_that_the_topics_use(built: Built) -> None:
+    assert built.service.name == built.name
+    assert built.app.state.service == built.name
 
 
-def _groups(process: str) -> list[tuple[str, list[Topic]]]:
-    found = []
-    for call in _calls(process, "Subscription"):
-        group = _argument(call, "group", 0)
-        assert isinstance(group, ast.Constant | ast.JoinedStr), f"{process}: a subscription's group is written out"
-        name = group.value if isinstance(group, ast.Constant) else ast.unparse(group)
-        found.append((str(name), _topics(_argument(call, "topics", 1))))
-    return found
-
-
-@pytest.mark.parametrize("process", PROCESSES)
-def test_every_subscription_names_its_group_after_its_service(process: str) -> None:
-    groups = [group for group, _ in _groups(process)]
-    assert groups, f"{process} subscribes to nothing"
-    assert all(group.startswith(f"{process}.") for group in groups)
+def test_every_subscription_names_its_group_after_its_service(built: Built) -> None:
+    groups = [subscription.group for subscription in built.subscriptions]
+    assert groups, f"{built.name} subscribes to nothing"
+    assert [group for group in groups if not group.startswith(f"{built.name}.")] == []
     assert len(set(groups)) == len(groups)
 
 
-@pytest.mark.parametrize("process", PROCESSES)
-def test_every_subscription_and_copy_is_of_a_topic_that_names_the_service_as_a_reader(process: str) -> None:
-    read = [topic for _, found in _groups(process) for topic in found]
-    read += [topic for call in _calls(process, "follow") for topic in _topics(_argument(call, "topic", 0))]
-    assert read
-    assert all(found for _, found in _groups(process)), "topics are written out as a tuple of names"
-    assert {topic.name for topic in read if process not in topic.readers} == set()
+def test_every_topic_that_is_read_names_the_service_as_a_reader(built: Built) -> None:
+    assert [name for name, topic in built.read.items() if built.name not in topic.readers] == []
 
 
-@pytest.mark.parametrize("process", PROCESSES)
-def test_every_reader_that_a_topic_names_does_read_it(process: str) -> None:
-    source = "\n".join(path.read_text("utf-8") for path in (PROJECT / PROCESSES[process]).glob("*.py"))
-    read = {name for name in BY_NAME if name in source} | {"TENANTS"}  # each service follows the tenants
-    named = {name for name, topic in BY_NAME.items() if process in topic.readers}
-    assert named - read == set()
+def test_every_reader_that_a_topic_names_does_read_it(built: Built) -> None:
+    named = {topic.name for topic in TOPICS if built.name in topic.readers}
+    assert named - set(built.read) == set(), "read it, or take the reader out of shared/contracts/topics.py"
+
+
+async def test_its_asyncapi_names_what_it_reads_and_owns(built: Built) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(built.app), base_url="http://test") as client:
+        document = (await client.get("/asyncapi")).json()
+    owned = {topic.name for topic in TOPICS if built.name in owners(topic)}
+    assert set(built.read) | owned <= set(document["channels"])
+    sent = {
+        one["channel"]["$ref"].rpartition("/")[2] for one in document["operations"].values() if one["action"] == "send"
+    }
+    assert sent == owned
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
 def test_every_topic_has_an_owner_and_readers_that_exist(topic: Topic) -> None:
-    known = {*PROCESSES, "operator"}
-    assert set(owners(topic)) <= known
+    assert set(owners(topic)) <= {*PROCESSES, "operator"}
     assert topic.readers
-    assert set(topic.readers) <= known
+    assert set(topic.readers) <= set(PROCESSES)
     assert topic.partitions >= 1
     assert topic.carries
 
 
 def test_every_topic_of_the_file_is_created_with_its_dead_letters() -> None:
-    assert set(BY_NAME.values()) == set(TOPICS)
+    assert {value.name for value in vars(topics).values() if isinstance(value, Topic)} == {
+        topic.name for topic in TOPICS
+    }
     assert {topic.name for topic in ALL_TOPICS} == {
         name for topic in TOPICS for name in (topic.name, f"{topic.name}-dlq")
     }
@@ -97,15 +125,10 @@ def test_every_topic_carries_an_event(topic: Topic) -> None:
     assert [event for event in EVENTS.values() if event.TOPIC is topic]
 
 
-@pytest.mark.parametrize("event", EVENTS.values(), ids=lambda event: event.__name__)
-def test_every_event_stands_in_the_file_of_its_topics_owner(event: type) -> None:
+@pytest.mark.parametrize("type_", EVENTS)
+def test_every_event_stands_in_its_owners_file_and_ends_in_its_version(type_: str) -> None:
+    event = EVENTS[type_]
     module = event.__module__.rpartition(".")[2]
-    kind = EVENTS[event.TYPE]  # type: ignore[attr-defined]  # every one of them is an Event
-    assert {"courier": "signup"}.get(owners(kind.TOPIC)[0], module) == module or module in owners(kind.TOPIC)
-    assert event.__name__.endswith(kind.TYPE.rpartition(".")[2].upper())
-
-
-@pytest.mark.parametrize("process", PROCESSES)
-def test_every_process_has_one_way_to_be_put_together(process: str) -> None:
-    module = importlib.import_module(PROCESSES[process].replace("/", ".") + ".app")
-    assert callable(module.build)
+    files = {"signup" if owner == "courier" else owner for owner in owners(event.TOPIC)}
+    assert module in files
+    assert event.__name__.endswith(type_.rpartition(".")[2].upper())

@@ -1,13 +1,17 @@
 """What end-to-end tests do again and again on the one stack: bring people and employers of their own, and wait."""
 
+import asyncio
 import base64
+import inspect
 import json
 import re
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar, overload
 
 import asyncpg
 
@@ -24,11 +28,28 @@ from shared.messaging.envelope import encode
 from shared.messaging.producer import Producer
 from shared.security.tenant_keys import new_key
 from tests.stack import Stack
-from tests.waiting import until
 
 _LINK = re.compile(r"https?://[^\s<>\"]+/(?:confirm/|me\?token=)[^\s<>\"]+")
 _UNSUBSCRIBE = re.compile(rb"^List-Unsubscribe:\s*<([^>]+)>", re.MULTILINE | re.IGNORECASE)
+_LOOK_EVERY = 0.05
+T = TypeVar("T")
 ALL_ON = {"purposes": ["match", "contact"]}
+
+
+@overload
+async def until(look: Callable[[], Awaitable[T | None]], *, within: timedelta = ..., what: str = ...) -> T: ...
+@overload
+async def until(look: Callable[[], T], *, within: timedelta = ..., what: str = ...) -> T: ...
+async def until(look: Callable[[], Any], *, within: timedelta = timedelta(seconds=30), what: str = "") -> Any:
+    """The first answer that is true; AssertionError, with the last one, when there is none in time."""
+    give_up = time.monotonic() + within.total_seconds()
+    while True:
+        answer = look()
+        found = await answer if inspect.isawaitable(answer) else answer
+        if found:
+            return found
+        assert time.monotonic() < give_up, f"did not happen within {within}: {what}; the last answer was {found!r}"
+        await asyncio.sleep(_LOOK_EVERY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +188,9 @@ class Scene:
         name = f"emp_{secrets.token_hex(5)}"
         employer = Employer(name, new_key(name))
         tenant = tenants.Tenant(name, "employer", "Test Works", vendor=self.dev.vendors[0].id, domain="works.example")
-        await tenants.publish(self.dev.kafka.split(","), [tenant], {name: employer.key}, idempotence=False)
+        await tenants.publish(self.dev.kafka.split(","), [tenant], {name: employer.key})
         for url in (self.dev.services.pool_matching + "/v1/pools", self.dev.services.outreach_gateway + "/v1/outreach"):
-            await until(lambda url=url: self._is_known(url, employer), what="the employer's key works")
+            await until(partial(self._is_known, url, employer), what="the employer's key works")
         return employer
 
     async def _is_known(self, url: str, employer: Employer) -> bool:
@@ -251,14 +272,17 @@ class Scene:
             receipt = await self.receipt(outreach)
             return receipt if receipt["state"] in states else None
 
-        found = await until(reached, within=within, what=f"{outreach} is {' or '.join(states)}")
-        assert found is not None
-        return found
+        return await until(reached, within=within, what=f"{outreach} is {' or '.join(states)}")
+
+    async def mails_to(self, person: Newcomer) -> list[CaughtMail]:
+        """What the person got until now."""
+        await self.mails.look()
+        return self.mails.to(person.mail)
 
     async def mails_with(self, outreach: str, person: Newcomer) -> list[CaughtMail]:
         """The person's mails whose header names the outreach."""
         found = []
-        for mail in self.mails.to(person.mail):
+        for mail in await self.mails_to(person):
             raw = await self.client.raw_mail(mail.id)
             if f"X-Fairpool-Outreach: {outreach}".encode() in raw:
                 found.append(mail)

@@ -11,8 +11,7 @@ from shared.contracts.signup import CandidateProfileChangedV1
 from shared.contracts.topics import ATS_EVENTS, CANDIDATE_PROFILES
 from shared.messaging.envelope import Outgoing, only
 from shared.messaging.producer import Producer
-from tests.e2e.scene import ALL_ON, Newcomer, Scene
-from tests.waiting import until
+from tests.e2e.scene import ALL_ON, Newcomer, Scene, until
 
 _CLAIMS = "SELECT vendor, record FROM claims WHERE candidate::text = $1 ORDER BY vendor"
 
@@ -60,7 +59,7 @@ async def test_a_batch_is_taken_event_by_event(scene: Scene) -> None:
     assert [item["id"] for item in answer["rejected"]] == [bad["id"]]
     for person in (one, other):
         assert await scene.link(person)
-    assert scene.mails.to(nobody.mail) == []
+    assert await scene.mails_to(nobody) == []
 
 
 async def test_a_repeated_webhook_changes_nothing(scene: Scene) -> None:
@@ -71,7 +70,7 @@ async def test_a_repeated_webhook_changes_nothing(scene: Scene) -> None:
     candidate = await scene.candidate(person)
     later = await scene.join()  # whoever came after has their mail: what came before is through
     assert await scene.first_mail(later)
-    assert len(scene.mails.to(person.mail)) == 1
+    assert len(await scene.mails_to(person)) == 1
     assert len(await scene.rows("signup", _CLAIMS, candidate)) == 1
 
 
@@ -87,7 +86,7 @@ async def test_a_redelivered_batch_changes_nothing(scene: Scene) -> None:
     await producer.stop()
     later = await scene.join()
     assert await scene.first_mail(later)
-    assert len(scene.mails.to(person.mail)) == 1
+    assert len(await scene.mails_to(person)) == 1
     assert len(await scene.rows("signup", _CLAIMS, candidate)) == 1
 
 
@@ -107,7 +106,7 @@ async def test_the_same_person_from_two_vendors_is_one_candidate_with_two_claims
     await scene.client.choose(await scene.link(person), ALL_ON)
     employer = await scene.new_employer()
     assert len(await scene.members(employer, await scene.pool_of(employer, person))) == 1
-    assert len(scene.mails.to(person.mail)) == 1
+    assert len(await scene.mails_to(person)) == 1
 
 
 async def test_the_same_person_from_two_vendors_at_the_same_moment_is_one_candidate(scene: Scene) -> None:
@@ -122,7 +121,7 @@ async def test_the_same_person_from_two_vendors_at_the_same_moment_is_one_candid
             return len(await scene.rows("signup", _CLAIMS, candidate)) == 3
 
         await until(claimed, what="three claims on the one candidate")
-    assert [len(scene.mails.to(person.mail)) for person in people] == [1] * 10
+    assert [len(await scene.mails_to(person)) for person in people] == [1] * 10
 
 
 async def test_on_the_page_everything_is_off_and_nothing_was_shared_before(scene: Scene) -> None:
@@ -168,7 +167,7 @@ async def test_sign_in_says_the_same_for_an_unknown_address_and_mails_nobody(sce
     answers = [await scene.client.ask("POST", url, body={"mail": one.mail}, expect=(202,)) for one in (stranger, known)]
     assert answers[0].content == answers[1].content
     await until(lambda: len(scene.mails.to(known.mail)) == 2)
-    assert scene.mails.to(stranger.mail) == []
+    assert await scene.mails_to(stranger) == []
 
 
 async def test_greenhouse_escapes_are_signed_as_they_are_sent(scene: Scene) -> None:

@@ -1,14 +1,14 @@
 """Point 4 of the story: who fits which pool, and what employers can and can't see."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.e2e.scene import Scene
-from tests.waiting import until
+from tests.e2e.scene import Scene, until
 
-_PROFILE = {
+_PROFILE: dict[str, Any] = {
     "occupations": ["29-1141"],
     "state": "CO",
     "postal_code": "80202",
@@ -95,7 +95,7 @@ async def test_two_employers_answers_share_no_identifier(scene: Scene) -> None:
         employer = await scene.new_employer()
         pool = await scene.pool_of(employer, person)
         members = await scene.client.members(employer.key, pool)
-        updates = await until(lambda employer=employer: scene.client.updates(employer.key), what="an update")
+        updates = await until(partial(scene.client.updates, employer.key), what="an update")
         told.append(_texts([members, updates]))
     ids = [{text for text in texts if len(text) >= 10} for texts in told]
     shared = {text for text in ids[0] & ids[1] if not text.startswith("20") and text != "member.joined"}

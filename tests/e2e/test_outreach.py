@@ -4,8 +4,7 @@ import asyncio
 import secrets
 from datetime import timedelta
 
-from tests.e2e.scene import ALL_ON, Scene
-from tests.waiting import until
+from tests.e2e.scene import ALL_ON, Scene, until
 
 HOUR = timedelta(hours=1)
 
@@ -16,7 +15,7 @@ async def test_admitted_outreach_arrives_once_with_one_click_unsubscribe(scene: 
     receipt = await scene.until_state(outreach, "delivered")
     assert receipt["decision"]["outcome"] == "admit"
     assert receipt["decision"]["policy"]
-    [mail] = await until(lambda: scene.mails_with(outreach, person), what="the mail")
+    [mail] = await scene.mails_with(outreach, person)
     raw = (await scene.client.raw_mail(mail.id)).decode()
     assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in raw
     assert "through Fairpool" in raw
@@ -128,12 +127,12 @@ async def test_a_get_of_the_unsubscribe_link_changes_nothing_and_a_post_stops_ev
     pool = await scene.pool(employer, skills_all=[person.skill])
     await until(lambda: scene.is_gone(employer, person), what="the person is in no pool any more")
     assert await scene.members(employer, pool) == []
-    before = len(scene.mails.to(person.mail))
+    before = len(await scene.mails_to(person))
     scene.move_clock(scene.now + timedelta(days=1, hours=1))
     witness = await scene.join()
     _, other = await scene.write_to(witness)
     await scene.until_state(other, "delivered")
-    assert len(scene.mails.to(person.mail)) == before
+    assert len(await scene.mails_to(person)) == before
 
 
 async def test_a_withdrawal_between_delay_and_due_date_cancels_and_nothing_is_sent(scene: Scene) -> None:

@@ -157,6 +157,7 @@ def client_of(database: ConsentsDatabase, *, has_published: HasPublished = publi
         directory=FakeDirectory(EMPLOYERS),
         agreement=agreement.read(),
         sign_in=SIGN_IN,
+        home="http://consent.example",
         pages=Pages("services.consent"),
     )
     install(app, edge)

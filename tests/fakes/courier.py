@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from services.signup.courier.decisions import report
 from services.signup.courier.model import (
     Again,
+    CalledOff,
     Consent,
     ConsentCheck,
     Handed,
@@ -22,6 +23,7 @@ from services.signup.courier.model import (
     Unreadable,
     Unwritable,
 )
+from services.signup.courier.ports import Mark
 from shared.contracts.signup import OutreachOutcomeReportedV1
 from shared.messaging.errors import WillHealError
 
@@ -35,7 +37,7 @@ class Row:
     mail: Mail
     not_before: datetime
     courier: str | None = None
-    sending_version: int | None = None
+    claimed_version: int | None = None
 
 
 @dataclass(slots=True)
@@ -63,8 +65,9 @@ class FakeCourierStore:
         for mail in new:
             self.rows.setdefault(mail.name, Row(mail, at))
         for mail in changed:
-            self.rows[mail.name].mail = mail
-            self.rows[mail.name].not_before = at
+            row = self.rows[mail.name]
+            row.mail, row.not_before = mail, at
+            row.courier = row.courier if mail.state == "sending" else None
 
     async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> None:
         """The highest version of each."""
@@ -94,13 +97,21 @@ class FakeCourierStore:
         """Who is in the vault."""
         return {name: self.vault[name] for name in candidates if name in self.vault}
 
-    async def mark_sending(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
+    async def take(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
         """These are this courier's."""
         self.alive.add(courier)
         for mail in mails:
             row = self.rows[mail.name]
-            row.courier, row.sending_version = courier, mail.version
+            row.courier, row.claimed_version = courier, mail.version
+            self._state(mail.name, "claimed")
+
+    async def mark_sending(self, courier: str, mails: Sequence[Mail]) -> frozenset[Name]:
+        """Those that are still this courier's in this version."""
+        mine = [mail for mail in mails if self._is_in_hand(mail, courier)]
+        mine = [mail for mail in mine if self.rows[mail.name].mail.state == "claimed"]
+        for mail in mine:
             self._state(mail.name, "sending")
+        return frozenset(mail.name for mail in mine)
 
     async def settle(self, over: Sequence[Over], *, at: datetime) -> None:
         """Ends without an attempt."""
@@ -111,9 +122,9 @@ class FakeCourierStore:
         for name, until in held.items():
             self.rows[name].not_before = until
 
-    async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> int:
+    async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> frozenset[Name]:
         """Ends and new attempts of this courier's own rows."""
-        mine = [item for item in after if self._is_sent_by(item.mail.name, courier)]
+        mine = [item for item in after if self._is_in_hand(item.mail, courier)]
         for item in mine:
             if isinstance(item, Again):
                 row = self.rows[item.mail.name]
@@ -121,7 +132,7 @@ class FakeCourierStore:
                 row.mail = replace(row.mail, attempts=item.attempts)
                 self._state(item.mail.name, "ready" if row.mail.admitted else "void")
         self._end([item for item in mine if isinstance(item, Over)], at)
-        return len(mine)
+        return frozenset(item.mail.name for item in mine)
 
     async def show_life(self, courier: str, *, lease: timedelta) -> None:
         """It lives until a test says that it died."""
@@ -131,10 +142,14 @@ class FakeCourierStore:
         """It sends nothing more."""
         self.alive.discard(courier)
 
-    async def doubt_the_dead(self, *, at: datetime) -> Sequence[Over]:
-        """What the dead were sending."""
+    async def bury(self, *, at: datetime) -> Sequence[Over]:
+        """What the dead were sending, and had taken."""
+        for row in self.rows.values():
+            if row.mail.state == "claimed" and row.courier not in self.alive:
+                row.courier = None
+                self._state(row.mail.name, "ready")
         over = [
-            Over(replace(row.mail, version=row.sending_version or row.mail.version), "doubtful", "died")
+            Over(replace(row.mail, version=row.claimed_version or row.mail.version), "doubtful", "died")
             for row in self.rows.values()
             if row.mail.state == "sending" and row.courier not in self.alive
         ]
@@ -148,8 +163,12 @@ class FakeCourierStore:
         ready = [row for row in self.rows.values() if row.mail.state == "ready"]
         return [row for row in ready if row.not_before <= at or _is_over(row.mail, at)]
 
-    def _is_sent_by(self, name: Name, courier: str) -> bool:
-        return self.rows[name].mail.state == "sending" and self.rows[name].courier == courier
+    def _is_in_hand(self, mail: Mail, courier: str) -> bool:
+        row = self.rows[mail.name]
+        return row.mail.state in ("claimed", "sending") and (row.courier, row.claimed_version) == (
+            courier,
+            mail.version,
+        )
 
     def _end(self, over: Sequence[Over], at: datetime) -> None:
         for item in over:
@@ -191,9 +210,11 @@ class FakeRelay:
     answer: Callable[[str], Handed] = lambda _: Taken()
     given: list[str] = field(default_factory=list)
 
-    async def hand_over(self, letter: Letter, check: ConsentCheck | None) -> Handed:
+    async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
         """Answers what the test said."""
         name = letter.content.decode()
+        if not await mark():
+            return CalledOff()
         self.given.append(name)
         return self.answer(name)
 

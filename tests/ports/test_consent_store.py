@@ -67,6 +67,7 @@ def entry(present: Present, choices: Choices) -> Entry:
         door="me",
         agreement=AGREED,
         where="https://signup.example/sign-in",
+        home="https://consent.example",
         nonce=os.urandom(32),
         receipt=new_id("r"),
     )

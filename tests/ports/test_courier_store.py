@@ -11,7 +11,7 @@ import pytest
 
 import services.signup
 from services.signup.courier.adapters.postgres import PostgresCourier, read_positions
-from services.signup.courier.model import Again, Consent, Mail, Over, Person, Unreadable
+from services.signup.courier.model import Again, Consent, Mail, Over, Person, State, Unreadable
 from services.signup.courier.ports import Incoming, Outgoing
 from shared.messaging.unit import unit_of_work
 from shared.postgres.migrate import migrate
@@ -123,9 +123,15 @@ async def claim(desk: Desk, *, current: bool = True, after: timedelta = timedelt
         return await store.claim(at=NOON + after, limit=10, consent_is_current=current)
 
 
-async def mark(desk: Desk, courier: str, *mails: Mail) -> None:
+async def take(desk: Desk, courier: str, *mails: Mail) -> None:
     async with desk.open() as store:
-        await store.mark_sending(courier, mails, lease=LEASE)
+        await store.take(courier, mails, lease=LEASE)
+
+
+async def mark(desk: Desk, courier: str, *mails: Mail) -> None:
+    await take(desk, courier, *mails)
+    async with desk.open() as store:
+        assert await store.mark_sending(courier, mails) == {mail.name for mail in mails}
 
 
 async def state(desk: Desk) -> Mail:
@@ -173,10 +179,41 @@ async def test_a_marked_mail_is_not_claimed_again(desk: Desk) -> None:
     assert (await state(desk)).state == "sending"
 
 
+async def test_what_was_taken_and_not_marked_goes_back_when_its_courier_dies(desk: Desk) -> None:
+    await keep(desk, MAIL)
+    await take(desk, "one", MAIL)
+    assert await claim(desk) == []
+    async with desk.open() as store:
+        await store.bury(at=NOON)
+    assert await claim(desk) == [], "it lives"
+    await desk.die("one")
+    async with desk.open() as store:
+        assert await store.bury(at=NOON) == []
+    assert await claim(desk) == [MAIL]
+    async with desk.open() as store:
+        assert await store.mark_sending("one", [MAIL]) == frozenset(), "the dead may come back, and hand nothing over"
+
+
+@pytest.mark.parametrize("outcome", ["void", "ready"])
+async def test_a_decision_that_comes_before_the_mark_stops_the_attempt(desk: Desk, outcome: State) -> None:
+    await keep(desk, MAIL)
+    await take(desk, "one", MAIL)
+    later = replace(MAIL, version=4, state=outcome, admitted=outcome == "ready")
+    async with desk.open() as store:
+        await store.keep([], [later], at=NOON)
+    if outcome == "ready":
+        await take(desk, "one", later)
+    async with desk.open() as store:
+        assert await store.mark_sending("one", [MAIL]) == frozenset()
+        assert await store.record("one", [Again(MAIL, NOON, 1), Over(MAIL, "bounced")], at=NOON) == frozenset()
+    assert (await state(desk)).version == 4
+    assert await desk.published() == []
+
+
 async def test_an_end_is_written_down_and_reported_once(desk: Desk) -> None:
     await keep(desk, MAIL)
     await mark(desk, "one", MAIL)
-    for expected in (1, 0):
+    for expected in ({MAIL.name}, set()):
         async with desk.open() as store:
             assert await store.record("one", [Over(MAIL, "delivered")], at=NOON) == expected
     after = await state(desk)
@@ -188,8 +225,8 @@ async def test_another_couriers_mail_is_not_touched(desk: Desk) -> None:
     await keep(desk, MAIL)
     await mark(desk, "one", MAIL)
     async with desk.open() as store:
-        assert await store.record("two", [Over(MAIL, "delivered")], at=NOON) == 0
-        assert await store.doubt_the_dead(at=NOON) == []
+        assert await store.record("two", [Over(MAIL, "delivered")], at=NOON) == frozenset()
+        assert await store.bury(at=NOON) == []
     assert (await state(desk)).state == "sending"
     assert await desk.published() == []
 
@@ -230,11 +267,11 @@ async def test_what_the_dead_were_sending_is_doubtful_for_ever(desk: Desk) -> No
         await store.keep([], [newer], at=NOON)
     await desk.die("one")
     async with desk.open() as store:
-        over = await store.doubt_the_dead(at=NOON)
+        over = await store.bury(at=NOON)
     assert [(item.mail.id, item.outcome) for item in over] == [("o_1", "doubtful")]
     assert await desk.published() == ["o_1.3.doubtful"], "the version that was being sent"
     async with desk.open() as store:
-        assert await store.record("one", [Over(MAIL, "delivered")], at=NOON) == 0
+        assert await store.record("one", [Over(MAIL, "delivered")], at=NOON) == frozenset()
     assert await claim(desk, after=timedelta(days=1)) == []
 
 
@@ -244,10 +281,10 @@ async def test_who_leaves_counts_as_dead_and_who_shows_life_does_not(desk: Desk)
     async with desk.open() as store:
         await store.leave("one")
         await store.show_life("one", lease=LEASE)
-        assert await store.doubt_the_dead(at=NOON) == []
+        assert await store.bury(at=NOON) == []
         await store.leave("one")
     async with desk.open() as store:
-        assert len(await store.doubt_the_dead(at=NOON)) == 1
+        assert len(await store.bury(at=NOON)) == 1
 
 
 async def test_a_mail_can_end_or_wait_without_an_attempt(desk: Desk) -> None:

@@ -15,12 +15,14 @@ from services.outreach_gateway import jobs
 from services.outreach_gateway.adapters import postgres
 from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach
+from services.outreach_gateway.adapters.postgres_desk import PostgresDesk
+from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.model import Admit, Cancel, Consent, Decision, Delay, Drop, Hold, Outreach, Rule, State
-from services.outreach_gateway.ports import Reported, Settled, Store
+from services.outreach_gateway.ports import Position, Reported, Settled, Store
 from shared.messaging.unit import unit_of_work
 from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool
-from tests.fakes.clock import NOON, FixedClock
+from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
 
 POLICY = read_policy("2026-11")
@@ -62,6 +64,16 @@ class PostgresRows:
     async def submit(self, id: str, candidate: str = ANA, employer: str = "emp_a") -> None:
         until, due = NOON + timedelta(days=14), NOON + timedelta(seconds=30)
         await self.pool.execute(SQL["submit"], id, employer, candidate, "m_x", b"d", "sealed", NOON, until, due)
+
+    @asynccontextmanager
+    async def desk(self) -> AsyncIterator[PostgresDesk]:
+        async with unit_of_work(self.pool, at=NOON, source="outreach_gateway") as unit:
+            yield PostgresDesk(unit, POLICY)
+
+    @asynccontextmanager
+    async def epochs(self) -> AsyncIterator[PostgresEpochs]:
+        async with unit_of_work(self.pool, at=NOON, source="outreach_gateway") as unit:
+            yield PostgresEpochs(unit)
 
 
 @pytest.fixture
@@ -217,7 +229,8 @@ async def test_the_feed_never_passes_over_a_row_that_commits_late(on_postgres: P
     await on_postgres.submit("late")
 
     async def changes() -> list[str]:
-        return [row["outreach"] for row in await on_postgres.pool.fetch(SQL["feed"], "emp_a", "0", 0, 100)]
+        async with on_postgres.desk() as desk:
+            return [change.outreach for change in await desk.changes("emp_a", after=Position(), limit=100)]
 
     async with on_postgres.store() as slow:
         (row,) = await slow.lock_live(["early"])
@@ -234,7 +247,7 @@ async def test_a_rebuild_waits_for_batches_of_the_old_epoch_and_finds_their_slot
         epoch = await batch.hold_epoch()
         (row,) = await batch.lock_live(["o1"])
         await batch.settle([Settled(row, Admit(NOON, SOON))])
-        rebuild = asyncio.create_task(jobs.keep_windows_intact(on_postgres.pool, windows, FixedClock()))
+        rebuild = asyncio.create_task(jobs.keep_windows_intact(on_postgres.epochs, windows))
         done, _ = await asyncio.wait([rebuild], timeout=0.3)
         assert not done
     assert await rebuild
@@ -246,7 +259,7 @@ async def test_a_rebuild_waits_for_batches_of_the_old_epoch_and_finds_their_slot
 async def test_of_several_processes_one_rebuilds(on_postgres: PostgresRows) -> None:
     windows = FakeWindows(POLICY)
     jobs_done: Sequence[bool] = await asyncio.gather(
-        *(jobs.keep_windows_intact(on_postgres.pool, windows, FixedClock()) for _ in range(4))
+        *(jobs.keep_windows_intact(on_postgres.epochs, windows) for _ in range(4))
     )
     assert sorted(jobs_done) == [False, False, False, True]
 

@@ -40,6 +40,8 @@ class Edge:
     agreement: Agreement
     sign_in: str
     """The page that mails a link to `/me`."""
+    home: str
+    """Our own public address."""
     pages: Pages
 
     def link(self, token: str, purpose: LinkPurpose) -> Link:
@@ -76,6 +78,7 @@ class Edge:
             door=door,
             agreement=self.agreement,
             where=self.sign_in,
+            home=self.home,
             nonce=os.urandom(_NONCE_BYTES),
             receipt=new_id("r"),
         )

@@ -1,5 +1,6 @@
 """`/v1/receipts/{id}`: what was agreed, to the letter; whoever has the id may read it, and the id can't be guessed."""
 
+import tomllib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -57,7 +58,8 @@ def _page(document: Mapping[str, Any]) -> dict[str, Any]:
     purposes = [(_NAMES[part["purpose"]], part["state"].capitalize()) for part in record["processing"]]
     limits = [(_NAMES[name], _words(name, value)) for name, value in record["limits"].items() if value]
     rows = [("When", f"{views.day(moment, Choices())}, {moment:%H:%M:%S} UTC"), *purposes, *limits]
-    return {"rows": rows, "record": record, "ledger": document["ledger"]}
+    agreed = tomllib.loads(record["notice"]["text"])
+    return {"rows": rows, "record": record, "ledger": document["ledger"], "agreed": agreed}
 
 
 def _words(name: str, value: Any) -> str:  # noqa: ANN401 - as JSON has it

@@ -20,10 +20,11 @@ def record(
     door: Door,
     agreement: Agreement,
     where: str,
+    home: str,
     nonce: bytes,
     receipt: str,
 ) -> Entry:
-    """The next version, its leaf and its receipt; `where` is the page on which the person can change it again."""
+    """The next version, its leaf and its receipt; `where` mails the person a link to change it, `home` is our own address."""
     version = present.version + 1
     committed = {
         "principal": present.principal,
@@ -46,6 +47,7 @@ def record(
         document={
             "schema": SCHEMA,
             "receipt": receipt,
+            "address": f"{home}/v1/receipts/{receipt}",
             "record": _record(present, choices, at=at, door=door, agreement=agreement, where=where),
             "ledger": {"leaf": leaf.hex(), "committed": committed},
         },

@@ -1,7 +1,7 @@
 """The gateway's rows in PostgreSQL."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, assert_never
@@ -21,13 +21,12 @@ from services.outreach_gateway.model import (
     Policy,
     State,
 )
-from services.outreach_gateway.ports import Booked, Epoch, Reported, Settled
+from services.outreach_gateway.ports import Epoch, Reported, Settled
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 
 SQL = load(Path(__file__).parent / "queries.sql")
-_ROWS_AT_A_TIME = 1000
 _STATE_AFTER = {
     "delivered": State.DELIVERED,
     "bounced": State.BOUNCED,
@@ -155,13 +154,6 @@ class PostgresOutreach:
             [rule for _, _, rule in changes],
             self.at,
         )
-
-
-async def booked_since(unit: Unit, since: datetime) -> AsyncIterator[Sequence[Booked]]:
-    """Every slot after `since`, some at a time."""
-    cursor = await unit.connection.cursor(SQL["booked"], since)
-    while rows := await cursor.fetch(_ROWS_AT_A_TIME):
-        yield [Booked(row["id"], row["employer"], row["candidate"], row["slot_at"]) for row in rows]
 
 
 def _written(

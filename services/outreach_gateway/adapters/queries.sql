@@ -7,7 +7,7 @@ SELECT name FROM epoch
 -- name: take_epoch
 SELECT name FROM epoch FOR UPDATE
 
--- name: raise_epoch
+-- name: begin_epoch
 UPDATE epoch SET name = $1, began_at = now()
 
 -- name: booked
@@ -137,11 +137,11 @@ SET state = r.state, detail = r.detail, version = o.version + 1,
 FROM unnest($1::text[], $2::text[], $3::text[]) AS r (id, state, detail)
 WHERE o.id = r.id
 
--- name: one
-SELECT id, employer, member_ref, state, decision, rule, policy, decided_at, slot_at, submitted_at, expires_at, detail
+-- name: account
+SELECT id, employer, member_ref, state, decision, rule, policy, decided_at, slot_at, submitted_at, expires_at
 FROM outreach WHERE id = $1 AND ($2::text IS NULL OR employer = $2)
 
--- name: feed
+-- name: changes
 SELECT c.id, c.xid::text AS xid, c.outreach, c.employer, c.state, c.rule, c.at
 FROM changes c
 WHERE ($1::text IS NULL OR c.employer = $1)

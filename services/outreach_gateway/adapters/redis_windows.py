@@ -9,14 +9,13 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.model import Answer, Ask, NoSlot, Outreach, Policy, Rule, Slot, Window
 from services.outreach_gateway.ports import Booked, Epoch
 from shared.clock import Clock
 from shared.messaging.errors import WillHealError
 
 SHARDS = 64
-KEPT = timedelta(days=100)
-"""How long a slot is remembered: longer than the longest window."""
 
 _SCRIPT = (Path(__file__).parent / "book.lua").read_text(encoding="utf-8")
 _MILLISECOND = timedelta(milliseconds=1)

@@ -11,7 +11,7 @@ from shared.web.tenants import Tenant
 
 def add_routes(routes: APIRouter, edge: Edge) -> None:
     """`/v1/occupations`, for every tenant."""
-    Anybody = Annotated[Tenant, Depends(edge.tenants.require("employer", "vendor", "operator"))]  # noqa: N806 - a type
+    Anybody = Annotated[Tenant, Depends(edge.tenants.require("employer", "vendor", "operator"))]  # noqa: N806 - names a type
 
     @routes.get("/v1/occupations", tags=["occupations"], summary="Find occupations of the 2018 SOC")
     async def find_occupations(

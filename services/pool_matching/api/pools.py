@@ -35,7 +35,7 @@ register_url_convertor("pool_id", _PoolId())
 
 def add_routes(routes: APIRouter, edge: Edge) -> None:
     """`/v1/pools` and all below it, for employers."""
-    Employer = Annotated[Tenant, Depends(edge.tenants.require("employer"))]  # noqa: N806 - a type
+    Employer = Annotated[Tenant, Depends(edge.tenants.require("employer"))]  # noqa: N806 - names a type
 
     @routes.post("/v1/pools", status_code=201, tags=["pools"], summary="Make a pool")
     async def make_pool(body: PoolIn, employer: Employer, response: Response) -> PoolOut:

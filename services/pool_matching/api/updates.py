@@ -22,7 +22,7 @@ _LONGEST_CURSOR = 200
 
 def add_routes(routes: APIRouter, edge: Edge) -> None:
     """`/v1/updates`, for employers."""
-    Employer = Annotated[Tenant, Depends(edge.tenants.require("employer"))]  # noqa: N806 - a type
+    Employer = Annotated[Tenant, Depends(edge.tenants.require("employer"))]  # noqa: N806 - names a type
 
     @routes.get(
         "/v1/updates",

@@ -82,6 +82,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         employer_name=employer_name,
         clock=service.clock,
         batch=settings.courier_batch,
+        at_once=settings.courier_connections,
         lease=settings.courier_lease,
         stop_within=max(settings.stop_within - _SPARE, settings.stop_within / 2),
     )

@@ -7,6 +7,7 @@ from typing import assert_never
 from services.signup.courier.model import (
     LEFT,
     Again,
+    CalledOff,
     Consent,
     Handed,
     Mail,
@@ -16,7 +17,6 @@ from services.signup.courier.model import (
     Refused,
     Settle,
     Taken,
-    TooLate,
     Unknown,
 )
 from shared.contracts.consent import ConsentChangedV1
@@ -132,7 +132,7 @@ def after_attempt(mail: Mail, handed: Handed, *, at: datetime) -> Again | Over:
             return Over(mail, "doubtful", reason)
         case NotTaken():
             return Again(mail, again_at(mail.attempts + 1, at=at), mail.attempts + 1)
-        case TooLate():
+        case CalledOff():
             return Again(mail, at, mail.attempts)
         case _:
             assert_never(handed)

@@ -11,7 +11,7 @@ from shared.security.words import KeyPair
 Kind = Literal["outreach", "notice"]
 NoticePurpose = Literal["confirm", "sign_in"]
 Outcome = Literal["delivered", "bounced", "doubtful", "returned", "withheld"]
-State = Literal["ready", "void", "sending", "delivered", "bounced", "doubtful", "returned", "withheld"]
+State = Literal["ready", "void", "claimed", "sending", "delivered", "bounced", "doubtful", "returned", "withheld"]
 
 LEFT: frozenset[State] = frozenset({"sending", "delivered", "bounced", "doubtful"})
 """The relay may have seen a mail in these states: no later decision makes it one to send again."""
@@ -141,11 +141,11 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class TooLate:
-    """The check of the consent copy had grown too old; nothing was handed over."""
+class CalledOff:
+    """Nothing was handed over: the check had grown too old, or the mail was not this courier's any more."""
 
 
-Handed = Taken | Refused | NotTaken | Unknown | TooLate
+Handed = Taken | Refused | NotTaken | Unknown | CalledOff
 """How an attempt at the relay ended."""
 
 

@@ -51,8 +51,14 @@ class Outgoing(Protocol):
     async def people(self, candidates: Iterable[str]) -> People:
         """Who these people are, from the vault."""
 
-    async def mark_sending(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
+    async def take(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
         """From here on these mails are this courier's, as long as it shows that it lives."""
+
+    async def mark_sending(self, courier: str, mails: Sequence[Mail]) -> frozenset[tuple[Kind, str]]:
+        """The relay may see these from the end of the transaction on; returns those that are still this courier's.
+
+        One is not when a later decision came, or when the courier counted as dead.
+        """
 
     async def settle(self, over: Sequence[Over], *, at: datetime) -> None:
         """Ends claimed mails without an attempt and reports it."""
@@ -60,8 +66,8 @@ class Outgoing(Protocol):
     async def hold(self, held: Mapping[tuple[Kind, str], datetime]) -> None:
         """Claimed mails, by kind and id, are looked at again from that time on."""
 
-    async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> int:
-        """Writes down attempts and reports their outcomes; returns how many were still this courier's."""
+    async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> frozenset[tuple[Kind, str]]:
+        """Writes down attempts and reports their outcomes; returns those mails that were still this courier's."""
 
     async def show_life(self, courier: str, *, lease: timedelta) -> None:
         """This courier lives for at least so long."""
@@ -69,8 +75,8 @@ class Outgoing(Protocol):
     async def leave(self, courier: str) -> None:
         """This courier sends nothing more."""
 
-    async def doubt_the_dead(self, *, at: datetime) -> Sequence[Over]:
-        """What couriers that live no more were sending is doubtful from now on, and reported as that."""
+    async def bury(self, *, at: datetime) -> Sequence[Over]:
+        """What dead couriers were sending is doubtful and reported as that; what they had only taken is ready again."""
 
     async def forget(self, *, older_than: timedelta) -> None:
         """Removes mails that were over so long ago that no topic brings them back."""
@@ -96,8 +102,15 @@ class Letters(Protocol):
         """The network's own words."""
 
 
+Mark = Callable[[], Awaitable[bool]]
+"""Writes down that the relay may see a mail from here on; False when it must not."""
+
+
 class Relay(Protocol):
     """Takes mails over SMTP."""
 
-    async def hand_over(self, letter: Letter, check: ConsentCheck | None) -> Handed:
-        """One attempt; `check` stops it at the last moment when it has grown too old (none: it needs no grant)."""
+    async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
+        """One attempt. `mark` is called when only the words are still to be sent, and none leaves unless it says yes.
+
+        `check` stops the attempt at the last moment when it has grown too old (none: it needs no grant).
+        """

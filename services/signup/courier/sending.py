@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Generic, TypeVar, assert_never
 
 import structlog
 from prometheus_client import Counter
@@ -13,17 +13,19 @@ from prometheus_client import Counter
 from services.signup.courier.decisions import NO_GRANT, NOT_IN_THE_VAULT, after_attempt, again_at, stopped
 from services.signup.courier.model import (
     Again,
+    CalledOff,
     Consent,
     ConsentCheck,
+    Handed,
     Hold,
     Letter,
     Mail,
+    NotTaken,
     Over,
     People,
     Person,
     Send,
     Settle,
-    TooLate,
     Unreadable,
     Unwritable,
     Verdict,
@@ -39,13 +41,47 @@ _HELD_FOR = timedelta(seconds=5)
 _LONGEST_PAUSE = 5.0
 _log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Together(Generic[T, R]):
+    """Writes in one go whatever came while the write before was under way; each caller gets its own answer."""
+
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
+        self._write = write
+        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, item: T) -> R:
+        """The answer for this item; what the write raises, it raises for all that were written with it."""
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answer))
+        async with self._turn:
+            if not answer.done():
+                await self._write_waiting()
+        return answer.result()
+
+    async def _write_waiting(self) -> None:
+        batch, self._waiting = self._waiting, []
+        try:
+            found = await self._write([item for item, _ in batch])
+        except BaseException as error:
+            for _, answer in batch:
+                answer.set_exception(error)
+                answer.exception()  # who was cancelled never asks
+            raise
+        for (_, answer), value in zip(batch, found, strict=True):
+            answer.set_result(value)
+
 
 @dataclass(slots=True)
 class Sender:
     """The job that sends; several in several processes share the rows.
 
-    A mail is marked as being sent, and that is committed, before the relay sees it. Killed after the mark, nobody can
-    know whether the relay has it: such a mail becomes doubtful and is never sent again.
+    A mail is taken, and goes back if its courier dies; when only the words are still to be sent, it is marked, and that
+    is committed. Killed after the mark, nobody can know whether the relay has it: such a mail becomes doubtful and is
+    never sent again.
     """
 
     courier: str
@@ -57,12 +93,22 @@ class Sender:
     employer_name: EmployerName
     clock: Clock
     batch: int
+    """Mails in hand, of which those that wait for a place can still go back."""
+    at_once: int
+    """Mails being handed over: so many at most are in doubt when this process is killed."""
     lease: timedelta
     stop_within: timedelta
     _stopping: bool = False
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _in_flight: int = 0
-    _ended: asyncio.Queue[Again | Over | None] = field(default_factory=asyncio.Queue)
+    _places: asyncio.Semaphore = field(init=False)
+    _mark: Together[Mail, bool] = field(init=False)
+    _record: Together[Again | Over, None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._places = asyncio.Semaphore(self.at_once)
+        self._mark = Together(self._mark_sending)
+        self._record = Together(self._until_recorded)
 
     async def run(self) -> None:
         """Sends until cancelled; then what is on its way gets its end, and what is not stays for others."""
@@ -77,10 +123,10 @@ class Sender:
             raise
 
     async def watch(self) -> None:
-        """One sign of life; and what couriers without one were sending becomes doubtful."""
+        """One sign of life; and what couriers without one had in hand is doubtful, or ready again."""
         async with self.open_store() as store:
             await store.show_life(self.courier, lease=self.lease)
-            doubtful = await store.doubt_the_dead(at=self.clock.now())
+            doubtful = await store.bury(at=self.clock.now())
         _note(doubtful)
 
     async def turn(self, group: asyncio.TaskGroup) -> int:
@@ -107,24 +153,15 @@ class Sender:
             if held:
                 await store.hold(held)
             if send:
-                await store.mark_sending(self.courier, list(send), lease=self.lease)
+                await store.take(self.courier, list(send), lease=self.lease)
         _note(over)
         for mail, letter in send.items():
             self._in_flight += 1
             group.create_task(self._send(mail, letter, check if mail.kind == "outreach" else None))
         return len(mails)
 
-    async def record(self, ended: Sequence[Again | Over]) -> None:
-        """Writes down attempts and their outcomes, together."""
-        async with self.open_store() as store:
-            kept = await store.record(self.courier, ended, at=self.clock.now())
-        if kept < len(ended):
-            _log.warning("no_longer_ours", mails=len(ended) - kept)
-        _note([item for item in ended if isinstance(item, Over)])
-
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._record_until_stopped())
             pause = 0.1
             while not self._stopping:
                 self._wake.clear()
@@ -143,7 +180,6 @@ class Sender:
             while self._in_flight:
                 self._wake.clear()
                 await self._wait()
-            self._ended.put_nowait(None)
         async with self.open_store() as store:
             await store.leave(self.courier)
 
@@ -194,38 +230,50 @@ class Sender:
         return Hold(reason, max(at + _HELD_FOR, again_at(mail.attempts + 1, at=at)))
 
     async def _send(self, mail: Mail, letter: Letter, check: ConsentCheck | None) -> None:
-        """One attempt; whatever happens to it goes to the recorder."""
+        """One attempt, and what came of it; its place is free again when that is written down."""
         try:
-            handed = TooLate() if self._stopping else await self.relay.hand_over(letter, check)
-            after = after_attempt(mail, handed, at=self.clock.now())
-            if isinstance(after, Again):
-                _log.info("again", kind=mail.kind, mail=mail.id, why=type(handed).__name__, attempts=after.attempts)
-            self._ended.put_nowait(after)
+            async with self._places:
+                handed = await self._attempt(mail, letter, check)
+                await self._record(after_attempt(mail, handed, at=self.clock.now()))
         finally:
             self._in_flight -= 1
             self._wake.set()
 
-    async def _record_until_stopped(self) -> None:
-        stop = False
-        while not stop:
-            ended = [await self._ended.get()]
-            while not self._ended.empty():
-                ended.append(self._ended.get_nowait())
-            stop = None in ended
-            if items := [item for item in ended if item is not None]:
-                await self._until_recorded(items)
+    async def _attempt(self, mail: Mail, letter: Letter, check: ConsentCheck | None) -> Handed:
+        if self._stopping:
+            return CalledOff()
+        handed = await self.relay.hand_over(letter, check, lambda: self._mark(mail))
+        if isinstance(handed, NotTaken):
+            _log.warning("not_taken", kind=mail.kind, mail=mail.id, why=handed.reason, attempt=mail.attempts + 1)
+        return handed
 
-    async def _until_recorded(self, ended: Sequence[Again | Over]) -> None:
+    async def _mark_sending(self, mails: Sequence[Mail]) -> Sequence[bool]:
+        """Which of them the relay may see; none while the database is away."""
+        try:
+            async with self.open_store() as store:
+                ours = await store.mark_sending(self.courier, mails)
+        except Exception as error:
+            if not heals(error):
+                raise
+            _log.warning("marking_failed", error=type(error).__name__, mails=len(mails))
+            return [False] * len(mails)
+        return [mail.name in ours for mail in mails]
+
+    async def _until_recorded(self, ended: Sequence[Again | Over]) -> Sequence[None]:
         pause = 0.05
         while True:
             try:
-                return await self.record(ended)
+                async with self.open_store() as store:
+                    kept = await store.record(self.courier, ended, at=self.clock.now())
+                break
             except Exception as error:
                 if not heals(error):
                     raise
                 _log.warning("recording_waits", error=type(error).__name__, mails=len(ended))
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+        _note([item for item in ended if isinstance(item, Over) and item.mail.name in kept])
+        return [None] * len(ended)
 
 
 def _note(over: Sequence[Over]) -> None:

@@ -19,9 +19,9 @@ class CourierSettings(ServiceSettings):
     signup_url: WebUrl
     mail_domain: str = Field(default="fairpool.example", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
     """The domain that mails come from; SPF and DKIM are the relay's work."""
-    courier_connections: int = Field(default=16, ge=1, le=500)
-    """SMTP connections that one courier keeps open."""
-    courier_batch: int = Field(default=64, ge=1, le=1000)
+    courier_connections: int = Field(default=8, ge=1, le=500)
+    """SMTP connections that one courier keeps open; so many mails at most are in doubt when it is killed."""
+    courier_batch: int = Field(default=32, ge=1, le=1000)
     """Mails that one courier may be busy with at a time."""
     courier_lease: Duration = timedelta(seconds=15)
     """After so long without a sign of life a courier counts as dead, and what it was sending as doubtful."""

@@ -10,19 +10,19 @@ CREATE TABLE courier_mails (
     sealed text,
     good_until timestamptz,
     state text NOT NULL CHECK (
-        state IN ('ready', 'void', 'sending', 'delivered', 'bounced', 'doubtful', 'returned', 'withheld')
+        state IN ('ready', 'void', 'claimed', 'sending', 'delivered', 'bounced', 'doubtful', 'returned', 'withheld')
     ),
     not_before timestamptz NOT NULL,
     attempts integer NOT NULL DEFAULT 0,
-    courier text,
-    sending_version bigint,
+    courier text,                         -- who claimed it
+    claimed_version bigint,               -- the version that was claimed
     detail text,
     changed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (kind, id)
 );
 CREATE INDEX courier_mails_ready ON courier_mails (not_before) WHERE state = 'ready';
 CREATE INDEX courier_mails_ready_until ON courier_mails (good_until) WHERE state = 'ready';
-CREATE INDEX courier_mails_sending ON courier_mails (courier) WHERE state = 'sending';
+CREATE INDEX courier_mails_in_hand ON courier_mails (courier) WHERE state IN ('claimed', 'sending');
 CREATE INDEX courier_mails_by_age ON courier_mails (changed_at);
 
 CREATE TABLE courier_consent (

@@ -16,6 +16,7 @@ async def receipt(client: httpx.AsyncClient, **given: Any) -> dict[str, Any]:
     answer = (await client.post(CONFIRM, json={"purposes": ["match"], **given})).json()
     found: dict[str, Any] = (await client.get(f"/v1/receipts/{answer['receipt']}")).json()
     assert found["receipt"] == answer["receipt"]
+    assert found["address"] == f"http://consent.example/v1/receipts/{answer['receipt']}"
     return found
 
 
@@ -46,6 +47,7 @@ async def test_a_browser_gets_a_page_and_can_have_the_json(client: httpx.AsyncCl
     address = f"/v1/receipts/{(await receipt(client))['receipt']}"
     page = await client.get(address, headers={"Accept": "text/html"})
     assert "Your receipt" in page.text
+    assert "Your data is never sold" in page.text
     assert f'href="{address}?format=json"' in page.text
     raw = await client.get(f"{address}?format=json", headers={"Accept": "text/html"})
     assert raw.headers["content-type"] == "application/json"

@@ -1,12 +1,13 @@
 """The sender on a store, letters and a relay in memory."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
 from services.signup.courier.model import (
+    CalledOff,
     Consent,
     ConsentCheck,
     Handed,
@@ -17,11 +18,11 @@ from services.signup.courier.model import (
     Refused,
     State,
     Taken,
-    TooLate,
     Unknown,
     Unreadable,
     Unwritable,
 )
+from services.signup.courier.ports import Mark
 from services.signup.courier.sending import Sender
 from shared.security.words import KeyPair
 from tests.fakes.clock import NOON, FixedClock
@@ -62,6 +63,7 @@ class Kit:
             employer_name=self.employers.get,
             clock=self.clock,
             batch=batch,
+            at_once=4,
             lease=timedelta(seconds=15),
             stop_within=timedelta(seconds=1),
         )
@@ -167,8 +169,24 @@ async def test_a_relay_that_is_away_is_tried_again_until_the_slot_is_over(kit: K
     assert kit.outcomes() == ["o_1.3.returned"]
 
 
+async def test_a_decision_against_it_that_comes_before_the_words_calls_the_mail_off(kit: Kit) -> None:
+    marks: list[bool] = []
+
+    class Cancelled(FakeRelay):
+        async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
+            later = replace(MAIL, version=4, admitted=False, good_until=None, sealed=None, state="void")
+            await kit.store.keep([], [later], at=NOON)
+            marks.append(await mark())
+            return CalledOff()
+
+    kit.relay = Cancelled()
+    await kit.send()
+    assert marks == [False]
+    assert (kit.state(), kit.outcomes()) == ("void", [])
+
+
 async def test_a_mail_that_was_too_late_for_its_check_gets_another(kit: Kit) -> None:
-    answers: list[Handed] = [TooLate(), Taken()]
+    answers: list[Handed] = [CalledOff(), Taken()]
     kit.relay.answer = lambda _: answers.pop(0)
     await kit.send(until_quiet=0.3)
     assert kit.outcomes() == ["o_1.3.delivered"]
@@ -214,7 +232,8 @@ async def test_words_that_make_no_mail_bounce_and_stop_nobody_else(kit: Kit) -> 
 
 
 async def test_what_a_dead_courier_was_sending_is_doubtful_and_a_living_ones_is_left_alone(kit: Kit) -> None:
-    await kit.store.mark_sending("dead", [MAIL], lease=timedelta(seconds=1))
+    await kit.store.take("dead", [MAIL], lease=timedelta(seconds=1))
+    await kit.store.mark_sending("dead", [MAIL])
     await kit.sender("two").watch()
     assert kit.state() == "sending"
     await kit.store.leave("dead")
@@ -228,7 +247,7 @@ async def test_a_courier_has_only_so_many_mails_in_hand(kit: Kit) -> None:
     gate, busy = asyncio.Event(), []
 
     class Slow(FakeRelay):
-        async def hand_over(self, letter: Letter, check: ConsentCheck | None) -> Handed:
+        async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
             busy.append(letter)
             await gate.wait()
             return Taken()
@@ -250,7 +269,8 @@ async def test_a_courier_that_stops_lets_what_is_on_its_way_end_and_leaves_the_r
     gate, began = asyncio.Event(), asyncio.Event()
 
     class Slow(FakeRelay):
-        async def hand_over(self, letter: Letter, check: ConsentCheck | None) -> Handed:
+        async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
+            await mark()
             began.set()
             await gate.wait()
             return Taken()

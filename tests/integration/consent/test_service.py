@@ -149,7 +149,8 @@ async def test_people_registered_by_signup_have_rows_whichever_comes_first(
         await producer.stop()
 
     async def registered() -> bool:
-        return await service.pool.fetchval("SELECT version FROM consents WHERE candidate = $1", late) == 0
+        found = await service.pool.fetchval("SELECT version FROM consents WHERE candidate = $1", late)
+        return bool(found == 0)
 
     await until(registered)
     assert await service.pool.fetchval("SELECT version FROM consents WHERE candidate = $1", early) == 1

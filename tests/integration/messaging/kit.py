@@ -54,9 +54,15 @@ class Log:
         return [encode(event, source="test", at=AT, id=f"e-{getattr(event, 'number', 0)}") for event in events]
 
     async def write_in_big_batches(self, events: Sequence[Event]) -> None:
-        """Many records in each of Kafka's own batches."""
+        """Thousands of records in each of Kafka's own batches."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.kafka, acks="all", linger_ms=200, max_batch_size=512 * 1024, enable_idempotence=False
+            bootstrap_servers=self.kafka,
+            acks="all",
+            linger_ms=500,
+            max_batch_size=8 * 1024 * 1024,
+            max_request_size=8 * 1024 * 1024,
+            compression_type="lz4",
+            enable_idempotence=False,
         )
         await producer.start()
         try:

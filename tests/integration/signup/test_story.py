@@ -83,7 +83,8 @@ async def test_a_person_comes_in_is_invited_confirms_and_is_shown(http: httpx.As
     (notice,) = await published(edge, "notices")
     assert notice is not None
     candidate = notice["candidate"]
-    row = (await read_identities(await edge.pool.acquire(), [candidate]))[candidate]
+    async with edge.pool.acquire() as connection:
+        row = (await read_identities(connection, [candidate]))[candidate]
     assert open_identity(row, VAULT_KEY).mail == "Annabellarita.Ruiz@example.org"
     (key,) = await published(edge, "candidate-keys")
     assert key is not None

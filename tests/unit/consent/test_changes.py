@@ -118,7 +118,8 @@ def test_quiet_hours_that_end_when_they_start_are_refused() -> None:
 @pytest.mark.parametrize("field", ["paused_until", "ends_at"])
 @pytest.mark.parametrize("ahead", [timedelta(0), timedelta(days=-1), timedelta(days=4000)])
 def test_dates_lie_in_the_future_and_not_beyond_reason(field: str, ahead: timedelta) -> None:
-    refusal(field, replace(Choices(), **{field: NOON + ahead}))
+    moment = NOON + ahead
+    refusal(field, Choices(paused_until=moment) if field == "paused_until" else Choices(ends_at=moment))
 
 
 def test_an_answer_that_has_run_out_is_renewed_for_a_year_when_it_is_given_again() -> None:

@@ -21,7 +21,15 @@ GRANTED = Choices(purposes=PURPOSES)
 
 def entry(present: Present = STRANGER, choices: Choices = GRANTED, nonce: bytes = b"n" * 32) -> Entry:
     return record(
-        present, choices, at=NOON, door="confirm", agreement=AGREED, where="https://x", nonce=nonce, receipt="r_1"
+        present,
+        choices,
+        at=NOON,
+        door="confirm",
+        agreement=AGREED,
+        where="https://x",
+        home="https://y",
+        nonce=nonce,
+        receipt="r_1",
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from services.signup.courier import decisions
 from services.signup.courier.model import (
     Again,
+    CalledOff,
     Consent,
     ConsentCheck,
     Handed,
@@ -18,7 +19,6 @@ from services.signup.courier.model import (
     Settle,
     State,
     Taken,
-    TooLate,
     Unknown,
 )
 from shared.contracts.outreach_gateway import OutreachDecidedV1
@@ -143,7 +143,7 @@ def test_a_notice_needs_no_grant_and_ends_with_its_link() -> None:
         (Refused("550 5.1.1"), Over(MAIL, "bounced", "550 5.1.1")),
         (Unknown("connection lost"), Over(MAIL, "doubtful", "connection lost")),
         (NotTaken("451"), Again(MAIL, NOON + timedelta(seconds=1), 1)),
-        (TooLate(), Again(MAIL, NOON, 0)),
+        (CalledOff(), Again(MAIL, NOON, 0)),
     ],
 )
 def test_an_attempt_ends_in_exactly_one_way(handed: Handed, expected: Again | Over) -> None:

@@ -81,10 +81,15 @@ class PostgresCourier:
         sealed = await read_identities(self._connection, candidates)
         return {candidate: _person(row, self._vault_key) for candidate, row in sealed.items()}
 
-    async def mark_sending(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
+    async def take(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
         """From here on these mails are this courier's, as long as it shows that it lives."""
         await self.show_life(courier, lease=lease)
-        await self._connection.execute(SQL["mark_sending"], courier, *_names(mails))
+        await self._connection.execute(SQL["take"], courier, *_names(mails))
+
+    async def mark_sending(self, courier: str, mails: Sequence[Mail]) -> frozenset[tuple[Kind, str]]:
+        """The relay may see these from the end of the transaction on; returns those that are still this courier's."""
+        rows = await self._connection.fetch(SQL["mark_sending"], courier, *_versions(mails))
+        return frozenset((row["kind"], row["id"]) for row in rows)
 
     async def settle(self, over: Sequence[Over], *, at: datetime) -> None:
         """Ends claimed mails without an attempt and reports it."""
@@ -97,10 +102,10 @@ class PostgresCourier:
             SQL["hold"], [kind for kind, _ in held], [name for _, name in held], list(held.values())
         )
 
-    async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> int:
-        """Writes down attempts and reports their outcomes; returns how many were still this courier's."""
-        rows = await self._connection.fetch(SQL["lock_mine"], courier, *_names([item.mail for item in after]))
-        mine = {(row["kind"], row["id"]) for row in rows}
+    async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> frozenset[tuple[Kind, str]]:
+        """Writes down attempts and reports their outcomes; returns those mails that were still this courier's."""
+        rows = await self._connection.fetch(SQL["lock_mine"], courier, *_versions([item.mail for item in after]))
+        mine = frozenset((row["kind"], row["id"]) for row in rows)
         over = [item for item in after if isinstance(item, Over) and item.mail.name in mine]
         again = [item for item in after if isinstance(item, Again) and item.mail.name in mine]
         if over:
@@ -113,7 +118,7 @@ class PostgresCourier:
                 [item.attempts for item in again],
             )
         self._report(over, at)
-        return len(mine)
+        return mine
 
     async def show_life(self, courier: str, *, lease: timedelta) -> None:
         """This courier lives for at least so long."""
@@ -123,8 +128,9 @@ class PostgresCourier:
         """This courier sends nothing more."""
         await self._connection.execute(SQL["leave"], courier)
 
-    async def doubt_the_dead(self, *, at: datetime) -> Sequence[Over]:
-        """What couriers that live no more were sending is doubtful from now on, and reported as that."""
+    async def bury(self, *, at: datetime) -> Sequence[Over]:
+        """What dead couriers were sending is doubtful and reported as that; what they had only taken is ready again."""
+        await self._connection.execute(SQL["free_the_dead"])
         rows = await self._connection.fetch(SQL["doubt_the_dead"], DIED)
         over = [Over(_mail(row), "doubtful", DIED) for row in rows]
         self._report(over, at)
@@ -160,6 +166,10 @@ def _person(row: SealedIdentity, vault_key: bytes) -> Person | Unreadable:
 
 def _names(mails: Sequence[Mail]) -> tuple[list[str], list[str]]:
     return [mail.kind for mail in mails], [mail.id for mail in mails]
+
+
+def _versions(mails: Sequence[Mail]) -> tuple[list[str], list[str], list[int]]:
+    return *_names(mails), [mail.version for mail in mails]
 
 
 def _ends(over: Sequence[Over]) -> tuple[list[str], list[str], list[str], list[str | None]]:

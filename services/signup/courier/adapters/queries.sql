@@ -21,7 +21,8 @@ RETURNING kind
 UPDATE courier_mails AS known
 SET candidate = mail.candidate, employer = mail.employer, version = mail.version, admitted = mail.admitted,
     sealed = CASE WHEN mail.state IN ('ready', 'sending') THEN mail.sealed END,
-    good_until = mail.good_until, state = mail.state, not_before = $11, attempts = 0, changed_at = now()
+    good_until = mail.good_until, state = mail.state, not_before = $11, attempts = 0, changed_at = now(),
+    courier = CASE WHEN mail.state = 'sending' THEN known.courier END
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
     $9::timestamptz[], $10::text[]
@@ -67,11 +68,24 @@ SELECT candidate, version, purposes, blocked_employers, paused_until, ends_at
 FROM courier_consent
 WHERE candidate = ANY($1::text[])
 
--- name: mark_sending
+-- name: take
 UPDATE courier_mails AS known
-SET state = 'sending', courier = $1, sending_version = known.version, changed_at = now()
+SET state = 'claimed', courier = $1, claimed_version = known.version, changed_at = now()
 FROM unnest($2::text[], $3::text[]) AS mail (kind, id)
 WHERE known.kind = mail.kind AND known.id = mail.id AND known.state = 'ready'
+
+-- name: mark_sending
+UPDATE courier_mails
+SET state = 'sending', changed_at = now()
+WHERE (kind, id) IN (
+    SELECT known.kind, known.id
+    FROM courier_mails AS known
+    JOIN unnest($2::text[], $3::text[], $4::bigint[]) AS mail (kind, id, version) USING (kind, id)
+    WHERE known.state = 'claimed' AND known.courier = $1 AND known.version = mail.version
+    ORDER BY known.kind, known.id
+    FOR UPDATE OF known
+)
+RETURNING kind, id
 
 -- name: settle
 UPDATE courier_mails AS known
@@ -87,8 +101,10 @@ WHERE known.kind = mail.kind AND known.id = mail.id AND known.state = 'ready'
 
 -- name: lock_mine
 SELECT kind, id FROM courier_mails
-WHERE state = 'sending' AND courier = $1
-  AND (kind, id) IN (SELECT kind, id FROM unnest($2::text[], $3::text[]) AS mail (kind, id))
+WHERE state IN ('claimed', 'sending') AND courier = $1
+  AND (kind, id, claimed_version) IN (
+    SELECT kind, id, version FROM unnest($2::text[], $3::text[], $4::bigint[]) AS mail (kind, id, version)
+  )
 ORDER BY kind, id
 FOR UPDATE
 
@@ -122,13 +138,23 @@ WHERE (kind, id) IN (
     ORDER BY kind, id
     FOR UPDATE SKIP LOCKED
 )
-RETURNING kind, id, candidate, employer, purpose, sending_version AS version, admitted, NULL::text AS sealed,
+RETURNING kind, id, candidate, employer, purpose, claimed_version AS version, admitted, NULL::text AS sealed,
     good_until, state, attempts
 
+-- name: free_the_dead
+UPDATE courier_mails
+SET state = 'ready', courier = NULL, changed_at = now()
+WHERE (kind, id) IN (
+    SELECT kind, id FROM courier_mails
+    WHERE state = 'claimed' AND courier NOT IN (SELECT courier FROM courier_instances WHERE lives_until > now())
+    ORDER BY kind, id
+    FOR UPDATE SKIP LOCKED
+)
+
 -- name: forget_mails
-DELETE FROM courier_mails WHERE changed_at < now() - $1::interval AND state NOT IN ('ready', 'sending')
+DELETE FROM courier_mails WHERE changed_at < now() - $1::interval AND state NOT IN ('ready', 'claimed', 'sending')
 
 -- name: forget_instances
 DELETE FROM courier_instances
 WHERE lives_until < now() - $1::interval
-  AND courier NOT IN (SELECT courier FROM courier_mails WHERE state = 'sending' AND courier IS NOT NULL)
+  AND courier NOT IN (SELECT courier FROM courier_mails WHERE state IN ('claimed', 'sending') AND courier IS NOT NULL)

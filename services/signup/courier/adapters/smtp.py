@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException
 
-from services.signup.courier.model import ConsentCheck, Handed, Letter, NotTaken, Refused, Taken, TooLate, Unknown
+from services.signup.courier.model import CalledOff, ConsentCheck, Handed, Letter, NotTaken, Refused, Taken, Unknown
+from services.signup.courier.ports import Mark
 
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
@@ -54,18 +55,21 @@ class SmtpRelay:
         finally:
             client.close()
 
-    async def hand_over(self, letter: Letter, check: ConsentCheck | None) -> Handed:
-        """One attempt; `check` stops it at the last moment when it has grown too old (none: it needs no grant)."""
+    async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
+        """One attempt. `mark` is called when only the words are still to be sent, and none leaves unless it says yes.
+
+        `check` stops the attempt at the last moment when it has grown too old (none: it needs no grant).
+        """
         async with self._connection() as client:
             if check is not None and not check.lets_start(time.monotonic()):
-                return TooLate()
+                return CalledOff()
             try:
                 refused = await self._until_the_words(client, letter)
                 if refused is not None:
                     return refused
-                if check is not None and not check.lets_hand_over(time.monotonic()):
+                if not await mark() or (check is not None and not check.lets_hand_over(time.monotonic())):
                     client.close()  # the only way out of DATA that hands nothing over
-                    return TooLate()
+                    return CalledOff()
                 protocol = _write_words(client, letter.content)
             except (SMTPException, OSError, _Lost) as error:
                 client.close()

@@ -1,0 +1,100 @@
+"""The gateway's rows as requests need them."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach, outreach_of
+from services.outreach_gateway.model import Outreach, Policy, Rule, State
+from services.outreach_gateway.ports import Account, Change, Epoch, Position, Settled, Submission
+from shared.contracts.outreach_gateway import OutreachRequestedV1
+from shared.messaging.unit import Unit
+
+
+class PostgresDesk:
+    """The `Desk` inside one unit of work."""
+
+    def __init__(self, unit: Unit, policy: Policy) -> None:
+        self._unit = unit
+        self._sql = unit.connection
+        self._rows = PostgresOutreach(unit, policy)
+
+    async def public_key(self, candidate: str) -> str | None:
+        """The person's key, if it has arrived."""
+        key: str | None = await self._sql.fetchval(SQL["public_key"], candidate)
+        return key
+
+    async def submit(self, submission: Submission) -> bytes:
+        """Row and event, or what was there before."""
+        fresh = await self._sql.fetchval(
+            SQL["submit"],
+            submission.id,
+            submission.employer,
+            submission.candidate,
+            submission.member_ref,
+            submission.digest,
+            submission.sealed,
+            submission.at,
+            submission.expires_at,
+            submission.held_until,
+        )
+        if fresh is None:
+            digest: bytes = await self._sql.fetchval(SQL["digest_of"], submission.id)
+            return digest
+        event = OutreachRequestedV1(
+            outreach=submission.id,
+            employer=submission.employer,
+            candidate=submission.candidate,
+            at=submission.at,
+            expires_at=submission.expires_at,
+        )
+        self._unit.publish(event, id=submission.id)
+        return submission.digest
+
+    async def account(self, id: str, employer: str | None) -> Account | None:
+        """One row."""
+        row = await self._sql.fetchrow(SQL["account"], id, employer)
+        return None if row is None else _account(row)
+
+    async def changes(self, employer: str | None, *, after: Position, limit: int) -> list[Change]:
+        """The feed."""
+        rows = await self._sql.fetch(SQL["changes"], employer, str(after.transaction), after.change, limit)
+        return [
+            Change(
+                Position(int(row["xid"]), row["id"]),
+                row["outreach"],
+                State(row["state"]),
+                Rule(row["rule"]) if row["rule"] else None,
+                row["at"],
+            )
+            for row in rows
+        ]
+
+    async def hold_epoch(self) -> Epoch:
+        """The present epoch, shared-locked."""
+        return await self._rows.hold_epoch()
+
+    async def lock_one(self, id: str, employer: str) -> Outreach | None:
+        """One row, locked."""
+        row = await self._sql.fetchrow(SQL["lock_one"], id, employer)
+        return None if row is None else outreach_of(row)
+
+    async def settle(self, settled: Sequence[Settled]) -> None:
+        """Rows, feed and events together."""
+        await self._rows.settle(settled)
+
+
+def _account(row: asyncpg.Record) -> Account:
+    return Account(
+        id=row["id"],
+        employer=row["employer"],
+        member_ref=row["member_ref"],
+        state=State(row["state"]),
+        submitted_at=row["submitted_at"],
+        expires_at=row["expires_at"],
+        decision=row["decision"],
+        rule=Rule(row["rule"]) if row["rule"] else None,
+        policy=row["policy"],
+        decided_at=row["decided_at"],
+        slot_at=row["slot_at"],
+    )

@@ -1,0 +1,40 @@
+"""The epoch's row."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+from services.outreach_gateway.adapters.postgres import SQL
+from services.outreach_gateway.ports import Booked, Epoch
+from shared.messaging.unit import Unit
+
+_ROWS_AT_A_TIME = 1000
+
+
+class PostgresEpochs:
+    """The `Epochs` inside one unit of work."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self._sql = unit.connection
+
+    async def present(self) -> Epoch:
+        """Read without a lock."""
+        return Epoch(await self._sql.fetchval(SQL["present_epoch"]))
+
+    async def take(self) -> Epoch:
+        """Locked for update."""
+        return Epoch(await self._sql.fetchval(SQL["take_epoch"]))
+
+    async def booked(self, kept: timedelta) -> AsyncIterator[Sequence[Booked]]:
+        """Slots, a thousand at a time."""
+        cursor = await self._sql.cursor(SQL["booked"], self._unit.at - kept)
+        while rows := await cursor.fetch(_ROWS_AT_A_TIME):
+            yield [Booked(row["id"], row["employer"], row["candidate"], row["slot_at"]) for row in rows]
+
+    async def begin(self, epoch: Epoch) -> None:
+        """The new name."""
+        await self._sql.execute(SQL["begin_epoch"], epoch.name)
+
+    async def forget_changes(self, kept: timedelta) -> None:
+        """Old changes go."""
+        await self._sql.execute(SQL["forget_changes"], self._unit.at - kept)

@@ -1,0 +1,134 @@
+"""What became of outreach: one by one, as a feed, and taking one back."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from services.outreach_gateway.api.edge import Edge
+from services.outreach_gateway.explain import for_operator, for_sender
+from services.outreach_gateway.model import Cancel, Rule, State
+from services.outreach_gateway.ports import Account, Position, Settled
+from shared.contracts.base import rfc3339
+from shared.security import encoding
+from shared.web.problems import Problem, invalid, kind, not_found
+from shared.web.tenants import Tenant
+
+_PAGE = 200
+_LARGEST = 2**63
+_BAD_CURSOR = "must be a `next` that this feed gave you, unchanged; leave it out to start from the beginning"
+
+
+def add_routes(routes: APIRouter, edge: Edge) -> None:
+    """`GET /v1/outreach`, `GET` and `DELETE /v1/outreach/{id}`."""
+    Employer = Annotated[Tenant, Depends(edge.tenants.require("employer"))]  # noqa: N806 - names a type
+    Reader = Annotated[Tenant, Depends(edge.tenants.require("employer", "operator"))]  # noqa: N806 - names a type
+
+    @routes.get("/v1/outreach/{id}", tags=["outreach"], summary="What became of an outreach, and why")
+    async def show(id: str, reader: Reader) -> dict[str, Any]:
+        async with edge.desk() as desk:
+            account = await desk.account(id, _owner(reader))
+        if account is None:
+            raise not_found("outreach")
+        return _shown(account, operator=reader.kind == "operator")
+
+    @routes.get("/v1/outreach", tags=["outreach"], summary="State changes of your outreach, oldest first")
+    async def feed(
+        reader: Reader,
+        after: Annotated[str | None, Query(max_length=100)] = None,
+        limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
+    ) -> dict[str, Any]:
+        """`next` is where to go on; ask again with `after` set to it, also when `items` is empty."""
+        position = _position(after)
+        async with edge.desk() as desk:
+            changes = await desk.changes(_owner(reader), after=position, limit=limit)
+        explain = for_operator if reader.kind == "operator" else for_sender
+        items = [
+            {
+                "id": _cursor(change.position),
+                "outreach": change.outreach,
+                "state": change.state,
+                "rule": explain(change.rule)[0] if change.rule else None,
+                "at": rfc3339(change.at),
+            }
+            for change in changes
+        ]
+        return {"items": items, "next": _cursor(changes[-1].position) if changes else after}
+
+    @routes.delete(
+        "/v1/outreach/{id}",
+        tags=["outreach"],
+        status_code=204,
+        summary="Take an outreach back that was not admitted yet",
+    )
+    async def take_back(id: str, employer: Employer) -> Response:
+        async with edge.desk() as desk:
+            epoch = await desk.hold_epoch()
+            row = await desk.lock_one(id, employer.id)
+            if row is None:
+                raise not_found("outreach")
+            if row.state in (State.SUBMITTED, State.DELAYED):
+                await edge.windows.release([row], epoch)
+                await desk.settle([Settled(row, Cancel(Rule.CANCELLED_BY_SENDER), Rule.CANCELLED_BY_SENDER)])
+            elif row.state is not State.CANCELLED:
+                raise _too_late(row.state)
+        return Response(status_code=204)
+
+
+def _owner(reader: Tenant) -> str | None:
+    return None if reader.kind == "operator" else reader.id
+
+
+def _shown(account: Account, *, operator: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": account.id,
+        "state": account.state,
+        "member_ref": account.member_ref,
+        "submitted_at": rfc3339(account.submitted_at),
+        "expires_at": rfc3339(account.expires_at),
+        "decision": _decision(account, operator=operator),
+    }
+    return {**shown, "employer": account.employer} if operator else shown
+
+
+def _decision(account: Account, *, operator: bool) -> dict[str, Any] | None:
+    if account.decision is None or account.decided_at is None:
+        return None
+    rule, detail = None, "A slot was free."
+    if account.rule is not None:
+        rule, detail = (for_operator if operator else for_sender)(account.rule)
+    until = account.slot_at if account.state is State.DELAYED else None
+    return {
+        "outcome": account.decision,
+        "rule": rule,
+        "policy": account.policy,
+        "at": rfc3339(account.decided_at),
+        "until": rfc3339(until) if until else None,
+        "detail": detail,
+    }
+
+
+def _too_late(state: State) -> Problem:
+    return Problem(
+        409,
+        "Too late",
+        f"The outreach is {state}; only one that is submitted or delayed can be taken back.",
+        type=kind("too-late"),
+    )
+
+
+def _cursor(position: Position) -> str:
+    return encoding.encode(f"{position.transaction}.{position.change}".encode())
+
+
+def _position(cursor: str | None) -> Position:
+    if cursor is None:
+        return Position()
+    try:
+        transaction, _, change = encoding.decode(cursor).decode("ascii").partition(".")
+        position = Position(int(transaction), int(change))
+        if not (0 <= position.transaction < _LARGEST and 0 <= position.change < _LARGEST):
+            raise ValueError(cursor)
+    except ValueError:
+        error = {"loc": ("query", "after"), "type": "value_error", "ctx": {"error": ValueError(_BAD_CURSOR)}}
+        raise invalid([error]) from None
+    return position

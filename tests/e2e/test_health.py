@@ -1,0 +1,78 @@
+"""Health, docs and metrics of each service as an operator uses them."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from tests.e2e.scene import Scene, until
+
+SERVICES = ("signup", "consent", "pool_matching", "outreach_gateway")
+
+
+def url_of(scene: Scene, service: str) -> str:
+    """A service's base URL."""
+    port = scene.stack.ports.named()[service]
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "courier"])
+async def test_each_process_is_live_and_ready(scene: Scene, service: str) -> None:
+    for route in ("/health/live", "/health/ready"):
+        await scene.client.ask("GET", url_of(scene, service) + route)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_docs_and_asyncapi_answer_and_name_no_other_host(scene: Scene, service: str) -> None:
+    for route in ("/docs", "/asyncapi"):
+        page = (await scene.client.ask("GET", url_of(scene, service) + route)).text
+        assert "://cdn." not in page
+        assert "unpkg.com" not in page
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "courier"])
+async def test_metrics_carry_no_ids(scene: Scene, service: str) -> None:
+    person = await scene.join()
+    candidate = await scene.candidate(person)
+    text = (await scene.client.ask("GET", url_of(scene, service) + "/metrics")).text
+    assert "# TYPE" in text
+    assert candidate not in text
+    assert not any(employer.id in text for employer in scene.dev.employers)
+
+
+async def test_ready_runs_the_script_and_says_no_while_redis_refuses_to_keep(scene: Scene) -> None:
+    """Evicting keys would exceed caps in silence: `maxmemory-policy` must be `noeviction`."""
+    from redis.asyncio import Redis
+
+    redis = Redis.from_url(scene.dev.redis)
+    url = url_of(scene, "outreach_gateway") + "/health/ready"
+
+    async def status() -> int:
+        return (await scene.client.http.get(url)).status_code
+
+    async def is_ready() -> bool:
+        return await status() == 200
+
+    async def is_not() -> bool:
+        return await status() == 503
+
+    try:
+        await redis.config_set("maxmemory-policy", "allkeys-lru")
+        await until(is_not, what="503 while keys may be evicted")
+        await redis.config_set("maxmemory-policy", "noeviction")
+        await until(is_ready, what="ready again")
+    finally:
+        await redis.config_set("maxmemory-policy", "noeviction")
+        await redis.aclose()
+
+
+async def test_routes_of_later_issues_are_absent(scene: Scene) -> None:
+    services = scene.dev.services
+    absent = (
+        f"{services.signup}/v1/me/export",
+        f"{services.consent}/v1/ledger/checkpoint",
+        f"{services.pool_matching}/v1/webhooks",
+        f"{services.outreach_gateway}/transparency",
+    )
+    answers = await asyncio.gather(*(scene.client.http.get(url) for url in absent))
+    assert [answer.status_code for answer in answers] == [httpx.codes.NOT_FOUND] * len(absent)

@@ -1,0 +1,37 @@
+"""The last test of the session: nothing personal that any test sent in is on a topic or in a log."""
+
+from deploy.checks import collect
+from deploy.checks.privacy import Canary, Scanner
+from shared.contracts.topics import ALL_TOPICS
+from tests.e2e.scene import Scene
+
+
+async def test_no_personal_field_is_on_any_topic_or_in_any_log(scene: Scene) -> None:
+    """Runs last; see `pytest_collection_modifyitems`."""
+    person = await scene.join()
+    _, outreach = await scene.write_to(person)
+    await scene.until_state(outreach, "delivered")
+    scanner = Scanner(scene.canaries)
+    records = await collect.read_topics(scene.dev.kafka)
+    found = [f"{record.position}: {what}" for record in records for what in scanner.find(collect.scannable(record))]
+    logs = collect.logs(scene.stack.home.logs)
+    found += [f"{name}: {what}" for name, content in logs.items() for what in scanner.find(content)]
+    assert found == []
+    filled = {record.topic for record in records}
+    assert {topic.name for topic in ALL_TOPICS if not topic.name.endswith("-dlq")} == filled & {
+        topic.name for topic in ALL_TOPICS if not topic.name.endswith("-dlq")
+    }, "every topic had something to look at"
+    assert {"signup.log", "consent.log", "pool_matching.log", "outreach_gateway.log", "courier.log"} <= logs.keys()
+    assert all(logs[f"{name}.log"] for name in ("signup", "outreach_gateway", "courier"))
+
+
+async def test_the_scan_would_have_found_what_the_vault_seals(scene: Scene) -> None:
+    """The same scan over the mails finds the words: it looks for the right things."""
+    person = await scene.join()
+    _, outreach = await scene.write_to(person)
+    await scene.until_state(outreach, "delivered")
+    [mail] = await scene.mails_with(outreach, person)
+    found = Scanner(scene.canaries).find(await scene.client.raw_mail(mail.id))
+    assert any(what.startswith("words") for what in found)
+    assert any(what.startswith("mail") for what in found)
+    assert Canary("mail", person.mail) in scene.canaries

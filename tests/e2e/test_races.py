@@ -1,0 +1,146 @@
+"""Topics come in any order: events are put on them by hand, in the order that hurts most."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from deploy.local.secrets import read as read_secrets
+from shared.contracts.consent import ConsentChangedV1, Purpose
+from shared.contracts.pool_matching import Membership, MembershipsChangedV1
+from shared.contracts.signup import CandidateKeyPublishedV1, CandidateProfileChangedV1, CoarseProfile
+from shared.ids import new_candidate_id, new_id
+from shared.security import encoding
+from shared.security.member_refs import MemberRefs
+from shared.security.words import KeyPair
+from tests.e2e.scene import Employer, Scene, until
+
+_STILL_HELD = timedelta(seconds=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A candidate who is on topics only, and an employer that knows a member ref of theirs."""
+
+    scene: Scene
+    employer: Employer
+    candidate: str
+    ref: str
+
+    async def write(self) -> str:
+        return await self.scene.write(self.employer, self.ref)
+
+    def consent(self, version: int, *purposes: Purpose) -> ConsentChangedV1:
+        return ConsentChangedV1(candidate=self.candidate, version=version, at=self.scene.now, purposes=purposes)
+
+    def memberships(self, version: int, *, is_in: bool = True) -> MembershipsChangedV1:
+        pool = Membership(pool=new_id("p"), employer=self.employer.id, since=self.scene.now)
+        return MembershipsChangedV1(candidate=self.candidate, version=version, pools=(pool,) if is_in else ())
+
+    async def outcome_of(self, outreach: str) -> str:
+        """What the gateway decided; the courier has no address of a stranger, so nothing is ever sent."""
+        await until(lambda: outreach in self.scene.topics.decided, what="a decision")
+        return self.scene.topics.first[outreach].outcome
+
+
+async def stranger(scene: Scene) -> Stranger:
+    """Their key is on its topic, and nothing else."""
+    employer, candidate = await scene.new_employer(), new_candidate_id()
+    key = encoding.decode(read_secrets(scene.stack.home).keys["FAIRPOOL_MEMBER_REF_KEY"])
+    await scene.publish(CandidateKeyPublishedV1(candidate=candidate, version=1, public_key=KeyPair.generate().public))
+    return Stranger(scene, employer, candidate, MemberRefs(key).make(candidate, employer.id))
+
+
+async def test_outreach_that_overtook_grant_and_membership_is_held_until_they_come(scene: Scene) -> None:
+    person = await stranger(scene)
+    outreach = await person.write()
+    scene.move_clock(scene.now + _STILL_HELD)
+    await _witness(scene)
+    assert await scene.state(outreach) == "submitted"
+    await scene.publish(person.consent(1, "match", "contact"))
+    await _witness(scene)
+    assert await scene.state(outreach) == "submitted"
+    await scene.publish(person.memberships(1))
+    assert await person.outcome_of(outreach) == "admitted"
+
+
+async def test_outreach_whose_grant_never_comes_is_dropped_after_half_a_minute(scene: Scene) -> None:
+    person = await stranger(scene)
+    await scene.publish(person.memberships(1))
+    outreach = await person.write()
+    scene.move_clock(scene.now + timedelta(seconds=31))
+    receipt = await scene.until_state(outreach, "dropped")
+    assert receipt["decision"]["rule"] == "contact_not_granted"
+
+
+async def test_outreach_whose_membership_never_comes_is_dropped_after_half_a_minute(scene: Scene) -> None:
+    person = await stranger(scene)
+    await scene.publish(person.consent(1, "match", "contact"))
+    outreach = await person.write()
+    scene.move_clock(scene.now + timedelta(seconds=31))
+    receipt = await scene.until_state(outreach, "dropped")
+    assert receipt["decision"]["rule"] == "not_a_member"
+
+
+async def test_a_withdrawal_that_overtook_its_grant_holds(scene: Scene) -> None:
+    person = await stranger(scene)
+    await scene.publish(person.memberships(1), person.consent(2), person.consent(1, "match", "contact"))
+    outreach = await person.write()
+    scene.move_clock(scene.now + timedelta(seconds=31))
+    receipt = await scene.until_state(outreach, "dropped", "delivered", "doubtful", "cancelled")
+    assert receipt["decision"]["rule"] == "contact_not_granted"
+
+
+async def test_an_old_membership_after_a_new_one_brings_nobody_back(scene: Scene) -> None:
+    person = await stranger(scene)
+    await scene.publish(
+        person.consent(1, "match", "contact"), person.memberships(2, is_in=False), person.memberships(1)
+    )
+    outreach = await person.write()
+    scene.move_clock(scene.now + timedelta(seconds=31))
+    receipt = await scene.until_state(outreach, "dropped", "delivered", "doubtful", "cancelled")
+    assert receipt["decision"]["rule"] == "not_a_member"
+
+
+async def test_an_old_profile_after_a_new_one_changes_no_pool(scene: Scene) -> None:
+    person = await stranger(scene)
+    old, new = (f"skill {secrets.token_hex(6)}" for _ in range(2))
+
+    def profile(version: int, skill: str) -> CandidateProfileChangedV1:
+        return CandidateProfileChangedV1(
+            candidate=person.candidate, version=version, profile=CoarseProfile(skills=(skill,))
+        )
+
+    pools = [await scene.pool(person.employer, skills_all=[skill]) for skill in (old, new)]
+    await scene.publish(person.consent(1, "match"), profile(2, new), profile(1, old))
+    await until(lambda: scene.members(person.employer, pools[1]), what="the new profile's pool")
+    await _witness(scene)
+    assert await scene.members(person.employer, pools[0]) == []
+
+
+async def test_a_profile_that_overtook_its_grant_is_matched_when_the_grant_comes(scene: Scene) -> None:
+    person = await stranger(scene)
+    skill = f"skill {secrets.token_hex(6)}"
+    pool = await scene.pool(person.employer, skills_all=[skill])
+    profile = CandidateProfileChangedV1(candidate=person.candidate, version=1, profile=CoarseProfile(skills=(skill,)))
+    await scene.publish(profile)
+    await _witness(scene)
+    assert await scene.members(person.employer, pool) == []
+    await scene.publish(person.consent(1, "match"))
+    await until(lambda: scene.members(person.employer, pool), what="matched once the grant is there")
+
+
+async def test_who_withdrew_is_matched_by_no_profile_that_comes_late(scene: Scene) -> None:
+    person = await stranger(scene)
+    skill = f"skill {secrets.token_hex(6)}"
+    pool = await scene.pool(person.employer, skills_all=[skill])
+    profile = CandidateProfileChangedV1(candidate=person.candidate, version=1, profile=CoarseProfile(skills=(skill,)))
+    await scene.publish(person.consent(2), profile, person.consent(1, "match"))
+    await _witness(scene)
+    assert await scene.members(person.employer, pool) == []
+
+
+async def _witness(scene: Scene) -> None:
+    """Somebody else's story from end to end: whatever was on the topics before has had its chance."""
+    person = await scene.join()
+    _, outreach = await scene.write_to(person)
+    await scene.until_state(outreach, "delivered", "delayed")
