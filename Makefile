@@ -1,12 +1,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Of dev, demo and test: embedded, or apache (a real Apache Kafka; needs Java 17 and, once, Maven)
+BROKER ?= $(or $(FAIRPOOL_BROKER),embedded)
+export FAIRPOOL_BROKER = $(BROKER)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test check format lock schemas
+.PHONY: help setup dev demo test test-apache check format lock schemas
 
 help:    ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 12
 
 setup: $(VENV)/.ready    ## create .venv with everything in it (quick the second time)
 
@@ -26,7 +29,11 @@ demo: setup    ## play the whole story on a stack of its own, check its promises
 	@$(BIN)/fairpool demo --own-stack
 
 test: setup    ## unit, handler, port, contract, architecture, integration and end-to-end tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-apache: setup    ## the tests that need a broker, on a real Apache Kafka (Java 17 and, once, Maven)
+	@$(BIN)/python -m deploy.local.kafka.jars >/dev/null
+	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/deploy/test_apache.py tests/integration tests/e2e tests/faults
 
 check: setup    ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -67,6 +67,7 @@ class Service:
     _opening: list[Callable[[], contextlib.AbstractAsyncContextManager[object]]] = field(default_factory=list)
     _checks: dict[str, Check] = field(default_factory=dict)
     _stop: Callable[[], None] = field(default=lambda: None)
+    _is_stopping: Callable[[], bool] = field(default=lambda: False)
 
     def __post_init__(self) -> None:
         self.clock = Clock(self.settings.clock_file)
@@ -98,6 +99,10 @@ class Service:
         if self._relay is None:
             raise RuntimeError("the service has not started")
         return self._relay
+
+    def is_stopping(self) -> bool:
+        """Whether the process was told to stop: whatever streams ends now."""
+        return self._is_stopping()
 
     def subscribe(self, subscription: Subscription) -> None:
         """A consumer group of this service."""
@@ -169,6 +174,7 @@ class Service:
             server.should_exit = True
 
         self._stop = stop
+        self._is_stopping = lambda: server.should_exit
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has stopped
             server.run()
         if self.failed is not None or not server.started:

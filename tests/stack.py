@@ -8,7 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.local import devfile, endpoints, launch, postgres, state
+from deploy.local import broker, devfile, endpoints, launch, postgres, state
+from deploy.local.broker import Broker
 from deploy.local.devfile import DevFile
 from deploy.local.endpoints import Endpoints
 from deploy.local.home import Home
@@ -24,7 +25,8 @@ class _Background:
 
     _services: bool
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Broker | None = None) -> None:
+        self.broker = kind or broker.named()
         self.home = Home(Path(tempfile.mkdtemp(prefix="fairpool-test-")))
         self.home.root.chmod(0o755)  # PostgreSQL runs as another user when the tests run as root
         self.ports = Ports.free()
@@ -32,7 +34,9 @@ class _Background:
 
     def start(self) -> Self:
         """Return when everything is ready; raises a StackError that says what is not."""
-        options = Options(home=self.home.root, ports=self.ports, services=self._services, ends_with_caller=True)
+        options = Options(
+            home=self.home.root, ports=self.ports, broker=self.broker, services=self._services, ends_with_caller=True
+        )
         self._background = launch.start(options)
         return self
 
@@ -100,6 +104,11 @@ class Servers(_Background):
     def kafka(self) -> str:
         """`host:port`."""
         return self._endpoints.kafka
+
+    @property
+    def idempotence(self) -> bool:
+        """Whether producers may be idempotent."""
+        return self.broker.nature.idempotence
 
     @property
     def redis(self) -> str:

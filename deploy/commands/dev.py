@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands.terminal import HomeOption, Progress, fails_plainly, out, table, warn
+from deploy.commands.terminal import BrokerOption, HomeOption, Progress, fails_plainly, out, table, warn
 from deploy.local import clockfile, devfile, launch, stack, state
 from deploy.local.broker import Broker
 from deploy.local.devfile import DevFile
@@ -21,7 +21,8 @@ app = typer.Typer(
     help="""Start the whole stack on this machine: Kafka, PostgreSQL, Redis, mail catcher and all services.
 
     Exit codes: 0 stopped as asked or, with --detach, ready · 1 other error · 2 wrong usage · 3 a port is taken ·
-    4 already running · 5 a part did not start · 6 a part keeps crashing · 7 the embedded broker was lost · 8 not running.""",
+    4 already running · 5 a part did not start · 6 a part keeps crashing · 7 the embedded broker was lost · 8 not running ·
+    10 the home's data belong to another broker.""",
     invoke_without_command=True,
 )
 clock = typer.Typer(help="Move the clock of a running local stack; real time plus an offset.", no_args_is_help=True)
@@ -36,7 +37,7 @@ def dev(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return as soon as all is ready; stop with `fairpool down`.")
     ] = False,
-    broker: Annotated[Broker, typer.Option(help="Which broker to start.")] = Broker.EMBEDDED,
+    broker: BrokerOption = Broker.EMBEDDED,
     port_base: Annotated[
         int | None, typer.Option(metavar="N", help=f"Move all ports to N+1, N+2 and so on (or {BASE_ENVIRONMENT}).")
     ] = None,

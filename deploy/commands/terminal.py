@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.status import Status
 
+from deploy.local import broker
+from deploy.local.broker import Broker
 from deploy.local.errors import StackError
 from deploy.local.state import Phase, StackState
 
@@ -20,6 +22,13 @@ R = TypeVar("R")
 HomeOption = Annotated[
     Path | None,
     typer.Option("--home", metavar="DIR", help="Where the stack keeps everything (FAIRPOOL_HOME, else .fairpool)."),
+]
+BrokerOption = Annotated[
+    Broker,
+    typer.Option(
+        envvar=broker.ENVIRONMENT,
+        help="embedded: in memory, needs nothing. apache: Apache Kafka 4, keeps its data, needs Java 17 and once Maven.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 

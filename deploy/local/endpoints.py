@@ -35,7 +35,7 @@ class Endpoints:
     def idempotence(self, broker: Broker) -> str:
         """Whether producers may be idempotent, as the environment has it; somebody else's Kafka may say so itself."""
         here = "kafka" in self.local
-        return str(broker.idempotence).lower() if here else os.environ.get("FAIRPOOL_KAFKA_IDEMPOTENCE", "true")
+        return str(broker.nature.idempotence).lower() if here else os.environ.get("FAIRPOOL_KAFKA_IDEMPOTENCE", "true")
 
 
 def resolve(ports: Ports, secrets: LocalSecrets) -> Endpoints:

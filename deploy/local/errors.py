@@ -37,6 +37,12 @@ class BrokerLostError(StackError):
     exit_code = 7
 
 
+class OtherBrokerError(StackError):
+    """The data in this home belongs to another broker, and starting this one would lose it."""
+
+    exit_code = 10
+
+
 class NotRunningError(StackError):
     """The command needs a running stack and there is none in this home directory."""
 

@@ -40,13 +40,7 @@ class Ports:
     @classmethod
     def free(cls) -> "Ports":
         """Ports on which nothing listens now, other ones each time."""
-        found: list[int] = []
-        for port in random.sample(_FREE_PORTS, len(_FREE_PORTS)):
-            if is_free(port):
-                found.append(port)
-            if len(found) == len(fields(cls)):
-                return cls(*found)
-        raise StackError("expected ten free ports between 15000 and 32000 on 127.0.0.1, found fewer.")
+        return cls(*free_ports(len(fields(cls))))
 
     @classmethod
     def chosen(cls, *, base: int | None, free: bool) -> "Ports":
@@ -63,6 +57,17 @@ class Ports:
     def named(self) -> dict[str, int]:
         """Part name to port."""
         return dict(zip((field.name for field in fields(self)), astuple(self), strict=True))
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on which nothing listens now; StackError when there are too few."""
+    found: list[int] = []
+    for port in random.sample(_FREE_PORTS, len(_FREE_PORTS)):
+        if is_free(port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise StackError(f"expected {count} free ports between 15000 and 32000 on 127.0.0.1, found fewer.")
 
 
 def is_free(port: int) -> bool:

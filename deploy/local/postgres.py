@@ -123,12 +123,7 @@ async def _initialise(home: Home, cluster: Cluster, password: str) -> None:
     )  # fmt: skip
     log = home.log_of("postgres")
     try:
-        process = await processes.spawn(Command(arguments, _environment(), cluster.folder, cluster.account), log)
-        try:
-            code = await process.wait()
-        finally:
-            if process.returncode is None:
-                process.kill()
+        code = await processes.run(Command(arguments, _environment(), cluster.folder, cluster.account), log)
     finally:
         password_file.unlink()
     if code != 0:

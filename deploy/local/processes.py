@@ -88,6 +88,16 @@ async def spawn(command: Command, log: Path) -> asyncio.subprocess.Process:
         )
 
 
+async def run(command: Command, log: Path) -> int:
+    """Its exit code, once it has ended by itself; whoever stops waiting kills it."""
+    process = await spawn(command, log)
+    try:
+        return await process.wait()
+    finally:
+        if process.returncode is None:
+            sweep_group(process.pid)
+
+
 async def wait_gone(identities: Iterable[Identity], *, within: timedelta) -> list[Identity]:
     """Wait until these processes have ended; returns those that are still there at the end of the time."""
     loop = asyncio.get_running_loop()
@@ -103,6 +113,15 @@ def sweep_group(leader: int) -> None:
     """SIGKILL whatever a dead leader left behind in its group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
+
+
+def ambient() -> dict[str, str]:
+    """This process' environment without Fairpool's secrets and databases: each process is told its own."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not (name.startswith("FAIRPOOL_") and name.endswith(("_KEY", "_DATABASE")))
+    }
 
 
 def size(log: Path) -> int:

@@ -1,12 +1,12 @@
 """Fairpool's own processes as parts: what each is told, and nothing that it has no need of."""
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from deploy.local import processes
 from deploy.local.broker import Broker
 from deploy.local.endpoints import Endpoints
 from deploy.local.home import Home
@@ -63,22 +63,13 @@ def parts(home: Home, ports: Ports, broker: Broker, endpoints: Endpoints, keys: 
         made.append(
             Part(
                 name=process.name,
-                command=Command((sys.executable, "-m", process.module), ambient() | common | own, PROJECT),
+                command=Command((sys.executable, "-m", process.module), processes.ambient() | common | own, PROJECT),
                 port=port,
                 probe=answers_http(f"{url(port)}/health/ready"),
                 stops_within=timedelta(seconds=15),
             )
         )
     return made
-
-
-def ambient() -> dict[str, str]:
-    """This process' environment without Fairpool's secrets and databases: each process is told its own."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not (name.startswith(_PREFIX) and name.endswith(("_KEY", "_DATABASE")))
-    }
 
 
 def url(port: int) -> str:

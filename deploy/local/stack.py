@@ -18,6 +18,7 @@ from deploy.local import (
     lifecycle,
     ports,
     postgres,
+    processes,
     redis,
     secrets,
     services,
@@ -92,9 +93,9 @@ async def _start_and_watch(
     _check_ports(options, where)
     if not home.clock_file.exists():
         clockfile.reset(home.clock_file)
-    if "kafka" in where.local and options.broker.keeps_nothing:
-        _begin_empty(home, where, report)
-    await supervisor.start(await _servers(options, where, kept))
+    if "kafka" in where.local and not _goes_on(options.broker, home, where):
+        _begin_empty(options.broker, home, where, report)
+    await supervisor.start(await _servers(options, where, kept, report))
     dev = None
     if options.services:
         await _fill(where, kept)
@@ -112,25 +113,33 @@ def _check_ports(options: Options, where: Endpoints) -> None:
     ports.check((name, port) for name, port in options.ports.named().items() if name in needed)
 
 
-def _begin_empty(home: Home, where: Endpoints, report: Report) -> None:
-    """The embedded broker begins empty, so whatever refers to its records must go as well."""
-    if postgres.has_data(home):
-        report("The embedded broker keeps nothing: the PostgreSQL data and mails of the last start are removed.")
-        postgres.forget(home)
+def _goes_on(chosen: Broker, home: Home, where: Endpoints) -> bool:
+    """Whether log and tables of the last start are both there; one without the other is of no use."""
+    return broker.has_log(chosen, home) and ("postgres" not in where.local or postgres.has_data(home))
+
+
+def _begin_empty(chosen: Broker, home: Home, where: Endpoints, report: Report) -> None:
+    """The broker begins with an empty log, so whatever refers to earlier records must go as well."""
+    if postgres.has_data(home) or broker.has_log(chosen, home):
+        report(
+            f"The {chosen} broker has no log that fits: what the last start left (log, PostgreSQL, mails) is removed."
+        )
+    broker.forget(home)
+    postgres.forget(home)
     if foreign := set(where.databases) - set(where.local_databases):
         report(
-            f"The embedded broker begins empty, but the databases of {', '.join(sorted(foreign))} come from the "
+            f"The {chosen} broker begins empty, but the databases of {', '.join(sorted(foreign))} come from the "
             f"environment and keep their rows: make sure that they are empty too."
         )
     shutil.rmtree(home.mail, ignore_errors=True)
     clockfile.reset(home.clock_file)
 
 
-async def _servers(options: Options, where: Endpoints, kept: LocalSecrets) -> list[Part]:
+async def _servers(options: Options, where: Endpoints, kept: LocalSecrets, report: Report) -> list[Part]:
     home, chosen = Home(options.home), options.ports
     made = []
     if "kafka" in where.local:
-        made.append(broker.part(options.broker, home, chosen.kafka))
+        made.append(await broker.part(options.broker, home, chosen.kafka, report))
     if "postgres" in where.local:
         cluster = await postgres.prepare(home, kept.postgres_password)
         made.append(postgres.part(cluster, chosen.postgres, kept.postgres_password))
@@ -147,7 +156,7 @@ def _mail(home: Home, chosen: Ports) -> Part:
         "--smtp-port", str(chosen.smtp),
     )  # fmt: skip
     probe = answers_http(f"{services.url(chosen.mail)}/api/v1/messages?limit=0")
-    return Part("mail", Command(arguments, services.ambient(), services.PROJECT), chosen.mail, probe)
+    return Part("mail", Command(arguments, processes.ambient(), services.PROJECT), chosen.mail, probe)
 
 
 async def _fill(where: Endpoints, kept: LocalSecrets) -> None:
@@ -159,7 +168,9 @@ async def _fill(where: Endpoints, kept: LocalSecrets) -> None:
     try:
         await topics.wait_for_kafka(where.brokers, seconds=_KAFKA_SECONDS)
         await topics.create_missing(where.brokers)
-        await tenants.publish(where.brokers, demo_tenants.TENANTS, kept.tenant_keys)
+        there = {tenant.tenant for tenant in await tenants.read(where.brokers)}
+        missing = [tenant for tenant in demo_tenants.TENANTS if tenant.id not in there]  # the others may have changed
+        await tenants.publish(where.brokers, missing, kept.tenant_keys)
     except (KafkaError, FatalError, topics.TopicsDifferError) as error:
         raise PartDidNotStartError(
             f"expected a Kafka that takes topics and records at {where.kafka}, found: {error or type(error).__name__}."

@@ -70,5 +70,7 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     service.every(timedelta(hours=1), "forget_old_updates", lambda: jobs.forget_old_updates(feed))
     app = service.http("Fairpool pool matching")
     cursors = FeedCursors(settings.member_ref_key)
-    app.include_router(router(Edge(service.tenants, pools, feed, soc, cursors, settings.pool_matching_heartbeat)))
+    app.include_router(
+        router(Edge(service.tenants, pools, feed, soc, cursors, settings.pool_matching_heartbeat, service.is_stopping))
+    )
     return service, app

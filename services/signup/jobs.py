@@ -23,7 +23,8 @@ INVITED_AT_ONCE = 32
 """Half a second of hashing on two cores: a transaction stays short."""
 PURGE_GRACE = timedelta(minutes=10)
 """A confirmation in the last minute still has time to arrive."""
-INTAKE_KEPT = timedelta(days=15)
+INTAKE_KEPT = timedelta(days=14)
+"""Before the day that is destroyed: 7 days on the topic and 7 among the dead letters. Nothing sealed opens after 15 days."""
 PAGE_REQUESTS_KEPT = timedelta(days=1)
 _AT_ONCE = 500
 _log = structlog.get_logger(__name__)

@@ -42,3 +42,7 @@ class Event(Value):
     def key(self) -> str:
         """The Kafka key: all events of one key keep their order."""
         return str(getattr(self, self.KEY))
+
+    def told_at(self, at: datetime) -> datetime:
+        """The `ce_time` of an event that happened then; an event that must not tell the moment says a coarser one."""
+        return at

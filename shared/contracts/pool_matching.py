@@ -1,6 +1,6 @@
 """The events that pool_matching owns."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import ClassVar, Literal
 
 from shared.contracts.base import Event, Instant, Value
@@ -70,3 +70,7 @@ class PoolUpdatedV1(Event):
     change: Literal["joined", "left", "changed"]
     at: Instant
     """Cut to the hour, so that two employers cannot compare moments."""
+
+    def told_at(self, at: datetime) -> datetime:
+        """The hour, as in `at`."""
+        return self.at

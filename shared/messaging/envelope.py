@@ -72,7 +72,7 @@ def encode(event: Event, *, source: str, at: datetime, id: str | None = None) ->
         "ce_id": id or event_id(),
         "ce_source": f"/fairpool/{source}",
         "ce_type": event.TYPE,
-        "ce_time": rfc3339(at),
+        "ce_time": rfc3339(event.told_at(at)),
         "content-type": "application/json",
     }
     return Outgoing(

@@ -28,6 +28,6 @@ _HEALING: tuple[type[BaseException], ...] = (
 
 def heals(error: BaseException) -> bool:
     """Whether trying the same again later can succeed."""
-    if isinstance(error, asyncpg.DataError | ValueError):
-        return False  # asyncpg's own "invalid input for query argument" is an InterfaceError and a ValueError
+    if isinstance(error, asyncpg.DataError):
+        return False
     return isinstance(error, _HEALING)

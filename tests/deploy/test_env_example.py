@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import home, ports
+from deploy.local import broker, home, ports
+from deploy.local.kafka import jars
 from shared.settings import PREFIX, ServiceSettings
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +33,7 @@ def test_every_setting_is_explained(module: str) -> None:
 
 def test_nothing_is_explained_that_nobody_reads() -> None:
     read = set().union(*(_read_by(module) for module in MODULES))
-    assert DOCUMENTED - read - {home.ENVIRONMENT, ports.BASE_ENVIRONMENT} == set()
+    assert DOCUMENTED - read - {broker.ENVIRONMENT, home.ENVIRONMENT, jars.ENVIRONMENT, ports.BASE_ENVIRONMENT} == set()
 
 
 def test_no_secret_has_a_value() -> None:

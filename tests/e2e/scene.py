@@ -24,6 +24,7 @@ from deploy.demo.world import next_tuesday
 from deploy.local import clockfile
 from deploy.local.devfile import DevFile
 from shared.contracts.base import Event, rfc3339
+from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.messaging.envelope import encode
 from shared.messaging.producer import Producer
 from shared.security.tenant_keys import new_key
@@ -39,7 +40,7 @@ ALL_ON = {"purposes": ["match", "contact"]}
 @overload
 async def until(look: Callable[[], Awaitable[T | None]], *, within: timedelta = ..., what: str = ...) -> T: ...
 @overload
-async def until(look: Callable[[], T], *, within: timedelta = ..., what: str = ...) -> T: ...
+async def until(look: Callable[[], T | None], *, within: timedelta = ..., what: str = ...) -> T: ...
 async def until(look: Callable[[], Any], *, within: timedelta = timedelta(seconds=30), what: str = "") -> Any:
     """The first answer that is true; AssertionError, with the last one, when there is none in time."""
     give_up = time.monotonic() + within.total_seconds()
@@ -181,6 +182,12 @@ class Scene:
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return str(claims["sub"])
 
+    async def until_confirmed(self, person: Newcomer) -> None:
+        """Wait until signup has heard of the person's answer."""
+        candidate = await self.candidate(person)
+        query = "SELECT 1 FROM candidates WHERE candidate::text = $1 AND confirmed_at IS NOT NULL"
+        await until(lambda: self.rows("signup", query, candidate), what="signup knows that the person answered")
+
     # employers
 
     async def new_employer(self) -> Employer:
@@ -210,6 +217,10 @@ class Scene:
     async def members(self, employer: Employer, pool: str) -> list[str]:
         """Member refs."""
         return [item["member_ref"] for item in await self.client.members(employer.key, pool)]
+
+    async def until_first(self, outreach: str) -> OutreachDecidedV1:
+        """The first decision, as its topic has it."""
+        return await until(lambda: self.topics.first.get(outreach), what="a decision on its topic")
 
     async def is_gone(self, employer: Employer, person: Newcomer) -> bool:
         """Whether the employer was told that the person left every pool of theirs."""

@@ -152,6 +152,7 @@ async def test_choices_are_answered_with_what_is_so_now(scene: Scene) -> None:
 
 async def test_sign_in_mails_a_link_to_the_preference_centre(scene: Scene) -> None:
     person = await scene.join()
+    await scene.until_confirmed(person)
     url = f"{scene.dev.services.signup}/sign-in"
     await scene.client.ask("POST", url, body={"mail": person.mail}, expect=(202,))
     await until(lambda: len(scene.mails.to(person.mail)) == 2, what="a mail with a link to sign in")
@@ -163,6 +164,7 @@ async def test_sign_in_mails_a_link_to_the_preference_centre(scene: Scene) -> No
 
 async def test_sign_in_says_the_same_for_an_unknown_address_and_mails_nobody(scene: Scene) -> None:
     stranger, known = scene.invent(), await scene.join()
+    await scene.until_confirmed(known)
     url = f"{scene.dev.services.signup}/sign-in"
     answers = [await scene.client.ask("POST", url, body={"mail": one.mail}, expect=(202,)) for one in (stranger, known)]
     assert answers[0].content == answers[1].content

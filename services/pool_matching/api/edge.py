@@ -1,5 +1,6 @@
 """What the routes need of the rest of the service."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,3 +20,5 @@ class Edge:
     occupations: Occupations
     cursors: FeedCursors
     heartbeat: timedelta
+    is_stopping: Callable[[], bool]
+    """Whether streams have to end, since the process is about to."""

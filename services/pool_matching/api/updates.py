@@ -67,10 +67,10 @@ async def _read(edge: Edge, employer: Tenant, after: Position, limit: int) -> li
 
 
 async def _stream(edge: Edge, employer: Tenant, position: Position) -> AsyncIterator[str]:
-    """Frames as the HTML Standard has them (section 9.2); ends when the employer's key or standing changes."""
+    """Frames as the HTML Standard has them (section 9.2); ends when the employer's key or standing changes, or the process stops."""
     yield ": listening\n\n"
     last_sent = time.monotonic()
-    while edge.tenants.get(employer.id) == employer:
+    while edge.tenants.get(employer.id) == employer and not edge.is_stopping():
         updates = await _read(edge, employer, position, _AT_ONCE)
         for update in updates:
             position = update.position

@@ -1,7 +1,11 @@
 """The way onto the bus: recognised, sealed, committed with its outbox row, and acknowledged by Kafka."""
 
+import asyncio
+import hashlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -10,12 +14,16 @@ from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.model import Report, Taken
 from services.signup.vault.intake import seal_told
 from shared.contracts.signup import CandidateReportedV1
-from shared.messaging.errors import WillHealError
+from shared.messaging.errors import WillHealError, heals
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
 from shared.postgres.queries import load
 
 SQL = load(Path(__file__).parent / "queries.sql")
+_WRITERS = 3
+"""Transactions at once: while one waits for Kafka, others write."""
+_TOGETHER = 500
+"""Reports in one transaction, and what the last request brings."""
 
 
 class HasPublished(Protocol):
@@ -25,8 +33,19 @@ class HasPublished(Protocol):
         """Whether Kafka has acknowledged these rows by then."""
 
 
+@dataclass(slots=True)
+class _Request:
+    """Reports that somebody waits for."""
+
+    reports: Sequence[Report]
+    answer: asyncio.Future[Taken]
+
+
 class PostgresIntake:
-    """`ports.Intake`: one transaction for what one request brought."""
+    """`ports.Intake`: requests that come at the same time share a transaction and a wait for Kafka.
+
+    A transaction for each would cost twenty times as much, and a look at the outbox for each would take all connections.
+    """
 
     def __init__(
         self,
@@ -42,6 +61,8 @@ class PostgresIntake:
         self._has_published = has_published
         self._keys = keys
         self._publish_within = publish_within
+        self._waiting: deque[_Request] = deque()
+        self._writers: set[asyncio.Task[None]] = set()
 
     async def take(self, reports: Sequence[Report]) -> Taken:
         """Returns once Kafka has the reports; raises what heals when it does not, or the database does not answer.
@@ -50,6 +71,39 @@ class PostgresIntake:
         """
         if not reports:
             return Taken(accepted=0, duplicates=0)
+        request = _Request(reports, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        if len(self._writers) < _WRITERS:
+            writer = asyncio.create_task(self._write_waiting())
+            self._writers.add(writer)
+            writer.add_done_callback(self._writers.discard)
+        return await request.answer
+
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            together = [self._waiting.popleft()]
+            while self._waiting and sum(len(one.reports) for one in together) < _TOGETHER:
+                together.append(self._waiting.popleft())
+            await self._answer(together)
+
+    async def _answer(self, together: Sequence[_Request]) -> None:
+        try:
+            taken = await self._write([one.reports for one in together])
+        except Exception as error:  # noqa: BLE001 - whoever waits is told
+            if len(together) > 1 and not heals(error):
+                for one in together:  # one request's fault is not the others'
+                    await self._answer([one])
+                return
+            for one in together:
+                if not one.answer.done():
+                    one.answer.set_exception(error)
+            return
+        for one, result in zip(together, taken, strict=True):
+            if not one.answer.done():  # a client may have left
+                one.answer.set_result(result)
+
+    async def _write(self, requests: Sequence[Sequence[Report]]) -> list[Taken]:
+        reports = [report for request in requests for report in request]
         day = reports[0].at.date()
         key = await self._keys.for_day(self._pool(), day)
         async with self._work() as unit:
@@ -59,16 +113,26 @@ class PostgresIntake:
                 [report.vendor for report in reports],
                 [report.digest for report in reports],
             )
-            fresh = {row["event_digest"] for row in rows}
-            accepted = 0
-            for report in reports:
-                if report.digest in fresh:
-                    fresh.discard(report.digest)
-                    accepted += 1
-                    unit.publish(_event(report, day, key), id=report.digest.hex())
+            fresh = {(row["vendor"], row["event_digest"]) for row in rows}
+            taken = [self._publish(unit, request, fresh, day, key) for request in requests]
         if unit.outbox_ids and not await self._has_published(unit.outbox_ids, within=self._publish_within):
             raise WillHealError("Kafka has not acknowledged the reports in time")
+        return taken
+
+    def _publish(
+        self, unit: Unit, reports: Sequence[Report], fresh: set[tuple[str, bytes]], day: date, key: bytes
+    ) -> Taken:
+        accepted = 0
+        for report in reports:
+            if (report.vendor, report.digest) in fresh:
+                fresh.discard((report.vendor, report.digest))
+                accepted += 1
+                unit.publish(_event(report, day, key), id=_event_id(report))
         return Taken(accepted, duplicates=len(reports) - accepted)
+
+
+def _event_id(report: Report) -> str:
+    return hashlib.sha256(report.vendor.encode() + b"\n" + report.digest).hexdigest()
 
 
 def _event(report: Report, day: date, key: bytes) -> CandidateReportedV1:

@@ -145,7 +145,7 @@ SELECT vendor, event_digest, $1
 FROM unnest($2::text[], $3::bytea[]) AS report (vendor, event_digest)
 ORDER BY vendor, event_digest
 ON CONFLICT DO NOTHING
-RETURNING event_digest
+RETURNING vendor, event_digest
 
 -- name: add_source
 INSERT INTO sources (format, source, vendor, employer, sealed_secret) VALUES ($1, $2, $3, $4, $5)

@@ -25,7 +25,7 @@ from shared.ids import new_id
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, only
 from shared.messaging.follower import Positions, must_catch_up
-from shared.messaging.unit import Unit
+from shared.messaging.unit import Unit, unit_of_work
 from shared.security.links import LinkSigner
 from shared.service import Service
 
@@ -52,8 +52,10 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
 
     @asynccontextmanager
     async def open_store() -> AsyncIterator[PostgresCourier]:
-        async with service.work() as unit:
+        async with unit_of_work(service.pool, at=service.clock.now(), source=service.name) as unit:
             yield store(unit)
+        if unit.outbox_ids:  # most turns of the sender find nothing, and must not make the relay look
+            service.relay.wake()
 
     async def keep_consents(received: Sequence[Received[Event]], positions: Positions) -> None:
         async with open_store() as kept:

@@ -280,10 +280,10 @@ async def test_a_stub_is_purged_after_fourteen_days_and_a_confirmed_person_is_no
     assert store.buried == [stub]
 
 
-async def test_intake_keys_are_destroyed_after_fifteen_days(store: FakeStore) -> None:
-    store.at = NOON + timedelta(days=15)
+async def test_nothing_sealed_at_the_intake_opens_after_fifteen_days(store: FakeStore) -> None:
+    store.at = NOON + timedelta(days=14)
     await jobs.forget(store.work)
     assert store.keys
-    store.at = NOON + timedelta(days=16)
+    store.at = NOON + timedelta(days=15)
     await jobs.forget(store.work)
     assert not store.keys

@@ -35,6 +35,8 @@ class Copy:
         self.positions: dict[int, int] = {}
 
     async def apply(self, received: Sequence[Received[Event]], positions: Positions) -> None:
+        """Lets others run in between, as a database does."""
+        await asyncio.sleep(0.02)
         self.numbers += numbers_of(received)
         self.positions.update(positions)
 
@@ -146,7 +148,8 @@ async def _a_broker_of_its_own() -> AsyncIterator[tuple[list[str], Identity]]:
     with tempfile.TemporaryDirectory() as folder:
         home, port = Home(Path(folder)), Ports.free().kafka
         home.make()
-        process = await processes.spawn(broker.part(Broker.EMBEDDED, home, port).command, home.log_of("kafka"))
+        part = await broker.part(Broker.EMBEDDED, home, port, lambda _: None)
+        process = await processes.spawn(part.command, home.log_of("kafka"))
         kafka = [f"127.0.0.1:{port}"]
         try:
             await topics.wait_for_kafka(kafka, seconds=20)

@@ -51,6 +51,14 @@ class DiesAfterSending(Producer):
             raise FatalError("killed here")
 
 
+class Slow(Producer):
+    """Kafka takes its time, so that another relay could overtake."""
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        await asyncio.sleep(0.03)
+        await super().send(records)
+
+
 async def test_what_is_committed_arrives_with_headers_key_and_value(pool: Pool, log: Log, producer: Producer) -> None:
     odd = Outgoing(
         log.topic.name, b"\x00\xffkey", b"\x00\xffvalue", (("zero", b"\x00\xff"), ("none", None), ("ä", b""))
@@ -78,15 +86,17 @@ async def test_what_is_rolled_back_never_leaves(pool: Pool, log: Log, producer: 
 async def test_two_relays_at_once_keep_the_order_of_each_key_and_send_nothing_twice(
     pool: Pool, log: Log, kafka: list[str], producer: Producer
 ) -> None:
-    other = Producer(kafka, idempotence=False, client_id="other")
-    await other.start()
+    slow = Slow(kafka, idempotence=False, client_id="slow")
+    await slow.start()
+    relays = Relay(pool, producer), Relay(pool, slow)
     try:
-        async with running(Relay(pool, producer).run()), running(Relay(pool, other).run()):
+        async with running(relays[0].run()), running(relays[1].run()):
             for first in range(0, 3000, 75):
                 await _publish(pool, log, log.numbers(75, keys=25, first=first))
+                relays[first // 75 % 2].wake()
             await until(lambda: _is_empty(pool))
     finally:
-        await other.stop()
+        await slow.stop()
     by_key: dict[str, list[int]] = {}
     for event in await _arrived(log):
         by_key.setdefault(event.name, []).append(event.number)

@@ -69,7 +69,7 @@ class Http:
 @pytest.fixture
 async def http(kit: PostgresKit) -> AsyncIterator[Http]:
     tenants = Tenants()
-    edge = Edge(tenants, kit.pools, kit.feed, SOC, FeedCursors(bytes(range(64))), timedelta(seconds=1))
+    edge = Edge(tenants, kit.pools, kit.feed, SOC, FeedCursors(bytes(range(64))), timedelta(seconds=1), lambda: False)
 
     async def nothing() -> dict[str, Check]:
         return {}

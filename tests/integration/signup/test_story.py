@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,10 +13,12 @@ import httpx
 import pytest
 
 from services.signup import jobs
+from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.titles import occupation_of
 from services.signup.handlers import on_candidate_reported, on_consent_changed
+from services.signup.model import Report, Told
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import open_identity, open_key_pair
 from services.signup.vault.secrets import VaultSecrets
@@ -171,3 +174,20 @@ async def test_two_processes_invite_nobody_twice(http: httpx.AsyncClient, edge: 
         pass
     notices = [notice["notice"] for notice in await published(edge, "notices") if notice]
     assert len(notices) == len(set(notices)) == 40
+
+
+async def test_one_requests_fault_is_not_anothers(http: httpx.AsyncClient, edge: Edge) -> None:
+    taken = Told()
+
+    def report(digest: bytes, record: str) -> Report:
+        return Report(digest, "acme", record, "emp_one", "hired", edge.clock.now(), taken)
+
+    intake = PostgresIntake(
+        lambda: edge.pool, edge.work, edge.has_published, edge.keys, publish_within=timedelta(seconds=1)
+    )
+    bad = replace(report(b"bad", "1"), vendor="\x00")  # PostgreSQL keeps no U+0000; no route lets one through
+    requests = [[report(bytes([number]), str(number))] for number in range(20)]
+    requests[10] = [bad]
+    answers = await asyncio.gather(*map(intake.take, requests), return_exceptions=True)
+    assert [place for place, answer in enumerate(answers) if isinstance(answer, Exception)] == [10]
+    assert len(await edge.outbox()) == 19

@@ -37,7 +37,7 @@ def test_what_is_away_or_busy_heals(error: Exception) -> None:
         asyncpg.UniqueViolationError(),
         asyncpg.CharacterNotInRepertoireError(),
         asyncpg.UndefinedTableError(),
-        asyncpg.exceptions._base.DataError("invalid input for query argument"),
+        asyncpg.DataError("invalid input for query argument"),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -51,20 +51,45 @@ async def test_a_body_of_one_mebibyte_is_read_and_one_byte_more_is_refused(clien
     assert response.headers["connection"] == "close"
 
 
-async def test_a_streamed_body_is_refused_as_soon_as_it_is_too_large(client: httpx.AsyncClient) -> None:
+async def test_a_streamed_body_is_refused_when_it_is_too_large(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/raw", content=chunks(17))
     assert response.status_code == 413
     assert (await client.post("/v1/raw", content=chunks(16))).status_code == 400  # read whole; it is just no JSON
 
 
-async def test_a_body_that_says_it_is_too_large_is_refused_unread() -> None:
+async def test_a_body_that_says_it_is_far_too_large_is_refused_unread() -> None:
     async def receive() -> Message:
         raise AssertionError("read")
 
-    sent = await answers(Limits(echo), scope(headers=[(b"content-length", b"1048577")]), receive)
+    sent = await answers(Limits(echo), scope(headers=[(b"content-length", b"8388609")]), receive)
     assert sent[0]["status"] == 413
     sent = await answers(Limits(echo), scope(headers=[(b"content-length", b"9" * 5000)]), receive)
     assert sent[0]["status"] == 413
+
+
+async def test_a_body_that_is_a_little_too_large_is_read_and_thrown_away_so_that_the_answer_is_heard() -> None:
+    sizes = iter([BODY_LIMIT, 1, 1])
+
+    async def receive() -> Message:
+        size = next(sizes, None)
+        return {"type": "http.request", "body": b"x" * (size or 0), "more_body": size is not None}
+
+    sent = await answers(Limits(echo), scope(headers=[(b"content-length", b"1048578")]), receive)
+    assert sent[0]["status"] == 413
+    assert next(sizes, None) is None
+
+
+async def test_a_body_without_end_is_refused_before_its_end() -> None:
+    given = 0
+
+    async def receive() -> Message:
+        nonlocal given
+        given += BODY_LIMIT
+        return {"type": "http.request", "body": b"x" * BODY_LIMIT, "more_body": True}
+
+    sent = await answers(Limits(echo), scope(), receive)
+    assert sent[0]["status"] == 413
+    assert given == 9 * BODY_LIMIT
 
 
 @pytest.mark.parametrize("length", [b"-1", b"ten", b"1e3", "²".encode("latin-1")])

@@ -1,0 +1,1 @@
+"""How each kind of broker is started on this machine."""

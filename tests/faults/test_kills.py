@@ -1,0 +1,61 @@
+"""SIGKILL in the middle of the demo's traffic: nothing lost, nothing twice, no cap exceeded."""
+
+import asyncio
+
+import pytest
+
+from deploy.demo import writing
+from tests.faults.conftest import QUIET, Begin, Traffic
+
+
+@pytest.mark.timeout(170)
+async def test_gateway_and_courier_killed_in_mid_traffic_lose_nothing_and_send_nothing_twice(begin: Begin) -> None:
+    traffic = await begin(50)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(writing.employers_write(traffic.world, QUIET))
+        group.create_task(_kill_twice_each(traffic))
+    await writing.gateway_decides(traffic.world, QUIET)
+    await traffic.until_all_ready()
+    history = await traffic.promises_are_kept()
+    assert len(history.mails) > 20, "the traffic was real"
+    assert {decision.outcome for decision in history.decisions} >= {"admitted", "delayed", "dropped"}
+
+
+@pytest.mark.timeout(170)
+async def test_gateway_and_courier_killed_while_slots_come_due_lose_nothing_and_send_nothing_twice(
+    begin: Begin,
+) -> None:
+    traffic = await begin(30)
+    await writing.employers_write(traffic.world, QUIET)
+    await writing.gateway_decides(traffic.world, QUIET)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(writing.time_passes(traffic.world, QUIET, moves=2, days=3))
+        group.create_task(traffic.kill("outreach_gateway"))
+        group.create_task(traffic.kill("courier"))
+    await traffic.until_all_ready()
+    await traffic.promises_are_kept()
+
+
+@pytest.mark.timeout(170)
+async def test_redis_killed_and_back_empty_holds_rebuilds_and_exceeds_no_cap(begin: Begin) -> None:
+    traffic = await begin(40)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(writing.employers_write(traffic.world, QUIET))
+        group.create_task(_empty_redis_twice(traffic))
+    await writing.gateway_decides(traffic.world, QUIET)
+    await writing.time_passes(traffic.world, QUIET, moves=1, days=3)
+    await traffic.until_all_ready()
+    history = await traffic.promises_are_kept()
+    assert any(decision.outcome == "delayed" for decision in history.decisions), "the windows were in use"
+
+
+async def _kill_twice_each(traffic: Traffic) -> None:
+    for share in (0.2, 0.6):
+        await traffic.until_sent(share)
+        await asyncio.gather(traffic.kill("outreach_gateway"), traffic.kill("courier"))
+
+
+async def _empty_redis_twice(traffic: Traffic) -> None:
+    for share in (0.3, 0.7):
+        await traffic.until_sent(share)
+        await traffic.kill("redis")
