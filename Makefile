@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Of dev, demo and test: embedded, or apache (a real Apache Kafka; needs Java 17 and, once, Maven)
 BROKER ?= $(or $(FAIRPOOL_BROKER),embedded)
-export FAIRPOOL_BROKER = $(BROKER)
+export FAIRPOOL_BROKER := $(BROKER)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dev demo test test-apache check format lock schemas

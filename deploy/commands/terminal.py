@@ -65,6 +65,14 @@ def warn(text: str) -> None:
     err.print(text, style="bold yellow")
 
 
+def _what_is_missing(state: StackState) -> str:
+    if not state.parts:
+        return "starting: preparing the servers"
+    if waiting := ", ".join(state.waiting_for()):
+        return f"starting: waiting for {waiting}"
+    return "starting: databases, topics, demo tenants and sources"
+
+
 class Progress:
     """Says what a start is waiting for, once it takes longer than two seconds."""
 
@@ -77,10 +85,7 @@ class Progress:
         """Call often; a terminal sees one changing line, a log one line per change."""
         if state.phase is not Phase.STARTING or time.monotonic() - self._began < _QUIET_SECONDS:
             return
-        waiting = ", ".join(state.waiting_for())
-        text = (
-            f"starting: waiting for {waiting}" if waiting else "starting: databases, topics, demo tenants and sources"
-        )
+        text = _what_is_missing(state)
         if text == self._said:
             return
         self._said = text

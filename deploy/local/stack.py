@@ -33,6 +33,7 @@ from deploy.local.ports import Ports
 from deploy.local.processes import Command
 from deploy.local.secrets import LocalSecrets
 from deploy.local.supervisor import Report, Supervisor
+from shared.contracts.topics import TENANTS
 from shared.messaging import topics
 from shared.messaging.errors import FatalError
 
@@ -167,9 +168,10 @@ async def _fill(where: Endpoints, kept: LocalSecrets) -> None:
         )
     try:
         await topics.wait_for_kafka(where.brokers, seconds=_KAFKA_SECONDS)
-        await topics.create_missing(where.brokers)
-        there = {tenant.tenant for tenant in await tenants.read(where.brokers)}
-        missing = [tenant for tenant in demo_tenants.TENANTS if tenant.id not in there]  # the others may have changed
+        made = await topics.create_missing(where.brokers)
+        kept_tenants = () if TENANTS.name in made else await tenants.read(where.brokers)
+        there = {tenant.tenant for tenant in kept_tenants}  # these may have been changed since
+        missing = [tenant for tenant in demo_tenants.TENANTS if tenant.id not in there]
         await tenants.publish(where.brokers, missing, kept.tenant_keys)
     except (KafkaError, FatalError, topics.TopicsDifferError) as error:
         raise PartDidNotStartError(

@@ -24,7 +24,7 @@ from shared.contracts.signup import CandidateReportedV1
 from shared.contracts.topics import ATS_EVENTS, CONSENT_STATE
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, only
-from shared.messaging.unit import Unit
+from shared.messaging.unit import Unit, unit_of_work
 from shared.service import Service
 
 _AT_ONCE = timedelta(milliseconds=200)
@@ -63,8 +63,11 @@ def _add_consumers(service: Service, secrets: VaultSecrets, keys: IntakeKeys) ->
 def _add_jobs(service: Service, secrets: VaultSecrets, keys: IntakeKeys) -> None:
     @asynccontextmanager
     async def work() -> AsyncIterator[PostgresStore]:
-        async with service.work() as unit:
+        # Not `service.work()`: that wakes the relay at every turn, also when there was nothing to do.
+        async with unit_of_work(service.pool, at=service.clock.now(), source=service.name) as unit:
             yield PostgresStore(unit, keys)
+        if unit.outbox_ids:
+            service.relay.wake()
 
     async def invite_all() -> None:
         while await jobs.invite(work, secrets):

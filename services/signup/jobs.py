@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
@@ -27,6 +28,7 @@ INTAKE_KEPT = timedelta(days=14)
 """Before the day that is destroyed: 7 days on the topic and 7 among the dead letters. Nothing sealed opens after 15 days."""
 PAGE_REQUESTS_KEPT = timedelta(days=1)
 _AT_ONCE = 500
+_HASHING = ThreadPoolExecutor(max_workers=2, thread_name_prefix="slow-hash")  # more would starve the event loop
 _log = structlog.get_logger(__name__)
 
 
@@ -54,7 +56,7 @@ async def invite(work: Work, secrets: VaultSecrets) -> int:
 
 async def _hashed(row: SealedIdentity, secrets: VaultSecrets) -> bytes:
     mail = open_identity(row, secrets.vault_key).mail
-    return await asyncio.to_thread(slow_hash, mail, secrets.blind_index_key)
+    return await asyncio.get_running_loop().run_in_executor(_HASHING, slow_hash, mail, secrets.blind_index_key)
 
 
 async def look_again(work: Work) -> None:

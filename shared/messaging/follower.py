@@ -36,6 +36,9 @@ class Follower:
         self._kafka = list(kafka)
         self._client_id = client_id
         self._started: AIOKafkaConsumer | None = None
+        # A broker answers one connection's requests in their order: asked on the reader's own, the end of the log would
+        # come only after its waiting fetch, up to `fetch_max_wait_ms` later.
+        self._scout: AIOKafkaConsumer | None = None
 
     async def start(self, stored: Positions | None = None) -> None:
         """Connects and goes to the stored positions, or to the beginning where there is none."""
@@ -47,6 +50,8 @@ class Follower:
             fetch_max_wait_ms=100,
         )
         await self._consumer.start()
+        self._scout = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id=self._client_id)
+        await self._scout.start()
         self._consumer.assign(self._partitions)
         for partition in self._partitions:
             if stored and partition.partition in stored:
@@ -56,8 +61,9 @@ class Follower:
 
     async def stop(self) -> None:
         """Stops within 5 s, also when the brokers are down."""
-        if self._started is not None:
-            await stop_within(_STOP_WITHIN, self._started.stop())
+        for consumer in (self._scout, self._started):
+            if consumer is not None:
+                await stop_within(_STOP_WITHIN, consumer.stop())
 
     async def run(self) -> None:
         """Follows until cancelled; raises what does not heal."""
@@ -71,9 +77,11 @@ class Follower:
 
     async def caught_up(self, *, within: timedelta) -> bool:
         """Whether the copy holds everything that was on the topic when this was called."""
+        if self._scout is None:
+            return False
         try:
             async with asyncio.timeout(within.total_seconds()):
-                ends = await self._consumer.end_offsets(self._partitions)
+                ends = await self._scout.end_offsets(self._partitions)
                 while not all(self._has_reached(partition, ends[partition]) for partition in self._partitions):  # noqa: ASYNC110 - the watermark moves inside aiokafka, which sets no event
                     await asyncio.sleep(0.005)
         except (TimeoutError, KafkaError, OSError):

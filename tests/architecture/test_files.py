@@ -123,3 +123,11 @@ def test_every_service_has_migrations_and_says_what_it_is(service: str) -> None:
 
 def test_there_is_no_service_beside_these() -> None:
     assert {path.parent.name for path in (PROJECT / "services").glob("*/app.py")} == set(WITH_ROUTES)
+
+
+def test_make_lists_its_commands() -> None:
+    done = subprocess.run(["make", "help"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {"setup", "dev", "demo", "test", "check", "schemas"} <= {
+        line.split()[0] for line in done.stdout.splitlines()
+    }

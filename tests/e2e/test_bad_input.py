@@ -107,7 +107,7 @@ class Requests:
             "event without a key": post(401, event(), who=""),
             "event with a wrong key": post(401, event(), who="Bearer fp_acme-ats_" + "a" * 32),
             "event of an unknown tenant": post(401, event(), who="Bearer fp_nobody_" + "a" * 32),
-            "event with a key that is none": post(401, event(), who="Bearer \t"),
+            "event with a key that is none": post(401, event(), who="Bearer nonsense"),
             "event with another scheme": post(401, event(), who="Basic YTpi"),
             "event with an employer's key": post(403, event(), who="employer"),
             "event for another vendor": post(403, event(source="lumen-ats")),

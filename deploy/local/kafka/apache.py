@@ -83,6 +83,9 @@ def _settings(port: int, controller_port: int) -> str:
         "log.dirs": _LOG,
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": "0",
+        # After a SIGKILL the broker may not register again before its old session has timed out (default: 9 s).
+        "broker.heartbeat.interval.ms": "500",
+        "broker.session.timeout.ms": "4000",
         # One node holds the only replica of everything.
         "offsets.topic.replication.factor": "1",
         "transaction.state.log.replication.factor": "1",

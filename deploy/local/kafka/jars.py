@@ -52,7 +52,7 @@ async def fetched(log: Path, report: Report) -> Path:
 
 async def _fetch(program: Path, into: Path, log: Path) -> None:
     arguments = (
-        str(program), "--batch-mode", "--quiet", "--file", str(POM), "dependency:copy-dependencies",
+        str(program), "--batch-mode", "--quiet", "-Dstyle.color=never", "--file", str(POM), "dependency:copy-dependencies",
         f"-DoutputDirectory={into}",
     )  # fmt: skip
     try:

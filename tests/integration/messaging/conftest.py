@@ -11,6 +11,7 @@ from shared.messaging import envelope, topics
 from shared.messaging.producer import Producer
 from tests.conftest import unique
 from tests.integration.messaging.kit import Log, numbered_on
+from tests.stack import Servers
 
 
 @pytest.fixture
@@ -35,9 +36,9 @@ async def _log(kafka: list[str], monkeypatch: pytest.MonkeyPatch, *, partitions:
 
 
 @pytest.fixture
-async def producer(kafka: list[str]) -> AsyncIterator[Producer]:
+async def producer(servers: Servers) -> AsyncIterator[Producer]:
     """The process's own producer, started."""
-    made = Producer(kafka, idempotence=False, client_id="test")
+    made = Producer([servers.kafka], idempotence=servers.idempotence, client_id="test")
     await made.start()
     yield made
     await made.stop()

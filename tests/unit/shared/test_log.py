@@ -186,4 +186,4 @@ def test_a_long_recursion_is_cut_to_its_innermost_frames() -> None:
         deeper()
     except RecursionError as error:
         (link,) = log.describe(error)
-    assert len(link["at"]) == 12  # type: ignore[arg-type]
+    assert len(link["at"]) == 12  # type: ignore[arg-type]  # a link is a plain dictionary

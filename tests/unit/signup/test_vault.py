@@ -30,7 +30,7 @@ def test_nothing_of_the_person_is_in_the_row() -> None:
 
 @pytest.mark.parametrize("change", [{"candidate": "c2"}, {"version": 2}])
 def test_a_row_that_was_moved_does_not_open(change: dict[str, object]) -> None:
-    row = replace(seal_identity("c1", ANA, KeyPair.generate(), KEY), **change)  # type: ignore[arg-type]
+    row = replace(seal_identity("c1", ANA, KeyPair.generate(), KEY), **change)  # type: ignore[arg-type]  # the changes are of the right types
     with pytest.raises(CannotOpenError):
         open_identity(row, KEY)
     with pytest.raises(CannotOpenError):
