@@ -148,7 +148,8 @@ class Service:
         """A unit of work for a route; its events are on their way when the block ends."""
         async with unit_of_work(self.pool, at=self.clock.now(), source=self.name) as unit:
             yield unit
-        self.relay.wake()
+        if unit.outbox_ids:
+            self.relay.wake()
 
     def http(self, title: str) -> FastAPI:
         """The HTTP face, with health, metrics, docs and AsyncAPI; its lifespan is the service's."""

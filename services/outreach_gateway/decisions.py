@@ -113,16 +113,15 @@ def windows_of(policy: Policy, consent: Consent) -> tuple[Window, ...]:
 @lru_cache(maxsize=4096)
 def _windows(policy: Policy, per_week: int | None, gap_hours: int | None) -> tuple[Window, ...]:
     gap = max(policy.gap, timedelta(hours=gap_hours or 0))
-    windows = [
-        _window(policy.same_employer, 1, Rule.SAME_EMPLOYER, policy, scope_is_employer=True),
-        _window(gap, 1, Rule.NETWORK_GAP, policy),
-    ]
+    network = [_window(gap, 1, Rule.NETWORK_GAP, policy)]
     for number, length in policy.network:
         cap = number
         if length <= timedelta(days=7) and per_week is not None:
             cap = min(number, per_week)
-        windows.append(_window(length, cap, Rule.NETWORK_WINDOW, policy))
-    return tuple(windows)
+        network.append(_window(length, cap, Rule.NETWORK_WINDOW, policy))
+    # The first that is full is the reason given: the one that holds longest.
+    network.sort(key=lambda window: window.length, reverse=True)
+    return (_window(policy.same_employer, 1, Rule.SAME_EMPLOYER, policy, scope_is_employer=True), *network)
 
 
 def _window(length: timedelta, cap: int, rule: Rule, policy: Policy, *, scope_is_employer: bool = False) -> Window:

@@ -49,7 +49,7 @@ CANDIDATE_EVENTS = Topic(
     "candidate-events",
     "candidate",
     "signup",
-    ("consent", "outreach_gateway"),
+    ("consent",),
     "registered, confirmed, claimed, hired",
     kept=timedelta(days=30),
 )

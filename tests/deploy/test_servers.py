@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from deploy.local import launch, state
+from deploy.local.broker import Broker
 from deploy.local.errors import AlreadyRunningError, BrokerLostError
 from deploy.local.stack import Options
 from tests.stack import Servers
@@ -58,7 +59,12 @@ async def test_postgres_comes_back_with_what_was_committed(servers: Servers) -> 
     await connection.close()
 
 
-def test_the_loss_of_the_broker_ends_the_stack_with_its_reason(servers: Servers) -> None:
+def test_the_loss_of_a_broker_that_keeps_nothing_ends_the_stack_with_its_reason() -> None:
+    with Servers(Broker.EMBEDDED) as servers:
+        _lose_the_broker(servers)
+
+
+def _lose_the_broker(servers: Servers) -> None:
     processes = [servers.part(name).process for name in ("kafka", "postgres", "redis")]
     servers.kill("kafka")
     _until(
