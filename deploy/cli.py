@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.commands import dev, stack, tenants, topics
+from deploy.commands import dev, env, stack, tenants, topics
 from deploy.demo.command import demo
 
 app = typer.Typer(
@@ -13,6 +13,7 @@ app = typer.Typer(
 app.add_typer(dev.app, name="dev")
 app.command()(stack.status)
 app.command()(stack.down)
+app.command()(env.env)
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(topics.app, name="topics")
 app.command()(demo)

@@ -17,6 +17,8 @@ Headers = tuple[tuple[str, bytes | None], ...]
 """As Kafka has them: a header may come without a value, and a name may come twice."""
 
 STRUCTURED = b"application/cloudevents+json"
+LARGEST = 900_000
+"""Bytes of an event: below Kafka's usual limit of 1,048,588 for a batch, with room for headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Outgoing:
 
 
 def encode(event: Event, *, source: str, at: datetime, id: str | None = None) -> Outgoing:
-    """The event in binary mode; without an id it gets a fresh one."""
+    """The event in binary mode; without an id it gets a fresh one. ValueError for one that Kafka would not take."""
     headers = {
         "ce_specversion": "1.0",
         "ce_id": id or event_id(),
@@ -75,10 +77,13 @@ def encode(event: Event, *, source: str, at: datetime, id: str | None = None) ->
         "ce_time": rfc3339(event.told_at(at)),
         "content-type": "application/json",
     }
+    value = event.model_dump_json().encode()
+    if len(value) > LARGEST:
+        raise ValueError(f"an event of {len(value)} bytes is larger than Kafka takes; its edge lets too much in")
     return Outgoing(
         topic=event.TOPIC.name,
         key=event.key.encode(),
-        value=event.model_dump_json().encode(),
+        value=value,
         headers=tuple((name, text.encode()) for name, text in headers.items()),
     )
 

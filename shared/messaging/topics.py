@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from shared.contracts.topics import ALL_TOPICS, Topic
+from shared.contracts.topics import ALL_TOPICS, DEAD_LETTER_SUFFIX, Topic
 from shared.messaging.errors import FatalError
+
+
+_LARGEST_DEAD_LETTER = 2 * 1024 * 1024
+"""Bytes: a dead letter is its record and the headers that say why, so it may be larger than any record."""
 
 
 class TopicsDifferError(FatalError):
@@ -88,4 +92,6 @@ def _new(topic: Topic, replication: int) -> NewTopic:
     settings: dict[str, str] = {"cleanup.policy": topic.clean_up}
     if topic.kept is not None:
         settings["retention.ms"] = str(int(topic.kept.total_seconds() * 1000))
+    if topic.name.endswith(DEAD_LETTER_SUFFIX):
+        settings["max.message.bytes"] = str(_LARGEST_DEAD_LETTER)
     return NewTopic(topic.name, topic.partitions, replication, topic_configs=settings)

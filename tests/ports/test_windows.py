@@ -81,7 +81,7 @@ async def test_the_second_waits_for_the_gap_and_the_third_for_the_week(windows: 
     assert answers == [
         Slot(NOON, NOON, None),
         Slot(NOON + DAY, NOON, Rule.NETWORK_GAP),
-        Slot(NOON + WEEK, NOON, Rule.NETWORK_GAP),
+        Slot(NOON + WEEK, NOON, Rule.NETWORK_WINDOW),
     ]
 
 

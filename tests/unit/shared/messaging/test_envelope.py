@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.contracts.consent import ConsentChangedV1
-from shared.contracts.signup import CandidateConfirmedV1, CandidateRegisteredV1
+from shared.contracts.signup import CandidateConfirmedV1, CandidateRegisteredV1, NoticeRequestedV1
 from shared.contracts.topics import CANDIDATE_EVENTS
-from shared.messaging.envelope import STRUCTURED, Outgoing, Received, Record, Undecodable, decode, encode, only
+from shared.messaging.envelope import LARGEST, STRUCTURED, Outgoing, Received, Record, Undecodable, decode, encode, only
 
 AT = datetime(2026, 11, 22, 10, 0, 0, 250_000, tzinfo=UTC)
 EVENT = CandidateRegisteredV1(candidate="c-1", at=AT)
@@ -176,3 +176,11 @@ def test_events_are_picked_by_kind_in_their_order() -> None:
     good = [item for item in received if isinstance(item, Received)]
     assert [item.event.candidate for item in only(CandidateRegisteredV1, good)] == ["c-1", "c-2"]
     assert only(ConsentChangedV1, good) == []
+
+
+def test_an_event_that_kafka_would_not_take_never_reaches_the_outbox() -> None:
+    event = NoticeRequestedV1(
+        notice="n" * (LARGEST + 1), candidate="c", purpose="confirm", expires_at=datetime(2026, 11, 22, tzinfo=UTC)
+    )
+    with pytest.raises(ValueError, match="larger than Kafka takes"):
+        encode(event, source="test", at=datetime(2026, 11, 22, tzinfo=UTC))

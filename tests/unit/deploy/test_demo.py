@@ -1,0 +1,114 @@
+"""The demo's own parts: its invented people, its clock, its words at the end, and its exit codes."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from deploy.checks.policy import FIRST_POLICY
+from deploy.demo import command
+from deploy.demo.people import invent
+from deploy.demo.summary import Summary
+from deploy.demo.trades import SEEKING
+from deploy.demo.watching import reference_in
+from deploy.demo.world import next_tuesday, reference
+from deploy.local.home import Home
+
+GOOD = Summary(
+    people={"reported by vendors": 3},
+    outreach={"sent by employers": 2, "delivered": 1, "bounced": 0},
+    rules={"delay": {"network_gap": 1}, "drop": {}},
+    mails=1,
+    fullest={"at most 2 first contacts in 7 days": (1, 2)},
+    seconds_to_mail=[0.25],
+    promises={"nothing is lost": []},
+)
+
+
+def test_the_same_run_invents_the_same_people_and_another_run_others_with_other_addresses() -> None:
+    one, again, other = invent(300, run="a"), invent(300, run="a"), invent(300, run="b")
+    assert one == again
+    assert {person.mail for person in one}.isdisjoint(person.mail for person in other)
+    assert len({person.mail for person in one}) == 300
+    assert all(person.mail.endswith("@example.org") for person in one)
+
+
+def test_about_one_in_seven_people_comes_from_two_vendors_and_every_choice_is_made_by_some() -> None:
+    people = invent(300, run="a")
+    assert 0.1 < sum(len(person.vendors) == 2 for person in people) / 300 < 0.22
+    assert all(len(set(person.vendors)) == len(person.vendors) for person in people)
+    choices = Counter(person.choice for person in people)
+    assert choices["match and contact"] > 200
+    assert choices["match only"] > 10
+    assert choices["nothing"] > 5
+
+
+def test_every_personal_field_of_a_person_is_a_canary() -> None:
+    person = invent(1, run="a")[0]
+    texts = {canary.text for canary in person.canaries()}
+    assert {person.mail, person.phone, person.family_name, person.profile.street} <= texts
+
+
+def test_eight_employers_look_for_people() -> None:
+    assert len({seeking.employer for seeking in SEEKING}) == 8
+
+
+@pytest.mark.parametrize("day", range(0, 400, 13))
+def test_the_next_tuesday_is_ahead_and_in_open_hours_in_all_states_summer_and_winter(day: int) -> None:
+    now = datetime(2026, 1, 1, 23, 50, tzinfo=UTC) + timedelta(days=day)
+    tuesday = next_tuesday(now)
+    assert tuesday.weekday() == 1
+    assert timedelta() < tuesday - now <= timedelta(days=7)
+    assert FIRST_POLICY.is_open(tuesday, None)
+    assert FIRST_POLICY.is_open(tuesday + timedelta(hours=6), None)
+
+
+def test_a_reference_is_found_again_in_its_subject() -> None:
+    mark = reference("a", 1)
+    assert reference_in(f"Nurse wanted (ref {mark})") == mark
+    assert reference_in("Your answer is needed: Fairpool") is None
+    assert mark != reference("a", 2)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, summary: Summary, *arguments: str) -> Any:
+    def play(place: Home, people: int, steps: object) -> Summary:
+        return summary
+
+    monkeypatch.setattr(command, "_play", play)
+    monkeypatch.setattr("deploy.local.launch.running", lambda home: object())
+    app = typer.Typer()
+    app.command()(command.demo)
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_it_exits_with_0_when_every_promise_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run(monkeypatch, GOOD)
+    assert result.exit_code == 0
+    assert "Every promise was kept" in result.output
+
+
+def test_it_exits_with_1_and_names_what_broke_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = replace(GOOD, promises={"nothing is lost": ["nothing lost: o_1: it was requested and never decided"]})
+    result = run(monkeypatch, broken)
+    assert result.exit_code == 1
+    assert "o_1" in result.output
+    assert "Every promise was kept" not in result.output
+
+
+def test_as_json_standard_output_is_json_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run(monkeypatch, GOOD, "--json")
+    assert json.loads(result.stdout)["promises"] == {"nothing is lost": []}
+
+
+def test_without_a_stack_it_says_how_to_start_one(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(command.demo)
+    result = CliRunner().invoke(app, ["--home", str(tmp_path)])
+    assert result.exit_code == 8
+    assert "fairpool dev --detach" in result.output
