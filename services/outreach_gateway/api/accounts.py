@@ -1,5 +1,6 @@
 """What became of outreach: one by one, as a feed, and taking one back."""
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -13,6 +14,7 @@ from shared.security import encoding
 from shared.web.problems import Problem, invalid, kind, not_found
 from shared.web.tenants import Tenant
 
+_ID = re.compile(r"o_[A-Za-z0-9_-]{22}")
 _PAGE = 200
 _LARGEST = 2**63
 _BAD_CURSOR = "must be a `next` that this feed gave you, unchanged; leave it out to start from the beginning"
@@ -25,6 +27,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.get("/v1/outreach/{id}", tags=["outreach"], summary="What became of an outreach, and why")
     async def show(id: str, reader: Reader) -> dict[str, Any]:
+        _must_be_an_id(id)
         async with edge.desk() as desk:
             account = await desk.account(id, _owner(reader))
         if account is None:
@@ -61,6 +64,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         summary="Take an outreach back that was not admitted yet",
     )
     async def take_back(id: str, employer: Employer) -> Response:
+        _must_be_an_id(id)
         async with edge.desk() as desk:
             epoch = await desk.hold_epoch()
             row = await desk.lock_one(id, employer.id)
@@ -72,6 +76,11 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
             elif row.state is not State.CANCELLED:
                 raise _too_late(row.state)
         return Response(status_code=204)
+
+
+def _must_be_an_id(text: str) -> None:
+    if not _ID.fullmatch(text):
+        raise not_found("outreach")
 
 
 def _owner(reader: Tenant) -> str | None:

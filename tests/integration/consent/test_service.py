@@ -34,7 +34,7 @@ async def running(servers: Servers) -> AsyncIterator[tuple[Service, FastAPI]]:
     await topics.create_missing([servers.kafka])
     settings = Settings(
         kafka=(servers.kafka,),
-        kafka_idempotence=False,
+        kafka_idempotence=servers.idempotence,
         http_port=0,
         consent_database=await servers.create_database(unique("consent")),
         link_verify_key=public_half(SEED),

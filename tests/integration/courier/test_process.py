@@ -152,7 +152,7 @@ async def world(servers: Servers, database: str, tmp_path: Path) -> AsyncIterato
     async with faulty_relay() as relay:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FAIRPOOL_")} | {
             "FAIRPOOL_KAFKA": servers.kafka,
-            "FAIRPOOL_KAFKA_IDEMPOTENCE": "false",
+            "FAIRPOOL_KAFKA_IDEMPOTENCE": str(servers.idempotence).lower(),
             "FAIRPOOL_SIGNUP_DATABASE": database,
             "FAIRPOOL_VAULT_KEY": encoding.encode(vault_key),
             "FAIRPOOL_LINK_SIGNING_KEY": encoding.encode(seed),

@@ -119,7 +119,7 @@ async def gateway(servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
     clock_file = clock_at(OPEN, tmp_path_factory.mktemp("clock"))
     settings = GatewaySettings(
         kafka=(servers.kafka,),
-        kafka_idempotence=False,
+        kafka_idempotence=servers.idempotence,
         http_port=0,
         clock_file=clock_file,
         outreach_gateway_database=await servers.create_database(unique("gateway")),
@@ -311,6 +311,13 @@ async def test_a_missing_idempotency_key_is_a_clear_400(gateway: Gateway) -> Non
     answer = await gateway.http.post("/v1/outreach", json=body, headers=gateway.auth("emp_a"))
     assert answer.status_code == 400
     assert "Idempotency-Key" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("id", ["o_unknown", "%00", "o_%F0%9F%92%A9", "o_" + "x" * 22, "..%2F..", "o_" + "x" * 5000])
+async def test_an_id_that_is_none_is_not_found(gateway: Gateway, id: str) -> None:
+    for method in ("GET", "DELETE"):
+        answer = await gateway.http.request(method, f"/v1/outreach/{id}", headers=gateway.auth("emp_a"))
+        assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("after", ["x", "AAAA", "////", "1.1", "9" * 90])
