@@ -45,5 +45,5 @@ schemas: setup    ## write the JSON schemas of all events again (review the diff
 	@$(BIN)/python -m shared.contracts.schema_files
 
 lock: setup    ## write both lock files again from pyproject.toml (needs uv); requirements-run.lock is the image's
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --extra local --extra dev pyproject.toml -o requirements.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --constraint requirements.lock --extra image pyproject.toml -o requirements-run.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --extra local --extra dev --extra traces pyproject.toml -o requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --constraint requirements.lock --extra image --extra traces pyproject.toml -o requirements-run.lock

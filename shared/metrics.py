@@ -16,6 +16,21 @@ RECORDS = Counter(
     "Records taken from a topic, by what became of them.",
     ["subscription", "outcome"],
 )
+LAG_RECORDS = Gauge(
+    "fairpool_lag_records",
+    "Records on a topic that this process has yet to handle, by reader (a subscription, or the follower of a copy).",
+    ["reader", "topic"],
+)
+HOLDS = Counter(
+    "fairpool_holds_total",
+    "Attempts that were put off because something outside was away or behind, by part and by what it waits for.",
+    ["part", "waits_for"],
+)
+HOLDING = Gauge(
+    "fairpool_holding",
+    "1 while a part holds its work because of what it waits for, else 0.",
+    ["part", "waits_for"],
+)
 OUTBOX_ROWS = Gauge("fairpool_outbox_rows", "Rows of the outbox that Kafka does not have yet.")
 OUTBOX_AGE_SECONDS = Gauge("fairpool_outbox_age_seconds", "Age of the oldest row of the outbox.")
 DEAD_LETTERS = Counter(

@@ -38,6 +38,7 @@ async def play(dev: DevFile, home: Home, *, people: int, steps: Steps) -> Summar
         await _write(world, steps)
         with steps.step("Every record, mail and log line is read and recounted") as step:
             records, logs = await collect.read_topics(dev.kafka), collect.logs(home.logs)
+            await mails.look()  # after the topics: no outcome is read before its mail
             history = history_of(world, records)
             promises = {
                 **check(history),

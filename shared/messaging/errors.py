@@ -1,11 +1,16 @@
 """What can heal, what cannot, and what ends the process."""
 
+from typing import ClassVar
+
 import asyncpg
 from aiokafka.errors import KafkaError
 
 
 class WillHealError(Exception):
     """Something outside is away or busy: hold the batch and try again."""
+
+    WAITS_FOR: ClassVar[str] = "other"
+    """What of the outside it is, in one word for metrics."""
 
 
 class FatalError(Exception):
@@ -24,6 +29,15 @@ _HEALING: tuple[type[BaseException], ...] = (
     asyncpg.LockNotAvailableError,
     asyncpg.InterfaceError,
 )
+
+
+def waits_for(error: BaseException) -> str:
+    """What must come back before trying again can succeed, in one word: postgres, kafka, windows, copy, network, other."""
+    if isinstance(error, WillHealError):
+        return error.WAITS_FOR
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+        return "postgres"
+    return "kafka" if isinstance(error, KafkaError) else "network"
 
 
 def heals(error: BaseException) -> bool:

@@ -12,6 +12,9 @@ from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.envelope import Received, Record, Undecodable, decode
 from shared.messaging.errors import WillHealError, heals
+from shared.messaging.holding import Holding
+from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of
+from shared.messaging.progress import Progress, Standing
 from shared.messaging.stopping import stop_within
 
 _STOP_WITHIN = timedelta(seconds=5)
@@ -39,6 +42,27 @@ class Follower:
         # A broker answers one connection's requests in their order: asked on the reader's own, the end of the log would
         # come only after its waiting fetch, up to `fetch_max_wait_ms` later.
         self._scout: AIOKafkaConsumer | None = None
+        self._ends: Ends = {}
+        self._holding = Holding(self.name)
+        self.progress = Progress()
+
+    @property
+    def name(self) -> str:
+        """Its name in logs and metrics."""
+        return f"copy of {self._topic.name}"
+
+    def dead(self) -> str | None:
+        """The name of a background task of its Kafka clients that has ended, or None."""
+        clients = [consumer for consumer in (self._started, self._scout) if consumer is not None]
+        return next((dead for client in clients if (dead := dead_task_of_consumer(client)) is not None), None)
+
+    async def look_ahead(self) -> None:
+        """Asks Kafka for the ends of the partitions."""
+        await note_ends(self._consumer, self._ends)
+
+    def standing(self) -> Standing | None:
+        """How far the copy has come."""
+        return standing_of(self._consumer, self._ends, self._applied)
 
     async def start(self, stored: Positions | None = None) -> None:
         """Connects and goes to the stored positions, or to the beginning where there is none."""
@@ -72,7 +96,9 @@ class Follower:
             records = [record for batch in fetched.values() for record in batch]
             positions = {partition: await self._consumer.position(partition) for partition in self._partitions}
             if records:
+                self.progress.take(len(records))
                 await self._until_applied(records, {key.partition: offset for key, offset in positions.items()})
+                self.progress.done()
             self._applied.update(positions)
 
     async def caught_up(self, *, within: timedelta) -> bool:
@@ -113,16 +139,26 @@ class Follower:
         pause = 0.05
         while True:
             try:
-                return await self._apply(events, positions)
+                await self._apply(events, positions)
             except Exception as error:
                 if not heals(error):
                     raise
+                self.progress.step()
+                self._holding.put_off(error)
                 _log.warning("copy_waits", topic=self._topic.name, error=type(error).__name__)
+            else:
+                return self._holding.over()
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 
 
+class CopyBehindError(WillHealError):
+    """A copy does not hold yet what its topic holds."""
+
+    WAITS_FOR = "copy"
+
+
 async def must_catch_up(follower: Follower, *, within: timedelta) -> None:
-    """Returns once the copy is current; WillHealError when it is not in time."""
+    """Returns once the copy is current; CopyBehindError when it is not in time."""
     if not await follower.caught_up(within=within):
-        raise WillHealError("the copy has not reached the end of its topic")
+        raise CopyBehindError("the copy has not reached the end of its topic")

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import FatalError
+from shared.messaging.internals import dead_task_of_producer
 from shared.messaging.stopping import stop_within
 
 _DELIVER_WITHIN = timedelta(seconds=45)
@@ -38,6 +39,10 @@ class Producer:
         )
         self._started = producer
         await producer.start()
+
+    def dead(self) -> str | None:
+        """The name of a background task of the client that has ended, or None."""
+        return None if self._started is None else dead_task_of_producer(self._started)
 
     async def stop(self) -> None:
         """Stops within 5 s, also when the brokers are down."""

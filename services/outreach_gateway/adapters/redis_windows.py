@@ -27,9 +27,13 @@ _NO_SLOT = -1
 class WindowsLostError(WillHealError):
     """The Redis that answers does not have this epoch's windows; they are being built anew."""
 
+    WAITS_FOR = "windows"
+
 
 class WindowsAwayError(WillHealError):
     """Redis does not answer."""
+
+    WAITS_FOR = "windows"
 
 
 class RedisWindows:

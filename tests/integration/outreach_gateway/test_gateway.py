@@ -317,7 +317,7 @@ async def test_a_missing_idempotency_key_is_a_clear_400(gateway: Gateway) -> Non
 async def test_an_id_that_is_none_is_not_found(gateway: Gateway, id: str) -> None:
     for method in ("GET", "DELETE"):
         answer = await gateway.http.request(method, f"/v1/outreach/{id}", headers=gateway.auth("emp_a"))
-        assert answer.status_code == 404
+        assert answer.status_code == (400 if id == "%00" else 404)
 
 
 @pytest.mark.parametrize("after", ["x", "AAAA", "////", "1.1", "9" * 90])

@@ -1,0 +1,94 @@
+"""The watchdog: sees what dies or stands still without saying so, and ends the process, so that it is started again."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from shared.messaging.errors import FatalError
+from shared.messaging.progress import Reader, Standing
+from shared.metrics import LAG_RECORDS
+
+HANDLED_WITHIN = timedelta(minutes=5)
+"""A batch in hand may take as long as Kafka lets a member be silent (max.poll.interval.ms): slow is not stuck."""
+JOINED_WITHIN = timedelta(minutes=2)
+"""A group waits for its slowest member up to a minute (`rebalance_timeout_ms`), and a second round may follow."""
+_ENDS_EVERY = timedelta(seconds=10)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One reader, and how long it has stood still."""
+
+    reader: Reader
+    mark: object = None
+    still_for: float = 0.0
+
+
+@dataclass(slots=True)
+class Watchdog:
+    """Looks at all readers and clients every two seconds; `run` raises FatalError, which names what is wrong.
+
+    A reader is stuck when Kafka has records for it and it has not moved for `stuck_after`. A try at what can heal is a
+    move: how long that may go on is `retry_for`'s business. Only time in which the event loop turned counts.
+    """
+
+    stuck_after: timedelta
+    readers: Sequence[Reader]
+    clients: Sequence[Callable[[], str | None]] = ()
+    """Each gives the name of a client's dead task, or None."""
+    every: timedelta = timedelta(seconds=2)
+    _watches: list[_Watch] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._watches = [_Watch(reader) for reader in self.readers]
+
+    async def run(self) -> None:
+        """Watches until cancelled; FatalError when something has died or is stuck."""
+        looked_at, asked_at = time.monotonic(), 0.0
+        while True:
+            await asyncio.sleep(self.every.total_seconds())
+            self._find_the_dead()
+            now = time.monotonic()
+            # A process that was stopped or starved has not stood still by its own doing.
+            passed = min(now - looked_at, 2 * self.every.total_seconds())
+            looked_at = now
+            if now - asked_at > _ENDS_EVERY.total_seconds():
+                asked_at = now
+                await asyncio.gather(*(watch.reader.look_ahead() for watch in self._watches))
+            for watch in self._watches:
+                self._look(watch, passed)
+
+    def _find_the_dead(self) -> None:
+        for client in self.clients:
+            if (dead := client()) is not None:
+                raise FatalError(f"a Kafka client's {dead} task has died")
+        for watch in self._watches:
+            if (dead := watch.reader.dead()) is not None:
+                raise FatalError(f"{watch.reader.name}: the {dead} task of its Kafka client has died")
+
+    def _look(self, watch: _Watch, passed: float) -> None:
+        reader, standing = watch.reader, watch.reader.standing()
+        if standing is not None:
+            for topic, lag in standing.lags.items():
+                LAG_RECORDS.labels(reader.name, topic).set(lag)
+        mark = (reader.progress.steps, standing.positions if standing is not None else None)
+        waits = reader.progress.in_hand or standing is None or any(standing.lags.values())
+        watch.still_for = watch.still_for + passed if waits and mark == watch.mark else 0.0
+        watch.mark = mark
+        if watch.still_for > self._patience(reader, standing).total_seconds():
+            raise FatalError(f"{reader.name} is stuck: {_what(reader, standing)}, for {watch.still_for:.0f} s")
+
+    def _patience(self, reader: Reader, standing: Standing | None) -> timedelta:
+        if reader.progress.in_hand:
+            return max(self.stuck_after, HANDLED_WITHIN)
+        return self.stuck_after if standing is not None else max(self.stuck_after, JOINED_WITHIN)
+
+
+def _what(reader: Reader, standing: Standing | None) -> str:
+    if reader.progress.in_hand:
+        return f"a batch of {reader.progress.in_hand} records is in hand and does not end"
+    if standing is None:
+        return "it has no partitions or no position"
+    return f"{sum(standing.lags.values())} records wait and none is taken"
