@@ -6,7 +6,7 @@ BROKER ?= $(or $(FAIRPOOL_BROKER),embedded)
 export FAIRPOOL_BROKER := $(BROKER)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test test-apache check format lock schemas
+.PHONY: help setup env dev demo test test-apache check format lock schemas
 
 help:    ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 12
@@ -21,6 +21,9 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	  && $(BIN)/python -m pip install --no-deps --no-build-isolation -e . >>$(VENV)/install.log 2>&1 \
 	  || { tail -n 25 $(VENV)/install.log >&2; echo "the install failed; whole log: $(VENV)/install.log" >&2; exit 1; }
 	@touch $@
+
+env: setup    ## write .env: every secret of a deployment in containers, once
+	@$(BIN)/fairpool secrets new
 
 dev: setup    ## start the whole stack on this machine (Ctrl-C stops it)
 	@$(BIN)/fairpool dev

@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from faststream.kafka import KafkaBroker
 
-from shared import log
+from shared import lifetime, log, tracing
 from shared.clock import Clock
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
@@ -25,9 +25,11 @@ from shared.messaging.consumer import Consumer, Subscription
 from shared.messaging.envelope import Received, only
 from shared.messaging.errors import FatalError, heals
 from shared.messaging.follower import Apply, Follower, Positions
+from shared.messaging.holding import Holding
 from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
 from shared.messaging.unit import Unit, unit_of_work
+from shared.messaging.watchdog import Watchdog
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, close_pool, open_pool
 from shared.settings import ServiceSettings
@@ -38,6 +40,8 @@ Check = Callable[[], Awaitable[None]]
 """Raises when the thing it checks does not work."""
 
 _KAFKA_WITHIN = 60.0
+_STOPS = 3
+"""A failed process may take so many times `stop_within` to leave in order: open requests, consumers, all else."""
 _log = structlog.get_logger(__name__)
 
 
@@ -46,7 +50,7 @@ class Service:
     """What `app.py` puts a service together with.
 
     Order of the start: database, migrations, topics, producer, followers (until their copies are current), consumers,
-    relay, jobs. The stop goes the other way and finishes the batch in flight. Whatever dies on the way takes the
+    relay, jobs, watchdog. The stop goes the other way and finishes the batch in flight. Whatever dies on the way takes the
     process with it, with a non-zero code.
     """
 
@@ -62,6 +66,7 @@ class Service:
     _producer: Producer = field(init=False)
     _broker: KafkaBroker = field(init=False)
     _subscriptions: list[Subscription] = field(default_factory=list)
+    _consumers: list[Consumer] = field(default_factory=list)
     _followers: list[tuple[Follower, Callable[[], Awaitable[Positions]] | None]] = field(default_factory=list)
     _jobs: list[tuple[str, Callable[[], Awaitable[None]]]] = field(default_factory=list)
     _opening: list[Callable[[], contextlib.AbstractAsyncContextManager[object]]] = field(default_factory=list)
@@ -123,13 +128,17 @@ class Service:
     def every(self, period: timedelta, name: str, run: Callable[[], Awaitable[object]]) -> None:
         """Something to do again and again; what can heal is tried at the next turn."""
 
+        holding = Holding(name)
+
         async def turns() -> None:
             while True:
                 try:
                     await run()
+                    holding.over()
                 except Exception as error:
                     if not heals(error):
                         raise
+                    holding.put_off(error)
                     _log.warning("job_waits", job=name, error=type(error).__name__)
                 await asyncio.sleep(period.total_seconds())
 
@@ -173,6 +182,7 @@ class Service:
 
         def stop() -> None:
             server.should_exit = True
+            lifetime.exit_at_last(_STOPS * self.settings.stop_within)
 
         self._stop = stop
         self._is_stopping = lambda: server.should_exit
@@ -188,7 +198,7 @@ class Service:
             self.failed = error
             said = str(error) if isinstance(error, FatalError) else type(error).__name__
             _log.critical("failed", error=said, exc_info=error)
-        self._stop()
+            self._stop()
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -203,6 +213,8 @@ class Service:
             _log.info("stopping")
 
     async def _start(self, stack: AsyncExitStack) -> None:
+        if self.settings.traces != "none":
+            stack.push_async_callback(asyncio.to_thread, tracing.start(self.name, self.settings.traces))
         await topics.wait_for_kafka(self.settings.kafka, seconds=_KAFKA_WITHIN)
         await topics.check(self.settings.kafka, ALL_TOPICS)
         self._pool = await open_pool(self.database, name=f"fairpool-{self.name}")
@@ -218,10 +230,16 @@ class Service:
         await self._start_consumers(stack)
         for name, job in self._jobs:
             await stack.enter_async_context(self._running(name, job))
+        await stack.enter_async_context(self._running("watchdog", self._watchdog().run))
+
+    def _watchdog(self) -> Watchdog:
+        followers = [follower for follower, _ in self._followers]
+        return Watchdog(self.settings.stuck_after, (*self._consumers, *followers), (self._producer.dead,))
 
     async def _start_consumers(self, stack: AsyncExitStack) -> None:
-        for subscription in self._subscriptions:
-            self._consumer(subscription).attach(self._broker)
+        self._consumers = [self._consumer(subscription) for subscription in self._subscriptions]
+        for consumer in self._consumers:
+            consumer.attach(self._broker)
         await self._broker.connect()
         stack.push_async_callback(self._broker.stop)
         # Broker.start() joins one group after the other, and each join takes seconds.
@@ -248,21 +266,8 @@ class Service:
             if not await follower.caught_up(within=timedelta(seconds=_KAFKA_WITHIN)):
                 raise FatalError("a copy did not reach the end of its topic within a minute of the start")
 
-    @asynccontextmanager
-    async def _running(self, name: str, run: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-        async def guarded() -> None:
-            try:
-                await run()
-            except Exception as error:  # noqa: BLE001 - whatever a task dies of ends the process
-                self._fail(error)
-
-        task = asyncio.create_task(guarded(), name=name)
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    def _running(self, name: str, run: Callable[[], Awaitable[None]]) -> contextlib.AbstractAsyncContextManager[None]:
+        return lifetime.running(name, run, self._fail)
 
     async def _apply_tenants(self, received: Sequence[Received[Event]], _: Positions) -> None:
         for item in only(TenantChangedV1, received):
@@ -277,10 +282,9 @@ class Service:
     async def _consumers_run(self) -> None:
         if self.failed is not None:
             raise RuntimeError("stopping")
-        for subscriber in self._broker.subscribers:
-            consumer = getattr(subscriber, "consumer", None)
-            if consumer is None:
-                raise RuntimeError("a consumer is not running")
+        for consumer in self._consumers:
+            if (dead := consumer.dead()) is not None:
+                raise RuntimeError(f"a {dead} task has died")
 
 
 def configure_logging(service: str, settings: ServiceSettings) -> None:

@@ -56,6 +56,14 @@ def _url(*schemes: str) -> AfterValidator:
     return AfterValidator(checked)
 
 
+def _none_or_url(value: str) -> str:
+    if value == "none":
+        return value
+    if not re.fullmatch(r"https?://\S+", value):
+        raise ValueError("expected none, or the URL of an OTLP collector that starts with http:// or https://")
+    return value.rstrip("/")
+
+
 Secret32 = Annotated[bytes, _secret(32), Field(repr=False)]
 """32 bytes, in the environment as base64url without padding; never shown by the settings' repr."""
 Secret64 = Annotated[bytes, _secret(64), Field(repr=False)]
@@ -87,6 +95,10 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     retry_for: Duration = timedelta(seconds=60)
     """How long a handler tries again what can heal before the process exits and leaves the batch to another."""
+    stuck_after: Duration = timedelta(seconds=60)
+    """How long a reader of a topic may stand still while records wait for it, before the process exits."""
+    traces: Annotated[str, AfterValidator(_none_or_url)] = "none"
+    """Where OpenTelemetry traces go, an OTLP collector's base URL (HTTP), or `none`."""
     stop_within: Duration = timedelta(seconds=10)
     """How long a stopping process may take to finish its batch, commit and leave its group."""
 

@@ -80,10 +80,15 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
+def _is_elsewhere(home: Home) -> bool:
+    """Whether `fairpool tenants demo` wrote this home's addresses, of a stack that has no supervisor here."""
+    return home.dev_file.exists() and not home.state_file.exists()
+
+
 @contextmanager
 def _stack(home: Home, steps: Steps, own: Broker | None) -> Iterator[Home]:
     if own is None:
-        if launch.running(home) is None:
+        if launch.running(home) is None and not _is_elsewhere(home):
             raise NotRunningError(
                 f"expected a running stack in {home.root}, found none. "
                 f"Start one with `fairpool dev --detach`, or play on one of its own: `fairpool demo --own-stack`."

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from deploy.local.errors import OtherBrokerError, StackError
 from deploy.local.home import Home
 from deploy.local.kafka import apache, tansu
-from deploy.local.parts import Part, accepts_connections
+from deploy.local.parts import Part
 from deploy.local.ports import HOST
 from deploy.local.processes import Command
 from deploy.local.supervisor import Report
@@ -95,10 +95,7 @@ def forget(home: Home) -> None:
 
 
 def _answers(port: int) -> Callable[[], Awaitable[None]]:
-    listening = accepts_connections(port)
-
     async def probe() -> None:
-        await listening()  # first, since a Kafka client writes a line for each connection that fails
         await topics.wait_for_kafka([f"{HOST}:{port}"], seconds=0)
 
     return probe

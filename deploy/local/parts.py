@@ -1,6 +1,5 @@
 """A part of the stack as data: what to start, how to see that it works, and what its crash means."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +7,6 @@ from signal import Signals
 
 import httpx
 
-from deploy.local.ports import HOST
 from deploy.local.processes import Command
 
 Probe = Callable[[], Awaitable[None]]
@@ -36,16 +34,5 @@ def answers_http(url: str) -> Probe:
     async def probe() -> None:
         async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
             (await client.get(url)).raise_for_status()
-
-    return probe
-
-
-def accepts_connections(port: int) -> Probe:
-    """A probe that wants somebody to listen."""
-
-    async def probe() -> None:
-        _, writer = await asyncio.open_connection(HOST, port)
-        writer.close()
-        await writer.wait_closed()
 
     return probe

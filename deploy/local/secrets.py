@@ -12,7 +12,8 @@ from deploy.local.home import Home, write_whole
 from shared.security import encoding
 
 
-def _fresh_keys() -> dict[str, str]:
+def fresh_keys() -> dict[str, str]:
+    """New keys for the services, by the name of their environment variable, base64url."""
     link_key = Ed25519PrivateKey.generate()
     raw = {
         "FAIRPOOL_VAULT_KEY": os.urandom(32),
@@ -25,8 +26,9 @@ def _fresh_keys() -> dict[str, str]:
     return {name: encoding.encode(value) for name, value in raw.items()}
 
 
-def _password() -> str:
-    return secrets.token_hex(16)  # hex: needs no escaping in a DSN
+def password() -> str:
+    """A new password that needs no escaping in a DSN."""
+    return secrets.token_hex(16)
 
 
 class LocalSecrets(BaseModel):
@@ -34,9 +36,9 @@ class LocalSecrets(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    keys: dict[str, str] = Field(default_factory=_fresh_keys, repr=False)
+    keys: dict[str, str] = Field(default_factory=fresh_keys, repr=False)
     """The services' secrets by the name of their environment variable, base64url."""
-    postgres_password: str = Field(default_factory=_password, repr=False)
+    postgres_password: str = Field(default_factory=password, repr=False)
     """The administrator's."""
     role_passwords: dict[str, str] = Field(repr=False)
     """By database role."""
@@ -52,7 +54,7 @@ def load_or_create(
     """The secrets of this home; made on the first call, from then on always the same."""
     if not home.secrets_file.exists():
         made = LocalSecrets(
-            role_passwords={role: _password() for role in roles},
+            role_passwords={role: password() for role in roles},
             tenant_keys=tenant_keys(),
             source_secrets={source: secrets.token_urlsafe(24) for source in sources},
         )

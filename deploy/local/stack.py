@@ -1,6 +1,7 @@
 """One local stack from start to stop: servers, databases, topics, tenants, services, sources, dev.json."""
 
 import asyncio
+import logging
 import shutil
 import sys
 from collections.abc import Callable
@@ -57,6 +58,7 @@ class Options(BaseModel):
 
 async def run(options: Options, report: Report, on_ready: Callable[[DevFile | None], None]) -> None:
     """Start everything, keep it running until SIGTERM or Ctrl-C, stop everything; raises the StackError it ended with."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it can't get over by trying again, it raises
     home = Home(options.home)
     home.make()
     with lifecycle.only_one(home):

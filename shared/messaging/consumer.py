@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -13,13 +13,18 @@ from aiokafka.errors import CommitFailedError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
+from opentelemetry.trace import SpanContext
 
+from shared import tracing
 from shared.clock import Clock
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.dead_letters import DeadLetterLimit, dead_letter, mark
 from shared.messaging.envelope import Received, Record, Undecodable, decode
 from shared.messaging.errors import FatalError, heals
+from shared.messaging.holding import Holding
+from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of
+from shared.messaging.progress import Progress, Standing
 from shared.messaging.unit import Unit, unit_of_work
 from shared.metrics import BATCH_SECONDS, DEAD_LETTERS, RECORDS
 from shared.postgres.pool import Pool
@@ -59,7 +64,37 @@ class Consumer:
     """Wakes the outbox relay."""
     _limit: DeadLetterLimit = field(default_factory=DeadLetterLimit)
     _in_flight: asyncio.Lock = field(default_factory=asyncio.Lock)
+    progress: Progress = field(default_factory=Progress)
     _failed: bool = False
+    _subscriber: Any = None
+    _ends: Ends = field(default_factory=dict)
+    _holding: Holding = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._holding = Holding(self.name)
+
+    @property
+    def name(self) -> str:
+        """Its group: its name in logs and metrics."""
+        return self.subscription.group
+
+    def dead(self) -> str | None:
+        """The name of a background task that has ended, or None; call between start and stop."""
+        if all(task.done() for task in self._subscriber.tasks):
+            return "consuming"
+        return dead_task_of_consumer(self._subscriber.consumer)
+
+    async def look_ahead(self) -> None:
+        """Asks Kafka for the ends of the partitions."""
+        await note_ends(self._subscriber.consumer, self._ends)
+
+    def standing(self) -> Standing | None:
+        """Where it is; what is in hand counts as not done."""
+        found = standing_of(self._subscriber.consumer, self._ends)
+        if found is None or not self.progress.in_hand:
+            return found
+        topic = self.subscription.topics[0].name
+        return Standing(found.positions, {**found.lags, topic: found.lags.get(topic, 0) + self.progress.in_hand})
 
     def attach(self, broker: KafkaBroker) -> None:
         """Declares the FastStream subscriber; call before the broker starts."""
@@ -86,14 +121,17 @@ class Consumer:
             description="; ".join(topic.carries for topic in self.subscription.topics),
         )
         subscriber(self._on_batch)
+        self._subscriber = subscriber
 
     async def _on_batch(self, message: KafkaMessage) -> None:
         if self._failed:
             return  # acknowledging a later batch would pass over the one that failed
         try:
             async with self._in_flight:
+                self.progress.take(len(message.raw_message))
                 await self.process([_record(raw) for raw in message.raw_message])
                 await self._acknowledge(message)
+                self.progress.done()
         except Exception as error:  # noqa: BLE001 - whatever it is, going on would lose records
             self._failed = True
             self.on_fatal(error)
@@ -114,7 +152,11 @@ class Consumer:
             await self._set_aside(item.record, item.reason)
         good = [item for item in decoded if not isinstance(item, Undecodable)]
         if good:
-            await self._handle(good)
+            causes = [_cause(item.record) for item in good]
+            with tracing.span(
+                f"{self.name} batch", "consumer", causes=causes, subscription=self.name, records=len(good)
+            ):
+                await self._handle(good)
         BATCH_SECONDS.labels(self.subscription.group).observe(time.perf_counter() - started)
 
     async def _handle(self, events: Sequence[Received[Event]]) -> None:
@@ -143,6 +185,7 @@ class Consumer:
                 by_identity = _by_identity(events)
                 new = await unit.first_time(group, by_identity)
                 fresh = [item for identity, item in by_identity.items() if identity in new]
+            unit.causes = _causes(fresh)
             if fresh:
                 await self.subscription.handle(unit, fresh)
         self.after_commit()
@@ -166,14 +209,19 @@ class Consumer:
         give_up = time.monotonic() + self.retry_for.total_seconds()
         pause = 0.05
         while True:
+            self.progress.step()
             try:
-                return await work()
+                await work()
             except Exception as error:
                 if not heals(error):
+                    self._holding.over()
                     raise
+                self._holding.put_off(error)
                 if time.monotonic() > give_up:
                     raise FatalError(f"did not heal within {self.retry_for}: {type(error).__name__}") from error
                 _log.warning("batch_waits", group=self.subscription.group, error=type(error).__name__)
+            else:
+                return self._holding.over()
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 
@@ -184,6 +232,15 @@ def _by_identity(events: Sequence[Received[Event]]) -> dict[str, Received[Event]
     for item in events:
         first.setdefault(f"{item.source} {item.id}", item)
     return first
+
+
+def _cause(record: Record) -> SpanContext | None:
+    return tracing.found_in(record.headers)
+
+
+def _causes(events: Iterable[Received[Event]]) -> dict[bytes, SpanContext]:
+    found = {item.record.key: _cause(item.record) for item in events if item.record.key is not None}
+    return {key: cause for key, cause in found.items() if cause is not None}
 
 
 class _WaitForBatch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

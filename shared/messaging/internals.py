@@ -63,7 +63,9 @@ async def note_ends(consumer: AIOKafkaConsumer, ends: Ends) -> None:
         pass  # Kafka is away, or the partitions have moved on: what was known before is still true
 
 
-def standing_of(consumer: AIOKafkaConsumer, ends: Ends, done: Mapping[TopicPartition, int] | None = None) -> Standing | None:
+def standing_of(
+    consumer: AIOKafkaConsumer, ends: Ends, done: Mapping[TopicPartition, int] | None = None
+) -> Standing | None:
     """Where the consumer stands by its own knowledge and the noted ends; `done` where positions run ahead of the work."""
     subscription = consumer._subscription.subscription
     assignment = subscription.assignment if subscription is not None else None

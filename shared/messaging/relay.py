@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import structlog
 
+from shared import tracing
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import heals
+from shared.messaging.holding import Holding
 from shared.messaging.producer import Producer
 from shared.messaging.unit import SHARDS, SQL, headers_from_json
 from shared.metrics import OUTBOX_AGE_SECONDS, OUTBOX_ROWS
@@ -56,15 +58,17 @@ class Relay:
         return True
 
     async def _run_shard(self, shard: int) -> None:
-        pause = 0.1
+        pause, holding = 0.1, Holding(f"outbox shard {shard}")
         while True:
             self._wake[shard].clear()
             try:
                 sent = await self._relay_some(shard)
                 pause = 0.1
+                holding.over()
             except Exception as error:
                 if not heals(error):
                     raise
+                holding.put_off(error)
                 _log.warning("outbox_waits", shard=shard, error=type(error).__name__, again_in_seconds=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
@@ -87,8 +91,15 @@ class Relay:
             if not await connection.fetchval(SQL["lock_shard"], _LOCK_SPACE, shard):
                 return None
             records = await _take(connection, shard)
-            await self._producer.send(records)
+            await self._send(records)
         return len(records)
+
+    async def _send(self, records: Sequence[Outgoing]) -> None:
+        causes = [cause for record in records if (cause := tracing.found_in(record.headers)) is not None]
+        if not causes:  # an idle relay makes no spans
+            return await self._producer.send(records)
+        with tracing.span("outbox send", "producer", causes=causes, records=len(records)):
+            return await self._producer.send(records)
 
     async def _watch(self) -> None:
         while True:

@@ -9,7 +9,6 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from shared.contracts.topics import ALL_TOPICS, DEAD_LETTER_SUFFIX, Topic
 from shared.messaging.errors import FatalError
 
-
 _LARGEST_DEAD_LETTER = 2 * 1024 * 1024
 """Bytes: a dead letter is its record and the headers that say why, so it may be larger than any record."""
 

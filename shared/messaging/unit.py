@@ -2,12 +2,15 @@
 
 import json
 import zlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from opentelemetry.trace import SpanContext
+
+from shared import tracing
 from shared.contracts.base import Event
 from shared.messaging.envelope import Headers, Outgoing, encode
 from shared.postgres.pool import Connection, Pool
@@ -28,12 +31,26 @@ class Unit:
     source: str
     outbox_ids: Sequence[int] = ()
     """Known once the transaction is over: what `Relay.has_published` is asked for."""
+    causes: Mapping[bytes, SpanContext] = field(default_factory=dict)
+    """By key, the traces that the records of a batch belong to; empty when traces are off."""
     _leaving: list[Outgoing] = field(default_factory=list)
+    _afterwards: list[Callable[[], None]] = field(default_factory=list)
 
-    def publish(self, *events: Event, id: str | None = None) -> None:
-        """The events leave when the transaction commits; an id of one's own makes a repeated event the same event."""
+    def publish(self, *events: Event, id: str | None = None, cause: SpanContext | None = None) -> None:
+        """The events leave when the transaction commits; an id of one's own makes a repeated event the same event.
+
+        Each belongs to the trace of `cause`, else of the record in the batch that has its key, else of the batch.
+        """
         for event in events:
-            self._leaving.append(encode(event, source=self.source, at=self.at, id=id))
+            record = encode(event, source=self.source, at=self.at, id=id)
+            trace = tracing.write(cause or self.causes.get(record.key or b""))
+            if trace is not None:
+                record = replace(record, headers=(*record.headers, (tracing.HEADER, trace.encode())))
+            self._leaving.append(record)
+
+    def when_committed(self, then: Callable[[], None]) -> None:
+        """Called once the transaction is committed, and not at all when it is not: for what is counted."""
+        self._afterwards.append(then)
 
     def write(self, outgoing: Outgoing) -> None:
         """A record that is not one of our events leaves as it is (dead letters)."""
@@ -77,3 +94,5 @@ async def unit_of_work(pool: Pool, *, at: datetime, source: str) -> AsyncIterato
         unit = Unit(connection, at, source)
         yield unit
         await unit.flush()
+    for then in unit._afterwards:
+        then()

@@ -39,6 +39,7 @@ class Watchdog:
     clients: Sequence[Callable[[], str | None]] = ()
     """Each gives the name of a client's dead task, or None."""
     every: timedelta = timedelta(seconds=2)
+    clock: Callable[[], float] = time.monotonic
     _watches: list[_Watch] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,11 +47,11 @@ class Watchdog:
 
     async def run(self) -> None:
         """Watches until cancelled; FatalError when something has died or is stuck."""
-        looked_at, asked_at = time.monotonic(), 0.0
+        looked_at, asked_at = self.clock(), 0.0
         while True:
             await asyncio.sleep(self.every.total_seconds())
             self._find_the_dead()
-            now = time.monotonic()
+            now = self.clock()
             # A process that was stopped or starved has not stood still by its own doing.
             passed = min(now - looked_at, 2 * self.every.total_seconds())
             looked_at = now

@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from shared.web import docs, health, pages, problems
 from shared.web.middleware import AccessLog, Boundary, Limits, SecurityHeaders
+from shared.web.traces import Traces
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -28,11 +29,12 @@ def create_app(title: str, service: str, *, lifespan: Lifespan | None = None, re
         docs_url=None,  # Swagger UI and ReDoc load scripts from another host
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # it holds whole paths
         responses={"4XX": {"description": "A problem (RFC 9457)", "content": {problems.MEDIA_TYPE: {}}}},
     )
     app.state.service = service
     problems.install(app)
-    for middleware in (Limits, Boundary, SecurityHeaders, AccessLog):  # the last added is the first passed
+    for middleware in (Limits, Boundary, SecurityHeaders, Traces, AccessLog):  # the last added is the first passed
         app.add_middleware(middleware)
     app.include_router(health.router(ready))
     _add_pages(app)

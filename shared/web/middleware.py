@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics
+from shared.messaging.errors import heals
 from shared.web import problems, routes
 
 BODY_LIMIT = 1024 * 1024
@@ -28,7 +29,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 _CLOSE = {"Connection": "close"}  # the rest of a body that we don't read would be taken for the next request
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 log = structlog.get_logger()
 
@@ -59,8 +59,7 @@ class AccessLog:
 
 
 def _note(scope: Scope, status: int, seconds: float) -> None:
-    method = scope["method"] if scope["method"] in _METHODS else "other"
-    route = routes.template(scope)
+    method, route = routes.method(scope), routes.template(scope)
     shown = str(status) if status else "none"  # none: the client left, or the process is stopping
     metrics.HTTP_REQUESTS.labels(method, route, shown).inc()
     metrics.HTTP_REQUEST_SECONDS.labels(method, route, shown).observe(seconds)
@@ -93,7 +92,11 @@ class SecurityHeaders:
 
 
 class Boundary:
-    """Turns what nobody caught into a 500 without words, and logs it without words."""
+    """Turns what nobody caught into an answer and a log line, both without its words.
+
+    What can heal (a server away or busy) is a 503, never a 4xx: some vendors drop an event for good on a 4xx, and mail
+    providers repeat an unsubscribe on a 503. The rest is a 500.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -115,9 +118,11 @@ class Boundary:
         except ClientDisconnect:
             log.info("client_left", route=routes.template(scope))
         except Exception as error:
-            log.exception("request_failed", route=routes.template(scope), exc_info=error)
+            will_heal = heals(error)
+            log.exception("request_failed", route=routes.template(scope), will_heal=will_heal, exc_info=error)
             if not answered:
-                await problems.response(scope, problems.unexpected())(scope, receive, send)
+                problem = problems.unavailable() if will_heal else problems.unexpected()
+                await problems.response(scope, problem)(scope, receive, send)
 
 
 class Limits:

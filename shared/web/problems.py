@@ -66,6 +66,17 @@ def unexpected() -> Problem:
     return Problem(500, "Internal error", _SORRY)
 
 
+def unavailable() -> Problem:
+    """What a caller learns while a server that we stand on is away."""
+    return Problem(
+        503,
+        "Try again in a minute",
+        "This can't be read or written at the moment. Send the same again: what was kept already is recognised.",
+        type=kind("unavailable"),
+        headers={"Retry-After": "10"},
+    )
+
+
 def not_found(what: str) -> Problem:
     """A 404 for `what` ("pool"), the same whether it never was or belongs to another tenant."""
     return Problem(404, "Not found", f"There is no such {what}, or it is not yours. Check its id.")

@@ -5,6 +5,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 UNMATCHED = "unmatched"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def template(scope: Scope) -> str:
@@ -12,6 +13,11 @@ def template(scope: Scope) -> str:
     found = _matched(scope)
     path = getattr(found, "path_format", None) or getattr(found, "path", None)
     return path if isinstance(path, str) else UNMATCHED
+
+
+def method(scope: Scope) -> str:
+    """The request's method, or `other`: a client may write any word there."""
+    return scope["method"] if scope["method"] in _METHODS else "other"
 
 
 def shows_pages(scope: Scope) -> bool:

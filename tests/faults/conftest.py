@@ -39,6 +39,18 @@ class Traffic:
         wanted = share * sum(map(len, self.world.members.values()))
         await until(lambda: len(self.world.sent) >= wanted, what=f"{share:.0%} of the outreach is sent")
 
+    async def until_admitted(self, count: int) -> None:
+        """Wait until the gateway has admitted so many; the courier is taking them in just now."""
+        topics, sent = self.world.topics, self.world.sent
+        await until(
+            lambda: sum(topics.first[it].outcome == "admitted" for it in sent if it in topics.first) >= count,
+            what=f"{count} admitted",
+        )
+
+    async def until_arrived(self, count: int) -> None:
+        """Wait until so many employers' mails have arrived; the courier has more in hand then."""
+        await until(lambda: len(self.world.arrived()) >= count, what=f"{count} mails arrived")
+
     async def until_all_ready(self) -> None:
         """Wait until every part answers again."""
         parts = ("signup", "consent", "pool_matching", "outreach_gateway", "courier", "redis")

@@ -10,10 +10,11 @@ from tests.faults.conftest import QUIET, Begin, Traffic
 
 @pytest.mark.timeout(170)
 async def test_gateway_and_courier_killed_in_mid_traffic_lose_nothing_and_send_nothing_twice(begin: Begin) -> None:
-    traffic = await begin(50)
+    traffic = await begin(70)
     async with asyncio.TaskGroup() as group:
         group.create_task(writing.employers_write(traffic.world, QUIET))
-        group.create_task(_kill_twice_each(traffic))
+        group.create_task(_kill_gateway_while_it_is_asked(traffic))
+        group.create_task(_kill_courier_while_it_takes_in_and_while_it_sends(traffic))
     await writing.gateway_decides(traffic.world, QUIET)
     await traffic.until_all_ready()
     history = await traffic.promises_are_kept()
@@ -49,10 +50,16 @@ async def test_redis_killed_and_back_empty_holds_rebuilds_and_exceeds_no_cap(beg
     assert any(decision.outcome == "delayed" for decision in history.decisions), "the windows were in use"
 
 
-async def _kill_twice_each(traffic: Traffic) -> None:
-    for share in (0.2, 0.6):
-        await traffic.until_sent(share)
-        await asyncio.gather(traffic.kill("outreach_gateway"), traffic.kill("courier"))
+async def _kill_gateway_while_it_is_asked(traffic: Traffic) -> None:
+    await traffic.until_sent(0.5)
+    await traffic.kill("outreach_gateway")
+
+
+async def _kill_courier_while_it_takes_in_and_while_it_sends(traffic: Traffic) -> None:
+    await traffic.until_admitted(3)
+    await traffic.kill("courier")
+    await traffic.until_arrived(6)
+    await traffic.kill("courier")
 
 
 async def _empty_redis_twice(traffic: Traffic) -> None:

@@ -1,8 +1,8 @@
 """What every route of consent needs: whose link this is, a transaction, and when an answer may be given."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,7 +53,7 @@ class Edge:
 
     async def read(self, candidate: str) -> Present:
         """The person's present state."""
-        async with database_answers(), self.look() as consents:
+        async with self.look() as consents:
             return await consents.read(candidate)
 
     async def is_out(self, present: Present) -> bool:
@@ -96,23 +96,6 @@ class BadLinkError(Exception):
     def status(self) -> int:
         """410 for a link that was good once, 404 for what never was one, or not for this page."""
         return 410 if self.is_expired else 404
-
-
-@asynccontextmanager
-async def database_answers() -> AsyncIterator[None]:
-    """Turns what will heal into a 503: a mail provider comes back with its unsubscribe, a person with a reload."""
-    try:
-        yield
-    except Exception as error:
-        if not heals(error):
-            raise
-        raise Problem(
-            503,
-            "Try again in a minute",
-            "Your choices can't be read or written at the moment. Nothing was changed. Send this again in a minute.",
-            type=kind("unavailable"),
-            headers={"Retry-After": "30"},
-        ) from error
 
 
 def refused(outcome: Refused) -> Problem:

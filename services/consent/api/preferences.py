@@ -10,7 +10,7 @@ from starlette.responses import Response
 from services.consent import decisions
 from services.consent.api import bodies, views
 from services.consent.api.bodies import ConsentBody, Posted
-from services.consent.api.edge import Edge, database_answers, privacy_signal, refused
+from services.consent.api.edge import Edge, privacy_signal, refused
 from services.consent.decisions import Refused, Unchanged
 from services.consent.model import Door, Present
 from shared.web import forms
@@ -59,7 +59,7 @@ async def _save(edge: Edge, request: Request, door: Door, token: str, posted: Po
     if posted.errors and not posted.stops:
         present = await edge.read(candidate)
         return _again(edge, request, door, token, present, posted, posted.errors)
-    async with database_answers(), edge.change() as consents:
+    async with edge.change() as consents:
         before = await consents.lock(candidate)
         outcome = (
             decisions.stop_all(before)

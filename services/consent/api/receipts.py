@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.responses import Response
 
 from services.consent.api import views
-from services.consent.api.edge import Edge, database_answers
+from services.consent.api.edge import Edge
 from services.consent.model import MAJOR_GROUPS, Choices
 from shared.web import problems
 
@@ -41,7 +41,7 @@ def router(edge: Edge) -> APIRouter:
         },
     )
     async def show(request: Request, receipt: str, format: str = "") -> Response:  # noqa: A002 - the query's own name
-        async with database_answers(), edge.look() as consents:
+        async with edge.look() as consents:
             document = await consents.receipt(receipt)
         if document is None:
             raise problems.not_found("receipt")

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from services.consent import decisions
 from services.consent.api import views
-from services.consent.api.edge import Edge, database_answers
+from services.consent.api.edge import Edge
 from shared.security.links import Link
 from shared.web import bodies, forms, problems
 from shared.web.routes import shows_pages
@@ -54,7 +54,7 @@ def router(edge: Edge) -> APIRouter:
     async def stop(request: Request, token: str) -> Response:
         link = edge.link(token, "unsubscribe")
         scope = await _scope(request, link)
-        async with database_answers(), edge.change() as consents:
+        async with edge.change() as consents:
             before = await consents.lock(link.candidate)
             outcome = (
                 decisions.block_employer(before, link.employer)

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ValidationError
 
-from services.signup.api.answers import or_unavailable
 from services.signup.api.cloudevents import CloudEventIn, binary_attributes, told
 from services.signup.model import Report
 from services.signup.ports import Intake
@@ -61,8 +60,7 @@ def router(intake: Intake, tenants: Tenants, clock: Clock) -> APIRouter:
         if content_type == BATCH:
             return await _take_batch(_batch(raw), vendor, intake, tenants, clock)
         report = _checked(_single(content_type, raw, request), vendor, tenants, clock)
-        async with or_unavailable():
-            taken = await intake.take([report])
+        taken = await intake.take([report])
         return EventsAnswer(accepted=taken.accepted, duplicates=taken.duplicates, rejected=[])
 
     return routes
@@ -93,8 +91,7 @@ async def _take_batch(
             reports.append(_checked(given, vendor, tenants, clock))
         except Problem as problem:
             rejected.append(Rejected(id=_id_of(given), detail=_in_words(problem)))
-    async with or_unavailable():
-        taken = await intake.take(reports)
+    taken = await intake.take(reports)
     return EventsAnswer(accepted=taken.accepted, duplicates=taken.duplicates, rejected=rejected)
 
 

@@ -7,7 +7,6 @@ import structlog
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from services.signup.api.answers import or_unavailable
 from services.signup.model import Ignored, Malformed, Reading, Report, Source
 from services.signup.ports import Format, Intake, Sources
 from shared.clock import Clock
@@ -36,8 +35,7 @@ def router(
     )
     async def take_hook(format: str, source: str, request: Request) -> HookAnswer:  # noqa: A002 - the route's word
         written = formats.get(format)
-        async with or_unavailable():
-            found = await sources.find(format, source) if written else None
+        found = await sources.find(format, source) if written else None
         if written is None or found is None:
             raise not_found("webhook source")
         raw = await request.body()
@@ -51,10 +49,7 @@ def router(
             _log.info("hook_ignored", format=format, action=readings.action)
             return HookAnswer(status="ignored")
         event_id = written.event_id(request.headers, raw)
-        async with or_unavailable():
-            taken = await intake.take(
-                [_report(one, found, event_id, place, clock) for place, one in enumerate(readings)]
-            )
+        taken = await intake.take([_report(one, found, event_id, place, clock) for place, one in enumerate(readings)])
         return HookAnswer(status="accepted" if taken.accepted else "duplicate")
 
     return routes

@@ -9,7 +9,6 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import Field
 from starlette.responses import Response
 
-from services.signup.api.answers import or_unavailable
 from services.signup.api.cloudevents import Mail, PostalCode, State, Zone
 from services.signup.decisions.places import STATES
 from services.signup.model import JOIN, Person, RawProfile, Report, Told
@@ -87,9 +86,8 @@ def router(
         posted = await forms.read(request, JoinIn, words=_WORDS)
         if posted.value is None:
             return page(posted)
-        async with or_unavailable():
-            if await limits.may_join(blind_index(posted.value.mail, blind_index_key)):
-                await intake.take([_report(posted.value, clock)])
+        if await limits.may_join(blind_index(posted.value.mail, blind_index_key)):
+            await intake.take([_report(posted.value, clock)])
         return check_your_mail(posted.is_json)
 
     return routes

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
-from services.signup.api.answers import or_unavailable
 from services.signup.api.cloudevents import Mail
 from services.signup.api.join import PAGES, check_your_mail
 from services.signup.ports import PageRequests
@@ -46,8 +45,7 @@ def router(requests: PageRequests, *, blind_index_key: bytes, answer_after: time
         posted = await forms.read(request, SignInIn, words=_WORDS)
         if posted.value is None:
             return PAGES.render("sign_in.html", status=422, given=posted.given, errors=dict(posted.errors))
-        async with or_unavailable():
-            await requests.sign_in(blind_index(posted.value.mail, blind_index_key))
+        await requests.sign_in(blind_index(posted.value.mail, blind_index_key))
         await asyncio.sleep(max(answer_after.total_seconds() - (time.monotonic() - began), 0))
         return check_your_mail(posted.is_json)
 

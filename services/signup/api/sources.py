@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, StringConstraints
 
-from services.signup.api.answers import or_unavailable
 from services.signup.model import Source
 from services.signup.ports import Sources
 from shared.web.problems import Problem, kind
@@ -52,8 +51,7 @@ def router(formats: Collection[str], sources: Sources, tenants: Tenants, *, base
     )
     async def add_source(given: SourceIn, response: Response) -> SourceAnswer:
         _check(given, formats, tenants)
-        async with or_unavailable():
-            outcome = await sources.add(Source(given.format, given.source, given.vendor, given.employer, given.secret))
+        outcome = await sources.add(Source(given.format, given.source, given.vendor, given.employer, given.secret))
         if outcome == "different":
             raise Problem(
                 409,

@@ -311,7 +311,7 @@ async def test_when_the_database_is_away_it_is_503_and_says_so(
         await client.get("/v1/receipts/r_x"),
     ):
         assert answer.status_code == 503
-        assert answer.headers["retry-after"] == "30"
+        assert answer.headers["retry-after"] == "10"
         assert "Nothing was changed" in answer.json()["detail"]
 
 

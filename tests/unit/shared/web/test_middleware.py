@@ -167,6 +167,24 @@ async def test_a_fault_after_the_answer_began_sends_no_second_answer() -> None:
     assert [entry["event"] for entry in logs] == ["request_failed"]
 
 
+async def test_a_server_that_is_away_is_a_503_and_not_our_fault_for_good() -> None:
+    async def away(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ConnectionRefusedError("postgresql://somebody:secret@host")
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    await Boundary(away)(scope(), receive, send)
+    assert sent[0]["status"] == 503
+    assert (b"retry-after", b"10") in sent[0]["headers"]
+    assert b"secret" not in sent[1]["body"]
+
+
 @pytest.mark.parametrize("path", ["/page/abc", "/v1/refused", "/v1/fault", "/nowhere", "/health/live", "/docs"])
 async def test_every_answer_has_the_security_headers(client: httpx.AsyncClient, path: str) -> None:
     headers = (await client.get(path)).headers

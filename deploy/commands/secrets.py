@@ -1,0 +1,51 @@
+"""`fairpool secrets`: everything secret that a deployment in containers needs, made once."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.commands.terminal import fails_plainly, out
+from deploy.local.endpoints import ROLES
+from deploy.local.errors import StackError
+from deploy.local.secrets import fresh_keys, password
+
+app = typer.Typer(help="Secrets of a deployment in containers.", no_args_is_help=True)
+
+_HEAD = """\
+# Every secret of this deployment, made by `fairpool secrets new`. Keep a copy in a safe place, apart from the backups:
+# without FAIRPOOL_VAULT_KEY nobody's address can be read again. What else can be set here: docs/running.md.
+"""
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `new` a command of its own: typer would make an only command the group itself."""
+
+
+@app.command()
+@fails_plainly
+def new(
+    file: Annotated[Path, typer.Argument(help="Where to; - prints them.", allow_dash=True)] = Path(".env"),
+) -> None:
+    """Write keys and passwords into a file that only its user may read; one that exists is never touched."""
+    names = ("POSTGRES_PASSWORD", *(f"POSTGRES_{role.upper()}_PASSWORD" for role in ROLES), "VALKEY_PASSWORD")
+    values = fresh_keys() | {name: password() for name in names}
+    text = _HEAD + "".join(f"{name}={value}\n" for name, value in values.items())
+    if str(file) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise StackError(
+            f"expected no {file} yet, found one, and it stays as it is: with other secrets nothing that was stored "
+            f"could be read again. For a new deployment name another file: fairpool secrets new FILE"
+        ) from error
+    except OSError as error:
+        raise StackError(f"expected a folder that this user can write for {file}, found: {error.strerror}.") from error
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(text)
+    out.print(f"wrote {len(values)} secrets to {file}")

@@ -1,0 +1,54 @@
+"""Tasks that live as long as their process, and a failed process that does end."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from shared.messaging.errors import FatalError
+
+
+@asynccontextmanager
+async def running(
+    name: str, run: Callable[[], Awaitable[None]], failed: Callable[[BaseException], None]
+) -> AsyncIterator[None]:
+    """Runs beside the block and is cancelled at its end; whatever ends it before that is reported."""
+    leaving = False
+
+    async def guarded() -> None:
+        try:
+            await run()
+            failed(FatalError(f"{name} ended by itself"))
+        except asyncio.CancelledError:
+            if not leaving:
+                failed(FatalError(f"{name} was cancelled from within"))
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a task dies of ends the process
+            failed(error)
+
+    task = asyncio.create_task(guarded(), name=name)
+    try:
+        yield
+    finally:
+        leaving = True
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def exit_at_last(after: timedelta) -> None:
+    """Ends the process with 1 after this time: a client that hangs in its stop, or a loop that no longer turns, must not
+    keep a failed process there, which would hold its partitions and be restarted by nobody.
+    """
+
+    def leave() -> None:
+        sys.stdout.flush()
+        os._exit(1)
+
+    timer = threading.Timer(after.total_seconds(), leave)
+    timer.daemon = True
+    timer.start()
