@@ -261,7 +261,7 @@ class Service:
         for follower, stored in self._followers:
             await follower.start(await stored() if stored else None)
             stack.push_async_callback(follower.stop)
-            await stack.enter_async_context(self._running("follower", follower.run))
+            await stack.enter_async_context(self._running(follower.name, follower.run))
         for follower, _ in self._followers:
             if not await follower.caught_up(within=timedelta(seconds=_KAFKA_WITHIN)):
                 raise FatalError("a copy did not reach the end of its topic within a minute of the start")

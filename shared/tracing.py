@@ -22,7 +22,7 @@ KINDS = {
     "producer": SpanKind.PRODUCER,
     "consumer": SpanKind.CONSUMER,
 }
-ATTRIBUTES = frozenset({"method", "route", "status", "subscription", "records", "topics", "kind", "outcome", "asks"})
+ATTRIBUTES = frozenset({"method", "route", "status", "subscription", "records", "mail_kind", "outcome", "asks"})
 """All that a span may say of itself. Each is a name from the code, a number or an outcome."""
 
 _FLUSH_WITHIN = timedelta(seconds=3)

@@ -34,6 +34,7 @@ from shared.security.member_refs import MemberRefs
 from shared.service import Service
 
 _FENCE_EVERY = timedelta(milliseconds=500)
+_DUE_LOOK_EVERY = timedelta(seconds=10)
 _REDIS_WITHIN = 5.0
 NAME = "outreach_gateway"
 
@@ -139,6 +140,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
 
     service.open(redis_closed_at_the_end)
     service.every(settings.due_every, "due", decide_due)
+    service.every(_DUE_LOOK_EVERY, "watch due", lambda: jobs.note_due(service.pool, service.clock.now()))
     service.every(_FENCE_EVERY, "windows", lambda: jobs.keep_windows_intact(epochs, windows))
     service.every(timedelta(hours=1), "forget", lambda: jobs.forget_old_changes(epochs))
     service.check("windows", windows_answer)

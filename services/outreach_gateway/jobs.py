@@ -1,14 +1,18 @@
 """What the gateway does without being asked: due slots, and windows that were lost."""
 
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
+from services.outreach_gateway.adapters.metrics import DUE_ROWS, OLDEST_DUE_SECONDS, REBUILD_SECONDS
+from services.outreach_gateway.adapters.postgres import read_due
 from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.ports import Epoch, Epochs, Windows
+from shared.postgres.pool import Pool
 
 OpenEpochs = Callable[[], AbstractAsyncContextManager[Epochs]]
 """A transaction on the epoch's row."""
@@ -26,6 +30,7 @@ async def keep_windows_intact(epochs: OpenEpochs, windows: Windows) -> bool:
     async with epochs() as rows:
         if await windows.is_intact(await rows.present()):
             return False
+    started = time.perf_counter()
     async with epochs() as rows:
         locked = await rows.take()
         if await windows.is_intact(locked):
@@ -34,6 +39,7 @@ async def keep_windows_intact(epochs: OpenEpochs, windows: Windows) -> bool:
         _log.warning("windows_lost", epoch=locked.name)
         await windows.build(rows.booked(KEPT), fresh)
         await rows.begin(fresh)
+    REBUILD_SECONDS.observe(time.perf_counter() - started)
     _log.warning("windows_rebuilt", epoch=fresh.name)
     return True
 
@@ -42,3 +48,10 @@ async def forget_old_changes(epochs: OpenEpochs, *, kept: timedelta = KEPT) -> N
     """The feed keeps 100 days."""
     async with epochs() as rows:
         await rows.forget_changes(kept)
+
+
+async def note_due(pool: Pool, at: datetime) -> None:
+    """How much waits to be decided, and how long the oldest has waited, as metrics."""
+    rows, age = await read_due(pool, at)
+    DUE_ROWS.set(rows)
+    OLDEST_DUE_SECONDS.set(age.total_seconds())

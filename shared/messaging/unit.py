@@ -48,6 +48,10 @@ class Unit:
                 record = replace(record, headers=(*record.headers, (tracing.HEADER, trace.encode())))
             self._leaving.append(record)
 
+    def trace_of(self, key: bytes) -> str | None:
+        """The `traceparent` to keep with a row that is made of the record with this key; None when traces are off."""
+        return tracing.write(self.causes.get(key))
+
     def when_committed(self, then: Callable[[], None]) -> None:
         """Called once the transaction is committed, and not at all when it is not: for what is counted."""
         self._afterwards.append(then)

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
 import asyncpg
 
+from services.outreach_gateway.adapters.metrics import DECISIONS
 from services.outreach_gateway.model import (
     Admit,
     Cancel,
@@ -24,6 +25,7 @@ from services.outreach_gateway.model import (
 from services.outreach_gateway.ports import Epoch, Reported, Settled
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.messaging.unit import Unit
+from shared.postgres.pool import Pool
 from shared.postgres.queries import load
 
 SQL = load(Path(__file__).parent / "queries.sql")
@@ -33,6 +35,12 @@ _STATE_AFTER = {
     "doubtful": State.DOUBTFUL,
     "returned": State.SUBMITTED,
 }
+
+
+async def read_due(pool: Pool, at: datetime) -> tuple[int, timedelta]:
+    """How many rows have come due, and since when the oldest has been."""
+    row = await pool.fetchrow(SQL["due_state"], at)
+    return (row["rows"], row["age"]) if row is not None else (0, timedelta(0))
 
 
 class PostgresOutreach:
@@ -71,6 +79,7 @@ class PostgresOutreach:
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         """Rows, feed and events together."""
+        self._unit.when_committed(lambda: _count(settled))
         holds = [item for item in settled if isinstance(item.decision, Hold)]
         rest = [item for item in settled if not isinstance(item.decision, Hold)]
         if holds:
@@ -154,6 +163,11 @@ class PostgresOutreach:
             [rule for _, _, rule in changes],
             self.at,
         )
+
+
+def _count(settled: Sequence[Settled]) -> None:
+    for item in settled:
+        DECISIONS.labels(type(item.decision).__name__.lower(), item.rule or "none").inc()
 
 
 def _written(

@@ -37,6 +37,9 @@ ORDER BY due_at
 LIMIT $2
 FOR UPDATE SKIP LOCKED
 
+-- name: due_state
+SELECT count(*) AS rows, coalesce($1 - min(due_at), interval '0') AS age FROM outreach WHERE due_at <= $1
+
 -- name: lock_waiting_of
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at
 FROM outreach

@@ -1,7 +1,7 @@
 """What the courier's decisions read: mails, people, consents, and how an attempt at the relay ended."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -39,6 +39,8 @@ class Mail:
     sealed: str | None = None
     state: State = "ready"
     attempts: int = 0
+    trace: str | None = field(default=None, compare=False)
+    """The trace it belongs to (W3C `traceparent`), if any."""
 
     @property
     def name(self) -> tuple[Kind, str]:

@@ -31,10 +31,13 @@ from services.signup.courier.model import (
     Verdict,
 )
 from services.signup.courier.ports import CheckConsents, EmployerName, Letters, OpenStore, Relay
+from shared import tracing
 from shared.clock import Clock
 from shared.messaging.errors import WillHealError, heals
+from shared.messaging.holding import Holding
 
 MAILS = Counter("courier_mails_total", "Mails that are over, by kind and outcome.", ["kind", "outcome"])
+NOT_TAKEN = Counter("courier_not_taken_total", "Attempts after which the mail relay certainly has not got the mail.")
 
 _POLL = timedelta(milliseconds=50)  # finds what was taken in, put back by others, or made due by a moved clock
 _HELD_FOR = timedelta(seconds=5)
@@ -104,6 +107,7 @@ class Sender:
     _places: asyncio.Semaphore = field(init=False)
     _mark: Together[Mail, bool] = field(init=False)
     _record: Together[Again | Over, None] = field(init=False)
+    _holding: Holding = field(default_factory=lambda: Holding("sender"))
 
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.at_once)
@@ -162,15 +166,17 @@ class Sender:
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
-            pause = 0.1
+            pause, waiting = 0.1, Holding("sender's turn")
             while not self._stopping:
                 self._wake.clear()
                 try:
                     looked_at = await self.turn(group)
                     pause = 0.1
+                    waiting.over()
                 except Exception as error:
                     if not heals(error):
                         raise
+                    waiting.put_off(error)
                     _log.warning("sending_waits", error=type(error).__name__)
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
@@ -191,10 +197,13 @@ class Sender:
     async def _check(self) -> ConsentCheck | None:
         """None when the copy of the consents can't be made current: then nothing that needs a grant leaves."""
         try:
-            return await self.check_consents()
-        except WillHealError:
+            check = await self.check_consents()
+        except WillHealError as error:
+            self._holding.put_off(error)
             _log.warning("consent_copy_behind", held="every mail that needs a grant")
             return None
+        self._holding.over()
+        return check
 
     def _judge(self, mail: Mail, consents: Mapping[str, Consent], people: People, *, at: datetime) -> Verdict:
         if (no := stopped(mail, consents.get(mail.candidate), at=at)) is not None:
@@ -242,8 +251,11 @@ class Sender:
     async def _attempt(self, mail: Mail, letter: Letter, check: ConsentCheck | None) -> Handed:
         if self._stopping:
             return CalledOff()
-        handed = await self.relay.hand_over(letter, check, lambda: self._mark(mail))
+        with tracing.span("smtp hand over", "client", causes=[tracing.read(mail.trace)], mail_kind=mail.kind) as span:
+            handed = await self.relay.hand_over(letter, check, lambda: self._mark(mail))
+            tracing.note(span, outcome=type(handed).__name__)
         if isinstance(handed, NotTaken):
+            NOT_TAKEN.inc()
             _log.warning("not_taken", kind=mail.kind, mail=mail.id, why=handed.reason, attempt=mail.attempts + 1)
         return handed
 

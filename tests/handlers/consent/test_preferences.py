@@ -312,7 +312,7 @@ async def test_when_the_database_is_away_it_is_503_and_says_so(
     ):
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "10"
-        assert "Nothing was changed" in answer.json()["detail"]
+        assert "Send the same again" in answer.json()["detail"]
 
 
 async def test_no_page_holds_the_persons_id(client: httpx.AsyncClient) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from services.signup.courier.decisions import report
 from services.signup.courier.model import Again, Consent, Kind, Mail, Over, People, Person, Unreadable
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair
+from shared import tracing
 from shared.messaging.errors import WillHealError
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
@@ -42,12 +44,12 @@ class PostgresCourier:
     async def keep(self, new: Sequence[Mail], changed: Sequence[Mail], *, at: datetime) -> None:
         """Adds the new ones (a notice that is known already stays as it is) and writes the changed ones."""
         if new:
-            added = await self._connection.fetch(SQL["add"], *_columns(new), at)
+            added = await self._connection.fetch(SQL["add"], *_columns(self._traced(new)), at)
             expected = sum(mail.kind == "outreach" for mail in new)
             if sum(row["kind"] == "outreach" for row in added) != expected:
                 raise WillHealError("another courier took in the same outreach")
         if changed:
-            await self._connection.execute(SQL["change"], *_columns(changed), at)
+            await self._connection.execute(SQL["change"], *_columns(self._traced(changed)), at)
 
     async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> None:
         """Keeps the highest version of each, and how far the topic's partitions have been read."""
@@ -141,10 +143,13 @@ class PostgresCourier:
         await self._connection.execute(SQL["forget_mails"], older_than)
         await self._connection.execute(SQL["forget_instances"], older_than)
 
+    def _traced(self, mails: Sequence[Mail]) -> Sequence[Mail]:
+        return [replace(mail, trace=self._unit.trace_of(mail.candidate.encode())) for mail in mails]
+
     def _report(self, over: Sequence[Over], at: datetime) -> None:
         for item in over:
             if (told := report(item, at=at)) is not None:
-                self._unit.publish(told[0], id=told[1])
+                self._unit.publish(told[0], id=told[1], cause=tracing.read(item.mail.trace))
 
 
 def _mail(row: asyncpg.Record) -> Mail:
@@ -177,5 +182,17 @@ def _ends(over: Sequence[Over]) -> tuple[list[str], list[str], list[str], list[s
 
 
 def _columns(mails: Sequence[Mail]) -> tuple[list[object], ...]:
-    fields = ["kind", "id", "candidate", "employer", "purpose", "version", "admitted", "sealed", "good_until", "state"]
+    fields = [
+        "kind",
+        "id",
+        "candidate",
+        "employer",
+        "purpose",
+        "version",
+        "admitted",
+        "sealed",
+        "good_until",
+        "state",
+        "trace",
+    ]
     return tuple([getattr(mail, field) for mail in mails] for field in fields)

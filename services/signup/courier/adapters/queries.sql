@@ -1,5 +1,5 @@
 -- name: known
-SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts
+SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace
 FROM courier_mails
 WHERE kind = 'outreach' AND id = ANY($1::text[])
 ORDER BY id
@@ -7,12 +7,12 @@ FOR UPDATE
 
 -- name: add
 INSERT INTO courier_mails
-    (kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, not_before)
-SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, $11
+    (kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, trace, not_before)
+SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, trace, $12
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
-    $9::timestamptz[], $10::text[]
-) AS mail (kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state)
+    $9::timestamptz[], $10::text[], $11::text[]
+) AS mail (kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, trace)
 ORDER BY kind, id
 ON CONFLICT DO NOTHING
 RETURNING kind
@@ -21,12 +21,12 @@ RETURNING kind
 UPDATE courier_mails AS known
 SET candidate = mail.candidate, employer = mail.employer, version = mail.version, admitted = mail.admitted,
     sealed = CASE WHEN mail.state IN ('ready', 'sending') THEN mail.sealed END,
-    good_until = mail.good_until, state = mail.state, not_before = $11, attempts = 0, changed_at = now(),
+    good_until = mail.good_until, state = mail.state, trace = mail.trace, not_before = $12, attempts = 0, changed_at = now(),
     courier = CASE WHEN mail.state = 'sending' THEN known.courier END
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
-    $9::timestamptz[], $10::text[]
-) AS mail (kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state)
+    $9::timestamptz[], $10::text[], $11::text[]
+) AS mail (kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, trace)
 WHERE known.kind = mail.kind AND known.id = mail.id
 
 -- name: keep_consents
@@ -56,7 +56,7 @@ SELECT EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND not_before <=
     OR EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND good_until < $1)
 
 -- name: claim
-SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts
+SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace
 FROM courier_mails
 WHERE state = 'ready' AND (not_before <= $1 OR good_until < $1) AND ($3 OR kind = 'notice' OR good_until < $1)
 ORDER BY not_before
@@ -139,7 +139,7 @@ WHERE (kind, id) IN (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING kind, id, candidate, employer, purpose, claimed_version AS version, admitted, NULL::text AS sealed,
-    good_until, state, attempts
+    good_until, state, attempts, trace
 
 -- name: free_the_dead
 UPDATE courier_mails
