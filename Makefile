@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Of dev, demo and test: embedded, or apache (a real Apache Kafka; needs Java 17 and, once, Maven)
+# Of dev, demo and test: embedded, apache (a real Apache Kafka; needs Java 17 and, once, Maven), or docker (servers in containers)
 BROKER ?= $(or $(FAIRPOOL_BROKER),embedded)
 export FAIRPOOL_BROKER := $(BROKER)
 

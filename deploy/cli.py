@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.commands import demo_tenants, dev, env, secrets, stack, tenants, topics
+from deploy.commands import demo_tenants, dev, dlq, env, secrets, stack, tenants, topics
 from deploy.demo.command import demo
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app.command()(env.env)
 tenants.app.command("demo")(demo_tenants.demo)
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(topics.app, name="topics")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(secrets.app, name="secrets")
 app.command()(demo)
 

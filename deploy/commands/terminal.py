@@ -27,7 +27,7 @@ BrokerOption = Annotated[
     Broker,
     typer.Option(
         envvar=broker.ENVIRONMENT,
-        help="embedded: in memory, needs nothing. apache: Apache Kafka 4, keeps its data, needs Java 17 and once Maven.",
+        help="embedded: in memory, needs nothing. apache: Apache Kafka 4, keeps its data, needs Java 17 and once Maven. docker: servers in containers.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

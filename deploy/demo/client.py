@@ -16,7 +16,7 @@ from deploy.local.devfile import DevFile, DevSource
 
 _AT_ONCE = 16
 _PAGE = 500
-_PATIENCE = timedelta(seconds=45)
+_PATIENCE = timedelta(seconds=90)
 _BUSY = frozenset({429, 503})
 
 

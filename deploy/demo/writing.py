@@ -18,7 +18,7 @@ from shared.contracts.base import rfc3339
 
 _HELD = timedelta(seconds=35)
 """The gateway holds what came before its grant for 30 s; after this much more on its clock it says no."""
-_SETTLED_WITHIN = timedelta(seconds=60)
+_SETTLED_WITHIN = timedelta(seconds=120)
 _AT_ONCE = 12
 _TOGETHER = timedelta(minutes=20)
 _UNSUBSCRIBE = re.compile(rb"^List-Unsubscribe:\s*<([^>]+)>", re.MULTILINE | re.IGNORECASE)

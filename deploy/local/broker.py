@@ -1,11 +1,13 @@
 """The local broker: what is different about each kind; the only file that knows which one runs."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from deploy.local import containers
 from deploy.local.errors import OtherBrokerError, StackError
 from deploy.local.home import Home
 from deploy.local.kafka import apache, tansu
@@ -25,6 +27,8 @@ class Broker(StrEnum):
     """Tansu: Kafka's protocol, in memory, neither Docker nor Java."""
     APACHE = "apache"
     """Apache Kafka 4, data on disk; needs Java 17 and, once, Maven."""
+    DOCKER = "docker"
+    """Apache Kafka 4, and PostgreSQL and Valkey with it, in containers that keep nothing; needs a Docker engine."""
 
     @property
     def nature(self) -> "Nature":
@@ -48,10 +52,16 @@ async def _tansu(home: Home, port: int, _: Report) -> Command:
     return tansu.command(home, port)
 
 
+async def _docker(_: Home, port: int, report: Report) -> Command:
+    await asyncio.to_thread(containers.check, report)
+    return containers.command("kafka", port)
+
+
 _NATURES: Mapping[Broker, Nature] = MappingProxyType(
     {
         Broker.EMBEDDED: Nature(keeps_nothing=True, idempotence=False, command=_tansu),
         Broker.APACHE: Nature(keeps_nothing=False, idempotence=True, command=apache.command),
+        Broker.DOCKER: Nature(keeps_nothing=True, idempotence=True, command=_docker),
     }
 )
 

@@ -12,7 +12,7 @@ import asyncpg
 from deploy.local import accounts, packages, processes
 from deploy.local.errors import StackError
 from deploy.local.home import Home
-from deploy.local.parts import Part
+from deploy.local.parts import Part, Probe
 from deploy.local.ports import HOST
 from deploy.local.processes import Command
 
@@ -83,17 +83,23 @@ def part(cluster: Cluster, port: int, password: str) -> Part:
     for name, value in settings.items():
         arguments += ["-c", f"{name}={value}"]
 
-    async def probe() -> None:
-        connection = await asyncpg.connect(dsn(ADMINISTRATOR, password, port, "postgres"), timeout=2)
-        await connection.close()
-
     return Part(
         name="postgres",
         command=Command(tuple(arguments), _environment(), cluster.folder, cluster.account),
         port=port,
-        probe=probe,
+        probe=answers(port, password),
         stop_signal=Signals.SIGINT,  # "fast shutdown": SIGTERM would wait for every client to leave
     )
+
+
+def answers(port: int, password: str) -> Probe:
+    """A probe that logs in as the administrator."""
+
+    async def probe() -> None:
+        connection = await asyncpg.connect(dsn(ADMINISTRATOR, password, port, "postgres"), timeout=2)
+        await connection.close()
+
+    return probe
 
 
 async def create_databases(administrator: str, role_passwords: Mapping[str, str]) -> None:

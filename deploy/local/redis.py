@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from deploy.local import packages
 from deploy.local.home import Home
-from deploy.local.parts import Part
+from deploy.local.parts import Part, Probe
 from deploy.local.ports import HOST
 from deploy.local.processes import Command
 
@@ -25,6 +25,12 @@ def part(home: Home, port: int) -> Part:
         "--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning",
     )  # fmt: skip
 
+    return Part("redis", Command(arguments, {"PATH": os.environ.get("PATH", os.defpath)}, folder), port, answers(port))
+
+
+def answers(port: int) -> Probe:
+    """A probe that pings."""
+
     async def probe() -> None:
         client = Redis.from_url(url(port), socket_timeout=2.0)
         try:
@@ -32,4 +38,4 @@ def part(home: Home, port: int) -> Part:
         finally:
             await client.aclose()
 
-    return Part("redis", Command(arguments, {"PATH": os.environ.get("PATH", os.defpath)}, folder), port, probe)
+    return probe

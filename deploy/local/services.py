@@ -38,6 +38,8 @@ _PROCESSES = (
     _Process("courier", "services.signup.courier", "signup", ("VAULT_KEY", "LINK_SIGNING_KEY")),
 )
 
+NAMES = tuple(process.name for process in _PROCESSES)
+
 
 def parts(home: Home, ports: Ports, broker: Broker, endpoints: Endpoints, keys: Mapping[str, str]) -> list[Part]:
     """The four services and the courier; each is ready when its own `/health/ready` says so."""

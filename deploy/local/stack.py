@@ -14,6 +14,7 @@ from deploy import tenants
 from deploy.local import (
     broker,
     clockfile,
+    containers,
     demo_tenants,
     endpoints,
     lifecycle,
@@ -143,10 +144,16 @@ async def _servers(options: Options, where: Endpoints, kept: LocalSecrets, repor
     made = []
     if "kafka" in where.local:
         made.append(await broker.part(options.broker, home, chosen.kafka, report))
-    if "postgres" in where.local:
+    in_containers = options.broker is Broker.DOCKER
+    if "postgres" in where.local and in_containers:
+        probe = postgres.answers(chosen.postgres, kept.postgres_password)
+        made.append(containers.part("postgres", chosen.postgres, probe, password=kept.postgres_password))
+    elif "postgres" in where.local:
         cluster = await postgres.prepare(home, kept.postgres_password)
         made.append(postgres.part(cluster, chosen.postgres, kept.postgres_password))
-    if "redis" in where.local:
+    if "redis" in where.local and in_containers:
+        made.append(containers.part("redis", chosen.redis, redis.answers(chosen.redis)))
+    elif "redis" in where.local:
         made.append(redis.part(home, chosen.redis))
     if "mail" in where.local and options.services:
         made.append(_mail(home, chosen))

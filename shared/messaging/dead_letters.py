@@ -10,6 +10,15 @@ from shared.contracts.topics import DEAD_LETTER_SUFFIX
 from shared.messaging.envelope import Outgoing, Record
 from shared.messaging.errors import FatalError
 
+ADDED = (
+    "fairpool_reason",
+    "fairpool_group",
+    "fairpool_topic",
+    "fairpool_partition",
+    "fairpool_offset",
+    "fairpool_at",
+)
+"""The headers that a dead letter has after those it came with."""
 _IN_A_ROW = 25
 _WINDOW = 1000
 _SHARE = 0.2
@@ -18,20 +27,25 @@ _SHARE_COUNTS_FROM = 50
 
 def dead_letter(record: Record, *, reason: str, group: str, at: datetime) -> Outgoing:
     """The record as it came, for `<topic>-dlq`, with `fairpool_*` headers that say why and where from."""
-    added = {
-        "fairpool_reason": reason,
-        "fairpool_group": group,
-        "fairpool_topic": record.topic,
-        "fairpool_partition": str(record.partition),
-        "fairpool_offset": str(record.offset),
-        "fairpool_at": rfc3339(at),
-    }
+    added = (reason, group, record.topic, str(record.partition), str(record.offset), rfc3339(at))
     return Outgoing(
         topic=record.topic + DEAD_LETTER_SUFFIX,
         key=record.key,
         value=b"" if record.key is record.value is None else record.value,  # aiokafka sends no record without both
-        headers=(*record.headers, *((name, text.encode()) for name, text in added.items())),
+        headers=(*record.headers, *((name, text.encode()) for name, text in zip(ADDED, added, strict=True))),
     )
+
+
+def original(letter: Record) -> Outgoing | None:
+    """The record as it came, for the topic that it came from; None when this is no dead letter of ours.
+
+    It has its own event id, so whoever handled it already drops it.
+    """
+    own, added = letter.headers[: -len(ADDED)], letter.headers[-len(ADDED) :]
+    topic = letter.topic.removesuffix(DEAD_LETTER_SUFFIX)
+    if tuple(name for name, _ in added) != ADDED or dict(added)["fairpool_topic"] != topic.encode():
+        return None
+    return Outgoing(topic=topic, key=letter.key, value=letter.value, headers=own)
 
 
 def mark(record: Record) -> str:

@@ -21,7 +21,7 @@ async def create_missing(
     kafka: Sequence[str], topics: Sequence[Topic] = ALL_TOPICS, *, replication: int = 1
 ) -> list[str]:
     """Creates what is not there and returns those names; again is harmless."""
-    async with _Admin(kafka) as admin:
+    async with Admin(kafka) as admin:
         there = set(await admin.list_topics())
         missing = [topic for topic in topics if topic.name not in there]
         if not missing:
@@ -36,7 +36,7 @@ async def create_missing(
 
 async def check(kafka: Sequence[str], topics: Sequence[Topic] = ALL_TOPICS) -> None:
     """TopicsDifferError unless every topic is there with its number of partitions."""
-    async with _Admin(kafka) as admin:
+    async with Admin(kafka) as admin:
         # names first: Tansu creates any topic that a metadata request names
         there = set(await admin.list_topics())
         missing = sorted(topic.name for topic in topics if topic.name not in there)
@@ -62,7 +62,7 @@ async def wait_for_kafka(kafka: Sequence[str], *, seconds: float) -> None:
     give_up = asyncio.get_running_loop().time() + seconds
     while True:
         try:
-            async with _Admin(kafka) as admin:
+            async with Admin(kafka) as admin:
                 await admin.list_topics()
             return
         except KafkaError:
@@ -71,7 +71,9 @@ async def wait_for_kafka(kafka: Sequence[str], *, seconds: float) -> None:
             await asyncio.sleep(0.5)
 
 
-class _Admin:
+class Admin:
+    """A client for one `async with`; closed also when it could not start."""
+
     def __init__(self, kafka: Sequence[str]) -> None:
         self._client = AIOKafkaAdminClient(bootstrap_servers=list(kafka))
 
@@ -87,10 +89,15 @@ class _Admin:
         await self._client.close()
 
 
-def _new(topic: Topic, replication: int) -> NewTopic:
+def settings_of(topic: Topic) -> dict[str, str]:
+    """The settings of Kafka's that the description asks for."""
     settings: dict[str, str] = {"cleanup.policy": topic.clean_up}
     if topic.kept is not None:
         settings["retention.ms"] = str(int(topic.kept.total_seconds() * 1000))
     if topic.name.endswith(DEAD_LETTER_SUFFIX):
         settings["max.message.bytes"] = str(_LARGEST_DEAD_LETTER)
-    return NewTopic(topic.name, topic.partitions, replication, topic_configs=settings)
+    return settings
+
+
+def _new(topic: Topic, replication: int) -> NewTopic:
+    return NewTopic(topic.name, topic.partitions, replication, topic_configs=settings_of(topic))

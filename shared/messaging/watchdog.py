@@ -23,6 +23,7 @@ class _Watch:
 
     reader: Reader
     mark: object = None
+    topics: set[str] = field(default_factory=set)
     still_for: float = 0.0
 
 
@@ -72,8 +73,9 @@ class Watchdog:
     def _look(self, watch: _Watch, passed: float) -> None:
         reader, standing = watch.reader, watch.reader.standing()
         if standing is not None:
-            for topic, lag in standing.lags.items():
-                LAG_RECORDS.labels(reader.name, topic).set(lag)
+            watch.topics |= standing.lags.keys()
+            for topic in watch.topics:  # one whose partitions are all with others now has no lag here
+                LAG_RECORDS.labels(reader.name, topic).set(standing.lags.get(topic, 0))
         mark = (reader.progress.steps, standing.positions if standing is not None else None)
         waits = reader.progress.in_hand or standing is None or any(standing.lags.values())
         watch.still_for = watch.still_for + passed if waits and mark == watch.mark else 0.0

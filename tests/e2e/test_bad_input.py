@@ -235,7 +235,7 @@ class Requests:
         }
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(300)
 async def test_bad_input_gets_the_right_4xx_as_problem_json_and_nothing_is_written(scene: Scene) -> None:
     person = await scene.join()
     employer, outreach = await scene.write_to(person)

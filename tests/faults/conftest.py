@@ -47,9 +47,11 @@ class Traffic:
             what=f"{count} admitted",
         )
 
-    async def until_arrived(self, count: int) -> None:
-        """Wait until so many employers' mails have arrived; the courier has more in hand then."""
-        await until(lambda: len(self.world.arrived()) >= count, what=f"{count} mails arrived")
+    async def until_more_arrive(self) -> None:
+        """Wait until the relay takes mails again; the courier has more in hand at that moment."""
+        folder = self.stack.home.mail
+        before = len(list(folder.iterdir()))
+        await until(lambda: len(list(folder.iterdir())) > before + 1, what="mails arrive again")
 
     async def until_all_ready(self) -> None:
         """Wait until every part answers again."""

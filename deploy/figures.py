@@ -1,0 +1,75 @@
+"""What running processes say of themselves at `/metrics`: lag, ages and what is held."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+_WITHIN = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of one process."""
+
+    lag: Mapping[str, int]
+    """Records still to be handled, by reader (a subscription or a copy)."""
+    outbox_rows: int
+    outbox_age: float
+    """Seconds since the oldest row of the outbox was written."""
+    dead_letters: int
+    """Set aside since the process started."""
+    holds: tuple[str, ...]
+    """`PART waits for WHAT`, of whatever is held now."""
+    oldest_due: float | None
+    """Seconds that the oldest due outreach has waited; None but for the gateway."""
+
+
+async def read_all(urls: Mapping[str, str]) -> dict[str, Figures | None]:
+    """By the names given, the figures at each base URL; None where no process answers."""
+    async with httpx.AsyncClient(timeout=_WITHIN) as client:
+        found = await asyncio.gather(*(_read(client, url) for url in urls.values()))
+    return dict(zip(urls, found, strict=True))
+
+
+async def _read(client: httpx.AsyncClient, url: str) -> Figures | None:
+    try:
+        answer = await client.get(f"{url}/metrics")
+        answer.raise_for_status()
+        return parse(answer.text)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return None
+
+
+def parse(text: str) -> Figures:
+    """The figures in Prometheus' text format; ValueError when it is none."""
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    lag: dict[str, int] = {}
+    for sample in _samples(families, "fairpool_lag_records"):
+        reader = sample.labels["reader"]
+        lag[reader] = lag.get(reader, 0) + int(sample.value)
+    due = [sample.value for sample in _samples(families, "outreach_gateway_oldest_due_seconds")]
+    return Figures(
+        lag=lag,
+        outbox_rows=int(_sum(families, "fairpool_outbox_rows")),
+        outbox_age=_sum(families, "fairpool_outbox_age_seconds"),
+        dead_letters=int(_sum(families, "fairpool_dead_letters", only="fairpool_dead_letters_total")),
+        holds=tuple(
+            f"{sample.labels['part']} waits for {sample.labels['waits_for']}"
+            for sample in _samples(families, "fairpool_holding")
+            if sample.value
+        ),
+        oldest_due=due[0] if due else None,
+    )
+
+
+def _samples(families: Mapping[str, Metric], name: str) -> list[Any]:
+    return list(families[name].samples) if name in families else []
+
+
+def _sum(families: Mapping[str, Metric], name: str, *, only: str | None = None) -> float:
+    return float(sum(sample.value for sample in _samples(families, name) if only is None or sample.name == only))

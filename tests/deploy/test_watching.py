@@ -1,0 +1,138 @@
+"""The dashboard, the alert rules and their runbook against the metrics that the code really has."""
+
+import json
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import REGISTRY
+from prometheus_client.metrics import MetricWrapperBase
+
+ROOT = Path(__file__).parents[2]
+RULES = yaml.safe_load((ROOT / "deploy/grafana/alerts.yml").read_text())["groups"][0]["rules"]
+DASHBOARD = json.loads((ROOT / "deploy/grafana/fairpool.json").read_text())
+RUNBOOK = (ROOT / "docs/watching.md").read_text()
+METRIC_MODULES = ("shared.metrics", "services.outreach_gateway.adapters.metrics", "services.signup.courier.sending")
+PARTS_ONLY = {"subscription", "reader", "topic", "part", "waits_for", "reason", "outcome", "rule", "kind", "method", "route", "status"}  # fmt: skip
+SCRAPED = {"up": {"job", "instance"}, "process_start_time_seconds": {"job", "instance"}}
+WORDS = frozenset(
+    "sum max min rate increase delta changes histogram_quantile by and or unless without on".split()  # noqa: SIM905 - PromQL reads better so
+)
+SIGNALS = {
+    "lag": "fairpool_lag_records",
+    "batch time": "fairpool_batch_seconds_bucket",
+    "decisions by outcome and rule": "outreach_gateway_decisions_total",
+    "holds": "fairpool_holding",
+    "outbox age": "fairpool_outbox_age_seconds",
+    "dead letters": "fairpool_dead_letters_total",
+    "window rebuild count": "outreach_gateway_windows_rebuild_seconds_count",
+    "window rebuild time": "outreach_gateway_windows_rebuild_seconds_bucket",
+    "consent copy behind": 'fairpool_lag_records{reader="copy of consent-state"}',
+    "mails by outcome": 'courier_mails_total{outcome="bounced"}',
+    "doubtful": 'courier_mails_total{outcome="doubtful"}',
+}
+
+
+def _metrics() -> dict[str, MetricWrapperBase]:
+    """Every metric of ours by its family's name."""
+    found: dict[str, MetricWrapperBase] = {}
+    for module in METRIC_MODULES:
+        for value in vars(import_module(module)).values():
+            if isinstance(value, MetricWrapperBase):
+                found[value._name] = value
+    return found
+
+
+def _series() -> dict[str, set[str]]:
+    """Every series' name with its labels, as Prometheus sees it."""
+    found = {name: set(labels) for name, labels in SCRAPED.items()}
+    suffixes = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+    for name, metric in _metrics().items():
+        for suffix in suffixes[str(metric._type)]:
+            found[name + suffix] = {*metric._labelnames, "job", "instance", *(["le"] if suffix == "_bucket" else [])}
+    return found
+
+
+def wrong_in(expression: str) -> list[str]:
+    """Names in a PromQL expression that no series has, and labels that its series do not have."""
+    series = _series()
+    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\"[^\"]*\"|\b(?:by|without|on) \([^)]*\)", " ", expression)
+    named = [word for word in re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]*", bare) if word not in WORDS]
+    wrong = [name for name in named if name not in series]
+    labels = set().union(*(series.get(name, set()) for name in named))
+    used = re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", " ".join(re.findall(r"\{[^}]*\}", expression)))
+    for group in re.findall(r"\b(?:by|without|on) \(([^)]*)\)", expression):
+        used += [label.strip() for label in group.split(",")]
+    return wrong + [label for label in used if label not in labels]
+
+
+def _expressions() -> Iterator[tuple[str, str]]:
+    for rule in RULES:
+        yield rule["alert"], rule["expr"]
+    for panel in DASHBOARD["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "wrong"),
+    [
+        ("sum by (reader) (fairpool_lag_records)", []),
+        ("sum(rate(fairpool_lag_recrods[5m]))", ["fairpool_lag_recrods"]),
+        ("max by (candidate) (fairpool_lag_records)", ["candidate"]),
+        ('fairpool_lag_records{readr="x"} > 0', ["readr"]),
+        ("fairpool_dead_letters > 0", ["fairpool_dead_letters"]),
+    ],
+)
+def test_the_rule_about_names_can_fail(expression: str, wrong: list[str]) -> None:
+    assert wrong_in(expression) == wrong
+
+
+@pytest.mark.parametrize(("where", "expression"), list(_expressions()))
+def test_every_metric_and_label_of_dashboard_and_alerts_exists(where: str, expression: str) -> None:
+    assert wrong_in(expression) == [], where
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_every_signal_has_an_alert_and_a_panel(signal: str) -> None:
+    assert any(SIGNALS[signal] in rule["expr"] for rule in RULES)
+    name = SIGNALS[signal].split("{")[0].removesuffix("_bucket")
+    assert any(name in target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"])
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_every_alert_has_a_severity_a_summary_and_a_line_in_the_runbook(rule: dict[str, dict[str, str]]) -> None:
+    name = str(rule["alert"])
+    assert rule["labels"]["severity"] in ("page", "ticket")
+    assert rule["annotations"]["summary"]
+    assert rule["annotations"]["runbook"] == f"docs/watching.md#{name.lower()}"
+    advice = re.search(rf"^### {name}\n(.+)", RUNBOOK, re.MULTILINE)
+    assert advice is not None and len(advice.group(1)) > 40
+
+
+def test_the_runbook_speaks_of_no_alert_that_is_gone_and_of_every_metric() -> None:
+    assert set(re.findall(r"^### (\w+)", RUNBOOK, re.MULTILINE)) == {rule["alert"] for rule in RULES}
+    named = {name.removesuffix("_total") for name in re.findall(r"`([a-z_]+)`", RUNBOOK)}
+    assert set(_metrics()) - named == set()
+
+
+def test_no_metric_is_forgotten_by_this_test() -> None:
+    ours = {
+        family.name for family in REGISTRY.collect() if family.name.startswith(("fairpool_", "outreach_", "courier_"))
+    }
+    assert ours == set(_metrics())
+
+
+@pytest.mark.parametrize("name", sorted(_metrics()))
+def test_labels_are_names_of_parts_and_outcomes_never_of_people_tenants_or_messages(name: str) -> None:
+    assert set(_metrics()[name]._labelnames) <= PARTS_ONLY
+
+
+def test_the_panels_are_placed_side_by_side_and_have_ids_of_their_own() -> None:
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}) == len(panels)
+    assert all(panel["description"] for panel in panels)
