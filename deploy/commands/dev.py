@@ -62,7 +62,10 @@ def at(
 ) -> None:
     """Let the stack's clock go on from a moment."""
     path = _clock_of_running(home)
-    clockfile.set_to(path.clock_file, clockfile.parse_moment(moment))
+    asked = clockfile.parse_moment(moment)
+    if asked < clockfile.now(path.clock_file):
+        warn("the clock goes back: slots, links and windows that were made later are in the future now")
+    clockfile.set_to(path.clock_file, asked)
     _show(path)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from services.outreach_gateway.model import Answer, Ask, Consent, Decision, Outreach, Person, Rule, State
 
@@ -130,7 +130,7 @@ class Account:
     state: State
     submitted_at: datetime
     expires_at: datetime
-    decision: str | None
+    decision: Literal["admit", "delay", "drop", "cancel"] | None
     rule: Rule | None
     policy: str | None
     decided_at: datetime | None

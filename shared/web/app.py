@@ -5,10 +5,10 @@ from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 
-from shared.web import docs, health, pages, problems
+from shared.web import docs, health, pages, parameters, problems
 from shared.web.middleware import AccessLog, Boundary, Limits, SecurityHeaders
 from shared.web.traces import Traces
 
@@ -29,6 +29,7 @@ def create_app(title: str, service: str, *, lifespan: Lifespan | None = None, re
         docs_url=None,  # Swagger UI and ReDoc load scripts from another host
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(parameters.refuse_unknown)],
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # it holds whole paths
         responses={"4XX": {"description": "A problem (RFC 9457)", "content": {problems.MEDIA_TYPE: {}}}},
     )

@@ -1,5 +1,6 @@
 """What the routing of a request says about it: the route's template, and whether a page is expected."""
 
+from fastapi.dependencies.models import Dependant
 from fastapi.responses import HTMLResponse
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -29,6 +30,12 @@ def shows_pages(scope: Scope) -> bool:
         return not str(scope.get("path", "")).startswith("/v1/")
     answer = getattr(found, "response_class", None)
     return isinstance(answer, type) and issubclass(answer, HTMLResponse)
+
+
+def dependant_of(scope: Scope) -> Dependant | None:
+    """What the matched route takes in, as FastAPI has it; None where nothing of FastAPI's matched."""
+    found = getattr(_matched(scope), "dependant", None)
+    return found if isinstance(found, Dependant) else None
 
 
 def _matched(scope: Scope) -> object | None:

@@ -1,15 +1,15 @@
 """What became of outreach: one by one, as a feed, and taking one back."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from services.outreach_gateway.api.bodies import ChangeOut, ChangesOut, DecisionOut, OutreachOut
 from services.outreach_gateway.api.edge import Edge
 from services.outreach_gateway.explain import for_operator, for_sender
 from services.outreach_gateway.model import Cancel, Rule, State
 from services.outreach_gateway.ports import Account, Position, Settled
-from shared.contracts.base import rfc3339
 from shared.security import encoding
 from shared.web.problems import Problem, invalid, kind, not_found
 from shared.web.tenants import Tenant
@@ -25,8 +25,13 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     Employer = Annotated[Tenant, Depends(edge.tenants.require("employer"))]  # noqa: N806 - names a type
     Reader = Annotated[Tenant, Depends(edge.tenants.require("employer", "operator"))]  # noqa: N806 - names a type
 
-    @routes.get("/v1/outreach/{id}", tags=["outreach"], summary="What became of an outreach, and why")
-    async def show(id: str, reader: Reader) -> dict[str, Any]:
+    @routes.get(
+        "/v1/outreach/{id}",
+        tags=["outreach"],
+        summary="What became of an outreach, and why",
+        response_model_exclude_unset=True,
+    )
+    async def show(id: str, reader: Reader) -> OutreachOut:
         _must_be_an_id(id)
         async with edge.desk() as desk:
             account = await desk.account(id, _owner(reader))
@@ -39,23 +44,23 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         reader: Reader,
         after: Annotated[str | None, Query(max_length=100)] = None,
         limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
-    ) -> dict[str, Any]:
+    ) -> ChangesOut:
         """`next` is where to go on; ask again with `after` set to it, also when `items` is empty."""
         position = _position(after)
         async with edge.desk() as desk:
             changes = await desk.changes(_owner(reader), after=position, limit=limit)
         explain = for_operator if reader.kind == "operator" else for_sender
         items = [
-            {
-                "id": _cursor(change.position),
-                "outreach": change.outreach,
-                "state": change.state,
-                "rule": explain(change.rule)[0] if change.rule else None,
-                "at": rfc3339(change.at),
-            }
+            ChangeOut(
+                id=_cursor(change.position),
+                outreach=change.outreach,
+                state=change.state.value,
+                rule=explain(change.rule)[0] if change.rule else None,
+                at=change.at,
+            )
             for change in changes
         ]
-        return {"items": items, "next": _cursor(changes[-1].position) if changes else after}
+        return ChangesOut(items=items, next=_cursor(changes[-1].position) if changes else after)
 
     @routes.delete(
         "/v1/outreach/{id}",
@@ -87,33 +92,32 @@ def _owner(reader: Tenant) -> str | None:
     return None if reader.kind == "operator" else reader.id
 
 
-def _shown(account: Account, *, operator: bool) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "id": account.id,
-        "state": account.state,
-        "member_ref": account.member_ref,
-        "submitted_at": rfc3339(account.submitted_at),
-        "expires_at": rfc3339(account.expires_at),
-        "decision": _decision(account, operator=operator),
-    }
-    return {**shown, "employer": account.employer} if operator else shown
+def _shown(account: Account, *, operator: bool) -> OutreachOut:
+    shown = OutreachOut(
+        id=account.id,
+        state=account.state.value,
+        member_ref=account.member_ref,
+        submitted_at=account.submitted_at,
+        expires_at=account.expires_at,
+        decision=_decision(account, operator=operator),
+    )
+    return shown.model_copy(update={"employer": account.employer}) if operator else shown
 
 
-def _decision(account: Account, *, operator: bool) -> dict[str, Any] | None:
-    if account.decision is None or account.decided_at is None:
+def _decision(account: Account, *, operator: bool) -> DecisionOut | None:
+    if account.decision is None or account.decided_at is None or account.policy is None:
         return None
     rule, detail = None, "A slot was free."
     if account.rule is not None:
         rule, detail = (for_operator if operator else for_sender)(account.rule)
-    until = account.slot_at if account.state is State.DELAYED else None
-    return {
-        "outcome": account.decision,
-        "rule": rule,
-        "policy": account.policy,
-        "at": rfc3339(account.decided_at),
-        "until": rfc3339(until) if until else None,
-        "detail": detail,
-    }
+    return DecisionOut(
+        outcome=account.decision,
+        rule=rule,
+        policy=account.policy,
+        at=account.decided_at,
+        until=account.slot_at if account.state is State.DELAYED else None,
+        detail=detail,
+    )
 
 
 def _too_late(state: State) -> Problem:

@@ -1,9 +1,9 @@
-"""What employers send: a first message names a real job, its place and its pay."""
+"""What employers send, and what they are answered. A first message names a real job, its place and its pay."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AnyUrl, Field, UrlConstraints, field_validator, model_validator
+from pydantic import AfterValidator, AnyUrl, BaseModel, Field, UrlConstraints, field_validator, model_validator
 
 from shared.contracts.base import Instant
 from shared.web.types import Line, RequestModel, Text
@@ -60,3 +60,56 @@ class OutreachRequest(RequestModel):
     body: Annotated[Text, Field(min_length=1), AfterValidator(_not_blank)]
     expires_at: Instant | None = None
     job: JobRequest
+
+
+StateOut = Literal["submitted", "delayed", "admitted", "dropped", "cancelled", "delivered", "bounced", "doubtful"]
+
+
+class SubmittedOut(BaseModel):
+    """Taken in; the decision comes within seconds."""
+
+    id: str
+    state: Literal["submitted"] = "submitted"
+
+
+class DecisionOut(BaseModel):
+    """Why: the receipt of a decision."""
+
+    outcome: Literal["admit", "delay", "drop", "cancel"]
+    rule: str | None = Field(
+        description="What stood against sending at once: person_is_full, employer_limit, outside_hours, not_granted, "
+        "sender_suspended, expired or cancelled_by_sender. The operator's key sees the rule's own name."
+    )
+    policy: str = Field(description="The version of the rules; see /v1/policy.")
+    at: Instant
+    until: Instant | None = Field(description="Delayed: not before this time; it is decided again then.")
+    detail: str = Field(description="The rule in plain words.")
+
+
+class OutreachOut(BaseModel):
+    """One outreach. `doubtful`: handed over when the courier died; never sent again."""
+
+    id: str
+    state: StateOut
+    member_ref: str
+    submitted_at: Instant
+    expires_at: Instant
+    decision: DecisionOut | None
+    employer: str | None = Field(default=None, description="For the operator's key only.")
+
+
+class ChangeOut(BaseModel):
+    """One change of state."""
+
+    id: str
+    outreach: str
+    state: StateOut
+    rule: str | None
+    at: Instant
+
+
+class ChangesOut(BaseModel):
+    """A part of the feed."""
+
+    items: list[ChangeOut]
+    next: str | None = Field(description="Pass it as `after` to go on, also when `items` is empty.")

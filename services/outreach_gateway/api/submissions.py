@@ -9,9 +9,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
 
-from services.outreach_gateway.api.bodies import OutreachRequest
+from services.outreach_gateway.api.bodies import OutreachRequest, SubmittedOut
 from services.outreach_gateway.api.edge import Edge
-from services.outreach_gateway.model import Policy, State
+from services.outreach_gateway.model import Policy
 from services.outreach_gateway.ports import Submission
 from shared.contracts.outreach_gateway import Job, Pay, Words
 from shared.security import encoding
@@ -32,8 +32,10 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     async def submit(
         request: OutreachRequest,
         employer: Employer,
-        idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
-    ) -> dict[str, str]:
+        idempotency_key: Annotated[
+            str | None, Header(max_length=255, description="Required: a value of your own for this message.")
+        ] = None,
+    ) -> SubmittedOut:
         """Accepted is not sent: read the decision at `/v1/outreach/{id}` or from the feed.
 
         The same Idempotency-Key with the same body is the same outreach; with another body it is refused (422).
@@ -66,7 +68,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
             )
         if kept != digest:
             raise _reused()
-        return {"id": outreach, "state": State.SUBMITTED}
+        return SubmittedOut(id=outreach)
 
 
 def outreach_id(key: bytes, tenant: str, idempotency_key: str) -> str:

@@ -329,3 +329,9 @@ async def test_a_bad_cursor_is_refused(gateway: Gateway, after: str) -> None:
 async def test_the_policy_is_public(gateway: Gateway) -> None:
     answer = await gateway.http.get("/v1/policy")
     assert answer.json()["first_contact"]["at_most"] == [{"number": 2, "days": 7.0}, {"number": 6, "days": 30.0}]
+
+
+async def test_an_unknown_parameter_is_named(gateway: Gateway) -> None:
+    answer = await gateway.http.get("/v1/outreach", params={"cursor": "x"}, headers=gateway.auth("emp_a"))
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/cursor")
+    assert "after" in answer.json()["errors"][0]["detail"]

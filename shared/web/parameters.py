@@ -1,0 +1,29 @@
+"""Query parameters that a route does not know are refused: a slip such as `cursor` for `after` would go unseen."""
+
+from collections.abc import Iterator
+
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
+
+from shared.web.problems import invalid
+from shared.web.routes import dependant_of
+
+_API = "/v1/"
+
+
+async def refuse_unknown(request: Request) -> None:
+    """A 422 that names each parameter which this route of the API does not have, and those that it has."""
+    dependant = dependant_of(request.scope)
+    if dependant is None or not request.url.path.startswith(_API):
+        return
+    known = sorted(set(_names(dependant)))
+    unknown = sorted(set(request.query_params) - set(known))
+    if unknown:
+        error = ValueError(f"is not a parameter here; known: {', '.join(known) or 'none'}")
+        raise invalid([{"loc": ("query", name), "type": "value_error", "ctx": {"error": error}} for name in unknown])
+
+
+def _names(dependant: Dependant) -> Iterator[str]:
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for below in dependant.dependencies:
+        yield from _names(below)
