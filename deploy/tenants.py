@@ -28,7 +28,6 @@ class Tenant:
     name: str
     vendor: str | None = None
     domain: str | None = None
-    reply_to: str | None = None
 
 
 def changed(tenant: Tenant, keys: Iterable[str], *, at: datetime) -> TenantChangedV1:
@@ -41,7 +40,6 @@ def changed(tenant: Tenant, keys: Iterable[str], *, at: datetime) -> TenantChang
         key_hashes=tuple(hash_key(key) for key in keys),
         vendor=tenant.vendor,
         domain=tenant.domain,
-        reply_to=tenant.reply_to or (f"jobs@{tenant.domain}" if tenant.domain else None),
     )
 
 

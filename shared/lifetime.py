@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -45,10 +44,6 @@ def exit_at_last(after: timedelta) -> None:
     keep a failed process there, which would hold its partitions and be restarted by nobody.
     """
 
-    def leave() -> None:
-        sys.stdout.flush()
-        os._exit(1)
-
-    timer = threading.Timer(after.total_seconds(), leave)
+    timer = threading.Timer(after.total_seconds(), os._exit, args=(1,))
     timer.daemon = True
     timer.start()

@@ -41,14 +41,13 @@ def add(
     name: Annotated[str, typer.Option(help="As people read it.")],
     vendor: Annotated[str | None, typer.Option(help="An employer's present vendor.")] = None,
     domain: Annotated[str | None, typer.Option(help="Its verified mail domain.")] = None,
-    reply_to: Annotated[str | None, typer.Option(help="Where answers of candidates go (jobs@DOMAIN).")] = None,
     home: HomeOption = None,
 ) -> None:
     """Add a tenant and print its key, which is shown this once. The embedded broker forgets it when it stops."""
     brokers = kafka.find(Home.at(home))
     _check(tenant, kind, vendor, kafka.speak(tenants.read(brokers)))
     key = new_key(tenant)
-    added = tenants.Tenant(tenant, _kind(kind), name, vendor=vendor, domain=domain, reply_to=reply_to)
+    added = tenants.Tenant(tenant, _kind(kind), name, vendor=vendor, domain=domain)
     kafka.speak(tenants.publish(brokers, [added], {tenant: key}))
     out.print(key)
 

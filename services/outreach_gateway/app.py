@@ -30,6 +30,7 @@ from shared.contracts.topics import (
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import only
 from shared.messaging.unit import unit_of_work
+from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
 from shared.service import Service
 
@@ -92,6 +93,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             lambda unit, received: handlers.on_key_published(
                 PostgresOutreach(unit, policy), only(CandidateKeyPublishedV1, received)
             ),
+            handle_removed=lambda unit, keys: handlers.on_keys_removed(PostgresOutreach(unit, policy), keys),
             deduplicate=False,  # guarded by the version
         )
     )
@@ -146,7 +148,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     service.check("windows", windows_answer)
     app = service.http("Fairpool outreach gateway")
     refs = MemberRefs(settings.member_ref_key)
-    app.include_router(
-        router(Edge(service.tenants, service.clock, policy, desk, windows, refs, settings.outreach_id_key))
-    )
+    cursors = FeedCursors(settings.outreach_id_key, feed=NAME)
+    edge = Edge(service.tenants, service.clock, policy, desk, windows, refs, cursors, settings.outreach_id_key)
+    app.include_router(router(edge))
     return service, app

@@ -92,6 +92,11 @@ async def on_key_published(store: Store, batch: Sequence[Received[CandidateKeyPu
     await store.keep_keys({candidate: (event.version, event.public_key) for candidate, event in newest.items()})
 
 
+async def on_keys_removed(store: Store, candidates: Sequence[str]) -> None:
+    """Forgets the keys of people whom signup has forgotten."""
+    await store.forget_keys(candidates)
+
+
 async def on_outcome_reported(
     store: Store, windows: Windows, batch: Sequence[Received[OutreachOutcomeReportedV1]]
 ) -> None:

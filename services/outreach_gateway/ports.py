@@ -94,6 +94,9 @@ class Store(Protocol):
     async def keep_keys(self, keys: Mapping[str, tuple[int, str]]) -> None:
         """Candidate to version and public key; keeps each that is newer than what is there."""
 
+    async def forget_keys(self, candidates: Sequence[str]) -> None:
+        """Nothing can be sealed to these people any more."""
+
     async def look_again(self, candidates: Sequence[str]) -> None:
         """What is held for these people becomes due now."""
 

@@ -14,13 +14,13 @@ from services.pool_matching.adapters.postgres_feed import PostgresFeed
 from services.pool_matching.adapters.postgres_persons import PostgresPersons
 from services.pool_matching.adapters.postgres_pools import PostgresPools
 from services.pool_matching.api import Edge, router
-from services.pool_matching.api.cursors import FeedCursors
 from services.pool_matching.settings import PoolMatchingSettings
 from shared.contracts.base import Event
 from shared.contracts.topics import CANDIDATE_PROFILES, CONSENT_STATE, POOL_UPDATES, POOLS
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received
 from shared.messaging.unit import Unit, unit_of_work
+from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
 from shared.service import Service
 
@@ -69,7 +69,7 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     service.every(timedelta(seconds=1), "notice_the_time", lambda: jobs.notice_the_time(persons, refs))
     service.every(timedelta(hours=1), "forget_old_updates", lambda: jobs.forget_old_updates(feed))
     app = service.http("Fairpool pool matching")
-    cursors = FeedCursors(settings.member_ref_key)
+    cursors = FeedCursors(settings.member_ref_key, feed=NAME)
     app.include_router(
         router(Edge(service.tenants, pools, feed, soc, cursors, settings.pool_matching_heartbeat, service.is_stopping))
     )

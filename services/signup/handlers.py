@@ -22,7 +22,7 @@ from services.signup.decisions.reports import (
     possible_stubs,
     waves,
 )
-from services.signup.model import JOIN, Claim, Opened, Told
+from services.signup.model import Claim, Opened, Told
 from services.signup.ports import Store
 from services.signup.vault.addresses import blind_index
 from services.signup.vault.intake import open_told
@@ -30,6 +30,7 @@ from services.signup.vault.sealing import Identity, seal_identity
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.signup import (
+    JOIN,
     CandidateClaimedV1,
     CandidateConfirmedV1,
     CandidateHiredV1,

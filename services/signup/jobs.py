@@ -11,7 +11,6 @@ import structlog
 from services.signup.decisions import notices
 from services.signup.decisions import showing as showing_decisions
 from services.signup.decisions.inviting import may_invite
-from services.signup.model import PastInvitations
 from services.signup.ports import Store
 from services.signup.vault.addresses import slow_hash
 from services.signup.vault.sealing import SealedIdentity, open_identity
@@ -43,11 +42,11 @@ async def invite(work: Work, secrets: VaultSecrets) -> int:
         chosen = [
             (one, slow)
             for one, slow in zip(present, hashes, strict=True)
-            if may_invite(past.get(slow, PastInvitations(0, said_no=False)), by_join=one.by_join)
+            if may_invite(past.get(slow, 0), by_join=one.by_join)
         ]
         await store.note_invitations([slow for _, slow in chosen])
         for one, slow in chosen:
-            notice = notices.confirm(one, number=past[slow].count + 1 if slow in past else 1)
+            notice = notices.confirm(one, number=past.get(slow, 0) + 1)
             store.publish(notice, id=notice.notice)
     if waiting:
         _log.info("invited", asked=len(chosen), refused=len(waiting) - len(chosen))

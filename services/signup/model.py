@@ -14,9 +14,6 @@ Change = Literal["signed_up", "changed", "hired", "deleted"]
 Record = tuple[str, str]
 """A vendor and the candidate's id in its system."""
 
-JOIN = "fairpool-join"
-"""The vendor that the join page reports as; no tenant may have this id."""
-
 
 class Person(Value):
     """Who a vendor says a person is. It shows nothing of itself."""
@@ -212,11 +209,5 @@ class ToInvite:
     candidate: str
     by_join: bool
     until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PastInvitations:
-    """How often an address was invited before, by anybody."""
-
-    count: int
-    said_no: bool
+    introduced_by: str | None
+    """The employer, or the vendor without one, whose record registered them, or else claimed them first."""

@@ -8,7 +8,6 @@ from services.signup.model import (
     Claim,
     Ignored,
     Malformed,
-    PastInvitations,
     Picture,
     Reading,
     Record,
@@ -119,8 +118,8 @@ class Store(Protocol):
     async def identities(self, candidates: Sequence[str]) -> Mapping[str, SealedIdentity]:
         """The sealed rows by candidate."""
 
-    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
-        """By slow hash; an address that was never invited is missing."""
+    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, int]:
+        """How many, by slow hash; an address that was never invited is missing."""
 
     async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
         """One more for each."""

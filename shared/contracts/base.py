@@ -11,7 +11,10 @@ from shared.contracts.topics import Topic
 def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs its offset from UTC, as in 2026-11-22T10:00:00Z")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999") from None
 
 
 def rfc3339(value: datetime) -> str:

@@ -14,6 +14,9 @@ from shared.contracts.topics import (
     Topic,
 )
 
+JOIN = "fairpool-join"
+"""The vendor that the join page reports as; no tenant may have this id."""
+
 EmploymentType = Literal["full_time", "part_time", "contract", "temporary", "internship"]
 
 
@@ -143,6 +146,8 @@ class NoticeRequestedV1(Event):
     candidate: str
     purpose: Literal["confirm", "sign_in"]
     expires_at: Instant
+    introduced_by: str | None = None
+    """For `confirm`: the employer or vendor that told of the person, or `fairpool-join`; none when it is not known."""
 
 
 class OutreachOutcomeReportedV1(Event):

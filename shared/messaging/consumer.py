@@ -20,7 +20,7 @@ from shared.clock import Clock
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.dead_letters import DeadLetterLimit, dead_letter, mark
-from shared.messaging.envelope import Received, Record, Undecodable, decode
+from shared.messaging.envelope import Received, Record, Removed, Undecodable, decode
 from shared.messaging.errors import FatalError, heals
 from shared.messaging.holding import Holding
 from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of
@@ -43,6 +43,8 @@ class Subscription:
     handle: Handler
     deduplicate: bool = True
     max_records: int = 500
+    handle_removed: Callable[[Unit, Sequence[str]], Awaitable[None]] | None = None
+    """What to do when the owner of a compacted topic removes keys; none: nothing of theirs is kept here."""
 
 
 @dataclass(slots=True)
@@ -150,14 +152,28 @@ class Consumer:
         bad = [item for item in decoded if isinstance(item, Undecodable)]
         for item in bad:
             await self._set_aside(item.record, item.reason)
-        good = [item for item in decoded if not isinstance(item, Undecodable)]
+        good = [item for item in decoded if isinstance(item, Received)]
         if good:
             causes = [_cause(item.record) for item in good]
             with tracing.span(
                 f"{self.name} batch", "consumer", causes=causes, subscription=self.name, records=len(good)
             ):
                 await self._handle(good)
+        await self._remove(_gone(decoded))
         BATCH_SECONDS.labels(self.subscription.group).observe(time.perf_counter() - started)
+
+    async def _remove(self, keys: Sequence[str]) -> None:
+        handle = self.subscription.handle_removed
+        if handle is None or not keys:
+            return
+
+        async def write() -> None:
+            async with unit_of_work(self.pool, at=self.clock.now(), source=self.source) as unit:
+                await handle(unit, keys)
+
+        await self._until_healed(write)
+        self.after_commit()
+        RECORDS.labels(self.subscription.group, "removed").inc(len(keys))
 
     async def _handle(self, events: Sequence[Received[Event]]) -> None:
         try:
@@ -224,6 +240,12 @@ class Consumer:
                 return self._holding.over()
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
+
+
+def _gone(decoded: Sequence[Received[Event] | Removed | Undecodable]) -> list[str]:
+    """The keys whose last word in the batch is a removal."""
+    last = {item.record.key: item for item in decoded}
+    return sorted(item.key for item in last.values() if isinstance(item, Removed))
 
 
 def _by_identity(events: Sequence[Received[Event]]) -> dict[str, Received[Event]]:

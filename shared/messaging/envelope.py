@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from shared.contracts.base import Event, rfc3339
 from shared.contracts.registry import EVENTS
+from shared.contracts.topics import TOPICS
 from shared.ids import event_id
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
@@ -17,6 +18,7 @@ Headers = tuple[tuple[str, bytes | None], ...]
 """As Kafka has them: a header may come without a value, and a name may come twice."""
 
 STRUCTURED = b"application/cloudevents+json"
+COMPACTED = frozenset(topic.name for topic in TOPICS if topic.clean_up == "compact")
 LARGEST = 900_000
 """Bytes of an event: below Kafka's usual limit of 1,048,588 for a batch, with room for headers."""
 
@@ -58,6 +60,14 @@ class Undecodable:
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """A tombstone on a compacted topic: its owner has nothing more to say of this key."""
+
+    record: Record
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """A record to be written."""
 
@@ -88,8 +98,10 @@ def encode(event: Event, *, source: str, at: datetime, id: str | None = None) ->
     )
 
 
-def decode(record: Record) -> Received[Event] | Undecodable:
-    """The event in the record, or why there is none."""
+def decode(record: Record) -> Received[Event] | Removed | Undecodable:
+    """The event in the record, the removal of its key, or why it is neither."""
+    if not record.value and record.topic in COMPACTED:
+        return _removed(record)
     try:
         attributes, data = _parts(record)
         kind = EVENTS.get(attributes.get("type", ""))
@@ -112,6 +124,13 @@ def decode(record: Record) -> Received[Event] | Undecodable:
         event=event,
         record=record,
     )
+
+
+def _removed(record: Record) -> Removed | Undecodable:
+    try:
+        return Removed(record, (record.key or b"").decode())
+    except ValueError:
+        return Undecodable(record, "unreadable: the key of a tombstone")
 
 
 def _parts(record: Record) -> tuple[Mapping[str, str], bytes]:

@@ -135,7 +135,7 @@ class Follower:
         for item in decoded:
             if isinstance(item, Undecodable):
                 _log.warning("not_followed", position=item.record.position, reason=item.reason)
-        events = [item for item in decoded if not isinstance(item, Undecodable)]
+        events = [item for item in decoded if isinstance(item, Received)]
         pause = 0.05
         while True:
             try:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 
-from shared.web import docs, health, pages, parameters, problems
+from shared.web import docs, health, openapi, pages, parameters, problems
 from shared.web.middleware import AccessLog, Boundary, Limits, SecurityHeaders
 from shared.web.traces import Traces
 
@@ -35,6 +35,7 @@ def create_app(title: str, service: str, *, lifespan: Lifespan | None = None, re
     )
     app.state.service = service
     problems.install(app)
+    openapi.install(app)
     for middleware in (Limits, Boundary, SecurityHeaders, Traces, AccessLog):  # the last added is the first passed
         app.add_middleware(middleware)
     app.include_router(health.router(ready))

@@ -30,12 +30,16 @@ class Operation:
     path: str
     summary: str
     description: str
-    needs_key: bool
+    key_of: tuple[str, ...]
+    """The kinds of tenant that may call; none: it needs no key."""
     parameters: tuple[Field, ...]
     body: tuple[Field, ...]
     body_types: tuple[str, ...]
+    body_note: str
     success: str
     answer: tuple[Field, ...]
+    others: tuple[tuple[str, str], ...]
+    """Other answers that the route tells of itself: code and description."""
 
 
 def page(app: FastAPI) -> HTMLResponse:
@@ -57,23 +61,30 @@ def operations(document: dict[str, Any]) -> list[Operation]:
 
 def _operation(document: dict[str, Any], method: str, path: str, item: dict[str, Any]) -> Operation:
     content = item.get("requestBody", {}).get("content", {})
-    success = next((code for code in item.get("responses", {}) if code.startswith("2")), "")
-    answer = item.get("responses", {}).get(success, {}).get("content", {})
+    responses = item.get("responses", {})
+    success = next((code for code in responses if code.startswith("2")), "")
+    answer = responses.get(success, {}).get("content", {})
     return Operation(
         anchor=item.get("operationId", f"{method}-{path}"),
         method=method.upper(),
         path=path,
         summary=item.get("summary", ""),
         description=item.get("description", ""),
-        needs_key=bool(item.get("security")),
+        key_of=tuple(kind for one in item.get("security", []) for kinds in one.values() for kind in kinds),
         parameters=tuple(
             Field(f"{one['name']} ({one['in']})", _kind(one.get("schema", {})), one.get("required", False), _note(one))
             for one in item.get("parameters", [])
         ),
         body=tuple(_fields(document, _schema(content))),
         body_types=tuple(content),
+        body_note=item.get("requestBody", {}).get("description", ""),
         success=success,
         answer=tuple(_fields(document, _schema(answer))),
+        others=tuple(
+            (code, one.get("description", ""))
+            for code, one in sorted(responses.items())
+            if code != success and code.isdigit()
+        ),
     )
 
 
@@ -123,7 +134,8 @@ def _kind(schema: dict[str, Any]) -> str:
 
 def _note(part: dict[str, Any]) -> str:
     schema = part.get("schema", part)
-    said = [str(part.get("description") or schema.get("description") or "")]
+    inner = next((one for one in schema.get("anyOf", []) if one.get("type") != "null"), {})
+    said = [str(part.get("description") or schema.get("description") or inner.get("description") or "")]
     if "maxLength" in schema:
         said.append(f"At most {schema['maxLength']} characters.")
     if schema.get("default") not in (None, [], {}, ""):

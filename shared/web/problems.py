@@ -1,7 +1,7 @@
 """Errors that people and programs can act on: RFC 9457 problem+json, or a page where a browser shows pages."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -92,7 +92,9 @@ def invalid(errors: Iterable[Any]) -> Problem:
 
     The location of a FastAPI error starts with where it was found; only the body's is left out of the pointer's name.
     """
-    found = [_field_error(error) for error in errors]
+    given = list(errors)
+    wrong = {tuple(error["loc"])[:-1] for error in given}
+    found = [_field_error(error) for error in given if not _counts_the_wrong(error, wrong)]
     return Problem(
         422,
         "Invalid request",
@@ -156,6 +158,11 @@ def unsupported(*expected: str) -> Problem:
         f"Send the body with the header Content-Type: {' or '.join(expected)}.",
         headers={"Accept-Post": ", ".join(expected)},
     )
+
+
+def _counts_the_wrong(error: Any, wrong: Container[tuple[int | str, ...]]) -> bool:  # noqa: ANN401 - as below
+    """Pydantic does not count a list's wrong entries, and then finds too few: that is the same mistake once more."""
+    return error["type"] == "too_short" and tuple(error["loc"]) in wrong
 
 
 def _field_error(error: Any) -> FieldError:  # noqa: ANN401 - pydantic's ErrorDetails or FastAPI's dict of the same shape

@@ -30,7 +30,6 @@ class Tenant:
     key_hashes: tuple[str, ...]
     vendor: str | None
     """An employer's present vendor."""
-    reply_to: str | None
     domain: str | None
     suspended: bool
 
@@ -70,10 +69,13 @@ class Tenants:
         return found
 
     def require(self, *kinds: TenantKind) -> Callable[..., Awaitable[Tenant]]:
-        """A FastAPI dependency: the caller, if it is of one of these kinds and in good standing; else 401 or 403."""
+        """A FastAPI dependency: the caller, if it is of one of these kinds and in good standing; else 401 or 403.
+
+        The OpenAPI document names the kinds as the roles of the requirement (OpenAPI 3.1, security requirement object).
+        """
 
         async def caller(
-            request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)]
+            request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME, scopes=kinds)]
         ) -> Tenant:
             tenant = self.by_key(request.headers.get("authorization"))
             if tenant.kind not in kinds:
@@ -93,7 +95,6 @@ def _tenant(event: TenantChangedV1) -> Tenant:
         version=event.version,
         key_hashes=event.key_hashes,
         vendor=event.vendor,
-        reply_to=event.reply_to,
         domain=event.domain,
         suspended=event.standing == "suspended",
     )

@@ -1,8 +1,22 @@
 """What may come in: text that the tables can keep, and models that refuse what they don't know."""
 
+import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    field_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from shared.text import why_not_one_line
 
 _UNSTORABLE = "must not contain the character U+0000 or half of a surrogate pair"
 
@@ -15,8 +29,8 @@ def storable(value: str) -> str:
 
 
 def _one_line(value: str) -> str:
-    if any(character < " " or character in "\x7f\x85\u2028\u2029" for character in value):
-        raise ValueError("must be one line, without control characters")
+    if (wrong := why_not_one_line(value)) is not None:
+        raise ValueError(f"must {wrong}")
     return value
 
 
@@ -29,6 +43,29 @@ Line = Annotated[
     AfterValidator(_one_line),
 ]
 """A name or a title: one line, trimmed, not empty, at most 200 characters; narrow it in the same way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Text of one form, as in `Annotated[str, Form(r"[0-9]{5}", "a ZIP code of five digits")]`; not coerced.
+
+    Other text is told that it must be `words`; programs see the pattern in the schema.
+    """
+
+    pattern: str
+    """Of the whole text."""
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's own
+        return core_schema.no_info_after_validator_function(self._check, core_schema.str_schema(strict=True))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": f"^{self.pattern}$"}
+
+    def _check(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise ValueError(f"must be {self.words}")
+        return value
 
 
 class RequestModel(BaseModel):

@@ -194,9 +194,9 @@ class FakeLetters:
 
     def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
         """A letter whose content is the mail's id."""
-        return self.notice(mail, person, at=at)
+        return self.notice(mail, person, employer, at=at)
 
-    def notice(self, mail: Mail, person: Person, *, at: datetime) -> Letter | Unwritable:
+    def notice(self, mail: Mail, person: Person, introducer: str | None, *, at: datetime) -> Letter | Unwritable:
         """A letter whose content is the mail's id."""
         if mail.id in self.unwritable:
             return Unwritable("not to be written")

@@ -181,6 +181,10 @@ class FakeStore:
             if found[0] > self.keys.get(candidate, (0, ""))[0]:
                 self.keys[candidate] = found
 
+    async def forget_keys(self, candidates: Sequence[str]) -> None:
+        for candidate in candidates:
+            self.keys.pop(candidate, None)
+
     async def look_again(self, candidates: Sequence[str]) -> None:
         for row in self.rows.values():
             if row.candidate in candidates and row.state is State.SUBMITTED:

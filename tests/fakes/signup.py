@@ -9,7 +9,6 @@ from typing import Literal
 from services.signup.model import (
     Claim,
     Known,
-    PastInvitations,
     Picture,
     Record,
     Report,
@@ -45,7 +44,7 @@ class FakeStore:
     claims: dict[Record, Claim] = field(default_factory=dict)
     _people: dict[str, _Person] = field(default_factory=dict)
     _queue: dict[str, bool] = field(default_factory=dict)
-    _invitations: dict[bytes, PastInvitations] = field(default_factory=dict)
+    _invitations: dict[bytes, int] = field(default_factory=dict)
 
     def publish(self, event: Event, *, id: str | None = None) -> None:
         self.published.append(event)
@@ -129,7 +128,7 @@ class FakeStore:
         for candidate, _ in taken:
             del self._queue[candidate]
         return [
-            ToInvite(candidate, by_join, self._people[candidate].until)
+            ToInvite(candidate, by_join, self._people[candidate].until, self._introduced_by(candidate))
             for candidate, by_join in taken
             if not self._people[candidate].showing.confirmed
         ]
@@ -137,13 +136,12 @@ class FakeStore:
     async def identities(self, candidates: Sequence[str]) -> Mapping[str, SealedIdentity]:
         return {candidate: self.vault[candidate] for candidate in candidates if candidate in self.vault}
 
-    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
+    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, int]:
         return {slow: self._invitations[slow] for slow in slow_hashes if slow in self._invitations}
 
     async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
         for slow in slow_hashes:
-            past = self._invitations.get(slow, PastInvitations(0, said_no=False))
-            self._invitations[slow] = replace(past, count=past.count + 1)
+            self._invitations[slow] = self._invitations.get(slow, 0) + 1
 
     async def purge_stubs(self, before: datetime, *, limit: int) -> int:
         over = [
@@ -160,6 +158,11 @@ class FakeStore:
 
     async def forget_page_requests(self, before: datetime) -> None:
         pass
+
+    def _introduced_by(self, candidate: str) -> str | None:
+        claims = [claim for claim in self.claims.values() if claim.candidate == candidate]
+        first = min(claims, key=lambda claim: not claim.registered, default=None)
+        return first and (first.employer or first.vendor)
 
     def _erase(self, candidate: str) -> None:
         del self._people[candidate]

@@ -27,7 +27,9 @@ BO = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b6"
 LEASE = timedelta(minutes=1)
 SLOT = NOON + timedelta(minutes=10)
 MAIL = Mail(kind="outreach", id="o_1", candidate=ANA, employer="emp_a", version=3, good_until=SLOT, sealed="jwe")
-NOTICE = Mail(kind="notice", id="n_1", candidate=ANA, version=1, good_until=SLOT, purpose="confirm")
+NOTICE = Mail(
+    kind="notice", id="n_1", candidate=ANA, version=1, good_until=SLOT, purpose="confirm", introduced_by="emp_a"
+)
 
 
 class Store(Incoming, Outgoing, Protocol):

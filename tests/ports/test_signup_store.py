@@ -11,7 +11,7 @@ import pytest
 import services.signup
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
-from services.signup.model import Claim, PastInvitations, Stub
+from services.signup.model import Claim, Stub
 from services.signup.ports import Store
 from services.signup.vault.sealing import Identity, seal_identity
 from shared.contracts.signup import CoarseProfile
@@ -173,12 +173,26 @@ async def test_an_invitation_is_taken_once_and_remembers_the_join_page(work: Wor
         assert await store.take_to_invite(limit=10) == []
 
 
+async def test_an_invitation_knows_who_registered_the_person_and_else_who_claimed_them(work: Work) -> None:
+    candidate = await registered(work)
+    later = replace(claim(candidate, record="2", registered=False), vendor="bright", employer=None)
+    introduced_by = []
+    for gone in ("nobody", "ana"):
+        async with work() as store:
+            await store.save_claims([later])
+            await store.remove_claims([("acme", gone)])
+            await store.ask_to_invite({candidate: False})
+        async with work() as store:
+            introduced_by += [one.introduced_by for one in await store.take_to_invite(limit=10)]
+    assert introduced_by == ["emp_one", "bright"]
+
+
 async def test_invitations_are_counted_by_address(work: Work) -> None:
     async with work() as store:
         await store.note_invitations([b"slow"])
         await store.note_invitations([b"slow", b"other"])
         found = await store.past_invitations([b"slow", b"never"])
-    assert found == {b"slow": PastInvitations(2, said_no=False)}
+    assert found == {b"slow": 2}
 
 
 async def test_a_stub_is_purged_when_its_time_is_over_and_can_be_prolonged(work: Work) -> None:

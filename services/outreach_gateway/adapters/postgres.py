@@ -128,6 +128,10 @@ class PostgresOutreach:
             SQL["keep_keys"], list(keys), [version for version, _ in keys.values()], [key for _, key in keys.values()]
         )
 
+    async def forget_keys(self, candidates: Sequence[str]) -> None:
+        """Their public keys go."""
+        await self._sql.execute(SQL["forget_keys"], list(candidates))
+
     async def look_again(self, candidates: Sequence[str]) -> None:
         """What is held for them is due now."""
         await self._sql.execute(SQL["look_again"], list(candidates), self.at)

@@ -114,6 +114,9 @@ ORDER BY 1
 ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, public_key = excluded.public_key
 WHERE kept.version < excluded.version
 
+-- name: forget_keys
+DELETE FROM candidate_keys WHERE candidate::text = ANY($1::text[])
+
 -- name: public_key
 SELECT public_key FROM candidate_keys WHERE candidate = $1
 

@@ -36,7 +36,7 @@ class JobRequest(RequestModel):
     """The job (after schema.org JobPosting)."""
 
     title: Line
-    occupation: Annotated[str, Field(pattern=r"^\d\d-\d{4}$")]
+    occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}$")]
     organization: Line
     location: Line
     remote: bool
@@ -81,8 +81,10 @@ class DecisionOut(BaseModel):
         "sender_suspended, expired or cancelled_by_sender. The operator's key sees the rule's own name."
     )
     policy: str = Field(description="The version of the rules; see /v1/policy.")
-    at: Instant
-    until: Instant | None = Field(description="Delayed: not before this time; it is decided again then.")
+    at: Instant = Field(description="To the hour; exact for the operator's key.")
+    until: Instant | None = Field(
+        description="Delayed: not before this hour; it is decided again then. Exact for the operator's key."
+    )
     detail: str = Field(description="The rule in plain words.")
 
 

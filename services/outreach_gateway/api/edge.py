@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.outreach_gateway.model import Policy
 from services.outreach_gateway.ports import Desk, Windows
 from shared.clock import Clock
+from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
 from shared.web.tenants import Tenants
 
@@ -21,4 +22,5 @@ class Edge:
     desk: Callable[[], AbstractAsyncContextManager[Desk]]
     windows: Windows
     refs: MemberRefs
+    cursors: FeedCursors
     outreach_id_key: bytes

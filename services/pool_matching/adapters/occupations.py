@@ -1,16 +1,16 @@
-"""Reads the classification of occupations; where it comes from is told in occupations.md."""
+"""Reads the classification of occupations."""
 
 import csv
 from pathlib import Path
 from typing import get_args
 
 from services.pool_matching.model import Level, Occupation, Occupations
+from shared.contracts.codes import OCCUPATIONS
 
-FILE = Path(__file__).with_name("occupations.csv")
 _LEVELS: tuple[Level, ...] = get_args(Level)
 
 
-def load(file: Path = FILE) -> Occupations:
+def load(file: Path = OCCUPATIONS) -> Occupations:
     """The 2018 SOC.
 
     Who lies in whom is read from the order of the file, in which each group stands before what it takes in. Digits do

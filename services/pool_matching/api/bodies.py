@@ -8,17 +8,11 @@ from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, StrictB
 
 from services.pool_matching.model import Level, Listed, Occupations, Shown, ShownMember, Update, plain_skill
 from shared.contracts.base import Instant
+from shared.contracts.codes import STATES
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import EmploymentType
 from shared.web import problems
 from shared.web.types import Line, RequestModel
-
-_STATES = (
-    "AK AL AR AZ CA CO CT DC DE FL GA HI IA ID IL IN KS KY LA MA MD ME MI MN MO MS MT NC ND NE NH NJ NM NV NY OH OK OR PA "
-    "RI SC SD TN TX UT VA VT WA WI WV WY AS GU MP PR VI"
-)
-STATES = frozenset(_STATES.split())
-"""Two-letter codes of the states, the District of Columbia and the inhabited territories (USPS Publication 28)."""
 
 _MOST = 100
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from services.pool_matching.api.cursors import FeedCursors
 from services.pool_matching.model import Occupations
 from services.pool_matching.ports import FeedStore, PoolStore, Work
+from shared.security.cursors import FeedCursors
 from shared.web.tenants import Tenants
 
 

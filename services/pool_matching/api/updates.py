@@ -47,18 +47,22 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         start = _position(edge, employer, after, "query")
         updates = await _read(edge, employer, start, limit)
         end = updates[-1].position if updates else start
-        return UpdatesOut(items=[UpdateOut.of(update) for update in updates], next=edge.cursors.make(end, employer.id))
+        return UpdatesOut(items=[UpdateOut.of(update) for update in updates], next=_cursor(edge, end, employer))
 
 
 def _position(edge: Edge, employer: Tenant, cursor: str | None, place: str) -> Position:
     if not cursor:
         return Position()
-    position = edge.cursors.read(cursor, employer.id)
-    if position is None:
+    place_in_feed = edge.cursors.read(cursor, employer.id)
+    if place_in_feed is None:
         name = "after" if place == "query" else "last-event-id"
         text = "must be a cursor that this address gave you, unchanged; leave it out to start from the beginning"
         raise problems.invalid([{"loc": (place, name), "type": "value_error", "ctx": {"error": ValueError(text)}}])
-    return position
+    return Position(*place_in_feed)
+
+
+def _cursor(edge: Edge, position: Position, employer: Tenant) -> str:
+    return edge.cursors.make((position.transaction, position.row), employer.id)
 
 
 async def _read(edge: Edge, employer: Tenant, after: Position, limit: int) -> list[Update]:
@@ -75,7 +79,7 @@ async def _stream(edge: Edge, employer: Tenant, position: Position) -> AsyncIter
         for update in updates:
             position = update.position
             shown = UpdateOut.of(update)
-            cursor = edge.cursors.make(position, employer.id)
+            cursor = _cursor(edge, position, employer)
             yield f"id: {cursor}\nevent: {shown.type}\ndata: {shown.model_dump_json()}\n\n"
         if updates:
             last_sent = time.monotonic()

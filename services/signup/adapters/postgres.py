@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from services.signup.adapters.intake_keys import IntakeKeys
-from services.signup.model import Claim, Known, PastInvitations, Picture, Record, Showing, Stub, ToInvite
+from services.signup.model import Claim, Known, Picture, Record, Showing, Stub, ToInvite
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
@@ -148,10 +148,10 @@ class PostgresStore:
         """The sealed rows by candidate."""
         return await read_identities(self._connection, candidates)
 
-    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
-        """By slow hash; an address that was never invited is missing."""
+    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, int]:
+        """How many, by slow hash; an address that was never invited is missing."""
         rows = await self._connection.fetch(SQL["past_invitations"], list(slow_hashes))
-        return {row["slow_hash"]: PastInvitations(row["count"], said_no=row["said_no"]) for row in rows}
+        return {row["slow_hash"]: row["count"] for row in rows}
 
     async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
         """One more for each."""

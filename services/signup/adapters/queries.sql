@@ -103,13 +103,15 @@ WITH taken AS (
     )
     RETURNING candidate, by_join, asked_at
 )
-SELECT candidate::text, taken.by_join, candidates.stub_until AS until
+SELECT candidate::text, taken.by_join, candidates.stub_until AS until,
+    (SELECT coalesce(employer, vendor) FROM claims WHERE claims.candidate = candidates.candidate
+     ORDER BY registered DESC, claimed_at LIMIT 1) AS introduced_by
 FROM taken JOIN candidates USING (candidate)
 WHERE candidates.confirmed_at IS NULL
 ORDER BY taken.asked_at, candidate
 
 -- name: past_invitations
-SELECT slow_hash, count, said_no FROM invitations WHERE slow_hash = ANY($1::bytea[]) ORDER BY slow_hash FOR UPDATE
+SELECT slow_hash, count FROM invitations WHERE slow_hash = ANY($1::bytea[]) ORDER BY slow_hash FOR UPDATE
 
 -- name: note_invitations
 INSERT INTO invitations (slow_hash, count, last_at)

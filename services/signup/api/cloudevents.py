@@ -12,11 +12,12 @@ from services.signup.decisions.coarsening import LONGEST_SKILL, is_skill
 from services.signup.model import Change, Person, RawProfile, Told
 from services.signup.vault.addresses import parse_mail
 from services.signup.vault.phones import parse_phone
+from shared.contracts.codes import STATES, occupation_codes
 from shared.contracts.signup import EmploymentType
-from shared.web.types import Line, RequestModel
+from shared.web.types import Form, Line, RequestModel
 
-RECORD = r"^[A-Za-z0-9._:-]{1,128}$"
 _ZONES = frozenset(available_timezones())
+_SOC = "a code of the 2018 SOC, such as 29-1141"
 EventType = Literal["candidate.signed_up", "candidate.changed", "candidate.hired", "candidate.deleted"]
 _CHANGES: Mapping[str, Change] = {
     "candidate.signed_up": "signed_up",
@@ -44,11 +45,30 @@ def _no_address(value: str) -> str:
     return value
 
 
+def _state(value: str) -> str:
+    if value not in STATES:
+        raise ValueError("must be the two-letter code of a state, such as CO")
+    return value
+
+
+def _occupation(value: str) -> str:
+    if value not in occupation_codes():
+        raise ValueError(f"must be {_SOC}")
+    return value
+
+
 Mail = Annotated[Line, Field(max_length=320), AfterValidator(parse_mail)]
 Phone = Annotated[Line, Field(max_length=40), AfterValidator(parse_phone)]
 Zone = Annotated[str, StringConstraints(strict=True, max_length=64), AfterValidator(_zone)]
-State = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{2}$")]
-PostalCode = Annotated[str, StringConstraints(strict=True, pattern=r"^\d{5}(-\d{4})?$")]
+State = Annotated[
+    str,
+    StringConstraints(strict=True),
+    AfterValidator(_state),
+    Field(description="The two-letter code of a state, the District of Columbia or a territory."),
+]
+PostalCode = Annotated[str, Form(r"[0-9]{5}(-[0-9]{4})?", "a ZIP code of five digits, such as 80202")]
+Occupation = Annotated[str, Form(r"[0-9]{2}-[0-9]{4}", _SOC), AfterValidator(_occupation)]
+Record = Annotated[str, Form(r"[A-Za-z0-9._:-]{1,128}", "at most 128 letters, digits, or any of . _ : -")]
 Whole = Annotated[int, Field(strict=True, ge=0)]
 
 
@@ -57,7 +77,7 @@ class PersonIn(RequestModel):
 
     given_name: Line | None = None
     family_name: Line | None = None
-    emails: tuple[Mail, ...] = Field(min_length=1, max_length=10)
+    emails: tuple[Mail, ...] = Field(min_length=1, max_length=10, description="The first is the one that is used.")
     phones: tuple[Phone, ...] = Field(default=(), max_length=10)
 
 
@@ -65,27 +85,26 @@ class ProfileIn(RequestModel):
     """What the person does, and looks for."""
 
     titles: tuple[Annotated[Line, AfterValidator(_no_address)], ...] = Field(default=(), max_length=20)
-    occupations: tuple[Annotated[str, StringConstraints(strict=True, pattern=r"^\d\d-\d{4}$")], ...] = Field(
-        default=(), max_length=20
+    occupations: tuple[Occupation, ...] = Field(
+        default=(), max_length=20, description="Codes of the 2018 SOC; without any, the titles are looked up."
     )
-    """SOC 2018 codes; without any, the titles are looked up."""
     skills: tuple[Annotated[Line, AfterValidator(_skill)], ...] = Field(default=(), max_length=200)
     years: Annotated[Whole, Field(le=80)] | None = None
     postal_code: PostalCode | None = None
     state: State | None = None
     remote: Annotated[bool, Field(strict=True)] = False
     employment_types: tuple[EmploymentType, ...] = Field(default=(), max_length=5)
-    pay_floor: Annotated[Whole, Field(le=10_000_000)] | None = None
+    pay_floor: Annotated[Whole, Field(le=10_000_000)] | None = Field(None, description="US dollars a year.")
     available_from: date | None = None
-    time_zone: Zone | None = None
+    time_zone: Zone | None = Field(None, description="Of the IANA, such as America/Denver.")
 
 
 class DataIn(RequestModel):
     """What an event is about; `hired` and `deleted` need neither person nor profile, and neither is kept then."""
 
-    employer: Line
-    record: Annotated[str, StringConstraints(strict=True, pattern=RECORD)]
-    person: PersonIn | None = None
+    employer: Line = Field(description="The tenant id of an employer whose present vendor you are.")
+    record: Record = Field(description="The candidate's id in your system.")
+    person: PersonIn | None = Field(None, description="Required for candidate.signed_up.")
     profile: ProfileIn | None = None
 
 
@@ -93,8 +112,8 @@ class CloudEventIn(RequestModel):
     """A CloudEvent; `source` is the vendor's own tenant id."""
 
     specversion: Literal["1.0"]
-    id: Line
-    source: Line
+    id: Line = Field(description="Your own; an event that comes again is recognised by it.")
+    source: Line = Field(description="Your own tenant id.")
     type: EventType
     time: AwareDatetime | None = None
     subject: Line | None = None

@@ -4,19 +4,42 @@ import hashlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from services.signup.api.cloudevents import CloudEventIn, binary_attributes, told
 from services.signup.model import Report
 from services.signup.ports import Intake
 from shared.clock import Clock
 from shared.web import bodies, problems
+from shared.web.openapi import REF
 from shared.web.problems import Problem, kind
 from shared.web.tenants import Tenant, Tenants
 
 ONE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 MOST = 1000
+
+
+_EVENTS = TypeAdapter(Annotated[list[CloudEventIn], Field(max_length=MOST)])
+_BODY = {
+    "required": True,
+    "description": f"One event ({ONE}), an array of at most {MOST} ({BATCH}), or CloudEvents' binary mode: the"
+    " attributes as ce- headers (ce-specversion, ce-id, ce-source, ce-type) and `data` alone as the body"
+    " (application/json).",
+    "content": {
+        ONE: {"schema": {"$ref": REF.format(model="CloudEventIn")}},
+        BATCH: {"schema": _EVENTS.json_schema(ref_template=REF)},
+        "application/json": {"schema": {"$ref": REF.format(model="DataIn")}},
+    },
+}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The body is no JSON."},
+    401: {"description": "The key is missing or does not work."},
+    403: {"description": "The key is no vendor's, or the event is of another vendor or its employer."},
+    415: {"description": "The content type is none of the three."},
+    422: {"description": "Fields are missing or wrong; `errors` names each."},
+    503: {"description": "Send the same again later: what was kept already is recognised."},
+}
 
 
 class Rejected(BaseModel):
@@ -43,16 +66,10 @@ def router(intake: Intake, tenants: Tenants, clock: Clock) -> APIRouter:
         "/v1/events",
         status_code=202,
         summary="Take CloudEvents of a vendor, one or a batch",
+        response_description="Kafka has them. Of a batch, each event is judged by itself: see `rejected`.",
         response_model=EventsAnswer,
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {
-                    ONE: {"schema": CloudEventIn.model_json_schema(ref_template="#/components/schemas/{model}")},
-                    BATCH: {"schema": {"type": "array", "maxItems": MOST, "items": {"type": "object"}}},
-                },
-            }
-        },
+        responses=_ANSWERS,
+        openapi_extra={"requestBody": _BODY},
     )
     async def take_events(request: Request, vendor: Annotated[Tenant, Depends(vendor_key)]) -> EventsAnswer:
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -1,11 +1,12 @@
 """`POST /v1/hooks/{format}/{source}`: webhooks of ATS vendors, each in its own format."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 import structlog
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from services.signup.model import Ignored, Malformed, Reading, Report, Source
 from services.signup.ports import Format, Intake, Sources
@@ -14,12 +15,44 @@ from shared.web.problems import Problem, kind, not_found
 from shared.web.tenants import Tenants
 
 _log = structlog.get_logger(__name__)
+_HEADERS = [
+    {
+        "name": "Signature",
+        "in": "header",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "`sha256 ` and the HMAC-SHA256 of the raw body with the source's secret, in hex.",
+    },
+    {
+        "name": "Greenhouse-Event-ID",
+        "in": "header",
+        "schema": {"type": "string"},
+        "description": "What recognises a repetition; without it, the body does.",
+    },
+]
+_BODY = {
+    "required": True,
+    "description": "As Greenhouse writes it: `action`, such as new_candidate_application, update_candidate,"
+    " hire_candidate or delete_candidate, and `payload` with the candidate at application.candidate, candidate,"
+    " prospect or person: id, first_name, last_name, title, email_addresses, phone_numbers, addresses, employments,"
+    " tags. Other fields are passed over, other actions are ignored.",
+    "content": {"application/json": {"schema": {"type": "object"}}},
+}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "The body is not signed with this source's secret."},
+    403: {"description": "The source's vendor is suspended, or no longer the vendor of its employer."},
+    404: {"description": "There is no such source, or the format is not supported."},
+    422: {"description": "The body can't be understood, or the candidate has no mail address (no-mail)."},
+    503: {"description": "Send the same again later: what was kept already is recognised."},
+}
 
 
 class HookAnswer(BaseModel):
-    """What became of a webhook; `ignored` is a success too."""
+    """What became of a webhook."""
 
-    status: str
+    status: Literal["accepted", "duplicate", "ignored"] = Field(
+        description="All are success. duplicate: it was accepted before. ignored: it is none of our business."
+    )
 
 
 def router(
@@ -31,12 +64,16 @@ def router(
     @routes.post(
         "/v1/hooks/{format}/{source}",
         summary="Take a webhook of an ATS (Greenhouse)",
-        responses={503: {"description": "Send the same again later"}},
+        description="Needs a signature instead of a key. An operator sets sources up with POST /v1/sources.",
+        responses=_ANSWERS,
+        openapi_extra={"parameters": _HEADERS, "requestBody": _BODY},
     )
     async def take_hook(format: str, source: str, request: Request) -> HookAnswer:  # noqa: A002 - the route's word
         written = formats.get(format)
-        found = await sources.find(format, source) if written else None
-        if written is None or found is None:
+        if written is None:
+            raise _unsupported(formats)
+        found = await sources.find(format, source)
+        if found is None:
             raise not_found("webhook source")
         raw = await request.body()
         if not written.verify(request.headers, raw, found.secret):
@@ -66,6 +103,16 @@ def _report(one: Reading, source: Source, event_id: str, place: int, clock: Cloc
         change=one.change,
         at=clock.now(),
         told=one.told,
+    )
+
+
+def _unsupported(formats: Iterable[str]) -> Problem:
+    return Problem(
+        404,
+        "Not found",
+        f"Webhooks of this format are not supported. Supported: {', '.join(sorted(formats))}. "
+        "Any other system can send CloudEvents to POST /v1/events.",
+        type=kind("unsupported-format"),
     )
 
 

@@ -10,11 +10,12 @@ from pydantic import Field
 from starlette.responses import Response
 
 from services.signup.api.cloudevents import Mail, PostalCode, State, Zone
-from services.signup.decisions.places import STATES
-from services.signup.model import JOIN, Person, RawProfile, Report, Told
+from services.signup.model import Person, RawProfile, Report, Told
 from services.signup.ports import Intake, PageRequests
 from services.signup.vault.addresses import blind_index
 from shared.clock import Clock
+from shared.contracts.codes import STATES
+from shared.contracts.signup import JOIN
 from shared.ids import new_id
 from shared.web import forms
 from shared.web.pages import Pages
@@ -88,16 +89,16 @@ def router(
             return page(posted)
         if await limits.may_join(blind_index(posted.value.mail, blind_index_key)):
             await intake.take([_report(posted.value, clock)])
-        return check_your_mail(posted.is_json)
+        return check_your_mail("check_your_mail.html", is_json=posted.is_json)
 
     return routes
 
 
-def check_your_mail(is_json: bool) -> Response:  # noqa: FBT001 - a browser or a program
-    """The same answer whoever asked, known or not."""
+def check_your_mail(page: str, *, is_json: bool) -> Response:
+    """The same answer whoever asked, known or not; `page` is what a browser gets."""
     if is_json:
         return JSONResponse({"status": "check_your_mail"}, status_code=202)
-    return PAGES.render("check_your_mail.html", status=202)
+    return PAGES.render(page, status=202)
 
 
 def _report(given: JoinIn, clock: Clock) -> Report:

@@ -47,6 +47,6 @@ def router(requests: PageRequests, *, blind_index_key: bytes, answer_after: time
             return PAGES.render("sign_in.html", status=422, given=posted.given, errors=dict(posted.errors))
         await requests.sign_in(blind_index(posted.value.mail, blind_index_key))
         await asyncio.sleep(max(answer_after.total_seconds() - (time.monotonic() - began), 0))
-        return check_your_mail(posted.is_json)
+        return check_your_mail("check_your_mail_for_a_link.html", is_json=posted.is_json)
 
     return routes

@@ -71,8 +71,8 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         await must_catch_up(consents, within=_CATCH_UP_WITHIN)
         return ConsentCheck(at)
 
-    def employer_name(employer: str) -> str | None:
-        known = service.tenants.get(employer)
+    def tenant_name(tenant: str) -> str | None:
+        known = service.tenants.get(tenant)
         return known.name if known is not None else None
 
     sender = Sender(
@@ -81,7 +81,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         check_consents=check_consents,
         letters=letters,
         relay=relay,
-        employer_name=employer_name,
+        tenant_name=tenant_name,
         clock=service.clock,
         batch=settings.courier_batch,
         at_once=settings.courier_connections,

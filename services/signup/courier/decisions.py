@@ -64,6 +64,7 @@ def after_notice(event: NoticeRequestedV1) -> Mail:
         version=1,
         purpose=event.purpose,
         good_until=event.expires_at,
+        introduced_by=event.introduced_by,
     )
 
 

@@ -36,6 +36,8 @@ class Mail:
     admitted: bool = True
     employer: str | None = None
     purpose: NoticePurpose | None = None
+    introduced_by: str | None = None
+    """A tenant's id, or the join page's; for the first notice."""
     sealed: str | None = None
     state: State = "ready"
     attempts: int = 0

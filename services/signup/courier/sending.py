@@ -30,7 +30,7 @@ from services.signup.courier.model import (
     Unwritable,
     Verdict,
 )
-from services.signup.courier.ports import CheckConsents, EmployerName, Letters, OpenStore, Relay
+from services.signup.courier.ports import CheckConsents, Letters, OpenStore, Relay, TenantName
 from shared import tracing
 from shared.clock import Clock
 from shared.messaging.errors import WillHealError, heals
@@ -93,7 +93,7 @@ class Sender:
     check_consents: CheckConsents
     letters: Letters
     relay: Relay
-    employer_name: EmployerName
+    tenant_name: TenantName
     clock: Clock
     batch: int
     """Mails in hand, of which those that wait for a place can still go back."""
@@ -214,10 +214,11 @@ class Sender:
                 return Settle("withheld", NO_GRANT if mail.kind == "outreach" else NOT_IN_THE_VAULT)
             case Unreadable():
                 return self._hold(mail, "the vault's row does not open", at=at)
-        employer = self.employer_name(mail.employer) if mail.employer is not None else None
-        if mail.kind == "outreach" and employer is None:
+        tenant = mail.employer if mail.kind == "outreach" else mail.introduced_by
+        name = self.tenant_name(tenant) if tenant is not None else None
+        if mail.kind == "outreach" and name is None:
             return self._hold(mail, "nobody told of this employer", at=at)
-        match self._letter(mail, person, employer, at=at):
+        match self._letter(mail, person, name, at=at):
             case Letter() as letter:
                 return Send(letter)
             case Unwritable(reason):
@@ -225,11 +226,11 @@ class Sender:
             case unexpected:
                 assert_never(unexpected)
 
-    def _letter(self, mail: Mail, person: Person, employer: str | None, *, at: datetime) -> Letter | Unwritable:
+    def _letter(self, mail: Mail, person: Person, name: str | None, *, at: datetime) -> Letter | Unwritable:
         try:
-            if employer is None:
-                return self.letters.notice(mail, person, at=at)
-            return self.letters.outreach(mail, person, employer, at=at)
+            if mail.kind == "notice" or name is None:
+                return self.letters.notice(mail, person, name, at=at)
+            return self.letters.outreach(mail, person, name, at=at)
         except Exception as error:  # noqa: BLE001 - one mail that can't be written must not stop all others
             _log.error("not_written", kind=mail.kind, mail=mail.id, exc_info=error)
             return Unwritable("the mail could not be written")

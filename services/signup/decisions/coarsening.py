@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 
 from services.signup.model import RawProfile
+from shared.contracts.codes import STATES
 from shared.contracts.signup import CoarseProfile
 
 YEARS = (0, 1, 3, 5, 10, 15, 20)
@@ -17,7 +18,6 @@ OccupationOf = Callable[[str], str | None]
 
 _SOC = re.compile(r"\d\d-\d{4}")
 _ZIP = re.compile(r"\d{5}(-\d{4})?")
-_STATE = re.compile(r"[A-Z]{2}")
 
 
 def coarsen(raw: RawProfile, occupation_of: OccupationOf) -> CoarseProfile:
@@ -29,7 +29,7 @@ def coarsen(raw: RawProfile, occupation_of: OccupationOf) -> CoarseProfile:
         occupations=tuple(dict.fromkeys(codes)),
         skills=_skills(raw.skills),
         years=None if raw.years is None else max((step for step in YEARS if step <= raw.years), default=0),
-        state=raw.state if raw.state and _STATE.fullmatch(raw.state) else None,
+        state=raw.state if raw.state in STATES else None,
         area=raw.postal_code[:3] if raw.postal_code and _ZIP.fullmatch(raw.postal_code) else None,
         remote=raw.remote,
         employment_types=tuple(dict.fromkeys(raw.employment_types)),

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from services.signup.decisions.coarsening import OccupationOf, coarsen
-from services.signup.model import JOIN, Claim, Known, Opened, Picture, Record, Stub, Told
-from shared.contracts.signup import CoarseProfile
+from services.signup.model import Claim, Known, Opened, Picture, Record, Stub, Told
+from shared.contracts.signup import JOIN, CoarseProfile
 
 STUB_KEPT = timedelta(days=14)
 

@@ -21,7 +21,6 @@ CREATE TABLE to_invite (
 CREATE TABLE invitations (
     slow_hash bytea PRIMARY KEY,
     count integer NOT NULL,
-    said_no boolean NOT NULL DEFAULT false,
     last_at timestamptz NOT NULL
 );
 

@@ -60,7 +60,7 @@ class Kit:
             check_consents=self.check,
             letters=self.letters,
             relay=self.relay,
-            employer_name=self.employers.get,
+            tenant_name=self.employers.get,
             clock=self.clock,
             batch=batch,
             at_once=4,

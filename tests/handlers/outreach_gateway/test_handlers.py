@@ -245,3 +245,9 @@ async def test_the_newest_key_of_a_batch_is_kept(gateway: Gateway) -> None:
     ]
     await handlers.on_key_published(gateway.store, batch)
     assert gateway.store.keys[ANA] == (3, "key3")
+
+
+async def test_a_removed_key_is_forgotten(gateway: Gateway) -> None:
+    gateway.store.keys[ANA] = (1, "key")
+    await handlers.on_keys_removed(gateway.store, [ANA, BEN])
+    assert gateway.store.keys == {}

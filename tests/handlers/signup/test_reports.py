@@ -9,13 +9,14 @@ import pytest
 from services.signup import jobs
 from services.signup.adapters.titles import occupation_of
 from services.signup.handlers import on_candidate_reported, on_consent_changed
-from services.signup.model import JOIN, Change, Person, RawProfile, Told
+from services.signup.model import Change, Person, RawProfile, Told
 from services.signup.vault.intake import seal_told
 from services.signup.vault.sealing import open_identity
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.signup import (
+    JOIN,
     CandidateClaimedV1,
     CandidateConfirmedV1,
     CandidateHiredV1,
@@ -211,6 +212,7 @@ async def test_a_stub_is_invited_once_and_its_link_ends_with_it(store: FakeStore
     (notice,) = await invited(store)
     assert (notice.candidate, notice.purpose) == (candidate, "confirm")
     assert notice.expires_at == NOON + timedelta(days=14)
+    assert notice.introduced_by == "emp_one"
     assert await invited(store) == []
 
 
@@ -223,6 +225,13 @@ async def test_an_address_is_invited_twice_ever_even_when_its_stub_was_erased(st
     assert counts == [1, 1, 0]
 
 
+async def test_who_confirmed_with_nothing_on_is_never_invited_again(store: FakeStore) -> None:
+    candidate = await register(store)
+    await allow(store, candidate, purposes=())
+    await tell(store, report(vendor="bright"), report(record="2"))
+    assert await invited(store) == []
+
+
 async def test_the_join_page_invites_once_more_and_prolongs(store: FakeStore) -> None:
     for _ in range(2):
         await register(store)
@@ -233,6 +242,7 @@ async def test_the_join_page_invites_once_more_and_prolongs(store: FakeStore) ->
     await tell(store, report(vendor=JOIN, record="j1"))
     (notice,) = await invited(store)
     assert notice.expires_at == NOON + timedelta(days=15)
+    assert notice.introduced_by == JOIN
 
 
 async def test_who_joins_again_after_confirming_gets_a_link_to_sign_in(store: FakeStore) -> None:

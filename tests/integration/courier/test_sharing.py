@@ -47,7 +47,7 @@ class Couriers:
             check_consents=FakeConsentCheck(),
             letters=FakeLetters(),
             relay=relay,
-            employer_name={"emp_a": "Acme"}.get,
+            tenant_name={"emp_a": "Acme"}.get,
             clock=FixedClock(),
             batch=8,
             at_once=4,

@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from services.pool_matching.api import Edge, router
-from services.pool_matching.api.cursors import FeedCursors
 from services.pool_matching.handlers import on_pools_updated
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.messaging.envelope import only
+from shared.security.cursors import FeedCursors
 from shared.security.tenant_keys import hash_key, new_key
 from shared.web.app import create_app
 from shared.web.health import Check
@@ -69,7 +69,15 @@ class Http:
 @pytest.fixture
 async def http(kit: PostgresKit) -> AsyncIterator[Http]:
     tenants = Tenants()
-    edge = Edge(tenants, kit.pools, kit.feed, SOC, FeedCursors(bytes(range(64))), timedelta(seconds=1), lambda: False)
+    edge = Edge(
+        tenants,
+        kit.pools,
+        kit.feed,
+        SOC,
+        FeedCursors(bytes(range(64)), feed="pool_matching"),
+        timedelta(seconds=1),
+        lambda: False,
+    )
 
     async def nothing() -> dict[str, Check]:
         return {}

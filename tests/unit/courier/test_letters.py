@@ -8,13 +8,17 @@ from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP, default
+from html import unescape
 from uuid import UUID
 
 import pytest
 
+from services.consent.adapters import agreement
+from services.signup.courier.adapters import letters
 from services.signup.courier.adapters.letters import JinjaLetters, pay_in_words
 from services.signup.courier.model import Letter, Mail, Person, Unwritable
 from shared.contracts.outreach_gateway import Pay, Words
+from shared.contracts.signup import JOIN
 from shared.security import boxes
 from shared.security.links import Link, LinkReader, LinkSigner, public_half
 from shared.security.tenant_keys import new_key
@@ -59,7 +63,7 @@ def outreach(mail: Mail | None = None, employer: str = "Denver Health") -> Lette
 
 def notice(purpose: str) -> EmailMessage:
     mail = Mail(kind="notice", id="n_1", candidate=CANDIDATE, version=1, good_until=NOON + timedelta(days=14))
-    return written(LETTERS.notice(replace(mail, purpose=purpose), PERSON, at=NOON))  # type: ignore[arg-type]  # parametrised
+    return written(LETTERS.notice(replace(mail, purpose=purpose), PERSON, None, at=NOON))  # type: ignore[arg-type]  # parametrised
 
 
 def texts(message: EmailMessage) -> list[str]:
@@ -80,8 +84,33 @@ def test_an_outreach_says_who_writes_what_the_job_is_and_how_it_ends() -> None:
         for fact in ("Registered nurse", "Denver, CO", "USD 82,000 to 96,000 a year", "https://jobs.example.org/42"):
             assert fact in text
         assert "We would like to talk." in text
-        assert "You never g" in text
         assert "https://signup.test/sign-in" in text
+
+
+def test_an_outreach_says_how_to_answer_and_why_it_came_in_the_words_of_the_page() -> None:
+    (contact,) = [purpose for purpose in agreement.read().purposes if purpose.id == "contact"]
+    for text in texts(written(outreach())):
+        plain = " ".join(re.sub(r"<[^>]+>", " ", unescape(text)).split())
+        assert contact.label in plain
+        assert "Fairpool did not give Denver Health your address" in plain
+        assert "A reply to this mail reaches nobody" in plain
+
+
+@pytest.mark.parametrize(
+    ("introduced_by", "name", "words"),
+    [
+        ("emp_denverhealth", "Denver Health", "Denver Health told Fairpool of you."),
+        ("emp_denverhealth", None, "an employer, or the system it recruits with, told Fairpool of you."),
+        (None, None, "an employer, or the system it recruits with, told Fairpool of you."),
+        (JOIN, None, "filled in Fairpool's join page."),
+    ],
+)
+def test_the_first_mail_says_who_told_of_the_person(introduced_by: str | None, name: str | None, words: str) -> None:
+    mail = replace(notice_mail("confirm"), introduced_by=introduced_by)
+    for text in texts(written(LETTERS.notice(mail, PERSON, name, at=NOON))):
+        plain = " ".join(unescape(text).replace("’", "'").split())
+        assert words in plain
+        assert ("join page" in plain) == (introduced_by == JOIN)
 
 
 def test_one_click_ends_it_with_a_link_that_works_for_sixty_days() -> None:
@@ -125,7 +154,18 @@ def test_a_confirmation_says_that_everything_is_off_and_what_happens_if_nothing_
 
 
 @pytest.mark.parametrize(
-    "subject", ["Hello\r\nBcc: all@example.org", "Hello\nX: y", "Hello\rX", "Hello\x00", "Hi\u2028there", "\x1b[0m"]
+    "subject",
+    [
+        "Hello\r\nBcc: all@example.org",
+        "Hello\nX: y",
+        "Hello\rX",
+        "Hello\x00",
+        "Hi\u2028there",
+        "\x1b[0m",
+        "=?utf-8?q?Hi=0D=0ABcc:_evil@example.net?= there",
+        "=?utf-8?b?SGkNCkJjYzogZXZpbEBleGFtcGxlLm5ldA==?=",
+        "=?utf-8?q?Hi=0D=0AContent-Type:_text/html=0D=0A=0D=0A<a_href=3Dhttp://evil>Sign_in</a>?=",
+    ],
 )
 def test_a_subject_with_a_line_break_is_refused(subject: str) -> None:
     assert isinstance(outreach(mail_with(subject)), Unwritable)
@@ -159,11 +199,13 @@ def test_words_of_another_outreach_are_refused() -> None:
 )
 def test_a_mail_goes_to_one_plain_address_or_not_at_all(address: str) -> None:
     assert isinstance(LETTERS.outreach(mail_with(), replace(PERSON, address=address), "Acme", at=NOON), Unwritable)
-    assert isinstance(LETTERS.notice(notice_mail("confirm"), replace(PERSON, address=address), at=NOON), Unwritable)
+    assert isinstance(
+        LETTERS.notice(notice_mail("confirm"), replace(PERSON, address=address), None, at=NOON), Unwritable
+    )
 
 
 def test_a_domain_beyond_ascii_is_written_in_ascii() -> None:
-    letter = LETTERS.notice(notice_mail("confirm"), replace(PERSON, address="ana@żółw.example"), at=NOON)
+    letter = LETTERS.notice(notice_mail("confirm"), replace(PERSON, address="ana@żółw.example"), None, at=NOON)
     assert isinstance(letter, Letter)
     assert letter.recipient == "ana@xn--w-uga1v8h.example"
     assert written(letter)["To"] == letter.recipient
@@ -221,7 +263,7 @@ def test_nothing_of_another_person_or_of_our_inside_is_in_the_bytes_in_any_encod
     LETTERS.outreach(mail_with(), replace(PERSON, address=other), "Denver Health", at=NOON)
     letters = [
         outreach(),
-        *(LETTERS.notice(notice_mail(purpose), PERSON, at=NOON) for purpose in ("confirm", "sign_in")),
+        *(LETTERS.notice(notice_mail(purpose), PERSON, None, at=NOON) for purpose in ("confirm", "sign_in")),
     ]
     for letter in letters:
         assert isinstance(letter, Letter)
@@ -268,3 +310,9 @@ def test_what_holds_a_person_shows_nothing_of_them() -> None:
 )
 def test_pay_reads_as_people_write_it(pay: Pay, words: str) -> None:
     assert pay_in_words(pay) == words
+
+
+def test_headers_that_slip_in_past_every_look_stop_the_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(letters, "why_not_one_line", lambda _: None)
+    subject = "=?utf-8?q?Hi=0D=0ABcc:_evil@example.net?= there"
+    assert isinstance(outreach(mail_with(subject)), Unwritable)

@@ -1,6 +1,8 @@
 """Traces: off by default, linked rightly, and unable to say what they must not."""
 
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -88,6 +90,28 @@ def test_a_span_cannot_say_what_is_not_on_the_list(spans: InMemorySpanExporter) 
 @pytest.mark.parametrize("header", [b"", b"\xff\xfe", b"00-zz-zz-01", b"00-" + b"0" * 32 + b"-b7ad6b7169203331-01"])
 def test_a_header_that_names_no_place_is_passed_over(spans: InMemorySpanExporter, header: bytes) -> None:
     assert tracing.read(header) is None
+
+
+def test_spans_reach_a_collector_before_the_process_ends() -> None:
+    asked: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        end = tracing.start("test", f"http://127.0.0.1:{server.server_port}")
+        with tracing.span("request", "server", method="GET"):
+            pass
+        end()
+        server.shutdown()
+    [(path, _)] = asked
+    assert path == "/v1/traces"
 
 
 def test_the_exporter_of_a_collector_starts_and_ends_without_it() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -13,9 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from services.signup.courier.model import Letter, Mail, Person, Unwritable
 from shared.contracts.outreach_gateway import Pay
+from shared.contracts.signup import JOIN
 from shared.security.boxes import CannotOpenError
 from shared.security.links import Link, LinkPurpose, LinkSigner
 from shared.security.words import open_words
+from shared.text import why_not_one_line
 
 UNSUBSCRIBE_WORKS_FOR = timedelta(days=60)  # CAN-SPAM, 15 U.S.C. 7704(a)(3)(A)(ii), asks for 30 days at least
 
@@ -52,10 +55,10 @@ class JinjaLetters:
             words = open_words(mail.sealed or "", person.words_key, outreach=mail.id)
         except CannotOpenError:
             return Unwritable("the words do not open with this person's key")
-        if not _is_one_line(words.subject):
-            return Unwritable("the subject holds a line break or another control character")
-        if not _is_one_line(employer):
-            return Unwritable("the employer's name holds a line break or another control character")
+        if (wrong := why_not_one_line(words.subject)) is not None:
+            return Unwritable(f"the subject must {wrong}")
+        if (wrong := why_not_one_line(employer)) is not None:
+            return Unwritable(f"the employer's name must {wrong}")
         unsubscribe = self._link("u/", mail, "unsubscribe", at + UNSUBSCRIBE_WORKS_FOR)
         message = self._envelope(
             mail, recipient, words.subject, at=at, by=f"{employer} through Fairpool", box="outreach"
@@ -73,8 +76,8 @@ class JinjaLetters:
             preferences=f"{self._signup_url}/sign-in",
         )
 
-    def notice(self, mail: Mail, person: Person, *, at: datetime) -> Letter | Unwritable:
-        """The network's own words."""
+    def notice(self, mail: Mail, person: Person, introducer: str | None, *, at: datetime) -> Letter | Unwritable:
+        """The network's own words; `introducer` is the name of who told of the person, where that is known."""
         recipient = mailable(person.address)
         if recipient is None:
             return _NO_ADDRESS
@@ -96,6 +99,8 @@ class JinjaLetters:
             link=link,
             until=in_words(mail.good_until),
             given_name=person.given_name,
+            by_join=mail.introduced_by == JOIN,
+            introducer=introducer,
             sign_in=f"{self._signup_url}/sign-in",
         )
 
@@ -121,10 +126,13 @@ class JinjaLetters:
         message: EmailMessage,
         page: str,
         **values: Any,  # noqa: ANN401 - templates take values of any type
-    ) -> Letter:
+    ) -> Letter | Unwritable:
         message.set_content(self._pages.get_template(f"{page}.txt").render(**values))
         message.add_alternative(self._pages.get_template(f"{page}.html").render(**values), subtype="html")
-        return Letter(f"bounces@{self._domain}", str(message["To"]), message.as_bytes())
+        raw = message.as_bytes()
+        if not _reads_as_written(message, raw):
+            return Unwritable("the mail would not read as it was written")
+        return Letter(f"bounces@{self._domain}", str(message["To"]), raw)
 
 
 def mailable(address: str) -> str | None:
@@ -148,5 +156,6 @@ def in_words(moment: datetime) -> str:
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
-def _is_one_line(text: str) -> bool:
-    return text.isprintable()
+def _reads_as_written(message: EmailMessage, raw: bytes) -> bool:
+    """Whether a reader finds exactly the headers that were set, once each: nothing slipped in, nothing slipped out."""
+    return sorted(message_from_bytes(raw).keys()) == sorted(message.keys())

@@ -188,6 +188,7 @@ def _columns(mails: Sequence[Mail]) -> tuple[list[object], ...]:
         "candidate",
         "employer",
         "purpose",
+        "introduced_by",
         "version",
         "admitted",
         "sealed",

@@ -1,5 +1,6 @@
 -- name: known
-SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace
+SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
+    introduced_by
 FROM courier_mails
 WHERE kind = 'outreach' AND id = ANY($1::text[])
 ORDER BY id
@@ -7,12 +8,12 @@ FOR UPDATE
 
 -- name: add
 INSERT INTO courier_mails
-    (kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, trace, not_before)
-SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, trace, $12
+    (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace, not_before)
+SELECT kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace, $13
 FROM unnest(
-    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
-    $9::timestamptz[], $10::text[], $11::text[]
-) AS mail (kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, trace)
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::text[],
+    $10::timestamptz[], $11::text[], $12::text[]
+) AS mail (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace)
 ORDER BY kind, id
 ON CONFLICT DO NOTHING
 RETURNING kind
@@ -21,12 +22,12 @@ RETURNING kind
 UPDATE courier_mails AS known
 SET candidate = mail.candidate, employer = mail.employer, version = mail.version, admitted = mail.admitted,
     sealed = CASE WHEN mail.state IN ('ready', 'sending') THEN mail.sealed END,
-    good_until = mail.good_until, state = mail.state, trace = mail.trace, not_before = $12, attempts = 0, changed_at = now(),
+    good_until = mail.good_until, state = mail.state, trace = mail.trace, not_before = $13, attempts = 0, changed_at = now(),
     courier = CASE WHEN mail.state = 'sending' THEN known.courier END
 FROM unnest(
-    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
-    $9::timestamptz[], $10::text[], $11::text[]
-) AS mail (kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, trace)
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::text[],
+    $10::timestamptz[], $11::text[], $12::text[]
+) AS mail (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace)
 WHERE known.kind = mail.kind AND known.id = mail.id
 
 -- name: keep_consents
@@ -56,7 +57,8 @@ SELECT EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND not_before <=
     OR EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND good_until < $1)
 
 -- name: claim
-SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace
+SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
+    introduced_by
 FROM courier_mails
 WHERE state = 'ready' AND (not_before <= $1 OR good_until < $1) AND ($3 OR kind = 'notice' OR good_until < $1)
 ORDER BY not_before
@@ -139,7 +141,8 @@ WHERE (kind, id) IN (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING kind, id, candidate, employer, purpose, claimed_version AS version, admitted, NULL::text AS sealed,
-    good_until, state, attempts, trace
+    good_until, state, attempts, trace,
+    introduced_by
 
 -- name: free_the_dead
 UPDATE courier_mails

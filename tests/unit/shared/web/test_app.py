@@ -80,14 +80,22 @@ async def test_the_docs_are_made_here_and_load_nothing_from_another_host(client:
         assert (await client.get(path)).status_code == 404
 
 
-async def test_the_docs_say_which_routes_need_a_key(app: FastAPI, client: httpx.AsyncClient) -> None:
+async def test_the_docs_say_whose_key_a_route_needs(app: FastAPI, client: httpx.AsyncClient) -> None:
     tenants = Tenants()
 
     @app.get("/v1/mine")
     async def mine(caller: Annotated[Tenant, Depends(tenants.require("employer"))]) -> str:
         return caller.id
 
-    assert (await client.get("/docs")).text.count("Needs a tenant&#39;s key.") == 1
+    @app.get("/v1/ours")
+    async def ours(caller: Annotated[Tenant, Depends(tenants.require("vendor", "operator"))]) -> str:
+        return caller.id
+
+    page = (await client.get("/docs")).text
+    assert page.count("Needs the key of an employer.") == page.count("Needs the key of a vendor or operator.") == 1
+    assert (await client.get("/openapi.json")).json()["paths"]["/v1/ours"]["get"]["security"] == [
+        {"tenant key": ["vendor", "operator"]}
+    ]
 
 
 async def test_global_privacy_control_is_declared(client: httpx.AsyncClient) -> None:
