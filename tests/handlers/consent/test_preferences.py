@@ -320,3 +320,18 @@ async def test_no_page_holds_the_persons_id(client: httpx.AsyncClient) -> None:
     address = f"/confirm/{link(candidate, 'confirm')}"
     await client.post(address, json=COMPLETE)
     assert candidate not in (await client.get(address, headers=PAGE)).text
+
+
+async def test_a_page_opened_before_an_unsubscribe_does_not_switch_contact_on_again(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    await client.post(CONFIRM, json={"purposes": ["match", "contact"]})
+    opened = form_of((await client.get(CONFIRM, headers=PAGE)).text)
+    await client.post(f"/u/{link('c1', 'unsubscribe', employer='emp_acme')}", data={"List-Unsubscribe": "One-Click"})
+    answer = await client.post(CONFIRM, data=opened, headers=PAGE)
+    assert answer.status_code == 422
+    assert "changed after you opened this page" in answer.text
+    assert choices(database).purposes == ()
+    again = form_of(answer.text) | {"purposes": ["match"]}
+    assert (await client.post(CONFIRM, data=again, headers=PAGE)).status_code == 200
+    assert choices(database).purposes == ("match",)

@@ -1,5 +1,7 @@
 """Vendors' own events: strict, each judged by itself, recognised when they come again."""
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -125,6 +127,9 @@ async def test_binary_mode_is_understood(http: httpx.AsyncClient) -> None:
         (event(data=data(profile={"years": "6"})), "#/data/profile/years"),
         (event(data=data(profile={"remote": "yes"})), "#/data/profile/remote"),
         (event(data=data(profile={"occupations": ["nurse"]})), "#/data/profile/occupations/0"),
+        (event(data=data(profile={"occupations": ["29-9999"]})), "#/data/profile/occupations/0"),
+        (event(data=data(profile={"state": "ZZ"})), "#/data/profile/state"),
+        (event(data=data(profile={"state": "co"})), "#/data/profile/state"),
         (event(data=data(profile={"skills": ["annabellarita@example.org"]})), "#/data/profile/skills/0"),
         (event(data=data(profile={"time_zone": "Mars/Olympus"})), "#/data/profile/time_zone"),
         (event(data=data(profile={"employment_types": ["slave"]})), "#/data/profile/employment_types/0"),
@@ -139,6 +144,59 @@ async def test_a_wrong_event_is_refused_by_field_and_without_its_words(
     assert any(error["pointer"].startswith(pointer) for error in answer.json()["errors"]), answer.text
     assert CANARY.lower() not in answer.text.lower()
     assert await edge.outbox() == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "errors"),
+    [
+        (data(person={"emails": ["x"]}), {"#/data/person/emails/0": "must be a mail address such as name@example.org"}),
+        (data(person={"emails": []}), {"#/data/person/emails": "must have at least 1 entries"}),
+        (
+            data(profile={"postal_code": "802", "state": "ZZ", "occupations": ["nurse"]}),
+            {
+                "#/data/profile/postal_code": "must be a ZIP code of five digits, such as 80202",
+                "#/data/profile/state": "must be the two-letter code of a state, such as CO",
+                "#/data/profile/occupations/0": "must be a code of the 2018 SOC, such as 29-1141",
+            },
+        ),
+    ],
+)
+async def test_each_mistake_is_told_once_and_in_words_that_help(
+    http: httpx.AsyncClient, wrong: Any, errors: dict[str, str]
+) -> None:
+    found = (await post(http, event(data=wrong))).json()["errors"]
+    assert {one["pointer"]: one["detail"] for one in found} == errors
+    assert len(found) == len(errors)
+
+
+@pytest.mark.parametrize("state", ["CO", "DC", "PR"])
+async def test_states_the_district_and_territories_are_taken(http: httpx.AsyncClient, state: str) -> None:
+    assert (await post(http, event(data=data(profile={"state": state})))).status_code == 202
+
+
+async def test_the_document_is_whole_and_tells_every_field(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+    told = json.dumps(document)
+    assert set(re.findall(r'"#/([^"]*)"', told)) <= {f"components/schemas/{name}" for name in schemas}
+    assert "$defs" not in told
+    body = document["paths"]["/v1/events"]["post"]["requestBody"]
+    assert "binary mode" in body["description"]
+    assert body["content"][BATCH]["schema"] == {
+        "type": "array",
+        "maxItems": 1000,
+        "items": body["content"][ONE]["schema"],
+    }
+    page = (await http.get("/docs")).text
+    for name in (
+        "data.employer",
+        "data.record",
+        "data.person.emails",
+        "data.profile.occupations",
+        "Greenhouse-Event-ID",
+    ):
+        assert f"<code>{name}" in page
+    assert "Needs the key of a vendor." in page
 
 
 @pytest.mark.parametrize(

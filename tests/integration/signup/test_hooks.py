@@ -96,6 +96,12 @@ async def test_an_unknown_source_or_format_is_not_there(http: httpx.AsyncClient,
     assert answer.json()["title"] == "Not found"
 
 
+async def test_a_format_that_is_not_supported_is_told_those_that_are(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/v1/hooks/lever/denver", content=payload(), headers=signed(payload()))
+    assert answer.json()["type"] == "urn:fairpool:problem:unsupported-format"
+    assert "Supported: greenhouse." in answer.json()["detail"]
+
+
 async def test_a_ping_succeeds_and_does_nothing(http: httpx.AsyncClient, edge: Edge) -> None:
     raw = b'{"action": "ping", "web_hook_id": 1}'
     answer = await http.post(HOOK, content=raw, headers=signed(raw))

@@ -72,6 +72,14 @@ async def test_known_and_unknown_get_the_same_page(http: httpx.AsyncClient, edge
         assert (known.status_code, known.text) == (unknown.status_code, unknown.text)
 
 
+async def test_each_page_says_what_the_mail_it_asks_for_is_good_for(http: httpx.AsyncClient) -> None:
+    joined = (await http.post("/join", data=FORM, headers=BROWSER)).text
+    signed_in = (await http.post("/sign-in", data={"mail": FORM["mail"]}, headers=BROWSER)).text
+    assert "Until then nothing is on." in joined
+    assert "everything stays as it is" in signed_in
+    assert "nothing is on" not in signed_in
+
+
 async def test_an_address_joins_at_most_three_times_a_day(http: httpx.AsyncClient, edge: Edge) -> None:
     answers = [await http.post("/join", data=FORM, headers=BROWSER) for _ in range(5)]
     assert {(answer.status_code, answer.text) for answer in answers} == {(202, answers[0].text)}

@@ -1,0 +1,32 @@
+"""Which of the words that are told of a person are shown as skills."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+_LIST = Path(__file__).with_name("skills.txt")
+
+
+@cache
+def known_skills() -> frozenset[str]:
+    """Every word or phrase that can be shown; where they come from is told in skills.txt."""
+    lines = [line for line in _LIST.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return frozenset(skill.strip() for line in lines for skill in line.split(",") if skill.strip())
+
+
+def skills_among(told: Iterable[str], *, own: Iterable[str | None] = ()) -> tuple[str, ...]:
+    """The skills among the words, folded, each once.
+
+    An ATS' tags are anybody's notes: what is not on the list is no skill. Neither is what shares a word with `own`, the
+    person's names and the local parts of their addresses, for it may speak of them.
+    """
+    theirs = {word for text in own if text for word in _words(text)}
+    folded = (" ".join(text.lower().split()) for text in told)
+    return tuple(
+        dict.fromkeys(skill for skill in folded if skill in known_skills() and theirs.isdisjoint(_words(skill)))
+    )
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
