@@ -52,7 +52,7 @@ def parse(text: str) -> Figures:
     for sample in _samples(families, "fairpool_lag_records"):
         reader = sample.labels["reader"]
         lag[reader] = lag.get(reader, 0) + int(sample.value)
-    due = [sample.value for sample in _samples(families, "outreach_gateway_oldest_due_seconds")]
+    due = [sample.value for sample in _samples(families, "fairpool_oldest_due_seconds")]
     return Figures(
         lag=lag,
         outbox_rows=int(_sum(families, "fairpool_outbox_rows")),

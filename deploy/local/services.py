@@ -29,7 +29,7 @@ class _Process:
 
 
 _PROCESSES = (
-    _Process("signup", "services.signup", "signup", ("VAULT_KEY", "BLIND_INDEX_KEY", "LINK_VERIFY_KEY")),
+    _Process("signup", "services.signup", "signup", ("VAULT_KEY", "BLIND_INDEX_KEY")),
     _Process("consent", "services.consent", "consent", ("LINK_VERIFY_KEY",)),
     _Process("pool_matching", "services.pool_matching", "pool_matching", ("MEMBER_REF_KEY",)),
     _Process(

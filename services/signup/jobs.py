@@ -26,6 +26,7 @@ PURGE_GRACE = timedelta(minutes=10)
 INTAKE_KEPT = timedelta(days=14)
 """Before the day that is destroyed: 7 days on the topic and 7 among the dead letters. Nothing sealed opens after 15 days."""
 PAGE_REQUESTS_KEPT = timedelta(days=1)
+ORIGINS_KEPT = timedelta(hours=1)
 _AT_ONCE = 500
 _HASHING = ThreadPoolExecutor(max_workers=2, thread_name_prefix="slow-hash")  # more would starve the event loop
 _log = structlog.get_logger(__name__)
@@ -81,4 +82,4 @@ async def forget(work: Work) -> None:
     """Destroys intake keys that are older than anything they sealed, and other traces that have had their time."""
     async with work() as store:
         await store.forget_intake(store.at - INTAKE_KEPT)
-        await store.forget_page_requests(store.at - PAGE_REQUESTS_KEPT)
+        await store.forget_page_requests(store.at - PAGE_REQUESTS_KEPT, origins_before=store.at - ORIGINS_KEPT)

@@ -107,8 +107,8 @@ class Source:
 class Report:
     """One change, checked, on its way to `ats-events`."""
 
-    digest: bytes
-    """Of the vendor's event id: the same event has the same one."""
+    digests: tuple[bytes, ...]
+    """Of what is the same when the event comes again, its id first: any of them known makes it a duplicate."""
     vendor: str
     record: str
     employer: str | None

@@ -54,10 +54,13 @@ class Sources(Protocol):
 
 
 class PageRequests(Protocol):
-    """What the pages that mail somebody may do; neither method tells whether an address is known."""
+    """What the pages that mail somebody may do; no method tells whether an address is known."""
 
     async def may_join(self, blind_index: bytes) -> bool:
         """Counts one more try to join with this address; False when there were enough today."""
+
+    async def may_join_from(self, origin: bytes) -> bool:
+        """Counts one more joining from this network; False when there were enough this hour."""
 
     async def sign_in(self, blind_index: bytes) -> None:
         """A sign-in mail, if a confirmed person has this address and there were not too many this hour."""
@@ -130,5 +133,5 @@ class Store(Protocol):
     async def forget_intake(self, before: datetime) -> None:
         """Destroys intake keys of days before, and what is kept to recognise repeated events."""
 
-    async def forget_page_requests(self, before: datetime) -> None:
-        """Who asked for mail before that."""
+    async def forget_page_requests(self, before: datetime, *, origins_before: datetime) -> None:
+        """Which addresses were asked to be mailed before that, and from which networks."""

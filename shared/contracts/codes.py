@@ -14,10 +14,11 @@ STATES = {
     "OH": "Ohio", "OK": "Oklahoma", "OR": "Oregon", "PA": "Pennsylvania", "RI": "Rhode Island",
     "SC": "South Carolina", "SD": "South Dakota", "TN": "Tennessee", "TX": "Texas", "UT": "Utah", "VT": "Vermont",
     "VA": "Virginia", "WA": "Washington", "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
-    "AS": "American Samoa", "GU": "Guam", "MP": "Northern Mariana Islands", "PR": "Puerto Rico",
-    "VI": "U.S. Virgin Islands",
 }  # fmt: skip
-"""USPS codes: the 50 states, the District and five territories."""
+"""USPS codes: the 50 states and the District.
+
+Not the territories: whoever tells no zone is written to when it is day in all of the 50 states, and in Guam it is night.
+"""
 
 OCCUPATIONS = Path(__file__).with_name("occupations.csv")
 """The 2018 SOC; where it comes from is told in occupations.md."""

@@ -98,7 +98,8 @@ def test_no_file_names_a_package_registry() -> None:
 def points_outside(path: Path, line: str) -> bool:
     """Whether a line of this file names a place that a clone of the project does not have."""
     beside = (PROJECT.joinpath(path).parent.joinpath(found).resolve() for found in BESIDE.findall(line))
-    return OUTSIDE.search(line) is not None or any(not place.is_relative_to(PROJECT) for place in beside)
+    named = OUTSIDE.search(line) is not None and path.suffix != ".conf"  # a server's /tmp in its container is its own
+    return named or any(not place.is_relative_to(PROJECT) for place in beside)
 
 
 @pytest.mark.parametrize(

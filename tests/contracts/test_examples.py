@@ -26,7 +26,7 @@ def _decoded(whole: dict[str, Any]) -> Received[Any]:
         EVENTS[whole["type"]].TOPIC.name, 0, 0, None, json.dumps(whole).encode(), (("content-type", STRUCTURED),)
     )
     received = decode(record)
-    assert isinstance(received, Received), received.reason
+    assert isinstance(received, Received), received
     return received
 
 

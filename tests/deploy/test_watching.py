@@ -24,15 +24,15 @@ WORDS = frozenset(
 SIGNALS = {
     "lag": "fairpool_lag_records",
     "batch time": "fairpool_batch_seconds_bucket",
-    "decisions by outcome and rule": "outreach_gateway_decisions_total",
+    "decisions by outcome and rule": "fairpool_decisions_total",
     "holds": "fairpool_holding",
     "outbox age": "fairpool_outbox_age_seconds",
     "dead letters": "fairpool_dead_letters_total",
-    "window rebuild count": "outreach_gateway_windows_rebuild_seconds_count",
-    "window rebuild time": "outreach_gateway_windows_rebuild_seconds_bucket",
+    "window rebuild count": "fairpool_windows_rebuild_seconds_count",
+    "window rebuild time": "fairpool_windows_rebuild_seconds_bucket",
     "consent copy behind": 'fairpool_lag_records{reader="copy of consent-state"}',
-    "mails by outcome": 'courier_mails_total{outcome="bounced"}',
-    "doubtful": 'courier_mails_total{outcome="doubtful"}',
+    "mails by outcome": 'fairpool_mails_total{outcome="bounced"}',
+    "doubtful": 'fairpool_mails_total{outcome="doubtful"}',
 }
 
 

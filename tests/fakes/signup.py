@@ -156,13 +156,13 @@ class FakeStore:
     async def forget_intake(self, before: datetime) -> None:
         self.keys = {day: key for day, key in self.keys.items() if day >= before.date()}
 
-    async def forget_page_requests(self, before: datetime) -> None:
+    async def forget_page_requests(self, before: datetime, *, origins_before: datetime) -> None:
         pass
 
     def _introduced_by(self, candidate: str) -> str | None:
         claims = [claim for claim in self.claims.values() if claim.candidate == candidate]
         first = min(claims, key=lambda claim: not claim.registered, default=None)
-        return first and (first.employer or first.vendor)
+        return (first.employer or first.vendor) if first else None
 
     def _erase(self, candidate: str) -> None:
         del self._people[candidate]
@@ -189,7 +189,7 @@ class FakeIntake:
             raise self.fails
         fresh: list[Report] = []
         for report in reports:
-            if all((report.vendor, report.digest) != (one.vendor, one.digest) for one in [*self.taken, *fresh]):
+            if all(report.vendor != one.vendor or set(report.digests).isdisjoint(one.digests) for one in [*self.taken, *fresh]):
                 fresh.append(report)
         self.taken += fresh
         return Taken(len(fresh), len(reports) - len(fresh))
@@ -222,6 +222,9 @@ class FakePageRequests:
     async def may_join(self, blind_index: bytes) -> bool:
         self.joined.append(blind_index)
         return not self.enough
+
+    async def may_join_from(self, origin: bytes) -> bool:
+        return True
 
     async def sign_in(self, blind_index: bytes) -> None:
         self.signed_in.append(blind_index)

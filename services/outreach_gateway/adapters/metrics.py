@@ -3,16 +3,16 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 DECISIONS = Counter(
-    "outreach_gateway_decisions_total",
+    "fairpool_decisions_total",
     "Decisions that were committed, by outcome (admit, delay, drop, cancel, hold) and rule.",
     ["outcome", "rule"],
 )
 REBUILD_SECONDS = Histogram(
-    "outreach_gateway_windows_rebuild_seconds",
+    "fairpool_windows_rebuild_seconds",
     "Time from finding the windows lost to having built them anew.",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
 )
-DUE_ROWS = Gauge("outreach_gateway_due_rows", "Outreach whose time to be decided has come (all processes together).")
+DUE_ROWS = Gauge("fairpool_due_rows", "Outreach whose time to be decided has come (all processes together).")
 OLDEST_DUE_SECONDS = Gauge(
-    "outreach_gateway_oldest_due_seconds", "How long the oldest of them has waited, by the services' clock."
+    "fairpool_oldest_due_seconds", "How long the oldest of them has waited, by the services' clock."
 )

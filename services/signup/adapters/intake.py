@@ -110,8 +110,8 @@ class PostgresIntake:
             rows = await unit.connection.fetch(
                 SQL["note_intake"],
                 unit.at,
-                [report.vendor for report in reports],
-                [report.digest for report in reports],
+                [report.vendor for report in reports for _ in report.digests],
+                [digest for report in reports for digest in report.digests],
             )
             fresh = {(row["vendor"], row["event_digest"]) for row in rows}
             taken = [self._publish(unit, request, fresh, day, key) for request in requests]
@@ -124,15 +124,17 @@ class PostgresIntake:
     ) -> Taken:
         accepted = 0
         for report in reports:
-            if (report.vendor, report.digest) in fresh:
-                fresh.discard((report.vendor, report.digest))
+            marks = {(report.vendor, digest) for digest in report.digests}
+            is_new = marks <= fresh
+            fresh -= marks
+            if is_new:
                 accepted += 1
                 unit.publish(_event(report, day, key), id=_event_id(report))
         return Taken(accepted, duplicates=len(reports) - accepted)
 
 
 def _event_id(report: Report) -> str:
-    return hashlib.sha256(report.vendor.encode() + b"\n" + report.digest).hexdigest()
+    return hashlib.sha256(report.vendor.encode() + b"\n" + report.digests[0]).hexdigest()
 
 
 def _event(report: Report, day: date, key: bytes) -> CandidateReportedV1:

@@ -12,6 +12,7 @@ from shared.postgres.queries import load
 SQL = load(Path(__file__).parent / "queries.sql")
 
 JOINS_A_DAY = 3
+JOINS_FROM_ONE_ORIGIN = 20
 SIGN_INS_AN_HOUR = 5
 
 
@@ -25,6 +26,11 @@ class PostgresPageRequests:
         """Counts one more try to join with this address; False when there were enough today."""
         async with self._work() as unit:
             return await _counted(unit, blind_index, "join", most=JOINS_A_DAY, within=timedelta(days=1))
+
+    async def may_join_from(self, origin: bytes) -> bool:
+        """Counts one more joining from this network; False when there were enough this hour."""
+        async with self._work() as unit:
+            return await _counted(unit, origin, "join_from", most=JOINS_FROM_ONE_ORIGIN, within=timedelta(hours=1))
 
     async def sign_in(self, blind_index: bytes) -> None:
         """A sign-in mail, if a confirmed person has this address and there were not too many this hour."""

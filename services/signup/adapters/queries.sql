@@ -133,7 +133,7 @@ DELETE FROM intake_keys WHERE day < $1
 DELETE FROM intake WHERE received_at < $1
 
 -- name: forget_page_requests
-DELETE FROM page_requests WHERE asked_at < $1
+DELETE FROM page_requests WHERE asked_at < $1 OR (page = 'join_from' AND asked_at < $2)
 
 -- name: make_intake_key
 INSERT INTO intake_keys (day, sealed_key) VALUES ($1, $2) ON CONFLICT DO NOTHING

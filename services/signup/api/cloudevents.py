@@ -8,7 +8,8 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
-from services.signup.decisions.coarsening import LONGEST_SKILL, is_skill
+from services.signup.decisions.places import is_outside_the_states
+from services.signup.decisions.skills import skills_among
 from services.signup.model import Change, Person, RawProfile, Told
 from services.signup.vault.addresses import parse_mail
 from services.signup.vault.phones import parse_phone
@@ -16,6 +17,7 @@ from shared.contracts.codes import STATES, occupation_codes
 from shared.contracts.signup import EmploymentType
 from shared.web.types import Form, Line, RequestModel
 
+_LONGEST_SKILL = 60
 _ZONES = frozenset(available_timezones())
 _SOC = "a code of the 2018 SOC, such as 29-1141"
 EventType = Literal["candidate.signed_up", "candidate.changed", "candidate.hired", "candidate.deleted"]
@@ -34,8 +36,8 @@ def _zone(value: str) -> str:
 
 
 def _skill(value: str) -> str:
-    if not is_skill(value):
-        raise ValueError(f"must be at most {LONGEST_SKILL} characters, without a mail address or a phone number")
+    if len(value) > _LONGEST_SKILL or "@" in value or sum(map(str.isdigit, value)) >= 7:
+        raise ValueError(f"must be at most {_LONGEST_SKILL} characters, without a mail address or a phone number")
     return value
 
 
@@ -48,6 +50,12 @@ def _no_address(value: str) -> str:
 def _state(value: str) -> str:
     if value not in STATES:
         raise ValueError("must be the two-letter code of a state, such as CO")
+    return value
+
+
+def _postal_code(value: str) -> str:
+    if is_outside_the_states(None, value):
+        raise ValueError("must be a ZIP code of the 50 states or the District of Columbia")
     return value
 
 
@@ -64,9 +72,11 @@ State = Annotated[
     str,
     StringConstraints(strict=True),
     AfterValidator(_state),
-    Field(description="The two-letter code of a state, the District of Columbia or a territory."),
+    Field(description="The two-letter code of a state or the District of Columbia."),
 ]
-PostalCode = Annotated[str, Form(r"[0-9]{5}(-[0-9]{4})?", "a ZIP code of five digits, such as 80202")]
+PostalCode = Annotated[
+    str, Form(r"[0-9]{5}(-[0-9]{4})?", "a ZIP code of five digits, such as 80202"), AfterValidator(_postal_code)
+]
 Occupation = Annotated[str, Form(r"[0-9]{2}-[0-9]{4}", _SOC), AfterValidator(_occupation)]
 Record = Annotated[str, Form(r"[A-Za-z0-9._:-]{1,128}", "at most 128 letters, digits, or any of . _ : -")]
 Whole = Annotated[int, Field(strict=True, ge=0)]
@@ -88,7 +98,12 @@ class ProfileIn(RequestModel):
     occupations: tuple[Occupation, ...] = Field(
         default=(), max_length=20, description="Codes of the 2018 SOC; without any, the titles are looked up."
     )
-    skills: tuple[Annotated[Line, AfterValidator(_skill)], ...] = Field(default=(), max_length=200)
+    skills: tuple[Annotated[Line, AfterValidator(_skill)], ...] = Field(
+        default=(),
+        max_length=200,
+        description="Words such as triage or forklift. Those that are not on Fairpool's list of skills are dropped, and"
+        " those that share a word with the person's name or mail address.",
+    )
     years: Annotated[Whole, Field(le=80)] | None = None
     postal_code: PostalCode | None = None
     state: State | None = None
@@ -138,7 +153,7 @@ def told(event: CloudEventIn) -> Told:
     person, profile = event.data.person, event.data.profile
     if event.change in ("hired", "deleted"):
         return Told()
-    raw = RawProfile.model_validate(profile.model_dump()) if profile else None
+    raw = RawProfile.model_validate({**profile.model_dump(), "skills": _skills(profile, person)}) if profile else None
     if person is None or event.change == "changed":
         return Told(profile=raw)
     named = Person(
@@ -148,6 +163,11 @@ def told(event: CloudEventIn) -> Told:
         phones=tuple(dict.fromkeys(person.phones)),
     )
     return Told(person=named, profile=raw)
+
+
+def _skills(profile: ProfileIn, person: PersonIn | None) -> tuple[str, ...]:
+    own = [person.given_name, person.family_name, *(mail.partition("@")[0] for mail in person.emails)] if person else []
+    return skills_among(profile.skills, own=own)
 
 
 def binary_attributes(headers: Mapping[str, str]) -> dict[str, str]:

@@ -35,7 +35,9 @@ _BODY = {
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The body is no JSON."},
     401: {"description": "The key is missing or does not work."},
-    403: {"description": "The key is no vendor's, or the event is of another vendor or its employer."},
+    403: {
+        "description": "The key is no vendor's, or the event is of another vendor or its employer, or the employer is suspended."
+    },
     415: {"description": "The content type is none of the three."},
     422: {"description": "Fields are missing or wrong; `errors` names each."},
     503: {"description": "Send the same again later: what was kept already is recognised."},
@@ -121,11 +123,14 @@ def _checked(given: object, vendor: Tenant, tenants: Tenants, clock: Clock) -> R
         detail = "`source` must be the tenant id that the key is of: a vendor speaks for itself only."
         raise Problem(403, "Forbidden", detail, type=kind("wrong-source"))
     employer = tenants.get(event.data.employer)
+    if employer is not None and employer.vendor == vendor.id and employer.suspended:
+        detail = "This employer is suspended: nobody is taken for it. The operator of the network can say why."
+        raise Problem(403, "Forbidden", detail, type=kind("suspended"))
     if employer is None or employer.kind != "employer" or employer.vendor != vendor.id:
         detail = "`data.employer` must be the id of an employer whose present vendor is the one that the key is of."
         raise Problem(403, "Forbidden", detail, type=kind("wrong-employer"))
     return Report(
-        digest=hashlib.sha256(f"events\n{event.id}".encode()).digest(),
+        digests=(hashlib.sha256(f"events\n{event.id}".encode()).digest(),),
         vendor=vendor.id,
         record=event.data.record,
         employer=employer.id,
@@ -137,10 +142,15 @@ def _checked(given: object, vendor: Tenant, tenants: Tenants, clock: Clock) -> R
 
 def _id_of(given: object) -> str | None:
     found = given.get("id") if isinstance(given, dict) else None
-    return found[:200] if isinstance(found, str) else None
+    return _writable(found[:200]) if isinstance(found, str) else None
 
 
 def _in_words(problem: Problem) -> str:
     if not problem.errors:
         return problem.detail
-    return "; ".join(f"{error['pointer']} {error['detail']}" for error in problem.errors[:5])
+    return _writable("; ".join(f"{error['pointer']} {error['detail']}" for error in problem.errors[:5]))
+
+
+def _writable(text: str) -> str:
+    """Without halves of surrogate pairs, which have no UTF-8: a sender's ids and names of fields may hold them."""
+    return text.encode(errors="replace").decode()

@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
 from services.signup.model import Ignored, Malformed, Reading, Report, Source
@@ -27,7 +27,7 @@ _HEADERS = [
         "name": "Greenhouse-Event-ID",
         "in": "header",
         "schema": {"type": "string"},
-        "description": "What recognises a repetition; without it, the body does.",
+        "description": "What recognises a repetition, as the body does: with either of a webhook before, it is a duplicate.",
     },
 ]
 _BODY = {
@@ -40,7 +40,7 @@ _BODY = {
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     401: {"description": "The body is not signed with this source's secret."},
-    403: {"description": "The source's vendor is suspended, or no longer the vendor of its employer."},
+    403: {"description": "The source's vendor or employer is suspended, or no longer one of the other."},
     404: {"description": "There is no such source, or the format is not supported."},
     422: {"description": "The body can't be understood, or the candidate has no mail address (no-mail)."},
     503: {"description": "Send the same again later: what was kept already is recognised."},
@@ -68,7 +68,11 @@ def router(
         responses=_ANSWERS,
         openapi_extra={"parameters": _HEADERS, "requestBody": _BODY},
     )
-    async def take_hook(format: str, source: str, request: Request) -> HookAnswer:  # noqa: A002 - the route's word
+    async def take_hook(
+        format: Annotated[str, Path(description="greenhouse")],  # noqa: A002 - the route's word
+        source: Annotated[str, Path(description="The name that the operator gave to the source.")],
+        request: Request,
+    ) -> HookAnswer:
         written = formats.get(format)
         if written is None:
             raise _unsupported(formats)
@@ -85,18 +89,19 @@ def router(
         if isinstance(readings, Ignored):
             _log.info("hook_ignored", format=format, action=readings.action)
             return HookAnswer(status="ignored")
-        event_id = written.event_id(request.headers, raw)
-        taken = await intake.take([_report(one, found, event_id, place, clock) for place, one in enumerate(readings)])
+        # Of the two, only the body is signed: one that was overheard is not new under another id.
+        marks = (written.event_id(request.headers, raw), hashlib.sha256(raw).hexdigest())
+        taken = await intake.take([_report(one, found, marks, place, clock) for place, one in enumerate(readings)])
         return HookAnswer(status="accepted" if taken.accepted else "duplicate")
 
     return routes
 
 
-def _report(one: Reading, source: Source, event_id: str, place: int, clock: Clock) -> Report:
+def _report(one: Reading, source: Source, marks: Iterable[str], place: int, clock: Clock) -> Report:
     # Records and event ids are told apart by source: one employer's ATS can neither touch nor hide another's.
-    digest = hashlib.sha256(f"{source.format}/{source.source}\n{place}\n{event_id}".encode("utf-8", "replace")).digest()
+    own = f"{source.format}/{source.source}\n{place}"
     return Report(
-        digest=digest,
+        digests=tuple(hashlib.sha256(f"{own}\n{mark}".encode("utf-8", "replace")).digest() for mark in marks),
         vendor=source.vendor,
         record=f"{source.source}:{one.record}",
         employer=source.employer,
@@ -118,11 +123,12 @@ def _unsupported(formats: Iterable[str]) -> Problem:
 
 def _check_standing(source: Source, tenants: Tenants) -> None:
     vendor, employer = tenants.get(source.vendor), tenants.get(source.employer)
-    if vendor is None or employer is None or vendor.suspended or employer.vendor != source.vendor:
+    if vendor is None or employer is None or vendor.suspended or employer.suspended or employer.vendor != source.vendor:
         raise Problem(
             403,
             "Forbidden",
-            "This source's vendor is suspended, or no longer the vendor of its employer. The operator can say which.",
+            "This source's vendor or employer is suspended, or the one no longer the vendor of the other. The operator can"
+            " say which.",
             type=kind("source-closed"),
         )
 

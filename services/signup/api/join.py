@@ -1,27 +1,35 @@
 """`GET,POST /join`: the page by which a person comes of their own accord."""
 
+import asyncio
 import hashlib
+import re
+import time
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from services.signup.api.cloudevents import Mail, PostalCode, State, Zone
 from services.signup.model import Person, RawProfile, Report, Told
 from services.signup.ports import Intake, PageRequests
-from services.signup.vault.addresses import blind_index
+from services.signup.vault.addresses import blind_index, origin_index, without_tag
 from shared.clock import Clock
 from shared.contracts.codes import STATES
 from shared.contracts.signup import JOIN
 from shared.ids import new_id
 from shared.web import forms
 from shared.web.pages import Pages
+from shared.web.problems import Problem, kind
 from shared.web.types import Line, RequestModel
 
 PAGES = Pages("services.signup")
+ANSWER_AFTER = timedelta(seconds=1)
+"""Longer than the work takes: an address that joined too often is answered as late as one that is mailed."""
+_LINK = re.compile(r"://|www\.|[/@]", re.IGNORECASE)
 _ZONES = (
     ("", "I would rather not say"),
     ("America/New_York", "Eastern"),
@@ -31,22 +39,27 @@ _ZONES = (
     ("America/Los_Angeles", "Pacific"),
     ("America/Anchorage", "Alaska"),
     ("Pacific/Honolulu", "Hawaii"),
-    ("America/Puerto_Rico", "Puerto Rico"),
 )
 _WORDS = {
-    "name": "Enter your name, on one line",
+    "name": "Enter your name, on one line of at most 100 characters and without a link",
     "mail": "Enter your mail address, such as name@example.org",
     "work": "Enter the work you do or look for, such as Registered nurse",
     "state": "Choose a state from the list",
-    "postal_code": "Enter a ZIP code of five digits, such as 80202",
+    "postal_code": "Enter a ZIP code of the 50 states or the District of Columbia: five digits, such as 80202",
     "time_zone": "Choose a time zone from the list",
 }
+
+
+def _name(value: str) -> str:
+    if _LINK.search(value):
+        raise ValueError("must be a name, without a link or a mail address")
+    return value
 
 
 class JoinIn(RequestModel):
     """What the join page asks for."""
 
-    name: Line
+    name: Annotated[Line, Field(max_length=100), AfterValidator(_name)]
     mail: Mail
     work: Annotated[Line, Field(max_length=100)]
     state: State | None = None
@@ -55,7 +68,13 @@ class JoinIn(RequestModel):
 
 
 def router(
-    intake: Intake, limits: PageRequests, clock: Clock, *, blind_index_key: bytes, titles: Iterable[str]
+    intake: Intake,
+    limits: PageRequests,
+    clock: Clock,
+    *,
+    blind_index_key: bytes,
+    titles: Iterable[str],
+    answer_after: timedelta = ANSWER_AFTER,
 ) -> APIRouter:
     """The join page."""
     routes = APIRouter(tags=["candidates"])
@@ -82,16 +101,27 @@ def router(
         status_code=202,
         response_class=HTMLResponse,
         summary="Join: a confirmation link is mailed (form or JSON)",
+        responses={429: {"description": "Too many joined from this network within the hour."}},
     )
     async def join(request: Request) -> Response:
+        began = time.monotonic()
         posted = await forms.read(request, JoinIn, words=_WORDS)
         if posted.value is None:
             return page(posted)
-        if await limits.may_join(blind_index(posted.value.mail, blind_index_key)):
+        origin = request.client.host if request.client else ""
+        if not await limits.may_join_from(origin_index(origin, blind_index_key)):
+            raise _too_many()
+        if await limits.may_join(blind_index(without_tag(posted.value.mail), blind_index_key)):
             await intake.take([_report(posted.value, clock)])
+        await wait_since(began, answer_after)
         return check_your_mail("check_your_mail.html", is_json=posted.is_json)
 
     return routes
+
+
+async def wait_since(began: float, span: timedelta) -> None:
+    """Until so long after a moment of `time.monotonic`."""
+    await asyncio.sleep(max(span.total_seconds() - (time.monotonic() - began), 0))
 
 
 def check_your_mail(page: str, *, is_json: bool) -> Response:
@@ -101,13 +131,18 @@ def check_your_mail(page: str, *, is_json: bool) -> Response:
     return PAGES.render(page, status=202)
 
 
+def _too_many() -> Problem:
+    detail = "Too many people joined from your network within the hour. Try again in an hour, or from another network."
+    return Problem(429, "Try again in an hour", detail, type=kind("too-many-joins"), headers={"Retry-After": "3600"})
+
+
 def _report(given: JoinIn, clock: Clock) -> Report:
     record = new_id("j")
     profile = RawProfile(
         titles=(given.work,), state=given.state, postal_code=given.postal_code, time_zone=given.time_zone
     )
     return Report(
-        digest=hashlib.sha256(f"{JOIN}\n{record}".encode()).digest(),
+        digests=(hashlib.sha256(f"{JOIN}\n{record}".encode()).digest(),),
         vendor=JOIN,
         record=record,
         employer=None,

@@ -1,6 +1,5 @@
 """`GET,POST /sign-in`: mails a link to the preference centre."""
 
-import asyncio
 import time
 from datetime import timedelta
 
@@ -9,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
 from services.signup.api.cloudevents import Mail
-from services.signup.api.join import PAGES, check_your_mail
+from services.signup.api.join import PAGES, check_your_mail, wait_since
 from services.signup.ports import PageRequests
 from services.signup.vault.addresses import blind_index
 from shared.web import forms
@@ -46,7 +45,7 @@ def router(requests: PageRequests, *, blind_index_key: bytes, answer_after: time
         if posted.value is None:
             return PAGES.render("sign_in.html", status=422, given=posted.given, errors=dict(posted.errors))
         await requests.sign_in(blind_index(posted.value.mail, blind_index_key))
-        await asyncio.sleep(max(answer_after.total_seconds() - (time.monotonic() - began), 0))
+        await wait_since(began, answer_after)
         return check_your_mail("check_your_mail_for_a_link.html", is_json=posted.is_json)
 
     return routes

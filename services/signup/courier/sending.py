@@ -36,8 +36,8 @@ from shared.clock import Clock
 from shared.messaging.errors import WillHealError, heals
 from shared.messaging.holding import Holding
 
-MAILS = Counter("courier_mails_total", "Mails that are over, by kind and outcome.", ["kind", "outcome"])
-NOT_TAKEN = Counter("courier_not_taken_total", "Attempts after which the mail relay certainly has not got the mail.")
+MAILS = Counter("fairpool_mails_total", "Mails that are over, by kind and outcome.", ["kind", "outcome"])
+NOT_TAKEN = Counter("fairpool_not_taken_total", "Attempts after which the mail relay certainly has not got the mail.")
 
 _POLL = timedelta(milliseconds=50)  # finds what was taken in, put back by others, or made due by a moved clock
 _HELD_FOR = timedelta(seconds=5)

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import ipaddress
 import unicodedata
 
 from email_validator import EmailNotValidError, validate_email
@@ -19,6 +20,23 @@ def parse_mail(text: str) -> str:
     except EmailNotValidError:
         raise ValueError("must be a mail address such as name@example.org") from None
     return f"{found.local_part}@{found.ascii_domain.lower()}"
+
+
+def without_tag(mail: str) -> str:
+    """The address whose mailbox also takes `name+tag@...`: counted as one, it can't be mailed under ever new tags."""
+    local, _, domain = mail.rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"
+
+
+def origin_index(host: str, key: bytes) -> bytes:
+    """Counts a network's requests without keeping its address; of IPv6, a whole /64 is one."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        network = host
+    else:
+        network = str(ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False))
+    return hmac.digest(key, b"fairpool origin " + network.encode(), "sha256")
 
 
 def blind_index(mail: str, key: bytes) -> bytes:

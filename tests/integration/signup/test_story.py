@@ -24,7 +24,7 @@ from services.signup.vault.sealing import open_identity, open_key_pair
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.signup import CandidateReportedV1
-from shared.messaging.envelope import Received, Record, Undecodable, decode, only
+from shared.messaging.envelope import Received, Record, decode, only
 from shared.messaging.errors import heals
 from shared.security.boxes import CannotOpenError
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, KEYS, VAULT_KEY, Edge
@@ -54,7 +54,7 @@ async def arriving(edge: Edge) -> list[Received[CandidateReportedV1]]:
         for row in rows
     ]  # fmt: skip
     decoded = [decode(record) for record in records]
-    return only(CandidateReportedV1, [item for item in decoded if not isinstance(item, Undecodable)])
+    return only(CandidateReportedV1, [item for item in decoded if isinstance(item, Received)])
 
 
 @asynccontextmanager

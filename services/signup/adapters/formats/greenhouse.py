@@ -7,15 +7,16 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from services.signup.decisions.coarsening import is_skill
-from services.signup.decisions.places import state_and_zip
+from services.signup.decisions.places import is_outside_the_states, state_and_zip
+from services.signup.decisions.skills import skills_among
 from services.signup.model import Change, Ignored, Malformed, Person, RawProfile, Reading, Told
 from services.signup.vault.addresses import parse_mail
 from services.signup.vault.phones import parse_phone
+from shared.web.types import storable
 
 _CHANGES: Mapping[str, Change] = {
     "new_candidate_application": "signed_up",
@@ -39,6 +40,17 @@ _RECORD = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MOST = 100
 
 
+def _kept(value: object) -> object:
+    """The text, or nothing where it can't be kept: one odd field turns nobody away."""
+    try:
+        return storable(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+
+
+_Text = Annotated[str | None, BeforeValidator(_kept)]
+
+
 class _Part(BaseModel):
     """What we read of Greenhouse's objects; whatever else they hold is passed over."""
 
@@ -46,27 +58,27 @@ class _Part(BaseModel):
 
 
 class _Valued(_Part):
-    value: str | None = None
-    type: str | None = None
+    value: _Text = None
+    type: _Text = None
 
 
 class _Employment(_Part):
-    title: str | None = None
-    start_date: str | None = None
-    end_date: str | None = None
+    title: _Text = None
+    start_date: _Text = None
+    end_date: _Text = None
 
 
 class _Candidate(_Part):
     id: int | str
-    first_name: str | None = None
-    last_name: str | None = None
-    title: str | None = None
+    first_name: _Text = None
+    last_name: _Text = None
+    title: _Text = None
     can_email: bool | None = None
     phone_numbers: list[_Valued] = Field(default=[], max_length=_MOST)
     email_addresses: list[_Valued] = Field(default=[], max_length=_MOST)
     addresses: list[_Valued] = Field(default=[], max_length=_MOST)
     employments: list[_Employment] = Field(default=[], max_length=_MOST)
-    tags: list[str] = Field(default=[], max_length=1000)
+    tags: list[_Text] = Field(default=[], max_length=1000)
 
 
 class Greenhouse:
@@ -129,6 +141,8 @@ def _reading(change: Change, candidate: _Candidate, body: Mapping[str, Any]) -> 
         return [Reading(change, record, Told(profile=profile))]
     if candidate.can_email is False:
         return Ignored("person_may_not_be_mailed")
+    if is_outside_the_states(profile.state, profile.postal_code):
+        return Ignored("person_outside_the_states")
     mail = _mail(candidate.email_addresses)
     if mail is None:
         return Malformed(
@@ -168,11 +182,16 @@ def _profile(candidate: _Candidate, body: Mapping[str, Any]) -> RawProfile:
     titles = [title for title in map(_line, own) if title] or _jobs_applied_for(body)
     return RawProfile(
         titles=tuple(dict.fromkeys(titles))[:20],
-        skills=tuple(tag for tag in candidate.tags if is_skill(tag))[:200],
+        skills=skills_among((tag for tag in candidate.tags if tag), own=_own(candidate)),
         years=_years(candidate.employments),
         state=state,
         postal_code=postal_code,
     )
+
+
+def _own(candidate: _Candidate) -> list[str | None]:
+    local_parts = [(one.value or "").partition("@")[0] for one in candidate.email_addresses]
+    return [candidate.first_name, candidate.last_name, *local_parts]
 
 
 def _jobs_applied_for(body: Mapping[str, Any]) -> list[str]:
