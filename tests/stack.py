@@ -4,6 +4,8 @@ import secrets
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,8 +27,9 @@ class _Background:
 
     _services: bool
 
-    def __init__(self, kind: Broker | None = None) -> None:
+    def __init__(self, kind: Broker | None = None, *, replicas: Mapping[str, int] | None = None) -> None:
         self.broker = kind or broker.named()
+        self._replicas = dict(replicas or {})
         self.home = Home(Path(tempfile.mkdtemp(prefix="fairpool-test-")))
         self.home.root.chmod(0o755)  # PostgreSQL runs as another user when the tests run as root
         self.ports = Ports.free()
@@ -35,7 +38,12 @@ class _Background:
     def start(self) -> Self:
         """Return when everything is ready; raises a StackError that says what is not."""
         options = Options(
-            home=self.home.root, ports=self.ports, broker=self.broker, services=self._services, ends_with_caller=True
+            home=self.home.root,
+            ports=self.ports,
+            broker=self.broker,
+            services=self._services,
+            replicas=self._replicas,
+            ends_with_caller=True,
         )
         self._background = launch.start(options)
         return self
@@ -48,10 +56,14 @@ class _Background:
         postgres.forget(self.home)
         shutil.rmtree(self.home.root)
 
+    def parts(self) -> tuple[PartState, ...]:
+        """What the supervisor knows of every part."""
+        found = state.read(self.home)
+        return found.parts if found else ()
+
     def part(self, name: str) -> PartState:
         """What the supervisor knows of a part: signup, courier, kafka, postgres, redis, ..."""
-        found = state.read(self.home)
-        return next(part for part in (found.parts if found else ()) if part.name == name)
+        return next(part for part in self.parts() if part.name == name)
 
     def pid_of(self, name: str) -> int:
         """The pid of a part's present process."""
@@ -60,6 +72,17 @@ class _Background:
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to a part; the supervisor restarts what ends."""
         self._process(name).send(number)
+
+    @contextmanager
+    def held_down(self, name: str) -> Iterator[None]:
+        """SIGKILL a part; the supervisor starts it again only after the block."""
+        hold = self.home.hold_of(name)
+        hold.touch()
+        try:
+            self.kill(name)
+            yield
+        finally:
+            hold.unlink()
 
     def is_ready(self, name: str) -> bool:
         """Whether a part runs and has answered since its last start."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from deploy.commands.terminal import BrokerOption, HomeOption, Progress, fails_plainly, out, table, warn
-from deploy.local import clockfile, devfile, launch, stack, state
+from deploy.local import clockfile, devfile, launch, services, stack, state
 from deploy.local.broker import Broker
 from deploy.local.devfile import DevFile
 from deploy.local.errors import NotRunningError
@@ -42,12 +42,20 @@ def dev(
         int | None, typer.Option(metavar="N", help=f"Move all ports to N+1, N+2 and so on (or {BASE_ENVIRONMENT}).")
     ] = None,
     free_ports: Annotated[bool, typer.Option("--free-ports", help="Take any free ports.")] = False,
+    replicas: Annotated[
+        int, typer.Option(min=1, max=4, metavar="N", help="Run each service and the courier N times, on free ports.")
+    ] = 1,
     home: HomeOption = None,
 ) -> None:
     """Start the stack, unless a subcommand was named."""
     if context.invoked_subcommand is not None:
         return
-    options = stack.Options(home=Home.at(home).root, ports=Ports.chosen(base=port_base, free=free_ports), broker=broker)
+    options = stack.Options(
+        home=Home.at(home).root,
+        ports=Ports.chosen(base=port_base, free=free_ports),
+        broker=broker,
+        replicas=dict.fromkeys(services.NAMES, replicas),
+    )
     began = time.monotonic()
     if detach:
         _in_background(options, began)

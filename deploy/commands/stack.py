@@ -14,7 +14,7 @@ from deploy.figures import Figures
 from deploy.local import launch, state
 from deploy.local.errors import NotRunningError
 from deploy.local.home import Home
-from deploy.local.services import NAMES, url
+from deploy.local.services import NAMES, process_of, url
 from deploy.local.state import PartPhase, PartState, StackState
 
 Told = Mapping[str, Figures | None]
@@ -46,7 +46,8 @@ def status(
             raise typer.Exit(NotRunningError.exit_code)
         raise NotRunningError(f"expected a running stack in {place.root}, found none. Start one with `fairpool dev`.")
     supervised = found.supervisor.alive()
-    told = asyncio.run(figures.read_all({part.name: url(part.port) for part in found.parts if part.name in NAMES}))
+    ours = {part.name: url(part.port) for part in found.parts if process_of(part.name) in NAMES}
+    told = asyncio.run(figures.read_all(ours))
     shown = _as_json if as_json else _as_table
     out.print(shown(found, told, supervised=supervised))
     well = supervised and all(part.phase is PartPhase.READY for part in found.parts)

@@ -64,6 +64,10 @@ class Home:
         """Where a part's output goes."""
         return self.logs / f"{part}.log"
 
+    def hold_of(self, part: str) -> Path:
+        """As long as this file is there, the supervisor does not start the part again; fault tests make it."""
+        return self.root / f"{part}.hold"
+
     def make(self) -> None:
         """Create the folders; StackError when this user can't write there."""
         try:

@@ -1,7 +1,7 @@
 """Fairpool's own processes as parts: what each is told, and nothing that it has no need of."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from deploy.local.broker import Broker
 from deploy.local.endpoints import Endpoints
 from deploy.local.home import Home
 from deploy.local.parts import Part, answers_http
-from deploy.local.ports import HOST, Ports
+from deploy.local.ports import HOST, Ports, free_ports
 from deploy.local.processes import Command
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -41,8 +41,19 @@ _PROCESSES = (
 NAMES = tuple(process.name for process in _PROCESSES)
 
 
-def parts(home: Home, ports: Ports, broker: Broker, endpoints: Endpoints, keys: Mapping[str, str]) -> list[Part]:
-    """The four services and the courier; each is ready when its own `/health/ready` says so."""
+def parts(
+    home: Home,
+    ports: Ports,
+    broker: Broker,
+    endpoints: Endpoints,
+    keys: Mapping[str, str],
+    replicas: Mapping[str, int] | None = None,
+) -> list[Part]:
+    """The four services and the courier; each is ready when its own `/health/ready` says so.
+
+    `replicas` says how many of a process there are, if not one: the first has its name and port, the others are called
+    `signup-2` and so on and take free ports.
+    """
     common = {
         "FAIRPOOL_KAFKA": endpoints.kafka,
         "FAIRPOOL_KAFKA_IDEMPOTENCE": endpoints.idempotence(broker),
@@ -55,8 +66,7 @@ def parts(home: Home, ports: Ports, broker: Broker, endpoints: Endpoints, keys: 
         "PYTHONUNBUFFERED": "1",
     }
     made = []
-    for process in _PROCESSES:
-        port = ports.named()[process.name]
+    for name, port, process in _named(ports, replicas or {}):
         own = {
             "FAIRPOOL_HTTP_PORT": str(port),
             _PREFIX + f"{process.database}_DATABASE".upper(): endpoints.databases[process.database],
@@ -64,7 +74,7 @@ def parts(home: Home, ports: Ports, broker: Broker, endpoints: Endpoints, keys: 
         }
         made.append(
             Part(
-                name=process.name,
+                name=name,
                 command=Command((sys.executable, "-m", process.module), processes.ambient() | common | own, PROJECT),
                 port=port,
                 probe=answers_http(f"{url(port)}/health/ready"),
@@ -72,6 +82,24 @@ def parts(home: Home, ports: Ports, broker: Broker, endpoints: Endpoints, keys: 
             )
         )
     return made
+
+
+def process_of(part: str) -> str:
+    """The process that a part is, whichever replica: `signup` of `signup-2`."""
+    return part.partition("-")[0]
+
+
+def _named(ports: Ports, replicas: Mapping[str, int]) -> Iterator[tuple[str, int, _Process]]:
+    taken = ports.named()
+    more = {process.name: replicas.get(process.name, 1) - 1 for process in _PROCESSES}
+    found = free_ports(
+        sum(more.values()) + len(taken)
+    )  # of those that nobody listens on yet, some are promised already
+    free = iter([port for port in found if port not in taken.values()])
+    for process in _PROCESSES:
+        yield process.name, taken[process.name], process
+        for number in range(2, more[process.name] + 2):
+            yield f"{process.name}-{number}", next(free), process
 
 
 def url(port: int) -> str:

@@ -53,6 +53,8 @@ class Options(BaseModel):
     broker: Broker = Broker.EMBEDDED
     services: bool = True
     """False starts the servers alone, with nothing in them; integration tests fill them."""
+    replicas: dict[str, int] = {}
+    """How many of a process run at once, by its name, if not one."""
     ends_with_caller: bool = False
     """Stop when standard input is closed, so that a killed test leaves nothing running."""
 
@@ -103,7 +105,7 @@ async def _start_and_watch(
     dev = None
     if options.services:
         await _fill(where, kept)
-        await supervisor.start(services.parts(home, chosen, options.broker, where, kept.keys))
+        await supervisor.start(services.parts(home, chosen, options.broker, where, kept.keys, options.replicas))
         dev = demo_tenants.dev_file(chosen, where, kept)
         await demo_tenants.add_sources(dev)
         dev.save(home)

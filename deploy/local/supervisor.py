@@ -188,6 +188,8 @@ class Supervisor:
             if pause is None:
                 return False
             await asyncio.sleep(pause.total_seconds())
+            while self._home.hold_of(running.part.name).exists():  # noqa: ASYNC110 - another process removes it
+                await asyncio.sleep(_POLL_SECONDS)
             try:
                 await self._spawn(running)
             except PartDidNotStartError as error:

@@ -27,7 +27,7 @@ def webhook(person: Newcomer, *, action: str = "new_candidate_application") -> d
         "phone_numbers": [{"value": person.phone, "type": "mobile"}],
         "email_addresses": [{"value": person.mail, "type": "personal"}],
         "addresses": [{"value": f"{person.street}\nDenver, CO 80202", "type": "home"}],
-        "tags": [person.skill],
+        "tags": list(person.skills),
     }
     return {"action": action, "payload": {"application": {"id": 1, "candidate": candidate}}}
 
@@ -133,7 +133,7 @@ async def test_on_the_page_everything_is_off_and_nothing_was_shared_before(scene
     assert "checked" not in page.split('value="contact"')[0].split('value="match"')[1]
     assert "checked" not in page.split('value="contact"')[1].partition(">")[0]
     employer = await scene.new_employer()
-    pool = await scene.pool(employer, skills_all=[person.skill])
+    pool = await scene.pool(employer, skills_all=list(person.skills))
     witness = await scene.join()  # somebody who did say yes is matched: matching had its chance
     await scene.pool_of(employer, witness)
     assert await scene.members(employer, pool) == []

@@ -128,7 +128,7 @@ async def test_a_get_of_the_unsubscribe_link_changes_nothing_and_a_post_stops_ev
     assert await scene.client.unsubscribe(link)
     receipt = await scene.until_state(waiting, "cancelled")
     assert receipt["decision"]["rule"] == "contact_not_granted"
-    pool = await scene.pool(employer, skills_all=[person.skill])
+    pool = await scene.pool(employer, skills_all=list(person.skills))
     await until(lambda: scene.is_gone(employer, person), what="the person is in no pool any more")
     assert await scene.members(employer, pool) == []
     before = len(await scene.mails_to(person))
@@ -177,7 +177,7 @@ async def test_a_cancelled_reservation_gives_its_slot_back(scene: Scene) -> None
 async def test_a_blocked_employer_does_not_get_through(scene: Scene) -> None:
     employer = await scene.new_employer()
     person = await scene.join(choices={**ALL_ON, "blocked_employers": [employer.id]})
-    pool = await scene.pool(employer, skills_all=[person.skill])
+    pool = await scene.pool(employer, skills_all=list(person.skills))
     other = await scene.new_employer()
     await scene.pool_of(other, person)
     assert await scene.members(employer, pool) == []

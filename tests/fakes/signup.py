@@ -189,7 +189,10 @@ class FakeIntake:
             raise self.fails
         fresh: list[Report] = []
         for report in reports:
-            if all(report.vendor != one.vendor or set(report.digests).isdisjoint(one.digests) for one in [*self.taken, *fresh]):
+            if all(
+                report.vendor != one.vendor or set(report.digests).isdisjoint(one.digests)
+                for one in [*self.taken, *fresh]
+            ):
                 fresh.append(report)
         self.taken += fresh
         return Taken(len(fresh), len(reports) - len(fresh))

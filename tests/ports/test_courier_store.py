@@ -99,7 +99,7 @@ class PostgresDesk:
         return dict(await read_positions(self.pool))
 
 
-ANA_HERSELF = Person("ana.canary@people.example", "Ana", KeyPair.generate())
+ANA_HERSELF = Person("ana.canary@people.example", KeyPair.generate())
 
 
 @pytest.fixture

@@ -170,9 +170,9 @@ class PostgresStore:
         await self._connection.execute(SQL["forget_intake"], before)
         self._keys.forget(before.date())
 
-    async def forget_page_requests(self, before: datetime) -> None:
-        """Who asked for mail before that."""
-        await self._connection.execute(SQL["forget_page_requests"], before)
+    async def forget_page_requests(self, before: datetime, *, origins_before: datetime) -> None:
+        """Which addresses were asked to be mailed before that, and from which networks."""
+        await self._connection.execute(SQL["forget_page_requests"], before, origins_before)
 
     def _bury(self, candidates: Iterable[str]) -> None:
         for candidate in candidates:

@@ -45,7 +45,7 @@ _WORDS = {
     "mail": "Enter your mail address, such as name@example.org",
     "work": "Enter the work you do or look for, such as Registered nurse",
     "state": "Choose a state from the list",
-    "postal_code": "Enter a ZIP code of the 50 states or the District of Columbia: five digits, such as 80202",
+    "postal_code": "Enter a ZIP code of five digits, such as 80202, in the 50 states or the District of Columbia",
     "time_zone": "Choose a time zone from the list",
 }
 

@@ -67,7 +67,6 @@ class Person:
     """Who a mail goes to. It shows nothing of itself, so that no log can."""
 
     address: str
-    given_name: str | None
     words_key: KeyPair
 
     def __repr__(self) -> str:

@@ -86,7 +86,7 @@ class Kit:
 @pytest.fixture
 async def kit() -> Kit:
     made = Kit()
-    made.store.vault[ANA] = Person("ana.canary@people.example", "Ana", KeyPair.generate())
+    made.store.vault[ANA] = Person("ana.canary@people.example", KeyPair.generate())
     made.store.kept[ANA] = Consent(ANA, 1, ("contact",))
     await made.store.keep([MAIL], [], at=NOON)
     return made

@@ -81,7 +81,7 @@ class World:
         """Someone in the vault who allows contact."""
         candidate, pair = new_candidate_id(), KeyPair.generate()
         self.keys[candidate] = pair
-        await put_into_vault(self.pool, candidate, Person(address_of(candidate), "Ana", pair), self.vault_key)
+        await put_into_vault(self.pool, candidate, Person(address_of(candidate), pair), self.vault_key)
         await self.publish(consent(candidate, 1, granted=True))
         return candidate
 

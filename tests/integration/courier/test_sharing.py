@@ -69,7 +69,7 @@ class Couriers:
 async def couriers(pool: Pool) -> Couriers:
     await migrate(pool, Path(services.signup.__path__[0]) / "migrations")
     made = Couriers(pool)
-    await put_into_vault(pool, ANA, Person("ana.canary@people.example", "Ana", KeyPair.generate()), made.vault_key)
+    await put_into_vault(pool, ANA, Person("ana.canary@people.example", KeyPair.generate()), made.vault_key)
     async with made.open() as store:
         await store.keep_consents([Consent(ANA, 1, ("contact",))], {0: 1})
     return made

@@ -45,6 +45,7 @@ class Edge:
     tenants: Tenants = field(default_factory=Tenants)
     keys: IntakeKeys = field(default_factory=lambda: IntakeKeys(VAULT_KEY))
     kafka_answers: bool = True
+    answer_after: timedelta = timedelta(0)
 
     def work(self) -> AbstractAsyncContextManager[Unit]:
         return unit_of_work(self.pool, at=self.clock.now(), source="signup")
@@ -102,7 +103,16 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
     app.include_router(hooks.router(FORMATS, kept, intake, edge.tenants, edge.clock))
     app.include_router(events.router(intake, edge.tenants, edge.clock))
     app.include_router(sources.router(FORMATS.keys(), kept, edge.tenants, base_url="https://signup.example"))
-    app.include_router(join.router(intake, requests, edge.clock, blind_index_key=BLIND_INDEX_KEY, titles=titles()))
+    app.include_router(
+        join.router(
+            intake,
+            requests,
+            edge.clock,
+            blind_index_key=BLIND_INDEX_KEY,
+            titles=titles(),
+            answer_after=edge.answer_after,
+        )
+    )
     app.include_router(sign_in.router(requests, blind_index_key=BLIND_INDEX_KEY, answer_after=timedelta(0)))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://signup.test") as client:

@@ -69,6 +69,34 @@ async def test_without_an_event_id_the_body_is_recognised(http: httpx.AsyncClien
     assert len(await edge.outbox()) == 2
 
 
+async def test_a_captured_webhook_is_not_new_under_another_id(http: httpx.AsyncClient, edge: Edge) -> None:
+    raw = payload()
+    answers = [await http.post(HOOK, content=raw, headers=signed(raw, event)) for event in ("e1", "e2", None)]
+    assert [answer.json()["status"] for answer in answers] == ["accepted", "duplicate", "duplicate"]
+    assert len(await edge.outbox()) == 1
+
+
+async def test_an_event_id_again_is_a_duplicate_also_with_another_body(http: httpx.AsyncClient, edge: Edge) -> None:
+    for raw in (payload(), payload(title="Welder")):
+        await http.post(HOOK, content=raw, headers=signed(raw))
+    assert len(await edge.outbox()) == 1
+
+
+@pytest.mark.parametrize("tag", ["\ud800", "icu\x00"])
+async def test_a_person_with_a_tag_that_can_not_be_kept_is_taken(http: httpx.AsyncClient, edge: Edge, tag: str) -> None:
+    raw = payload(tags=[tag, "triage"])
+    answer = await http.post(HOOK, content=raw, headers=signed(raw))
+    assert (answer.status_code, answer.json()) == (200, {"status": "accepted"})
+    assert len(await edge.outbox()) == 1
+
+
+async def test_nobody_is_taken_for_a_suspended_employer(http: httpx.AsyncClient, edge: Edge) -> None:
+    edge.tenant("emp_one", "employer", vendor="acme", version=2, standing="suspended")
+    raw = payload()
+    assert (await http.post(HOOK, content=raw, headers=signed(raw))).status_code == 403
+    assert await edge.outbox() == []
+
+
 async def test_the_same_webhook_many_times_at_once_is_one_event(http: httpx.AsyncClient, edge: Edge) -> None:
     raw = payload()
     answers = await asyncio.gather(*(http.post(HOOK, content=raw, headers=signed(raw)) for _ in range(40)))

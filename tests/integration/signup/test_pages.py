@@ -1,11 +1,15 @@
 """The two pages: plain words, errors beside fields, and the same answer for everybody."""
 
 import json
+import time
 from datetime import timedelta
 
 import httpx
 import pytest
 
+from services.signup.adapters.postgres import PostgresStore
+from services.signup.api import join
+from services.signup.jobs import ORIGINS_KEPT, PAGE_REQUESTS_KEPT
 from services.signup.vault.addresses import blind_index, parse_mail
 from shared.ids import new_candidate_id
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, Edge
@@ -87,6 +91,65 @@ async def test_an_address_joins_at_most_three_times_a_day(http: httpx.AsyncClien
     edge.clock.advance(timedelta(days=1))
     await http.post("/join", data=FORM, headers=BROWSER)
     assert len(await edge.outbox()) == 4
+
+
+async def test_an_address_is_counted_without_its_tag(http: httpx.AsyncClient, edge: Edge) -> None:
+    for number in range(5):
+        await http.post("/join", data={**FORM, "mail": f"annabellarita+{number}@example.org"}, headers=BROWSER)
+    assert len(await edge.outbox()) == 3
+
+
+async def test_twenty_people_join_from_one_network_in_an_hour(http: httpx.AsyncClient, edge: Edge) -> None:
+    async def comes(number: int) -> httpx.Response:
+        return await http.post("/join", data={**FORM, "mail": f"a{number}@example.org"}, headers=BROWSER)
+
+    assert {(await comes(number)).status_code for number in range(20)} == {202}
+    refused = await comes(20)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "3600")
+    assert len(await edge.outbox()) == 20
+    assert "127.0.0.1" not in await edge.everything()
+    edge.clock.advance(timedelta(hours=1, seconds=1))
+    async with edge.work() as unit:
+        kept = {"origins_before": unit.at - ORIGINS_KEPT}
+        await PostgresStore(unit, edge.keys).forget_page_requests(unit.at - PAGE_REQUESTS_KEPT, **kept)
+    pages = await edge.pool.fetch("SELECT DISTINCT page FROM page_requests")
+    assert [row["page"] for row in pages] == ["join"]
+    assert (await comes(20)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "name", ["Ana, you won. Claim at http://evil.example/prize now", "www.evil.example", "a@b.example", "x" * 101]
+)
+async def test_a_name_is_no_place_for_a_link(http: httpx.AsyncClient, edge: Edge, name: str) -> None:
+    answer = await http.post("/join", data={**FORM, "name": name}, headers=BROWSER)
+    assert answer.status_code == 422
+    assert "Enter your name" in answer.text
+    assert await edge.outbox() == []
+
+
+@pytest.fixture
+def unhurried(edge: Edge) -> None:
+    """Answers take as long as the real ones."""
+    edge.answer_after = join.ANSWER_AFTER
+
+
+@pytest.mark.usefixtures("unhurried")
+async def test_joining_takes_its_time_also_when_nothing_is_done(http: httpx.AsyncClient) -> None:
+    took = []
+    for _ in range(4):
+        began = time.monotonic()
+        await http.post("/join", data=FORM, headers=BROWSER)
+        took.append(time.monotonic() - began)
+    assert min(took) >= join.ANSWER_AFTER.total_seconds()
+
+
+async def test_territories_are_not_offered(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/join", headers=BROWSER)).text
+    assert "Colorado" in page
+    assert "Guam" not in page
+    assert "Puerto Rico" not in page
+    for wrong in ({"state": "PR"}, {"postal_code": "00901"}):
+        assert (await http.post("/join", data={**FORM, **wrong}, headers=BROWSER)).status_code == 422
 
 
 async def test_signing_in_asks_for_a_link_of_half_an_hour(http: httpx.AsyncClient, edge: Edge) -> None:

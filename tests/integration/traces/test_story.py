@@ -124,7 +124,7 @@ async def world(servers: Servers, spans: InMemorySpanExporter, tmp_path: Path) -
         pool = await open_pool(vault, name="test")
         stack.push_async_callback(pool.close)
         await migrate(pool, PLUMBING, Path(services.signup.__path__[0]) / "migrations")
-        await put_into_vault(pool, candidate, Person(ADDRESS, "Ana", words_key), vault_key)
+        await put_into_vault(pool, candidate, Person(ADDRESS, words_key), vault_key)
         await _tell(servers, candidate, words_key, tenant_key)
         gateway, app = build_gateway(
             GatewaySettings(

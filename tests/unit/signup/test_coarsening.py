@@ -6,7 +6,9 @@ import pytest
 
 from services.signup.adapters.titles import occupation_of, titles
 from services.signup.decisions.coarsening import coarsen
+from services.signup.decisions.skills import known_skills
 from services.signup.model import RawProfile
+from shared.contracts.signup import CoarseProfile
 
 
 def _nothing(_: str) -> None:
@@ -42,16 +44,31 @@ def test_what_is_no_zip_code_gives_no_area(code: str) -> None:
 
 
 def test_skills_are_folded_and_each_stands_once() -> None:
-    assert coarsen(RawProfile(skills=(" Triage", "triage ", "ICU  care")), _nothing).skills == ("triage", "icu care")
+    assert coarsen(RawProfile(skills=(" Triage", "triage ", "Wound  care")), _nothing).skills == (
+        "triage",
+        "wound care",
+    )
 
 
 def test_at_most_fifty_skills_are_kept() -> None:
-    assert len(coarsen(RawProfile(skills=tuple(f"skill {n}" for n in range(80))), _nothing).skills) == 50
+    assert len(coarsen(RawProfile(skills=tuple(known_skills())[:80]), _nothing).skills) == 50
 
 
-@pytest.mark.parametrize("tag", ["ana.ruiz@example.org", "call +1 303 555 0100", "x" * 61, "  "])
-def test_a_tag_that_names_or_reaches_somebody_is_no_skill(tag: str) -> None:
+@pytest.mark.parametrize("tag", ["ana.ruiz@example.org", "call +1 303 555 0100", "rejected by front range", "  "])
+def test_a_tag_that_is_no_word_of_the_list_is_no_skill(tag: str) -> None:
     assert coarsen(RawProfile(skills=(tag, "triage")), _nothing).skills == ("triage",)
+
+
+def test_digits_of_other_scripts_are_no_codes() -> None:
+    raw = RawProfile(
+        occupations=("\u0662\u0669-\u0661\u0661\u0664\u0661",), postal_code="\u0668\u0660\u0662\u0660\u0662"
+    )
+    assert coarsen(raw, _nothing) == CoarseProfile()
+
+
+@pytest.mark.parametrize("state", ["GU", "PR", "AS", "XX"])
+def test_a_territory_is_no_state(state: str) -> None:
+    assert coarsen(RawProfile(state=state), _nothing).state is None
 
 
 def test_codes_go_before_titles_and_what_is_no_code_is_left_out() -> None:

@@ -34,7 +34,7 @@ def candidate(**changes: Any) -> dict[str, Any]:
             {"company_name": "A", "title": "Registered Nurse", "start_date": "01/01/2012", "end_date": "01/01/2016"},
             {"company_name": "B", "title": "Charge nurse", "start_date": "01/01/2014", "end_date": "01/01/2018"},
         ],
-        "tags": ["Triage", "ICU", "boss@example.org"],
+        "tags": ["Triage", "ICU", "boss@example.org", "Smithfield pregnant", "rejected by front range"],
         "custom_fields": {"x": {"name": "X", "type": "short_text", "value": None}},
         **changes,
     }
@@ -85,7 +85,7 @@ def test_an_application_signs_its_candidate_up(action: str) -> None:
     assert profile is not None
     assert (person.mail, person.given_name, person.family_name) == ("jane.smithfield@example.org", "Jane", "Smithfield")
     assert person.phones == ("+13035550100",)
-    assert (profile.titles, profile.skills) == (("Registered Nurse", "Charge nurse"), ("Triage", "ICU"))
+    assert (profile.titles, profile.skills) == (("Registered Nurse", "Charge nurse"), ("triage", "icu"))
     assert (profile.state, profile.postal_code, profile.years) == ("CO", "80202", 6)
 
 
@@ -115,6 +115,32 @@ def test_an_undocumented_action_is_not_named() -> None:
 
 def test_who_may_not_be_mailed_is_passed_over() -> None:
     assert FORMAT.read(body(can_email=False)) == Ignored("person_may_not_be_mailed")
+
+
+@pytest.mark.parametrize("address", ["1 Marine Drive\nHagatna, GU 96910", "San Juan, PR 00901", "Ponce, PR"])
+def test_who_lives_in_a_territory_is_passed_over(address: str) -> None:
+    assert FORMAT.read(body(addresses=[{"value": address}])) == Ignored("person_outside_the_states")
+
+
+@pytest.mark.parametrize("junk", ["icu\ud800", "icu\x00"])
+def test_text_that_can_not_be_kept_is_left_out_and_the_person_is_taken(junk: str) -> None:
+    jobs = [{"title": junk, "start_date": junk}]
+    addresses = [{"value": junk + "@example.org", "type": "personal"}, {"value": "jane@example.org", "type": junk}]
+    reading = only(
+        body(tags=[junk, "triage"], first_name=junk, title=junk, employments=jobs, email_addresses=addresses)
+    )
+    person, profile = reading.told.person, reading.told.profile
+    assert person is not None
+    assert profile is not None
+    assert (person.mail, person.given_name, profile.skills) == ("jane@example.org", None, ("triage",))
+    reading.told.model_dump_json().encode()
+
+
+def test_a_skill_that_is_the_persons_name_or_mail_is_left_out() -> None:
+    mails = [{"value": "welding.jane@example.org"}]
+    profile = only(body(first_name="Ruby", tags=["ruby", "welding", "icu"], email_addresses=mails)).told.profile
+    assert profile is not None
+    assert profile.skills == ("icu",)
 
 
 def test_absent_permission_is_no_objection() -> None:

@@ -98,7 +98,6 @@ class JinjaLetters:
             mail.purpose,
             link=link,
             until=in_words(mail.good_until),
-            given_name=person.given_name,
             by_join=mail.introduced_by == JOIN,
             introducer=introducer,
             sign_in=f"{self._signup_url}/sign-in",

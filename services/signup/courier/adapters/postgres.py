@@ -163,8 +163,7 @@ def _consent(row: asyncpg.Record) -> Consent:
 
 def _person(row: SealedIdentity, vault_key: bytes) -> Person | Unreadable:
     try:
-        identity = open_identity(row, vault_key)
-        return Person(identity.mail, identity.given_name, open_key_pair(row, vault_key))
+        return Person(open_identity(row, vault_key).mail, open_key_pair(row, vault_key))
     except CannotOpenError:
         return Unreadable()
 

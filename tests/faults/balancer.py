@@ -1,0 +1,67 @@
+"""What stands before replicas in production: spreads requests over those in rotation and remembers what went wrong."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One process behind the edge of its service."""
+
+    name: str
+    port: int
+
+
+@dataclass(slots=True)
+class Balancer(httpx.AsyncBaseTransport):
+    """Requests to the port of a service's first replica go to its replicas in turn; all other ports go straight through."""
+
+    replicas: Mapping[int, Sequence[Replica]]
+    """By the port that clients know."""
+    failures: list[str] = field(default_factory=list)
+    """Requests that were not answered, or with a 5xx."""
+    answered: Counter[str] = field(default_factory=Counter)
+    """Answers by replica."""
+    _out: set[str] = field(default_factory=set)
+    _turns: Iterator[int] = field(default_factory=itertools.count)
+    _inner: httpx.AsyncHTTPTransport = field(default_factory=httpx.AsyncHTTPTransport)
+
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """Send nothing new to this replica; what it has in hand it may finish."""
+        self._out.add(name)
+        try:
+            yield
+        finally:
+            self._out.discard(name)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The whole answer of a replica in rotation."""
+        replica = self._choose(request.url.port)
+        if replica is None:
+            return await self._inner.handle_async_request(request)
+        request.url = request.url.copy_with(port=replica.port)
+        try:
+            answer = await self._inner.handle_async_request(request)
+            await answer.aread()
+        except httpx.TransportError as error:
+            self.failures.append(f"{replica.name}: {request.method}: {type(error).__name__}")
+            raise
+        self.answered[replica.name] += 1
+        if answer.is_server_error:
+            self.failures.append(f"{replica.name}: {request.method}: {answer.status_code}")
+        return answer
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._inner.aclose()
+
+    def _choose(self, port: int | None) -> Replica | None:
+        known = self.replicas.get(port or 0, ())
+        there = [replica for replica in known if replica.name not in self._out] or known
+        return there[next(self._turns) % len(there)] if there else None
