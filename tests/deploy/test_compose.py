@@ -30,12 +30,18 @@ def test_each_part_is_there() -> None:
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_process_is_told_what_it_needs_and_no_secret_more(name: str) -> None:
     module, settings = PROCESSES[name]
-    told = set(SERVICES[name]["environment"])
+    told = {variable for variable in SERVICES[name]["environment"] if variable.startswith("FAIRPOOL_")}
     assert SERVICES[name]["command"] == [module]
     assert required(settings) - told == set()
     assert told - known(settings) == set()
     assert keys(told) == keys(required(settings))
     assert SERVICES[name]["environment"]["FAIRPOOL_HTTP_PORT"] == Ports().named()[name.replace("-", "_")]
+
+
+def test_signup_counts_by_where_people_come_from_and_not_by_the_proxy() -> None:
+    assert SERVICES["signup"]["environment"]["FORWARDED_ALLOW_IPS"] == "*"
+    assert "ports" not in SERVICES["signup"]
+    assert "X-Forwarded-For $remote_addr;" in (ROOT / "deploy/compose/nginx/nginx.conf").read_text()
 
 
 def test_no_secret_has_a_default() -> None:

@@ -2,11 +2,13 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx
+
+from tests.waiting import until
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,16 @@ class Balancer(httpx.AsyncBaseTransport):
     answered: Counter[str] = field(default_factory=Counter)
     """Answers by replica."""
     _out: set[str] = field(default_factory=set)
+    _in_hand: Counter[str] = field(default_factory=Counter)
     _turns: Iterator[int] = field(default_factory=itertools.count)
     _inner: httpx.AsyncHTTPTransport = field(default_factory=httpx.AsyncHTTPTransport)
 
-    @contextmanager
-    def without(self, name: str) -> Iterator[None]:
-        """Send nothing new to this replica; what it has in hand it may finish."""
+    @asynccontextmanager
+    async def without(self, name: str) -> AsyncIterator[None]:
+        """Send nothing to this replica; the block begins when it has answered what it had in hand."""
         self._out.add(name)
         try:
+            await until(lambda: not self._in_hand[name], what=f"{name} has answered")
             yield
         finally:
             self._out.discard(name)
@@ -46,12 +50,15 @@ class Balancer(httpx.AsyncBaseTransport):
         if replica is None:
             return await self._inner.handle_async_request(request)
         request.url = request.url.copy_with(port=replica.port)
+        self._in_hand[replica.name] += 1
         try:
             answer = await self._inner.handle_async_request(request)
             await answer.aread()
         except httpx.TransportError as error:
-            self.failures.append(f"{replica.name}: {request.method}: {type(error).__name__}")
+            self.failures.append(f"{replica.name}: {request.method}: {type(error).__name__}: {error}")
             raise
+        finally:
+            self._in_hand[replica.name] -= 1
         self.answered[replica.name] += 1
         if answer.is_server_error:
             self.failures.append(f"{replica.name}: {request.method}: {answer.status_code}")

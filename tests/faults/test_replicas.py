@@ -132,7 +132,7 @@ async def test_a_rolling_restart_of_everything_fails_no_request_loses_nothing_an
     async def roll() -> None:
         for part in parts:
             restarts = crowd.stack.part(part).restarts
-            with balancer.without(part):
+            async with balancer.without(part):
                 crowd.stack.kill(part, signal.SIGTERM)
                 await until(lambda: crowd.stack.part(part).restarts > restarts, what=f"{part} has stopped")  # noqa: B023
                 await crowd.until_ready(part)

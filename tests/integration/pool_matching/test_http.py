@@ -198,6 +198,7 @@ async def test_the_201st_pool_is_refused(http: Http) -> None:
         ("occupations", ["29-1141"] * 101, "#/occupations"),
         ("states", ["co"], "#/states/0"),
         ("states", [""], "#/states/0"),
+        ("states", ["GU"], "#/states/0"),
         ("remote", "yes", "#/remote"),
         ("skills_all", ["x" * 201], "#/skills_all/0"),
         ("skills_all", [1], "#/skills_all/0"),
