@@ -32,11 +32,11 @@ demo: setup    ## play the whole story on a stack of its own, check its promises
 	@$(BIN)/fairpool demo --own-stack
 
 test: setup    ## unit, handler, port, contract, architecture, integration and end-to-end tests
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not replicas" $(PYTEST_ARGS)
 
 test-apache: setup    ## the tests that need a broker, on a real Apache Kafka (Java 17 and, once, Maven)
 	@$(BIN)/python -m deploy.local.kafka.jars >/dev/null
-	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/deploy/test_apache.py tests/integration tests/e2e tests/faults
+	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/deploy/test_apache.py tests/integration/messaging tests/integration/traces tests/e2e tests/faults/test_kills.py tests/faults/test_replicas.py
 
 check: setup    ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

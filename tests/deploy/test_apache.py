@@ -147,5 +147,5 @@ async def test_jars_that_can_not_be_fetched_are_an_error_with_mavens_own_words(h
 
 def test_a_broker_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(broker.ENVIRONMENT, "rabbit")
-    with pytest.raises(StackError, match="expected one of embedded, apache in FAIRPOOL_BROKER, found 'rabbit'"):
+    with pytest.raises(StackError, match="expected one of embedded, apache, docker in FAIRPOOL_BROKER, found 'rabbit'"):
         broker.named()

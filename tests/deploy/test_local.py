@@ -80,6 +80,23 @@ def test_each_process_is_told_its_own_secrets_and_database_only(home: Home, monk
     assert gateway["FAIRPOOL_KAFKA_IDEMPOTENCE"] == "false"
 
 
+def test_replicas_differ_in_name_and_port_only(home: Home) -> None:
+    kept = _secrets(home)
+    where = endpoints.resolve(Ports(), kept)
+    made = services.parts(home, Ports(), Broker.EMBEDDED, where, kept.keys, {"signup": 3, "courier": 2})
+    assert [part.name for part in made if services.process_of(part.name) == "signup"] == [
+        "signup",
+        "signup-2",
+        "signup-3",
+    ]
+    assert len(made) == 5 + 3
+    assert len({part.port for part in made}) == len(made)
+    first, second = (
+        {**part.command.environment, "FAIRPOOL_HTTP_PORT": ""} for part in made if part.name in {"courier", "courier-2"}
+    )
+    assert first == second
+
+
 def test_servers_that_the_environment_names_are_taken_instead(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAIRPOOL_REDIS", "redis://elsewhere:6379/0")
     monkeypatch.setenv("FAIRPOOL_CONSENT_DATABASE", "postgresql://elsewhere/consent")

@@ -15,7 +15,7 @@ from tests.waiting import until
 _BROKER_AWAY_SECONDS = 20.0
 _THIRD_GATEWAY = "outreach_gateway-3"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.replicas]
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,13 @@ async def test_the_broker_killed_in_mid_traffic_and_back_after_20_seconds_loses_
     await crowd.promises_are_kept()
 
 
+async def restarted(crowd: Crowd, part: str) -> None:
+    before = crowd.stack.part(part).restarts
+    crowd.stack.kill(part, signal.SIGTERM)
+    await until(lambda: crowd.stack.part(part).restarts > before, what=f"{part} has stopped")
+    await crowd.until_ready(part)
+
+
 async def test_a_rolling_restart_of_everything_fails_no_request_loses_nothing_and_sends_nothing_twice(
     crowd: Crowd,
 ) -> None:
@@ -131,11 +138,8 @@ async def test_a_rolling_restart_of_everything_fails_no_request_loses_nothing_an
 
     async def roll() -> None:
         for part in parts:
-            restarts = crowd.stack.part(part).restarts
             async with balancer.without(part):
-                crowd.stack.kill(part, signal.SIGTERM)
-                await until(lambda: crowd.stack.part(part).restarts > restarts, what=f"{part} has stopped")  # noqa: B023
-                await crowd.until_ready(part)
+                await restarted(crowd, part)
 
     sent = len(crowd.whole.sent)
     async with crowd.steady_requests():
