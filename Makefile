@@ -6,10 +6,10 @@ BROKER ?= $(or $(FAIRPOOL_BROKER),embedded)
 export FAIRPOOL_BROKER := $(BROKER)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env dev demo test test-apache check format lock schemas
+.PHONY: help setup env dev demo test test-apache test-replicas check format lock schemas
 
 help:    ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 15
 
 setup: $(VENV)/.ready    ## create .venv with everything in it (quick the second time)
 
@@ -36,7 +36,11 @@ test: setup    ## unit, handler, port, contract, architecture, integration and e
 
 test-apache: setup    ## the tests that need a broker, on a real Apache Kafka (Java 17 and, once, Maven)
 	@$(BIN)/python -m deploy.local.kafka.jars >/dev/null
-	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/deploy/test_apache.py tests/integration/messaging tests/integration/traces tests/e2e tests/faults/test_kills.py tests/faults/test_replicas.py
+	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/deploy/test_apache.py tests/integration/messaging tests/integration/traces tests/e2e tests/faults/test_kills.py
+
+test-replicas: setup    ## several of each process on a real Apache Kafka, killed and restarted under traffic (minutes; wants a quiet machine)
+	@$(BIN)/python -m deploy.local.kafka.jars >/dev/null
+	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/faults/test_replicas.py
 
 check: setup    ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
