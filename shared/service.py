@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from faststream.kafka import KafkaBroker
 
@@ -34,6 +33,7 @@ from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, close_pool, open_pool
 from shared.settings import ServiceSettings
 from shared.web.app import create_app
+from shared.web.server import Server
 from shared.web.tenants import Tenants
 
 Check = Callable[[], Awaitable[None]]
@@ -43,6 +43,10 @@ _KAFKA_WITHIN = 60.0
 _STOPS = 3
 """A failed process may take so many times `stop_within` to leave in order: open requests, consumers, all else."""
 _log = structlog.get_logger(__name__)
+
+
+class StoppingError(Exception):
+    """The process was told to stop, or has to."""
 
 
 @dataclass(slots=True)
@@ -89,7 +93,7 @@ class Service:
             enable_idempotence=False,
         )
         self.follow(TENANTS, self._apply_tenants)
-        self._checks = {"postgres": self._postgres_answers, "consumers": self._consumers_run}
+        self._checks = {"process": self._goes_on, "postgres": self._postgres_answers, "consumers": self._consumers_run}
 
     @property
     def pool(self) -> Pool:
@@ -162,22 +166,19 @@ class Service:
 
     def http(self, title: str) -> FastAPI:
         """The HTTP face, with health, metrics, docs and AsyncAPI; its lifespan is the service's."""
-        app = create_app(title, self.name, lifespan=self._lifespan, ready=self._ready)
+        app = create_app(title, self.name, lifespan=self._lifespan, ready=self._ready, is_stopping=self.is_stopping)
         install_asyncapi(app, title, self._broker, lambda: self._subscriptions)
         return app
 
     def serve(self, app: FastAPI) -> None:
-        """Serves until SIGTERM; exits with 1 when something in it died."""
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                host=self.settings.http_host,
-                port=self.settings.http_port,
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                timeout_graceful_shutdown=int(self.settings.stop_within.total_seconds()),
-            )
+        """Serves until SIGTERM, drains, stops in order; exits with 1 when something in it died."""
+        settings = self.settings
+        server = Server(
+            app,
+            host=settings.http_host,
+            port=settings.http_port,
+            drain_for=settings.drain_for,
+            stop_within=settings.stop_within,
         )
 
         def stop() -> None:
@@ -185,7 +186,7 @@ class Service:
             lifetime.exit_at_last(_STOPS * self.settings.stop_within)
 
         self._stop = stop
-        self._is_stopping = lambda: server.should_exit
+        self._is_stopping = server.is_stopping
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has stopped
             server.run()
         if self.failed is not None or not server.started:
@@ -279,9 +280,11 @@ class Service:
     async def _postgres_answers(self) -> None:
         await self.pool.fetchval("SELECT count(*) FROM migrations")
 
+    async def _goes_on(self) -> None:
+        if self.is_stopping():
+            raise StoppingError
+
     async def _consumers_run(self) -> None:
-        if self.failed is not None:
-            raise RuntimeError("stopping")
         for consumer in self._consumers:
             if (dead := consumer.dead()) is not None:
                 raise RuntimeError(f"a {dead} task has died")

@@ -77,6 +77,9 @@ WebUrl = Annotated[str, _url("http", "https"), AfterValidator(lambda value: valu
 Duration = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=1))]
 """A length of time up to a day, in the environment as ISO 8601 (`PT30S`) or `HH:MM:SS`."""
 
+Wait = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1))]
+"""As `Duration`; zero is allowed (`PT0S`)."""
+
 
 class ServiceSettings(BaseSettings):
     """What every process needs to know; services add their own knobs and secrets."""
@@ -99,6 +102,8 @@ class ServiceSettings(BaseSettings):
     """How long a reader of a topic may stand still while records wait for it, before the process exits."""
     traces: Annotated[str, AfterValidator(_none_or_url)] = "none"
     """Where OpenTelemetry traces go, an OTLP collector's base URL (HTTP), or `none`."""
+    drain_for: Wait = timedelta(seconds=5)
+    """How long a process that is told to stop still takes requests, while `/health/ready` sends new ones elsewhere."""
     stop_within: Duration = timedelta(seconds=10)
     """How long a stopping process may take to finish its batch, commit and leave its group."""
 

@@ -16,6 +16,8 @@ from deploy.local.processes import Command
 
 PROJECT = Path(__file__).resolve().parents[2]
 _PREFIX = "FAIRPOOL_"
+_AT_ONCE = {"FAIRPOOL_DRAIN_FOR": "PT0S"}
+"""Nobody spreads requests here, so nobody has to notice that a process stops; the environment may say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ def parts(
         made.append(
             Part(
                 name=name,
-                command=Command((sys.executable, "-m", process.module), processes.ambient() | common | own, PROJECT),
+                command=Command(
+                    (sys.executable, "-m", process.module), _AT_ONCE | processes.ambient() | common | own, PROJECT
+                ),
                 port=port,
                 probe=answers_http(f"{url(port)}/health/ready"),
                 stops_within=timedelta(seconds=15),

@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from shared.web import docs, health, openapi, pages, parameters, problems
 from shared.web.middleware import AccessLog, Boundary, Limits, SecurityHeaders
+from shared.web.server import Parting
 from shared.web.traces import Traces
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -17,10 +18,18 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 _GPC_SINCE = "2026-11-22"
 
 
-def create_app(title: str, service: str, *, lifespan: Lifespan | None = None, ready: health.Checks) -> FastAPI:
+def create_app(
+    title: str,
+    service: str,
+    *,
+    lifespan: Lifespan | None = None,
+    ready: health.Checks,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> FastAPI:
     """An application with problems, limits, security headers, health, metrics, docs and the stylesheet.
 
-    `ready` gives the checks by name; `/health/ready` runs each, and names those that raise or take more than 2 s.
+    `ready` gives the checks by name; `/health/ready` runs each, and names those that raise or take more than 2 s. Once
+    `is_stopping`, each answer ends its connection.
     """
     app = FastAPI(
         title=title,
@@ -38,6 +47,7 @@ def create_app(title: str, service: str, *, lifespan: Lifespan | None = None, re
     openapi.install(app)
     for middleware in (Limits, Boundary, SecurityHeaders, Traces, AccessLog):  # the last added is the first passed
         app.add_middleware(middleware)
+    app.add_middleware(Parting, is_stopping=is_stopping)
     app.include_router(health.router(ready))
     _add_pages(app)
     return app

@@ -166,7 +166,7 @@ async def gather_crowd(stack: Stack) -> AsyncIterator[Crowd]:
         transport=(balancer := Balancer(_replicas(stack))), timeout=30, trust_env=False
     ) as http:
         client = Client(stack.dev, http)
-        async with watch(client) as (mails, topics):
+        async with balancer.looking(), watch(client) as (mails, topics):
             yield Crowd(stack, balancer, World(client, stack.home.clock_file, "", [], mails, topics))
 
 
