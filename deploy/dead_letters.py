@@ -3,20 +3,15 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.contracts.topics import TOPICS, Topic
 from shared.messaging.dead_letters import ADDED, original
 from shared.messaging.envelope import Outgoing, Record
 from shared.messaging.errors import FatalError
 from shared.messaging.producer import Producer
-from shared.messaging.stopping import stop_within
+from shared.messaging.reading import KafkaIsQuietError, read_to_the_end
 from shared.messaging.topics import Admin
 
-_STOP_WITHIN = timedelta(seconds=5)
-_QUIET_AT_MOST = timedelta(seconds=20)
 _AT_ONCE = 500
 
 
@@ -74,24 +69,14 @@ async def each(kafka: Sequence[str], topics: Sequence[Topic] = TOPICS) -> AsyncI
     async with Admin(kafka) as admin:
         there = set(await admin.list_topics())  # by name: Tansu creates any topic that a request for metadata names
     wanted = [topic.dead_letters for topic in topics if topic.dead_letters.name in there]
-    partitions = [TopicPartition(topic.name, number) for topic in wanted for number in range(topic.partitions)]
-    if not partitions:
+    if not wanted:
         return
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=list(kafka),
-        client_id="fairpool-operator",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=100,
-    )
-    await consumer.start()
     try:
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        async for record in _to_the_end(consumer, partitions):
-            yield DeadLetter(record, original(record))
-    finally:
-        await stop_within(_STOP_WITHIN, consumer.stop())
+        async for records in read_to_the_end(kafka, wanted, client_id="fairpool-operator"):
+            for record in records:
+                yield DeadLetter(record, original(record))
+    except KafkaIsQuietError as error:
+        raise FatalError(str(error)) from error
 
 
 async def send_back(kafka: Sequence[str], letters: Iterable[DeadLetter]) -> int:
@@ -105,19 +90,3 @@ async def send_back(kafka: Sequence[str], letters: Iterable[DeadLetter]) -> int:
     finally:
         await producer.stop()
     return len(records)
-
-
-async def _to_the_end(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> AsyncIterator[Record]:
-    quiet = 0
-    while not all([await _is_read(consumer, partition) for partition in partitions]):
-        fetched = await consumer.getmany(timeout_ms=200)
-        quiet = 0 if fetched else quiet + 1
-        if quiet * timedelta(milliseconds=200) > _QUIET_AT_MOST:
-            raise FatalError("the dead letters could not be read to their end: Kafka gave nothing for 20 s")
-        for raw in (raw for batch in fetched.values() for raw in batch):
-            yield Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers))
-
-
-async def _is_read(consumer: AIOKafkaConsumer, partition: TopicPartition) -> bool:
-    end = consumer.highwater(partition)
-    return end is not None and await consumer.position(partition) >= end

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.checks.history import Versioned
 from shared.contracts.base import Event
 from shared.contracts.topics import ALL_TOPICS, Topic
 from shared.messaging.envelope import Received, Record, Undecodable, decode
+from shared.messaging.reading import read_to_the_end
 
 _READ_WITHIN = 60.0
 _PAGE = 50
@@ -31,36 +31,9 @@ class CaughtMail:
 
 async def read_topics(kafka: str, topics: Sequence[Topic] = ALL_TOPICS) -> list[Record]:
     """Every record of these topics up to the high watermark of now, each partition in its order."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka.split(","),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=100,
-    )
-    await consumer.start()
-    try:
-        async with asyncio.timeout(_READ_WITHIN):
-            return await _read_to_end(consumer, topics)
-    finally:
-        await consumer.stop()
-
-
-async def _read_to_end(consumer: Any, topics: Sequence[Topic]) -> list[Record]:  # noqa: ANN401 - aiokafka has no types
-    partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
-    consumer.assign(partitions)
-    await consumer.seek_to_beginning(*partitions)
-    found: list[Record] = []
-    while True:
-        fetched = await consumer.getmany(timeout_ms=100, max_records=5000)
-        found += [
-            Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers))
-            for batch in fetched.values()
-            for raw in batch
-        ]
-        # The high watermark came with a fetch of ours, so it is no older than the call; `end_offsets` is wrong on Tansu.
-        ends = {partition: consumer.highwater(partition) for partition in partitions}
-        if all([end is not None and await consumer.position(key) >= end for key, end in ends.items()]):
-            return found
+    reading = read_to_the_end(kafka.split(","), topics, client_id="fairpool-checks")
+    async with asyncio.timeout(_READ_WITHIN):
+        return [record async for some in reading for record in some]
 
 
 def events(records: Sequence[Record]) -> tuple[list[Received[Event]], list[str]]:

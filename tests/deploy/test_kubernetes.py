@@ -140,10 +140,12 @@ def test_it_is_asked_how_it_is_and_has_time_to_stop(name: str) -> None:
     assert inner["readinessProbe"]["httpGet"]["path"] == inner["startupProbe"]["httpGet"]["path"] == "/health/ready"
     # each check of readiness has 2 s
     assert min(inner[probe]["timeoutSeconds"] for probe in ("livenessProbe", "readinessProbe", "startupProbe")) > 2
-    stop_within = TypeAdapter(timedelta).validate_python(told["FAIRPOOL_STOP_WITHIN"])
+    length = TypeAdapter(timedelta)
+    drain_for = length.validate_python(told["FAIRPOOL_DRAIN_FOR"])
+    stop_within = length.validate_python(told["FAIRPOOL_STOP_WITHIN"])
     grace = timedelta(seconds=pod(deployment)["terminationGracePeriodSeconds"])
-    before = timedelta(seconds=inner["lifecycle"]["preStop"]["sleep"]["seconds"])
-    assert grace > before + 3 * stop_within  # HTTP, consumers, producers, one after the other
+    assert timedelta(seconds=2) < drain_for, "nodes need time to hear that a pod goes"
+    assert grace > drain_for + 3 * stop_within  # requests, batches, producers, one after the other
 
 
 @pytest.mark.parametrize("name", PROCESSES)

@@ -14,8 +14,9 @@ from deploy.local.stack import Options
 from tests.stack import Servers
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def servers() -> Iterator[Servers]:
+    """For tests that leave them running; not the session's, since parts of these are killed."""
     with Servers() as started:
         yield started
 
@@ -75,8 +76,9 @@ def _lose_the_broker(servers: Servers) -> None:
     assert found.exit_code == BrokerLostError.exit_code
 
 
-def test_a_home_holds_one_stack_and_stopping_twice_is_harmless(servers: Servers) -> None:
-    with pytest.raises(AlreadyRunningError, match="fairpool down"):
-        launch.start(Options(home=servers.home.root, ports=servers.ports))
-    assert sorted(launch.stop(servers.home)) == ["kafka", "postgres", "redis"]
-    assert launch.stop(servers.home) == []
+def test_a_home_holds_one_stack_and_stopping_twice_is_harmless() -> None:
+    with Servers() as servers:
+        with pytest.raises(AlreadyRunningError, match="fairpool down"):
+            launch.start(Options(home=servers.home.root, ports=servers.ports))
+        assert sorted(launch.stop(servers.home)) == ["kafka", "postgres", "redis"]
+        assert launch.stop(servers.home) == []

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from faststream.kafka import KafkaBroker
 
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.consumer import Consumer, Handler, Subscription
 from shared.messaging.envelope import Outgoing, Received, Record, encode, only
+from shared.messaging.reading import read_to_the_end
 from shared.messaging.relay import Relay
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
@@ -76,31 +77,10 @@ class Log:
 
     async def read(self, topic: Topic | None = None) -> list[Record]:
         """Every record that is on the topic now, partition by partition."""
-        topic = topic or self.topic
-        partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.kafka, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=50
-        )
-        await consumer.start()
-        try:
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
-            found: list[Record] = []
-            async with asyncio.timeout(30):
-                while not all([await _at_end(consumer, partition) for partition in partitions]):
-                    for batch in (await consumer.getmany(timeout_ms=50)).values():
-                        found += [
-                            Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers))
-                            for raw in batch
-                        ]
-            return sorted(found, key=lambda record: (record.partition, record.offset))
-        finally:
-            await consumer.stop()
-
-
-async def _at_end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> bool:
-    end = consumer.highwater(partition)
-    return end is not None and await consumer.position(partition) >= end
+        reading = read_to_the_end(self.kafka, [topic or self.topic], client_id="test")
+        async with asyncio.timeout(30):
+            found = [record async for some in reading for record in some]
+        return sorted(found, key=lambda record: (record.partition, record.offset))
 
 
 def numbers_of(received: Sequence[Received[Event]]) -> list[int]:

@@ -104,7 +104,7 @@ def test_spans_reach_a_collector_before_the_process_ends() -> None:
         def log_message(self, *_: object) -> None: ...
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         end = tracing.start("test", f"http://127.0.0.1:{server.server_port}")
         with tracing.span("request", "server", method="GET"):
             pass

@@ -1,0 +1,61 @@
+"""Reading topics from their beginning to their end, without a group and without a trace at the broker."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.contracts.topics import Topic
+from shared.messaging.envelope import Record
+from shared.messaging.errors import WillHealError
+from shared.messaging.stopping import stop_within
+
+_STOP_WITHIN = timedelta(seconds=5)
+_LOOK = timedelta(milliseconds=100)
+_QUIET_AT_MOST = timedelta(seconds=20)
+
+
+class KafkaIsQuietError(WillHealError):
+    """Kafka stopped to answer before the end was reached."""
+
+    WAITS_FOR = "kafka"
+
+
+async def read_to_the_end(
+    kafka: Sequence[str], topics: Sequence[Topic], *, client_id: str
+) -> AsyncIterator[list[Record]]:
+    """Every record that these topics held when this was called, fetch by fetch, each partition in its order.
+
+    The topics must be there (Tansu creates what a reader names). KafkaIsQuietError when nothing came for 20 s.
+    """
+    partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=list(kafka),
+        client_id=client_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,
+    )
+    await consumer.start()
+    try:
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        quiet = timedelta(0)
+        while not all([await _is_read(consumer, partition) for partition in partitions]):
+            fetched = await consumer.getmany(timeout_ms=_LOOK // timedelta(milliseconds=1), max_records=1000)
+            quiet = timedelta(0) if fetched else quiet + _LOOK
+            if quiet > _QUIET_AT_MOST:
+                raise KafkaIsQuietError(f"the topics could not be read to their end: Kafka gave nothing for {quiet}")
+            yield [
+                Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers))
+                for batch in fetched.values()
+                for raw in batch
+            ]
+    finally:
+        await stop_within(_STOP_WITHIN, consumer.stop())
+
+
+async def _is_read(consumer: AIOKafkaConsumer, partition: TopicPartition) -> bool:
+    # The high watermark came with a fetch of ours, so it is no older than the call; `end_offsets` is wrong on Tansu.
+    end = consumer.highwater(partition)
+    return end is not None and await consumer.position(partition) >= end
