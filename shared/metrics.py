@@ -35,6 +35,11 @@ HOLDING = Gauge(
 )
 OUTBOX_ROWS = Gauge("fairpool_outbox_rows", "Rows of the outbox that Kafka does not have yet.")
 OUTBOX_AGE_SECONDS = Gauge("fairpool_outbox_age_seconds", "Age of the oldest row of the outbox.")
+READ_BACK_AGAIN = Counter(
+    "fairpool_read_back_again_total",
+    "Records of a compacted topic that its owner had to say again, because Kafka did not have the row's version last.",
+    ["topic"],
+)
 DEAD_LETTERS = Counter(
     "fairpool_dead_letters_total",
     "Records that could not be handled, by topic and reason.",

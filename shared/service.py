@@ -26,12 +26,14 @@ from shared.messaging.errors import FatalError, heals
 from shared.messaging.follower import Apply, Follower, Positions
 from shared.messaging.holding import Holding
 from shared.messaging.producer import Producer
+from shared.messaging.read_back import LOOKS_EVERY, Behind, Orphaned, ReadBack, Upheld
 from shared.messaging.relay import Relay
 from shared.messaging.unit import Unit, unit_of_work
 from shared.messaging.watchdog import Watchdog
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, close_pool, open_pool
 from shared.settings import ServiceSettings
+from shared.web import reading_back
 from shared.web.app import create_app
 from shared.web.server import Server
 from shared.web.tenants import Tenants
@@ -72,6 +74,7 @@ class Service:
     _subscriptions: list[Subscription] = field(default_factory=list)
     _consumers: list[Consumer] = field(default_factory=list)
     _followers: list[tuple[Follower, Callable[[], Awaitable[Positions]] | None]] = field(default_factory=list)
+    _upheld: list[Upheld] = field(default_factory=list)
     _jobs: list[tuple[str, Callable[[], Awaitable[None]]]] = field(default_factory=list)
     _opening: list[Callable[[], contextlib.AbstractAsyncContextManager[object]]] = field(default_factory=list)
     _checks: dict[str, Check] = field(default_factory=dict)
@@ -125,6 +128,10 @@ class Service:
         self._followers.append((follower, stored))
         return follower
 
+    def uphold(self, topic: Topic, behind: Behind, orphaned: Orphaned | None = None) -> None:
+        """A compacted topic of this service's own, that is to show what the rows say, whatever happened to Kafka."""
+        self._upheld.append(Upheld(topic, behind, orphaned))
+
     def job(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Something that runs as long as the process does; it ends only by being cancelled."""
         self._jobs.append((name, run))
@@ -167,8 +174,21 @@ class Service:
     def http(self, title: str) -> FastAPI:
         """The HTTP face, with health, metrics, docs and AsyncAPI; its lifespan is the service's."""
         app = create_app(title, self.name, lifespan=self._lifespan, ready=self._ready, is_stopping=self.is_stopping)
+        if self._upheld:
+            self._add_read_back(app)
         install_asyncapi(app, title, self._broker, lambda: self._subscriptions)
         return app
+
+    def _add_read_back(self, app: FastAPI) -> None:
+        read_back = ReadBack(self.settings.kafka, self._upheld, self.clock, source=self.name)
+
+        async def turn() -> None:
+            if await read_back.turn(self.pool):
+                self.relay.wake()
+
+        self.every(LOOKS_EVERY, "read_back", turn)
+        topics_upheld = [upheld.topic.name for upheld in self._upheld]
+        app.include_router(reading_back.router(topics_upheld, lambda: read_back.ask(self.pool), self.tenants))
 
     def serve(self, app: FastAPI) -> None:
         """Serves until SIGTERM, drains, stops in order; exits with 1 when something in it died."""

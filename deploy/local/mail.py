@@ -91,7 +91,14 @@ async def run(mailbox: Mailbox, *, http_port: int, smtp_port: int) -> None:
         lambda: SMTP(catcher, enable_SMTPUTF8=True, hostname="mail.fairpool.invalid", loop=loop), HOST, smtp_port
     )
     async with smtp:
-        config = uvicorn.Config(create_app(mailbox), host=HOST, port=http_port, log_level="warning", access_log=False)
+        config = uvicorn.Config(
+            create_app(mailbox),
+            host=HOST,
+            port=http_port,
+            log_level="warning",
+            access_log=False,
+            timeout_keep_alive=75,  # longer than clients keep a connection: a request never meets its end
+        )
         await uvicorn.Server(config).serve()
 
 

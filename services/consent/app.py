@@ -10,13 +10,13 @@ from fastapi import FastAPI
 from services.consent import handlers
 from services.consent.adapters import agreement
 from services.consent.adapters.directory import TenantDirectory
-from services.consent.adapters.postgres import PostgresConsents
+from services.consent.adapters.postgres import PostgresConsents, consents_behind
 from services.consent.api import Edge, install
 from services.consent.ports import Consents
 from services.consent.settings import Settings
 from shared.contracts.base import Event
 from shared.contracts.signup import CandidateRegisteredV1
-from shared.contracts.topics import CANDIDATE_EVENTS
+from shared.contracts.topics import CANDIDATE_EVENTS, CONSENT_STATE
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, only
 from shared.messaging.unit import Unit
@@ -38,6 +38,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
             group="consent.candidate-events", topics=(CANDIDATE_EVENTS,), handle=_on_candidate_events, deduplicate=False
         )
     )
+    service.uphold(CONSENT_STATE, consents_behind)
     app = service.http("Fairpool consent")
     install(app, edge(service, settings))
     return service, app

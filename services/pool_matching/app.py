@@ -13,10 +13,11 @@ from services.pool_matching.adapters.pool_cache import PoolCache
 from services.pool_matching.adapters.postgres_feed import PostgresFeed
 from services.pool_matching.adapters.postgres_persons import PostgresPersons
 from services.pool_matching.adapters.postgres_pools import PostgresPools
+from services.pool_matching.adapters.read_back import lists_behind, pools_behind
 from services.pool_matching.api import Edge, router
 from services.pool_matching.settings import PoolMatchingSettings
 from shared.contracts.base import Event
-from shared.contracts.topics import CANDIDATE_PROFILES, CONSENT_STATE, POOL_UPDATES, POOLS
+from shared.contracts.topics import CANDIDATE_PROFILES, CONSENT_STATE, MEMBERSHIPS, POOL_UPDATES, POOLS
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received
 from shared.messaging.unit import Unit, unit_of_work
@@ -68,6 +69,8 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     service.every(timedelta(milliseconds=500), "evaluate_pools", lambda: jobs.evaluate_pools(persons, refs))
     service.every(timedelta(seconds=1), "notice_the_time", lambda: jobs.notice_the_time(persons, refs))
     service.every(timedelta(hours=1), "forget_old_updates", lambda: jobs.forget_old_updates(feed))
+    service.uphold(MEMBERSHIPS, lists_behind)
+    service.uphold(POOLS, pools_behind)
     app = service.http("Fairpool pool matching")
     cursors = FeedCursors(settings.member_ref_key, feed=NAME)
     app.include_router(

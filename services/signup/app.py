@@ -13,6 +13,7 @@ from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.adapters.postgres import PostgresStore
+from services.signup.adapters.read_back import keys_behind, keys_orphaned, profiles_behind
 from services.signup.adapters.sources import PostgresSources
 from services.signup.adapters.titles import occupation_of, titles
 from services.signup.api import events, hooks, join, sign_in, sources
@@ -21,7 +22,7 @@ from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.signup import CandidateReportedV1
-from shared.contracts.topics import ATS_EVENTS, CONSENT_STATE
+from shared.contracts.topics import ATS_EVENTS, CANDIDATE_KEYS, CANDIDATE_PROFILES, CONSENT_STATE
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, only
 from shared.messaging.unit import Unit, unit_of_work
@@ -41,6 +42,8 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     keys = IntakeKeys(settings.vault_key)
     _add_consumers(service, secrets, keys)
     _add_jobs(service, secrets, keys)
+    service.uphold(CANDIDATE_PROFILES, profiles_behind)
+    service.uphold(CANDIDATE_KEYS, keys_behind, keys_orphaned)
     app = service.http("Fairpool signup")
     _add_routes(app, service, settings, keys)
     return service, app

@@ -49,3 +49,9 @@ class Event(Value):
     def told_at(self, at: datetime) -> datetime:
         """The `ce_time` of an event that happened then; an event that must not tell the moment says a coarser one."""
         return at
+
+
+class State(Event):
+    """The whole present state of its key, on a compacted topic; the highest version is the truth, whatever comes last."""
+
+    version: int

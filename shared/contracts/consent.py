@@ -3,7 +3,7 @@
 from datetime import time
 from typing import ClassVar, Literal
 
-from shared.contracts.base import Event, Instant, Value
+from shared.contracts.base import Instant, State, Value
 from shared.contracts.topics import CONSENT_STATE, Topic
 
 Purpose = Literal["match", "contact"]
@@ -16,7 +16,7 @@ class QuietHours(Value):
     end: time
 
 
-class ConsentChangedV1(Event):
+class ConsentChangedV1(State):
     """The whole present state of one person's consent; the highest version is the truth."""
 
     TYPE: ClassVar[str] = "fairpool.consent.changed.v1"
@@ -24,7 +24,6 @@ class ConsentChangedV1(Event):
     KEY: ClassVar[str] = "candidate"
 
     candidate: str
-    version: int
     at: Instant
     purposes: tuple[Purpose, ...]
     sectors: tuple[str, ...] = ()

@@ -2,13 +2,13 @@
 
 from typing import ClassVar, Literal
 
-from shared.contracts.base import Event
+from shared.contracts.base import State
 from shared.contracts.topics import TENANTS, Topic
 
 TenantKind = Literal["vendor", "employer", "operator"]
 
 
-class TenantChangedV1(Event):
+class TenantChangedV1(State):
     """A vendor, an employer or an operator as it is now; the highest version is the truth."""
 
     TYPE: ClassVar[str] = "fairpool.tenant.changed.v1"
@@ -16,7 +16,6 @@ class TenantChangedV1(Event):
     KEY: ClassVar[str] = "tenant"
 
     tenant: str
-    version: int
     kind: TenantKind
     name: str
     """As people read it, for example in `Denver Health through Fairpool`."""

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import ClassVar, Literal
 
-from shared.contracts.base import Event, Instant, Value
+from shared.contracts.base import Event, Instant, State, Value
 from shared.contracts.signup import EmploymentType
 from shared.contracts.topics import MEMBERSHIPS, POOL_UPDATES, POOLS, Topic
 
@@ -23,7 +23,7 @@ class Criteria(Value):
     available_by: date | None = None
 
 
-class PoolChangedV1(Event):
+class PoolChangedV1(State):
     """A pool as it is now, or none, because its employer deleted it."""
 
     TYPE: ClassVar[str] = "fairpool.pool.changed.v1"
@@ -31,7 +31,6 @@ class PoolChangedV1(Event):
     KEY: ClassVar[str] = "pool"
 
     pool: str
-    version: int
     employer: str
     name: str
     criteria: Criteria | None
@@ -45,7 +44,7 @@ class Membership(Value):
     since: Instant
 
 
-class MembershipsChangedV1(Event):
+class MembershipsChangedV1(State):
     """Every pool that a person is in now; the highest version is the truth."""
 
     TYPE: ClassVar[str] = "fairpool.memberships.changed.v1"
@@ -53,7 +52,6 @@ class MembershipsChangedV1(Event):
     KEY: ClassVar[str] = "candidate"
 
     candidate: str
-    version: int
     pools: tuple[Membership, ...]
 
 

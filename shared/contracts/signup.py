@@ -3,7 +3,7 @@
 from datetime import date
 from typing import ClassVar, Literal
 
-from shared.contracts.base import Event, Instant, Value
+from shared.contracts.base import Event, Instant, State, Value
 from shared.contracts.topics import (
     ATS_EVENTS,
     CANDIDATE_EVENTS,
@@ -110,7 +110,7 @@ class CoarseProfile(Value):
     """The first of the month."""
 
 
-class CandidateProfileChangedV1(Event):
+class CandidateProfileChangedV1(State):
     """The coarse profile as it is now, or none, because `match` is not granted."""
 
     TYPE: ClassVar[str] = "fairpool.candidate.profile_changed.v1"
@@ -118,11 +118,10 @@ class CandidateProfileChangedV1(Event):
     KEY: ClassVar[str] = "candidate"
 
     candidate: str
-    version: int
     profile: CoarseProfile | None
 
 
-class CandidateKeyPublishedV1(Event):
+class CandidateKeyPublishedV1(State):
     """The person's public key (X25519): only the vault can open what is sealed to it."""
 
     TYPE: ClassVar[str] = "fairpool.candidate.key_published.v1"
@@ -130,7 +129,6 @@ class CandidateKeyPublishedV1(Event):
     KEY: ClassVar[str] = "candidate"
 
     candidate: str
-    version: int
     public_key: str
     """base64url of the 32 bytes, without padding."""
 

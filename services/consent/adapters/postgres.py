@@ -51,7 +51,10 @@ class PostgresConsents:
 
     async def append(self, entry: Entry) -> Present:
         """One statement; RuntimeError when the row was not at the version before."""
-        self._unit.publish(_event(entry), id=f"consent:{entry.candidate}:{entry.version}")
+        self._unit.publish(
+            _event(entry.candidate, entry.version, entry.at, entry.choices),
+            id=f"consent:{entry.candidate}:{entry.version}",
+        )
         await self._unit.flush()
         choices, quiet = entry.choices, entry.choices.quiet_hours
         row = await self._unit.connection.fetchrow(
@@ -116,12 +119,18 @@ def _present(row: asyncpg.Record) -> Present:
     )
 
 
-def _event(entry: Entry) -> ConsentChangedV1:
-    choices, quiet = entry.choices, entry.choices.quiet_hours
+async def consents_behind(unit: Unit, after: str, limit: int) -> list[ConsentChangedV1]:
+    """Of those whose rows are ahead of `consent-state`, as it was read back."""
+    rows = await unit.connection.fetch(SQL["behind"], after, limit)
+    return [_event(row["candidate"], row["version"], row["changed_at"], _present(row).choices) for row in rows]
+
+
+def _event(candidate: str, version: int, at: datetime, choices: Choices) -> ConsentChangedV1:
+    quiet = choices.quiet_hours
     return ConsentChangedV1(
-        candidate=entry.candidate,
-        version=entry.version,
-        at=entry.at,
+        candidate=candidate,
+        version=version,
+        at=at,
         purposes=choices.purposes,
         sectors=choices.sectors,
         blocked_employers=choices.blocked_employers,

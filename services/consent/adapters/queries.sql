@@ -30,3 +30,8 @@ RETURNING *
 SELECT receipts.document, ledger_openings.nonce
 FROM receipts LEFT JOIN ledger_openings USING (seq)
 WHERE receipts.id = $1
+
+-- name: behind
+SELECT consents.* FROM consents LEFT JOIN pg_temp.read_back ON key = candidate
+WHERE candidate > $1 AND consents.version > coalesce(read_back.version, 0)
+ORDER BY candidate LIMIT $2 FOR UPDATE OF consents

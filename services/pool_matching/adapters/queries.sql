@@ -136,3 +136,13 @@ DELETE FROM feed WHERE (employer, written_by, id) IN (
     SELECT employer, written_by, id FROM feed WHERE stored_at < $1 LIMIT $2
 )
 RETURNING 1
+
+-- name: lists_behind
+SELECT candidate, persons.version FROM persons LEFT JOIN pg_temp.read_back ON key = candidate
+WHERE candidate > $1 AND persons.version > coalesce(read_back.version, 0)
+ORDER BY candidate LIMIT $2 FOR UPDATE OF persons
+
+-- name: pools_behind
+SELECT pool, pools.version, employer, name, criteria FROM pools LEFT JOIN pg_temp.read_back ON key = pool
+WHERE pool > $1 AND pools.version > coalesce(read_back.version, 0)
+ORDER BY pool LIMIT $2 FOR UPDATE OF pools

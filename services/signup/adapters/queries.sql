@@ -168,3 +168,18 @@ INSERT INTO page_requests (blind_index, page, asked_at) VALUES ($1, $2, $3)
 
 -- name: confirmed_by_address
 SELECT candidate::text FROM candidates WHERE blind_index = $1 AND confirmed_at IS NOT NULL
+
+-- name: profiles_behind
+SELECT candidate::text, profile_version, published FROM candidates LEFT JOIN pg_temp.read_back ON key = candidate::text
+WHERE candidate > $1 AND profile_version > coalesce(version, 0)
+ORDER BY candidate LIMIT $2 FOR UPDATE OF candidates
+
+-- name: keys_behind
+SELECT candidate::text, identities.version, public_key FROM identities LEFT JOIN pg_temp.read_back ON key = candidate::text
+WHERE candidate > $1 AND identities.version > coalesce(read_back.version, 0)
+ORDER BY candidate LIMIT $2 FOR UPDATE OF identities
+
+-- name: keys_orphaned
+SELECT key FROM pg_temp.read_back LEFT JOIN identities ON candidate::text = key
+WHERE key > $1 AND read_back.version > 0 AND candidate IS NULL
+ORDER BY key LIMIT $2

@@ -1,0 +1,120 @@
+"""Owners read their compacted topics back, and say again what Kafka does not have as new as their rows.
+
+A relay that was paused and comes back late can put an old version last, and compaction then keeps that one alone; a topic can
+be lost and made anew. Readers that build a copy from such a topic would believe what is no longer true.
+"""
+
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from shared.clock import Clock
+from shared.contracts.base import State
+from shared.contracts.topics import Topic
+from shared.messaging.envelope import Outgoing, Received, Record, decode
+from shared.messaging.reading import read_to_the_end
+from shared.messaging.unit import SQL, Unit
+from shared.metrics import READ_BACK_AGAIN
+from shared.postgres.pool import Connection, Pool
+
+EVERY = timedelta(hours=1)
+LOOKS_EVERY = timedelta(seconds=15)
+"""How often it is looked whether it is time, or somebody asked."""
+_LOCK_SPACE = 0x0FA1_B003
+_AT_ONCE = 500
+_log = structlog.get_logger(__name__)
+
+Behind = Callable[[Unit, str, int], Awaitable[Sequence[State]]]
+"""The next states after a key (none: ''), at most so many, in the order of their keys, whose rows have a higher version than
+the temporary table `read_back` (`key`, `version`) knows, or that it lacks. Their rows stay locked until the unit is over."""
+Orphaned = Callable[[Unit, str, int], Awaitable[Sequence[str]]]
+"""The next keys after a key that `read_back` has with a version above 0, and that have no row any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upheld:
+    """A compacted topic of a service, and where the truth of it is."""
+
+    topic: Topic
+    behind: Behind
+    orphaned: Orphaned | None = None
+    """None where rows never go."""
+
+
+class ReadBack:
+    """Runs in every process of a service; one of them reads a topic at a time, once an hour or when asked."""
+
+    def __init__(self, kafka: Sequence[str], upheld: Sequence[Upheld], clock: Clock, *, source: str) -> None:
+        self._kafka = kafka
+        self._upheld = upheld
+        self._clock = clock
+        self._source = source
+
+    async def turn(self, pool: Pool) -> int:
+        """Reads back what is due; how many records were said again."""
+        return sum([await self._turn(pool, upheld) for upheld in self._upheld])
+
+    async def ask(self, pool: Pool) -> None:
+        """Every topic is due now, in whichever process looks first."""
+        await pool.execute(SQL["ask_to_read_back"], [upheld.topic.name for upheld in self._upheld])
+
+    async def _turn(self, pool: Pool, upheld: Upheld) -> int:
+        name = upheld.topic.name
+        async with pool.acquire() as connection:  # the session's lock is given back with it
+            if not await connection.fetchval(SQL["lock_read_back"], _LOCK_SPACE, zlib.crc32(name.encode()) >> 1):
+                return 0
+            if (now := await connection.fetchval(SQL["when_due"], name, EVERY)) is None:
+                return 0
+            await connection.execute(SQL["begin_read_back"])
+            await self._read(connection, upheld.topic)
+            again = await self._say_again(connection, upheld)
+            await connection.execute(SQL["note_read_back"], name, now)
+            await connection.execute(SQL["end_read_back"])
+        READ_BACK_AGAIN.labels(name).inc(again)
+        if again:
+            _log.warning("said_again", topic=name, records=again)
+        return again
+
+    async def _read(self, connection: Connection, topic: Topic) -> None:
+        async for records in read_to_the_end(self._kafka, [topic], client_id=f"fairpool-{self._source}"):
+            last = {record.key.decode("utf-8", "replace"): _version(record) for record in records if record.key}
+            await connection.execute(SQL["note_versions"], list(last), list(last.values()))
+        await connection.execute("ANALYZE read_back")
+
+    async def _say_again(self, connection: Connection, upheld: Upheld) -> int:
+        again, after = 0, ""
+        while True:
+            async with connection.transaction():
+                unit = Unit(connection, self._clock.now(), self._source)
+                states = await upheld.behind(unit, after, _AT_ONCE)
+                unit.publish(*states)
+                await unit.flush()
+            again += len(states)
+            if len(states) < _AT_ONCE:
+                break
+            after = states[-1].key
+        return again + await self._bury(connection, upheld)
+
+    async def _bury(self, connection: Connection, upheld: Upheld) -> int:
+        buried, after = 0, ""
+        while upheld.orphaned is not None:
+            async with connection.transaction():
+                unit = Unit(connection, self._clock.now(), self._source)
+                keys = await upheld.orphaned(unit, after, _AT_ONCE)
+                for key in keys:
+                    unit.write(Outgoing(upheld.topic.name, key.encode(), value=None, headers=()))
+                await unit.flush()
+            buried += len(keys)
+            if len(keys) < _AT_ONCE:
+                break
+            after = keys[-1]
+        return buried
+
+
+def _version(record: Record) -> int:
+    """0 for a tombstone, and for what nobody can read."""
+    found = decode(record)
+    return found.event.version if isinstance(found, Received) and isinstance(found.event, State) else 0
