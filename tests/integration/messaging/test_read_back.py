@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -16,6 +16,7 @@ from shared.messaging import envelope, read_back, topics
 from shared.messaging.envelope import Outgoing, Record, encode
 from shared.messaging.producer import Producer
 from shared.messaging.read_back import ReadBack, Upheld
+from shared.messaging.reading import read_to_the_end
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
 from tests.conftest import unique
@@ -99,7 +100,18 @@ async def owner(kafka: list[str], pool: Pool, producer: Producer, monkeypatch: p
     return Owner(kafka, topic, kind, pool, producer)
 
 
-async def test_what_kafka_does_not_have_last_is_said_again_and_nothing_else(owner: Owner) -> None:
+async def one_by_one(kafka: Sequence[str], topics: Sequence[Topic], *, client_id: str) -> AsyncIterator[list[Record]]:
+    """As `read_to_the_end`, a record a fetch."""
+    async for records in read_to_the_end(kafka, topics, client_id=client_id):
+        for record in records:
+            yield [record]
+
+
+@pytest.mark.parametrize("read", [read_to_the_end, one_by_one])
+async def test_what_kafka_does_not_have_last_is_said_again_and_nothing_else(
+    owner: Owner, read: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_back, "read_to_the_end", read)
     await owner.has_rows({"current": 3, "overtaken": 2, "removed": 1, "unsaid": 4, "young": 0})
     await owner.was_said(("overtaken", 2), ("current", 2), ("removed", 1), ("current", 3), ("overtaken", 1))
     await owner.was_said(("removed", None))
