@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.commands import demo_tenants, dev, dlq, env, secrets, stack, tenants, topics
+from deploy.commands import demo_tenants, dev, dlq, env, secrets, stack, status, tenants, topics
 from deploy.demo.command import demo
 
 app = typer.Typer(
@@ -11,7 +11,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(dev.app, name="dev")
-app.command()(stack.status)
+app.command()(status.status)
 app.command()(stack.down)
 app.command()(env.env)
 tenants.app.command("demo")(demo_tenants.demo)

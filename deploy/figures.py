@@ -1,15 +1,17 @@
-"""What running processes say of themselves at `/metrics`: lag, ages and what is held."""
+"""What running processes say of themselves: at `/health/ready`, and at `/metrics` lag, ages and what is held."""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 _WITHIN = 3.0
+"""Seconds; readiness gives each of its checks 2."""
+Health = Literal["ready", "unready", "silent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +31,46 @@ class Figures:
     """Seconds that the oldest due outreach has waited; None but for the gateway."""
 
 
-async def read_all(urls: Mapping[str, str]) -> dict[str, Figures | None]:
-    """By the names given, the figures at each base URL; None where no process answers."""
-    async with httpx.AsyncClient(timeout=_WITHIN) as client:
-        found = await asyncio.gather(*(_read(client, url) for url in urls.values()))
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a process answers now; `silent` is one that does not within 3 s."""
+
+    health: Health
+    why: str | None = None
+    """What keeps it from being ready: names of checks and errors."""
+    figures: Figures | None = None
+
+
+async def ask_all(urls: Mapping[str, str]) -> dict[str, Told]:
+    """By the names given, what the process at each base URL says of itself."""
+    async with httpx.AsyncClient(timeout=_WITHIN, trust_env=False) as client:
+        found = await asyncio.gather(*(_ask(client, url) for url in urls.values()))
     return dict(zip(urls, found, strict=True))
+
+
+async def _ask(client: httpx.AsyncClient, url: str) -> Told:
+    (health, why), found = await asyncio.gather(_health(client, url), _read(client, url))
+    return Told(health, why, found)
+
+
+async def _health(client: httpx.AsyncClient, url: str) -> tuple[Health, str | None]:
+    try:
+        async with asyncio.timeout(_WITHIN):  # httpx counts from byte to byte
+            answer = await client.get(f"{url}/health/ready")
+        if answer.status_code == httpx.codes.OK:
+            return "ready", None
+        return "unready", str(answer.json()["detail"])
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, LookupError, TypeError):
+        return "silent", f"no answer at /health/ready within {_WITHIN:g} s"
 
 
 async def _read(client: httpx.AsyncClient, url: str) -> Figures | None:
     try:
-        answer = await client.get(f"{url}/metrics")
+        async with asyncio.timeout(_WITHIN):
+            answer = await client.get(f"{url}/metrics")
         answer.raise_for_status()
         return parse(answer.text)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError):
         return None
 
 

@@ -12,7 +12,9 @@ from shared.contracts.topics import TENANTS
 from shared.messaging.envelope import Received, encode
 from shared.messaging.errors import FatalError
 from shared.messaging.follower import Follower, Positions
+from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
+from shared.messaging.topics import wait_for_kafka
 from shared.security.tenant_keys import hash_key
 
 _SOURCE = "operator"
@@ -43,7 +45,7 @@ def changed(tenant: Tenant, keys: Iterable[str], *, at: datetime) -> TenantChang
     )
 
 
-async def publish(kafka: Sequence[str], tenants: Sequence[Tenant], keys: Mapping[str, str]) -> None:
+async def publish(kafka: Kafka, tenants: Sequence[Tenant], keys: Mapping[str, str]) -> None:
     """Put each tenant, with the hash of its key, on the topic; FatalError when Kafka does not take them."""
     at = datetime.now(UTC)
     events = [changed(tenant, [keys[tenant.id]], at=at) for tenant in tenants]
@@ -56,7 +58,7 @@ async def publish(kafka: Sequence[str], tenants: Sequence[Tenant], keys: Mapping
         await producer.stop()
 
 
-async def read(kafka: Sequence[str]) -> list[TenantChangedV1]:
+async def read(kafka: Kafka) -> list[TenantChangedV1]:
     """Every tenant as it is now, by id; FatalError when the topic could not be read to its end."""
     latest: dict[str, TenantChangedV1] = {}
 
@@ -66,6 +68,7 @@ async def read(kafka: Sequence[str]) -> list[TenantChangedV1]:
             if isinstance(event, TenantChangedV1) and event.version >= latest.get(event.tenant, event).version:
                 latest[event.tenant] = event
 
+    await wait_for_kafka(kafka, seconds=0)  # it can say why Kafka lets nobody in
     follower = Follower(kafka, TENANTS, keep, client_id="fairpool-operator")
     await follower.start()
     reading = asyncio.create_task(follower.run())

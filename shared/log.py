@@ -3,11 +3,14 @@
 import contextlib
 import json
 import logging
+import math
 import re
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path, PurePath
@@ -21,6 +24,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 _ROOT = str(Path(__file__).resolve().parent.parent) + "/"
 _FRAMES = 12  # of each exception, the innermost; a RecursionError has a thousand
 _LINKS = 6  # causes, contexts and members of groups together
+_SAID_AGAIN_AFTER = timedelta(seconds=10)
+_TEMPLATES = 200  # that are remembered; a library may make its messages without a template
 _HAS_AT = re.compile(r"[^\s\"'<>(){},;=]+@[^\s\"'<>(){},;]+")
 
 Where = dict[str, object]
@@ -128,6 +133,7 @@ def _plain(value: object) -> object:
 
 def _route_libraries(formatter: logging.Formatter) -> None:
     handler = _Stdout()
+    handler.addFilter(_Seldom())
     handler.addFilter(_without_words)
     handler.setFormatter(formatter)
     root = logging.getLogger()
@@ -155,6 +161,32 @@ class _Stdout(logging.StreamHandler[Any]):
         )
         with contextlib.suppress(OSError, ValueError):
             self.stream.write(line + "\n")
+
+
+class _Seldom(logging.Filter):
+    """Lets a library say the same thing once in 10 s, with how often it wanted to: clients of a server that is away say
+    it hundreds of times a second, and would push everything else out of what is kept of a log.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[tuple[str, str], float] = {}
+        self._unsaid: Counter[tuple[str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """By logger and template, not by what is filled in."""
+        what, now = (record.name, str(record.msg)), self._clock()
+        if now - self._said.get(what, -math.inf) < _SAID_AGAIN_AFTER.total_seconds():
+            self._unsaid[what] += 1
+            return False
+        if len(self._said) >= _TEMPLATES:
+            self._said.clear()
+            self._unsaid.clear()
+        self._said[what] = now
+        if unsaid := self._unsaid.pop(what, 0):
+            record.msg = f"{record.msg} (and {unsaid} times more before this)"
+        return True
 
 
 def _without_words(record: logging.LogRecord) -> bool:

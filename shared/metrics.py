@@ -1,4 +1,7 @@
-"""What the plumbing counts; labels are names of parts and outcomes, never ids of people, tenants or messages."""
+"""What the plumbing counts; labels are names of parts and outcomes, never ids of people, tenants or messages.
+
+Whoever counts what an alert asks for makes its series with 0 when it starts: one that appears with 1 has not risen.
+"""
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
@@ -44,6 +47,11 @@ DEAD_LETTERS = Counter(
     "fairpool_dead_letters_total",
     "Records that could not be handled, by topic and reason.",
     ["topic", "reason"],
+)
+TOPICS_DIFFER = Gauge(
+    "fairpool_topics_differ",
+    "1 while a topic is not as it is described (missing, other partitions), else 0.",
+    ["topic"],
 )
 HTTP_REQUESTS = Counter(
     "fairpool_http_requests_total",

@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 import structlog
+from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 from faststream.kafka import KafkaBroker
 
@@ -30,6 +32,7 @@ from shared.messaging.read_back import LOOKS_EVERY, Behind, Orphaned, ReadBack, 
 from shared.messaging.relay import Relay
 from shared.messaging.unit import Unit, unit_of_work
 from shared.messaging.watchdog import Watchdog
+from shared.metrics import TOPICS_DIFFER
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, close_pool, open_pool
 from shared.settings import ServiceSettings
@@ -42,6 +45,9 @@ Check = Callable[[], Awaitable[None]]
 """Raises when the thing it checks does not work."""
 
 _KAFKA_WITHIN = 60.0
+_KAFKA_ANSWERS_WITHIN = 5.0
+_TOPICS_COMPARED_EVERY = timedelta(minutes=1)
+_LOOKS_EVERY = 0.1
 _STOPS = 3
 """A failed process may take so many times `stop_within` to leave in order: open requests, consumers, all else."""
 _log = structlog.get_logger(__name__)
@@ -84,10 +90,11 @@ class Service:
     def __post_init__(self) -> None:
         self.clock = Clock(self.settings.clock_file)
         self._producer = Producer(
-            self.settings.kafka, idempotence=self.settings.kafka_idempotence, client_id=f"fairpool-{self.name}"
+            self.settings.cluster, idempotence=self.settings.kafka_idempotence, client_id=f"fairpool-{self.name}"
         )
         self._broker = KafkaBroker(
             list(self.settings.kafka),
+            security=self.settings.cluster.for_faststream(),
             client_id=f"fairpool-{self.name}",
             apply_types=False,
             logger=None,
@@ -124,7 +131,7 @@ class Service:
         self, topic: Topic, apply: Apply, *, stored: Callable[[], Awaitable[Positions]] | None = None
     ) -> Follower:
         """A copy that must be current: the service is ready once it has reached the topic's end."""
-        follower = Follower(self.settings.kafka, topic, apply, client_id=f"fairpool-{self.name}")
+        follower = Follower(self.settings.cluster, topic, apply, client_id=f"fairpool-{self.name}")
         self._followers.append((follower, stored))
         return follower
 
@@ -180,9 +187,12 @@ class Service:
         return app
 
     def _add_read_back(self, app: FastAPI) -> None:
-        read_back = ReadBack(self.settings.kafka, self._upheld, self.clock, source=self.name)
+        read_back = ReadBack(self.settings.cluster, self._upheld, self.clock, source=self.name)
 
         async def turn() -> None:
+            if self.relay.in_doubt:
+                await read_back.doubt(self.pool)
+                self.relay.in_doubt = False
             if await read_back.turn(self.pool):
                 self.relay.wake()
 
@@ -199,17 +209,19 @@ class Service:
             port=settings.http_port,
             drain_for=settings.drain_for,
             stop_within=settings.stop_within,
+            when_told=lambda: lifetime.exit_at_last(settings.drain_for + _STOPS * settings.stop_within),
         )
 
         def stop() -> None:
             server.should_exit = True
-            lifetime.exit_at_last(_STOPS * self.settings.stop_within)
+            lifetime.exit_at_last(_STOPS * settings.stop_within)
 
         self._stop = stop
         self._is_stopping = server.is_stopping
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has stopped
+        # uvicorn raises the signal again once it has stopped, and exits with a code of its own where it can't start
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):
             server.run()
-        if self.failed is not None or not server.started:
+        if self.failed is not None or not (server.started or server.is_stopping()):
             sys.exit(1)
 
     def _fail(self, error: BaseException) -> None:
@@ -217,28 +229,44 @@ class Service:
             error = error.exceptions[0]
         if self.failed is None:
             self.failed = error
-            said = str(error) if isinstance(error, FatalError) else type(error).__name__
-            _log.critical("failed", error=said, exc_info=error)
+            is_plain = isinstance(error, FatalError)
+            said = str(error) if is_plain else type(error).__name__
+            _log.critical("failed", error=said, exc_info=error.__cause__ if is_plain else error)
             self._stop()
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             try:
-                await self._start(stack)
+                await self._start_unless_told(stack)
             except Exception as error:
-                self._fail(error)
+                if not isinstance(error, StoppingError):
+                    self._fail(error)
+                logging.getLogger("uvicorn.error").disabled = True  # it would say the same again, at length
                 raise
             _log.info("started")
             yield
             _log.info("stopping")
 
+    async def _start_unless_told(self, stack: AsyncExitStack) -> None:
+        """Servers that are away may keep a start busy for a minute: nobody who stops a process waits for that."""
+        starting = asyncio.create_task(self._start(stack))
+        while not starting.done():
+            await asyncio.wait({starting}, timeout=_LOOKS_EVERY)
+            if self.is_stopping():
+                starting.cancel()
+                await asyncio.wait({starting})
+                raise StoppingError
+        starting.result()
+
     async def _start(self, stack: AsyncExitStack) -> None:
         if self.settings.traces != "none":
             stack.push_async_callback(asyncio.to_thread, tracing.start(self.name, self.settings.traces))
-        await topics.wait_for_kafka(self.settings.kafka, seconds=_KAFKA_WITHIN)
-        await topics.check(self.settings.kafka, ALL_TOPICS)
-        self._pool = await open_pool(self.database, name=f"fairpool-{self.name}")
+        with _named("Kafka did not answer within a minute"):
+            await topics.wait_for_kafka(self.settings.cluster, seconds=_KAFKA_WITHIN)
+        await topics.check(self.settings.cluster, self._topics)
+        with _named("PostgreSQL did not answer"):
+            self._pool = await open_pool(self.database, name=f"fairpool-{self.name}")
         stack.push_async_callback(close_pool, self._pool)
         await migrate(self._pool, PLUMBING, *([self.migrations] if self.migrations else []))
         for resource in self._opening:
@@ -249,13 +277,25 @@ class Service:
         await stack.enter_async_context(self._running("relay", self._relay.run))
         await self._start_followers(stack)
         await self._start_consumers(stack)
+        self.every(_TOPICS_COMPARED_EVERY, "compare_topics", self._compare_topics)
         for name, job in self._jobs:
             await stack.enter_async_context(self._running(name, job))
         await stack.enter_async_context(self._running("watchdog", self._watchdog().run))
 
+    @property
+    def _topics(self) -> list[Topic]:
+        return [topic for topic in ALL_TOPICS if topic.concerns(self.name)]
+
+    async def _compare_topics(self) -> None:
+        differences = await topics.differences(self.settings.cluster, self._topics)
+        for topic in self._topics:
+            TOPICS_DIFFER.labels(topic.name).set(topic.name in differences)
+
     def _watchdog(self) -> Watchdog:
         followers = [follower for follower, _ in self._followers]
-        return Watchdog(self.settings.stuck_after, (*self._consumers, *followers), (self._producer.dead,))
+        return Watchdog(
+            self.settings.stuck_after, (*self._consumers, *followers), (self._producer.dead,), self._kafka_answers
+        )
 
     async def _start_consumers(self, stack: AsyncExitStack) -> None:
         self._consumers = [self._consumer(subscription) for subscription in self._subscriptions]
@@ -300,6 +340,13 @@ class Service:
     async def _postgres_answers(self) -> None:
         await self.pool.fetchval("SELECT count(*) FROM migrations")
 
+    async def _kafka_answers(self) -> bool:
+        try:
+            await topics.wait_for_kafka(self.settings.cluster, seconds=_KAFKA_ANSWERS_WITHIN)
+        except (KafkaError, OSError, TimeoutError):
+            return False
+        return True
+
     async def _goes_on(self) -> None:
         if self.is_stopping():
             raise StoppingError
@@ -308,6 +355,17 @@ class Service:
         for consumer in self._consumers:
             if (dead := consumer.dead()) is not None:
                 raise RuntimeError(f"a {dead} task has died")
+
+
+@contextlib.contextmanager
+def _named(what: str) -> Iterator[None]:
+    """What is away, in plain words."""
+    try:
+        yield
+    except Exception as error:
+        if heals(error):
+            raise FatalError(f"{what}: {type(error).__name__}") from error
+        raise
 
 
 def configure_logging(service: str, settings: ServiceSettings) -> None:

@@ -1,16 +1,18 @@
 """Settings: typed, from the environment, read once; a missing or wrong one is named in plain words."""
 
 import re
+import ssl
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from shared.messaging.kafka import Kafka, Login, Mechanism, Protocol
 from shared.security import encoding
 
 PREFIX = "FAIRPOOL_"
@@ -64,6 +66,32 @@ def _none_or_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _with_login(what: str) -> BeforeValidator:
+    def checked(value: object, info: ValidationInfo) -> object:
+        protocol = info.data.get("kafka_security")
+        if protocol is not None and protocol.startswith("SASL") != bool(value):
+            expected = f"expected {what}" if not value else "expected nothing"
+            raise ValueError(f"{expected}, because FAIRPOOL_KAFKA_SECURITY is {protocol}")
+        return value or None
+
+    return BeforeValidator(checked)
+
+
+def _certificates(value: Path | None, info: ValidationInfo) -> Path | None:
+    protocol = info.data.get("kafka_security")
+    if value is None or protocol is None:
+        return value
+    if not protocol.endswith("SSL"):
+        raise ValueError(f"expected nothing, because FAIRPOOL_KAFKA_SECURITY is {protocol}")
+    try:
+        ssl.create_default_context(cafile=value)
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError("expected a file with certificates (PEM) that this process may read") from error
+    return value
+
+
+_EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)
+"""For a variable that compose files and manifests pass on whether it is set or not."""
 Secret32 = Annotated[bytes, _secret(32), Field(repr=False)]
 """32 bytes, in the environment as base64url without padding; never shown by the settings' repr."""
 Secret64 = Annotated[bytes, _secret(64), Field(repr=False)]
@@ -81,13 +109,33 @@ Wait = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1))]
 """As `Duration`; zero is allowed (`PT0S`)."""
 
 
-class ServiceSettings(BaseSettings):
-    """What every process needs to know; services add their own knobs and secrets."""
+class KafkaSettings(BaseSettings):
+    """Where Kafka is and how one gets in; each is checked beside those before it, so the order matters."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     kafka: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_brokers)]
     """Kafka's `host:port`, several separated by commas."""
+    kafka_security: Annotated[Protocol, BeforeValidator(lambda value: value or "PLAINTEXT")] = "PLAINTEXT"
+    """Whether records travel with TLS, and whether there is a login."""
+    kafka_mechanism: Annotated[Mechanism | None, _with_login("PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")] = None
+    kafka_user: Annotated[str | None, _with_login("a user name")] = None
+    kafka_password: Annotated[SecretStr | None, _with_login("a password")] = None
+    kafka_ca: Annotated[Path | None, _EMPTY_IS_NONE, AfterValidator(_certificates)] = None
+    """The certificates (PEM) that the brokers' are signed with; those of the system where there is none."""
+
+    @property
+    def cluster(self) -> Kafka:
+        """Kafka, as clients take it."""
+        login = None
+        if self.kafka_mechanism and self.kafka_user and self.kafka_password:
+            login = Login(self.kafka_mechanism, self.kafka_user, self.kafka_password.get_secret_value())
+        return Kafka(self.kafka, tls=self.kafka_security.endswith("SSL"), ca=self.kafka_ca, login=login)
+
+
+class ServiceSettings(KafkaSettings):
+    """What every process needs to know; services add their own knobs and secrets."""
+
     kafka_idempotence: bool = True
     """Whether producers are idempotent; false on Tansu, which can't."""
     http_host: str = "127.0.0.1"
@@ -111,10 +159,10 @@ class ServiceSettings(BaseSettings):
 S = TypeVar("S", bound=BaseSettings)
 
 
-def load(settings: type[S]) -> S:
-    """The settings from the environment; exits with code 78 and a line for each wrong variable, never its value."""
+def load(settings: type[S], **given: Any) -> S:  # noqa: ANN401 - each setting has a type of its own
+    """What is given, the rest from the environment; exits with 78 and a line for each wrong variable, never its value."""
     try:
-        return settings()
+        return settings(**given)
     except ValidationError as error:
         problems = [_line(settings, item) for item in error.errors(include_input=False, include_url=False)]
     except SettingsError as error:

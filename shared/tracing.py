@@ -4,10 +4,13 @@ A trace begins at our own edge and goes on in the header `traceparent` of record
 taken up. Libraries' instrumentation is not used: it records whole paths and message keys, which are tokens and people here.
 """
 
+import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, Tracer, TracerProvider
@@ -25,7 +28,8 @@ KINDS = {
 ATTRIBUTES = frozenset({"method", "route", "status", "subscription", "records", "mail_kind", "outcome", "asks"})
 """All that a span may say of itself. Each is a name from the code, a number or an outcome."""
 
-_FLUSH_WITHIN = timedelta(seconds=3)
+_FLUSH_WITHIN = timedelta(seconds=1)
+_log = structlog.get_logger(__name__)
 _SCHEME = TraceContextTextMapPropagator()
 _tracer: Tracer | None = None
 
@@ -37,7 +41,7 @@ def use(provider: TracerProvider | None) -> None:
 
 
 def start(service: str, endpoint: str) -> Callable[[], None]:
-    """Exports spans to an OTLP collector (HTTP); returns what ends that. FatalError without the extra `traces`."""
+    """Exports spans to an OTLP collector (HTTP); returns what ends that, within a second. FatalError without the extra `traces`."""
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
@@ -49,15 +53,36 @@ def start(service: str, endpoint: str) -> Callable[[], None]:
             "Install fairpool[traces], or set FAIRPOOL_TRACES=none."
         ) from error
     provider = Provider(resource=Resource.create({"service.name": f"fairpool-{service}"}), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=5)))
+    exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=5)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     use(provider)
 
     def end() -> None:
         use(None)
-        provider.force_flush(int(_FLUSH_WITHIN.total_seconds() * 1000))
-        provider.shutdown()
+        complaints = _hear_complaints()
+        # The library's own limits don't hold: it tries a collector that is away again for seconds.
+        flush = threading.Thread(target=provider.shutdown, name="last spans", daemon=True)
+        flush.start()
+        flush.join(_FLUSH_WITHIN.total_seconds())
+        if late := flush.is_alive():
+            exporter.shutdown()  # type: ignore[no-untyped-call]  # untyped in the library. No more tries; the thread is left alone
+        if late or complaints:
+            _log.warning("traces_lost", why="the collector did not take the last spans")
 
     return end
+
+
+def _hear_complaints() -> list[str]:
+    """What the library says from now on, instead of its lines in the log."""
+    heard: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.append(record.name)
+
+    library = logging.getLogger("opentelemetry")
+    library.handlers, library.propagate = [Ear(logging.WARNING)], False
+    return heard
 
 
 @contextmanager

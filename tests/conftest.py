@@ -8,6 +8,7 @@ import structlog
 
 from deploy.demo.client import connect
 from deploy.demo.watching import watch
+from shared.messaging.kafka import Kafka
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, open_pool
 from tests.e2e.scene import Scene
@@ -69,9 +70,9 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-def kafka(servers: Servers) -> list[str]:
-    """The brokers' addresses."""
-    return [servers.kafka]
+def kafka(servers: Servers) -> Kafka:
+    """The brokers, in plain text."""
+    return Kafka.plain(servers.kafka)
 
 
 @pytest.fixture(scope="session", autouse=True)

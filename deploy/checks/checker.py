@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 from deploy.checks.history import ArrivedMail, History
 from deploy.checks.policy import FIRST_POLICY, Cap, PolicyWindows
 from shared.contracts.consent import ConsentChangedV1, QuietHours
+from shared.contracts.topics import TOPICS
 
 _DUE_IS_LATE_AFTER = timedelta(minutes=5)
+_COMPACTED = frozenset(topic.name for topic in TOPICS if topic.clean_up == "compact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,21 @@ def versions_rise(history: History, _: PolicyWindows) -> Iterator[Violation]:
         last[subject] = max(last.get(subject, record.version), record.version)
 
 
+def compaction_keeps_the_newest(history: History, _: PolicyWindows) -> Iterator[Violation]:
+    """The last record of each key of a compacted topic has its highest version, whatever was written twice."""
+    last: dict[tuple[str, str], int] = {}
+    highest: dict[tuple[str, str], int] = {}
+    for record in history.versioned:
+        if record.topic in _COMPACTED:
+            key = (record.topic, record.subject)
+            last[key] = record.version
+            highest[key] = max(record.version, highest.get(key, record.version))
+    for (topic, subject), version in last.items():
+        if version < highest[topic, subject]:
+            newest = highest[topic, subject]
+            yield Violation("compaction keeps the newest", subject, f"{topic}: {version} is last, {newest} was said")
+
+
 def every_record_is_readable(history: History, _: PolicyWindows) -> Iterator[Violation]:
     """Nothing lies on a topic that its readers can't understand, and nothing became a dead letter."""
     for place in history.unreadable:
@@ -215,6 +232,7 @@ CHECKS: dict[str, Check] = {
     "nothing arrives after a withdrawal": nothing_arrives_after_a_withdrawal,
     "one person is one candidate": one_person_is_one_candidate,
     "versions rise": versions_rise,
+    "compaction keeps the newest": compaction_keeps_the_newest,
     "every record is readable": every_record_is_readable,
 }
 """Each promise as people read it, and what checks it."""

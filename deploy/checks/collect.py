@@ -13,6 +13,7 @@ from deploy.checks.history import Versioned
 from shared.contracts.base import Event
 from shared.contracts.topics import ALL_TOPICS, Topic
 from shared.messaging.envelope import Received, Record, Undecodable, decode
+from shared.messaging.kafka import Kafka
 from shared.messaging.reading import read_to_the_end
 
 _READ_WITHIN = 60.0
@@ -29,9 +30,9 @@ class CaughtMail:
     created: datetime
 
 
-async def read_topics(kafka: str, topics: Sequence[Topic] = ALL_TOPICS) -> list[Record]:
+async def read_topics(kafka: Kafka, topics: Sequence[Topic] = ALL_TOPICS) -> list[Record]:
     """Every record of these topics up to the high watermark of now, each partition in its order."""
-    reading = read_to_the_end(kafka.split(","), topics, client_id="fairpool-checks")
+    reading = read_to_the_end(kafka, topics, client_id="fairpool-checks")
     async with asyncio.timeout(_READ_WITHIN):
         return [record async for some in reading for record in some]
 

@@ -12,7 +12,7 @@ from deploy.commands import kafka
 from deploy.commands.terminal import HomeOption, fails_plainly, out
 from deploy.local import clockfile, demo_tenants, launch, secrets
 from deploy.local.devfile import DevFile
-from deploy.local.endpoints import ROLES, Endpoints
+from deploy.local.endpoints import ROLES, Endpoints, secured
 from deploy.local.errors import AlreadyRunningError, PartDidNotStartError
 from deploy.local.home import Home
 from deploy.local.ports import HOST, Ports
@@ -58,7 +58,7 @@ def demo(
         local_databases=(),
     )
     dev = demo_tenants.dev_file(_USUAL, where, kept).model_copy(update={"mail": mail})
-    kafka.speak(tenants.publish(where.brokers, demo_tenants.TENANTS, kept.tenant_keys))
+    kafka.speak(tenants.publish(secured(kafka_address), demo_tenants.TENANTS, kept.tenant_keys))
     asyncio.run(_add_sources(dev))
     if not place.clock_file.exists():
         clockfile.reset(place.clock_file)

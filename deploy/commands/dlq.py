@@ -1,22 +1,22 @@
-"""`fairpool dlq`: what could not be handled, and sending it back."""
+"""`fairpool dlq`: what could not be handled, sending it back, and marking it as dealt with."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from deploy import dead_letters
-from deploy.commands import kafka
-from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, table
-from deploy.dead_letters import DeadLetter, Pile
+from deploy.commands import dlq_text, kafka
+from deploy.commands.dlq_choice import Choice, Wish, choose, no_such
+from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out
 from deploy.local.errors import StackError
 from deploy.local.home import Home
 from shared.contracts.topics import DEAD_LETTER_SUFFIX, TOPICS, Topic
-from shared.messaging.dead_letters import ADDED
 
 app = typer.Typer(
-    help="Dead letters: what could not be handled. They are kept for 7 days; replay sends them back.",
+    help="Dead letters: what could not be handled. One waits until it is replayed or marked done, and is kept for 7 days.",
     no_args_is_help=True,
 )
 TopicOption = Annotated[
@@ -25,27 +25,39 @@ TopicOption = Annotated[
 ReasonOption = Annotated[
     str | None, typer.Option("--reason", metavar="WORDS", help="Of those whose reason begins so, such as 'failed:'.")
 ]
+OffsetOption = Annotated[
+    list[int] | None,
+    typer.Option("--offset", min=0, metavar="N", help="The letter at this offset of --topic; may be given again."),
+]
 
 
 @app.command("list")
 @fails_plainly
 def list_letters(
-    topic: TopicOption = None, reason: ReasonOption = None, home: HomeOption = None, *, as_json: JsonOption = False
+    topic: TopicOption = None,
+    reason: ReasonOption = None,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="With --topic or --reason: also letters that were replayed or marked done.")
+    ] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Each topic with its number of dead letters, their reasons and the oldest; of one topic, each letter."""
+    """Each topic: how many letters wait, were replayed or marked done. With --topic or --reason: each letter that waits."""
     chosen = _topics(topic)
-    brokers = kafka.find(Home.at(home))
+    found = kafka.speak(dead_letters.read(kafka.find(Home.at(home)), chosen))
     if topic is None and reason is None:
-        found = kafka.speak(dead_letters.piles(brokers, chosen))
-        out.print(json.dumps([_pile(pile) for pile in found]) if as_json else _piles(found))
+        heaps = dead_letters.piles(found, chosen)
+        out.print(json.dumps([dlq_text.pile(heap) for heap in heaps]) if as_json else dlq_text.piles(heaps))
         return
-    letters = kafka.speak(_select(brokers, chosen, reason))
+    asked = [letter for letter in found if letter.reason.startswith(reason or "")]
+    listed = [letter for letter in asked if everything or letter.state == "waiting"]
     if as_json:
-        out.print(json.dumps([_summary(letter) for letter in letters]))
+        out.print(json.dumps([dlq_text.summary(letter) for letter in listed]))
         return
-    rows: list[tuple[str, ...]] = [("TOPIC", "OFFSET", "AT", "REASON", "GROUP", "BYTES")]
-    rows += [tuple(str(value) for value in _summary(letter).values()) for letter in letters]
-    out.print(table(rows) if letters else "no dead letters")
+    out.print(dlq_text.letters(listed) if listed else "no dead letters wait" if asked else "no dead letters")
+    if len(listed) < len(asked):
+        out.print(f"{len(asked) - len(listed)} more were replayed or marked done: --all lists them")
 
 
 @app.command()
@@ -57,24 +69,12 @@ def show(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """One dead letter: reason, headers, size and payload as they came. What is sealed stays sealed."""
-    letters = kafka.speak(_select(kafka.find(Home.at(home)), _topics(topic), None))
-    letter = next((letter for letter in letters if letter.record.offset == offset), None)
-    if letter is None:
-        raise StackError(
-            f"expected a dead letter of {topic} at offset {offset}, found {len(letters)} others. "
-            f"See `fairpool dlq list --topic {topic}`."
-        )
-    shown = _whole(letter)
-    if as_json:
-        out.print(json.dumps(shown))
-        return
-    headers = shown.pop("headers")
-    payload = shown.pop("payload")
-    rows = [(name, str(value)) for name, value in shown.items()]
-    rows += [(f"header {header['name']}", str(header["value"])) for header in headers]
-    out.print(table(rows))
-    out.print(payload if isinstance(payload, str) else json.dumps(payload, indent=2))
+    """One dead letter: state, reason, headers, size and payload as they came. What is sealed stays sealed."""
+    [chosen] = _topics(topic)
+    found = kafka.speak(dead_letters.find(kafka.find(Home.at(home)), chosen, offset))
+    if found is None:
+        raise no_such(chosen.name, offset)
+    out.print(json.dumps(dlq_text.whole(*found)) if as_json else dlq_text.one(*found))
 
 
 @app.command()
@@ -82,35 +82,78 @@ def show(
 def replay(
     topic: TopicOption = None,
     reason: ReasonOption = None,
+    offset: OffsetOption = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="The oldest N of each topic at most.")] = None,
     *,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Also those replayed before; with --offset also one marked done. Each that fails is one more.",
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send dead letters back to their topics, as they came and under their own ids.
+    """Send the dead letters that wait back to their topics, as they came and under their own ids.
 
-    Whoever handled one before drops it, so a second replay has no second effect. The letters stay for their 7 days.
+    Whoever handled one before drops it. Each is noted as replayed, and later replays leave it out. One that fails again
+    becomes a new letter, which waits in its place.
     """
     brokers = kafka.find(Home.at(home))
-    letters = _oldest(kafka.speak(_select(brokers, _topics(topic), reason)), limit)
-    foreign = sum(letter.original is None for letter in letters)
-    if not dry_run:
-        kafka.speak(dead_letters.send_back(brokers, letters))
-    counts: dict[str, int] = {}
-    for letter in letters:
-        if letter.original is not None:
-            counts[letter.topic] = counts.get(letter.topic, 0) + 1
+    wish = Wish(topic, reason, offset or (), limit, again)
+    topics = _topics(topic)
+    choice = choose(kafka.speak(dead_letters.read(brokers, topics)), wish)
+    sent = Counter(letter.topic for letter in choice.chosen)
+    if choice.chosen and not dry_run:
+        sent = kafka.speak(dead_letters.send_back(brokers, choice.chosen, topics))
     if as_json:
-        out.print(json.dumps({"dry_run": dry_run, "replayed": counts, "left_out": foreign}))
+        out.print(json.dumps({"dry_run": dry_run, "replayed": sent, "left_out": choice.left_out}))
         return
-    word = "would send back" if dry_run else "sent back"
-    for name, count in counts.items():
-        out.print(f"{word} {count} to {name}")
-    if foreign:
-        out.print(f"left out {foreign} that Fairpool did not put there")
-    if not letters:
-        out.print("no dead letters")
+    for name, count in sent.items():
+        out.print(f"{'would send back' if dry_run else 'sent back'} {count} to {name}")
+    _say_what_is_left_out(choice)
+
+
+@app.command()
+@fails_plainly
+def done(
+    topic: Annotated[str, typer.Option("--topic", metavar="NAME", help="The topic that they came from.")],
+    offset: OffsetOption = None,
+    reason: ReasonOption = None,
+    home: HomeOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Mark dead letters that wait as dealt with: nothing is sent, and a replay takes one only by --offset N --again."""
+    if not offset and reason is None:
+        raise StackError("expected --offset or --reason, found neither: say which letters are dealt with.")
+    brokers = kafka.find(Home.at(home))
+    [chosen] = topics = _topics(topic)
+    letters = choose(
+        kafka.speak(dead_letters.read(brokers, topics)), Wish(chosen.name, reason, offset or ()), foreign=True
+    ).chosen
+    if letters:
+        kafka.speak(dead_letters.set_aside(brokers, letters))
+    if as_json:
+        out.print(json.dumps({"done": {chosen.name: [letter.offset for letter in letters]}}))
+    elif not letters:
+        out.print("no dead letters wait")
+    else:
+        out.print(f"marked {len(letters)} of {chosen.name} as done; nothing was sent")
+        out.print(f"`fairpool dlq replay --topic {chosen.name} --offset N --again` still sends one while it is kept")
+
+
+def _say_what_is_left_out(choice: Choice) -> None:
+    if choice.replayed:
+        out.print(f"left out {choice.replayed} that were replayed before (--again sends them once more)")
+    if choice.done:
+        out.print(f"left out {choice.done} that are marked done (--offset N --again sends one)")
+    if choice.foreign:
+        out.print(f"left out {choice.foreign} that Fairpool did not put there")
+    if not choice.chosen:
+        out.print("no dead letters wait" if any(choice.left_out.values()) else "no dead letters")
 
 
 def _topics(name: str | None) -> Sequence[Topic]:
@@ -120,71 +163,3 @@ def _topics(name: str | None) -> Sequence[Topic]:
     if not found:
         raise StackError(f"expected a topic that `fairpool topics list` names, found {name!r}.")
     return found
-
-
-async def _select(brokers: list[str], topics: Sequence[Topic], reason: str | None) -> list[DeadLetter]:
-    return [
-        letter
-        async for letter in dead_letters.each(brokers, topics)
-        if reason is None or letter.reason.startswith(reason)
-    ]
-
-
-def _oldest(letters: Sequence[DeadLetter], limit: int | None) -> list[DeadLetter]:
-    taken: dict[str, int] = {}
-    chosen = []
-    for letter in letters:
-        taken[letter.topic] = taken.get(letter.topic, 0) + 1
-        if limit is None or taken[letter.topic] <= limit:
-            chosen.append(letter)
-    return chosen
-
-
-def _pile(pile: Pile) -> dict[str, object]:
-    return {"topic": pile.topic, "count": pile.count, "oldest": pile.oldest or None, "reasons": dict(pile.reasons)}
-
-
-def _piles(found: Sequence[Pile]) -> str:
-    rows = [("TOPIC", "COUNT", "OLDEST", "REASONS")]
-    for pile in found:
-        reasons = "; ".join(f"{count} x {reason}" for reason, count in pile.reasons.most_common(3))
-        rows.append((pile.topic, str(pile.count), pile.oldest or "-", reasons or "-"))
-    return table(rows)
-
-
-def _summary(letter: DeadLetter) -> dict[str, object]:
-    return {
-        "topic": letter.topic,
-        "offset": letter.record.offset,
-        "at": letter.noted("at"),
-        "reason": letter.reason,
-        "group": letter.noted("group"),
-        "bytes": len(letter.record.value or b""),
-    }
-
-
-def _whole(letter: DeadLetter) -> dict[str, Any]:
-    record = letter.record
-    headers = record.headers if letter.original is None else record.headers[: -len(ADDED)]
-    where = f"{letter.noted('topic')}/{letter.noted('partition')}/{letter.noted('offset')}"
-    return {
-        **_summary(letter),
-        "from": where if letter.original is not None else None,
-        "key": _text(record.key),
-        "headers": [{"name": name, "value": _text(raw)} for name, raw in headers],
-        "payload": _payload(record.value),
-    }
-
-
-def _text(raw: bytes | None) -> str | None:
-    if raw is None:
-        return None
-    text = raw.decode("utf-8", "replace")
-    return text if text.isprintable() and "\ufffd" not in text else f"hex {raw.hex()}"
-
-
-def _payload(raw: bytes | None) -> object:
-    try:
-        return json.loads(raw or b"")
-    except (ValueError, RecursionError):
-        return f"hex {(raw or b'').hex()}"

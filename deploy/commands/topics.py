@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -14,6 +15,12 @@ from deploy.topics import Checked, Difference
 from shared.contracts.topics import ALL_TOPICS, Topic
 from shared.messaging import topics
 
+ReplicationOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="On how many brokers each partition should be: compared, and taken for new topics."
+    ),
+]
 app = typer.Typer(help="Kafka's topics: list, create, check or reconcile them.", no_args_is_help=True)
 
 
@@ -41,44 +48,73 @@ def create(home: HomeOption = None, *, replication: int = 1) -> None:
 
 @app.command()
 @fails_plainly
-def check(home: HomeOption = None, *, as_json: JsonOption = False) -> None:
+def check(home: HomeOption = None, *, replication: ReplicationOption = None, as_json: JsonOption = False) -> None:
     """Compare names, partitions and settings with what Fairpool describes; changes nothing. Exit code 1 when they differ."""
-    _report(kafka.speak(operated.check(kafka.find(Home.at(home)))), as_json=as_json, said="every topic is as described")
+    found = kafka.speak(operated.check(kafka.find(Home.at(home)), replication=replication))
+    if as_json:
+        out.print(json.dumps(_shown(found)))
+    elif found.differences:
+        out.print(_differences(found, otherwise="fairpool topics reconcile"))
+    else:
+        out.print("every topic is as described")
+    _end(found)
 
 
 @app.command()
 @fails_plainly
-def reconcile(home: HomeOption = None, *, replication: int = 1, as_json: JsonOption = False) -> None:
-    """Create what is missing and alter retention and clean-up where the broker can; say what is left. Exit code 1 if anything is.
+def reconcile(home: HomeOption = None, *, replication: ReplicationOption = None, as_json: JsonOption = False) -> None:
+    """Create what is missing and alter settings where the broker can; say what was done, and what is left. Exit code 1 if anything is.
 
-    Partitions are never changed: keys would move, and the order of their records would be lost.
+    Partitions are never changed: keys would move, and the order of their records would be lost. Nor are copies moved.
     """
-    brokers = kafka.find(Home.at(home))
-    left = kafka.speak(operated.reconcile(brokers, replication=replication))
-    _report(left, as_json=as_json, said="every topic is as described now")
+    brokers, done = kafka.find(Home.at(home)), list[Difference]()
 
+    def tell(item: Difference) -> None:
+        done.append(item)
+        if not as_json:
+            out.print(_done(item))
 
-def _report(checked: Checked, *, as_json: bool, said: str) -> None:
+    left = kafka.speak(operated.reconcile(brokers, replication=replication, mended=tell))
     if as_json:
-        shown = {"differences": [asdict(item) for item in checked.differences], "beyond": checked.beyond}
-        out.print(json.dumps(shown))
-    elif checked.differences:
-        rows = [("TOPIC", "WHAT", "EXPECTED", "FOUND", "WHAT TO DO")]
-        rows += [(i.topic, i.name, i.expected, i.found, _advice(i, checked)) for i in checked.differences]
-        out.print(table(rows))
+        out.print(json.dumps({"done": [asdict(item) for item in done], **_shown(left)}))
+    elif left.differences:
+        otherwise = "the broker said yes; look again with: fairpool topics check"
+        out.print("left as it is:\n" + _differences(left, otherwise=otherwise))
     else:
-        out.print(said)
+        out.print("every topic is as described now")
+    _end(left)
+
+
+def _shown(checked: Checked) -> dict[str, object]:
+    return {"differences": [asdict(item) for item in checked.differences], "beyond": checked.beyond}
+
+
+def _differences(checked: Checked, *, otherwise: str) -> str:
+    rows = [("TOPIC", "WHAT", "EXPECTED", "FOUND", "WHAT TO DO")]
+    rows += [(i.topic, i.name, i.expected, i.found, _advice(i, checked, otherwise)) for i in checked.differences]
+    return table(rows)
+
+
+def _end(checked: Checked) -> NoReturn:
     if checked.beyond is not None:
         warn(checked.beyond)
     raise typer.Exit(1 if checked.differences else 0)
 
 
-def _advice(item: Difference, checked: Checked) -> str:
+def _done(item: Difference) -> str:
+    if item.what == "missing":
+        return f"created {item.topic}"
+    return f"set {item.name} of {item.topic} from {item.found} to {item.expected}"
+
+
+def _advice(item: Difference, checked: Checked, otherwise: str) -> str:
+    if item.what == "replication":
+        return "move copies with the broker's own tools"
     if item.what == "partitions":
-        return "make the topic anew: keys would move"
-    if checked.beyond is not None:
+        return "make the topic anew (docs/watching.md): keys would move"
+    if item.what == "setting" and checked.beyond is not None:
         return "see below"
-    return "fairpool topics reconcile"
+    return otherwise
 
 
 def _entry(topic: Topic, *, exists: bool) -> dict[str, str | int | bool]:

@@ -18,6 +18,7 @@ from deploy.demo.watching import watch
 from deploy.demo.world import World, next_tuesday
 from deploy.local import clockfile
 from deploy.local.devfile import DevFile
+from deploy.local.endpoints import reach
 from deploy.local.home import Home
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1, OutreachRequestedV1
@@ -37,7 +38,7 @@ async def play(dev: DevFile, home: Home, *, people: int, steps: Steps) -> Summar
         await _join(world, steps)
         await _write(world, steps)
         with steps.step("Every record, mail and log line is read and recounted") as step:
-            records, logs = await collect.read_topics(dev.kafka), collect.logs(home.logs)
+            records, logs = await collect.read_topics(reach(dev.kafka)), collect.logs(home.logs)
             await mails.look()  # after the topics: no outcome is read before its mail
             history = history_of(world, records)
             promises = {

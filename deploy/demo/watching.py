@@ -10,6 +10,7 @@ from typing import Any
 
 from deploy.checks.collect import CaughtMail, list_mails
 from deploy.demo.client import Client
+from deploy.local.endpoints import reach
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1, OutreachRequestedV1
@@ -117,7 +118,7 @@ async def watch(client: Client) -> AsyncIterator[tuple[MailWatch, TopicWatch]]:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(_running(mails.run))
         for topic in _FOLLOWED:
-            follower = Follower(client.dev.kafka.split(","), topic, topics.apply, client_id="fairpool-demo")
+            follower = Follower(reach(client.dev.kafka), topic, topics.apply, client_id="fairpool-demo")
             await follower.start()
             stack.push_async_callback(follower.stop)
             await stack.enter_async_context(_running(follower.run))

@@ -16,6 +16,7 @@ from deploy.local.ports import HOST
 from deploy.local.processes import Command
 from deploy.local.supervisor import Report
 from shared.messaging import topics
+from shared.messaging.kafka import Kafka
 
 ENVIRONMENT = "FAIRPOOL_BROKER"
 
@@ -106,6 +107,6 @@ def forget(home: Home) -> None:
 
 def _answers(port: int) -> Callable[[], Awaitable[None]]:
     async def probe() -> None:
-        await topics.wait_for_kafka([f"{HOST}:{port}"], seconds=0)
+        await topics.wait_for_kafka(Kafka.plain(f"{HOST}:{port}"), seconds=0)
 
     return probe

@@ -8,6 +8,8 @@ from deploy.local import postgres, redis
 from deploy.local.broker import Broker
 from deploy.local.ports import HOST, Ports
 from deploy.local.secrets import LocalSecrets
+from shared.messaging.kafka import Kafka
+from shared.settings import PREFIX, KafkaSettings, load
 
 ROLES = ("signup", "consent", "pool_matching", "outreach_gateway")
 """Each service's database, and the role of the same name that owns it."""
@@ -28,14 +30,29 @@ class Endpoints:
     local_databases: tuple[str, ...]
 
     @property
-    def brokers(self) -> list[str]:
-        """Kafka's addresses as a list."""
-        return [broker.strip() for broker in self.kafka.split(",")]
+    def cluster(self) -> Kafka:
+        """Kafka, as clients take it."""
+        return reach(self.kafka)
+
+    def security(self) -> dict[str, str]:
+        """What processes are told of the way into Kafka: the environment's, and nothing where Kafka is ours."""
+        names = [PREFIX + name.upper() for name in KafkaSettings.model_fields if name != "kafka"]
+        return {name: "" if "kafka" in self.local else os.environ.get(name, "") for name in names}
 
     def idempotence(self, broker: Broker) -> str:
         """Whether producers may be idempotent, as the environment has it; somebody else's Kafka may say so itself."""
         here = "kafka" in self.local
         return str(broker.nature.idempotence).lower() if here else os.environ.get("FAIRPOOL_KAFKA_IDEMPOTENCE", "true")
+
+
+def reach(kafka: str) -> Kafka:
+    """The Kafka at this address: if the environment names it, then secured as the environment says, else in plain text."""
+    return secured(kafka) if kafka == os.environ.get("FAIRPOOL_KAFKA") else Kafka.plain(kafka)
+
+
+def secured(kafka: str) -> Kafka:
+    """The Kafka at this address, secured as the environment says; exits with 78 where that is wrong."""
+    return load(KafkaSettings, kafka=kafka).cluster
 
 
 def resolve(ports: Ports, secrets: LocalSecrets) -> Endpoints:

@@ -24,6 +24,8 @@ class Part:
     stop_signal: Signals = Signals.SIGTERM
     stops_within: timedelta = timedelta(seconds=15)
     """How long it may take to drain before it is killed."""
+    lives: Probe | None = None
+    """Raises when the part, which was ready once, answers nothing: then it is ended and started again. None: not asked."""
     keeps_nothing: bool = False
     """Its crash loses what the others rely on: the stack stops instead of restarting it."""
 

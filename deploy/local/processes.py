@@ -63,6 +63,13 @@ class Identity(BaseModel):
         except psutil.NoSuchProcess:
             return False
 
+    def frozen(self) -> bool:
+        """Whether it was stopped by a signal (SIGSTOP): it is there, and does nothing."""
+        try:
+            return self.alive() and psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+        except psutil.NoSuchProcess:
+            return False
+
     def send(self, number: signal.Signals, *, group: bool = False) -> None:
         """Send a signal to the process, or to the group it leads; nothing if it is gone."""
         if self.alive():
@@ -120,7 +127,7 @@ def ambient() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if not (name.startswith("FAIRPOOL_") and name.endswith(("_KEY", "_DATABASE")))
+        if not (name.startswith("FAIRPOOL_") and name.endswith(("_KEY", "_DATABASE", "_PASSWORD")))
     }
 
 

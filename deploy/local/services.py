@@ -59,6 +59,7 @@ def parts(
     common = {
         "FAIRPOOL_KAFKA": endpoints.kafka,
         "FAIRPOOL_KAFKA_IDEMPOTENCE": endpoints.idempotence(broker),
+        **endpoints.security(),
         "FAIRPOOL_REDIS": endpoints.redis,
         "FAIRPOOL_SMTP": endpoints.smtp,
         "FAIRPOOL_HTTP_HOST": HOST,
@@ -82,6 +83,7 @@ def parts(
                 ),
                 port=port,
                 probe=answers_http(f"{url(port)}/health/ready"),
+                lives=answers_http(f"{url(port)}/health/live"),
                 stops_within=timedelta(seconds=15),
             )
         )

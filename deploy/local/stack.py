@@ -178,12 +178,12 @@ async def _fill(where: Endpoints, kept: LocalSecrets) -> None:
             where.administrator, {role: kept.role_passwords[role] for role in where.local_databases}
         )
     try:
-        await topics.wait_for_kafka(where.brokers, seconds=_KAFKA_SECONDS)
-        made = await topics.create_missing(where.brokers)
-        kept_tenants = () if TENANTS.name in made else await tenants.read(where.brokers)
+        await topics.wait_for_kafka(where.cluster, seconds=_KAFKA_SECONDS)
+        made = await topics.create_missing(where.cluster)
+        kept_tenants = () if TENANTS.name in made else await tenants.read(where.cluster)
         there = {tenant.tenant for tenant in kept_tenants}  # these may have been changed since
         missing = [tenant for tenant in demo_tenants.TENANTS if tenant.id not in there]
-        await tenants.publish(where.brokers, missing, kept.tenant_keys)
+        await tenants.publish(where.cluster, missing, kept.tenant_keys)
     except (KafkaError, FatalError, topics.TopicsDifferError) as error:
         raise PartDidNotStartError(
             f"expected a Kafka that takes topics and records at {where.kafka}, found: {error or type(error).__name__}."

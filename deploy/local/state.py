@@ -28,7 +28,7 @@ class PartPhase(StrEnum):
 
 
 class PartState(BaseModel):
-    """One part: `restarts` counts crashes since the stack was started."""
+    """One part: `restarts` counts its starts after the first, whyever."""
 
     model_config = ConfigDict(frozen=True)
 

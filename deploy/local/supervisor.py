@@ -12,6 +12,7 @@ from signal import Signals
 from deploy.local import processes, state
 from deploy.local.errors import BrokerLostError, PartDidNotStartError, PartKeepsCrashingError, StackError
 from deploy.local.home import Home
+from deploy.local.liveness import Liveness, until_silent
 from deploy.local.parts import Part
 from deploy.local.processes import Identity
 from deploy.local.state import PartPhase, PartState, Phase, StackState
@@ -22,6 +23,8 @@ Report = Callable[[str], None]
 READY_WITHIN = timedelta(seconds=60)
 _POLL_SECONDS = 0.1
 _SHOWN_LINES = 12
+_ASKED_TO_END = frozenset({0, -Signals.SIGTERM, 128 + Signals.SIGTERM})
+"""The codes of a process that drained and ended because somebody sent SIGTERM; Java says 143."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,13 @@ class _Running:
 class Supervisor:
     """Keeps the parts of one home running; everything it knows is in the home's state file at any moment."""
 
-    def __init__(self, home: Home, report: Report, back_off: BackOff | None = None) -> None:
+    def __init__(
+        self, home: Home, report: Report, back_off: BackOff | None = None, liveness: Liveness | None = None
+    ) -> None:
         self._home = home
         self._report = report
         self._back_off = back_off or BackOff()
+        self._liveness = liveness or Liveness()
         self._batches: list[list[_Running]] = []
         self._phase = Phase.STARTING
         self._failure: asyncio.Future[StackError] = asyncio.get_running_loop().create_future()
@@ -160,9 +166,30 @@ class Supervisor:
                 return
             await asyncio.sleep(_POLL_SECONDS)
 
+    async def _watch_over(self, running: _Running) -> None:
+        """Note when it is ready, and end it when it falls silent."""
+        if running.phase is not PartPhase.READY:
+            await self._probe(running)
+        if running.part.lives is None or running.identity is None:
+            return
+        await until_silent(running.part.lives, self._liveness)
+        self._report(f"{running.part.name} did not answer {self._liveness.misses} times in a row and is ended.")
+        running.identity.send(running.part.stop_signal)
+        await asyncio.sleep(running.part.stops_within.total_seconds())
+        running.identity.send(Signals.SIGKILL, group=True)
+
+    async def _ended(self, running: _Running) -> None:
+        assert running.process is not None  # noqa: S101  (spawned before)
+        watching = asyncio.create_task(self._watch_over(running))
+        try:
+            await running.process.wait()
+        finally:
+            watching.cancel()
+
     async def _keep(self, running: _Running) -> None:
         while running.process is not None:
-            await running.process.wait()
+            await self._ended(running)
+            was_ready = running.phase is PartPhase.READY
             processes.sweep_group(running.process.pid)
             self._note(running, PartPhase.CRASHED)
             if running.part.keeps_nothing:
@@ -174,17 +201,14 @@ class Supervisor:
                     )
                 )
                 return
-            if not await self._restart(running) or running.process is None:
+            asked = was_ready and running.process.returncode in _ASKED_TO_END
+            if not await self._restart(running, asked=asked):
                 return
-            probing = asyncio.create_task(self._probe(running))
-            try:
-                await running.process.wait()
-            finally:
-                probing.cancel()
 
-    async def _restart(self, running: _Running) -> bool:
+    async def _restart(self, running: _Running, *, asked: bool) -> bool:
         while True:
-            pause = self._next_pause(running)
+            pause = self._after_being_asked(running) if asked else self._next_pause(running)
+            asked = False
             if pause is None:
                 return False
             await asyncio.sleep(pause.total_seconds())
@@ -196,6 +220,12 @@ class Supervisor:
                 self._report(str(error))
             else:
                 return True
+
+    def _after_being_asked(self, running: _Running) -> timedelta:
+        """Somebody restarts it: that is no crash, however often."""
+        running.restarts += 1
+        self._report(f"{running.part.name} was told to stop, and did; restart {running.restarts}.")
+        return self._back_off.first
 
     def _next_pause(self, running: _Running) -> timedelta | None:
         """Count a crash; None, and the stack fails, when it was one too many."""

@@ -28,13 +28,17 @@ class Topic:
         """How Kafka makes room: `delete` by age, `compact` by key."""
         return "compact" if self.kept is None else "delete"
 
+    def concerns(self, process: str) -> bool:
+        """Whether a process reads or writes it."""
+        return process in (*self.owner.split(", "), *self.readers)
+
     @property
     def dead_letters(self) -> "Topic":
         """Where this topic's readers put what they could not handle."""
         return Topic(
             name=self.name + DEAD_LETTER_SUFFIX,
             key=self.key,
-            owner="its readers",
+            owner=", ".join(self.readers),
             readers=("operator",),
             carries=f"records of {self.name} that could not be handled: original bytes and headers, with the reason",
             partitions=1,

@@ -1,6 +1,7 @@
 """Consuming, written out: batches, one transaction each, acknowledged after the commit, with one way out for what fails."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from shared import tracing
 from shared.clock import Clock
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
-from shared.messaging.dead_letters import DeadLetterLimit, dead_letter, mark
+from shared.messaging.dead_letters import REASONS, DeadLetterLimit, dead_letter, mark
 from shared.messaging.envelope import Received, Record, Removed, Undecodable, decode
 from shared.messaging.errors import FatalError, heals
 from shared.messaging.holding import Holding
@@ -74,6 +75,8 @@ class Consumer:
 
     def __post_init__(self) -> None:
         self._holding = Holding(self.name)
+        for topic, reason in itertools.product(self.subscription.topics, REASONS):
+            DEAD_LETTERS.labels(topic.name, reason)  # a series that is there from the start, with 0
 
     @property
     def name(self) -> str:

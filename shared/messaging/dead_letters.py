@@ -4,6 +4,7 @@ import hashlib
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal, get_args
 
 from shared.contracts.base import rfc3339
 from shared.contracts.topics import DEAD_LETTER_SUFFIX
@@ -19,6 +20,11 @@ ADDED = (
     "fairpool_at",
 )
 """The headers that a dead letter has after those it came with."""
+REASONS = ("unknown_type", "no_id", "invalid", "unreadable", "wrong_key", "failed")
+"""What a reason begins with, up to its colon."""
+How = Literal["replayed", "done"]
+"""What an operator did about a letter: sent it back, or dealt with it in another way."""
+_NOTED = ("fairpool_letter", "fairpool_at")
 _IN_A_ROW = 25
 _WINDOW = 1000
 _SHARE = 0.2
@@ -46,6 +52,39 @@ def original(letter: Record) -> Outgoing | None:
     if tuple(name for name, _ in added) != ADDED or dict(added)["fairpool_topic"] != topic.encode():
         return None
     return Outgoing(topic=topic, key=letter.key, value=letter.value, headers=own)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An operator's note that a letter is dealt with: a record of its own, behind the letter on the same topic.
+
+    It outlives the letter, since Kafka deletes from the front, and says nothing of whom the letter is about.
+    """
+
+    position: str
+    """The letter's `topic/partition/offset`."""
+    how: How
+    at: str
+    """RFC 3339."""
+
+    def note(self) -> Outgoing:
+        """The record that says so; without a value, so that nobody takes it for an event."""
+        return Outgoing(
+            topic=self.position.rsplit("/", 2)[0],
+            key=self.position.encode(),
+            value=None,
+            headers=tuple((name, text.encode()) for name, text in zip(_NOTED, (self.how, self.at), strict=True)),
+        )
+
+
+def settled(record: Record) -> Settled | None:
+    """What the record notes; None when it is no note (a dead letter never passes for one: it ends with ADDED)."""
+    if record.value is not None or tuple(name for name, _ in record.headers) != _NOTED:
+        return None
+    position = (record.key or b"").decode("utf-8", "replace")
+    how, at = ((raw or b"").decode("utf-8", "replace") for _, raw in record.headers)
+    found = next((known for known in get_args(How) if known == how), None)
+    return None if found is None else Settled(position, found, at)
 
 
 def mark(record: Record) -> str:

@@ -14,6 +14,7 @@ from shared.messaging.envelope import Received, Record, Undecodable, decode
 from shared.messaging.errors import WillHealError, heals
 from shared.messaging.holding import Holding
 from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of
+from shared.messaging.kafka import Kafka
 from shared.messaging.progress import Progress, Standing
 from shared.messaging.stopping import stop_within
 
@@ -31,12 +32,12 @@ class Follower:
     `apply` gets the events of one fetch and, for each partition, the offset that comes next; it must be idempotent.
     """
 
-    def __init__(self, kafka: Sequence[str], topic: Topic, apply: Apply, *, client_id: str) -> None:
+    def __init__(self, kafka: Kafka, topic: Topic, apply: Apply, *, client_id: str) -> None:
         self._topic = topic
         self._apply = apply
         self._partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
         self._applied: dict[TopicPartition, int] = {}
-        self._kafka = list(kafka)
+        self._kafka = kafka
         self._client_id = client_id
         self._started: AIOKafkaConsumer | None = None
         # A broker answers one connection's requests in their order: asked on the reader's own, the end of the log would
@@ -67,14 +68,14 @@ class Follower:
     async def start(self, stored: Positions | None = None) -> None:
         """Connects and goes to the stored positions, or to the beginning where there is none."""
         self._started = AIOKafkaConsumer(
-            bootstrap_servers=self._kafka,
+            **self._kafka.for_aiokafka(),
             client_id=self._client_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
         )
         await self._consumer.start()
-        self._scout = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id=self._client_id)
+        self._scout = AIOKafkaConsumer(**self._kafka.for_aiokafka(), client_id=self._client_id)
         await self._scout.start()
         self._consumer.assign(self._partitions)
         for partition in self._partitions:

@@ -1,16 +1,24 @@
-"""What aiokafka 0.14 keeps to itself and a watchdog has to see; the version is pinned for this file's sake.
+"""What aiokafka 0.14 keeps to itself and this house has to see or mend; the version is pinned for this file's sake.
 
-A name that is gone after an upgrade raises AttributeError at the watchdog's first look, which ends the process.
+A name that is gone after an upgrade raises AttributeError at import or at the watchdog's first look: the process ends.
+Importing this file mends, for every consumer of the process, the reading of header names that are not UTF-8.
 """
 
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultRecordBatchPy
+from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
+from aiokafka.record.util import decode_varint_py
 
+from shared.messaging.envelope import Outgoing
+from shared.messaging.errors import FatalError
 from shared.messaging.progress import Standing
 
 _ENDS_WITHIN = timedelta(seconds=5)
@@ -44,6 +52,24 @@ def dead_task_of_producer(producer: AIOKafkaProducer) -> str | None:
     if producer.client._sync_task.done():
         return "metadata"
     return "sender" if producer._sender.sender_task.done() else None
+
+
+def abandon_producer(producer: AIOKafkaProducer) -> None:
+    """Makes sure that nothing more leaves: an idempotent batch never expires, so a sender that is left alone would deliver
+    hours later, after what was sent since. Its connections are cut, not closed, for closing flushes them.
+    """
+
+    async def nobody(*_: object, **__: object) -> None:
+        return None
+
+    producer.client._get_conn = nobody
+    producer._closed = True
+    for task in (producer._sender.sender_task, producer.client._sync_task):
+        if task is not None:
+            task.cancel()
+    for connection in list(producer.client._conns.values()):
+        if connection._writer is not None:
+            connection._writer.transport.abort()
 
 
 async def note_ends(consumer: AIOKafkaConsumer, ends: Ends) -> None:
@@ -82,3 +108,114 @@ def standing_of(
         positions[partition.topic, partition.partition] = position
         lags[partition.topic] = lags.get(partition.topic, 0) + max(0, end - position)
     return Standing(positions, lags)
+
+
+async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> int:
+    """How many partitions Kafka says now that the topic has; 0 when it does not say.
+
+    The topic must be there (Tansu creates what is asked for).
+    """
+    client = consumer._client
+    client.add_topic(topic)
+    await client.force_metadata_update()
+    return len(consumer.partitions_for_topic(topic) or ())
+
+
+def size_when_sent(record: Outgoing) -> int:
+    """Bytes that a producer holds against its `max_request_size`: the record alone in a batch, before compression."""
+    size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, record.headers)
+    return size
+
+
+class UnreadableError(FatalError):
+    """A batch of records that aiokafka cannot take apart; the message says where it is."""
+
+
+class _RawRecords(MemoryRecords):  # type: ignore[misc]  # aiokafka has no types
+    """The batches of one fetch of one partition, with the bytes that they are read from."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(raw)
+        self.raw = raw
+
+
+class _LenientRecords:
+    """The same from an offset on, where a batch can be asked for once more, to be read leniently then."""
+
+    def __init__(self, raw: bytes, offset: int) -> None:
+        self.raw = raw
+        self._records = _MemoryRecordsPy(raw)
+        self._last: memoryview | None = None
+        self._again = False
+        while self.has_next() and self.next_batch().next_offset <= offset:
+            pass
+
+    def again(self) -> None:
+        """The next batch is the last one once more."""
+        self._again = True
+
+    def has_next(self) -> bool:
+        return self._again or self._records.has_next()
+
+    def next_batch(self) -> Any:  # noqa: ANN401 - aiokafka's batch has no types
+        if self._again:
+            self._again = False
+            return _LenientBatch(self._last)
+        self._last = self._records._next_slice
+        return self._records.next_batch()
+
+
+class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka has no types
+    """A batch in which the bytes of a header's name that are not UTF-8 are written out, as in `\\xff\\xfename`."""
+
+    def _maybe_uncompress(self) -> None:
+        super()._maybe_uncompress()
+        self._buffer = _LenientBytes(self._buffer)
+
+    def _read_msg(self) -> Any:  # noqa: ANN401 - aiokafka's record has no types
+        return super()._read_msg(decode_varint_py)  # the C one takes no subclass of bytearray
+
+
+class _LenientBytes(bytearray):
+    """Slices of it decode leniently; keys and values are taken as bytes, so only names are decoded."""
+
+    def __getitem__(self, at: Any) -> Any:  # noqa: ANN401 - an index gives a byte, a slice gives bytes
+        found = super().__getitem__(at)
+        return _LenientBytes(found) if isinstance(at, slice) else found
+
+    def decode(self, encoding: str = "utf-8", errors: str = "backslashreplace") -> str:
+        return super().decode(encoding, errors)
+
+
+class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
+    """The records of one fetch of one partition: the fast reader's, and the lenient one's where that fails over a name.
+
+    aiokafka decodes names strictly, and then stands before that batch for ever. What else cannot be taken apart raises
+    UnreadableError (brokers refuse such batches, so they are damaged or come from a broker that does not look).
+    """
+
+    def __next__(self) -> ConsumerRecord:
+        while True:
+            try:
+                return next(self._records_iterator)
+            except StopIteration:
+                raise
+            except Exception as error:
+                if not _is_of_a_name(error):
+                    raise UnreadableError(
+                        f"{self._tp.topic}/{self._tp.partition}: the records from offset {self.next_fetch_offset} on cannot be "
+                        f"taken apart ({type(error).__name__}). Nothing behind them is read before they are gone "
+                        "(kafka-delete-records) or the group's offset is set past them."
+                    ) from error
+                if not isinstance(self._records, _LenientRecords):
+                    self._records = _LenientRecords(self._records.raw, self.next_fetch_offset)
+                self._records.again()
+                self._records_iterator = self._unpack_records()
+
+
+def _is_of_a_name(error: Exception) -> bool:
+    """Only names are decoded. Without its C extension, aiokafka wraps the error."""
+    return isinstance(error, UnicodeDecodeError) or isinstance(error.__cause__, UnicodeDecodeError)
+
+
+fetcher.MemoryRecords, fetcher.PartitionRecords = _RawRecords, _PartitionRecords

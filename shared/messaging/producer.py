@@ -8,61 +8,125 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.messaging.envelope import Outgoing
-from shared.messaging.errors import FatalError
-from shared.messaging.internals import dead_task_of_producer
+from shared.messaging.errors import WillHealError
+from shared.messaging.internals import abandon_producer, dead_task_of_producer
+from shared.messaging.kafka import Kafka
 from shared.messaging.stopping import stop_within
 
-_DELIVER_WITHIN = timedelta(seconds=45)
+_DELIVER_WITHIN = timedelta(seconds=20)
+"""An election of leaders is over by then."""
 _STOP_WITHIN = timedelta(seconds=5)
 _LARGEST_REQUEST = 2 * 1024 * 1024
 
 
-class Producer:
-    """Sends batches; a batch that Kafka did not acknowledge in time ends the process (aiokafka's sender may be stuck)."""
+class NotAcknowledgedError(WillHealError):
+    """Kafka did not say that it has a batch; it may have it all the same."""
 
-    def __init__(self, kafka: Sequence[str], *, idempotence: bool, client_id: str) -> None:
-        self._kafka = list(kafka)
+    WAITS_FOR = "kafka"
+
+
+class Producer:
+    """Sends batches. A client whose batch was not acknowledged in time is given up, and the next batch gets another one:
+    aiokafka's sender may be stuck, and whatever it still holds must not come after what is sent from now on.
+    """
+
+    def __init__(self, kafka: Kafka, *, idempotence: bool, client_id: str) -> None:
+        self._kafka = kafka
         self._idempotence = idempotence
         self._client_id = client_id
-        self._started: AIOKafkaProducer | None = None
+        self._client: _Client | None = None
+        self._connecting = asyncio.Lock()
+        self._is_started = False
+        self.given_up = 0
+        """How many clients were given up: what they had sent may yet arrive, if a broker has it in hand."""
 
     async def start(self) -> None:
         """Connects; KafkaError when no broker answers."""
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._kafka,
-            client_id=self._client_id,
-            acks="all",
-            enable_idempotence=self._idempotence,
-            compression_type="lz4",
-            linger_ms=0,
-            max_request_size=_LARGEST_REQUEST,
-        )
-        self._started = producer
-        await producer.start()
+        self._is_started = True
+        await self._connected()
 
     def dead(self) -> str | None:
         """The name of a background task of the client that has ended, or None."""
-        return None if self._started is None else dead_task_of_producer(self._started)
+        return None if self._client is None else dead_task_of_producer(self._client.producer)
 
     async def stop(self) -> None:
         """Stops within 5 s, also when the brokers are down."""
-        if self._started is not None:
-            await stop_within(_STOP_WITHIN, self._started.stop())
+        self._is_started = False
+        if self._client is not None:
+            await stop_within(_STOP_WITHIN, self._client.producer.stop())
+            abandon_producer(self._client.producer)
 
     async def send(self, records: Sequence[Outgoing]) -> None:
-        """Returns when Kafka has all of them; FatalError when it has not within 45 s."""
+        """Returns when Kafka has all of them; NotAcknowledgedError when it has not within 20 s, and nothing of them leaves later."""
         if not records:
             return
-        if self._started is None:
+        if not self._is_started:
             raise RuntimeError("the producer has not started")
+        client = None
         try:
             async with asyncio.timeout(_DELIVER_WITHIN.total_seconds()):
-                acknowledgements = [
-                    await self._started.send(
-                        record.topic, key=record.key, value=record.value, headers=list(record.headers)
-                    )
-                    for record in records
-                ]
-                await asyncio.gather(*acknowledgements)
+                client = await self._connected()
+                await client.deliver(records)
         except (KafkaError, TimeoutError) as error:
-            raise FatalError(f"Kafka did not acknowledge a batch: {type(error).__name__}") from error
+            self._give_up(client)
+            raise NotAcknowledgedError(f"Kafka did not acknowledge a batch: {type(error).__name__}") from error
+        except asyncio.CancelledError:
+            self._give_up(client)  # the caller rolls back, and another relay goes on
+            raise
+
+    async def _connected(self) -> "_Client":
+        async with self._connecting:
+            if self._client is None:
+                producer = AIOKafkaProducer(
+                    **self._kafka.for_aiokafka(),
+                    client_id=self._client_id,
+                    acks="all",
+                    enable_idempotence=self._idempotence,
+                    compression_type="lz4",
+                    linger_ms=0,
+                    max_request_size=_LARGEST_REQUEST,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.client.close()
+                    raise
+                self._client = _Client(producer)
+            return self._client
+
+    def _give_up(self, client: "_Client | None") -> None:
+        if client is None or client.is_lost.is_set():
+            return
+        abandon_producer(client.producer)
+        client.is_lost.set()
+        self.given_up += 1
+        if self._client is client:
+            self._client = None
+
+
+class _Client:
+    """A client of aiokafka's, and whether it was given up: whoever waits for it as well is told at once."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self.producer = producer
+        self.is_lost = asyncio.Event()
+
+    async def deliver(self, records: Sequence[Outgoing]) -> None:
+        """Returns when all are acknowledged; KafkaError when one is refused or the client was given up meanwhile."""
+        sending = asyncio.ensure_future(self._send(records))
+        lost = asyncio.ensure_future(self.is_lost.wait())
+        try:
+            await asyncio.wait({sending, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                raise KafkaError("the client was given up")
+            sending.result()
+        finally:
+            for task in (sending, lost):
+                task.cancel()
+
+    async def _send(self, records: Sequence[Outgoing]) -> None:
+        acknowledgements = [
+            await self.producer.send(record.topic, key=record.key, value=record.value, headers=list(record.headers))
+            for record in records
+        ]
+        await asyncio.gather(*acknowledgements)

@@ -57,3 +57,6 @@ DROP TABLE pg_temp.read_back
 -- name: ask_to_read_back
 INSERT INTO read_backs (topic, asked_at) SELECT topic, now() FROM unnest($1::text[]) AS topic ORDER BY topic
 ON CONFLICT (topic) DO UPDATE SET asked_at = excluded.asked_at
+
+-- name: doubt_topics
+UPDATE read_backs SET asked_at = now() WHERE topic = ANY($1::text[]) AND began_at < now() - $2::interval

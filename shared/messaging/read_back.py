@@ -15,6 +15,7 @@ from shared.clock import Clock
 from shared.contracts.base import State
 from shared.contracts.topics import Topic
 from shared.messaging.envelope import Outgoing, Received, Record, decode
+from shared.messaging.kafka import Kafka
 from shared.messaging.reading import read_to_the_end
 from shared.messaging.unit import SQL, Unit
 from shared.metrics import READ_BACK_AGAIN
@@ -23,6 +24,7 @@ from shared.postgres.pool import Connection, Pool
 EVERY = timedelta(hours=1)
 LOOKS_EVERY = timedelta(seconds=15)
 """How often it is looked whether it is time, or somebody asked."""
+_DOUBTS_EVERY = timedelta(minutes=5)
 _LOCK_SPACE = 0x0FA1_B003
 _AT_ONCE = 500
 _log = structlog.get_logger(__name__)
@@ -47,15 +49,21 @@ class Upheld:
 class ReadBack:
     """Runs in every process of a service; one of them reads a topic at a time, once an hour or when asked."""
 
-    def __init__(self, kafka: Sequence[str], upheld: Sequence[Upheld], clock: Clock, *, source: str) -> None:
+    def __init__(self, kafka: Kafka, upheld: Sequence[Upheld], clock: Clock, *, source: str) -> None:
         self._kafka = kafka
         self._upheld = upheld
         self._clock = clock
         self._source = source
+        for each in upheld:
+            READ_BACK_AGAIN.labels(each.topic.name)  # a series that is there from the start, with 0
 
     async def turn(self, pool: Pool) -> int:
         """Reads back what is due; how many records were said again."""
         return sum([await self._turn(pool, upheld) for upheld in self._upheld])
+
+    async def doubt(self, pool: Pool) -> None:
+        """A relay had trouble: reads back soon, though not over and over while the trouble lasts."""
+        await pool.execute(SQL["doubt_topics"], [upheld.topic.name for upheld in self._upheld], _DOUBTS_EVERY)
 
     async def ask(self, pool: Pool) -> None:
         """Every topic is due now, in whichever process looks first."""

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.contracts.topics import Topic
 from shared.messaging.envelope import Record
 from shared.messaging.errors import WillHealError
+from shared.messaging.kafka import Kafka
 from shared.messaging.stopping import stop_within
 
 _STOP_WITHIN = timedelta(seconds=5)
@@ -21,16 +22,14 @@ class KafkaIsQuietError(WillHealError):
     WAITS_FOR = "kafka"
 
 
-async def read_to_the_end(
-    kafka: Sequence[str], topics: Sequence[Topic], *, client_id: str
-) -> AsyncIterator[list[Record]]:
+async def read_to_the_end(kafka: Kafka, topics: Sequence[Topic], *, client_id: str) -> AsyncIterator[list[Record]]:
     """Every record that these topics held when this was called, fetch by fetch, each partition in its order.
 
     The topics must be there (Tansu creates what a reader names). KafkaIsQuietError when nothing came for 20 s.
     """
     partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=list(kafka),
+        **kafka.for_aiokafka(),
         client_id=client_id,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -41,7 +40,8 @@ async def read_to_the_end(
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         quiet = timedelta(0)
-        while not all([await _is_read(consumer, partition) for partition in partitions]):
+        ends: dict[TopicPartition, int] = {}
+        while not all([await _is_read(consumer, partition, ends) for partition in partitions]):
             fetched = await consumer.getmany(timeout_ms=_LOOK // timedelta(milliseconds=1), max_records=1000)
             quiet = timedelta(0) if fetched else quiet + _LOOK
             if quiet > _QUIET_AT_MOST:
@@ -55,7 +55,9 @@ async def read_to_the_end(
         await stop_within(_STOP_WITHIN, consumer.stop())
 
 
-async def _is_read(consumer: AIOKafkaConsumer, partition: TopicPartition) -> bool:
-    # The high watermark came with a fetch of ours, so it is no older than the call; `end_offsets` is wrong on Tansu.
-    end = consumer.highwater(partition)
-    return end is not None and await consumer.position(partition) >= end
+async def _is_read(consumer: AIOKafkaConsumer, partition: TopicPartition, ends: dict[TopicPartition, int]) -> bool:
+    # The high watermark came with a fetch of ours, so it is no older than the call; `end_offsets` is wrong on Tansu. The
+    # first one counts: whoever writes while we read would lead us on without end.
+    if partition not in ends and (watermark := consumer.highwater(partition)) is not None:
+        ends[partition] = watermark
+    return partition in ends and await consumer.position(partition) >= ends[partition]

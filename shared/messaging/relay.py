@@ -33,6 +33,8 @@ class Relay:
         self._pool = pool
         self._producer = producer
         self._wake = [asyncio.Event() for _ in range(SHARDS)]
+        self.in_doubt = False
+        """Whether what was sent may have come late or twice since somebody last set this to False."""
 
     def wake(self) -> None:
         """Something was committed: look now instead of at the next poll."""
@@ -69,6 +71,7 @@ class Relay:
                 if not heals(error):
                     raise
                 holding.put_off(error)
+                self.in_doubt = True
                 _log.warning("outbox_waits", shard=shard, error=type(error).__name__, again_in_seconds=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)

@@ -2,11 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from aiokafka.errors import KafkaConnectionError
+
 from shared.messaging.errors import FatalError
+from shared.messaging.holding import Holding
 from shared.messaging.progress import Reader, Standing
 from shared.metrics import LAG_RECORDS
 
@@ -32,16 +35,20 @@ class Watchdog:
     """Looks at all readers and clients every two seconds; `run` raises FatalError, which names what is wrong.
 
     A reader is stuck when Kafka has records for it and it has not moved for `stuck_after`. A try at what can heal is a
-    move: how long that may go on is `retry_for`'s business. Only time in which the event loop turned counts.
+    move: how long that may go on is `retry_for`'s business. Only time in which the event loop turned counts, and only
+    while Kafka answers somebody else: when it is away, another process would be no better off.
     """
 
     stuck_after: timedelta
     readers: Sequence[Reader]
     clients: Sequence[Callable[[], str | None]] = ()
     """Each gives the name of a client's dead task, or None."""
+    kafka_answers: Callable[[], Awaitable[bool]] | None = None
+    """Asked before a reader is called stuck, over a connection of its own."""
     every: timedelta = timedelta(seconds=2)
     clock: Callable[[], float] = time.monotonic
     _watches: list[_Watch] = field(init=False)
+    _holding: Holding = field(default_factory=lambda: Holding("readers"))
 
     def __post_init__(self) -> None:
         self._watches = [_Watch(reader) for reader in self.readers]
@@ -61,6 +68,7 @@ class Watchdog:
                 await asyncio.gather(*(watch.reader.look_ahead() for watch in self._watches))
             for watch in self._watches:
                 self._look(watch, passed)
+            await self._find_the_stuck()
 
     def _find_the_dead(self) -> None:
         for client in self.clients:
@@ -80,13 +88,22 @@ class Watchdog:
         waits = reader.progress.in_hand or standing is None or any(standing.lags.values())
         watch.still_for = watch.still_for + passed if waits and mark == watch.mark else 0.0
         watch.mark = mark
-        if watch.still_for > self._patience(reader, standing).total_seconds():
-            raise FatalError(f"{reader.name} is stuck: {_what(reader, standing)}, for {watch.still_for:.0f} s")
 
-    def _patience(self, reader: Reader, standing: Standing | None) -> timedelta:
+    async def _find_the_stuck(self) -> None:
+        stuck = [watch for watch in self._watches if watch.still_for > self._patience(watch.reader).total_seconds()]
+        if not stuck:
+            return self._holding.over()
+        if self.kafka_answers is not None and not await self.kafka_answers():
+            for watch in stuck:
+                watch.still_for = 0.0
+            return self._holding.put_off(KafkaConnectionError())
+        reader, still_for = stuck[0].reader, stuck[0].still_for
+        raise FatalError(f"{reader.name} is stuck: {_what(reader, reader.standing())}, for {still_for:.0f} s")
+
+    def _patience(self, reader: Reader) -> timedelta:
         if reader.progress.in_hand:
             return max(self.stuck_after, HANDLED_WITHIN)
-        return self.stuck_after if standing is not None else max(self.stuck_after, JOINED_WITHIN)
+        return self.stuck_after if reader.standing() is not None else max(self.stuck_after, JOINED_WITHIN)
 
 
 def _what(reader: Reader, standing: Standing | None) -> str:

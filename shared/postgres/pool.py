@@ -17,6 +17,16 @@ else:
 _CONNECT_WITHIN = timedelta(seconds=10)
 _ANSWER_WITHIN = timedelta(seconds=30)
 _CLOSE_WITHIN = timedelta(seconds=5)
+_OF_THE_SESSION = {
+    "timezone": "UTC",
+    "jit": "off",
+    # Whoever is frozen or cut off inside a transaction must not hold its locks for others: longer than a relay waits for
+    # Kafka, shorter than a handler tries again.
+    "idle_in_transaction_session_timeout": "40s",
+    "tcp_keepalives_idle": "20",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "4",
+}
 
 
 async def open_pool(dsn: str, *, name: str, connections: int = 10) -> Pool:
@@ -27,7 +37,7 @@ async def open_pool(dsn: str, *, name: str, connections: int = 10) -> Pool:
         max_size=connections,
         timeout=_CONNECT_WITHIN.total_seconds(),
         command_timeout=_ANSWER_WITHIN.total_seconds(),
-        server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
+        server_settings={"application_name": name, **_OF_THE_SESSION},
     )
 
 

@@ -22,7 +22,16 @@ class Server(uvicorn.Server):
     spreads requests has that time to notice. A second signal, or a failure of the process, ends the wait.
     """
 
-    def __init__(self, app: FastAPI, *, host: str, port: int, drain_for: timedelta, stop_within: timedelta) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        *,
+        host: str,
+        port: int,
+        drain_for: timedelta,
+        stop_within: timedelta,
+        when_told: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -36,6 +45,7 @@ class Server(uvicorn.Server):
             )
         )
         self._drain_for = drain_for
+        self._when_told = when_told
         self._told: float | None = None
 
     def is_stopping(self) -> bool:
@@ -44,6 +54,8 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain at the first signal; at the second, stop."""
+        if not self.is_stopping():
+            self._when_told()
         if self._told is None and self._drain_for and self.started and not self.should_exit:
             self._captured_signals.append(sig)  # raised again at the end, as uvicorn does
             self._told = time.monotonic()

@@ -132,3 +132,15 @@ def test_every_event_stands_in_its_owners_file_and_ends_in_its_version(type_: st
     files = {"signup" if owner == "courier" else owner for owner in owners(event.TOPIC)}
     assert module in files
     assert event.__name__.endswith(type_.rpartition(".")[2].upper())
+
+
+def test_a_process_checks_the_topics_that_it_writes_or_reads_and_the_dead_letters_of_those_it_reads() -> None:
+    concerned = {topic.name for topic in ALL_TOPICS if topic.concerns("consent")}
+    assert concerned == {
+        "consent-state",
+        "notices",
+        "candidate-events",
+        "candidate-events-dlq",
+        "tenants",
+        "tenants-dlq",
+    }

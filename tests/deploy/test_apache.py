@@ -16,6 +16,7 @@ from deploy.local.kafka import apache, jars
 from deploy.local.kafka.java import java
 from shared.contracts.topics import Topic
 from shared.messaging import topics
+from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from tests.integration.messaging.kit import Log, numbered_on
 from tests.stack import Servers
@@ -67,7 +68,7 @@ def _program(path: Path, text: str) -> None:
 
 
 async def _write(servers: Servers, numbers: range) -> Log:
-    log = Log([servers.kafka], KEPT, numbered_on(KEPT))
+    log = Log(Kafka.plain(servers.kafka), KEPT, numbered_on(KEPT))
     producer = Producer(log.kafka, idempotence=servers.idempotence, client_id="test")
     await producer.start()
     await producer.send(log.records(log.numbers(len(numbers), first=numbers.start)))
@@ -77,11 +78,11 @@ async def _write(servers: Servers, numbers: range) -> Log:
 
 async def test_a_killed_broker_is_restarted_and_has_its_topics_and_records(servers: Servers) -> None:
     assert servers.idempotence
-    await topics.create_missing([servers.kafka], (KEPT,))
+    await topics.create_missing(Kafka.plain(servers.kafka), (KEPT,))
     await _write(servers, range(50))
     servers.kill("kafka")
     await until(lambda: servers.part("kafka").restarts == 1 and servers.is_ready("kafka"), within=timedelta(seconds=60))
-    assert await topics.create_missing([servers.kafka], (KEPT,)) == []
+    assert await topics.create_missing(Kafka.plain(servers.kafka), (KEPT,)) == []
     log = await _write(servers, range(50, 80))
     assert len(await log.read()) == 80
 
@@ -89,7 +90,7 @@ async def test_a_killed_broker_is_restarted_and_has_its_topics_and_records(serve
 async def test_a_second_start_keeps_log_and_tables_and_does_not_call_maven(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await topics.create_missing([servers.kafka], (KEPT,))
+    await topics.create_missing(Kafka.plain(servers.kafka), (KEPT,))
     log = await _write(servers, range(20))
     dsn = await servers.create_database("kept")
     launch.stop(servers.home)

@@ -37,6 +37,8 @@ def test_nothing_is_explained_that_nobody_reads() -> None:
 
 
 def test_no_secret_has_a_value() -> None:
-    secrets = re.findall(r"^FAIRPOOL_\w+_(?:KEY|DATABASE)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
-    assert len(secrets) == 10
+    secrets = re.findall(
+        r"^FAIRPOOL_\w+_(?:KEY|DATABASE|PASSWORD)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE
+    )
+    assert len(secrets) == 11
     assert set(secrets) == {""}

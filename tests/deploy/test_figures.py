@@ -1,13 +1,9 @@
 """What `fairpool status` reads at /metrics."""
 
-import json
-
 import pytest
 from prometheus_client import generate_latest
-from typer.testing import CliRunner
 
 from deploy import figures
-from deploy.cli import app
 from services.outreach_gateway.adapters.metrics import OLDEST_DUE_SECONDS
 from shared.messaging.errors import WillHealError
 from shared.messaging.holding import Holding
@@ -33,11 +29,3 @@ async def test_figures_are_read_from_what_a_process_really_shows() -> None:
 def test_what_is_no_metrics_page_is_an_error_and_not_an_empty_one() -> None:
     with pytest.raises(ValueError):
         figures.parse("<html>")
-
-
-def test_a_process_that_does_not_answer_is_silent_and_the_exit_code_says_so() -> None:
-    done = CliRunner().invoke(app, ["status", "--json", "--at", "http://127.0.0.1:9"])
-    assert (done.exit_code, json.loads(done.stdout)) == (
-        1,
-        {"parts": [{"name": "http://127.0.0.1:9", "state": "silent"}]},
-    )

@@ -107,6 +107,23 @@ def test_servers_that_the_environment_names_are_taken_instead(home: Home, monkey
     assert "consent" not in where.local_databases
 
 
+def test_the_way_into_kafka_is_passed_on_for_the_kafka_that_the_environment_names_alone(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"SECURITY": "SASL_PLAINTEXT", "MECHANISM": "PLAIN", "USER": "fairpool", "PASSWORD": "hunter2hunter2"}
+    for name, value in told.items():
+        monkeypatch.setenv(f"FAIRPOOL_KAFKA_{name}", value)
+    monkeypatch.delenv("FAIRPOOL_KAFKA", raising=False)
+    ours = endpoints.resolve(Ports(), _secrets(home))
+    assert ours.cluster.protocol == "PLAINTEXT"
+    assert set(ours.security().values()) == {""}
+    monkeypatch.setenv("FAIRPOOL_KAFKA", "elsewhere:9092")
+    theirs = endpoints.resolve(Ports(), _secrets(home))
+    assert theirs.cluster.protocol == "SASL_PLAINTEXT"
+    assert theirs.security() == {f"FAIRPOOL_KAFKA_{name}": value for name, value in (told | {"CA": ""}).items()}
+    assert "hunter2" not in repr(theirs)
+
+
 def test_dev_json_comes_back_as_it_was_saved(home: Home) -> None:
     kept = _secrets(home)
     saved = demo_tenants.dev_file(Ports(), endpoints.resolve(Ports(), kept), kept)

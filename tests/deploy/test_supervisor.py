@@ -13,6 +13,7 @@ import pytest
 from deploy.local import state
 from deploy.local.errors import BrokerLostError, PartDidNotStartError, PartKeepsCrashingError
 from deploy.local.home import Home
+from deploy.local.liveness import Liveness
 from deploy.local.parts import Part, Probe
 from deploy.local.processes import Command
 from deploy.local.state import PartPhase, Phase
@@ -58,11 +59,13 @@ def _part(
     program: str,
     *arguments: str,
     probe: Probe = _always,
+    lives: Probe | None = None,
     keeps_nothing: bool = False,
     stops_within: float = 5,
 ) -> Part:
     command = Command((sys.executable, "-c", program, *arguments), dict(os.environ), home.root)
-    return Part(name, command, 0, probe, stops_within=timedelta(seconds=stops_within), keeps_nothing=keeps_nothing)
+    patience = timedelta(seconds=stops_within)
+    return Part(name, command, 0, probe, stops_within=patience, lives=lives, keeps_nothing=keeps_nothing)
 
 
 async def _until(true: Callable[[], bool]) -> None:
@@ -75,6 +78,11 @@ def _state_of(home: Home, name: str) -> state.PartState:
     found = state.read(home)
     assert found is not None
     return next(part for part in found.parts if part.name == name)
+
+
+def _restarted(home: Home, times: int) -> bool:
+    part = _state_of(home, "service")
+    return part.restarts == times and part.phase is PartPhase.READY
 
 
 @pytest.fixture
@@ -92,9 +100,7 @@ async def test_a_crashed_part_is_reported_with_its_last_lines_and_restarted(home
     first = _state_of(home, "service").process
     assert first
     first.send(signal.SIGKILL)
-    await _until(
-        lambda: _state_of(home, "service").restarts == 1 and _state_of(home, "service").phase is PartPhase.READY
-    )
+    await _until(lambda: _restarted(home, 1))
     second = _state_of(home, "service").process
     assert second and second.alive() and second.pid != first.pid
     assert "SIGKILL" in said[0] and "| running" in said[0]
@@ -117,6 +123,57 @@ async def test_a_part_that_keeps_crashing_stops_the_stack(home: Home) -> None:
     assert counter.read_text() == "xxxx"
     found = state.read(home)
     assert found and found.phase is Phase.FAILED and found.exit_code == PartKeepsCrashingError.exit_code
+
+
+@pytest.mark.parametrize("program", [RUNS, DRAINS])
+async def test_a_part_that_ends_because_it_was_told_to_is_restarted_however_often(home: Home, program: str) -> None:
+    said: list[str] = []
+    up = home.root / "part.up"
+    probe = _exists(up) if program is DRAINS else _always
+    supervisor = Supervisor(home, said.append, FAST)
+    await supervisor.start([_part(home, "service", program, str(up.with_suffix("")), probe=probe)])
+    for before in range(FAST.most_restarts + 2):
+        up.unlink(missing_ok=True)
+        process = _state_of(home, "service").process
+        assert process
+        process.send(signal.SIGTERM)
+        await _until(lambda: _restarted(home, before + 1))  # noqa: B023 - it is awaited in this very turn
+    assert supervisor.state.error is None
+    assert said[0] == "service was told to stop, and did; restart 1."
+    await supervisor.stop()
+
+
+async def test_a_part_that_ends_with_0_before_it_is_ready_has_crashed(home: Home) -> None:
+    up = home.root / "up"
+    up.touch()
+    ends_well = "import pathlib, sys, time; f = pathlib.Path(sys.argv[1]); time.sleep(0.3); f.unlink(missing_ok=True)"
+    supervisor = Supervisor(home, lambda _: None, FAST)
+    await supervisor.start([_part(home, "service", ends_well, str(up), probe=_exists(up))])
+    with pytest.raises(PartKeepsCrashingError, match="exit code 0"):
+        await asyncio.wait_for(supervisor.watch(), 20)
+    await supervisor.stop()
+
+
+async def test_a_part_that_falls_silent_is_ended_and_started_again(home: Home) -> None:
+    said: list[str] = []
+    frozen: set[int] = set()
+
+    async def lives() -> None:
+        process = _state_of(home, "service").process
+        if process and process.pid in frozen:
+            raise TimeoutError
+
+    supervisor = Supervisor(home, said.append, FAST, Liveness(timedelta(milliseconds=20), misses=3))
+    await supervisor.start([_part(home, "service", RUNS, lives=lives, stops_within=0.2)])
+    first = _state_of(home, "service").process
+    assert first and not first.frozen()
+    first.send(signal.SIGSTOP)
+    await _until(first.frozen)
+    frozen.add(first.pid)
+    await _until(lambda: _restarted(home, 1))
+    assert said[0] == "service did not answer 3 times in a row and is ended."
+    assert not first.alive()
+    await supervisor.stop()
 
 
 async def test_the_loss_of_a_part_that_keeps_nothing_stops_the_stack(home: Home) -> None:

@@ -1,7 +1,10 @@
 """The dashboard, the alert rules and their runbook against the metrics that the code really has."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -11,15 +14,20 @@ import yaml
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
+from deploy.local.services import NAMES
+from services.outreach_gateway.model import Rule
+from shared.messaging.dead_letters import REASONS
+
 ROOT = Path(__file__).parents[2]
 RULES = yaml.safe_load((ROOT / "deploy/grafana/alerts.yml").read_text())["groups"][0]["rules"]
+TRIED = ROOT / "deploy/grafana/alerts_test.yml"
 DASHBOARD = json.loads((ROOT / "deploy/grafana/fairpool.json").read_text())
 RUNBOOK = (ROOT / "docs/watching.md").read_text()
 METRIC_MODULES = ("shared.metrics", "services.outreach_gateway.adapters.metrics", "services.signup.courier.sending")
 PARTS_ONLY = {"subscription", "reader", "topic", "part", "waits_for", "reason", "outcome", "rule", "kind", "method", "route", "status"}  # fmt: skip
-SCRAPED = {"up": {"job", "instance"}, "process_start_time_seconds": {"job", "instance"}}
+SCRAPED = {"up": {"job", "instance", "service"}, "process_start_time_seconds": {"job", "instance"}}
 WORDS = frozenset(
-    "sum max min rate increase delta changes histogram_quantile by and or unless without on".split()  # noqa: SIM905 - PromQL reads better so
+    "sum max min rate increase delta changes histogram_quantile absent label_replace vector time by and or on without".split()  # noqa: SIM905 - PromQL reads better so
 )
 SIGNALS = {
     "lag": "fairpool_lag_records",
@@ -28,6 +36,7 @@ SIGNALS = {
     "holds": "fairpool_holding",
     "outbox age": "fairpool_outbox_age_seconds",
     "dead letters": "fairpool_dead_letters_total",
+    "topics that differ": "fairpool_topics_differ",
     "window rebuild count": "fairpool_windows_rebuild_seconds_count",
     "window rebuild time": "fairpool_windows_rebuild_seconds_bucket",
     "consent copy behind": 'fairpool_lag_records{reader="copy of consent-state"}',
@@ -136,3 +145,55 @@ def test_the_panels_are_placed_side_by_side_and_have_ids_of_their_own() -> None:
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}) == len(panels)
     assert all(panel["description"] for panel in panels)
+
+
+@pytest.mark.parametrize("alert", [rule["alert"] for rule in RULES])
+def test_every_alert_is_tried_where_it_fires_and_where_it_does_not(alert: str) -> None:
+    cases = [case for case in yaml.safe_load(TRIED.read_text())["tests"] if case["name"].startswith(f"{alert}: ")]
+    quiet = [case for case in cases if case["name"].startswith(f"{alert}: quiet")]
+    expected = [
+        bool(expectation.get("exp_alerts", expectation.get("exp_samples")))
+        for case in cases
+        for expectation in (*case.get("alert_rule_test", []), *case.get("promql_expr_test", []))
+    ]
+    assert expected == [case not in quiet for case in cases]
+    assert 0 < len(quiet) < len(cases)
+
+
+def test_the_alerts_fire_when_they_must_and_only_then() -> None:
+    promtool = os.environ.get("FAIRPOOL_PROMTOOL") or shutil.which("promtool")
+    if promtool is None:
+        pytest.skip(
+            "THE ALERT RULES WERE NOT TRIED: there is no promtool (of Prometheus) on PATH or in FAIRPOOL_PROMTOOL"
+        )
+    done = subprocess.run([promtool, "test", "rules", TRIED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_process_of_every_service_is_missed_when_it_is_not_there() -> None:
+    [down] = [rule["expr"] for rule in RULES if rule["alert"] == "FairpoolProcessDown"]
+    asked = re.findall(r'absent\(up\{job="fairpool", service=~?"([^"]+)"\}\)', down)
+    assert tuple(pattern.replace("[-_]", "_") for pattern in asked) == NAMES
+
+
+def _labels(metric: str) -> set[tuple[str, ...]]:
+    return {
+        tuple(sample.labels.values())
+        for family in _metrics()[metric].collect()
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    }
+
+
+def test_what_single_events_are_counted_by_is_there_with_0_before_the_first() -> None:
+    assert {(outcome, rule) for outcome in ("delay", "drop", "cancel") for rule in Rule} <= _labels(
+        "fairpool_decisions"
+    )
+    assert {("admit", "none"), ("hold", "none")} <= _labels("fairpool_decisions")
+    assert {("outreach", "doubtful"), ("notice", "delivered")} <= _labels("fairpool_mails")
+
+
+def test_the_known_reasons_of_dead_letters_are_all_that_there_are() -> None:
+    code = (ROOT / "shared/messaging/envelope.py").read_text() + (ROOT / "shared/messaging/consumer.py").read_text()
+    given = re.findall(r'record, f?"(\w+): ', code)
+    assert set(given) == set(REASONS)

@@ -27,6 +27,7 @@ from services.signup.decisions.skills import known_skills
 from shared.contracts.base import Event, rfc3339
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.messaging.envelope import encode
+from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.security.tenant_keys import new_key
 from tests.stack import Stack
@@ -197,7 +198,7 @@ class Scene:
         name = f"emp_{secrets.token_hex(5)}"
         employer = Employer(name, new_key(name))
         tenant = tenants.Tenant(name, "employer", "Test Works", vendor=self.dev.vendors[0].id, domain="works.example")
-        await tenants.publish(self.dev.kafka.split(","), [tenant], {name: employer.key})
+        await tenants.publish(Kafka.plain(self.dev.kafka), [tenant], {name: employer.key})
         for url in (self.dev.services.pool_matching + "/v1/pools", self.dev.services.outreach_gateway + "/v1/outreach"):
             await until(partial(self._is_known, url, employer), what="the employer's key works")
         return employer
@@ -311,7 +312,7 @@ class Scene:
 
     async def publish(self, *events: Event) -> None:
         """Put events on their topics, one after the other, as nobody else would."""
-        producer = Producer(self.dev.kafka.split(","), idempotence=False, client_id="test-by-hand")
+        producer = Producer(Kafka.plain(self.dev.kafka), idempotence=False, client_id="test-by-hand")
         await producer.start()
         try:
             for event in events:

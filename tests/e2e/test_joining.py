@@ -10,6 +10,7 @@ from deploy.demo.client import greenhouse_signature
 from shared.contracts.signup import CandidateProfileChangedV1
 from shared.contracts.topics import ATS_EVENTS, CANDIDATE_PROFILES
 from shared.messaging.envelope import Outgoing, only
+from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from tests.e2e.scene import ALL_ON, Newcomer, Scene, until
 
@@ -77,10 +78,10 @@ async def test_a_repeated_webhook_changes_nothing(scene: Scene) -> None:
 async def test_a_redelivered_batch_changes_nothing(scene: Scene) -> None:
     person = await scene.join()
     candidate = await scene.candidate(person)
-    records = await collect.read_topics(scene.dev.kafka, [ATS_EVENTS])
+    records = await collect.read_topics(Kafka.plain(scene.dev.kafka), [ATS_EVENTS])
     ours = [record for record in records if person.record.encode() in (record.key or b"")]
     assert ours
-    producer = Producer(scene.dev.kafka.split(","), idempotence=False, client_id="test-redelivery")
+    producer = Producer(Kafka.plain(scene.dev.kafka), idempotence=False, client_id="test-redelivery")
     await producer.start()
     await producer.send([Outgoing(record.topic, record.key, record.value, record.headers) for record in ours * 3])
     await producer.stop()
@@ -137,7 +138,7 @@ async def test_on_the_page_everything_is_off_and_nothing_was_shared_before(scene
     witness = await scene.join()  # somebody who did say yes is matched: matching had its chance
     await scene.pool_of(employer, witness)
     assert await scene.members(employer, pool) == []
-    received, _ = collect.events(await collect.read_topics(scene.dev.kafka, [CANDIDATE_PROFILES]))
+    received, _ = collect.events(await collect.read_topics(Kafka.plain(scene.dev.kafka), [CANDIDATE_PROFILES]))
     assert [item for item in only(CandidateProfileChangedV1, received) if item.event.candidate == candidate] == []
 
 

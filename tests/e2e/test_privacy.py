@@ -3,6 +3,7 @@
 from deploy.checks import collect
 from deploy.checks.privacy import Canary, Scanner
 from shared.contracts.topics import ALL_TOPICS
+from shared.messaging.kafka import Kafka
 from tests.e2e.scene import Scene
 
 
@@ -12,7 +13,7 @@ async def test_no_personal_field_is_on_any_topic_or_in_any_log(scene: Scene) -> 
     _, outreach = await scene.write_to(person)
     await scene.until_state(outreach, "delivered")
     scanner = Scanner(scene.canaries)
-    records = await collect.read_topics(scene.dev.kafka)
+    records = await collect.read_topics(Kafka.plain(scene.dev.kafka))
     found = [f"{record.position}: {what}" for record in records for what in scanner.find(collect.scannable(record))]
     logs = collect.logs(scene.stack.home.logs)
     found += [f"{name}: {what}" for name, content in logs.items() for what in scanner.find(content)]

@@ -8,6 +8,7 @@ import pytest
 from deploy.checks.collect import read_topics
 from shared.contracts.topics import CANDIDATE_KEYS, CANDIDATE_PROFILES, CONSENT_STATE, MEMBERSHIPS, POOLS, Topic
 from shared.messaging.envelope import Outgoing, Record
+from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from tests.e2e.scene import Scene, until
 
@@ -20,7 +21,9 @@ _OWNERS = {
 
 async def last_of(scene: Scene, topic: Topic, key: str) -> Record | None:
     """What a reader of the whole topic, or compaction, would end with."""
-    found = [record for record in await read_topics(scene.dev.kafka, [topic]) if record.key == key.encode()]
+    found = [
+        record for record in await read_topics(Kafka.plain(scene.dev.kafka), [topic]) if record.key == key.encode()
+    ]
     return found[-1] if found else None
 
 
@@ -37,7 +40,7 @@ async def test_an_old_version_that_comes_last_is_followed_by_what_the_row_says(s
     candidate = await scene.candidate(person)
     keys = {topic: pool if topic is POOLS else candidate for topics in _OWNERS.values() for topic in topics}
     newest = {topic: await until(partial(last_of, scene, topic, keys[topic])) for topic in keys}
-    producer = Producer(scene.dev.kafka.split(","), idempotence=False, client_id="test-by-hand")
+    producer = Producer(Kafka.plain(scene.dev.kafka), idempotence=False, client_id="test-by-hand")
     await producer.start()
     await producer.send([older(record) for record in newest.values()])
     await producer.stop()

@@ -14,6 +14,7 @@ from deploy.demo.people import invent
 from deploy.demo.steps import Step
 from deploy.demo.story import history_of
 from deploy.demo.world import World
+from shared.messaging.kafka import Kafka
 from tests.e2e.scene import Scene
 from tests.stack import Stack
 from tests.waiting import until
@@ -61,7 +62,7 @@ class Traffic:
     async def history(self) -> History:
         """What happened to this traffic; other tests put strange things on the same topics by hand."""
         await self.world.mails.look()
-        whole = history_of(self.world, await collect.read_topics(self.world.client.dev.kafka))
+        whole = history_of(self.world, await collect.read_topics(Kafka.plain(self.world.client.dev.kafka)))
         ours = self.world.sent.keys()
         candidates = {request.candidate for request in whole.requests if request.outreach in ours}
         return replace(

@@ -22,6 +22,7 @@ from deploy.demo.story import history_of
 from deploy.demo.watching import watch
 from deploy.demo.world import World, next_tuesday
 from deploy.local.services import NAMES, process_of, url
+from shared.messaging.kafka import Kafka
 from tests.faults.balancer import Balancer, Replica
 from tests.stack import Stack
 from tests.waiting import until
@@ -149,7 +150,7 @@ class Crowd:
 
     async def promises_are_kept(self) -> History:
         """No violation in all that ever happened here, no dead letter, and one first mail for each person."""
-        history = history_of(self.whole, await collect.read_topics(self.whole.client.dev.kafka))
+        history = history_of(self.whole, await collect.read_topics(Kafka.plain(self.whole.client.dev.kafka)))
         await self.whole.mails.look()  # after the topics: no outcome is read before its mail
         history = replace(history, mails=self.whole.arrived(), now=self.whole.now)
         assert [str(violation) for violation in violations(history)] == []

@@ -2,11 +2,16 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from services.outreach_gateway.model import Rule
+
 DECISIONS = Counter(
     "fairpool_decisions_total",
     "Decisions that were committed, by outcome (admit, delay, drop, cancel, hold) and rule.",
     ["outcome", "rule"],
 )
+for _outcome, _rules in (("admit", ()), ("hold", ()), ("delay", Rule), ("drop", Rule), ("cancel", Rule)):
+    for _rule in _rules or ("none",):
+        DECISIONS.labels(_outcome, _rule)  # a series that is there from the start, with 0
 REBUILD_SECONDS = Histogram(
     "fairpool_windows_rebuild_seconds",
     "Time from finding the windows lost to having built them anew.",

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar, assert_never
+from typing import Generic, TypeVar, assert_never, get_args
 
 import structlog
 from prometheus_client import Counter
@@ -18,9 +19,11 @@ from services.signup.courier.model import (
     ConsentCheck,
     Handed,
     Hold,
+    Kind,
     Letter,
     Mail,
     NotTaken,
+    Outcome,
     Over,
     People,
     Person,
@@ -38,6 +41,8 @@ from shared.messaging.holding import Holding
 
 MAILS = Counter("fairpool_mails_total", "Mails that are over, by kind and outcome.", ["kind", "outcome"])
 NOT_TAKEN = Counter("fairpool_not_taken_total", "Attempts after which the mail relay certainly has not got the mail.")
+for _kind, _outcome in itertools.product(get_args(Kind), get_args(Outcome)):
+    MAILS.labels(_kind, _outcome)  # a series that is there from the start, with 0
 
 _POLL = timedelta(milliseconds=50)  # finds what was taken in, put back by others, or made due by a moved clock
 _HELD_FOR = timedelta(seconds=5)

@@ -18,6 +18,7 @@ from shared.contracts.topics import CONSENT_STATE
 from shared.ids import new_candidate_id
 from shared.messaging import topics
 from shared.messaging.envelope import Record, decode, encode
+from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.security.links import public_half
 from shared.service import Service
@@ -31,7 +32,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 @pytest.fixture(scope="module")
 async def running(servers: Servers) -> AsyncIterator[tuple[Service, FastAPI]]:
-    await topics.create_missing([servers.kafka])
+    await topics.create_missing(Kafka.plain(servers.kafka))
     settings = Settings(
         kafka=(servers.kafka,),
         kafka_idempotence=servers.idempotence,
@@ -138,7 +139,7 @@ async def test_people_registered_by_signup_have_rows_whichever_comes_first(
 ) -> None:
     service, early, late = running[0], new_candidate_id(), new_candidate_id()
     await client.post(f"/confirm/{token(service, early)}", json={"purposes": ["match"]})
-    producer = Producer([servers.kafka], idempotence=False, client_id="test")
+    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
     await producer.start()
     now = service.clock.now()
     try:
@@ -163,7 +164,7 @@ async def test_employers_can_be_blocked_as_soon_as_the_copy_of_tenants_has_them(
     address, body = f"/confirm/{token(service, candidate)}", {"purposes": ["match"], "blocked_employers": [employer]}
     assert (await client.post(address, json=body)).status_code == 422
     event = TenantChangedV1(tenant=employer, version=1, kind="employer", name="New Employer & Co", key_hashes=())
-    producer = Producer([servers.kafka], idempotence=False, client_id="test")
+    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
     await producer.start()
     try:
         await producer.send([encode(event, source="operator", at=now)])

@@ -28,6 +28,7 @@ from shared.contracts.outreach_gateway import OutreachDecidedV1, Words
 from shared.contracts.signup import NoticeRequestedV1
 from shared.ids import new_candidate_id, new_id
 from shared.messaging.envelope import encode
+from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.messaging.topics import create_missing
 from shared.postgres.migrate import PLUMBING, migrate
@@ -143,10 +144,10 @@ async def is_ready(port: int) -> bool:
 
 @pytest.fixture
 async def world(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[World]:
-    await create_missing([servers.kafka])
+    await create_missing(Kafka.plain(servers.kafka))
     pool = await open_pool(database, name="test")
     await migrate(pool, PLUMBING, Path(services.signup.__path__[0]) / "migrations")
-    producer = Producer([servers.kafka], idempotence=False, client_id="test")
+    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
     await producer.start()
     seed, vault_key = boxes.new_key(), boxes.new_key()
     async with faulty_relay() as relay:

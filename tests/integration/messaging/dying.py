@@ -10,9 +10,9 @@ from shared.settings import ServiceSettings, load
 
 
 async def _kill_sender(service: Service) -> None:
-    producer = service._producer._started
-    assert producer is not None
-    producer._sender.sender_task.cancel()
+    client = service._producer._client
+    assert client is not None
+    client.producer._sender.sender_task.cancel()
     await asyncio.sleep(3600)
 
 
@@ -35,12 +35,17 @@ async def _block_the_loop(service: Service) -> None:
     time.sleep(3600)  # noqa: ASYNC251 - that is the fault
 
 
+async def _go_on(_: Service) -> None:
+    await _never()
+
+
 WAYS = {
     "sender": _kill_sender,
     "follower": _kill_follower,
     "job": _end_job,
     "stop": _kill_sender,
     "loop": _block_the_loop,
+    "never": _go_on,
 }
 
 if __name__ == "__main__":

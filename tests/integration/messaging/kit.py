@@ -14,6 +14,7 @@ from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.consumer import Consumer, Handler, Subscription
 from shared.messaging.envelope import Outgoing, Received, Record, encode, only
+from shared.messaging.kafka import Kafka
 from shared.messaging.reading import read_to_the_end
 from shared.messaging.relay import Relay
 from shared.messaging.unit import Unit
@@ -42,7 +43,7 @@ def numbered_on(topic: Topic) -> type[Numbered]:
 class Log:
     """A topic of one's own."""
 
-    kafka: list[str]
+    kafka: Kafka
     topic: Topic
     kind: type[Numbered]
 
@@ -57,7 +58,7 @@ class Log:
     async def write_in_big_batches(self, events: Sequence[Event]) -> None:
         """Thousands of records in each of Kafka's own batches."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.kafka,
+            **self.kafka.for_aiokafka(),
             acks="all",
             linger_ms=500,
             max_batch_size=8 * 1024 * 1024,
@@ -136,7 +137,8 @@ def consumer_of(
 async def consuming(log: Log, consumer: Consumer) -> AsyncIterator[KafkaBroker]:
     """The consumer on a broker that is set as `shared.service` sets it; stopped gracefully."""
     broker = KafkaBroker(
-        log.kafka,
+        log.kafka.servers,
+        security=log.kafka.for_faststream(),
         apply_types=False,
         logger=None,
         allow_auto_create_topics=False,

@@ -20,6 +20,7 @@ from shared.messaging import topics
 from shared.messaging.envelope import Outgoing, Received
 from shared.messaging.errors import WillHealError
 from shared.messaging.follower import Follower, Positions, must_catch_up
+from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from tests.integration.messaging.kit import Log, numbers_of, running
 from tests.waiting import until
@@ -144,13 +145,13 @@ async def test_a_copy_is_not_current_once_the_broker_is_gone(narrow_log: Log) ->
 
 
 @asynccontextmanager
-async def _a_broker_of_its_own() -> AsyncIterator[tuple[list[str], Identity]]:
+async def _a_broker_of_its_own() -> AsyncIterator[tuple[Kafka, Identity]]:
     with tempfile.TemporaryDirectory() as folder:
         home, port = Home(Path(folder)), Ports.free().kafka
         home.make()
         part = await broker.part(Broker.EMBEDDED, home, port, lambda _: None)
         process = await processes.spawn(part.command, home.log_of("kafka"))
-        kafka = [f"127.0.0.1:{port}"]
+        kafka = Kafka.plain(f"127.0.0.1:{port}")
         try:
             await topics.wait_for_kafka(kafka, seconds=20)
             yield kafka, Identity.of(process.pid)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.messaging import topics
+from shared.messaging.kafka import Kafka
 from tests.stack import Servers
 
 PROGRAM = Path(__file__).with_name("dying.py")
@@ -28,7 +29,7 @@ ENDS_WITHIN = 40.0
 async def test_a_process_with_something_dead_in_it_ends_with_1(
     servers: Servers, database: str, way: str, said: str
 ) -> None:
-    await topics.create_missing([servers.kafka])
+    await topics.create_missing(Kafka.plain(servers.kafka))
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "DYING_DATABASE": database,

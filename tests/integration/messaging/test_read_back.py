@@ -14,6 +14,7 @@ from shared.contracts.registry import EVENTS
 from shared.contracts.topics import Topic
 from shared.messaging import envelope, read_back, topics
 from shared.messaging.envelope import Outgoing, Record, encode
+from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.messaging.read_back import ReadBack, Upheld
 from shared.messaging.reading import read_to_the_end
@@ -45,7 +46,7 @@ class Fact(State):
 class Owner:
     """A service with one table, `facts`, and the topic that shows it."""
 
-    kafka: list[str]
+    kafka: Kafka
     topic: Topic
     kind: type[Fact]
     pool: Pool
@@ -88,7 +89,7 @@ class Owner:
 
 
 @pytest.fixture
-async def owner(kafka: list[str], pool: Pool, producer: Producer, monkeypatch: pytest.MonkeyPatch) -> Owner:
+async def owner(kafka: Kafka, pool: Pool, producer: Producer, monkeypatch: pytest.MonkeyPatch) -> Owner:
     topic = Topic(unique("facts").replace("_", "-"), "key", "test", ("test",), "facts", partitions=3)
     kind: type[Fact] = type(
         "FactHere", (Fact,), {"TYPE": f"test.{topic.name}.v1", "TOPIC": topic, "__module__": __name__}
@@ -100,7 +101,7 @@ async def owner(kafka: list[str], pool: Pool, producer: Producer, monkeypatch: p
     return Owner(kafka, topic, kind, pool, producer)
 
 
-async def one_by_one(kafka: Sequence[str], topics: Sequence[Topic], *, client_id: str) -> AsyncIterator[list[Record]]:
+async def one_by_one(kafka: Kafka, topics: Sequence[Topic], *, client_id: str) -> AsyncIterator[list[Record]]:
     """As `read_to_the_end`, a record a fetch."""
     async for records in read_to_the_end(kafka, topics, client_id=client_id):
         for record in records:

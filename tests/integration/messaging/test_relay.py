@@ -8,6 +8,7 @@ import pytest
 
 from shared.messaging.envelope import Outgoing, Received, decode
 from shared.messaging.errors import FatalError
+from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
 from shared.messaging.unit import Unit, unit_of_work
@@ -84,7 +85,7 @@ async def test_what_is_rolled_back_never_leaves(pool: Pool, log: Log, producer: 
 
 
 async def test_two_relays_at_once_keep_the_order_of_each_key_and_send_nothing_twice(
-    pool: Pool, log: Log, kafka: list[str], producer: Producer
+    pool: Pool, log: Log, kafka: Kafka, producer: Producer
 ) -> None:
     slow = Slow(kafka, idempotence=False, client_id="slow")
     await slow.start()
@@ -123,7 +124,7 @@ async def test_a_row_that_commits_after_a_later_one_is_not_missed(pool: Pool, lo
 
 
 async def test_a_relay_killed_after_the_acknowledgement_sends_again_and_the_inbox_drops_it(
-    pool: Pool, log: Log, kafka: list[str], producer: Producer
+    pool: Pool, log: Log, kafka: Kafka, producer: Producer
 ) -> None:
     await make_effects(pool)
     await _publish(pool, log, log.numbers(200))
@@ -160,7 +161,7 @@ async def test_a_caller_can_ask_whether_kafka_has_its_rows(pool: Pool, log: Log,
     assert len(await _arrived(log)) == 3
 
 
-async def test_a_producer_whose_broker_is_gone_ends_in_bounded_time(kafka: list[str]) -> None:
+async def test_a_producer_whose_broker_is_gone_ends_in_bounded_time(kafka: Kafka) -> None:
     producer = Producer(kafka, idempotence=False, client_id="unstarted")
     async with asyncio.timeout(1):
         await producer.stop()

@@ -189,8 +189,8 @@ async def test_a_handler_that_waits_for_what_can_heal_is_not_stuck(
 async def test_a_dead_sender_of_the_producer_ends_the_process(log: Log, producer: Producer) -> None:
     await producer.send(log.records(log.numbers(1)))
     assert producer.dead() is None
-    assert producer._started is not None
-    await end(producer._started._sender.sender_task)
+    assert producer._client is not None
+    await end(producer._client.producer._sender.sender_task)
     assert await barks(clients=(producer.dead,)) == "a Kafka client's sender task has died"
 
 

@@ -22,6 +22,7 @@ from shared.contracts.signup import CandidateKeyPublishedV1, OutreachOutcomeRepo
 from shared.contracts.topics import CANDIDATE_KEYS
 from shared.messaging import topics
 from shared.messaging.envelope import Outgoing, encode
+from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.security.member_refs import MemberRefs
 from shared.security.tenant_keys import hash_key, new_key
@@ -116,7 +117,7 @@ def clock_at(moment: datetime, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 async def gateway(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    await topics.create_missing([servers.kafka])
+    await topics.create_missing(Kafka.plain(servers.kafka))
     clock_file = clock_at(OPEN, tmp_path_factory.mktemp("clock"))
     settings = GatewaySettings(
         kafka=(servers.kafka,),
@@ -129,7 +130,7 @@ async def gateway(servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
         outreach_id_key=secrets.token_bytes(32),
     )
     keys = {tenant: new_key(tenant) for tenant in TENANTS}
-    producer = Producer([servers.kafka], idempotence=False, client_id="test")
+    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
     await producer.start()
     service, app = build(settings)
     redis = Redis.from_url(servers.redis)

@@ -30,6 +30,7 @@ from shared.contracts.topics import OUTREACH_DECISIONS, OUTREACH_OUTCOMES, OUTRE
 from shared.ids import new_candidate_id
 from shared.messaging import topics
 from shared.messaging.envelope import encode
+from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import open_pool
@@ -62,7 +63,7 @@ STORY = (
 class World:
     """Gateway and courier in one process, and whom they can write to."""
 
-    kafka: list[str]
+    kafka: Kafka
     http: httpx.AsyncClient
     relay: FaultyRelay
     spans: InMemorySpanExporter
@@ -107,7 +108,7 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 @pytest.fixture
 async def world(servers: Servers, spans: InMemorySpanExporter, tmp_path: Path) -> AsyncIterator[World]:
-    await topics.create_missing([servers.kafka])
+    await topics.create_missing(Kafka.plain(servers.kafka))
     clock = tmp_path / "clock"
     clock.write_text(str(int((OPEN - datetime.now(UTC)) / timedelta(milliseconds=1))))
     common: dict[str, Any] = {
@@ -152,7 +153,9 @@ async def world(servers: Servers, spans: InMemorySpanExporter, tmp_path: Path) -
         await stack.enter_async_context(http)
         await until(lambda: gateway.tenants.get(EMPLOYER))
         refs = MemberRefs(member_ref_key)
-        yield World([servers.kafka], http, relay, spans, candidate, tenant_key, refs.make(candidate, EMPLOYER))
+        yield World(
+            Kafka.plain(servers.kafka), http, relay, spans, candidate, tenant_key, refs.make(candidate, EMPLOYER)
+        )
 
 
 async def _tell(servers: Servers, candidate: str, words_key: KeyPair, tenant_key: str) -> None:
@@ -166,7 +169,7 @@ async def _tell(servers: Servers, candidate: str, words_key: KeyPair, tenant_key
         ),
         ConsentChangedV1(candidate=candidate, version=1, at=OPEN, purposes=("match", "contact")),
     ]
-    producer = Producer([servers.kafka], idempotence=False, client_id="test")
+    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
     await producer.start()
     try:
         await producer.send([encode(event, source="test", at=OPEN) for event in events])

@@ -187,3 +187,28 @@ def test_a_long_recursion_is_cut_to_its_innermost_frames() -> None:
     except RecursionError as error:
         (link,) = log.describe(error)
     assert len(link["at"]) == 12  # type: ignore[arg-type]  # a link is a plain dictionary
+
+
+def test_what_a_library_says_again_and_again_is_said_once_in_ten_seconds_and_counted() -> None:
+    now = 0.0
+    seldom = log._Seldom(lambda: now)
+
+    def say(template: str, *filled_in: object) -> str | None:
+        record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, template, filled_in, None)
+        return record.getMessage() if seldom.filter(record) else None
+
+    assert say("no connection to node %s", 1) == "no connection to node 1"
+    assert [say("no connection to node %s", number) for number in range(3)] == [None] * 3
+    assert say("100 %") == "100 %", "another thing"
+    now = 9.9
+    assert say("no connection to node %s", 2) is None
+    now = 10.0
+    assert say("no connection to node %s", 3) == "no connection to node 3 (and 4 times more before this)"
+    assert say("no connection to node %s", 3) is None
+
+
+def test_templates_without_end_are_not_remembered_for_ever() -> None:
+    seldom = log._Seldom(lambda: 0.0)
+    for number in range(1000):
+        seldom.filter(logging.LogRecord("lib", logging.ERROR, "", 0, f"made up {number}", (), None))
+    assert len(seldom._said) <= 200

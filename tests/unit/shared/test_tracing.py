@@ -1,6 +1,9 @@
 """Traces: off by default, linked rightly, and unable to say what they must not."""
 
+import logging
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -9,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanContext
+from structlog.testing import capture_logs
 
 from shared import tracing
 from shared.messaging.errors import FatalError
@@ -25,6 +29,17 @@ def spans() -> Iterator[InMemorySpanExporter]:
     tracing.use(provider)
     yield exporter
     tracing.use(None)
+
+
+@pytest.fixture
+def library_logger() -> Iterator[None]:
+    library = logging.getLogger("opentelemetry")
+    before = library.handlers, library.propagate
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "last spans":
+            thread.join(5)
+    library.handlers, library.propagate = before
 
 
 def cause(text: str) -> SpanContext:
@@ -92,6 +107,7 @@ def test_a_header_that_names_no_place_is_passed_over(spans: InMemorySpanExporter
     assert tracing.read(header) is None
 
 
+@pytest.mark.usefixtures("library_logger")
 def test_spans_reach_a_collector_before_the_process_ends() -> None:
     asked: list[tuple[str, bytes]] = []
 
@@ -114,11 +130,34 @@ def test_spans_reach_a_collector_before_the_process_ends() -> None:
     assert path == "/v1/traces"
 
 
-def test_the_exporter_of_a_collector_starts_and_ends_without_it() -> None:
-    end = tracing.start("test", "http://127.0.0.1:9")
-    assert tracing.read(ONE) is not None
-    end()
+@pytest.mark.usefixtures("library_logger")
+@pytest.mark.parametrize("listens", [False, True], ids=["nobody listens", "it never answers"])
+def test_a_collector_that_is_away_delays_the_end_by_a_second_and_is_one_line_in_the_log(
+    caplog: pytest.LogCaptureFixture, *, listens: bool
+) -> None:
+    with socket.socket() as mute, capture_logs() as ours:
+        mute.bind(("127.0.0.1", 0))
+        if listens:
+            mute.listen()
+        end = tracing.start("test", f"http://127.0.0.1:{mute.getsockname()[1]}")
+        with tracing.span("request", "server", method="GET"):
+            pass
+        began = time.monotonic()
+        end()
+        assert time.monotonic() - began < 1.3
     assert tracing.read(ONE) is None
+    assert [line["event"] for line in ours] == ["traces_lost"]
+    assert caplog.records == [], "the library's own lines"
+
+
+@pytest.mark.usefixtures("library_logger")
+def test_an_end_without_spans_says_nothing() -> None:
+    with capture_logs() as ours:
+        end = tracing.start("test", "http://127.0.0.1:9")
+        assert tracing.read(ONE) is not None
+        end()
+    assert tracing.read(ONE) is None
+    assert ours == []
 
 
 def test_without_the_packages_for_traces_a_process_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from shared.messaging.dead_letters import DeadLetterLimit, dead_letter, mark
-from shared.messaging.envelope import Record
+from shared.messaging.dead_letters import DeadLetterLimit, Settled, dead_letter, mark, original, settled
+from shared.messaging.envelope import Outgoing, Record
 from shared.messaging.errors import FatalError
 from shared.messaging.unit import headers_from_json, headers_to_json
 
@@ -40,6 +41,31 @@ def test_a_record_with_neither_key_nor_value_can_be_sent_on() -> None:
     nothing = replace(RECORD, key=None, value=None)
     letter = dead_letter(nothing, reason="unreadable", group="g", at=datetime(2026, 11, 22, tzinfo=UTC))
     assert (letter.key, letter.value) == (None, b"")
+
+
+def as_read(sent: Outgoing, offset: int = 7) -> Record:
+    return Record(sent.topic, 0, offset, sent.key, sent.value, sent.headers)
+
+
+def test_a_note_on_a_letter_is_read_as_it_was_written_and_lies_on_the_letters_topic() -> None:
+    note = Settled("ats-events-dlq/0/3", "replayed", "2026-11-22T00:00:00Z")
+    assert note.note().topic == "ats-events-dlq"
+    assert settled(as_read(note.note())) == note
+    assert original(as_read(note.note())) is None
+
+
+def test_a_record_that_looks_like_a_note_is_a_letter_once_it_is_set_aside() -> None:
+    looks_so = replace(as_read(Settled("ats-events-dlq/0/3", "done", "x").note()), topic="ats-events")
+    letter = as_read(dead_letter(looks_so, reason="r", group="g", at=datetime(2026, 11, 22, tzinfo=UTC)))
+    assert settled(letter) is None
+    assert original(letter) == Outgoing("ats-events", looks_so.key, None, looks_so.headers)
+
+
+@pytest.mark.parametrize("change", [{"value": b""}, {"headers": ()}, {"headers": (("fairpool_letter", b"lost"),) * 2}])
+def test_what_is_not_quite_a_note_is_none(change: dict[str, Any]) -> None:
+    note = as_read(Settled("ats-events-dlq/0/3", "done", "2026-11-22T00:00:00Z").note())
+    assert settled(note) is not None
+    assert settled(replace(note, **change)) is None
 
 
 def test_headers_survive_the_outbox_byte_for_byte() -> None:

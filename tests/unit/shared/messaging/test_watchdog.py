@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.messaging import watchdog
 from shared.messaging.errors import FatalError
 from shared.messaging.progress import Progress, Standing
 from shared.messaging.watchdog import Watchdog
 from shared.metrics import LAG_RECORDS
+from tests.waiting import until
 
 TURN = timedelta(milliseconds=5)
 STUCK_AFTER = timedelta(milliseconds=60)
@@ -58,6 +60,36 @@ async def barks(
 
 async def test_records_that_wait_while_nothing_moves_are_fatal() -> None:
     assert "test.numbers is stuck: 7 records wait and none is taken" in (await barks(FakeReader(lag=7)) or "")
+
+
+async def test_nobody_is_stuck_while_kafka_answers_nobody() -> None:
+    asked = 0
+
+    async def is_there() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 3
+
+    dog = Watchdog(STUCK_AFTER, (FakeReader(lag=7),), kafka_answers=is_there, every=TURN)
+    with pytest.raises(FatalError, match="is stuck: 7 records wait"):
+        async with asyncio.timeout(10):
+            await dog.run()
+    assert asked == 4, "it was asked each time that patience was over"
+
+
+async def test_that_kafka_is_away_is_shown_as_held_work_until_it_is_back() -> None:
+    async def is_away() -> bool:
+        return False
+
+    def held() -> float | None:
+        return REGISTRY.get_sample_value("fairpool_holding", {"part": "readers", "waits_for": "kafka"})
+
+    reader = FakeReader(lag=7)
+    dog = asyncio.create_task(Watchdog(STUCK_AFTER, (reader,), kafka_answers=is_away, every=TURN).run())
+    await until(lambda: held() == 1, what="the readers are held")
+    reader.lag = 0
+    await until(lambda: held() == 0, what="they are held no longer")
+    dog.cancel()
 
 
 async def test_a_reader_with_nothing_to_do_may_stand_still_for_ever() -> None:

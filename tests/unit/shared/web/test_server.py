@@ -94,6 +94,16 @@ async def test_a_second_signal_or_no_time_to_drain_ends_it_at_once(drain_for: ti
         await until(lambda: not told.thread.is_alive(), what="the server has ended")
 
 
+async def test_whoever_has_to_know_is_told_of_the_first_signal_alone() -> None:
+    told = []
+    server = Server(
+        Told(LONG).app, host="127.0.0.1", port=0, drain_for=LONG, stop_within=LONG, when_told=lambda: told.append(1)
+    )
+    for _ in range(2):
+        server.handle_exit(signal.SIGTERM, None)
+    assert told == [1]
+
+
 def test_idle_connections_outlive_those_of_usual_load_balancers() -> None:
     assert timedelta(seconds=60) < KEEP_ALIVE
     server = Told(LONG).server

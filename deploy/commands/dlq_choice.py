@@ -1,0 +1,91 @@
+"""Which dead letters a command means: those that wait, of a reason or by their offsets."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from deploy.dead_letters import DeadLetter
+from deploy.local.errors import StackError
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for on the command line."""
+
+    topic: str | None = None
+    reason: str | None = None
+    offsets: Sequence[int] = ()
+    limit: int | None = None
+    again: bool = False
+
+    def __post_init__(self) -> None:
+        if self.offsets and self.topic is None:
+            raise StackError("expected --topic with --offset, found none: an offset counts within one topic.")
+        if self.offsets and (self.reason is not None or self.limit is not None):
+            raise StackError("expected --offset alone, found it with --reason or --limit: it names each letter itself.")
+
+
+@dataclass(slots=True)
+class Choice:
+    """The letters that are meant, and by what they are, those of the reason that are not."""
+
+    chosen: list[DeadLetter] = field(default_factory=list)
+    replayed: int = 0
+    done: int = 0
+    foreign: int = 0
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many were not chosen: replayed before, marked done, not put there by Fairpool."""
+        return {"replayed": self.replayed, "done": self.done, "foreign": self.foreign}
+
+
+def choose(letters: Sequence[DeadLetter], wish: Wish, *, foreign: bool = False) -> Choice:
+    """Those that were asked for; StackError when one that was named by its offset cannot be had.
+
+    Foreign ones cannot be replayed, so they are chosen only when asked for.
+    """
+    if wish.offsets:
+        by_offset = {letter.offset: letter for letter in letters}
+        return Choice([_named(by_offset, wish, offset, foreign=foreign) for offset in dict.fromkeys(wish.offsets)])
+    choice = Choice()
+    taken: Counter[str] = Counter()
+    for letter in letters:
+        if wish.reason is not None and not letter.reason.startswith(wish.reason):
+            continue
+        if letter.state == "done":
+            choice.done += 1
+        elif letter.state == "replayed" and not wish.again:
+            choice.replayed += 1
+        elif not (letter.ours or foreign):
+            choice.foreign += 1
+        elif wish.limit is None or taken[letter.topic] < wish.limit:
+            taken[letter.topic] += 1
+            choice.chosen.append(letter)
+    return choice
+
+
+def _named(by_offset: dict[int, DeadLetter], wish: Wish, offset: int, *, foreign: bool) -> DeadLetter:
+    letter = by_offset.get(offset)
+    if letter is None:
+        raise no_such(wish.topic or "", offset)
+    if not (letter.ours or foreign):
+        raise StackError(
+            f"expected a letter that Fairpool put there at offset {offset}, found another: it does not say where it is "
+            f"from, so it cannot be sent back. `fairpool dlq done --topic {letter.topic} --offset {offset}` sets it aside."
+        )
+    if letter.settled is not None and not wish.again:
+        word = "was replayed" if letter.state == "replayed" else "was marked done"
+        hint = f" `fairpool dlq replay --topic {letter.topic} --offset {offset} --again` sends it all the same."
+        raise StackError(
+            f"expected a letter that waits at offset {offset}, found one that {word} at {letter.settled.at}."
+            + (hint if letter.ours else "")
+        )
+    return letter
+
+
+def no_such(topic: str, offset: int) -> StackError:
+    """There is no letter there."""
+    return StackError(
+        f"expected a dead letter of {topic} at offset {offset}, found none. See `fairpool dlq list --topic {topic} --all`."
+    )

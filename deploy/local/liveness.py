@@ -1,0 +1,28 @@
+"""When a part that was ready has fallen silent, as Kubernetes' liveness probe sees it."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from deploy.local.parts import Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """How patient one is with a part that does not answer."""
+
+    every: timedelta = timedelta(seconds=10)
+    misses: int = 6
+    """In a row. Questions are counted, not the time between: on a machine that slept, one may be missed."""
+
+
+async def until_silent(lives: Probe, patience: Liveness) -> None:
+    """Return once so many questions in a row were not answered."""
+    missed = 0
+    while missed < patience.misses:
+        await asyncio.sleep(patience.every.total_seconds())
+        try:
+            await lives()
+            missed = 0
+        except Exception:  # noqa: BLE001 - whatever it is, that is no answer
+            missed += 1

@@ -1,0 +1,73 @@
+"""Where Kafka is and how one gets in: the addresses, TLS and SASL, as the client libraries want to be told."""
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+_SASL: dict[Mechanism, type[SASLPlaintext | SASLScram256 | SASLScram512]] = {
+    "PLAIN": SASLPlaintext,
+    "SCRAM-SHA-256": SASLScram256,
+    "SCRAM-SHA-512": SASLScram512,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user and how Kafka is to be shown that it is this one."""
+
+    mechanism: Mechanism
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Kafka:
+    """One cluster: in plain text, with TLS, with a login, or with both."""
+
+    servers: tuple[str, ...]
+    """Each `host:port`."""
+    tls: bool = False
+    ca: Path | None = None
+    """The certificates (PEM) that the brokers' are signed with; those of the system where there is none."""
+    login: Login | None = None
+
+    @classmethod
+    def plain(cls, servers: str) -> Self:
+        """In plain text and without a login; several `host:port` are separated by commas."""
+        return cls(tuple(server.strip() for server in servers.split(",")))
+
+    @property
+    def protocol(self) -> Protocol:
+        """What Kafka calls this combination."""
+        if self.login is None:
+            return "SSL" if self.tls else "PLAINTEXT"
+        return "SASL_SSL" if self.tls else "SASL_PLAINTEXT"
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """Checks certificate and host name; OSError or ssl.SSLError when the CA file can't be read."""
+        return ssl.create_default_context(cafile=self.ca) if self.tls else None
+
+    def for_aiokafka(self) -> dict[str, Any]:
+        """The keyword arguments of every aiokafka client."""
+        made: dict[str, Any] = {
+            "bootstrap_servers": list(self.servers),
+            "security_protocol": self.protocol,
+            "ssl_context": self.ssl_context(),
+        }
+        if self.login is not None:
+            made["sasl_mechanism"] = self.login.mechanism
+            made["sasl_plain_username"] = self.login.user
+            made["sasl_plain_password"] = self.login.password
+        return made
+
+    def for_faststream(self) -> BaseSecurity:
+        """The same, without the addresses, as FastStream's brokers take it."""
+        if self.login is None:
+            return BaseSecurity(self.ssl_context(), use_ssl=self.tls)
+        return _SASL[self.login.mechanism](self.login.user, self.login.password, self.ssl_context(), use_ssl=self.tls)
