@@ -60,7 +60,9 @@ def whole(letter: DeadLetter, record: Record) -> dict[str, Any]:
         "settled_at": letter.settled.at if letter.settled is not None else None,
         "from": letter.origin or None,
         "key": _text(record.key),
-        "headers": [{"name": name, "value": _text(raw)} for name, raw in headers],
+        "headers": [
+            {"name": _text(name.encode("utf-8", "surrogateescape")), "value": _text(raw)} for name, raw in headers
+        ],
         "payload": _payload(record.value),
     }
 
@@ -74,7 +76,9 @@ def one(letter: DeadLetter, record: Record) -> str:
         shown["state"] = f"{letter.state} at {at}"
     rows = [(name, str(value)) for name, value in shown.items()]
     rows += [(f"header {header['name']}", str(header["value"])) for header in headers]
-    return f"{table(rows)}\n{payload if isinstance(payload, str) else json.dumps(payload, indent=2)}"
+    return (
+        f"{table(rows)}\n{json.dumps(payload, indent=2)}"  # also what is text only: it may hold a terminal's commands
+    )
 
 
 def _text(raw: bytes | None) -> str | None:

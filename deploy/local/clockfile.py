@@ -1,5 +1,6 @@
 """The file that moves the clock of a local stack: one whole number, the offset to real time in milliseconds."""
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,4 +62,4 @@ def parse_span(text: str) -> timedelta:
 
 
 def _write(path: Path, ahead: timedelta) -> None:
-    write_whole(path, f"{round(ahead / timedelta(milliseconds=1))}\n")
+    write_whole(path, f"{math.ceil(ahead / timedelta(milliseconds=1))}\n")  # never before the moment that was asked for

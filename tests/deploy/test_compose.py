@@ -1,6 +1,7 @@
-"""docker-compose.yml and what goes with it: complete, hardened, without a secret of its own."""
+"""The compose files and what goes with them: complete, hardened, without a secret of its own."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,53 +12,83 @@ from deploy.local import secrets
 from deploy.local.endpoints import ROLES
 from deploy.local.home import Home
 from deploy.local.ports import Ports
+from services.pool_matching.settings import PoolMatchingSettings
+from shared.settings import KafkaSettings
 from tests.deploy.processes import PROCESSES, keys, known, required
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docker-compose.yml").read_text()
-SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+COMPOSE = ROOT / "deploy" / "compose"
+NGINX = (COMPOSE / "nginx" / "nginx.conf").read_text()
 SERVERS = {"kafka", "postgres", "valkey", "mailpit"}
-OVERRIDES = {
-    name: yaml.safe_load((ROOT / "deploy/compose" / name).read_text()) for name in ("demo.yml", "host-servers.yml")
-}
-ALL = [TEXT, *((ROOT / "deploy/compose" / name).read_text() for name in OVERRIDES)]
+FILES = (
+    ROOT / "docker-compose.yml",
+    ROOT / "docker-compose.own-servers.yml",
+    *(path for path in COMPOSE.glob("*.yml")),
+)
+Parts = dict[str, dict[str, Any]]
+
+
+def parts(path: Path) -> Parts:
+    """The containers of a file, each on top of the one that it extends."""
+    found: Parts = yaml.safe_load(path.read_text())["services"]
+    return {name: _extended(service) for name, service in found.items()}
+
+
+def _extended(service: dict[str, Any]) -> dict[str, Any]:
+    if "extends" not in service:
+        return service
+    base = parts(ROOT / service["extends"]["file"])[service["extends"]["service"]]
+    environment = base.get("environment", {}) | service.get("environment", {})
+    return base | service | {"environment": environment}
+
+
+PROCESSES_FILE = parts(COMPOSE / "processes.yml")
+SERVICES = parts(ROOT / "docker-compose.yml")
+OWN_SERVERS = parts(ROOT / "docker-compose.own-servers.yml")
 
 
 def test_each_part_is_there() -> None:
     assert set(SERVICES) == {*PROCESSES, *SERVERS, "topics", "edge"}
 
 
+@pytest.mark.parametrize("parts", [SERVICES, OWN_SERVERS], ids=["with-servers", "own-servers"])
 @pytest.mark.parametrize("name", PROCESSES)
-def test_a_process_is_told_what_it_needs_and_no_secret_more(name: str) -> None:
+def test_a_process_is_told_what_it_needs_and_no_secret_more(name: str, parts: Parts) -> None:
     module, settings = PROCESSES[name]
-    told = {variable for variable in SERVICES[name]["environment"] if variable.startswith("FAIRPOOL_")}
-    assert SERVICES[name]["command"] == [module]
+    environment = parts[name]["environment"]
+    told = {variable for variable in environment if variable.startswith("FAIRPOOL_")}
+    assert parts[name]["command"] == [module]
     assert required(settings) - told == set()
     assert told - known(settings) == set()
     assert keys(told) == keys(required(settings))
-    assert SERVICES[name]["environment"]["FAIRPOOL_HTTP_PORT"] == Ports().named()[name.replace("-", "_")]
+    assert environment["FAIRPOOL_HTTP_PORT"] == Ports().named()[name.replace("-", "_")]
 
 
 def test_signup_counts_by_where_people_come_from_and_not_by_the_proxy() -> None:
     assert SERVICES["signup"]["environment"]["FORWARDED_ALLOW_IPS"] == "*"
-    assert "ports" not in SERVICES["signup"]
-    assert "X-Forwarded-For $remote_addr;" in (ROOT / "deploy/compose/nginx/nginx.conf").read_text()
+    assert "X-Forwarded-For $remote_addr;" in NGINX
 
 
-def test_no_secret_has_a_default() -> None:
-    secret = re.compile(r"\$\{(\w+_KEY|\w*PASSWORD)(:?[-?][^}]*)?\}")
-    used = {match[1]: set[str]() for text in ALL for match in secret.finditer(text)}
-    for text in ALL:
-        for match in secret.finditer(text):
-            used[match[1]].add((match[2] or "")[:2])
-    assert {name for name, ways in used.items() if ways - {"", ":?"}} == set()
-    assert {
-        name for name, ways in used.items() if ":?" not in ways
-    } == set()  # its absence is named before anything starts
+def _secrets_used(path: Path) -> dict[str, set[str]]:
+    """Each secret that the file names, and how: `` as it is, `:?` or it must be there."""
+    used: dict[str, set[str]] = {}
+    for name, how in re.findall(r"\$\{(\w+_KEY|\w*PASSWORD|\w+_DATABASE)(:?[-?])?", path.read_text()):
+        used.setdefault(name, set()).add(how)
+    return used
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_secret_has_a_default(path: Path) -> None:
+    may_be_missing = {"FAIRPOOL_KAFKA_PASSWORD"} if "own-servers" in path.name else set()  # a Kafka without logins
+    used = {name: how for name, how in _secrets_used(path).items() if name not in may_be_missing}
+    assert {name for name, how in used.items() if how - {"", ":?"}} == set()
+    # its absence is named before anything starts
+    assert {name for name, how in used.items() if ":?" not in how} == set()
 
 
 def test_one_command_makes_every_secret() -> None:
-    wanted = set(re.findall(r"\$\{(\w+):\?", TEXT))
+    both = (ROOT / "docker-compose.yml", COMPOSE / "processes.yml")
+    wanted = {name for path in both for name in re.findall(r"\$\{(\w+):\?", path.read_text())}
     assert {
         *secrets.fresh_keys(),
         "POSTGRES_PASSWORD",
@@ -66,9 +97,16 @@ def test_one_command_makes_every_secret() -> None:
     } == wanted
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_it_may_do_nothing_that_it_need_not(name: str) -> None:
-    service = SERVICES[name]
+HARDENED = [
+    *SERVICES.items(),
+    *PROCESSES_FILE.items(),
+    *OWN_SERVERS.items(),
+    *parts(COMPOSE / "prometheus.yml").items(),
+]
+
+
+@pytest.mark.parametrize(("name", "service"), HARDENED)
+def test_it_may_do_nothing_that_it_need_not(name: str, service: dict[str, Any]) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service
@@ -95,37 +133,63 @@ def test_everything_starts_in_order() -> None:
     assert set(SERVICES["edge"]["depends_on"]) == set(PROCESSES)
 
 
-def test_what_can_be_scaled_publishes_no_port() -> None:
-    assert [name for name in PROCESSES if "ports" in SERVICES[name] or "container_name" in SERVICES[name]] == []
+@pytest.mark.parametrize("parts", [PROCESSES_FILE, SERVICES, OWN_SERVERS], ids=["base", "with-servers", "own-servers"])
+def test_what_can_be_scaled_publishes_no_port(parts: Parts) -> None:
+    assert [name for name in PROCESSES if "ports" in parts[name] or "container_name" in parts[name]] == []
 
 
-def test_ports_are_open_to_this_machine_alone() -> None:
-    published = [
-        port
-        for one in (SERVICES, OVERRIDES["demo.yml"]["services"])
-        for service in one.values()
-        for port in service.get("ports", ())
-    ]
-    assert published
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_ports_are_open_to_this_machine_alone(path: Path) -> None:
+    published = [port for service in parts(path).values() for port in service.get("ports", ())]
     assert [port for port in published if not port.startswith("127.0.0.1:")] == []
 
 
-def test_the_edge_knows_each_process_and_its_port() -> None:
-    text = (ROOT / "deploy/compose/nginx/nginx.conf").read_text()
-    ports = {name: SERVICES[name]["environment"]["FAIRPOOL_HTTP_PORT"] for name in PROCESSES}
-    for name, port in ports.items():
-        assert f"{port} {name}:{port};" in text
-        assert f"listen {port};" in text
-    assert "access_log off;" in text  # a path may hold a token
-    assert SERVICES["edge"]["ports"] == [
-        f"127.0.0.1:{min(ports.values())}-{max(ports.values())}:{min(ports.values())}-{max(ports.values())}"
-    ]
+CALLED = {name: PROCESSES_FILE[name]["environment"]["FAIRPOOL_HTTP_PORT"] for name in PROCESSES if name != "courier"}
+"""Those with callers from outside, and their ports: nobody calls the courier."""
+
+
+def test_the_edge_knows_each_service_and_its_port() -> None:
+    for name, port in CALLED.items():
+        assert f"{port} {name}:{port};" in NGINX
+        assert f"listen {port};" in NGINX
+    assert len(re.findall(r"^\s+listen \d+;", NGINX, re.MULTILINE)) == len(CALLED)
+    assert "access_log off;" in NGINX  # a path may hold a token
+    first, last = min(CALLED.values()), max(CALLED.values())
+    assert PROCESSES_FILE["edge"]["ports"] == [f"127.0.0.1:{first}-{last}:{first}-{last}"]
+
+
+def test_a_frozen_container_costs_half_a_minute_and_a_stream_outlives_its_heartbeats() -> None:
+    everywhere, stream = (int(seconds) for seconds in re.findall(r"proxy_read_timeout (\d+)s;", NGINX))
+    place = NGINX.index("location = /v1/updates {")
+    assert everywhere == 30
+    assert NGINX.index("proxy_read_timeout 30s;") < place < NGINX.index(f"proxy_read_timeout {stream}s;")
+    heartbeat = PoolMatchingSettings.model_fields["pool_matching_heartbeat"].default
+    assert "FAIRPOOL_POOL_MATCHING_HEARTBEAT" not in PROCESSES_FILE["pool-matching"]["environment"]
+    assert timedelta(seconds=stream) >= 3 * heartbeat
+    assert "non_idempotent" not in NGINX  # what may have been acted on is never sent again
+
+
+@pytest.mark.parametrize(
+    ("path", "kept_back"),
+    [
+        ("/metrics", True),
+        ("/metrics/", True),
+        ("/health/ready", True),
+        ("/health", True),
+        ("/healthy", False),
+        ("/docs", False),
+        ("/v1/health", False),
+    ],
+)
+def test_figures_and_health_are_kept_back_at_the_edge(path: str, *, kept_back: bool) -> None:
+    (pattern,) = re.findall(r"location ~ (\S+) \{", NGINX)
+    assert bool(re.search(pattern, path)) is kept_back
 
 
 def test_only_the_demo_moves_the_clock() -> None:
-    assert "FAIRPOOL_CLOCK_FILE" not in TEXT
-    moved = {name: service for name, service in OVERRIDES["demo.yml"]["services"].items() if name in PROCESSES}
-    assert set(moved) == set(PROCESSES)
+    assert [path.name for path in FILES if "FAIRPOOL_CLOCK_FILE" in path.read_text()] == ["demo.yml"]
+    moved = parts(COMPOSE / "demo.yml")
+    assert set(moved) == set(PROCESSES)  # alone, so that it goes with servers of one's own as well
     for service in moved.values():
         (volume,) = service["volumes"]
         where, mode = volume.removeprefix("${FAIRPOOL_DEMO_HOME:-./.fairpool}:").split(":")
@@ -133,21 +197,47 @@ def test_only_the_demo_moves_the_clock() -> None:
         assert mode == "ro"
 
 
-def test_servers_of_ones_own_take_the_place_of_all_that_are_started() -> None:
-    override = OVERRIDES["host-servers.yml"]["services"]
-    assert set(override) == set(SERVICES) - {"edge"}
-    servers = ("KAFKA", "POSTGRES", "REDIS", "SMTP")
+def test_with_servers_of_ones_own_no_other_is_named_started_or_given_room() -> None:
+    text = (ROOT / "docker-compose.own-servers.yml").read_text()
+    assert set(OWN_SERVERS) == {*PROCESSES, "topics", "edge"}
+    assert "volumes" not in yaml.safe_load(text)
     for name in PROCESSES:
-        told = {**SERVICES[name]["environment"], **override[name]["environment"]}
-        elsewhere = {
-            variable for variable in told if any(word in variable for word in ("KAFKA", "DATABASE", "REDIS", "SMTP"))
+        named = {
+            variable: value
+            for variable, value in OWN_SERVERS[name]["environment"].items()
+            if variable.endswith(("KAFKA", "DATABASE", "REDIS", "SMTP"))
         }
-        assert {
-            v for v in elsewhere - {"FAIRPOOL_KAFKA_IDEMPOTENCE"} if not any(f"HOST_{s}" in told[v] for s in servers)
-        } == set()
+        assert {variable for variable, value in named.items() if not value.startswith(f"${{{variable}")} == set()
+
+
+def test_the_way_into_ones_own_kafka_is_passed_on_whole() -> None:
+    wanted = {f"FAIRPOOL_{name.upper()}" for name in KafkaSettings.model_fields}
+    for name in (*PROCESSES, "topics"):
+        assert wanted - set(OWN_SERVERS[name]["environment"]) == set()
+    for name, service in SERVICES.items():  # this Kafka is in plain text, whatever .env says
+        assert wanted & set(service.get("environment", {})) <= {"FAIRPOOL_KAFKA"}, name
+
+
+def test_without_the_edge_each_service_opens_its_own_port() -> None:
+    assert OWN_SERVERS["edge"]["profiles"] == ["edge"]  # so its image is not fetched either
+    direct = parts(COMPOSE / "direct.yml")
+    assert {name: one["ports"] for name, one in direct.items()} == {
+        name: [f"127.0.0.1:{port}:{port}"] for name, port in {**CALLED, "courier": 8105}.items()
+    }
+
+
+def test_prometheus_asks_each_container_for_itself() -> None:
+    text = (ROOT / "deploy/prometheus/compose.yml").read_text()
+    (job,) = yaml.safe_load(text)["scrape_configs"]
+    asked = {name: one["port"] for one in job["dns_sd_configs"] for name in one["names"]}
+    assert asked == {name: PROCESSES_FILE[name]["environment"]["FAIRPOOL_HTTP_PORT"] for name in PROCESSES}
+    assert job["job_name"] == "fairpool"  # as the alert rules name it
+    assert job["relabel_configs"] == [{"source_labels": ["__meta_dns_name"], "target_label": "service"}]
+    mounted = [volume.split(":")[0] for volume in parts(COMPOSE / "prometheus.yml")["prometheus"]["volumes"]]
+    assert [path for path in mounted if path.startswith("./") and not (ROOT / path).is_file()] == []
 
 
 def test_each_service_gets_a_database() -> None:
-    script = (ROOT / "deploy/compose/postgres/10-databases.sh").read_text()
+    script = (COMPOSE / "postgres/10-databases.sh").read_text()
     assert f"for service in {' '.join(ROLES)}; do" in script
     assert {f"POSTGRES_{role.upper()}_PASSWORD" for role in ROLES} < set(SERVICES["postgres"]["environment"])

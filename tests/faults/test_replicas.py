@@ -111,6 +111,8 @@ async def test_the_broker_killed_in_mid_traffic_and_back_after_20_seconds_loses_
     world = crowd.wave(40)
     await crowd.join(world)
     taken: list[int] = []
+    services = crowd.parts
+    before = {part: crowd.stack.part(part).restarts for part in services}
 
     async def kill_broker() -> None:
         await crowd.until_written(world, 0.3)
@@ -122,6 +124,7 @@ async def test_the_broker_killed_in_mid_traffic_and_back_after_20_seconds_loses_
 
     await crowd.write(world, kill_broker)
     assert taken[1] > taken[0], "messages were taken while the broker was away"
+    assert {part: crowd.stack.part(part).restarts for part in services} == before, "no process ended because of it"
     await crowd.until_ready()
     await crowd.promises_are_kept()
 
