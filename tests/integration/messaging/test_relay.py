@@ -10,8 +10,9 @@ from shared.messaging.envelope import Outgoing, Received, decode
 from shared.messaging.errors import FatalError
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
-from shared.messaging.relay import Relay
-from shared.messaging.unit import Unit, unit_of_work
+from shared.messaging.relay import _LOCK_SPACE, Relay
+from shared.messaging.unit import SHARDS, SQL, Unit, unit_of_work
+from shared.postgres import pool as postgres_pool
 from shared.postgres.pool import Pool
 from tests.integration.messaging.kit import (
     AT,
@@ -106,6 +107,25 @@ async def test_two_relays_at_once_keep_the_order_of_each_key_and_send_nothing_tw
 
 async def _is_empty(pool: Pool) -> bool:
     return await _outbox(pool) == 0
+
+
+async def test_a_process_that_is_frozen_with_the_shards_in_hand_loses_them_to_others(
+    pool: Pool, log: Log, producer: Producer, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await pool.fetchval("SHOW idle_in_transaction_session_timeout") == "40s"
+    monkeypatch.setitem(postgres_pool._OF_THE_SESSION, "idle_in_transaction_session_timeout", "300ms")
+    frozen = await postgres_pool.open_pool(database, name="frozen")
+    try:
+        async with frozen.acquire() as connection:
+            await connection.execute("BEGIN")
+            for shard in range(SHARDS):
+                assert await connection.fetchval(SQL["lock_shard"], _LOCK_SPACE, shard)
+            await _publish(pool, log, log.numbers(5))
+            async with running(Relay(pool, producer).run()):
+                await until(lambda: _is_empty(pool), what="another process relays")
+    finally:
+        frozen.terminate()
+    assert len(await _arrived(log)) == 5
 
 
 async def test_a_row_that_commits_after_a_later_one_is_not_missed(pool: Pool, log: Log, producer: Producer) -> None:
