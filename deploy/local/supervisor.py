@@ -178,17 +178,16 @@ class Supervisor:
         await asyncio.sleep(running.part.stops_within.total_seconds())
         running.identity.send(Signals.SIGKILL, group=True)
 
-    async def _ended(self, running: _Running) -> None:
-        assert running.process is not None  # noqa: S101  (spawned before)
+    async def _ended(self, running: _Running, process: asyncio.subprocess.Process) -> None:
         watching = asyncio.create_task(self._watch_over(running))
         try:
-            await running.process.wait()
+            await process.wait()
         finally:
             watching.cancel()
 
     async def _keep(self, running: _Running) -> None:
         while running.process is not None:
-            await self._ended(running)
+            await self._ended(running, running.process)
             was_ready = running.phase is PartPhase.READY
             processes.sweep_group(running.process.pid)
             self._note(running, PartPhase.CRASHED)

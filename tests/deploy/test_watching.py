@@ -6,8 +6,10 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,7 +18,12 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from deploy.local.services import NAMES
 from services.outreach_gateway.model import Rule
+from shared.clock import Clock
+from shared.contracts.topics import MEMBERSHIPS, NOTICES, POOLS
+from shared.messaging.consumer import Consumer, Subscription
 from shared.messaging.dead_letters import REASONS
+from shared.messaging.kafka import Kafka
+from shared.messaging.read_back import ReadBack, Upheld
 
 ROOT = Path(__file__).parents[2]
 RULES = yaml.safe_load((ROOT / "deploy/grafana/alerts.yml").read_text())["groups"][0]["rules"]
@@ -193,7 +200,28 @@ def test_what_single_events_are_counted_by_is_there_with_0_before_the_first() ->
     assert {("outreach", "doubtful"), ("notice", "delivered")} <= _labels("fairpool_mails")
 
 
+async def _never(*_: object) -> Any:
+    raise AssertionError
+
+
+def test_dead_letters_and_what_is_said_again_are_counted_from_0_by_whoever_may_count_them() -> None:
+    nobody: Any = None
+    Consumer(
+        Subscription("watching", (NOTICES, POOLS), _never),
+        nobody,
+        Clock(None),
+        source="watching",
+        retry_for=timedelta(seconds=1),
+        on_fatal=lambda _: None,
+        after_commit=lambda: None,
+    )
+    expected = {(topic.name, reason) for topic in (NOTICES, POOLS) for reason in REASONS}
+    assert expected <= _labels("fairpool_dead_letters")
+    ReadBack(Kafka.plain("127.0.0.1:9"), [Upheld(MEMBERSHIPS, _never)], Clock(None), source="watching")
+    assert (MEMBERSHIPS.name,) in _labels("fairpool_read_back_again")
+
+
 def test_the_known_reasons_of_dead_letters_are_all_that_there_are() -> None:
     code = (ROOT / "shared/messaging/envelope.py").read_text() + (ROOT / "shared/messaging/consumer.py").read_text()
-    given = re.findall(r'record, f?"(\w+): ', code)
+    given = re.findall(r'(?:record, |reason = )f?"(\w+): ', code)
     assert set(given) == set(REASONS)
