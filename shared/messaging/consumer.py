@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord
@@ -20,7 +20,7 @@ from shared import tracing
 from shared.clock import Clock
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
-from shared.messaging.dead_letters import REASONS, DeadLetterLimit, dead_letter, mark
+from shared.messaging.dead_letters import REASONS, DeadLetterLimit, dead_letter, failed_before, is_of_its_text, mark
 from shared.messaging.envelope import Received, Record, Removed, Undecodable, decode
 from shared.messaging.errors import FatalError, heals
 from shared.messaging.holding import Holding
@@ -30,6 +30,7 @@ from shared.messaging.unit import Unit, unit_of_work
 from shared.metrics import BATCH_SECONDS, DEAD_LETTERS, RECORDS
 from shared.postgres.pool import Pool
 
+T = TypeVar("T")
 Handler = Callable[[Unit, Sequence[Received[Event]]], Awaitable[None]]
 
 _log = structlog.get_logger(__name__)
@@ -54,7 +55,8 @@ class Consumer:
 
     A batch is decoded record by record; what cannot be decoded becomes a dead letter. What can
     heal is tried again, with back-off, for `retry_for`; then the process ends, unacknowledged. Anything else halves the
-    batch until the one record that fails is alone, and that one becomes a dead letter.
+    batch until the one record that fails is alone, and that one becomes a dead letter; too many of these end the process
+    (`dead_letters` says when), and what was set aside until then is passed over after the restart.
     """
 
     subscription: Subscription
@@ -84,7 +86,10 @@ class Consumer:
         return self.subscription.group
 
     def dead(self) -> str | None:
-        """The name of a background task that has ended, or None; call between start and stop."""
+        """The name of a background task that has ended, or None; FatalError when it has said why. Call between start and stop."""
+        for task in self._subscriber.tasks:
+            if task.done() and not task.cancelled() and isinstance(error := task.exception(), FatalError):
+                raise error
         if all(task.done() for task in self._subscriber.tasks):
             return "consuming"
         return dead_task_of_consumer(self._subscriber.consumer)
@@ -154,7 +159,7 @@ class Consumer:
         decoded = [decode(record) for record in records]
         bad = [item for item in decoded if isinstance(item, Undecodable)]
         for item in bad:
-            await self._set_aside(item.record, item.reason)
+            await self._set_aside(item.record, item.reason, counts=False)
         good = [item for item in decoded if isinstance(item, Received)]
         if good:
             causes = [_cause(item.record) for item in good]
@@ -186,14 +191,14 @@ class Consumer:
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the record that it raises for goes its way out
             if len(events) == 1:
                 _log.error("record_failed", position=events[0].record.position, exc_info=error)
-                await self._set_aside(events[0].record, f"failed: {type(error).__name__}")
+                reason = f"failed: {type(error).__name__}"
+                await self._set_aside(events[0].record, reason, counts=not is_of_its_text(error))
                 return
             middle = len(events) // 2
             await self._handle(events[:middle])
             await self._handle(events[middle:])
         else:
-            for _ in events:
-                self._limit.note(dead=False)
+            self._limit.handled(len(events))
             RECORDS.labels(self.subscription.group, "handled").inc(len(events))
 
     async def _in_one_transaction(self, events: Sequence[Received[Event]]) -> None:
@@ -209,28 +214,35 @@ class Consumer:
                 await self.subscription.handle(unit, fresh)
         self.after_commit()
 
-    async def _set_aside(self, record: Record, reason: str) -> None:
-        self._limit.note(dead=True)
-        group = self.subscription.group
+    async def _set_aside(self, record: Record, reason: str, *, counts: bool) -> None:
+        group, counted = self.subscription.group, False
+        marks = [mark(record), failed_before(record)] if counts else [mark(record)]
 
-        async def write() -> None:
+        async def write() -> bool:
+            nonlocal counted
             async with unit_of_work(self.pool, at=self.clock.now(), source=self.source) as unit:
-                if await unit.first_time(group, [mark(record)]):
+                new = await unit.first_time(group, marks)
+                if failed_before(record) in new and not counted:
+                    counted = True  # another try at this transaction is no other failure
+                    self._limit.failed()
+                if mark(record) in new:
                     unit.write(dead_letter(record, reason=reason, group=group, at=unit.at))
+            return mark(record) in new
 
-        await self._until_healed(write)
+        if not await self._until_healed(write):
+            return  # before the restart
         self.after_commit()
         DEAD_LETTERS.labels(record.topic, reason.split(":", 1)[0]).inc()
         RECORDS.labels(group, "set_aside").inc()
         _log.warning("dead_letter", position=record.position, group=group, reason=reason)
 
-    async def _until_healed(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _until_healed(self, work: Callable[[], Awaitable[T]]) -> T:
         give_up = time.monotonic() + self.retry_for.total_seconds()
         pause = 0.05
         while True:
             self.progress.step()
             try:
-                await work()
+                done = await work()
             except Exception as error:
                 if not heals(error):
                     self._holding.over()
@@ -240,7 +252,8 @@ class Consumer:
                     raise FatalError(f"did not heal within {self.retry_for}: {type(error).__name__}") from error
                 _log.warning("batch_waits", group=self.subscription.group, error=type(error).__name__)
             else:
-                return self._holding.over()
+                self._holding.over()
+                return done
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 

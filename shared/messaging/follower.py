@@ -13,12 +13,14 @@ from shared.contracts.topics import Topic
 from shared.messaging.envelope import Received, Record, Undecodable, decode
 from shared.messaging.errors import WillHealError, heals
 from shared.messaging.holding import Holding
-from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of
+from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, partitions_of, standing_of
 from shared.messaging.kafka import Kafka
 from shared.messaging.progress import Progress, Standing
 from shared.messaging.stopping import stop_within
+from shared.messaging.topics import TopicsDifferError
 
 _STOP_WITHIN = timedelta(seconds=5)
+_LOOK_WITHIN = timedelta(seconds=5)
 
 Positions = Mapping[int, int]
 Apply = Callable[[Sequence[Received[Event]], Positions], Awaitable[None]]
@@ -58,8 +60,13 @@ class Follower:
         return next((dead for client in clients if (dead := dead_task_of_consumer(client)) is not None), None)
 
     async def look_ahead(self) -> None:
-        """Asks Kafka for the ends of the partitions."""
+        """Asks Kafka for the ends of the partitions; TopicsDifferError when there are more than this copy reads."""
         await note_ends(self._consumer, self._ends)
+        try:
+            async with asyncio.timeout(_LOOK_WITHIN.total_seconds()):
+                await self._must_read_all()
+        except (TimeoutError, KafkaError, OSError):
+            pass  # Kafka is away: the next look asks again
 
     def standing(self) -> Standing | None:
         """How far the copy has come."""
@@ -103,17 +110,29 @@ class Follower:
             self._applied.update(positions)
 
     async def caught_up(self, *, within: timedelta) -> bool:
-        """Whether the copy holds everything that was on the topic when this was called."""
+        """Whether the copy holds everything that was on the topic when this was called.
+
+        TopicsDifferError when the topic has more partitions than this copy reads.
+        """
         if self._scout is None:
             return False
         try:
             async with asyncio.timeout(within.total_seconds()):
-                ends = await self._scout.end_offsets(self._partitions)
+                ends, _ = await asyncio.gather(self._scout.end_offsets(self._partitions), self._must_read_all())
                 while not all(self._has_reached(partition, ends[partition]) for partition in self._partitions):  # noqa: ASYNC110 - the watermark moves inside aiokafka, which sets no event
                     await asyncio.sleep(0.005)
         except (TimeoutError, KafkaError, OSError):
             return False
         return True
+
+    async def _must_read_all(self) -> None:
+        # aiokafka itself asks every five minutes, and goes on reading the partitions that it was told to.
+        found = await partitions_of(self._scout, self._topic.name) if self._scout is not None else 0
+        if found > self._topic.partitions:
+            raise TopicsDifferError(
+                f"{self._topic.name} has {found} partitions, not {self._topic.partitions}: this process has no copy of what "
+                "is on the new ones. Keys would move: recreate the topic, or change shared/contracts/topics.py."
+            )
 
     def _has_reached(self, partition: TopicPartition, end: int) -> bool:
         # Tansu's end offset is the base of the last batch + 1. Whoever is past that base has fetched the whole last batch,

@@ -123,7 +123,7 @@ async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> int:
 
 def size_when_sent(record: Outgoing) -> int:
     """Bytes that a producer holds against its `max_request_size`: the record alone in a batch, before compression."""
-    size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, record.headers)
+    size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers))
     return size
 
 
@@ -168,6 +168,8 @@ class _LenientRecords:
 class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka has no types
     """A batch in which the bytes of a header's name that are not UTF-8 are written out, as in `\\xff\\xfename`."""
 
+    _buffer: bytearray
+
     def _maybe_uncompress(self) -> None:
         super()._maybe_uncompress()
         self._buffer = _LenientBytes(self._buffer)
@@ -194,11 +196,15 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiok
     UnreadableError (brokers refuse such batches, so they are damaged or come from a broker that does not look).
     """
 
+    _records: Any
+    _records_iterator: Any
+
     def __next__(self) -> ConsumerRecord:
         while True:
             try:
                 return next(self._records_iterator)
             except StopIteration:
+                self._records_iterator = None  # as aiokafka does, against a cycle of references
                 raise
             except Exception as error:
                 if not _is_of_a_name(error):

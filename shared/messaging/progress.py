@@ -48,10 +48,10 @@ class Reader(Protocol):
         """Its name in logs and metrics."""
 
     def dead(self) -> str | None:
-        """The name of a background task of its Kafka client that has ended, or None."""
+        """The name of a background task of its Kafka client that has ended, or None; FatalError when it has said why."""
 
     async def look_ahead(self) -> None:
-        """Asks Kafka for the ends of the partitions, apart from what is being fetched; raises nothing."""
+        """Asks Kafka for the ends of the partitions, apart from what is being fetched; FatalError when they are others."""
 
     def standing(self) -> Standing | None:
         """None while it is in no group, or does not know yet where it is to begin."""

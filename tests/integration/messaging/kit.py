@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
+import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer import message_accumulator, producer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from faststream.kafka import KafkaBroker
 
 from shared.contracts.base import Event
@@ -55,9 +58,9 @@ class Log:
         """The events as they go out; event n has always the same id."""
         return [encode(event, source="test", at=AT, id=f"e-{getattr(event, 'number', 0)}") for event in events]
 
-    async def write_in_big_batches(self, events: Sequence[Event]) -> None:
-        """Thousands of records in each of Kafka's own batches."""
-        producer = AIOKafkaProducer(
+    async def write_in_big_batches(self, events: Sequence[Event | Outgoing]) -> None:
+        """Thousands of records in each of Kafka's own batches; what is no event goes as it is, and may be large."""
+        writer = AIOKafkaProducer(
             **self.kafka.for_aiokafka(),
             acks="all",
             linger_ms=500,
@@ -66,15 +69,16 @@ class Log:
             compression_type="lz4",
             enable_idempotence=False,
         )
-        await producer.start()
+        await writer.start()
         try:
             sent = [
-                await producer.send(record.topic, key=record.key, value=record.value, headers=list(record.headers))
-                for record in self.records(events)
+                await writer.send(record.topic, key=record.key, value=record.value, headers=list(record.headers))
+                for event in events
+                for record in ([event] if isinstance(event, Outgoing) else self.records([event]))
             ]
             await asyncio.gather(*sent)
         finally:
-            await producer.stop()
+            await writer.stop()
 
     async def read(self, topic: Topic | None = None) -> list[Record]:
         """Every record that is on the topic now, partition by partition."""
@@ -82,6 +86,15 @@ class Log:
         async with asyncio.timeout(30):
             found = [record async for some in reading for record in some]
         return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+@contextlib.contextmanager
+def with_the_python_builder() -> Iterator[None]:
+    """Producers within write what `NotUtf8` names hold."""
+    with pytest.MonkeyPatch.context() as patched:
+        for module in (message_accumulator, producer):
+            patched.setattr(module, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+        yield
 
 
 def numbers_of(received: Sequence[Received[Event]]) -> list[int]:

@@ -1,21 +1,27 @@
 """Consumer groups on a real broker: what is acknowledged, what comes again, what is set aside."""
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from aiokafka.consumer import fetcher
 from faststream.kafka.message import KafkaAckableMessage
 
 from shared.contracts.base import Event
+from shared.messaging import internals
 from shared.messaging.consumer import Consumer
+from shared.messaging.dead_letters import opened, original
 from shared.messaging.envelope import Outgoing, Received
 from shared.messaging.errors import FatalError
 from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
 from shared.messaging.unit import Unit
+from shared.messaging.watchdog import Watchdog
 from shared.postgres.pool import Pool
+from tests.fakes.headers import NotUtf8
 from tests.integration.messaging.kit import (
     Log,
     Noted,
@@ -25,6 +31,7 @@ from tests.integration.messaging.kit import (
     make_effects,
     numbers_of,
     relay_everything,
+    with_the_python_builder,
 )
 from tests.waiting import until
 
@@ -119,6 +126,134 @@ async def test_at_the_limit_nothing_is_acknowledged_and_a_mended_release_gets_ev
 
     async with consuming(narrow_log, consumer_of(narrow_log, pool, Noted())):
         await until(lambda: _are(pool, list(range(65))))
+
+
+async def test_each_start_gets_past_24_more_of_the_records_that_a_handler_fails_at(
+    pool: Pool, narrow_log: Log, producer: Producer
+) -> None:
+    await make_effects(pool)
+    await producer.send(narrow_log.records(narrow_log.numbers(61)))
+
+    def refuse(numbers: Sequence[int]) -> None:
+        if any(number < 60 for number in numbers):
+            raise KeyError("a field that these sixty lack")
+
+    for set_aside in (24, 48):
+        fatal: list[BaseException] = []
+        async with consuming(narrow_log, consumer_of(narrow_log, pool, Noted(before=refuse), on_fatal=fatal.append)):
+            await until(lambda: fatal)  # noqa: B023 - awaited within the turn
+        assert await _set_aside(pool, set_aside)
+    async with consuming(narrow_log, consumer_of(narrow_log, pool, Noted(before=refuse))):
+        await until(lambda: _are(pool, [60]))
+    assert await _set_aside(pool, 60)
+
+
+async def test_a_flood_of_what_is_no_event_passes_without_an_operator(
+    pool: Pool, narrow_log: Log, producer: Producer
+) -> None:
+    await make_effects(pool)
+    flood = [Outgoing(narrow_log.topic.name, b"k%d" % number, b"{}", (("ce_type", b"x"),)) for number in range(180)]
+    await producer.send([*flood, *narrow_log.records(narrow_log.numbers(1))])
+    fatal: list[BaseException] = []
+    async with consuming(narrow_log, consumer_of(narrow_log, pool, Noted(), on_fatal=fatal.append)):
+        await until(lambda: _are(pool, [0]))
+    assert await _set_aside(pool, 180)
+    assert fatal == []
+
+
+async def test_replays_that_fail_again_do_not_end_the_process(pool: Pool, narrow_log: Log, producer: Producer) -> None:
+    await make_effects(pool)
+    bad = narrow_log.records(narrow_log.numbers(12))
+
+    def refuse(numbers: Sequence[int]) -> None:
+        if any(number < 12 for number in numbers):
+            raise KeyError("still not mended")
+
+    fatal: list[BaseException] = []
+    async with consuming(narrow_log, consumer_of(narrow_log, pool, Noted(before=refuse), on_fatal=fatal.append)):
+        await producer.send(bad)
+        await until(lambda: _set_aside(pool, 12))
+        await producer.send([*bad, *bad, *bad, *narrow_log.records(narrow_log.numbers(1, first=12))])
+        await until(lambda: _are(pool, [12]))
+    assert await _set_aside(pool, 48)
+    assert fatal == []
+
+
+async def test_text_that_postgresql_cannot_hold_is_set_aside_without_limit(
+    pool: Pool, narrow_log: Log, producer: Producer
+) -> None:
+    await make_effects(pool)
+    sent = narrow_log.records(narrow_log.numbers(31))
+    foul = [
+        replace(
+            record, headers=tuple((name, b"\0%d" % number if name == "ce_id" else raw) for name, raw in record.headers)
+        )
+        for number, record in enumerate(sent[:30])
+    ]
+    fatal: list[BaseException] = []
+    await producer.send([*foul, sent[30]])
+    async with consuming(narrow_log, consumer_of(narrow_log, pool, Noted(), on_fatal=fatal.append)):
+        await until(lambda: _are(pool, [30]))
+    assert await _set_aside(pool, 30)
+    assert fatal == []
+
+
+async def test_a_record_too_large_for_a_dead_letter_becomes_one_that_can_be_sent(
+    pool: Pool, narrow_log: Log, producer: Producer
+) -> None:
+    await make_effects(pool)
+    large = b"a" * 3_000_000
+    await narrow_log.write_in_big_batches([Outgoing(narrow_log.topic.name, b"key", large, (("ce_type", b"x"),))])
+    await producer.send(narrow_log.records(narrow_log.numbers(1)))
+    async with consuming(narrow_log, consumer_of(narrow_log, pool, Noted())):
+        await until(lambda: _are(pool, [0]))
+    await relay_everything(pool, Relay(pool, producer))
+
+    [letter] = await narrow_log.read(narrow_log.topic.dead_letters)
+    found = opened(letter)
+    assert found is not None
+    assert (found.reason[:12], found.origin) == ("unknown_type", f"{narrow_log.topic.name}/0/0")
+    assert (found.size, found.digest, found.left_out) == (len(large), hashlib.sha256(large).hexdigest(), "value")
+    assert (letter.key, letter.value, found.own) == (b"key", large[: 64 * 1024], (("ce_type", b"x"),))
+
+
+async def test_a_header_whose_name_is_not_utf8_hurts_no_good_event_and_blocks_no_partition(
+    pool: Pool, narrow_log: Log, producer: Producer
+) -> None:
+    await make_effects(pool)
+    good = narrow_log.records(narrow_log.numbers(3))
+    odd = (NotUtf8("odd"), b"value")
+    poison = Outgoing(narrow_log.topic.name, b"k", b"{}", (odd,))
+    with with_the_python_builder():
+        await narrow_log.write_in_big_batches(
+            [good[0], replace(good[1], headers=(*good[1].headers, odd)), poison, good[2]]
+        )
+    async with consuming(narrow_log, consumer_of(narrow_log, pool, Noted())):
+        await until(lambda: _are(pool, [0, 1, 2]))
+    await relay_everything(pool, Relay(pool, producer))
+
+    assert [record.offset for record in await narrow_log.read()] == [0, 1, 2, 3]
+    [letter] = await narrow_log.read(narrow_log.topic.dead_letters)
+    assert original(letter) == replace(poison, headers=(("\\xff\\xfeodd", b"value"),))
+
+
+async def test_records_that_cannot_be_taken_apart_end_the_process_which_says_where_they_are(
+    pool: Pool, narrow_log: Log, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_effects(pool)
+    await producer.send(narrow_log.records(narrow_log.numbers(3)))
+    damaged = internals._RawRecords
+
+    def flipped(raw: bytes) -> internals._RawRecords:
+        return damaged(raw[:-1] + bytes([raw[-1] ^ 1]) if len(raw) > 60 else raw)
+
+    monkeypatch.setattr(fetcher, "MemoryRecords", flipped)
+    consumer = consumer_of(narrow_log, pool, Noted())
+    async with consuming(narrow_log, consumer):
+        with pytest.raises(
+            FatalError, match=rf"{narrow_log.topic.name}/0: the records from offset \d on cannot be taken"
+        ):
+            await Watchdog(timedelta(minutes=1), [consumer]).run()
 
 
 async def test_a_graceful_stop_finishes_the_batch_and_acknowledges_it(

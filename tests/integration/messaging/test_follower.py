@@ -4,14 +4,16 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from signal import SIGKILL
 
 import pytest
+from aiokafka.admin import NewPartitions
 
 from deploy.local import broker, processes
-from deploy.local.broker import Broker
+from deploy.local.broker import Broker, named
 from deploy.local.home import Home
 from deploy.local.ports import Ports
 from deploy.local.processes import Identity
@@ -22,7 +24,10 @@ from shared.messaging.errors import WillHealError
 from shared.messaging.follower import Follower, Positions, must_catch_up
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
-from tests.integration.messaging.kit import Log, numbers_of, running
+from shared.messaging.topics import TopicsDifferError
+from shared.messaging.watchdog import Watchdog
+from tests.fakes.headers import NotUtf8
+from tests.integration.messaging.kit import Log, numbers_of, running, with_the_python_builder
 from tests.waiting import until
 
 SOON = timedelta(seconds=20)
@@ -108,6 +113,40 @@ async def test_a_record_that_is_no_event_is_passed_over(narrow_log: Log, produce
     async with following(narrow_log, copy) as follower:
         assert await follower.caught_up(within=SOON)
         assert copy.numbers == [0, 1, 2, 3]
+
+
+async def test_a_header_whose_name_is_not_utf8_keeps_no_copy_behind(narrow_log: Log) -> None:
+    copy = Copy()
+    records = narrow_log.records(narrow_log.numbers(4))
+    odd = replace(records[2], headers=(*records[2].headers, (NotUtf8("odd"), b"value")))
+    with with_the_python_builder():
+        await narrow_log.write_in_big_batches([*records[:2], odd, records[3]])
+    async with following(narrow_log, copy) as follower:
+        assert await follower.caught_up(within=SOON)
+        assert copy.numbers == [0, 1, 2, 3]
+
+
+async def test_a_copy_of_fewer_partitions_than_there_are_is_refused(log: Log) -> None:
+    before = replace(log, topic=replace(log.topic, partitions=2))
+    async with following(before, Copy()) as follower:
+        with pytest.raises(TopicsDifferError, match=f"{log.topic.name} has 3 partitions, not 2"):
+            await follower.caught_up(within=SOON)
+        with pytest.raises(TopicsDifferError, match=f"{log.topic.name} has 3 partitions, not 2"):
+            await Watchdog(timedelta(minutes=1), [follower]).run()
+
+
+@pytest.mark.skipif(named() is Broker.EMBEDDED, reason="Tansu cannot add partitions")
+async def test_partitions_that_are_added_later_end_a_copy_before_it_is_called_current(log: Log) -> None:
+    async with following(log, Copy()) as follower:
+        assert await follower.caught_up(within=SOON)
+        async with topics.Admin(log.kafka) as admin:
+            await admin.create_partitions({log.topic.name: NewPartitions(total_count=6)})
+        wider = replace(log, topic=replace(log.topic, partitions=6))
+        await wider.write_in_big_batches(log.numbers(60, keys=60))
+        with pytest.raises(TopicsDifferError, match=f"{log.topic.name} has 6 partitions, not 3"):
+            await follower.caught_up(within=SOON)
+        with pytest.raises(TopicsDifferError, match=f"{log.topic.name} has 6 partitions, not 3"):
+            await follower.look_ahead()
 
 
 async def test_a_copy_that_cannot_be_written_is_not_current_and_goes_on_later(narrow_log: Log) -> None:
