@@ -1,0 +1,101 @@
+"""What aiokafka reads of a fetch: header names that are not UTF-8 are written out, damage says where it is."""
+
+import struct
+from collections.abc import Collection
+from itertools import pairwise
+
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.record.util import calc_crc32c
+
+from shared.messaging import internals
+from shared.messaging.errors import FatalError
+from tests.fakes.headers import NotUtf8
+
+
+def batch(first: int, records: int, *, odd: Collection[int] = (), codec: int = 0) -> bytes:
+    """Records from an offset on; those at `odd` have a header whose name is not UTF-8."""
+    builder = _DefaultRecordBatchBuilderPy(2, codec, 0, -1, -1, -1, 1 << 20)
+    for number in range(records):
+        headers: list[tuple[str, bytes | None]] = [("ce_id", b"\xff"), ("empty", None)]
+        if first + number in odd:
+            headers.append((NotUtf8("näme"), b"value"))
+        builder.append(number, 1000 + number, b"key", b"\xff" * 300, headers)
+    return struct.pack(">q", first) + bytes(builder.build())[8:]
+
+
+def read(raw: bytes, *, after: int = 0) -> list[ConsumerRecord]:
+    """As a consumer reads it whose position is `after`."""
+    return list(records_of(raw, after))
+
+
+def records_of(raw: bytes, after: int = 0) -> fetcher.PartitionRecords:
+    """As the fetcher makes them of its answer."""
+    return fetcher.PartitionRecords(
+        TopicPartition("topic", 3), fetcher.MemoryRecords(raw), None, after, None, None, True, 0
+    )
+
+
+@pytest.mark.parametrize("codec", range(4), ids=["plain", "gzip", "snappy", "lz4"])
+def test_a_header_whose_name_is_not_utf8_costs_nobody_their_records(codec: int) -> None:
+    odd = {6, 7, 17, 20, 22}
+    raw = b"".join(batch(first, 5, odd=odd, codec=codec) for first in range(0, 25, 5))
+    found = read(raw)
+    assert [record.offset for record in found] == list(range(25))
+    for record in found:
+        assert (record.key, record.value, record.timestamp) == (b"key", b"\xff" * 300, 1000 + record.offset % 5)
+        more = (("\\xff\\xfenäme", b"value"),) if record.offset in odd else ()
+        assert record.headers == (("ce_id", b"\xff"), ("empty", None), *more)
+        assert type(record.key) is type(record.value) is bytes
+
+
+@pytest.mark.parametrize("after", range(5, 10))
+def test_a_reader_that_begins_within_such_a_batch_goes_on_from_its_position(after: int) -> None:
+    raw = batch(5, 5, odd={6, 8}) + batch(10, 5)
+    records = records_of(raw, after)
+    assert [record.offset for record in records] == list(range(after, 15))
+    assert records.next_fetch_offset == 15
+
+
+def test_batches_without_such_a_name_stay_with_the_fast_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+
+    class Seen(internals._LenientBatch):
+        def __init__(self, raw: memoryview) -> None:
+            super().__init__(raw)
+            taken.append(self.base_offset)
+
+    monkeypatch.setattr(internals, "_LenientBatch", Seen)
+    raw = b"".join(batch(first, 5, odd={12}) for first in range(0, 25, 5))
+    assert len(read(raw)) == 25
+    assert taken == [10]
+
+
+def test_the_position_never_moves_past_a_record_that_was_not_given_out() -> None:
+    records = records_of(batch(0, 5, odd={2, 3}) + batch(5, 5, odd={5}))
+    positions = [records.next_fetch_offset]
+    for record in records:
+        positions.append(records.next_fetch_offset)
+        assert records.next_fetch_offset == record.offset + 1
+    assert all(later - earlier == 1 for earlier, later in pairwise(positions))
+
+
+def _flipped(raw: bytes, at: int) -> bytes:
+    return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+
+
+def test_damage_ends_the_reader_and_says_where_it_is() -> None:
+    raw = batch(0, 5) + _flipped(batch(5, 5), 100) + batch(10, 5)
+    records = records_of(raw)
+    with pytest.raises(FatalError, match=r"topic/3: the records from offset 5 on cannot be taken apart \(Corrupt"):
+        list(records)
+
+
+def test_an_unknown_codec_ends_the_reader_and_says_where_it_is() -> None:
+    raw = bytearray(batch(0, 5))
+    raw[22] |= 7
+    struct.pack_into(">I", raw, 17, calc_crc32c(bytes(raw[21:])))
+    with pytest.raises(FatalError, match=r"topic/3: the records from offset 0 on"):
+        read(bytes(raw))
