@@ -40,7 +40,7 @@ test-apache: setup    ## the tests that need a broker, on a real Apache Kafka (J
 
 test-replicas: setup    ## several of each process on a real Apache Kafka, killed and restarted under traffic (minutes; wants a quiet machine)
 	@$(BIN)/python -m deploy.local.kafka.jars >/dev/null
-	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/faults/test_replicas.py
+	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/faults/test_replicas.py $(PYTEST_ARGS)
 
 check: setup    ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

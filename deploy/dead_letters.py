@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from shared.contracts.base import rfc3339
 from shared.contracts.topics import DEAD_LETTER_SUFFIX, TOPICS, Topic
-from shared.messaging.dead_letters import ADDED, How, Settled, original, settled
+from shared.messaging.dead_letters import How, Settled, opened, original, settled
 from shared.messaging.envelope import Record
 from shared.messaging.errors import FatalError
 from shared.messaging.kafka import Kafka
@@ -35,7 +35,9 @@ class DeadLetter:
     origin: str
     """`topic/partition/offset` of the record that could not be handled."""
     size: int
-    """Bytes of the payload."""
+    """Bytes of the payload as it came."""
+    left_out: str = ""
+    """Of value, key and headers, those that were too large to be kept whole; such a letter cannot be replayed."""
     settled: Settled | None = None
 
     @property
@@ -170,18 +172,16 @@ async def _fetches(kafka: Kafka, topics: Sequence[Topic]) -> AsyncIterator[list[
 
 
 def _letter(record: Record) -> DeadLetter:
-    ours = original(record) is not None
-    noted = (
-        {name: (raw or b"").decode("utf-8", "replace") for name, raw in record.headers[-len(ADDED) :]} if ours else {}
-    )
+    found = opened(record)
     return DeadLetter(
         topic=record.topic.removesuffix(DEAD_LETTER_SUFFIX),
         offset=record.offset,
         position=record.position,
-        ours=ours,
-        at=noted.get("fairpool_at", ""),
-        reason=sys.intern(noted.get("fairpool_reason") or "unknown"),  # few differ among many letters
-        group=sys.intern(noted.get("fairpool_group", "")),
-        origin="/".join(noted[f"fairpool_{part}"] for part in ("topic", "partition", "offset")) if ours else "",
-        size=len(record.value or b""),
+        ours=found is not None,
+        at=found.at if found else "",
+        reason=sys.intern(found.reason if found and found.reason else "unknown"),  # few differ among many letters
+        group=sys.intern(found.group if found else ""),
+        origin=found.origin if found else "",
+        size=found.size if found else len(record.value or b""),
+        left_out=found.left_out if found else "",
     )

@@ -152,6 +152,8 @@ def _say_what_is_left_out(choice: Choice) -> None:
         out.print(f"left out {choice.done} that are marked done (--offset N --again sends one)")
     if choice.foreign:
         out.print(f"left out {choice.foreign} that Fairpool did not put there")
+    if choice.shortened:
+        out.print(f"left out {choice.shortened} that were too large to be kept whole (`fairpool dlq show` says more)")
     if not choice.chosen:
         out.print("no dead letters wait" if any(choice.left_out.values()) else "no dead letters")
 

@@ -33,17 +33,18 @@ class Choice:
     replayed: int = 0
     done: int = 0
     foreign: int = 0
+    shortened: int = 0
 
     @property
     def left_out(self) -> dict[str, int]:
-        """How many were not chosen: replayed before, marked done, not put there by Fairpool."""
-        return {"replayed": self.replayed, "done": self.done, "foreign": self.foreign}
+        """How many were not chosen: replayed before, marked done, not put there by Fairpool, not kept whole."""
+        return {"replayed": self.replayed, "done": self.done, "foreign": self.foreign, "shortened": self.shortened}
 
 
 def choose(letters: Sequence[DeadLetter], wish: Wish, *, foreign: bool = False) -> Choice:
     """Those that were asked for; StackError when one that was named by its offset cannot be had.
 
-    Foreign ones cannot be replayed, so they are chosen only when asked for.
+    Foreign ones and those that are not whole cannot be replayed, so they are chosen only when asked for.
     """
     if wish.offsets:
         by_offset = {letter.offset: letter for letter in letters}
@@ -59,6 +60,8 @@ def choose(letters: Sequence[DeadLetter], wish: Wish, *, foreign: bool = False) 
             choice.replayed += 1
         elif not (letter.ours or foreign):
             choice.foreign += 1
+        elif letter.left_out and not foreign:
+            choice.shortened += 1
         elif wish.limit is None or taken[letter.topic] < wish.limit:
             taken[letter.topic] += 1
             choice.chosen.append(letter)
@@ -74,12 +77,18 @@ def _named(by_offset: dict[int, DeadLetter], wish: Wish, offset: int, *, foreign
             f"expected a letter that Fairpool put there at offset {offset}, found another: it does not say where it is "
             f"from, so it cannot be sent back. `fairpool dlq done --topic {letter.topic} --offset {offset}` sets it aside."
         )
+    if letter.left_out and not foreign:
+        raise StackError(
+            f"expected a whole letter at offset {offset}, found one whose {letter.left_out.replace(' ', ' and ')} did not fit: "
+            f"ask whoever wrote {letter.origin} to send it again. "
+            f"`fairpool dlq done --topic {letter.topic} --offset {offset}` sets it aside."
+        )
     if letter.settled is not None and not wish.again:
         word = "was replayed" if letter.state == "replayed" else "was marked done"
         hint = f" `fairpool dlq replay --topic {letter.topic} --offset {offset} --again` sends it all the same."
         raise StackError(
             f"expected a letter that waits at offset {offset}, found one that {word} at {letter.settled.at}."
-            + (hint if letter.ours else "")
+            + (hint if letter.ours and not letter.left_out else "")
         )
     return letter
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from deploy.commands.terminal import table
 from deploy.dead_letters import DeadLetter, Pile
-from shared.messaging.dead_letters import ADDED
+from shared.messaging.dead_letters import opened
 from shared.messaging.envelope import Record
 
 
@@ -54,11 +54,14 @@ def letters(found: Sequence[DeadLetter]) -> str:
 
 def whole(letter: DeadLetter, record: Record) -> dict[str, Any]:
     """One letter with all that it carries."""
-    headers = record.headers[: -len(ADDED)] if letter.ours else record.headers
+    found = opened(record)
+    headers = found.own if found is not None else record.headers
     return {
         **summary(letter),
         "settled_at": letter.settled.at if letter.settled is not None else None,
         "from": letter.origin or None,
+        "left_out": letter.left_out or None,
+        "sha256": found.digest if found is not None else None,
         "key": _text(record.key),
         "headers": [
             {"name": _text(name.encode("utf-8", "surrogateescape")), "value": _text(raw)} for name, raw in headers
@@ -74,6 +77,8 @@ def one(letter: DeadLetter, record: Record) -> str:
     at = shown.pop("settled_at")
     if at is not None:
         shown["state"] = f"{letter.state} at {at}"
+    if not letter.left_out:
+        del shown["left_out"], shown["sha256"]
     rows = [(name, str(value)) for name, value in shown.items()]
     rows += [(f"header {header['name']}", str(header["value"])) for header in headers]
     return (

@@ -31,7 +31,7 @@ ADDED = (
 """The headers that a dead letter has after those it came with."""
 SHORTENED = ("fairpool_bytes", "fairpool_sha256", "fairpool_left_out")
 """What comes after ADDED when the record was too large to be kept whole: length and digest of its value, which parts are cut
-(value, key: to their first 64 KiB) or missing (headers)."""
+(value, key: to their first 4 KiB) or missing (headers)."""
 LARGEST = 2 * 1024 * 1024
 """Bytes of a letter, as a producer counts: what our producer sends and what dead-letter topics take."""
 REASONS = ("unknown_type", "no_id", "invalid", "unreadable", "wrong_key", "failed")
@@ -40,7 +40,7 @@ How = Literal["replayed", "done"]
 """What an operator did about a letter: sent it back, or dealt with it in another way."""
 _NOTED = ("fairpool_letter", "fairpool_at")
 _NO_TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, UnicodeEncodeError)
-_KEPT = 64 * 1024
+_KEPT = 4096
 _LONGEST_REASON = 1000
 _IN_A_ROW = 25
 _WINDOW = 1000

@@ -1,6 +1,7 @@
 """`fairpool dlq` on real servers: what is listed and shown, that a replay takes effect once, and what is remembered."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -309,13 +310,34 @@ async def test_a_limit_takes_the_oldest_and_what_others_put_there_is_left_out_un
     assert done == {
         "dry_run": False,
         "replayed": {log.topic.name: 2},
-        "left_out": {"replayed": 0, "done": 0, "foreign": 1},
+        "left_out": {"replayed": 0, "done": 0, "foreign": 1, "shortened": 0},
     }
     assert await _sent(log) == ["e-0", "e-1"]
     refused = await call("replay", "--topic", log.topic.name, "--offset", "0")
     assert (refused.exit_code, "it does not say where it is from" in refused.stderr) == (1, True)
     assert (await call("done", "--topic", log.topic.name, "--offset", "0")).exit_code == 0
     assert await counts() == (1, 2, 1)
+
+
+async def test_a_letter_that_is_not_whole_says_so_and_is_not_sent_back(log: Log, servers: Servers) -> None:
+    large = Record(log.topic.name, 0, 5, b"k", b"a" * 3_000_000, FOREIGN)
+    async with producing(servers) as producer:
+        await producer.send([dead_letter(large, reason="unknown_type: x", group="test.numbers", at=AT)])
+    await lay_aside(log, servers, range(1))
+    name = log.topic.name
+    shown = json.loads((await call("show", name, "0", "--json")).stdout)
+    assert (shown["from"], shown["reason"]) == (f"{name}/0/5", "unknown_type: x")
+    assert (shown["bytes"], shown["left_out"], shown["headers"][1]["name"]) == (3_000_000, "value", "raw")
+    assert shown["sha256"] == hashlib.sha256(large.value or b"").hexdigest()
+    assert "sha256" in (await call("show", name, "0")).stdout
+    assert "sha256" not in (await call("show", name, "1")).stdout
+    assert (await call("replay")).stdout == (
+        f"sent back 1 to {name}\nleft out 1 that were too large to be kept whole (`fairpool dlq show` says more)\n"
+    )
+    refused = await call("replay", "--topic", name, "--offset", "0")
+    assert (refused.exit_code, f"ask whoever wrote {name}/0/5 to send it again" in refused.stderr) == (1, True)
+    assert (await call("done", "--topic", name, "--offset", "0")).exit_code == 0
+    assert await counts() == (0, 1, 1)
 
 
 async def test_a_pile_of_many_fetches_is_sent_back_whole_and_once(log: Log, servers: Servers) -> None:
