@@ -224,4 +224,14 @@ def _is_of_a_name(error: Exception) -> bool:
     return isinstance(error, UnicodeDecodeError) or isinstance(error.__cause__, UnicodeDecodeError)
 
 
+async def _leave_group(self: GroupCoordinator) -> None:
+    """Tansu numbers a group's generations from 0, and aiokafka takes 0 for none: it would not leave, and who joins next
+    would wait for its session to end."""
+    if self.generation == 0:
+        self.generation = 1  # the request to leave carries no generation, and a reset follows
+    await _aiokafkas_leave_group(self)
+
+
+_aiokafkas_leave_group = GroupCoordinator._maybe_leave_group
+GroupCoordinator._maybe_leave_group = _leave_group
 fetcher.MemoryRecords, fetcher.PartitionRecords = _RawRecords, _PartitionRecords
