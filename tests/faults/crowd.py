@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+import asyncpg
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
@@ -73,7 +74,28 @@ class Crowd:
             group.create_task(joining.people_choose(world, QUIET, links.result()))
             if while_choosing:
                 group.create_task(_awaited(while_choosing))
+        await until(self._have_all_heard, within=_BACK_WITHIN, what="signup and matching have heard of every answer")
         await joining.pools_fill(world, QUIET)
+
+    async def _have_all_heard(self) -> bool:
+        """Whoever was killed leaves its partitions to others only after the session's time-out: quiet is not the end."""
+        (answers,) = await self._counts("consent", "SELECT count(*) FROM consents WHERE version > 0")
+        of_signup = await self._counts(
+            "signup",
+            "SELECT count(*) FILTER (WHERE consent_version > 0), count(*) FILTER (WHERE published IS NOT NULL) FROM candidates",
+        )
+        of_matching = await self._counts(
+            "pool_matching",
+            "SELECT count(*) FILTER (WHERE consent_version > 0), count(*) FILTER (WHERE profile IS NOT NULL) FROM persons",
+        )
+        return of_signup == of_matching and of_signup[0] == answers
+
+    async def _counts(self, database: str, query: str) -> tuple[int, ...]:
+        connection = await asyncpg.connect(self.stack.dev.postgres.rpartition("/")[0] + f"/{database}")
+        try:
+            return tuple((await connection.fetch(query))[0])
+        finally:
+            await connection.close()
 
     async def write(self, world: World, *breaks: Break) -> None:
         """Employers write to the wave's pools while things break; then all is decided and what is admitted has left."""
@@ -153,7 +175,7 @@ class Crowd:
         history = history_of(self.whole, await collect.read_topics(Kafka.plain(self.whole.client.dev.kafka)))
         await self.whole.mails.look()  # after the topics: no outcome is read before its mail
         history = replace(history, mails=self.whole.arrived(), now=self.whole.now)
-        assert [str(violation) for violation in violations(history)] == []
+        assert not (found := [str(violation) for violation in violations(history)]), "\n".join(found)
         assert self.whole.repeats_that_differ == []
         first = [mail.address for mail in self.whole.mails.mails if "(ref " not in mail.subject]
         assert sorted(first) == sorted(person.mail for person in self.whole.people)
