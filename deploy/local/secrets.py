@@ -21,6 +21,7 @@ def fresh_keys() -> dict[str, str]:
         "FAIRPOOL_MEMBER_REF_KEY": os.urandom(64),
         "FAIRPOOL_LINK_SIGNING_KEY": link_key.private_bytes_raw(),
         "FAIRPOOL_LINK_VERIFY_KEY": link_key.public_key().public_bytes_raw(),
+        "FAIRPOOL_LINK_SUBJECT_KEY": os.urandom(64),
         "FAIRPOOL_OUTREACH_ID_KEY": os.urandom(32),
     }
     return {name: encoding.encode(value) for name, value in raw.items()}

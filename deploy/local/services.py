@@ -30,14 +30,16 @@ class _Process:
     secrets: tuple[str, ...]
 
 
+_LINKS = ("LINK_VERIFY_KEY", "LINK_SUBJECT_KEY")
+"""Of processes that read links."""
 _PROCESSES = (
-    _Process("signup", "services.signup", "signup", ("VAULT_KEY", "BLIND_INDEX_KEY")),
-    _Process("consent", "services.consent", "consent", ("LINK_VERIFY_KEY",)),
+    _Process("signup", "services.signup", "signup", ("VAULT_KEY", "BLIND_INDEX_KEY", *_LINKS)),
+    _Process("consent", "services.consent", "consent", _LINKS),
     _Process("pool_matching", "services.pool_matching", "pool_matching", ("MEMBER_REF_KEY",)),
     _Process(
         "outreach_gateway", "services.outreach_gateway", "outreach_gateway", ("MEMBER_REF_KEY", "OUTREACH_ID_KEY")
     ),
-    _Process("courier", "services.signup.courier", "signup", ("VAULT_KEY", "LINK_SIGNING_KEY")),
+    _Process("courier", "services.signup.courier", "signup", ("VAULT_KEY", "LINK_SIGNING_KEY", "LINK_SUBJECT_KEY")),
 )
 
 NAMES = tuple(process.name for process in _PROCESSES)

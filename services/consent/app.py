@@ -65,7 +65,7 @@ def edge(service: Service, settings: Settings) -> Edge:
         look=look,
         has_published=has_published,
         now=service.clock.now,
-        links=LinkReader(settings.link_verify_key),
+        links=LinkReader(settings.link_verify_key, settings.link_subject_key),
         directory=TenantDirectory(service.tenants),
         agreement=agreement.read(),
         sign_in=f"{settings.signup_url}/sign-in",

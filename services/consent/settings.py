@@ -1,13 +1,14 @@
 """What the consent process is told by its environment."""
 
-from shared.settings import PostgresUrl, Secret32, ServiceSettings, WebUrl
+from shared.settings import PostgresUrl, Secret32, Secret64, ServiceSettings, WebUrl
 
 
 class Settings(ServiceSettings):
-    """Consent's own knobs and its one key: the public half of the courier's, to check links with."""
+    """Consent's own knobs and its keys: the public half of the courier's, to check links with, and the links' subjects'."""
 
     consent_database: PostgresUrl
     link_verify_key: Secret32
+    link_subject_key: Secret64
     signup_url: WebUrl
     """Where a person without a working link gets a new one."""
     consent_url: WebUrl

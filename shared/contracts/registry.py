@@ -15,6 +15,8 @@ _ALL: tuple[type[Event], ...] = (
     signup.CandidateProfileChangedV1,
     signup.CandidateKeyPublishedV1,
     signup.NoticeRequestedV1,
+    signup.NoticeRequestedV2,
+    signup.MailboxChangedV1,
     signup.OutreachOutcomeReportedV1,
     consent.ConsentChangedV1,
     operator.TenantChangedV1,

@@ -134,7 +134,7 @@ class CandidateKeyPublishedV1(State):
 
 
 class NoticeRequestedV1(Event):
-    """The network itself has something to say to a person; the courier writes the mail and makes the link."""
+    """As `NoticeRequestedV2`, which is written instead; read as long as records of it can be on the topic (7 days)."""
 
     TYPE: ClassVar[str] = "fairpool.notice.requested.v1"
     TOPIC: ClassVar[Topic] = NOTICES
@@ -146,6 +146,54 @@ class NoticeRequestedV1(Event):
     expires_at: Instant
     introduced_by: str | None = None
     """For `confirm`: the employer or vendor that told of the person, or `fairpool-join`; none when it is not known."""
+
+
+class ChangeNoticed(Value):
+    """One thing that was stopped or changed in a person's name."""
+
+    at: Instant
+    what: Literal["everything_stopped", "employer_stopped", "choices_changed"]
+    employer: str | None = None
+    """For `employer_stopped`."""
+
+
+class NoticeRequestedV2(Event):
+    """The network itself has something to say to a person; the courier writes the mail and makes the link."""
+
+    TYPE: ClassVar[str] = "fairpool.notice.requested.v2"
+    TOPIC: ClassVar[Topic] = NOTICES
+    KEY: ClassVar[str] = "candidate"
+
+    notice: str
+    """Random: it stands in a header of the mail."""
+    candidate: str
+    purpose: Literal["confirm", "sign_in", "changed", "stop_asked"]
+    """`changed`: tells what was stopped or changed in the person's name; `stop_asked`: an old link asked for a stop that
+    one tap in this mail makes."""
+    expires_at: Instant
+    introduced_by: str | None = None
+    """For `confirm`: the employer or vendor that told of the person, or `fairpool-join`; none when it is not known."""
+    introduced_at: Instant | None = None
+    """For `confirm`: when."""
+    changes: tuple[ChangeNoticed, ...] = ()
+    """For `changed`: what, oldest first."""
+
+
+class MailboxChangedV1(Event):
+    """Mail to a person's address can, or can't, be delivered any more; the highest version is the truth.
+
+    It is gone after the relay's permanent word that there is no such mailbox (RFC 3463: 5.1.1 and the like), and back once
+    mail that the person asked for has arrived.
+    """
+
+    TYPE: ClassVar[str] = "fairpool.candidate.mailbox_changed.v1"
+    TOPIC: ClassVar[Topic] = CANDIDATE_EVENTS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: str
+    version: int
+    at: Instant
+    reachable: bool
 
 
 class OutreachOutcomeReportedV1(Event):
@@ -164,3 +212,5 @@ class OutreachOutcomeReportedV1(Event):
     at: Instant
     detail: str | None = None
     """Plain words without any address, such as `552 mailbox full`."""
+    mailbox_gone: bool = False
+    """With `bounced`: for good, there is no such mailbox; nothing arrived, and nothing will."""

@@ -1,29 +1,42 @@
-"""The links in mails: signed by the courier, short-lived, one purpose each (JWS with Ed25519; RFC 7515, RFC 8037)."""
+"""The links in mails: signed by the courier, short-lived, one purpose each (JWS with Ed25519; RFC 7515, RFC 8037).
+
+Mails are forwarded, and links land in logs of mail scanners. So a link names nobody: its subject is the candidate's id
+encrypted for those who read links (AES-SIV, RFC 5297), bound to purpose, employer and expiry, and another in each mail.
+The same link is the same token whenever it is made.
+"""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from shared.security import encoding
 
-LinkPurpose = Literal["confirm", "me", "unsubscribe"]
+LinkPurpose = Literal["confirm", "me", "unsubscribe", "refuse"]
+"""`confirm`: the invitation's page; `me`: the preference centre; `unsubscribe`: may only stop; `refuse`: the invitation's
+way out for somebody who never answered."""
 _ALGORITHMS = ["Ed25519"]
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link says: whose it is, what it is for, until when, and, for an unsubscribe link, which employer wrote."""
+    """What a link says: whose it is, what it is for, until when (whole seconds); an unsubscribe link also which employer
+    wrote, and when it was made.
+    """
 
     candidate: str
     purpose: LinkPurpose
     expires_at: datetime
     employer: str | None = None
+    issued_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +47,10 @@ class BadLink:
 
 
 class LinkSigner:
-    """Makes tokens; only the courier has one."""
+    """Makes tokens; only the courier has one. `subject_key`: 64 bytes, the readers' too."""
 
-    def __init__(self, seed: bytes) -> None:
+    def __init__(self, seed: bytes, subject_key: bytes) -> None:
+        self._subjects = AESSIV(subject_key)
         private = Ed25519PrivateKey.from_private_bytes(seed)
         self._key = OKPKey.import_key(
             {
@@ -49,21 +63,21 @@ class LinkSigner:
 
     def sign(self, link: Link) -> str:
         """The token, safe in a URL."""
-        claims: dict[str, str | int] = {
-            "sub": link.candidate,
-            "prp": link.purpose,
-            "exp": int(link.expires_at.timestamp()),
-        }
+        claims: dict[str, str | int] = {"prp": link.purpose, "exp": int(link.expires_at.timestamp())}
         if link.employer is not None:
             claims["emp"] = link.employer
+        if link.issued_at is not None:
+            claims["iat"] = int(link.issued_at.timestamp())
+        claims["sub"] = encoding.encode(self._subjects.encrypt(link.candidate.encode(), _bound_to(claims)))
         payload = json.dumps(claims, separators=(",", ":"))
         return jws.serialize_compact({"alg": "Ed25519"}, payload, self._key, algorithms=_ALGORITHMS)
 
 
 class LinkReader:
-    """Checks tokens with the public key."""
+    """Checks tokens with the public key, and finds out whose they are with the subject key."""
 
-    def __init__(self, public_key: bytes) -> None:
+    def __init__(self, public_key: bytes, subject_key: bytes) -> None:
+        self._subjects = AESSIV(subject_key)
         self._key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": encoding.encode(public_key)})
 
     def read(self, token: str, *purposes: LinkPurpose, at: datetime) -> Link | BadLink:
@@ -71,18 +85,24 @@ class LinkReader:
         try:
             claims = json.loads(jws.deserialize_compact(token, self._key, algorithms=_ALGORITHMS).payload)
             link = Link(
-                candidate=str(claims["sub"]),
+                candidate=self._subjects.decrypt(encoding.decode(claims["sub"]), _bound_to(claims)).decode(),
                 purpose=claims["prp"],
                 expires_at=datetime.fromtimestamp(claims["exp"], UTC),
                 employer=claims.get("emp"),
+                issued_at=datetime.fromtimestamp(claims["iat"], UTC) if "iat" in claims else None,
             )
-        except (JoseError, ValueError, KeyError, TypeError, OverflowError):
+        except (JoseError, InvalidTag, ValueError, KeyError, TypeError, OverflowError, AttributeError):
             return BadLink("forged")
         if link.purpose not in get_args(LinkPurpose) or link.purpose not in purposes:
             return BadLink("another_purpose")
         if link.expires_at <= at:
             return BadLink("expired")
         return link
+
+
+def _bound_to(claims: Mapping[str, str | int]) -> list[bytes]:
+    """All that a token says but its subject, so that no subject fits another token."""
+    return [str(claims.get(name, "")).encode() for name in ("prp", "exp", "emp", "iat")]
 
 
 def public_half(seed: bytes) -> bytes:

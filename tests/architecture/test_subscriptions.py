@@ -34,6 +34,7 @@ ENVIRONMENT = {
     "CONSENT_URL": "http://127.0.0.1:1",
     "LINK_SIGNING_KEY": encoding.encode(SEED),
     "LINK_VERIFY_KEY": encoding.encode(public_half(SEED)),
+    "LINK_SUBJECT_KEY": encoding.encode(bytes(range(64))),
     "MEMBER_REF_KEY": encoding.encode(bytes(range(64))),
     **{f"{name}_DATABASE": "postgresql://127.0.0.1:1/none" for name in ("SIGNUP", "CONSENT", "POOL_MATCHING", "OUTREACH_GATEWAY")},
     **{f"{name}_KEY": encoding.encode(bytes(32)) for name in ("VAULT", "BLIND_INDEX", "OUTREACH_ID")},

@@ -21,7 +21,15 @@ PROCESSES: Mapping[str, tuple[str, type[ServiceSettings]]] = MappingProxyType(
 )
 """By the name of the container: the module and its settings."""
 SECRETS = frozenset(
-    {"VAULT_KEY", "BLIND_INDEX_KEY", "MEMBER_REF_KEY", "LINK_SIGNING_KEY", "LINK_VERIFY_KEY", "OUTREACH_ID_KEY"}
+    {
+        "VAULT_KEY",
+        "BLIND_INDEX_KEY",
+        "MEMBER_REF_KEY",
+        "LINK_SIGNING_KEY",
+        "LINK_VERIFY_KEY",
+        "LINK_SUBJECT_KEY",
+        "OUTREACH_ID_KEY",
+    }
 )
 
 

@@ -176,7 +176,7 @@ def test_its_settings_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 WITH_PASSWORDS = re.compile("KEY$|PASSWORD$|DATABASE$|REDIS$|SMTP$|KAFKA_USER$")
 SECRET = {
-    **{f"FAIRPOOL_{name}": "A" * (86 if name == "MEMBER_REF_KEY" else 43) for name in SECRETS},
+    **{f"FAIRPOOL_{name}": "A" * (86 if name in ("MEMBER_REF_KEY", "LINK_SUBJECT_KEY") else 43) for name in SECRETS},
     **{
         f"FAIRPOOL_{name}_DATABASE": f"postgresql://{name.lower()}:word@postgres:5432/{name.lower()}?sslmode=require"
         for name in ("SIGNUP", "CONSENT", "POOL_MATCHING", "OUTREACH_GATEWAY")

@@ -62,6 +62,7 @@ def test_secrets_are_made_once_and_only_their_user_may_read_them(home: Home) -> 
     assert stat.S_IMODE(home.secrets_file.stat().st_mode) == 0o600
     sizes = {name: len(encoding.decode(key)) for name, key in made.keys.items()}
     assert sizes.pop("FAIRPOOL_MEMBER_REF_KEY") == 64
+    assert sizes.pop("FAIRPOOL_LINK_SUBJECT_KEY") == 64
     assert set(sizes.values()) == {32}
     assert not any(key in repr(made) for key in made.keys.values())
 

@@ -167,6 +167,7 @@ async def test_a_process_with_a_wrong_password_ends_at_once_and_says_so_without_
         "FAIRPOOL_SIGNUP_URL": "http://127.0.0.1:1",
         "FAIRPOOL_CONSENT_URL": "http://127.0.0.1:2",
         "FAIRPOOL_LINK_VERIFY_KEY": "A" * 43,
+        "FAIRPOOL_LINK_SUBJECT_KEY": "A" * 86,
     }
     ended = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-m", "services.consent"], env=os.environ | told, capture_output=True, text=True,

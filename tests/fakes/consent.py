@@ -129,6 +129,7 @@ async def never_publishes(_: Sequence[int]) -> bool:
 
 
 SEED = b"links-in-tests-are-signed-by-it!"
+SUBJECT_KEY = bytes(range(64))
 EMPLOYERS = {"emp_acme": "Acme Robotics", "emp_denverhealth": "Denver Health"}
 SIGN_IN = "http://signup.example/sign-in"
 
@@ -138,7 +139,7 @@ def link(
 ) -> str:
     """A token as the courier makes it, good for a day after noon unless it says otherwise."""
     until = expires_at or NOON + timedelta(days=1)
-    return LinkSigner(SEED).sign(Link(candidate, purpose, until, employer))
+    return LinkSigner(SEED, SUBJECT_KEY).sign(Link(candidate, purpose, until, employer))
 
 
 def client_of(database: ConsentsDatabase, *, has_published: HasPublished = publishes) -> httpx.AsyncClient:
@@ -153,7 +154,7 @@ def client_of(database: ConsentsDatabase, *, has_published: HasPublished = publi
         look=database.transaction,
         has_published=has_published,
         now=database.clock.now,
-        links=LinkReader(public_half(SEED)),
+        links=LinkReader(public_half(SEED), SUBJECT_KEY),
         directory=FakeDirectory(EMPLOYERS),
         agreement=agreement.read(),
         sign_in=SIGN_IN,

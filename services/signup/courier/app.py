@@ -41,7 +41,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     service = Service("courier", settings, database=settings.signup_database, migrations=_MIGRATIONS)
     relay = SmtpRelay(settings.smtp, connections=settings.courier_connections, within=settings.smtp_within)
     letters = JinjaLetters(
-        LinkSigner(settings.link_signing_key),
+        LinkSigner(settings.link_signing_key, settings.link_subject_key),
         consent_url=settings.consent_url,
         signup_url=settings.signup_url,
         domain=settings.mail_domain,

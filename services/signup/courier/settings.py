@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from shared.settings import Duration, PostgresUrl, Secret32, ServiceSettings, SmtpUrl, WebUrl
+from shared.settings import Duration, PostgresUrl, Secret32, Secret64, ServiceSettings, SmtpUrl, WebUrl
 
 
 class CourierSettings(ServiceSettings):
@@ -13,6 +13,8 @@ class CourierSettings(ServiceSettings):
     signup_database: PostgresUrl
     vault_key: Secret32
     link_signing_key: Secret32
+    link_subject_key: Secret64
+    """Hides in links whose they are; signup and consent have the same."""
     smtp: SmtpUrl
     """`smtp://` (STARTTLS where the relay offers it) or `smtps://`, with user and password if the relay wants them."""
     consent_url: WebUrl

@@ -44,6 +44,7 @@ from tests.waiting import until
 
 LEASE = timedelta(seconds=2)
 CONNECTIONS = 4
+SUBJECT_KEY = bytes(range(64))
 
 
 @dataclass(slots=True)
@@ -157,6 +158,7 @@ async def world(servers: Servers, database: str, tmp_path: Path) -> AsyncIterato
             "FAIRPOOL_SIGNUP_DATABASE": database,
             "FAIRPOOL_VAULT_KEY": encoding.encode(vault_key),
             "FAIRPOOL_LINK_SIGNING_KEY": encoding.encode(seed),
+            "FAIRPOOL_LINK_SUBJECT_KEY": encoding.encode(SUBJECT_KEY),
             "FAIRPOOL_SMTP": relay.url,
             "FAIRPOOL_CONSENT_URL": "https://consent.test",
             "FAIRPOOL_SIGNUP_URL": "https://signup.test",
@@ -195,7 +197,7 @@ async def test_the_courier_sends_withholds_returns_and_survives_being_killed(wor
     assert body is not None
     found = re.search(r"https://consent\.test/confirm/(\S+)", body.get_content())
     assert found is not None
-    link = LinkReader(public_half(world.seed)).read(found.group(1), "confirm", at=datetime.now(UTC))
+    link = LinkReader(public_half(world.seed), SUBJECT_KEY).read(found.group(1), "confirm", at=datetime.now(UTC))
     assert getattr(link, "candidate", None) == bo
 
     await world.publish(consent(bo, 2, granted=False))

@@ -27,11 +27,15 @@ from tests.fakes.clock import NOON
 from tests.unit.courier.jobs import JOB
 
 SEED = boxes.new_key()
+SUBJECT_KEY = bytes(range(64))
 CANDIDATE = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
 PAIR = KeyPair.generate()
 PERSON = Person("ana.ruiz.canary@people.example", PAIR)
 LETTERS = JinjaLetters(
-    LinkSigner(SEED), consent_url="https://consent.test", signup_url="https://signup.test", domain="fairpool.test"
+    LinkSigner(SEED, SUBJECT_KEY),
+    consent_url="https://consent.test",
+    signup_url="https://signup.test",
+    domain="fairpool.test",
 )
 
 
@@ -119,7 +123,7 @@ def test_one_click_ends_it_with_a_link_that_works_for_sixty_days() -> None:
     found = re.fullmatch(r"<https://consent\.test/u/(\S+)>", message["List-Unsubscribe"])
     assert found is not None
     token = found.group(1)
-    reader = LinkReader(public_half(SEED))
+    reader = LinkReader(public_half(SEED), SUBJECT_KEY)
     link = reader.read(token, "unsubscribe", at=NOON + timedelta(days=59))
     assert link == Link(CANDIDATE, "unsubscribe", NOON + timedelta(days=60), "emp_denverhealth")
     assert all(f"https://consent.test/u/{token}" in text for text in texts(message))
@@ -141,7 +145,7 @@ def test_a_notice_carries_its_link_until_it_expires(purpose: str, path: str, lin
     for text in texts(message):
         found = re.search(rf"https://consent\.test{re.escape(path)}([\w.-]+)", text)
         assert found is not None
-        link = LinkReader(public_half(SEED)).read(found.group(1), "confirm", "me", at=NOON)
+        link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "confirm", "me", at=NOON)
         assert link == Link(CANDIDATE, link_purpose, NOON + timedelta(days=14))  # type: ignore[arg-type]  # parametrised
         assert "7 December 2026" in text
         assert "Hello," in text, "a name is a stranger's words until the person has confirmed"

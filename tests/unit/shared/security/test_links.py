@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,8 +14,9 @@ from shared.security.links import BadLink, Link, LinkReader, LinkSigner, public_
 SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")  # RFC 8032, 7.1, test 1
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 LINK = Link("01945f2e-7c1a-7d3b-9a51-3f0c5b2d8e10", "confirm", NOW + timedelta(hours=1))
-SIGNER = LinkSigner(SEED)
-READER = LinkReader(public_half(SEED))
+SUBJECT_KEY = bytes(range(64))
+SIGNER = LinkSigner(SEED, SUBJECT_KEY)
+READER = LinkReader(public_half(SEED), SUBJECT_KEY)
 
 
 def _signed(claims: object, *, header: dict[str, str] | None = None, seed: bytes = SEED) -> str:
@@ -28,16 +30,47 @@ def test_the_public_half_is_that_of_rfc_8032() -> None:
 
 
 def test_a_link_is_read_back_as_it_was_signed() -> None:
-    unsubscribe = Link(LINK.candidate, "unsubscribe", LINK.expires_at, employer="emp_a")
+    unsubscribe = Link(LINK.candidate, "unsubscribe", LINK.expires_at, employer="emp_a", issued_at=NOW)
     assert READER.read(SIGNER.sign(LINK), "confirm", at=NOW) == LINK
     assert READER.read(SIGNER.sign(unsubscribe), "me", "unsubscribe", at=NOW) == unsubscribe
 
 
-def test_a_token_is_safe_in_a_url_and_holds_nothing_but_its_claims() -> None:
+def test_a_token_is_safe_in_a_url_and_names_nobody() -> None:
     token = SIGNER.sign(LINK)
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
     claims = json.loads(encoding.decode(token.split(".")[1]))
-    assert claims == {"sub": LINK.candidate, "prp": "confirm", "exp": int(LINK.expires_at.timestamp())}
+    subject = claims.pop("sub")
+    assert claims == {"prp": "confirm", "exp": int(LINK.expires_at.timestamp())}
+    assert LINK.candidate not in encoding.decode(subject).decode("latin-1")
+
+
+def test_the_same_link_is_the_same_token_and_two_links_share_no_subject() -> None:
+    def subject(link: Link) -> str:
+        found: str = json.loads(encoding.decode(SIGNER.sign(link).split(".")[1]))["sub"]
+        return found
+
+    later = NOW + timedelta(hours=2)
+    others = [
+        replace(LINK, purpose="me"),
+        replace(LINK, employer="emp_a"),
+        replace(LINK, employer="emp_b"),
+        replace(LINK, expires_at=later),
+        replace(LINK, issued_at=NOW),
+    ]
+    assert SIGNER.sign(LINK) == LinkSigner(SEED, SUBJECT_KEY).sign(LINK)
+    assert len({subject(link) for link in [LINK, *others]}) == len(others) + 1
+
+
+def test_a_subject_moved_to_another_token_is_forged() -> None:
+    claims = json.loads(encoding.decode(SIGNER.sign(LINK).split(".")[1]))
+    assert READER.read(_signed(claims), "confirm", at=NOW) == LINK
+    assert READER.read(_signed({**claims, "prp": "me"}), "me", at=NOW) == BadLink("forged")
+    assert READER.read(_signed({**claims, "emp": "emp_a"}), "confirm", at=NOW) == BadLink("forged")
+
+
+def test_who_lacks_the_subject_key_cannot_tell_whose_a_link_is() -> None:
+    stranger = LinkReader(public_half(SEED), bytes(64 * [1]))
+    assert stranger.read(SIGNER.sign(LINK), "confirm", at=NOW) == BadLink("forged")
 
 
 def test_a_link_is_good_until_its_last_moment_and_not_a_moment_longer() -> None:
@@ -52,12 +85,12 @@ def test_a_link_for_another_purpose_is_refused() -> None:
 
 
 def test_a_purpose_that_does_not_exist_is_refused() -> None:
-    claims = {"sub": "c", "prp": "administer", "exp": int(NOW.timestamp()) + 60}
-    assert READER.read(_signed(claims), "confirm", at=NOW) == BadLink("another_purpose")
+    token = SIGNER.sign(replace(LINK, purpose="administer"))  # type: ignore[arg-type]  # that is the point
+    assert READER.read(token, "confirm", at=NOW) == BadLink("another_purpose")
 
 
 def test_a_link_signed_with_another_key_is_forged() -> None:
-    assert READER.read(LinkSigner(bytes(32)).sign(LINK), "confirm", at=NOW) == BadLink("forged")
+    assert READER.read(LinkSigner(bytes(32), SUBJECT_KEY).sign(LINK), "confirm", at=NOW) == BadLink("forged")
 
 
 def test_no_flipped_bit_is_taken() -> None:
