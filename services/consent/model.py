@@ -6,16 +6,18 @@ from datetime import datetime, time, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
+from shared.contracts import agreements
 from shared.contracts.consent import Purpose
 
 PURPOSES: tuple[Purpose, ...] = ("match", "contact")
 Door = Literal["confirm", "me", "unsubscribe"]
 """Through which link a change came."""
 
-# The network's policy 2026-11; a person may tighten it and never loosen it.
-POLICY_CONTACTS_PER_WEEK = 2
-POLICY_GAP = timedelta(hours=24)
-POLICY_OPENS, POLICY_CLOSES = time(8), time(21)  # the norm of 47 CFR 64.1200
+# What the agreement promises; a person may tighten it and never loosen it, and every policy keeps to it.
+LIMITS = agreements.present(agreements.load()).limits
+POLICY_CONTACTS_PER_WEEK = LIMITS.first_contacts
+POLICY_GAP = LIMITS.gap
+POLICY_OPENS, POLICY_CLOSES = LIMITS.opens, LIMITS.closes  # the norm of 47 CFR 64.1200
 LONGEST_GAP = timedelta(days=30)
 LEAST_OPEN_HOURS = timedelta(hours=2)
 LASTS = timedelta(days=365)

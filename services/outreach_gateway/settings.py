@@ -14,7 +14,7 @@ class GatewaySettings(ServiceSettings):
     redis: RedisUrl
     member_ref_key: Secret64
     outreach_id_key: Secret32
-    policy: str = "2026-11"
+    policy: str = "2026-12"
     """The version of the policy file to decide by."""
     due_every: timedelta = Field(default=timedelta(milliseconds=200), gt=timedelta(0))
     """How often due slots are looked for."""

@@ -47,7 +47,7 @@ def decision(
         candidate=candidate,
         employer=employer,
         outcome=outcome,
-        policy="2026-11",
+        policy="2026-12",
         at=at,
         until=at + DAY if outcome == "delayed" else None,
     )

@@ -25,7 +25,7 @@ from shared.postgres.pool import Pool
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
 
-POLICY = read_policy("2026-11")
+POLICY = read_policy("2026-12")
 MIGRATIONS = Path(postgres.__file__).parent.parent / "migrations"
 ANA, BEN = str(UUID(int=1)), str(UUID(int=2))
 SOON = NOON + timedelta(hours=1)

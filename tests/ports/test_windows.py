@@ -25,7 +25,7 @@ from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.outreach_gateway import FakeWindows
 from tests.stack import Servers
 
-POLICY = read_policy("2026-11")
+POLICY = read_policy("2026-12")
 PERSON = Consent("c", 1, contact=True, time_zone="America/Denver")
 EPOCH = Epoch("one")
 WEEK = timedelta(days=7, minutes=10)

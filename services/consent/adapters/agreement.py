@@ -1,38 +1,38 @@
 """The agreement's file as a value."""
 
-import hashlib
-import tomllib
-from pathlib import Path
-
 from services.consent.model import PURPOSES, AgreedPurpose, Agreement
+from shared.contracts import agreements
+from shared.contracts.agreements import SignedText
 
-PRESENT = Path(__file__).parents[1] / "pages" / "agreement-2026-11.toml"
-"""A change of a word is a new file: receipts name the version and hash the bytes."""
 
-
-def read(path: Path = PRESENT) -> Agreement:
-    """The agreement; ValueError when it lacks a purpose or its version is not the one in the file's name."""
-    raw = path.read_bytes()
-    parts = tomllib.loads(raw.decode("utf-8"))
-    purposes = tuple(
-        AgreedPurpose(
-            id=purpose["id"],
-            label=purpose["label"],
-            points=tuple((lead, text) for lead, text in purpose["points"]),
-            data=tuple(purpose["data"]),
-            recipients=purpose["recipients"],
+def read(signed: SignedText | None = None) -> Agreement:
+    """The agreement, the newest that is shipped unless one is given; ValueError when it lacks a purpose."""
+    signed = signed or agreements.present(agreements.load())
+    parts = signed.parts
+    try:
+        purposes = tuple(
+            AgreedPurpose(
+                id=purpose["id"],
+                label=purpose["label"],
+                points=tuple((lead, text) for lead, text in purpose["points"]),
+                data=tuple(purpose["data"]),
+                recipients=purpose["recipients"],
+            )
+            for purpose in parts["purposes"]
         )
-        for purpose in parts["purposes"]
-    )
-    if tuple(purpose.id for purpose in purposes) != PURPOSES or path.stem != f"agreement-{parts['version']}":
-        raise ValueError(f"{path.name} does not hold the purposes {PURPOSES}, or another version than its name says")
-    return Agreement(
-        version=parts["version"],
-        language=parts["language"],
-        title=parts["title"],
-        always=tuple(parts["always"]),
-        withdraw=parts["withdraw"],
-        purposes=purposes,
-        text=raw.decode("utf-8"),
-        sha256=hashlib.sha256(raw).hexdigest(),
-    )
+        if tuple(purpose.id for purpose in purposes) != PURPOSES:
+            raise ValueError(f"the purposes must be {', '.join(PURPOSES)}, in this order")
+        return Agreement(
+            version=signed.version,
+            language=parts["language"],
+            title=parts["title"],
+            always=tuple(parts["always"]),
+            withdraw=parts["withdraw"],
+            purposes=purposes,
+            text=signed.text,
+            sha256=signed.sha256,
+        )
+    except KeyError as error:
+        raise ValueError(f"agreement {signed.version} lacks {error}") from error
+    except ValueError as error:
+        raise ValueError(f"agreement {signed.version}: {error}") from error

@@ -35,7 +35,7 @@ def decided(
             "candidate": candidate,
             "employer": "emp_a",
             "outcome": outcome,
-            "policy": "2026-11",
+            "policy": "2026-12",
             "at": NOON,
             "good_until": NOON + timedelta(minutes=10),
             "sealed": "jwe",

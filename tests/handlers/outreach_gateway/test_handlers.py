@@ -17,7 +17,7 @@ from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
 
-POLICY = read_policy("2026-11")
+POLICY = read_policy("2026-12")
 ANA, BEN = "01890000-0000-7000-8000-00000000000a", "01890000-0000-7000-8000-00000000000b"
 EMPLOYERS = frozenset({"emp_a", "emp_b", "emp_c"})
 

@@ -100,7 +100,7 @@ class World:
             candidate=candidate,
             employer="emp_test",
             outcome="admitted",
-            policy="2026-11",
+            policy="2026-12",
             at=now,
             good_until=now + good_for,
             sealed=seal_words(words, self.keys[candidate].public),

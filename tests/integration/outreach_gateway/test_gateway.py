@@ -157,7 +157,7 @@ async def test_outreach_to_a_person_who_allows_it_is_admitted(gateway: Gateway) 
     assert (found["state"], found["decision"]["outcome"], found["decision"]["policy"]) == (
         "admitted",
         "admit",
-        "2026-11",
+        "2026-12",
     )
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,7 +42,7 @@ def test_a_receipt_proves_its_leaf_without_us() -> None:
 def test_a_receipt_holds_the_agreement_to_the_letter() -> None:
     notice = entry().document["record"]["notice"]
     assert hashlib.sha256(notice["text"].encode()).hexdigest() == notice["sha256"]
-    assert (notice["version"], notice["language"]) == ("2026-11", "en")
+    assert (notice["version"], notice["language"]) == ("2026-12", "en")
     for purpose in AGREED.purposes:
         assert purpose.label in notice["text"]
 
@@ -84,10 +83,3 @@ def test_a_first_no_is_a_decline() -> None:
 
 def test_canonical_json_does_not_depend_on_the_order_of_names() -> None:
     assert canonical({"b": [1, None], "a": "é"}) == '{"a":"é","b":[1,null]}'.encode()
-
-
-def test_an_agreement_must_carry_the_version_of_its_file(tmp_path: Path) -> None:
-    misnamed = tmp_path / "agreement-2030-01.toml"
-    misnamed.write_text(agreement.PRESENT.read_text())
-    with pytest.raises(ValueError, match=r"agreement-2030-01\.toml"):
-        agreement.read(misnamed)

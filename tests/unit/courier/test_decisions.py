@@ -46,7 +46,7 @@ def decided(version: int, outcome: str = "admitted") -> OutreachDecidedV1:
             "candidate": PERSON,
             "employer": "emp_a",
             "outcome": outcome,
-            "policy": "2026-11",
+            "policy": "2026-12",
             "at": NOON,
             "good_until": NOON + timedelta(minutes=10) if admitted else None,
             "sealed": "jwe" if admitted else None,

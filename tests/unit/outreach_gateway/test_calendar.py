@@ -10,7 +10,7 @@ from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.calendar import open_hours
 from services.outreach_gateway.model import Consent
 
-POLICY = read_policy("2026-11")
+POLICY = read_policy("2026-12")
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 

@@ -23,7 +23,7 @@ from services.outreach_gateway.model import (
     State,
 )
 
-POLICY = read_policy("2026-11")
+POLICY = read_policy("2026-12")
 AT = datetime(2026, 11, 24, 19, 0, tzinfo=UTC)
 CONSENT = Consent("c", 1, contact=True, time_zone="America/Denver")
 PERSON = Person(CONSENT, frozenset({"emp_a"}))
