@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from shared.contracts.base import State
+from shared.contracts.base import Instant, State
 from shared.contracts.topics import TENANTS, Topic
 
 TenantKind = Literal["vendor", "employer", "operator"]
@@ -26,3 +26,12 @@ class TenantChangedV1(State):
     reply_to: str | None = None
     domain: str | None = None
     standing: Literal["good", "suspended"] = "good"
+    removed: bool = False
+    """It has left the network: no key works, and its name stands for what it did before."""
+    act: str | None = None
+    """What the operator did with this change, such as `suspended`."""
+    reason: str | None = None
+    """Why, in the operator's words; no personal field."""
+    changed_by: str | None = None
+    """Which operator."""
+    changed_at: Instant | None = None

@@ -32,6 +32,11 @@ class Tenant:
     """An employer's present vendor."""
     domain: str | None
     suspended: bool
+    """Nothing is taken of it, or done for it; also when it has left the network."""
+    removed: bool = False
+    reply_to: str | None = None
+    reason: str | None = None
+    """Why the operator made the last change."""
 
 
 class Tenants:
@@ -47,12 +52,12 @@ class Tenants:
             self._known[event.tenant] = _tenant(event)
 
     def get(self, tenant: str) -> Tenant | None:
-        """The tenant of this id, or None."""
+        """The tenant of this id, also one that has left; None when this process has not heard of it."""
         return self._known.get(tenant)
 
     def of_kind(self, kind: TenantKind) -> list[Tenant]:
-        """All tenants of one kind, in no order."""
-        return [tenant for tenant in self._known.values() if tenant.kind == kind]
+        """All tenants of one kind that are in the network, in no order."""
+        return [tenant for tenant in self._known.values() if tenant.kind == kind and not tenant.removed]
 
     def by_key(self, authorization: str | None) -> Tenant:
         """The tenant whose key an Authorization header carries; the 401 tells nobody which tenants there are."""
@@ -96,7 +101,10 @@ def _tenant(event: TenantChangedV1) -> Tenant:
         key_hashes=event.key_hashes,
         vendor=event.vendor,
         domain=event.domain,
-        suspended=event.standing == "suspended",
+        suspended=event.standing == "suspended" or event.removed,
+        removed=event.removed,
+        reply_to=event.reply_to,
+        reason=event.reason,
     )
 
 

@@ -1,0 +1,50 @@
+"""Names of companies and products as people mistake them: spellings of one name, and names that look like another's."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import cache
+
+from confusable_homoglyphs.confusables import confusables_data  # type: ignore[import-untyped]  # it has no types
+
+_MARKS = re.compile("[\u200e\u200f]")
+_FORMS = frozenset(
+    ("ab", "ag", "co", "company", "corp", "corporation", "gmbh", "inc", "incorporated", "limited", "llc", "llp")
+    + ("lp", "ltd", "nv", "plc", "pllc", "sa", "the")
+)
+"""What a company's name has or lacks without being another name."""
+
+
+def folded(name: str) -> str:
+    """The name without what spellings differ in: case, accents, punctuation, `&` for `and`, `The`, `Inc`, `LLC` and the like.
+
+    A name of nothing else is left whole; empty only where the name holds no letter and no digit.
+    """
+    plain = unicodedata.normalize("NFKD", name.replace("&", " and "))
+    plain = "".join(mark for mark in plain if not unicodedata.combining(mark)).casefold()
+    words = re.findall(r"[^\W_]+", re.sub(r"['’.]", "", plain))
+    return " ".join([word for word in words if word not in _FORMS] or words)
+
+
+def skeleton(text: str) -> str:
+    """What the text looks like (UTS 39, section 4): two texts with one skeleton are read as the same."""
+    look = _look_alikes()
+    return "".join(look.get(mark, mark) for mark in unicodedata.normalize("NFD", text))
+
+
+def look_alike_keys(name: str) -> frozenset[str]:
+    """Under which a name is mistaken for another: names that share a key are twins, by spelling or by looks."""
+    return frozenset({folded(name), folded(skeleton(name)), folded(skeleton(name.casefold()))} - {""})
+
+
+@cache
+def _look_alikes() -> Mapping[str, str]:
+    """Each character that looks like another, with what it is taken for."""
+    found = {}
+    for mark, alike in confusables_data.items():
+        if len(mark) != 1 or len(alike) != 1:
+            continue  # longer texts are built of characters; what several look like is taken for itself
+        other = _MARKS.sub("", alike[0]["c"])
+        is_a_pair = len(other) == 1 and len(confusables_data.get(other, ())) == 1
+        found[mark] = min(mark, other) if is_a_pair else other
+    return found
