@@ -9,8 +9,9 @@ from confusable_homoglyphs.confusables import confusables_data  # type: ignore[i
 
 _MARKS = re.compile("[\u200e\u200f]")
 _FORMS = frozenset(
-    ("ab", "ag", "co", "company", "corp", "corporation", "gmbh", "inc", "incorporated", "limited", "llc", "llp")
-    + ("lp", "ltd", "nv", "plc", "pllc", "sa", "the")
+    re.findall(
+        r"\w+", "ab ag co company corp corporation gmbh inc incorporated limited llc llp lp ltd nv plc pllc sa the"
+    )
 )
 """What a company's name has or lacks without being another name."""
 
