@@ -62,6 +62,7 @@ class PostgresIntake:
         self._keys = keys
         self._publish_within = publish_within
         self._waiting: deque[_Request] = deque()
+        self._writing = 0
         self._writers: set[asyncio.Task[None]] = set()
 
     async def take(self, reports: Sequence[Report]) -> Taken:
@@ -73,18 +74,22 @@ class PostgresIntake:
             return Taken(accepted=0, duplicates=0)
         request = _Request(reports, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
-        if len(self._writers) < _WRITERS:
+        if self._writing < _WRITERS:
+            self._writing += 1
             writer = asyncio.create_task(self._write_waiting())
             self._writers.add(writer)
             writer.add_done_callback(self._writers.discard)
         return await request.answer
 
     async def _write_waiting(self) -> None:
-        while self._waiting:
-            together = [self._waiting.popleft()]
-            while self._waiting and sum(len(one.reports) for one in together) < _TOGETHER:
-                together.append(self._waiting.popleft())
-            await self._answer(together)
+        try:
+            while self._waiting:
+                together = [self._waiting.popleft()]
+                while self._waiting and sum(len(one.reports) for one in together) < _TOGETHER:
+                    together.append(self._waiting.popleft())
+                await self._answer(together)
+        finally:
+            self._writing -= 1  # in the turn that saw nobody waiting: whoever comes next starts another
 
     async def _answer(self, together: Sequence[_Request]) -> None:
         try:

@@ -6,18 +6,19 @@ from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
 
 from services.signup.decisions.places import is_outside_the_states
 from services.signup.decisions.skills import skills_among
 from services.signup.model import Change, Person, RawProfile, Told
-from services.signup.vault.addresses import parse_mail
+from services.signup.vault.addresses import parse_mail, without_unseen
 from services.signup.vault.phones import parse_phone
 from shared.contracts.codes import STATES, occupation_codes
 from shared.contracts.signup import EmploymentType
 from shared.web.types import Form, Line, RequestModel
 
 _LONGEST_SKILL = 60
+_MOST_EMAILS = 10
 _ZONES = frozenset(available_timezones())
 _SOC = "a code of the 2018 SOC, such as 29-1141"
 EventType = Literal["candidate.signed_up", "candidate.changed", "candidate.hired", "candidate.deleted"]
@@ -27,6 +28,25 @@ _CHANGES: Mapping[str, Change] = {
     "candidate.hired": "hired",
     "candidate.deleted": "deleted",
 }
+
+
+def _visible(value: object) -> object:
+    return without_unseen(value) if isinstance(value, str) else value
+
+
+def _mailable_ones(value: object) -> object:
+    """Without those that can't be mailed, if another can: a vendor's list often holds a remark or an old address."""
+    if not isinstance(value, list | tuple) or len(value) > _MOST_EMAILS:
+        return value
+    return [one for one in value if isinstance(one, str) and _is_mailable(one)] or value
+
+
+def _is_mailable(value: str) -> bool:
+    try:
+        parse_mail(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _zone(value: str) -> str:
@@ -65,7 +85,7 @@ def _occupation(value: str) -> str:
     return value
 
 
-Mail = Annotated[Line, Field(max_length=320), AfterValidator(parse_mail)]
+Mail = Annotated[Line, Field(max_length=320), AfterValidator(parse_mail), BeforeValidator(_visible)]
 Phone = Annotated[Line, Field(max_length=40), AfterValidator(parse_phone)]
 Zone = Annotated[str, StringConstraints(strict=True, max_length=64), AfterValidator(_zone)]
 State = Annotated[
@@ -83,11 +103,13 @@ Whole = Annotated[int, Field(strict=True, ge=0)]
 
 
 class PersonIn(RequestModel):
-    """Who the person is; the first mail address is the one that is used."""
+    """Who the person is; the first email that can be used is."""
 
     given_name: Line | None = None
     family_name: Line | None = None
-    emails: tuple[Mail, ...] = Field(min_length=1, max_length=10, description="The first is the one that is used.")
+    emails: Annotated[tuple[Mail, ...], BeforeValidator(_mailable_ones)] = Field(
+        min_length=1, max_length=_MOST_EMAILS, description="The first that can be mailed is the one that is used."
+    )
     phones: tuple[Phone, ...] = Field(default=(), max_length=10)
 
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from services.signup.api.cloudevents import Mail, PostalCode, State, Zone
 from services.signup.model import Person, RawProfile, Report, Told
 from services.signup.ports import Intake, PageRequests
-from services.signup.vault.addresses import blind_index, origin_index, without_tag
+from services.signup.vault.addresses import blind_index, origin_index
 from shared.clock import Clock
 from shared.contracts.codes import STATES
 from shared.contracts.signup import JOIN
@@ -111,7 +111,7 @@ def router(
         origin = request.client.host if request.client else ""
         if not await limits.may_join_from(origin_index(origin, blind_index_key)):
             raise _too_many()
-        if await limits.may_join(blind_index(without_tag(posted.value.mail), blind_index_key)):
+        if await limits.may_join(blind_index(posted.value.mail, blind_index_key)):
             await intake.take([_report(posted.value, clock)])
         await wait_since(began, answer_after)
         return check_your_mail("check_your_mail.html", is_json=posted.is_json)

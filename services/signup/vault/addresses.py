@@ -1,8 +1,9 @@
-"""Mail addresses: how they are written, and how one is found again without being kept in clear."""
+"""Emails: how they are written, and how one is found again without being kept in clear."""
 
 import hashlib
 import hmac
 import ipaddress
+import re
 import unicodedata
 
 from email_validator import EmailNotValidError, validate_email
@@ -13,19 +14,66 @@ _SCRYPT_COST = 2**12
 _SCRYPT_MEMORY = 64 * 1024 * 1024
 
 
+_UNSEEN = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_AROUND = re.compile(rf"^[\s{_UNSEEN}]+|[\s{_UNSEEN}]+$")
+_WITHIN = re.compile(f"[{_UNSEEN}]")
+_DOT_ATOM = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[A-Za-z0-9.-]+", re.ASCII)  # one address and nothing more
+_SAME_DOMAINS = {"googlemail.com": "gmail.com"}
+_WITHOUT_DOTS = frozenset({"gmail.com"})
+
+
 def parse_mail(text: str) -> str:
-    """The address as mail is sent to it, the domain in ASCII; ValueError, without the address, when it is none."""
+    """The address as it was written, the domain in ASCII: one that `mailable` takes. ValueError, without the address, when
+    it is none.
+
+    Blanks and characters without width, before and after, are left out, since copying from a page or a document brings them.
+    Letters beyond ASCII before the @ are refused: no relay is bound to take them (RFC 6531 is an extension), and whoever is
+    told to look into their mailbox must get something.
+    """
+    shown = without_unseen(text)
+    if _WITHIN.search(shown):
+        raise ValueError("must not hold an invisible character: type the email instead of pasting it")
     try:
-        found = validate_email(text.strip(), check_deliverability=False)
+        found = validate_email(shown, check_deliverability=False)
     except EmailNotValidError:
-        raise ValueError("must be a mail address such as name@example.org") from None
-    return f"{found.local_part}@{found.ascii_domain.lower()}"
+        raise ValueError("must be an email such as name@example.org") from None
+    if not found.local_part.isascii():
+        raise ValueError("must have only the letters a to z, digits and common signs before the @")
+    address = mailable(f"{found.local_part}@{found.ascii_domain.lower()}")
+    if address is None:
+        raise ValueError("must be an email such as name@example.org")
+    return address
 
 
-def without_tag(mail: str) -> str:
-    """The address whose mailbox also takes `name+tag@...`: counted as one, it can't be mailed under ever new tags."""
-    local, _, domain = mail.rpartition("@")
-    return f"{local.partition('+')[0] or local}@{domain}"
+def without_unseen(text: str) -> str:
+    """The text without blanks and characters that nobody sees, before and after."""
+    return _AROUND.sub("", text)
+
+
+def mailable(address: str) -> str | None:
+    """The address as SMTP without extensions takes it, with its domain in ASCII (IDNA); None when there is no way.
+
+    The door (`parse_mail`) and the courier ask this same question.
+    """
+    local, _, domain = address.rpartition("@")
+    try:
+        plain = f"{local}@{domain.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        return None
+    return plain if _DOT_ATOM.fullmatch(plain) else None
+
+
+def mailbox(mail: str) -> str:
+    """What all ways of writing an address have in common: people are counted and found by it, never written to.
+
+    The case does not count, nor does a `+tag`; dots do not where the provider ignores them, nor which of its names is used.
+    """
+    local, _, domain = unicodedata.normalize("NFC", unicodedata.normalize("NFC", mail).casefold()).rpartition("@")
+    domain = _SAME_DOMAINS.get(domain, domain)
+    local = local.partition("+")[0] or local
+    if domain in _WITHOUT_DOTS:
+        local = local.replace(".", "") or local
+    return f"{local}@{domain}"
 
 
 def origin_index(host: str, key: bytes) -> bytes:
@@ -40,15 +88,13 @@ def origin_index(host: str, key: bytes) -> bytes:
 
 
 def blind_index(mail: str, key: bytes) -> bytes:
-    """Finds an address again: the same for every way of writing it (case, Unicode form), useless without the key."""
-    return hmac.digest(key, _normal(mail), "sha256")
+    """Finds a mailbox again: the same for every way of writing it, useless without the key."""
+    return hmac.digest(key, mailbox(mail).encode(), "sha256")
 
 
 def slow_hash(mail: str, key: bytes) -> bytes:
-    """What outlives an erasure: costly to guess with, even for who holds the pepper that comes from the key (scrypt)."""
+    """Of the mailbox, and outlives an erasure: costly to guess with, even for who holds the pepper that comes from the key."""
     pepper = hmac.digest(key, b"fairpool invitations", "sha256")
-    return hashlib.scrypt(_normal(mail), salt=pepper, n=_SCRYPT_COST, r=8, p=1, maxmem=_SCRYPT_MEMORY, dklen=32)
-
-
-def _normal(mail: str) -> bytes:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", mail).lower()).encode()
+    return hashlib.scrypt(
+        mailbox(mail).encode(), salt=pepper, n=_SCRYPT_COST, r=8, p=1, maxmem=_SCRYPT_MEMORY, dklen=32
+    )

@@ -147,6 +147,19 @@ async def test_nobody_changes_a_confirmed_persons_profile(store: FakeStore) -> N
     assert await invited(store) == []
 
 
+async def test_a_mailbox_is_invited_twice_under_whatever_spelling(store: FakeStore) -> None:
+    mails = [f"bomb+{tag}@example.org" for tag in range(6)]
+    notices = []
+    for record, mail in enumerate(mails):
+        await tell(
+            store, report(record=str(record), mail=mail), report(record=f"b{record}", mail=mail, vendor="bright")
+        )
+        notices += await invited(store)
+        store.at += timedelta(days=15)
+        await jobs.purge(store.work)
+    assert len(notices) == 2
+
+
 async def test_what_a_vendor_says_of_a_record_nobody_knows_is_noise(store: FakeStore) -> None:
     assert await tell(store, report("changed"), report("hired", record="2"), report("deleted", record="3")) == []
 

@@ -68,6 +68,37 @@ async def test_one_event_is_taken_and_sealed(http: httpx.AsyncClient, edge: Edge
     assert CANARY not in await edge.everything()
 
 
+@pytest.mark.parametrize(
+    ("emails", "used"),
+    [
+        (["\u200bzoe@example.org"], "zoe@example.org"),
+        (["zoe@example.org\ufeff", "zoe@work.example"], "zoe@example.org"),
+        (["jos\u00e9@example.org", "see resume", "zoe+jobs@example.org"], "zoe+jobs@example.org"),
+    ],
+)
+async def test_the_first_email_that_can_be_mailed_is_used(
+    http: httpx.AsyncClient, edge: Edge, emails: list[str], used: str
+) -> None:
+    assert (await post(http, event(data=data(person={"emails": emails})))).status_code == 202
+    (taken,) = await edge.outbox()
+    key = await edge.keys.for_day(edge.pool, edge.clock.now().date())
+    told = json.loads(open_told(key, taken["sealed"], vendor="acme", record="8812"))
+    assert told["person"]["mail"] == used
+
+
+@pytest.mark.parametrize(
+    ("mail", "said"),
+    [("jos\u00e9@example.org", "only the letters a to z"), ("zo\u200be@example.org", "an invisible character")],
+)
+async def test_an_email_that_can_not_be_mailed_is_refused_in_words(
+    http: httpx.AsyncClient, edge: Edge, mail: str, said: str
+) -> None:
+    (error,) = (await post(http, event(data=data(person={"emails": [mail]})))).json()["errors"]
+    assert error["pointer"] == "#/data/person/emails/0"
+    assert said in error["detail"]
+    assert await edge.outbox() == []
+
+
 async def test_sent_again_it_is_a_duplicate(http: httpx.AsyncClient, edge: Edge) -> None:
     await post(http, event())
     assert (await post(http, event())).json() == {"accepted": 0, "duplicates": 1, "rejected": []}
@@ -194,7 +225,7 @@ async def test_a_wrong_event_is_refused_by_field_and_without_its_words(
 @pytest.mark.parametrize(
     ("wrong", "errors"),
     [
-        (data(person={"emails": ["x"]}), {"#/data/person/emails/0": "must be a mail address such as name@example.org"}),
+        (data(person={"emails": ["x"]}), {"#/data/person/emails/0": "must be an email such as name@example.org"}),
         (data(person={"emails": []}), {"#/data/person/emails": "must have at least 1 entries"}),
         (
             data(profile={"postal_code": "802", "state": "ZZ", "occupations": ["nurse"]}),

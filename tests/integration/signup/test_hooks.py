@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.signup.vault.intake import open_told
 from tests.integration.signup.conftest import KEYS, Edge
 
 SECRET = "the-secret-of-denver"
@@ -53,6 +54,19 @@ async def test_a_signed_webhook_becomes_one_sealed_event(http: httpx.AsyncClient
     assert (event["vendor"], event["record"], event["employer"]) == ("acme", "denver:8812", "emp_one")
     everything = await edge.everything()
     assert not [word for word in CANARIES if word.lower() in everything.lower()]
+
+
+@pytest.mark.parametrize("first", ["j\u00f6rg@example.org", "zo\u200be@example.org"])
+async def test_an_email_that_can_not_be_mailed_is_passed_over_for_the_next(
+    http: httpx.AsyncClient, edge: Edge, first: str
+) -> None:
+    emails = [{"value": first, "type": "personal"}, {"value": "\u200bzoe@example.org", "type": "work"}]
+    raw = payload(email_addresses=emails)
+    assert (await http.post(HOOK, content=raw, headers=signed(raw))).json() == {"status": "accepted"}
+    (event,) = await edge.outbox()
+    key = await edge.keys.for_day(edge.pool, edge.clock.now().date())
+    told = json.loads(open_told(key, event["sealed"], vendor="acme", record="denver:8812"))
+    assert told["person"]["mail"] == "zoe@example.org"
 
 
 async def test_sent_again_it_is_recognised_and_answered_the_same(http: httpx.AsyncClient, edge: Edge) -> None:

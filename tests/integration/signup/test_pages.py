@@ -160,6 +160,32 @@ async def test_signing_in_asks_for_a_link_of_half_an_hour(http: httpx.AsyncClien
     assert notice["expires_at"] == (edge.clock.now() + timedelta(minutes=30)).isoformat().replace("+00:00", "Z")
 
 
+@pytest.mark.parametrize(
+    ("confirmed_as", "signs_in_as"),
+    [
+        ("who+jobs@example.org", "Who@example.org"),
+        ("first.last@gmail.com", "firstlast@googlemail.com"),
+        ("zoe@example.org", "\u200bzoe@example.org\ufeff"),
+    ],
+)
+async def test_a_person_signs_in_by_any_spelling_of_their_mailbox(
+    http: httpx.AsyncClient, edge: Edge, confirmed_as: str, signs_in_as: str
+) -> None:
+    candidate = await confirmed(edge, confirmed_as)
+    await http.post("/sign-in", data={"mail": signs_in_as}, headers=BROWSER)
+    assert [notice["candidate"] for notice in await edge.outbox()] == [candidate]
+
+
+@pytest.mark.parametrize("path", ["/join", "/sign-in"])
+@pytest.mark.parametrize("mail", ["jos\u00e9@example.org", "zo\u200be@example.org"])
+async def test_an_email_that_can_not_be_mailed_is_refused_beside_its_field(
+    http: httpx.AsyncClient, edge: Edge, path: str, mail: str
+) -> None:
+    page = await http.post(path, data={**FORM, "mail": mail} if path == "/join" else {"mail": mail}, headers=BROWSER)
+    assert page.status_code == 422
+    assert await edge.outbox() == []
+
+
 async def test_who_is_unknown_or_has_not_confirmed_gets_no_mail(http: httpx.AsyncClient, edge: Edge) -> None:
     candidate = await confirmed(edge)
     await edge.pool.execute("UPDATE candidates SET confirmed_at = NULL WHERE candidate = $1", candidate)

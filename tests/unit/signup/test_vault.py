@@ -5,7 +5,6 @@ from datetime import date
 
 import pytest
 
-from services.signup.vault.addresses import blind_index, parse_mail, slow_hash
 from services.signup.vault.intake import open_told, seal_told, unwrap_day_key, wrap_day_key
 from services.signup.vault.phones import parse_phone
 from services.signup.vault.sealing import Identity, open_identity, open_key_pair, seal_identity
@@ -50,35 +49,6 @@ def test_another_vault_key_opens_nothing() -> None:
 
 def test_an_identity_shows_nothing_of_itself() -> None:
     assert "Ana" not in f"{ANA} {ANA!r}"
-
-
-@pytest.mark.parametrize(
-    "other", ["ana.ruiz@example.org", "ANA.RUIZ@EXAMPLE.ORG", " Ana.Ruiz@Example.org ", "ana.ruiz@EXAMPLE.org"]
-)
-def test_an_address_is_found_again_however_it_is_written(other: str) -> None:
-    assert blind_index(parse_mail(other), KEY) == blind_index(ANA.mail, KEY)
-
-
-def test_unicode_forms_of_an_address_are_one() -> None:
-    composed, decomposed = "jos\u00e9@m\u00fcnchen.example", "jose\u0301@mu\u0308nchen.example"
-    assert blind_index(parse_mail(composed), KEY) == blind_index(parse_mail(decomposed), KEY)
-    assert parse_mail(composed).endswith("@xn--mnchen-3ya.example")
-
-
-def test_another_key_finds_nobody() -> None:
-    assert blind_index(ANA.mail, KEY) != blind_index(ANA.mail, new_key())
-
-
-@pytest.mark.parametrize("text", ["", "ana", "ana@", "@nowhere.example", "ana@localhost", "a b@example.org", "x" * 400])
-def test_what_is_no_address_is_refused_without_being_shown(text: str) -> None:
-    with pytest.raises(ValueError, match="must be a mail address") as found:
-        parse_mail(text)
-    assert not text or text not in str(found.value)
-
-
-def test_the_slow_hash_is_that_of_the_address_and_not_the_blind_index() -> None:
-    assert slow_hash("ANA@example.org", KEY) == slow_hash("ana@example.org", KEY)
-    assert slow_hash("ana@example.org", KEY) != blind_index("ana@example.org", KEY)
 
 
 def test_what_was_told_opens_for_its_record_only() -> None:

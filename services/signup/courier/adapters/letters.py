@@ -1,6 +1,5 @@
 """Mails as people read them: plain text and HTML of the same words, with links that only the courier can make."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.headerregistry import Address
@@ -13,6 +12,7 @@ from typing import Any, Literal, assert_never
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.signup.courier.model import Letter, Mail, Person, Unwritable
+from services.signup.vault.addresses import mailable
 from shared.contracts.outreach_gateway import Pay
 from shared.contracts.signup import JOIN
 from shared.security.boxes import CannotOpenError
@@ -25,7 +25,6 @@ UNSUBSCRIBE_WORKS_FOR = timedelta(days=60)  # CAN-SPAM, 15 U.S.C. 7704(a)(3)(A)(
 # Links are longer than 78 characters and must not be folded: 998 is the limit of a line (RFC 5322, 2.1.1).
 _POLICY = SMTP.clone(max_line_length=990, cte_type="7bit")
 
-_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[A-Za-z0-9.-]+", re.ASCII)  # a dot-atom: one address and nothing more
 _NO_ADDRESS = Unwritable("the address is none that mail can be sent to")
 
 
@@ -132,16 +131,6 @@ class JinjaLetters:
         if not _reads_as_written(message, raw):
             return Unwritable("the mail would not read as it was written")
         return Letter(f"bounces@{self._domain}", str(message["To"]), raw)
-
-
-def mailable(address: str) -> str | None:
-    """The address as SMTP without extensions takes it, with its domain in ASCII (IDNA); None when there is no way."""
-    local, _, domain = address.rpartition("@")
-    try:
-        plain = f"{local}@{domain.encode('idna').decode('ascii')}"
-    except UnicodeError:
-        return None
-    return plain if _ADDRESS.fullmatch(plain) else None
 
 
 def pay_in_words(pay: Pay) -> str:

@@ -1,0 +1,105 @@
+"""What the door takes the courier mails, and one mailbox is one person however it is written."""
+
+import string
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from services.signup.vault.addresses import blind_index, mailable, mailbox, parse_mail, slow_hash
+from shared.security.boxes import new_key
+
+KEY = bytes(range(32))
+ANA = "Ana.Ruiz@example.org"
+UNSEEN = ("\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\u2060", "\ufeff", "\u00ad", "\u202a", "\u202e", "\u2066",
+          "\u2069", "\u061c")  # fmt: skip
+
+local_parts = st.text(
+    alphabet=string.ascii_letters + string.digits + "!#$%&'*+/=?^_`{|}~.-\u00e9\u200b\u0431 \"", max_size=70
+)
+domains = st.one_of(
+    st.sampled_from(["example.org", "EXAMPLE.org", "m\u00fcnchen.example", "stra\u00dfe.example", "\u0440\u0444.example", "xn--mnchen-3ya.example"]),
+    st.text(alphabet=string.ascii_letters + "-.\u00fc\u00df\u200d1_", max_size=30).map(lambda name: f"{name}.example"),
+)  # fmt: skip
+
+
+@given(local=local_parts, domain=domains)
+@example(local="jos\u00e9", domain="example.org")
+@example(local="ana", domain="stra\u00dfe.example")
+def test_whatever_the_door_takes_the_courier_can_mail(local: str, domain: str) -> None:
+    try:
+        address = parse_mail(f"{local}@{domain}")
+    except ValueError:
+        return
+    assert mailable(address) == address
+    assert address.isascii()
+    assert parse_mail(address) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["jos\u00e9@example.org", "j\u00f6rg@example.org", "jose\u0301@example.org", "\uff41na@example.org"]
+)
+def test_letters_that_not_every_relay_takes_are_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match="only the letters a to z") as found:
+        parse_mail(text)
+    assert text not in str(found.value)
+
+
+@pytest.mark.parametrize("text", ["m\u00fcnchen.example", "mu\u0308nchen.example", "M\u00dcNCHEN.example"])
+def test_a_domain_in_any_script_is_kept_in_ascii(text: str) -> None:
+    assert parse_mail(f"Ana@{text}") == "Ana@xn--mnchen-3ya.example"
+
+
+@pytest.mark.parametrize("mark", UNSEEN)
+def test_invisible_marks_around_an_address_are_left_out(mark: str) -> None:
+    assert parse_mail(f" {mark}Zoe@example.org{mark}{mark} ") == "Zoe@example.org"
+
+
+@pytest.mark.parametrize("mark", UNSEEN)
+def test_an_invisible_mark_within_an_address_is_named(mark: str) -> None:
+    for text in (f"zo{mark}e@example.org", f"zoe@{mark}example.org", f"zoe@exam{mark}ple.org"):
+        with pytest.raises(ValueError, match="invisible character"):
+            parse_mail(text)
+
+
+@pytest.mark.parametrize("text", ["", "\u200b", "ana", "ana@", "@nowhere.example", "ana@localhost", "a b@example.org", "x" * 400,
+                                  '"ana"@example.org', "ana@[192.0.2.1]", "a@x.example,b@x.example"])  # fmt: skip
+def test_what_is_no_address_is_refused_without_being_shown(text: str) -> None:
+    with pytest.raises(ValueError, match="must be an email") as found:
+        parse_mail(text)
+    assert not text or text not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["ana.ruiz@example.org", "ANA.RUIZ@EXAMPLE.ORG", " Ana.Ruiz@Example.org ", "ana.ruiz+jobs@example.org", "ana.ruiz+a+b@EXAMPLE.org"],
+)  # fmt: skip
+def test_a_mailbox_is_found_again_however_it_is_written(other: str) -> None:
+    assert blind_index(parse_mail(other), KEY) == blind_index(ANA, KEY)
+    assert slow_hash(parse_mail(other), KEY) == slow_hash(ANA, KEY)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["firstlast@gmail.com", "First.Last@gmail.com", "f.i.r.s.t.last+x@googlemail.com", "firstlast@GoogleMail.com"],
+)
+def test_dots_do_not_count_where_the_provider_ignores_them(other: str) -> None:
+    assert mailbox(parse_mail(other)) == "firstlast@gmail.com"
+
+
+@pytest.mark.parametrize(("one", "two"), [("ana.ruiz@example.org", "anaruiz@example.org"), ("a@example.org", "a@example.com"),
+                                          ("+x@example.org", "+y@example.org"), ("a-x@example.org", "a@example.org")])  # fmt: skip
+def test_what_may_be_two_mailboxes_is_two(one: str, two: str) -> None:
+    assert mailbox(one) != mailbox(two)
+
+
+def test_the_address_itself_stays_as_it_was_written() -> None:
+    assert parse_mail("First.Last+Jobs@GMail.com") == "First.Last+Jobs@gmail.com"
+
+
+def test_another_key_finds_nobody() -> None:
+    assert blind_index(ANA, KEY) != blind_index(ANA, new_key())
+
+
+def test_the_slow_hash_is_not_the_blind_index() -> None:
+    assert slow_hash(ANA, KEY) != blind_index(ANA, KEY)

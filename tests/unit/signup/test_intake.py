@@ -1,0 +1,44 @@
+"""Requests that come while others are written are never left behind."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from services.signup.adapters.intake import PostgresIntake
+from services.signup.model import Report, Taken, Told
+from tests.fakes.clock import NOON
+from tests.waiting import until
+
+
+class GatedIntake(PostgresIntake):
+    """Writes nothing, and only once the gate is open."""
+
+    def __init__(self, gate: asyncio.Event) -> None:
+        nothing: Any = None
+        super().__init__(nothing, nothing, nothing, nothing, publish_within=timedelta(0))
+        self.gate = gate
+
+    async def _write(self, requests: Sequence[Sequence[Report]]) -> list[Taken]:
+        await self.gate.wait()
+        return [Taken(len(request), 0) for request in requests]
+
+
+async def test_a_request_that_comes_while_the_last_writer_ends_is_answered() -> None:
+    gate = asyncio.Event()
+    intake = GatedIntake(gate)
+    report = Report((b"d",), "acme", "1", "emp_one", "hired", NOON, Told())
+
+    async def late() -> Taken:
+        await gate.wait()
+        return await intake.take([report])
+
+    requests = []
+    for _ in range(3):  # as many as there are writers, each of which takes one
+        requests.append(asyncio.create_task(intake.take([report])))
+        await until(lambda: not intake._waiting)
+    requests.append(asyncio.create_task(late()))
+    await asyncio.sleep(0)
+    gate.set()
+    await until(lambda: all(request.done() for request in requests), within=timedelta(seconds=10))
+    assert [request.result() for request in requests] == [Taken(1, 0)] * 4
