@@ -1,4 +1,7 @@
-"""Query parameters that a route does not know are refused: a slip such as `cursor` for `after` would go unseen."""
+"""Query parameters that a route does not know are refused: a slip such as `cursor` for `after` would go unseen.
+
+Not on a page that people open: mail programs and their scanners put parameters of their own at the end of a link.
+"""
 
 from collections.abc import Iterator
 
@@ -6,7 +9,7 @@ from fastapi import Request
 from fastapi.dependencies.models import Dependant
 
 from shared.web.problems import invalid
-from shared.web.routes import dependant_of
+from shared.web.routes import dependant_of, is_page
 
 _API = "/v1/"
 
@@ -14,7 +17,7 @@ _API = "/v1/"
 async def refuse_unknown(request: Request) -> None:
     """A 422 that names each parameter which this route of the API does not have, and those that it has."""
     dependant = dependant_of(request.scope)
-    if dependant is None or not request.url.path.startswith(_API):
+    if dependant is None or not request.url.path.startswith(_API) or is_page(request.scope):
         return
     known = sorted(set(_names(dependant)))
     unknown = sorted(set(request.query_params) - set(known))

@@ -1,5 +1,6 @@
 """Errors that people and programs can act on: RFC 9457 problem+json, or a page where a browser shows pages."""
 
+import itertools
 import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -16,6 +17,9 @@ from shared.web import pages, plain
 from shared.web.routes import shows_pages
 
 MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 20
+"""Whoever has more to mend than that sends something else than what is asked for."""
+_MOST_LOOKED_AT = 200
 _PARAMETERS = frozenset({"path", "query", "header", "cookie"})
 _SAID: Mapping[int, str] = {
     400: "The request could not be read. Check its syntax and send it again.",
@@ -88,13 +92,13 @@ def malformed(detail: str) -> Problem:
 
 
 def invalid(errors: Iterable[Any]) -> Problem:
-    """A 422 from pydantic's (or FastAPI's) errors: one pointer and one sentence each, without values.
+    """A 422 from pydantic's (or FastAPI's) errors: one pointer and one sentence each, without values; the first 20.
 
     The location of a FastAPI error starts with where it was found; only the body's is left out of the pointer's name.
     """
-    given = list(errors)
+    given = list(itertools.islice(errors, _MOST_LOOKED_AT))
     wrong = {tuple(error["loc"])[:-1] for error in given}
-    found = [_field_error(error) for error in given if not _counts_the_wrong(error, wrong)]
+    found = [_field_error(error) for error in given if not _counts_the_wrong(error, wrong)][:MOST_ERRORS]
     return Problem(
         422,
         "Invalid request",

@@ -28,7 +28,12 @@ def shows_pages(scope: Scope) -> bool:
     found = _matched(scope)
     if found is None:
         return not str(scope.get("path", "")).startswith("/v1/")
-    answer = getattr(found, "response_class", None)
+    return is_page(scope)
+
+
+def is_page(scope: Scope) -> bool:
+    """Whether the route is one that people open in a browser, whoever asks now."""
+    answer = getattr(_matched(scope), "response_class", None)
     return isinstance(answer, type) and issubclass(answer, HTMLResponse)
 
 

@@ -4,18 +4,37 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StrictInt, StringConstraints
+from pydantic_core import PydanticKnownError
 
 from services.consent.decisions.changes import zones
 from services.consent.model import Choices, Present, Quiet
 from shared.contracts.consent import Purpose
 from shared.web import forms
+from shared.web.problems import Problem, kind
 from shared.web.types import RequestModel
 
+LONGEST = 16 * 1024
+"""Bytes of a body: several times what the page can send."""
 _MOST = 200  # entries of a list
+
+
+def _at_most(most: int) -> BeforeValidator:
+    """Judges a list by its length before its entries: half a million wrong ones would each be told."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list | tuple) and len(value) > most:
+            raise PydanticKnownError(
+                "too_long", {"field_type": "List", "max_length": most, "actual_length": len(value)}
+            )
+        return value
+
+    return BeforeValidator(check)
+
 
 Code = Annotated[str, StringConstraints(strict=True, max_length=64)]
 TimeOfDay = Annotated[str, StringConstraints(strict=True, pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
@@ -49,9 +68,9 @@ class QuietHoursBody(RequestModel):
 class ConsentBody(RequestModel):
     """What a person allows. A field that is left out keeps its present value; on the first answer it is not limited."""
 
-    purposes: Annotated[tuple[Purpose, ...], Field(max_length=10)]
-    sectors: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
-    blocked_employers: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
+    purposes: Annotated[tuple[Purpose, ...], _at_most(10)]
+    sectors: Annotated[tuple[Code, ...], _at_most(_MOST)] = ()
+    blocked_employers: Annotated[tuple[Code, ...], _at_most(_MOST)] = ()
     first_contacts_per_week: StrictInt | None = None
     min_gap_hours: StrictInt | None = None
     quiet_hours: QuietHoursBody | None = None
@@ -68,9 +87,9 @@ class ConsentForm(RequestModel):
     version: int | None = None
     """What the page showed when it was opened."""
     action: Literal["save", "stop"] = "save"
-    purposes: Annotated[tuple[Purpose, ...], Field(max_length=10)]
-    sectors: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
-    blocked_employers: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
+    purposes: Annotated[tuple[Purpose, ...], _at_most(10)]
+    sectors: Annotated[tuple[Code, ...], _at_most(_MOST)] = ()
+    blocked_employers: Annotated[tuple[Code, ...], _at_most(_MOST)] = ()
     first_contacts_per_week: int | None = None
     min_gap_hours: int | None = None
     quiet_hours: QuietHoursBody | None = None
@@ -102,12 +121,6 @@ class Posted:
     sent: Set[str]
     value: ConsentBody | ConsentForm | None
 
-    @property
-    def token(self) -> str:
-        """The hidden field of a page, or nothing."""
-        token = self.given.get("token", "")
-        return token if isinstance(token, str) else ""
-
     def is_stale(self, present: Present) -> bool:
         """Whether a page that was opened before the last change would switch on again what is off now."""
         if not isinstance(self.value, ConsentForm) or self.value.version in (None, present.version):
@@ -123,10 +136,33 @@ class Posted:
         return replace(wished, **kept)
 
 
+async def hidden_token(request: Request) -> str:
+    """The token in a form's hidden field, found without a look at anything else of it; empty where there is none."""
+    if _content_type(request) != forms.FORM:
+        return ""
+    try:
+        pairs = parse_qsl((await _body(request)).decode("ascii"), max_num_fields=forms.MOST_FIELDS)
+    except ValueError:
+        return ""
+    return dict(pairs).get("token", "")
+
+
+async def _body(request: Request) -> bytes:
+    raw = await request.body()
+    if len(raw) > LONGEST:
+        detail = f"A body may have at most {LONGEST} bytes here. Nothing was changed. Send less at once."
+        raise Problem(413, "Content too large", detail, type=kind("too-large"))
+    return raw
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 async def read(request: Request) -> Posted:
     """The body as JSON or as a form; a form that switches everything off is a stop, whatever else is in it."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type == forms.FORM:
+    await _body(request)
+    if _content_type(request) == forms.FORM:
         form = await forms.read(request, ConsentForm, words=_WORDS)
         given = form.given
         stops = given.get("action") == "stop" or (bool(form.errors) and given.get("purposes") == [])

@@ -34,7 +34,7 @@ def router(edge: Edge) -> APIRouter:
 
     @routes.post("/confirm/{token}", summary="Say what you allow", responses=_ANSWERS, openapi_extra=_body())
     async def confirm(request: Request, token: str) -> Response:
-        return await _save(edge, request, "confirm", token, await bodies.read(request))
+        return await _save(edge, request, "confirm", token)
 
     @routes.get("/me", summary="The preference centre")
     async def show_me(request: Request, token: Annotated[str, Query()] = "") -> Response:
@@ -42,8 +42,7 @@ def router(edge: Edge) -> APIRouter:
 
     @routes.post("/me", summary="Change what you allow", responses=_ANSWERS, openapi_extra=_body())
     async def me(request: Request, token: Annotated[str, Query()] = "") -> Response:
-        posted = await bodies.read(request)
-        return await _save(edge, request, "me", token or posted.token, posted)
+        return await _save(edge, request, "me", token or await bodies.hidden_token(request))
 
     return routes
 
@@ -59,8 +58,9 @@ async def _show(edge: Edge, request: Request, door: Door, token: str) -> Respons
     return _form(edge, request, door, token, present, filled=views.fields(present.choices, edge.now()))
 
 
-async def _save(edge: Edge, request: Request, door: Door, token: str, posted: Posted) -> Response:
-    candidate = edge.link(token, door).candidate
+async def _save(edge: Edge, request: Request, door: Door, token: str) -> Response:
+    candidate = edge.link(token, door).candidate  # first: a stranger's body is not worth a look
+    posted = await bodies.read(request)
     if posted.errors and not posted.stops:
         present = await edge.read(candidate)
         return _again(edge, request, door, token, present, posted, posted.errors)

@@ -1,9 +1,11 @@
 """`/u/{token}`: the way out that is in every message (RFC 8058): GET is inert, POST acts, nothing else is asked."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.consent import decisions
@@ -16,6 +18,8 @@ from shared.web.types import RequestModel
 
 MULTIPART = "multipart/form-data"
 _MOST_FIELDS = 20
+_LONGEST = 16 * 1024
+"""A longer body is not read, and so narrows nothing."""
 
 Scope = Literal["all", "employer"]
 
@@ -90,24 +94,29 @@ def _name(edge: Edge, link: Link) -> str:
 
 
 async def _scope(request: Request, link: Link) -> Scope:
-    """Everyone, unless the body asks for one employer: who posts here wants an end, however their program says so."""
-    given = await _given(request)
-    scope = given.get("scope", "all")
-    if scope == "all":
-        return "all"
-    if scope != "employer" or link.employer is None:
-        raise problems.invalid([{"loc": ("body", "scope"), "type": "literal_error", "ctx": {"expected": "“all”, or “employer” if the link came with an employer’s message"}}])  # fmt: skip
-    return "employer"
+    """Everyone, unless the body can be read and asks for the link's employer alone: the address itself says who is to stop
+    (RFC 8058), and a mail program can't mend its request.
+    """
+    return "employer" if link.employer is not None and await _asked(request) == ["employer"] else "all"
 
 
-async def _given(request: Request) -> dict[str, object]:
+async def _asked(request: Request) -> Sequence[object]:
+    """Each value of `scope` in the body; none where it can't be read."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     raw = await request.body()
-    if content_type == forms.JSON:
-        return bodies.parse_model(raw, UnsubscribeBody).model_dump()
-    if content_type in (forms.FORM, MULTIPART):
-        async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
-            return dict(form)
-    if raw:
-        raise problems.unsupported(forms.FORM, MULTIPART, forms.JSON)
-    return {}
+    if len(raw) > _LONGEST:
+        return ()
+    try:
+        if content_type in (forms.FORM, MULTIPART):
+            async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
+                return form.getlist("scope")
+        if content_type == forms.JSON or content_type.endswith("+json"):
+            given = bodies.parse_json(raw)
+            return [given["scope"]] if isinstance(given, dict) and "scope" in given else ()
+    except (
+        problems.Problem,
+        HTTPException,
+        ValueError,
+    ):  # ValueError: a charset that is none, an escape that is broken
+        return ()
+    return ()

@@ -1,6 +1,7 @@
 """How much of a day stays open for mail."""
 
 from datetime import time, timedelta
+from functools import lru_cache
 
 from services.consent.model import POLICY_CLOSES, POLICY_OPENS, Quiet
 
@@ -9,6 +10,7 @@ _DAY = 24 * 60
 _ALL_STATES = (range(-10, -4), range(-10, -3))
 
 
+@lru_cache(maxsize=1024)  # 3 ms of counting where the zone is unknown, under the lock of the row
 def open_time(quiet: Quiet | None, *, zone_is_known: bool) -> timedelta:
     """The policy's hours less the quiet ones; without a zone, what is open in all 50 states at once, at the least."""
     if zone_is_known:

@@ -335,3 +335,35 @@ async def test_a_page_opened_before_an_unsubscribe_does_not_switch_contact_on_ag
     again = form_of(answer.text) | {"purposes": ["match"]}
     assert (await client.post(CONFIRM, data=again, headers=PAGE)).status_code == 200
     assert choices(database).purposes == ("match",)
+
+
+@pytest.mark.parametrize("address", ["/confirm/x.y.z", "/me?token=x.y.z", "/me"])
+async def test_the_link_is_checked_before_the_body_is_read(client: httpx.AsyncClient, address: str) -> None:
+    for body in (b"{", b'{"purposes": [' + b"1," * 100_000 + b"1]}"):
+        answer = await client.post(address, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 404
+        assert len(answer.content) < 1000
+
+
+@pytest.mark.parametrize("field", ["purposes", "sectors", "blocked_employers"])
+async def test_a_list_is_judged_by_its_length_before_its_entries(client: httpx.AsyncClient, field: str) -> None:
+    answer = await client.post(CONFIRM, json={"purposes": [], field: [1] * 2000})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == f"#/{field}"
+    assert "entries" in error["detail"]
+
+
+async def test_at_most_twenty_errors_are_told(client: httpx.AsyncClient) -> None:
+    answer = await client.post(CONFIRM, json={"purposes": [], "sectors": [1] * 100, **{f"x{n}": 1 for n in range(300)}})
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == 20
+
+
+@pytest.mark.parametrize("address", [CONFIRM, ME])
+async def test_a_body_that_no_page_sends_is_413(
+    client: httpx.AsyncClient, database: ConsentsDatabase, address: str
+) -> None:
+    for given in ({"json": {"purposes": [], "more": "x" * 20_000}}, {"data": {"purposes": "", "more": "x" * 20_000}}):
+        assert (await client.post(address, **given)).status_code == 413
+    assert database.entries == []

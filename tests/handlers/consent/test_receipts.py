@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 
 from shared.security import encoding
 from tests.fakes.consent import link
@@ -55,3 +56,14 @@ async def test_a_browser_gets_a_page_and_can_have_the_json(client: httpx.AsyncCl
 
 async def test_an_unknown_receipt_is_404(client: httpx.AsyncClient) -> None:
     assert (await client.get("/v1/receipts/r_AAAAAAAAAAAAAAAAAAAAAA")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/confirm/{confirm}", "/me?token={me}", "/u/{stop}", "/v1/receipts/{receipt}"])
+async def test_what_others_add_to_the_end_of_a_link_is_no_error(client: httpx.AsyncClient, path: str) -> None:
+    made = await receipt(client)
+    address = path.format(
+        confirm=link("c1", "confirm"), me=link("c1", "me"), stop=link("c1", "unsubscribe"), receipt=made["receipt"]
+    )
+    added = ("&" if "?" in address else "?") + "utm_source=newsletter&fbclid=x&a=1&a=2"
+    for headers in ({"Accept": "text/html"}, {"Accept": "*/*"}):
+        assert (await client.get(address + added, headers=headers)).status_code == 200
