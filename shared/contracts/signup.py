@@ -176,7 +176,7 @@ class NoticeRequestedV2(Event):
     introduced_at: Instant | None = None
     """For `confirm`: when."""
     changes: tuple[ChangeNoticed, ...] = ()
-    """For `changed`: what, oldest first."""
+    """For `changed`: what, oldest first; for `stop_asked`: the employer that the old link did stop, if it came with one."""
 
 
 class MailboxChangedV1(Event):

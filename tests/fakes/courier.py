@@ -196,7 +196,9 @@ class FakeLetters:
         """A letter whose content is the mail's id."""
         return self.notice(mail, person, employer, at=at)
 
-    def notice(self, mail: Mail, person: Person, introducer: str | None, *, at: datetime) -> Letter | Unwritable:
+    def notice(
+        self, mail: Mail, person: Person, introducer: str | None, *, at: datetime, zone: str | None = None
+    ) -> Letter | Unwritable:
         """A letter whose content is the mail's id."""
         if mail.id in self.unwritable:
             return Unwritable("not to be written")

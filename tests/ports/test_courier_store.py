@@ -11,8 +11,9 @@ import pytest
 
 import services.signup
 from services.signup.courier.adapters.postgres import PostgresCourier, read_positions
-from services.signup.courier.model import Again, Consent, Mail, Over, Person, State, Unreadable
+from services.signup.courier.model import Again, Consent, Mail, NoticePurpose, Over, Person, State, Unreadable
 from services.signup.courier.ports import Incoming, Outgoing
+from shared.contracts.signup import ChangeNoticed
 from shared.messaging.unit import unit_of_work
 from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool
@@ -144,6 +145,19 @@ async def state(desk: Desk) -> Mail:
 async def test_what_was_kept_is_claimed_as_it_was(desk: Desk) -> None:
     await keep(desk, MAIL, NOTICE)
     assert sorted(await claim(desk), key=lambda mail: mail.kind) == [NOTICE, MAIL]
+
+
+@pytest.mark.parametrize("purpose", ["confirm", "sign_in", "changed", "stop_asked"])
+async def test_a_notice_of_each_purpose_keeps_who_told_when_and_what_was_changed(
+    desk: Desk, purpose: NoticePurpose
+) -> None:
+    changes = (
+        ChangeNoticed(at=NOON, what="employer_stopped", employer="emp_a"),
+        ChangeNoticed(at=NOON, what="everything_stopped"),
+    )
+    notice = replace(NOTICE, purpose=purpose, introduced_at=NOON, changes=changes)
+    await keep(desk, notice)
+    assert await claim(desk) == [notice]
 
 
 async def test_a_notice_that_is_known_stays_as_it_is(desk: Desk) -> None:
@@ -305,9 +319,11 @@ async def test_the_highest_version_of_a_consent_is_kept(desk: Desk) -> None:
     second = Consent(ANA, 2, ())
     async with desk.open() as store:
         await store.keep_consents([second, first], {0: 2, 1: 7})
-        await store.keep_consents([first, Consent(BO, 1, ("contact",), ("emp_x", "emp_y"))], {0: 1, 1: 8})
+        await store.keep_consents(
+            [first, Consent(BO, 1, ("contact",), ("emp_x", "emp_y"), time_zone="America/Denver")], {0: 1, 1: 8}
+        )
         found = await store.consents([ANA, BO, "nobody"])
-    assert found == {ANA: second, BO: Consent(BO, 1, ("contact",), ("emp_x", "emp_y"))}
+    assert found == {ANA: second, BO: Consent(BO, 1, ("contact",), ("emp_x", "emp_y"), time_zone="America/Denver")}
     assert await desk.positions() == {0: 2, 1: 8}
 
 

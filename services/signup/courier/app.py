@@ -16,10 +16,11 @@ from services.signup.courier.handlers import on_consent_changed, on_notice_reque
 from services.signup.courier.model import ConsentCheck
 from services.signup.courier.sending import Sender
 from services.signup.courier.settings import CourierSettings
+from shared import wording
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
-from shared.contracts.signup import NoticeRequestedV1
+from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2
 from shared.contracts.topics import CONSENT_STATE, NOTICES, OUTREACH_DECISIONS
 from shared.ids import new_id
 from shared.messaging.consumer import Subscription
@@ -40,8 +41,14 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     """The courier's process, ready to serve."""
     service = Service("courier", settings, database=settings.signup_database, migrations=_MIGRATIONS)
     relay = SmtpRelay(settings.smtp, connections=settings.courier_connections, within=settings.smtp_within)
+
+    def tenant_name(tenant: str) -> str | None:
+        known = service.tenants.get(tenant)
+        return wording.tenant(known.name, known.domain) if known is not None else None
+
     letters = JinjaLetters(
         LinkSigner(settings.link_signing_key, settings.link_subject_key),
+        tenant_name,
         consent_url=settings.consent_url,
         signup_url=settings.signup_url,
         domain=settings.mail_domain,
@@ -71,10 +78,6 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         await must_catch_up(consents, within=_CATCH_UP_WITHIN)
         return ConsentCheck(at)
 
-    def tenant_name(tenant: str) -> str | None:
-        known = service.tenants.get(tenant)
-        return known.name if known is not None else None
-
     sender = Sender(
         courier=f"{socket.gethostname()}.{new_id('courier')}",
         open_store=open_store,
@@ -93,7 +96,9 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         await on_outreach_decided(store(unit), only(OutreachDecidedV1, received), at=unit.at)
 
     async def requested(unit: Unit, received: Sequence[Received[Event]]) -> None:
-        await on_notice_requested(store(unit), only(NoticeRequestedV1, received), at=unit.at)
+        at, kept = unit.at, store(unit)
+        await on_notice_requested(kept, only(NoticeRequestedV1, received), at=at)
+        await on_notice_requested(kept, only(NoticeRequestedV2, received), at=at)
 
     async def forget() -> None:
         async with open_store() as kept:

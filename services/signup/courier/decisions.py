@@ -21,7 +21,7 @@ from services.signup.courier.model import (
 )
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
-from shared.contracts.signup import NoticeRequestedV1, OutreachOutcomeReportedV1
+from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2, OutreachOutcomeReportedV1
 
 NO_GRANT = "no grant to write to this person when the mail was to leave"
 SLOT_OVER = "the slot was over when the mail could leave"
@@ -55,8 +55,9 @@ def after_decision(known: Mail | None, event: OutreachDecidedV1) -> Mail | None:
     )
 
 
-def after_notice(event: NoticeRequestedV1) -> Mail:
+def after_notice(event: NoticeRequestedV1 | NoticeRequestedV2) -> Mail:
     """The mail that a notice asks for."""
+    later = event if isinstance(event, NoticeRequestedV2) else None
     return Mail(
         kind="notice",
         id=event.notice,
@@ -65,6 +66,8 @@ def after_notice(event: NoticeRequestedV1) -> Mail:
         purpose=event.purpose,
         good_until=event.expires_at,
         introduced_by=event.introduced_by,
+        introduced_at=later.introduced_at if later else None,
+        changes=later.changes if later else (),
     )
 
 
@@ -77,6 +80,7 @@ def kept_of(event: ConsentChangedV1) -> Consent:
         blocked_employers=event.blocked_employers,
         paused_until=event.paused_until,
         ends_at=event.ends_at,
+        time_zone=event.time_zone,
     )
 
 

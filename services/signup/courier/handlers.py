@@ -9,7 +9,7 @@ from services.signup.courier.model import Mail
 from services.signup.courier.ports import Incoming
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
-from shared.contracts.signup import NoticeRequestedV1
+from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2
 from shared.messaging.envelope import Received
 
 
@@ -27,7 +27,7 @@ async def on_outreach_decided(
 
 
 async def on_notice_requested(
-    store: Incoming, received: Sequence[Received[NoticeRequestedV1]], *, at: datetime
+    store: Incoming, received: Sequence[Received[NoticeRequestedV1] | Received[NoticeRequestedV2]], *, at: datetime
 ) -> None:
     """Each notice is one mail to send."""
     mails = {item.event.notice: _addressed(after_notice(item.event)) for item in received}

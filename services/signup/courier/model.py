@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.contracts.consent import Purpose
+from shared.contracts.signup import ChangeNoticed
 from shared.security.words import KeyPair
 
 Kind = Literal["outreach", "notice"]
-NoticePurpose = Literal["confirm", "sign_in"]
+NoticePurpose = Literal["confirm", "sign_in", "changed", "stop_asked"]
 Outcome = Literal["delivered", "bounced", "doubtful", "returned", "withheld"]
 State = Literal["ready", "void", "claimed", "sending", "delivered", "bounced", "doubtful", "returned", "withheld"]
 
@@ -38,6 +39,9 @@ class Mail:
     purpose: NoticePurpose | None = None
     introduced_by: str | None = None
     """A tenant's id, or the join page's; for the first notice."""
+    introduced_at: datetime | None = None
+    changes: tuple[ChangeNoticed, ...] = ()
+    """What was stopped or changed in the person's name, for the notices that tell of it."""
     sealed: str | None = None
     state: State = "ready"
     attempts: int = 0
@@ -60,6 +64,7 @@ class Consent:
     blocked_employers: tuple[str, ...] = ()
     paused_until: datetime | None = None
     ends_at: datetime | None = None
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ CheckConsents = Callable[[], Awaitable[ConsentCheck]]
 """Makes sure that the copy of the consents is current; WillHealError when it can't be brought there in time."""
 
 TenantName = Callable[[str], str | None]
-"""A tenant's name as people read it, or None when nobody told us of this tenant."""
+"""A tenant's name as people read it, with its domain; None when nobody told us of this tenant."""
 
 
 class Letters(Protocol):
@@ -98,8 +98,13 @@ class Letters(Protocol):
     def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
         """An employer's words to a person; `employer` is the name."""
 
-    def notice(self, mail: Mail, person: Person, introducer: str | None, *, at: datetime) -> Letter | Unwritable:
-        """The network's own words; `introducer` is the name of who told of the person, where that is known."""
+    def notice(
+        self, mail: Mail, person: Person, introducer: str | None, *, at: datetime, zone: str | None = None
+    ) -> Letter | Unwritable:
+        """The network's own words; `introducer` is the name of who told of the person, where that is known.
+
+        Moments are told in the person's time zone; in UTC where it is not known.
+        """
 
 
 Mark = Callable[[], Awaitable[bool]]

@@ -150,8 +150,7 @@ class Sender:
         check = await self._check()
         async with self.open_store() as store:
             mails = await store.claim(at=at, limit=room, consent_is_current=check is not None)
-            granting = [mail.candidate for mail in mails if mail.kind == "outreach"]
-            consents = await store.consents(granting) if granting else {}
+            consents = await store.consents([mail.candidate for mail in mails]) if mails else {}
             people = await store.people([mail.candidate for mail in mails]) if mails else {}
             verdicts = {mail: self._judge(mail, consents, people, at=at) for mail in mails}
             over = [Over(mail, no.outcome, no.detail) for mail, no in verdicts.items() if isinstance(no, Settle)]
@@ -211,7 +210,8 @@ class Sender:
         return check
 
     def _judge(self, mail: Mail, consents: Mapping[str, Consent], people: People, *, at: datetime) -> Verdict:
-        if (no := stopped(mail, consents.get(mail.candidate), at=at)) is not None:
+        consent = consents.get(mail.candidate)
+        if (no := stopped(mail, consent, at=at)) is not None:
             return no
         person = people.get(mail.candidate)
         match person:
@@ -223,7 +223,7 @@ class Sender:
         name = self.tenant_name(tenant) if tenant is not None else None
         if mail.kind == "outreach" and name is None:
             return self._hold(mail, "nobody told of this employer", at=at)
-        match self._letter(mail, person, name, at=at):
+        match self._letter(mail, person, name, at=at, zone=consent.time_zone if consent is not None else None):
             case Letter() as letter:
                 return Send(letter)
             case Unwritable(reason):
@@ -231,10 +231,12 @@ class Sender:
             case unexpected:
                 assert_never(unexpected)
 
-    def _letter(self, mail: Mail, person: Person, name: str | None, *, at: datetime) -> Letter | Unwritable:
+    def _letter(
+        self, mail: Mail, person: Person, name: str | None, *, at: datetime, zone: str | None
+    ) -> Letter | Unwritable:
         try:
             if mail.kind == "notice" or name is None:
-                return self.letters.notice(mail, person, name, at=at)
+                return self.letters.notice(mail, person, name, at=at, zone=zone)
             return self.letters.outreach(mail, person, name, at=at)
         except Exception as error:  # noqa: BLE001 - one mail that can't be written must not stop all others
             _log.error("not_written", kind=mail.kind, mail=mail.id, exc_info=error)

@@ -9,7 +9,7 @@ from services.signup.courier.handlers import on_consent_changed, on_notice_reque
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
-from shared.contracts.signup import NoticeRequestedV1
+from shared.contracts.signup import ChangeNoticed, NoticeRequestedV1, NoticeRequestedV2
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
 from tests.fakes.courier import FakeCourierStore
@@ -75,12 +75,33 @@ async def test_a_notice_that_comes_twice_is_one_mail() -> None:
     assert [row.mail.purpose for row in store.rows.values()] == ["confirm"]
 
 
+async def test_a_notice_of_the_second_version_keeps_who_told_when_and_what_was_changed() -> None:
+    store = FakeCourierStore()
+    changes = (ChangeNoticed(at=NOON, what="employer_stopped", employer="emp_a"),)
+    confirm, changed = (
+        NoticeRequestedV2(
+            notice="n_1",
+            candidate=PERSON,
+            purpose="confirm",
+            expires_at=NOON,
+            introduced_by="emp_a",
+            introduced_at=NOON,
+        ),
+        NoticeRequestedV2(notice="n_2", candidate=PERSON, purpose="changed", expires_at=NOON, changes=changes),
+    )
+    await on_notice_requested(store, received(confirm, changed, changed), at=NOON)
+    first, second = (store.rows["notice", name].mail for name in ("n_1", "n_2"))
+    assert (first.purpose, first.introduced_by, first.introduced_at) == ("confirm", "emp_a", NOON)
+    assert (second.purpose, second.changes) == ("changed", changes)
+
+
 async def test_the_copy_keeps_the_highest_version_of_each_consent() -> None:
     store = FakeCourierStore()
     granted, withdrawn = (
-        ConsentChangedV1(candidate=PERSON, version=version, at=NOON, purposes=purposes)
+        ConsentChangedV1(candidate=PERSON, version=version, at=NOON, purposes=purposes, time_zone="America/Denver")
         for version, purposes in ((1, ("contact",)), (2, ()))
     )
     await on_consent_changed(store, received(withdrawn, granted), {0: 2})
     assert store.kept[PERSON].purposes == ()
+    assert store.kept[PERSON].time_zone == "America/Denver"
     assert store.positions == {0: 2}

@@ -16,9 +16,9 @@ import pytest
 from services.consent.adapters import agreement
 from services.signup.courier.adapters import letters
 from services.signup.courier.adapters.letters import JinjaLetters, pay_in_words
-from services.signup.courier.model import Letter, Mail, Person, Unwritable
+from services.signup.courier.model import Letter, Mail, NoticePurpose, Person, Unwritable
 from shared.contracts.outreach_gateway import Pay, Words
-from shared.contracts.signup import JOIN
+from shared.contracts.signup import JOIN, ChangeNoticed
 from shared.security import boxes
 from shared.security.links import Link, LinkReader, LinkSigner, public_half
 from shared.security.tenant_keys import new_key
@@ -33,6 +33,7 @@ PAIR = KeyPair.generate()
 PERSON = Person("ana.ruiz.canary@people.example", PAIR)
 LETTERS = JinjaLetters(
     LinkSigner(SEED, SUBJECT_KEY),
+    {"emp_denverhealth": "Denver Health (denverhealth.org)"}.get,
     consent_url="https://consent.test",
     signup_url="https://signup.test",
     domain="fairpool.test",
@@ -125,7 +126,7 @@ def test_one_click_ends_it_with_a_link_that_works_for_sixty_days() -> None:
     token = found.group(1)
     reader = LinkReader(public_half(SEED), SUBJECT_KEY)
     link = reader.read(token, "unsubscribe", at=NOON + timedelta(days=59))
-    assert link == Link(CANDIDATE, "unsubscribe", NOON + timedelta(days=60), "emp_denverhealth")
+    assert link == Link(CANDIDATE, "unsubscribe", NOON + timedelta(days=60), "emp_denverhealth", NOON)
     assert all(f"https://consent.test/u/{token}" in text for text in texts(message))
 
 
@@ -147,7 +148,7 @@ def test_a_notice_carries_its_link_until_it_expires(purpose: str, path: str, lin
         assert found is not None
         link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "confirm", "me", at=NOON)
         assert link == Link(CANDIDATE, link_purpose, NOON + timedelta(days=14))  # type: ignore[arg-type]  # parametrised
-        assert "7 December 2026" in text
+        assert "December 7, 2026" in text
         assert "Hello," in text, "a name is a stranger's words until the person has confirmed"
 
 
@@ -320,3 +321,59 @@ def test_headers_that_slip_in_past_every_look_stop_the_mail(monkeypatch: pytest.
     monkeypatch.setattr(letters, "why_not_one_line", lambda _: None)
     subject = "=?utf-8?q?Hi=0D=0ABcc:_evil@example.net?= there"
     assert isinstance(outreach(mail_with(subject)), Unwritable)
+
+
+def changed(*changes: ChangeNoticed, purpose: NoticePurpose = "changed", zone: str | None = None) -> EmailMessage:
+    mail = replace(notice_mail(purpose), changes=changes)
+    return written(LETTERS.notice(mail, PERSON, None, at=NOON, zone=zone))
+
+
+def plainly(text: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", text)).replace("’", "'").split())
+
+
+STOPPED = ChangeNoticed(at=NOON, what="employer_stopped", employer="emp_denverhealth")
+
+
+def test_what_was_changed_in_the_persons_name_is_told_with_when_and_by_name() -> None:
+    at = NOON + timedelta(hours=1)
+    others = [ChangeNoticed(at=at, what="everything_stopped"), ChangeNoticed(at=at, what="choices_changed")]
+    message = changed(STOPPED, *others, zone="America/Denver")
+    assert message["Subject"] == "What was changed in your name: Fairpool"
+    for text in map(plainly, texts(message)):
+        assert "November 23, 2026, 12:00 pm MST Denver Health (denverhealth.org) was stopped" in text
+        assert "November 23, 2026, 1:00 pm MST Everything was switched off" in text
+        assert "November 23, 2026, 1:00 pm MST What you allow was changed." in text
+        assert "This was not you?" in text
+        assert "UTC" not in text
+
+
+def test_where_the_zone_is_not_known_the_time_says_that_it_is_utc() -> None:
+    for text in map(plainly, texts(changed(STOPPED))):
+        assert "November 23, 2026, 7:00 pm UTC" in text
+
+
+def test_the_mail_about_changes_leads_to_the_persons_own_page() -> None:
+    for text in texts(changed(STOPPED)):
+        found = re.search(r"https://consent\.test/me\?token=([\w.-]+)", text)
+        assert found is not None
+        link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "me", at=NOON)
+        assert link == Link(CANDIDATE, "me", NOON + timedelta(days=1))
+
+
+def test_an_old_links_stop_is_made_by_one_tap_of_a_link_that_is_issued_now() -> None:
+    message = changed(STOPPED, purpose="stop_asked")
+    found = re.fullmatch(r"<https://consent\.test/u/(\S+)>", message["List-Unsubscribe"])
+    assert found is not None
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "unsubscribe", at=NOON)
+    assert link == Link(CANDIDATE, "unsubscribe", NOON + timedelta(days=60), None, NOON)
+    for text in texts(message):
+        assert f"https://consent.test/u/{found.group(1)}" in text
+        assert "Denver Health (denverhealth.org) was stopped, and nothing else." in plainly(text)
+        assert "button of your email program does the same: it stops everything" in plainly(text)
+
+
+def test_an_old_links_stop_whose_employer_is_not_told_names_nobody() -> None:
+    for text in map(plainly, texts(changed(purpose="stop_asked"))):
+        assert "if it came with an employer's email, that employer was stopped, and nothing else." in text

@@ -12,6 +12,7 @@ from typing import Any, Literal, assert_never
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.signup.courier.model import Letter, Mail, Person, Unwritable
+from services.signup.courier.ports import TenantName
 from services.signup.vault.addresses import mailable
 from shared.contracts.outreach_gateway import Pay
 from shared.contracts.signup import JOIN
@@ -19,6 +20,7 @@ from shared.security.boxes import CannotOpenError
 from shared.security.links import Link, LinkPurpose, LinkSigner
 from shared.security.words import open_words
 from shared.text import why_not_one_line
+from shared.wording import moment
 
 UNSUBSCRIBE_WORKS_FOR = timedelta(days=60)  # CAN-SPAM, 15 U.S.C. 7704(a)(3)(A)(ii), asks for 30 days at least
 
@@ -31,8 +33,11 @@ _NO_ADDRESS = Unwritable("the address is none that mail can be sent to")
 class JinjaLetters:
     """Writes mails from the templates in `pages/`."""
 
-    def __init__(self, signer: LinkSigner, *, consent_url: str, signup_url: str, domain: str) -> None:
+    def __init__(
+        self, signer: LinkSigner, tenant_name: TenantName, *, consent_url: str, signup_url: str, domain: str
+    ) -> None:
         self._signer = signer
+        self._tenant_name = tenant_name
         self._consent_url = consent_url
         self._signup_url = signup_url
         self._domain = domain
@@ -58,13 +63,12 @@ class JinjaLetters:
             return Unwritable(f"the subject must {wrong}")
         if (wrong := why_not_one_line(employer)) is not None:
             return Unwritable(f"the employer's name must {wrong}")
-        unsubscribe = self._link("u/", mail, "unsubscribe", at + UNSUBSCRIBE_WORKS_FOR)
+        unsubscribe = self._link("u/", mail, "unsubscribe", at + UNSUBSCRIBE_WORKS_FOR, issued_at=at)
         message = self._envelope(
             mail, recipient, words.subject, at=at, by=f"{employer} through Fairpool", box="outreach"
         )
         message["X-Fairpool-Outreach"] = mail.id
-        message["List-Unsubscribe"] = f"<{unsubscribe}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+        _offer_one_click(message, unsubscribe)
         return self._letter(
             message,
             "outreach",
@@ -75,37 +79,55 @@ class JinjaLetters:
             preferences=f"{self._signup_url}/sign-in",
         )
 
-    def notice(self, mail: Mail, person: Person, introducer: str | None, *, at: datetime) -> Letter | Unwritable:
-        """The network's own words; `introducer` is the name of who told of the person, where that is known."""
+    def notice(
+        self, mail: Mail, person: Person, introducer: str | None, *, at: datetime, zone: str | None = None
+    ) -> Letter | Unwritable:
+        """The network's own words; `introducer` is the name of who told of the person, where that is known.
+
+        Moments are told in the person's time zone; in UTC where it is not known.
+        """
         recipient = mailable(person.address)
         if recipient is None:
             return _NO_ADDRESS
         if mail.purpose is None or mail.good_until is None:
             return Unwritable("a notice needs a purpose and a time until which its link works")
+        until = mail.good_until
         match mail.purpose:
             case "confirm":
-                subject, link = "Your answer is needed: Fairpool", self._link("confirm/", mail, "confirm")
+                subject, link = "Your answer is needed: Fairpool", self._link("confirm/", mail, "confirm", until)
             case "sign_in":
-                subject, link = "Your link to Fairpool", self._link("me?token=", mail, "me")
+                subject, link = "Your link to Fairpool", self._link("me?token=", mail, "me", until)
+            case "changed":
+                subject = "What was changed in your name: Fairpool"
+                link = self._link("me?token=", mail, "me", until)
+            case "stop_asked":
+                subject, until = "Stop everything? One tap is needed: Fairpool", at + UNSUBSCRIBE_WORKS_FOR
+                link = self._link("u/", mail, "unsubscribe", until, issued_at=at)
             case _:
                 assert_never(mail.purpose)
         message = self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices")
         message["X-Fairpool-Notice"] = mail.id
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834
+        if mail.purpose == "stop_asked":
+            _offer_one_click(message, link)
         return self._letter(
             message,
             mail.purpose,
             link=link,
-            until=in_words(mail.good_until),
+            until=moment(until, zone),
             by_join=mail.introduced_by == JOIN,
             introducer=introducer,
+            changes=[
+                (moment(change.at, zone), change.what, self._tenant_name(change.employer or ""))
+                for change in mail.changes
+            ],
             sign_in=f"{self._signup_url}/sign-in",
         )
 
-    def _link(self, path: str, mail: Mail, purpose: LinkPurpose, until: datetime | None = None) -> str:
-        expires_at = until or mail.good_until
-        assert expires_at is not None  # noqa: S101 - `notice` has looked
-        token = self._signer.sign(Link(mail.candidate, purpose, expires_at, mail.employer))
+    def _link(
+        self, path: str, mail: Mail, purpose: LinkPurpose, until: datetime, *, issued_at: datetime | None = None
+    ) -> str:
+        token = self._signer.sign(Link(mail.candidate, purpose, until, mail.employer, issued_at))
         return f"{self._consent_url}/{path}{token}"
 
     def _envelope(
@@ -139,9 +161,10 @@ def pay_in_words(pay: Pay) -> str:
     return f"{pay.currency} {low if low == high else f'{low} to {high}'} {'an' if pay.per == 'hour' else 'a'} {pay.per}"
 
 
-def in_words(moment: datetime) -> str:
-    """As people write it: `6 December 2026, 14:30 UTC`."""
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+def _offer_one_click(message: EmailMessage, link: str) -> None:
+    """The button of mail programs (RFC 8058): it posts to the link, and nobody has to look at a page."""
+    message["List-Unsubscribe"] = f"<{link}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
 
 
 def _reads_as_written(message: EmailMessage, raw: bytes) -> bool:

@@ -13,6 +13,7 @@ from services.signup.courier.model import Again, Consent, Kind, Mail, Over, Peop
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair
 from shared import tracing
+from shared.contracts.signup import ChangeNoticed
 from shared.messaging.errors import WillHealError
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
@@ -62,6 +63,7 @@ class PostgresCourier:
             [json.dumps(item.blocked_employers) for item in highest],
             [item.paused_until for item in highest],
             [item.ends_at for item in highest],
+            [item.time_zone for item in highest],
         )
         await self._connection.execute(SQL["keep_positions"], list(positions), list(positions.values()))
 
@@ -153,7 +155,9 @@ class PostgresCourier:
 
 
 def _mail(row: asyncpg.Record) -> Mail:
-    return Mail(**dict(row))
+    values = dict(row)
+    changes = tuple(ChangeNoticed.model_validate(item) for item in json.loads(values["changes"]))
+    return Mail(**values | {"changes": changes})
 
 
 def _consent(row: asyncpg.Record) -> Consent:
@@ -194,5 +198,7 @@ def _columns(mails: Sequence[Mail]) -> tuple[list[object], ...]:
         "good_until",
         "state",
         "trace",
+        "introduced_at",
     ]
-    return tuple([getattr(mail, field) for mail in mails] for field in fields)
+    changes = [json.dumps([item.model_dump(mode="json") for item in mail.changes]) for mail in mails]
+    return *([getattr(mail, field) for mail in mails] for field in fields), changes

@@ -1,6 +1,6 @@
 -- name: known
 SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
-    introduced_by
+    introduced_by, introduced_at, changes
 FROM courier_mails
 WHERE kind = 'outreach' AND id = ANY($1::text[])
 ORDER BY id
@@ -8,12 +8,15 @@ FOR UPDATE
 
 -- name: add
 INSERT INTO courier_mails
-    (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace, not_before)
-SELECT kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace, $13
+    (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
+    introduced_at, changes, not_before)
+SELECT kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
+    introduced_at, changes::jsonb, $15
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::text[],
-    $10::timestamptz[], $11::text[], $12::text[]
-) AS mail (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace)
+    $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[], $14::text[]
+) AS mail (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
+    introduced_at, changes)
 ORDER BY kind, id
 ON CONFLICT DO NOTHING
 RETURNING kind
@@ -22,24 +25,25 @@ RETURNING kind
 UPDATE courier_mails AS known
 SET candidate = mail.candidate, employer = mail.employer, version = mail.version, admitted = mail.admitted,
     sealed = CASE WHEN mail.state IN ('ready', 'sending') THEN mail.sealed END,
-    good_until = mail.good_until, state = mail.state, trace = mail.trace, not_before = $13, attempts = 0, changed_at = now(),
+    good_until = mail.good_until, state = mail.state, trace = mail.trace, not_before = $15, attempts = 0, changed_at = now(),
     courier = CASE WHEN mail.state = 'sending' THEN known.courier END
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::text[],
-    $10::timestamptz[], $11::text[], $12::text[]
-) AS mail (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace)
+    $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[], $14::text[]
+) AS mail (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
+    introduced_at, changes)
 WHERE known.kind = mail.kind AND known.id = mail.id
 
 -- name: keep_consents
-INSERT INTO courier_consent (candidate, version, purposes, blocked_employers, paused_until, ends_at)
+INSERT INTO courier_consent (candidate, version, purposes, blocked_employers, paused_until, ends_at, time_zone)
 SELECT candidate, version, ARRAY(SELECT jsonb_array_elements_text(purposes::jsonb)),
-       ARRAY(SELECT jsonb_array_elements_text(blocked_employers::jsonb)), paused_until, ends_at
-FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[])
-    AS consent (candidate, version, purposes, blocked_employers, paused_until, ends_at)
+       ARRAY(SELECT jsonb_array_elements_text(blocked_employers::jsonb)), paused_until, ends_at, time_zone
+FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[])
+    AS consent (candidate, version, purposes, blocked_employers, paused_until, ends_at, time_zone)
 ORDER BY candidate
 ON CONFLICT (candidate) DO UPDATE
 SET version = excluded.version, purposes = excluded.purposes, blocked_employers = excluded.blocked_employers,
-    paused_until = excluded.paused_until, ends_at = excluded.ends_at
+    paused_until = excluded.paused_until, ends_at = excluded.ends_at, time_zone = excluded.time_zone
 WHERE courier_consent.version < excluded.version
 
 -- name: keep_positions
@@ -58,7 +62,7 @@ SELECT EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND not_before <=
 
 -- name: claim
 SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
-    introduced_by
+    introduced_by, introduced_at, changes
 FROM courier_mails
 WHERE state = 'ready' AND (not_before <= $1 OR good_until < $1) AND ($3 OR kind = 'notice' OR good_until < $1)
 ORDER BY not_before
@@ -66,7 +70,7 @@ LIMIT $2
 FOR UPDATE SKIP LOCKED
 
 -- name: consents
-SELECT candidate, version, purposes, blocked_employers, paused_until, ends_at
+SELECT candidate, version, purposes, blocked_employers, paused_until, ends_at, time_zone
 FROM courier_consent
 WHERE candidate = ANY($1::text[])
 
@@ -142,7 +146,7 @@ WHERE (kind, id) IN (
 )
 RETURNING kind, id, candidate, employer, purpose, claimed_version AS version, admitted, NULL::text AS sealed,
     good_until, state, attempts, trace,
-    introduced_by
+    introduced_by, introduced_at, changes
 
 -- name: free_the_dead
 UPDATE courier_mails
