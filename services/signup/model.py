@@ -200,6 +200,8 @@ class Showing:
     profile_version: int
     published: CoarseProfile | None
     look_again_at: datetime | None = None
+    mailbox_gone: bool = False
+    """Mail to them can't be delivered any more; the courier notes it."""
 
 
 @dataclass(frozen=True, slots=True)

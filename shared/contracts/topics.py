@@ -52,9 +52,9 @@ ATS_EVENTS = Topic(
 CANDIDATE_EVENTS = Topic(
     "candidate-events",
     "candidate",
-    "signup",
+    "signup, courier",
     ("consent",),
-    "registered, confirmed, claimed, hired",
+    "registered, confirmed, claimed, hired; whether mail still reaches them",
     kept=timedelta(days=30),
 )
 CANDIDATE_PROFILES = Topic(

@@ -130,7 +130,7 @@ class FakeStore:
         return [
             ToInvite(candidate, by_join, self._people[candidate].until, self._introduced_by(candidate))
             for candidate, by_join in taken
-            if not self._people[candidate].showing.confirmed
+            if not (showing := self._people[candidate].showing).confirmed and (by_join or not showing.mailbox_gone)
         ]
 
     async def identities(self, candidates: Sequence[str]) -> Mapping[str, SealedIdentity]:

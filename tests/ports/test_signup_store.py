@@ -162,6 +162,40 @@ async def test_what_is_shown_is_kept_and_comes_due(work: Work) -> None:
         assert await store.showings_due(limit=10) == [after]
 
 
+async def lose_mailbox(work: Work, candidate: str) -> None:
+    """What the courier notes after a relay's word."""
+    async with work() as store:
+        if isinstance(store, PostgresStore):
+            await store._connection.execute(
+                "UPDATE candidates SET mailbox_gone_at = $2, look_again_at = $2 WHERE candidate = $1", candidate, NOON
+            )
+        else:
+            (showing,) = (await store.showings([candidate])).values()
+            await store.save_showings([replace(showing, mailbox_gone=True, look_again_at=NOON)])
+
+
+async def test_a_lost_mailbox_is_looked_at_and_stays_lost_whatever_is_saved(work: Work) -> None:
+    candidate = await registered(work)
+    await lose_mailbox(work, candidate)
+    async with work() as store:
+        (due,) = await store.showings_due(limit=10)
+        assert due.mailbox_gone
+        await store.save_showings([replace(due, look_again_at=None, confirmed=True)])
+    async with work() as store:
+        assert (await store.showings([candidate]))[candidate].mailbox_gone
+
+
+@pytest.mark.parametrize("by_join", [False, True])
+async def test_a_lost_mailbox_is_invited_again_only_by_the_join_page(work: Work, by_join: bool) -> None:
+    candidate = await registered(work)
+    await lose_mailbox(work, candidate)
+    async with work() as store:
+        await store.ask_to_invite({candidate: by_join})
+    async with work() as store:
+        assert [one.candidate for one in await store.take_to_invite(limit=10)] == [candidate] * by_join
+        assert await store.take_to_invite(limit=10) == [], "taken out of the queue either way"
+
+
 async def test_an_invitation_is_taken_once_and_remembers_the_join_page(work: Work) -> None:
     candidate = await registered(work)
     async with work() as store:

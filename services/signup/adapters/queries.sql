@@ -63,7 +63,7 @@ UPDATE candidates SET stub_until = greatest(stub_until, $2) WHERE candidate = AN
 
 -- name: lock_showings
 SELECT candidate::text, consent_version, confirmed_at IS NOT NULL AS confirmed, match_granted, paused_until, ends_at,
-    profile, profile_version, published, look_again_at
+    profile, profile_version, published, look_again_at, mailbox_gone_at IS NOT NULL AS mailbox_gone
 FROM candidates
 WHERE candidate = ANY($1::uuid[])
 ORDER BY candidate
@@ -71,7 +71,7 @@ FOR UPDATE
 
 -- name: lock_showings_due
 SELECT candidate::text, consent_version, confirmed_at IS NOT NULL AS confirmed, match_granted, paused_until, ends_at,
-    profile, profile_version, published, look_again_at
+    profile, profile_version, published, look_again_at, mailbox_gone_at IS NOT NULL AS mailbox_gone
 FROM candidates
 WHERE look_again_at <= $1
 ORDER BY look_again_at
@@ -107,7 +107,7 @@ SELECT candidate::text, taken.by_join, candidates.stub_until AS until,
     (SELECT coalesce(employer, vendor) FROM claims WHERE claims.candidate = candidates.candidate
      ORDER BY registered DESC, claimed_at LIMIT 1) AS introduced_by
 FROM taken JOIN candidates USING (candidate)
-WHERE candidates.confirmed_at IS NULL
+WHERE candidates.confirmed_at IS NULL AND (candidates.mailbox_gone_at IS NULL OR taken.by_join)
 ORDER BY taken.asked_at, candidate
 
 -- name: past_invitations

@@ -39,8 +39,16 @@ def heard(showing: Showing, consent: ConsentChangedV1, *, at: datetime) -> Showi
 
 
 def settled(showing: Showing, *, at: datetime) -> Showing:
-    """What is shown at this time, with a higher version if it changed, and when to look again."""
-    is_shown = showing.match_granted and not _lies_ahead(showing.paused_until, at) and not _is_over(showing.ends_at, at)
+    """What is shown at this time, with a higher version if it changed, and when to look again.
+
+    Nobody is shown whom no mail reaches: an employer would plan with people who can't be written to.
+    """
+    is_shown = (
+        showing.match_granted
+        and not showing.mailbox_gone
+        and not _lies_ahead(showing.paused_until, at)
+        and not _is_over(showing.ends_at, at)
+    )
     wanted = showing.profile if is_shown else None
     ahead = [moment for moment in (showing.paused_until, showing.ends_at) if moment is not None and moment > at]
     return replace(

@@ -70,6 +70,17 @@ def test_consent_ends_at_its_end() -> None:
     assert settled(given, at=NOON + HOUR).published is None
 
 
+def test_whom_no_mail_reaches_is_not_shown_until_they_are_back() -> None:
+    shown = after(consent())
+    lost = settled(replace(shown, mailbox_gone=True), at=NOON)
+    assert (lost.published, lost.profile_version) == (None, 2)
+    again = heard(lost, consent(2), at=NOON)
+    assert again is not None
+    assert again.published is None, "another yes brings no mailbox back"
+    back = settled(replace(lost, mailbox_gone=False), at=NOON)
+    assert (back.published, back.profile_version) == (PROFILE, 3)
+
+
 def test_a_pause_and_an_end_are_each_looked_at() -> None:
     given = after(consent(paused_until=NOON + HOUR, ends_at=NOON + 2 * HOUR))
     assert settled(given, at=NOON + HOUR).look_again_at == NOON + 2 * HOUR
