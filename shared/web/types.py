@@ -6,17 +6,19 @@ from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
+    AnyUrl,
     BaseModel,
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     StringConstraints,
+    UrlConstraints,
     field_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from shared.text import why_not_one_line
+from shared.text import why_not_one_line, why_not_public, why_not_readable
 
 _UNSTORABLE = "must not contain the character U+0000 or half of a surrogate pair"
 
@@ -34,6 +36,20 @@ def _one_line(value: str) -> str:
     return value
 
 
+def _readable(value: str) -> str:
+    if (wrong := why_not_readable(value)) is not None:
+        raise ValueError(f"must {wrong}")
+    return value
+
+
+def _public(value: AnyUrl) -> AnyUrl:
+    if value.username is not None or value.password is not None:
+        raise ValueError("must not hold a user name or password: what stands before an @ is not where the link leads")
+    if (wrong := why_not_public(value.host or "")) is not None:
+        raise ValueError(f"must {wrong}")
+    return value
+
+
 Text = Annotated[str, StringConstraints(strict=True, max_length=10_000), AfterValidator(storable)]
 """Text of several lines; narrow it with `Annotated[Text, Field(max_length=2_000)]`."""
 Line = Annotated[
@@ -43,6 +59,13 @@ Line = Annotated[
     AfterValidator(_one_line),
 ]
 """A name or a title: one line, trimmed, not empty, at most 200 characters; narrow it in the same way."""
+
+ReadableText = Annotated[Text, AfterValidator(_readable)]
+"""`Text` that people will read: nothing in it that they can't see."""
+ReadableLine = Annotated[Line, AfterValidator(_readable)]
+"""`Line` that people will read: nothing in it that they can't see."""
+PublicUrl = Annotated[AnyUrl, UrlConstraints(max_length=2000, allowed_schemes=["https"]), AfterValidator(_public)]
+"""A link that people will be sent: https, to a host named in the public DNS, without user name and password."""
 
 
 @dataclass(frozen=True, slots=True)

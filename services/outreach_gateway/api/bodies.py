@@ -3,12 +3,10 @@
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AnyUrl, BaseModel, Field, UrlConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from shared.contracts.base import Instant
-from shared.web.types import Line, RequestModel, Text
-
-_HttpsUrl = Annotated[AnyUrl, UrlConstraints(max_length=2000, allowed_schemes=["https"])]
+from shared.web.types import PublicUrl, ReadableLine, ReadableText, RequestModel
 
 
 def _not_blank(value: str) -> str:
@@ -17,11 +15,20 @@ def _not_blank(value: str) -> str:
     return value
 
 
+def _money(value: float) -> float:
+    if round(value, 2) != value:
+        raise ValueError("must be an amount of money, with two decimals at most")
+    return value
+
+
+Amount = Annotated[float, Field(strict=True, ge=1, le=100_000_000), AfterValidator(_money)]
+
+
 class PayRequest(RequestModel):
     """A range, as the job's own notice would state it."""
 
-    min: Annotated[float, Field(gt=0, le=100_000_000)]
-    max: Annotated[float, Field(gt=0, le=100_000_000)]
+    min: Amount
+    max: Amount
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     per: Literal["hour", "day", "week", "month", "year"]
 
@@ -35,13 +42,13 @@ class PayRequest(RequestModel):
 class JobRequest(RequestModel):
     """The job (after schema.org JobPosting)."""
 
-    title: Line
+    title: ReadableLine
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}$")]
-    organization: Line
-    location: Line
+    organization: ReadableLine
+    location: ReadableLine
     remote: bool
     pay: PayRequest
-    url: _HttpsUrl
+    url: PublicUrl
     valid_through: date
 
     @field_validator("valid_through")
@@ -56,8 +63,8 @@ class OutreachRequest(RequestModel):
     """One message from an employer to one member of its pools."""
 
     member_ref: Annotated[str, Field(pattern=r"^m_[A-Za-z0-9_-]{20,100}$")]
-    subject: Line
-    body: Annotated[Text, Field(min_length=1), AfterValidator(_not_blank)]
+    subject: ReadableLine
+    body: Annotated[ReadableText, Field(min_length=1), AfterValidator(_not_blank)]
     expires_at: Instant | None = None
     job: JobRequest
 
