@@ -15,7 +15,7 @@ from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.read_back import keys_behind, keys_orphaned, profiles_behind
 from services.signup.adapters.sources import PostgresSources
-from services.signup.adapters.titles import occupation_of, titles
+from services.signup.adapters.titles import titles
 from services.signup.api import events, hooks, join, sign_in, sources
 from services.signup.settings import Settings
 from services.signup.vault.secrets import VaultSecrets
@@ -52,7 +52,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
 def _add_consumers(service: Service, secrets: VaultSecrets, keys: IntakeKeys) -> None:
     async def on_reports(unit: Unit, received: Sequence[Received[Event]]) -> None:
         reports = only(CandidateReportedV1, received)
-        await handlers.on_candidate_reported(PostgresStore(unit, keys), reports, secrets, occupation_of)
+        await handlers.on_candidate_reported(PostgresStore(unit, keys), reports, secrets)
 
     async def on_consent(unit: Unit, received: Sequence[Received[Event]]) -> None:
         await handlers.on_consent_changed(PostgresStore(unit, keys), only(ConsentChangedV1, received))

@@ -7,7 +7,7 @@ import structlog
 
 from services.signup.decisions import notices
 from services.signup.decisions import showing as showing_decisions
-from services.signup.decisions.coarsening import OccupationOf
+from services.signup.decisions.proposing import proposals_among
 from services.signup.decisions.reports import (
     STUB_KEPT,
     CameBack,
@@ -16,7 +16,6 @@ from services.signup.decisions.reports import (
     Hired,
     Noise,
     Outcome,
-    ProfileCorrected,
     Registered,
     decide,
     possible_stubs,
@@ -47,17 +46,17 @@ _log = structlog.get_logger(__name__)
 
 
 async def on_candidate_reported(
-    store: Store, received: Sequence[Received[CandidateReportedV1]], secrets: VaultSecrets, occupation_of: OccupationOf
+    store: Store, received: Sequence[Received[CandidateReportedV1]], secrets: VaultSecrets
 ) -> None:
-    """Registers, claims, corrects or forgets; CannotOpenError for a report whose intake key is gone."""
+    """Registers, claims, proposes or forgets; CannotOpenError for a report whose intake key is gone."""
     for wave in waves(await _opened(store, received, secrets)):
-        stubs = possible_stubs(wave, at=store.at, new_id=new_candidate_id, occupation_of=occupation_of)
+        stubs = possible_stubs(wave, at=store.at, new_id=new_candidate_id)
         fresh = await store.register(list(stubs.values()))
         new = {record: stub.candidate for record, stub in stubs.items() if stub.candidate in fresh}
         picture = await store.look_up(
             [report.key for report in wave], [report.blind_index for report in wave if report.blind_index]
         )
-        await _apply(store, [decide(report, picture, new, occupation_of) for report in wave], secrets)
+        await _apply(store, [decide(report, picture, new) for report in wave], secrets)
 
 
 async def on_consent_changed(store: Store, received: Sequence[Received[ConsentChangedV1]]) -> None:
@@ -98,7 +97,6 @@ async def _apply(store: Store, outcomes: Sequence[Outcome], secrets: VaultSecret
     registered = [one for one in outcomes if isinstance(one, Registered)]
     claimed = [one for one in outcomes if isinstance(one, Claimed)]
     removed = [one for one in outcomes if isinstance(one, ClaimRemoved)]
-    corrected = [one for one in outcomes if isinstance(one, ProfileCorrected)]
     await _register(store, registered, secrets)
     await store.save_claims([*map(_first_claim, registered), *(_claim(one) for one in claimed if one.is_news)])
     again = [one.candidate for one in claimed if one.invite_again]
@@ -106,7 +104,7 @@ async def _apply(store: Store, outcomes: Sequence[Outcome], secrets: VaultSecret
     await store.ask_to_invite(
         {one.candidate: one.report.vendor == JOIN for one in registered} | dict.fromkeys(again, True)
     )
-    await store.correct_profiles({one.candidate: (one.profile, one.time_zone) for one in corrected})
+    await store.save_proposals(proposals_among(outcomes))
     await store.remove_claims([one.report.key for one in removed])
     await store.erase_unclaimed([one.candidate for one in removed if one.may_erase])
     _publish(store, outcomes)

@@ -149,9 +149,29 @@ class Stub:
 
     candidate: str
     blind_index: bytes
-    profile: CoarseProfile
-    time_zone: str | None
     until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What one record tells of a person's work: in force once the person has kept it, and shown to nobody before."""
+
+    candidate: str
+    vendor: str
+    record: str
+    profile: CoarseProfile
+    """In the steps that would be shown; its occupations are those that were told as codes."""
+    titles: tuple[str, ...] = ()
+    """As they were told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A proposal as the person sees it: with who told it when."""
+
+    proposal: Proposal
+    employer: str | None
+    told_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +181,8 @@ class Known:
     candidate: str
     blind_index: bytes
     confirmed: bool
+    has_spoken: bool = False
+    """They kept something of their profile, or wrote it: no vendor changes anything from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +218,8 @@ class Showing:
     match_granted: bool
     paused_until: datetime | None
     ends_at: datetime | None
-    profile: CoarseProfile
+    profile: CoarseProfile | None
+    """What the person kept; None before that."""
     profile_version: int
     published: CoarseProfile | None
     look_again_at: datetime | None = None

@@ -9,6 +9,8 @@ from services.signup.model import (
     Ignored,
     Malformed,
     Picture,
+    Proposal,
+    Proposed,
     Reading,
     Record,
     Report,
@@ -20,7 +22,9 @@ from services.signup.model import (
 )
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
-from shared.contracts.signup import CoarseProfile
+
+MOST_PROPOSALS = 20
+"""Kept of one person: a page that somebody reads."""
 
 
 class Format(Protocol):
@@ -94,8 +98,14 @@ class Store(Protocol):
     async def remove_claims(self, records: Sequence[Record]) -> None:
         """Forget them."""
 
-    async def correct_profiles(self, profiles: Mapping[str, tuple[CoarseProfile, str | None]]) -> None:
-        """Profile and time zone of unconfirmed people, by candidate."""
+    async def save_proposals(self, proposals: Sequence[Proposal]) -> None:
+        """One for each claim, in place of an earlier one; of people who have not spoken.
+
+        Of one person at most `MOST_PROPOSALS` are kept: each vendor's newest before any vendor's second.
+        """
+
+    async def proposals(self, candidate: str) -> Sequence[Proposed]:
+        """The newest first."""
 
     async def erase_unclaimed(self, candidates: Sequence[str]) -> None:
         """Those of them who are stubs without any claim: rows and keys go, and the key's topic gets a tombstone."""

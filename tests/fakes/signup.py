@@ -10,6 +10,8 @@ from services.signup.model import (
     Claim,
     Known,
     Picture,
+    Proposal,
+    Proposed,
     Record,
     Report,
     Showing,
@@ -18,9 +20,9 @@ from services.signup.model import (
     Taken,
     ToInvite,
 )
+from services.signup.ports import MOST_PROPOSALS
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
-from shared.contracts.signup import CoarseProfile
 from tests.fakes.clock import NOON
 
 
@@ -42,6 +44,7 @@ class FakeStore:
     keys: dict[date, bytes] = field(default_factory=dict)
     vault: dict[str, SealedIdentity] = field(default_factory=dict)
     claims: dict[Record, Claim] = field(default_factory=dict)
+    _proposals: dict[Record, tuple[Proposal, datetime]] = field(default_factory=dict)
     _people: dict[str, _Person] = field(default_factory=dict)
     _queue: dict[str, bool] = field(default_factory=dict)
     _invitations: dict[bytes, int] = field(default_factory=dict)
@@ -56,7 +59,7 @@ class FakeStore:
         new = set()
         for stub in stubs:
             if all(person.stub.blind_index != stub.blind_index for person in self._people.values()):
-                showing = Showing(stub.candidate, 0, False, False, None, None, stub.profile, 0, None)
+                showing = Showing(stub.candidate, 0, False, False, None, None, None, 0, None)
                 self._people[stub.candidate] = _Person(stub, showing, stub.until)
                 new.add(stub.candidate)
         return new
@@ -65,7 +68,7 @@ class FakeStore:
         claims = {record: self.claims[record] for record in records if record in self.claims}
         wanted = {claim.candidate for claim in claims.values()}
         people = [
-            Known(candidate, person.stub.blind_index, person.showing.confirmed)
+            Known(candidate, person.stub.blind_index, person.showing.confirmed, person.showing.profile is not None)
             for candidate, person in self._people.items()
             if candidate in wanted or person.stub.blind_index in blind_indexes
         ]
@@ -85,12 +88,26 @@ class FakeStore:
     async def remove_claims(self, records: Sequence[Record]) -> None:
         for record in records:
             self.claims.pop(record, None)
+            self._proposals.pop(record, None)
 
-    async def correct_profiles(self, profiles: Mapping[str, tuple[CoarseProfile, str | None]]) -> None:
-        for candidate, (profile, _) in profiles.items():
-            person = self._people[candidate]
-            if not person.showing.confirmed:
-                person.showing = replace(person.showing, profile=profile)
+    async def save_proposals(self, proposals: Sequence[Proposal]) -> None:
+        for one in proposals:
+            if self._people[one.candidate].showing.profile is None:
+                self._proposals[one.vendor, one.record] = one, self.at
+        for candidate in {one.candidate for one in proposals}:
+            theirs = [one.proposal for one in await self.proposals(candidate)]
+            nth = [[other.vendor for other in theirs[:number]].count(one.vendor) for number, one in enumerate(theirs)]
+            theirs = [one for _, one in sorted(zip(nth, theirs, strict=True), key=lambda pair: pair[0])]
+            for one in theirs[MOST_PROPOSALS:]:
+                del self._proposals[one.vendor, one.record]
+
+    async def proposals(self, candidate: str) -> Sequence[Proposed]:
+        theirs = [
+            Proposed(replace(one, candidate=candidate), self.claims[record].employer, told_at)
+            for record, (one, told_at) in self._proposals.items()
+            if record in self.claims and self.claims[record].candidate == candidate
+        ]
+        return sorted(theirs, key=lambda one: one.told_at, reverse=True)
 
     async def erase_unclaimed(self, candidates: Sequence[str]) -> None:
         claimed = {claim.candidate for claim in self.claims.values()}

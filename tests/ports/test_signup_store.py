@@ -11,8 +11,8 @@ import pytest
 import services.signup
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
-from services.signup.model import Claim, Stub
-from services.signup.ports import Store
+from services.signup.model import Claim, Proposal, Stub
+from services.signup.ports import MOST_PROPOSALS, Store
 from services.signup.vault.sealing import Identity, seal_identity
 from shared.contracts.signup import CoarseProfile
 from shared.ids import new_candidate_id
@@ -58,7 +58,11 @@ async def work(request: pytest.FixtureRequest) -> AsyncIterator[Work]:
 
 
 def stub(address: bytes, until: datetime = NOON + timedelta(days=14)) -> Stub:
-    return Stub(new_candidate_id(), address, PROFILE, "America/Denver", until)
+    return Stub(new_candidate_id(), address, until)
+
+
+def proposal(candidate: str, vendor: str = "acme", record: str = "ana", *titles: str) -> Proposal:
+    return Proposal(candidate, vendor, record, PROFILE, titles)
 
 
 def claim(candidate: str, vendor: str = "acme", record: str = "1", *, registered: bool = True) -> Claim:
@@ -124,25 +128,68 @@ async def test_a_stub_without_claims_is_erased_whole(work: Work) -> None:
         assert await store.take_to_invite(limit=10) == []
 
 
-async def test_a_confirmed_person_is_neither_erased_nor_purged_nor_corrected(work: Work) -> None:
+async def test_a_confirmed_person_is_neither_erased_nor_purged(work: Work) -> None:
     candidate = await registered(work)
     async with work() as store:
         (showing,) = (await store.showings([candidate])).values()
         await store.save_showings([replace(showing, confirmed=True, consent_version=1)])
         await store.remove_claims([("acme", "ana")])
         await store.erase_unclaimed([candidate])
-        await store.correct_profiles({candidate: (CoarseProfile(), None)})
         assert await store.purge_stubs(NOON + timedelta(days=99), limit=10) == 0
     async with work() as store:
-        assert (await store.showings([candidate]))[candidate].profile == PROFILE
+        assert list(await store.showings([candidate])) == [candidate]
 
 
-async def test_a_stubs_profile_can_be_corrected(work: Work) -> None:
+async def test_a_record_has_one_proposal_and_its_newest(work: Work) -> None:
     candidate = await registered(work)
     async with work() as store:
-        await store.correct_profiles({candidate: (CoarseProfile(state="CO"), None)})
+        await store.save_claims([claim(candidate, "bright", registered=False)])
+        await store.save_proposals([proposal(candidate), proposal(candidate, "bright", "1", "Nurse")])
+    async with work(NOON + timedelta(hours=1)) as store:
+        await store.save_proposals([proposal(candidate, "acme", "ana", "Registered nurse", "Welder")])
+        found = await store.proposals(candidate)
+    assert [(one.proposal, one.employer, one.told_at - NOON) for one in found] == [
+        (proposal(candidate, "acme", "ana", "Registered nurse", "Welder"), "emp_one", timedelta(hours=1)),
+        (proposal(candidate, "bright", "1", "Nurse"), "emp_one", timedelta(0)),
+    ]
+
+
+async def test_a_proposal_goes_with_its_claim_and_moves_with_it(work: Work) -> None:
+    ana, bo = await registered(work, b"ana"), await registered(work, b"bo")
     async with work() as store:
-        assert (await store.showings([candidate]))[candidate].profile == CoarseProfile(state="CO")
+        await store.save_proposals([proposal(ana), proposal(bo, record="bo")])
+        await store.save_claims([claim(ana, record="bo", registered=False)])
+    async with work() as store:
+        assert await store.proposals(bo) == []
+        assert {one.proposal.record for one in await store.proposals(ana)} == {"ana", "bo"}
+        await store.remove_claims([("acme", "ana")])
+        assert [one.proposal.record for one in await store.proposals(ana)] == ["bo"]
+
+
+async def test_who_has_spoken_gets_no_proposal(work: Work) -> None:
+    candidate = await registered(work)
+    async with work() as store:
+        (showing,) = (await store.showings([candidate])).values()
+        assert showing.profile is None
+        assert not (await store.look_up([], [b"ana"])).people[candidate].has_spoken
+        await store.save_showings([replace(showing, profile=CoarseProfile())])
+        assert (await store.look_up([], [b"ana"])).people[candidate].has_spoken
+        await store.save_proposals([proposal(candidate)])
+        assert await store.proposals(candidate) == []
+
+
+async def test_no_vendor_can_drown_what_another_proposes(work: Work) -> None:
+    candidate = await registered(work)
+    flood = [str(number) for number in range(MOST_PROPOSALS + 5)]
+    async with work() as store:
+        await store.save_claims([claim(candidate, "bright", "b", registered=False)])
+        await store.save_proposals([proposal(candidate, "bright", "b")])
+    async with work(NOON + timedelta(hours=1)) as store:
+        await store.save_claims([claim(candidate, "flood", record, registered=False) for record in flood])
+        await store.save_proposals([proposal(candidate, "flood", record) for record in flood])
+        found = [one.proposal.vendor for one in await store.proposals(candidate)]
+    assert len(found) == MOST_PROPOSALS
+    assert found.count("bright") == 1
 
 
 async def test_what_is_shown_is_kept_and_comes_due(work: Work) -> None:
@@ -151,7 +198,8 @@ async def test_what_is_shown_is_kept_and_comes_due(work: Work) -> None:
     async with work() as store:
         (before,) = (await store.showings([candidate])).values()
         after = replace(
-            before, consent_version=3, confirmed=True, match_granted=True, published=PROFILE, profile_version=1,
+            before, consent_version=3, confirmed=True, match_granted=True, profile=PROFILE, published=PROFILE,
+            profile_version=1,
             ends_at=soon, look_again_at=soon,
         )  # fmt: skip
         await store.save_showings([after])

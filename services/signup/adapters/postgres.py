@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from services.signup.adapters.intake_keys import IntakeKeys
-from services.signup.model import Claim, Known, Picture, Record, Showing, Stub, ToInvite
+from services.signup.adapters.proposals import read_proposals, save_proposals
+from services.signup.model import Claim, Known, Picture, Proposal, Proposed, Record, Showing, Stub, ToInvite
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
@@ -51,8 +52,6 @@ class PostgresStore:
             [stub.candidate for stub in stubs],
             [stub.blind_index for stub in stubs],
             [stub.until for stub in stubs],
-            [stub.profile.model_dump_json() for stub in stubs],
-            [stub.time_zone for stub in stubs],
         )
         return {row["candidate"] for row in rows}
 
@@ -90,11 +89,13 @@ class PostgresStore:
         if records:
             await self._connection.execute(SQL["remove_claims"], *_columns(records, 2))
 
-    async def correct_profiles(self, profiles: Mapping[str, tuple[CoarseProfile, str | None]]) -> None:
-        """Profile and time zone of unconfirmed people, by candidate."""
-        if profiles:
-            rows = [(candidate, profile.model_dump_json(), zone) for candidate, (profile, zone) in profiles.items()]
-            await self._connection.execute(SQL["correct_profiles"], *_columns(rows, 3))
+    async def save_proposals(self, proposals: Sequence[Proposal]) -> None:
+        """One for each claim, in place of an earlier one; the newest of each vendor before any vendor's second."""
+        await save_proposals(self._connection, proposals, at=self.at)
+
+    async def proposals(self, candidate: str) -> Sequence[Proposed]:
+        """The newest first."""
+        return await read_proposals(self._connection, candidate)
 
     async def erase_unclaimed(self, candidates: Sequence[str]) -> None:
         """Those of them who are stubs without any claim: rows and keys go, and the key's topic gets a tombstone."""
@@ -134,11 +135,12 @@ class PostgresStore:
                     one.ends_at,
                     one.look_again_at,
                     one.profile_version,
-                    None if one.published is None else one.published.model_dump_json(),
+                    _json(one.published),
+                    _json(one.profile),
                 )
                 for one in showings
             ]
-            await self._connection.execute(SQL["save_showings"], self.at, *_columns(rows, 9))
+            await self._connection.execute(SQL["save_showings"], self.at, *_columns(rows, 10))
 
     async def take_to_invite(self, *, limit: int) -> Sequence[ToInvite]:
         """The oldest of the queue, taken out of it; passes over what another process holds."""
@@ -184,7 +186,11 @@ def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
 
 
 def _showing(values: dict[str, Any]) -> Showing:
-    values["profile"] = CoarseProfile.model_validate_json(values["profile"])
-    published = values["published"]
-    values["published"] = None if published is None else CoarseProfile.model_validate_json(published)
+    for name in ("profile", "published"):
+        if values[name] is not None:
+            values[name] = CoarseProfile.model_validate_json(values[name])
     return Showing(**values)
+
+
+def _json(profile: CoarseProfile | None) -> str | None:
+    return None if profile is None else profile.model_dump_json()

@@ -1,8 +1,7 @@
 -- name: register
-INSERT INTO candidates (candidate, blind_index, registered_at, stub_until, profile, time_zone)
-SELECT candidate, blind_index, $1, stub_until, profile::jsonb, time_zone
-FROM unnest($2::uuid[], $3::bytea[], $4::timestamptz[], $5::text[], $6::text[])
-    AS stub (candidate, blind_index, stub_until, profile, time_zone)
+INSERT INTO candidates (candidate, blind_index, registered_at, stub_until)
+SELECT candidate, blind_index, $1, stub_until
+FROM unnest($2::uuid[], $3::bytea[], $4::timestamptz[]) AS stub (candidate, blind_index, stub_until)
 ORDER BY blind_index
 ON CONFLICT (blind_index) DO NOTHING
 RETURNING candidate::text
@@ -13,7 +12,7 @@ FROM claims
 JOIN unnest($1::text[], $2::text[]) AS wanted (vendor, record) USING (vendor, record)
 
 -- name: lock_people
-SELECT candidate::text, blind_index, confirmed_at IS NOT NULL AS confirmed
+SELECT candidate::text, blind_index, confirmed_at IS NOT NULL AS confirmed, profile IS NOT NULL AS has_spoken
 FROM candidates
 WHERE candidate = ANY($1::uuid[]) OR blind_index = ANY($2::bytea[])
 ORDER BY candidate
@@ -40,11 +39,6 @@ ON CONFLICT (vendor, record) DO UPDATE SET
 -- name: remove_claims
 DELETE FROM claims USING unnest($1::text[], $2::text[]) AS gone (vendor, record)
 WHERE claims.vendor = gone.vendor AND claims.record = gone.record
-
--- name: correct_profiles
-UPDATE candidates SET profile = corrected.profile::jsonb, time_zone = coalesce(corrected.time_zone, candidates.time_zone)
-FROM unnest($1::uuid[], $2::text[], $3::text[]) AS corrected (candidate, profile, time_zone)
-WHERE candidates.candidate = corrected.candidate AND confirmed_at IS NULL
 
 -- name: erase_unclaimed
 DELETE FROM candidates
@@ -87,12 +81,14 @@ UPDATE candidates SET
     ends_at = after.ends_at,
     look_again_at = after.look_again_at,
     profile_version = after.profile_version,
-    published = after.published::jsonb
+    published = after.published::jsonb,
+    profile = after.profile::jsonb
 FROM unnest(
     $2::uuid[], $3::integer[], $4::boolean[], $5::boolean[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[],
-    $9::integer[], $10::text[]
+    $9::integer[], $10::text[], $11::text[]
 ) AS after (
-    candidate, consent_version, confirmed, match_granted, paused_until, ends_at, look_again_at, profile_version, published
+    candidate, consent_version, confirmed, match_granted, paused_until, ends_at, look_again_at, profile_version, published,
+    profile
 )
 WHERE candidates.candidate = after.candidate
 

@@ -1,7 +1,6 @@
 """From what a vendor tells to what employers may see: coarse steps, and nothing that names a person."""
 
 import re
-from collections.abc import Callable
 from datetime import date
 
 from services.signup.decisions.skills import skills_among
@@ -13,18 +12,13 @@ YEARS = (0, 1, 3, 5, 10, 15, 20)
 PAY_STEP = 20_000
 MOST_SKILLS = 50
 
-OccupationOf = Callable[[str], str | None]
-"""A job title's SOC 2018 code, or None when the title is not known."""
-
 _SOC = re.compile(r"[0-9]{2}-[0-9]{4}")
 _ZIP = re.compile(r"[0-9]{5}(-[0-9]{4})?")
 
 
-def coarsen(raw: RawProfile, occupation_of: OccupationOf) -> CoarseProfile:
-    """The profile in the steps that pools ask for (design, "coarse on purpose"); codes go before titles."""
+def coarsen(raw: RawProfile) -> CoarseProfile:
+    """The profile in the steps that pools ask for; its occupations are the codes alone, for a title may mean several."""
     codes = [code for code in raw.occupations if _SOC.fullmatch(code)]
-    if not codes:
-        codes = [code for code in map(occupation_of, raw.titles) if code is not None]
     return CoarseProfile(
         occupations=tuple(dict.fromkeys(codes)),
         skills=skills_among(raw.skills)[:MOST_SKILLS],

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from services.signup.decisions.coarsening import OccupationOf, coarsen
-from services.signup.model import Claim, Known, Opened, Picture, Record, Stub, Told
-from shared.contracts.signup import JOIN, CoarseProfile
+from services.signup.model import Claim, Known, Opened, Picture, Record, Stub
+from shared.contracts.signup import JOIN
 
 STUB_KEPT = timedelta(days=14)
 
@@ -22,13 +21,17 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Somebody known: provenance is noted, and nothing else changes. `is_news`: this record did not claim them yet."""
+    """Somebody known: provenance is noted, and what is told of their work is a proposal, until they have spoken.
+
+    `is_news`: this record did not claim them yet.
+    """
 
     report: Opened
     candidate: str
     is_news: bool
     invite_again: bool
     """A stub who came by the join page."""
+    may_propose: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,11 @@ class CameBack:
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileCorrected:
-    """The record that registered a stub knows better, and the person has not spoken yet."""
+class ProposalChanged:
+    """A record knows better, and the person has not spoken yet."""
 
+    report: Opened
     candidate: str
-    profile: CoarseProfile
-    time_zone: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Noise:
     reason: str
 
 
-Outcome = Registered | Claimed | CameBack | ProfileCorrected | Hired | ClaimRemoved | Noise
+Outcome = Registered | Claimed | CameBack | ProposalChanged | Hired | ClaimRemoved | Noise
 
 
 def waves(reports: Iterable[Opened]) -> Iterator[list[Opened]]:
@@ -87,33 +89,25 @@ def waves(reports: Iterable[Opened]) -> Iterator[list[Opened]]:
     yield from groups
 
 
-def possible_stubs(
-    reports: Iterable[Opened], *, at: datetime, new_id: Callable[[], str], occupation_of: OccupationOf
-) -> dict[Record, Stub]:
+def possible_stubs(reports: Iterable[Opened], *, at: datetime, new_id: Callable[[], str]) -> dict[Record, Stub]:
     """For each address that signs up, a stub from the first report of it, by the record that would register it."""
     stubs: dict[Record, Stub] = {}
     addresses: set[bytes] = set()
     for report in reports:
         if report.change == "signed_up" and report.blind_index and report.blind_index not in addresses:
             addresses.add(report.blind_index)
-            stubs[report.key] = Stub(
-                candidate=new_id(),
-                blind_index=report.blind_index,
-                profile=_profile(report.told, occupation_of),
-                time_zone=report.told.profile.time_zone if report.told.profile else None,
-                until=at + STUB_KEPT,
-            )
+            stubs[report.key] = Stub(candidate=new_id(), blind_index=report.blind_index, until=at + STUB_KEPT)
     return stubs
 
 
-def decide(report: Opened, picture: Picture, new: Mapping[Record, str], occupation_of: OccupationOf) -> Outcome:
+def decide(report: Opened, picture: Picture, new: Mapping[Record, str]) -> Outcome:
     """What follows from one report; `new` names the candidates that were not there before, by their first record."""
     claim = picture.claims.get(report.key)
     match report.change:
         case "signed_up":
             return _signed_up(report, claim, picture, new)
         case "changed":
-            return _changed(report, claim, picture, occupation_of)
+            return _changed(report, claim, picture)
         case "hired":
             return Hired(report, claim.candidate) if claim else Noise("unknown_record")
         case "deleted":
@@ -133,22 +127,22 @@ def _signed_up(report: Opened, claim: Claim | None, picture: Picture, new: Mappi
     by_join = report.vendor == JOIN
     if by_join and known.confirmed:
         return CameBack(known.candidate)
-    return Claimed(report, known.candidate, is_news=_is_news(report, claim, known), invite_again=by_join)
+    return Claimed(
+        report,
+        known.candidate,
+        is_news=_is_news(report, claim, known),
+        invite_again=by_join,
+        may_propose=not known.has_spoken,
+    )
 
 
 def _is_news(report: Opened, claim: Claim | None, known: Known) -> bool:
     return claim is None or (claim.candidate, claim.employer) != (known.candidate, report.employer)
 
 
-def _changed(report: Opened, claim: Claim | None, picture: Picture, occupation_of: OccupationOf) -> Outcome:
+def _changed(report: Opened, claim: Claim | None, picture: Picture) -> Outcome:
     if claim is None:
         return Noise("unknown_record")
-    if not claim.registered or picture.people[claim.candidate].confirmed or report.told.profile is None:
+    if picture.people[claim.candidate].has_spoken or report.told.profile is None:
         return Noise("changes_nothing")
-    return ProfileCorrected(
-        claim.candidate, _profile(report.told, occupation_of), time_zone=report.told.profile.time_zone
-    )
-
-
-def _profile(told: Told, occupation_of: OccupationOf) -> CoarseProfile:
-    return coarsen(told.profile, occupation_of) if told.profile else CoarseProfile()
+    return ProposalChanged(report, claim.candidate)

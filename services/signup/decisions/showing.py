@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.signup.model import Showing
 from shared.contracts.consent import ConsentChangedV1
-from shared.contracts.signup import CandidateProfileChangedV1
+from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 
 
 def newest(events: Iterable[ConsentChangedV1]) -> dict[str, ConsentChangedV1]:
@@ -41,7 +41,8 @@ def heard(showing: Showing, consent: ConsentChangedV1, *, at: datetime) -> Showi
 def settled(showing: Showing, *, at: datetime) -> Showing:
     """What is shown at this time, with a higher version if it changed, and when to look again.
 
-    Nobody is shown whom no mail reaches: an employer would plan with people who can't be written to.
+    Nothing but what the person kept; who kept nothing of it is not shown at all. Nobody is shown whom no mail reaches: an
+    employer would plan with people who can't be written to.
     """
     is_shown = (
         showing.match_granted
@@ -49,7 +50,7 @@ def settled(showing: Showing, *, at: datetime) -> Showing:
         and not _lies_ahead(showing.paused_until, at)
         and not _is_over(showing.ends_at, at)
     )
-    wanted = showing.profile if is_shown else None
+    wanted = showing.profile if is_shown and showing.profile != CoarseProfile() else None
     ahead = [moment for moment in (showing.paused_until, showing.ends_at) if moment is not None and moment > at]
     return replace(
         showing,

@@ -1,13 +1,14 @@
 """What follows from what vendors tell."""
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from services.signup import jobs
-from services.signup.adapters.titles import occupation_of
+from services.signup.decisions.showing import settled
 from services.signup.handlers import on_candidate_reported, on_consent_changed
 from services.signup.model import Change, Person, RawProfile, Told
 from services.signup.vault.intake import seal_told
@@ -24,6 +25,7 @@ from shared.contracts.signup import (
     CandidateProfileChangedV1,
     CandidateRegisteredV1,
     CandidateReportedV1,
+    CoarseProfile,
     NoticeRequestedV1,
 )
 from shared.messaging.envelope import Received, Record
@@ -34,6 +36,7 @@ from tests.fakes.signup import FakeStore
 SECRETS = VaultSecrets(bytes(32), bytes(range(32)))
 KEY = bytes(reversed(range(32)))
 ANA = "Ana.Ruiz@example.org"
+NURSE = CoarseProfile(occupations=("29-1141",))
 _numbers = itertools.count()
 
 
@@ -76,7 +79,7 @@ def store() -> FakeStore:
 async def tell(store: FakeStore, *reports: Received[CandidateReportedV1]) -> list[Event]:
     """What is published in answer."""
     store.published.clear()
-    await on_candidate_reported(store, reports, SECRETS, occupation_of)
+    await on_candidate_reported(store, reports, SECRETS)
     return list(store.published)
 
 
@@ -121,24 +124,41 @@ async def test_the_same_record_again_says_nothing_new(store: FakeStore) -> None:
     assert await tell(store, report()) == []
 
 
-async def test_a_claim_changes_nothing_of_a_stub(store: FakeStore) -> None:
+async def titles_told(store: FakeStore, candidate: str) -> list[tuple[str, tuple[str, ...]]]:
+    return [(one.proposal.vendor, one.proposal.titles) for one in await store.proposals(candidate)]
+
+
+async def keep(store: FakeStore, candidate: str, profile: CoarseProfile = NURSE) -> None:
+    """As the person does it on their page."""
+    (showing,) = (await store.showings([candidate])).values()
+    await store.save_showings([settled(replace(showing, profile=profile), at=store.at)])
+
+
+async def test_what_others_tell_is_a_proposal_by_each_record_and_in_force_by_none(store: FakeStore) -> None:
+    candidate = await register(store)
+    store.at += timedelta(minutes=1)
+    await tell(store, report(vendor=JOIN, record="j1", title="Dishwasher"))
+    assert await titles_told(store, candidate) == [(JOIN, ("Dishwasher",)), ("acme", ("Registered nurse",))]
+    assert (await store.showings([candidate]))[candidate].profile is None
+    assert kinds(await allow(store, candidate)) == [CandidateConfirmedV1]
+
+
+async def test_a_record_may_change_its_own_proposal_until_the_person_spoke(store: FakeStore) -> None:
     candidate = await register(store)
     await tell(store, report(vendor="bright", title="Welder"))
-    (shown,) = [event for event in await allow(store, candidate) if isinstance(event, CandidateProfileChangedV1)]
-    assert shown.profile is not None
-    assert shown.profile.occupations == ("29-1141",)
+    await tell(store, report("changed", vendor="bright", title="Nurse"))
+    assert dict(await titles_told(store, candidate)) == {"acme": ("Registered nurse",), "bright": ("Nurse",)}
+    await allow(store, candidate)
+    await tell(store, report("changed", title="Dishwasher"))
+    assert dict(await titles_told(store, candidate))["acme"] == ("Dishwasher",)
+    await keep(store, candidate)
+    await tell(store, report("changed", title="Butcher"), report(title="Butcher"), report(record="9", title="Butcher"))
+    assert dict(await titles_told(store, candidate)) == {"acme": ("Dishwasher",), "bright": ("Nurse",)}
 
 
-async def test_the_registering_record_may_correct_an_unconfirmed_profile(store: FakeStore) -> None:
+async def test_who_has_spoken_is_changed_by_no_vendor(store: FakeStore) -> None:
     candidate = await register(store)
-    await tell(store, report("changed", title="Welder"))
-    (shown,) = [event for event in await allow(store, candidate) if isinstance(event, CandidateProfileChangedV1)]
-    assert shown.profile is not None
-    assert shown.profile.occupations == ("51-4121",)
-
-
-async def test_nobody_changes_a_confirmed_persons_profile(store: FakeStore) -> None:
-    candidate = await register(store)
+    await keep(store, candidate)
     await allow(store, candidate)
     before = dict(await store.showings([candidate]))
     events = await tell(store, report("changed", title="Welder"), report(vendor="bright", title="Welder"))
@@ -158,6 +178,13 @@ async def test_a_mailbox_is_invited_twice_under_whatever_spelling(store: FakeSto
         store.at += timedelta(days=15)
         await jobs.purge(store.work)
     assert len(notices) == 2
+
+
+async def test_a_proposal_goes_with_its_vendors_deletion(store: FakeStore) -> None:
+    candidate = await register(store)
+    await tell(store, report(vendor="bright", title="Welder"))
+    await tell(store, report("deleted"))
+    assert await titles_told(store, candidate) == [("bright", ("Welder",))]
 
 
 async def test_what_a_vendor_says_of_a_record_nobody_knows_is_noise(store: FakeStore) -> None:
@@ -203,9 +230,7 @@ async def test_within_a_batch_a_records_reports_keep_their_order(store: FakeStor
     await tell(store, report(), report("deleted"), report(title="Welder"))
     (candidate,) = store.vault
     assert len(store.buried) == 1
-    (shown,) = [event for event in await allow(store, candidate) if isinstance(event, CandidateProfileChangedV1)]
-    assert shown.profile is not None
-    assert shown.profile.occupations == ("51-4121",)
+    assert await titles_told(store, candidate) == [("acme", ("Welder",))]
 
 
 async def test_without_its_intake_key_a_report_can_not_be_handled(store: FakeStore) -> None:
@@ -269,6 +294,7 @@ async def test_who_joins_again_after_confirming_gets_a_link_to_sign_in(store: Fa
 
 async def test_the_first_consent_confirms_and_only_the_first(store: FakeStore) -> None:
     candidate = await register(store)
+    await keep(store, candidate)
     assert kinds(await allow(store, candidate)) == [CandidateConfirmedV1, CandidateProfileChangedV1]
     assert kinds(await allow(store, candidate, 2, purposes=())) == [CandidateProfileChangedV1]
     assert await allow(store, candidate, 1) == []
@@ -280,6 +306,7 @@ async def test_consent_of_somebody_erased_is_ignored(store: FakeStore) -> None:
 
 async def test_a_pause_ends_by_itself(store: FakeStore) -> None:
     candidate = await register(store)
+    await keep(store, candidate)
     await allow(store, candidate, paused_until=NOON + timedelta(hours=1))
     store.published.clear()
     store.at = NOON + timedelta(hours=1)

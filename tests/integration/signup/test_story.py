@@ -16,7 +16,7 @@ from services.signup import jobs
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
-from services.signup.adapters.titles import occupation_of
+from services.signup.decisions.showing import news, settled
 from services.signup.handlers import on_candidate_reported, on_consent_changed
 from services.signup.model import Report, Told
 from services.signup.vault.reading import read_identities
@@ -68,7 +68,7 @@ async def handle(edge: Edge, reports: list[Received[CandidateReportedV1]]) -> No
     while True:
         try:
             async with store(edge, IntakeKeys(VAULT_KEY)) as one:
-                return await on_candidate_reported(one, reports, SECRETS, occupation_of)
+                return await on_candidate_reported(one, reports, SECRETS)
         except Exception as error:
             if not heals(error):
                 raise
@@ -77,6 +77,18 @@ async def handle(edge: Edge, reports: list[Received[CandidateReportedV1]]) -> No
 async def published(edge: Edge, topic: str) -> list[dict[str, Any] | None]:
     rows = await edge.pool.fetch("SELECT value FROM outbox WHERE topic = $1 ORDER BY id", topic)
     return [None if row["value"] is None else json.loads(row["value"]) for row in rows]
+
+
+async def keep(edge: Edge, candidate: str) -> None:
+    """The person keeps all that is proposed."""
+    async with store(edge) as one:
+        (proposed,) = await one.proposals(candidate)
+        (before,) = (await one.showings([candidate])).values()
+        kept = proposed.proposal.profile.model_copy(update={"occupations": ("29-1141",)})
+        after = settled(replace(before, profile=kept), at=one.at)
+        await one.save_showings([after])
+        if told := news(before, after):
+            one.publish(told)
 
 
 async def test_a_person_comes_in_is_invited_confirms_and_is_shown(http: httpx.AsyncClient, edge: Edge) -> None:
@@ -96,6 +108,8 @@ async def test_a_person_comes_in_is_invited_confirms_and_is_shown(http: httpx.As
     item = Received("c1", "consent", None, consent, Record("consent-state", 0, 0, None, None, ()))
     async with store(edge) as one:
         await on_consent_changed(one, [item])
+    assert await published(edge, "candidate-profiles") == []
+    await keep(edge, candidate)
     (shown,) = await published(edge, "candidate-profiles")
     assert shown is not None
     assert (shown["profile"]["occupations"], shown["profile"]["years"]) == (["29-1141"], 5)
@@ -151,7 +165,7 @@ async def test_a_destroyed_intake_key_opens_nothing_any_more(http: httpx.AsyncCl
     for keys in (edge.keys, IntakeKeys(VAULT_KEY)):
         with pytest.raises(CannotOpenError):
             async with store(edge, keys) as one:
-                await on_candidate_reported(one, reports, SECRETS, occupation_of)
+                await on_candidate_reported(one, reports, SECRETS)
 
 
 async def test_a_purged_stub_leaves_a_tombstone_and_a_slow_hash(http: httpx.AsyncClient, edge: Edge) -> None:
@@ -160,7 +174,7 @@ async def test_a_purged_stub_leaves_a_tombstone_and_a_slow_hash(http: httpx.Asyn
     await jobs.invite(lambda: store(edge), SECRETS)
     edge.clock.advance(timedelta(days=15))
     await jobs.purge(lambda: store(edge))
-    for table in ("candidates", "identities", "claims", "to_invite"):
+    for table in ("candidates", "identities", "claims", "proposals", "to_invite"):
         assert await edge.pool.fetchval(f"SELECT count(*) FROM {table}") == 0
     assert await edge.pool.fetchval("SELECT count(*) FROM invitations") == 1
     assert (await published(edge, "candidate-keys"))[-1] is None

@@ -14,7 +14,7 @@ from shared.contracts.signup import CoarseProfile
 from tests.fakes.clock import NOON
 
 PROFILE = CoarseProfile(occupations=("29-1141",))
-STUB = Showing("c1", 0, False, False, None, None, PROFILE, 0, None)
+KEPT = Showing("c1", 0, False, False, None, None, PROFILE, 0, None)
 HOUR = timedelta(hours=1)
 
 
@@ -23,7 +23,7 @@ def consent(version: int = 1, **changes: Any) -> ConsentChangedV1:
 
 
 def after(*events: ConsentChangedV1) -> Showing:
-    showing = STUB
+    showing = KEPT
     for event in events:
         showing = heard(showing, event, at=NOON) or showing
     return showing
@@ -37,7 +37,21 @@ def test_match_shows_the_profile() -> None:
 def test_no_purpose_at_all_confirms_and_shows_nothing() -> None:
     found = after(consent(purposes=()))
     assert (found.confirmed, found.published) == (True, None)
-    assert news(STUB, found) is None
+    assert news(KEPT, found) is None
+
+
+@pytest.mark.parametrize("profile", [None, CoarseProfile()])
+def test_who_kept_nothing_is_not_shown_whatever_they_allow(profile: CoarseProfile | None) -> None:
+    found = heard(replace(KEPT, profile=profile), consent(), at=NOON)
+    assert found is not None
+    assert (found.match_granted, found.published, found.profile_version) == (True, None, 0)
+
+
+def test_what_is_kept_after_the_answer_is_shown_then() -> None:
+    allowed = heard(replace(KEPT, profile=None), consent(), at=NOON)
+    assert allowed is not None
+    kept = settled(replace(allowed, profile=PROFILE), at=NOON)
+    assert (kept.published, kept.profile_version) == (PROFILE, 1)
 
 
 def test_a_withdrawal_hides_it() -> None:
