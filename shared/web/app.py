@@ -9,7 +9,9 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 
 from shared.web import docs, health, openapi, pages, parameters, problems
+from shared.web.methods import Heads
 from shared.web.middleware import AccessLog, Boundary, Limits, SecurityHeaders
+from shared.web.request_ids import RequestIds
 from shared.web.server import Parting
 from shared.web.traces import Traces
 
@@ -45,7 +47,8 @@ def create_app(
     app.state.service = service
     problems.install(app)
     openapi.install(app)
-    for middleware in (Limits, Boundary, SecurityHeaders, Traces, AccessLog):  # the last added is the first passed
+    # The last added is the first passed.
+    for middleware in (Heads, Limits, Boundary, SecurityHeaders, Traces, AccessLog, RequestIds):
         app.add_middleware(middleware)
     app.add_middleware(Parting, is_stopping=is_stopping)
     app.include_router(health.router(ready))

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
+from shared.media_types import media_type
 from shared.web import bodies, plain, problems
 
 JSON = "application/json"
@@ -37,7 +38,7 @@ async def read(request: Request, model: type[M], *, words: Mapping[str, str] | N
     empty value is no value, a dotted name is part of an object, and only lists may repeat a name. JSON that is
     wrong raises a 422 problem; a wrong form is returned with its errors. 415 for anything else, 400 for no such syntax.
     """
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = media_type(request.headers.get("content-type", "")).name
     raw = await request.body()
     if content_type == JSON:
         value = bodies.parse_model(raw, model)

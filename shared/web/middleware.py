@@ -126,7 +126,10 @@ class Boundary:
 
 
 class Limits:
-    """Reads the body before the route runs: at most 1 MiB, within 10 s; refuses a path or query with U+0000."""
+    """Reads the body before the route runs: at most 1 MiB, within 10 s; refuses a path or query with U+0000.
+
+    A body that is compressed is a 415 for the route that reads it: inflating would undo the limit.
+    """
 
     def __init__(self, app: ASGIApp, *, limit: int = BODY_LIMIT, within: timedelta = BODY_WITHIN) -> None:
         self._app = app
@@ -143,7 +146,8 @@ class Limits:
         except problems.Problem as problem:
             await problems.response(scope, problem)(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), send)
+        refused = _compressed() if body and _is_compressed(scope) else None
+        await self._app(scope, _replay(body, receive, refused), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
@@ -177,7 +181,26 @@ class Limits:
         return problems.Problem(413, "Content too large", detail, type=problems.kind("too-large"), headers=_CLOSE)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def _is_compressed(scope: Scope) -> bool:
+    codings = ",".join(Headers(scope=scope).getlist("content-encoding")).split(",")
+    return any(coding.strip().lower() not in ("", "identity") for coding in codings)
+
+
+def _compressed() -> problems.Problem:
+    detail = (
+        "The header Content-Encoding says that the body is compressed. Send the body as it is, without this header."
+    )
+    return problems.Problem(
+        415,
+        "Unsupported content coding",
+        detail,
+        type=problems.kind("content-encoding"),
+        headers={"Accept-Encoding": "identity"},
+    )
+
+
+def _replay(body: bytes, receive: Receive, refused: problems.Problem | None) -> Receive:
+    """The body once; who reads one that is refused is told why, and who needs none is not disturbed."""
     given = False
 
     async def replaying() -> Message:
@@ -185,6 +208,8 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         if given:
             return await receive()  # waits for the client to leave; an answer that streams needs to know
         given = True
+        if refused is not None:
+            raise refused
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replaying

@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from shared.web import pages, plain
+from shared.media_types import media_type
+from shared.web import methods, pages, plain
+from shared.web.request_ids import request_id
 from shared.web.routes import shows_pages
 
 MEDIA_TYPE = "application/problem+json"
@@ -98,13 +100,14 @@ def invalid(errors: Iterable[Any]) -> Problem:
     """
     given = list(itertools.islice(errors, _MOST_LOOKED_AT))
     wrong = {tuple(error["loc"])[:-1] for error in given}
-    found = [_field_error(error) for error in given if not _counts_the_wrong(error, wrong)][:MOST_ERRORS]
+    kept = [error for error in given if not _counts_the_wrong(error, wrong)]
+    named = "each" if len(kept) <= MOST_ERRORS else f"the first {MOST_ERRORS}"
     return Problem(
         422,
         "Invalid request",
-        "Some fields are missing or wrong; `errors` names each. Correct them and send the request again.",
+        f"Some fields are missing or wrong; `errors` names {named}. Correct them and send the request again.",
         type=kind("invalid"),
-        errors=found,
+        errors=[_field_error(error) for error in kept[:MOST_ERRORS]],
     )
 
 
@@ -117,7 +120,9 @@ def response(scope: Scope, problem: Problem) -> Response:
     """The problem as problem+json, or as a page for a browser on a page."""
     if shows_pages(scope):
         return pages.error_page(problem.status, problem.title, problem.detail, headers=problem.headers)
-    content = json.dumps(problem.body(), ensure_ascii=True, allow_nan=False)  # ASCII: a lone surrogate has no UTF-8
+    named = {"request_id": name} if (name := request_id(scope)) else {}
+    members = {**problem.body(), **named}
+    content = json.dumps(members, ensure_ascii=True, allow_nan=False)  # ASCII: a lone surrogate has no UTF-8
     return Response(content, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
@@ -138,20 +143,22 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return response(request.scope, malformed("The body is not valid JSON. Check its syntax and send it again."))
-    if any(item["type"] == "model_attributes_type" and tuple(item["loc"]) == ("body",) for item in found):
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type != "application/json" and not content_type.endswith("+json"):
-            return response(request.scope, unsupported("application/json"))
+    is_no_object = any(item["type"] == "model_attributes_type" and tuple(item["loc"]) == ("body",) for item in found)
+    if is_no_object and not media_type(request.headers.get("content-type", "")).is_json:
+        return response(request.scope, unsupported("application/json"))
     return response(request.scope, invalid(found))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
+    if isinstance(error.__cause__, Problem):  # FastAPI gives another name to what reading a body raised
+        return response(request.scope, error.__cause__)
     if error.status_code >= 500:
         return response(request.scope, unexpected())
     title = HTTPStatus(error.status_code).phrase
     detail = _SAID.get(error.status_code, f"{title}.")
-    return response(request.scope, Problem(error.status_code, title, detail, headers=error.headers))
+    headers = {"Allow": methods.allowed(request.scope)} if error.status_code == 405 else error.headers
+    return response(request.scope, Problem(error.status_code, title, detail, headers=headers))
 
 
 def unsupported(*expected: str) -> Problem:

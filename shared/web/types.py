@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -11,15 +11,21 @@ from pydantic import (
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
     StringConstraints,
     UrlConstraints,
+    ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 from shared.text import why_not_one_line, why_not_public, why_not_readable
 
+_MOST_ENTRIES = 1000
+"""Of a list that sets no limit of its own."""
+_MOST_UNKNOWN = 20
 _UNSTORABLE = "must not contain the character U+0000 or half of a surrogate pair"
 
 
@@ -91,14 +97,36 @@ class Form:
         return value
 
 
+def _refuse_long_list(model: type[BaseModel], value: object, info: ValidationInfo) -> None:
+    if not isinstance(value, list | tuple) or info.field_name is None:
+        return
+    limits = (getattr(rule, "max_length", None) for rule in model.model_fields[info.field_name].metadata)
+    most = next((limit for limit in limits if limit is not None), _MOST_ENTRIES)
+    if len(value) > most:
+        context = {"field_type": "List", "max_length": most, "actual_length": len(value)}
+        raise PydanticKnownError("too_long", context)
+
+
 class RequestModel(BaseModel):
-    """A request's body or a part of it: unknown fields, NaN, infinity and text that can't be stored are refused."""
+    """A request's body or a part of it: unknown fields, NaN, infinity and text that can't be stored are refused.
+
+    How many entries a list and how many fields an object has is looked at before any of them: an error for each of
+    half a million would cost a minute.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _few_fields(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - as below
+        if isinstance(value, dict) and len(value) > len(cls.model_fields) + _MOST_UNKNOWN:
+            raise PydanticCustomError("too_many_fields", "has far more fields than are known here")
+        return handler(value)
+
     @field_validator("*", mode="before")
     @classmethod
-    def _storable_throughout(cls, value: Any) -> Any:  # noqa: ANN401 - before validation it may be anything
+    def _storable_throughout(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - before validation it may be anything
+        _refuse_long_list(cls, value, info)
         waiting = [value]  # a list, not recursion: nesting is the sender's choice
         while waiting:
             part = waiting.pop()

@@ -18,6 +18,7 @@ from shared.messaging.errors import WillHealError, heals
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
 from shared.postgres.queries import load
+from shared.web import request_ids
 
 SQL = load(Path(__file__).parent / "queries.sql")
 _WRITERS = 3
@@ -82,6 +83,7 @@ class PostgresIntake:
         return await request.answer
 
     async def _write_waiting(self) -> None:
+        request_ids.forget()  # it writes for many
         try:
             while self._waiting:
                 together = [self._waiting.popleft()]

@@ -133,6 +133,27 @@ async def test_the_route_gets_the_body_once_and_then_learns_when_the_client_leav
     assert seen == [{"type": "http.request", "body": b"abc", "more_body": False}, {"type": "http.disconnect"}]
 
 
+@pytest.mark.parametrize("path", ["/v1/raw", "/v1/things/t1"])
+@pytest.mark.parametrize("coding", ["gzip", "identity, br", "GZIP"])
+async def test_a_compressed_body_is_refused_by_the_name_of_the_header(
+    client: httpx.AsyncClient, path: str, coding: str
+) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+    response = await client.post(path, content=b'{"title": "x"}', headers=headers)
+    assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
+    assert "Content-Encoding" in response.json()["detail"]
+
+
+async def test_a_route_that_reads_no_body_is_not_disturbed_by_its_coding(client: httpx.AsyncClient) -> None:
+    response = await client.request("GET", "/page/x", content=b"x", headers={"Content-Encoding": "gzip"})
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "Identity"])
+async def test_a_body_as_it_is_is_taken(client: httpx.AsyncClient, coding: str) -> None:
+    assert (await client.post("/v1/raw", content=b"1", headers={"Content-Encoding": coding})).json()["value"] == 1
+
+
 async def test_a_client_that_leaves_while_sending_is_no_fault() -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}

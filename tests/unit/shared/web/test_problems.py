@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +14,9 @@ CANARY = "ana.ruiz.canary@example.org"
 
 async def test_a_problem_has_its_members_and_headers(client: httpx.AsyncClient) -> None:
     response = await client.get("/v1/refused")
-    assert problem(response, 409) == {
+    body = problem(response, 409)
+    assert body.pop("request_id") == response.headers["x-request-id"]
+    assert body == {
         "type": "urn:fairpool:problem:taken",
         "title": "Conflict",
         "status": 409,
@@ -106,6 +109,34 @@ async def test_the_null_character_in_an_address_is_refused(client: httpx.AsyncCl
     problem(await client.post(path, json={"title": "x"}), 400)
 
 
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({"title": "x", "parts": [1] * 200_000}, [("#/parts", "must have at most 1000 entries")]),
+        ({"title": "x", "few": 1, **{f"f{n}": 1 for n in range(90_000)}}, [("#", "has far more fields than are known here")]),
+        ({"title": "x", "parts": [{**{f"f{n}": 1 for n in range(90_000)}}]}, [("#/parts/0", "has far more fields than are known here")]),
+    ],
+)  # fmt: skip
+async def test_what_is_far_too_much_is_one_mistake(
+    client: httpx.AsyncClient, body: dict[str, Any], errors: list[tuple[str, str]]
+) -> None:
+    found = problem(await client.post("/v1/things/t1", json=body), 422)["errors"]
+    assert [(one["pointer"], one["detail"]) for one in found] == errors
+
+
+async def test_of_many_mistakes_the_first_twenty_are_told(client: httpx.AsyncClient) -> None:
+    response = await client.post("/v1/things/t1", json={"title": "x", "parts": [1] * 1000})
+    found = problem(response, 422)
+    assert [one["pointer"] for one in found["errors"]] == [f"#/parts/{place}" for place in range(20)]
+    assert "the first 20" in found["detail"]
+
+
+@pytest.mark.parametrize("path", ["/v1/things/t1", "/v1/raw"])
+async def test_a_byte_order_mark_before_the_json_is_passed_over(client: httpx.AsyncClient, path: str) -> None:
+    response = await client.post(path, content=b'\xef\xbb\xbf{"title": "x"}', headers=JSON)
+    assert response.status_code in (200, 201), response.text
+
+
 async def test_text_is_trimmed_and_kept_whole(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/things/t1", json={"title": "  Zoë 👩‍⚕️ 東京 "})
     assert response.status_code == 201
@@ -116,7 +147,7 @@ async def test_what_is_not_there_is_404_and_another_method_405(client: httpx.Asy
     problem(await client.get("/v1/nothing"), 404)
     response = await client.delete("/v1/refused")
     problem(response, 405)
-    assert response.headers["allow"] == "GET"
+    assert response.headers["allow"] == "GET, HEAD"
 
 
 async def test_a_fault_of_ours_is_a_500_without_words_and_logged_without_words(client: httpx.AsyncClient) -> None:
