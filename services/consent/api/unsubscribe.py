@@ -103,10 +103,10 @@ async def _scope(request: Request, link: Link) -> Scope:
 async def _asked(request: Request) -> Sequence[object]:
     """Each value of `scope` in the body; none where it can't be read."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    raw = await request.body()
-    if len(raw) > _LONGEST:
-        return ()
     try:
+        raw = await request.body()
+        if len(raw) > _LONGEST:
+            return ()
         if content_type in (forms.FORM, MULTIPART):
             async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
                 return form.getlist("scope")
