@@ -25,7 +25,7 @@ from shared.text import why_not_one_line, why_not_public, why_not_readable
 
 _MOST_ENTRIES = 1000
 """Of a list that sets no limit of its own."""
-_MOST_UNKNOWN = 20
+_MOST_UNKNOWN = 1000
 _UNSTORABLE = "must not contain the character U+0000 or half of a surrogate pair"
 
 
