@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
 
-from services.signup.decisions.places import is_outside_the_states
+from services.signup.decisions.places import is_outside_the_states, state_code
 from services.signup.decisions.skills import skills_among
 from services.signup.model import Change, Person, RawProfile, Told
 from services.signup.vault.addresses import parse_mail, without_unseen
@@ -68,9 +68,10 @@ def _no_address(value: str) -> str:
 
 
 def _state(value: str) -> str:
-    if value not in STATES:
-        raise ValueError("must be the two-letter code of a state, such as CO")
-    return value
+    code = state_code(value)
+    if code not in STATES:
+        raise ValueError("must be one of the 50 states or the District of Columbia, such as CO or Colorado")
+    return code
 
 
 def _postal_code(value: str) -> str:
@@ -90,9 +91,9 @@ Phone = Annotated[Line, Field(max_length=40), AfterValidator(parse_phone)]
 Zone = Annotated[str, StringConstraints(strict=True, max_length=64), AfterValidator(_zone)]
 State = Annotated[
     str,
-    StringConstraints(strict=True),
+    StringConstraints(strict=True, max_length=100),
     AfterValidator(_state),
-    Field(description="The two-letter code of a state or the District of Columbia."),
+    Field(description="The code of a state or the District of Columbia, such as CO; its name is understood, too."),
 ]
 PostalCode = Annotated[
     str, Form(r"[0-9]{5}(-[0-9]{4})?", "a ZIP code of five digits, such as 80202"), AfterValidator(_postal_code)

@@ -3,6 +3,7 @@
 import re
 from datetime import date
 
+from services.signup.decisions.places import settled
 from services.signup.decisions.skills import skills_among
 from services.signup.model import RawProfile
 from shared.contracts.codes import STATES
@@ -19,17 +20,22 @@ _ZIP = re.compile(r"[0-9]{5}(-[0-9]{4})?")
 def coarsen(raw: RawProfile) -> CoarseProfile:
     """The profile in the steps that pools ask for; its occupations are the codes alone, for a title may mean several."""
     codes = [code for code in raw.occupations if _SOC.fullmatch(code)]
+    state, postal_code = settled(raw.state, _five(raw.postal_code))
     return CoarseProfile(
         occupations=tuple(dict.fromkeys(codes)),
         skills=skills_among(raw.skills)[:MOST_SKILLS],
         years=None if raw.years is None else max((step for step in YEARS if step <= raw.years), default=0),
-        state=raw.state if raw.state in STATES else None,
-        area=raw.postal_code[:3] if raw.postal_code and _ZIP.fullmatch(raw.postal_code) else None,
+        state=state if state in STATES else None,
+        area=postal_code[:3] if postal_code and state in STATES else None,
         remote=raw.remote,
         employment_types=tuple(dict.fromkeys(raw.employment_types)),
         pay_floor=None if raw.pay_floor is None else max(raw.pay_floor, 0) // PAY_STEP * PAY_STEP,
         available_from=_first_of_month(raw.available_from),
     )
+
+
+def _five(postal_code: str | None) -> str | None:
+    return postal_code[:5] if postal_code and _ZIP.fullmatch(postal_code) else None
 
 
 def _first_of_month(day: date | None) -> date | None:

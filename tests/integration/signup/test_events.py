@@ -197,7 +197,8 @@ async def test_binary_mode_is_understood(http: httpx.AsyncClient) -> None:
         (event(data=data(profile={"occupations": ["nurse"]})), "#/data/profile/occupations/0"),
         (event(data=data(profile={"occupations": ["29-9999"]})), "#/data/profile/occupations/0"),
         (event(data=data(profile={"state": "ZZ"})), "#/data/profile/state"),
-        (event(data=data(profile={"state": "co"})), "#/data/profile/state"),
+        (event(data=data(profile={"state": "Guam"})), "#/data/profile/state"),
+        (event(data=data(profile={"state": "u.s. virgin islands"})), "#/data/profile/state"),
         (event(data=data(profile={"state": "PR"})), "#/data/profile/state"),
         (event(data=data(profile={"skills": ["annabellarita@example.org"]})), "#/data/profile/skills/0"),
         (
@@ -231,7 +232,7 @@ async def test_a_wrong_event_is_refused_by_field_and_without_its_words(
             data(profile={"postal_code": "802", "state": "ZZ", "occupations": ["nurse"]}),
             {
                 "#/data/profile/postal_code": "must be a ZIP code of five digits, such as 80202",
-                "#/data/profile/state": "must be the two-letter code of a state, such as CO",
+                "#/data/profile/state": "must be one of the 50 states or the District of Columbia, such as CO or Colorado",
                 "#/data/profile/occupations/0": "must be a code of the 2018 SOC, such as 29-1141",
             },
         ),
@@ -245,7 +246,7 @@ async def test_each_mistake_is_told_once_and_in_words_that_help(
     assert len(found) == len(errors)
 
 
-@pytest.mark.parametrize("state", ["CO", "DC"])
+@pytest.mark.parametrize("state", ["CO", "DC", "co", "Colorado", "D.C.", "Georgia"])
 async def test_states_and_the_district_are_taken(http: httpx.AsyncClient, state: str) -> None:
     assert (await post(http, event(data=data(profile={"state": state})))).status_code == 202
 

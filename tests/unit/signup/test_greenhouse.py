@@ -117,7 +117,10 @@ def test_who_may_not_be_mailed_is_passed_over() -> None:
     assert FORMAT.read(body(can_email=False)) == Ignored("person_may_not_be_mailed")
 
 
-@pytest.mark.parametrize("address", ["1 Marine Drive\nHagatna, GU 96910", "San Juan, PR 00901", "Ponce, PR"])
+@pytest.mark.parametrize(
+    "address",
+    ["1 Marine Drive\nHagatna, GU 96910", "San Juan, PR 00901", "Ponce, PR", "San Juan, Puerto Rico", "USVI", "guam"],
+)
 def test_who_lives_in_a_territory_is_passed_over(address: str) -> None:
     assert FORMAT.read(body(addresses=[{"value": address}])) == Ignored("person_outside_the_states")
 
@@ -172,6 +175,9 @@ def test_what_can_not_be_understood_is_said_without_values(raw: bytes) -> None:
         ("455 Broadway New York, NY 10280", "NY", "10280"),
         ("12 High St\nAustin, TX 78701-1234, USA", "TX", "78701"),
         ("Portland, OR", "OR", None),
+        ("Denver, Colorado 80202", "CO", "80202"),
+        ("denver, co 80202", "CO", "80202"),
+        ("Perth, WA, Australia", None, None),
         ("10 Downing Street, London", None, None),
         ("ZZ 12345", None, None),
     ],
