@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -27,6 +28,10 @@ from shared.web.pages import Pages
 _KAFKA_WITHIN = timedelta(seconds=3)
 """As long as a person is asked to wait; after that the answer is 202."""
 
+_TELLS_EVERY = timedelta(seconds=2)
+_FORGETS_EVERY = timedelta(hours=1)
+_BATCH = 200
+
 
 def build(settings: Settings) -> tuple[Service, FastAPI]:
     """The service and its HTTP face."""
@@ -39,9 +44,27 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
         )
     )
     service.uphold(CONSENT_STATE, consents_behind)
+    service.every(_TELLS_EVERY, "tell_changes", partial(_tell_changes, service))
+    service.every(_FORGETS_EVERY, "forget_attempts", partial(_forget_attempts, service))
     app = service.http("Fairpool consent")
     install(app, edge(service, settings))
     return service, app
+
+
+async def _tell_changes(service: Service) -> None:
+    """Batch by batch until nobody is due."""
+    told = _BATCH
+    while told == _BATCH:
+        async with service.work() as unit:
+            told = await PostgresConsents(unit).tell_changes(_BATCH)
+
+
+async def _forget_attempts(service: Service) -> None:
+    """Batch by batch until none has ended."""
+    forgotten = _BATCH
+    while forgotten == _BATCH:
+        async with service.work() as unit:
+            forgotten = await PostgresConsents(unit).forget_attempts(_BATCH)
 
 
 def edge(service: Service, settings: Settings) -> Edge:

@@ -57,7 +57,7 @@ MAJOR_GROUPS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """From when until when the person wants no mail, on their own clock; may pass midnight."""
+    """From when until when the person wants no messages, on their own clock; may pass midnight."""
 
     start: time
     end: time
@@ -93,6 +93,8 @@ class Present:
     receipt: str | None = None
     outbox_id: int | None = None
     """The outbox row that carried this state away: gone once Kafka has it."""
+    granted_at: datetime | None = None
+    """When something was last switched on that was off, or an employer let in again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +136,33 @@ class Entry:
     nonce: bytes
     receipt: str
     document: Mapping[str, Any]
+    is_grant: bool
+    """Whether it allows what was not allowed before."""
+
+
+Scope = Literal["all", "employer"]
+"""Who is to stop: everyone, or the employer of the link."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What an unsubscribe link was used for, last."""
+
+    link: bytes
+    """The SHA-256 of its token."""
+    candidate: str
+    employer: str | None
+    scope: Scope
+    outcome: Literal["changed", "nothing", "asked"]
+    """`asked`: the link was too old to stop everyone; the person got an email with one that does."""
+    at: datetime
+    expires_at: datetime
+    """When the link ends, and this is forgotten."""
+    stopped_all: bool = False
+    """Whether everyone was stopped by it, now or before."""
+    stopped_employer: bool = False
+
+
+What = Literal["everything_stopped", "employer_stopped", "choices_changed"]
+TOLD_EVERY = timedelta(hours=24)
+"""A person gets at most one email of each kind in that time: what was changed, and whether to stop everything."""

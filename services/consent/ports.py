@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.consent.model import Entry, Present
+from services.consent.model import Attempt, Entry, Present, What
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,7 @@ class Employer:
 
     id: str
     name: str
+    """As people read it: with the verified domain beside it, where there is one."""
 
 
 class Consents(Protocol):
@@ -35,8 +36,31 @@ class Consents(Protocol):
     async def append(self, entry: Entry) -> Present:
         """Writes state, leaf, opening, receipt and event, all or none; the row must be locked."""
 
-    async def receipt(self, receipt: str) -> Mapping[str, Any] | None:
-        """The receipt with the opening of its leaf, if that was not shredded; None when there is no such receipt."""
+    async def receipt(self, receipt: str, candidate: str) -> Mapping[str, Any] | None:
+        """The receipt with the opening of its leaf, if that was not shredded; None when this person has no such receipt."""
+
+    async def note_attempt(self, attempt: Attempt) -> None:
+        """What a link was used for, in place of what it was used for before; what it stopped once stays noted."""
+
+    async def attempt(self, link: bytes) -> Attempt | None:
+        """What this link was used for; None when it was not."""
+
+    async def attempts(self, candidate: str, most: int) -> Sequence[Attempt]:
+        """What this person's links were used for, the latest first."""
+
+    async def forget_attempts(self, most: int) -> int:
+        """Forgets so many of links that have ended; tells how many there were."""
+
+    async def note_change(self, candidate: str, what: What, employer: str | None = None) -> None:
+        """The person is to be told of it: at once, or a day after they were told last."""
+
+    async def ask_to_stop(self, candidate: str, stopped: str | None) -> bool:
+        """An email asks the person whether everyone is to stop, and tells of the employer that has; False, and none is sent,
+        when one was within a day.
+        """
+
+    async def tell_changes(self, most: int) -> int:
+        """Tells so many people what there is to tell by now, each in one notice; tells how many they were."""
 
 
 class Directory(Protocol):

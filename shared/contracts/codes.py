@@ -1,8 +1,10 @@
 """The codes that events speak in: states, and occupations."""
 
 import csv
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 STATES = {
     "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
@@ -27,5 +29,11 @@ OCCUPATIONS = Path(__file__).with_name("occupations.csv")
 @cache
 def occupation_codes() -> frozenset[str]:
     """Every code of the 2018 SOC, of any level, written in full."""
+    return frozenset(occupation_titles())
+
+
+@cache
+def occupation_titles() -> Mapping[str, str]:
+    """What the 2018 SOC calls each of its codes, of any level."""
     with OCCUPATIONS.open(encoding="utf-8", newline="") as lines:
-        return frozenset(row["code"] for row in csv.DictReader(lines))
+        return MappingProxyType({row["code"]: row["title"] for row in csv.DictReader(lines)})

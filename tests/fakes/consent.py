@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
 from services.consent.adapters import agreement
 from services.consent.api import Edge, install
 from services.consent.api.edge import HasPublished
-from services.consent.model import Entry, Present
+from services.consent.model import TOLD_EVERY, Attempt, Entry, Present, What
 from services.consent.ports import Employer
 from shared.clock import Clock
+from shared.contracts.signup import ChangeNoticed, NoticeRequestedV2
 from shared.ids import new_id
 from shared.security import encoding
 from shared.security.links import Link, LinkPurpose, LinkReader, LinkSigner, public_half
@@ -25,12 +27,25 @@ from tests.fakes.clock import NOON
 
 
 @dataclass
+class LinksTables:
+    """What links were used for, who is to be told, and the notices that left."""
+
+    attempts: dict[bytes, Attempt] = field(default_factory=dict)
+    due: dict[str, datetime] = field(default_factory=dict)
+    told: dict[str, datetime] = field(default_factory=dict)
+    asked: dict[str, datetime] = field(default_factory=dict)
+    changes: dict[tuple[str, What, str], datetime] = field(default_factory=dict)
+    notices: list[NoticeRequestedV2] = field(default_factory=list)
+
+
+@dataclass
 class ConsentsDatabase:
     """What stays after a transaction."""
 
     clock: Clock
     rows: dict[str, Present] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
+    links: "LinksTables" = field(default_factory=lambda: LinksTables())
     fails_with: Exception | None = None
     """Set it, and the database is away."""
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -40,11 +55,12 @@ class ConsentsDatabase:
         """All or nothing; locks are given back at the end."""
         if self.fails_with is not None:
             raise self.fails_with
-        consents = FakeConsents(self, self.clock.now())
+        consents = FakeConsents(self, self.clock.now(), deepcopy(self.links))
         try:
             yield consents
             self.rows |= consents.rows
             self.entries += consents.entries
+            self.links = consents.links
         finally:
             for lock in consents.held.values():
                 lock.release()
@@ -60,6 +76,7 @@ class FakeConsents:
 
     database: ConsentsDatabase
     at: datetime
+    links: LinksTables
     rows: dict[str, Present] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     held: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -94,15 +111,73 @@ class FakeConsents:
             leaf=entry.leaf,
             receipt=entry.receipt,
             outbox_id=len(self.database.entries) + len(self.entries),
+            granted_at=entry.at if entry.is_grant else before.granted_at,
         )
         return self.rows[entry.candidate]
 
-    async def receipt(self, receipt: str) -> Mapping[str, Any] | None:
+    async def receipt(self, receipt: str, candidate: str) -> Mapping[str, Any] | None:
         for entry in [*self.database.entries, *self.entries]:
-            if entry.receipt == receipt:
+            if entry.receipt == receipt and entry.candidate == candidate:
                 ledger = {**entry.document["ledger"], "opening": encoding.encode(entry.nonce)}
                 return {**entry.document, "ledger": ledger}
         return None
+
+    async def note_attempt(self, attempt: Attempt) -> None:
+        before = self.links.attempts.get(attempt.link, attempt)
+        self.links.attempts[attempt.link] = replace(
+            attempt,
+            stopped_all=attempt.stopped_all or before.stopped_all,
+            stopped_employer=attempt.stopped_employer or before.stopped_employer,
+        )
+
+    async def attempt(self, link: bytes) -> Attempt | None:
+        return self.links.attempts.get(link)
+
+    async def attempts(self, candidate: str, most: int) -> Sequence[Attempt]:
+        of_person = [attempt for attempt in self.links.attempts.values() if attempt.candidate == candidate]
+        return sorted(of_person, key=lambda attempt: attempt.at, reverse=True)[:most]
+
+    async def forget_attempts(self, most: int) -> int:
+        ended = [attempt.link for attempt in self.links.attempts.values() if attempt.expires_at <= self.at][:most]
+        for one in ended:
+            del self.links.attempts[one]
+        return len(ended)
+
+    async def note_change(self, candidate: str, what: What, employer: str | None = None) -> None:
+        told = self.links.told.get(candidate)
+        self.links.due.setdefault(candidate, max(self.at, told + TOLD_EVERY) if told else self.at)
+        self.links.changes[candidate, what, employer or ""] = self.at
+
+    async def ask_to_stop(self, candidate: str, stopped: str | None) -> bool:
+        asked = self.links.asked.get(candidate)
+        if asked is not None and asked > self.at - TOLD_EVERY:
+            return False
+        self.links.asked[candidate] = self.at
+        changes = (ChangeNoticed(at=self.at, what="employer_stopped", employer=stopped),) if stopped else ()
+        self._notice(candidate, "stop_asked", changes)
+        return True
+
+    async def tell_changes(self, most: int) -> int:
+        taken = [candidate for candidate, due in self.links.due.items() if due <= self.at][:most]
+        for candidate in taken:
+            del self.links.due[candidate]
+            self.links.told[candidate] = self.at
+            of_person = [key for key in self.links.changes if key[0] == candidate]
+            changes = [
+                ChangeNoticed(at=self.links.changes.pop(key), what=key[1], employer=key[2] or None) for key in of_person
+            ]
+            self._notice(candidate, "changed", tuple(sorted(changes, key=lambda change: change.at)))
+        return len(taken)
+
+    def _notice(
+        self, candidate: str, purpose: Literal["changed", "stop_asked"], changes: tuple[ChangeNoticed, ...]
+    ) -> None:
+        until = self.at + timedelta(days=3)
+        self.links.notices.append(
+            NoticeRequestedV2(
+                notice=new_id("n"), candidate=candidate, purpose=purpose, expires_at=until, changes=changes
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -135,11 +210,17 @@ SIGN_IN = "http://signup.example/sign-in"
 
 
 def link(
-    candidate: str, purpose: LinkPurpose, *, employer: str | None = None, expires_at: datetime | None = None
+    candidate: str,
+    purpose: LinkPurpose,
+    *,
+    employer: str | None = None,
+    expires_at: datetime | None = None,
+    issued_at: datetime | None = NOON,
 ) -> str:
-    """A token as the courier makes it, good for a day after noon unless it says otherwise."""
+    """A token as the courier makes it, at noon and good for a day unless it says otherwise."""
     until = expires_at or NOON + timedelta(days=1)
-    return LinkSigner(SEED, SUBJECT_KEY).sign(Link(candidate, purpose, until, employer))
+    made_at = issued_at if purpose == "unsubscribe" else None
+    return LinkSigner(SEED, SUBJECT_KEY).sign(Link(candidate, purpose, until, employer, made_at))
 
 
 def client_of(database: ConsentsDatabase, *, has_published: HasPublished = publishes) -> httpx.AsyncClient:

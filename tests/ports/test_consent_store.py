@@ -140,16 +140,24 @@ async def test_each_change_raises_the_version_by_one_and_extends_the_chain(store
     assert (first.version, second.version) == (1, 2)
     assert second.receipt is not None
     async with store.transaction() as consents:
-        receipt = await consents.receipt(second.receipt)
+        receipt = await consents.receipt(second.receipt, candidate)
+        assert await consents.receipt(second.receipt, new_candidate_id()) is None, "it is of somebody else"
     assert receipt is not None
     assert first.leaf is not None
     assert receipt["ledger"]["committed"]["previous"] == first.leaf.hex()
     assert first.outbox_id != second.outbox_id
 
 
+async def test_a_grant_is_kept_with_its_time_and_no_other_change_moves_it(store: Store, candidate: str) -> None:
+    assert (await store.answer(candidate, Choices())).granted_at is None
+    assert (await store.answer(candidate, COMPLETE)).granted_at == NOON
+    assert (await store.answer(candidate, replace(COMPLETE, purposes=()))).granted_at == NOON
+    assert (await store.present(candidate)).granted_at == NOON
+
+
 async def test_an_unknown_receipt_is_none(store: Store) -> None:
     async with store.transaction() as consents:
-        assert await consents.receipt(new_id("r")) is None
+        assert await consents.receipt(new_id("r"), new_candidate_id()) is None
 
 
 async def test_what_fails_leaves_nothing_behind(store: Store, candidate: str) -> None:
@@ -159,7 +167,7 @@ async def test_what_fails_leaves_nothing_behind(store: Store, candidate: str) ->
             raise ZeroDivisionError
     assert await store.present(candidate) == Present(candidate, principal="")
     async with store.transaction() as consents:
-        assert await consents.receipt(made.receipt or "") is None
+        assert await consents.receipt(made.receipt or "", candidate) is None
 
 
 async def test_a_change_decided_on_an_older_version_is_refused(store: Store, candidate: str) -> None:
@@ -180,7 +188,7 @@ async def test_twenty_changes_at_once_are_one_chain_without_a_gap(store: Store, 
     assert [present.version for present in by_version] == list(range(1, 21))
     for before, after in pairwise(by_version):
         async with store.transaction() as consents:
-            receipt = await consents.receipt(after.receipt or "")
+            receipt = await consents.receipt(after.receipt or "", candidate)
         assert receipt is not None
         assert before.leaf is not None
         assert receipt["ledger"]["committed"]["previous"] == before.leaf.hex()
@@ -243,7 +251,7 @@ async def test_a_shredded_opening_leaves_leaf_and_chain_standing(consent_pool: P
         "DELETE FROM ledger_openings WHERE seq = (SELECT seq FROM ledger WHERE candidate = $1)", candidate
     )
     async with unit_of_work(consent_pool, at=NOON, source="consent") as unit:
-        receipt = await PostgresConsents(unit).receipt(present.receipt or "")
+        receipt = await PostgresConsents(unit).receipt(present.receipt or "", candidate)
     assert receipt is not None
     assert receipt["ledger"]["opening"] is None
     assert await consent_pool.fetchval("SELECT leaf FROM ledger WHERE candidate = $1", candidate) == present.leaf

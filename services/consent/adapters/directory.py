@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from services.consent.ports import Employer
-from shared.web.tenants import Tenants
+from shared import wording
+from shared.web.tenants import Tenant, Tenants
 
 
 class TenantDirectory:
@@ -14,10 +15,14 @@ class TenantDirectory:
 
     def employers(self) -> Sequence[Employer]:
         """All of them, by name."""
-        found = (Employer(tenant.id, tenant.name) for tenant in self._tenants.of_kind("employer"))
+        found = (Employer(tenant.id, _name(tenant)) for tenant in self._tenants.of_kind("employer"))
         return sorted(found, key=lambda employer: (employer.name.casefold(), employer.id))
 
     def name(self, employer: str) -> str | None:
         """What this employer is called."""
         tenant = self._tenants.get(employer)
-        return tenant.name if tenant is not None and tenant.kind == "employer" else None
+        return _name(tenant) if tenant is not None and tenant.kind == "employer" else None
+
+
+def _name(employer: Tenant) -> str:
+    return wording.tenant(employer.name, employer.domain)

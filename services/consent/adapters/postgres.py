@@ -3,31 +3,20 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 
+from services.consent.adapters.links import SQL, PostgresLinks
 from services.consent.model import Choices, Entry, Present, Quiet
 from shared.contracts.consent import ConsentChangedV1, QuietHours
 from shared.ids import new_id
 from shared.messaging.unit import Unit
-from shared.postgres.queries import load
 from shared.security import encoding
 
-SQL = load(Path(__file__).parent / "queries.sql")
 
-
-class PostgresConsents:
+class PostgresConsents(PostgresLinks):
     """The port `Consents` on a unit of work."""
-
-    def __init__(self, unit: Unit) -> None:
-        self._unit = unit
-
-    @property
-    def at(self) -> datetime:
-        """The time of the unit."""
-        return self._unit.at
 
     async def register(self, candidates: Sequence[str]) -> None:
         """One statement, its rows in order: two processes that register the same people don't deadlock."""
@@ -77,14 +66,15 @@ class PostgresConsents:
             choices.time_zone,
             choices.paused_until,
             choices.ends_at,
+            entry.is_grant,
         )
         if row is None:
             raise RuntimeError("a change was appended to another version than the one it was decided on")
         return _present(row)
 
-    async def receipt(self, receipt: str) -> Mapping[str, Any] | None:
+    async def receipt(self, receipt: str, candidate: str) -> Mapping[str, Any] | None:
         """The document as it was stored, and the opening while it exists."""
-        row = await self._unit.connection.fetchrow(SQL["receipt"], receipt)
+        row = await self._unit.connection.fetchrow(SQL["receipt"], receipt, candidate)
         if row is None:
             return None
         document: dict[str, Any] = json.loads(row["document"])
@@ -116,6 +106,7 @@ def _present(row: asyncpg.Record) -> Present:
         leaf=row["leaf"],
         receipt=row["receipt"],
         outbox_id=row["outbox_id"],
+        granted_at=row["granted_at"],
     )
 
 

@@ -22,14 +22,58 @@ WITH entry AS (
 UPDATE consents SET
     version = $2, leaf = $3, changed_at = $4, receipt = $6, outbox_id = $8, purposes = $9, sectors = $10,
     blocked_employers = $11, first_contacts_per_week = $12, min_gap_hours = $13, quiet_start = $14, quiet_end = $15,
-    time_zone = $16, paused_until = $17, ends_at = $18
+    time_zone = $16, paused_until = $17, ends_at = $18,
+    granted_at = CASE WHEN $19 THEN $4 ELSE granted_at END
 WHERE candidate = $1 AND version = $2::bigint - 1
 RETURNING *
 
 -- name: receipt
 SELECT receipts.document, ledger_openings.nonce
-FROM receipts LEFT JOIN ledger_openings USING (seq)
-WHERE receipts.id = $1
+FROM receipts JOIN ledger USING (seq) LEFT JOIN ledger_openings USING (seq)
+WHERE receipts.id = $1 AND ledger.candidate = $2
+
+-- name: note_attempt
+INSERT INTO attempts (link, candidate, employer, scope, outcome, at, expires_at, stopped_all, stopped_employer)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (link) DO UPDATE SET
+    scope = excluded.scope, outcome = excluded.outcome, at = excluded.at,
+    stopped_all = attempts.stopped_all OR excluded.stopped_all,
+    stopped_employer = attempts.stopped_employer OR excluded.stopped_employer
+
+-- name: attempt
+SELECT * FROM attempts WHERE link = $1
+
+-- name: attempts
+SELECT * FROM attempts WHERE candidate = $1 ORDER BY at DESC, link LIMIT $2
+
+-- name: forget_attempts
+DELETE FROM attempts WHERE link IN (
+    SELECT link FROM attempts WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+
+-- name: tell_later
+-- Before the change itself is noted: whoever tells holds this row first, too.
+INSERT INTO tellings (candidate, due_at) VALUES ($1, $2)
+ON CONFLICT (candidate) DO UPDATE SET due_at = coalesce(tellings.due_at, greatest($2, tellings.told_at + $3::interval))
+
+-- name: note_change
+INSERT INTO changes_to_tell (candidate, what, employer, at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (candidate, what, employer) DO UPDATE SET at = excluded.at
+
+-- name: may_ask_to_stop
+INSERT INTO tellings (candidate, stop_asked_at) VALUES ($1, $2)
+ON CONFLICT (candidate) DO UPDATE SET stop_asked_at = $2
+WHERE tellings.stop_asked_at IS NULL OR tellings.stop_asked_at <= $2 - $3::interval
+RETURNING candidate
+
+-- name: take_tellings
+UPDATE tellings SET due_at = NULL, told_at = $1 WHERE candidate IN (
+    SELECT candidate FROM tellings WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+RETURNING candidate
+
+-- name: take_changes
+DELETE FROM changes_to_tell WHERE candidate = ANY($1::text[]) RETURNING candidate, what, employer, at
 
 -- name: behind
 SELECT consents.* FROM consents LEFT JOIN pg_temp.read_back ON key = candidate

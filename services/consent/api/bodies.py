@@ -59,7 +59,7 @@ Moment = Annotated[datetime, BeforeValidator(_only_text), AfterValidator(_in_utc
 
 
 class QuietHoursBody(RequestModel):
-    """From when until when no mail is wanted, in the person's zone; may pass midnight."""
+    """From when until when no message is wanted, in the person's zone; may pass midnight."""
 
     start: TimeOfDay
     end: TimeOfDay
@@ -195,10 +195,12 @@ def zone_of(name: str | None) -> ZoneInfo:
 
 
 def _moment(given: date | None, before: datetime | None, present: Choices, zone: ZoneInfo) -> datetime | None:
-    """A day is its first moment; the day that the page showed is the moment that stood behind it."""
+    """A day is its first moment; the day that the page showed is the moment that stood behind it, as long as it is still that
+    day in the zone that is chosen now.
+    """
     if given is None or isinstance(given, datetime):
         return given
-    if before is not None and before.astimezone(zone_of(present.time_zone)).date() == given:
+    if before is not None and {before.astimezone(at).date() for at in (zone_of(present.time_zone), zone)} == {given}:
         return before
     try:
         return datetime.combine(given, time(), zone).astimezone(UTC)

@@ -39,14 +39,14 @@ class Edge:
     directory: Directory
     agreement: Agreement
     sign_in: str
-    """The page that mails a link to `/me`."""
+    """The page that emails a link to `/me`."""
     home: str
     """Our own public address."""
     pages: Pages
 
-    def link(self, token: str, purpose: LinkPurpose) -> Link:
-        """The link behind the token; raises BadLinkError."""
-        found = self.links.read(token, purpose, at=self.now())
+    def link(self, token: str, *purposes: LinkPurpose) -> Link:
+        """The link behind the token, if it is for one of these purposes; raises BadLinkError."""
+        found = self.links.read(token, *purposes, at=self.now())
         if isinstance(found, BadLink):
             raise BadLinkError(found)
         return found
@@ -96,6 +96,14 @@ class BadLinkError(Exception):
     def status(self) -> int:
         """410 for a link that was good once, 404 for what never was one, or not for this page."""
         return 410 if self.is_expired else 404
+
+
+class NoLinkError(Exception):
+    """A person's page was opened without a link; the answer says where one comes from, or leads there."""
+
+    def __init__(self, *, leads_on: bool = True) -> None:
+        super().__init__("no link")
+        self.leads_on = leads_on
 
 
 def refused(outcome: Refused) -> Problem:

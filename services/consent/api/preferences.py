@@ -1,6 +1,6 @@
 """`/confirm/{token}` and `/me`: one page on which a person says what they allow; GET changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,9 +10,9 @@ from starlette.responses import Response
 from services.consent import decisions
 from services.consent.api import bodies, views
 from services.consent.api.bodies import ConsentBody, Posted
-from services.consent.api.edge import Edge, privacy_signal, refused
-from services.consent.decisions import Refused, Unchanged
-from services.consent.model import Door, Present
+from services.consent.api.edge import Edge, NoLinkError, privacy_signal, refused
+from services.consent.decisions import Changed, Refused, Unchanged
+from services.consent.model import Attempt, Door, Present
 from shared.web import forms
 from shared.web.problems import Problem
 
@@ -27,6 +27,10 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 def router(edge: Edge) -> APIRouter:
     """The two pages; they differ in the link that opens them and in their words."""
     routes = APIRouter(tags=["candidates"], default_response_class=HTMLResponse)
+
+    @routes.get("/confirm", include_in_schema=False)
+    async def show_no_confirm() -> Response:
+        raise NoLinkError
 
     @routes.get("/confirm/{token}", summary="The page on which everything is off")
     async def show_confirm(request: Request, token: str) -> Response:
@@ -47,15 +51,21 @@ def router(edge: Edge) -> APIRouter:
     return routes
 
 
+_MOST_ATTEMPTS = 10
 _STALE = {
     "purposes": "Your choices were changed after you opened this page. This is how they are now: tick what you want and save"
 }
 
 
 async def _show(edge: Edge, request: Request, door: Door, token: str) -> Response:
+    if not token:
+        raise NoLinkError
     link = edge.link(token, door)
-    present = await edge.read(link.candidate)
-    return _form(edge, request, door, token, present, filled=views.fields(present.choices, edge.now()))
+    async with edge.look() as consents:
+        present = await consents.read(link.candidate)
+        attempts = await consents.attempts(link.candidate, _MOST_ATTEMPTS)
+    filled = views.fields(present.choices, edge.now())
+    return _form(edge, request, door, token, present, filled=filled, attempts=attempts)
 
 
 async def _save(edge: Edge, request: Request, door: Door, token: str) -> Response:
@@ -80,6 +90,8 @@ async def _save(edge: Edge, request: Request, door: Door, token: str) -> Respons
             )
         )
         after = before if isinstance(outcome, Refused) else await edge.apply(consents, before, outcome, door)
+        if isinstance(outcome, Changed) and (what := decisions.what_changed(before, outcome.choices)):
+            await consents.note_change(candidate, what)
     if isinstance(outcome, Refused):
         if posted.is_json:
             raise refused(outcome)
@@ -96,6 +108,7 @@ async def _save(edge: Edge, request: Request, door: Door, token: str) -> Respons
         anything_on=bool(after.choices.purposes),
         facts=views.facts(after.choices, edge.directory.name, edge.now()),
         receipt=after.receipt,
+        link=token,
         back=_address(door, token, for_get=True),
         sign_in=edge.sign_in,
     )
@@ -125,6 +138,7 @@ def _form(
     *,
     filled: Mapping[str, Any],
     errors: Mapping[str, str] | None = None,
+    attempts: Sequence[Attempt] = (),
 ) -> HTMLResponse:
     at, name = edge.now(), edge.directory.name
     employers = [(employer.id, employer.name) for employer in edge.directory.employers()]
@@ -135,6 +149,7 @@ def _form(
         door=door,
         address=_address(door, token, for_get=False),
         token=token if door == "me" else "",
+        link=token,
         version=present.version,
         has_answered=present.version > 0,
         receipt=present.receipt,
@@ -144,6 +159,7 @@ def _form(
         options=views.options(present.choices, employers),
         filled=filled,
         errors=errors or {},
+        attempts=views.attempts(attempts, name, present.choices),
         signal=privacy_signal(request),
     )
 

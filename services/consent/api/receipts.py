@@ -1,8 +1,8 @@
-"""`/v1/receipts/{id}`: what was agreed, to the letter; whoever has the id may read it, and the id can't be guessed."""
+"""`/v1/receipts/{id}`: what was agreed, to the letter, for the person whose it is and for nobody else who has its id."""
 
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.responses import Response
 
 from services.consent.api import views
-from services.consent.api.edge import Edge
-from services.consent.model import MAJOR_GROUPS, Choices
-from shared.web import problems
+from services.consent.api.edge import Edge, NoLinkError
+from shared import wording
+from shared.web.problems import Problem
 
 _NAMES = {
     "match": "Profile shown",
@@ -34,39 +34,57 @@ def router(edge: Edge) -> APIRouter:
 
     @routes.get(
         "/v1/receipts/{receipt}",
-        summary="A receipt",
+        summary="A receipt, by the token of a confirm or a me link: `?token=`, or `Authorization: Bearer`",
         response_class=HTMLResponse,
         responses={
-            200: {"description": "The receipt, as JSON unless a browser asks", "content": {"application/json": {}}}
+            200: {"description": "The receipt, as JSON unless a browser asks", "content": {"application/json": {}}},
+            404: {"description": "No such receipt of the person of this link, or no link"},
+            410: {"description": "The link has expired"},
         },
     )
-    async def show(request: Request, receipt: str, format: str = "") -> Response:  # noqa: A002 - the query's own name
+    async def show(request: Request, receipt: str, token: str = "", format: str = "") -> Response:  # noqa: A002 - the query's own name
+        token = token or _bearer(request)
+        if not token:
+            raise NoLinkError(leads_on=False)
+        link = edge.link(token, "me", "confirm")
         async with edge.look() as consents:
-            document = await consents.receipt(receipt)
+            document = await consents.receipt(receipt, link.candidate)
         if document is None:
-            raise problems.not_found("receipt")
+            raise Problem(
+                404, "Not found", "There is no such receipt, or it is not yours: your page of choices links to yours."
+            )
         if "text/html" not in request.headers.get("accept", "") or format == "json":
             return JSONResponse(dict(document), headers={"Content-Disposition": f'inline; filename="{receipt}.json"'})
-        return edge.pages.render("receipt.html", **_page(document), receipt=receipt)
+        return edge.pages.render("receipt.html", **_page(document, edge.directory.name), receipt=receipt, token=token)
 
     return routes
 
 
-def _page(document: Mapping[str, Any]) -> dict[str, Any]:
+def _bearer(request: Request) -> str:
+    """The token in the header, for programs: an address ends up in logs."""
+    scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _page(document: Mapping[str, Any], name: views.Names) -> dict[str, Any]:
     record = document["record"]
-    moment = datetime.fromisoformat(record["event"]["at"])
+    zone = record["limits"]["time_zone"]
     purposes = [(_NAMES[part["purpose"]], part["state"].capitalize()) for part in record["processing"]]
-    limits = [(_NAMES[name], _words(name, value)) for name, value in record["limits"].items() if value]
-    rows = [("When", f"{views.day(moment, Choices())}, {moment:%H:%M:%S} UTC"), *purposes, *limits]
+    limits = [(_NAMES[field], _words(field, value, zone, name)) for field, value in record["limits"].items() if value]
+    rows = [("When", wording.moment(datetime.fromisoformat(record["event"]["at"]), zone)), *purposes, *limits]
     agreed = tomllib.loads(record["notice"]["text"])
     return {"rows": rows, "record": record, "ledger": document["ledger"], "agreed": agreed}
 
 
-def _words(name: str, value: Any) -> str:  # noqa: ANN401 - as JSON has it
-    if name == "sectors":
-        return ", ".join(MAJOR_GROUPS.get(code, code) for code in value)
-    if name in ("paused_until", "ends_at"):
-        return views.day(datetime.fromisoformat(value), Choices()) + " (UTC)"
-    if isinstance(value, dict):
-        return f"{value['start']} to {value['end']}"
+def _words(field: str, value: Any, zone: str | None, name: views.Names) -> str:  # noqa: ANN401 - as JSON has it
+    if field == "sectors":
+        return "; ".join(views.work(code) for code in value)
+    if field == "blocked_employers":
+        return ", ".join(name(employer) or "an employer that is no longer here" for employer in value)
+    if field in ("paused_until", "ends_at"):
+        return wording.day(datetime.fromisoformat(value), zone)
+    if field == "quiet_hours":
+        return " to ".join(views.clock(time.fromisoformat(value[end])) for end in ("start", "end"))
+    if field == "time_zone":
+        return views.zone_name(value)
     return ", ".join(value) if isinstance(value, list) else str(value)

@@ -1,10 +1,10 @@
 """The routes of consent, and what a link that is no good is answered."""
 
 from fastapi import APIRouter, FastAPI, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from services.consent.api import preferences, receipts, unsubscribe
-from services.consent.api.edge import BadLinkError, Edge
+from services.consent.api.edge import BadLinkError, Edge, NoLinkError
 from shared.web import problems
 from shared.web.problems import Problem
 from shared.web.routes import shows_pages
@@ -20,16 +20,29 @@ def install(app: FastAPI, edge: Edge) -> None:
         assert isinstance(error, BadLinkError)  # noqa: S101 - registered for this type only
         if shows_pages(request.scope):
             return edge.pages.render(
-                "link.html", status=error.status, is_expired=error.is_expired, sign_in=edge.sign_in
+                "link.html",
+                status=error.status,
+                wrong="expired" if error.is_expired else "broken",
+                sign_in=edge.sign_in,
             )
         return problems.response(request.scope, _problem(error, edge.sign_in))
 
+    async def on_no_link(request: Request, error: Exception) -> Response:
+        assert isinstance(error, NoLinkError)  # noqa: S101 - registered for this type only
+        if shows_pages(request.scope) and error.leads_on:
+            return RedirectResponse(edge.sign_in, 303)
+        if shows_pages(request.scope):
+            return edge.pages.render("link.html", status=404, wrong="absent", sign_in=edge.sign_in)
+        detail = f"This is shown by the link in an email. {edge.sign_in} emails a new one."
+        return problems.response(request.scope, Problem(404, "No link", detail, type=problems.kind("no-such-link")))
+
     app.add_exception_handler(BadLinkError, on_bad_link)
+    app.add_exception_handler(NoLinkError, on_no_link)
 
 
 def _problem(error: BadLinkError, sign_in: str) -> Problem:
     if error.is_expired:
-        detail = f"This link was good once and has expired. {sign_in} mails a new one."
+        detail = f"This link was good once and has expired. {sign_in} emails a new one."
         return Problem(410, "Link expired", detail, type=problems.kind("link-expired"))
-    detail = f"This is not a whole link of this page. {sign_in} mails a new one."
+    detail = f"This is not a whole link of this page. {sign_in} emails a new one."
     return Problem(404, "No such link", detail, type=problems.kind("no-such-link"))

@@ -1,7 +1,8 @@
 """`/u/{token}`: the way out that is in every message (RFC 8058): GET is inert, POST acts, nothing else is asked."""
 
+import hashlib
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -9,8 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.consent import decisions
-from services.consent.api import views
 from services.consent.api.edge import Edge
+from services.consent.decisions import Changed, Stop
+from services.consent.model import Attempt, Scope, What
+from services.consent.ports import Consents
 from shared.security.links import Link
 from shared.web import bodies, forms, problems
 from shared.web.routes import shows_pages
@@ -21,8 +24,6 @@ _MOST_FIELDS = 20
 _LONGEST = 16 * 1024
 """A longer body is not read, and so narrows nothing."""
 
-Scope = Literal["all", "employer"]
-
 
 class UnsubscribeBody(RequestModel):
     """Who is to stop: all of them, or the employer that this link came with."""
@@ -31,8 +32,11 @@ class UnsubscribeBody(RequestModel):
 
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "It has stopped, everywhere"},
-    202: {"description": "Saved; the network does not have it yet"},
+    200: {
+        "description": "`stopped`: who was to stop has stopped. `employer_stopped` or `asked`: the link is older than the "
+        "person's last grant; its own employer has stopped, and an email to the person stops everyone with one tap"
+    },
+    202: {"description": "The same, saved; the network does not have it yet"},
     404: {"description": "Not an unsubscribe link"},
     410: {"description": "The link has expired"},
 }
@@ -52,7 +56,17 @@ def router(edge: Edge) -> APIRouter:
     @routes.get("/u/{token}", summary="What the link offers; changes nothing")
     async def show(token: str) -> Response:
         link = edge.link(token, "unsubscribe")
-        return edge.pages.render("unsubscribe.html", employer=_name(edge, link), address=f"/u/{token}")
+        async with edge.look() as consents:
+            used = await consents.attempt(_hash(token))
+            present = await consents.read(link.candidate)
+        return edge.pages.render(
+            "unsubscribe.html",
+            employer=_name(edge, link),
+            address=f"/u/{token}",
+            used=used,
+            is_old=decisions.is_old(present, link.issued_at),
+            sign_in=edge.sign_in,
+        )
 
     @routes.post("/u/{token}", summary="Stop", responses=_ANSWERS, openapi_extra=_BODY)
     async def stop(request: Request, token: str) -> Response:
@@ -60,30 +74,59 @@ def router(edge: Edge) -> APIRouter:
         scope = await _scope(request, link)
         async with edge.change() as consents:
             before = await consents.lock(link.candidate)
-            outcome = (
-                decisions.block_employer(before, link.employer)
-                if scope == "employer" and link.employer
-                else decisions.stop_all(before)
-            )
-            after = await edge.apply(consents, before, outcome, "unsubscribe")
+            stop = decisions.stop(before, link.employer, scope, link.issued_at)
+            after = await edge.apply(consents, before, stop.outcome, "unsubscribe")
+            await _note(consents, link, token, scope, stop)
         status = 200 if await edge.is_out(after) else 202
         if not shows_pages(request.scope):
-            answer = {"purposes": list(after.choices.purposes), "version": after.version, "receipt": after.receipt}
-            return JSONResponse(answer, status)
+            return JSONResponse(_told(stop), status)
         return edge.pages.render(
             "stopped.html",
             status=status,
             is_out=status == 200,
-            scope=scope,
+            stop=stop,
             employer=_name(edge, link),
-            anything_on=bool(after.choices.purposes),
-            facts=views.facts(after.choices, edge.directory.name, edge.now()),
-            receipt=after.receipt,
             address=f"/u/{token}",
             sign_in=edge.sign_in,
         )
 
     return routes
+
+
+async def _note(consents: Consents, link: Link, token: str, scope: Scope, stop: Stop) -> None:
+    """What was done in the person's name is told to them; what changed nothing stands on their page alone."""
+    has_changed = isinstance(stop.outcome, Changed)
+    await consents.note_attempt(
+        Attempt(
+            link=_hash(token),
+            candidate=link.candidate,
+            employer=link.employer,
+            scope=scope,
+            outcome="asked" if stop.must_ask else "changed" if has_changed else "nothing",
+            at=consents.at,
+            expires_at=link.expires_at,
+            stopped_all=stop.all_stop,
+            stopped_employer=stop.employer_stops,
+        )
+    )
+    is_told = stop.must_ask and await consents.ask_to_stop(link.candidate, link.employer if has_changed else None)
+    if has_changed and not is_told:
+        what: What = "everything_stopped" if stop.all_stop else "employer_stopped"
+        await consents.note_change(link.candidate, what, link.employer if stop.employer_stops else None)
+
+
+def _told(stop: Stop) -> dict[str, str]:
+    """Nothing but what the link did: its holder may be somebody whom the mail was forwarded to."""
+    if not stop.must_ask:
+        return {"status": "stopped"}
+    rest = "This link is too old to stop everyone: an email to its person, at most one a day, does that with one tap."
+    if stop.employer_stops:
+        return {"status": "employer_stopped", "detail": f"The employer of this link has stopped. {rest}"}
+    return {"status": "asked", "detail": rest}
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
 
 
 def _name(edge: Edge, link: Link) -> str:

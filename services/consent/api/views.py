@@ -13,8 +13,11 @@ from services.consent.model import (
     POLICY_CONTACTS_PER_WEEK,
     POLICY_GAP,
     POLICY_OPENS,
+    Attempt,
     Choices,
 )
+from shared import wording
+from shared.contracts.codes import occupation_titles
 
 Names = Callable[[str], str | None]
 
@@ -30,6 +33,9 @@ _US_ZONES = (
     ("Pacific/Guam", "Chamorro (Guam)"),
 )
 _GAPS = ((24, "1 day (everyone’s rule)"), (48, "2 days"), (72, "3 days"), (168, "1 week"), (336, "2 weeks"), (720, "30 days"))  # fmt: skip
+
+
+_GONE = "an employer that is no longer here"
 
 
 def fields(choices: Choices, at: datetime) -> dict[str, Any]:
@@ -52,7 +58,7 @@ def fields(choices: Choices, at: datetime) -> dict[str, Any]:
 
 def options(choices: Choices, employers: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """What each list of the form offers; a present choice is always among it, so that saving does not lose it."""
-    finer = [(code, f"Only {code} and below", "") for code in choices.sectors if code not in MAJOR_GROUPS]
+    finer = [(code, f"Only {work(code)}", "") for code in choices.sectors if code not in MAJOR_GROUPS]
     gone = [code for code in choices.blocked_employers if code not in dict(employers)]
     others = sorted(zones() - {zone for zone, _ in _US_ZONES})
     hours = choices.min_gap_hours
@@ -60,9 +66,9 @@ def options(choices: Choices, employers: Sequence[tuple[str, str]]) -> dict[str,
     weekly = [(POLICY_CONTACTS_PER_WEEK, f"{POLICY_CONTACTS_PER_WEEK} (everyone’s rule)"), (1, "1")]
     return {
         "sectors": [(code, title, "") for code, title in MAJOR_GROUPS.items()] + finer,
-        "employers": [(code, name, "") for code, name in employers] + [(code, code, "No longer here") for code in gone],
+        "employers": [(code, name, "") for code, name in employers] + [(code, _sentence(_GONE), "") for code in gone],
         "zones": _US_ZONES,
-        "other_zones": [(zone, zone.replace("_", " ")) for zone in others],
+        "other_zones": [(zone, zone_name(zone)) for zone in others],
         "weekly": _with_default(weekly, choices.first_contacts_per_week),
         "gaps": _with_default(gaps, hours),
     }
@@ -70,8 +76,8 @@ def options(choices: Choices, employers: Sequence[tuple[str, str]]) -> dict[str,
 
 def limits(choices: Choices, name: Names, at: datetime) -> dict[str, str]:
     """Each group of limits in a few words, as its heading shows them."""
-    sectors = [MAJOR_GROUPS.get(code, code) for code in choices.sectors]
-    blocked = [name(code) or code for code in choices.blocked_employers]
+    sectors = [work(code) for code in choices.sectors]
+    blocked = [name(code) or _GONE for code in choices.blocked_employers]
     return {
         "sectors": _some(sectors, "all"),
         "employers": _some(blocked, "nobody"),
@@ -116,10 +122,33 @@ def times(choices: Choices) -> str:
 
 def day(moment: datetime | None, choices: Choices) -> str:
     """The day of a moment in the person's zone, such as `November 22, 2027`."""
-    if moment is None:
-        return ""
-    here = moment.astimezone(zone_of(choices.time_zone))
-    return f"{here:%B} {here.day}, {here.year}"
+    return wording.day(moment, choices.time_zone) if moment is not None else ""
+
+
+def work(code: str) -> str:
+    """The kind of work behind a SOC code, as its catalogue calls it."""
+    return MAJOR_GROUPS.get(code) or occupation_titles().get(code) or code
+
+
+def attempts(uses: Sequence[Attempt], name: Names, choices: Choices) -> list[tuple[str, str]]:
+    """What unsubscribe links were used for, each with when."""
+    return [(wording.moment(use.at, choices.time_zone), _use(use, name)) for use in uses]
+
+
+def _use(use: Attempt, name: Names) -> str:
+    sender = (name(use.employer) or _GONE) if use.employer else "Fairpool"
+    wanted = "everyone" if use.scope == "all" else "that employer"
+    end = {
+        "changed": "That was done",
+        "nothing": "Nothing changed: it was so already",
+        "asked": "It was too old for that, so you got an email that asks you",
+    }[use.outcome]
+    return f"A link in an email from {sender} was used to stop {wanted}. {end}."
+
+
+def zone_name(zone: str) -> str:
+    """A time zone as the page offers it: `Mountain (Denver)`."""
+    return dict(_US_ZONES).get(zone) or zone.replace("_", " ")
 
 
 def clock(moment: time) -> str:

@@ -1,18 +1,33 @@
 """What may change, when it counts as a change, and what is written down of it: values in, values out."""
 
-from services.consent.decisions.changes import Changed, Refused, Unchanged, block_employer, change, stop_all
+from services.consent.decisions.changes import (
+    Changed,
+    Refused,
+    Unchanged,
+    block_employer,
+    change,
+    is_grant,
+    stop_all,
+    what_changed,
+)
 from services.consent.decisions.hours import open_time
+from services.consent.decisions.links import Stop, is_old, stop
 from services.consent.decisions.records import canonical, commitment, record
 
 __all__ = [
     "Changed",
     "Refused",
+    "Stop",
     "Unchanged",
     "block_employer",
     "canonical",
     "change",
     "commitment",
+    "is_grant",
+    "is_old",
     "open_time",
     "record",
+    "stop",
     "stop_all",
+    "what_changed",
 ]

@@ -20,6 +20,7 @@ from services.consent.model import (
     PURPOSES,
     Choices,
     Present,
+    What,
 )
 
 _SOC = re.compile(r"\d{2}-\d{4}", re.ASCII)
@@ -75,6 +76,21 @@ def block_employer(present: Present, employer: str) -> Changed | Unchanged:
     """This employer neither sees the person nor writes to them; the rest stays."""
     blocked = tuple(sorted({*present.choices.blocked_employers, employer}))
     return _outcome(present, replace(present.choices, blocked_employers=blocked))
+
+
+def is_grant(present: Choices, wish: Choices, at: datetime) -> bool:
+    """Whether it allows what was not allowed just before: a purpose that was off or had ended, an employer let in again."""
+    has_ended = present.ends_at is not None and present.ends_at <= at
+    before = set() if has_ended else set(present.purposes)
+    let_in = set(present.blocked_employers) - set(wish.blocked_employers)
+    return not set(wish.purposes) <= before or bool(let_in)
+
+
+def what_changed(present: Present, choices: Choices) -> What | None:
+    """What the person is told of a change through their own page; nothing of their first answer."""
+    if present.version == 0:
+        return None
+    return "everything_stopped" if present.choices.purposes and not choices.purposes else "choices_changed"
 
 
 def _outcome(present: Present, choices: Choices) -> Changed | Unchanged:
@@ -147,7 +163,7 @@ def quiet_hours_leave_room(asked: _Asked) -> str | None:
         return None
     without_zone = "" if asked.wish.time_zone else ", in every US time zone at once while yours is not chosen"
     return (
-        "Quiet hours must leave at least 2 hours a day open for mail, between 8 am and 9 pm"
+        "Quiet hours must leave at least 2 hours a day open for messages, between 8 am and 9 pm"
         f"{without_zone}; to get none, pause or switch messages off"
     )
 

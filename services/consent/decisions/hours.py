@@ -1,4 +1,4 @@
-"""How much of a day stays open for mail."""
+"""How much of a day stays open for messages."""
 
 from datetime import time, timedelta
 from functools import lru_cache

@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from services.consent.decisions.changes import is_grant
 from services.consent.model import Agreement, Choices, Door, Entry, Present
 from shared.contracts.base import rfc3339
 
 SCHEMA = "fairpool.consent-receipt.v1"
+_BY: Mapping[Door, str] = {
+    "confirm": "the person",
+    "me": "the person",
+    "unsubscribe": "whoever used the link in a message",
+}
 
 
 def record(
@@ -24,7 +30,7 @@ def record(
     nonce: bytes,
     receipt: str,
 ) -> Entry:
-    """The next version, its leaf and its receipt; `where` mails the person a link to change it, `home` is our own address."""
+    """The next version, its leaf and its receipt; `where` emails the person a link to change it, `home` is our own address."""
     version = present.version + 1
     committed = {
         "principal": present.principal,
@@ -51,6 +57,7 @@ def record(
             "record": _record(present, choices, at=at, door=door, agreement=agreement, where=where),
             "ledger": {"leaf": leaf.hex(), "committed": committed},
         },
+        is_grant=is_grant(present.choices, choices, at),
     )
 
 
@@ -106,7 +113,7 @@ def _record(
         ],
         "limits": {name: value for name, value in plain(choices).items() if name != "purposes"},
         "withdraw": {"how": agreement.withdraw, "where": where},
-        "event": {"type": _kind(present, choices), "at": rfc3339(at), "by": "the person", "through": door},
+        "event": {"type": _kind(present, choices), "at": rfc3339(at), "by": _BY[door], "through": door},
     }
 
 

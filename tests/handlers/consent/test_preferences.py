@@ -260,7 +260,6 @@ BAD_LINKS = [
     ("confirm", link("c1", "me"), 404),
     ("me", link("c1", "confirm"), 404),
     ("me", link("c1", "unsubscribe"), 404),
-    ("me", "", 404),
     ("confirm", link("c1", "confirm")[:-4], 404),
     ("confirm", "x.y.z", 404),
 ]
@@ -282,6 +281,45 @@ async def test_a_link_that_is_no_good_says_what_to_do_and_does_nothing(
         assert answer.headers["content-type"] == "application/problem+json"
         assert SIGN_IN in answer.json()["detail"]
     assert database.entries == []
+
+
+@pytest.mark.parametrize("address", ["/me", "/me?token=", "/confirm"])
+async def test_without_a_link_a_page_leads_to_where_one_comes_from(client: httpx.AsyncClient, address: str) -> None:
+    page = await client.get(address, headers=PAGE)
+    assert (page.status_code, page.headers["location"]) == (303, SIGN_IN)
+    for answer in (await client.get(address), await client.post("/me", json={"purposes": []})):
+        assert answer.status_code == 404
+        assert SIGN_IN in answer.json()["detail"]
+
+
+async def test_what_is_changed_on_the_page_is_told_in_an_email_and_the_first_answer_is_not(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    await client.post(CONFIRM, json={"purposes": ["match"]})
+    assert database.links.changes == {}
+    await client.post(CONFIRM, json={"purposes": ["match"]})
+    assert database.links.changes == {}, "nothing changed"
+    await client.post(ME, json={"purposes": ["match", "contact"]})
+    await client.post(ME, json={"purposes": []})
+    assert [what for _, what, _ in database.links.changes] == ["choices_changed", "everything_stopped"]
+    assert database.links.due == {"c1": NOON}
+
+
+async def test_a_day_that_was_chosen_stays_that_day_when_the_zone_is_chosen_later(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    form = form_of((await client.get(CONFIRM, headers=PAGE)).text)
+    form["purposes"] += ["match"]
+    await client.post(CONFIRM, data=form | {"ends_at": ["2027-06-01"]}, headers=PAGE)
+    form = form_of((await client.get(ME, headers=PAGE)).text)
+    assert form["ends_at"] == ["2027-06-01"]
+    saved = await client.post("/me", data=form | {"time_zone": ["America/Denver"]}, headers=PAGE)
+    assert "June 1, 2027" in saved.text
+    assert form_of((await client.get(ME, headers=PAGE)).text)["ends_at"] == ["2027-06-01"]
+    receipt = database.rows["c1"].receipt
+    shown = await client.get(f"/v1/receipts/{receipt}?token={link('c1', 'me')}", headers=PAGE)
+    assert "June 1, 2027" in shown.text
+    assert choices(database).ends_at == datetime(2027, 6, 1, 6, tzinfo=UTC)
 
 
 async def test_a_link_ends_while_its_page_is_open(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
@@ -308,7 +346,8 @@ async def test_when_the_database_is_away_it_is_503_and_says_so(
     for answer in (
         await client.post(CONFIRM, json=COMPLETE),
         await client.get(CONFIRM),
-        await client.get("/v1/receipts/r_x"),
+        await client.get(f"/v1/receipts/r_x?token={link('c1', 'me')}"),
+        await client.get(f"/u/{link('c1', 'unsubscribe')}"),
     ):
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "10"

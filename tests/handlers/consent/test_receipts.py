@@ -1,4 +1,4 @@
-"""Receipts: the agreement to the letter, for whoever has the id."""
+"""Receipts: the agreement to the letter, for the person whose they are."""
 
 import hashlib
 import json
@@ -8,14 +8,17 @@ import httpx
 import pytest
 
 from shared.security import encoding
-from tests.fakes.consent import link
+from tests.fakes.clock import NOON
+from tests.fakes.consent import SIGN_IN, link
 
+BEARER = {"Authorization": f"Bearer {link('c1', 'me')}"}
+PAGE = {"Accept": "text/html"}
 CONFIRM = f"/confirm/{link('c1', 'confirm')}"
 
 
 async def receipt(client: httpx.AsyncClient, **given: Any) -> dict[str, Any]:
     answer = (await client.post(CONFIRM, json={"purposes": ["match"], **given})).json()
-    found: dict[str, Any] = (await client.get(f"/v1/receipts/{answer['receipt']}")).json()
+    found: dict[str, Any] = (await client.get(f"/v1/receipts/{answer['receipt']}", headers=BEARER)).json()
     assert found["receipt"] == answer["receipt"]
     assert found["address"] == f"http://consent.example/v1/receipts/{answer['receipt']}"
     return found
@@ -45,20 +48,64 @@ async def test_a_receipt_names_purposes_recipients_and_the_way_out(client: httpx
 
 
 async def test_a_browser_gets_a_page_and_can_have_the_json(client: httpx.AsyncClient) -> None:
-    address = f"/v1/receipts/{(await receipt(client))['receipt']}"
-    page = await client.get(address, headers={"Accept": "text/html"})
+    address, token = f"/v1/receipts/{(await receipt(client))['receipt']}", link("c1", "confirm")
+    page = await client.get(f"{address}?token={token}", headers=PAGE)
     assert "Your receipt" in page.text
     assert "Your data is never sold" in page.text
-    assert f'href="{address}?format=json"' in page.text
-    raw = await client.get(f"{address}?format=json", headers={"Accept": "text/html"})
+    assert f'href="{address}?format=json&amp;token={token}"' in page.text
+    raw = await client.get(f"{address}?format=json&token={token}", headers=PAGE)
     assert raw.headers["content-type"] == "application/json"
 
 
+async def test_a_receipt_in_words_has_names_and_the_days_of_the_persons_zone(client: httpx.AsyncClient) -> None:
+    made = await receipt(
+        client,
+        time_zone="America/Denver",
+        sectors=["29-0000", "29-1141"],
+        blocked_employers=["emp_acme"],
+        quiet_hours={"start": "12:00", "end": "13:30"},
+        ends_at="2027-06-01T03:00:00Z",
+    )
+    page = (await client.get(f"/v1/receipts/{made['receipt']}", headers=BEARER | PAGE)).text
+    for words in (
+        "November 23, 2026, 12:00 pm MST",
+        "May 31, 2027",
+        "Healthcare Practitioners and Technical; Registered Nurses",
+        "Acme Robotics",
+        "noon to 1:30",
+        "Mountain (Denver)",
+    ):
+        assert words in page
+    assert "emp_acme" not in page
+    assert "29-1141" not in page
+
+
 async def test_an_unknown_receipt_is_404(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/v1/receipts/r_AAAAAAAAAAAAAAAAAAAAAA")).status_code == 404
+    assert (await client.get("/v1/receipts/r_AAAAAAAAAAAAAAAAAAAAAA", headers=BEARER)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/confirm/{confirm}", "/me?token={me}", "/u/{stop}", "/v1/receipts/{receipt}"])
+async def test_a_receipt_is_shown_to_its_person_and_to_nobody_who_has_its_id(client: httpx.AsyncClient) -> None:
+    address = f"/v1/receipts/{(await receipt(client))['receipt']}"
+    for headers in ({}, PAGE):
+        without = await client.get(address, headers=headers)
+        assert without.status_code == 404
+        assert SIGN_IN in without.text
+    for token, status in (
+        (link("c2", "me"), 404),
+        (link("c1", "unsubscribe", employer="emp_acme"), 404),
+        (link("c1", "me", expires_at=NOON), 410),
+        ("x.y.z", 404),
+    ):
+        for headers in ({"Authorization": f"Bearer {token}"}, {"Authorization": f"Bearer {token}", **PAGE}):
+            answer = await client.get(address, headers=headers)
+            assert answer.status_code == status
+            assert "emp_acme" not in answer.text
+        assert (await client.get(f"{address}?token={token}")).status_code == status
+
+
+@pytest.mark.parametrize(
+    "path", ["/confirm/{confirm}", "/me?token={me}", "/u/{stop}", "/v1/receipts/{receipt}?token={me}"]
+)
 async def test_what_others_add_to_the_end_of_a_link_is_no_error(client: httpx.AsyncClient, path: str) -> None:
     made = await receipt(client)
     address = path.format(

@@ -1,15 +1,19 @@
 """The unsubscribe link: one click, no cookie, no question (RFC 8058)."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.fakes.clock import NOON
-from tests.fakes.consent import ConsentsDatabase, client_of, link, never_publishes
+from tests.fakes.clock import NOON, FixedClock
+from tests.fakes.consent import SIGN_IN, ConsentsDatabase, client_of, link, never_publishes
 
 U = f"/u/{link('c1', 'unsubscribe', employer='emp_acme')}"
 PAGE = {"Accept": "text/html"}
+EARLIER = NOON - timedelta(seconds=1)
+OLD = f"/u/{link('c1', 'unsubscribe', employer='emp_acme', issued_at=EARLIER)}"
+OF_NO_TIME = f"/u/{link('c1', 'unsubscribe', employer='emp_acme', issued_at=None)}"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
@@ -64,7 +68,7 @@ async def test_one_employer_alone_can_be_stopped(client: httpx.AsyncClient, data
 
 async def test_everyone_can_be_stopped_from_the_page(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
     page = await client.post(U, data={"scope": "all"}, headers=PAGE)
-    assert "Everything has stopped" in page.text
+    assert "Everyone has stopped" in page.text
     assert purposes(database) == ()
 
 
@@ -78,7 +82,7 @@ async def test_twice_is_as_once(client: httpx.AsyncClient, database: ConsentsDat
 
 async def test_somebody_without_a_row_can_stop_too(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
     answer = await client.post(f"/u/{link('unknown', 'unsubscribe')}", data=ONE_CLICK)
-    assert (answer.status_code, answer.json()["purposes"]) == (200, [])
+    assert (answer.status_code, answer.json()) == (200, {"status": "stopped"})
     assert database.rows["unknown"].version == 1
 
 
@@ -193,3 +197,109 @@ async def test_when_the_database_is_away_mail_providers_are_told_to_come_back(
 async def test_until_kafka_has_it_the_answer_is_202(database: ConsentsDatabase) -> None:
     async with client_of(database, has_published=never_publishes) as client:
         assert (await client.post(U, data=ONE_CLICK)).status_code == 202
+
+
+@pytest.mark.parametrize("body", [ONE_CLICK, {"scope": "employer"}])
+async def test_whoever_holds_the_link_is_told_that_it_stopped_and_nothing_else(
+    client: httpx.AsyncClient, database: ConsentsDatabase, body: dict[str, str]
+) -> None:
+    await client.post(f"/me?token={link('c1', 'me')}", json={"purposes": ["match", "contact"], "blocked_employers": ["emp_denverhealth"], "time_zone": "America/Denver"})  # fmt: skip
+    assert (await client.post(U, data=body)).json() == {"status": "stopped"}
+    pages = [await client.post(U, data=body, headers=PAGE), await client.get(U, headers=PAGE)]
+    for page in pages:
+        assert page.status_code == 200
+        for fact in ("Denver", "receipts", database.rows["c1"].receipt or "", "Kinds of work", "Until", "/me?"):
+            assert fact not in page.text
+        assert SIGN_IN in page.text
+
+
+@pytest.mark.parametrize("address", [OLD, OF_NO_TIME])
+async def test_a_link_from_before_the_last_grant_stops_its_employer_at_once_and_asks_the_person_for_the_rest(
+    client: httpx.AsyncClient, database: ConsentsDatabase, address: str
+) -> None:
+    answer = await client.post(address, data=ONE_CLICK)
+    assert (answer.status_code, answer.json()["status"]) == (200, "employer_stopped")
+    assert "email" in answer.json()["detail"]
+    assert purposes(database) == ("match", "contact")
+    assert database.rows["c1"].choices.blocked_employers == ("emp_acme",)
+    (notice,) = database.links.notices
+    assert (notice.purpose, notice.candidate) == ("stop_asked", "c1")
+    assert [change.employer for change in notice.changes] == ["emp_acme"]
+    page = await client.post(address, data={"scope": "all"}, headers=PAGE)
+    assert "Stopped: Acme Robotics" in page.text
+    assert "emailed you" in page.text
+    assert "too old" in (await client.get(address, headers=PAGE)).text
+
+
+async def test_an_old_link_that_names_no_employer_only_asks(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    answer = await client.post(f"/u/{link('c1', 'unsubscribe', issued_at=EARLIER)}", data=ONE_CLICK)
+    assert answer.json()["status"] == "asked"
+    assert (purposes(database), database.rows["c1"].version) == (("match", "contact"), 1)
+    assert [notice.purpose for notice in database.links.notices] == ["stop_asked"]
+
+
+async def test_an_old_link_says_the_same_whether_anything_is_on(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    on = (await client.post(OLD, data=ONE_CLICK)).json()
+    await client.post(U, data=ONE_CLICK)
+    assert purposes(database) == ()
+    assert (await client.post(OLD, data=ONE_CLICK)).json() == on
+
+
+async def test_the_person_is_asked_at_most_once_a_day(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
+    assert isinstance(database.clock, FixedClock)
+    for hours, asked in ((0, 1), (23, 1), (1, 2)):
+        database.clock.advance(timedelta(hours=hours))
+        token = link("c1", "unsubscribe", issued_at=EARLIER, expires_at=NOON + timedelta(days=60))
+        assert (await client.post(f"/u/{token}", data=ONE_CLICK)).status_code == 200
+        assert len(database.links.notices) == asked
+
+
+async def test_switching_on_again_makes_links_old_and_saving_the_same_does_not(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    me = f"/me?token={link('c1', 'me')}"
+    assert isinstance(database.clock, FixedClock)
+    database.clock.advance(timedelta(hours=1))
+    await client.post(me, json={"purposes": ["match"], "min_gap_hours": 48})
+    assert (await client.post(U, data=ONE_CLICK)).json() == {"status": "stopped"}
+    await client.post(me, json={"purposes": ["match"]})
+    assert (await client.post(U, data=ONE_CLICK)).json()["status"] == "employer_stopped"
+    fresh = link("c1", "unsubscribe", employer="emp_acme", issued_at=database.clock.now())
+    assert (await client.post(f"/u/{fresh}", data=ONE_CLICK)).json() == {"status": "stopped"}
+
+
+async def test_letting_an_employer_in_again_makes_links_old(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    me = f"/me?token={link('c1', 'me')}"
+    await client.post(U, data={"scope": "employer"})
+    assert isinstance(database.clock, FixedClock)
+    database.clock.advance(timedelta(hours=1))
+    await client.post(me, json={"purposes": ["match", "contact"], "blocked_employers": []})
+    assert (await client.post(U, data=ONE_CLICK)).json()["status"] == "employer_stopped"
+
+
+async def test_what_a_link_stopped_is_told_to_the_person_and_what_changed_nothing_stands_on_their_page(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    await client.post(U, data={"scope": "employer"})
+    await client.post(U, data={"scope": "employer"})
+    assert list(database.links.changes) == [("c1", "employer_stopped", "emp_acme")]
+    page = (await client.get(f"/me?token={link('c1', 'me')}", headers=PAGE)).text
+    assert "A link in an email from Acme Robotics was used to stop that employer. Nothing changed" in page
+    await client.post(U, data=ONE_CLICK)
+    assert list(database.links.changes)[1:] == [("c1", "everything_stopped", "")]
+
+
+async def test_a_link_that_was_used_says_so(client: httpx.AsyncClient) -> None:
+    assert "has changed nothing yet" in (await client.get(U, headers=PAGE)).text
+    await client.post(U, data={"scope": "employer"})
+    assert "This link has already stopped Acme Robotics" in (await client.get(U, headers=PAGE)).text
+    await client.post(U, data=ONE_CLICK)
+    assert "This link has already stopped everyone" in (await client.get(U, headers=PAGE)).text
+    other = f"/u/{link('c1', 'unsubscribe', employer='emp_denverhealth')}"
+    assert "has changed nothing yet" in (await client.get(other, headers=PAGE)).text

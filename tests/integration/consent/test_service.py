@@ -13,8 +13,8 @@ from services.consent.app import build
 from services.consent.settings import Settings
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.operator import TenantChangedV1
-from shared.contracts.signup import CandidateRegisteredV1
-from shared.contracts.topics import CONSENT_STATE
+from shared.contracts.signup import CandidateRegisteredV1, NoticeRequestedV2
+from shared.contracts.topics import CONSENT_STATE, NOTICES
 from shared.ids import new_candidate_id
 from shared.messaging import topics
 from shared.messaging.envelope import Record, decode, encode
@@ -23,7 +23,7 @@ from shared.messaging.producer import Producer
 from shared.security.links import public_half
 from shared.service import Service
 from tests.conftest import unique
-from tests.fakes.consent import SEED, link
+from tests.fakes.consent import SEED, SUBJECT_KEY, link
 from tests.stack import Servers
 from tests.waiting import until
 
@@ -39,6 +39,7 @@ async def running(servers: Servers) -> AsyncIterator[tuple[Service, FastAPI]]:
         http_port=0,
         consent_database=await servers.create_database(unique("consent")),
         link_verify_key=public_half(SEED),
+        link_subject_key=SUBJECT_KEY,
         signup_url="http://signup.example",
         consent_url="http://consent.example",
     )
@@ -61,8 +62,9 @@ def candidate() -> str:
 
 
 def token(service: Service, candidate: str, purpose: str = "confirm", employer: str | None = None) -> str:
-    expires_at = service.clock.now() + timedelta(hours=1)
-    return link(candidate, purpose, employer=employer, expires_at=expires_at)  # type: ignore[arg-type]  # one of the three
+    now = service.clock.now()
+    expires_at = now + timedelta(hours=1)
+    return link(candidate, purpose, employer=employer, expires_at=expires_at, issued_at=now)  # type: ignore[arg-type]  # one of the three
 
 
 async def states(servers: Servers, candidate: str) -> list[ConsentChangedV1]:
@@ -101,7 +103,8 @@ async def test_a_grant_is_on_the_topic_when_it_is_answered_with_200(
     assert state.first_contacts_per_week == 2
     assert state.ends_at is not None
     assert state.ends_at - state.at == timedelta(days=365)
-    receipt = (await client.get(f"/v1/receipts/{answer.json()['receipt']}")).json()
+    bearer = {"Authorization": f"Bearer {token(running[0], candidate, 'me')}"}
+    receipt = (await client.get(f"/v1/receipts/{answer.json()['receipt']}", headers=bearer)).json()
     assert receipt["ledger"]["committed"]["version"] == 1
 
 
@@ -132,6 +135,32 @@ async def test_the_unsubscribe_link_ends_everything_on_the_topic(
     assert (await client.post(way_out, data=ONE_CLICK)).status_code == 200
     assert (await client.post(way_out, data=ONE_CLICK)).status_code == 200
     assert [state.purposes for state in await states(servers, candidate)] == [("match", "contact"), ()]
+
+
+async def test_what_a_link_stopped_is_soon_on_its_way_to_the_persons_mailbox(
+    running: tuple[Service, FastAPI], client: httpx.AsyncClient, servers: Servers, candidate: str
+) -> None:
+    await client.post(f"/confirm/{token(running[0], candidate)}", json={"purposes": ["match", "contact"]})
+    await client.post(f"/u/{token(running[0], candidate, 'unsubscribe', 'emp_acme')}", data=ONE_CLICK)
+
+    async def told() -> bool:
+        asked = "SELECT told_at IS NOT NULL FROM tellings WHERE candidate = $1"
+        return bool(await running[0].pool.fetchval(asked, candidate))
+
+    await until(told)
+    consumer = AIOKafkaConsumer(NOTICES.name, bootstrap_servers=servers.kafka, auto_offset_reset="earliest")
+    await consumer.start()
+    told_of: list[str] = []
+    try:
+        async for raw in consumer:
+            received = decode(Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers)))
+            event = getattr(received, "event", None)
+            if isinstance(event, NoticeRequestedV2) and event.candidate == candidate:
+                told_of = [change.what for change in event.changes]
+                break
+    finally:
+        await consumer.stop()
+    assert told_of == ["everything_stopped"]
 
 
 async def test_people_registered_by_signup_have_rows_whichever_comes_first(

@@ -27,7 +27,7 @@ def test_what_is_on_is_told_with_its_limits() -> None:
         "Your profile": "On – employers whose jobs fit can see it",
         "Messages": "On – at most 2 in 7 days, 2 days apart, 8\u00a0am to 9\u00a0pm, not noon to 1:30\u00a0pm",
         "Kinds of work": "Healthcare Practitioners and Technical",
-        "Blocked employers": "Acme Robotics, emp_gone",
+        "Blocked employers": "Acme Robotics, an employer that is no longer here",
         "Until": "November 23, 2027",
     }
 

@@ -1,0 +1,114 @@
+"""What links were used for, and what people are told of it, in PostgreSQL."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+
+from services.consent.model import TOLD_EVERY, Attempt, What
+from shared.contracts.signup import ChangeNoticed, NoticeRequestedV2
+from shared.ids import new_id
+from shared.messaging.unit import Unit
+from shared.postgres.queries import load
+
+SQL = load(Path(__file__).parent / "queries.sql")
+_LINK_WORKS_FOR = timedelta(days=3)
+"""The link of an email that nobody waits for: over a weekend."""
+
+
+class PostgresLinks:
+    """The part of the port `Consents` that is not the choices themselves."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
+    @property
+    def at(self) -> datetime:
+        """The time of the unit."""
+        return self._unit.at
+
+    async def note_attempt(self, attempt: Attempt) -> None:
+        """One statement."""
+        await self._unit.connection.execute(
+            SQL["note_attempt"],
+            attempt.link,
+            attempt.candidate,
+            attempt.employer,
+            attempt.scope,
+            attempt.outcome,
+            attempt.at,
+            attempt.expires_at,
+            attempt.stopped_all,
+            attempt.stopped_employer,
+        )
+
+    async def attempt(self, link: bytes) -> Attempt | None:
+        """By the hash of its token."""
+        row = await self._unit.connection.fetchrow(SQL["attempt"], link)
+        return _attempt(row) if row else None
+
+    async def attempts(self, candidate: str, most: int) -> Sequence[Attempt]:
+        """From an index that ends where `most` do."""
+        return [_attempt(row) for row in await self._unit.connection.fetch(SQL["attempts"], candidate, most)]
+
+    async def forget_attempts(self, most: int) -> int:
+        """Those that another process forgets just now are left to it."""
+        done = await self._unit.connection.execute(SQL["forget_attempts"], self.at, most)
+        return int(done.rpartition(" ")[2])
+
+    async def note_change(self, candidate: str, what: What, employer: str | None = None) -> None:
+        """The telling's row is locked first, here and where it is told: the two don't wait for each other in a ring."""
+        await self._unit.connection.execute(SQL["tell_later"], candidate, self.at, TOLD_EVERY)
+        await self._unit.connection.execute(SQL["note_change"], candidate, what, employer or "", self.at)
+
+    async def ask_to_stop(self, candidate: str, stopped: str | None) -> bool:
+        """The row decides: of several at once, one asks."""
+        if not await self._unit.connection.fetchval(SQL["may_ask_to_stop"], candidate, self.at, TOLD_EVERY):
+            return False
+        change = ChangeNoticed(at=self.at, what="employer_stopped", employer=stopped)
+        self._unit.publish(
+            NoticeRequestedV2(
+                notice=new_id("n"),
+                candidate=candidate,
+                purpose="stop_asked",
+                expires_at=self.at + _LINK_WORKS_FOR,
+                changes=(change,) if stopped else (),
+            )
+        )
+        return True
+
+    async def tell_changes(self, most: int) -> int:
+        """Taken, emptied and published in one transaction: a process that is killed has told nothing."""
+        taken = [row["candidate"] for row in await self._unit.connection.fetch(SQL["take_tellings"], self.at, most)]
+        changes: dict[str, list[ChangeNoticed]] = defaultdict(list)
+        for row in await self._unit.connection.fetch(SQL["take_changes"], taken) if taken else ():
+            changes[row["candidate"]].append(
+                ChangeNoticed(at=row["at"], what=row["what"], employer=row["employer"] or None)
+            )
+        for candidate, noticed in changes.items():
+            self._unit.publish(
+                NoticeRequestedV2(
+                    notice=new_id("n"),
+                    candidate=candidate,
+                    purpose="changed",
+                    expires_at=self.at + _LINK_WORKS_FOR,
+                    changes=tuple(sorted(noticed, key=lambda change: change.at)),
+                )
+            )
+        return len(taken)
+
+
+def _attempt(row: asyncpg.Record) -> Attempt:
+    return Attempt(
+        link=row["link"],
+        candidate=row["candidate"],
+        employer=row["employer"],
+        scope=row["scope"],
+        outcome=row["outcome"],
+        at=row["at"],
+        expires_at=row["expires_at"],
+        stopped_all=row["stopped_all"],
+        stopped_employer=row["stopped_employer"],
+    )

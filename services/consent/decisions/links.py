@@ -1,0 +1,38 @@
+"""What an unsubscribe link may do: its mail may have been forwarded, and whoever holds it is not always its person."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.consent.decisions.changes import Changed, Unchanged, block_employer, stop_all
+from services.consent.model import Present, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What becomes of the choices, and who stops by it."""
+
+    outcome: Changed | Unchanged
+    all_stop: bool
+    employer_stops: bool
+    must_ask: bool
+    """Whether the person is to be asked, in a mail of their own, whether everyone is to stop."""
+
+
+def stop(present: Present, employer: str | None, scope: Scope, issued_at: datetime | None) -> Stop:
+    """A link stops what it is asked to stop; one from before the last grant stops its own employer and asks for the rest.
+
+    What it says does not depend on what is on: its holder learns nothing of that.
+    """
+    if scope == "employer" and employer is not None:
+        return Stop(block_employer(present, employer), all_stop=False, employer_stops=True, must_ask=False)
+    if not is_old(present, issued_at):
+        return Stop(stop_all(present), all_stop=True, employer_stops=False, must_ask=False)
+    outcome = block_employer(present, employer) if employer is not None else Unchanged()
+    return Stop(outcome, all_stop=False, employer_stops=employer is not None, must_ask=True)
+
+
+def is_old(present: Present, issued_at: datetime | None) -> bool:
+    """Whether the link was made before the last grant; one that does not say when it was made is old."""
+    if present.granted_at is None:
+        return False
+    return issued_at is None or issued_at < present.granted_at.replace(microsecond=0)  # links know whole seconds

@@ -1,0 +1,217 @@
+"""What every store does with the uses of links and with what people are told of changes, the fake one and the real one."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+import services.consent
+from services.consent.adapters.postgres import PostgresConsents
+from services.consent.model import Attempt
+from services.consent.ports import Consents
+from shared.contracts.base import rfc3339
+from shared.contracts.signup import NoticeRequestedV2
+from shared.ids import new_candidate_id
+from shared.messaging.unit import unit_of_work
+from shared.postgres.migrate import PLUMBING, migrate
+from shared.postgres.pool import Pool, open_pool
+from tests.fakes.clock import NOON, FixedClock
+from tests.fakes.consent import ConsentsDatabase
+
+DAY = timedelta(days=1)
+
+
+@dataclass
+class Store:
+    """A store under test: a transaction on it at a time, and the notices that left it."""
+
+    transaction: Callable[[datetime], AbstractAsyncContextManager[Consents]]
+    notices: Callable[[str], Any]
+
+    async def note(self, at: datetime, candidate: str, what: Any, employer: str | None = None) -> None:
+        async with self.transaction(at) as consents:
+            await consents.note_change(candidate, what, employer)
+
+    async def tell(self, at: datetime, most: int = 100) -> int:
+        async with self.transaction(at) as consents:
+            return await consents.tell_changes(most)
+
+    async def ask(self, at: datetime, candidate: str, stopped: str | None = None) -> bool:
+        async with self.transaction(at) as consents:
+            return await consents.ask_to_stop(candidate, stopped)
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return cast(str, request.param)
+
+
+@pytest.fixture
+def store(kind: str, request: pytest.FixtureRequest) -> Store:
+    if kind == "fake":
+        clock = FixedClock()
+        database = ConsentsDatabase(clock)
+
+        def on_fake(at: datetime) -> AbstractAsyncContextManager[Consents]:
+            clock.at(at)
+            return database.transaction()
+
+        async def of_fake(candidate: str) -> list[NoticeRequestedV2]:
+            return [notice for notice in database.links.notices if notice.candidate == candidate]
+
+        return Store(on_fake, of_fake)
+    pool: Pool = request.getfixturevalue("consent_pool")
+
+    @asynccontextmanager
+    async def transaction(at: datetime) -> AsyncIterator[Consents]:
+        async with unit_of_work(pool, at=at, source="consent") as unit:
+            yield PostgresConsents(unit)
+
+    async def notices(candidate: str) -> list[NoticeRequestedV2]:
+        rows = await pool.fetch("SELECT value FROM outbox WHERE topic = 'notices' AND key = $1 ORDER BY id", candidate.encode())  # fmt: skip
+        return [NoticeRequestedV2.model_validate(json.loads(row["value"])) for row in rows]
+
+    return Store(transaction, notices)
+
+
+@pytest.fixture(scope="module")
+async def consent_pool(module_database: str) -> AsyncIterator[Pool]:
+    opened = await open_pool(module_database, name="test")
+    await migrate(opened, PLUMBING, Path(services.consent.__file__).parent / "migrations")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def candidate() -> str:
+    return new_candidate_id()
+
+
+def attempt(candidate: str, token: str, **given: Any) -> Attempt:
+    made = Attempt(
+        link=hashlib.sha256(token.encode()).digest(),
+        candidate=candidate,
+        employer="emp_acme",
+        scope="all",
+        outcome="changed",
+        at=NOON,
+        expires_at=NOON + 60 * DAY,
+    )
+    return replace(made, **given)
+
+
+async def test_a_link_that_was_not_used_is_none(store: Store, candidate: str) -> None:
+    async with store.transaction(NOON) as consents:
+        assert await consents.attempt(b"x" * 32) is None
+        assert list(await consents.attempts(candidate, 10)) == []
+
+
+async def test_a_link_is_kept_once_with_its_last_use_and_all_that_it_stopped(store: Store, candidate: str) -> None:
+    first = attempt(candidate, candidate, stopped_all=True)
+    second = attempt(candidate, candidate, scope="employer", outcome="nothing", at=NOON + DAY, stopped_employer=True)
+    async with store.transaction(NOON) as consents:
+        await consents.note_attempt(first)
+        assert await consents.attempt(first.link) == first
+        await consents.note_attempt(second)
+    async with store.transaction(NOON) as consents:
+        (kept,) = await consents.attempts(candidate, 10)
+        assert kept == await consents.attempt(first.link) == replace(second, stopped_all=True)
+
+
+async def test_the_latest_uses_come_first_and_only_ones_own(store: Store, candidate: str) -> None:
+    async with store.transaction(NOON) as consents:
+        for number in range(5):
+            await consents.note_attempt(attempt(candidate, f"{candidate}{number}", at=NOON + number * DAY))
+        await consents.note_attempt(attempt(new_candidate_id(), new_candidate_id()))
+        assert [use.at for use in await consents.attempts(candidate, 3)] == [NOON + n * DAY for n in (4, 3, 2)]
+
+
+async def test_uses_are_forgotten_with_their_links_so_many_at_a_time(store: Store, candidate: str) -> None:
+    ends = NOON - 300 * DAY
+    async with store.transaction(NOON) as consents:
+        for number in range(3):
+            await consents.note_attempt(attempt(candidate, f"{candidate}{number}", expires_at=ends))
+        await consents.note_attempt(attempt(candidate, candidate))
+    async with store.transaction(ends) as consents:
+        assert [await consents.forget_attempts(2), await consents.forget_attempts(2)] == [2, 1]
+        assert [use.link for use in await consents.attempts(candidate, 9)] == [attempt(candidate, candidate).link]
+
+
+async def test_the_first_change_is_told_at_once_and_later_ones_together_a_day_after(
+    store: Store, candidate: str
+) -> None:
+    await store.note(NOON, candidate, "employer_stopped", "emp_acme")
+    assert await store.tell(NOON) == 1
+    assert await store.tell(NOON) == 0
+    for hours, what in ((1, "choices_changed"), (2, "everything_stopped"), (3, "choices_changed")):
+        await store.note(NOON + timedelta(hours=hours), candidate, what)
+    assert await store.tell(NOON + DAY - timedelta(seconds=1)) == 0
+    assert await store.tell(NOON + DAY) == 1
+    first, second = await store.notices(candidate)
+    assert [(change.what, change.employer) for change in first.changes] == [("employer_stopped", "emp_acme")]
+    assert [(change.what, change.at.hour - NOON.hour) for change in second.changes] == [
+        ("everything_stopped", 2),
+        ("choices_changed", 3),
+    ]
+    assert {first.purpose, second.purpose} == {"changed"}
+    assert first.notice != second.notice
+    await store.note(NOON + 3 * DAY, candidate, "choices_changed")
+    assert await store.tell(NOON + 3 * DAY) == 1, "a day has passed: at once again"
+
+
+async def test_what_is_told_is_bounded_by_its_batch(store: Store) -> None:
+    for _ in range(5):
+        await store.note(NOON, new_candidate_id(), "choices_changed")
+    assert [await store.tell(NOON, 2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_a_process_that_dies_while_it_tells_has_told_nothing(store: Store, candidate: str) -> None:
+    await store.note(NOON, candidate, "choices_changed")
+    with pytest.raises(ZeroDivisionError):
+        async with store.transaction(NOON) as consents:
+            await consents.tell_changes(100)
+            raise ZeroDivisionError
+    assert await store.notices(candidate) == []
+    assert await store.tell(NOON) == 1
+    assert len(await store.notices(candidate)) == 1
+
+
+async def test_a_person_is_asked_once_a_day_whether_everything_is_to_stop(store: Store, candidate: str) -> None:
+    asked = [await store.ask(NOON + hours * timedelta(hours=1), candidate, "emp_acme") for hours in (0, 1, 23, 24)]
+    assert asked == [True, False, False, True]
+    first, _ = await store.notices(candidate)
+    assert first.purpose == "stop_asked"
+    assert [change.employer for change in first.changes] == ["emp_acme"]
+    assert rfc3339(first.expires_at) == rfc3339(NOON + 3 * DAY)
+
+
+async def test_changes_noted_while_others_are_told_are_neither_lost_nor_told_twice(
+    store: Store, kind: str, candidate: str
+) -> None:
+    if kind == "fake":
+        pytest.skip("the fake takes its transactions one after the other")
+
+    async def notes() -> None:
+        for number in range(30):
+            await store.note(NOON + number * DAY, candidate, "employer_stopped", f"emp_{number}")
+
+    async def tells(done: asyncio.Event) -> None:
+        while not done.is_set():
+            await store.tell(NOON + 100 * DAY)
+
+    done = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        telling = [tasks.create_task(tells(done)) for _ in range(2)]
+        await notes()
+        done.set()
+        await asyncio.gather(*telling)
+    await store.tell(NOON + 300 * DAY)
+    told = [change.employer for notice in await store.notices(candidate) for change in notice.changes]
+    assert sorted(told) == sorted(f"emp_{number}" for number in range(30))
