@@ -1,8 +1,24 @@
 """`fairpool`: the one command line."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
-from deploy.commands import demo_tenants, dev, dlq, env, secrets, stack, status, tenants, topics
+from deploy.commands import (
+    demo_tenants,
+    dev,
+    dlq,
+    env,
+    logs,
+    person,
+    secrets,
+    sources,
+    stack,
+    status,
+    tenants,
+    topics,
+)
 from deploy.demo.command import demo
 
 app = typer.Typer(
@@ -16,10 +32,30 @@ app.command()(stack.down)
 app.command()(env.env)
 tenants.app.command("demo")(demo_tenants.demo)
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(sources.app, name="sources")
+app.command()(person.person)
+app.command("operator-log")(person.operator_log)
+app.command()(logs.logs)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(secrets.app, name="secrets")
 app.command()(demo)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fairpool {version('fairpool')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Options of the whole command line."""
 
 
 def main() -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from deploy.local.errors import StackError
+from services.signup.decisions.tenants import Refused
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.contracts.topics import TENANTS
@@ -48,7 +50,11 @@ def changed(tenant: Tenant, keys: Iterable[str], *, at: datetime) -> TenantChang
 async def publish(kafka: Kafka, tenants: Sequence[Tenant], keys: Mapping[str, str]) -> None:
     """Put each tenant, with the hash of its key, on the topic; FatalError when Kafka does not take them."""
     at = datetime.now(UTC)
-    events = [changed(tenant, [keys[tenant.id]], at=at) for tenant in tenants]
+    await _send(kafka, [changed(tenant, [keys[tenant.id]], at=at) for tenant in tenants])
+
+
+async def _send(kafka: Kafka, events: Sequence[TenantChangedV1]) -> None:
+    at = datetime.now(UTC)
     # Not idempotent: that works with every broker, and a record that is there twice says the same.
     producer = Producer(kafka, idempotence=False, client_id="fairpool-operator")
     await producer.start()
@@ -58,6 +64,25 @@ async def publish(kafka: Kafka, tenants: Sequence[Tenant], keys: Mapping[str, st
         await producer.stop()
 
 
+async def act(
+    kafka: Kafka, decide: Callable[[Mapping[str, TenantChangedV1]], TenantChangedV1 | Refused]
+) -> TenantChangedV1:
+    """Decides on everybody as they are now and says the outcome; StackError when it is refused.
+
+    Somebody else may act in the same moment: what was said is read again, and told if it did not come to stand.
+    """
+    outcome = decide({event.tenant: event for event in await read(kafka)})
+    if isinstance(outcome, Refused):
+        raise StackError("; ".join(f"{field} {sentence}" for field, sentence in outcome.errors.items()))
+    await _send(kafka, [outcome])
+    if outcome not in await read(kafka):
+        raise StackError(
+            f"expected that this change of {outcome.tenant} holds now, found another one that was made at the same time. "
+            f"Look at it (`fairpool tenants list`) and try again."
+        )
+    return outcome
+
+
 async def read(kafka: Kafka) -> list[TenantChangedV1]:
     """Every tenant as it is now, by id; FatalError when the topic could not be read to its end."""
     latest: dict[str, TenantChangedV1] = {}
@@ -65,7 +90,9 @@ async def read(kafka: Kafka) -> list[TenantChangedV1]:
     async def keep(received: Sequence[Received[Event]], _: Positions) -> None:
         for item in received:
             event = item.event
-            if isinstance(event, TenantChangedV1) and event.version >= latest.get(event.tenant, event).version:
+            if isinstance(event, TenantChangedV1) and (
+                event.tenant not in latest or event.version > latest[event.tenant].version
+            ):
                 latest[event.tenant] = event
 
     await wait_for_kafka(kafka, seconds=0)  # it can say why Kafka lets nobody in

@@ -23,9 +23,9 @@ from shared.contracts.topics import ALL_TOPICS, TENANTS, Topic
 from shared.messaging import topics
 from shared.messaging.asyncapi import install_asyncapi
 from shared.messaging.consumer import Consumer, Subscription
-from shared.messaging.envelope import Received, only
+from shared.messaging.envelope import Received, encode, only
 from shared.messaging.errors import FatalError, heals
-from shared.messaging.follower import Apply, Follower, Positions
+from shared.messaging.follower import Apply, Follower, Positions, must_catch_up
 from shared.messaging.holding import Holding
 from shared.messaging.producer import Producer
 from shared.messaging.read_back import LOOKS_EVERY, Behind, Orphaned, ReadBack, Upheld
@@ -76,6 +76,7 @@ class Service:
     _pool: Pool | None = None
     _relay: Relay | None = None
     _producer: Producer = field(init=False)
+    _tenants_copy: Follower = field(init=False)
     _broker: KafkaBroker = field(init=False)
     _subscriptions: list[Subscription] = field(default_factory=list)
     _consumers: list[Consumer] = field(default_factory=list)
@@ -102,7 +103,7 @@ class Service:
             graceful_timeout=self.settings.stop_within.total_seconds(),
             enable_idempotence=False,
         )
-        self.follow(TENANTS, self._apply_tenants)
+        self._tenants_copy = self.follow(TENANTS, self._apply_tenants)
         self._checks = {"process": self._goes_on, "postgres": self._postgres_answers, "consumers": self._consumers_run}
 
     @property
@@ -118,6 +119,14 @@ class Service:
         if self._relay is None:
             raise RuntimeError("the service has not started")
         return self._relay
+
+    async def catch_up_with_tenants(self, *, within: timedelta) -> None:
+        """Returns once `tenants` holds all that was on its topic when this was called; raises what heals if it can't."""
+        await must_catch_up(self._tenants_copy, within=within)
+
+    async def send(self, event: Event) -> None:
+        """To Kafka at once, for what has no row: returns when Kafka has it; raises what heals when it has not."""
+        await self._producer.send([encode(event, source=self.name, at=self.clock.now())])
 
     def is_stopping(self) -> bool:
         """Whether the process was told to stop: whatever streams ends now."""

@@ -1,23 +1,33 @@
 """`fairpool tenants`: vendors, employers and operators, by way of the topic `tenants`."""
 
+import getpass
 import json
-import re
-from collections.abc import Sequence
+import os
+from datetime import UTC, datetime
 from typing import Annotated, get_args
 
 import typer
 
 from deploy import tenants
 from deploy.commands import kafka
-from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, table
+from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, plain, table
 from deploy.local.errors import StackError
 from deploy.local.home import Home
+from services.signup.decisions import tenants as decisions
+from services.signup.decisions.tenants import About, Act, fingerprints
+from services.signup.ports import DecideTenant
 from shared.contracts.operator import TenantChangedV1, TenantKind
-from shared.security.tenant_keys import new_key
+from shared.security.tenant_keys import hash_key, new_key
 
-app = typer.Typer(help="Vendors, employers and operators: list or add them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Vendors, employers and operators: list, add, change, suspend or remove them.", no_args_is_help=True
+)
+keys = typer.Typer(help="A tenant's keys: list, add or revoke one.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
 
-_ID = re.compile(r"[a-z][a-z0-9_-]{1,62}")
+Id = Annotated[str, typer.Argument(help="The tenant's id.")]
+Reason = Annotated[str, typer.Option(help="Why, in one line; it is written down. No name, email or phone number.")]
+MaybeReason = Annotated[str | None, typer.Option("--reason", help="Why; it is written down.")]
 
 
 @app.command("list")
@@ -26,10 +36,26 @@ def list_tenants(home: HomeOption = None, *, as_json: JsonOption = False) -> Non
     """Each tenant as it is now; keys are never shown, only their number."""
     found = kafka.speak(tenants.read(kafka.find(Home.at(home))))
     if as_json:
-        out.print(json.dumps([event.model_dump(exclude={"key_hashes"}) for event in found]))
+        shown = [
+            {**event.model_dump(mode="json", exclude={"key_hashes"}), "keys": fingerprints(event)} for event in found
+        ]
+        out.print(json.dumps(shown))
         return
-    rows = [("TENANT", "KIND", "NAME", "VENDOR", "STANDING", "KEYS")]
-    rows += [(e.tenant, e.kind, e.name, e.vendor or "-", e.standing, str(len(e.key_hashes))) for e in found]
+    rows: list[tuple[str, ...]] = [("TENANT", "KIND", "NAME", "DOMAIN", "VENDOR", "STANDING", "KEYS", "LAST", "WHY")]
+    rows += [
+        (
+            event.tenant,
+            event.kind,
+            plain(event.name),
+            event.domain or "-",
+            event.vendor or "-",
+            "removed" if event.removed else event.standing,
+            str(len(event.key_hashes)),
+            event.act or "-",
+            plain(event.reason or "-"),
+        )
+        for event in found
+    ]
     out.print(table(rows))
 
 
@@ -39,29 +65,112 @@ def add(
     tenant: Annotated[str, typer.Argument(help="Its id: lower case, such as emp_riverside.")],
     kind: Annotated[str, typer.Option(help="vendor, employer or operator.")],
     name: Annotated[str, typer.Option(help="As people read it.")],
-    vendor: Annotated[str | None, typer.Option(help="An employer's present vendor.")] = None,
-    domain: Annotated[str | None, typer.Option(help="Its verified mail domain.")] = None,
+    vendor: Annotated[str | None, typer.Option(help="An employer's present vendor; none is needed.")] = None,
+    domain: Annotated[str | None, typer.Option(help="The domain that you checked; shown beside the name.")] = None,
+    reply_to: Annotated[str | None, typer.Option(help="Where it takes answers, an email address.")] = None,
     home: HomeOption = None,
 ) -> None:
     """Add a tenant and print its key, which is shown this once. The embedded broker forgets it when it stops."""
-    brokers = kafka.find(Home.at(home))
-    _check(tenant, kind, vendor, kafka.speak(tenants.read(brokers)))
-    key = new_key(tenant)
-    added = tenants.Tenant(tenant, _kind(kind), name, vendor=vendor, domain=domain)
-    kafka.speak(tenants.publish(brokers, [added], {tenant: key}))
+    key, about = new_key(tenant), About(name, vendor, domain, reply_to)
+    _act(home, lambda there: decisions.add(there, tenant, _kind(kind), about, hash_key(key), _by(None)))
     out.print(key)
 
 
-def _check(tenant: str, kind: str, vendor: str | None, there: Sequence[TenantChangedV1]) -> None:
-    known = {event.tenant: event.kind for event in there}
-    if not _ID.fullmatch(tenant):
-        raise StackError(
-            f"expected an id of 2 to 63 characters such as emp_riverside (a-z, 0-9, _ and -), found {tenant!r}."
+@app.command()
+@fails_plainly
+def change(
+    tenant: Id,
+    name: Annotated[str | None, typer.Option(help="As people read it.")] = None,
+    vendor: Annotated[str | None, typer.Option(help="Its new vendor; an empty text: none.")] = None,
+    domain: Annotated[str | None, typer.Option(help="The domain that you checked; an empty text: none.")] = None,
+    reply_to: Annotated[str | None, typer.Option(help="An email address; an empty text: none.")] = None,
+    reason: MaybeReason = None,
+    home: HomeOption = None,
+) -> None:
+    """Give a tenant another name, vendor or domain; pools, history and limits stay. What is not named stays."""
+    if name is None and vendor is None and domain is None and reply_to is None:
+        raise StackError("expected something to change: --name, --vendor, --domain or --reply-to.")
+
+    def decide(there: "decisions.Tenants") -> TenantChangedV1 | decisions.Refused:
+        before = there.get(tenant)
+        now = About(before.name, before.vendor, before.domain, before.reply_to) if before else About("")
+        about = About(
+            name=now.name if name is None else name,
+            vendor=now.vendor if vendor is None else vendor or None,
+            domain=now.domain if domain is None else domain or None,
+            reply_to=now.reply_to if reply_to is None else reply_to or None,
         )
-    if tenant in known:
-        raise StackError(f"expected a new id, found that {tenant} is a tenant already (`fairpool tenants list`).")
-    if kind == "employer" and (vendor is None or known.get(vendor) != "vendor"):
-        raise StackError(f"expected --vendor with the id of a vendor (`fairpool tenants list`), found {vendor!r}.")
+        return decisions.change(there, tenant, about, _by(reason))
+
+    _tell(_act(home, decide))
+
+
+@app.command()
+@fails_plainly
+def suspend(tenant: Id, reason: Reason, home: HomeOption = None) -> None:
+    """From now on nothing is taken of it and nothing is done for it; what waits of an employer's is not sent."""
+    _tell(_act(home, lambda there: decisions.suspend(there, tenant, _by(reason))))
+
+
+@app.command()
+@fails_plainly
+def reinstate(tenant: Id, reason: Reason, home: HomeOption = None) -> None:
+    """In good standing again."""
+    _tell(_act(home, lambda there: decisions.reinstate(there, tenant, _by(reason))))
+
+
+@app.command()
+@fails_plainly
+def remove(tenant: Id, reason: Reason, home: HomeOption = None) -> None:
+    """It has left the network: no key works any more. Its id is never used again; its name stays beside what it did."""
+    _tell(_act(home, lambda there: decisions.remove(there, tenant, _by(reason))))
+
+
+@keys.command("list")
+@fails_plainly
+def list_keys(tenant: Id, home: HomeOption = None, *, as_json: JsonOption = False) -> None:
+    """The fingerprints of the keys that work, oldest first."""
+    found = {event.tenant: event for event in kafka.speak(tenants.read(kafka.find(Home.at(home))))}
+    if tenant not in found:
+        raise StackError(f"expected the id of a tenant (`fairpool tenants list`), found {tenant!r}.")
+    shown = fingerprints(found[tenant])
+    out.print(json.dumps(shown) if as_json else "\n".join(shown) or "no key works")
+
+
+@keys.command("add")
+@fails_plainly
+def add_key(tenant: Id, home: HomeOption = None) -> None:
+    """Print one more key, which is shown this once; those before it go on working until they are revoked."""
+    key = new_key(tenant)
+    _act(home, lambda there: decisions.add_key(there, tenant, hash_key(key), _by(None)))
+    out.print(key)
+
+
+@keys.command("revoke")
+@fails_plainly
+def revoke_key(
+    tenant: Id,
+    key: Annotated[str, typer.Argument(help="Its fingerprint (`fairpool tenants keys list`), or the key itself.")],
+    reason: MaybeReason = None,
+    home: HomeOption = None,
+) -> None:
+    """End a key within seconds."""
+    fingerprint = hash_key(key)[: decisions.FINGERPRINT] if key.startswith("fp_") else key
+    _tell(_act(home, lambda there: decisions.revoke_key(there, tenant, fingerprint, _by(reason))))
+
+
+def _act(home: HomeOption, decide: DecideTenant) -> TenantChangedV1:
+    return kafka.speak(tenants.act(kafka.find(Home.at(home)), decide))
+
+
+def _by(reason: str | None) -> Act:
+    """Whoever acts: FAIRPOOL_OPERATOR, else the name of this machine's user."""
+    return Act(by=os.environ.get("FAIRPOOL_OPERATOR") or getpass.getuser(), at=datetime.now(UTC), reason=reason)
+
+
+def _tell(event: TenantChangedV1) -> None:
+    standing = "removed" if event.removed else event.standing
+    out.print(f"{event.tenant}: {event.act}; standing {standing}, keys that work: {len(event.key_hashes)}")
 
 
 def _kind(text: str) -> TenantKind:

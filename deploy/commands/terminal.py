@@ -52,6 +52,11 @@ def fails_plainly(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
+def plain(text: str) -> str:
+    """The text without what steers a terminal: characters that are not printed stand there as their code."""
+    return "".join(mark if mark.isprintable() else f"<U+{ord(mark):04X}>" for mark in text)
+
+
 def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Aligned columns, two spaces between them."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -171,6 +171,9 @@ class Desk(Protocol):
     async def account(self, id: str, employer: str | None) -> Account | None:
         """The row, if it is this employer's (None: anybody's)."""
 
+    async def accounts_of(self, candidate: str, *, limit: int) -> Sequence[Account]:
+        """Everything to one person, newest first: for the operator."""
+
     async def changes(self, employer: str | None, *, after: Position, limit: int) -> Sequence[Change]:
         """The feed after a position, oldest first; never passes over a change that commits late."""
 

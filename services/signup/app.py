@@ -11,18 +11,21 @@ from services.signup import handlers, jobs
 from services.signup.adapters.formats import FORMATS
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.operator_desk import PostgresOperatorDesk, note_tenant_changes
 from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.read_back import keys_behind, keys_orphaned, profiles_behind
 from services.signup.adapters.sources import PostgresSources
+from services.signup.adapters.tenant_topic import TenantTopic
 from services.signup.adapters.titles import titles
-from services.signup.api import events, hooks, join, sign_in, sources
+from services.signup.api import events, hooks, join, people, sign_in, sources, tenants
 from services.signup.settings import Settings
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import CandidateReportedV1
-from shared.contracts.topics import ATS_EVENTS, CANDIDATE_KEYS, CANDIDATE_PROFILES, CONSENT_STATE
+from shared.contracts.topics import ATS_EVENTS, CANDIDATE_KEYS, CANDIDATE_PROFILES, CONSENT_STATE, TENANTS
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, only
 from shared.messaging.unit import Unit, unit_of_work
@@ -57,6 +60,10 @@ def _add_consumers(service: Service, secrets: VaultSecrets, keys: IntakeKeys) ->
     async def on_consent(unit: Unit, received: Sequence[Received[Event]]) -> None:
         await handlers.on_consent_changed(PostgresStore(unit, keys), only(ConsentChangedV1, received))
 
+    async def on_tenants(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        await note_tenant_changes(unit, [item.event for item in only(TenantChangedV1, received)])
+
+    service.subscribe(Subscription("signup.tenants", (TENANTS,), on_tenants, deduplicate=False))
     service.subscribe(Subscription(group="signup.ats-events", topics=(ATS_EVENTS,), handle=on_reports))
     service.subscribe(
         Subscription(group="signup.consent-state", topics=(CONSENT_STATE,), handle=on_consent, deduplicate=False)
@@ -90,11 +97,18 @@ def _add_routes(app: FastAPI, service: Service, settings: Settings, keys: Intake
         keys,
         publish_within=settings.publish_within,
     )
-    kept_sources = PostgresSources(lambda: service.pool, settings.vault_key, kept=settings.sources_kept)
+    kept_sources = PostgresSources(
+        lambda: service.pool, settings.vault_key, service.clock.now, kept=settings.sources_kept
+    )
+    book = TenantTopic(lambda: service.pool, service.tenants, service.catch_up_with_tenants, service.send)
     page_requests = PostgresPageRequests(service.work)
     clock, key = service.clock, settings.blind_index_key
     app.include_router(hooks.router(FORMATS, kept_sources, intake, service.tenants, clock))
     app.include_router(events.router(intake, service.tenants, clock))
-    app.include_router(sources.router(FORMATS.keys(), kept_sources, service.tenants, base_url=settings.signup_url))
+    app.include_router(
+        sources.router(FORMATS.keys(), kept_sources, service.tenants, clock, base_url=settings.signup_url)
+    )
+    app.include_router(tenants.router(book, service.tenants, clock))
+    app.include_router(people.router(PostgresOperatorDesk(service.work), service.tenants, blind_index_key=key))
     app.include_router(join.router(intake, page_requests, clock, blind_index_key=key, titles=titles()))
     app.include_router(sign_in.router(page_requests, blind_index_key=key))

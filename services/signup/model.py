@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 
@@ -98,9 +98,59 @@ class Source:
     vendor: str
     employer: str
     secret: str
+    previous: str | None = None
+    """The secret before this one, as long as it still signs."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that sign now."""
+        return (self.secret,) if self.previous is None else (self.secret, self.previous)
 
     def __repr__(self) -> str:
         return f"Source({self.format}/{self.source})"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSource:
+    """A webhook as an operator sees it: without its secret."""
+
+    format: str
+    source: str
+    vendor: str
+    employer: str
+    added_at: datetime | None
+    previous_until: datetime | None
+    """Until when the secret before the present one still signs."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAct:
+    """One thing that an operator did, and why."""
+
+    seq: int
+    at: datetime
+    by: str
+    act: str
+    tenant: str | None
+    candidate: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What signup holds of a person, as states, ids and times: no name, no address, no words."""
+
+    candidate: str
+    registered_at: datetime
+    confirmed_at: datetime | None
+    stub_until: datetime
+    match_granted: bool
+    paused_until: datetime | None
+    ends_at: datetime | None
+    claims: tuple[Mapping[str, Any], ...]
+    """vendor, employer, record, claimed_at, registered: at most 200, oldest first."""
+    mails: tuple[Mapping[str, Any], ...]
+    """kind, id, purpose, employer, state, attempts, changed_at: at most 100, newest first."""
 
 
 @dataclass(frozen=True, slots=True)

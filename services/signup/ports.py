@@ -1,13 +1,17 @@
 """What signup asks of the outside."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Literal, Protocol
 
+from services.signup.decisions.tenants import Refused
 from services.signup.model import (
     Claim,
     Ignored,
+    ListedSource,
+    LookedUp,
     Malformed,
+    OperatorAct,
     Picture,
     Proposal,
     Proposed,
@@ -22,6 +26,7 @@ from services.signup.model import (
 )
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
+from shared.contracts.operator import TenantChangedV1
 
 MOST_PROPOSALS = 20
 """Kept of one person: a page that somebody reads."""
@@ -50,11 +55,41 @@ class Intake(Protocol):
 class Sources(Protocol):
     """The webhooks that an operator set up."""
 
-    async def find(self, format_: str, source: str) -> Source | None:
-        """The webhook of this name."""
+    async def find(self, format_: str, source: str, *, fresh: bool = False) -> Source | None:
+        """The webhook of this name; `fresh`: as the table has it now, though not more than once a second."""
 
     async def add(self, source: Source) -> Literal["added", "same", "different"]:
         """Keep it; never over another of the same name."""
+
+    async def listed(self) -> Sequence[ListedSource]:
+        """All of them, by name."""
+
+    async def rotate(self, format_: str, source: str, secret: str, *, previous_until: datetime) -> bool:
+        """Another secret signs from now on, the present one until then as well; whether there is such a webhook."""
+
+    async def delete(self, format_: str, source: str) -> bool:
+        """Forget it; whether it was there."""
+
+
+DecideTenant = Callable[[Mapping[str, TenantChangedV1]], TenantChangedV1 | Refused]
+"""An operator's act: everybody as they are now in, that tenant's next record out."""
+
+
+class TenantBook(Protocol):
+    """The tenants of the network, as an operator changes them."""
+
+    async def act(self, decide: DecideTenant) -> TenantChangedV1 | Refused:
+        """Decides on all that was said before; returns once every service can hear of it."""
+
+
+class OperatorDesk(Protocol):
+    """What operators did, and what they look up."""
+
+    async def acts(self, *, after: int, tenant: str | None, limit: int) -> Sequence[OperatorAct]:
+        """What was done, oldest first."""
+
+    async def look_up(self, blind_index: bytes, *, by: str, reason: str) -> LookedUp | None:
+        """Whoever has this mailbox; written down with the reason, also when there is nobody."""
 
 
 class PageRequests(Protocol):

@@ -81,7 +81,7 @@ CONSENT_STATE = Topic(
 TENANTS = Topic(
     "tenants",
     "tenant",
-    "operator",
+    "operator, signup",
     ("signup", "consent", "courier", "pool_matching", "outreach_gateway"),
     "vendors, employers and operators: hashed keys, standing, present vendor",
     partitions=1,

@@ -1,8 +1,9 @@
 """Who is calling: vendors, employers and operators by their keys, against a copy of the topic `tenants`."""
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated
 
 from fastapi import Request, Security
@@ -44,16 +45,22 @@ class Tenants:
 
     def __init__(self) -> None:
         self._known: dict[str, Tenant] = {}
+        self._records: dict[str, TenantChangedV1] = {}
 
     def apply(self, event: TenantChangedV1) -> None:
         """Take in one change."""
         known = self._known.get(event.tenant)
         if known is None or event.version > known.version:
             self._known[event.tenant] = _tenant(event)
+            self._records[event.tenant] = event
 
     def get(self, tenant: str) -> Tenant | None:
         """The tenant of this id, also one that has left; None when this process has not heard of it."""
         return self._known.get(tenant)
+
+    def records(self) -> Mapping[str, TenantChangedV1]:
+        """Each tenant's present record by id, also of those that have left."""
+        return MappingProxyType(self._records)
 
     def of_kind(self, kind: TenantKind) -> list[Tenant]:
         """All tenants of one kind that are in the network, in no order."""

@@ -56,6 +56,10 @@ class PostgresDesk:
         row = await self._sql.fetchrow(SQL["account"], id, employer)
         return None if row is None else _account(row)
 
+    async def accounts_of(self, candidate: str, *, limit: int) -> list[Account]:
+        """Everything to one person, newest first."""
+        return [_account(row) for row in await self._sql.fetch(SQL["accounts_of"], candidate, limit)]
+
     async def changes(self, employer: str | None, *, after: Position, limit: int) -> list[Change]:
         """The feed."""
         rows = await self._sql.fetch(SQL["changes"], employer, str(after.transaction), after.change, limit)

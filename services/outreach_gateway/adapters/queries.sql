@@ -158,3 +158,7 @@ LIMIT $4
 
 -- name: forget_changes
 DELETE FROM changes WHERE at < $1
+
+-- name: accounts_of
+SELECT id, employer, member_ref, state, submitted_at, expires_at, decision, rule, policy, decided_at, slot_at
+FROM outreach WHERE candidate = $1::uuid ORDER BY submitted_at DESC LIMIT $2

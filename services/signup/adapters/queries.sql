@@ -146,12 +146,52 @@ ON CONFLICT DO NOTHING
 RETURNING vendor, event_digest
 
 -- name: add_source
-INSERT INTO sources (format, source, vendor, employer, sealed_secret) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO sources (format, source, vendor, employer, sealed_secret, added_at) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING
 RETURNING source
 
 -- name: read_source
-SELECT format, source, vendor, employer, sealed_secret FROM sources WHERE format = $1 AND source = $2
+SELECT format, source, vendor, employer, sealed_secret, sealed_previous, previous_until
+FROM sources WHERE format = $1 AND source = $2
+
+-- name: list_sources
+SELECT format, source, vendor, employer, added_at, CASE WHEN previous_until > $1 THEN previous_until END AS previous_until
+FROM sources ORDER BY format, source
+
+-- name: rotate_source
+UPDATE sources SET sealed_previous = CASE WHEN $4::timestamptz > $5::timestamptz THEN sealed_secret END,
+    previous_until = $4, sealed_secret = $3
+WHERE format = $1 AND source = $2
+RETURNING 1
+
+-- name: delete_source
+DELETE FROM sources WHERE format = $1 AND source = $2 RETURNING 1
+
+-- name: lock_tenants
+SELECT pg_advisory_xact_lock(hashtextextended('fairpool tenants', 0))
+
+-- name: note_acts
+INSERT INTO operator_log (at, by, act, tenant, reason, mark)
+SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+ON CONFLICT (mark) DO NOTHING
+
+-- name: note_look_up
+INSERT INTO operator_log (at, by, act, candidate, reason) VALUES ($1, $2, 'looked_up', $3, $4)
+
+-- name: read_acts
+SELECT seq, at, by, act, tenant, candidate::text, reason FROM operator_log
+WHERE seq > $1 AND ($2::text IS NULL OR tenant = $2) ORDER BY seq LIMIT $3
+
+-- name: person_by_address
+SELECT candidate::text, registered_at, confirmed_at, stub_until, match_granted, paused_until, ends_at
+FROM candidates WHERE blind_index = $1
+
+-- name: claims_of
+SELECT vendor, employer, record, claimed_at, registered FROM claims WHERE candidate = $1 ORDER BY claimed_at LIMIT 200
+
+-- name: mails_of
+SELECT kind, id, purpose, employer, state, attempts, changed_at FROM courier_mails
+WHERE candidate = $1 ORDER BY changed_at DESC LIMIT 100
 
 -- name: lock_address
 SELECT pg_advisory_xact_lock(hashtextextended(encode($1::bytea, 'hex'), 0))

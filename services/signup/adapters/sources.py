@@ -2,58 +2,88 @@
 
 import hmac
 import time
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from services.signup.model import Source
+from services.signup.model import ListedSource, Source
 from shared.postgres.pool import Pool
 from shared.postgres.queries import load
 from shared.security import boxes
 
 SQL = load(Path(__file__).parent / "queries.sql")
 _MOST_KEPT = 10_000
+_FRESH_FOR = 1.0
+"""Seconds: who signs wrongly all the time does not make us ask the table all the time."""
 
 
 class PostgresSources:
     """`ports.Sources`; a source that is found stays in memory for `kept`, one that is not is asked for again."""
 
-    def __init__(self, pool: Callable[[], Pool], vault_key: bytes, *, kept: timedelta) -> None:
+    def __init__(
+        self, pool: Callable[[], Pool], vault_key: bytes, now: Callable[[], datetime], *, kept: timedelta
+    ) -> None:
         self._pool = pool
+        self._now = now
         self._vault_key = vault_key
         self._kept_for = kept.total_seconds()
         self._kept: dict[tuple[str, str], tuple[float, Source]] = {}
 
-    async def find(self, format_: str, source: str) -> Source | None:
-        """The webhook of this name."""
-        until, kept = self._kept.get((format_, source), (0.0, None))
-        if kept is not None and time.monotonic() < until:
+    async def find(self, format_: str, source: str, *, fresh: bool = False) -> Source | None:
+        """The webhook of this name; `fresh`: as the table has it now, though not more than once a second."""
+        read_at, kept = self._kept.get((format_, source), (0.0, None))
+        if kept is not None and time.monotonic() - read_at < (_FRESH_FOR if fresh else self._kept_for):
             return kept
+        self._kept.pop((format_, source), None)
         row = await self._pool().fetchrow(SQL["read_source"], format_, source)
         if row is None:
             return None
-        secret = boxes.unseal(self._vault_key, row["sealed_secret"], context=_context(format_, source))
-        found = Source(format_, source, row["vendor"], row["employer"], secret.decode())
+        still_signs = row["previous_until"] is not None and self._now() < row["previous_until"]
+        secret, previous = (
+            None if box is None else boxes.unseal(self._vault_key, box, context=_context(format_, source)).decode()
+            for box in (row["sealed_secret"], row["sealed_previous"] if still_signs else None)
+        )
+        found = Source(format_, source, row["vendor"], row["employer"], secret or "", previous)
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
-        self._kept[format_, source] = (time.monotonic() + self._kept_for, found)
+        self._kept[format_, source] = (time.monotonic(), found)
         return found
 
     async def add(self, source: Source) -> Literal["added", "same", "different"]:
         """Keep it; never over another of the same name."""
         box = boxes.seal(self._vault_key, source.secret.encode(), context=_context(source.format, source.source))
         added = await self._pool().fetchval(
-            SQL["add_source"], source.format, source.source, source.vendor, source.employer, box
+            SQL["add_source"], source.format, source.source, source.vendor, source.employer, box, self._now()
         )
         if added is not None:
             return "added"
-        there = await self.find(source.format, source.source)
+        there = await self.find(source.format, source.source, fresh=True)
         if there is None:
             return "different"
         is_same = (there.vendor, there.employer) == (source.vendor, source.employer)
         is_same &= hmac.compare_digest(there.secret.encode(), source.secret.encode())
         return "same" if is_same else "different"
+
+    async def listed(self) -> Sequence[ListedSource]:
+        """All of them, by name."""
+        return [ListedSource(**dict(row)) for row in await self._pool().fetch(SQL["list_sources"], self._now())]
+
+    async def rotate(self, format_: str, source: str, secret: str, *, previous_until: datetime) -> bool:
+        """Another secret signs from now on, the present one until then as well; whether there is such a webhook."""
+        there = await self.find(format_, source, fresh=True)
+        if there is None or hmac.compare_digest(there.secret.encode(), secret.encode()):
+            return there is not None  # asked again: the secret before it goes on as it was told the first time
+        box = boxes.seal(self._vault_key, secret.encode(), context=_context(format_, source))
+        done = await self._pool().fetchval(SQL["rotate_source"], format_, source, box, previous_until, self._now())
+        self._kept.pop((format_, source), None)
+        return done is not None
+
+    async def delete(self, format_: str, source: str) -> bool:
+        """Forget it; whether it was there."""
+        done = await self._pool().fetchval(SQL["delete_source"], format_, source)
+        self._kept.pop((format_, source), None)
+        return done is not None
 
 
 def _context(format_: str, source: str) -> str:

@@ -1,6 +1,7 @@
-"""`POST /v1/sources`: an operator sets up a webhook of an employer's ATS."""
+"""`/v1/sources`: an operator sets up, exchanges and ends the webhooks of employers' ATSs."""
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -8,10 +9,13 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from services.signup.model import Source
 from services.signup.ports import Sources
-from shared.web.problems import Problem, kind
+from shared.clock import Clock
+from shared.contracts.base import Instant
+from shared.web.problems import Problem, kind, not_found
 from shared.web.tenants import Tenants
 from shared.web.types import Line, RequestModel
 
+LONGEST_OVERLAP = timedelta(days=30)
 Name = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Secret = Annotated[Line, Field(min_length=16)]
 
@@ -21,9 +25,18 @@ class SourceIn(RequestModel):
 
     format: Name
     source: Name
-    vendor: Line
+    vendor: Line | None = Field(
+        None, description="The employer's present vendor; left out where it has none: the employer's own system posts."
+    )
     employer: Line
     secret: Secret
+
+
+class RotationIn(RequestModel):
+    """A new secret; the present one goes on for a while, so that the vendor can change it when it suits."""
+
+    secret: Secret
+    overlap_hours: Annotated[int, Field(strict=True, ge=0, le=LONGEST_OVERLAP // timedelta(hours=1))] = 24
 
 
 class SourceAnswer(BaseModel):
@@ -32,52 +45,119 @@ class SourceAnswer(BaseModel):
     format: str
     source: str
     vendor: str
+    """The employer itself, where it has no vendor."""
     employer: str
     url: str
     """What the vendor's administrator enters."""
 
 
-def router(formats: Collection[str], sources: Sources, tenants: Tenants, *, base_url: str) -> APIRouter:
-    """The route for operators."""
-    routes = APIRouter(tags=["operators"])
-    operator_key = tenants.require("operator")
+class ListedOut(SourceAnswer):
+    """A webhook in the list."""
+
+    added_at: Instant | None
+    previous_until: Instant | None
+    """Until when the secret before the present one signs as well; null: only the present one does."""
+
+
+class ListOut(BaseModel):
+    """All of them."""
+
+    items: list[ListedOut]
+    next: None = None
+
+
+def router(formats: Collection[str], sources: Sources, tenants: Tenants, clock: Clock, *, base_url: str) -> APIRouter:
+    """The routes for operators."""
+    routes = APIRouter(tags=["operators"], dependencies=[Depends(tenants.require("operator"))])
+
+    def url(format_: str, source: str) -> str:
+        return f"{base_url}/v1/hooks/{format_}/{source}"
 
     @routes.post(
         "/v1/sources",
         status_code=201,
         summary="Set up a webhook source",
-        dependencies=[Depends(operator_key)],
         responses={200: {"description": "It was there already, the same"}, 409: {"description": "Another is there"}},
     )
     async def add_source(given: SourceIn, response: Response) -> SourceAnswer:
-        _check(given, formats, tenants)
-        outcome = await sources.add(Source(given.format, given.source, given.vendor, given.employer, given.secret))
+        vendor = _vendor(given, formats, tenants)
+        outcome = await sources.add(Source(given.format, given.source, vendor, given.employer, given.secret))
         if outcome == "different":
             raise Problem(
                 409,
                 "Conflict",
-                "A source of this format and name is there, with another vendor, employer or secret. Choose another name.",
+                "A source of this format and name is there, with another vendor, employer or secret. Choose another name,"
+                " or exchange its secret at /v1/sources/{format}/{source}/secret.",
                 type=kind("source-exists"),
             )
         response.status_code = 201 if outcome == "added" else 200
         return SourceAnswer(
-            **given.model_dump(exclude={"secret"}), url=f"{base_url}/v1/hooks/{given.format}/{given.source}"
+            format=given.format,
+            source=given.source,
+            vendor=vendor,
+            employer=given.employer,
+            url=url(given.format, given.source),
         )
+
+    @routes.get("/v1/sources", summary="Every webhook source, without its secret")
+    async def list_sources() -> ListOut:
+        found = [
+            ListedOut(
+                format=one.format,
+                source=one.source,
+                vendor=one.vendor,
+                employer=one.employer,
+                url=url(one.format, one.source),
+                added_at=one.added_at,
+                previous_until=one.previous_until,
+            )
+            for one in await sources.listed()
+        ]
+        return ListOut(items=found)
+
+    @routes.put(
+        "/v1/sources/{format}/{source}/secret",
+        status_code=204,
+        summary="Exchange a source's secret, with overlap",
+        description="Every replica takes the new secret at once; the present one signs until the overlap is over, and up"
+        " to a minute longer. Sent again, nothing changes.",
+    )
+    async def rotate(format: str, source: str, given: RotationIn) -> Response:  # noqa: A002 - the route's word
+        until: datetime = clock.now() + timedelta(hours=given.overlap_hours)
+        if not await sources.rotate(format, source, given.secret, previous_until=until):
+            raise not_found("webhook source")
+        return Response(status_code=204)
+
+    @routes.delete(
+        "/v1/sources/{format}/{source}",
+        status_code=204,
+        summary="End a source",
+        description="What its ATS posts is answered with 404, in all replicas within a minute.",
+    )
+    async def delete(format: str, source: str) -> Response:  # noqa: A002 - the route's word
+        if not await sources.delete(format, source):
+            raise not_found("webhook source")
+        return Response(status_code=204)
 
     return routes
 
 
-def _check(given: SourceIn, formats: Collection[str], tenants: Tenants) -> None:
-    vendor, employer = tenants.get(given.vendor), tenants.get(given.employer)
+def _vendor(given: SourceIn, formats: Collection[str], tenants: Tenants) -> str:
+    """Who posts: the vendor that is named, or the employer itself where neither has one."""
+    vendor, employer = tenants.get(given.vendor or ""), tenants.get(given.employer)
     wrong = []
     if given.format not in formats:
         wrong.append({"pointer": "#/format", "detail": f"must be one of: {', '.join(sorted(formats))}"})
-    if vendor is None or vendor.kind != "vendor":
+    if given.vendor is not None and (vendor is None or vendor.kind != "vendor" or vendor.removed):
         wrong.append({"pointer": "#/vendor", "detail": "must be the id of a vendor of this network"})
-    if employer is None or employer.kind != "employer" or employer.vendor != given.vendor:
+    if employer is None or employer.kind != "employer" or employer.removed or employer.vendor != given.vendor:
         wrong.append(
-            {"pointer": "#/employer", "detail": "must be the id of an employer whose present vendor is this one"}
+            {
+                "pointer": "#/employer",
+                "detail": "must be the id of an employer whose present vendor is the one given, or that has none if none is",
+            }
         )
     if wrong:
         detail = "Some fields name what is not there; `errors` names each."
         raise Problem(422, "Invalid request", detail, type=kind("invalid"), errors=wrong)
+    return given.vendor or given.employer

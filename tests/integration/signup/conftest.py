@@ -98,11 +98,13 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
     intake = PostgresIntake(
         lambda: edge.pool, edge.work, edge.has_published, edge.keys, publish_within=timedelta(seconds=1)
     )
-    kept = PostgresSources(lambda: edge.pool, VAULT_KEY, kept=timedelta(seconds=60))
+    kept = PostgresSources(lambda: edge.pool, VAULT_KEY, edge.clock.now, kept=timedelta(seconds=60))
     requests = PostgresPageRequests(edge.work)
     app.include_router(hooks.router(FORMATS, kept, intake, edge.tenants, edge.clock))
     app.include_router(events.router(intake, edge.tenants, edge.clock))
-    app.include_router(sources.router(FORMATS.keys(), kept, edge.tenants, base_url="https://signup.example"))
+    app.include_router(
+        sources.router(FORMATS.keys(), kept, edge.tenants, edge.clock, base_url="https://signup.example")
+    )
     app.include_router(
         join.router(
             intake,

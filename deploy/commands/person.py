@@ -1,0 +1,89 @@
+"""`fairpool person` and `fairpool operator-log`: for a complaint by phone, and what stays of such looks."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from deploy.commands.operator import Operator
+from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, plain, table
+from deploy.local.errors import StackError
+from deploy.local.home import Home
+
+
+@fails_plainly
+def person(
+    email: Annotated[str, typer.Option(help="The person's email address.")],
+    reason: Annotated[
+        str | None, typer.Option(help="Why you look; it is written down. Asked for in a terminal.")
+    ] = None,
+    home: HomeOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """What the network holds of a person, as states, ids and times: no name, no words. The look itself is written down.
+
+    Exit codes: 0 found, 1 nobody has this address, or no reason was given.
+    """
+    if not reason:
+        if not sys.stdin.isatty():
+            raise StackError("expected --reason with why you look for this person; it is written down.")
+        reason = typer.prompt("Why do you look for this person? (one line; it is written down)")
+    operator = Operator(Home.at(home))
+    found = operator.ask("POST", f"{operator.signup}/v1/people/look-up", json={"email": email, "reason": reason})
+    outreach = (
+        operator.ask("GET", f"{operator.gateway}/v1/people/{found['candidate']}/outreach")["items"]
+        if operator.gateway
+        else []
+    )
+    if as_json:
+        out.print(json.dumps({**found, "outreach": outreach}))
+        return
+    facts = (
+        "candidate",
+        "state",
+        "registered_at",
+        "confirmed_at",
+        "kept_until",
+        "match_granted",
+        "paused_until",
+        "ends_at",
+    )
+    out.print("\n".join(f"{name:14} {_cell(found[name])}" for name in facts))
+    _list("RECORDS OF VENDORS", found["claims"], ("vendor", "employer", "record", "claimed_at"))
+    _list("MAILS, NEWEST FIRST", found["mails"], ("changed_at", "kind", "purpose", "employer", "state", "attempts"))
+    _list("OUTREACH, NEWEST FIRST", outreach, ("submitted_at", "id", "employer", "state", "rule", "until"))
+
+
+@fails_plainly
+def operator_log(
+    tenant: Annotated[str | None, typer.Option(help="Only what was done to this tenant.")] = None,
+    home: HomeOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """What operators did and why, oldest first: to tenants, and whom they looked up."""
+    operator = Operator(Home.at(home))
+    items: list[dict[str, Any]] = []
+    after: str | None = "0"
+    while after is not None:
+        params = {"after": after, **({"tenant": tenant} if tenant else {})}
+        page = operator.ask("GET", f"{operator.signup}/v1/operator-log", params=params)
+        items, after = [*items, *page["items"]], page["next"]
+    if as_json:
+        out.print(json.dumps(items))
+        return
+    _list("", items, ("at", "by", "act", "tenant", "candidate", "reason"))
+
+
+def _list(heading: str, items: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    rows = [tuple(name.upper().replace("_", " ") for name in columns)]
+    rows += [tuple(_cell(item.get(name)) for name in columns) for item in items]
+    if heading:
+        out.print(f"\n{heading}")
+    out.print(table(rows) if items else "none")
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else plain(str(value))

@@ -1,0 +1,64 @@
+"""`GET /v1/people/{candidate}/outreach`: what an operator needs for a complaint; no words."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel
+
+from services.outreach_gateway.api.edge import Edge
+from shared.contracts.base import Instant
+
+_PAGE = 200
+
+
+class PersonsOutreachOut(BaseModel):
+    """One message to the person, as states, ids and times."""
+
+    id: str
+    employer: str
+    state: str
+    rule: str | None
+    """The precise rule of the last decision."""
+    policy: str | None
+    submitted_at: Instant
+    decided_at: Instant | None
+    until: Instant | None
+    """The slot that it has, or had."""
+
+
+class PersonsOutreachesOut(BaseModel):
+    """Newest first."""
+
+    items: list[PersonsOutreachOut]
+    next: None = None
+
+
+def add_routes(routes: APIRouter, edge: Edge) -> None:
+    """The route for operators."""
+
+    @routes.get(
+        "/v1/people/{candidate}/outreach",
+        tags=["operators"],
+        summary="What was, or is to be, sent to one person: states and rules, no words",
+        dependencies=[Depends(edge.tenants.require("operator"))],
+    )
+    async def outreach_of(
+        candidate: UUID, limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE
+    ) -> PersonsOutreachesOut:
+        async with edge.desk() as desk:
+            accounts = await desk.accounts_of(str(candidate), limit=limit)
+        items = [
+            PersonsOutreachOut(
+                id=one.id,
+                employer=one.employer,
+                state=one.state.value,
+                rule=one.rule.value if one.rule else None,
+                policy=one.policy,
+                submitted_at=one.submitted_at,
+                decided_at=one.decided_at,
+                until=one.slot_at,
+            )
+            for one in accounts
+        ]
+        return PersonsOutreachesOut(items=items)

@@ -1,0 +1,51 @@
+"""Tenants have no rows: their present state is the topic `tenants`, read to its end before each act."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from services.signup.decisions.tenants import Refused
+from services.signup.ports import DecideTenant
+from shared.contracts.base import Event
+from shared.contracts.operator import TenantChangedV1
+from shared.postgres.pool import Pool
+from shared.postgres.queries import load
+from shared.web.tenants import Tenants
+
+SQL = load(Path(__file__).parent / "queries.sql")
+_WITHIN = timedelta(seconds=5)
+
+
+class CatchUp(Protocol):
+    """`Service.catch_up_with_tenants`."""
+
+    def __call__(self, *, within: timedelta) -> Awaitable[None]:
+        """Returns once the copy is current."""
+
+
+class TenantTopic:
+    """`ports.TenantBook`: one act at a time over all replicas, each decided on all that was said before it."""
+
+    def __init__(
+        self,
+        pool: Callable[[], Pool],
+        tenants: Tenants,
+        catch_up: CatchUp,
+        send: Callable[[Event], Awaitable[None]],
+    ) -> None:
+        self._pool = pool
+        self._tenants = tenants
+        self._catch_up = catch_up
+        self._send = send
+
+    async def act(self, decide: DecideTenant) -> TenantChangedV1 | Refused:
+        """Returns once Kafka and this process have the new record; raises what heals when Kafka does not answer."""
+        async with self._pool().acquire() as connection, connection.transaction():
+            await connection.execute(SQL["lock_tenants"])
+            await self._catch_up(within=_WITHIN)
+            outcome = decide(self._tenants.records())
+            if isinstance(outcome, TenantChangedV1):
+                await self._send(outcome)
+                await self._catch_up(within=_WITHIN)
+            return outcome

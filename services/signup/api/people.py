@@ -1,0 +1,117 @@
+"""`POST /v1/people/look-up` and `GET /v1/operator-log`: what an operator needs for a complaint, and what stays of the asking."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+
+from services.signup.ports import OperatorDesk
+from services.signup.vault.addresses import blind_index, parse_mail
+from shared.contracts.base import Instant
+from shared.web.problems import Problem, invalid, kind, not_found
+from shared.web.tenants import Tenant, Tenants
+from shared.web.types import Line, RequestModel
+
+_PAGE = 200
+
+
+class LookUpIn(RequestModel):
+    """Whom to look for, and why: the reason is written down, whatever is found."""
+
+    email: Line
+    reason: Line = Field(min_length=3, description="One line, such as a case number; no name, email or phone number.")
+
+
+class LookedUpOut(BaseModel):
+    """What signup holds of the person, as states, ids and times; no name, no address, no words."""
+
+    candidate: str
+    state: str
+    """invited (has not answered yet) or confirmed."""
+    registered_at: Instant
+    confirmed_at: Instant | None
+    kept_until: Instant | None
+    """Somebody who has not answered is forgotten then."""
+    match_granted: bool
+    paused_until: Instant | None
+    ends_at: Instant | None
+    claims: list[dict[str, Any]]
+    """Which vendor's records are of this person."""
+    mails: list[dict[str, Any]]
+    """The last mails, with what became of them."""
+
+
+class ActOut(BaseModel):
+    """One thing that an operator did."""
+
+    seq: int
+    at: Instant
+    by: str
+    act: str
+    tenant: str | None
+    candidate: str | None
+    reason: str | None
+
+
+class ActsOut(BaseModel):
+    """What was done, oldest first."""
+
+    items: list[ActOut]
+    next: str | None
+    """Where to go on; null: that was all."""
+
+
+def router(desk: OperatorDesk, tenants: Tenants, *, blind_index_key: bytes) -> APIRouter:
+    """The routes for operators."""
+    routes = APIRouter(tags=["operators"])
+    Operator = Annotated[Tenant, Depends(tenants.require("operator"))]  # noqa: N806 - names a type
+
+    @routes.post("/v1/people/look-up", summary="Whoever has this address, as states and ids; asks for the reason")
+    async def look_up(given: LookUpIn, operator: Operator) -> LookedUpOut:
+        try:
+            address = parse_mail(given.email)
+        except ValueError as error:
+            raise invalid([{"loc": ("body", "email"), "type": "value_error", "ctx": {"error": error}}]) from None
+        if "@" in given.reason:
+            detail = "The reason must not hold an email address: it is kept in clear."
+            wrong = {"pointer": "#/reason", "detail": "must not hold an email address: it is kept in clear"}
+            raise Problem(422, "Invalid request", detail, type=kind("invalid"), errors=[wrong])
+        found = await desk.look_up(blind_index(address, blind_index_key), by=operator.id, reason=given.reason)
+        if found is None:
+            raise not_found("person")
+        return LookedUpOut(
+            candidate=found.candidate,
+            state="invited" if found.confirmed_at is None else "confirmed",
+            registered_at=found.registered_at,
+            confirmed_at=found.confirmed_at,
+            kept_until=found.stub_until if found.confirmed_at is None else None,
+            match_granted=found.match_granted,
+            paused_until=found.paused_until,
+            ends_at=found.ends_at,
+            claims=[dict(claim) for claim in found.claims],
+            mails=[dict(mail) for mail in found.mails],
+        )
+
+    @routes.get("/v1/operator-log", summary="What operators did and why, oldest first")
+    async def read_log(
+        _: Operator,
+        after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+        tenant: Annotated[str | None, Query(max_length=63)] = None,
+        limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
+    ) -> ActsOut:
+        acts = await desk.acts(after=after, tenant=tenant, limit=limit)
+        items = [
+            ActOut(
+                seq=one.seq,
+                at=one.at,
+                by=one.by,
+                act=one.act,
+                tenant=one.tenant,
+                candidate=one.candidate,
+                reason=one.reason,
+            )
+            for one in acts
+        ]
+        return ActsOut(items=items, next=str(acts[-1].seq) if len(acts) == limit else None)
+
+    return routes

@@ -1,0 +1,169 @@
+"""What an operator may do to tenants: by whom, why, and which names deceive."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.signup.decisions import tenants
+from services.signup.decisions.tenants import About, Act, Refused, Tenants
+from shared.contracts.operator import TenantChangedV1
+from shared.security.tenant_keys import hash_key
+from tests.fakes.clock import NOON
+
+ACT = Act(by="ops", at=NOON, reason="ticket 4711")
+
+
+def known(tenant: str, kind: str = "employer", name: str = "", **more: object) -> TenantChangedV1:
+    return TenantChangedV1.model_validate(
+        {
+            "tenant": tenant,
+            "kind": kind,
+            "name": name or tenant,
+            "version": 5,
+            "key_hashes": (hash_key(tenant),),
+            **more,
+        }
+    )
+
+
+THERE: Tenants = {
+    one.tenant: one
+    for one in (
+        known("ops", "operator", "Operations"),
+        known("acme-ats", "vendor", "Acme ATS"),
+        known("emp_denver", name="Denver Health", vendor="acme-ats", domain="denverhealth.org"),
+        known("emp_gone", name="Left Long Ago", removed=True),
+    )
+}
+
+
+def added(
+    name: str = "Riverside Works", tenant: str = "emp_riverside", **about: str | None
+) -> TenantChangedV1 | Refused:
+    return tenants.add(THERE, tenant, "employer", About(name, **about), hash_key("k"), replace(ACT, reason=None))
+
+
+def sound(outcome: TenantChangedV1 | Refused) -> TenantChangedV1:
+    assert isinstance(outcome, TenantChangedV1), outcome
+    return outcome
+
+
+def at_fault(outcome: TenantChangedV1 | Refused) -> set[str]:
+    assert isinstance(outcome, Refused), outcome
+    return set(outcome.errors)
+
+
+def test_an_employer_needs_no_vendor() -> None:
+    made = sound(added())
+    assert (made.vendor, made.act, made.changed_by, made.changed_at) == (None, "added", "ops", NOON)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Denver Health",
+        "DENVER HEALTH, Inc.",
+        "Denver He\u0430lth",
+        "Fairpool",
+        "F\u0430irp\u043eol Careers",
+        "Fairpool Security",
+        "security@google.com (verified)",
+        "Acme (acme.com)",
+        "Acme — Verified",
+        "Acme \u202eknaB",
+        "Acme\nBank",
+        "  ",
+        "…",
+        "x" * 81,
+        "Acme ATS",
+    ],
+)
+def test_a_name_that_deceives_is_refused(name: str) -> None:
+    assert at_fault(added(name)) == {"name"}
+
+
+@pytest.mark.parametrize(
+    "name", ["Kaiser Permanente (Colorado)", "Denver Health Partners", "3M", "Société Générale", "St. Mary's"]
+)
+def test_an_honest_name_is_taken(name: str) -> None:
+    assert sound(added(name)).name == name
+
+
+@pytest.mark.parametrize(
+    "tenant", ["fairpool-join", "fairpool", "fairpoo1-x", "f-a-i-r-pool", "Emp", "e", "emp_denver", "emp_gone"]
+)
+def test_an_id_of_the_networks_own_or_one_that_was_used_is_refused(tenant: str) -> None:
+    assert at_fault(added(tenant=tenant)) == {"tenant"}
+
+
+@pytest.mark.parametrize("domain", ["denverhea1th.org", "Denver.org", "localhost", "a..b", "-a.org"])
+def test_a_domain_that_is_none_or_another_ones_twin_is_refused(domain: str) -> None:
+    assert at_fault(added(domain=domain)) == {"domain"}
+
+
+def test_a_vendor_must_be_one_and_only_an_employer_has_one() -> None:
+    assert at_fault(added(vendor="emp_denver")) == {"vendor"}
+    assert at_fault(tenants.add(THERE, "crm-x", "vendor", About("X", "acme-ats"), hash_key("k"), ACT)) == {"vendor"}
+
+
+def test_a_change_keeps_keys_and_standing_and_always_has_a_higher_version() -> None:
+    before = THERE["emp_denver"].model_copy(update={"version": 2**50, "standing": "suspended"})
+    after = sound(tenants.change({**THERE, "emp_denver": before}, "emp_denver", About("Denver Health"), ACT))
+    assert (after.key_hashes, after.standing, after.vendor) == (before.key_hashes, "suspended", None)
+    assert after.version == before.version + 1  # also when a clock far ahead wrote the one before
+
+
+def test_suspending_and_removing_ask_for_a_reason_that_names_nobody() -> None:
+    for act in (tenants.suspend, tenants.reinstate, tenants.remove):
+        for reason in (None, "", "  ", "ana@example.org complained", "call 3035550100", "x" * 201, "two\nlines"):
+            assert at_fault(act(THERE, "emp_denver", replace(ACT, reason=reason))) == {"reason"}
+
+
+def test_a_suspension_is_lifted_again_and_each_is_told_with_its_reason() -> None:
+    suspended = sound(tenants.suspend(THERE, "emp_denver", ACT))
+    assert (suspended.standing, suspended.act, suspended.reason) == ("suspended", "suspended", "ticket 4711")
+    later = replace(ACT, at=NOON + timedelta(days=1), reason="cleared up")
+    good = sound(tenants.reinstate({**THERE, "emp_denver": suspended}, "emp_denver", later))
+    assert (good.standing, good.act, good.reason) == ("good", "reinstated", "cleared up")
+    assert good.version > suspended.version
+
+
+def test_who_has_left_has_no_key_and_can_not_come_back_under_its_id() -> None:
+    gone = sound(tenants.remove(THERE, "emp_denver", ACT))
+    assert (gone.removed, gone.key_hashes, gone.name) == (True, (), "Denver Health")
+    there = {**THERE, "emp_denver": gone}
+    assert at_fault(tenants.reinstate(there, "emp_denver", ACT)) == {"tenant"}
+    assert at_fault(tenants.add_key(there, "emp_denver", hash_key("k"), ACT)) == {"tenant"}
+    assert sound(tenants.add(there, "emp_new", "employer", About("Denver Health"), hash_key("k"), ACT))
+
+
+def test_a_vendor_that_still_serves_somebody_is_not_removed() -> None:
+    assert at_fault(tenants.remove(THERE, "acme-ats", ACT)) == {"tenant"}
+    left = sound(tenants.change(THERE, "emp_denver", About("Denver Health"), ACT))
+    assert sound(tenants.remove({**THERE, "emp_denver": left}, "acme-ats", ACT)).removed
+
+
+def test_the_last_operator_can_not_lock_everybody_out() -> None:
+    only = tenants.fingerprints(THERE["ops"])[0]
+    assert at_fault(tenants.suspend(THERE, "ops", ACT)) == {"tenant"}
+    assert at_fault(tenants.remove(THERE, "ops", ACT)) == {"tenant"}
+    assert at_fault(tenants.revoke_key(THERE, "ops", only, ACT)) == {"key"}
+    two = {**THERE, "ops2": known("ops2", "operator", "More operations")}
+    assert sound(tenants.remove(two, "ops", ACT)).removed
+
+
+def test_a_second_key_works_beside_the_first_until_one_is_revoked() -> None:
+    both = sound(tenants.add_key(THERE, "emp_denver", hash_key("second"), ACT))
+    assert both.key_hashes == (hash_key("emp_denver"), hash_key("second"))
+    there = {**THERE, "emp_denver": both}
+    one = sound(tenants.revoke_key(there, "emp_denver", tenants.fingerprints(both)[0], ACT))
+    assert one.key_hashes == (hash_key("second"),)
+    assert at_fault(tenants.revoke_key(there, "emp_denver", "0" * 12, ACT)) == {"key"}
+    none = sound(tenants.revoke_key({**there, "emp_denver": one}, "emp_denver", tenants.fingerprints(one)[0], ACT))
+    assert none.key_hashes == ()  # it may have leaked: also the last one ends
+
+
+def test_a_tenant_has_a_handful_of_keys_at_most() -> None:
+    full = known("emp_full", key_hashes=tuple(hash_key(str(number)) for number in range(tenants.MOST_KEYS)))
+    assert at_fault(tenants.add_key({**THERE, "emp_full": full}, "emp_full", hash_key("k"), ACT)) == {"tenant"}
