@@ -12,8 +12,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from shared.imprint import Operator
 from shared.messaging.kafka import Kafka, Login, Mechanism, Protocol
 from shared.security import encoding
+from shared.text import why_not_one_line, why_not_readable
 
 PREFIX = "FAIRPOOL_"
 EX_CONFIG = 78
@@ -64,6 +66,13 @@ def _none_or_url(value: str) -> str:
     if not re.fullmatch(r"https?://\S+", value):
         raise ValueError("expected none, or the URL of an OTLP collector that starts with http:// or https://")
     return value.rstrip("/")
+
+
+def _one_line(value: str) -> str:
+    text = value.strip()
+    if text and (wrong := why_not_one_line(text) or why_not_readable(text)) is not None:
+        raise ValueError(f"must {wrong}")
+    return text
 
 
 def _with_login(what: str) -> BeforeValidator:
@@ -154,6 +163,17 @@ class ServiceSettings(KafkaSettings):
     """How long a process that is told to stop still takes requests, while `/health/ready` sends new ones elsewhere."""
     stop_within: Duration = timedelta(seconds=10)
     """How long a stopping process may take to finish its batch, commit and leave its group."""
+    operator_name: Annotated[str, AfterValidator(_one_line)] = ""
+    """Who runs this network, as people read it; nothing: pages and emails say that it was not given."""
+    operator_address: Annotated[str, AfterValidator(_one_line)] = ""
+    """Their postal address, on one line."""
+    contact_email: Annotated[str, AfterValidator(_one_line)] = ""
+    """Where people may write to with questions."""
+
+    @property
+    def operator(self) -> Operator:
+        """Who runs this network."""
+        return Operator(self.operator_name, self.operator_address, self.contact_email)
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -19,6 +19,12 @@ _PREFIX = "FAIRPOOL_"
 _AT_ONCE = {"FAIRPOOL_DRAIN_FOR": "PT0S"}
 """Nobody spreads requests here, so nobody has to notice that a process stops; the environment may say otherwise."""
 
+_OPERATOR = {
+    "FAIRPOOL_OPERATOR_NAME": "somebody who tries it out on this machine",
+    "FAIRPOOL_OPERATOR_ADDRESS": "1 Example Street, Denver, CO 80202 (invented)",
+    "FAIRPOOL_CONTACT_EMAIL": "operator@fairpool.example",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class _Process:
@@ -81,7 +87,9 @@ def parts(
             Part(
                 name=name,
                 command=Command(
-                    (sys.executable, "-m", process.module), _AT_ONCE | processes.ambient() | common | own, PROJECT
+                    (sys.executable, "-m", process.module),
+                    _AT_ONCE | _OPERATOR | processes.ambient() | common | own,
+                    PROJECT,
                 ),
                 port=port,
                 probe=answers_http(f"{url(port)}/health/ready"),

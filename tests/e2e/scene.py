@@ -22,6 +22,7 @@ from deploy.demo.world import next_tuesday
 from deploy.local import clockfile
 from deploy.local.devfile import DevFile
 from deploy.local.secrets import read as read_secrets
+from services.signup.courier.adapters.envelope import message_id
 from services.signup.decisions.skills import known_skills
 from shared.contracts.base import Event, rfc3339
 from shared.contracts.outreach_gateway import OutreachDecidedV1
@@ -297,11 +298,13 @@ class Scene:
         return self.mails.to(person.mail)
 
     async def mails_with(self, outreach: str, person: Newcomer) -> list[CaughtMail]:
-        """The person's mails whose header names the outreach."""
+        """The person's mails whose Message-ID is made of the outreach."""
+        key = encoding.decode(read_secrets(self.stack.home).keys["FAIRPOOL_LINK_SUBJECT_KEY"])
+        name = message_id("outreach", outreach, key, "fairpool.example")
         found = []
         for mail in await self.mails_to(person):
             raw = await self.client.raw_mail(mail.id)
-            if f"X-Fairpool-Outreach: {outreach}".encode() in raw:
+            if f"Message-ID: {name}".encode() in raw:
                 found.append(mail)
         return found
 

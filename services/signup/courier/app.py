@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
 from fastapi import FastAPI
 
 from services.signup.courier.adapters.letters import JinjaLetters
@@ -36,10 +37,14 @@ _READY_WITHIN = timedelta(milliseconds=1500)
 _FORGET_AFTER = timedelta(days=110)  # longer than decisions are kept (100 days): none comes back without its row
 _SPARE = timedelta(seconds=2)  # of the stop's time, for what stops after the sender
 
+_log = structlog.get_logger(__name__)
+
 
 def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     """The courier's process, ready to serve."""
     service = Service("courier", settings, database=settings.signup_database, migrations=_MIGRATIONS)
+    if settings.operator.missing:
+        _log.warning("emails_name_no_operator", missing=settings.operator.missing)
     relay = SmtpRelay(settings.smtp, connections=settings.courier_connections, within=settings.smtp_within)
 
     def tenant_name(tenant: str) -> str | None:
@@ -48,7 +53,9 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
 
     letters = JinjaLetters(
         LinkSigner(settings.link_signing_key, settings.link_subject_key),
+        settings.link_subject_key,
         tenant_name,
+        settings.operator,
         consent_url=settings.consent_url,
         signup_url=settings.signup_url,
         domain=settings.mail_domain,

@@ -20,6 +20,7 @@ import pytest
 
 import services.signup
 from deploy.local.ports import Ports
+from services.signup.courier.adapters.envelope import message_id
 from services.signup.courier.model import Person
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
@@ -122,7 +123,11 @@ class World:
         return [email.message_from_bytes(raw, policy=default) for raw in self.relay.reached]
 
     def sends_of(self, outreach: str) -> int:
-        return sum(mail["X-Fairpool-Outreach"] == outreach for mail in self.mails())
+        return sum(mail["Message-ID"] == message_id_of(outreach) for mail in self.mails())
+
+
+def message_id_of(outreach: str) -> str:
+    return message_id("outreach", outreach, SUBJECT_KEY, "fairpool.example")
 
 
 def address_of(candidate: str) -> str:
@@ -243,7 +248,8 @@ async def test_two_couriers_one_of_which_is_killed_lose_nothing_and_send_nothing
         return len(rows) == len(names) and all(row["state"] in ("delivered", "doubtful") for row in rows)
 
     await until(all_over, within=timedelta(seconds=60))
-    sends = Counter(str(mail["X-Fairpool-Outreach"]) for mail in world.mails())
+    names_of = {message_id_of(name): name for name in names}
+    sends = Counter(names_of[str(mail["Message-ID"])] for mail in world.mails())
     assert set(sends.values()) == {1}
     delivered = {row["id"] for row in await world.pool.fetch("SELECT id FROM courier_mails WHERE state = 'delivered'")}
     assert delivered <= set(sends)

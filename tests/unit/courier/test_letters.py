@@ -12,13 +12,14 @@ from html import unescape
 from uuid import UUID
 
 import pytest
+from pydantic import AnyHttpUrl
 
 from services.consent.adapters import agreement
-from services.signup.courier.adapters import letters
 from services.signup.courier.adapters.letters import JinjaLetters, pay_in_words
 from services.signup.courier.model import Letter, Mail, NoticePurpose, Person, Unwritable
 from shared.contracts.outreach_gateway import Pay, Words
 from shared.contracts.signup import JOIN, ChangeNoticed
+from shared.imprint import Operator
 from shared.security import boxes
 from shared.security.links import Link, LinkReader, LinkSigner, public_half
 from shared.security.tenant_keys import new_key
@@ -33,7 +34,9 @@ PAIR = KeyPair.generate()
 PERSON = Person("ana.ruiz.canary@people.example", PAIR)
 LETTERS = JinjaLetters(
     LinkSigner(SEED, SUBJECT_KEY),
+    bytes(range(32)),
     {"emp_denverhealth": "Denver Health (denverhealth.org)"}.get,
+    Operator("The Example Pool", "1 Main Street, Denver, CO 80202", "help@pool.example"),
     consent_url="https://consent.test",
     signup_url="https://signup.test",
     domain="fairpool.test",
@@ -80,8 +83,7 @@ def test_an_outreach_says_who_writes_what_the_job_is_and_how_it_ends() -> None:
     assert message["From"] == "Denver Health through Fairpool <outreach@fairpool.test>"
     assert message["To"] == PERSON.address
     assert message["Subject"] == "Night-shift RN, Denver"
-    assert message["X-Fairpool-Outreach"] == "o_abc"
-    assert message["Message-ID"] == "<o_abc.7@fairpool.test>"
+    assert [name for name in message if name.lower().startswith("x-")] == []
     assert message.get_content_type() == "multipart/alternative"
     assert message["Precedence"] is None
     assert message["Reply-To"] is None
@@ -97,25 +99,34 @@ def test_an_outreach_says_how_to_answer_and_why_it_came_in_the_words_of_the_page
     for text in texts(written(outreach())):
         plain = " ".join(re.sub(r"<[^>]+>", " ", unescape(text)).split())
         assert contact.label in plain
-        assert "Fairpool did not give Denver Health your address" in plain
-        assert "A reply to this mail reaches nobody" in plain
+        assert "Fairpool did not give the employer your email" in plain
+        assert "A reply to this email reaches nobody" in plain
 
 
 @pytest.mark.parametrize(
     ("introduced_by", "name", "words"),
     [
-        ("emp_denverhealth", "Denver Health", "Denver Health told Fairpool of you."),
-        ("emp_denverhealth", None, "an employer, or the system it recruits with, told Fairpool of you."),
-        (None, None, "an employer, or the system it recruits with, told Fairpool of you."),
-        (JOIN, None, "filled in Fairpool's join page."),
+        (
+            "emp_denverhealth",
+            "Denver Health (denverhealth.org)",
+            "Denver Health (denverhealth.org) told Fairpool of you on November 23, 2026.",
+        ),
+        (
+            "emp_denverhealth",
+            None,
+            "an employer, or the system it recruits with, told Fairpool of you on November 23, 2026.",
+        ),
+        (None, None, "an employer, or the system it recruits with, told Fairpool of you on November 23, 2026."),
+        (JOIN, None, "filled in Fairpool's join page on November 23, 2026."),
     ],
 )
 def test_the_first_mail_says_who_told_of_the_person(introduced_by: str | None, name: str | None, words: str) -> None:
-    mail = replace(notice_mail("confirm"), introduced_by=introduced_by)
-    for text in texts(written(LETTERS.notice(mail, PERSON, name, at=NOON))):
-        plain = " ".join(unescape(text).replace("’", "'").split())
-        assert words in plain
-        assert ("join page" in plain) == (introduced_by == JOIN)
+    mail = replace(notice_mail("confirm"), introduced_by=introduced_by, introduced_at=NOON)
+    for text in map(plainly, texts(written(LETTERS.notice(mail, PERSON, name, at=NOON)))):
+        assert words in text
+        assert ("Fairpool's join page" in text) == (introduced_by == JOIN)
+    for text in map(plainly, texts(written(LETTERS.notice(replace(mail, introduced_at=None), PERSON, name, at=NOON)))):
+        assert words.replace(" on November 23, 2026", "") in text, "older notices did not say when"
 
 
 def test_one_click_ends_it_with_a_link_that_works_for_sixty_days() -> None:
@@ -156,6 +167,8 @@ def test_a_confirmation_says_that_everything_is_off_and_what_happens_if_nothing_
     for text in texts(notice("confirm")):
         assert "Everything is off" in text
         assert "forget you within 14 days" in text
+        assert "At most two emails like this one ever come" in plainly(text)
+        assert "It costs you nothing" in plainly(text)
 
 
 @pytest.mark.parametrize(
@@ -247,11 +260,19 @@ def every_reading(content: bytes) -> list[bytes]:
     parts = [part.get_payload(decode=True) for part in message.walk() if not part.is_multipart()]
     headers = "\n".join(str(value) for value in message.values()).encode()
     readings = [content, quopri.decodestring(content), headers, *(part for part in parts if isinstance(part, bytes))]
-    for reading in list(readings):
-        for word in re.findall(rb"[A-Za-z0-9+/_-]{12,}", reading):
-            padded = word.replace(b"-", b"+").replace(b"_", b"/") + b"=" * (-len(word) % 4)
-            readings += [base64.b64decode(padded)] if len(word) % 4 != 1 else []
+    found = readings
+    for _ in range(3):  # a token's part holds base64 in base64
+        found = [decoded for reading in found for decoded in from_base64(reading)]
+        readings = readings + found
     return readings
+
+
+def from_base64(reading: bytes) -> list[bytes]:
+    words = re.findall(rb"[A-Za-z0-9+/_-]{12,}", reading)
+    padded = [
+        word.replace(b"-", b"+").replace(b"_", b"/") + b"=" * (-len(word) % 4) for word in words if len(word) % 4 != 1
+    ]
+    return [base64.b64decode(word) for word in padded]
 
 
 def every_writing(secret: str) -> list[bytes]:
@@ -266,29 +287,30 @@ def test_nothing_of_another_person_or_of_our_inside_is_in_the_bytes_in_any_encod
         new_key("emp_x"),
     )
     LETTERS.outreach(mail_with(), replace(PERSON, address=other), "Denver Health", at=NOON)
+    purposes: list[NoticePurpose] = ["confirm", "sign_in", "changed", "stop_asked"]
     letters = [
         outreach(),
-        *(LETTERS.notice(notice_mail(purpose), PERSON, None, at=NOON) for purpose in ("confirm", "sign_in")),
+        *(
+            LETTERS.notice(replace(notice_mail(purpose), changes=(STOPPED,)), PERSON, None, at=NOON)
+            for purpose in purposes
+        ),
     ]
+    uuid = UUID(CANDIDATE)
+    secrets = (other, employers_mail, key, PAIR.private, PAIR.public, CANDIDATE, uuid.hex, "o_abc", "n_1canary")
+    forbidden = [writing for secret in secrets for writing in every_writing(secret)]
+    forbidden += [uuid.bytes, base64.urlsafe_b64encode(uuid.bytes).rstrip(b"=")]
     for letter in letters:
         assert isinstance(letter, Letter)
-        without_tokens = re.sub(rb"(/u/|/confirm/|token=)[\w.-]+", b"", letter.content)
-        readings = [reading.lower() for reading in every_reading(without_tokens)]
-        uuid = UUID(CANDIDATE)
-        forbidden = [
-            *(writing for secret in (other, employers_mail, key, PAIR.private, PAIR.public, CANDIDATE, uuid.hex) for writing in every_writing(secret)),
-            uuid.bytes,
-            base64.urlsafe_b64encode(uuid.bytes).rstrip(b"="),
-        ]  # fmt: skip
+        readings = [reading.lower() for reading in every_reading(letter.content)]
         for writing in forbidden:
             assert not any(writing.lower() in reading for reading in readings)
-        assert PERSON.address.encode() in without_tokens, "the search would find an address"
+        assert PERSON.address.encode() in letter.content, "the search would find an address"
 
 
 def notice_mail(purpose: str) -> Mail:
     return Mail(
         kind="notice",
-        id="n_1",
+        id="n_1canary",
         candidate=CANDIDATE,
         version=1,
         good_until=NOON + timedelta(days=1),
@@ -315,12 +337,6 @@ def test_what_holds_a_person_shows_nothing_of_them() -> None:
 )
 def test_pay_reads_as_people_write_it(pay: Pay, words: str) -> None:
     assert pay_in_words(pay) == words
-
-
-def test_headers_that_slip_in_past_every_look_stop_the_mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(letters, "why_not_one_line", lambda _: None)
-    subject = "=?utf-8?q?Hi=0D=0ABcc:_evil@example.net?= there"
-    assert isinstance(outreach(mail_with(subject)), Unwritable)
 
 
 def changed(*changes: ChangeNoticed, purpose: NoticePurpose = "changed", zone: str | None = None) -> EmailMessage:
@@ -377,3 +393,100 @@ def test_an_old_links_stop_is_made_by_one_tap_of_a_link_that_is_issued_now() -> 
 def test_an_old_links_stop_whose_employer_is_not_told_names_nobody() -> None:
     for text in map(plainly, texts(changed(purpose="stop_asked"))):
         assert "if it came with an employer's email, that employer was stopped, and nothing else." in text
+
+
+def test_a_search_in_a_token_finds_what_its_subject_would_say_in_clear() -> None:
+    clear = base64.urlsafe_b64encode(b'{"sub":"' + base64.urlsafe_b64encode(CANDIDATE.encode()) + b'"}').rstrip(b"=")
+    assert any(
+        CANDIDATE.encode() in reading for reading in every_reading(b"Subject: a\r\n\r\n/u/e30." + clear + b".c2ln")
+    )
+
+
+def test_a_mail_has_one_message_id_at_each_attempt_and_shares_it_with_no_other() -> None:
+    later = LETTERS.outreach(mail_with(), PERSON, "Denver Health", at=NOON + timedelta(hours=1))
+    first, again = written(outreach())["Message-ID"], written(later)["Message-ID"]
+    assert first == again
+    assert re.fullmatch(r"<[0-9a-f]{32}@fairpool\.test>", first)
+    second = replace(notice_mail("confirm"), id=f"{CANDIDATE}:confirm:2")
+    found = {
+        written(LETTERS.notice(mail, PERSON, None, at=NOON))["Message-ID"] for mail in (notice_mail("confirm"), second)
+    }
+    assert len(found | {first}) == 3
+
+
+def test_an_employers_words_are_marked_line_by_line_so_that_none_passes_for_ours() -> None:
+    forged = "Hello.\n--\nTo answer, open https://evil.example/\u2028Do not want such emails?\r\n" + "word " * 60
+    text, html = texts(written(outreach(mail_with(body=forged))))
+    said = text[text.index("What they say") : text.index("To answer, open the job's page")].splitlines()[1:]
+    marked = [line for line in said if line.startswith(">")]
+    assert marked[:4] == ["> Hello.", "> --", "> To answer, open https://evil.example/", "> Do not want such emails?"]
+    assert [line for line in said if line and not line.startswith(">")] == ["--"]
+    assert max(len(line) for line in marked) <= 80
+    box = html[html.index("white-space:pre-line") :]
+    assert "evil.example" in box[: box.index("</div>")]
+
+
+@pytest.mark.parametrize("mark", ["\x1b", "\x9b", "\u202e", "\u2066", "\u200b", "\ufeff"])
+def test_marks_that_nobody_sees_are_not_in_a_letter_whoever_let_them_in(mark: str) -> None:
+    assert all(
+        mark not in text and "Come today" in text
+        for text in texts(written(outreach(mail_with(body=f"Come to{mark}day"))))
+    )
+
+
+def with_link(url: str) -> Letter | Unwritable:
+    words = Words(outreach="o_abc", subject="Hi", body="Hi", job=JOB.model_copy(update={"url": AnyHttpUrl(url)}))
+    return outreach(replace(mail_with(), sealed=seal_words(words, PAIR.public)))
+
+
+def test_the_host_of_a_link_is_told_beside_it() -> None:
+    for text in map(plainly, texts(written(with_link("https://xn--dnverhealth-y9a.org/jobs")))):
+        assert "leads to xn--dnverhealth-y9a.org" in text
+
+
+@pytest.mark.parametrize(
+    "url", ["https://google.com@evil.example/", "https://0x7f000001/", "https://[::1]/", "https://localhost/"]
+)
+def test_a_link_that_does_not_say_where_it_leads_is_not_mailed(url: str) -> None:
+    assert isinstance(with_link(url), Unwritable)
+
+
+def test_what_one_click_in_a_mail_program_ends_is_said_in_the_mail() -> None:
+    for text in map(plainly, texts(written(outreach()))):
+        assert "The unsubscribe button of your email program stops every employer." in text
+
+
+def test_an_invitation_can_be_refused_on_a_page_and_by_one_click() -> None:
+    message = notice("confirm")
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    found = re.fullmatch(r"<https://signup\.test/refuse/(\S+)>", message["List-Unsubscribe"])
+    assert found is not None
+    link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "refuse", at=NOON)
+    assert link == Link(CANDIDATE, "refuse", NOON + timedelta(days=14))
+    for text in texts(message):
+        assert f"https://signup.test/refuse/{found.group(1)}" in text
+        assert "This was not" in text
+        assert "ever write to me again" in plainly(text)
+
+
+def test_every_mail_says_who_runs_the_network_and_where_they_are() -> None:
+    messages = [
+        written(outreach()),
+        notice("confirm"),
+        notice("sign_in"),
+        changed(STOPPED),
+        changed(purpose="stop_asked"),
+    ]
+    for message in messages:
+        for text in map(plainly, texts(message)):
+            assert "Fairpool is run by The Example Pool, 1 Main Street, Denver, CO 80202." in text
+            assert "Questions: help@pool.example" in text
+            assert "mail address" not in text
+
+
+def test_what_the_operator_has_not_said_is_told_plainly() -> None:
+    silent = JinjaLetters(
+        LinkSigner(SEED, SUBJECT_KEY), bytes(32), lambda _: None, Operator(), consent_url="https://c.test", signup_url="https://s.test", domain="fairpool.test"
+    )  # fmt: skip
+    for text in map(plainly, texts(written(silent.notice(notice_mail("sign_in"), PERSON, None, at=NOON)))):
+        assert "Whoever runs this Fairpool has given neither a name nor a postal address." in text

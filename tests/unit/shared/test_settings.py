@@ -71,6 +71,20 @@ def test_flags_and_paths_are_read(environment: pytest.MonkeyPatch) -> None:
     assert settings.signup_url == "https://fairpool.example"
 
 
+def test_who_runs_the_network_is_one_line_each_and_may_be_missing(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load(Settings).operator.missing == (
+        "FAIRPOOL_OPERATOR_NAME",
+        "FAIRPOOL_OPERATOR_ADDRESS",
+        "FAIRPOOL_CONTACT_EMAIL",
+    )
+    environment.setenv("FAIRPOOL_OPERATOR_NAME", " The Example Pool ")
+    assert load(Settings).operator.who == "Fairpool is run by The Example Pool, who have not given a postal address."
+    environment.setenv("FAIRPOOL_OPERATOR_ADDRESS", "1 Main Street\nDenver")
+    assert "FAIRPOOL_OPERATOR_ADDRESS: must be one line" in refused(capsys)
+
+
 def test_every_missing_and_every_wrong_variable_is_named_at_once(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,32 +1,36 @@
 """Mails as people read them: plain text and HTML of the same words, with links that only the courier can make."""
 
-from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
+import textwrap
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from services.signup.courier.model import Letter, Mail, Person, Unwritable
+from services.signup.courier.adapters.envelope import Envelope, message_id
+from services.signup.courier.model import Letter, Mail, NoticePurpose, Person, Unwritable
 from services.signup.courier.ports import TenantName
 from services.signup.vault.addresses import mailable
-from shared.contracts.outreach_gateway import Pay
+from shared.contracts.outreach_gateway import Pay, Words
 from shared.contracts.signup import JOIN
+from shared.imprint import Operator
 from shared.security.boxes import CannotOpenError
 from shared.security.links import Link, LinkPurpose, LinkSigner
 from shared.security.words import open_words
-from shared.text import why_not_one_line
-from shared.wording import moment
+from shared.text import readable, why_not_one_line, why_not_public
+from shared.wording import day, moment
 
 UNSUBSCRIBE_WORKS_FOR = timedelta(days=60)  # CAN-SPAM, 15 U.S.C. 7704(a)(3)(A)(ii), asks for 30 days at least
 
-# Links are longer than 78 characters and must not be folded: 998 is the limit of a line (RFC 5322, 2.1.1).
-_POLICY = SMTP.clone(max_line_length=990, cte_type="7bit")
-
+_WIDTH = 72
+_SUBJECTS: Mapping[NoticePurpose, str] = {
+    "confirm": "Your answer is needed: Fairpool",
+    "sign_in": "Your link to Fairpool",
+    "changed": "What was changed in your name: Fairpool",
+    "stop_asked": "Stop everything? One tap is needed: Fairpool",
+}
 _NO_ADDRESS = Unwritable("the address is none that mail can be sent to")
 
 
@@ -34,9 +38,18 @@ class JinjaLetters:
     """Writes mails from the templates in `pages/`."""
 
     def __init__(
-        self, signer: LinkSigner, tenant_name: TenantName, *, consent_url: str, signup_url: str, domain: str
+        self,
+        signer: LinkSigner,
+        message_key: bytes,
+        tenant_name: TenantName,
+        operator: Operator,
+        *,
+        consent_url: str,
+        signup_url: str,
+        domain: str,
     ) -> None:
         self._signer = signer
+        self._message_key = message_key
         self._tenant_name = tenant_name
         self._consent_url = consent_url
         self._signup_url = signup_url
@@ -49,6 +62,9 @@ class JinjaLetters:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
+        self._pages.filters["quoted"] = quoted
+        self._pages.filters["filled"] = lambda text: textwrap.fill(text, _WIDTH, break_long_words=False)
+        self._pages.globals.update(operator=operator, home=f"{signup_url}/", sign_in=f"{signup_url}/sign-in")
 
     def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
         """An employer's words to a person; `employer` is the name."""
@@ -63,20 +79,27 @@ class JinjaLetters:
             return Unwritable(f"the subject must {wrong}")
         if (wrong := why_not_one_line(employer)) is not None:
             return Unwritable(f"the employer's name must {wrong}")
-        unsubscribe = self._link("u/", mail, "unsubscribe", at + UNSUBSCRIBE_WORKS_FOR, issued_at=at)
-        message = self._envelope(
-            mail, recipient, words.subject, at=at, by=f"{employer} through Fairpool", box="outreach"
-        )
-        message["X-Fairpool-Outreach"] = mail.id
-        _offer_one_click(message, unsubscribe)
+        if (wrong := _why_not_open(words)) is not None:
+            return Unwritable(f"the job's link must {wrong}")
+        unsubscribe = self._link(mail, "unsubscribe", at + UNSUBSCRIBE_WORKS_FOR, issued_at=at)
+        envelope = self._envelope(
+            mail, recipient, readable(words.subject), at=at, by=f"{employer} through Fairpool", box="outreach",
+            more=one_click(unsubscribe),
+        )  # fmt: skip
+        job = words.job
         return self._letter(
-            message,
+            envelope,
             "outreach",
             employer=employer,
-            words=words,
-            pay=pay_in_words(words.job.pay),
+            title=_line(job.title),
+            organization=_line(job.organization),
+            place=_line(job.location) + (" (remote is possible)" if job.remote else ""),
+            pay=pay_in_words(job.pay),
+            open_to=_day(job.valid_through),
+            url=str(job.url),
+            host=job.url.host,
+            body=readable(words.body).strip("\n"),
             unsubscribe=unsubscribe,
-            preferences=f"{self._signup_url}/sign-in",
         )
 
     def notice(
@@ -91,68 +114,85 @@ class JinjaLetters:
             return _NO_ADDRESS
         if mail.purpose is None or mail.good_until is None:
             return Unwritable("a notice needs a purpose and a time until which its link works")
-        until = mail.good_until
+        until, refuse, more = mail.good_until, None, {"Auto-Submitted": "auto-generated"}  # RFC 3834
         match mail.purpose:
             case "confirm":
-                subject, link = "Your answer is needed: Fairpool", self._link("confirm/", mail, "confirm", until)
-            case "sign_in":
-                subject, link = "Your link to Fairpool", self._link("me?token=", mail, "me", until)
-            case "changed":
-                subject = "What was changed in your name: Fairpool"
-                link = self._link("me?token=", mail, "me", until)
+                link, refuse = self._link(mail, "confirm", until), self._link(mail, "refuse", until)
+                more |= one_click(refuse)
+            case "sign_in" | "changed":
+                link = self._link(mail, "me", until)
             case "stop_asked":
-                subject, until = "Stop everything? One tap is needed: Fairpool", at + UNSUBSCRIBE_WORKS_FOR
-                link = self._link("u/", mail, "unsubscribe", until, issued_at=at)
+                until = at + UNSUBSCRIBE_WORKS_FOR
+                link = self._link(mail, "unsubscribe", until, issued_at=at)
+                more |= one_click(link)
             case _:
                 assert_never(mail.purpose)
-        message = self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices")
-        message["X-Fairpool-Notice"] = mail.id
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834
-        if mail.purpose == "stop_asked":
-            _offer_one_click(message, link)
+        subject = _SUBJECTS[mail.purpose]
         return self._letter(
-            message,
+            self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices", more=more),
             mail.purpose,
             link=link,
+            refuse=refuse,
             until=moment(until, zone),
             by_join=mail.introduced_by == JOIN,
             introducer=introducer,
+            told_on=day(mail.introduced_at, zone) if mail.introduced_at else None,
             changes=[
                 (moment(change.at, zone), change.what, self._tenant_name(change.employer or ""))
                 for change in mail.changes
             ],
-            sign_in=f"{self._signup_url}/sign-in",
         )
 
-    def _link(
-        self, path: str, mail: Mail, purpose: LinkPurpose, until: datetime, *, issued_at: datetime | None = None
-    ) -> str:
+    def _link(self, mail: Mail, purpose: LinkPurpose, until: datetime, *, issued_at: datetime | None = None) -> str:
         token = self._signer.sign(Link(mail.candidate, purpose, until, mail.employer, issued_at))
-        return f"{self._consent_url}/{path}{token}"
+        match purpose:
+            case "confirm":
+                return f"{self._consent_url}/confirm/{token}"
+            case "me":
+                return f"{self._consent_url}/me?token={token}"
+            case "unsubscribe":
+                return f"{self._consent_url}/u/{token}"
+            case "refuse":
+                return f"{self._signup_url}/refuse/{token}"
+            case _:
+                assert_never(purpose)
 
     def _envelope(
-        self, mail: Mail, recipient: str, subject: str, *, at: datetime, by: str, box: Literal["outreach", "notices"]
-    ) -> EmailMessage:
-        message = EmailMessage(_POLICY)
-        message["From"] = Address(by, box, self._domain)
-        message["To"] = recipient
-        message["Subject"] = subject
-        message["Date"] = format_datetime(at.astimezone(UTC))
-        message["Message-ID"] = f"<{mail.id}.{mail.version}@{self._domain}>"
-        return message
+        self,
+        mail: Mail,
+        recipient: str,
+        subject: str,
+        *,
+        at: datetime,
+        by: str,
+        box: Literal["outreach", "notices"],
+        more: Mapping[str, str],
+    ) -> Envelope:
+        name = message_id(mail.kind, mail.id, self._message_key, self._domain)
+        return Envelope(Address(by, box, self._domain), recipient, subject, at, name, more)
 
     def _letter(
         self,
-        message: EmailMessage,
+        envelope: Envelope,
         page: str,
         **values: Any,  # noqa: ANN401 - templates take values of any type
     ) -> Letter | Unwritable:
-        message.set_content(self._pages.get_template(f"{page}.txt").render(**values))
-        message.add_alternative(self._pages.get_template(f"{page}.html").render(**values), subtype="html")
-        raw = message.as_bytes()
-        if not _reads_as_written(message, raw):
+        text, html = (self._pages.get_template(f"{page}.{kind}").render(**values) for kind in ("txt", "html"))
+        raw = envelope.write(text, html)
+        if raw is None:
             return Unwritable("the mail would not read as it was written")
-        return Letter(f"bounces@{self._domain}", str(message["To"]), raw)
+        return Letter(f"bounces@{self._domain}", envelope.recipient, raw)
+
+
+def one_click(link: str) -> Mapping[str, str]:
+    """The headers behind the button of mail programs (RFC 8058): it posts to the link, and nobody looks at a page."""
+    return {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+def quoted(text: str) -> str:
+    """Somebody's words in a text mail: each line marked as theirs, so that no line of them can pass for one of ours."""
+    lines = [part for line in text.split("\n") for part in textwrap.wrap(line, _WIDTH, break_long_words=False) or [""]]
+    return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
 def pay_in_words(pay: Pay) -> str:
@@ -161,12 +201,19 @@ def pay_in_words(pay: Pay) -> str:
     return f"{pay.currency} {low if low == high else f'{low} to {high}'} {'an' if pay.per == 'hour' else 'a'} {pay.per}"
 
 
-def _offer_one_click(message: EmailMessage, link: str) -> None:
-    """The button of mail programs (RFC 8058): it posts to the link, and nobody has to look at a page."""
-    message["List-Unsubscribe"] = f"<{link}>"
-    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+def _why_not_open(words: Words) -> str | None:
+    url = words.job.url
+    if url.username is not None or url.password is not None:
+        return "not hold a user name or password"
+    return why_not_public(url.host or "")
 
 
-def _reads_as_written(message: EmailMessage, raw: bytes) -> bool:
-    """Whether a reader finds exactly the headers that were set, once each: nothing slipped in, nothing slipped out."""
-    return sorted(message_from_bytes(raw).keys()) == sorted(message.keys())
+def _line(text: str) -> str:
+    return " ".join(readable(text).split())
+
+
+def _day(written: str) -> str:
+    try:
+        return day(date.fromisoformat(written))
+    except ValueError:
+        return _line(written)
