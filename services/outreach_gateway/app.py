@@ -15,12 +15,14 @@ from services.outreach_gateway.adapters.postgres_desk import PostgresDesk
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.api import Edge, router
+from services.outreach_gateway.model import Standing
 from services.outreach_gateway.settings import GatewaySettings
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import MembershipsChangedV1
-from shared.contracts.signup import CandidateKeyPublishedV1, OutreachOutcomeReportedV1
+from shared.contracts.signup import CandidateKeyPublishedV1, MailboxChangedV1, OutreachOutcomeReportedV1
 from shared.contracts.topics import (
+    CANDIDATE_EVENTS,
     CANDIDATE_KEYS,
     CONSENT_STATE,
     MEMBERSHIPS,
@@ -51,16 +53,18 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     )
     windows = RedisWindows(redis, policy, service.clock)
 
-    def is_suspended(employer: str) -> bool:
+    def standing(employer: str) -> Standing:
         tenant = service.tenants.get(employer)
-        return tenant is None or tenant.suspended
+        if tenant is None:
+            return Standing.UNKNOWN
+        return Standing.SUSPENDED if tenant.suspended else Standing.GOOD
 
     service.subscribe(
         Subscription(
             "outreach_gateway.outreach-requests",
             (OUTREACH_REQUESTS,),
             lambda unit, received: handlers.on_outreach_requested(
-                PostgresOutreach(unit, policy), windows, policy, is_suspended, only(OutreachRequestedV1, received)
+                PostgresOutreach(unit, policy), windows, policy, standing, only(OutreachRequestedV1, received)
             ),
             deduplicate=False,  # the row's state says whether it was decided
             max_records=settings.batch,
@@ -107,11 +111,22 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
         )
     )
 
+    service.subscribe(
+        Subscription(
+            "outreach_gateway.candidate-events",
+            (CANDIDATE_EVENTS,),
+            lambda unit, received: handlers.on_mailbox_changed(
+                PostgresOutreach(unit, policy), windows, only(MailboxChangedV1, received)
+            ),
+            deduplicate=False,  # guarded by the version
+        )
+    )
+
     async def decide_due() -> None:
         while True:
             async with service.work() as unit:
                 store = PostgresOutreach(unit, policy)
-                taken = await handlers.on_due(store, windows, policy, is_suspended, limit=settings.batch)
+                taken = await handlers.on_due(store, windows, policy, standing, limit=settings.batch)
             if taken < settings.batch:
                 return
 

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 from services.outreach_gateway.model import Consent, Policy
 
 Interval = tuple[int, int]
+_LAST_ZONE = ZoneInfo("Pacific/Pago_Pago")
+_LAST_DAY = date.max - timedelta(days=2)  # later ones have no end that can be written down
 _DAYS_AHEAD = 16  # the policy's latest slot, and a day on each side for zones
 
 
@@ -17,6 +19,25 @@ def open_hours(policy: Policy, consent: Consent, *, at: datetime) -> tuple[Inter
     """
     zones = (consent.time_zone,) if consent.time_zone else policy.unknown_zone
     return _intervals(policy, zones, consent.quiet_start, consent.quiet_end, at.astimezone(UTC).date())
+
+
+def end_of_day(policy: Policy, consent: Consent | None, day: date) -> datetime | None:
+    """When this day is over where the person is, or where it is over first when they told no zone; None: not foreseeable."""
+    known = consent.time_zone if consent else None
+    return _end_of_day((known,) if known else policy.unknown_zone, day)
+
+
+@lru_cache(maxsize=4096)
+def _end_of_day(zones: tuple[str, ...], day: date) -> datetime | None:
+    if day >= _LAST_DAY:
+        return None
+    midnight = datetime.combine(day + timedelta(days=1), time())
+    return min(midnight.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for zone in zones)
+
+
+def is_still_open(day: date, *, at: datetime) -> bool:
+    """Whether this day is not over yet in the last of the zones of the United States and their territories."""
+    return day >= at.astimezone(_LAST_ZONE).date()
 
 
 @lru_cache(maxsize=4096)

@@ -1,11 +1,12 @@
 """The gateway's rules: pure functions of values, the time passed in."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Literal, assert_never
 
-from services.outreach_gateway.calendar import open_hours
+from services.outreach_gateway.calendar import end_of_day, open_hours
 from services.outreach_gateway.model import (
     Admit,
     Answer,
@@ -21,49 +22,80 @@ from services.outreach_gateway.model import (
     Policy,
     Rule,
     Slot,
+    Standing,
+    State,
     Window,
 )
 
 KEPT = timedelta(days=100)
-"""How long slots and changes are remembered: longer than the longest window."""
+"""How long slots and changes are remembered: longer than the longest window (`fairpool policy check`)."""
+_SENDER_SOON, _SENDER_AT_LAST = timedelta(seconds=1), timedelta(minutes=1)
+_LEAST = timedelta(milliseconds=1)
 
 Verdict = Rule | None
 """The rule that is broken, or None."""
 
 
-def outreach_has_not_expired(outreach: Outreach, person: Person, *, sender_is_suspended: bool, at: datetime) -> Verdict:
-    """Nothing is sent after the time the employer set."""
-    return None if at < outreach.expires_at else Rule.EXPIRED
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the rules are asked of."""
+
+    policy: Policy
+    outreach: Outreach
+    person: Person
+    sender: Standing
+    at: datetime
+
+    @property
+    def end(self) -> datetime:
+        """The message's own end: the time that the employer set, or the end of the offer's last day where the person is."""
+        offer = self.end_of_offer
+        return self.outreach.expires_at if offer is None else min(self.outreach.expires_at, offer)
+
+    @property
+    def end_of_offer(self) -> datetime | None:
+        """Of the offer alone."""
+        day = self.outreach.valid_through
+        return None if day is None else end_of_day(self.policy, self.person.consent, day)
 
 
-def sender_is_in_good_standing(
-    outreach: Outreach, person: Person, *, sender_is_suspended: bool, at: datetime
-) -> Verdict:
+def outreach_has_not_ended(asked: Asked) -> Verdict:
+    """Nothing is sent after the time the employer set, nor after the last day of the offer where the person is."""
+    return None if asked.at < asked.end else Rule.EXPIRED
+
+
+def sender_is_not_suspended(asked: Asked) -> Verdict:
     """A suspended employer writes to nobody."""
-    return Rule.SENDER_SUSPENDED if sender_is_suspended else None
+    return Rule.SENDER_SUSPENDED if asked.sender is Standing.SUSPENDED else None
 
 
-def contact_is_granted(outreach: Outreach, person: Person, *, sender_is_suspended: bool, at: datetime) -> Verdict:
+def mailbox_is_there(asked: Asked) -> Verdict:
+    """Nobody writes to a mailbox that does not exist."""
+    return Rule.MAILBOX_GONE if asked.person.mailbox_gone else None
+
+
+def contact_is_granted(asked: Asked) -> Verdict:
     """The person switched `contact` on, and it is neither paused nor over."""
-    return None if person.consent and is_open_to_contact(person.consent, at=at) else Rule.CONTACT_NOT_GRANTED
+    consent = asked.person.consent
+    return None if consent and is_open_to_contact(consent, at=asked.at) else Rule.CONTACT_NOT_GRANTED
 
 
-def employer_is_not_blocked(outreach: Outreach, person: Person, *, sender_is_suspended: bool, at: datetime) -> Verdict:
+def employer_is_not_blocked(asked: Asked) -> Verdict:
     """The person did not block this employer."""
-    blocked = person.consent is not None and outreach.employer in person.consent.blocked_employers
+    consent = asked.person.consent
+    blocked = consent is not None and asked.outreach.employer in consent.blocked_employers
     return Rule.EMPLOYER_BLOCKED if blocked else None
 
 
-def person_is_in_a_pool_of_the_employer(
-    outreach: Outreach, person: Person, *, sender_is_suspended: bool, at: datetime
-) -> Verdict:
+def person_is_in_a_pool_of_the_employer(asked: Asked) -> Verdict:
     """Only those whom a pool of the employer holds now are written to by it."""
-    return None if outreach.employer in person.employers else Rule.NOT_A_MEMBER
+    return None if asked.outreach.employer in asked.person.employers else Rule.NOT_A_MEMBER
 
 
-RULES: tuple[Callable[..., Verdict], ...] = (
-    outreach_has_not_expired,
-    sender_is_in_good_standing,
+RULES: tuple[Callable[[Asked], Verdict], ...] = (
+    outreach_has_not_ended,
+    sender_is_not_suspended,
+    mailbox_is_there,
     contact_is_granted,
     employer_is_not_blocked,
     person_is_in_a_pool_of_the_employer,
@@ -81,25 +113,36 @@ def is_open_to_contact(consent: Consent, *, at: datetime) -> bool:
 
 
 def before_windows(
-    policy: Policy, outreach: Outreach, person: Person, *, sender_is_suspended: bool, at: datetime
+    policy: Policy, outreach: Outreach, person: Person, *, sender: Standing, at: datetime
 ) -> Drop | Hold | Ask:
-    """Refuses, holds what may have overtaken its grant, or says what to ask the windows."""
+    """Refuses, holds what may have overtaken its sender, grant or membership, or says what to ask the windows."""
+    asked = Asked(policy, outreach, person, sender, at)
+    if sender is Standing.UNKNOWN and outreach_has_not_ended(asked) is None:
+        return Hold(at + _patience_with_sender(outreach, at))
     for rule in RULES:
-        broken = rule(outreach, person, sender_is_suspended=sender_is_suspended, at=at)
+        broken = rule(asked)
         if broken is not None:
             patience = outreach.submitted_at + policy.held_for_grant
             return Hold(patience) if broken in _MAY_STILL_ARRIVE and at < patience else Drop(broken)
     consent = person.consent
     if consent is None:
         return Drop(Rule.CONTACT_NOT_GRANTED)
+    latest = at + policy.latest_slot
+    offer = asked.end_of_offer
     return Ask(
         outreach=outreach.id,
         employer=outreach.employer,
         candidate=outreach.candidate,
-        until=min(outreach.expires_at, at + policy.latest_slot),
+        until=min(asked.end - _LEAST, latest),
         windows=windows_of(policy, consent),
         open_hours=open_hours(policy, consent, at=at),
+        offer_ends=offer is not None and offer <= min(outreach.expires_at, latest),
     )
+
+
+def _patience_with_sender(outreach: Outreach, at: datetime) -> timedelta:
+    """As long again as it has waited: soon at first, for a copy is mostly a moment behind, and never rarely."""
+    return min(max(at - outreach.submitted_at, _SENDER_SOON), _SENDER_AT_LAST)
 
 
 def windows_of(policy: Policy, consent: Consent) -> tuple[Window, ...]:
@@ -129,19 +172,29 @@ def _window(length: timedelta, cap: int, rule: Rule, policy: Policy, *, scope_is
     return Window(length + policy.slot_good_for, cap, max(1, cap // 2), rule, scope)
 
 
-def after_windows(policy: Policy, answer: Answer) -> Admit | Delay | Drop:
-    """What the windows' answer means for the outreach."""
+def after_windows(
+    policy: Policy, outreach: Outreach, ask: Ask, answer: Answer, *, at: datetime
+) -> Admit | Delay | Drop | Hold:
+    """What the windows' answer means for the outreach.
+
+    They tell the time by a clock of their own: how long a slot is yet to come is counted from there, so that a process
+    whose clock is ahead neither decides too early nor the same thing again and again.
+    """
     match answer:
         case Slot() if answer.is_due:
-            return Admit(answer.at, answer.at + policy.slot_good_for)
+            return Admit(answer.at, min(answer.at + policy.slot_good_for, ask.until))
         case Slot():
-            return Delay(answer.at, answer.rule or Rule.HOURS)
+            due_at = at + (answer.at - answer.now)
+            if outreach.state is State.DELAYED and outreach.slot_at == answer.at:
+                return Hold(due_at)
+            return Delay(answer.at, answer.rule or Rule.HOURS, due_at)
         case NoSlot():
-            return Drop(answer.rule)
+            ended = ask.offer_ends and answer.rule is not Rule.SAME_EMPLOYER
+            return Drop(Rule.EXPIRED if ended else answer.rule)
         case _:
             assert_never(answer)
 
 
 def keeps_its_slot(decision: Decision) -> bool:
     """Whether a slot of the outreach stays booked after this decision."""
-    return isinstance(decision, Admit | Delay)
+    return isinstance(decision, Admit | Delay | Hold)

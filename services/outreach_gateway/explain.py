@@ -10,6 +10,7 @@ SHOWN_TO_SENDER: dict[Rule, str] = {
     Rule.CONTACT_NOT_GRANTED: "not_granted",
     Rule.EMPLOYER_BLOCKED: "not_granted",
     Rule.NOT_A_MEMBER: "not_granted",
+    Rule.MAILBOX_GONE: "not_granted",
     Rule.SENDER_SUSPENDED: "sender_suspended",
     Rule.EXPIRED: "expired",
     Rule.CANCELLED_BY_SENDER: "cancelled_by_sender",
@@ -18,22 +19,23 @@ SHOWN_TO_SENDER: dict[Rule, str] = {
 
 _PLAIN = {
     "person_is_full": "This person has as many first messages as the network allows for now.",
-    "employer_limit": "You have already written to this person; one first message is allowed until they answer.",
+    "employer_limit": "You have already written to this person. /v1/policy says after how many days you may again.",
     "outside_hours": "It is outside the hours in which this person may be written to.",
     "not_granted": "This person does not allow this message.",
     "sender_suspended": "Your account is suspended from sending.",
-    "expired": "The message reached its own expiry time before it could be sent.",
+    "expired": "The message reached its own end, or the end of its offer, before it could be sent.",
     "cancelled_by_sender": "You took the message back.",
 }
 
 _PLAIN_FOR_OPERATOR = {
     Rule.NETWORK_WINDOW: "A window of the network is full for this person.",
     Rule.NETWORK_GAP: "The gap to another first message to this person is too short.",
-    Rule.SAME_EMPLOYER: "This employer has a first message to this person that is open or was not answered.",
+    Rule.SAME_EMPLOYER: "This employer wrote to this person already, within the time that the policy names.",
     Rule.HOURS: "Outside the policy's hours in the person's zone, or inside their quiet hours.",
     Rule.CONTACT_NOT_GRANTED: "The person has not granted `contact`, paused it, or withdrew it.",
     Rule.EMPLOYER_BLOCKED: "The person blocked this employer.",
     Rule.NOT_A_MEMBER: "The person is in no pool of this employer.",
+    Rule.MAILBOX_GONE: "The person's mailbox does not exist any more, as the relay said for good.",
 }
 
 

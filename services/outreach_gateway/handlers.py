@@ -2,59 +2,81 @@
 
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from services.outreach_gateway.decisions import after_windows, before_windows, is_open_to_contact, keeps_its_slot
-from services.outreach_gateway.model import Ask, Cancel, Consent, Decision, Hold, Outreach, Policy, Rule
+from services.outreach_gateway.model import (
+    Ask,
+    Cancel,
+    Consent,
+    Decision,
+    Outreach,
+    Person,
+    Policy,
+    Rule,
+    Standing,
+    State,
+)
 from services.outreach_gateway.ports import Epoch, Reported, Settled, Store, Windows
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import MembershipsChangedV1
-from shared.contracts.signup import CandidateKeyPublishedV1, OutreachOutcomeReportedV1
+from shared.contracts.signup import CandidateKeyPublishedV1, MailboxChangedV1, OutreachOutcomeReportedV1
 from shared.messaging.envelope import Received
 
-IsSuspended = Callable[[str], bool]
-"""Whether a tenant is suspended."""
+StandingOf = Callable[[str], Standing]
+"""What this process knows of a tenant."""
+
+_log = structlog.get_logger(__name__)
 
 
 async def on_outreach_requested(
     store: Store,
     windows: Windows,
     policy: Policy,
-    suspended: IsSuspended,
+    standing: StandingOf,
     batch: Sequence[Received[OutreachRequestedV1]],
 ) -> None:
     """Decides what was submitted."""
     epoch = await store.hold_epoch()
+    # Before the rows, as a withdrawal takes them: what is not seen by it yet waits here until it is written.
+    await store.share_consents([item.event.candidate for item in batch])
     rows = await store.lock_live([item.event.outreach for item in batch])
-    await decide(store, windows, policy, suspended, rows, epoch)
+    await decide(store, windows, policy, standing, rows, epoch)
 
 
-async def on_due(store: Store, windows: Windows, policy: Policy, suspended: IsSuspended, *, limit: int) -> int:
+async def on_due(store: Store, windows: Windows, policy: Policy, standing: StandingOf, *, limit: int) -> int:
     """Decides again what has come due, against the present state; how many there were."""
     epoch = await store.hold_epoch()
     rows = await store.take_due(limit)
-    await decide(store, windows, policy, suspended, rows, epoch)
+    await decide(store, windows, policy, standing, rows, epoch)
     return len(rows)
 
 
 async def decide(
-    store: Store, windows: Windows, policy: Policy, suspended: IsSuspended, rows: Sequence[Outreach], epoch: Epoch
+    store: Store, windows: Windows, policy: Policy, standing: StandingOf, rows: Sequence[Outreach], epoch: Epoch
 ) -> None:
     """Locked rows in, decisions out: first what the person allows, then the windows, all in one call."""
     if not rows:
         return
     people = await store.people([row.candidate for row in rows])
+    senders = {row.employer: standing(row.employer) for row in rows}
     first = [
-        before_windows(policy, row, people[row.candidate], sender_is_suspended=suspended(row.employer), at=store.at)
-        for row in rows
+        before_windows(policy, row, people[row.candidate], sender=senders[row.employer], at=store.at) for row in rows
     ]
     asks = [verdict for verdict in first if isinstance(verdict, Ask)]
     answers = iter(await windows.book(asks, epoch) if asks else ())
     settled = [
-        _settled(row, after_windows(policy, next(answers)) if isinstance(verdict, Ask) else verdict)
+        _settled(
+            row,
+            after_windows(policy, row, verdict, next(answers), at=store.at) if isinstance(verdict, Ask) else verdict,
+        )
         for row, verdict in zip(rows, first, strict=True)
     ]
     await give_back(windows, settled, epoch)
     await store.settle(settled)
+    if unknown := sorted(employer for employer, known in senders.items() if known is Standing.UNKNOWN):
+        _log.warning("senders_not_heard_of", employers=unknown)
 
 
 async def on_consent_changed(store: Store, windows: Windows, batch: Sequence[Received[ConsentChangedV1]]) -> None:
@@ -67,11 +89,30 @@ async def on_consent_changed(store: Store, windows: Windows, batch: Sequence[Rec
     settled = [
         _settled(row, Cancel(rule))
         for row in waiting
-        if (rule := _no_longer_allowed(row, people[row.candidate].consent, store)) is not None
+        if row.state is State.DELAYED  # what was only submitted may have overtaken its grant: it is held for that
+        and (rule := _no_longer_allowed(row, people[row.candidate].consent, store)) is not None
     ]
     await give_back(windows, settled, epoch)
     await store.settle(settled)
     await store.look_again(candidates)
+
+
+async def on_mailbox_changed(store: Store, windows: Windows, batch: Sequence[Received[MailboxChangedV1]]) -> None:
+    """Keeps whether anything reaches the person; when nothing does, all that waits for them ends."""
+    newest = {item.event.candidate: item.event for item in sorted(batch, key=lambda item: item.event.version)}
+    if not newest:
+        return
+    candidates = sorted(newest)
+    epoch = await store.hold_epoch()
+    await store.lock_consents(candidates)
+    await store.keep_mailboxes(
+        {candidate: (event.version, event.reachable) for candidate, event in newest.items()}
+    )
+    people = await store.people(candidates)
+    gone = [candidate for candidate in candidates if people[candidate].mailbox_gone]
+    settled = [_settled(row, Cancel(Rule.MAILBOX_GONE)) for row in await store.lock_waiting_of(gone)]
+    await give_back(windows, settled, epoch)
+    await store.settle(settled)
 
 
 async def on_memberships_changed(store: Store, batch: Sequence[Received[MembershipsChangedV1]]) -> None:
@@ -93,31 +134,36 @@ async def on_key_published(store: Store, batch: Sequence[Received[CandidateKeyPu
 
 
 async def on_keys_removed(store: Store, candidates: Sequence[str]) -> None:
-    """Forgets the keys of people whom signup has forgotten."""
+    """Forgets the keys, and what is known of the mailboxes, of people whom signup has forgotten."""
     await store.forget_keys(candidates)
 
 
 async def on_outcome_reported(
     store: Store, windows: Windows, batch: Sequence[Received[OutreachOutcomeReportedV1]]
 ) -> None:
-    """Writes what became of admitted outreach; withheld mail gives its slot back."""
+    """Writes what became of admitted outreach; what did not arrive (withheld, bounced) gives its slot back."""
     epoch = await store.hold_epoch()
-    withheld = await store.report(
-        [
-            Reported(item.event.outreach, item.event.decision_version, item.event.outcome, item.event.detail)
-            for item in batch
-        ]
-    )
-    settled = [_settled(row, Cancel(Rule.CONTACT_NOT_GRANTED)) for row in withheld]
+    freed = await store.report([_reported(item.event) for item in batch])
+    people = await store.people([row.candidate for row in freed.withheld])
+    settled = [_settled(row, Cancel(_why_withheld(people[row.candidate]))) for row in freed.withheld]
+    if freed.bounced:
+        await windows.release(freed.bounced, epoch)
     await give_back(windows, settled, epoch)
     await store.settle(settled)
 
 
+def _reported(event: OutreachOutcomeReportedV1) -> Reported:
+    rule = Rule.MAILBOX_GONE if event.mailbox_gone else None
+    return Reported(event.outreach, event.decision_version, event.outcome, event.detail, rule)
+
+
+def _why_withheld(person: Person) -> Rule:
+    return Rule.MAILBOX_GONE if person.mailbox_gone else Rule.CONTACT_NOT_GRANTED
+
+
 async def give_back(windows: Windows, settled: Sequence[Settled], epoch: Epoch) -> None:
     """Releases the slots of whatever will not be sent."""
-    gone = [
-        item.outreach for item in settled if not keeps_its_slot(item.decision) and not isinstance(item.decision, Hold)
-    ]
+    gone = [item.outreach for item in settled if not keeps_its_slot(item.decision)]
     if gone:
         await windows.release(gone, epoch)
 

@@ -17,6 +17,8 @@ from shared.postgres.pool import Pool
 OpenEpochs = Callable[[], AbstractAsyncContextManager[Epochs]]
 """A transaction on the epoch's row."""
 
+_FORGOTTEN_AT_ONCE = 5_000
+
 _log = structlog.get_logger(__name__)
 
 
@@ -45,9 +47,11 @@ async def keep_windows_intact(epochs: OpenEpochs, windows: Windows) -> bool:
 
 
 async def forget_old_changes(epochs: OpenEpochs, *, kept: timedelta = KEPT) -> None:
-    """The feed keeps 100 days."""
-    async with epochs() as rows:
-        await rows.forget_changes(kept)
+    """The feed keeps 100 days; some at a time, a transaction each."""
+    more = True
+    while more:
+        async with epochs() as rows:
+            more = await rows.forget_changes(_FORGOTTEN_AT_ONCE, kept=kept) == _FORGOTTEN_AT_ONCE
 
 
 async def note_due(pool: Pool, at: datetime) -> None:

@@ -1,7 +1,7 @@
 """What the gateway's decisions read and what they say."""
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -32,9 +32,18 @@ class Rule(StrEnum):
     CONTACT_NOT_GRANTED = "contact_not_granted"
     EMPLOYER_BLOCKED = "employer_blocked"
     NOT_A_MEMBER = "not_a_member"
+    MAILBOX_GONE = "mailbox_gone"
     SENDER_SUSPENDED = "sender_suspended"
     EXPIRED = "expired"
     CANCELLED_BY_SENDER = "cancelled_by_sender"
+
+
+class Standing(StrEnum):
+    """What this process knows of a sender. One that it has not heard of yet is waited for: a copy can be behind."""
+
+    GOOD = "good"
+    SUSPENDED = "suspended"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,7 @@ class Policy:
     same_employer: timedelta
     unanswered_after: timedelta
     halve_after_unanswered: int
+    """0: the caps never halve."""
     opens: time
     closes: time
     unknown_zone: tuple[str, ...]
@@ -85,10 +95,13 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What the gateway knows of a person when it decides: consent, and the employers whose pools they are in."""
+    """What the gateway knows of a person when it decides: consent, the employers whose pools they are in, and whether
+    anything reaches them."""
 
     consent: Consent | None
     employers: frozenset[str]
+    mailbox_gone: bool = False
+    """There is no such mailbox, as the relay said for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +116,8 @@ class Outreach:
     submitted_at: datetime
     expires_at: datetime
     slot_at: datetime | None = None
+    valid_through: date | None = None
+    """The last day of the offer, where the person is; None on rows from before it was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +128,12 @@ class Ask:
     employer: str
     candidate: str
     until: datetime
+    """No slot later than this."""
     windows: tuple[Window, ...]
     open_hours: tuple[tuple[int, int], ...]
     """Open intervals in UTC milliseconds, start inclusive, end exclusive, ascending."""
+    offer_ends: bool = False
+    """Whether `until` is where it is because the offer ends then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +174,8 @@ class Delay:
 
     slot_at: datetime
     rule: Rule
+    due_at: datetime | None = None
+    """When to look again, by this process' clock, which need not be that of the windows; None: at the slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +187,10 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Asked before its grant or membership arrived: looked at again, at the latest at this time."""
+    """Nothing is decided anew: looked at again, at the latest at this time.
+
+    Asked before its grant or membership arrived, from a sender not heard of yet, or its slot did not move and is yet to come.
+    """
 
     until: datetime
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
 from services.outreach_gateway.model import Answer, Ask, Consent, Decision, Outreach, Person, Rule, State
@@ -58,6 +58,17 @@ class Reported:
     decision_version: int
     outcome: str
     detail: str | None
+    rule: Rule | None = None
+    """Why, where it is known: the mailbox is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """The rows, locked, whose slots are free because nothing arrived."""
+
+    withheld: Sequence[Outreach] = ()
+    """To be cancelled yet."""
+    bounced: Sequence[Outreach] = ()
 
 
 class Store(Protocol):
@@ -77,7 +88,13 @@ class Store(Protocol):
         """Locked rows whose time has come, which no other worker has."""
 
     async def lock_waiting_of(self, candidates: Sequence[str]) -> Sequence[Outreach]:
-        """The delayed rows of these people, locked, by id."""
+        """The submitted and delayed rows of these people, locked, by id: as they are once who decides them now is done."""
+
+    async def share_consents(self, candidates: Sequence[str]) -> None:
+        """Call before rows are locked: until the transaction is over nobody changes what these people allow."""
+
+    async def lock_consents(self, candidates: Sequence[str]) -> None:
+        """As `keep_consents` does: all that share them have ended, and nobody shares them until the transaction is over."""
 
     async def people(self, candidates: Sequence[str]) -> Mapping[str, Person]:
         """What is known of these people now; all of them are in the answer."""
@@ -91,17 +108,20 @@ class Store(Protocol):
     async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:
         """Candidate to version and employers; keeps each that is newer than what is there."""
 
+    async def keep_mailboxes(self, mailboxes: Mapping[str, tuple[int, bool]]) -> None:
+        """Candidate to version and whether mail reaches it; keeps each that is newer than what is there."""
+
     async def keep_keys(self, keys: Mapping[str, tuple[int, str]]) -> None:
         """Candidate to version and public key; keeps each that is newer than what is there."""
 
     async def forget_keys(self, candidates: Sequence[str]) -> None:
-        """Nothing can be sealed to these people any more."""
+        """Nothing can be sealed to these people any more; what is known of their mailboxes goes as well."""
 
     async def look_again(self, candidates: Sequence[str]) -> None:
         """What is held for these people becomes due now."""
 
-    async def report(self, reports: Sequence[Reported]) -> Sequence[Outreach]:
-        """Writes final outcomes; gives back, locked, the rows that were withheld (to cancel).
+    async def report(self, reports: Sequence[Reported]) -> Freed:
+        """Writes final outcomes; gives back those that take no slot any more.
 
         A report on another version than the row's, or on a row that is not admitted, has no effect.
         """
@@ -120,6 +140,7 @@ class Submission:
     sealed: str
     at: datetime
     expires_at: datetime
+    valid_through: date
     held_until: datetime
 
 
@@ -140,9 +161,9 @@ class Account:
     slot_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A place in the feed: everything before it was committed when it was given out."""
+    """A place in the feed: everything before it was committed when it was given out. Later ones are greater."""
 
     transaction: int = 0
     change: int = 0
@@ -165,6 +186,9 @@ class Desk(Protocol):
     async def public_key(self, candidate: str) -> str | None:
         """The key to which words for this person are sealed."""
 
+    async def digest_of(self, id: str) -> bytes | None:
+        """What was sent under this id before; None: nothing was."""
+
     async def submit(self, submission: Submission) -> bytes:
         """Takes it in, once, and publishes the request; the digest of what stands under its id now."""
 
@@ -176,6 +200,9 @@ class Desk(Protocol):
 
     async def changes(self, employer: str | None, *, after: Position, limit: int) -> Sequence[Change]:
         """The feed after a position, oldest first; never passes over a change that commits late."""
+
+    async def forgotten(self, employer: str | None) -> Position:
+        """The last change of this feed that was forgotten; where the feed begins when none was."""
 
     async def hold_epoch(self) -> Epoch:
         """As `Store.hold_epoch`."""
@@ -197,10 +224,10 @@ class Epochs(Protocol):
         """The same, once all batches that hold it have ended; none begins until the transaction is over."""
 
     def booked(self, kept: timedelta) -> AsyncIterator[Sequence[Booked]]:
-        """Every slot of that long back, and of the future, some at a time."""
+        """Every slot of that long back, and of the future, some at a time, the earliest first."""
 
     async def begin(self, epoch: Epoch) -> None:
         """Batches run under this one from the commit on."""
 
-    async def forget_changes(self, kept: timedelta) -> None:
-        """Drops what is older from the feed."""
+    async def forget_changes(self, limit: int, *, kept: timedelta) -> int:
+        """Drops up to so many of those that are older from the feeds, and notes how far each has forgotten; how many."""

@@ -88,6 +88,11 @@ def not_found(what: str) -> Problem:
     return Problem(404, "Not found", f"There is no such {what}, or it is not yours. Check its id.")
 
 
+def expired(detail: str) -> Problem:
+    """A 410 for a cursor behind which a feed has forgotten something; `detail` says how to begin anew."""
+    return Problem(410, "The feed has forgotten what comes next", detail, type=kind("cursor-expired"))
+
+
 def malformed(detail: str) -> Problem:
     """A 400 for a body that can't be read at all."""
     return Problem(400, "Malformed request", detail, type=kind("malformed"))

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  marker of this epoch: holds the run id of the Redis for which the windows were built
 -- KEYS[n]  one log a message: a sorted set, member = "outreach|employer", score = slot in ms
--- ARGV     clock_offset_ms, at_ms ("" = Redis' own time), slot_good_ms, kept_ms, unanswered_ms, halve_after,
+-- ARGV     clock_offset_ms, at_ms ("" = Redis' own time), slot_good_ms, kept_ms, unanswered_ms, halve_after (0: never),
 --          calendars: count, then each: count, then start and end (ms, ascending);
 --          window sets: count, then each: count, then length_ms, cap, halved cap, 1 if only this employer's messages count;
 --          messages: each: member, until_ms, calendar (1..), window set (1..)
@@ -58,7 +58,7 @@ end
 -- Entries of a log without the message's own; the own slot apart.
 local function read_log(key, member, employer)
   local raw = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
-  local slots, ours, own, unanswered = {}, {}, nil, 0
+  local slots, ours, own, unanswered, latest = {}, {}, nil, 0, now
   for i = 1, #raw, 2 do
     local slot = tonumber(raw[i + 1])
     if raw[i] == member then
@@ -67,10 +67,11 @@ local function read_log(key, member, employer)
       local n = #slots + 1
       slots[n] = slot
       ours[n] = string.match(raw[i], '|(.*)$') == employer
+      latest = math.max(latest, slot)
       if slot <= now - unanswered_after then unanswered = unanswered + 1 end
     end
   end
-  return slots, ours, own, unanswered >= halve_after
+  return slots, ours, own, halve_after > 0 and unanswered >= halve_after, latest
 end
 
 -- The first window that would hold too many with one more at `slot`, or 0. Windows that end later count too.
@@ -126,7 +127,7 @@ local answer = { now }
 for k = 2, #KEYS do
   local key, member, until_ms = KEYS[k], text(), number()
   local intervals, windows = calendars[number()], window_sets[number()]
-  local slots, ours, own, halved = read_log(key, member, string.match(member, '|(.*)$'))
+  local slots, ours, own, halved, latest = read_log(key, member, string.match(member, '|(.*)$'))
   local slot, against
   if own and own > now then
     slot, against = own, full_window(windows, slots, ours, now, halved)
@@ -142,7 +143,7 @@ for k = 2, #KEYS do
   elseif slot ~= own then
     redis.call('ZADD', key, slot, member)
     redis.call('ZREMRANGEBYSCORE', key, '-inf', now - kept)
-    redis.call('PEXPIREAT', key, math.max(slot, now) + kept)
+    redis.call('PEXPIREAT', key, math.max(slot, latest) + kept) -- by the last of all: a nearer one never shortens it
   end
   answer[#answer + 1] = slot
   answer[#answer + 1] = against

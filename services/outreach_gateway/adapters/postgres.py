@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, assert_never
+from uuid import UUID
 
 import asyncpg
 
@@ -22,7 +23,7 @@ from services.outreach_gateway.model import (
     Policy,
     State,
 )
-from services.outreach_gateway.ports import Epoch, Reported, Settled
+from services.outreach_gateway.ports import Epoch, Freed, Reported, Settled
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
@@ -69,13 +70,26 @@ class PostgresOutreach:
         return [outreach_of(row) for row in await self._sql.fetch(SQL["take_due"], self.at, limit)]
 
     async def lock_waiting_of(self, candidates: Sequence[str]) -> list[Outreach]:
-        """Delayed rows of these people."""
+        """Submitted and delayed rows of these people."""
         return [outreach_of(row) for row in await self._sql.fetch(SQL["lock_waiting_of"], list(candidates))]
 
+    async def share_consents(self, candidates: Sequence[str]) -> None:
+        """Their rows, shared-locked."""
+        await self._sql.execute(SQL["share_consents"], sorted(set(candidates)))
+
+    async def lock_consents(self, candidates: Sequence[str]) -> None:
+        """Their rows, locked."""
+        await self._sql.execute(SQL["lock_consents"], sorted(set(candidates)))
+
     async def people(self, candidates: Sequence[str]) -> Mapping[str, Person]:
-        """Consent and employers by candidate."""
+        """Consent, employers and mailbox by candidate."""
+        if not candidates:
+            return {}
         rows = await self._sql.fetch(SQL["people"], sorted(set(candidates)))
-        return {row["candidate"]: Person(_consent(row), frozenset(row["employers"] or ())) for row in rows}
+        return {
+            row["candidate"]: Person(_consent(row), frozenset(row["employers"] or ()), row["reachable"] is False)
+            for row in rows
+        }
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         """Rows, feed and events together."""
@@ -122,6 +136,15 @@ class PostgresOutreach:
         ]
         await self._sql.execute(SQL["keep_memberships"], json.dumps(rows))
 
+    async def keep_mailboxes(self, mailboxes: Mapping[str, tuple[int, bool]]) -> None:
+        """Whether mail arrives, by candidate."""
+        await self._sql.execute(
+            SQL["keep_mailboxes"],
+            list(mailboxes),
+            [version for version, _ in mailboxes.values()],
+            [reachable for _, reachable in mailboxes.values()],
+        )
+
     async def keep_keys(self, keys: Mapping[str, tuple[int, str]]) -> None:
         """Public keys by candidate."""
         await self._sql.execute(
@@ -129,15 +152,17 @@ class PostgresOutreach:
         )
 
     async def forget_keys(self, candidates: Sequence[str]) -> None:
-        """Their public keys go."""
-        await self._sql.execute(SQL["forget_keys"], list(candidates))
+        """Their public keys go, and what is known of their mailboxes; a key of the topic that is no id names nobody."""
+        known = [candidate for candidate in candidates if _is_uuid(candidate)]
+        await self._sql.execute(SQL["forget_keys"], known)
+        await self._sql.execute(SQL["forget_mailboxes"], known)
 
     async def look_again(self, candidates: Sequence[str]) -> None:
         """What is held for them is due now."""
         await self._sql.execute(SQL["look_again"], list(candidates), self.at)
 
-    async def report(self, reports: Sequence[Reported]) -> list[Outreach]:
-        """Final outcomes; the withheld come back."""
+    async def report(self, reports: Sequence[Reported]) -> Freed:
+        """Final outcomes; the withheld and the bounced come back."""
         by_id = {report.outreach: report for report in reports}
         rows = [
             outreach_of(row)
@@ -154,9 +179,13 @@ class PostgresOutreach:
                 [state.value for state in states],
                 [by_id[row.id].detail for row in closed],
                 self.at,
+                [by_id[row.id].rule for row in closed],
             )
-            await self._note([(row, state, None) for row, state in zip(closed, states, strict=True)])
-        return [row for row in rows if by_id[row.id].outcome not in _STATE_AFTER]
+            await self._note([(row, state, by_id[row.id].rule) for row, state in zip(closed, states, strict=True)])
+        return Freed(
+            withheld=[row for row in rows if by_id[row.id].outcome not in _STATE_AFTER],
+            bounced=[row for row in closed if by_id[row.id].outcome == "bounced"],
+        )
 
     async def _note(self, changes: Sequence[tuple[Outreach, State, str | None]]) -> None:
         await self._sql.execute(
@@ -182,7 +211,7 @@ def _written(
         case Admit():
             return State.ADMITTED, "admit", decision.slot_at, None
         case Delay():
-            return State.DELAYED, "delay", decision.slot_at, decision.slot_at
+            return State.DELAYED, "delay", decision.slot_at, decision.due_at or decision.slot_at
         case Drop():
             return State.DROPPED, "drop", None, None
         case Cancel():
@@ -227,7 +256,15 @@ def outreach_of(row: asyncpg.Record) -> Outreach:
         submitted_at=row["submitted_at"],
         expires_at=row["expires_at"],
         slot_at=row["slot_at"],
+        valid_through=row["valid_through"],
     )
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def _consent(row: asyncpg.Record) -> Consent | None:

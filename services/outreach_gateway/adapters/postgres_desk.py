@@ -24,6 +24,11 @@ class PostgresDesk:
         key: str | None = await self._sql.fetchval(SQL["public_key"], candidate)
         return key
 
+    async def digest_of(self, id: str) -> bytes | None:
+        """Of the row under this id."""
+        digest: bytes | None = await self._sql.fetchval(SQL["digest_of"], id)
+        return digest
+
     async def submit(self, submission: Submission) -> bytes:
         """Row and event, or what was there before."""
         fresh = await self._sql.fetchval(
@@ -37,6 +42,7 @@ class PostgresDesk:
             submission.at,
             submission.expires_at,
             submission.held_until,
+            submission.valid_through,
         )
         if fresh is None:
             digest: bytes = await self._sql.fetchval(SQL["digest_of"], submission.id)
@@ -73,6 +79,11 @@ class PostgresDesk:
             )
             for row in rows
         ]
+
+    async def forgotten(self, employer: str | None) -> Position:
+        """How far back it does not go."""
+        row = await self._sql.fetchrow(SQL["forgotten"], employer)
+        return Position() if row is None else Position(int(row["xid"]), row["id"])
 
     async def hold_epoch(self) -> Epoch:
         """The present epoch, shared-locked."""

@@ -35,6 +35,7 @@ class PostgresEpochs:
         """The new name."""
         await self._sql.execute(SQL["begin_epoch"], epoch.name)
 
-    async def forget_changes(self, kept: timedelta) -> None:
-        """Old changes go."""
-        await self._sql.execute(SQL["forget_changes"], self._unit.at - kept)
+    async def forget_changes(self, limit: int, *, kept: timedelta) -> int:
+        """Some at a time, so that no lock is held for long."""
+        gone: int = await self._sql.fetchval(SQL["forget_changes"], self._unit.at - kept, limit)
+        return gone

@@ -11,11 +11,12 @@ SELECT name FROM epoch FOR UPDATE
 UPDATE epoch SET name = $1, began_at = now()
 
 -- name: booked
-SELECT id, employer, candidate::text, slot_at FROM outreach WHERE slot_at > $1
+SELECT id, employer, candidate::text, slot_at FROM outreach WHERE slot_at > $1 ORDER BY slot_at
 
 -- name: submit
-INSERT INTO outreach (id, employer, candidate, member_ref, request_digest, sealed, submitted_at, expires_at, due_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO outreach (id, employer, candidate, member_ref, request_digest, sealed, submitted_at, expires_at, due_at,
+                      valid_through)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (id) DO NOTHING
 RETURNING id
 
@@ -23,14 +24,14 @@ RETURNING id
 SELECT request_digest FROM outreach WHERE id = $1
 
 -- name: lock_live
-SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
 FROM outreach
 WHERE id = ANY($1::text[]) AND state = 'submitted'
 ORDER BY id
 FOR UPDATE
 
 -- name: take_due
-SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
 FROM outreach
 WHERE due_at <= $1
 ORDER BY due_at
@@ -41,24 +42,31 @@ FOR UPDATE SKIP LOCKED
 SELECT count(*) AS rows, coalesce($1 - min(due_at), interval '0') AS age FROM outreach WHERE due_at <= $1
 
 -- name: lock_waiting_of
-SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
 FROM outreach
-WHERE candidate = ANY($1::uuid[]) AND state = 'delayed'
+WHERE candidate = ANY($1::uuid[]) AND state IN ('submitted', 'delayed')
 ORDER BY id
 FOR UPDATE
 
 -- name: lock_one
-SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
 FROM outreach
 WHERE id = $1 AND employer = $2
 FOR UPDATE
 
+-- name: share_consents
+SELECT FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR SHARE
+
+-- name: lock_consents
+SELECT FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE
+
 -- name: people
-SELECT person.candidate::text, c.version, c.contact, c.blocked_employers, c.first_contacts_per_week, c.min_gap_hours,
+SELECT person.candidate::text, b.reachable, c.version, c.contact, c.blocked_employers, c.first_contacts_per_week, c.min_gap_hours,
        c.quiet_start, c.quiet_end, c.time_zone, c.paused_until, c.ends_at, m.employers
 FROM unnest($1::uuid[]) AS person (candidate)
 LEFT JOIN consents c USING (candidate)
 LEFT JOIN memberships m USING (candidate)
+LEFT JOIN mailboxes b USING (candidate)
 
 -- name: settle
 UPDATE outreach o
@@ -106,6 +114,14 @@ ORDER BY 1
 ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, employers = excluded.employers
 WHERE kept.version < excluded.version
 
+-- name: keep_mailboxes
+INSERT INTO mailboxes AS kept (candidate, version, reachable)
+SELECT candidate, version, reachable
+FROM unnest($1::uuid[], $2::integer[], $3::boolean[]) AS m (candidate, version, reachable)
+ORDER BY 1
+ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, reachable = excluded.reachable
+WHERE kept.version < excluded.version
+
 -- name: keep_keys
 INSERT INTO candidate_keys AS kept (candidate, version, public_key)
 SELECT candidate, version, public_key
@@ -115,7 +131,10 @@ ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, public_key = e
 WHERE kept.version < excluded.version
 
 -- name: forget_keys
-DELETE FROM candidate_keys WHERE candidate::text = ANY($1::text[])
+DELETE FROM candidate_keys WHERE candidate = ANY($1::uuid[])
+
+-- name: forget_mailboxes
+DELETE FROM mailboxes WHERE candidate = ANY($1::uuid[])
 
 -- name: public_key
 SELECT public_key FROM candidate_keys WHERE candidate = $1
@@ -128,7 +147,8 @@ WHERE id IN (
     ORDER BY id FOR UPDATE)
 
 -- name: lock_reported
-SELECT o.id, o.version, o.state, o.employer, o.candidate::text, o.submitted_at, o.expires_at, o.slot_at
+SELECT o.id, o.version, o.state, o.employer, o.candidate::text, o.submitted_at, o.expires_at, o.slot_at,
+       o.valid_through
 FROM outreach o
 JOIN unnest($1::text[], $2::integer[]) AS r (id, version) ON r.id = o.id AND r.version = o.version
 WHERE o.state = 'admitted'
@@ -137,10 +157,11 @@ FOR UPDATE OF o
 
 -- name: write_outcomes
 UPDATE outreach o
-SET state = r.state, detail = r.detail, version = o.version + 1,
+SET state = r.state, detail = r.detail, version = o.version + 1, rule = coalesce(r.rule, o.rule),
+    slot_at = CASE WHEN r.state <> 'bounced' THEN o.slot_at END,
     due_at = CASE WHEN r.state = 'submitted' THEN $4::timestamptz END,
     sealed = CASE WHEN r.state = 'submitted' THEN o.sealed END
-FROM unnest($1::text[], $2::text[], $3::text[]) AS r (id, state, detail)
+FROM unnest($1::text[], $2::text[], $3::text[], $5::text[]) AS r (id, state, detail, rule)
 WHERE o.id = r.id
 
 -- name: account
@@ -157,7 +178,23 @@ ORDER BY c.xid, c.id
 LIMIT $4
 
 -- name: forget_changes
-DELETE FROM changes WHERE at < $1
+-- What goes and how far each employer's feed has forgotten are written together: no reader sees the one without the other.
+WITH old AS (
+    SELECT id FROM changes WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM changes USING old WHERE changes.id = old.id RETURNING changes.employer, changes.xid, changes.id
+), noted AS (
+    INSERT INTO changes_forgotten AS known (employer, xid, id)
+    SELECT DISTINCT ON (employer) employer, xid, id FROM gone ORDER BY employer, xid DESC, id DESC
+    ON CONFLICT (employer) DO UPDATE SET xid = excluded.xid, id = excluded.id
+    WHERE (known.xid, known.id) < (excluded.xid, excluded.id)
+)
+SELECT count(*) FROM gone
+
+-- name: forgotten
+SELECT xid::text AS xid, id FROM changes_forgotten
+WHERE $1::text IS NULL OR employer = $1
+ORDER BY changes_forgotten.xid DESC, id DESC LIMIT 1
 
 -- name: accounts_of
 SELECT id, employer, member_ref, state, submitted_at, expires_at, decision, rule, policy, decided_at, slot_at

@@ -1,5 +1,6 @@
 """The sliding windows in Redis: one script call decides a whole batch."""
 
+import re
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext
@@ -19,6 +20,10 @@ from shared.messaging.errors import WillHealError
 
 SHARDS = 64
 
+# What a server says of its own state, first in its answer or inside what the script reports of a command.
+_STATE = re.compile(
+    r"^-?(?!WRONGTYPE|ERR)[A-Z]{3,} |\b(OOM|READONLY|MISCONF|BUSY|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|LOADING|NOAUTH|NOPERM)\b"
+)
 _SCRIPT = (Path(__file__).parent / "book.lua").read_text(encoding="utf-8")
 _MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,7 +38,7 @@ class WindowsLostError(WillHealError):
 
 
 class WindowsAwayError(WillHealError):
-    """Redis does not answer."""
+    """Redis does not answer, or says that it can't now: it is full, read-only, busy, or does not let us in."""
 
     WAITS_FOR = "windows"
 
@@ -66,7 +71,9 @@ class RedisWindows:
         except ResponseError as error:
             if "FENCED" in str(error):
                 raise WindowsLostError("the windows are being built anew") from error
-            raise
+            if not is_state_of_the_server(error):
+                raise
+            raise WindowsAwayError(type(error).__name__) from error
         except (RedisError, OSError) as error:
             raise WindowsAwayError(type(error).__name__) from error
         now = _time(now_ms)
@@ -108,7 +115,7 @@ class RedisWindows:
         return bool(memory.get("maxmemory_policy") == "noeviction")
 
     async def build(self, booked: AsyncIterator[Sequence[Booked]], epoch: Epoch) -> None:
-        """Fills a new epoch; its markers, which let it be used, are written last and name the server it was built on."""
+        """Fills a new epoch, the earliest slots first; its markers, which let it be used, are written last and name the server it was built on."""
         try:
             run = (await self._redis.info("server"))["run_id"]
             async for some in booked:
@@ -153,6 +160,11 @@ class RedisWindows:
 
     def _log(self, candidate: str, epoch: Epoch) -> str:
         return f"{self._prefix}:{{s{_shard(candidate)}}}:{epoch.name}:{candidate}"
+
+
+def is_state_of_the_server(error: ResponseError) -> bool:
+    """Whether it is Redis that can't do it now, rather than we who asked for what can't be done."""
+    return type(error) is not ResponseError or _STATE.search(str(error)) is not None
 
 
 def _arguments(asks: Sequence[Ask]) -> list[str | int]:

@@ -1,6 +1,7 @@
 """What became of outreach: one by one, as a feed, and taking one back."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -10,12 +11,16 @@ from services.outreach_gateway.api.bodies import ChangeOut, ChangesOut, Decision
 from services.outreach_gateway.api.edge import Edge
 from services.outreach_gateway.explain import for_operator, for_sender
 from services.outreach_gateway.model import Cancel, Rule, State
-from services.outreach_gateway.ports import Account, Position, Settled
-from shared.web.problems import Problem, invalid, kind, not_found
+from services.outreach_gateway.ports import Account, Change, Desk, Position, Settled
+from shared.web.problems import Problem, expired, invalid, kind, not_found
 from shared.web.tenants import Tenant
 
 _ID = re.compile(r"o_[A-Za-z0-9_-]{22}")
 _PAGE = 200
+_ANEW = (
+    "Changes that come after this cursor were forgotten: the feed keeps 100 days. Read each outreach whose end you do not "
+    "know at /v1/outreach/{id}, then this feed without `after`, and go on from its `next`."
+)
 _BAD_CURSOR = "must be a `next` that this feed gave you, unchanged; leave it out to start from the beginning"
 
 
@@ -44,17 +49,19 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         after: Annotated[str | None, Query(max_length=100)] = None,
         limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
     ) -> ChangesOut:
-        """`next` is where to go on; ask again with `after` set to it, also when `items` is empty."""
+        """`next` is where to go on; ask again with `after` set to it, also when `items` is empty.
+
+        Changes are kept for 100 days. When some that come after `after` are gone, the answer is 410 and says how to begin anew.
+        """
         position = _position(edge, reader, after)
         async with edge.desk() as desk:
-            changes = await desk.changes(_owner(reader), after=position, limit=limit)
-        explain = for_operator if reader.kind == "operator" else for_sender
+            changes = await _read(desk, _owner(reader), position, limit)
         items = [
             ChangeOut(
                 id=_cursor(edge, reader, change.position),
                 outreach=change.outreach,
                 state=change.state.value,
-                rule=explain(change.rule)[0] if change.rule else None,
+                rule=_explained(change.rule, change.state, reader)[0],
                 at=_when(reader, change.at),
             )
             for change in changes
@@ -106,9 +113,7 @@ def _shown(account: Account, reader: Tenant) -> OutreachOut:
 def _decision(account: Account, reader: Tenant) -> DecisionOut | None:
     if account.decision is None or account.decided_at is None or account.policy is None:
         return None
-    rule, detail = None, "A slot was free."
-    if account.rule is not None:
-        rule, detail = (for_operator if reader.kind == "operator" else for_sender)(account.rule)
+    rule, detail = _explained(account.rule, account.state, reader)
     until = account.slot_at if account.state is State.DELAYED else None
     return DecisionOut(
         outcome=account.decision,
@@ -118,6 +123,15 @@ def _decision(account: Account, reader: Tenant) -> DecisionOut | None:
         until=_not_before(reader, until) if until else None,
         detail=detail,
     )
+
+
+def _explained(rule: Rule | None, state: State, reader: Tenant) -> tuple[str | None, str]:
+    """The rule and its words for this reader; why something bounced is not for the sender."""
+    if reader.kind == "operator" and rule is not None:
+        return for_operator(rule)
+    if rule is None or state is State.BOUNCED:
+        return None, "A slot was free."
+    return for_sender(rule)
 
 
 def _when(reader: Tenant, moment: datetime) -> datetime:
@@ -144,9 +158,22 @@ def _cursor(edge: Edge, reader: Tenant, position: Position) -> str:
     return edge.cursors.make((position.transaction, position.change), reader.id)
 
 
-def _position(edge: Edge, reader: Tenant, cursor: str | None) -> Position:
+async def _read(desk: Desk, owner: str | None, after: Position | None, limit: int) -> Sequence[Change]:
+    """What comes after a position, or from where the feed begins now; a 410 when something after it is forgotten."""
+    start = after or await desk.forgotten(owner)
+    while True:
+        changes = await desk.changes(owner, after=start, limit=limit)
+        forgotten = await desk.forgotten(owner)  # asked last: what went while the rows were read counts
+        if forgotten <= start:
+            return changes
+        if after is not None:
+            raise expired(_ANEW)
+        start = forgotten
+
+
+def _position(edge: Edge, reader: Tenant, cursor: str | None) -> Position | None:
     if cursor is None:
-        return Position()
+        return None
     place = edge.cursors.read(cursor, reader.id)
     if place is None:
         error = {"loc": ("query", "after"), "type": "value_error", "ctx": {"error": ValueError(_BAD_CURSOR)}}
