@@ -3,6 +3,7 @@
 import re
 import ssl
 import sys
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -99,8 +100,16 @@ def _certificates(value: Path | None, info: ValidationInfo) -> Path | None:
     return value
 
 
+def _directory(value: Path | None) -> Path | None:
+    if value is not None and not value.is_dir():
+        raise ValueError("expected a directory that this process may read")
+    return value
+
+
 _EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)
 """For a variable that compose files and manifests pass on whether it is set or not."""
+OwnFolder = Annotated[Path | None, _EMPTY_IS_NONE, AfterValidator(_directory)]
+"""A directory with files of the operator's own; empty: there are none."""
 Secret32 = Annotated[bytes, _secret(32), Field(repr=False)]
 """32 bytes, in the environment as base64url without padding; never shown by the settings' repr."""
 Secret64 = Annotated[bytes, _secret(64), Field(repr=False)]
@@ -187,10 +196,15 @@ def load(settings: type[S], **given: Any) -> S:  # noqa: ANN401 - each setting h
         problems = [_line(settings, item) for item in error.errors(include_input=False, include_url=False)]
     except SettingsError as error:
         problems = [str(error)]
+    raise refused(problems)
+
+
+def refused(problems: Iterable[str]) -> SystemExit:
+    """To be raised: says what is wrong with the settings, a line each; the exit code is 78."""
     sys.stderr.write("Fairpool can't start, because settings in the environment are missing or wrong:\n")
     sys.stderr.writelines(f"  {problem}\n" for problem in problems)
     sys.stderr.write("Each is explained in .env.example; `fairpool dev` sets all of them.\n")
-    raise SystemExit(EX_CONFIG)
+    return SystemExit(EX_CONFIG)
 
 
 def _line(settings: type[BaseSettings], item: ErrorDetails) -> str:

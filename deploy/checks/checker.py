@@ -48,7 +48,9 @@ def caps_hold_for_what_arrived(history: History, windows: PolicyWindows) -> Iter
 
 
 def caps_halve_for_who_does_not_answer(history: History, windows: PolicyWindows) -> Iterator[Violation]:
-    """After three that lie unanswered for a week, a person gets half."""
+    """After so many that lie unanswered for a week, a person gets half; not asked for where the policy never halves."""
+    if windows.halve_after_unanswered == 0:
+        return
     for mails in history.arrivals.values():
         moments = [mail.at for mail in mails]
         for end in moments:

@@ -30,8 +30,8 @@ class PolicyWindows:
     )
     employer: Cap = Cap("at most 1 first contact of one employer in 90 days", 1, timedelta(days=90))
     unanswered_after: timedelta = timedelta(days=7)
-    halve_after_unanswered: int = 3
-    """Who left so many unanswered has half the network's caps, never below 1 (nobody can answer yet)."""
+    halve_after_unanswered: int = 0
+    """Who left so many unanswered has half the network's caps, never below 1. 0: never; nobody can answer yet."""
     opens: time = time(8)
     closes: time = time(21)
     slot_is_good_for: timedelta = timedelta(minutes=10)

@@ -9,13 +9,13 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from services.outreach_gateway import handlers, jobs
-from services.outreach_gateway.adapters.policy_file import read_policy
+from services.outreach_gateway.adapters.policy_file import PolicyError, policy_in_force
 from services.outreach_gateway.adapters.postgres import PostgresOutreach
 from services.outreach_gateway.adapters.postgres_desk import PostgresDesk
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.api import Edge, router
-from services.outreach_gateway.model import Standing
+from services.outreach_gateway.model import Policy, Standing
 from services.outreach_gateway.settings import GatewaySettings
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
@@ -35,6 +35,7 @@ from shared.messaging.unit import unit_of_work
 from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
 from shared.service import Service
+from shared.settings import refused
 
 _FENCE_EVERY = timedelta(milliseconds=500)
 _DUE_LOOK_EVERY = timedelta(seconds=10)
@@ -47,7 +48,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     service = Service(
         NAME, settings, database=settings.outreach_gateway_database, migrations=Path(__file__).parent / "migrations"
     )
-    policy = read_policy(settings.policy)
+    policy = _policy(settings)
     redis: Redis = Redis.from_url(
         settings.redis, socket_timeout=_REDIS_WITHIN, socket_connect_timeout=_REDIS_WITHIN, health_check_interval=15
     )
@@ -167,3 +168,10 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     edge = Edge(service.tenants, service.clock, policy, desk, windows, refs, cursors, settings.outreach_id_key)
     app.include_router(router(edge))
     return service, app
+
+
+def _policy(settings: GatewaySettings) -> Policy:
+    try:
+        return policy_in_force(settings.policy, own=settings.policies, own_agreements=settings.agreements)
+    except PolicyError as error:
+        raise refused(f"FAIRPOOL_POLICY: {reason}" for reason in error.reasons) from None

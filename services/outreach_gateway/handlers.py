@@ -105,9 +105,7 @@ async def on_mailbox_changed(store: Store, windows: Windows, batch: Sequence[Rec
     candidates = sorted(newest)
     epoch = await store.hold_epoch()
     await store.lock_consents(candidates)
-    await store.keep_mailboxes(
-        {candidate: (event.version, event.reachable) for candidate, event in newest.items()}
-    )
+    await store.keep_mailboxes({candidate: (event.version, event.reachable) for candidate, event in newest.items()})
     people = await store.people(candidates)
     gone = [candidate for candidate in candidates if people[candidate].mailbox_gone]
     settled = [_settled(row, Cancel(Rule.MAILBOX_GONE)) for row in await store.lock_waiting_of(gone)]

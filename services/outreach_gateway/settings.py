@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from shared.settings import PostgresUrl, RedisUrl, Secret32, Secret64, ServiceSettings
+from shared.settings import OwnFolder, PostgresUrl, RedisUrl, Secret32, Secret64, ServiceSettings
 
 
 class GatewaySettings(ServiceSettings):
@@ -15,7 +15,11 @@ class GatewaySettings(ServiceSettings):
     member_ref_key: Secret64
     outreach_id_key: Secret32
     policy: str = "2026-12"
-    """The version of the policy file to decide by."""
+    """What to decide by: the version of a policy file, or its path."""
+    policies: OwnFolder = None
+    """A directory with policy files of the operator's own, beside those that are shipped."""
+    agreements: OwnFolder = None
+    """A directory with agreements of the operator's own: no policy may allow more than any of them promises."""
     due_every: timedelta = Field(default=timedelta(milliseconds=200), gt=timedelta(0))
     """How often due slots are looked for."""
     batch: int = Field(default=500, ge=1, le=5000)

@@ -53,7 +53,7 @@ CANDIDATE_EVENTS = Topic(
     "candidate-events",
     "candidate",
     "signup, courier",
-    ("consent",),
+    ("consent", "outreach_gateway"),
     "registered, confirmed, claimed, hired; whether mail still reaches them",
     kept=timedelta(days=30),
 )

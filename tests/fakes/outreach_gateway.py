@@ -21,7 +21,7 @@ from services.outreach_gateway.model import (
     Slot,
     State,
 )
-from services.outreach_gateway.ports import Booked, Epoch, Reported, Settled
+from services.outreach_gateway.ports import Booked, Epoch, Freed, Reported, Settled
 from tests.fakes.clock import NOON
 
 
@@ -53,7 +53,7 @@ class FakeWindows:
         own = next((entry for entry in entries if entry.outreach == ask.outreach), None)
         others = [entry for entry in entries if entry is not own]
         unanswered = [entry for entry in others if entry.at <= self.at - self.policy.unanswered_after]
-        halved = len(unanswered) >= self.policy.halve_after_unanswered
+        halved = 0 < self.policy.halve_after_unanswered <= len(unanswered)
         if own and own.at > self.at:
             return Slot(own.at, self.at, self._against(ask, others, self.at, halved=halved) or Rule.HOURS)
         if (
@@ -118,6 +118,7 @@ class FakeStore:
     due: dict[str, datetime] = field(default_factory=dict)
     consents: dict[str, Consent] = field(default_factory=dict)
     memberships: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    mailboxes: dict[str, tuple[int, bool]] = field(default_factory=dict)
     keys: dict[str, tuple[int, str]] = field(default_factory=dict)
     settled: list[Settled] = field(default_factory=list)
 
@@ -138,11 +139,22 @@ class FakeStore:
         ]
 
     async def lock_waiting_of(self, candidates: Sequence[str]) -> Sequence[Outreach]:
-        return [row for row in self.rows.values() if row.candidate in candidates and row.state is State.DELAYED]
+        waiting = (State.SUBMITTED, State.DELAYED)
+        return [row for row in self.rows.values() if row.candidate in candidates and row.state in waiting]
+
+    async def share_consents(self, candidates: Sequence[str]) -> None:
+        pass
+
+    async def lock_consents(self, candidates: Sequence[str]) -> None:
+        pass
 
     async def people(self, candidates: Sequence[str]) -> Mapping[str, Person]:
         return {
-            candidate: Person(self.consents.get(candidate), self.memberships.get(candidate, (0, frozenset[str]()))[1])
+            candidate: Person(
+                self.consents.get(candidate),
+                self.memberships.get(candidate, (0, frozenset[str]()))[1],
+                not self.mailboxes.get(candidate, (0, True))[1],
+            )
             for candidate in candidates
         }
 
@@ -163,7 +175,7 @@ class FakeStore:
             }[type(decision)]
             self.rows[row.id] = replace(row, state=state, version=row.version + 1, slot_at=slot_at)
             if isinstance(decision, Delay):
-                self.due[row.id] = decision.slot_at
+                self.due[row.id] = decision.due_at or decision.slot_at
 
     async def keep_consents(self, consents: Sequence[Consent]) -> None:
         for consent in consents:
@@ -176,6 +188,11 @@ class FakeStore:
             if found[0] > self.memberships.get(candidate, (0, frozenset[str]()))[0]:
                 self.memberships[candidate] = found
 
+    async def keep_mailboxes(self, mailboxes: Mapping[str, tuple[int, bool]]) -> None:
+        for candidate, found in mailboxes.items():
+            if found[0] > self.mailboxes.get(candidate, (0, True))[0]:
+                self.mailboxes[candidate] = found
+
     async def keep_keys(self, keys: Mapping[str, tuple[int, str]]) -> None:
         for candidate, found in keys.items():
             if found[0] > self.keys.get(candidate, (0, ""))[0]:
@@ -184,14 +201,15 @@ class FakeStore:
     async def forget_keys(self, candidates: Sequence[str]) -> None:
         for candidate in candidates:
             self.keys.pop(candidate, None)
+            self.mailboxes.pop(candidate, None)
 
     async def look_again(self, candidates: Sequence[str]) -> None:
         for row in self.rows.values():
             if row.candidate in candidates and row.state is State.SUBMITTED:
                 self.due[row.id] = min(self.due.get(row.id, self.at), self.at)
 
-    async def report(self, reports: Sequence[Reported]) -> Sequence[Outreach]:
-        withheld = []
+    async def report(self, reports: Sequence[Reported]) -> Freed:
+        withheld, bounced = [], []
         for report in reports:
             row = self.rows.get(report.outreach)
             if row is None or row.state is not State.ADMITTED or row.version != report.decision_version:
@@ -200,7 +218,10 @@ class FakeStore:
                 withheld.append(row)
                 continue
             state = State.SUBMITTED if report.outcome == "returned" else State(report.outcome)
-            self.rows[row.id] = replace(row, state=state, version=row.version + 1)
+            if state is State.BOUNCED:
+                bounced.append(row)
+            slot_at = None if state is State.BOUNCED else row.slot_at
+            self.rows[row.id] = replace(row, state=state, version=row.version + 1, slot_at=slot_at)
             if state is State.SUBMITTED:
                 self.due[row.id] = self.at
-        return withheld
+        return Freed(withheld, bounced)

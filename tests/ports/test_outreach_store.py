@@ -63,7 +63,7 @@ class PostgresRows:
 
     async def submit(self, id: str, candidate: str = ANA, employer: str = "emp_a") -> None:
         until, due = NOON + timedelta(days=14), NOON + timedelta(seconds=30)
-        await self.pool.execute(SQL["submit"], id, employer, candidate, "m_x", b"d", "sealed", NOON, until, due)
+        await self.pool.execute(SQL["submit"], id, employer, candidate, "m_x", b"d", "sealed", NOON, until, due, None)
 
     @asynccontextmanager
     async def desk(self) -> AsyncIterator[PostgresDesk]:
@@ -99,7 +99,7 @@ async def live(rows: Rows, *ids: str) -> list[Outreach]:
 
 async def settle(rows: Rows, id: str, decision: Decision, at: datetime = NOON) -> None:
     async with rows.store(at) as store:
-        found = [*await store.lock_live([id]), *await store.lock_waiting_of([ANA])]
+        found = await store.lock_live([id]) or await store.lock_waiting_of([ANA])
         row = next(row for row in found if row.id == id)
         await store.settle([Settled(row, decision, getattr(decision, "rule", None))])
 
@@ -143,8 +143,11 @@ async def test_a_held_row_keeps_its_version_and_comes_again(rows: Rows) -> None:
 async def test_only_the_persons_own_waiting_rows_are_locked(rows: Rows) -> None:
     await rows.submit("o1", ANA)
     await settle(rows, "o1", Delay(SOON, Rule.HOURS))
+    await rows.submit("o2", ANA)
+    await rows.submit("o3", ANA)
+    await settle(rows, "o3", Drop(Rule.HOURS))
     async with rows.store() as store:
-        assert [row.id for row in await store.lock_waiting_of([ANA])] == ["o1"]
+        assert [row.id for row in await store.lock_waiting_of([ANA])] == ["o1", "o2"]
         assert await store.lock_waiting_of([BEN]) == []
 
 
@@ -186,7 +189,7 @@ async def test_reports_close_withhold_and_return(rows: Rows) -> None:
         await rows.submit(id)
         await settle(rows, id, Admit(NOON, SOON))
     async with rows.store() as store:
-        withheld = await store.report(
+        freed = await store.report(
             [
                 Reported("o1", 1, "delivered", None),
                 Reported("o2", 1, "withheld", None),
@@ -195,7 +198,7 @@ async def test_reports_close_withhold_and_return(rows: Rows) -> None:
                 Reported("unknown", 1, "delivered", None),
             ]
         )
-    assert [row.id for row in withheld] == ["o2"]
+    assert ([row.id for row in freed.withheld], list(freed.bounced)) == (["o2"], [])
     assert await due(rows, NOON) == ["o3"]
     assert [row.id for row in await live(rows, "o1", "o2", "o3", "o4")] == ["o3"]
 
@@ -272,3 +275,112 @@ async def test_a_version_rises_with_every_change(on_postgres: PostgresRows) -> N
         assert row.version == 1
         await store.settle([Settled(replace(row), Admit(SOON, SOON + timedelta(minutes=10)))])
     assert await on_postgres.pool.fetchval("SELECT version FROM outreach WHERE id = 'o1'") == 2
+
+
+async def test_a_bounced_row_has_no_slot_and_comes_back_to_be_freed(rows: Rows) -> None:
+    await rows.submit("o1")
+    await settle(rows, "o1", Admit(NOON, SOON))
+    async with rows.store() as store:
+        freed = await store.report([Reported("o1", 1, "bounced", "550 5.1.1", Rule.MAILBOX_GONE)])
+    assert ([row.id for row in freed.bounced], list(freed.withheld)) == (["o1"], [])
+    assert await due(rows, NOON + timedelta(days=20)) == []
+
+
+async def test_a_rebuild_finds_no_slot_of_what_bounced(on_postgres: PostgresRows) -> None:
+    for id in ("o1", "o2"):
+        await on_postgres.submit(id)
+        await settle(on_postgres, id, Admit(NOON, SOON))
+    async with on_postgres.store() as store:
+        await store.report([Reported("o1", 1, "bounced", "552 too large"), Reported("o2", 1, "delivered", None)])
+    async with on_postgres.epochs() as epochs:
+        assert [slot.outreach async for some in epochs.booked(timedelta(days=100)) for slot in some] == ["o2"]
+
+
+async def test_the_newest_word_of_a_mailbox_wins_and_goes_with_the_key(rows: Rows) -> None:
+    async def is_gone() -> bool:
+        async with rows.store() as store:
+            return (await store.people([ANA]))[ANA].mailbox_gone
+
+    assert not await is_gone()
+    for version, reachable, gone in ((2, False, True), (1, True, True), (3, True, False), (4, False, True)):
+        async with rows.store() as store:
+            await store.keep_mailboxes({ANA: (version, reachable)})
+        assert await is_gone() is gone
+    async with rows.store() as store:
+        await store.forget_keys([ANA, "a key of the topic that is no id"])
+    assert not await is_gone()
+
+
+async def test_a_withdrawal_waits_for_who_decides_and_finds_what_was_delayed_meanwhile(
+    on_postgres: PostgresRows,
+) -> None:
+    granted, withdrawn = Consent(ANA, 1, contact=True), Consent(ANA, 2, contact=False)
+    async with on_postgres.store() as store:
+        await store.keep_consents([granted])
+
+    async def withdraw() -> list[str]:
+        async with on_postgres.store() as store:
+            await store.keep_consents([withdrawn])
+            return [row.state for row in await store.lock_waiting_of([ANA])]
+
+    async with on_postgres.store() as request:
+        await request.share_consents([ANA])
+        withdrawal = asyncio.create_task(withdraw())
+        await on_postgres.submit("o1")  # committed after the withdrawal began
+        (row,) = await request.lock_live(["o1"])
+        assert (await request.people([ANA]))[ANA].consent == granted
+        await request.settle([Settled(row, Delay(SOON, Rule.HOURS), Rule.HOURS)])
+        assert not withdrawal.done()
+    assert await withdrawal == [State.DELAYED]
+
+
+async def test_a_delay_waits_for_a_withdrawal_that_was_first(on_postgres: PostgresRows) -> None:
+    async with on_postgres.store() as store:
+        await store.keep_consents([Consent(ANA, 1, contact=True)])
+
+    async def seen() -> Consent | None:
+        async with on_postgres.store() as request:
+            await request.share_consents([ANA])
+            return (await request.people([ANA]))[ANA].consent
+
+    async with on_postgres.store() as store:
+        await store.keep_consents([Consent(ANA, 2, contact=False)])
+        asked = asyncio.create_task(seen())
+        assert not (await asyncio.wait([asked], timeout=0.2))[0]
+    consent = await asked
+    assert consent is not None and consent.version == 2
+
+
+async def feed_of(rows: PostgresRows, *changes: tuple[str, int]) -> None:
+    """Changes of an employer, each so many days before noon, a transaction each."""
+    for employer, days in changes:
+        async with unit_of_work(rows.pool, at=NOON - timedelta(days=days), source="outreach_gateway") as unit:
+            await unit.connection.execute(
+                SQL["note_changes"], ["o"], [employer], ["dropped"], [None], NOON - timedelta(days=days)
+            )
+
+
+async def test_each_feed_knows_the_last_change_that_it_forgot(on_postgres: PostgresRows) -> None:
+    await feed_of(on_postgres, ("emp_a", 130), ("emp_b", 125), ("emp_a", 120), ("emp_a", 5), ("emp_c", 4))
+    async with on_postgres.desk() as desk:
+        places = [change.position for change in await desk.changes(None, after=Position(), limit=10)]
+        assert await desk.forgotten("emp_a") == await desk.forgotten(None) == Position()
+    await jobs.forget_old_changes(on_postgres.epochs)
+    async with on_postgres.desk() as desk:
+        left = [change.position for change in await desk.changes(None, after=Position(), limit=10)]
+        assert left == places[3:]
+        found = [await desk.forgotten(employer) for employer in ("emp_a", "emp_b", "emp_c", None)]
+    assert found == [places[2], places[1], Position(), places[2]]
+
+
+async def test_old_changes_go_some_at_a_time_and_what_was_forgotten_never_goes_back(on_postgres: PostgresRows) -> None:
+    await feed_of(on_postgres, ("emp_a", 110), ("emp_a", 130), ("emp_a", 120))
+    async with on_postgres.desk() as desk:
+        places = [change.position for change in await desk.changes(None, after=Position(), limit=10)]
+    found = []
+    for _ in range(4):
+        async with on_postgres.epochs() as epochs:
+            count = await epochs.forget_changes(1, kept=timedelta(days=100))
+        async with on_postgres.desk() as desk:
+            found.append((count, await desk.forgotten("emp_a")))
+    assert found == [(1, places[1]), (1, places[2]), (1, places[2]), (0, places[2])]

@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -14,12 +15,18 @@ from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError, ResponseError
 
 from services.outreach_gateway.adapters.policy_file import read_policy
-from services.outreach_gateway.adapters.redis_windows import RedisWindows, WindowsLostError
+from services.outreach_gateway.adapters.redis_windows import (
+    RedisWindows,
+    WindowsAwayError,
+    WindowsLostError,
+    is_state_of_the_server,
+)
 from services.outreach_gateway.calendar import open_hours
 from services.outreach_gateway.decisions import windows_of
-from services.outreach_gateway.model import Ask, Consent, NoSlot, Outreach, Rule, Slot, State, Window
+from services.outreach_gateway.model import Ask, Consent, NoSlot, Outreach, Policy, Rule, Slot, State, Window
 from services.outreach_gateway.ports import Booked, Epoch
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.outreach_gateway import FakeWindows
@@ -61,8 +68,8 @@ async def redis(servers: Servers) -> AsyncIterator[Redis]:
     await client.aclose()
 
 
-async def on_redis(redis: Redis) -> RedisWindows:
-    windows = RedisWindows(redis, POLICY, FixedClock(), prefix=f"t{secrets.token_hex(4)}", at=NOON)
+async def on_redis(redis: Redis, policy: Policy = POLICY) -> RedisWindows:
+    windows = RedisWindows(redis, policy, FixedClock(), prefix=f"t{secrets.token_hex(4)}", at=NOON)
     await windows.build(nothing(), EPOCH)
     return windows
 
@@ -149,7 +156,10 @@ async def test_no_slot_before_the_expiry_is_a_no_and_books_nothing(windows: Anyo
     assert await windows.book([ask("o3", "emp_c")], EPOCH) == [Slot(NOON, NOON, None)]
 
 
-async def test_three_unanswered_messages_halve_the_caps(windows: Anyone) -> None:
+@pytest.mark.parametrize("kind", ["fake", "redis"])
+async def test_three_unanswered_messages_halve_the_caps_where_the_policy_says_so(kind: str, redis: Redis) -> None:
+    halving = replace(POLICY, halve_after_unanswered=3)
+    windows: Anyone = FakeWindows(halving) if kind == "fake" else await on_redis(redis, halving)
     booked = [Booked(f"old{n}", f"emp_{n}", "c", NOON - timedelta(days=n)) for n in (8, 10, 12)]
 
     async def log() -> AsyncIterator[Sequence[Booked]]:
@@ -164,6 +174,15 @@ async def test_three_unanswered_messages_halve_the_caps(windows: Anyone) -> None
         Rule.NETWORK_WINDOW
     )
     assert second == NoSlot(Rule.NETWORK_WINDOW)
+
+
+async def test_who_leaves_messages_unanswered_keeps_their_caps_where_the_policy_never_halves(windows: Anyone) -> None:
+    async def log() -> AsyncIterator[Sequence[Booked]]:
+        yield [Booked(f"old{n}", f"emp_{n}", "c", NOON - timedelta(days=n)) for n in (8, 10, 12)]
+
+    await windows.build(log(), Epoch("two"))
+    answers = await windows.book([ask("o1", "emp_a"), ask("o2", "emp_b")], Epoch("two"))
+    assert answers == [Slot(NOON, NOON, None), Slot(NOON + DAY, NOON, Rule.NETWORK_GAP)]
 
 
 async def test_windows_that_end_later_hold_too(windows: Anyone) -> None:
@@ -213,6 +232,84 @@ async def test_a_new_epoch_clears_the_old_ones_away(redis: Redis) -> None:
     names = [key.decode() async for key in redis.scan_iter(match=f"{windows._prefix}:*")]
     assert names
     assert all(":two" in name for name in names)
+
+
+async def lives(redis: Redis, windows: RedisWindows) -> timedelta:
+    (key,) = [name async for name in redis.scan_iter(match=f"{windows._prefix}:*:c")]
+    return timedelta(milliseconds=await redis.pttl(key))
+
+
+async def test_a_nearer_slot_never_shortens_the_memory_of_a_later_one(redis: Redis) -> None:
+    windows = await on_redis(redis)
+    windows.at = now = datetime.now(UTC)
+    later = now + timedelta(days=12)
+    hours = ((int(later.timestamp() * 1000), int((later + timedelta(hours=1)).timestamp() * 1000)),)
+    (far,) = await windows.book([replace(ask("o1", "emp_a", at=now), open_hours=hours)], EPOCH)
+    assert isinstance(far, Slot)
+    before = await lives(redis, windows)
+    (near,) = await windows.book([replace(ask("o2", "emp_b", at=now), open_hours=((0, 10**15),))], EPOCH)
+    assert isinstance(near, Slot)
+    assert near.at < far.at
+    assert await lives(redis, windows) > before - timedelta(hours=1)
+
+
+async def test_rebuilt_windows_live_as_long_as_their_last_slot_wants(redis: Redis) -> None:
+    windows, now = await on_redis(redis), datetime.now(UTC)
+
+    async def log() -> AsyncIterator[Sequence[Booked]]:
+        yield [Booked("o1", "emp_a", "c", now), Booked("o2", "emp_b", "c", now + timedelta(days=12))]
+
+    await windows.build(log(), Epoch("two"))
+    assert await lives(redis, windows) > timedelta(days=111)
+
+
+@asynccontextmanager
+async def full(redis: Redis) -> AsyncIterator[None]:
+    kept = int((await redis.config_get("maxmemory"))["maxmemory"] or 0)
+    await redis.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        await redis.config_set("maxmemory", kept)
+
+
+@asynccontextmanager
+async def read_only(redis: Redis) -> AsyncIterator[None]:
+    await redis.replicaof("127.0.0.1", 1)
+    try:
+        yield
+    finally:
+        await redis.replicaof("NO", "ONE")
+
+
+@pytest.mark.parametrize("state", [full, read_only])
+async def test_a_redis_that_can_not_write_now_is_away_and_no_fault_of_the_message(
+    redis: Redis, state: Callable[[Redis], AbstractAsyncContextManager[None]]
+) -> None:
+    windows = await on_redis(redis)
+    async with state(redis):
+        with pytest.raises(WindowsAwayError):
+            await windows.book([ask("o1", "emp_a")], EPOCH)
+    assert await windows.book([ask("o1", "emp_a")], EPOCH) == [Slot(NOON, NOON, None)]
+
+
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), True),
+        (ReadOnlyError("You can't write against a read only replica."), True),
+        (NoPermissionError("this user has no permissions"), True),
+        (ResponseError("MISCONF Redis is configured to save RDB snapshots, but can't persist"), True),
+        (ResponseError("BUSY Redis is busy running a script."), True),
+        (ResponseError("NOREPLICAS Not enough good replicas to write."), True),
+        (ResponseError("Error running script (call to f_1): @user_script:1: @user_script: 1: -OOM command not"), True),
+        (ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value"), False),
+        (ResponseError("Error running script (call to f_1): @user_script:9: attempt to index a nil value"), False),
+        (ResponseError("value is not a valid float"), False),
+    ],
+)
+def test_what_redis_says_of_itself_is_told_from_what_we_did_wrong(error: ResponseError, away: bool) -> None:
+    assert is_state_of_the_server(error) is away
 
 
 MS = timedelta(milliseconds=1)

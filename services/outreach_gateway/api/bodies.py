@@ -1,11 +1,10 @@
 """What employers send, and what they are answered. A first message names a real job, its place and its pay."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from services.outreach_gateway.calendar import is_still_open
 from shared.contracts.base import Instant
 from shared.web.types import PublicUrl, ReadableLine, ReadableText, RequestModel
 
@@ -41,7 +40,7 @@ class PayRequest(RequestModel):
 
 
 class JobRequest(RequestModel):
-    """The job (after schema.org JobPosting); validated with the time as `now` in pydantic's context."""
+    """The job (after schema.org JobPosting)."""
 
     title: ReadableLine
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}$")]
@@ -51,14 +50,6 @@ class JobRequest(RequestModel):
     pay: PayRequest
     url: PublicUrl
     valid_through: date = Field(description="The last day of the offer: nothing is sent after it, where the person is.")
-
-    @field_validator("valid_through")
-    @classmethod
-    def _is_still_open(cls, value: date, info: ValidationInfo) -> date:
-        now: datetime = info.context["now"]
-        if not is_still_open(value, at=now):
-            raise ValueError("must not be in the past: write about a job that is still open")
-        return value
 
 
 class OutreachRequest(RequestModel):

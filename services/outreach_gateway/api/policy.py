@@ -14,15 +14,19 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.get("/v1/policy", tags=["policy"], summary="The network's rules, as they are applied now")
     async def show_policy() -> dict[str, Any]:
-        """Windows are applied ten minutes longer than stated, so that they hold for what arrives."""
+        """Windows are applied ten minutes longer than stated, so that they hold for what arrives.
+
+        `halve_after_unanswered` is null where caps never halve.
+        """
+        halves = policy.halve_after_unanswered > 0
         return {
             "version": policy.version,
             "first_contact": {
                 "at_most": [{"number": number, "days": length.days} for number, length in policy.network],
                 "gap_hours": policy.gap / timedelta(hours=1),
                 "same_employer_days": policy.same_employer.days,
-                "unanswered_after_days": policy.unanswered_after.days,
-                "halve_after_unanswered": policy.halve_after_unanswered,
+                "unanswered_after_days": policy.unanswered_after.days if halves else None,
+                "halve_after_unanswered": policy.halve_after_unanswered if halves else None,
             },
             "hours": {
                 "opens": policy.opens.isoformat("minutes"),

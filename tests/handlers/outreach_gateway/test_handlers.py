@@ -7,12 +7,12 @@ import pytest
 
 from services.outreach_gateway import handlers
 from services.outreach_gateway.adapters.policy_file import read_policy
-from services.outreach_gateway.model import Consent, Outreach, Rule, State
+from services.outreach_gateway.model import Consent, Outreach, Rule, Standing, State
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1, Purpose
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1
-from shared.contracts.signup import CandidateKeyPublishedV1, OutreachOutcomeReportedV1
+from shared.contracts.signup import CandidateKeyPublishedV1, MailboxChangedV1, OutreachOutcomeReportedV1
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
@@ -34,6 +34,12 @@ class Gateway:
     store: FakeStore = field(default_factory=FakeStore)
     windows: FakeWindows = field(default_factory=lambda: FakeWindows(POLICY))
     suspended: set[str] = field(default_factory=set)
+    unheard_of: set[str] = field(default_factory=set)
+
+    def standing(self, employer: str) -> Standing:
+        if employer in self.unheard_of:
+            return Standing.UNKNOWN
+        return Standing.SUSPENDED if employer in self.suspended else Standing.GOOD
 
     def knows(self, candidate: str, *, contact: bool = True) -> None:
         self.store.consents[candidate] = Consent(candidate, 1, contact=contact, time_zone="America/Denver")
@@ -49,13 +55,11 @@ class Gateway:
         return self.state(id)
 
     async def redelivered(self, event: OutreachRequestedV1) -> None:
-        await handlers.on_outreach_requested(
-            self.store, self.windows, POLICY, self.suspended.__contains__, [received(event)]
-        )
+        await handlers.on_outreach_requested(self.store, self.windows, POLICY, self.standing, [received(event)])
 
     async def at(self, moment: datetime) -> None:
         self.store.at = self.windows.at = moment
-        await handlers.on_due(self.store, self.windows, POLICY, self.suspended.__contains__, limit=100)
+        await handlers.on_due(self.store, self.windows, POLICY, self.standing, limit=100)
 
     async def consents(self, *purposes: Purpose, version: int = 2, blocked: tuple[str, ...] = ()) -> None:
         event = ConsentChangedV1(
@@ -68,7 +72,11 @@ class Gateway:
         )
         await handlers.on_consent_changed(self.store, self.windows, [received(event)])
 
-    async def reports(self, id: str, outcome: str, *, version: int = 1) -> None:
+    async def mailbox(self, *, reachable: bool, version: int = 1, candidate: str = ANA) -> None:
+        event = MailboxChangedV1(candidate=candidate, version=version, at=self.store.at, reachable=reachable)
+        await handlers.on_mailbox_changed(self.store, self.windows, [received(event)])
+
+    async def reports(self, id: str, outcome: str, *, version: int = 1, **more: object) -> None:
         event = OutreachOutcomeReportedV1.model_validate(
             {
                 "outreach": id,
@@ -77,6 +85,7 @@ class Gateway:
                 "employer": "emp_a",
                 "outcome": outcome,
                 "at": self.store.at,
+                **more,
             }
         )
         await handlers.on_outcome_reported(self.store, self.windows, [received(event)])
@@ -198,8 +207,8 @@ async def test_returned_mail_is_decided_again(gateway: Gateway) -> None:
     assert gateway.windows.slots_of(ANA) == [later]
 
 
-@pytest.mark.parametrize("outcome", ["delivered", "bounced", "doubtful"])
-async def test_a_final_outcome_keeps_the_slot(gateway: Gateway, outcome: str) -> None:
+@pytest.mark.parametrize("outcome", ["delivered", "doubtful"])
+async def test_what_arrived_or_may_have_keeps_the_slot(gateway: Gateway, outcome: str) -> None:
     await gateway.submitted("o1")
     await gateway.reports("o1", outcome)
     assert gateway.state("o1") == outcome
@@ -251,3 +260,96 @@ async def test_a_removed_key_is_forgotten(gateway: Gateway) -> None:
     gateway.store.keys[ANA] = (1, "key")
     await handlers.on_keys_removed(gateway.store, [ANA, BEN])
     assert gateway.store.keys == {}
+
+
+async def test_a_bounce_takes_no_slot_and_no_90_days_whatever_its_reason(gateway: Gateway) -> None:
+    await gateway.submitted("o1", "emp_a")
+    await gateway.reports("o1", "bounced", detail="552 too large")
+    assert (gateway.state("o1"), gateway.store.rows["o1"].slot_at) == (State.BOUNCED, None)
+    assert gateway.windows.slots_of(ANA) == []
+    assert await gateway.submitted("o2", "emp_a") is State.ADMITTED
+
+
+async def test_a_mailbox_that_is_gone_ends_all_that_waits_and_all_that_comes(gateway: Gateway) -> None:
+    gateway.knows(BEN)
+    await gateway.submitted("o1", "emp_a")
+    await gateway.submitted("o2", "emp_b")
+    await gateway.submitted("o3", "emp_a", candidate=BEN)
+    gateway.unheard_of.add("emp_c")
+    assert await gateway.submitted("o4", "emp_c") is State.SUBMITTED
+    await gateway.reports("o1", "bounced", mailbox_gone=True)
+    await gateway.mailbox(reachable=False)
+    assert [gateway.state(id) for id in ("o1", "o2", "o3", "o4")] == ["bounced", "cancelled", "admitted", "cancelled"]
+    assert {item.rule for item in gateway.store.settled[-2:]} == {Rule.MAILBOX_GONE}
+    assert gateway.windows.slots_of(ANA) == []
+    assert await gateway.submitted("o5", "emp_b") is State.DROPPED
+    assert gateway.store.settled[-1].rule == Rule.MAILBOX_GONE
+    await gateway.mailbox(reachable=True, version=2)
+    assert await gateway.submitted("o6", "emp_b") is State.ADMITTED
+
+
+async def test_the_newest_word_of_a_mailbox_wins_in_any_order(gateway: Gateway) -> None:
+    await gateway.mailbox(reachable=True, version=2)
+    await gateway.mailbox(reachable=False, version=1)
+    assert await gateway.submitted("o1") is State.ADMITTED
+
+
+async def test_withheld_because_the_mailbox_is_gone_says_so(gateway: Gateway) -> None:
+    await gateway.submitted("o1")
+    await gateway.mailbox(reachable=False)
+    await gateway.reports("o1", "withheld")
+    assert (gateway.state("o1"), gateway.store.settled[-1].rule) == (State.CANCELLED, Rule.MAILBOX_GONE)
+
+
+async def test_a_sender_not_heard_of_is_waited_for_and_then_decided(gateway: Gateway) -> None:
+    gateway.unheard_of.add("emp_a")
+    assert await gateway.submitted("o1") is State.SUBMITTED
+    await gateway.at(NOON + timedelta(minutes=1))
+    assert gateway.state("o1") is State.SUBMITTED
+    gateway.unheard_of.clear()
+    await gateway.at(NOON + timedelta(minutes=2))
+    assert gateway.state("o1") is State.ADMITTED
+
+
+async def test_a_due_slot_of_a_sender_not_heard_of_keeps_its_place(gateway: Gateway) -> None:
+    await gateway.submitted("o1", "emp_a")
+    await gateway.submitted("o2", "emp_b")
+    gateway.unheard_of.add("emp_b")
+    slot = gateway.store.rows["o2"].slot_at
+    assert slot is not None
+    await gateway.at(slot)
+    assert (gateway.state("o2"), gateway.windows.slots_of(ANA)) == (State.DELAYED, [NOON, slot])
+    gateway.unheard_of.clear()
+    await gateway.at(slot + timedelta(minutes=1))
+    assert gateway.state("o2") is State.ADMITTED
+
+
+async def test_a_sender_that_is_never_heard_of_ends_with_its_message(gateway: Gateway) -> None:
+    gateway.unheard_of.add("emp_a")
+    await gateway.submitted("o1")
+    await gateway.at(NOON + timedelta(days=14))
+    assert (gateway.state("o1"), gateway.store.settled[-1].rule) == (State.DROPPED, Rule.EXPIRED)
+
+
+async def test_a_clock_ahead_of_the_windows_decides_a_due_slot_once(gateway: Gateway) -> None:
+    await gateway.submitted("o1", "emp_a")
+    await gateway.submitted("o2", "emp_b")
+    slot = gateway.store.rows["o2"].slot_at
+    assert slot is not None
+    decided = len(gateway.store.settled)
+    gateway.store.at, gateway.windows.at = slot, slot - timedelta(seconds=2)
+    for _ in range(10):
+        await handlers.on_due(gateway.store, gateway.windows, POLICY, gateway.standing, limit=100)
+    assert (len(gateway.store.settled), gateway.store.due["o2"]) == (decided, slot + timedelta(seconds=2))
+    await gateway.at(slot + timedelta(seconds=2))
+    assert gateway.state("o2") is State.ADMITTED
+
+
+async def test_a_withdrawal_leaves_alone_what_may_have_overtaken_its_grant(gateway: Gateway) -> None:
+    gateway.store.consents.clear()
+    await gateway.submitted("o1")
+    await gateway.consents("match", version=1)
+    assert gateway.state("o1") is State.SUBMITTED
+    await gateway.consents("match", "contact", version=2)
+    await gateway.at(gateway.store.at)
+    assert gateway.state("o1") is State.ADMITTED

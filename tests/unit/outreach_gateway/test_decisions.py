@@ -1,7 +1,7 @@
 """What the gateway decides before and after the windows."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
@@ -20,6 +20,7 @@ from services.outreach_gateway.model import (
     Person,
     Rule,
     Slot,
+    Standing,
     State,
 )
 
@@ -32,15 +33,21 @@ LATER = AT + timedelta(seconds=31)
 
 
 def verdict(
-    person: Person = PERSON, outreach: Outreach = OUTREACH, *, suspended: bool = False, at: datetime = AT
+    person: Person = PERSON, outreach: Outreach = OUTREACH, *, sender: Standing = Standing.GOOD, at: datetime = AT
 ) -> Drop | Hold | Ask:
-    return before_windows(POLICY, outreach, person, sender_is_suspended=suspended, at=at)
+    return before_windows(POLICY, outreach, person, sender=sender, at=at)
+
+
+def answered(answer: Slot | NoSlot, outreach: Outreach = OUTREACH, *, at: datetime = AT) -> Admit | Delay | Drop | Hold:
+    asked = verdict(outreach=outreach, at=at)
+    assert isinstance(asked, Ask)
+    return after_windows(POLICY, outreach, asked, answer, at=at)
 
 
 def test_a_person_who_allows_it_is_asked_for_at_the_windows() -> None:
     asked = verdict()
     assert isinstance(asked, Ask)
-    assert asked.until == OUTREACH.expires_at
+    assert asked.until == OUTREACH.expires_at - timedelta(milliseconds=1)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +73,7 @@ def test_a_blocked_employer_is_dropped_at_once() -> None:
 
 
 def test_a_suspended_sender_is_dropped() -> None:
-    assert verdict(suspended=True) == Drop(Rule.SENDER_SUSPENDED)
+    assert verdict(sender=Standing.SUSPENDED) == Drop(Rule.SENDER_SUSPENDED)
 
 
 def test_an_expired_outreach_is_dropped() -> None:
@@ -74,15 +81,15 @@ def test_an_expired_outreach_is_dropped() -> None:
 
 
 def test_a_slot_that_is_due_admits_for_ten_minutes() -> None:
-    assert after_windows(POLICY, Slot(AT, AT, None)) == Admit(AT, AT + timedelta(minutes=10))
+    assert answered(Slot(AT, AT, None)) == Admit(AT, AT + timedelta(minutes=10))
 
 
 def test_a_later_slot_delays_with_its_reason() -> None:
-    assert after_windows(POLICY, Slot(LATER, AT, Rule.NETWORK_GAP)) == Delay(LATER, Rule.NETWORK_GAP)
+    assert answered(Slot(LATER, AT, Rule.NETWORK_GAP)) == Delay(LATER, Rule.NETWORK_GAP, LATER)
 
 
 def test_no_slot_drops_with_its_reason() -> None:
-    assert after_windows(POLICY, NoSlot(Rule.NETWORK_WINDOW)) == Drop(Rule.NETWORK_WINDOW)
+    assert answered(NoSlot(Rule.NETWORK_WINDOW)) == Drop(Rule.NETWORK_WINDOW)
 
 
 def test_a_person_can_only_tighten_the_windows() -> None:
@@ -121,3 +128,72 @@ def test_quiet_hours_and_policy_reach_the_windows_as_open_hours() -> None:
         datetime(2026, 11, 24, 15, 0, tzinfo=UTC),
         datetime(2026, 11, 24, 18, 50, tzinfo=UTC),
     ]
+
+
+DENVER_MIDNIGHT = datetime(2026, 11, 25, 7, tzinfo=UTC)  # the end of November 24 in Denver
+ENDS_TODAY = replace(OUTREACH, valid_through=date(2026, 11, 24))
+
+
+def test_no_slot_is_asked_for_after_the_last_day_of_the_offer_where_the_person_is() -> None:
+    asked = verdict(outreach=ENDS_TODAY)
+    assert isinstance(asked, Ask)
+    assert asked.until < DENVER_MIDNIGHT <= asked.until + timedelta(seconds=1)
+    assert asked.offer_ends
+
+
+def test_a_message_that_no_slot_fits_before_its_offer_ends_is_expired_at_once() -> None:
+    assert answered(NoSlot(Rule.NETWORK_GAP), ENDS_TODAY) == Drop(Rule.EXPIRED)
+    assert answered(NoSlot(Rule.SAME_EMPLOYER), ENDS_TODAY) == Drop(Rule.SAME_EMPLOYER)
+
+
+def test_what_comes_due_after_its_offer_is_dropped() -> None:
+    last = DENVER_MIDNIGHT - timedelta(milliseconds=1)
+    assert isinstance(verdict(outreach=ENDS_TODAY, at=last), Ask)
+    assert verdict(outreach=ENDS_TODAY, at=DENVER_MIDNIGHT) == Drop(Rule.EXPIRED)
+
+
+def test_without_a_zone_the_day_ends_where_it_ends_first() -> None:
+    nowhere = replace(PERSON, consent=replace(CONSENT, time_zone=None))
+    new_york = datetime(2026, 11, 25, 5, tzinfo=UTC)
+    assert isinstance(verdict(nowhere, ENDS_TODAY, at=new_york - timedelta(seconds=1)), Ask)
+    assert verdict(nowhere, ENDS_TODAY, at=new_york) == Drop(Rule.EXPIRED)
+
+
+@pytest.mark.parametrize("day", [date.max, date.max - timedelta(days=1), date(9999, 1, 1), None])
+def test_an_offer_without_a_foreseeable_end_ends_with_the_message(day: date | None) -> None:
+    asked = verdict(outreach=replace(OUTREACH, valid_through=day))
+    assert isinstance(asked, Ask)
+    assert not asked.offer_ends
+    assert answered(NoSlot(Rule.HOURS), replace(OUTREACH, valid_through=day)) == Drop(Rule.HOURS)
+
+
+def test_a_slot_shortly_before_the_end_is_good_until_the_end_alone() -> None:
+    ends = replace(OUTREACH, expires_at=AT + timedelta(minutes=3))
+    admitted = answered(Slot(AT, AT, None), ends)
+    assert isinstance(admitted, Admit)
+    assert admitted.good_until < ends.expires_at
+
+
+def test_a_sender_not_heard_of_is_held_rarely_and_rarer_until_the_message_ends() -> None:
+    def until(waited: timedelta) -> timedelta:
+        held = verdict(sender=Standing.UNKNOWN, at=AT + waited)
+        assert isinstance(held, Hold)
+        return held.until - AT - waited
+
+    waits = [timedelta(seconds=-5), timedelta(seconds=20), timedelta(days=3)]
+    assert [until(waited) for waited in waits] == [timedelta(seconds=1), timedelta(seconds=20), timedelta(minutes=1)]
+    assert verdict(sender=Standing.UNKNOWN, at=OUTREACH.expires_at) == Drop(Rule.EXPIRED)
+
+
+def test_nobody_writes_to_a_mailbox_that_is_gone_and_the_sender_learns_nothing_new() -> None:
+    gone = Person(None, frozenset(), mailbox_gone=True)  # the profile is taken back as well: the reason stays this one
+    assert verdict(gone) == Drop(Rule.MAILBOX_GONE)
+    assert for_sender(Rule.MAILBOX_GONE) == for_sender(Rule.CONTACT_NOT_GRANTED)
+
+
+def test_a_slot_that_did_not_move_is_no_news_and_is_looked_at_again_by_our_own_clock() -> None:
+    slot, theirs = AT + timedelta(seconds=1), AT - timedelta(seconds=1)
+    waiting = replace(OUTREACH, state=State.DELAYED, slot_at=slot)
+    assert answered(Slot(slot, theirs, Rule.HOURS), waiting) == Hold(AT + timedelta(seconds=2))
+    moved = replace(waiting, slot_at=slot - timedelta(hours=1))
+    assert answered(Slot(slot, theirs, Rule.HOURS), moved) == Delay(slot, Rule.HOURS, AT + timedelta(seconds=2))
