@@ -4,7 +4,6 @@ from datetime import date
 
 import pytest
 
-from services.signup.adapters.titles import occupation_of, titles
 from services.signup.decisions.coarsening import coarsen
 from services.signup.decisions.skills import known_skills
 from services.signup.model import RawProfile
@@ -70,28 +69,3 @@ def test_a_territory_is_no_state(state: str) -> None:
 def test_codes_stand_once_and_what_is_no_code_is_left_out() -> None:
     raw = RawProfile(titles=("Welder",), occupations=("29-1141", "nurse", "29-1141"))
     assert coarsen(raw).occupations == ("29-1141",)
-
-
-@pytest.mark.parametrize(
-    ("title", "code"),
-    [
-        ("Registered Nurse", "29-1141"),
-        ("  senior SOFTWARE engineer ", "15-1252"),
-        ("Electrician, Denver", "47-2111"),
-        ("Registered nurse (nights)", "29-1141"),
-        ("Software Engineer II", "15-1252"),
-        ("HVAC Technician - Commercial", "49-9021"),
-    ],
-)
-def test_a_known_title_has_its_occupation(title: str, code: str) -> None:
-    assert occupation_of(title) == code
-
-
-@pytest.mark.parametrize("title", ["", "Happiness wizard", "Nurse", "Intern", "Engineer"])
-def test_an_unknown_or_ambiguous_title_has_none(title: str) -> None:
-    assert occupation_of(title) is None
-
-
-def test_every_title_of_the_table_is_found_as_it_is_shown() -> None:
-    assert len(titles()) > 200
-    assert all(occupation_of(title) == code for title, code in titles().items())
