@@ -121,4 +121,7 @@ class FeedStore(Protocol):
         """What comes after the position; nothing later appears at a position before one that was read."""
 
     async def forget(self, limit: int, *, kept: timedelta) -> int:
-        """Removes up to so many of those that were kept this long; tells how many."""
+        """Removes up to so many of those that were kept this long, and notes how far each feed has forgotten; how many."""
+
+    async def forgotten(self, employer: str) -> Position:
+        """The last update of this employer's feed that was forgotten; where the feed begins when none was."""

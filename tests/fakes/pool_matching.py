@@ -186,6 +186,7 @@ class FakeFeed:
     at: datetime = NOON
     _rows: list[tuple[str, Update, datetime]] = field(default_factory=list)
     _next: int = 1
+    _forgotten: dict[str, Position] = field(default_factory=dict)
 
     async def note(self, updates: Sequence[tuple[str, PoolUpdatedV1]]) -> None:
         for id_, event in updates:
@@ -200,7 +201,12 @@ class FakeFeed:
     async def forget(self, limit: int, *, kept: timedelta) -> int:
         old = [row for row in self._rows if row[2] < self.at - kept][:limit]
         self._rows = [row for row in self._rows if row not in old]
+        for employer, update, _ in old:
+            self._forgotten[employer] = max(self._forgotten.get(employer, Position()), update.position)
         return len(old)
+
+    async def forgotten(self, employer: str) -> Position:
+        return self._forgotten.get(employer, Position())
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator["FakeFeed"]:

@@ -212,3 +212,23 @@ async def test_the_feed_forgets_what_is_old(kit: Kit) -> None:
         assert await store.forget(100, kept=timedelta(days=30)) == 1
     async with kit.feed() as store:
         assert [one.id for one in await store.read("emp_a", after=Position(), limit=10)] == ["u2"]
+
+
+async def test_each_feed_knows_the_last_update_that_it_forgot(kit: Kit) -> None:
+    def update(employer: str) -> PoolUpdatedV1:
+        return PoolUpdatedV1(employer=employer, pool="p", member_ref="m_1", change="left", at=NOON)
+
+    async with kit.feed() as store:
+        await store.note([("u1", update("emp_a")), ("u2", update("emp_b")), ("u3", update("emp_a"))])
+    async with kit.feed() as store:
+        places = [one.position for one in await store.read("emp_a", after=Position(), limit=10)]
+        assert await store.forgotten("emp_a") == Position()
+    kit.at += timedelta(days=31)
+    for _ in range(3):
+        async with kit.feed() as store:
+            assert await store.forget(1, kept=timedelta(days=30)) == 1
+    async with kit.feed() as store:
+        assert await store.forget(1, kept=timedelta(days=30)) == 0
+        assert await store.forgotten("emp_a") == places[-1]
+        assert await store.forgotten("emp_b") > Position()
+        assert await store.forgotten("emp_c") == Position()

@@ -47,4 +47,10 @@ class PostgresFeed:
 
     async def forget(self, limit: int, *, kept: timedelta) -> int:
         """Some at a time, so that no lock is held for long."""
-        return len(await self._connection.fetch(SQL["forget_feed"], self._at - kept, limit))
+        gone: int = await self._connection.fetchval(SQL["forget_feed"], self._at - kept, limit)
+        return gone
+
+    async def forgotten(self, employer: str) -> Position:
+        """How far back it does not go."""
+        row = await self._connection.fetchrow(SQL["feed_forgotten"], employer)
+        return Position() if row is None else Position(row["written_by"], row["id"])

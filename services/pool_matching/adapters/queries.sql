@@ -132,10 +132,23 @@ WHERE employer = $1 AND (written_by, id) > ($2::bigint::text::xid8, $3)
 ORDER BY written_by, id LIMIT $4
 
 -- name: forget_feed
-DELETE FROM feed WHERE (employer, written_by, id) IN (
-    SELECT employer, written_by, id FROM feed WHERE stored_at < $1 LIMIT $2
+-- What goes and how far each employer's feed has forgotten are written together: no reader sees the one without the other.
+WITH old AS (
+    SELECT employer, written_by, id FROM feed WHERE stored_at < $1 ORDER BY stored_at LIMIT $2 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM feed USING old
+    WHERE feed.employer = old.employer AND feed.written_by = old.written_by AND feed.id = old.id
+    RETURNING feed.employer, feed.written_by, feed.id
+), noted AS (
+    INSERT INTO feed_forgotten AS known (employer, written_by, id)
+    SELECT DISTINCT ON (employer) employer, written_by, id FROM gone ORDER BY employer, written_by DESC, id DESC
+    ON CONFLICT (employer) DO UPDATE SET written_by = excluded.written_by, id = excluded.id
+    WHERE (known.written_by, known.id) < (excluded.written_by, excluded.id)
 )
-RETURNING 1
+SELECT count(*) FROM gone
+
+-- name: feed_forgotten
+SELECT written_by::text::bigint AS written_by, id FROM feed_forgotten WHERE employer = $1
 
 -- name: lists_behind
 SELECT candidate, persons.version FROM persons LEFT JOIN pg_temp.read_back ON key = candidate

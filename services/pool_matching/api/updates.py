@@ -18,6 +18,10 @@ EVENT_STREAM = "text/event-stream"
 _AT_ONCE = 500
 _LOOK_EVERY = 1.0
 _LONGEST_CURSOR = 200
+_ANEW = (
+    "Updates that come after this cursor were forgotten: the feed keeps 30 days. Read the members of each of your pools anew "
+    "(GET /v1/pools, then /v1/pools/{id}/members), then this feed without a cursor, and go on from its `next`."
+)
 
 
 def add_routes(routes: APIRouter, edge: Edge) -> None:
@@ -40,19 +44,24 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         accept: Annotated[str, Header()] = "",
         last_event_id: Annotated[str | None, Header(max_length=_LONGEST_CURSOR)] = None,
     ) -> UpdatesOut | Response:
-        """With `Accept: text/event-stream` the answer is a stream that goes on; each event's id is its cursor."""
+        """With `Accept: text/event-stream` the answer is a stream that goes on; each event's id is its cursor.
+
+        Updates are kept for 30 days. When some that come after the cursor are gone, the answer is 410 and says how to begin anew.
+        """
         if EVENT_STREAM in accept:
-            start = _position(edge, employer, last_event_id or after, "header" if last_event_id else "query")
+            asked = _position(edge, employer, last_event_id or after, "header" if last_event_id else "query")
+            start, _ = await _read(
+                edge, employer, asked, 1
+            )  # a status can be answered before the stream begins, not in it
             return StreamingResponse(_stream(edge, employer, start), media_type=EVENT_STREAM)
-        start = _position(edge, employer, after, "query")
-        updates = await _read(edge, employer, start, limit)
+        start, updates = await _read(edge, employer, _position(edge, employer, after, "query"), limit)
         end = updates[-1].position if updates else start
         return UpdatesOut(items=[UpdateOut.of(update) for update in updates], next=_cursor(edge, end, employer))
 
 
-def _position(edge: Edge, employer: Tenant, cursor: str | None, place: str) -> Position:
+def _position(edge: Edge, employer: Tenant, cursor: str | None, place: str) -> Position | None:
     if not cursor:
-        return Position()
+        return None
     place_in_feed = edge.cursors.read(cursor, employer.id)
     if place_in_feed is None:
         name = "after" if place == "query" else "last-event-id"
@@ -65,17 +74,33 @@ def _cursor(edge: Edge, position: Position, employer: Tenant) -> str:
     return edge.cursors.make((position.transaction, position.row), employer.id)
 
 
-async def _read(edge: Edge, employer: Tenant, after: Position, limit: int) -> list[Update]:
+async def _read(edge: Edge, employer: Tenant, after: Position | None, limit: int) -> tuple[Position, list[Update]]:
+    """What comes after a position, or from where the feed begins now, and that place; 410 when something is forgotten."""
     async with edge.feed() as store:
-        return await store.read(employer.id, after=after, limit=limit)
+        start = after or await store.forgotten(employer.id)
+        while True:
+            updates = await store.read(employer.id, after=start, limit=limit)
+            forgotten = await store.forgotten(employer.id)  # asked last: what went while the rows were read counts
+            if forgotten <= start:
+                return start, updates
+            if after is not None:
+                raise problems.expired(_ANEW)
+            start = forgotten
 
 
 async def _stream(edge: Edge, employer: Tenant, position: Position) -> AsyncIterator[str]:
-    """Frames as the HTML Standard has them (section 9.2); ends when the employer's key or standing changes, or the process stops."""
+    """Frames as the HTML Standard has them (section 9.2).
+
+    Ends when the employer's key or standing changes, the process stops, or the reader is so slow that what comes next was
+    forgotten: it asks again and is told.
+    """
     yield ": listening\n\n"
     last_sent = time.monotonic()
     while edge.tenants.get(employer.id) == employer and not edge.is_stopping():
-        updates = await _read(edge, employer, position, _AT_ONCE)
+        try:
+            _, updates = await _read(edge, employer, position, _AT_ONCE)
+        except problems.Problem:
+            return
         for update in updates:
             position = update.position
             shown = UpdateOut.of(update)
