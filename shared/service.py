@@ -36,7 +36,7 @@ from shared.metrics import TOPICS_DIFFER
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, close_pool, open_pool
 from shared.settings import ServiceSettings
-from shared.web import reading_back
+from shared.web import home, reading_back
 from shared.web.app import create_app
 from shared.web.server import Server
 from shared.web.tenants import Tenants
@@ -187,9 +187,13 @@ class Service:
         if unit.outbox_ids:
             self.relay.wake()
 
-    def http(self, title: str) -> FastAPI:
-        """The HTTP face, with health, metrics, docs and AsyncAPI; its lifespan is the service's."""
+    def http(self, title: str, *, signup_url: str | None = None) -> FastAPI:
+        """The HTTP face, with health, metrics, docs and AsyncAPI; its lifespan is the service's.
+
+        Its page `/` is for people where `signup_url` says where they join, and else for whoever writes programs for it.
+        """
         app = create_app(title, self.name, lifespan=self._lifespan, ready=self._ready, is_stopping=self.is_stopping)
+        app.include_router(home.router(self.settings.operator, self.tenants, title=title, signup_url=signup_url))
         if self._upheld:
             self._add_read_back(app)
         install_asyncapi(app, title, self._broker, lambda: self._subscriptions)

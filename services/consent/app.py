@@ -46,7 +46,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.uphold(CONSENT_STATE, consents_behind)
     service.every(_TELLS_EVERY, "tell_changes", partial(_tell_changes, service))
     service.every(_FORGETS_EVERY, "forget_attempts", partial(_forget_attempts, service))
-    app = service.http("Fairpool consent")
+    app = service.http("Fairpool consent", signup_url=settings.signup_url)
     install(app, edge(service, settings))
     return service, app
 

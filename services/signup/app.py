@@ -47,7 +47,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     _add_jobs(service, secrets, keys)
     service.uphold(CANDIDATE_PROFILES, profiles_behind)
     service.uphold(CANDIDATE_KEYS, keys_behind, keys_orphaned)
-    app = service.http("Fairpool signup")
+    app = service.http("Fairpool signup", signup_url=settings.signup_url)
     _add_routes(app, service, settings, keys)
     return service, app
 

@@ -114,9 +114,9 @@ def test_an_outreach_says_how_to_answer_and_why_it_came_in_the_words_of_the_page
         (
             "emp_denverhealth",
             None,
-            "an employer, or the system it recruits with, told Fairpool of you on November 23, 2026.",
+            "An employer, or the system it recruits with, told Fairpool of you on November 23, 2026.",
         ),
-        (None, None, "an employer, or the system it recruits with, told Fairpool of you on November 23, 2026."),
+        (None, None, "An employer, or the system it recruits with, told Fairpool of you on November 23, 2026."),
         (JOIN, None, "filled in Fairpool's join page on November 23, 2026."),
     ],
 )
@@ -392,7 +392,7 @@ def test_an_old_links_stop_is_made_by_one_tap_of_a_link_that_is_issued_now() -> 
 
 def test_an_old_links_stop_whose_employer_is_not_told_names_nobody() -> None:
     for text in map(plainly, texts(changed(purpose="stop_asked"))):
-        assert "if it came with an employer's email, that employer was stopped, and nothing else." in text
+        assert "if it came with an employer's email, that employer is stopped, and nothing else." in text
 
 
 def test_a_search_in_a_token_finds_what_its_subject_would_say_in_clear() -> None:
