@@ -92,6 +92,7 @@ def edge(service: Service, settings: Settings) -> Edge:
         directory=TenantDirectory(service.tenants),
         agreement=agreement.read(),
         sign_in=f"{settings.signup_url}/sign-in",
+        profile=f"{settings.signup_url}/profile",
         home=settings.consent_url,
         pages=Pages("services.consent"),
     )

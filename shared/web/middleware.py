@@ -18,16 +18,26 @@ BODY_LIMIT = 1024 * 1024
 BODY_WITHIN = timedelta(seconds=10)
 _READ_ANYWAY = 8
 """Up to so many times the limit a body is read and thrown away: who still writes when we close may lose the answer (RFC 9112, 9.6)."""
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
+
+
+def content_security_policy(*forms_lead_to: str) -> str:
+    """What a page may load: nothing but its style and pictures from this host.
+
+    Browsers hold a form to `form-action` also where its answer sends them on: another host has to be named.
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "style-src 'self'",
+            "img-src 'self'",
+            " ".join(("form-action 'self'", *forms_lead_to)),
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
     )
-)
+
+
+CONTENT_SECURITY_POLICY = content_security_policy()
 _CLOSE = {"Connection": "close"}  # the rest of a body that we don't read would be taken for the next request
 
 log = structlog.get_logger()
@@ -74,7 +84,7 @@ class SecurityHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and complete the answer's headers; a route may set its own Cache-Control."""
+        """Pass the request on and complete the answer's headers; a route may set its own Cache-Control and policy."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -82,7 +92,7 @@ class SecurityHeaders:
         async def completing(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+                headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
                 headers["Referrer-Policy"] = "no-referrer"
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers.setdefault("Cache-Control", "no-store")

@@ -206,6 +206,7 @@ async def never_publishes(_: Sequence[int]) -> bool:
 SEED = b"links-in-tests-are-signed-by-it!"
 SUBJECT_KEY = bytes(range(64))
 EMPLOYERS = {"emp_acme": "Acme Robotics", "emp_denverhealth": "Denver Health"}
+PROFILE = "http://signup.example/profile"
 SIGN_IN = "http://signup.example/sign-in"
 
 
@@ -239,6 +240,7 @@ def client_of(database: ConsentsDatabase, *, has_published: HasPublished = publi
         directory=FakeDirectory(EMPLOYERS),
         agreement=agreement.read(),
         sign_in=SIGN_IN,
+        profile=PROFILE,
         home="http://consent.example",
         pages=Pages("services.consent"),
     )

@@ -40,6 +40,8 @@ class Edge:
     agreement: Agreement
     sign_in: str
     """The page that emails a link to `/me`."""
+    profile: str
+    """Where a person's link leads to what employers may see of them, at signup."""
     home: str
     """Our own public address."""
     pages: Pages

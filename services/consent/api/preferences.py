@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.responses import Response
 
 from services.consent import decisions
@@ -14,11 +14,13 @@ from services.consent.api.edge import Edge, NoLinkError, privacy_signal, refused
 from services.consent.decisions import Changed, Refused, Unchanged
 from services.consent.model import Attempt, Door, Present
 from shared.web import forms
+from shared.web.middleware import content_security_policy
 from shared.web.problems import Problem
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "What is so now: `purposes`, `version`, `receipt` (or a page); the network has it"},
     202: {"description": "The same, saved; the network does not have it yet"},
+    303: {"description": "A page: saved, and something is on; what employers may see comes next, by the same link"},
     404: {"description": "Not a link of this page"},
     410: {"description": "The link has expired"},
 }
@@ -100,6 +102,9 @@ async def _save(edge: Edge, request: Request, door: Door, token: str) -> Respons
     if posted.is_json:
         answer = {"purposes": list(after.choices.purposes), "version": after.version, "receipt": after.receipt}
         return JSONResponse(answer, status)
+    profile = f"{edge.profile}/{token}"
+    if door == "confirm" and after.choices.purposes and status == 200:
+        return RedirectResponse(profile, 303)
     return edge.pages.render(
         "saved.html",
         status=status,
@@ -111,6 +116,7 @@ async def _save(edge: Edge, request: Request, door: Door, token: str) -> Respons
         link=token,
         back=_address(door, token, for_get=True),
         sign_in=edge.sign_in,
+        profile=profile,
     )
 
 
@@ -145,6 +151,7 @@ def _form(
     return edge.pages.render(
         "preferences.html",
         status=422 if errors else 200,
+        headers={"Content-Security-Policy": content_security_policy(f"{edge.profile}/")} if door == "confirm" else None,
         agreement=edge.agreement,
         door=door,
         address=_address(door, token, for_get=False),

@@ -9,7 +9,7 @@ import pytest
 
 from services.consent.model import Choices
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import SIGN_IN, ConsentsDatabase, client_of, link, never_publishes
+from tests.fakes.consent import PROFILE, SIGN_IN, ConsentsDatabase, client_of, link, never_publishes
 
 CONFIRM = f"/confirm/{link('c1', 'confirm')}"
 ME = f"/me?token={link('c1', 'me')}"
@@ -118,11 +118,31 @@ async def test_the_first_page_saved_with_both_boxes_ticked_grants_both(
     form["purposes"] += ["match", "contact"]
     form |= {"time_zone": ["America/Denver"], "ends_at": ["2027-06-01"]}
     saved = await client.post(CONFIRM, data=form, headers=PAGE)
-    assert saved.status_code == 200
+    assert saved.status_code == 303
     assert database.rows["c1"].receipt is not None
-    assert f"/v1/receipts/{database.rows['c1'].receipt}" in saved.text
     assert choices(database).purposes == ("match", "contact")
     assert choices(database).ends_at == datetime(2027, 6, 1, 6, tzinfo=UTC), "midnight in Denver"
+
+
+async def test_after_the_answer_the_person_comes_by_the_same_link_to_what_is_shown(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    page = await client.get(CONFIRM, headers=PAGE)
+    assert f"form-action 'self' {PROFILE}/;" in page.headers["content-security-policy"], "or browsers stop on the way"
+    form = form_of(page.text)
+    form["purposes"] += ["match"]
+    saved = await client.post(CONFIRM, data=form, headers=PAGE)
+    assert (saved.status_code, saved.headers["location"]) == (303, CONFIRM.replace("/confirm", PROFILE))
+    async with client_of(database, has_published=never_publishes) as waiting:
+        pending = await waiting.post(CONFIRM, data=form, headers=PAGE)
+    assert pending.status_code == 202
+    assert f'href="{saved.headers["location"]}"' in pending.text
+
+
+async def test_an_answer_with_nothing_on_leads_nowhere_else(client: httpx.AsyncClient) -> None:
+    form = form_of((await client.get(CONFIRM, headers=PAGE)).text)
+    saved = await client.post(CONFIRM, data=form, headers=PAGE)
+    assert (saved.status_code, "Everything is off" in saved.text) == (200, True)
 
 
 async def test_stop_everything_ignores_whatever_else_the_form_holds(
