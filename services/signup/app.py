@@ -17,10 +17,11 @@ from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.read_back import keys_behind, keys_orphaned, profiles_behind
 from services.signup.adapters.sources import PostgresSources
 from services.signup.adapters.tenant_topic import TenantTopic
-from services.signup.adapters.titles import titles
-from services.signup.api import events, hooks, join, people, sign_in, sources, tenants
+from services.signup.adapters.titles import occupations_of, titles
+from services.signup.api import events, hooks, join, people, profile, sign_in, sources, tenants
 from services.signup.settings import Settings
 from services.signup.vault.secrets import VaultSecrets
+from shared import wording
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.operator import TenantChangedV1
@@ -28,7 +29,9 @@ from shared.contracts.signup import CandidateReportedV1
 from shared.contracts.topics import ATS_EVENTS, CANDIDATE_KEYS, CANDIDATE_PROFILES, CONSENT_STATE, TENANTS
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, only
+from shared.messaging.errors import heals
 from shared.messaging.unit import Unit, unit_of_work
+from shared.security.links import LinkReader
 from shared.service import Service
 
 _AT_ONCE = timedelta(milliseconds=200)
@@ -112,3 +115,40 @@ def _add_routes(app: FastAPI, service: Service, settings: Settings, keys: Intake
     app.include_router(people.router(PostgresOperatorDesk(service.work), service.tenants, blind_index_key=key))
     app.include_router(join.router(intake, page_requests, clock, blind_index_key=key, titles=titles()))
     app.include_router(sign_in.router(page_requests, blind_index_key=key))
+    app.include_router(profile.router(_profile_edge(service, settings, keys)))
+
+
+def _profile_edge(service: Service, settings: Settings, keys: IntakeKeys) -> profile.ProfileEdge:
+    @asynccontextmanager
+    async def change() -> AsyncIterator[PostgresStore]:
+        async with service.work() as unit:
+            yield PostgresStore(unit, keys)
+
+    @asynccontextmanager
+    async def look() -> AsyncIterator[PostgresStore]:
+        async with service.pool.acquire() as connection:
+            yield PostgresStore(Unit(connection, service.clock.now(), service.name), keys)
+
+    async def has_published(outbox_ids: Sequence[int]) -> bool:
+        try:
+            return await service.relay.has_published(outbox_ids, within=settings.publish_within)
+        except Exception as error:
+            if not heals(error):
+                raise
+            return False
+
+    def names(tenant: str) -> str | None:
+        found = service.tenants.get(tenant)
+        return None if found is None else wording.tenant(found.name, found.domain)
+
+    return profile.ProfileEdge(
+        change=change,
+        look=look,
+        has_published=has_published,
+        now=service.clock.now,
+        links=LinkReader(settings.link_verify_key, settings.link_subject_key),
+        names=names,
+        occupations_of=occupations_of,
+        titles=tuple(titles()),
+        consent_url=settings.consent_url,
+    )

@@ -112,6 +112,10 @@ class Store(Protocol):
     def at(self) -> datetime:
         """The time of the unit of work."""
 
+    @property
+    def outbox_ids(self) -> Sequence[int]:
+        """Of what was published, once the transaction is over."""
+
     def publish(self, event: Event, *, id: str | None = None) -> None:
         """The event leaves when the transaction commits."""
 
@@ -150,6 +154,9 @@ class Store(Protocol):
 
     async def prolong(self, candidates: Sequence[str], until: datetime) -> None:
         """Stubs are kept until then."""
+
+    async def showing(self, candidate: str) -> Showing | None:
+        """As it is now, not locked; None for whoever is erased."""
 
     async def showings(self, candidates: Sequence[str]) -> Mapping[str, Showing]:
         """By candidate, locked until the transaction is over; whoever is erased is missing."""

@@ -49,6 +49,10 @@ class FakeStore:
     _queue: dict[str, bool] = field(default_factory=dict)
     _invitations: dict[bytes, int] = field(default_factory=dict)
 
+    @property
+    def outbox_ids(self) -> Sequence[int]:
+        return range(len(self.published))
+
     def publish(self, event: Event, *, id: str | None = None) -> None:
         self.published.append(event)
 
@@ -124,6 +128,9 @@ class FakeStore:
         for candidate in candidates:
             person = self._people[candidate]
             person.until = max(person.until, until)
+
+    async def showing(self, candidate: str) -> Showing | None:
+        return (await self.showings([candidate])).get(candidate)
 
     async def showings(self, candidates: Sequence[str]) -> Mapping[str, Showing]:
         return {candidate: self._people[candidate].showing for candidate in candidates if candidate in self._people}

@@ -34,6 +34,11 @@ class PostgresStore:
         """The time of the unit of work."""
         return self._unit.at
 
+    @property
+    def outbox_ids(self) -> Sequence[int]:
+        """Of what was published, once the transaction is over."""
+        return self._unit.outbox_ids
+
     def publish(self, event: Event, *, id: str | None = None) -> None:
         """The event leaves when the transaction commits."""
         self._unit.publish(event, id=id)
@@ -112,6 +117,11 @@ class PostgresStore:
         """Stubs are kept until then."""
         if candidates:
             await self._connection.execute(SQL["prolong"], list(candidates), until)
+
+    async def showing(self, candidate: str) -> Showing | None:
+        """As it is now, not locked; None for whoever is erased."""
+        row = await self._connection.fetchrow(SQL["read_showing"], candidate)
+        return None if row is None else _showing(dict(row))
 
     async def showings(self, candidates: Sequence[str]) -> Mapping[str, Showing]:
         """By candidate, locked until the transaction is over; whoever is erased is missing."""

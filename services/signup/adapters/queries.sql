@@ -55,6 +55,12 @@ ON CONFLICT (candidate) DO UPDATE SET by_join = to_invite.by_join OR excluded.by
 -- name: prolong
 UPDATE candidates SET stub_until = greatest(stub_until, $2) WHERE candidate = ANY($1::uuid[])
 
+-- name: read_showing
+SELECT candidate::text, consent_version, confirmed_at IS NOT NULL AS confirmed, match_granted, paused_until, ends_at,
+    profile, profile_version, published, look_again_at, mailbox_gone_at IS NOT NULL AS mailbox_gone
+FROM candidates
+WHERE candidate = $1
+
 -- name: lock_showings
 SELECT candidate::text, consent_version, confirmed_at IS NOT NULL AS confirmed, match_granted, paused_until, ends_at,
     profile, profile_version, published, look_again_at, mailbox_gone_at IS NOT NULL AS mailbox_gone

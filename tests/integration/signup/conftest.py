@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,17 +17,21 @@ from services.signup.adapters.formats import FORMATS
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.page_requests import PostgresPageRequests
+from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.sources import PostgresSources
-from services.signup.adapters.titles import titles
-from services.signup.api import events, hooks, join, sign_in, sources
+from services.signup.adapters.titles import occupations_of, titles
+from services.signup.api import events, hooks, join, profile, sign_in, sources
+from shared import wording
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool
+from shared.security.links import LinkReader, public_half
 from shared.security.tenant_keys import hash_key
 from shared.web.app import create_app
 from shared.web.tenants import Tenants
 from tests.fakes.clock import FixedClock
+from tests.fakes.consent import SEED, SUBJECT_KEY
 
 VAULT_KEY = bytes(range(32))
 BLIND_INDEX_KEY = bytes(reversed(range(32)))
@@ -46,6 +50,8 @@ class Edge:
     keys: IntakeKeys = field(default_factory=lambda: IntakeKeys(VAULT_KEY))
     kafka_answers: bool = True
     answer_after: timedelta = timedelta(0)
+    table: dict[str, tuple[str, ...]] | None = None
+    """Of job titles; none: the real one."""
 
     def work(self) -> AbstractAsyncContextManager[Unit]:
         return unit_of_work(self.pool, at=self.clock.now(), source="signup")
@@ -59,6 +65,38 @@ class Edge:
             TenantChangedV1(
                 tenant=name, version=version, kind=kind, name=name, key_hashes=hashes, vendor=vendor, **more
             )
+        )
+
+    def profiles(self) -> profile.ProfileEdge:
+        """What the profile page works with."""
+
+        @asynccontextmanager
+        async def change() -> AsyncIterator[PostgresStore]:
+            async with self.work() as unit:
+                yield PostgresStore(unit, self.keys)
+
+        @asynccontextmanager
+        async def look() -> AsyncIterator[PostgresStore]:
+            async with self.pool.acquire() as connection:
+                yield PostgresStore(Unit(connection, self.clock.now(), "signup"), self.keys)
+
+        async def has_published(outbox_ids: Sequence[int]) -> bool:
+            return self.kafka_answers
+
+        def names(tenant: str) -> str | None:
+            found = self.tenants.get(tenant)
+            return wording.tenant(found.name, found.domain) if found else None
+
+        return profile.ProfileEdge(
+            change=change,
+            look=look,
+            has_published=has_published,
+            now=self.clock.now,
+            links=LinkReader(public_half(SEED), SUBJECT_KEY),
+            names=names,
+            occupations_of=lambda title: occupations_of(title) if self.table is None else self.table.get(title, ()),
+            titles=tuple(titles()),
+            consent_url="https://consent.example",
         )
 
     async def outbox(self) -> list[dict[str, Any]]:
@@ -116,6 +154,7 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
         )
     )
     app.include_router(sign_in.router(requests, blind_index_key=BLIND_INDEX_KEY, answer_after=timedelta(0)))
+    app.include_router(profile.router(edge.profiles()))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://signup.test") as client:
         yield client

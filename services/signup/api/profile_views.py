@@ -1,0 +1,262 @@
+"""What the profile page shows: offers with their sources, and values in the steps in which employers see them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from services.signup.decisions.coarsening import PAY_STEP, YEARS
+from services.signup.decisions.keeping import FIELDS, Field, Offer, Value, value_of
+from services.signup.model import Proposed, Showing
+from shared import wording
+from shared.contracts.codes import STATES, occupation_titles
+from shared.contracts.signup import JOIN, CoarseProfile
+from shared.web.pages import Pages
+
+PAGES = Pages("services.signup")
+Names = Callable[[str], str | None]
+"""What a tenant is called on pages, with its domain; None when this process has not heard of it."""
+
+_KINDS = {
+    "full_time": "Full time",
+    "part_time": "Part time",
+    "contract": "Contract",
+    "temporary": "Temporary",
+    "internship": "Internship",
+}
+_LABELS: Mapping[Field, str] = {
+    "occupations": "Work",
+    "skills": "Skills",
+    "years": "Experience",
+    "state": "State",
+    "area": "Area",
+    "remote": "Remote",
+    "employment_types": "Employment",
+    "pay_floor": "Pay, at least",
+    "available_from": "Available",
+}
+_MOST_TICKED = 3
+"""More occupations than that from one source are for the person to tick: as many yes and no may be a mark on somebody."""
+_HIGHEST_PAY = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One box to tick, or one of several answers."""
+
+    value: str
+    label: str
+    hint: str = ""
+    is_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """A field with one value: told alike by all (`told` has at most one), or differently."""
+
+    name: str
+    label: str
+    hint: str
+    told: Sequence[Choice]
+    options: Sequence[tuple[str, str]]
+    """Of a list; none for a text field."""
+    value: str = ""
+    other: str = ""
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether the person has to choose between what several told."""
+        return len(self.told) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileForm:
+    """Everything that the page asks."""
+
+    occupations: Sequence[Choice]
+    unknown_titles: Sequence[tuple[str, str]]
+    """Titles as they were told, and by whom."""
+    skills: Sequence[Choice]
+    employment_types: Sequence[Choice]
+    remote: Choice
+    singles: Mapping[str, Single]
+    work: str = ""
+    more_skills: str = ""
+
+
+def items(offered: Iterable[Offer], names: Names) -> list[dict[str, Any]]:
+    """Offers as programs get them."""
+    return [
+        {
+            "field": offer.field,
+            "value": offer.value.isoformat() if isinstance(offer.value, date) else offer.value,
+            "source": source(offer.by, names),
+            "id": offer.id,
+            "title": offer.title,
+        }
+        for offer in offered
+    ]
+
+
+def source(by: Proposed, names: Names) -> str:
+    """Who told it when, in words."""
+    when = wording.day(by.told_at)
+    if by.proposal.vendor == JOIN:
+        return f"the join page, {when}"
+    if by.employer is not None:
+        return f"the hiring system of {names(by.employer) or 'an employer'}, {when}"
+    return f"{names(by.proposal.vendor) or 'a hiring system'}, {when}"
+
+
+def words_of(name: Field, value: Value) -> str:
+    """A value as employers see it."""
+    match name:
+        case "occupations":
+            return occupation_titles().get(str(value), str(value))
+        case "years":
+            return "Less than a year" if value == 0 else "1 year or more" if value == 1 else f"{value} years or more"
+        case "state":
+            return STATES.get(str(value), str(value))
+        case "area":
+            return f"ZIP codes that begin with {value}"
+        case "remote":
+            return "Remote work, too"
+        case "employment_types":
+            return _KINDS[str(value)]
+        case "pay_floor":
+            return f"${value:,} a year"
+        case "available_from" if isinstance(value, date):
+            return f"From {value:%B %Y}"
+        case _:
+            return str(value)
+
+
+def facts(profile: CoarseProfile) -> list[tuple[str, str]]:
+    """All that employers may see, in their steps."""
+    return [
+        (_LABELS[name], ", ".join(words_of(name, value) for value in shown))
+        for name in FIELDS
+        if (shown := value_of(profile, name))
+    ]
+
+
+def why_not_shown(showing: Showing, *, at: datetime) -> str:
+    """Why nobody sees the profile now; empty when employers do."""
+    if showing.published is not None:
+        return ""
+    if showing.profile == CoarseProfile():
+        return "empty"
+    if showing.mailbox_gone:
+        return "mailbox"
+    if not showing.match_granted:
+        return "off"
+    return "paused" if showing.paused_until is not None and showing.paused_until > at else "ended"
+
+
+def form_of(offered: Sequence[Offer], kept: CoarseProfile | None, names: Names, *, at: datetime) -> ProfileForm:
+    """The page's fields, filled with what was kept, or else with what nobody disputes; skills are never ticked before."""
+    told = {name: [offer for offer in offered if offer.field == name] for name in FIELDS}
+
+    def choices(name: Field) -> list[Choice]:
+        shown = value_of(kept, name) if kept else ()
+        values = dict.fromkeys([*shown, *(offer.value for offer in told[name])])
+        undisputed = _undisputed(name, told[name])
+        return [
+            Choice(
+                str(value),
+                words_of(name, value),
+                _told_by([offer for offer in told[name] if offer.value == value], names),
+                value in (shown if kept else undisputed),
+            )
+            for value in values
+        ]
+
+    def single(name: Field, label: str, hint: str, options: Sequence[tuple[str, str]] = ()) -> Single:
+        found = choices(name)
+        listed = [*options, *((one.value, one.label) for one in found if options and one.value not in dict(options))]
+        if kept is not None:
+            value = next((one.value for one in found if one.is_on), "")
+            return Single(name, label, hint, (), listed, value)
+        value = found[0].value if len(found) == 1 else ""
+        return Single(name, label, hint, found, listed, value)
+
+    kinds = {one.value: one for one in choices("employment_types")}
+    remote = next(iter(choices("remote")), Choice("true", ""))
+    return ProfileForm(
+        occupations=choices("occupations"),
+        unknown_titles=[(str(one.value), source(one.by, names)) for one in offered if one.field == "titles"],
+        skills=choices("skills"),
+        employment_types=[kinds.get(value, Choice(value, label)) for value, label in _KINDS.items()],
+        remote=replace(remote, value="true", label="I look for remote work, too"),
+        singles={
+            one.name: one
+            for one in (
+                single("years", "Years of experience", "", _options("years", YEARS)),
+                single("state", "State", "", _options("state", STATES)),
+                single("area", "First three digits of your ZIP code", "Such as 802. A whole ZIP code is cut to them."),
+                single(
+                    "pay_floor",
+                    "Pay, at least",
+                    "Shown in steps of $20,000.",
+                    _options("pay_floor", range(PAY_STEP, _HIGHEST_PAY + 1, PAY_STEP)),
+                ),
+                single("available_from", "When you can start", "", _options("available_from", _months(at.date()))),
+            )
+        },
+    )
+
+
+def refilled(form: ProfileForm, given: Mapping[str, Any], also: Sequence[str]) -> ProfileForm:
+    """The fields as they were sent, for the page to show again; `also`: occupations that the person's words may mean."""
+
+    def again(choices: Sequence[Choice], name: str) -> list[Choice]:
+        return [replace(one, is_on=one.value in given.get(name, ())) for one in choices]
+
+    there = {one.value for one in form.occupations}
+    more = [Choice(code, words_of("occupations", code), "May be what you wrote") for code in also if code not in there]
+    return replace(
+        form,
+        occupations=[*again(form.occupations, "occupations"), *more],
+        skills=again(form.skills, "skills"),
+        employment_types=again(form.employment_types, "employment_types"),
+        remote=replace(form.remote, is_on=bool(given.get("remote"))),
+        singles={
+            name: replace(one, value=given.get(name, ""), other=given.get(f"{name}_other", ""))
+            for name, one in form.singles.items()
+        },
+        work="" if also else given.get("work", ""),
+        more_skills=given.get("more_skills", ""),
+    )
+
+
+def _undisputed(name: Field, told: Sequence[Offer]) -> set[Value]:
+    """What everybody who told of this field told alike, and clearly; of skills nothing."""
+    if name == "skills":
+        return set()
+    by = {(offer.by.proposal.vendor, offer.by.proposal.record) for offer in told}
+    values = {offer.value for offer in told}
+    if name == "occupations" and (len(values) > _MOST_TICKED or any(offer.one_of > 1 for offer in told)):
+        return set()
+    tellers = {
+        value: {(one.by.proposal.vendor, one.by.proposal.record) for one in told if one.value == value}
+        for value in values
+    }
+    return values if all(theirs == by for theirs in tellers.values()) else set()
+
+
+def _told_by(told: Sequence[Offer], names: Names) -> str:
+    lines = []
+    for offer in told:
+        said = f"“{offer.title}” from" if offer.title else "From"
+        several = ", which may mean several occupations" if offer.one_of > 1 else ""
+        lines.append(f"{said} {source(offer.by, names)}{several}")
+    return ". ".join(dict.fromkeys(lines))
+
+
+def _options(name: Field, values: Iterable[Value]) -> list[tuple[str, str]]:
+    return [(str(value), words_of(name, value)) for value in values]
+
+
+def _months(today: date) -> list[date]:
+    first = today.year * 12 + today.month - 1
+    return [date(month // 12, month % 12 + 1, 1) for month in range(first, first + 18)]
