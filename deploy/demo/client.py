@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from deploy.local.devfile import DevFile, DevSource
 _AT_ONCE = 16
 _PAGE = 500
 _PATIENCE = timedelta(seconds=90)
+_LISTS = frozenset({"occupations", "skills", "employment_types"})
+_TOKEN = re.compile(r"/confirm/|/me\?token=")
 _BUSY = frozenset({429, 503})
 
 
@@ -103,6 +106,18 @@ class Client:
         """Open the page behind a link, then post the choices to it."""
         await self.ask("GET", link)
         answer = await self.ask("POST", link, body=dict(choices), expect=(200, 202))
+        found: Mapping[str, Any] = answer.json()
+        return found
+
+    async def keep(self, link: str) -> Mapping[str, Any]:
+        """The second step, by the same link: keep what is proposed, of each field with one value what was told last."""
+        page = f"{self.dev.services.signup}/profile/{_TOKEN.split(link)[-1]}"
+        told = (await self.ask("GET", page, headers={"Accept": "application/json"})).json()["proposed"]
+        keep: dict[object, str] = {}
+        for one in told:
+            if one["field"] != "titles":
+                keep.setdefault((one["field"], one["value"] if one["field"] in _LISTS else None), one["id"])
+        answer = await self.ask("POST", page, body={"keep": list(keep.values())}, expect=(200, 202))
         found: Mapping[str, Any] = answer.json()
         return found
 

@@ -116,12 +116,14 @@ async def people_get_their_link(world: World, step: Step) -> dict[int, str]:
 
 
 async def people_choose(world: World, step: Step, links: dict[int, str]) -> None:
-    """Each opens the page, where everything is off, and posts what they want."""
+    """Each opens the page, where everything is off, and posts what they want; who is on keeps what was told of their work."""
     done = 0
 
     async def choose(person: Person) -> None:
         nonlocal done
         await world.client.choose(links[person.number], person.choices)
+        if person.choice != "nothing":
+            await world.client.keep(links[person.number])
         done += 1
         step.say(f"{done} of {len(world.people)}")
 

@@ -64,7 +64,7 @@ async def _join(world: World, steps: Steps) -> None:
         await joining.vendors_report_people(world, step)
     with steps.step("Each person gets one mail with a link to their page") as step:
         links = await joining.people_get_their_link(world, step)
-    with steps.step("On the page all is off; people switch on what they want") as step:
+    with steps.step("On the page all is off; people switch on what they want, and keep what may be shown") as step:
         await joining.people_choose(world, step, links)
     with steps.step("Pools fill with those who allowed it") as step:
         await joining.pools_fill(world, step)

@@ -177,8 +177,14 @@ class Scene:
         """Somebody new who was reported, got their link and made their choices."""
         person = self.invent()
         await self.report(person, **profile)
-        await self.client.choose(await self.link(person), choices or ALL_ON)
+        await self.answer(person, choices or ALL_ON)
         return person
+
+    async def answer(self, person: Newcomer, choices: dict[str, Any]) -> None:
+        """Both steps: what is allowed, and what may be shown."""
+        link = await self.link(person)
+        await self.client.choose(link, choices)
+        await self.client.keep(link)
 
     async def candidate(self, person: Newcomer) -> str:
         """The candidate's id, as the services read it in their link."""

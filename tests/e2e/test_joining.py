@@ -104,7 +104,7 @@ async def test_the_same_person_from_two_vendors_is_one_candidate_with_two_claims
         return [row["vendor"] for row in await scene.rows("signup", _CLAIMS, candidate)] == expected
 
     await until(vendors, what="one claim of each vendor on the one candidate")
-    await scene.client.choose(await scene.link(person), ALL_ON)
+    await scene.answer(person, ALL_ON)
     employer = await scene.new_employer()
     assert len(await scene.members(employer, await scene.pool_of(employer, person))) == 1
     assert len(await scene.mails_to(person)) == 1
@@ -140,6 +140,34 @@ async def test_on_the_page_everything_is_off_and_nothing_was_shared_before(scene
     assert await scene.members(employer, pool) == []
     received, _ = collect.events(await collect.read_topics(Kafka.plain(scene.dev.kafka), [CANDIDATE_PROFILES]))
     assert [item for item in only(CandidateProfileChangedV1, received) if item.event.candidate == candidate] == []
+
+
+async def test_nothing_that_was_told_is_shown_before_its_person_kept_it(scene: Scene) -> None:
+    person = scene.invent()
+    await scene.report(person)
+    link, candidate = await scene.link(person), await scene.candidate(person)
+    await scene.client.choose(link, ALL_ON)
+    await scene.until_confirmed(person)
+    employer = await scene.new_employer()
+    pool = await scene.pool(employer, skills_all=list(person.skills))
+    witness = await scene.join()  # somebody who kept theirs is matched: matching had its chance
+    await scene.pool_of(employer, witness)
+    assert await scene.members(employer, pool) == []
+    received, _ = collect.events(await collect.read_topics(Kafka.plain(scene.dev.kafka), [CANDIDATE_PROFILES]))
+    assert [item for item in only(CandidateProfileChangedV1, received) if item.event.candidate == candidate] == []
+    await scene.client.keep(link)
+    await until(lambda: scene.members(employer, pool), what="who kept it is a member")
+
+
+async def test_a_browser_is_led_from_the_answer_to_what_is_shown(scene: Scene) -> None:
+    person = scene.invent()
+    await scene.report(person)
+    link = await scene.link(person)
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
+    answer = await scene.client.ask("POST", link, raw=b"purposes=match", headers=form, expect=(303,))
+    page = await scene.client.ask("GET", answer.headers["location"], headers={"Accept": "text/html"})
+    assert page.url.path.startswith("/profile/")
+    assert person.skills[0] in page.text
 
 
 async def test_choices_are_answered_with_what_is_so_now(scene: Scene) -> None:

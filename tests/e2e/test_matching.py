@@ -63,7 +63,7 @@ async def test_a_person_is_in_every_pool_that_fits_and_in_no_other(scene: Scene)
     both = [*_FITS, *_DOES_NOT_FIT]
     before = [await make(criteria) for criteria in both]
     await scene.report(person, **_PROFILE, skills=[*person.skills, "triage", "icu"])
-    await scene.client.choose(await scene.link(person), {"purposes": ["match"]})
+    await scene.answer(person, {"purposes": ["match"]})
     after = [await make(criteria) for criteria in both]
 
     async def joined() -> list[bool]:

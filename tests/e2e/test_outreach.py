@@ -147,7 +147,7 @@ async def test_a_withdrawal_between_delay_and_due_date_cancels_and_nothing_is_se
     await scene.until_state(waiting, "delayed")
     due = (await scene.until_first(waiting)).until
     assert due is not None
-    await scene.client.choose(await scene.link(person), {"purposes": ["match"]})
+    await scene.answer(person, {"purposes": ["match"]})
     await scene.until_state(waiting, "cancelled")
     scene.move_clock(due + timedelta(minutes=1))
     witness = await scene.join()
