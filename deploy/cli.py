@@ -12,6 +12,7 @@ from deploy.commands import (
     env,
     logs,
     person,
+    policy,
     secrets,
     sources,
     stack,
@@ -36,6 +37,7 @@ app.add_typer(sources.app, name="sources")
 app.command()(person.person)
 app.command("operator-log")(person.operator_log)
 app.command()(logs.logs)
+app.add_typer(policy.app, name="policy")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(secrets.app, name="secrets")
