@@ -100,16 +100,10 @@ def _certificates(value: Path | None, info: ValidationInfo) -> Path | None:
     return value
 
 
-def _directory(value: Path | None) -> Path | None:
-    if value is not None and not value.is_dir():
-        raise ValueError("expected a directory that this process may read")
-    return value
-
-
 _EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)
 """For a variable that compose files and manifests pass on whether it is set or not."""
-OwnFolder = Annotated[Path | None, _EMPTY_IS_NONE, AfterValidator(_directory)]
-"""A directory with files of the operator's own; empty: there are none."""
+OwnFolder = Annotated[Path | None, _EMPTY_IS_NONE]
+"""A directory with files of the operator's own; empty: there are none. Who reads it says so when it is not there."""
 Secret32 = Annotated[bytes, _secret(32), Field(repr=False)]
 """32 bytes, in the environment as base64url without padding; never shown by the settings' repr."""
 Secret64 = Annotated[bytes, _secret(64), Field(repr=False)]

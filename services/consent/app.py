@@ -13,6 +13,7 @@ from services.consent.adapters import agreement
 from services.consent.adapters.directory import TenantDirectory
 from services.consent.adapters.postgres import PostgresConsents, consents_behind
 from services.consent.api import Edge, install
+from services.consent.model import Agreement
 from services.consent.ports import Consents
 from services.consent.settings import Settings
 from shared.contracts.base import Event
@@ -23,6 +24,7 @@ from shared.messaging.envelope import Received, only
 from shared.messaging.unit import Unit
 from shared.security.links import LinkReader
 from shared.service import Service
+from shared.settings import refused
 from shared.web.pages import Pages
 
 _KAFKA_WITHIN = timedelta(seconds=3)
@@ -90,7 +92,7 @@ def edge(service: Service, settings: Settings) -> Edge:
         now=service.clock.now,
         links=LinkReader(settings.link_verify_key, settings.link_subject_key),
         directory=TenantDirectory(service.tenants),
-        agreement=agreement.read(),
+        agreement=_agreement(settings),
         sign_in=f"{settings.signup_url}/sign-in",
         profile=f"{settings.signup_url}/profile",
         home=settings.consent_url,
@@ -100,3 +102,10 @@ def edge(service: Service, settings: Settings) -> Edge:
 
 async def _on_candidate_events(unit: Unit, received: Sequence[Received[Event]]) -> None:
     await handlers.on_candidate_registered(PostgresConsents(unit), only(CandidateRegisteredV1, received))
+
+
+def _agreement(settings: Settings) -> Agreement:
+    try:
+        return agreement.in_force(settings.agreement, own=settings.agreements)
+    except ValueError as error:
+        raise refused([f"FAIRPOOL_AGREEMENT: {error}"]) from None

@@ -1,6 +1,6 @@
 """What the consent process is told by its environment."""
 
-from shared.settings import PostgresUrl, Secret32, Secret64, ServiceSettings, WebUrl
+from shared.settings import OwnFolder, PostgresUrl, Secret32, Secret64, ServiceSettings, WebUrl
 
 
 class Settings(ServiceSettings):
@@ -12,3 +12,7 @@ class Settings(ServiceSettings):
     signup_url: WebUrl
     """Where a person without a working link gets a new one."""
     consent_url: WebUrl
+    agreements: OwnFolder = None
+    """A directory with agreements of the operator's own, beside those that are shipped."""
+    agreement: str = ""
+    """The version that people are shown; empty: the newest."""

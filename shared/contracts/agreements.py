@@ -49,6 +49,8 @@ def load(own: Path | None = None) -> dict[str, SignedText]:
 
     ValueError, with the file's name and what to do, when one can't be read or a version has two texts.
     """
+    if own is not None and not own.is_dir():
+        raise ValueError(f"{own}: expected a directory that this process may read")
     found: dict[str, SignedText] = {}
     for path in [*sorted(SHIPPED.glob("*.toml")), *(sorted(own.glob("*.toml")) if own else ())]:
         agreement = read(path)

@@ -1,8 +1,25 @@
 """The agreement's file as a value."""
 
-from services.consent.model import PURPOSES, AgreedPurpose, Agreement
+from pathlib import Path
+
+from services.consent.model import LIMITS, PURPOSES, AgreedPurpose, Agreement
 from shared.contracts import agreements
 from shared.contracts.agreements import SignedText
+
+
+def in_force(version: str = "", *, own: Path | None = None) -> Agreement:
+    """The agreement of this version, else the newest, shipped or the operator's own; ValueError when it can't be shown.
+
+    The page offers what `LIMITS` say, so words that promise other numbers are not shown beside it.
+    """
+    signed = agreements.present(agreements.load(own), version or None)
+    if signed.limits != LIMITS:
+        shipped = agreements.present(agreements.load()).version
+        raise ValueError(
+            f"agreement {signed.version} promises other limits than the pages offer: write the [limits] of {shipped} "
+            "(a policy may be stricter than an agreement)"
+        )
+    return read(signed)
 
 
 def read(signed: SignedText | None = None) -> Agreement:

@@ -81,6 +81,8 @@ def policy_in_force(name: str, *, own: Path | None = None, own_agreements: Path 
 
 def read_policy(name: str, *, own: Path | None = None) -> Policy:
     """As `policy_in_force`, without holding it against anything."""
+    if own is not None and not own.is_dir():
+        raise PolicyError((f"{own}: expected a directory that this process may read",))
     shipped, theirs = POLICIES / f"{name}.toml", own / f"{name}.toml" if own else None
     if name.endswith(".toml") or "/" in name:
         path = Path(name)

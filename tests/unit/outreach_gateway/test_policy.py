@@ -119,6 +119,12 @@ def test_a_shipped_version_has_one_text(tmp_path: Path) -> None:
         policy_in_force("2026-12", own=tmp_path)
 
 
+def test_a_directory_that_is_not_there_is_no_empty_one(tmp_path: Path) -> None:
+    for folders in ({"own": tmp_path / "policy"}, {"own_agreements": tmp_path / "agreement"}):
+        with pytest.raises(PolicyError, match="expected a directory"):
+            policy_in_force("2026-12", **folders)
+
+
 def test_an_unknown_version_is_told_which_there_are() -> None:
     with pytest.raises(PolicyError, match="there is no policy 1999-01; there are 2026-12"):
         read_policy("1999-01")

@@ -47,6 +47,11 @@ def test_one_version_has_one_text(tmp_path: Path) -> None:
         agreements.load(tmp_path)
 
 
+def test_a_directory_that_is_not_there_is_no_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected a directory"):
+        agreements.load(tmp_path / "agreement")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
