@@ -1,24 +1,27 @@
 """Puts consent together."""
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.consent import handlers
+from services.consent import decisions, handlers
 from services.consent.adapters import agreement
 from services.consent.adapters.directory import TenantDirectory
 from services.consent.adapters.postgres import PostgresConsents, consents_behind
 from services.consent.api import Edge, install
-from services.consent.model import Agreement
-from services.consent.ports import Consents
+from services.consent.model import Agreement, Choices, Door, Entry, Present
+from services.consent.ports import Consents, Writes
 from services.consent.settings import Settings
 from shared.contracts.base import Event
+from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import CandidateRegisteredV1
-from shared.contracts.topics import CANDIDATE_EVENTS, CONSENT_STATE
+from shared.contracts.topics import CANDIDATE_EVENTS, CONSENT_STATE, TENANTS
+from shared.ids import new_id
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, only
 from shared.messaging.unit import Unit
@@ -30,9 +33,11 @@ from shared.web.pages import Pages
 _KAFKA_WITHIN = timedelta(seconds=3)
 """As long as a person is asked to wait; after that the answer is 202."""
 
+_BLOCKS_EVERY = timedelta(seconds=1)
 _TELLS_EVERY = timedelta(seconds=2)
 _FORGETS_EVERY = timedelta(hours=1)
-_BATCH = 200
+_BATCH = 100
+_NONCE_BYTES = 32
 
 
 def build(settings: Settings) -> tuple[Service, FastAPI]:
@@ -45,12 +50,24 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
             group="consent.candidate-events", topics=(CANDIDATE_EVENTS,), handle=_on_candidate_events, deduplicate=False
         )
     )
+    service.subscribe(Subscription(group="consent.tenants", topics=(TENANTS,), handle=_on_tenants, deduplicate=False))
+    agreed = _agreement(settings)
+    writes = writer(agreed, where=f"{settings.signup_url}/sign-in", home=settings.consent_url)
     service.uphold(CONSENT_STATE, consents_behind)
+    service.every(_BLOCKS_EVERY, "block_named", partial(_block_named, service, writes))
     service.every(_TELLS_EVERY, "tell_changes", partial(_tell_changes, service))
     service.every(_FORGETS_EVERY, "forget_attempts", partial(_forget_attempts, service))
     app = service.http("Fairpool consent", signup_url=settings.signup_url)
-    install(app, edge(service, settings))
+    install(app, edge(service, settings, agreed, writes))
     return service, app
+
+
+async def _block_named(service: Service, writes: Writes) -> None:
+    """Employer by employer, batch by batch."""
+    after: str | None = ""
+    while after is not None:
+        async with service.work() as unit:
+            after = await handlers.block_named(PostgresConsents(unit), writes, after, _BATCH)
 
 
 async def _tell_changes(service: Service) -> None:
@@ -69,7 +86,19 @@ async def _forget_attempts(service: Service) -> None:
             forgotten = await PostgresConsents(unit).forget_attempts(_BATCH)
 
 
-def edge(service: Service, settings: Settings) -> Edge:
+def writer(agreed: Agreement, *, where: str, home: str) -> Writes:
+    """How a new state is written down, under this agreement; `where` emails the person a link, `home` is our own address."""
+
+    def write(present: Present, choices: Choices, at: datetime, door: Door) -> Entry:
+        nonce, receipt = os.urandom(_NONCE_BYTES), new_id("r")
+        return decisions.record(
+            present, choices, at=at, door=door, agreement=agreed, where=where, home=home, nonce=nonce, receipt=receipt
+        )
+
+    return write
+
+
+def edge(service: Service, settings: Settings, agreed: Agreement, writes: Writes) -> Edge:
     """What the routes work with."""
 
     @asynccontextmanager
@@ -92,12 +121,16 @@ def edge(service: Service, settings: Settings) -> Edge:
         now=service.clock.now,
         links=LinkReader(settings.link_verify_key, settings.link_subject_key),
         directory=TenantDirectory(service.tenants),
-        agreement=_agreement(settings),
+        agreement=agreed,
+        writes=writes,
         sign_in=f"{settings.signup_url}/sign-in",
         profile=f"{settings.signup_url}/profile",
-        home=settings.consent_url,
         pages=Pages("services.consent"),
     )
+
+
+async def _on_tenants(unit: Unit, received: Sequence[Received[Event]]) -> None:
+    await handlers.on_tenant_changed(PostgresConsents(unit), only(TenantChangedV1, received))
 
 
 async def _on_candidate_events(unit: Unit, received: Sequence[Received[Event]]) -> None:

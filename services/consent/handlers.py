@@ -1,12 +1,48 @@
-"""Messages in."""
+"""Messages in, and the work that they leave to be done."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from services.consent.ports import Consents
+from services.consent import decisions
+from services.consent.decisions import Changed
+from services.consent.model import NamedEmployer
+from services.consent.ports import Consents, Writes
+from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import CandidateRegisteredV1
 from shared.messaging.envelope import Received
+
+_LOOKED_FOR = timedelta(minutes=2)
+"""Longer than a save may take that has not seen the employer yet: nobody falls between the two."""
 
 
 async def on_candidate_registered(consents: Consents, events: Sequence[Received[CandidateRegisteredV1]]) -> None:
     """Each new person has a row in which nothing is on; one that their own link made first stays as it is."""
     await consents.register([item.event.candidate for item in events])
+
+
+async def on_tenant_changed(consents: Consents, events: Sequence[Received[TenantChangedV1]]) -> None:
+    """An employer of a new name or domain is to be blocked for those who named it, whether they did so long ago or just now."""
+    employers = [
+        NamedEmployer(tenant.tenant, tenant.version, decisions.keys_of_employer(tenant.name, tenant.domain))
+        for tenant in (item.event for item in events)
+        if tenant.kind == "employer"
+    ]
+    if employers:
+        await consents.keep_employers(employers, consents.at + _LOOKED_FOR)
+
+
+async def block_named(consents: Consents, writes: Writes, after: str, most: int) -> str | None:
+    """Blocks the next employer for so many of those who named it; where to go on, or None when no employer is left."""
+    blocking = await consents.next_to_block(after)
+    if blocking is None:
+        return None
+    people = await consents.who_named(blocking, most)
+    for present in people:
+        outcome = decisions.block_employer(present, blocking.employer)
+        if isinstance(outcome, Changed):
+            await consents.append(writes(present, outcome.choices, consents.at, "name"))
+    if len(people) == most:
+        return after
+    if not people and blocking.until <= consents.at:
+        await consents.end_blocking(blocking.employer)
+    return blocking.employer

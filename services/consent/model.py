@@ -10,8 +10,8 @@ from shared.contracts import agreements
 from shared.contracts.consent import Purpose
 
 PURPOSES: tuple[Purpose, ...] = ("match", "contact")
-Door = Literal["confirm", "me", "unsubscribe"]
-"""Through which link a change came."""
+Door = Literal["confirm", "me", "unsubscribe", "name"]
+"""Through which link a change came; `name`: an employer joined that the person had blocked by name."""
 
 # What the agreement promises; a person may tighten it and never loosen it, and every policy keeps to it.
 LIMITS = agreements.present(agreements.load()).limits
@@ -20,6 +20,8 @@ POLICY_GAP = LIMITS.gap
 POLICY_OPENS, POLICY_CLOSES = LIMITS.opens, LIMITS.closes  # the norm of 47 CFR 64.1200
 LONGEST_GAP = timedelta(days=30)
 LEAST_OPEN_HOURS = timedelta(hours=2)
+MOST_NAMES, LONGEST_NAME = 100, 100
+"""Of employers that a person blocks by name."""
 LASTS = timedelta(days=365)
 """How long an answer lasts that names no end."""
 FURTHEST = timedelta(days=3653)
@@ -71,6 +73,8 @@ class Choices:
     sectors: tuple[str, ...] = ()
     """SOC codes of any level; none: all kinds of work."""
     blocked_employers: tuple[str, ...] = ()
+    blocked_names: tuple[str, ...] = ()
+    """Names and domains of employers, as the person typed them: whoever bears one is blocked, also when they join later."""
     first_contacts_per_week: int | None = None
     min_gap_hours: int | None = None
     quiet_hours: Quiet | None = None
@@ -138,6 +142,26 @@ class Entry:
     document: Mapping[str, Any]
     is_grant: bool
     """Whether it allows what was not allowed before."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedEmployer:
+    """An employer by what it is found by."""
+
+    employer: str
+    version: int
+    """Of its record on `tenants`."""
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """An employer that is being blocked for those who named it."""
+
+    employer: str
+    keys: tuple[str, ...]
+    until: datetime
+    """Who names it later sees it among the network's employers: nobody has to be looked for any more."""
 
 
 Scope = Literal["all", "employer"]

@@ -1,11 +1,14 @@
 """What consent asks of the outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.consent.model import Attempt, Entry, Present, What
+from services.consent.model import Attempt, Blocking, Choices, Door, Entry, NamedEmployer, Present, What
+
+Writes = Callable[[Present, Choices, datetime, Door], Entry]
+"""A new state as it is written down: with its leaf, its opening and its receipt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,23 @@ class Consents(Protocol):
 
     async def receipt(self, receipt: str, candidate: str) -> Mapping[str, Any] | None:
         """The receipt with the opening of its leaf, if that was not shredded; None when this person has no such receipt."""
+
+    async def keep_employers(self, employers: Sequence[NamedEmployer], until: datetime) -> None:
+        """What employers are found by, unless it is older than what is kept; one that is found by something else now is
+        blocked until then for those who named it.
+        """
+
+    async def employers_named(self, keys: Collection[str]) -> Sequence[str]:
+        """The employers that are found by any of these."""
+
+    async def next_to_block(self, after: str) -> Blocking | None:
+        """The next employer, by id, that is being blocked and that nobody else works at; it is held until the end."""
+
+    async def who_named(self, blocking: Blocking, most: int) -> Sequence[Present]:
+        """So many of those who named it and have not blocked it yet, each locked."""
+
+    async def end_blocking(self, employer: str) -> None:
+        """It is blocked for all who named it."""
 
     async def note_attempt(self, attempt: Attempt) -> None:
         """What a link was used for, in place of what it was used for before; what it stopped once stays noted."""

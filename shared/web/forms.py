@@ -13,7 +13,7 @@ from shared.web import bodies, plain, problems
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-MOST_FIELDS = 200
+MOST_FIELDS = 400
 
 M = TypeVar("M", bound=BaseModel)
 

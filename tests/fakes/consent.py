@@ -1,7 +1,7 @@
 """Consent's store and directory in memory: they lock, roll back and keep the chain as the real ones do."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,9 @@ import httpx
 from services.consent.adapters import agreement
 from services.consent.api import Edge, install
 from services.consent.api.edge import HasPublished
-from services.consent.model import TOLD_EVERY, Attempt, Entry, Present, What
+from services.consent.app import writer
+from services.consent.decisions import keys_of_names
+from services.consent.model import TOLD_EVERY, Attempt, Blocking, Entry, NamedEmployer, Present, What
 from services.consent.ports import Employer
 from shared.clock import Clock
 from shared.contracts.signup import ChangeNoticed, NoticeRequestedV2
@@ -28,7 +30,7 @@ from tests.fakes.clock import NOON
 
 @dataclass
 class LinksTables:
-    """What links were used for, who is to be told, and the notices that left."""
+    """What links were used for, who is to be told, the notices that left, and the employers by what they are found by."""
 
     attempts: dict[bytes, Attempt] = field(default_factory=dict)
     due: dict[str, datetime] = field(default_factory=dict)
@@ -36,6 +38,8 @@ class LinksTables:
     asked: dict[str, datetime] = field(default_factory=dict)
     changes: dict[tuple[str, What, str], datetime] = field(default_factory=dict)
     notices: list[NoticeRequestedV2] = field(default_factory=list)
+    employers: dict[str, NamedEmployer] = field(default_factory=dict)
+    blocking: dict[str, datetime] = field(default_factory=dict)
 
 
 @dataclass
@@ -121,6 +125,37 @@ class FakeConsents:
                 ledger = {**entry.document["ledger"], "opening": encoding.encode(entry.nonce)}
                 return {**entry.document, "ledger": ledger}
         return None
+
+    async def keep_employers(self, employers: Sequence[NamedEmployer], until: datetime) -> None:
+        for employer in employers:
+            known = self.links.employers.get(employer.employer)
+            if known is None or known.version < employer.version:
+                self.links.employers[employer.employer] = employer
+                if known is None or known.keys != employer.keys:
+                    self.links.blocking[employer.employer] = until
+
+    async def employers_named(self, keys: Collection[str]) -> Sequence[str]:
+        return sorted(one.employer for one in self.links.employers.values() if one.keys & set(keys))
+
+    async def next_to_block(self, after: str) -> Blocking | None:
+        due = sorted(employer for employer in self.links.blocking if employer > after)
+        if not due:
+            return None
+        keys = tuple(self.links.employers[due[0]].keys)
+        return Blocking(due[0], keys, self.links.blocking[due[0]])
+
+    async def who_named(self, blocking: Blocking, most: int) -> Sequence[Present]:
+        rows = (self.database.rows | self.rows).values()
+        found = [
+            row.candidate
+            for row in sorted(rows, key=lambda row: row.candidate)
+            if keys_of_names(row.choices.blocked_names) & set(blocking.keys)
+            and blocking.employer not in row.choices.blocked_employers
+        ]
+        return [await self.lock(candidate) for candidate in found[:most]]
+
+    async def end_blocking(self, employer: str) -> None:
+        del self.links.blocking[employer]
 
     async def note_attempt(self, attempt: Attempt) -> None:
         before = self.links.attempts.get(attempt.link, attempt)
@@ -208,6 +243,8 @@ SUBJECT_KEY = bytes(range(64))
 EMPLOYERS = {"emp_acme": "Acme Robotics", "emp_denverhealth": "Denver Health"}
 PROFILE = "http://signup.example/profile"
 SIGN_IN = "http://signup.example/sign-in"
+AGREED = agreement.read()
+writes = writer(AGREED, where=SIGN_IN, home="http://consent.example")
 
 
 def link(
@@ -238,10 +275,10 @@ def client_of(database: ConsentsDatabase, *, has_published: HasPublished = publi
         now=database.clock.now,
         links=LinkReader(public_half(SEED), SUBJECT_KEY),
         directory=FakeDirectory(EMPLOYERS),
-        agreement=agreement.read(),
+        agreement=AGREED,
+        writes=writes,
         sign_in=SIGN_IN,
         profile=PROFILE,
-        home="http://consent.example",
         pages=Pages("services.consent"),
     )
     install(app, edge)

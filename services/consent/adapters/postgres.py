@@ -1,14 +1,15 @@
 """Everyone's answers in PostgreSQL."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import asyncpg
 
 from services.consent.adapters.links import SQL, PostgresLinks
-from services.consent.model import Choices, Entry, Present, Quiet
+from services.consent.decisions import keys_of_names
+from services.consent.model import Blocking, Choices, Entry, NamedEmployer, Present, Quiet
 from shared.contracts.consent import ConsentChangedV1, QuietHours
 from shared.ids import new_id
 from shared.messaging.unit import Unit
@@ -67,6 +68,8 @@ class PostgresConsents(PostgresLinks):
             choices.paused_until,
             choices.ends_at,
             entry.is_grant,
+            choices.blocked_names,
+            sorted(keys_of_names(choices.blocked_names)),
         )
         if row is None:
             raise RuntimeError("a change was appended to another version than the one it was decided on")
@@ -80,6 +83,35 @@ class PostgresConsents(PostgresLinks):
         document: dict[str, Any] = json.loads(row["document"])
         opening = encoding.encode(row["nonce"]) if row["nonce"] else None
         return {**document, "ledger": {**document["ledger"], "opening": opening}}
+
+    async def keep_employers(self, employers: Sequence[NamedEmployer], until: datetime) -> None:
+        """One statement, its rows in order; of an employer that is there twice its highest version."""
+        highest = {item.employer: item for item in sorted(employers, key=lambda item: item.version)}
+        await self._unit.connection.execute(
+            SQL["keep_employers"],
+            list(highest),
+            [item.version for item in highest.values()],
+            ["\n".join(sorted(item.keys)) for item in highest.values()],
+            until,
+        )
+
+    async def employers_named(self, keys: Collection[str]) -> Sequence[str]:
+        """From the index of keys."""
+        return [row["employer"] for row in await self._unit.connection.fetch(SQL["employers_named"], list(keys))]
+
+    async def next_to_block(self, after: str) -> Blocking | None:
+        """One that another process works at is passed over."""
+        row = await self._unit.connection.fetchrow(SQL["next_to_block"], after)
+        return Blocking(row["employer"], tuple(row["keys"]), row["blocks_until"]) if row else None
+
+    async def who_named(self, blocking: Blocking, most: int) -> Sequence[Present]:
+        """In the order of their ids, so that two that block don't wait for each other in a ring."""
+        rows = await self._unit.connection.fetch(SQL["who_named"], blocking.employer, blocking.keys, most)
+        return [_present(row) for row in rows]
+
+    async def end_blocking(self, employer: str) -> None:
+        """The row is held since `next_to_block`."""
+        await self._unit.connection.execute(SQL["end_blocking"], employer)
 
 
 def _new_principal() -> str:
@@ -96,6 +128,7 @@ def _present(row: asyncpg.Record) -> Present:
             purposes=tuple(row["purposes"]),
             sectors=tuple(row["sectors"]),
             blocked_employers=tuple(row["blocked_employers"]),
+            blocked_names=tuple(row["blocked_names"]),
             first_contacts_per_week=row["first_contacts_per_week"],
             min_gap_hours=row["min_gap_hours"],
             quiet_hours=quiet,

@@ -23,7 +23,7 @@ UPDATE consents SET
     version = $2, leaf = $3, changed_at = $4, receipt = $6, outbox_id = $8, purposes = $9, sectors = $10,
     blocked_employers = $11, first_contacts_per_week = $12, min_gap_hours = $13, quiet_start = $14, quiet_end = $15,
     time_zone = $16, paused_until = $17, ends_at = $18,
-    granted_at = CASE WHEN $19 THEN $4 ELSE granted_at END
+    granted_at = CASE WHEN $19 THEN $4 ELSE granted_at END, blocked_names = $20, blocked_keys = $21
 WHERE candidate = $1 AND version = $2::bigint - 1
 RETURNING *
 
@@ -79,3 +79,27 @@ DELETE FROM changes_to_tell WHERE candidate = ANY($1::text[]) RETURNING candidat
 SELECT consents.* FROM consents LEFT JOIN pg_temp.read_back ON key = candidate
 WHERE candidate > $1 AND consents.version > coalesce(read_back.version, 0)
 ORDER BY candidate LIMIT $2 FOR UPDATE OF consents
+
+-- name: keep_employers
+INSERT INTO employers (employer, version, keys, blocks_until)
+SELECT employer, version, string_to_array(keys, E'\n'), $4
+FROM unnest($1::text[], $2::bigint[], $3::text[]) AS new (employer, version, keys) ORDER BY employer
+ON CONFLICT (employer) DO UPDATE SET
+    version = excluded.version, keys = excluded.keys,
+    blocks_until = CASE WHEN employers.keys = excluded.keys THEN employers.blocks_until ELSE excluded.blocks_until END
+WHERE employers.version < excluded.version
+
+-- name: employers_named
+SELECT employer FROM employers WHERE keys && $1::text[] ORDER BY employer
+
+-- name: next_to_block
+SELECT employer, keys, blocks_until FROM employers
+WHERE blocks_until IS NOT NULL AND employer > $1 ORDER BY employer LIMIT 1 FOR UPDATE SKIP LOCKED
+
+-- name: who_named
+SELECT * FROM consents
+WHERE blocked_keys <> '{}' AND blocked_keys && $2::text[] AND NOT blocked_employers @> ARRAY[$1::text]
+ORDER BY candidate LIMIT $3 FOR UPDATE
+
+-- name: end_blocking
+UPDATE employers SET blocks_until = NULL WHERE employer = $1

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, StrictInt, StringConstrain
 from pydantic_core import PydanticKnownError
 
 from services.consent.decisions.changes import zones
-from services.consent.model import Choices, Present, Quiet
+from services.consent.model import LONGEST_NAME, MOST_NAMES, Choices, Present, Quiet
 from shared.contracts.consent import Purpose
 from shared.web import forms
 from shared.web.problems import Problem, kind
@@ -20,7 +20,7 @@ from shared.web.types import RequestModel
 
 LONGEST = 16 * 1024
 """Bytes of a body: several times what the page can send."""
-_MOST = 200  # entries of a list
+_MOST = 300  # entries of a list
 
 
 def _at_most(most: int) -> BeforeValidator:
@@ -37,6 +37,7 @@ def _at_most(most: int) -> BeforeValidator:
 
 
 Code = Annotated[str, StringConstraints(strict=True, max_length=64)]
+Name = Annotated[str, StringConstraints(strict=True, max_length=LONGEST_NAME)]
 TimeOfDay = Annotated[str, StringConstraints(strict=True, pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
@@ -71,6 +72,8 @@ class ConsentBody(RequestModel):
     purposes: Annotated[tuple[Purpose, ...], _at_most(10)]
     sectors: Annotated[tuple[Code, ...], _at_most(_MOST)] = ()
     blocked_employers: Annotated[tuple[Code, ...], _at_most(_MOST)] = ()
+    blocked_names: Annotated[tuple[Name, ...], _at_most(MOST_NAMES)] = ()
+    """Names or domains of employers, also of those that have not joined: they are blocked when they do."""
     first_contacts_per_week: StrictInt | None = None
     min_gap_hours: StrictInt | None = None
     quiet_hours: QuietHoursBody | None = None
@@ -90,6 +93,8 @@ class ConsentForm(RequestModel):
     purposes: Annotated[tuple[Purpose, ...], _at_most(10)]
     sectors: Annotated[tuple[Code, ...], _at_most(_MOST)] = ()
     blocked_employers: Annotated[tuple[Code, ...], _at_most(_MOST)] = ()
+    blocked_names: str | None = None
+    """One a line."""
     first_contacts_per_week: int | None = None
     min_gap_hours: int | None = None
     quiet_hours: QuietHoursBody | None = None
@@ -180,6 +185,7 @@ def _wish(value: ConsentBody | ConsentForm, present: Choices) -> Choices:
         purposes=value.purposes,
         sectors=value.sectors,
         blocked_employers=value.blocked_employers,
+        blocked_names=_lines(value.blocked_names),
         first_contacts_per_week=value.first_contacts_per_week,
         min_gap_hours=value.min_gap_hours,
         quiet_hours=Quiet(time.fromisoformat(quiet.start), time.fromisoformat(quiet.end)) if quiet else None,
@@ -187,6 +193,10 @@ def _wish(value: ConsentBody | ConsentForm, present: Choices) -> Choices:
         paused_until=_moment(value.paused_until, present.paused_until, present, zone),
         ends_at=_moment(value.ends_at, present.ends_at, present, zone),
     )
+
+
+def _lines(names: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return tuple((names or "").splitlines()) if isinstance(names, str | None) else names
 
 
 def zone_of(name: str | None) -> ZoneInfo:

@@ -1,6 +1,5 @@
 """What every route of consent needs: whose link this is, a transaction, and when an answer may be given."""
 
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -8,11 +7,9 @@ from datetime import datetime
 
 from fastapi import Request
 
-from services.consent import decisions
 from services.consent.decisions import Changed, Refused, Unchanged
 from services.consent.model import Agreement, Door, Present
-from services.consent.ports import Consents, Directory
-from shared.ids import new_id
+from services.consent.ports import Consents, Directory, Writes
 from shared.messaging.errors import heals
 from shared.security.links import BadLink, Link, LinkPurpose, LinkReader
 from shared.web.pages import Pages
@@ -20,8 +17,6 @@ from shared.web.problems import Problem, kind
 
 Transaction = Callable[[], AbstractAsyncContextManager[Consents]]
 HasPublished = Callable[[Sequence[int]], Awaitable[bool]]
-
-_NONCE_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +33,11 @@ class Edge:
     links: LinkReader
     directory: Directory
     agreement: Agreement
+    writes: Writes
     sign_in: str
     """The page that emails a link to `/me`."""
     profile: str
     """Where a person's link leads to what employers may see of them, at signup."""
-    home: str
-    """Our own public address."""
     pages: Pages
 
     def link(self, token: str, *purposes: LinkPurpose) -> Link:
@@ -73,18 +67,7 @@ class Edge:
         """The state after the decision, written down if it is a new one."""
         if isinstance(outcome, Unchanged):
             return present
-        entry = decisions.record(
-            present,
-            outcome.choices,
-            at=consents.at,
-            door=door,
-            agreement=self.agreement,
-            where=self.sign_in,
-            home=self.home,
-            nonce=os.urandom(_NONCE_BYTES),
-            receipt=new_id("r"),
-        )
-        return await consents.append(entry)
+        return await consents.append(self.writes(present, outcome.choices, consents.at, door))
 
 
 class BadLinkError(Exception):

@@ -1,7 +1,7 @@
 """`/confirm/{token}` and `/me`: one page on which a person says what they allow; GET changes nothing."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
@@ -12,7 +12,8 @@ from services.consent.api import bodies, views
 from services.consent.api.bodies import ConsentBody, Posted
 from services.consent.api.edge import Edge, NoLinkError, privacy_signal, refused
 from services.consent.decisions import Changed, Refused, Unchanged
-from services.consent.model import Attempt, Door, Present
+from services.consent.model import Attempt, Present
+from services.consent.ports import Consents
 from shared.web import forms
 from shared.web.middleware import content_security_policy
 from shared.web.problems import Problem
@@ -24,6 +25,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     404: {"description": "Not a link of this page"},
     410: {"description": "The link has expired"},
 }
+
+PageDoor = Literal["confirm", "me"]
+"""Through which of the two pages."""
 
 
 def router(edge: Edge) -> APIRouter:
@@ -59,7 +63,7 @@ _STALE = {
 }
 
 
-async def _show(edge: Edge, request: Request, door: Door, token: str) -> Response:
+async def _show(edge: Edge, request: Request, door: PageDoor, token: str) -> Response:
     if not token:
         raise NoLinkError
     link = edge.link(token, door)
@@ -70,7 +74,7 @@ async def _show(edge: Edge, request: Request, door: Door, token: str) -> Respons
     return _form(edge, request, door, token, present, filled=filled, attempts=attempts)
 
 
-async def _save(edge: Edge, request: Request, door: Door, token: str) -> Response:
+async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Response:
     candidate = edge.link(token, door).candidate  # first: a stranger's body is not worth a look
     posted = await bodies.read(request)
     if posted.errors and not posted.stops:
@@ -81,16 +85,7 @@ async def _save(edge: Edge, request: Request, door: Door, token: str) -> Respons
         if not posted.stops and posted.is_stale(before):
             filled = views.fields(before.choices, edge.now())
             return _form(edge, request, door, token, before, filled=filled, errors=_STALE)
-        outcome = (
-            decisions.stop_all(before)
-            if posted.stops
-            else decisions.change(
-                before,
-                posted.wish(before.choices),
-                consents.at,
-                employers={employer.id for employer in edge.directory.employers()},
-            )
-        )
+        outcome = decisions.stop_all(before) if posted.stops else await _change(edge, consents, before, posted)
         after = before if isinstance(outcome, Refused) else await edge.apply(consents, before, outcome, door)
         if isinstance(outcome, Changed) and (what := decisions.what_changed(before, outcome.choices)):
             await consents.note_change(candidate, what)
@@ -120,10 +115,22 @@ async def _save(edge: Edge, request: Request, door: Door, token: str) -> Respons
     )
 
 
+async def _change(edge: Edge, consents: Consents, before: Present, posted: Posted) -> decisions.Outcome:
+    wish = posted.wish(before.choices)
+    keys = decisions.keys_of_names(wish.blocked_names)
+    return decisions.change(
+        before,
+        wish,
+        consents.at,
+        employers={employer.id for employer in edge.directory.employers()},
+        named=await consents.employers_named(keys) if keys else (),
+    )
+
+
 def _again(
     edge: Edge,
     request: Request,
-    door: Door,
+    door: PageDoor,
     token: str,
     present: Present,
     posted: Posted,
@@ -138,7 +145,7 @@ def _again(
 def _form(
     edge: Edge,
     request: Request,
-    door: Door,
+    door: PageDoor,
     token: str,
     present: Present,
     *,
@@ -163,6 +170,8 @@ def _form(
         anything_on=bool(present.choices.purposes),
         facts=views.facts(present.choices, name, at),
         limits=views.limits(present.choices, name, at),
+        employers=len(employers),
+        most_ticked=views.MOST_TICKED,
         options=views.options(present.choices, employers),
         filled=filled,
         errors=errors or {},
@@ -171,7 +180,7 @@ def _form(
     )
 
 
-def _address(door: Door, token: str, *, for_get: bool) -> str:
+def _address(door: PageDoor, token: str, *, for_get: bool) -> str:
     """Where the form goes, or where its page is; after a post to `/me` the token is in no address."""
     if door == "confirm":
         return f"/confirm/{token}"

@@ -19,6 +19,7 @@ _NAMES = {
     "contact": "Messages",
     "sectors": "Kinds of work",
     "blocked_employers": "Blocked employers",
+    "blocked_names": "Blocked by name",
     "first_contacts_per_week": "First messages in 7 days",
     "min_gap_hours": "Hours between them",
     "quiet_hours": "Quiet hours",

@@ -20,6 +20,8 @@ from shared import wording
 from shared.contracts.codes import occupation_titles
 
 Names = Callable[[str], str | None]
+MOST_TICKED = 50
+"""Employers, as a list to tick."""
 
 _US_ZONES = (
     ("America/New_York", "Eastern (New York)"),
@@ -46,6 +48,7 @@ def fields(choices: Choices, at: datetime) -> dict[str, Any]:
         "purposes": list(choices.purposes),
         "sectors": list(choices.sectors),
         "blocked_employers": list(choices.blocked_employers),
+        "blocked_names": "\n".join(choices.blocked_names),
         "first_contacts_per_week": _text(choices.first_contacts_per_week),
         "min_gap_hours": _text(choices.min_gap_hours),
         "quiet_hours.start": f"{quiet.start:%H:%M}" if quiet else "",
@@ -66,7 +69,7 @@ def options(choices: Choices, employers: Sequence[tuple[str, str]]) -> dict[str,
     weekly = [(POLICY_CONTACTS_PER_WEEK, f"{POLICY_CONTACTS_PER_WEEK} (everyone’s rule)"), (1, "1")]
     return {
         "sectors": [(code, title, "") for code, title in MAJOR_GROUPS.items()] + finer,
-        "employers": [(code, name, "") for code, name in employers] + [(code, _sentence(_GONE), "") for code in gone],
+        "employers": _offered(choices, employers) + [(code, _sentence(_GONE), "") for code in gone],
         "zones": _US_ZONES,
         "other_zones": [(zone, zone_name(zone)) for zone in others],
         "weekly": _with_default(weekly, choices.first_contacts_per_week),
@@ -74,10 +77,21 @@ def options(choices: Choices, employers: Sequence[tuple[str, str]]) -> dict[str,
     }
 
 
+def _offered(choices: Choices, employers: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """A list to tick is for dozens; of hundreds it shows those that are blocked, and the others are typed."""
+    shown = (
+        employers
+        if len(employers) <= MOST_TICKED
+        else [one for one in employers if one[0] in choices.blocked_employers]
+    )
+    return [(code, name, "") for code, name in shown]
+
+
 def limits(choices: Choices, name: Names, at: datetime) -> dict[str, str]:
     """Each group of limits in a few words, as its heading shows them."""
     sectors = [work(code) for code in choices.sectors]
     blocked = [name(code) or _GONE for code in choices.blocked_employers]
+    blocked += [f"whoever is called “{typed}”" for typed in choices.blocked_names]
     return {
         "sectors": _some(sectors, "all"),
         "employers": _some(blocked, "nobody"),
@@ -100,8 +114,8 @@ def facts(choices: Choices, name: Names, at: datetime) -> list[tuple[str, str]]:
     ]
     if on or choices.sectors:
         rows.append(("Kinds of work", _sentence(said["sectors"])))
-    if choices.blocked_employers:
-        rows.append(("Blocked employers", said["employers"]))
+    if choices.blocked_employers or choices.blocked_names:
+        rows.append(("Blocked employers", _sentence(said["employers"])))
     if has_ended and choices.purposes:
         rows.append(("Ended", f"On {day(choices.ends_at, choices)}: what was on before is off"))
     elif on:

@@ -2,6 +2,7 @@
 
 from services.consent.decisions.changes import (
     Changed,
+    Outcome,
     Refused,
     Unchanged,
     block_employer,
@@ -12,10 +13,12 @@ from services.consent.decisions.changes import (
 )
 from services.consent.decisions.hours import open_time
 from services.consent.decisions.links import Stop, is_old, stop
+from services.consent.decisions.names import keys_of_employer, keys_of_names
 from services.consent.decisions.records import canonical, commitment, record
 
 __all__ = [
     "Changed",
+    "Outcome",
     "Refused",
     "Stop",
     "Unchanged",
@@ -25,6 +28,8 @@ __all__ = [
     "commitment",
     "is_grant",
     "is_old",
+    "keys_of_employer",
+    "keys_of_names",
     "open_time",
     "record",
     "stop",

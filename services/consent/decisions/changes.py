@@ -1,7 +1,7 @@
 """What a person may change, and what they are told when something can't be so."""
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -9,12 +9,15 @@ from typing import TypeAlias
 from zoneinfo import available_timezones
 
 from services.consent.decisions.hours import open_time
+from services.consent.decisions.names import keys_of_name
 from services.consent.model import (
     FURTHEST,
     LASTS,
     LEAST_OPEN_HOURS,
     LONGEST_GAP,
+    LONGEST_NAME,
     MAJOR_GROUPS,
+    MOST_NAMES,
     POLICY_CONTACTS_PER_WEEK,
     POLICY_GAP,
     PURPOSES,
@@ -22,6 +25,7 @@ from services.consent.model import (
     Present,
     What,
 )
+from shared.text import why_not_one_line
 
 _SOC = re.compile(r"\d{2}-\d{4}", re.ASCII)
 _HOUR = timedelta(hours=1)
@@ -57,14 +61,21 @@ class _Asked:
     employers: Container[str]
 
 
-def change(present: Present, wish: Choices, at: datetime, *, employers: Container[str]) -> Outcome:
-    """The wish as the new state; one that switches everything off is never refused, whatever else is in it."""
+def change(
+    present: Present, wish: Choices, at: datetime, *, employers: Container[str], named: Collection[str] = ()
+) -> Outcome:
+    """The wish as the new state; one that switches everything off is never refused, whatever else is in it.
+
+    `named`: the employers of the network that the wish blocks by name.
+    """
     wished = _settled(present.choices, wish, at)
     asked = _Asked(present.choices, wished, at, employers)
     errors = {field: sentence for field, rule in RULES if (sentence := rule(asked))}
     if errors and wished.purposes:
         return Refused(errors)
-    return stop_all(present) if errors else _outcome(present, wished)
+    if errors:
+        return stop_all(present)
+    return _outcome(present, replace(wished, blocked_employers=_in_order(*wished.blocked_employers, *named)))
 
 
 def stop_all(present: Present) -> Changed | Unchanged:
@@ -74,8 +85,12 @@ def stop_all(present: Present) -> Changed | Unchanged:
 
 def block_employer(present: Present, employer: str) -> Changed | Unchanged:
     """This employer neither sees the person nor writes to them; the rest stays."""
-    blocked = tuple(sorted({*present.choices.blocked_employers, employer}))
+    blocked = _in_order(*present.choices.blocked_employers, employer)
     return _outcome(present, replace(present.choices, blocked_employers=blocked))
+
+
+def _in_order(*entries: str) -> tuple[str, ...]:
+    return tuple(sorted(set(entries)))
 
 
 def is_grant(present: Choices, wish: Choices, at: datetime) -> bool:
@@ -108,10 +123,20 @@ def _settled(present: Choices, wish: Choices, at: datetime) -> Choices:
     return replace(
         wish,
         purposes=tuple(purpose for purpose in PURPOSES if purpose in wish.purposes),
-        sectors=tuple(sorted(set(wish.sectors))),
-        blocked_employers=tuple(sorted(set(wish.blocked_employers))),
+        sectors=_in_order(*wish.sectors),
+        blocked_employers=_in_order(*wish.blocked_employers),
+        blocked_names=_tidy(wish.blocked_names),
         ends_at=ends_at,
     )
+
+
+def _tidy(names: Iterable[str]) -> tuple[str, ...]:
+    """Without blank ones, and each once: as it was typed first."""
+    kept: dict[str, str] = {}
+    for name in (" ".join(typed.split()) for typed in names):
+        if name:
+            kept.setdefault(name.casefold(), name)
+    return tuple(kept.values())
 
 
 def sectors_are_occupations(asked: _Asked) -> str | None:
@@ -127,6 +152,16 @@ def blocked_employers_are_known(asked: _Asked) -> str | None:
     if all(employer in asked.employers for employer in new):
         return None
     return "One of the employers to block is not in the network: choose from those on the page"
+
+
+def blocked_names_can_be_found(asked: _Asked) -> str | None:
+    """So many names of so many characters, each with something to be found by."""
+    names = asked.wish.blocked_names
+    if len(names) > MOST_NAMES:
+        return f"Names of employers to block: at most {MOST_NAMES}"
+    if any(len(name) > LONGEST_NAME or why_not_one_line(name) or not keys_of_name(name) for name in names):
+        return f"Names of employers to block: one a line, a company’s name or domain, at most {LONGEST_NAME} characters"
+    return None
 
 
 def contacts_only_tighten(asked: _Asked) -> str | None:
@@ -182,6 +217,7 @@ Rule = Callable[[_Asked], str | None]
 RULES: tuple[tuple[str, Rule], ...] = (
     ("sectors", sectors_are_occupations),
     ("blocked_employers", blocked_employers_are_known),
+    ("blocked_names", blocked_names_can_be_found),
     ("first_contacts_per_week", contacts_only_tighten),
     ("min_gap_hours", gap_only_tightens),
     ("time_zone", zone_is_known),

@@ -15,6 +15,7 @@ _BY: Mapping[Door, str] = {
     "confirm": "the person",
     "me": "the person",
     "unsubscribe": "whoever used the link in a message",
+    "name": "Fairpool, because the person had blocked this name",
 }
 
 
@@ -78,6 +79,7 @@ def plain(choices: Choices) -> dict[str, Any]:
         "purposes": list(choices.purposes),
         "sectors": list(choices.sectors),
         "blocked_employers": list(choices.blocked_employers),
+        "blocked_names": list(choices.blocked_names),
         "first_contacts_per_week": choices.first_contacts_per_week,
         "min_gap_hours": choices.min_gap_hours,
         "quiet_hours": {"start": f"{quiet.start:%H:%M}", "end": f"{quiet.end:%H:%M}"} if quiet else None,

@@ -205,6 +205,32 @@ async def test_employers_can_be_blocked_as_soon_as_the_copy_of_tenants_has_them(
     assert (await client.post(address, json=body)).status_code == 200
 
 
+async def test_an_employer_that_joins_is_blocked_for_whoever_named_it(
+    running: tuple[Service, FastAPI], client: httpx.AsyncClient, servers: Servers, candidate: str
+) -> None:
+    service, employer, now = running[0], unique("emp"), running[0].clock.now()
+    body = {"purposes": ["match"], "blocked_names": [employer]}
+    assert (await client.post(f"/confirm/{token(service, candidate)}", json=body)).status_code == 200
+    event = TenantChangedV1(tenant=employer, version=1, kind="employer", name=f"The {employer} LLC", key_hashes=())
+    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
+    await producer.start()
+    try:
+        await producer.send([encode(event, source="operator", at=now)])
+    finally:
+        await producer.stop()
+
+    async def blocked() -> bool:
+        asked = "SELECT blocked_employers = ARRAY[$2] FROM consents WHERE candidate = $1"
+        return bool(await service.pool.fetchval(asked, candidate, employer))
+
+    await until(blocked)
+
+    async def told() -> bool:
+        return [state.blocked_employers for state in await states(servers, candidate)] == [(), (employer,)]
+
+    await until(told)
+
+
 async def test_the_service_says_that_it_is_ready_and_what_it_offers(client: httpx.AsyncClient) -> None:
     assert (await client.get("/health/ready")).status_code == 200
     document = (await client.get("/openapi.json")).json()

@@ -1,0 +1,176 @@
+"""Employers that are blocked by name: before they join, when they join, and when they are here."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from services.consent.handlers import block_named, on_tenant_changed
+from services.consent.model import Choices
+from shared.contracts.operator import TenantChangedV1, TenantKind
+from shared.messaging.envelope import Received, Record
+from tests.fakes.clock import NOON, FixedClock
+from tests.fakes.consent import ConsentsDatabase, link, writes
+
+PAGE = {"Accept": "text/html"}
+
+
+async def joins(
+    database: ConsentsDatabase,
+    name: str = "Globex, Inc.",
+    *,
+    domain: str | None = None,
+    version: int = 1,
+    kind: TenantKind = "employer",
+) -> None:
+    event = TenantChangedV1(tenant="emp_globex", version=version, kind=kind, name=name, domain=domain, key_hashes=())
+    item = Received("e1", "/fairpool/operator", NOON, event, Record("tenants", 0, 0, None, None, ()))
+    async with database.transaction() as consents:
+        await on_tenant_changed(consents, [item])
+
+
+async def blocks(database: ConsentsDatabase, most: int = 10) -> None:
+    after: str | None = ""
+    while after is not None:
+        async with database.transaction() as consents:
+            after = await block_named(consents, writes, after, most)
+
+
+async def says(client: httpx.AsyncClient, candidate: str, *names: str) -> None:
+    body = {"purposes": ["match"], "blocked_names": list(names)}
+    assert (await client.post(f"/confirm/{link(candidate, 'confirm')}", json=body)).status_code == 200
+
+
+def choices(database: ConsentsDatabase, candidate: str = "c1") -> Choices:
+    return database.rows[candidate].choices
+
+
+async def test_an_employer_that_joins_is_blocked_for_those_who_named_it(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    await says(client, "c1", "globex")
+    await says(client, "c2", "globex.example")
+    await says(client, "c3", "initech")
+    await joins(database, domain="globex.example")
+    await blocks(database)
+    assert [choices(database, one).blocked_employers for one in ("c1", "c2", "c3")] == [("emp_globex",)] * 2 + [()]
+    assert [database.rows[one].version for one in ("c1", "c2", "c3")] == [2, 2, 1]
+    assert choices(database).blocked_names == ("globex",)
+
+
+async def test_it_is_blocked_once_however_often_it_is_told(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    await says(client, "c1", "globex")
+    for version in (1, 1, 2):
+        await joins(database, version=version)
+        await blocks(database)
+    assert database.rows["c1"].version == 2
+
+
+async def test_a_change_of_name_or_domain_counts_and_an_older_record_does_not(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    await says(client, "c1", "globex")
+    await joins(database, "Initech", version=2)
+    await joins(database, "Globex", version=1)
+    await blocks(database)
+    assert choices(database).blocked_employers == ()
+    await joins(database, "Globex", version=3)
+    await blocks(database)
+    assert choices(database).blocked_employers == ("emp_globex",)
+
+
+async def test_a_vendor_is_nobody_to_block(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
+    await says(client, "c1", "globex")
+    await joins(database, kind="vendor")
+    await blocks(database)
+    assert choices(database).blocked_employers == ()
+
+
+async def test_all_who_named_it_are_reached_batch_by_batch(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    for number in range(7):
+        await says(client, f"c{number}", "globex")
+    await joins(database)
+    await blocks(database, most=3)
+    assert {row.choices.blocked_employers for row in database.rows.values()} == {("emp_globex",)}
+
+
+async def test_a_save_that_did_not_see_the_employer_yet_is_found_until_nobody_can_have_missed_it(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    await joins(database)
+    await blocks(database)
+    await says(client, "c1", "initech")
+    database.rows["c1"] = replace(database.rows["c1"], choices=replace(choices(database), blocked_names=("globex",)))
+    await blocks(database)
+    assert choices(database).blocked_employers == ("emp_globex",)
+    assert isinstance(database.clock, FixedClock)
+    database.clock.advance(timedelta(minutes=3))
+    await blocks(database)
+    assert database.links.blocking == {}
+
+
+async def test_typing_the_name_of_an_employer_that_is_here_blocks_it_at_once(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    await joins(database)
+    await says(client, "c1", "GLOBEX")
+    assert choices(database).blocked_employers == ("emp_globex",)
+    assert database.rows["c1"].version == 1
+
+
+async def test_the_receipt_of_the_block_says_why(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
+    await says(client, "c1", "globex")
+    await joins(database)
+    await blocks(database)
+    address = f"/v1/receipts/{database.rows['c1'].receipt}?token={link('c1', 'me')}"
+    record = (await client.get(address)).json()["record"]
+    assert record["limits"]["blocked_employers"] == ["emp_globex"]
+    assert record["limits"]["blocked_names"] == ["globex"]
+    assert record["event"]["through"] == "name"
+    assert "Blocked by name" in (await client.get(address, headers=PAGE)).text
+    assert database.links.changes == {}, "they asked for it themselves"
+
+
+async def test_the_page_takes_names_one_a_line_and_shows_them(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    address = f"/confirm/{link('c1', 'confirm')}"
+    form = {"purposes": "match", "blocked_names": "Globex\r\n\r\ninitech.com\r\n"}
+    saved = await client.post(address, data=form, headers=PAGE | {"Sec-Fetch-Dest": "document"})
+    assert saved.status_code in (200, 303)
+    assert choices(database).blocked_names == ("Globex", "initech.com")
+    page = (await client.get(address, headers=PAGE)).text
+    assert ">Globex\ninitech.com</textarea>" in page
+    await client.post(address, data={"purposes": "match", "blocked_names": ""}, headers=PAGE)
+    assert choices(database).blocked_names == ()
+
+
+async def test_a_wrong_name_comes_back_with_its_sentence(client: httpx.AsyncClient) -> None:
+    form = {"purposes": "match", "blocked_names": "???"}
+    page = await client.post(f"/confirm/{link('c1', 'confirm')}", data=form, headers=PAGE)
+    assert page.status_code == 422
+    assert 'href="#blocked_names"' in page.text
+    assert ">???</textarea>" in page.text
+
+
+@pytest.mark.parametrize(("number", "ticked"), [(50, 50), (51, 1)])
+async def test_of_hundreds_of_employers_only_the_blocked_ones_are_there_to_tick(
+    client: httpx.AsyncClient, database: ConsentsDatabase, monkeypatch: pytest.MonkeyPatch, number: int, ticked: int
+) -> None:
+    from tests.fakes import consent
+
+    many = {f"emp_{n}": f"Employer {n}" for n in range(number)}
+    for known in list(consent.EMPLOYERS):
+        monkeypatch.delitem(consent.EMPLOYERS, known)
+    for known, name in many.items():
+        monkeypatch.setitem(consent.EMPLOYERS, known, name)
+    address = f"/confirm/{link('c1', 'confirm')}"
+    await client.post(address, json={"purposes": ["match"], "blocked_employers": ["emp_7"]})
+    page = (await client.get(address, headers=PAGE)).text
+    assert page.count('name="blocked_employers" type="checkbox"') == ticked
+    assert 'value="emp_7" checked' in page
