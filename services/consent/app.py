@@ -19,8 +19,8 @@ from services.consent.ports import Consents, Writes
 from services.consent.settings import Settings
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
-from shared.contracts.signup import CandidateRegisteredV1
-from shared.contracts.topics import CANDIDATE_EVENTS, CONSENT_STATE, TENANTS
+from shared.contracts.signup import CandidateErasedV1, CandidateLapsedV1, CandidateRegisteredV1
+from shared.contracts.topics import CANDIDATE_EVENTS, CONSENT_STATE, ERASURES, TENANTS
 from shared.ids import new_id
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, only
@@ -53,6 +53,9 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.subscribe(Subscription(group="consent.tenants", topics=(TENANTS,), handle=_on_tenants, deduplicate=False))
     agreed = _agreement(settings)
     writes = writer(agreed, where=f"{settings.signup_url}/sign-in", home=settings.consent_url)
+    service.subscribe(
+        Subscription(group="consent.erasures", topics=(ERASURES,), handle=_on_erasures, deduplicate=False)
+    )
     service.uphold(CONSENT_STATE, consents_behind)
     service.every(_BLOCKS_EVERY, "block_named", partial(_block_named, service, writes))
     service.every(_TELLS_EVERY, "tell_changes", partial(_tell_changes, service))
@@ -125,6 +128,7 @@ def edge(service: Service, settings: Settings, agreed: Agreement, writes: Writes
         writes=writes,
         sign_in=f"{settings.signup_url}/sign-in",
         profile=f"{settings.signup_url}/profile",
+        join=f"{settings.signup_url}/join",
         pages=Pages("services.consent"),
     )
 
@@ -134,7 +138,13 @@ async def _on_tenants(unit: Unit, received: Sequence[Received[Event]]) -> None:
 
 
 async def _on_candidate_events(unit: Unit, received: Sequence[Received[Event]]) -> None:
-    await handlers.on_candidate_registered(PostgresConsents(unit), only(CandidateRegisteredV1, received))
+    consents = PostgresConsents(unit)
+    await handlers.on_candidate_registered(consents, only(CandidateRegisteredV1, received))
+    await handlers.on_candidate_lapsed(consents, only(CandidateLapsedV1, received))
+
+
+async def _on_erasures(unit: Unit, received: Sequence[Received[Event]]) -> None:
+    await handlers.on_candidate_erased(PostgresConsents(unit), only(CandidateErasedV1, received))
 
 
 def _agreement(settings: Settings) -> Agreement:

@@ -8,7 +8,7 @@ from services.consent.decisions import Changed
 from services.consent.model import NamedEmployer
 from services.consent.ports import Consents, Writes
 from shared.contracts.operator import TenantChangedV1
-from shared.contracts.signup import CandidateRegisteredV1
+from shared.contracts.signup import CandidateErasedV1, CandidateLapsedV1, CandidateRegisteredV1
 from shared.messaging.envelope import Received
 
 _LOOKED_FOR = timedelta(minutes=2)
@@ -18,6 +18,16 @@ _LOOKED_FOR = timedelta(minutes=2)
 async def on_candidate_registered(consents: Consents, events: Sequence[Received[CandidateRegisteredV1]]) -> None:
     """Each new person has a row in which nothing is on; one that their own link made first stays as it is."""
     await consents.register([item.event.candidate for item in events])
+
+
+async def on_candidate_lapsed(consents: Consents, events: Sequence[Received[CandidateLapsedV1]]) -> None:
+    """Whoever never answered is closed for good, and signup may erase them; whoever answered is kept, and confirms by it."""
+    await consents.close_unanswered([item.event.candidate for item in events])
+
+
+async def on_candidate_erased(consents: Consents, events: Sequence[Received[CandidateErasedV1]]) -> None:
+    """Whoever was erased is closed for good, in any order with what else is told of them."""
+    await consents.close([item.event.candidate for item in events])
 
 
 async def on_tenant_changed(consents: Consents, events: Sequence[Received[TenantChangedV1]]) -> None:

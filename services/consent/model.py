@@ -99,6 +99,8 @@ class Present:
     """The outbox row that carried this state away: gone once Kafka has it."""
     granted_at: datetime | None = None
     """When something was last switched on that was off, or an employer let in again."""
+    is_closed: bool = False
+    """The person lapsed without an answer, or was erased: no link of theirs opens anything any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,15 @@ class Consents(Protocol):
     async def register(self, candidates: Sequence[str]) -> None:
         """A row at version 0 for whoever has none."""
 
+    async def close_unanswered(self, candidates: Sequence[str]) -> None:
+        """Closes for good whoever never answered, and confirms it (`ErasureConfirmedV1`), again if it is asked again.
+
+        Of whoever did answer nothing is said: what they answered is on its way.
+        """
+
+    async def close(self, candidates: Sequence[str]) -> None:
+        """Closes for good, whatever they answered; nothing is said."""
+
     async def read(self, candidate: str) -> Present:
         """The present state; of somebody unknown, version 0."""
 

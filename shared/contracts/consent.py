@@ -3,8 +3,8 @@
 from datetime import time
 from typing import ClassVar, Literal
 
-from shared.contracts.base import Instant, State, Value
-from shared.contracts.topics import CONSENT_STATE, Topic
+from shared.contracts.base import Event, Instant, State, Value
+from shared.contracts.topics import CONSENT_STATE, ERASURE_CONFIRMATIONS, Topic
 
 Purpose = Literal["match", "contact"]
 
@@ -36,3 +36,15 @@ class ConsentChangedV1(State):
     """IANA name; none: unknown."""
     paused_until: Instant | None = None
     ends_at: Instant | None = None
+
+
+class ErasureConfirmedV1(Event):
+    """What a service keeps of a person is closed for good, because they lapsed without an answer: their links are dead."""
+
+    TYPE: ClassVar[str] = "fairpool.erasure.confirmed.v1"
+    TOPIC: ClassVar[Topic] = ERASURE_CONFIRMATIONS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: str
+    store: Literal["consent"]
+    at: Instant

@@ -8,10 +8,13 @@ from shared.contracts.base import Event
 
 _ALL: tuple[type[Event], ...] = (
     signup.CandidateReportedV1,
+    signup.CandidateMergedV1,
     signup.CandidateRegisteredV1,
     signup.CandidateClaimedV1,
     signup.CandidateConfirmedV1,
     signup.CandidateHiredV1,
+    signup.CandidateLapsedV1,
+    signup.CandidateErasedV1,
     signup.CandidateProfileChangedV1,
     signup.CandidateKeyPublishedV1,
     signup.NoticeRequestedV1,
@@ -19,6 +22,7 @@ _ALL: tuple[type[Event], ...] = (
     signup.MailboxChangedV1,
     signup.OutreachOutcomeReportedV1,
     consent.ConsentChangedV1,
+    consent.ErasureConfirmedV1,
     operator.TenantChangedV1,
     pool_matching.PoolChangedV1,
     pool_matching.MembershipsChangedV1,

@@ -9,6 +9,7 @@ from shared.contracts.topics import (
     CANDIDATE_EVENTS,
     CANDIDATE_KEYS,
     CANDIDATE_PROFILES,
+    ERASURES,
     NOTICES,
     OUTREACH_OUTCOMES,
     Topic,
@@ -36,10 +37,33 @@ class CandidateReportedV1(Event):
     intake_key: date
     sealed: str
     """base64url of AES-256-GCM over the JSON of person and profile; empty when the change carries neither."""
+    happened_at: Instant | None = None
+    """When, by the vendor's own clock: where it says so, its reports count in that order, however they arrive."""
 
     @property
     def vendor_record(self) -> str:
         """The key: one vendor's record keeps its order."""
+        return f"{self.vendor}:{self.record}"
+
+
+class CandidateMergedV1(Event):
+    """A vendor made one record of two: what `record` said of a person is `into`'s from now on, and `record` is no more."""
+
+    TYPE: ClassVar[str] = "fairpool.ats.candidate_merged.v1"
+    TOPIC: ClassVar[Topic] = ATS_EVENTS
+    KEY: ClassVar[str] = "vendor_record"
+
+    vendor: str
+    record: str
+    """The one that is no more."""
+    into: str
+    """The one that goes on."""
+    employer: str | None = None
+    reported_at: Instant
+
+    @property
+    def vendor_record(self) -> str:
+        """The key, of the record that is no more: it keeps its order with that record's own reports."""
         return f"{self.vendor}:{self.record}"
 
 
@@ -88,6 +112,34 @@ class CandidateHiredV1(Event):
     candidate: str
     vendor: str
     employer: str | None = None
+    at: Instant
+
+
+class CandidateLapsedV1(Event):
+    """A stub is to be erased, unless the person has answered in the meantime: consent knows, and says.
+
+    `deleted`: the last vendor that vouched for them took that back; `expired`: their time to answer is over; `refused`: the
+    person said that it was not them, or that they want no such invitation. Said again until it is settled.
+    """
+
+    TYPE: ClassVar[str] = "fairpool.candidate.lapsed.v1"
+    TOPIC: ClassVar[Topic] = CANDIDATE_EVENTS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: str
+    at: Instant
+    reason: Literal["deleted", "expired", "refused"]
+
+
+class CandidateErasedV1(State):
+    """The person was erased; nothing of them comes back, in whatever order this is heard. There is only this one version."""
+
+    TYPE: ClassVar[str] = "fairpool.candidate.erased.v1"
+    TOPIC: ClassVar[Topic] = ERASURES
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: str
+    version: int = 1
     at: Instant
 
 

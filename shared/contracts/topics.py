@@ -54,7 +54,7 @@ CANDIDATE_EVENTS = Topic(
     "candidate",
     "signup, courier",
     ("consent", "outreach_gateway"),
-    "registered, confirmed, claimed, hired; whether mail still reaches them",
+    "registered, confirmed, claimed, hired, lapsed; whether mail still reaches them",
     kept=timedelta(days=30),
 )
 CANDIDATE_PROFILES = Topic(
@@ -70,6 +70,21 @@ CANDIDATE_KEYS = Topic(
     "signup",
     ("outreach_gateway",),
     "the person's public key, to which employers' words are sealed",
+)
+ERASURES = Topic(
+    "erasures",
+    "candidate",
+    "signup",
+    ("consent",),
+    "the ids of erased people, so that nothing brings one back",
+)
+ERASURE_CONFIRMATIONS = Topic(
+    "erasure-confirmations",
+    "candidate",
+    "consent",
+    ("signup",),
+    "which service has closed what it keeps of a person",
+    kept=timedelta(days=30),
 )
 CONSENT_STATE = Topic(
     "consent-state",
@@ -140,6 +155,8 @@ TOPICS: tuple[Topic, ...] = (
     CANDIDATE_EVENTS,
     CANDIDATE_PROFILES,
     CANDIDATE_KEYS,
+    ERASURES,
+    ERASURE_CONFIRMATIONS,
     CONSENT_STATE,
     TENANTS,
     POOLS,

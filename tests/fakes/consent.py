@@ -50,6 +50,8 @@ class ConsentsDatabase:
     rows: dict[str, Present] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     links: "LinksTables" = field(default_factory=lambda: LinksTables())
+    confirmed: list[str] = field(default_factory=list)
+    """Whose erasure was confirmed to signup."""
     fails_with: Exception | None = None
     """Set it, and the database is away."""
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class ConsentsDatabase:
             self.rows |= consents.rows
             self.entries += consents.entries
             self.links = consents.links
+            self.confirmed += consents.confirmed
         finally:
             for lock in consents.held.values():
                 lock.release()
@@ -84,11 +87,23 @@ class FakeConsents:
     rows: dict[str, Present] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     held: dict[str, asyncio.Lock] = field(default_factory=dict)
+    confirmed: list[str] = field(default_factory=list)
 
     async def register(self, candidates: Sequence[str]) -> None:
         for candidate in candidates:
             if (await self.read(candidate)).principal == "":
                 self.rows[candidate] = Present(candidate, new_id("person"))
+
+    async def close_unanswered(self, candidates: Sequence[str]) -> None:
+        for candidate in dict.fromkeys(candidates):
+            present = await self.lock(candidate)
+            if present.version == 0 or present.is_closed:
+                self.rows[candidate] = replace(present, is_closed=True)
+                self.confirmed.append(candidate)
+
+    async def close(self, candidates: Sequence[str]) -> None:
+        for candidate in candidates:
+            self.rows[candidate] = replace(await self.lock(candidate), is_closed=True)
 
     async def read(self, candidate: str) -> Present:
         found = self.rows.get(candidate) or self.database.rows.get(candidate)
@@ -245,6 +260,7 @@ PROFILE = "http://signup.example/profile"
 SIGN_IN = "http://signup.example/sign-in"
 AGREED = agreement.read()
 writes = writer(AGREED, where=SIGN_IN, home="http://consent.example")
+JOIN = "http://signup.example/join"
 
 
 def link(
@@ -279,6 +295,7 @@ def client_of(database: ConsentsDatabase, *, has_published: HasPublished = publi
         writes=writes,
         sign_in=SIGN_IN,
         profile=PROFILE,
+        join=JOIN,
         pages=Pages("services.consent"),
     )
     install(app, edge)

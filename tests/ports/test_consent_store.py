@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import time, timedelta
@@ -47,6 +47,8 @@ class Store:
     """A store under test: how a transaction on it is made."""
 
     transaction: Callable[[], AbstractAsyncContextManager[Consents]]
+    confirmed: Callable[[], Awaitable[list[str]]]
+    """Whose erasure was confirmed to signup."""
 
     async def answer(self, candidate: str, choices: Choices) -> Present:
         """One whole change."""
@@ -79,17 +81,29 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def store(kind: str, request: pytest.FixtureRequest) -> Store:
+async def store(kind: str, request: pytest.FixtureRequest) -> Store:
     if kind == "fake":
-        return Store(ConsentsDatabase(FixedClock()).transaction)
+        database = ConsentsDatabase(FixedClock())
+
+        async def remembered() -> list[str]:
+            return database.confirmed
+
+        return Store(database.transaction, remembered)
     pool: Pool = request.getfixturevalue("consent_pool")
+    before = await pool.fetchval("SELECT coalesce(max(id), 0) FROM outbox")
 
     @asynccontextmanager
     async def transaction() -> AsyncIterator[Consents]:
         async with unit_of_work(pool, at=NOON, source="consent") as unit:
             yield PostgresConsents(unit)
 
-    return Store(transaction)
+    async def confirmed() -> list[str]:
+        rows = await pool.fetch(
+            "SELECT key FROM outbox WHERE topic = 'erasure-confirmations' AND id > $1 ORDER BY id", before
+        )
+        return [row["key"].decode() for row in rows]
+
+    return Store(transaction, confirmed)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +139,65 @@ async def test_locking_somebody_unknown_makes_the_row(store: Store, candidate: s
         locked = await consents.lock(candidate)
         assert await consents.lock(candidate) == locked
     assert await store.present(candidate) == locked
+
+
+async def test_who_never_answered_is_closed_for_good_and_confirmed(store: Store, candidate: str) -> None:
+    unheard_of = new_candidate_id()
+    async with store.transaction() as consents:
+        await consents.register([candidate])
+        await consents.close_unanswered([candidate, unheard_of])
+    async with store.transaction() as consents:
+        await consents.register([candidate, unheard_of])
+        assert (await consents.lock(candidate)).is_closed
+        assert (await consents.read(unheard_of)).is_closed
+    assert sorted(await store.confirmed()) == sorted([candidate, unheard_of])
+    async with store.transaction() as consents:
+        await consents.close_unanswered([candidate])
+    assert (await store.confirmed()).count(candidate) == 2
+
+
+async def test_who_answered_is_not_closed_by_a_lapse_and_nothing_is_confirmed(store: Store, candidate: str) -> None:
+    await store.answer(candidate, Choices())
+    async with store.transaction() as consents:
+        await consents.close_unanswered([candidate])
+    assert not (await store.present(candidate)).is_closed
+    assert candidate not in await store.confirmed()
+
+
+async def test_an_erased_person_is_closed_whatever_they_answered(store: Store, candidate: str) -> None:
+    unheard_of = new_candidate_id()
+    await store.answer(candidate, COMPLETE)
+    async with store.transaction() as consents:
+        await consents.close([candidate, unheard_of])
+        await consents.close([candidate])
+    assert (await store.present(candidate)).is_closed
+    assert (await store.present(unheard_of)).is_closed
+    assert await store.confirmed() == []
+    async with store.transaction() as consents:
+        await consents.close_unanswered([candidate])
+    assert await store.confirmed() == [candidate]
+
+
+async def test_an_answer_that_is_being_given_comes_before_the_lapse(store: Store, candidate: str) -> None:
+    has_the_row = asyncio.Event()
+
+    async def answer() -> None:
+        async with store.transaction() as consents:
+            present = await consents.lock(candidate)
+            has_the_row.set()
+            await asyncio.sleep(0)
+            await consents.append(entry(present, COMPLETE))
+
+    async def lapse() -> None:
+        await has_the_row.wait()
+        async with store.transaction() as consents:
+            await consents.close_unanswered([candidate])
+
+    async with store.transaction() as consents:
+        await consents.register([candidate])
+    await asyncio.gather(answer(), lapse())
+    assert not (await store.present(candidate)).is_closed
+    assert await store.confirmed() == []
 
 
 async def test_everything_that_was_chosen_comes_back(store: Store, candidate: str) -> None:

@@ -10,7 +10,7 @@ import asyncpg
 from services.consent.adapters.links import SQL, PostgresLinks
 from services.consent.decisions import keys_of_names
 from services.consent.model import Blocking, Choices, Entry, NamedEmployer, Present, Quiet
-from shared.contracts.consent import ConsentChangedV1, QuietHours
+from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1, QuietHours
 from shared.ids import new_id
 from shared.messaging.unit import Unit
 from shared.security import encoding
@@ -23,6 +23,20 @@ class PostgresConsents(PostgresLinks):
         """One statement, its rows in order: two processes that register the same people don't deadlock."""
         new = list(dict.fromkeys(candidates))
         await self._unit.connection.execute(SQL["register"], new, [_new_principal() for _ in new])
+
+    async def close_unanswered(self, candidates: Sequence[str]) -> None:
+        """Under each row's lock: an answer that is being given is waited for, and then nothing is closed."""
+        lapsed = list(dict.fromkeys(candidates))
+        rows = await self._unit.connection.fetch(
+            SQL["close_unanswered"], self.at, lapsed, [_new_principal() for _ in lapsed]
+        )
+        for row in rows:
+            self._unit.publish(ErasureConfirmedV1(candidate=row["candidate"], store="consent", at=self.at))
+
+    async def close(self, candidates: Sequence[str]) -> None:
+        """Also of somebody never heard of: a registration that comes later opens nothing."""
+        erased = list(dict.fromkeys(candidates))
+        await self._unit.connection.execute(SQL["close"], self.at, erased, [_new_principal() for _ in erased])
 
     async def read(self, candidate: str) -> Present:
         """Takes no lock and makes no row."""
@@ -140,6 +154,7 @@ def _present(row: asyncpg.Record) -> Present:
         receipt=row["receipt"],
         outbox_id=row["outbox_id"],
         granted_at=row["granted_at"],
+        is_closed=row["closed_at"] is not None,
     )
 
 

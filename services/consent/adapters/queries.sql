@@ -75,6 +75,18 @@ RETURNING candidate
 -- name: take_changes
 DELETE FROM changes_to_tell WHERE candidate = ANY($1::text[]) RETURNING candidate, what, employer, at
 
+-- name: close_unanswered
+INSERT INTO consents (candidate, principal, closed_at)
+SELECT candidate, principal, $1 FROM unnest($2::text[], $3::text[]) AS lapsed (candidate, principal) ORDER BY candidate
+ON CONFLICT (candidate) DO UPDATE SET closed_at = coalesce(consents.closed_at, excluded.closed_at)
+    WHERE consents.version = 0 OR consents.closed_at IS NOT NULL
+RETURNING candidate
+
+-- name: close
+INSERT INTO consents (candidate, principal, closed_at)
+SELECT candidate, principal, $1 FROM unnest($2::text[], $3::text[]) AS erased (candidate, principal) ORDER BY candidate
+ON CONFLICT (candidate) DO UPDATE SET closed_at = coalesce(consents.closed_at, excluded.closed_at)
+
 -- name: behind
 SELECT consents.* FROM consents LEFT JOIN pg_temp.read_back ON key = candidate
 WHERE candidate > $1 AND consents.version > coalesce(read_back.version, 0)

@@ -38,6 +38,8 @@ class Edge:
     """The page that emails a link to `/me`."""
     profile: str
     """Where a person's link leads to what employers may see of them, at signup."""
+    join: str
+    """The page by which a person comes of their own accord."""
     pages: Pages
 
     def link(self, token: str, *purposes: LinkPurpose) -> Link:
@@ -51,6 +53,12 @@ class Edge:
         """The person's present state."""
         async with self.look() as consents:
             return await consents.read(candidate)
+
+    def alive(self, present: Present) -> Present:
+        """The same, if there is somebody behind it; raises GoneError."""
+        if present.is_closed:
+            raise GoneError
+        return present
 
     async def is_out(self, present: Present) -> bool:
         """Whether Kafka has this state; no when it can't be found out."""
@@ -89,6 +97,10 @@ class NoLinkError(Exception):
     def __init__(self, *, leads_on: bool = True) -> None:
         super().__init__("no link")
         self.leads_on = leads_on
+
+
+class GoneError(Exception):
+    """The link was good, and nobody is behind it any more; the answer says how to come again."""
 
 
 def refused(outcome: Refused) -> Problem:

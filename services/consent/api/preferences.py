@@ -23,7 +23,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     202: {"description": "The same, saved; the network does not have it yet"},
     303: {"description": "A page: saved, and something is on; what employers may see comes next, by the same link"},
     404: {"description": "Not a link of this page"},
-    410: {"description": "The link has expired"},
+    410: {"description": "The link has expired, or the invitation has ended"},
 }
 
 PageDoor = Literal["confirm", "me"]
@@ -68,7 +68,7 @@ async def _show(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
         raise NoLinkError
     link = edge.link(token, door)
     async with edge.look() as consents:
-        present = await consents.read(link.candidate)
+        present = edge.alive(await consents.read(link.candidate))
         attempts = await consents.attempts(link.candidate, _MOST_ATTEMPTS)
     filled = views.fields(present.choices, edge.now())
     return _form(edge, request, door, token, present, filled=filled, attempts=attempts)
@@ -76,12 +76,12 @@ async def _show(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
 
 async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Response:
     candidate = edge.link(token, door).candidate  # first: a stranger's body is not worth a look
+    present = edge.alive(await edge.read(candidate))
     posted = await bodies.read(request)
     if posted.errors and not posted.stops:
-        present = await edge.read(candidate)
         return _again(edge, request, door, token, present, posted, posted.errors)
     async with edge.change() as consents:
-        before = await consents.lock(candidate)
+        before = edge.alive(await consents.lock(candidate))
         if not posted.stops and posted.is_stale(before):
             filled = views.fields(before.choices, edge.now())
             return _form(edge, request, door, token, before, filled=filled, errors=_STALE)

@@ -4,7 +4,7 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.consent.api import preferences, receipts, unsubscribe
-from services.consent.api.edge import BadLinkError, Edge, NoLinkError
+from services.consent.api.edge import BadLinkError, Edge, GoneError, NoLinkError
 from shared.web import problems
 from shared.web.problems import Problem
 from shared.web.routes import shows_pages
@@ -36,8 +36,17 @@ def install(app: FastAPI, edge: Edge) -> None:
         detail = f"This is shown by the link in an email. {edge.sign_in} emails a new one."
         return problems.response(request.scope, Problem(404, "No link", detail, type=problems.kind("no-such-link")))
 
+    async def on_gone(request: Request, _: Exception) -> Response:
+        if shows_pages(request.scope):
+            return edge.pages.render("gone.html", status=410, join=edge.join)
+        detail = f"This invitation has ended, and what was told of you is deleted. Nothing was saved. {edge.join} lets you join again."
+        return problems.response(
+            request.scope, Problem(410, "Invitation ended", detail, type=problems.kind("invitation-ended"))
+        )
+
     app.add_exception_handler(BadLinkError, on_bad_link)
     app.add_exception_handler(NoLinkError, on_no_link)
+    app.add_exception_handler(GoneError, on_gone)
 
 
 def _problem(error: BadLinkError, sign_in: str) -> Problem:

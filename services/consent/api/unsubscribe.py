@@ -76,7 +76,8 @@ def router(edge: Edge) -> APIRouter:
             before = await consents.lock(link.candidate)
             stop = decisions.stop(before, link.employer, scope, link.issued_at)
             after = await edge.apply(consents, before, stop.outcome, "unsubscribe")
-            await _note(consents, link, token, scope, stop)
+            if not before.is_closed:
+                await _note(consents, link, token, scope, stop)
         status = 200 if await edge.is_out(after) else 202
         if not shows_pages(request.scope):
             return JSONResponse(_told(stop), status)

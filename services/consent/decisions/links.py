@@ -21,8 +21,12 @@ class Stop:
 def stop(present: Present, employer: str | None, scope: Scope, issued_at: datetime | None) -> Stop:
     """A link stops what it is asked to stop; one from before the last grant stops its own employer and asks for the rest.
 
-    What it says does not depend on what is on: its holder learns nothing of that.
+    What it says does not depend on what is on: its holder learns nothing of that. Of somebody who is gone nothing is left to
+    stop, and it says that it has stopped.
     """
+    if present.is_closed:
+        narrow = scope == "employer" and employer is not None
+        return Stop(Unchanged(), all_stop=not narrow, employer_stops=narrow, must_ask=False)
     if scope == "employer" and employer is not None:
         return Stop(block_employer(present, employer), all_stop=False, employer_stops=True, must_ask=False)
     if not is_old(present, issued_at):

@@ -1,0 +1,104 @@
+"""The links of somebody who lapsed or was erased: dead from that moment, in any order of arrival, and never a receipt."""
+
+import httpx
+import pytest
+
+from services.consent.handlers import on_candidate_erased, on_candidate_lapsed, on_candidate_registered
+from shared.contracts.base import Event
+from shared.contracts.signup import CandidateErasedV1, CandidateLapsedV1, CandidateRegisteredV1
+from shared.messaging.envelope import Received, Record
+from tests.fakes.clock import NOON
+from tests.fakes.consent import JOIN, ConsentsDatabase, link
+
+CONFIRM, ME = f"/confirm/{link('c1', 'confirm')}", f"/me?token={link('c1', 'me')}"
+U = f"/u/{link('c1', 'unsubscribe', employer='emp_acme')}"
+PAGE = {"Accept": "text/html"}
+YES = {"purposes": ["match", "contact"], "time_zone": "America/Denver"}
+
+
+async def hear(database: ConsentsDatabase, *events: Event) -> None:
+    for event in events:
+        received = Received("e", "/fairpool/signup", NOON, event, Record("t", 0, 0, None, None, ()))
+        async with database.transaction() as consents:
+            match event:
+                case CandidateRegisteredV1():
+                    await on_candidate_registered(consents, [received])  # type: ignore[list-item]  # of the matched class
+                case CandidateLapsedV1():
+                    await on_candidate_lapsed(consents, [received])  # type: ignore[list-item]  # of the matched class
+                case CandidateErasedV1():
+                    await on_candidate_erased(consents, [received])  # type: ignore[list-item]  # of the matched class
+
+
+REGISTERED = CandidateRegisteredV1(candidate="c1", at=NOON)
+LAPSED = CandidateLapsedV1(candidate="c1", at=NOON, reason="deleted")
+ERASED = CandidateErasedV1(candidate="c1", at=NOON)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (REGISTERED, LAPSED),
+        (LAPSED, REGISTERED),
+        (ERASED,),
+        (ERASED, REGISTERED),
+        (REGISTERED, ERASED, REGISTERED),
+        (REGISTERED, LAPSED, ERASED, LAPSED),
+    ],
+)
+@pytest.mark.parametrize("address", [CONFIRM, ME])
+async def test_a_dead_link_is_410_with_the_way_to_join_again_and_writes_nothing(
+    client: httpx.AsyncClient, database: ConsentsDatabase, events: tuple[Event, ...], address: str
+) -> None:
+    await hear(database, *events)
+    for answer in (
+        await client.get(address),
+        await client.post(address, json=YES),
+        await client.post(address, json={}),
+    ):
+        assert answer.status_code == 410
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert JOIN in answer.json()["detail"]
+        assert "receipt" not in answer.json()
+    for page in (await client.get(address, headers=PAGE), await client.post(address, data=YES, headers=PAGE)):
+        assert page.status_code == 410
+        assert f'href="{JOIN}"' in page.text
+        assert "This invitation has ended" in page.text
+    assert database.entries == []
+
+
+async def test_who_answered_before_the_lapse_is_heard_is_kept(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    assert (await client.post(CONFIRM, json=YES)).status_code == 200
+    await hear(database, LAPSED)
+    assert database.confirmed == []
+    assert (await client.get(CONFIRM)).status_code == 200
+    assert (await client.post(CONFIRM, json={"purposes": []})).json()["version"] == 2
+
+
+async def test_a_lapse_is_confirmed_each_time_it_is_heard(database: ConsentsDatabase) -> None:
+    await hear(database, REGISTERED, LAPSED, LAPSED)
+    assert database.confirmed == ["c1", "c1"]
+
+
+async def test_a_stop_is_always_answered_as_a_stop(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
+    await hear(database, LAPSED)
+    for data in ({"List-Unsubscribe": "One-Click"}, {"scope": "employer"}):
+        answer = await client.post(U, data=data)
+        assert answer.status_code == 200
+        page = await client.post(U, data=data, headers=PAGE)
+        assert page.status_code == 200
+        assert "stopped" in page.text.lower()
+    assert (await client.get(U, headers=PAGE)).status_code == 200
+    assert database.entries == []
+
+
+async def test_nobody_who_was_erased_is_told_as_having_anything_on(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    await client.post(CONFIRM, json=YES)
+    await hear(database, ERASED)
+    assert (await client.get(ME)).status_code == 410
+    answer = await client.post(U, data={"List-Unsubscribe": "One-Click"})
+    assert answer.status_code == 200
+    assert "match" not in answer.text
