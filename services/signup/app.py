@@ -11,6 +11,7 @@ from services.signup import handlers, jobs
 from services.signup.adapters.formats import FORMATS
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.lapses import erasures_behind
 from services.signup.adapters.operator_desk import PostgresOperatorDesk, note_tenant_changes
 from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.adapters.postgres import PostgresStore
@@ -23,10 +24,18 @@ from services.signup.settings import Settings
 from services.signup.vault.secrets import VaultSecrets
 from shared import wording
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
 from shared.contracts.operator import TenantChangedV1
-from shared.contracts.signup import CandidateReportedV1
-from shared.contracts.topics import ATS_EVENTS, CANDIDATE_KEYS, CANDIDATE_PROFILES, CONSENT_STATE, TENANTS
+from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1
+from shared.contracts.topics import (
+    ATS_EVENTS,
+    CANDIDATE_KEYS,
+    CANDIDATE_PROFILES,
+    CONSENT_STATE,
+    ERASURE_CONFIRMATIONS,
+    ERASURES,
+    TENANTS,
+)
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, only
 from shared.messaging.errors import heals
@@ -50,6 +59,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     _add_jobs(service, secrets, keys)
     service.uphold(CANDIDATE_PROFILES, profiles_behind)
     service.uphold(CANDIDATE_KEYS, keys_behind, keys_orphaned)
+    service.uphold(ERASURES, erasures_behind)
     app = service.http("Fairpool signup", signup_url=settings.signup_url)
     _add_routes(app, service, settings, keys)
     return service, app
@@ -57,7 +67,11 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
 
 def _add_consumers(service: Service, secrets: VaultSecrets, keys: IntakeKeys) -> None:
     async def on_reports(unit: Unit, received: Sequence[Received[Event]]) -> None:
-        reports = only(CandidateReportedV1, received)
+        reports = [
+            Received(item.id, item.source, item.time, item.event, item.record)
+            for item in received  # both kinds in one list: within a record, their order counts
+            if isinstance(item.event, CandidateReportedV1 | CandidateMergedV1)
+        ]
         await handlers.on_candidate_reported(PostgresStore(unit, keys), reports, secrets)
 
     async def on_consent(unit: Unit, received: Sequence[Received[Event]]) -> None:
@@ -67,9 +81,21 @@ def _add_consumers(service: Service, secrets: VaultSecrets, keys: IntakeKeys) ->
         await note_tenant_changes(unit, [item.event for item in only(TenantChangedV1, received)])
 
     service.subscribe(Subscription("signup.tenants", (TENANTS,), on_tenants, deduplicate=False))
+
+    async def on_confirmations(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        await handlers.on_erasure_confirmed(PostgresStore(unit, keys), only(ErasureConfirmedV1, received))
+
     service.subscribe(Subscription(group="signup.ats-events", topics=(ATS_EVENTS,), handle=on_reports))
     service.subscribe(
         Subscription(group="signup.consent-state", topics=(CONSENT_STATE,), handle=on_consent, deduplicate=False)
+    )
+    service.subscribe(
+        Subscription(
+            group="signup.erasure-confirmations",
+            topics=(ERASURE_CONFIRMATIONS,),
+            handle=on_confirmations,
+            deduplicate=False,
+        )
     )
 
 
@@ -88,7 +114,8 @@ def _add_jobs(service: Service, secrets: VaultSecrets, keys: IntakeKeys) -> None
 
     service.every(_AT_ONCE, "invite", invite_all)
     service.every(_OFTEN, "look_again", lambda: jobs.look_again(work))
-    service.every(_SELDOM, "purge", lambda: jobs.purge(work))
+    service.every(_OFTEN, "lapse", lambda: jobs.lapse(work))
+    service.every(_OFTEN, "release", lambda: jobs.release(work))
     service.every(_SELDOM, "forget", lambda: jobs.forget(work))
 
 

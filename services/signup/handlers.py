@@ -1,6 +1,6 @@
 """Messages in: what vendors told, and what people allow."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
 import structlog
@@ -14,26 +14,33 @@ from services.signup.decisions.reports import (
     Claimed,
     ClaimRemoved,
     Hired,
+    Kept,
+    Merged,
     Noise,
     Outcome,
+    ProposalChanged,
     Registered,
+    Waits,
     decide,
     possible_stubs,
     waves,
 )
-from services.signup.model import Claim, Opened, Told
+from services.signup.model import Claim, KeptReport, Opened, Record, Told
 from services.signup.ports import Store
 from services.signup.vault.addresses import blind_index
 from services.signup.vault.intake import open_told
 from services.signup.vault.sealing import Identity, seal_identity
 from services.signup.vault.secrets import VaultSecrets
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
 from shared.contracts.signup import (
     JOIN,
     CandidateClaimedV1,
     CandidateConfirmedV1,
+    CandidateErasedV1,
     CandidateHiredV1,
     CandidateKeyPublishedV1,
+    CandidateLapsedV1,
+    CandidateMergedV1,
     CandidateRegisteredV1,
     CandidateReportedV1,
 )
@@ -46,17 +53,51 @@ _log = structlog.get_logger(__name__)
 
 
 async def on_candidate_reported(
-    store: Store, received: Sequence[Received[CandidateReportedV1]], secrets: VaultSecrets
+    store: Store, received: Sequence[Received[CandidateReportedV1 | CandidateMergedV1]], secrets: VaultSecrets
 ) -> None:
-    """Registers, claims, proposes or forgets; CannotOpenError for a report whose intake key is gone."""
-    for wave in waves(await _opened(store, received, secrets)):
-        stubs = possible_stubs(wave, at=store.at, new_id=new_candidate_id)
+    """Registers, claims, proposes, merges or forgets; CannotOpenError for a report whose intake key is gone.
+
+    What was kept of a record before it was known follows at once, before anything newer.
+    """
+    told = [(item.id, item.event) for item in received]
+    ahead = deque(waves(await _opened(store, told, secrets)))
+    while ahead:
+        known = await _take(store, ahead.popleft(), secrets)
+        if kept := await store.take_kept(known):
+            again = await _opened(store, [(one.id, one.event) for one in kept], secrets)
+            ahead.extendleft(reversed(list(waves(again))))
+
+
+async def _take(store: Store, wave: Sequence[Opened], secrets: VaultSecrets) -> list[Record]:
+    """One report a record; returns the records that became known by it."""
+    keys = list(dict.fromkeys(key for report in wave for key in report.keys))
+    mailboxes = [report.blind_index for report in wave if report.blind_index]
+    picture = await store.look_up(keys, mailboxes)
+    stubs = possible_stubs(wave, picture, at=store.at, new_id=new_candidate_id)
+    new = {}
+    if stubs:
         fresh = await store.register(list(stubs.values()))
         new = {record: stub.candidate for record, stub in stubs.items() if stub.candidate in fresh}
-        picture = await store.look_up(
-            [report.key for report in wave], [report.blind_index for report in wave if report.blind_index]
-        )
-        await _apply(store, [decide(report, picture, new) for report in wave], secrets)
+        picture = await store.look_up(keys, mailboxes)
+    outcomes = [decide(report, picture, new) for report in wave]
+    await _apply(store, outcomes, secrets)
+    return [record for one in outcomes if (record := _made_known(one)) is not None]
+
+
+def _made_known(outcome: Outcome) -> Record | None:
+    match outcome:
+        case Registered(report=report) | Claimed(report=report, is_news=True):
+            return report.key
+        case Merged(into=into):
+            return into
+        case _:
+            return None
+
+
+async def on_erasure_confirmed(store: Store, received: Sequence[Received[ErasureConfirmedV1]]) -> None:
+    """Erases whoever lapses, now that consent has closed them; whoever confirmed in the meantime is kept."""
+    for candidate in await store.erase_lapsed(sorted({item.event.candidate for item in received})):
+        store.publish(CandidateErasedV1(candidate=candidate, at=store.at), id=f"{candidate}:erased")
 
 
 async def on_consent_changed(store: Store, received: Sequence[Received[ConsentChangedV1]]) -> None:
@@ -77,19 +118,20 @@ async def on_consent_changed(store: Store, received: Sequence[Received[ConsentCh
 
 
 async def _opened(
-    store: Store, received: Sequence[Received[CandidateReportedV1]], secrets: VaultSecrets
+    store: Store, received: Sequence[tuple[str, CandidateReportedV1 | CandidateMergedV1]], secrets: VaultSecrets
 ) -> list[Opened]:
-    keys = await store.intake_keys({item.event.intake_key for item in received if item.event.sealed})
+    reports = [event for _, event in received if isinstance(event, CandidateReportedV1)]
+    keys = await store.intake_keys({event.intake_key for event in reports if event.sealed})
     opened = []
-    for item in received:
-        event, told = item.event, Told()
-        if event.sealed:
+    for id_, event in received:
+        told = Told()
+        if isinstance(event, CandidateReportedV1) and event.sealed:
             key = keys.get(event.intake_key)
             if key is None:
                 raise CannotOpenError("the intake key of that day was destroyed or is not of this vault")
             told = Told.model_validate_json(open_told(key, event.sealed, vendor=event.vendor, record=event.record))
         mail_index = blind_index(told.person.mail, secrets.blind_index_key) if told.person else None
-        opened.append(Opened(item.id, event.vendor, event.record, event.employer, event.change, told, mail_index))
+        opened.append(Opened(id_, event, told, mail_index))
     return opened
 
 
@@ -97,6 +139,14 @@ async def _apply(store: Store, outcomes: Sequence[Outcome], secrets: VaultSecret
     registered = [one for one in outcomes if isinstance(one, Registered)]
     claimed = [one for one in outcomes if isinstance(one, Claimed)]
     removed = [one for one in outcomes if isinstance(one, ClaimRemoved)]
+    merged = [one for one in outcomes if isinstance(one, Merged)]
+    await store.keep(
+        [
+            KeptReport(one.report.id, one.report.event, one.candidate if isinstance(one, Waits) else None)
+            for one in outcomes
+            if isinstance(one, Kept | Waits)
+        ]
+    )
     await _register(store, registered, secrets)
     await store.save_claims([*map(_first_claim, registered), *(_claim(one) for one in claimed if one.is_news)])
     again = [one.candidate for one in claimed if one.invite_again]
@@ -105,8 +155,14 @@ async def _apply(store: Store, outcomes: Sequence[Outcome], secrets: VaultSecret
         {one.candidate: one.report.vendor == JOIN for one in registered} | dict.fromkeys(again, True)
     )
     await store.save_proposals(proposals_among(outcomes))
+    taken = [one for one in outcomes if isinstance(one, Registered | Claimed | ProposalChanged)]
+    await store.note_times({one.report.key: at for one in taken if (at := one.report.happened_at) is not None})
     await store.remove_claims([one.report.key for one in removed])
-    await store.erase_unclaimed([one.candidate for one in removed if one.may_erase])
+    await store.hand_over({one.report.key: one.into for one in merged})
+    left = [one.left for one in registered if one.left] + [one.left for one in claimed if one.left]
+    left += [one.candidate for one in merged] + [one.candidate for one in removed if one.may_erase]
+    for lapse in await store.lapse_unclaimed(sorted(set(left))):
+        store.publish(CandidateLapsedV1(candidate=lapse.candidate, at=store.at, reason=lapse.reason))
     _publish(store, outcomes)
     _log.info("reports_handled", **Counter(_name(one) for one in outcomes))
 

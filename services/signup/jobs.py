@@ -11,23 +11,27 @@ import structlog
 from services.signup.decisions import notices
 from services.signup.decisions import showing as showing_decisions
 from services.signup.decisions.inviting import may_invite
-from services.signup.ports import Store
+from services.signup.model import PastInvitations
+from services.signup.ports import KEPT, Store
 from services.signup.vault.addresses import slow_hash
 from services.signup.vault.sealing import SealedIdentity, open_identity
 from services.signup.vault.secrets import VaultSecrets
+from shared.contracts.signup import CandidateLapsedV1
+from shared.ids import new_id
 
 Work = Callable[[], AbstractAsyncContextManager[Store]]
 """Opens a unit of work with its store."""
 
 INVITED_AT_ONCE = 32
 """Half a second of hashing on two cores: a transaction stays short."""
-PURGE_GRACE = timedelta(minutes=10)
-"""A confirmation in the last minute still has time to arrive."""
+ASKED_AGAIN_AFTER = timedelta(minutes=10)
+"""Kafka keeps the question while consent is away: this is for one that was lost on the way."""
 INTAKE_KEPT = timedelta(days=14)
 """Before the day that is destroyed: 7 days on the topic and 7 among the dead letters. Nothing sealed opens after 15 days."""
 PAGE_REQUESTS_KEPT = timedelta(days=1)
 ORIGINS_KEPT = timedelta(hours=1)
 _AT_ONCE = 500
+_NEVER = PastInvitations(0)
 _HASHING = ThreadPoolExecutor(max_workers=2, thread_name_prefix="slow-hash")  # more would starve the event loop
 _log = structlog.get_logger(__name__)
 
@@ -43,11 +47,11 @@ async def invite(work: Work, secrets: VaultSecrets) -> int:
         chosen = [
             (one, slow)
             for one, slow in zip(present, hashes, strict=True)
-            if may_invite(past.get(slow, 0), by_join=one.by_join)
+            if may_invite(past.get(slow, _NEVER), by_join=one.by_join)
         ]
         await store.note_invitations([slow for _, slow in chosen])
-        for one, slow in chosen:
-            notice = notices.confirm(one, number=past.get(slow, 0) + 1)
+        for one, _ in chosen:
+            notice = notices.confirm(one)
             store.publish(notice, id=notice.notice)
     if waiting:
         _log.info("invited", asked=len(chosen), refused=len(waiting) - len(chosen))
@@ -70,16 +74,34 @@ async def look_again(work: Work) -> None:
                 store.publish(news, id=f"{new.candidate}:profile:{news.version}")
 
 
-async def purge(work: Work) -> None:
-    """Erases stubs whose 14 days are over, whole; only the slow hash of their mail stays."""
+async def lapse(work: Work) -> None:
+    """Asks consent about stubs whose 14 days are over, and again about whoever is not settled yet.
+
+    Nothing is erased on signup's word alone: the person may have answered a moment ago.
+    """
     async with work() as store:
-        gone = await store.purge_stubs(store.at - PURGE_GRACE, limit=_AT_ONCE)
-    if gone:
-        _log.info("stubs_purged", count=gone)
+        over = await store.lapse_expired(limit=_AT_ONCE)
+        again = await store.ask_again(store.at - ASKED_AGAIN_AFTER, limit=_AT_ONCE)
+        for one in (*over, *again):
+            store.publish(CandidateLapsedV1(candidate=one.candidate, at=store.at, reason=one.reason))
+    if over or again:
+        _log.info("stubs_lapse", expired=len(over), asked_again=len(again))
+
+
+async def release(work: Work) -> None:
+    """Puts what waited for somebody's erasure, or for their answer, back onto the topic, now that it is settled."""
+    async with work() as store:
+        released = await store.release(limit=_AT_ONCE)
+        for one in released:
+            store.publish(one.event, id=new_id("again"))
+    if released:
+        _log.info("reports_released", count=len(released))
 
 
 async def forget(work: Work) -> None:
     """Destroys intake keys that are older than anything they sealed, and other traces that have had their time."""
     async with work() as store:
         await store.forget_intake(store.at - INTAKE_KEPT)
+        while await store.forget_kept(store.at - KEPT, limit=_AT_ONCE) == _AT_ONCE:
+            pass
         await store.forget_page_requests(store.at - PAGE_REQUESTS_KEPT, origins_before=store.at - ORIGINS_KEPT)

@@ -1,16 +1,16 @@
 """Frozen values that the decisions read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import ConfigDict
 
 from shared.contracts.base import Value
-from shared.contracts.signup import CoarseProfile, EmploymentType
+from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1, CoarseProfile, EmploymentType
 
-Change = Literal["signed_up", "changed", "hired", "deleted"]
+Change = Literal["signed_up", "changed", "hired", "deleted", "merged"]
 Record = tuple[str, str]
 """A vendor and the candidate's id in its system."""
 
@@ -72,6 +72,8 @@ class Reading:
     change: Change
     record: str
     told: Told = NOTHING_TOLD
+    into: str | None = None
+    """For `merged`: the record that goes on; `record` is no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,10 @@ class Report:
     change: Change
     at: datetime
     told: Told
+    happened_at: datetime | None = None
+    """By the vendor's own clock."""
+    into: str | None = None
+    """For `merged`: the record that goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,17 +186,93 @@ class Opened:
     """A report from the bus with its seal opened; a signing-up one has a person and the blind index of their mail."""
 
     id: str
-    vendor: str
-    record: str
-    employer: str | None
-    change: Change
-    told: Told
-    blind_index: bytes | None
+    event: CandidateReportedV1 | CandidateMergedV1
+    """As it came, sealed: what can be kept."""
+    told: Told = NOTHING_TOLD
+    blind_index: bytes | None = None
+
+    @property
+    def change(self) -> Change:
+        """What is reported."""
+        return "merged" if isinstance(self.event, CandidateMergedV1) else self.event.change
+
+    @property
+    def vendor(self) -> str:
+        """Who reports."""
+        return self.event.vendor
+
+    @property
+    def record(self) -> str:
+        """The candidate's id in the vendor's system."""
+        return self.event.record
+
+    @property
+    def employer(self) -> str | None:
+        """For whom."""
+        return self.event.employer
+
+    @property
+    def happened_at(self) -> datetime | None:
+        """By the vendor's own clock, if it says."""
+        return None if isinstance(self.event, CandidateMergedV1) else self.event.happened_at
 
     @property
     def key(self) -> Record:
         """The record that is reported on."""
         return self.vendor, self.record
+
+    @property
+    def into(self) -> Record | None:
+        """The record that goes on after a merge."""
+        return (self.vendor, self.event.into) if isinstance(self.event, CandidateMergedV1) else None
+
+    @property
+    def keys(self) -> tuple[Record, ...]:
+        """Every record that it touches."""
+        return (self.key,) if self.into is None else (self.key, self.into)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReport:
+    """A report that came before its time, as it came; `waits_for`: a candidate who is being erased and has the mailbox."""
+
+    id: str
+    event: CandidateReportedV1 | CandidateMergedV1
+    waits_for: str | None = None
+
+    @property
+    def happened_at(self) -> datetime | None:
+        """By the vendor's own clock, if it says."""
+        return None if isinstance(self.event, CandidateMergedV1) else self.event.happened_at
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A record that its vendor deleted before anybody here knew it."""
+
+    vendor: str
+    record: str
+    employer: str
+    happened_at: datetime | None
+
+
+LapseReason = Literal["deleted", "expired", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """A stub that is to be erased unless the person has answered."""
+
+    candidate: str
+    reason: LapseReason
+
+
+@dataclass(frozen=True, slots=True)
+class PastInvitations:
+    """Of one mailbox: how often it was invited, and whether its owner wants no more of it."""
+
+    count: int
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +313,8 @@ class Known:
     candidate: str
     blind_index: bytes
     confirmed: bool
+    lapsing: bool = False
+    """They are to be erased unless they have answered: nobody claims them in the meantime."""
     has_spoken: bool = False
     """They kept something of their profile, or wrote it: no vendor changes anything from then on."""
 
@@ -245,6 +329,8 @@ class Claim:
     employer: str | None
     registered: bool
     """This record registered the stub."""
+    happened_at: datetime | None = None
+    """The newest of the vendor's own times among what was taken of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +342,8 @@ class Picture:
     """By candidate."""
     addresses: Mapping[bytes, Known]
     """By blind index."""
+    deletions: Mapping[Record, Deletion] = field(default_factory=dict)
+    """Records that were deleted before they were known, within the day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,3 +374,5 @@ class ToInvite:
     until: datetime
     introduced_by: str | None
     """The employer, or the vendor without one, whose record registered them, or else claimed them first."""
+    introduced_at: datetime | None = None
+    """When that was; of the join page, when they asked."""

@@ -1,17 +1,20 @@
 """What signup asks of the outside."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
 from services.signup.decisions.tenants import Refused
 from services.signup.model import (
     Claim,
     Ignored,
+    KeptReport,
+    Lapse,
     ListedSource,
     LookedUp,
     Malformed,
     OperatorAct,
+    PastInvitations,
     Picture,
     Proposal,
     Proposed,
@@ -28,6 +31,8 @@ from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
 
+KEPT = timedelta(days=1)
+"""How long what is told of an unknown record is kept: as long as vendors repeat a webhook that failed."""
 MOST_PROPOSALS = 20
 """Kept of one person: a page that somebody reads."""
 
@@ -105,6 +110,16 @@ class PageRequests(Protocol):
         """A sign-in mail, if a confirmed person has this address and there were not too many this hour."""
 
 
+class Refusals(Protocol):
+    """What somebody may say who was invited and does not want it."""
+
+    async def refuse(self, candidate: str, *, never_again: bool) -> None:
+        """The stub lapses, unless they have answered; with `never_again` no vendor's report invites this mailbox any more.
+
+        Said again, or of somebody who is gone, it changes nothing.
+        """
+
+
 class Store(Protocol):
     """The vault and its surroundings, inside one transaction."""
 
@@ -126,7 +141,10 @@ class Store(Protocol):
         """Keeps those whose address nobody has; returns their candidates."""
 
     async def look_up(self, records: Sequence[Record], blind_indexes: Sequence[bytes]) -> Picture:
-        """Everybody whom these records or addresses are of, locked until the transaction is over."""
+        """Everybody whom these records or addresses are of, locked until the transaction is over.
+
+        With the deletions of records that nobody knew, within the day.
+        """
 
     async def save_identities(self, identities: Sequence[SealedIdentity]) -> None:
         """Into the vault."""
@@ -146,8 +164,35 @@ class Store(Protocol):
     async def proposals(self, candidate: str) -> Sequence[Proposed]:
         """The newest first."""
 
-    async def erase_unclaimed(self, candidates: Sequence[str]) -> None:
-        """Those of them who are stubs without any claim: rows and keys go, and the key's topic gets a tombstone."""
+    async def note_times(self, times: Mapping[Record, datetime]) -> None:
+        """The vendor's own time of what was taken of a claimed record; an earlier one changes nothing."""
+
+    async def hand_over(self, merged: Mapping[Record, Record]) -> None:
+        """Each record's claim and proposal become the other's, unless that has its own; the record itself is forgotten."""
+
+    async def keep(self, reports: Sequence[KeptReport]) -> None:
+        """As they came, one of each kind for a record and employer: the later one, by the vendor's clock where it says."""
+
+    async def take_kept(self, records: Sequence[Record]) -> Sequence[KeptReport]:
+        """What was kept of these records for a day at most, taken out, in the order in which it happened or came."""
+
+    async def release(self, *, limit: int) -> Sequence[KeptReport]:
+        """What waited for somebody who does not lapse any more, taken out."""
+
+    async def forget_kept(self, before: datetime, *, limit: int) -> int:
+        """What was kept before that and nobody came for; how many."""
+
+    async def lapse_unclaimed(self, candidates: Sequence[str]) -> Sequence[Lapse]:
+        """Those of them who are stubs without any claim, and now lapse."""
+
+    async def lapse_expired(self, *, limit: int) -> Sequence[Lapse]:
+        """Stubs whose time is over, the oldest first, who now lapse; passes over what another process holds."""
+
+    async def ask_again(self, before: datetime, *, limit: int) -> Sequence[Lapse]:
+        """Who lapses and was asked about last before then: they count as asked about now."""
+
+    async def erase_lapsed(self, candidates: Sequence[str]) -> Sequence[str]:
+        """Those of them who lapse and did not confirm, erased: rows and keys go, the key's topic gets a tombstone."""
 
     async def ask_to_invite(self, candidates: Mapping[str, bool]) -> None:
         """Queue by candidate; True: they came by the join page."""
@@ -173,14 +218,11 @@ class Store(Protocol):
     async def identities(self, candidates: Sequence[str]) -> Mapping[str, SealedIdentity]:
         """The sealed rows by candidate."""
 
-    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, int]:
-        """How many, by slow hash; an address that was never invited is missing."""
+    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
+        """By slow hash; a mailbox that was never invited, nor refused to be, is missing."""
 
     async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
         """One more for each."""
-
-    async def purge_stubs(self, before: datetime, *, limit: int) -> int:
-        """Erases stubs whose time was over by then; how many."""
 
     async def forget_intake(self, before: datetime) -> None:
         """Destroys intake keys of days before, and what is kept to recognise repeated events."""

@@ -142,6 +142,9 @@ def test_a_process_checks_the_topics_that_it_writes_or_reads_and_the_dead_letter
         "notices",
         "candidate-events",
         "candidate-events-dlq",
+        "erasures",
+        "erasures-dlq",
+        "erasure-confirmations",
         "tenants",
         "tenants-dlq",
     }

@@ -8,7 +8,12 @@ from typing import Literal
 
 from services.signup.model import (
     Claim,
+    Deletion,
+    KeptReport,
     Known,
+    Lapse,
+    LapseReason,
+    PastInvitations,
     Picture,
     Proposal,
     Proposed,
@@ -20,9 +25,10 @@ from services.signup.model import (
     Taken,
     ToInvite,
 )
-from services.signup.ports import MOST_PROPOSALS
+from services.signup.ports import KEPT, MOST_PROPOSALS
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
+from shared.contracts.signup import CandidateReportedV1
 from tests.fakes.clock import NOON
 
 
@@ -31,6 +37,8 @@ class _Person:
     stub: Stub
     showing: Showing
     until: datetime
+    lapse: Lapse | None = None
+    asked_at: datetime = NOON
 
 
 @dataclass(slots=True)
@@ -46,8 +54,9 @@ class FakeStore:
     claims: dict[Record, Claim] = field(default_factory=dict)
     _proposals: dict[Record, tuple[Proposal, datetime]] = field(default_factory=dict)
     _people: dict[str, _Person] = field(default_factory=dict)
-    _queue: dict[str, bool] = field(default_factory=dict)
-    _invitations: dict[bytes, int] = field(default_factory=dict)
+    _queue: dict[str, tuple[bool, datetime]] = field(default_factory=dict)
+    _kept: dict[tuple[str, str, str, str], tuple[KeptReport, datetime]] = field(default_factory=dict)
+    _invitations: dict[bytes, PastInvitations] = field(default_factory=dict)
 
     @property
     def outbox_ids(self) -> Sequence[int]:
@@ -69,15 +78,29 @@ class FakeStore:
         return new
 
     async def look_up(self, records: Sequence[Record], blind_indexes: Sequence[bytes]) -> Picture:
+        deletions = {
+            (vendor, record): Deletion(vendor, record, employer, one.happened_at)
+            for (vendor, record, employer, kind), (one, kept_at) in self._kept.items()
+            if kind == "deleted" and (vendor, record) in records and kept_at >= self.at - KEPT
+        }
         claims = {record: self.claims[record] for record in records if record in self.claims}
         wanted = {claim.candidate for claim in claims.values()}
         people = [
-            Known(candidate, person.stub.blind_index, person.showing.confirmed, person.showing.profile is not None)
+            Known(
+                candidate,
+                person.stub.blind_index,
+                person.showing.confirmed,
+                person.lapse is not None,
+                person.showing.profile is not None,
+            )
             for candidate, person in self._people.items()
             if candidate in wanted or person.stub.blind_index in blind_indexes
         ]
         return Picture(
-            claims, {known.candidate: known for known in people}, {known.blind_index: known for known in people}
+            claims,
+            {known.candidate: known for known in people},
+            {known.blind_index: known for known in people},
+            deletions,
         )
 
     async def save_identities(self, identities: Sequence[SealedIdentity]) -> None:
@@ -87,7 +110,10 @@ class FakeStore:
         for claim in claims:
             before = self.claims.get((claim.vendor, claim.record))
             kept = before is not None and before.registered and before.candidate == claim.candidate
-            self.claims[claim.vendor, claim.record] = replace(claim, registered=claim.registered or kept)
+            happened_at = before.happened_at if before is not None else None
+            self.claims[claim.vendor, claim.record] = replace(
+                claim, registered=claim.registered or kept, happened_at=happened_at
+            )
 
     async def remove_claims(self, records: Sequence[Record]) -> None:
         for record in records:
@@ -113,16 +139,77 @@ class FakeStore:
         ]
         return sorted(theirs, key=lambda one: one.told_at, reverse=True)
 
-    async def erase_unclaimed(self, candidates: Sequence[str]) -> None:
+    async def note_times(self, times: Mapping[Record, datetime]) -> None:
+        for record, at in times.items():
+            if record in self.claims:
+                before = self.claims[record].happened_at
+                self.claims[record] = replace(self.claims[record], happened_at=max(at, before or at))
+
+    async def hand_over(self, merged: Mapping[Record, Record]) -> None:
+        for lost, into in merged.items():
+            claim = self.claims.get(lost)
+            if claim is not None and into not in self.claims:
+                self.claims[into] = replace(claim, record=into[1])
+                if lost in self._proposals:
+                    proposal, told_at = self._proposals[lost]
+                    self._proposals[into] = replace(proposal, record=into[1]), told_at
+            await self.remove_claims([lost])
+
+    async def keep(self, reports: Sequence[KeptReport]) -> None:
+        for one in reports:
+            kind = one.event.change if isinstance(one.event, CandidateReportedV1) else "merged"
+            key = (one.event.vendor, one.event.record, one.event.employer or "", kind)
+            before = self._kept[key][0].happened_at if key in self._kept else None
+            if before is None or one.happened_at is None or one.happened_at >= before:
+                self._kept[key] = one, self.at
+
+    async def take_kept(self, records: Sequence[Record]) -> Sequence[KeptReport]:
+        keys = [
+            key
+            for key, (one, kept_at) in self._kept.items()
+            if key[:2] in records and one.waits_for is None and kept_at >= self.at - KEPT
+        ]
+        return self._taken(keys)
+
+    async def release(self, *, limit: int) -> Sequence[KeptReport]:
+        lapsing = {candidate for candidate, person in self._people.items() if person.lapse is not None}
+        keys = [key for key, (one, _) in self._kept.items() if one.waits_for and one.waits_for not in lapsing]
+        return self._taken(keys[:limit])
+
+    async def forget_kept(self, before: datetime, *, limit: int) -> int:
+        keys = [key for key, (one, at) in self._kept.items() if one.waits_for is None and at < before]
+        return len(self._taken(keys[:limit]))
+
+    async def lapse_unclaimed(self, candidates: Sequence[str]) -> Sequence[Lapse]:
         claimed = {claim.candidate for claim in self.claims.values()}
-        for candidate in candidates:
-            person = self._people.get(candidate)
-            if person and not person.showing.confirmed and candidate not in claimed:
-                self._erase(candidate)
+        return self._lapse([candidate for candidate in candidates if candidate not in claimed], "deleted")
+
+    async def lapse_expired(self, *, limit: int) -> Sequence[Lapse]:
+        over = [
+            candidate
+            for candidate, person in self._people.items()
+            if person.until < self.at and person.lapse is None and not person.showing.confirmed
+        ]
+        return self._lapse(over[:limit], "expired")
+
+    async def ask_again(self, before: datetime, *, limit: int) -> Sequence[Lapse]:
+        found: list[Lapse] = []
+        for person in self._people.values():
+            if person.lapse is not None and person.asked_at < before and len(found) < limit:
+                person.asked_at = self.at
+                found.append(person.lapse)
+        return found
+
+    async def erase_lapsed(self, candidates: Sequence[str]) -> Sequence[str]:
+        gone = [one for one in candidates if one in self._people and self._people[one].lapse is not None]
+        for candidate in gone:
+            self._erase(candidate)
+        return gone
 
     async def ask_to_invite(self, candidates: Mapping[str, bool]) -> None:
         for candidate, by_join in candidates.items():
-            self._queue[candidate] = self._queue.get(candidate, False) or by_join
+            before, asked_at = self._queue.get(candidate, (False, self.at))
+            self._queue[candidate] = before or by_join, asked_at
 
     async def prolong(self, candidates: Sequence[str], until: datetime) -> None:
         for candidate in candidates:
@@ -145,43 +232,58 @@ class FakeStore:
 
     async def save_showings(self, showings: Sequence[Showing]) -> None:
         for one in showings:
-            self._people[one.candidate].showing = one
+            person = self._people[one.candidate]
+            person.showing = one
+            if one.confirmed:
+                person.lapse = None
 
     async def take_to_invite(self, *, limit: int) -> Sequence[ToInvite]:
         taken = list(self._queue.items())[:limit]
         for candidate, _ in taken:
             del self._queue[candidate]
         return [
-            ToInvite(candidate, by_join, self._people[candidate].until, self._introduced_by(candidate))
-            for candidate, by_join in taken
-            if not (showing := self._people[candidate].showing).confirmed and (by_join or not showing.mailbox_gone)
+            ToInvite(
+                candidate,
+                by_join,
+                self._people[candidate].until,
+                self._introduced_by(candidate),
+                introduced_at=asked_at,
+            )
+            for candidate, (by_join, asked_at) in taken
+            if not (showing := self._people[candidate].showing).confirmed
+            and self._people[candidate].lapse is None
+            and (by_join or not showing.mailbox_gone)
         ]
 
     async def identities(self, candidates: Sequence[str]) -> Mapping[str, SealedIdentity]:
         return {candidate: self.vault[candidate] for candidate in candidates if candidate in self.vault}
 
-    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, int]:
+    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
         return {slow: self._invitations[slow] for slow in slow_hashes if slow in self._invitations}
 
     async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
         for slow in slow_hashes:
-            self._invitations[slow] = self._invitations.get(slow, 0) + 1
-
-    async def purge_stubs(self, before: datetime, *, limit: int) -> int:
-        over = [
-            candidate
-            for candidate, person in self._people.items()
-            if person.until < before and not person.showing.confirmed
-        ][:limit]
-        for candidate in over:
-            self._erase(candidate)
-        return len(over)
+            before = self._invitations.get(slow, PastInvitations(0))
+            self._invitations[slow] = replace(before, count=before.count + 1)
 
     async def forget_intake(self, before: datetime) -> None:
         self.keys = {day: key for day, key in self.keys.items() if day >= before.date()}
 
     async def forget_page_requests(self, before: datetime, *, origins_before: datetime) -> None:
         pass
+
+    def _lapse(self, candidates: Sequence[str], reason: LapseReason) -> list[Lapse]:
+        found = []
+        for candidate in candidates:
+            person = self._people.get(candidate)
+            if person is not None and not person.showing.confirmed and person.lapse is None:
+                person.lapse, person.asked_at = Lapse(candidate, reason), self.at
+                found.append(person.lapse)
+        return found
+
+    def _taken(self, keys: Sequence[tuple[str, str, str, str]]) -> list[KeptReport]:
+        taken = sorted((self._kept.pop(key) for key in keys), key=lambda pair: pair[0].happened_at or pair[1])
+        return [replace(one, waits_for=None) for one, _ in taken]
 
     def _introduced_by(self, candidate: str) -> str | None:
         claims = [claim for claim in self.claims.values() if claim.candidate == candidate]

@@ -11,10 +11,10 @@ import pytest
 import services.signup
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
-from services.signup.model import Claim, Proposal, Stub
+from services.signup.model import Claim, KeptReport, Lapse, PastInvitations, Proposal, Stub
 from services.signup.ports import MOST_PROPOSALS, Store
 from services.signup.vault.sealing import Identity, seal_identity
-from shared.contracts.signup import CoarseProfile
+from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1, CoarseProfile
 from shared.ids import new_candidate_id
 from shared.messaging.unit import unit_of_work
 from shared.postgres.migrate import PLUMBING, migrate
@@ -121,7 +121,13 @@ async def test_a_stub_without_claims_is_erased_whole(work: Work) -> None:
     async with work() as store:
         await store.ask_to_invite({ana: False})
         await store.remove_claims([("acme", "ana"), ("acme", "nobody")])
-        await store.erase_unclaimed([bo, ana])
+        assert await store.lapse_unclaimed([bo, ana]) == [Lapse(ana, "deleted")]
+    async with work() as store:
+        assert await store.lapse_unclaimed([bo, ana]) == []
+        assert [known.lapsing for known in (await store.look_up([], [b"ana"])).people.values()] == [True]
+        assert await store.take_to_invite(limit=10) == []
+        assert await store.erase_lapsed([bo, ana, new_candidate_id()]) == [ana]
+        assert await store.erase_lapsed([ana]) == []
     async with work() as store:
         assert set((await store.look_up([], [b"ana", b"bo"])).people) == {bo}
         assert list(await store.identities([ana, bo])) == [bo]
@@ -134,8 +140,10 @@ async def test_a_confirmed_person_is_neither_erased_nor_purged(work: Work) -> No
         (showing,) = (await store.showings([candidate])).values()
         await store.save_showings([replace(showing, confirmed=True, consent_version=1)])
         await store.remove_claims([("acme", "ana")])
-        await store.erase_unclaimed([candidate])
-        assert await store.purge_stubs(NOON + timedelta(days=99), limit=10) == 0
+        assert await store.lapse_unclaimed([candidate]) == []
+    async with work(NOON + timedelta(days=99)) as store:
+        assert await store.lapse_expired(limit=10) == []
+        assert await store.erase_lapsed([candidate]) == []
     async with work() as store:
         assert list(await store.showings([candidate])) == [candidate]
 
@@ -274,15 +282,134 @@ async def test_invitations_are_counted_by_address(work: Work) -> None:
         await store.note_invitations([b"slow"])
         await store.note_invitations([b"slow", b"other"])
         found = await store.past_invitations([b"slow", b"never"])
-    assert found == {b"slow": 2}
+    assert found == {b"slow": PastInvitations(2)}
 
 
-async def test_a_stub_is_purged_when_its_time_is_over_and_can_be_prolonged(work: Work) -> None:
+async def test_a_stub_lapses_when_its_time_is_over_and_can_be_prolonged(work: Work) -> None:
     ana, bo = await registered(work, b"ana"), await registered(work, b"bo")
     async with work() as store:
         await store.prolong([bo], NOON + timedelta(days=20))
         await store.prolong([bo], NOON)
-        assert await store.purge_stubs(NOON + timedelta(days=15), limit=10) == 1
+    async with work(NOON + timedelta(days=15)) as store:
+        assert await store.lapse_expired(limit=10) == [Lapse(ana, "expired")]
+        assert await store.lapse_expired(limit=10) == []
+        await store.erase_lapsed([ana, bo])
     async with work() as store:
         assert set((await store.look_up([("acme", "ana")], [b"ana", b"bo"])).people) == {bo}
         assert list(await store.identities([ana, bo])) == [bo]
+
+
+async def test_who_confirms_does_not_lapse_any_more(work: Work) -> None:
+    candidate = await registered(work)
+    async with work() as store:
+        await store.remove_claims([("acme", "ana")])
+        await store.lapse_unclaimed([candidate])
+        (showing,) = (await store.showings([candidate])).values()
+        await store.save_showings([replace(showing, confirmed=True, consent_version=1)])
+    async with work(NOON + timedelta(days=1)) as store:
+        assert not (await store.look_up([], [b"ana"])).people[candidate].lapsing
+        assert await store.ask_again(NOON + timedelta(days=1), limit=10) == []
+        assert await store.erase_lapsed([candidate]) == []
+
+
+async def test_who_is_not_settled_is_asked_about_again_and_not_at_once(work: Work) -> None:
+    candidates = sorted([await registered(work, b"ana"), await registered(work, b"bo")])
+    async with work(NOON + timedelta(days=15)) as store:
+        assert len(await store.lapse_expired(limit=1)) == 1
+        assert len(await store.lapse_expired(limit=9)) == 1
+    async with work(NOON + timedelta(days=16)) as store:
+        assert await store.ask_again(NOON + timedelta(days=15), limit=9) == []
+        found = [await store.ask_again(NOON + timedelta(days=15, seconds=1), limit=1) for _ in range(3)]
+    assert sorted(one.candidate for some in found for one in some) == candidates
+
+
+def told_of(
+    record: str, change: str = "changed", *, hours: int | None = None, employer: str | None = "emp_one"
+) -> KeptReport:
+    happened_at = None if hours is None else NOON + timedelta(hours=hours)
+    event = CandidateReportedV1(
+        vendor="acme", record=record, employer=employer, change=change, reported_at=NOON, intake_key=NOON.date(),
+        sealed="", happened_at=happened_at,
+    )  # fmt: skip
+    return KeptReport(f"{record}-{change}-{hours}", event)
+
+
+async def test_what_is_kept_is_taken_once_in_its_order(work: Work) -> None:
+    merged = KeptReport(
+        "m", CandidateMergedV1(vendor="acme", record="1", into="2", employer="emp_one", reported_at=NOON)
+    )
+    async with work() as store:
+        await store.keep([merged])
+        await store.keep([told_of("1", "hired", hours=3)])
+    async with work(NOON + timedelta(hours=1)) as store:
+        await store.keep([told_of("1", hours=2), told_of("2")])
+        assert await store.take_kept([("acme", "1"), ("acme", "9"), ("bright", "1")]) == [
+            merged, told_of("1", hours=2), told_of("1", "hired", hours=3),
+        ]  # fmt: skip
+        assert await store.take_kept([("acme", "1")]) == []
+        assert await store.take_kept([]) == []
+
+
+async def test_of_one_kind_the_later_is_kept_by_the_vendors_clock(work: Work) -> None:
+    for earlier, later in (((told_of("1", hours=2), told_of("1", hours=1))), (told_of("2", hours=1), told_of("2"))):
+        async with work() as store:
+            await store.keep([earlier])
+            await store.keep([later])
+    async with work() as store:
+        assert await store.take_kept([("acme", "1"), ("acme", "2")]) in (
+            [told_of("2"), told_of("1", hours=2)],
+            [told_of("1", hours=2), told_of("2")],
+        )
+
+
+async def test_what_is_kept_is_kept_for_a_day(work: Work) -> None:
+    async with work() as store:
+        await store.keep([told_of("1"), told_of("2", "deleted")])
+    async with work(NOON + timedelta(days=1)) as store:
+        picture = await store.look_up([("acme", "2"), ("acme", "1")], [])
+        assert list(picture.deletions) == [("acme", "2")]
+    async with work(NOON + timedelta(days=1, seconds=1)) as store:
+        assert (await store.look_up([("acme", "2")], [])).deletions == {}
+        assert await store.take_kept([("acme", "1")]) == []
+        assert await store.forget_kept(NOON, limit=9) == 0
+        assert await store.forget_kept(NOON + timedelta(seconds=1), limit=1) == 1
+        assert await store.forget_kept(NOON + timedelta(seconds=1), limit=9) == 1
+
+
+async def test_what_waits_for_somebody_is_released_once_they_are_settled(work: Work) -> None:
+    candidate = await registered(work)
+    waiting = replace(told_of("7", "signed_up"), waits_for=candidate)
+    async with work(NOON + timedelta(days=15)) as store:
+        await store.lapse_expired(limit=9)
+        await store.keep([waiting])
+        assert await store.release(limit=9) == []
+        assert await store.take_kept([("acme", "7")]) == []
+        assert await store.forget_kept(NOON + timedelta(days=99), limit=9) == 0
+    async with work(NOON + timedelta(days=20)) as store:
+        await store.erase_lapsed([candidate])
+        assert await store.release(limit=9) == [told_of("7", "signed_up")]
+        assert await store.release(limit=9) == []
+
+
+async def test_a_merged_records_claim_and_proposal_go_to_the_one_that_goes_on(work: Work) -> None:
+    ana, bo = await registered(work, b"ana"), await registered(work, b"bo")
+    async with work() as store:
+        await store.save_proposals([proposal(ana), proposal(bo, record="bo")])
+        await store.hand_over({("acme", "ana"): ("acme", "9"), ("acme", "nobody"): ("acme", "8")})
+        picture = await store.look_up([("acme", "ana"), ("acme", "9")], [])
+        assert picture.claims == {("acme", "9"): claim(ana, record="9")}
+        assert [one.proposal for one in await store.proposals(ana)] == [proposal(ana, record="9")]
+        await store.hand_over({("acme", "9"): ("acme", "bo")})
+        assert list((await store.look_up([("acme", "9"), ("acme", "bo")], [])).people) == [bo]
+        assert [one.proposal for one in await store.proposals(bo)] == [proposal(bo, record="bo")]
+        assert await store.proposals(ana) == []
+
+
+async def test_a_claim_remembers_the_newest_of_the_vendors_times(work: Work) -> None:
+    ana = await registered(work, b"ana")
+    key, later = ("acme", "ana"), NOON + timedelta(hours=2)
+    async with work() as store:
+        await store.note_times({key: later})
+        await store.note_times({key: NOON, ("acme", "nobody"): NOON})
+        await store.save_claims([claim(ana, record="ana")])
+        assert (await store.look_up([key], [])).claims[key].happened_at == later

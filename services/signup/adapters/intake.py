@@ -13,7 +13,7 @@ from typing import Protocol
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.model import Report, Taken
 from services.signup.vault.intake import seal_told
-from shared.contracts.signup import CandidateReportedV1
+from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1
 from shared.messaging.errors import WillHealError, heals
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
@@ -144,7 +144,15 @@ def _event_id(report: Report) -> str:
     return hashlib.sha256(report.vendor.encode() + b"\n" + report.digests[0]).hexdigest()
 
 
-def _event(report: Report, day: date, key: bytes) -> CandidateReportedV1:
+def _event(report: Report, day: date, key: bytes) -> CandidateReportedV1 | CandidateMergedV1:
+    if report.change == "merged":
+        return CandidateMergedV1(
+            vendor=report.vendor,
+            record=report.record,
+            into=report.into or report.record,
+            employer=report.employer,
+            reported_at=report.at,
+        )
     is_empty = report.told.person is None and report.told.profile is None
     plain = report.told.model_dump_json(exclude_none=True).encode()
     return CandidateReportedV1(
@@ -154,5 +162,6 @@ def _event(report: Report, day: date, key: bytes) -> CandidateReportedV1:
         change=report.change,
         reported_at=report.at,
         intake_key=day,
+        happened_at=report.happened_at,
         sealed="" if is_empty else seal_told(key, plain, vendor=report.vendor, record=report.record),
     )

@@ -6,15 +6,28 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from services.signup.adapters import kept_reports, lapses
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.proposals import read_proposals, save_proposals
-from services.signup.model import Claim, Known, Picture, Proposal, Proposed, Record, Showing, Stub, ToInvite
+from services.signup.model import (
+    Claim,
+    KeptReport,
+    Known,
+    Lapse,
+    PastInvitations,
+    Picture,
+    Proposal,
+    Proposed,
+    Record,
+    Showing,
+    Stub,
+    ToInvite,
+)
+from services.signup.ports import KEPT
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
 from shared.contracts.signup import CoarseProfile
-from shared.contracts.topics import CANDIDATE_KEYS
-from shared.messaging.envelope import Outgoing
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 
@@ -74,6 +87,10 @@ class PostgresStore:
             claims={(claim.vendor, claim.record): claim for claim in claims if claim.candidate in by_candidate},
             people=by_candidate,
             addresses={known.blind_index: known for known in people},
+            deletions={
+                (one.vendor, one.record): one
+                for one in await kept_reports.deletions(self._connection, records, self.at - KEPT)
+            },
         )
 
     async def save_identities(self, identities: Sequence[SealedIdentity]) -> None:
@@ -102,11 +119,51 @@ class PostgresStore:
         """The newest first."""
         return await read_proposals(self._connection, candidate)
 
-    async def erase_unclaimed(self, candidates: Sequence[str]) -> None:
-        """Those of them who are stubs without any claim: rows and keys go, and the key's topic gets a tombstone."""
-        if candidates:
-            rows = await self._connection.fetch(SQL["erase_unclaimed"], sorted(candidates))
-            self._bury(row["candidate"] for row in rows)
+    async def note_times(self, times: Mapping[Record, datetime]) -> None:
+        """The vendor's own time of what was taken of a claimed record; an earlier one changes nothing."""
+        if times:
+            rows = [(*record, at) for record, at in times.items()]
+            await self._connection.execute(SQL["note_times"], *_columns(rows, 3))
+
+    async def hand_over(self, merged: Mapping[Record, Record]) -> None:
+        """Each record's claim and proposal become the other's, unless that has its own; the record itself is forgotten."""
+        if merged:
+            rows = [(*lost, into) for lost, (_, into) in merged.items()]
+            await self._connection.execute(SQL["hand_over_claims"], *_columns(rows, 3))
+            await self._connection.execute(SQL["hand_over_proposals"], *_columns(rows, 3))
+            await self.remove_claims(list(merged))
+
+    async def keep(self, reports: Sequence[KeptReport]) -> None:
+        """As they came, one of each kind for a record and employer: the later one, by the vendor's clock where it says."""
+        await kept_reports.keep(self._connection, reports, self.at)
+
+    async def take_kept(self, records: Sequence[Record]) -> Sequence[KeptReport]:
+        """What was kept of these records for a day at most, taken out, in the order in which it happened or came."""
+        return await kept_reports.take_kept(self._connection, records, self.at - KEPT)
+
+    async def release(self, *, limit: int) -> Sequence[KeptReport]:
+        """What waited for somebody who does not lapse any more, taken out."""
+        return await kept_reports.release(self._connection, limit=limit)
+
+    async def forget_kept(self, before: datetime, *, limit: int) -> int:
+        """What was kept before that and nobody came for; how many."""
+        return await kept_reports.forget_kept(self._connection, before, limit=limit)
+
+    async def lapse_unclaimed(self, candidates: Sequence[str]) -> Sequence[Lapse]:
+        """Those of them who are stubs without any claim, and now lapse."""
+        return await lapses.lapse_unclaimed(self._connection, candidates, self.at)
+
+    async def lapse_expired(self, *, limit: int) -> Sequence[Lapse]:
+        """Stubs whose time is over, the oldest first, who now lapse; passes over what another process holds."""
+        return await lapses.lapse_expired(self._connection, self.at, limit=limit)
+
+    async def ask_again(self, before: datetime, *, limit: int) -> Sequence[Lapse]:
+        """Who lapses and was asked about last before then: they count as asked about now."""
+        return await lapses.ask_again(self._connection, self.at, before, limit=limit)
+
+    async def erase_lapsed(self, candidates: Sequence[str]) -> Sequence[str]:
+        """Those of them who lapse and did not confirm, erased: rows and keys go, the key's topic gets a tombstone."""
+        return await lapses.erase_lapsed(self._unit, candidates)
 
     async def ask_to_invite(self, candidates: Mapping[str, bool]) -> None:
         """Queue by candidate; True: they came by the join page."""
@@ -160,21 +217,15 @@ class PostgresStore:
         """The sealed rows by candidate."""
         return await read_identities(self._connection, candidates)
 
-    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, int]:
-        """How many, by slow hash; an address that was never invited is missing."""
+    async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
+        """By slow hash; a mailbox that was never invited, nor refused to be, is missing."""
         rows = await self._connection.fetch(SQL["past_invitations"], list(slow_hashes))
-        return {row["slow_hash"]: row["count"] for row in rows}
+        return {row["slow_hash"]: PastInvitations(row["count"], row["refused"]) for row in rows}
 
     async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
         """One more for each."""
         if slow_hashes:
             await self._connection.execute(SQL["note_invitations"], self.at, list(slow_hashes))
-
-    async def purge_stubs(self, before: datetime, *, limit: int) -> int:
-        """Erases stubs whose time was over by then; how many."""
-        rows = await self._connection.fetch(SQL["purge_stubs"], before, limit)
-        self._bury(row["candidate"] for row in rows)
-        return len(rows)
 
     async def forget_intake(self, before: datetime) -> None:
         """Destroys intake keys of days before, and what is kept to recognise repeated events."""
@@ -185,10 +236,6 @@ class PostgresStore:
     async def forget_page_requests(self, before: datetime, *, origins_before: datetime) -> None:
         """Which addresses were asked to be mailed before that, and from which networks."""
         await self._connection.execute(SQL["forget_page_requests"], before, origins_before)
-
-    def _bury(self, candidates: Iterable[str]) -> None:
-        for candidate in candidates:
-            self._unit.write(Outgoing(CANDIDATE_KEYS.name, candidate.encode(), value=None, headers=()))
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -7,12 +7,13 @@ ON CONFLICT (blind_index) DO NOTHING
 RETURNING candidate::text
 
 -- name: read_claims
-SELECT vendor, record, candidate::text, employer, registered
+SELECT vendor, record, candidate::text, employer, registered, happened_at
 FROM claims
 JOIN unnest($1::text[], $2::text[]) AS wanted (vendor, record) USING (vendor, record)
 
 -- name: lock_people
-SELECT candidate::text, blind_index, confirmed_at IS NOT NULL AS confirmed, profile IS NOT NULL AS has_spoken
+SELECT candidate::text, blind_index, confirmed_at IS NOT NULL AS confirmed, lapse_reason IS NOT NULL AS lapsing,
+    profile IS NOT NULL AS has_spoken
 FROM candidates
 WHERE candidate = ANY($1::uuid[]) OR blind_index = ANY($2::bytea[])
 ORDER BY candidate
@@ -40,11 +41,28 @@ ON CONFLICT (vendor, record) DO UPDATE SET
 DELETE FROM claims USING unnest($1::text[], $2::text[]) AS gone (vendor, record)
 WHERE claims.vendor = gone.vendor AND claims.record = gone.record
 
--- name: erase_unclaimed
-DELETE FROM candidates
-WHERE candidate = ANY($1::uuid[]) AND confirmed_at IS NULL
-    AND NOT EXISTS (SELECT FROM claims WHERE claims.candidate = candidates.candidate)
-RETURNING candidate::text
+-- name: note_times
+UPDATE claims SET happened_at = greatest(claims.happened_at, told.happened_at)
+FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS told (vendor, record, happened_at)
+WHERE claims.vendor = told.vendor AND claims.record = told.record
+
+-- name: hand_over_claims
+INSERT INTO claims (vendor, record, candidate, employer, registered, claimed_at, happened_at)
+SELECT vendor, goes_on, candidate, employer, registered, claimed_at, happened_at
+FROM claims JOIN unnest($1::text[], $2::text[], $3::text[]) AS merged (vendor, record, goes_on) USING (vendor, record)
+ORDER BY vendor, goes_on
+ON CONFLICT (vendor, record) DO NOTHING
+
+-- name: hand_over_proposals
+INSERT INTO proposals (vendor, record, candidate, told_at, profile, titles)
+SELECT vendor, goes_on, candidate, told_at, profile, titles
+FROM proposals JOIN unnest($1::text[], $2::text[], $3::text[]) AS merged (vendor, record, goes_on) USING (vendor, record)
+WHERE EXISTS (
+    SELECT FROM claims
+    WHERE claims.vendor = proposals.vendor AND claims.record = goes_on AND claims.candidate = proposals.candidate
+)
+ORDER BY vendor, goes_on
+ON CONFLICT (vendor, record) DO NOTHING
 
 -- name: ask_to_invite
 INSERT INTO to_invite (candidate, by_join, asked_at)
@@ -82,6 +100,8 @@ FOR UPDATE SKIP LOCKED
 UPDATE candidates SET
     consent_version = after.consent_version,
     confirmed_at = CASE WHEN after.confirmed THEN coalesce(confirmed_at, $1) END,
+    lapse_reason = CASE WHEN after.confirmed THEN NULL ELSE lapse_reason END, -- they had answered
+    lapse_asked_at = CASE WHEN after.confirmed THEN NULL ELSE lapse_asked_at END,
     match_granted = after.match_granted,
     paused_until = after.paused_until,
     ends_at = after.ends_at,
@@ -105,28 +125,28 @@ WITH taken AS (
     )
     RETURNING candidate, by_join, asked_at
 )
-SELECT candidate::text, taken.by_join, candidates.stub_until AS until,
-    (SELECT coalesce(employer, vendor) FROM claims WHERE claims.candidate = candidates.candidate
-     ORDER BY registered DESC, claimed_at LIMIT 1) AS introduced_by
+SELECT candidate::text, taken.by_join, candidates.stub_until AS until, introduced_by,
+    CASE WHEN taken.by_join THEN taken.asked_at ELSE claimed_at END AS introduced_at
 FROM taken JOIN candidates USING (candidate)
-WHERE candidates.confirmed_at IS NULL AND (candidates.mailbox_gone_at IS NULL OR taken.by_join)
+LEFT JOIN LATERAL (
+    SELECT coalesce(employer, vendor) AS introduced_by, claimed_at FROM claims
+    WHERE claims.candidate = candidates.candidate
+    ORDER BY registered DESC, claimed_at LIMIT 1
+) AS introduction ON true
+WHERE candidates.confirmed_at IS NULL AND candidates.lapse_reason IS NULL AND (candidates.mailbox_gone_at IS NULL OR taken.by_join)
 ORDER BY taken.asked_at, candidate
 
 -- name: past_invitations
-SELECT slow_hash, count FROM invitations WHERE slow_hash = ANY($1::bytea[]) ORDER BY slow_hash FOR UPDATE
+SELECT slow_hash, count, refused_at IS NOT NULL AS refused FROM invitations WHERE slow_hash = ANY($1::bytea[]) ORDER BY slow_hash FOR UPDATE
 
 -- name: note_invitations
 INSERT INTO invitations (slow_hash, count, last_at)
 SELECT slow_hash, 1, $1 FROM unnest($2::bytea[]) AS slow_hash ORDER BY slow_hash
 ON CONFLICT (slow_hash) DO UPDATE SET count = invitations.count + 1, last_at = excluded.last_at
 
--- name: purge_stubs
-DELETE FROM candidates WHERE candidate IN (
-    SELECT candidate FROM candidates
-    WHERE confirmed_at IS NULL AND stub_until < $1
-    ORDER BY stub_until LIMIT $2 FOR UPDATE SKIP LOCKED
-)
-RETURNING candidate::text
+-- name: refuse_invitations
+INSERT INTO invitations (slow_hash, count, last_at, refused_at) VALUES ($2, 0, $1, $1)
+ON CONFLICT (slow_hash) DO UPDATE SET refused_at = excluded.refused_at
 
 -- name: forget_intake_keys
 DELETE FROM intake_keys WHERE day < $1

@@ -13,17 +13,18 @@ STUB_KEPT = timedelta(days=14)
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Nobody had this mail: a stub, to be invited."""
+    """Nobody had this mailbox: a stub, to be invited. `left`: whom the record was of until now."""
 
     report: Opened
     candidate: str
+    left: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """Somebody known: provenance is noted, and what is told of their work is a proposal, until they have spoken.
 
-    `is_news`: this record did not claim them yet.
+    `is_news`: this record did not claim them yet. `left`: whom it claimed until now.
     """
 
     report: Opened
@@ -32,6 +33,7 @@ class Claimed:
     invite_again: bool
     """A stub who came by the join page."""
     may_propose: bool
+    left: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,37 @@ class ClaimRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class Merged:
+    """A vendor made one record of two: the claim goes to the one that goes on, or is its already."""
+
+    report: Opened
+    into: Record
+    candidate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Nobody knows the record yet: what is told of it is looked at again when somebody does, within a day."""
+
+    report: Opened
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The mailbox is of a stub that is being erased, or has just answered: looked at again once that is settled."""
+
+    report: Opened
+    candidate: str
+
+
+@dataclass(frozen=True, slots=True)
 class Noise:
     """Nothing follows from the report."""
 
     reason: str
 
 
-Outcome = Registered | Claimed | CameBack | ProposalChanged | Hired | ClaimRemoved | Noise
+Outcome = Registered | Claimed | CameBack | ProposalChanged | Hired | ClaimRemoved | Merged | Kept | Waits | Noise
 
 
 def waves(reports: Iterable[Opened]) -> Iterator[list[Opened]]:
@@ -81,21 +107,23 @@ def waves(reports: Iterable[Opened]) -> Iterator[list[Opened]]:
     groups: list[list[Opened]] = []
     depth: dict[Record, int] = {}
     for report in reports:
-        place = depth.get(report.key, 0)
-        depth[report.key] = place + 1
+        place = max(depth.get(key, 0) for key in report.keys)
+        depth |= dict.fromkeys(report.keys, place + 1)
         if place == len(groups):
             groups.append([])
         groups[place].append(report)
     yield from groups
 
 
-def possible_stubs(reports: Iterable[Opened], *, at: datetime, new_id: Callable[[], str]) -> dict[Record, Stub]:
-    """For each address that signs up, a stub from the first report of it, by the record that would register it."""
+def possible_stubs(
+    reports: Iterable[Opened], picture: Picture, *, at: datetime, new_id: Callable[[], str]
+) -> dict[Record, Stub]:
+    """For each mailbox that nobody has, a stub from the first report that brings it, by that report's record."""
     stubs: dict[Record, Stub] = {}
-    addresses: set[bytes] = set()
+    mailboxes = set(picture.addresses)
     for report in reports:
-        if report.change == "signed_up" and report.blind_index and report.blind_index not in addresses:
-            addresses.add(report.blind_index)
+        if report.blind_index and report.blind_index not in mailboxes and _brings_somebody(report, picture):
+            mailboxes.add(report.blind_index)
             stubs[report.key] = Stub(candidate=new_id(), blind_index=report.blind_index, until=at + STUB_KEPT)
     return stubs
 
@@ -106,24 +134,53 @@ def decide(report: Opened, picture: Picture, new: Mapping[Record, str]) -> Outco
     match report.change:
         case "signed_up":
             return _signed_up(report, claim, picture, new)
+        case _ if claim is None:
+            return Kept(report)
+        case _ if claim.employer != report.employer:
+            return Noise("another_employer")
         case "changed":
-            return _changed(report, claim, picture)
+            return _changed(report, claim, picture, new)
         case "hired":
-            return Hired(report, claim.candidate) if claim else Noise("unknown_record")
+            return Hired(report, claim.candidate)
         case "deleted":
-            if claim is None:
-                return Noise("unknown_record")
+            if _is_older(report, claim):
+                return Noise("older_than_known")
             return ClaimRemoved(report, claim.candidate, may_erase=not picture.people[claim.candidate].confirmed)
+        case "merged":
+            if report.into is None or report.into == report.key:
+                return Noise("merged_into_itself")
+            return Merged(report, report.into, claim.candidate)
         case _:
             assert_never(report.change)
 
 
+def _brings_somebody(report: Opened, picture: Picture) -> bool:
+    claim = picture.claims.get(report.key)
+    match report.change:
+        case "signed_up":
+            return not _was_deleted(report, picture)
+        case "changed":
+            return claim is not None and _moves(report, claim, picture)
+        case _:
+            return False
+
+
 def _signed_up(report: Opened, claim: Claim | None, picture: Picture, new: Mapping[Record, str]) -> Outcome:
+    if _was_deleted(report, picture):
+        return Noise("deleted_before")
+    return _of_mailbox(report, claim, picture, new)
+
+
+def _of_mailbox(report: Opened, claim: Claim | None, picture: Picture, new: Mapping[Record, str]) -> Outcome:
+    """Whoever has the mailbox that is told is the person, and the record is theirs."""
     known = picture.addresses.get(report.blind_index) if report.blind_index else None
     if known is None:
         return Noise("no_mail")
+    left = claim.candidate if claim is not None and claim.candidate != known.candidate else None
     if new.get(report.key) == known.candidate:
-        return Registered(report, known.candidate)
+        return Registered(report, known.candidate, left)
+    if known.lapsing:
+        return Waits(report, known.candidate)
     by_join = report.vendor == JOIN
     if by_join and known.confirmed:
         return CameBack(known.candidate)
@@ -132,17 +189,53 @@ def _signed_up(report: Opened, claim: Claim | None, picture: Picture, new: Mappi
         known.candidate,
         is_news=_is_news(report, claim, known),
         invite_again=by_join,
-        may_propose=not known.has_spoken,
+        may_propose=not known.has_spoken and not _is_older(report, claim),
+        left=left,
     )
+
+
+def _was_deleted(report: Opened, picture: Picture) -> bool:
+    """Whether the record's deletion has overtaken its creation; by the vendor's clock where both say when."""
+    deletion = picture.deletions.get(report.key)
+    if deletion is None or deletion.employer != (report.employer or ""):
+        return False
+    return deletion.happened_at is None or report.happened_at is None or deletion.happened_at >= report.happened_at
+
+
+def _is_older(report: Opened, claim: Claim | None) -> bool:
+    """Whether the vendor's own clock says that something newer was taken of this record."""
+    if claim is None or claim.happened_at is None or report.happened_at is None:
+        return False
+    return report.happened_at < claim.happened_at
 
 
 def _is_news(report: Opened, claim: Claim | None, known: Known) -> bool:
     return claim is None or (claim.candidate, claim.employer) != (known.candidate, report.employer)
 
 
-def _changed(report: Opened, claim: Claim | None, picture: Picture) -> Outcome:
-    if claim is None:
-        return Noise("unknown_record")
-    if picture.people[claim.candidate].has_spoken or report.told.profile is None:
+def _changed(report: Opened, claim: Claim, picture: Picture, new: Mapping[Record, str]) -> Outcome:
+    person = picture.people[claim.candidate]
+    if _is_older(report, claim):
+        return Noise("older_than_known")
+    if _moves(report, claim, picture):
+        return _of_mailbox(report, claim, picture, new)
+    if person.has_spoken or report.told.profile is None:
         return Noise("changes_nothing")
     return ProposalChanged(report, claim.candidate)
+
+
+def _moves(report: Opened, claim: Claim, picture: Picture) -> bool:
+    """Whether the record's address was corrected to another mailbox, and the person of the old one has not answered.
+
+    The old stub then goes, with the link that was mailed to it: that mailbox may be a stranger's.
+    """
+    person = picture.people.get(claim.candidate)
+    return (
+        report.blind_index is not None
+        and claim.employer == report.employer
+        and person is not None
+        and not person.confirmed
+        and not person.lapsing
+        and person.blind_index != report.blind_index
+        and not _is_older(report, claim)
+    )

@@ -9,24 +9,25 @@ import pytest
 
 from services.signup import jobs
 from services.signup.decisions.showing import settled
-from services.signup.handlers import on_candidate_reported, on_consent_changed
+from services.signup.handlers import on_candidate_reported, on_consent_changed, on_erasure_confirmed
 from services.signup.model import Change, Person, RawProfile, Told
 from services.signup.vault.intake import seal_told
 from services.signup.vault.sealing import open_identity
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
 from shared.contracts.signup import (
     JOIN,
     CandidateClaimedV1,
     CandidateConfirmedV1,
     CandidateHiredV1,
     CandidateKeyPublishedV1,
+    CandidateLapsedV1,
     CandidateProfileChangedV1,
     CandidateRegisteredV1,
     CandidateReportedV1,
     CoarseProfile,
-    NoticeRequestedV1,
+    NoticeRequestedV2,
 )
 from shared.messaging.envelope import Received, Record
 from shared.security.boxes import CannotOpenError
@@ -90,15 +91,29 @@ async def allow(store: FakeStore, candidate: str, version: int = 1, **changes: A
     return list(store.published)
 
 
+async def settle(store: FakeStore) -> list[Event]:
+    """Consent confirms whatever lapses, and what waited for it goes on; what is published for others."""
+    await jobs.lapse(store.work)
+    lapsing = [one.candidate for one in await store.ask_again(store.at + timedelta(days=1), limit=100)]
+    confirmed = [ErasureConfirmedV1(candidate=one, store="consent", at=store.at) for one in lapsing]
+    await on_erasure_confirmed(store, [received(one) for one in confirmed])
+    store.published.clear()
+    await jobs.release(store.work)
+    again = [received(event) for event in store.published]
+    store.published.clear()
+    await on_candidate_reported(store, again, SECRETS)
+    return list(store.published)
+
+
 async def register(store: FakeStore) -> str:
     events = await tell(store, report())
     return next(event.candidate for event in events if isinstance(event, CandidateRegisteredV1))
 
 
-async def invited(store: FakeStore) -> list[NoticeRequestedV1]:
+async def invited(store: FakeStore) -> list[NoticeRequestedV2]:
     store.published.clear()
     await jobs.invite(store.work, SECRETS)
-    return [event for event in store.published if isinstance(event, NoticeRequestedV1)]
+    return [event for event in store.published if isinstance(event, NoticeRequestedV2)]
 
 
 def kinds(events: list[Event]) -> list[type[Event]]:
@@ -176,7 +191,7 @@ async def test_a_mailbox_is_invited_twice_under_whatever_spelling(store: FakeSto
         )
         notices += await invited(store)
         store.at += timedelta(days=15)
-        await jobs.purge(store.work)
+        await settle(store)
     assert len(notices) == 2
 
 
@@ -187,7 +202,7 @@ async def test_a_proposal_goes_with_its_vendors_deletion(store: FakeStore) -> No
     assert await titles_told(store, candidate) == [("bright", ("Welder",))]
 
 
-async def test_what_a_vendor_says_of_a_record_nobody_knows_is_noise(store: FakeStore) -> None:
+async def test_what_a_vendor_says_of_a_record_nobody_knows_changes_nothing_for_now(store: FakeStore) -> None:
     assert await tell(store, report("changed"), report("hired", record="2"), report("deleted", record="3")) == []
 
 
@@ -200,34 +215,36 @@ async def test_a_hire_is_told(store: FakeStore) -> None:
 
 async def test_a_deletion_erases_a_stub_that_nobody_else_claims(store: FakeStore) -> None:
     candidate = await register(store)
-    await tell(store, report("deleted"))
+    (lapsed,) = await tell(store, report("deleted"))
+    assert isinstance(lapsed, CandidateLapsedV1)
+    assert (lapsed.candidate, lapsed.reason) == (candidate, "deleted")
+    assert store.buried == []
+    await settle(store)
     assert store.buried == [candidate]
     assert store.vault == {}
 
 
 async def test_a_deletion_leaves_a_stub_that_another_claims(store: FakeStore) -> None:
     await tell(store, report(), report(vendor="bright"))
-    await tell(store, report("deleted"))
-    assert store.buried == []
+    assert await tell(store, report("deleted")) == []
     assert [claim.vendor for claim in store.claims.values()] == ["bright"]
 
 
 async def test_a_deletion_never_erases_a_confirmed_person(store: FakeStore) -> None:
     candidate = await register(store)
     await allow(store, candidate, purposes=())
-    await tell(store, report("deleted"))
-    assert store.buried == []
+    assert await tell(store, report("deleted")) == []
     assert store.claims == {}
 
 
 async def test_one_vendor_can_not_delete_anothers_claim(store: FakeStore) -> None:
     await register(store)
-    await tell(store, report("deleted", vendor="bright"))
-    assert store.buried == []
+    assert await tell(store, report("deleted", vendor="bright")) == []
 
 
 async def test_within_a_batch_a_records_reports_keep_their_order(store: FakeStore) -> None:
     await tell(store, report(), report("deleted"), report(title="Welder"))
+    await settle(store)
     (candidate,) = store.vault
     assert len(store.buried) == 1
     assert await titles_told(store, candidate) == [("acme", ("Welder",))]
@@ -260,6 +277,7 @@ async def test_an_address_is_invited_twice_ever_even_when_its_stub_was_erased(st
         await register(store)
         counts.append(len(await invited(store)))
         await tell(store, report("deleted"))
+        await settle(store)
     assert counts == [1, 1, 0]
 
 
@@ -275,6 +293,7 @@ async def test_the_join_page_invites_once_more_and_prolongs(store: FakeStore) ->
         await register(store)
         await invited(store)
         await tell(store, report("deleted"))
+        await settle(store)
     await register(store)
     store.at = NOON + timedelta(days=1)
     await tell(store, report(vendor=JOIN, record="j1"))
@@ -287,7 +306,7 @@ async def test_who_joins_again_after_confirming_gets_a_link_to_sign_in(store: Fa
     candidate = await register(store)
     await allow(store, candidate)
     (notice,) = await tell(store, report(vendor=JOIN, record="j1", title="Welder"))
-    assert isinstance(notice, NoticeRequestedV1)
+    assert isinstance(notice, NoticeRequestedV2)
     assert (notice.candidate, notice.purpose) == (candidate, "sign_in")
     assert (JOIN, "j1") not in store.claims
 
@@ -323,10 +342,10 @@ async def test_a_stub_is_purged_after_fourteen_days_and_a_confirmed_person_is_no
     (other,) = set(store.vault) - {stub}
     await allow(store, other, purposes=())
     store.at = NOON + timedelta(days=14)
-    await jobs.purge(store.work)
+    await settle(store)
     assert store.buried == []
-    store.at += timedelta(minutes=11)
-    await jobs.purge(store.work)
+    store.at += timedelta(seconds=1)
+    await settle(store)
     assert store.buried == [stub]
 
 

@@ -17,12 +17,12 @@ from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.decisions.showing import news, settled
-from services.signup.handlers import on_candidate_reported, on_consent_changed
+from services.signup.handlers import on_candidate_reported, on_consent_changed, on_erasure_confirmed
 from services.signup.model import Report, Told
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import open_identity, open_key_pair
 from services.signup.vault.secrets import VaultSecrets
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
 from shared.contracts.signup import CandidateReportedV1
 from shared.messaging.envelope import Received, Record, decode, only
 from shared.messaging.errors import heals
@@ -173,11 +173,20 @@ async def test_a_purged_stub_leaves_a_tombstone_and_a_slow_hash(http: httpx.Asyn
     await handle(edge, await arriving(edge))
     await jobs.invite(lambda: store(edge), SECRETS)
     edge.clock.advance(timedelta(days=15))
-    await jobs.purge(lambda: store(edge))
+    await jobs.lapse(lambda: store(edge))
+    (lapsed,) = [one for one in await published(edge, "candidate-events") if one and "reason" in one]
+    confirmed = ErasureConfirmedV1(candidate=lapsed["candidate"], store="consent", at=edge.clock.now())
+    for _ in range(2):
+        async with store(edge) as one:
+            await on_erasure_confirmed(
+                one, [Received("e", "/fairpool/consent", None, confirmed, Record("t", 0, 0, None, None, ()))]
+            )
+    assert [one and one["candidate"] for one in await published(edge, "erasures")] == [lapsed["candidate"]]
     for table in ("candidates", "identities", "claims", "proposals", "to_invite"):
         assert await edge.pool.fetchval(f"SELECT count(*) FROM {table}") == 0
     assert await edge.pool.fetchval("SELECT count(*) FROM invitations") == 1
     assert (await published(edge, "candidate-keys"))[-1] is None
+    assert await edge.pool.fetchval("SELECT candidate::text FROM erased") == lapsed["candidate"]
 
 
 async def test_two_processes_invite_nobody_twice(http: httpx.AsyncClient, edge: Edge) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from services.signup.decisions.inviting import may_invite
 from services.signup.decisions.showing import heard, newest, news, settled
-from services.signup.model import Showing
+from services.signup.model import PastInvitations, Showing
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.signup import CoarseProfile
 from tests.fakes.clock import NOON
@@ -110,7 +110,17 @@ def test_of_a_batch_the_newest_counts_whatever_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "by_join", "allowed"), [(0, False, True), (1, False, True), (2, False, False), (9, True, True)]
+    ("past", "by_join", "allowed"),
+    [
+        (PastInvitations(0), False, True),
+        (PastInvitations(1), False, True),
+        (PastInvitations(2), False, False),
+        (PastInvitations(9), True, True),
+        (PastInvitations(0, refused=True), False, False),
+        (PastInvitations(1, refused=True), True, True),
+    ],
 )
-def test_an_address_is_invited_twice_ever_unless_the_person_asks(before: int, by_join: bool, allowed: bool) -> None:
-    assert may_invite(before, by_join=by_join) is allowed
+def test_a_mailbox_is_invited_twice_ever_and_not_after_a_no_unless_the_person_asks(
+    past: PastInvitations, by_join: bool, allowed: bool
+) -> None:
+    assert may_invite(past, by_join=by_join) is allowed

@@ -1,0 +1,76 @@
+"""What was told before its time, in PostgreSQL: sealed as it came, for a day at most."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import asyncpg
+
+from services.signup.model import Deletion, KeptReport, Record
+from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1
+from shared.postgres.pool import Connection
+from shared.postgres.queries import load
+
+SQL = load(Path(__file__).parent / "kept_reports.sql")
+_MERGED = "merged"
+
+
+async def keep(connection: Connection, reports: Sequence[KeptReport], at: datetime) -> None:
+    """One of each kind for a record: the later, by the vendor's clock where it says."""
+    if not reports:
+        return
+    await connection.execute(
+        SQL["keep"],
+        at,
+        [one.event.vendor for one in reports],
+        [one.event.record for one in reports],
+        [one.event.employer or "" for one in reports],
+        [_kind(one) for one in reports],
+        [one.id for one in reports],
+        [one.event.model_dump_json() for one in reports],
+        [one.happened_at for one in reports],
+        [one.waits_for for one in reports],
+    )
+
+
+async def take_kept(connection: Connection, records: Sequence[Record], since: datetime) -> list[KeptReport]:
+    """What was kept of these records since then, out of the table, in the order in which it happened or came."""
+    if not records:
+        return []
+    return _reports(await connection.fetch(SQL["take_kept"], *_columns(records), since))
+
+
+async def deletions(connection: Connection, records: Sequence[Record], since: datetime) -> list[Deletion]:
+    """Of these records, those that were deleted since then without having been known."""
+    return [Deletion(**dict(row)) for row in await connection.fetch(SQL["deletions"], *_columns(records), since)]
+
+
+async def release(connection: Connection, *, limit: int) -> list[KeptReport]:
+    """What waited for somebody who does not lapse any more, out of the table."""
+    return _reports(await connection.fetch(SQL["release"], limit))
+
+
+async def forget_kept(connection: Connection, before: datetime, *, limit: int) -> int:
+    """What was kept before; how many."""
+    return len(await connection.fetch(SQL["forget_kept"], before, limit))
+
+
+def _columns(records: Sequence[Record]) -> tuple[list[str], list[str]]:
+    return [vendor for vendor, _ in records], [record for _, record in records]
+
+
+def _kind(one: KeptReport) -> str:
+    return _MERGED if isinstance(one.event, CandidateMergedV1) else one.event.change
+
+
+def _reports(rows: Sequence[asyncpg.Record]) -> list[KeptReport]:
+    rows = sorted(rows, key=lambda row: row["happened_at"] or row["kept_at"])
+    return [
+        KeptReport(
+            row["id"],
+            CandidateMergedV1.model_validate_json(row["event"])
+            if row["kind"] == _MERGED
+            else CandidateReportedV1.model_validate_json(row["event"]),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,37 @@
+-- name: keep
+INSERT INTO kept_reports (vendor, record, employer, kind, id, event, happened_at, kept_at, waits_for)
+SELECT vendor, record, employer, kind, id, event, happened_at, $1, waits_for
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::uuid[])
+    AS told (vendor, record, employer, kind, id, event, happened_at, waits_for)
+ORDER BY vendor, record, employer, kind
+ON CONFLICT (vendor, record, employer, kind) DO UPDATE SET
+    id = excluded.id, event = excluded.event, happened_at = excluded.happened_at, kept_at = excluded.kept_at,
+    waits_for = excluded.waits_for
+WHERE kept_reports.happened_at IS NULL OR excluded.happened_at IS NULL OR excluded.happened_at >= kept_reports.happened_at
+
+-- name: take_kept
+DELETE FROM kept_reports USING unnest($1::text[], $2::text[]) AS known (vendor, record)
+WHERE kept_reports.vendor = known.vendor AND kept_reports.record = known.record AND waits_for IS NULL AND kept_at >= $3
+RETURNING id, kind, event, happened_at, kept_at
+
+-- name: deletions
+SELECT vendor, record, employer, happened_at
+FROM kept_reports JOIN unnest($1::text[], $2::text[]) AS wanted (vendor, record) USING (vendor, record)
+WHERE kind = 'deleted' AND waits_for IS NULL AND kept_at >= $3
+
+-- name: release
+DELETE FROM kept_reports WHERE (vendor, record, employer, kind) IN (
+    SELECT vendor, record, employer, kind FROM kept_reports
+    WHERE waits_for IS NOT NULL
+        AND NOT EXISTS (SELECT FROM candidates WHERE candidate = waits_for AND lapse_reason IS NOT NULL)
+    ORDER BY kept_at LIMIT $1 FOR UPDATE SKIP LOCKED
+)
+RETURNING id, kind, event, happened_at, kept_at
+
+-- name: forget_kept
+DELETE FROM kept_reports WHERE (vendor, record, employer, kind) IN (
+    SELECT vendor, record, employer, kind FROM kept_reports
+    WHERE waits_for IS NULL AND kept_at < $1
+    ORDER BY kept_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+RETURNING id

@@ -1,0 +1,65 @@
+"""How a stub ends, in PostgreSQL: it lapses, consent is asked, and what was confirmed is erased."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+
+from services.signup.model import Lapse, LapseReason
+from shared.contracts.signup import CandidateErasedV1
+from shared.contracts.topics import CANDIDATE_KEYS
+from shared.messaging.envelope import Outgoing
+from shared.messaging.unit import Unit
+from shared.postgres.pool import Connection
+from shared.postgres.queries import load
+
+SQL = load(Path(__file__).parent / "lapses.sql")
+_FIRST = UUID(int=0)
+
+
+async def lapse(connection: Connection, candidates: Sequence[str], reason: LapseReason, at: datetime) -> list[Lapse]:
+    """Those of them who are stubs and do not lapse yet."""
+    return _lapses(await connection.fetch(SQL["lapse"], candidates, reason, at)) if candidates else []
+
+
+async def lapse_unclaimed(connection: Connection, candidates: Sequence[str], at: datetime) -> list[Lapse]:
+    """Those of them who are stubs without any claim."""
+    return _lapses(await connection.fetch(SQL["lapse_unclaimed"], candidates, at)) if candidates else []
+
+
+async def lapse_expired(connection: Connection, at: datetime, *, limit: int) -> list[Lapse]:
+    """Stubs whose time is over."""
+    return _lapses(await connection.fetch(SQL["lapse_expired"], at, limit))
+
+
+async def ask_again(connection: Connection, at: datetime, before: datetime, *, limit: int) -> list[Lapse]:
+    """Who lapses since before then without a word from consent, the longest first."""
+    return _lapses(await connection.fetch(SQL["ask_again"], at, before, limit))
+
+
+async def erase_lapsed(unit: Unit, candidates: Sequence[str]) -> list[str]:
+    """Rows and keys go, the key's topic gets a tombstone, and the id is kept among those that never come back."""
+    rows = await unit.connection.fetch(SQL["erase_lapsed"], candidates, unit.at) if candidates else []
+    return _buried(unit, rows)
+
+
+async def erasures_behind(unit: Unit, after: str, limit: int) -> list[CandidateErasedV1]:
+    """Erased people whom `erasures` does not have, as it was read back; whoever it has and a backup brought back is erased again."""
+    if not after:
+        while len(_buried(unit, await unit.connection.fetch(SQL["erase_again"], unit.at, limit))) == limit:
+            pass
+    rows = await unit.connection.fetch(SQL["erasures_behind"], after or _FIRST, limit)
+    return [CandidateErasedV1(**dict(row)) for row in rows]
+
+
+def _buried(unit: Unit, rows: Sequence[asyncpg.Record]) -> list[str]:
+    gone = [row["candidate"] for row in rows]
+    for candidate in gone:
+        unit.write(Outgoing(CANDIDATE_KEYS.name, candidate.encode(), value=None, headers=()))
+    return gone
+
+
+def _lapses(rows: Sequence[asyncpg.Record]) -> list[Lapse]:
+    return [Lapse(row["candidate"], row["reason"]) for row in rows]

@@ -1,0 +1,56 @@
+-- name: lapse
+UPDATE candidates SET lapse_reason = $2, lapse_asked_at = $3
+WHERE candidate IN (
+    SELECT candidate FROM candidates WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE
+) AND confirmed_at IS NULL AND lapse_reason IS NULL
+RETURNING candidate::text, lapse_reason AS reason
+
+-- name: lapse_unclaimed
+UPDATE candidates SET lapse_reason = 'deleted', lapse_asked_at = $2
+WHERE candidate IN (
+    SELECT candidate FROM candidates WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE
+) AND confirmed_at IS NULL AND lapse_reason IS NULL
+    AND NOT EXISTS (SELECT FROM claims WHERE claims.candidate = candidates.candidate)
+RETURNING candidate::text, lapse_reason AS reason
+
+-- name: lapse_expired
+UPDATE candidates SET lapse_reason = 'expired', lapse_asked_at = $1
+WHERE candidate IN (
+    SELECT candidate FROM candidates
+    WHERE confirmed_at IS NULL AND lapse_reason IS NULL AND stub_until < $1
+    ORDER BY stub_until LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+RETURNING candidate::text, lapse_reason AS reason
+
+-- name: ask_again
+UPDATE candidates SET lapse_asked_at = $1
+WHERE candidate IN (
+    SELECT candidate FROM candidates WHERE lapse_asked_at < $2 ORDER BY lapse_asked_at LIMIT $3 FOR UPDATE SKIP LOCKED
+)
+RETURNING candidate::text, lapse_reason AS reason
+
+-- name: erase_lapsed
+WITH gone AS (
+    DELETE FROM candidates
+    WHERE candidate = ANY($1::uuid[]) AND confirmed_at IS NULL AND lapse_reason IS NOT NULL
+    RETURNING candidate
+), noted AS (
+    INSERT INTO erased (candidate, erased_at) SELECT candidate, $2 FROM gone ON CONFLICT DO NOTHING
+)
+SELECT candidate::text FROM gone
+
+-- name: erasures_behind
+SELECT candidate::text, erased_at AS at FROM erased LEFT JOIN pg_temp.read_back ON key = candidate::text
+WHERE candidate > $1 AND coalesce(version, 0) = 0
+ORDER BY candidate LIMIT $2 FOR UPDATE OF erased
+
+-- name: erase_again
+WITH back AS (
+    SELECT candidates.candidate FROM pg_temp.read_back JOIN candidates ON candidates.candidate::text = key
+    WHERE version > 0 ORDER BY candidate LIMIT $2 FOR UPDATE OF candidates
+), gone AS (
+    DELETE FROM candidates USING back WHERE candidates.candidate = back.candidate RETURNING candidates.candidate
+), noted AS (
+    INSERT INTO erased (candidate, erased_at) SELECT candidate, $1 FROM gone ON CONFLICT DO NOTHING
+)
+SELECT candidate::text FROM gone
