@@ -100,14 +100,17 @@ class OperatorDesk(Protocol):
 class PageRequests(Protocol):
     """What the pages that mail somebody may do; no method tells whether an address is known."""
 
-    async def may_join(self, blind_index: bytes) -> bool:
-        """Counts one more try to join with this address; False when there were enough today."""
+    async def may_join(self, blind_index: bytes, origin: bytes) -> bool:
+        """Notes one more joining with this address; False when there were enough today."""
 
     async def may_join_from(self, origin: bytes) -> bool:
         """Counts one more joining from this network; False when there were enough this hour."""
 
-    async def sign_in(self, blind_index: bytes) -> None:
-        """A sign-in mail, if a confirmed person has this address and there were not too many this hour."""
+    async def may_sign_in_from(self, origin: bytes) -> bool:
+        """Counts one more request for a link from this network; False when there were enough this hour."""
+
+    async def sign_in(self, blind_index: bytes, origin: bytes) -> None:
+        """A sign-in email as `decisions.asking` has it, if a confirmed person has this address."""
 
 
 class Refusals(Protocol):

@@ -183,7 +183,7 @@ async def test_sign_in_mails_a_link_to_the_preference_centre(scene: Scene) -> No
     person = await scene.join()
     await scene.until_confirmed(person)
     url = f"{scene.dev.services.signup}/sign-in"
-    await scene.client.ask("POST", url, body={"mail": person.mail}, expect=(202,))
+    await scene.client.ask("POST", url, body={"email": person.mail}, expect=(202,))
     await until(lambda: len(scene.mails.to(person.mail)) == 2, what="a mail with a link to sign in")
     link = await scene.link_in(scene.mails.to(person.mail)[1])
     assert "/me?token=" in link
@@ -195,7 +195,9 @@ async def test_sign_in_says_the_same_for_an_unknown_address_and_mails_nobody(sce
     stranger, known = scene.invent(), await scene.join()
     await scene.until_confirmed(known)
     url = f"{scene.dev.services.signup}/sign-in"
-    answers = [await scene.client.ask("POST", url, body={"mail": one.mail}, expect=(202,)) for one in (stranger, known)]
+    answers = [
+        await scene.client.ask("POST", url, body={"email": one.mail}, expect=(202,)) for one in (stranger, known)
+    ]
     assert answers[0].content == answers[1].content
     await until(lambda: len(scene.mails.to(known.mail)) == 2)
     assert await scene.mails_to(stranger) == []

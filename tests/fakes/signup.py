@@ -348,12 +348,15 @@ class FakePageRequests:
     joined: list[bytes] = field(default_factory=list)
     signed_in: list[bytes] = field(default_factory=list)
 
-    async def may_join(self, blind_index: bytes) -> bool:
+    async def may_join(self, blind_index: bytes, origin: bytes) -> bool:
         self.joined.append(blind_index)
         return not self.enough
 
     async def may_join_from(self, origin: bytes) -> bool:
         return True
 
-    async def sign_in(self, blind_index: bytes) -> None:
+    async def may_sign_in_from(self, origin: bytes) -> bool:
+        return True
+
+    async def sign_in(self, blind_index: bytes, origin: bytes) -> None:
         self.signed_in.append(blind_index)

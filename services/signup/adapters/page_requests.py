@@ -1,19 +1,20 @@
-"""How often the pages may mail an address, and the sign-in mail itself."""
+"""How often the pages may email an address, and the sign-in email itself."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 
-from services.signup.decisions import notices
+from services.signup.decisions import asking, notices
+from services.signup.decisions.asking import Asked, Mail
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 
 SQL = load(Path(__file__).parent / "queries.sql")
 
-JOINS_A_DAY = 3
 JOINS_FROM_ONE_ORIGIN = 20
-SIGN_INS_AN_HOUR = 5
+SIGN_INS_FROM_ONE_ORIGIN = 30
 
 
 class PostgresPageRequests:
@@ -22,30 +23,58 @@ class PostgresPageRequests:
     def __init__(self, work: Callable[[], AbstractAsyncContextManager[Unit]]) -> None:
         self._work = work
 
-    async def may_join(self, blind_index: bytes) -> bool:
-        """Counts one more try to join with this address; False when there were enough today."""
+    async def may_join(self, blind_index: bytes, origin: bytes) -> bool:
+        """Notes one more joining with this address; False when there were enough today."""
         async with self._work() as unit:
-            return await _counted(unit, blind_index, "join", most=JOINS_A_DAY, within=timedelta(days=1))
+            before, by = await _before(unit, blind_index, "join", origin)
+            if not asking.may_join(before, at=unit.at):
+                return False
+            await _note(unit, blind_index, "join", by=by)
+            return True
 
     async def may_join_from(self, origin: bytes) -> bool:
         """Counts one more joining from this network; False when there were enough this hour."""
         async with self._work() as unit:
-            return await _counted(unit, origin, "join_from", most=JOINS_FROM_ONE_ORIGIN, within=timedelta(hours=1))
+            return await _counted(unit, origin, "join_from", most=JOINS_FROM_ONE_ORIGIN)
 
-    async def sign_in(self, blind_index: bytes) -> None:
-        """A sign-in mail, if a confirmed person has this address and there were not too many this hour."""
+    async def may_sign_in_from(self, origin: bytes) -> bool:
+        """Counts one more request for a link from this network; False when there were enough this hour."""
         async with self._work() as unit:
-            is_few = await _counted(unit, blind_index, "sign_in", most=SIGN_INS_AN_HOUR, within=timedelta(hours=1))
+            return await _counted(unit, origin, "sign_in_from", most=SIGN_INS_FROM_ONE_ORIGIN)
+
+    async def sign_in(self, blind_index: bytes, origin: bytes) -> None:
+        """A sign-in email as `decisions.asking` has it, if a confirmed person has this address."""
+        async with self._work() as unit:
+            before, by = await _before(unit, blind_index, "sign_in", origin)
+            mail = asking.sign_in(before, at=unit.at)
             candidate = await unit.connection.fetchval(SQL["confirmed_by_address"], blind_index)
-            if is_few and candidate is not None:
-                notice = notices.sign_in(candidate, at=unit.at)
+            if mail is None:
+                return
+            await _note(unit, blind_index, "sign_in", by=by, sent=mail if candidate else None)
+            if candidate is not None:
+                notice = notices.sign_in(candidate, at=mail.link_until - notices.SIGN_IN_KEPT)
                 unit.publish(notice, id=notice.notice)
 
 
-async def _counted(unit: Unit, blind_index: bytes, page: str, *, most: int, within: timedelta) -> bool:
-    await unit.connection.execute(SQL["lock_address"], blind_index)  # two at once are counted one after the other
-    count = await unit.connection.fetchval(SQL["count_page_requests"], blind_index, page, unit.at - within)
+async def _before(unit: Unit, blind_index: bytes, page: str, origin: bytes) -> tuple[Sequence[Asked], bytes]:
+    """What was asked for with this address since yesterday, and how this one who asks is known again."""
+    await unit.connection.execute(SQL["lock_address"], blind_index)  # two at once are looked at one after the other
+    by = hashlib.sha256(blind_index + origin).digest()
+    rows = await unit.connection.fetch(SQL["page_requests"], blind_index, page, unit.at - asking.DAY)
+    return [Asked(row["asked_by"] == by, row["asked_at"], row["link_until"], row["is_new_link"]) for row in rows], by
+
+
+async def _note(
+    unit: Unit, blind_index: bytes, page: str, *, by: bytes | None = None, sent: Mail | None = None
+) -> None:
+    until, is_new = (sent.link_until, sent.is_new_link) if sent else (None, True)
+    await unit.connection.execute(SQL["note_page_request"], blind_index, page, unit.at, by, until, is_new)
+
+
+async def _counted(unit: Unit, origin: bytes, page: str, *, most: int) -> bool:
+    await unit.connection.execute(SQL["lock_address"], origin)
+    count = await unit.connection.fetchval(SQL["count_page_requests"], origin, page, unit.at - timedelta(hours=1))
     if count >= most:
         return False
-    await unit.connection.execute(SQL["note_page_request"], blind_index, page, unit.at)
+    await _note(unit, origin, page)
     return True

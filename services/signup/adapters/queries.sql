@@ -155,7 +155,7 @@ DELETE FROM intake_keys WHERE day < $1
 DELETE FROM intake WHERE received_at < $1
 
 -- name: forget_page_requests
-DELETE FROM page_requests WHERE asked_at < $1 OR (page = 'join_from' AND asked_at < $2)
+DELETE FROM page_requests WHERE asked_at < $1 OR (page IN ('join_from', 'sign_in_from') AND asked_at < $2)
 
 -- name: make_intake_key
 INSERT INTO intake_keys (day, sealed_key) VALUES ($1, $2) ON CONFLICT DO NOTHING
@@ -225,8 +225,13 @@ SELECT pg_advisory_xact_lock(hashtextextended(encode($1::bytea, 'hex'), 0))
 -- name: count_page_requests
 SELECT count(*) FROM page_requests WHERE blind_index = $1 AND page = $2 AND asked_at > $3
 
+-- name: page_requests
+SELECT asked_by, asked_at, link_until, is_new_link FROM page_requests
+WHERE blind_index = $1 AND page = $2 AND asked_at > $3
+ORDER BY asked_at DESC LIMIT 1000
+
 -- name: note_page_request
-INSERT INTO page_requests (blind_index, page, asked_at) VALUES ($1, $2, $3)
+INSERT INTO page_requests (blind_index, page, asked_at, asked_by, link_until, is_new_link) VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: confirmed_by_address
 SELECT candidate::text FROM candidates WHERE blind_index = $1 AND confirmed_at IS NOT NULL

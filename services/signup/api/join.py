@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from services.signup.api.cloudevents import Mail, PostalCode, State, Zone
+from services.signup.api.emails import ENTER_EMAIL, EmailModel, with_why
 from services.signup.model import Person, RawProfile, Report, Told
 from services.signup.ports import Intake, PageRequests
 from services.signup.vault.addresses import blind_index, origin_index
@@ -24,47 +25,43 @@ from shared.ids import new_id
 from shared.web import forms
 from shared.web.pages import Pages
 from shared.web.problems import Problem, kind
-from shared.web.types import Line, RequestModel
+from shared.web.types import Line
 
 PAGES = Pages("services.signup")
 ANSWER_AFTER = timedelta(seconds=1)
-"""Longer than the work takes: an address that joined too often is answered as late as one that is mailed."""
+"""Longer than the work takes: an address that joined too often is answered as late as one that is emailed."""
+_ADDRESS = re.compile(r"://|www\.|@", re.IGNORECASE)
 _LINK = re.compile(r"://|www\.|[/@]", re.IGNORECASE)
-_ZONES = (
-    ("", "I would rather not say"),
-    ("America/New_York", "Eastern"),
-    ("America/Chicago", "Central"),
-    ("America/Denver", "Mountain"),
-    ("America/Phoenix", "Arizona"),
-    ("America/Los_Angeles", "Pacific"),
-    ("America/Anchorage", "Alaska"),
-    ("Pacific/Honolulu", "Hawaii"),
-)
 _WORDS = {
     "name": "Enter your name, on one line of at most 100 characters and without a link",
-    "mail": "Enter your mail address, such as name@example.org",
-    "work": "Enter the work you do or look for, such as Registered nurse",
+    "email": ENTER_EMAIL,
+    "work": "Enter the work you do or look for in words, such as Registered nurse, without a link",
     "state": "Choose a state from the list",
     "postal_code": "Enter a ZIP code of five digits, such as 80202, in the 50 states or the District of Columbia",
-    "time_zone": "Choose a time zone from the list",
 }
 
 
 def _name(value: str) -> str:
     if _LINK.search(value):
-        raise ValueError("must be a name, without a link or a mail address")
+        raise ValueError("must be a name, without a link or an email")
     return value
 
 
-class JoinIn(RequestModel):
+def _work(value: str) -> str:
+    if _ADDRESS.search(value):
+        raise ValueError("must be work in words, without a link or an email")
+    return value
+
+
+class JoinIn(EmailModel):
     """What the join page asks for."""
 
     name: Annotated[Line, Field(max_length=100), AfterValidator(_name)]
-    mail: Mail
-    work: Annotated[Line, Field(max_length=100)]
+    email: Mail
+    work: Annotated[Line, Field(max_length=100), AfterValidator(_work)]
     state: State | None = None
     postal_code: PostalCode | None = None
-    time_zone: Zone | None = None
+    time_zone: Zone | None = Field(None, description="Taken, and not kept: the time zone is one of a person's choices.")
 
 
 def router(
@@ -89,7 +86,6 @@ def router(
             errors=errors,
             titles=known_work,
             states=[("", "Choose a state"), *STATES.items()],
-            zones=_ZONES,
         )
 
     @routes.get("/join", response_class=HTMLResponse, summary="The page to join by")
@@ -100,23 +96,28 @@ def router(
         "/join",
         status_code=202,
         response_class=HTMLResponse,
-        summary="Join: a confirmation link is mailed (form or JSON)",
+        summary="Join: a confirmation link is emailed (form or JSON)",
         responses={429: {"description": "Too many joined from this network within the hour."}},
     )
     async def join(request: Request) -> Response:
         began = time.monotonic()
         posted = await forms.read(request, JoinIn, words=_WORDS)
         if posted.value is None:
-            return page(posted)
-        origin = request.client.host if request.client else ""
-        if not await limits.may_join_from(origin_index(origin, blind_index_key)):
+            return page(with_why(posted))
+        origin = origin_of(request, blind_index_key)
+        if not await limits.may_join_from(origin):
             raise _too_many()
-        if await limits.may_join(blind_index(posted.value.mail, blind_index_key)):
+        if await limits.may_join(blind_index(posted.value.email, blind_index_key), origin):
             await intake.take([_report(posted.value, clock)])
         await wait_since(began, answer_after)
-        return check_your_mail("check_your_mail.html", is_json=posted.is_json)
+        return check_your_email("check_your_email.html", is_json=posted.is_json)
 
     return routes
+
+
+def origin_of(request: Request, key: bytes) -> bytes:
+    """Where a request comes from, as it is counted: never the address of a network itself."""
+    return origin_index(request.client.host if request.client else "", key)
 
 
 async def wait_since(began: float, span: timedelta) -> None:
@@ -124,7 +125,7 @@ async def wait_since(began: float, span: timedelta) -> None:
     await asyncio.sleep(max(span.total_seconds() - (time.monotonic() - began), 0))
 
 
-def check_your_mail(page: str, *, is_json: bool) -> Response:
+def check_your_email(page: str, *, is_json: bool) -> Response:
     """The same answer whoever asked, known or not; `page` is what a browser gets."""
     if is_json:
         return JSONResponse({"status": "check_your_mail"}, status_code=202)
@@ -138,9 +139,7 @@ def _too_many() -> Problem:
 
 def _report(given: JoinIn, clock: Clock) -> Report:
     record = new_id("j")
-    profile = RawProfile(
-        titles=(given.work,), state=given.state, postal_code=given.postal_code, time_zone=given.time_zone
-    )
+    profile = RawProfile(titles=(given.work,), state=given.state, postal_code=given.postal_code)
     return Report(
         digests=(hashlib.sha256(f"{JOIN}\n{record}".encode()).digest(),),
         vendor=JOIN,
@@ -148,5 +147,5 @@ def _report(given: JoinIn, clock: Clock) -> Report:
         employer=None,
         change="signed_up",
         at=clock.now(),
-        told=Told(person=Person(mail=given.mail, given_name=given.name), profile=profile),
+        told=Told(person=Person(mail=given.email, given_name=given.name), profile=profile),
     )

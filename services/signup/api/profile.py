@@ -314,7 +314,6 @@ def _page(
         errors=wrong,
         titles=edge.titles,
         has_spoken=present.profile is not None,
-        is_shown=present.published is not None,
         choices=_choices(edge, link, token),
     )
 

@@ -1,4 +1,4 @@
-"""`GET,POST /sign-in`: mails a link to the preference centre."""
+"""`GET,POST /sign-in`: emails a link to the preference centre."""
 
 import time
 from datetime import timedelta
@@ -8,21 +8,22 @@ from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
 from services.signup.api.cloudevents import Mail
-from services.signup.api.join import PAGES, check_your_mail, wait_since
+from services.signup.api.emails import ENTER_EMAIL, EmailModel, with_why
+from services.signup.api.join import PAGES, check_your_email, origin_of, wait_since
 from services.signup.ports import PageRequests
 from services.signup.vault.addresses import blind_index
 from shared.web import forms
-from shared.web.types import RequestModel
+from shared.web.problems import Problem, kind
 
-_WORDS = {"mail": "Enter your mail address, such as name@example.org"}
+_WORDS = {"email": ENTER_EMAIL}
 ANSWER_AFTER = timedelta(milliseconds=250)
 """Longer than the work takes: a known address is answered no later than an unknown one."""
 
 
-class SignInIn(RequestModel):
+class SignInIn(EmailModel):
     """Who wants the link."""
 
-    mail: Mail
+    email: Mail
 
 
 def router(requests: PageRequests, *, blind_index_key: bytes, answer_after: timedelta = ANSWER_AFTER) -> APIRouter:
@@ -37,15 +38,25 @@ def router(requests: PageRequests, *, blind_index_key: bytes, answer_after: time
         "/sign-in",
         status_code=202,
         response_class=HTMLResponse,
-        summary="Mail a link to one's preferences (form or JSON)",
+        summary="Email a link to one's preferences (form or JSON)",
+        responses={429: {"description": "Too many links were asked for from this network within the hour."}},
     )
     async def sign_in(request: Request) -> Response:
         began = time.monotonic()
         posted = await forms.read(request, SignInIn, words=_WORDS)
         if posted.value is None:
+            posted = with_why(posted)
             return PAGES.render("sign_in.html", status=422, given=posted.given, errors=dict(posted.errors))
-        await requests.sign_in(blind_index(posted.value.mail, blind_index_key))
+        origin = origin_of(request, blind_index_key)
+        if not await requests.may_sign_in_from(origin):
+            raise _too_many()
+        await requests.sign_in(blind_index(posted.value.email, blind_index_key), origin)
         await wait_since(began, answer_after)
-        return check_your_mail("check_your_mail_for_a_link.html", is_json=posted.is_json)
+        return check_your_email("check_your_email_for_a_link.html", is_json=posted.is_json)
 
     return routes
+
+
+def _too_many() -> Problem:
+    detail = "Too many links were asked for from your network within the hour. The last one may still work: look in your inbox. Or try again in an hour, or from another network."
+    return Problem(429, "Try again in an hour", detail, type=kind("too-many-sign-ins"), headers={"Retry-After": "3600"})
