@@ -9,10 +9,16 @@ import structlog
 
 _LOOK_EVERY = 0.020  # seconds: a due slot or a link may be late by this much after the offset is moved
 _FURTHEST = 100 * 365 * 86_400_000  # milliseconds: 100 years keeps every sum inside what a datetime holds
+_SINCE_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 log = structlog.get_logger()
 
 _Stamp = tuple[int, int, int]
+
+
+def elapsed() -> float:
+    """Seconds since some moment, those in which the machine was suspended included, where the system counts them (Linux)."""
+    return time.clock_gettime(_SINCE_BOOT) if _SINCE_BOOT is not None else time.monotonic()
 
 
 class Clock:

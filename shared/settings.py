@@ -1,5 +1,6 @@
 """Settings: typed, from the environment, read once; a missing or wrong one is named in plain words."""
 
+import ipaddress
 import re
 import ssl
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic.fields import FieldInfo
@@ -54,11 +56,40 @@ def _secret(length: int) -> BeforeValidator:
 
 def _url(*schemes: str) -> AfterValidator:
     def checked(value: str) -> str:
-        if not re.fullmatch(rf"({'|'.join(schemes)})://\S+", value):
+        if not re.fullmatch(rf"({'|'.join(map(re.escape, schemes))})://\S+", value):
             raise ValueError(f"expected a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
         return value
 
     return AfterValidator(checked)
+
+
+def _with_tls(value: str, info: ValidationInfo) -> str:
+    try:
+        found = urlsplit(value)
+        _ = found.port
+    except ValueError:
+        raise ValueError("expected a URL with a host and a port") from None
+    if not found.hostname:
+        raise ValueError("expected a URL with a host")
+    if found.scheme != "smtp":
+        return value
+    if found.username or found.password:
+        raise ValueError("expected smtp+starttls:// or smtps://, because a password must not leave without TLS")
+    if not _is_this_machine(found.hostname) and found.hostname != info.data.get("smtp_plain_to"):
+        raise ValueError(
+            "expected smtp+starttls:// or smtps://, because the relay is not on this machine; for a mail catcher on a network "
+            "of your own name its host in FAIRPOOL_SMTP_PLAIN_TO"
+        )
+    return value
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _none_or_url(value: str) -> str:
@@ -93,10 +124,15 @@ def _certificates(value: Path | None, info: ValidationInfo) -> Path | None:
         return value
     if not protocol.endswith("SSL"):
         raise ValueError(f"expected nothing, because FAIRPOOL_KAFKA_SECURITY is {protocol}")
-    try:
-        ssl.create_default_context(cafile=value)
-    except OSError as error:  # ssl.SSLError is one
-        raise ValueError("expected a file with certificates (PEM) that this process may read") from error
+    return _readable(value)
+
+
+def _readable(value: Path | None) -> Path | None:
+    if value is not None:
+        try:
+            ssl.create_default_context(cafile=value)
+        except OSError as error:  # ssl.SSLError is one
+            raise ValueError("expected a file with certificates (PEM) that this process may read") from error
     return value
 
 
@@ -104,6 +140,10 @@ _EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)
 """For a variable that compose files and manifests pass on whether it is set or not."""
 OwnFolder = Annotated[Path | None, _EMPTY_IS_NONE]
 """A directory with files of the operator's own; empty: there are none. Who reads it says so when it is not there."""
+OwnFolder = Annotated[Path | None, _EMPTY_IS_NONE, AfterValidator(_directory)]
+"""A directory with files of the operator's own; empty: there are none."""
+Certificates = Annotated[Path | None, _EMPTY_IS_NONE, AfterValidator(_readable)]
+"""A file with certificates (PEM) of authorities, or none."""
 Secret32 = Annotated[bytes, _secret(32), Field(repr=False)]
 """32 bytes, in the environment as base64url without padding; never shown by the settings' repr."""
 Secret64 = Annotated[bytes, _secret(64), Field(repr=False)]
@@ -111,7 +151,8 @@ Secret64 = Annotated[bytes, _secret(64), Field(repr=False)]
 PostgresUrl = Annotated[str, _url("postgresql", "postgres"), Field(repr=False)]
 """A DSN; it may hold a password, so the settings' repr leaves it out."""
 RedisUrl = Annotated[str, _url("redis", "rediss"), Field(repr=False)]
-SmtpUrl = Annotated[str, _url("smtp", "smtps"), Field(repr=False)]
+SmtpUrl = Annotated[str, _url("smtp", "smtp+starttls", "smtps"), AfterValidator(_with_tls), Field(repr=False)]
+"""A mail relay; one without TLS must be on this machine, unless a setting before it, `smtp_plain_to`, names its host."""
 WebUrl = Annotated[str, _url("http", "https"), AfterValidator(lambda value: value.rstrip("/"))]
 """A public base URL for links, without the slash at its end."""
 Duration = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=1))]

@@ -20,6 +20,11 @@ Check = Callable[[], Awaitable[object]]
 Checks = Callable[[], Awaitable[Mapping[str, Check]]]
 """The checks by name, at the time of asking."""
 
+
+class NotReadyError(Exception):
+    """A check fails, for a reason that may be shown as it is: it names no host, user or row."""
+
+
 log = structlog.get_logger()
 
 
@@ -53,6 +58,8 @@ async def _outcome(check: Check) -> str | None:
             await check()
     except TimeoutError:
         return f"no answer within {CHECK_WITHIN:g} seconds"
+    except NotReadyError as error:
+        return str(error)
     except Exception as error:  # noqa: BLE001 - whatever a check raises, it failed
         return type(error).__name__  # its message may name a host, a user or a row
     return None

@@ -1,6 +1,6 @@
 """The courier's outside by hand: a store in memory, a vault, letters and a relay that do what a test says."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -9,22 +9,25 @@ from services.signup.courier.decisions import report
 from services.signup.courier.model import (
     Again,
     CalledOff,
+    Cleared,
     Consent,
     ConsentCheck,
     Handed,
     Kind,
     Letter,
     Mail,
+    NotTaken,
     Over,
     People,
     Person,
+    RefusesUs,
     State,
     Taken,
     Unreadable,
     Unwritable,
 )
-from services.signup.courier.ports import Mark
-from shared.contracts.signup import OutreachOutcomeReportedV1
+from services.signup.courier.ports import Clear, Mark
+from shared.contracts.signup import MailboxChangedV1, OutreachOutcomeReportedV1
 from shared.messaging.errors import WillHealError
 
 Name = tuple[Kind, str]
@@ -50,6 +53,10 @@ class FakeCourierStore:
     vault: dict[str, Person | Unreadable] = field(default_factory=dict)
     alive: set[str] = field(default_factory=set)
     published: list[tuple[OutreachOutcomeReportedV1, str]] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+    """Whose mailboxes count as gone."""
+    mailboxes: list[MailboxChangedV1] = field(default_factory=list)
+    """What was told of mailboxes."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["FakeCourierStore"]:
@@ -82,12 +89,21 @@ class FakeCourierStore:
         return bool(self._due(at))
 
     async def claim(self, *, at: datetime, limit: int, consent_is_current: bool) -> Sequence[Mail]:
-        """Ready mails whose time has come."""
-        return [
-            row.mail
-            for row in self._due(at)
-            if consent_is_current or row.mail.kind == "notice" or _is_over(row.mail, at)
-        ][:limit]
+        """Ready mails whose time has come: what is over, what is urgent, then outreach and notices by halves."""
+        over = list(await self.claim_over(at=at, limit=limit))
+        due = sorted((row for row in self._due(at) if row.mail not in over), key=lambda row: row.not_before)
+        lanes = [[row.mail for row in due if row.mail.lane == lane] for lane in (0, 1, 2)]
+        found = (over + lanes[0])[:limit]
+        outreach = lanes[2][: (limit - len(found) + 1) // 2] if consent_is_current else []
+        return [*found, *outreach, *lanes[1][: limit - len(found) - len(outreach)]]
+
+    async def claim_over(self, *, at: datetime, limit: int) -> Sequence[Mail]:
+        """Ready mails whose own time is over."""
+        return [row.mail for row in self._due(at) if _is_over(row.mail, at)][:limit]
+
+    async def gone(self, candidates: Iterable[str]) -> frozenset[str]:
+        """Whose mailboxes count as gone."""
+        return frozenset(candidates) & self.lost
 
     async def consents(self, candidates: Iterable[str]) -> Mapping[str, Consent]:
         """What is kept."""
@@ -131,7 +147,9 @@ class FakeCourierStore:
                 row.not_before, row.courier = item.not_before, None
                 row.mail = replace(row.mail, attempts=item.attempts)
                 self._state(item.mail.name, "ready" if row.mail.admitted else "void")
-        self._end([item for item in mine if isinstance(item, Over)], at)
+        over = [item for item in mine if isinstance(item, Over)]
+        self._note_mailboxes(over, at)
+        self._end(over, at)
         return frozenset(item.mail.name for item in mine)
 
     async def show_life(self, courier: str, *, lease: timedelta) -> None:
@@ -178,6 +196,15 @@ class FakeCourierStore:
             if (told := report(item, at=at)) is not None:
                 self.published.append(told)
 
+    def _note_mailboxes(self, over: Sequence[Over], at: datetime) -> None:
+        back = {item.mail.candidate: True for item in over if item.mailbox_back}
+        for candidate, reachable in (back | {item.mail.candidate: False for item in over if item.mailbox_gone}).items():
+            if candidate in self.vault and reachable == (candidate in self.lost):
+                self.lost ^= {candidate}
+                version = 1 + sum(news.candidate == candidate for news in self.mailboxes)
+                news = MailboxChangedV1(candidate=candidate, version=version, at=at, reachable=reachable)
+                self.mailboxes.append(news)
+
     def _state(self, name: Name, state: State) -> None:
         self.rows[name].mail = replace(self.rows[name].mail, state=state)
 
@@ -205,20 +232,65 @@ class FakeLetters:
         return Letter("bounces@fairpool.test", person.address, mail.id.encode())
 
 
+async def _at_once(_: str) -> None:
+    pass
+
+
 @dataclass(slots=True)
 class FakeRelay:
-    """A relay that notes what it was given; `answer` may be told what to say, or raise."""
+    """A relay that goes through the conversation as a real one does, and says at each step what a test tells it.
 
+    Its time passes only when a test adds to `now`, in `before_recipient`, `before_go_on` or `before_words`.
+    """
+
+    let_in: Callable[[str], RefusesUs | NotTaken | None] = lambda _: None
+    """To connection, login and MAIL."""
+    recipient: Callable[[str], Handed | None] = lambda _: None
+    """To RCPT."""
     answer: Callable[[str], Handed] = lambda _: Taken()
+    """To the words."""
+    before_recipient: Callable[[str], Awaitable[None]] = _at_once
+    before_go_on: Callable[[str], Awaitable[None]] = _at_once
+    """Between the recipient and the 354 that asks for the words."""
+    before_words: Callable[[str], Awaitable[None]] = _at_once
+    """After the mark."""
+    now: float = 0.0
+    asked: list[str] = field(default_factory=list)
+    """What it heard MAIL for."""
+    named: list[str] = field(default_factory=list)
+    """Of which it heard the recipient."""
     given: list[str] = field(default_factory=list)
+    """Of which it got the words."""
 
-    async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
+    async def hand_over(self, letter: Letter, clear: Clear, mark: Mark) -> Handed:
         """Answers what the test said."""
         name = letter.content.decode()
+        self.asked.append(name)
+        if (no := self.let_in(name)) is not None:
+            return no
+        await self.before_recipient(name)
+        self.named.append(name)
+        if (refusal := self.recipient(name)) is not None:
+            return refusal
+        cleared = await clear()
+        if not isinstance(cleared, Cleared):
+            return cleared
+        await self.before_go_on(name)
+        if cleared.check is not None and not cleared.check.is_fresh(self.now):
+            cleared = await clear()
+            if not isinstance(cleared, Cleared):
+                return cleared
         if not await mark():
-            return CalledOff()
+            return CalledOff("not_marked")
+        await self.before_words(name)
+        if cleared.check is not None and not cleared.check.lets_hand_over(self.now):
+            return CalledOff("late")
         self.given.append(name)
         return self.answer(name)
+
+    async def answers(self) -> RefusesUs | NotTaken | None:
+        """What it would say to anybody."""
+        return self.let_in("")
 
 
 @dataclass(slots=True)
@@ -226,10 +298,16 @@ class FakeConsentCheck:
     """The copy is current unless a test says that it is behind."""
 
     behind: bool = False
-    age: float = 0.0
+    now: Callable[[], float] = lambda: 0.0
+    takes: Callable[[], None] = lambda: None
+    """What happens while it is made."""
+    made: int = 0
 
     async def __call__(self) -> ConsentCheck:
-        """A check made at second 0."""
+        """A check of the moment at which it was asked for."""
+        at = self.now()
+        self.made += 1
+        self.takes()
         if self.behind:
             raise WillHealError("behind")
-        return ConsentCheck(-self.age)
+        return ConsentCheck(at)

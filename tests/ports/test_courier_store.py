@@ -21,7 +21,7 @@ from shared.security import boxes
 from shared.security.words import KeyPair
 from tests.fakes.clock import NOON
 from tests.fakes.courier import FakeCourierStore
-from tests.integration.courier.tables import published, put_into_vault
+from tests.integration.courier.tables import mailboxes, published, put_into_vault
 
 ANA = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
 BO = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b6"
@@ -55,6 +55,12 @@ class Desk(Protocol):
     async def positions(self) -> dict[int, int]:
         """How far the consents were read."""
 
+    async def mailboxes(self) -> list[tuple[str, int, bool]]:
+        """What was told of mailboxes: candidate, version, reachable."""
+
+    async def due_to_be_looked_at(self) -> set[str]:
+        """Of whom signup looks at once what is shown."""
+
 
 @dataclass(slots=True)
 class FakeDesk:
@@ -71,6 +77,12 @@ class FakeDesk:
 
     async def put(self, candidate: str, person: Person | Unreadable) -> None:
         self.store.vault[candidate] = person
+
+    async def mailboxes(self) -> list[tuple[str, int, bool]]:
+        return [(news.candidate, news.version, news.reachable) for news in self.store.mailboxes]
+
+    async def due_to_be_looked_at(self) -> set[str]:
+        return self.store.lost
 
     async def positions(self) -> dict[int, int]:
         return self.store.positions
@@ -98,6 +110,13 @@ class PostgresDesk:
 
     async def positions(self) -> dict[int, int]:
         return dict(await read_positions(self.pool))
+
+    async def mailboxes(self) -> list[tuple[str, int, bool]]:
+        return [(news.candidate, news.version, news.reachable) for news in await mailboxes(self.pool)]
+
+    async def due_to_be_looked_at(self) -> set[str]:
+        rows = await self.pool.fetch("SELECT candidate::text FROM candidates WHERE look_again_at <= $1", NOON)
+        return {row["candidate"] for row in rows}
 
 
 ANA_HERSELF = Person("ana.canary@people.example", KeyPair.generate())
@@ -340,3 +359,84 @@ async def test_what_is_not_yet_over_is_never_forgotten(desk: Desk) -> None:
     async with desk.open() as store:
         await store.forget(older_than=timedelta(0))
     assert len(await claim(desk)) == 1
+
+
+GONE = Over(MAIL, "bounced", "550 5.1.1", mailbox_gone=True)
+
+
+async def end(desk: Desk, over: Over) -> None:
+    await keep(desk, over.mail)
+    await mark(desk, "one", over.mail)
+    async with desk.open() as store:
+        assert await store.record("one", [over], at=NOON) == {over.mail.name}
+
+
+async def test_a_lost_mailbox_is_known_from_the_outcome_on_and_told_once(desk: Desk) -> None:
+    for candidate in (ANA, BO):
+        await desk.put(candidate, ANA_HERSELF)
+    await end(desk, GONE)
+    async with desk.open() as store:
+        assert await store.gone([ANA, BO]) == {ANA}
+    assert await desk.mailboxes() == [(ANA, 1, False)]
+    assert await desk.due_to_be_looked_at() == {ANA}
+    await end(desk, replace(GONE, mail=replace(MAIL, id="o_2")))
+    assert await desk.mailboxes() == [(ANA, 1, False)]
+
+
+async def test_a_mailbox_comes_back_and_can_be_lost_again(desk: Desk) -> None:
+    await desk.put(ANA, ANA_HERSELF)
+    await end(desk, Over(replace(NOTICE, id="n_0"), "delivered", mailbox_back=True))
+    assert await desk.mailboxes() == [], "it was not gone"
+    await end(desk, GONE)
+    await end(desk, Over(NOTICE, "delivered", mailbox_back=True))
+    async with desk.open() as store:
+        assert await store.gone([ANA]) == frozenset()
+    await end(desk, replace(GONE, mail=replace(MAIL, id="o_2")))
+    assert await desk.mailboxes() == [(ANA, 1, False), (ANA, 2, True), (ANA, 3, False)]
+
+
+async def test_of_two_words_at_once_the_plainer_one_counts_and_an_erased_person_has_no_mailbox(desk: Desk) -> None:
+    await desk.put(ANA, ANA_HERSELF)
+    back = Over(NOTICE, "delivered", mailbox_back=True)
+    nobody = replace(GONE, mail=replace(MAIL, id="o_2", candidate=BO))
+    mails = [over.mail for over in (GONE, back, nobody)]
+    await keep(desk, *mails)
+    await mark(desk, "one", *mails)
+    async with desk.open() as store:
+        await store.record("one", [GONE, back, nobody], at=NOON)
+    assert await desk.mailboxes() == [(ANA, 1, False)]
+
+
+async def test_a_settled_end_says_that_the_mailbox_is_gone_and_changes_nothing_about_it(desk: Desk) -> None:
+    await desk.put(ANA, ANA_HERSELF)
+    await keep(desk, MAIL)
+    async with desk.open() as store:
+        await store.settle([GONE], at=NOON)
+    assert await desk.published() == ["o_1.3.bounced"]
+    assert await desk.mailboxes() == []
+
+
+SIGN_IN = replace(NOTICE, id="n_now", purpose="sign_in", introduced_by=None)
+
+
+async def test_what_somebody_waits_for_is_claimed_first_and_then_outreach_and_notices_by_halves(desk: Desk) -> None:
+    many = [replace(MAIL, id=f"o_{n:02}") for n in range(20)] + [replace(NOTICE, id=f"n_{n:02}") for n in range(20)]
+    await keep(desk, *many)
+    async with desk.open() as store:
+        await store.keep([SIGN_IN], [], at=NOON + timedelta(seconds=1))
+        first = await store.claim(at=NOON + timedelta(seconds=2), limit=7, consent_is_current=True)
+    assert first[0] == SIGN_IN
+    assert [mail.kind for mail in first[1:]].count("outreach") == 3
+    async with desk.open() as store:
+        behind = await store.claim(at=NOON + timedelta(seconds=2), limit=7, consent_is_current=False)
+    assert behind[0] == SIGN_IN
+    assert [mail.kind for mail in behind] == ["notice"] * 7
+
+
+async def test_what_is_over_is_found_by_itself(desk: Desk) -> None:
+    await keep(desk, MAIL, replace(NOTICE, good_until=SLOT + timedelta(days=1)))
+    late = SLOT + timedelta(seconds=1)
+    async with desk.open() as store:
+        assert await store.claim_over(at=SLOT, limit=10) == []
+        assert await store.claim_over(at=late, limit=10) == [MAIL]
+        assert (await store.claim(at=late, limit=1, consent_is_current=True))[0] == MAIL

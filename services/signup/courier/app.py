@@ -1,7 +1,6 @@
 """Puts the courier together."""
 
 import socket
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -18,6 +17,7 @@ from services.signup.courier.model import ConsentCheck
 from services.signup.courier.sending import Sender
 from services.signup.courier.settings import CourierSettings
 from shared import wording
+from shared.clock import elapsed
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
@@ -45,7 +45,9 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     service = Service("courier", settings, database=settings.signup_database, migrations=_MIGRATIONS)
     if settings.operator.missing:
         _log.warning("emails_name_no_operator", missing=settings.operator.missing)
-    relay = SmtpRelay(settings.smtp, connections=settings.courier_connections, within=settings.smtp_within)
+    relay = SmtpRelay(
+        settings.smtp, connections=settings.courier_connections, within=settings.smtp_within, ca=settings.smtp_ca
+    )
 
     def tenant_name(tenant: str) -> str | None:
         known = service.tenants.get(tenant)
@@ -81,7 +83,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     consents = service.follow(CONSENT_STATE, keep_consents, stored=stored)
 
     async def check_consents() -> ConsentCheck:
-        at = time.monotonic()  # before the question, so that the answer is never taken for newer than it is
+        at = elapsed()  # before the question, so that the answer is never taken for newer than it is
         await must_catch_up(consents, within=_CATCH_UP_WITHIN)
         return ConsentCheck(at)
 
@@ -121,6 +123,6 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     service.every(settings.courier_lease / 5, "watch", sender.watch)
     service.every(timedelta(hours=1), "forget", forget)
     service.job("sender", sender.run)
-    service.check("smtp", relay.answers)
+    service.check("smtp", lambda: sender.breaker.must_be_let_in(relay))
     service.check("consent_copy", lambda: must_catch_up(consents, within=_READY_WITHIN))
     return service, service.http("Fairpool courier")

@@ -1,6 +1,7 @@
 """The courier's rules: which decision counts, what may leave now, and what an attempt at the relay means."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -8,6 +9,7 @@ from services.signup.courier.model import (
     LEFT,
     Again,
     CalledOff,
+    Circuit,
     Consent,
     Handed,
     Mail,
@@ -15,7 +17,9 @@ from services.signup.courier.model import (
     Outcome,
     Over,
     Refused,
+    RefusesUs,
     Settle,
+    Stopped,
     Taken,
     Unknown,
 )
@@ -25,10 +29,17 @@ from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2, Outrea
 
 NO_GRANT = "no grant to write to this person when the mail was to leave"
 SLOT_OVER = "the slot was over when the mail could leave"
+MAILBOX_GONE = "the mailbox is gone; nobody writes to it until its person comes back"
 NOT_IN_THE_VAULT = "this person is not in the pool any more"
 
 _FIRST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(minutes=1)
+_LONGEST_PAUSE_IN_DOUBT = timedelta(minutes=15)
+"""For a mail that is refused by itself: its person's relay is not to be asked a thousand times a day."""
+_FAILURES_TO_OPEN = 3
+_SURE_AFTER = 3
+"""So many attempts before a refusal that could be about us is taken for one about the mail, while others are taken."""
+_SPREAD = 0.25
 
 
 def after_decision(known: Mail | None, event: OutreachDecidedV1) -> Mail | None:
@@ -117,35 +128,109 @@ def has_grant(consent: Consent | None, mail: Mail, *, at: datetime) -> bool:
     return consent is not None and all(rule(consent, mail, at) for rule in RULES)
 
 
+def lost(mail: Mail) -> Settle | None:
+    """Why a mail does not leave to a mailbox that counts as gone; None for what its person asked for by a page."""
+    return None if mail.is_asked_for else Settle("bounced", MAILBOX_GONE, mailbox_gone=True)
+
+
 def stopped(mail: Mail, consent: Consent | None, *, at: datetime) -> Settle | None:
     """Why a mail that was claimed does not leave any more, or None when it may."""
-    if mail.good_until is None or at > mail.good_until:
+    if not in_time(mail, at=at):
         return Settle("returned", SLOT_OVER)
     if mail.kind == "outreach" and not has_grant(consent, mail, at=at):
         return Settle("withheld", NO_GRANT)
     return None
 
 
-def after_attempt(mail: Mail, handed: Handed, *, at: datetime) -> Again | Over:
-    """What an attempt at the relay makes of the mail."""
+def in_time(mail: Mail, *, at: datetime) -> bool:
+    """Whether the mail may still leave by its own time."""
+    return mail.good_until is not None and at <= mail.good_until
+
+
+def after_attempt(
+    mail: Mail, handed: Handed, circuit: Circuit, *, at: datetime, spread: float = 0.0, to_gone: bool = False
+) -> Again | Over:
+    """What an attempt at the relay makes of the mail; `to_gone`: its mailbox counted as gone.
+
+    A refusal that could be about us holds the mail, until the relay has taken others meanwhile: then it is about the mail.
+    """
     match handed:
         case Taken():
-            return Over(mail, "delivered")
-        case Refused(detail):
-            return Over(mail, "bounced", detail)
+            return Over(mail, "delivered", mailbox_back=to_gone)
+        case Refused(detail, mailbox_gone):
+            return Over(mail, "bounced", detail, mailbox_gone=mailbox_gone)
         case Unknown(reason):
             return Over(mail, "doubtful", reason)
-        case NotTaken():
-            return Again(mail, again_at(mail.attempts + 1, at=at), mail.attempts + 1)
-        case CalledOff():
+        case Stopped(settle):
+            return Over(mail, settle.outcome, settle.detail)
+        case RefusesUs(detail=detail, certain=False) if _others_are_taken(mail, circuit, at=at):
+            return Over(mail, "bounced", detail)
+        case RefusesUs(certain=False):
+            later = again_at(mail.attempts + 1, at=at, spread=spread, longest=_LONGEST_PAUSE_IN_DOUBT)
+            return Again(mail, later, mail.attempts + 1)
+        case CalledOff("resting" | "stopping"):
             return Again(mail, at, mail.attempts)
+        case NotTaken() | RefusesUs() | CalledOff():
+            return Again(mail, again_at(mail.attempts + 1, at=at, spread=spread), mail.attempts + 1)
         case _:
             assert_never(handed)
 
 
-def again_at(attempt: int, *, at: datetime) -> datetime:
-    """When to try again after so many attempts: 1, 2, 4 seconds and so on, up to a minute."""
-    return at + min(_FIRST_PAUSE * (1 << min(attempt - 1, 16)), _LONGEST_PAUSE)
+def _others_are_taken(mail: Mail, circuit: Circuit, *, at: datetime) -> bool:
+    """Whether the relay took something since this mail's last attempt, which was a pause ago at least."""
+    if mail.attempts < _SURE_AFTER or circuit.rests_until is not None or circuit.taken_at is None:
+        return False
+    return at - circuit.taken_at < pause(mail.attempts)
+
+
+def after_answer(circuit: Circuit, handed: Handed, candidate: str, *, at: datetime, spread: float = 0.0) -> Circuit:
+    """What an attempt tells about the relay.
+
+    One certain refusal of us opens the circuit; so do three attempts in a row at a relay that is away, and three people
+    in a row whose mails are refused or lost so that it could be the relay: one person alone can't stop everybody's mail.
+    """
+    match handed:
+        case Taken():
+            return Circuit(taken_at=at)
+        case RefusesUs(certain=True) | NotTaken(away=True):
+            after = replace(circuit, failures=circuit.failures + 1, cause=handed)
+            opens = isinstance(handed, RefusesUs) or after.failures >= _FAILURES_TO_OPEN
+        case RefusesUs() | Unknown():
+            after = replace(circuit, doubts=circuit.doubts | {candidate}, cause=handed)
+            opens = len(after.doubts) >= _FAILURES_TO_OPEN
+        case Refused() | NotTaken() | Stopped() | CalledOff("late" | "not_marked" | "behind"):
+            return Circuit(taken_at=circuit.taken_at) if _was_about_the_way_in(circuit) else circuit
+        case CalledOff():
+            return circuit
+        case _:
+            assert_never(handed)
+    if rests(circuit, at=at):  # it began before: what the others met is no news
+        return circuit
+    if not opens and circuit.rests_until is None:
+        return after
+    turns = max(1, after.failures + len(after.doubts) - _FAILURES_TO_OPEN + 1)
+    return replace(after, rests_until=again_at(turns, at=at, spread=spread))
+
+
+def _was_about_the_way_in(circuit: Circuit) -> bool:
+    """Whether a relay that hears of a recipient has put right what is held against it."""
+    return isinstance(circuit.cause, NotTaken) or (isinstance(circuit.cause, RefusesUs) and circuit.cause.certain)
+
+
+def rests(circuit: Circuit, *, at: datetime) -> bool:
+    """Whether the relay is left alone now; a clock that was moved back does not make that longer."""
+    until = circuit.rests_until
+    return until is not None and at < until <= at + _LONGEST_PAUSE * (1 + _SPREAD)
+
+
+def pause(attempt: int, *, longest: timedelta = _LONGEST_PAUSE) -> timedelta:
+    """How long to wait at least after so many attempts: 1, 2, 4 seconds and so on, up to the longest."""
+    return min(_FIRST_PAUSE * (1 << min(max(attempt, 1) - 1, 16)), longest)
+
+
+def again_at(attempt: int, *, at: datetime, spread: float = 0.0, longest: timedelta = _LONGEST_PAUSE) -> datetime:
+    """When to try again after so many attempts; `spread` from 0 to 1 adds up to a quarter, so that not all come at once."""
+    return at + pause(attempt, longest=longest) * (1 + _SPREAD * spread)
 
 
 def report(over: Over, *, at: datetime) -> tuple[OutreachOutcomeReportedV1, str] | None:
@@ -161,6 +246,7 @@ def report(over: Over, *, at: datetime) -> tuple[OutreachOutcomeReportedV1, str]
         outcome=over.outcome,
         at=at,
         detail=over.detail,
+        mailbox_gone=over.mailbox_gone,
     )
     return event, outcome_id(mail.id, mail.version, over.outcome)
 

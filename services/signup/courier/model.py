@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.contracts.consent import Purpose
-from shared.contracts.signup import ChangeNoticed
+from shared.contracts.signup import JOIN, ChangeNoticed
 from shared.security.words import KeyPair
 
 Kind = Literal["outreach", "notice"]
@@ -18,9 +18,12 @@ LEFT: frozenset[State] = frozenset({"sending", "delivered", "bounced", "doubtful
 """The relay may have seen a mail in these states: no later decision makes it one to send again."""
 
 CHECK_GOOD_FOR = timedelta(milliseconds=500)
-"""How old a check of the consent copy may be when a send starts."""
+"""How old a check of the consent copy may be when the relay has answered DATA; an older one is made again."""
 BODY_WITHIN = timedelta(milliseconds=900)
 """How old it may be when the words are handed over: a withdrawal answered with 200 holds one second later."""
+
+Lane = Literal[0, 1, 2]
+"""What is taken first: 0, somebody waits for it in front of a screen; 1, other notices; 2, outreach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,18 @@ class Mail:
     def name(self) -> tuple[Kind, str]:
         """What no two mails share."""
         return self.kind, self.id
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether the person asked for it, by the join or the sign-in page."""
+        return self.purpose == "sign_in" or (self.purpose == "confirm" and self.introduced_by == JOIN)
+
+    @property
+    def lane(self) -> Lane:
+        """The queue that it waits in."""
+        if self.kind == "outreach":
+            return 2
+        return 0 if self.is_asked_for or self.purpose == "stop_asked" else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +124,12 @@ class Unwritable:
 
 @dataclass(frozen=True, slots=True)
 class ConsentCheck:
-    """The copy held everything that was on `consent-state` at this moment of the monotonic clock (seconds)."""
+    """The copy held everything that was on `consent-state` at this moment of `shared.clock.elapsed` (seconds)."""
 
     at: float
 
-    def lets_start(self, now: float) -> bool:
-        """Whether a send may still begin under this check."""
+    def is_fresh(self, now: float) -> bool:
+        """Whether there is still time to mark a mail and hand its words over under this check."""
         return now - self.at <= CHECK_GOOD_FOR.total_seconds()
 
     def lets_hand_over(self, now: float) -> bool:
@@ -127,11 +142,17 @@ class Taken:
     """The relay said yes: the mail is its own now."""
 
 
+Step = Literal["connect", "TLS", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "words"]
+"""Where in the conversation with a relay an answer came."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The relay said no for good; `detail` is code and enhanced status only (RFC 3463)."""
+    """The relay said no for good, about this mail or its recipient; `detail` is code and enhanced status only (RFC 3463)."""
 
     detail: str
+    mailbox_gone: bool = False
+    """Its word was that there is no such mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +160,18 @@ class NotTaken:
     """The relay has not got the mail: it was away, lost before the final dot, or said not now."""
 
     reason: str
+    away: bool = False
+    """It could not be talked to, or put us off before it heard of the recipient: no mail would fare better."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusesUs:
+    """The relay said no for good, and about us: a state of the relay, and no word about the mail."""
+
+    step: Step
+    detail: str
+    certain: bool = True
+    """False: what it said about a recipient or the words could also be about this one mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +181,49 @@ class Unknown:
     reason: str
 
 
+Why = Literal["late", "not_marked", "behind", "resting", "stopping"]
+"""`late`: the check had grown too old; `not_marked`: the mark could not be made or the mail was not this courier's any more;
+`behind`: the consent copy was; `resting`: the relay is left alone for now; `stopping`: this process ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class CalledOff:
-    """Nothing was handed over: the check had grown too old, or the mail was not this courier's any more."""
+    """Nothing was handed over, for a reason of ours."""
+
+    why: Why
 
 
-Handed = Taken | Refused | NotTaken | Unknown | CalledOff
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Nothing was handed over: at the last look the mail might not leave any more."""
+
+    settle: "Settle"
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """At the last look the mail may leave; `check` says how long that holds, None: as long as its time."""
+
+    check: ConsentCheck | None
+
+
+Handed = Taken | Refused | NotTaken | RefusesUs | Unknown | CalledOff | Stopped
 """How an attempt at the relay ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """How the relay treats us: open, while it rests and is tried with one mail at a time, or closed."""
+
+    failures: int = 0
+    """Attempts in a row that failed by the relay's own state."""
+    doubts: frozenset[str] = frozenset()
+    """Of whom mails in a row were refused so that it could be about us, or lost without an answer."""
+    rests_until: datetime | None = None
+    """None: closed."""
+    cause: RefusesUs | NotTaken | Unknown | None = None
+    taken_at: datetime | None = None
+    """When the relay last took a mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +239,7 @@ class Settle:
 
     outcome: Outcome
     detail: str
+    mailbox_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,3 +269,7 @@ class Over:
     mail: Mail
     outcome: Outcome
     detail: str | None = None
+    mailbox_gone: bool = False
+    """It bounced because there is no such mailbox, as is known or was just said."""
+    mailbox_back: bool = False
+    """It was taken for a mailbox that counted as gone."""

@@ -7,15 +7,20 @@ from typing import Protocol
 
 from services.signup.courier.model import (
     Again,
+    CalledOff,
+    Cleared,
     Consent,
     ConsentCheck,
     Handed,
     Kind,
     Letter,
     Mail,
+    NotTaken,
     Over,
     People,
     Person,
+    RefusesUs,
+    Stopped,
     Unwritable,
 )
 
@@ -42,8 +47,15 @@ class Outgoing(Protocol):
     async def claim(self, *, at: datetime, limit: int, consent_is_current: bool) -> Sequence[Mail]:
         """Ready mails whose time has come, locked, none of which another courier holds.
 
+        First those whose own time is over, then what somebody waits for, then outreach and other notices by halves.
         Without a current copy of the consents: only those that need no grant or whose slot is over.
         """
+
+    async def claim_over(self, *, at: datetime, limit: int) -> Sequence[Mail]:
+        """As `claim`, only those whose own time is over."""
+
+    async def gone(self, candidates: Iterable[str]) -> frozenset[str]:
+        """Whose mailboxes count as gone."""
 
     async def consents(self, candidates: Iterable[str]) -> Mapping[str, Consent]:
         """What is kept of these people's consents."""
@@ -67,7 +79,10 @@ class Outgoing(Protocol):
         """Claimed mails, by kind and id, are looked at again from that time on."""
 
     async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> frozenset[tuple[Kind, str]]:
-        """Writes down attempts and reports their outcomes; returns those mails that were still this courier's."""
+        """Writes down attempts and reports their outcomes; returns those mails that were still this courier's.
+
+        What they say of mailboxes is noted with the person, and told where it is news.
+        """
 
     async def show_life(self, courier: str, *, lease: timedelta) -> None:
         """This courier lives for at least so long."""
@@ -87,6 +102,9 @@ OpenStore = Callable[[], AbstractAsyncContextManager[Outgoing]]
 
 CheckConsents = Callable[[], Awaitable[ConsentCheck]]
 """Makes sure that the copy of the consents is current; WillHealError when it can't be brought there in time."""
+
+Spread = Callable[[], float]
+"""From 0 to 1, each time another: couriers that wait for the same thing do not all come back at once."""
 
 TenantName = Callable[[str], str | None]
 """A tenant's name as people read it, with its domain; None when nobody told us of this tenant."""
@@ -111,11 +129,19 @@ Mark = Callable[[], Awaitable[bool]]
 """Writes down that the relay may see a mail from here on; False when it must not."""
 
 
+Clear = Callable[[], Awaitable[Cleared | Stopped | CalledOff]]
+"""The last look at a mail, before its words are asked for: whether it may leave, by a check made just now."""
+
+
 class Relay(Protocol):
     """Takes mails over SMTP."""
 
-    async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
-        """One attempt. `mark` is called when only the words are still to be sent, and none leaves unless it says yes.
+    async def hand_over(self, letter: Letter, clear: Clear, mark: Mark) -> Handed:
+        """One attempt. `clear` is asked once the relay takes the recipient, and again when it was slow to ask for the words.
 
-        `check` stops the attempt at the last moment when it has grown too old (none: it needs no grant).
+        `mark` is called when only the words are still to be sent, and none leaves unless it says yes, or later than the
+        check that `clear` gave lets it.
         """
+
+    async def answers(self) -> RefusesUs | NotTaken | None:
+        """Whether the relay lets us in now, and why not."""

@@ -3,18 +3,26 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar, assert_never, get_args
+from random import SystemRandom
+from typing import get_args
 
 import structlog
 from prometheus_client import Counter
 
-from services.signup.courier.decisions import NO_GRANT, NOT_IN_THE_VAULT, after_attempt, again_at, stopped
+from services.signup.courier.breaker import Breaker
+from services.signup.courier.decisions import (
+    after_attempt,
+    in_time,
+    stopped,
+)
+from services.signup.courier.judging import Judge
 from services.signup.courier.model import (
     Again,
     CalledOff,
+    Cleared,
     Consent,
     ConsentCheck,
     Handed,
@@ -25,15 +33,14 @@ from services.signup.courier.model import (
     NotTaken,
     Outcome,
     Over,
-    People,
-    Person,
+    RefusesUs,
     Send,
     Settle,
-    Unreadable,
-    Unwritable,
-    Verdict,
+    Stopped,
+    Why,
 )
-from services.signup.courier.ports import CheckConsents, Letters, OpenStore, Relay, TenantName
+from services.signup.courier.ports import CheckConsents, Letters, OpenStore, Relay, Spread, TenantName
+from services.signup.courier.queueing import Places, Together
 from shared import tracing
 from shared.clock import Clock
 from shared.messaging.errors import WillHealError, heals
@@ -43,44 +50,15 @@ MAILS = Counter("fairpool_mails_total", "Mails that are over, by kind and outcom
 NOT_TAKEN = Counter("fairpool_not_taken_total", "Attempts after which the mail relay certainly has not got the mail.")
 for _kind, _outcome in itertools.product(get_args(Kind), get_args(Outcome)):
     MAILS.labels(_kind, _outcome)  # a series that is there from the start, with 0
+CALLED_OFF = Counter(
+    "fairpool_called_off_total", "Attempts that this side ended before the words left, by reason.", ["reason"]
+)
+for _why in get_args(Why):
+    CALLED_OFF.labels(_why)
 
 _POLL = timedelta(milliseconds=50)  # finds what was taken in, put back by others, or made due by a moved clock
-_HELD_FOR = timedelta(seconds=5)
 _LONGEST_PAUSE = 5.0
 _log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-class Together(Generic[T, R]):
-    """Writes in one go whatever came while the write before was under way; each caller gets its own answer."""
-
-    def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
-        self._write = write
-        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
-        self._turn = asyncio.Lock()
-
-    async def __call__(self, item: T) -> R:
-        """The answer for this item; what the write raises, it raises for all that were written with it."""
-        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, answer))
-        async with self._turn:
-            if not answer.done():
-                await self._write_waiting()
-        return answer.result()
-
-    async def _write_waiting(self) -> None:
-        batch, self._waiting = self._waiting, []
-        try:
-            found = await self._write([item for item, _ in batch])
-        except BaseException as error:
-            for _, answer in batch:
-                answer.set_exception(error)
-                answer.exception()  # who was cancelled never asks
-            raise
-        for (_, answer), value in zip(batch, found, strict=True):
-            answer.set_result(value)
 
 
 @dataclass(slots=True)
@@ -106,16 +84,23 @@ class Sender:
     """Mails being handed over: so many at most are in doubt when this process is killed."""
     lease: timedelta
     stop_within: timedelta
+    spread: Spread = SystemRandom().random
+    breaker: Breaker = field(init=False)
     _stopping: bool = False
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _in_flight: int = 0
-    _places: asyncio.Semaphore = field(init=False)
+    _judge: Judge = field(init=False)
+    _places: Places = field(init=False)
+    _clear: Together[Mail, Cleared | Stopped | CalledOff] = field(init=False)
     _mark: Together[Mail, bool] = field(init=False)
     _record: Together[Again | Over, None] = field(init=False)
     _holding: Holding = field(default_factory=lambda: Holding("sender"))
 
     def __post_init__(self) -> None:
-        self._places = asyncio.Semaphore(self.at_once)
+        self.breaker = Breaker(self.clock, self.spread)
+        self._judge = Judge(self.letters, self.tenant_name, self.spread)
+        self._places = Places(self.at_once)
+        self._clear = Together(self._look_at_last)
         self._mark = Together(self._mark_sending)
         self._record = Together(self._until_recorded)
 
@@ -144,16 +129,29 @@ class Sender:
         at = self.clock.now()
         if room < max(1, self.batch // 4):  # a check for each mail that ends would cost more than the mail
             return 0
+        limit = self.breaker.lets_through(room, in_flight=self._in_flight)
+        is_current = False
+        if limit:
+            async with self.open_store() as store:
+                if not await store.anything_due(at=at):
+                    return 0
+            is_current = await self._check() is not None
         async with self.open_store() as store:
-            if not await store.anything_due(at=at):
-                return 0
-        check = await self._check()
-        async with self.open_store() as store:
-            mails = await store.claim(at=at, limit=room, consent_is_current=check is not None)
-            consents = await store.consents([mail.candidate for mail in mails]) if mails else {}
-            people = await store.people([mail.candidate for mail in mails]) if mails else {}
-            verdicts = {mail: self._judge(mail, consents, people, at=at) for mail in mails}
-            over = [Over(mail, no.outcome, no.detail) for mail, no in verdicts.items() if isinstance(no, Settle)]
+            mails = (
+                await store.claim(at=at, limit=limit, consent_is_current=is_current)
+                if limit
+                else await store.claim_over(at=at, limit=room)
+            )
+            candidates = [mail.candidate for mail in mails]
+            consents = await store.consents(candidates) if mails else {}
+            people = await store.people(candidates) if mails else {}
+            gone = await store.gone(candidates) if mails else frozenset()
+            verdicts = {mail: self._judge(mail, consents, people, gone, at=at) for mail in mails}
+            over = [
+                Over(mail, no.outcome, no.detail, mailbox_gone=no.mailbox_gone)
+                for mail, no in verdicts.items()
+                if isinstance(no, Settle)
+            ]
             held = {mail.name: no.until for mail, no in verdicts.items() if isinstance(no, Hold)}
             send = {mail: yes.letter for mail, yes in verdicts.items() if isinstance(yes, Send)}
             if over:
@@ -165,7 +163,7 @@ class Sender:
         _note(over)
         for mail, letter in send.items():
             self._in_flight += 1
-            group.create_task(self._send(mail, letter, check if mail.kind == "outreach" else None))
+            group.create_task(self._send(mail, letter, to_gone=mail.candidate in gone))
         return len(mails)
 
     async def _work(self) -> None:
@@ -209,63 +207,70 @@ class Sender:
         self._holding.over()
         return check
 
-    def _judge(self, mail: Mail, consents: Mapping[str, Consent], people: People, *, at: datetime) -> Verdict:
-        consent = consents.get(mail.candidate)
-        if (no := stopped(mail, consent, at=at)) is not None:
-            return no
-        person = people.get(mail.candidate)
-        match person:
-            case None:
-                return Settle("withheld", NO_GRANT if mail.kind == "outreach" else NOT_IN_THE_VAULT)
-            case Unreadable():
-                return self._hold(mail, "the vault's row does not open", at=at)
-        tenant = mail.employer if mail.kind == "outreach" else mail.introduced_by
-        name = self.tenant_name(tenant) if tenant is not None else None
-        if mail.kind == "outreach" and name is None:
-            return self._hold(mail, "nobody told of this employer", at=at)
-        match self._letter(mail, person, name, at=at, zone=consent.time_zone if consent is not None else None):
-            case Letter() as letter:
-                return Send(letter)
-            case Unwritable(reason):
-                return Settle("bounced", reason)
-            case unexpected:
-                assert_never(unexpected)
+    async def _look_at_last(self, mails: Sequence[Mail]) -> Sequence[Cleared | Stopped | CalledOff]:
+        """Whether each may leave now: outreach by a copy of the consents that is made current for it, all by their time."""
+        candidates = [mail.candidate for mail in mails if mail.kind == "outreach"]
+        check = await self._check() if candidates else None
+        consents: Mapping[str, Consent] = {}
+        if check is not None:
+            try:
+                async with self.open_store() as store:
+                    consents = await store.consents(candidates)
+            except Exception as error:
+                if not heals(error):
+                    raise
+                _log.warning("last_look_failed", error=type(error).__name__, mails=len(mails))
+                check = None
+        at = self.clock.now()
+        return [self._last_word(mail, consents.get(mail.candidate), check, at=at) for mail in mails]
 
-    def _letter(
-        self, mail: Mail, person: Person, name: str | None, *, at: datetime, zone: str | None
-    ) -> Letter | Unwritable:
-        try:
-            if mail.kind == "notice" or name is None:
-                return self.letters.notice(mail, person, name, at=at, zone=zone)
-            return self.letters.outreach(mail, person, name, at=at)
-        except Exception as error:  # noqa: BLE001 - one mail that can't be written must not stop all others
-            _log.error("not_written", kind=mail.kind, mail=mail.id, exc_info=error)
-            return Unwritable("the mail could not be written")
+    def _last_word(
+        self, mail: Mail, consent: Consent | None, check: ConsentCheck | None, *, at: datetime
+    ) -> Cleared | Stopped | CalledOff:
+        if mail.kind == "outreach" and check is None:
+            return CalledOff("behind")
+        no = stopped(mail, consent, at=at)
+        return Stopped(no) if no is not None else Cleared(check if mail.kind == "outreach" else None)
 
-    def _hold(self, mail: Mail, reason: str, *, at: datetime) -> Hold:
-        _log.error("held", kind=mail.kind, mail=mail.id, reason=reason)
-        return Hold(reason, max(at + _HELD_FOR, again_at(mail.attempts + 1, at=at)))
-
-    async def _send(self, mail: Mail, letter: Letter, check: ConsentCheck | None) -> None:
+    async def _send(self, mail: Mail, letter: Letter, *, to_gone: bool) -> None:
         """One attempt, and what came of it; its place is free again when that is written down."""
         try:
-            async with self._places:
-                handed = await self._attempt(mail, letter, check)
-                await self._record(after_attempt(mail, handed, at=self.clock.now()))
+            async with self._places.place(mail.lane):
+                handed = await self._attempt(mail, letter)
+                self.breaker.note(handed, mail.candidate)
+                await self._record(self._after(mail, handed, to_gone=to_gone))
         finally:
             self._in_flight -= 1
             self._wake.set()
 
-    async def _attempt(self, mail: Mail, letter: Letter, check: ConsentCheck | None) -> Handed:
+    def _after(self, mail: Mail, handed: Handed, *, to_gone: bool) -> Again | Over:
+        at, circuit = self.clock.now(), self.breaker.circuit
+        return after_attempt(mail, handed, circuit, at=at, spread=self.spread(), to_gone=to_gone)
+
+    async def _attempt(self, mail: Mail, letter: Letter) -> Handed:
         if self._stopping:
-            return CalledOff()
-        with tracing.span("smtp hand over", "client", causes=[tracing.read(mail.trace)], mail_kind=mail.kind) as span:
-            handed = await self.relay.hand_over(letter, check, lambda: self._mark(mail))
-            tracing.note(span, outcome=type(handed).__name__)
-        if isinstance(handed, NotTaken):
-            NOT_TAKEN.inc()
-            _log.warning("not_taken", kind=mail.kind, mail=mail.id, why=handed.reason, attempt=mail.attempts + 1)
+            handed: Handed = CalledOff("stopping")
+        elif self.breaker.rests:
+            handed = CalledOff("resting")
+        else:
+            with tracing.span(
+                "smtp hand over", "client", causes=[tracing.read(mail.trace)], mail_kind=mail.kind
+            ) as span:
+                handed = await self.relay.hand_over(letter, lambda: self._clear(mail), lambda: self._mark_in_time(mail))
+                tracing.note(span, outcome=type(handed).__name__)
+        match handed:
+            case NotTaken(reason) | RefusesUs(detail=reason):
+                NOT_TAKEN.inc()
+                _log.warning("not_taken", kind=mail.kind, mail=mail.id, why=reason, attempt=mail.attempts + 1)
+            case CalledOff(why):
+                CALLED_OFF.labels(why).inc()
+            case _:
+                pass
         return handed
+
+    async def _mark_in_time(self, mail: Mail) -> bool:
+        """The mark, unless the mail's own time is over; making it may take as long as the database does."""
+        return in_time(mail, at=self.clock.now()) and await self._mark(mail) and in_time(mail, at=self.clock.now())
 
     async def _mark_sending(self, mails: Sequence[Mail]) -> Sequence[bool]:
         """Which of them the relay may see; none while the database is away."""

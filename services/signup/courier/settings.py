@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from shared.settings import Duration, PostgresUrl, Secret32, Secret64, ServiceSettings, SmtpUrl, WebUrl
+from shared.settings import Certificates, Duration, PostgresUrl, Secret32, Secret64, ServiceSettings, SmtpUrl, WebUrl
 
 
 class CourierSettings(ServiceSettings):
@@ -15,8 +15,13 @@ class CourierSettings(ServiceSettings):
     link_signing_key: Secret32
     link_subject_key: Secret64
     """Hides in links whose they are; signup and consent have the same."""
+    smtp_plain_to: str = ""
+    """A host that mail may go to without TLS though it is another machine: a mail catcher on a network of one's own."""
     smtp: SmtpUrl
-    """`smtp://` (STARTTLS where the relay offers it) or `smtps://`, with user and password if the relay wants them."""
+    """`smtp+starttls://` or `smtps://`, with user and password if the relay wants them; `smtp://` has no TLS, and is for a
+    catcher: on this machine, or the host of `smtp_plain_to`. Never with a password."""
+    smtp_ca: Certificates = None
+    """The authorities (PEM) that sign the relay's certificate; those of the system where there is none."""
     consent_url: WebUrl
     signup_url: WebUrl
     mail_domain: str = Field(default="fairpool.example", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")

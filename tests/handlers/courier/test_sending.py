@@ -6,25 +6,29 @@ from datetime import timedelta
 
 import pytest
 
+from services.signup.courier.breaker import RELAY_RESTS
 from services.signup.courier.model import (
     CalledOff,
+    Circuit,
     Consent,
-    ConsentCheck,
     Handed,
     Letter,
     Mail,
     NotTaken,
     Person,
     Refused,
+    RefusesUs,
     State,
     Taken,
     Unknown,
     Unreadable,
     Unwritable,
 )
-from services.signup.courier.ports import Mark
-from services.signup.courier.sending import Sender
+from services.signup.courier.ports import Clear, Mark
+from services.signup.courier.sending import CALLED_OFF, Sender
+from shared.contracts.signup import JOIN
 from shared.security.words import KeyPair
+from shared.web.health import NotReadyError
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.courier import FakeConsentCheck, FakeCourierStore, FakeLetters, FakeRelay
 from tests.waiting import until
@@ -66,6 +70,7 @@ class Kit:
             at_once=4,
             lease=timedelta(seconds=15),
             stop_within=timedelta(seconds=1),
+            spread=lambda: 0.0,
         )
 
     async def send(self, *, until_quiet: float = 0.1) -> None:
@@ -86,6 +91,7 @@ class Kit:
 @pytest.fixture
 async def kit() -> Kit:
     made = Kit()
+    made.check.now = lambda: made.relay.now
     made.store.vault[ANA] = Person("ana.canary@people.example", KeyPair.generate())
     made.store.kept[ANA] = Consent(ANA, 1, ("contact",))
     await made.store.keep([MAIL], [], at=NOON)
@@ -144,9 +150,7 @@ async def test_a_notice_whose_link_is_over_is_not_sent(kit: Kit) -> None:
     assert kit.state(NOTICE) == "returned"
 
 
-@pytest.mark.parametrize(
-    ("answer", "outcome"), [(Refused("550 5.1.1"), "bounced"), (Unknown("connection lost"), "doubtful")]
-)
+@pytest.mark.parametrize(("answer", "outcome"), [(Refused("550"), "bounced"), (Unknown("connection lost"), "doubtful")])
 async def test_a_refusal_and_a_doubt_are_final(kit: Kit, answer: Handed, outcome: str) -> None:
     kit.relay.answer = lambda _: answer
     await kit.send()
@@ -173,11 +177,11 @@ async def test_a_decision_against_it_that_comes_before_the_words_calls_the_mail_
     marks: list[bool] = []
 
     class Cancelled(FakeRelay):
-        async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
+        async def hand_over(self, letter: Letter, clear: Clear, mark: Mark) -> Handed:
             later = replace(MAIL, version=4, admitted=False, good_until=None, sealed=None, state="void")
             await kit.store.keep([], [later], at=NOON)
             marks.append(await mark())
-            return CalledOff()
+            return CalledOff("not_marked")
 
     kit.relay = Cancelled()
     await kit.send()
@@ -185,11 +189,196 @@ async def test_a_decision_against_it_that_comes_before_the_words_calls_the_mail_
     assert (kit.state(), kit.outcomes()) == ("void", [])
 
 
-async def test_a_mail_that_was_too_late_for_its_check_gets_another(kit: Kit) -> None:
-    answers: list[Handed] = [CalledOff(), Taken()]
-    kit.relay.answer = lambda _: answers.pop(0)
-    await kit.send(until_quiet=0.3)
+async def test_a_mail_that_was_too_late_for_its_check_is_spaced_and_counted(kit: Kit) -> None:
+    async def slow(_: str) -> None:
+        kit.relay.now += 1
+
+    kit.relay.before_words = slow
+    before = CALLED_OFF.labels("late")._value.get()
+    await kit.send()
+    assert (kit.relay.named, kit.relay.given) == (["o_1"], []), "not before its pause is over"
+    assert CALLED_OFF.labels("late")._value.get() == before + 1
+    kit.relay.before_words = FakeRelay().before_words
+    kit.clock.advance(timedelta(seconds=2))
+    await kit.send()
     assert kit.outcomes() == ["o_1.3.delivered"]
+
+
+async def test_a_relay_that_is_slow_before_the_recipient_and_before_the_words_gets_its_outreach(kit: Kit) -> None:
+    async def slow(_: str) -> None:
+        kit.relay.now += 3
+
+    kit.relay.before_recipient = slow
+    kit.relay.before_go_on = slow
+    await kit.send()
+    assert kit.outcomes() == ["o_1.3.delivered"]
+
+
+@pytest.mark.parametrize("step", ["before_recipient", "before_go_on"])
+async def test_a_withdrawal_that_is_answered_before_the_last_look_stops_the_words(kit: Kit, step: str) -> None:
+    async def withdraw(_: str) -> None:
+        kit.relay.now += 3
+        await kit.store.keep_consents([Consent(ANA, 2, ())], {})
+
+    setattr(kit.relay, step, withdraw)
+    await kit.send()
+    assert kit.relay.named == ["o_1"]
+    assert kit.relay.given == []
+    assert kit.outcomes() == ["o_1.3.withheld"]
+
+
+async def test_a_copy_that_falls_behind_on_the_way_holds_the_words(kit: Kit) -> None:
+    async def fall_behind(_: str) -> None:
+        kit.check.behind = True
+
+    kit.relay.before_recipient = fall_behind
+    await kit.send()
+    assert (kit.relay.given, kit.state()) == ([], "ready")
+
+
+async def test_a_mail_whose_time_ends_on_the_way_does_not_leave(kit: Kit) -> None:
+    async def wait(name: str) -> None:
+        kit.clock.advance(timedelta(days=2))
+
+    kit.relay.before_go_on = wait
+    await kit.store.keep([NOTICE], [], at=NOON)
+    await kit.send()
+    assert kit.relay.given == []
+    assert (kit.state(), kit.state(NOTICE)) == ("returned", "returned")
+
+
+REFUSED = RefusesUs("AUTH", "535 5.7.8")
+
+
+def invitations(count: int) -> list[Mail]:
+    return [replace(NOTICE, id=f"n_{n}", introduced_by="emp_a") for n in range(1, count + 1)]
+
+
+async def test_a_relay_that_refuses_us_is_asked_once_and_burns_nothing(kit: Kit) -> None:
+    await kit.store.keep(invitations(20), [], at=NOON)
+    kit.relay.let_in = lambda _: REFUSED
+    await kit.send()
+    assert len(kit.relay.asked) == 1
+    assert kit.outcomes() == []
+    assert {row.mail.state for row in kit.store.rows.values()} == {"ready"}
+    kit.relay.let_in = lambda _: None
+    kit.clock.advance(timedelta(minutes=2))
+    await kit.send(until_quiet=0.3)
+    assert {row.mail.state for row in kit.store.rows.values()} == {"delivered"}
+
+
+async def test_while_the_relay_rests_one_mail_at_a_time_tries_it(kit: Kit) -> None:
+    await kit.store.keep(invitations(20), [], at=NOON)
+    kit.relay.let_in = lambda _: REFUSED
+    sender = kit.sender()
+    run = asyncio.create_task(sender.run())
+    await until(lambda: kit.relay.asked)
+    for tries in (2, 3, 4):
+        await until(lambda: sender.breaker.rests and all(row.mail.state == "ready" for row in kit.store.rows.values()))
+        kit.clock.advance(timedelta(seconds=2))
+        await until(lambda: sender.breaker.rests)
+        assert len(kit.relay.asked) == tries
+    assert len(set(kit.relay.asked)) > 1, "one mail alone can not keep it closed to all"
+    kit.relay.let_in = lambda _: None
+    kit.clock.advance(timedelta(minutes=2))
+    await until(lambda: all(row.mail.state == "delivered" for row in kit.store.rows.values()))
+    assert not sender.breaker.rests
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+
+async def test_while_the_relay_rests_a_slot_that_is_over_goes_back_to_be_decided(kit: Kit) -> None:
+    kit.clock.advance(timedelta(minutes=9, seconds=59, milliseconds=500))
+    kit.relay.let_in = lambda _: REFUSED
+    sender = kit.sender()
+    run = asyncio.create_task(sender.run())
+    await until(lambda: sender.breaker.rests)
+    kit.clock.advance(timedelta(milliseconds=900))
+    assert sender.breaker.rests
+    await until(lambda: kit.outcomes() == ["o_1.3.returned"])
+    assert kit.relay.asked == ["o_1"]
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+
+async def test_readiness_says_why_the_relay_is_left_alone_and_does_not_ask_it_meanwhile(kit: Kit) -> None:
+    breaker = kit.sender().breaker
+    await breaker.must_be_let_in(kit.relay)
+    kit.relay.let_in = lambda _: REFUSED
+    with pytest.raises(NotReadyError, match=r"refuses us at AUTH: 535 5\.7\.8"):
+        await breaker.must_be_let_in(kit.relay)
+    assert RELAY_RESTS.labels("refuses")._value.get() == 1
+    kit.relay.let_in = lambda _: None
+    with pytest.raises(NotReadyError, match="all mail is held"):
+        await breaker.must_be_let_in(kit.relay)
+    kit.clock.advance(timedelta(seconds=2))
+    await breaker.must_be_let_in(kit.relay)
+    assert breaker.circuit == Circuit()
+    assert RELAY_RESTS.labels("refuses")._value.get() == 0
+
+
+NO_MAILBOX = Refused("550 5.1.1", mailbox_gone=True)
+
+
+async def test_a_lost_mailbox_is_noted_and_told_and_never_asked_again(kit: Kit) -> None:
+    kit.relay.recipient = lambda _: NO_MAILBOX
+    await kit.send()
+    (told, _), (news,) = kit.store.published[0], kit.store.mailboxes
+    assert (told.outcome, told.mailbox_gone) == ("bounced", True)
+    assert (news.version, news.reachable) == (1, False)
+    others = [replace(MAIL, id=name, employer="emp_a") for name in ("o_2", "o_3", "o_4")]
+    await kit.store.keep([*others, *invitations(1), replace(NOTICE, id="n_9", purpose="changed")], [], at=NOON)
+    await kit.send()
+    assert kit.relay.asked == ["o_1"]
+    assert {row.mail.state for row in kit.store.rows.values()} == {"bounced"}
+    assert all(told.mailbox_gone and told.detail for told, _ in kit.store.published)
+    assert len(kit.store.published) == 4
+    assert len(kit.store.mailboxes) == 1
+
+
+@pytest.mark.parametrize("asked_for", [replace(NOTICE, purpose="sign_in"), replace(NOTICE, introduced_by=JOIN)])
+async def test_what_a_person_asks_for_by_a_page_is_tried_and_brings_the_mailbox_back(kit: Kit, asked_for: Mail) -> None:
+    kit.store.lost = {ANA}
+    kit.relay.recipient = lambda _: NO_MAILBOX
+    await kit.store.keep([asked_for], [], at=NOON)
+    await kit.send()
+    assert (kit.state(asked_for), kit.store.mailboxes) == ("bounced", []), "no news"
+    again = replace(asked_for, id="n_2")
+    kit.relay.recipient = lambda _: None
+    await kit.store.keep([again], [], at=NOON)
+    await kit.send()
+    assert kit.state(again) == "delivered"
+    assert [news.reachable for news in kit.store.mailboxes] == [True]
+    assert kit.store.lost == set()
+
+
+async def test_a_bounce_of_one_message_leaves_the_mailbox_as_it_is(kit: Kit) -> None:
+    kit.relay.answer = lambda _: Refused("552 5.3.4")
+    await kit.send()
+    assert not kit.store.published[0][0].mailbox_gone
+    assert kit.store.mailboxes == []
+
+
+async def test_a_sign_in_link_does_not_queue_behind_a_burst(kit: Kit) -> None:
+    gate = asyncio.Event()
+
+    async def wait(_: str) -> None:
+        await gate.wait()
+
+    kit.relay.before_recipient = wait
+    burst = [replace(MAIL, id=f"o_{n}") for n in range(2, 30)]
+    await kit.store.keep([*burst, *invitations(30)], [], at=NOON)
+    run = asyncio.create_task(kit.sender(batch=8).run())
+    await until(lambda: len(kit.relay.asked) == 4)
+    await kit.store.keep([replace(NOTICE, id="n_now", purpose="sign_in")], [], at=NOON)
+    gate.set()
+    await until(lambda: "n_now" in kit.relay.given)
+    assert kit.relay.given.index("n_now") < 8 + 4
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
 
 
 async def test_who_is_not_in_the_vault_any_more_gets_nothing(kit: Kit) -> None:
@@ -247,7 +436,7 @@ async def test_a_courier_has_only_so_many_mails_in_hand(kit: Kit) -> None:
     gate, busy = asyncio.Event(), []
 
     class Slow(FakeRelay):
-        async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
+        async def hand_over(self, letter: Letter, clear: Clear, mark: Mark) -> Handed:
             busy.append(letter)
             await gate.wait()
             return Taken()
@@ -269,7 +458,7 @@ async def test_a_courier_that_stops_lets_what_is_on_its_way_end_and_leaves_the_r
     gate, began = asyncio.Event(), asyncio.Event()
 
     class Slow(FakeRelay):
-        async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
+        async def hand_over(self, letter: Letter, clear: Clear, mark: Mark) -> Handed:
             await mark()
             began.set()
             await gate.wait()

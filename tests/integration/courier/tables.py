@@ -1,17 +1,28 @@
-"""The tables around the courier: people in the vault, and the outcomes that leave."""
+"""The tables around the courier: people in the vault, and what leaves."""
+
+from typing import TypeVar
 
 from services.signup.courier.model import Person
 from services.signup.vault.sealing import Identity, seal_identity
-from shared.contracts.signup import OutreachOutcomeReportedV1
+from shared.contracts.base import Event
+from shared.contracts.signup import MailboxChangedV1, OutreachOutcomeReportedV1
 from shared.messaging.unit import headers_from_json
 from shared.postgres.pool import Pool
+from tests.fakes.clock import NOON
+
+E = TypeVar("E", bound=Event)
 
 
 async def put_into_vault(pool: Pool, candidate: str, person: Person, vault_key: bytes) -> None:
-    """A sealed identity and key pair."""
-    # The courier reads this table and nothing else of signup's: what signup keeps beside it is no matter here.
-    await pool.execute("ALTER TABLE identities DROP CONSTRAINT IF EXISTS identities_candidate_fkey")
+    """A person with a sealed identity and key pair."""
     row = seal_identity(candidate, Identity(person.address, "Ana"), person.words_key, vault_key)
+    await pool.execute(
+        "INSERT INTO candidates (candidate, blind_index, registered_at, stub_until, profile) "
+        "VALUES ($1, $2, $3, $3, '{}')",
+        candidate,
+        candidate.encode(),
+        NOON,
+    )
     await pool.execute(
         "INSERT INTO identities "
         "(candidate, version, identity_key, messages_key, mail, name, phones, public_key, private_key) "
@@ -30,9 +41,20 @@ async def put_into_vault(pool: Pool, candidate: str, person: Person, vault_key: 
 
 async def published(pool: Pool) -> dict[str, OutreachOutcomeReportedV1]:
     """The outcomes in the outbox by event id; AssertionError when one stands there twice."""
-    found: dict[str, OutreachOutcomeReportedV1] = {}
+    return await _in_outbox(pool, OutreachOutcomeReportedV1)
+
+
+async def mailboxes(pool: Pool) -> list[MailboxChangedV1]:
+    """What the outbox tells of mailboxes."""
+    return list((await _in_outbox(pool, MailboxChangedV1)).values())
+
+
+async def _in_outbox(pool: Pool, event: type[E]) -> dict[str, E]:
+    found: dict[str, E] = {}
     for row in await pool.fetch("SELECT headers, value FROM outbox ORDER BY id"):
-        name = (dict(headers_from_json(row["headers"]))["ce_id"] or b"").decode()
-        assert name not in found
-        found[name] = OutreachOutcomeReportedV1.model_validate_json(row["value"])
+        headers = dict(headers_from_json(row["headers"]))
+        if headers["ce_type"] == event.TYPE.encode():
+            name = (headers["ce_id"] or b"").decode()
+            assert name not in found
+            found[name] = event.model_validate_json(row["value"])
     return found

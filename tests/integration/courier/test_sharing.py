@@ -11,8 +11,8 @@ import pytest
 
 import services.signup
 from services.signup.courier.adapters.postgres import PostgresCourier
-from services.signup.courier.model import Consent, ConsentCheck, Handed, Letter, Mail, Person, Taken
-from services.signup.courier.ports import Mark
+from services.signup.courier.model import Consent, Handed, Letter, Mail, Person, Taken
+from services.signup.courier.ports import Clear, Mark
 from services.signup.courier.sending import Sender
 from shared.messaging.unit import unit_of_work
 from shared.postgres.migrate import migrate
@@ -101,7 +101,7 @@ async def test_couriers_share_the_rows_and_never_send_one_twice(couriers: Courie
 class Endless(FakeRelay):
     """Takes mails and never answers."""
 
-    async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
+    async def hand_over(self, letter: Letter, clear: Clear, mark: Mark) -> Handed:
         await mark()
         self.given.append(letter.content.decode())
         await asyncio.Event().wait()
@@ -134,7 +134,7 @@ async def test_an_outcome_that_comes_after_the_lease_is_not_reported_over_the_do
     gate, began = asyncio.Event(), asyncio.Event()
 
     class Paused(FakeRelay):
-        async def hand_over(self, letter: Letter, check: ConsentCheck | None, mark: Mark) -> Handed:
+        async def hand_over(self, letter: Letter, clear: Clear, mark: Mark) -> Handed:
             await mark()
             began.set()
             await gate.wait()

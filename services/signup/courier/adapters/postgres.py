@@ -13,7 +13,7 @@ from services.signup.courier.model import Again, Consent, Kind, Mail, Over, Peop
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair
 from shared import tracing
-from shared.contracts.signup import ChangeNoticed
+from shared.contracts.signup import ChangeNoticed, MailboxChangedV1
 from shared.messaging.errors import WillHealError
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
@@ -45,7 +45,9 @@ class PostgresCourier:
     async def keep(self, new: Sequence[Mail], changed: Sequence[Mail], *, at: datetime) -> None:
         """Adds the new ones (a notice that is known already stays as it is) and writes the changed ones."""
         if new:
-            added = await self._connection.fetch(SQL["add"], *_columns(self._traced(new)), at)
+            added = await self._connection.fetch(
+                SQL["add"], *_columns(self._traced(new)), [mail.lane for mail in new], at
+            )
             expected = sum(mail.kind == "outreach" for mail in new)
             if sum(row["kind"] == "outreach" for row in added) != expected:
                 raise WillHealError("another courier took in the same outreach")
@@ -72,8 +74,21 @@ class PostgresCourier:
         return bool(await self._connection.fetchval(SQL["anything_due"], at))
 
     async def claim(self, *, at: datetime, limit: int, consent_is_current: bool) -> Sequence[Mail]:
-        """Ready mails whose time has come, locked, none of which another courier holds."""
+        """Ready mails whose time has come, locked, none of which another courier holds.
+
+        First those whose own time is over, then what somebody waits for, then outreach and other notices by halves.
+        Without a current copy of the consents: only those that need no grant or whose slot is over.
+        """
         return [_mail(row) for row in await self._connection.fetch(SQL["claim"], at, limit, consent_is_current)]
+
+    async def claim_over(self, *, at: datetime, limit: int) -> Sequence[Mail]:
+        """As `claim`, only those whose own time is over."""
+        return [_mail(row) for row in await self._connection.fetch(SQL["claim_over"], at, limit)]
+
+    async def gone(self, candidates: Iterable[str]) -> frozenset[str]:
+        """Whose mailboxes count as gone."""
+        rows = await self._connection.fetch(SQL["gone"], list(candidates))
+        return frozenset(row["candidate"] for row in rows)
 
     async def consents(self, candidates: Iterable[str]) -> Mapping[str, Consent]:
         """What is kept of these people's consents."""
@@ -107,7 +122,10 @@ class PostgresCourier:
         )
 
     async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> frozenset[tuple[Kind, str]]:
-        """Writes down attempts and reports their outcomes; returns those mails that were still this courier's."""
+        """Writes down attempts and reports their outcomes; returns those mails that were still this courier's.
+
+        What they say of mailboxes is noted with the person, and told where it is news.
+        """
         rows = await self._connection.fetch(SQL["lock_mine"], courier, *_versions([item.mail for item in after]))
         mine = frozenset((row["kind"], row["id"]) for row in rows)
         over = [item for item in after if isinstance(item, Over) and item.mail.name in mine]
@@ -121,6 +139,7 @@ class PostgresCourier:
                 [item.not_before for item in again],
                 [item.attempts for item in again],
             )
+        await self._note_mailboxes(over, at)
         self._report(over, at)
         return mine
 
@@ -147,6 +166,15 @@ class PostgresCourier:
 
     def _traced(self, mails: Sequence[Mail]) -> Sequence[Mail]:
         return [replace(mail, trace=self._unit.trace_of(mail.candidate.encode())) for mail in mails]
+
+    async def _note_mailboxes(self, over: Sequence[Over], at: datetime) -> None:
+        back = {item.mail.candidate: True for item in over if item.mailbox_back}
+        words = back | {item.mail.candidate: False for item in over if item.mailbox_gone}
+        if not words:
+            return
+        for row in await self._connection.fetch(SQL["note_mailboxes"], at, list(words), list(words.values())):
+            news = MailboxChangedV1(**dict(row), at=at)
+            self._unit.publish(news, id=f"{news.candidate}:mailbox:{news.version}")
 
     def _report(self, over: Sequence[Over], at: datetime) -> None:
         for item in over:

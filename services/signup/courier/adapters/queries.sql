@@ -9,14 +9,14 @@ FOR UPDATE
 -- name: add
 INSERT INTO courier_mails
     (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
-    introduced_at, changes, not_before)
+    introduced_at, changes, lane, not_before)
 SELECT kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
-    introduced_at, changes::jsonb, $15
+    introduced_at, changes::jsonb, lane, $16
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::text[],
-    $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[], $14::text[]
+    $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[], $14::text[], $15::smallint[]
 ) AS mail (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
-    introduced_at, changes)
+    introduced_at, changes, lane)
 ORDER BY kind, id
 ON CONFLICT DO NOTHING
 RETURNING kind
@@ -57,17 +57,75 @@ SET next_offset = greatest(courier_consent_positions.next_offset, excluded.next_
 SELECT partition, next_offset FROM courier_consent_positions
 
 -- name: anything_due
-SELECT EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND not_before <= $1)
+SELECT EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND lane = 0 AND not_before <= $1)
+    OR EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND lane = 1 AND not_before <= $1)
+    OR EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND lane = 2 AND not_before <= $1)
     OR EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND good_until < $1)
 
--- name: claim
+-- name: claim_over
 SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
     introduced_by, introduced_at, changes
 FROM courier_mails
-WHERE state = 'ready' AND (not_before <= $1 OR good_until < $1) AND ($3 OR kind = 'notice' OR good_until < $1)
-ORDER BY not_before
+WHERE state = 'ready' AND good_until < $1
+ORDER BY good_until
 LIMIT $2
 FOR UPDATE SKIP LOCKED
+
+-- name: claim
+WITH over AS MATERIALIZED (
+    SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
+        introduced_by, introduced_at, changes
+    FROM courier_mails
+    WHERE state = 'ready' AND good_until < $1
+    ORDER BY good_until
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+), urgent AS MATERIALIZED (
+    SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
+        introduced_by, introduced_at, changes
+    FROM courier_mails
+    WHERE state = 'ready' AND lane = 0 AND not_before <= $1 AND good_until >= $1
+    ORDER BY not_before
+    LIMIT $2 - (SELECT count(*) FROM over)
+    FOR UPDATE SKIP LOCKED
+), room AS MATERIALIZED (
+    SELECT $2 - (SELECT count(*) FROM over) - (SELECT count(*) FROM urgent) AS mails
+), outreach AS MATERIALIZED (
+    SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
+        introduced_by, introduced_at, changes
+    FROM courier_mails
+    WHERE state = 'ready' AND lane = 2 AND not_before <= $1 AND good_until >= $1
+    ORDER BY not_before
+    LIMIT (SELECT CASE WHEN $3 THEN (mails + 1) / 2 ELSE 0 END FROM room)
+    FOR UPDATE SKIP LOCKED
+), usual AS MATERIALIZED (
+    SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
+        introduced_by, introduced_at, changes
+    FROM courier_mails
+    WHERE state = 'ready' AND lane = 1 AND not_before <= $1 AND good_until >= $1
+    ORDER BY not_before
+    LIMIT (SELECT mails FROM room) - (SELECT count(*) FROM outreach)
+    FOR UPDATE SKIP LOCKED
+)
+SELECT * FROM over UNION ALL SELECT * FROM urgent UNION ALL SELECT * FROM outreach UNION ALL SELECT * FROM usual
+
+-- name: gone
+SELECT candidate::text FROM candidates WHERE candidate = ANY($1::uuid[]) AND mailbox_gone_at IS NOT NULL
+
+-- name: note_mailboxes
+UPDATE candidates
+SET mailbox_gone_at = CASE WHEN reachable THEN NULL ELSE $1::timestamptz END, mailbox_version = mailbox_version + 1,
+    look_again_at = $1::timestamptz
+FROM (
+    SELECT known.candidate, word.reachable
+    FROM candidates AS known
+    JOIN unnest($2::uuid[], $3::boolean[]) AS word (candidate, reachable) USING (candidate)
+    WHERE (known.mailbox_gone_at IS NULL) <> word.reachable
+    ORDER BY known.candidate
+    FOR UPDATE OF known
+) AS news
+WHERE candidates.candidate = news.candidate
+RETURNING candidates.candidate::text, mailbox_version AS version, mailbox_gone_at IS NULL AS reachable
 
 -- name: consents
 SELECT candidate, version, purposes, blocked_employers, paused_until, ends_at, time_zone

@@ -62,7 +62,14 @@ def test_it_says_the_same_before_and_after_the_subscribers_are_attached() -> Non
 
 def test_each_topic_is_a_channel_with_its_description() -> None:
     channels = _document()["channels"]
-    assert set(channels) == {"notices", "outreach-decisions", "consent-state", "tenants", "outreach-outcomes"}
+    assert set(channels) == {
+        "notices",
+        "outreach-decisions",
+        "consent-state",
+        "tenants",
+        "outreach-outcomes",
+        "candidate-events",
+    }
     notices = channels["notices"]
     assert notices["address"] == "notices"
     assert NOTICES.carries in notices["description"]
@@ -81,6 +88,7 @@ def test_a_group_receives_its_topics_and_a_service_sends_what_it_owns() -> None:
         "courier.mails:outreach-decisionsSubscribe": ("receive", "outreach-decisions"),
         "courier.consent": ("receive", "consent-state"),
         f"courier.{TENANTS.name}.follow": ("receive", "tenants"),
+        "courier.candidate-events.send": ("send", "candidate-events"),
         "courier.outreach-outcomes.send": ("send", "outreach-outcomes"),
     }
 
