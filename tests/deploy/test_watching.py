@@ -30,7 +30,12 @@ RULES = yaml.safe_load((ROOT / "deploy/grafana/alerts.yml").read_text())["groups
 TRIED = ROOT / "deploy/grafana/alerts_test.yml"
 DASHBOARD = json.loads((ROOT / "deploy/grafana/fairpool.json").read_text())
 RUNBOOK = (ROOT / "docs/watching.md").read_text()
-METRIC_MODULES = ("shared.metrics", "services.outreach_gateway.adapters.metrics", "services.signup.courier.sending")
+METRIC_MODULES = (
+    "shared.metrics",
+    "services.outreach_gateway.adapters.metrics",
+    "services.signup.courier.sending",
+    "services.signup.courier.breaker",
+)
 PARTS_ONLY = {"subscription", "reader", "topic", "part", "waits_for", "reason", "outcome", "rule", "kind", "method", "route", "status"}  # fmt: skip
 SCRAPED = {"up": {"job", "instance", "service"}, "process_start_time_seconds": {"job", "instance"}}
 WORDS = frozenset(
