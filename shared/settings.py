@@ -140,8 +140,6 @@ _EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)
 """For a variable that compose files and manifests pass on whether it is set or not."""
 OwnFolder = Annotated[Path | None, _EMPTY_IS_NONE]
 """A directory with files of the operator's own; empty: there are none. Who reads it says so when it is not there."""
-OwnFolder = Annotated[Path | None, _EMPTY_IS_NONE, AfterValidator(_directory)]
-"""A directory with files of the operator's own; empty: there are none."""
 Certificates = Annotated[Path | None, _EMPTY_IS_NONE, AfterValidator(_readable)]
 """A file with certificates (PEM) of authorities, or none."""
 Secret32 = Annotated[bytes, _secret(32), Field(repr=False)]
