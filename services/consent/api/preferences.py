@@ -164,6 +164,7 @@ def _form(
         address=_address(door, token, for_get=False),
         token=token if door == "me" else "",
         link=token,
+        profile=f"{edge.profile}/{token}",
         version=present.version,
         has_answered=present.version > 0,
         receipt=present.receipt,

@@ -342,6 +342,29 @@ async def test_a_day_that_was_chosen_stays_that_day_when_the_zone_is_chosen_late
     assert choices(database).ends_at == datetime(2027, 6, 1, 6, tzinfo=UTC)
 
 
+async def test_the_pages_lead_to_what_employers_can_see_by_the_same_link(client: httpx.AsyncClient) -> None:
+    await client.post(CONFIRM, json=COMPLETE)
+    for address in (CONFIRM, ME):
+        page = (await client.get(address, headers=PAGE)).text
+        token = address.partition("token=")[2] or address.rpartition("/")[2]
+        assert f'href="{PROFILE}/{token}">See and change what employers can see' in page
+
+
+@pytest.mark.parametrize("path", ["/confirm/{confirm}", "/me?token={me}", "/u/{stop}", "/me", "/confirm", "/u/x.y.z"])
+async def test_head_says_what_get_says_and_changes_nothing(
+    client: httpx.AsyncClient, database: ConsentsDatabase, path: str
+) -> None:
+    stop = link("c1", "unsubscribe", employer="emp_acme")
+    address = path.format(confirm=link("c1", "confirm"), me=link("c1", "me"), stop=stop)
+    for headers in (PAGE, {}):
+        got, head = await client.get(address, headers=headers), await client.head(address, headers=headers)
+        assert head.status_code == got.status_code
+        assert head.headers.get("location") == got.headers.get("location")
+        assert head.headers.get("content-type") == got.headers.get("content-type")
+        assert head.content == b""
+    assert (database.rows, database.entries, database.links.attempts) == ({}, [], {})
+
+
 async def test_a_link_ends_while_its_page_is_open(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
     form = form_of((await client.get(ME, headers=PAGE)).text)
     assert isinstance(database.clock, FixedClock)
