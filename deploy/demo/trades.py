@@ -23,7 +23,7 @@ TRADES = (
     Trade("Welder", "51-4121", ("tig", "mig", "blueprints"), (44_000, 76_000)),
     Trade("Electrician", "47-2111", ("blueprints", "high voltage", "solar"), (54_000, 92_000)),
     Trade("Software developer", "15-1252", ("python", "kafka", "postgresql"), (90_000, 150_000), remote=True),
-    Trade("Cook", "35-2014", ("grill", "pastry", "menus"), (34_000, 54_000)),
+    Trade("Line cook", "35-2014", ("grill", "pastry", "menus"), (34_000, 54_000)),
 )
 
 

@@ -18,7 +18,7 @@ from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.read_back import keys_behind, keys_orphaned, profiles_behind
 from services.signup.adapters.sources import PostgresSources
 from services.signup.adapters.tenant_topic import TenantTopic
-from services.signup.adapters.titles import occupations_of, titles
+from services.signup.adapters.titles import occupations_of, suggestions
 from services.signup.api import events, hooks, join, people, profile, sign_in, sources, tenants
 from services.signup.settings import Settings
 from services.signup.vault.secrets import VaultSecrets
@@ -140,7 +140,7 @@ def _add_routes(app: FastAPI, service: Service, settings: Settings, keys: Intake
     )
     app.include_router(tenants.router(book, service.tenants, clock))
     app.include_router(people.router(PostgresOperatorDesk(service.work), service.tenants, blind_index_key=key))
-    app.include_router(join.router(intake, page_requests, clock, blind_index_key=key, titles=titles()))
+    app.include_router(join.router(intake, page_requests, clock, blind_index_key=key, titles=suggestions()))
     app.include_router(sign_in.router(page_requests, blind_index_key=key))
     app.include_router(profile.router(_profile_edge(service, settings, keys)))
 
@@ -176,6 +176,6 @@ def _profile_edge(service: Service, settings: Settings, keys: IntakeKeys) -> pro
         links=LinkReader(settings.link_verify_key, settings.link_subject_key),
         names=names,
         occupations_of=occupations_of,
-        titles=tuple(titles()),
+        titles=tuple(suggestions()),
         consent_url=settings.consent_url,
     )

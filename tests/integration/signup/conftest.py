@@ -19,7 +19,7 @@ from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.sources import PostgresSources
-from services.signup.adapters.titles import occupations_of, titles
+from services.signup.adapters.titles import occupations_of, suggestions
 from services.signup.api import events, hooks, join, profile, sign_in, sources
 from shared import wording
 from shared.contracts.operator import TenantChangedV1, TenantKind
@@ -95,7 +95,7 @@ class Edge:
             links=LinkReader(public_half(SEED), SUBJECT_KEY),
             names=names,
             occupations_of=lambda title: occupations_of(title) if self.table is None else self.table.get(title, ()),
-            titles=tuple(titles()),
+            titles=tuple(suggestions()),
             consent_url="https://consent.example",
         )
 
@@ -149,7 +149,7 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
             requests,
             edge.clock,
             blind_index_key=BLIND_INDEX_KEY,
-            titles=titles(),
+            titles=suggestions(),
             answer_after=edge.answer_after,
         )
     )

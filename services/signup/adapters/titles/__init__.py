@@ -3,14 +3,19 @@
 from collections.abc import Iterable
 
 from services.signup.adapters.titles.reading import Codes, several
-from services.signup.adapters.titles.table import shipped
+from services.signup.adapters.titles.table import shipped, usual
 
-__all__ = ["Codes", "occupation_of", "occupations_of", "titles"]
+__all__ = ["Codes", "occupation_of", "occupations_of", "suggestions", "titles"]
 
 
 def titles() -> Iterable[str]:
     """The titles of the table as they are shown, in the order of the alphabet."""
     return shipped().keys()
+
+
+def suggestions() -> Iterable[str]:
+    """What the join page lists: the most usual titles of each occupation. All would be half a megabyte."""
+    return usual()
 
 
 def occupations_of(title: str) -> Codes:

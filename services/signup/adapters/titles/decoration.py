@@ -4,7 +4,7 @@ Only what is listed here counts as decoration (and names, see `reading`): a word
 title (sales, recruiter, aide, manager, test) is in no list.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from services.signup.adapters.titles.folding import words
 from services.signup.decisions.places import state_and_zip
@@ -147,8 +147,11 @@ CITIES = frozenset(
 """Cities and areas that are told apart from any word of a trade."""
 
 
-def is_place(part: str, following: str | None = None) -> bool:
-    """Whether a part of a title is a city, a state, or a city before the state that follows it."""
+def is_place(part: str, following: str | None, trades: Set[str]) -> bool:
+    """Whether a part of a title is a city, a state, or a city before the state that follows it.
+
+    Before a state any name is a city, unless it holds a word of a trade: CT is a scan, too.
+    """
     folded = " ".join(words(part))
     for lead in ("greater ", "downtown ", "north ", "south ", "east ", "west ", "near "):
         folded = folded.removeprefix(lead)
@@ -156,7 +159,9 @@ def is_place(part: str, following: str | None = None) -> bool:
         folded = folded.removesuffix(tail)
     if folded in CITIES or state_and_zip([part]) != (None, None) or _is_state(part):
         return True
-    return following is not None and state_and_zip([f"{part}, {following}"]) != (None, None) and _is_state(following)
+    if following is None or any(word in trades for word in folded.split()):
+        return False
+    return state_and_zip([f"{part}, {following}"]) != (None, None) and _is_state(following)
 
 
 def _is_state(part: str) -> bool:

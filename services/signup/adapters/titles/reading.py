@@ -22,6 +22,9 @@ _AT = re.compile(r" at | @ | @|@ ", re.IGNORECASE)
 _EMPLOYER = ";@"
 _MOST_PARTS = 12
 _LONGEST_NAME = 3
+_MOST_CODES = 8
+_MOST_WORDS = 30
+"""Of a title that is read: with more, cutting off at both ends takes long."""
 _ONE_MEANING = frozenset(
     word
     for line in (
@@ -48,7 +51,10 @@ class _Reader:
         self._loaded = loaded
 
     def read(self, title: str) -> Codes:
-        if whole := self._plain(words(title)):
+        folded = words(title)
+        if len(folded) > _MOST_WORDS:
+            return NOTHING
+        if whole := self._plain(folded):
             return whole
         if codes := self._joined(title, _both):
             return codes
@@ -84,9 +90,8 @@ class _Reader:
         """`Bartender/Server`, `Server and Bartender`: each of them a title, and both are meant."""
         pieces = split(title)
         found = [self._plain(words(piece)) for piece in pieces] if 1 < len(pieces) <= _MOST_PARTS else []
-        if not found or any(len(codes) != 1 for codes in found):
-            return NOTHING
-        return tuple(dict.fromkeys(codes[0] for codes in found))
+        codes = tuple(dict.fromkeys(code for codes in found for code in codes))
+        return codes if found and all(found) and len(codes) <= _MOST_CODES else NOTHING
 
     def _in_parts(self, parts: list[str]) -> Codes:
         """One part is a title and each other one decoration; else nothing."""
@@ -114,7 +119,10 @@ def _teams(codes: Codes) -> Iterator[frozenset[Phrase]]:
 
 
 def _is_some_team(phrase: Phrase) -> bool:
-    return any(phrase in team for team in TEAMS.values())
+    return phrase in _ALL_TEAMS
+
+
+_ALL_TEAMS = frozenset().union(*TEAMS.values())
 
 
 def _sizes(now: Phrase) -> range:
@@ -131,7 +139,7 @@ def _is_decoration(part: str, following: str | None, head: Sequence[str], codes:
         return True
     if part.startswith("@"):
         return _is_sure(head)
-    if is_covered(folded, (BESIDE, *_teams(codes))) or is_place(part, following):
+    if is_covered(folded, (BESIDE, *_teams(codes))) or is_place(part, following, vocabulary()):
         return True
     return _is_initials(folded, head) or _is_a_name(part, folded, head)
 

@@ -1,7 +1,8 @@
 """The tables of titles that come with the project, written by hand, and the official names of the occupations."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from services.signup.adapters.titles.folding import key, words
 from shared.contracts.codes import OCCUPATIONS
 
 _TABLES = Path(__file__).parent
+_SEVERAL = _TABLES / "several.csv"
+_SUGGESTED = 2
 
 
 @cache
@@ -19,6 +22,19 @@ def shipped() -> Mapping[str, tuple[str, ...]]:
         for row in _rows(path):
             found[row["title"]] = (*found.get(row["title"], ()), row["soc"])
     return dict(sorted(found.items(), key=lambda item: item[0].casefold()))
+
+
+@cache
+def usual() -> Sequence[str]:
+    """The first two titles of each occupation in the tables, where the most usual ones stand first, and those of several."""
+    seen: Counter[str] = Counter()
+    found = set()
+    for path in sorted(_TABLES.glob("*.csv")):
+        for row in _rows(path):
+            seen[row["soc"]] += path != _SEVERAL
+            if path == _SEVERAL or seen[row["soc"]] <= _SUGGESTED:
+                found.add(row["title"])
+    return sorted(found, key=str.casefold)
 
 
 @cache
