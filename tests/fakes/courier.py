@@ -218,6 +218,8 @@ class FakeLetters:
     """Letters that name their mail; `unwritable` are refused."""
 
     unwritable: set[str] = field(default_factory=set)
+    zones: dict[str, str | None] = field(default_factory=dict)
+    """In which zone each notice was told."""
 
     def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
         """A letter whose content is the mail's id."""
@@ -227,6 +229,7 @@ class FakeLetters:
         self, mail: Mail, person: Person, introducer: str | None, *, at: datetime, zone: str | None = None
     ) -> Letter | Unwritable:
         """A letter whose content is the mail's id."""
+        self.zones[mail.id] = zone
         if mail.id in self.unwritable:
             return Unwritable("not to be written")
         return Letter("bounces@fairpool.test", person.address, mail.id.encode())

@@ -34,6 +34,7 @@ from tests.fakes.courier import FakeConsentCheck, FakeCourierStore, FakeLetters,
 from tests.waiting import until
 
 ANA = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
+BO = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b6"
 MAIL = Mail(
     kind="outreach",
     id="o_1",
@@ -140,6 +141,15 @@ async def test_a_slot_that_is_over_sends_the_outreach_back_to_be_decided(kit: Ki
     await kit.send()
     assert kit.relay.given == []
     assert kit.outcomes() == ["o_1.3.returned"]
+
+
+async def test_a_notice_is_told_in_the_zone_that_the_person_named(kit: Kit) -> None:
+    await kit.store.keep([NOTICE, replace(NOTICE, id="n_2", candidate=BO)], [], at=NOON)
+    kit.store.kept[ANA] = Consent(ANA, 1, ("contact",), time_zone="America/Denver")
+    kit.store.vault[BO] = kit.store.vault[ANA]
+    await kit.send()
+    del kit.letters.zones["o_1"]
+    assert kit.letters.zones == {"n_1": "America/Denver", "n_2": None}
 
 
 async def test_a_notice_whose_link_is_over_is_not_sent(kit: Kit) -> None:
