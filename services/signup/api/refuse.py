@@ -1,0 +1,126 @@
+"""`GET,POST /refuse/{token}`: "this was not me" and "never write to me again", the ways out that every invitation has."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, assert_never
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from services.signup.model import Refusal
+from services.signup.ports import Refusals
+from shared.security.links import BadLink, LinkReader
+from shared.web import bodies, forms, problems
+from shared.web.pages import Pages
+from shared.web.problems import Problem, kind
+from shared.web.routes import shows_pages
+from shared.web.types import RequestModel
+
+PAGES = Pages("services.signup")
+MULTIPART = "multipart/form-data"
+_MOST_FIELDS = 20
+_LONGEST = 16 * 1024
+"""A longer body is not read, and so chooses nothing."""
+_ONE_CLICK = "List-Unsubscribe"
+
+Choice = Literal["not_me", "never_again"]
+
+
+class RefuseBody(RequestModel):
+    """What the person says; nothing said is `not_me`."""
+
+    choice: Choice = "not_me"
+
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "`refused` or `never_again`, also if it was said before"},
+    404: {"description": "Not a link of an invitation"},
+    409: {"description": "The person has answered; nothing was changed, and the answer says where to stop"},
+    410: {"description": "The link has expired, or nobody is known by it any more"},
+}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "content": {media: {"schema": RefuseBody.model_json_schema()} for media in (forms.FORM, MULTIPART, forms.JSON)}
+    }
+}
+_ANSWERED = "This invitation was answered, so its way out changes nothing any more. /sign-in mails a link to the page where everything can be stopped."  # fmt: skip
+_GONE = "What was known of you by this link is deleted already. /join is the way in."
+
+
+def router(refusals: Refusals, links: LinkReader, now: Callable[[], datetime]) -> APIRouter:
+    """The way out of an invitation."""
+    routes = APIRouter(tags=["candidates"], default_response_class=HTMLResponse)
+
+    @routes.get("/refuse/{token}", summary="What the link offers; changes nothing", responses=_ANSWERS)
+    async def show(request: Request, token: str) -> Response:
+        link = links.read(token, "refuse", at=now())
+        if isinstance(link, BadLink):
+            return _bad_link(request, link)
+        return _answer(request, token, await refusals.standing(link.candidate))
+
+    @routes.post("/refuse/{token}", summary="Refuse the invitation", responses=_ANSWERS, openapi_extra=_BODY)
+    async def refuse(request: Request, token: str) -> Response:
+        link = links.read(token, "refuse", at=now())
+        if isinstance(link, BadLink):
+            return _bad_link(request, link)
+        never_again = await _choice(request) == "never_again"
+        return _answer(
+            request,
+            token,
+            await refusals.refuse(link.candidate, never_again=never_again, until=link.expires_at),
+        )
+
+    return routes
+
+
+def _answer(request: Request, token: str, standing: Refusal) -> Response:
+    match standing:
+        case "invited" | "refused" | "never_again":
+            if not shows_pages(request.scope):
+                return JSONResponse({"status": standing})
+            return PAGES.render("refuse.html", standing=standing, address=f"/refuse/{token}")
+        case "answered":
+            return _no(request, Problem(409, "This invitation was answered", _ANSWERED, type=kind("answered")))
+        case "gone":
+            return _no(request, Problem(410, "No longer here", _GONE, type=kind("no-longer-here")))
+        case _:
+            assert_never(standing)
+
+
+def _bad_link(request: Request, bad: BadLink) -> Response:
+    if bad.reason == "expired":
+        detail = "This link was good once and has expired: whoever did not answer by then is forgotten."
+        return _no(request, Problem(410, "Link expired", detail, type=kind("link-expired")))
+    detail = "This is not a whole link of an invitation. Copy all of it from the email."
+    return _no(request, Problem(404, "No such link", detail, type=kind("no-such-link")))
+
+
+def _no(request: Request, problem: Problem) -> Response:
+    if shows_pages(request.scope):
+        return PAGES.render("refuse_not.html", status=problem.status, kind=problem.type.rpartition(":")[2])
+    return problems.response(request.scope, problem)
+
+
+async def _choice(request: Request) -> Choice:
+    """What the body says, if it can be read. The button of a mail program (RFC 8058) wants no more emails."""
+    given = await _given(request)
+    return "never_again" if "never_again" in given.get("choice", ()) or _ONE_CLICK in given else "not_me"
+
+
+async def _given(request: Request) -> Mapping[str, Sequence[object]]:
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        raw = await request.body()
+        if len(raw) > _LONGEST:
+            return {}
+        if content_type in (forms.FORM, MULTIPART):
+            async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
+                return {name: form.getlist(name) for name in form}
+        if content_type == forms.JSON or content_type.endswith("+json"):
+            given = bodies.parse_json(raw)
+            return {name: [value] for name, value in given.items()} if isinstance(given, dict) else {}
+    except (Problem, HTTPException, ValueError):  # ValueError: a charset that is none, an escape that is broken
+        return {}
+    return {}
