@@ -16,10 +16,11 @@ from services.signup.adapters.operator_desk import PostgresOperatorDesk, note_te
 from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.read_back import keys_behind, keys_orphaned, profiles_behind
+from services.signup.adapters.refusals import PostgresRefusals
 from services.signup.adapters.sources import PostgresSources
 from services.signup.adapters.tenant_topic import TenantTopic
 from services.signup.adapters.titles import occupations_of, suggestions
-from services.signup.api import events, hooks, join, people, profile, sign_in, sources, tenants
+from services.signup.api import events, hooks, join, people, profile, refuse, sign_in, sources, tenants
 from services.signup.settings import Settings
 from services.signup.vault.secrets import VaultSecrets
 from shared import wording
@@ -46,6 +47,7 @@ from shared.service import Service
 _AT_ONCE = timedelta(milliseconds=200)
 _OFTEN = timedelta(seconds=2)
 _SELDOM = timedelta(seconds=30)
+_FORGOTTEN_AT_ONCE = 500
 
 
 def build(settings: Settings) -> tuple[Service, FastAPI]:
@@ -62,6 +64,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.uphold(ERASURES, erasures_behind)
     app = service.http("Fairpool signup", signup_url=settings.signup_url)
     _add_routes(app, service, settings, keys)
+    _add_refusals(app, service, settings, secrets)
     return service, app
 
 
@@ -117,6 +120,18 @@ def _add_jobs(service: Service, secrets: VaultSecrets, keys: IntakeKeys) -> None
     service.every(_OFTEN, "lapse", lambda: jobs.lapse(work))
     service.every(_OFTEN, "release", lambda: jobs.release(work))
     service.every(_SELDOM, "forget", lambda: jobs.forget(work))
+
+
+def _add_refusals(app: FastAPI, service: Service, settings: Settings, secrets: VaultSecrets) -> None:
+    refusals = PostgresRefusals(service.work, secrets)
+
+    async def forget() -> None:
+        while await refusals.forget(limit=_FORGOTTEN_AT_ONCE) == _FORGOTTEN_AT_ONCE:
+            pass
+
+    service.every(_SELDOM, "forget_refusals", forget)
+    links = LinkReader(settings.link_verify_key, settings.link_subject_key)
+    app.include_router(refuse.router(refusals, links, service.clock.now))
 
 
 def _add_routes(app: FastAPI, service: Service, settings: Settings, keys: IntakeKeys) -> None:

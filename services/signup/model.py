@@ -257,6 +257,9 @@ class Deletion:
 
 
 LapseReason = Literal["deleted", "expired", "refused"]
+Refusal = Literal["invited", "refused", "never_again", "answered", "gone"]
+"""How somebody stands to their invitation: they may still say no; they said that it was not them, or never again; they have
+answered on their page; or nobody is known by it any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from services.signup.model import (
     Proposed,
     Reading,
     Record,
+    Refusal,
     Report,
     Showing,
     Source,
@@ -116,10 +117,14 @@ class PageRequests(Protocol):
 class Refusals(Protocol):
     """What somebody may say who was invited and does not want it."""
 
-    async def refuse(self, candidate: str, *, never_again: bool) -> None:
-        """The stub lapses, unless they have answered; with `never_again` no vendor's report invites this mailbox any more.
+    async def standing(self, candidate: str) -> Refusal:
+        """How the person stands to their invitation."""
 
-        Said again, or of somebody who is gone, it changes nothing.
+    async def refuse(self, candidate: str, *, never_again: bool, until: datetime) -> Refusal:
+        """How they stand now: the stub lapses, and with `never_again` no vendor's report invites this mailbox any more.
+
+        Said again it changes nothing, until `until` also once they are erased; a no for ever can follow the other one. Of
+        somebody who has answered, or is gone, nothing is changed.
         """
 
 

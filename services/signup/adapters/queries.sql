@@ -144,10 +144,6 @@ INSERT INTO invitations (slow_hash, count, last_at)
 SELECT slow_hash, 1, $1 FROM unnest($2::bytea[]) AS slow_hash ORDER BY slow_hash
 ON CONFLICT (slow_hash) DO UPDATE SET count = invitations.count + 1, last_at = excluded.last_at
 
--- name: refuse_invitations
-INSERT INTO invitations (slow_hash, count, last_at, refused_at) VALUES ($2, 0, $1, $1)
-ON CONFLICT (slow_hash) DO UPDATE SET refused_at = excluded.refused_at
-
 -- name: forget_intake_keys
 DELETE FROM intake_keys WHERE day < $1
 

@@ -3,18 +3,21 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from pathlib import Path
 
 from services.signup.adapters.lapses import lapse
+from services.signup.model import Refusal
 from services.signup.vault.addresses import slow_hash
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import open_identity
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.signup import CandidateLapsedV1
 from shared.messaging.unit import Unit
+from shared.postgres.pool import Connection
 from shared.postgres.queries import load
 
-SQL = load(Path(__file__).parent / "queries.sql")
+SQL = load(Path(__file__).parent / "refusals.sql")
 
 
 class PostgresRefusals:
@@ -24,13 +27,41 @@ class PostgresRefusals:
         self._work = work
         self._secrets = secrets
 
-    async def refuse(self, candidate: str, *, never_again: bool) -> None:
-        """The stub lapses, if it is one; with `never_again` no vendor's report invites this mailbox any more."""
+    async def standing(self, candidate: str) -> Refusal:
+        """One statement."""
         async with self._work() as unit:
-            for one in await lapse(unit.connection, [candidate], "refused", unit.at):
-                unit.publish(CandidateLapsedV1(candidate=one.candidate, at=unit.at, reason=one.reason))
-            row = (await read_identities(unit.connection, [candidate])).get(candidate) if never_again else None
-            if row is not None:
+            return await _standing(unit.connection, candidate)
+
+    async def refuse(self, candidate: str, *, never_again: bool, until: datetime) -> Refusal:
+        """The person's row is locked, so that of two at once the second finds what the first has done."""
+        async with self._work() as unit:
+            await unit.connection.execute(SQL["lock_person"], candidate)
+            standing = await _standing(unit.connection, candidate)
+            if standing == "invited":
+                for one in await lapse(unit.connection, [candidate], "refused", unit.at):
+                    unit.publish(CandidateLapsedV1(candidate=one.candidate, at=unit.at, reason=one.reason))
+                row = (await read_identities(unit.connection, [candidate]))[candidate]
                 email = open_identity(row, self._secrets.vault_key).mail
                 hashed = await asyncio.to_thread(slow_hash, email, self._secrets.blind_index_key)
-                await unit.connection.execute(SQL["refuse_invitations"], unit.at, hashed)
+                await unit.connection.execute(SQL["note_refusal"], candidate, hashed, until)
+                standing = "refused"
+            if standing == "refused" and never_again:
+                await unit.connection.execute(SQL["never_again"], candidate, unit.at)
+                standing = "never_again"
+        return standing
+
+    async def forget(self, *, limit: int) -> int:
+        """Removes those whose link has expired, the oldest first; how many."""
+        async with self._work() as unit:
+            done = await unit.connection.execute(SQL["forget_refusals"], unit.at, limit)
+        return int(done.rpartition(" ")[2])
+
+
+async def _standing(connection: Connection, candidate: str) -> Refusal:
+    row = await connection.fetchrow(SQL["standing"], candidate)
+    assert row is not None  # noqa: S101 - it is a join on one line
+    if row["has_answered"]:
+        return "answered"
+    if row["never_again"] is not None:
+        return "never_again" if row["never_again"] else "refused"
+    return "invited" if row["is_known"] else "gone"

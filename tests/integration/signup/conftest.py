@@ -18,9 +18,11 @@ from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.adapters.postgres import PostgresStore
+from services.signup.adapters.refusals import PostgresRefusals
 from services.signup.adapters.sources import PostgresSources
 from services.signup.adapters.titles import occupations_of, suggestions
-from services.signup.api import events, hooks, join, profile, sign_in, sources
+from services.signup.api import events, hooks, join, profile, refuse, sign_in, sources
+from services.signup.vault.secrets import VaultSecrets
 from shared import wording
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.messaging.unit import Unit, unit_of_work
@@ -155,6 +157,8 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
     )
     app.include_router(sign_in.router(requests, blind_index_key=BLIND_INDEX_KEY, answer_after=timedelta(0)))
     app.include_router(profile.router(edge.profiles()))
+    refusals = PostgresRefusals(edge.work, VaultSecrets(VAULT_KEY, BLIND_INDEX_KEY))
+    app.include_router(refuse.router(refusals, LinkReader(public_half(SEED), SUBJECT_KEY), edge.clock.now))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://signup.test") as client:
         yield client
