@@ -16,10 +16,12 @@ def contradictions(policy: Policy, signed: Mapping[str, Limits], *, kept: timede
 
     `signed` are the limits of every agreement, by its version; `kept` is how long slots are remembered.
     """
-    against_itself = tuple(_against_itself(policy, kept))
-    return against_itself or tuple(
+    if senseless := tuple(_lengths(policy)):
+        return senseless
+    against_signed = (
         reason for version, limits in signed.items() for reason in _against_limits(policy, version, limits)
     )
+    return (*_against_itself(policy, kept), *against_signed)
 
 
 def most_within(policy: Policy, stretch: timedelta) -> int:
@@ -29,7 +31,7 @@ def most_within(policy: Policy, stretch: timedelta) -> int:
     return min(by_caps + by_gap)
 
 
-def _against_itself(policy: Policy, kept: timedelta) -> Iterator[str]:
+def _lengths(policy: Policy) -> Iterator[str]:
     lengths = {
         "slot_good_for": policy.slot_good_for,
         "latest_slot": policy.latest_slot,
@@ -39,10 +41,11 @@ def _against_itself(policy: Policy, kept: timedelta) -> Iterator[str]:
     for name, length in lengths.items():
         if length <= _NOTHING:
             yield f"gives {name} no length: write one such as P7D or PT10M"
-            return
     if policy.gap < _NOTHING or policy.held_for_grant < _NOTHING:
         yield "has a gap or a time to hold for a grant below zero"
-        return
+
+
+def _against_itself(policy: Policy, kept: timedelta) -> Iterator[str]:
     yield from _caps(policy)
     yield from _memory(policy, kept)
     yield from _hours(policy)

@@ -296,6 +296,15 @@ async def test_a_rebuild_finds_no_slot_of_what_bounced(on_postgres: PostgresRows
         assert [slot.outreach async for some in epochs.booked(timedelta(days=100)) for slot in some] == ["o2"]
 
 
+async def test_a_rebuild_gets_the_earliest_slots_first(on_postgres: PostgresRows) -> None:
+    for id, ahead in (("o1", 3), ("o2", 1), ("o3", 2)):
+        await on_postgres.submit(id)
+        await settle(on_postgres, id, Delay(NOON + timedelta(days=ahead), Rule.HOURS))
+    async with on_postgres.epochs() as epochs:
+        found = [slot.outreach async for some in epochs.booked(timedelta(days=100)) for slot in some]
+    assert found == ["o2", "o3", "o1"]
+
+
 async def test_the_newest_word_of_a_mailbox_wins_and_goes_with_the_key(rows: Rows) -> None:
     async def is_gone() -> bool:
         async with rows.store() as store:

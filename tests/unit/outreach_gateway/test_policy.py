@@ -74,6 +74,19 @@ def test_a_policy_that_allows_more_than_was_signed_names_the_agreement(changes: 
     assert "agreement 2026-12 promises" in reason
 
 
+def test_every_contradiction_is_told_at_once() -> None:
+    broken = replace(POLICY, network=((9, 7 * DAY), (6, 30 * DAY)), gap=HOUR, opens=time(6))
+    told = "\n".join(found(broken))
+    assert told.count("\n") == 3
+    for part in (
+        "allows 9 in 7 days beside 6 in 30 days",
+        "lets 6 first contacts",
+        "lets 1 hour pass",
+        "opens at 06:00",
+    ):
+        assert part in told
+
+
 def test_a_stricter_policy_keeps_to_what_was_signed() -> None:
     assert found(replace(POLICY, network=((1, 7 * DAY),), gap=48 * HOUR, opens=time(9), closes=time(20))) == ()
 
