@@ -31,6 +31,10 @@ class _Entry:
     employer: str
     at: datetime
 
+    @property
+    def member(self) -> str:
+        return f"{self.outreach}|{self.employer}"
+
 
 @dataclass
 class FakeWindows:
@@ -54,15 +58,17 @@ class FakeWindows:
         others = [entry for entry in entries if entry is not own]
         unanswered = [entry for entry in others if entry.at <= self.at - self.policy.unanswered_after]
         halved = 0 < self.policy.halve_after_unanswered <= len(unanswered)
-        if own and own.at > self.at:
+        if own and self.at < own.at <= ask.until:
             return Slot(own.at, self.at, self._against(ask, others, self.at, halved=halved) or Rule.HOURS)
         if (
             own
-            and self.at - own.at < self.policy.slot_good_for
+            and timedelta(0) <= self.at - own.at < self.policy.slot_good_for
             and _is_open(ask, self.at)
             and self._against(ask, others, own.at, halved=halved) is None
         ):
             return Slot(own.at, self.at, None)
+        if own and own.at <= self.at:
+            return self._move_on(ask, others, halved=halved)
         self.log[ask.candidate] = others
         moment, against = self.at, self._against(ask, others, self.at, halved=halved)
         while moment <= ask.until:
@@ -74,6 +80,31 @@ class FakeWindows:
                 against = against or full
             moment += self.step
         return NoSlot(against or Rule.HOURS)
+
+    def _move_on(self, ask: Ask, others: Sequence[_Entry], *, halved: bool) -> Answer:
+        """The slot went by: it goes as soon as it may, and what is behind it moves on in its order."""
+        placed = [entry for entry in others if entry.at <= self.at]
+        behind = sorted((entry for entry in others if entry.at > self.at), key=lambda entry: (entry.at, entry.member))
+        self.log[ask.candidate] = placed
+        answer = self._book(ask)
+        if isinstance(answer, NoSlot):
+            self.log[ask.candidate] = [*placed, *behind]
+            return answer
+        placed = self.log[ask.candidate]
+        last, closes = answer.at, ask.open_hours[-1][1]
+        for entry in behind:
+            of = replace(ask, employer=entry.employer)
+            at = max(entry.at, last)
+            stays = at == entry.at and self._against(of, placed, at, halved=halved) is None
+            while not stays and at.timestamp() * 1000 < closes:
+                if _is_open(of, at) and self._against(of, placed, at, halved=halved) is None:
+                    break
+                at += self.step
+            else:
+                at = entry.at
+            placed.append(replace(entry, at=at))
+            last = max(last, at)
+        return answer
 
     def _against(self, ask: Ask, others: Sequence[_Entry], moment: datetime, *, halved: bool) -> Rule | None:
         """The first window that would hold too many at some time if one more stood at `moment`."""

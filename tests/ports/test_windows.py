@@ -2,11 +2,13 @@
 
 import asyncio
 import secrets
+import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -176,6 +178,32 @@ async def test_three_unanswered_messages_halve_the_caps_where_the_policy_says_so
     assert second == NoSlot(Rule.NETWORK_WINDOW)
 
 
+async def test_a_slot_that_went_by_costs_delay_and_those_behind_it_move_on(windows: Anyone) -> None:
+    """Our own outage of two hours on the day of the second slot."""
+    everybody = [("o1", "emp_a"), ("o2", "emp_b"), ("o3", "emp_c"), ("o4", "emp_d")]
+    answers = await windows.book([ask(*one) for one in everybody], EPOCH)
+    assert [answer.at for answer in answers if isinstance(answer, Slot)] == [
+        NOON, NOON + DAY, NOON + WEEK, NOON + DAY + WEEK
+    ]  # fmt: skip
+    windows.at = late = NOON + DAY + timedelta(hours=2)
+    assert await windows.book([ask("o2", "emp_b", at=late)], EPOCH) == [Slot(late, late, None)]
+    windows.at = week = NOON + WEEK
+    third, fourth = await windows.book([ask("o3", "emp_c", at=week), ask("o4", "emp_d", at=week)], EPOCH)
+    assert third == Slot(week, week, None)
+    assert isinstance(fourth, Slot)
+    assert fourth.at == late + WEEK
+
+
+async def test_what_was_moved_on_past_its_own_end_is_told_so(windows: Anyone) -> None:
+    for one in (("o1", "emp_a"), ("o2", "emp_b"), ("o3", "emp_c"), ("o4", "emp_d")):
+        await windows.book([ask(*one)], EPOCH)
+    windows.at = late = NOON + DAY + timedelta(hours=2)
+    await windows.book([ask("o2", "emp_b", at=late)], EPOCH)
+    windows.at = due = NOON + DAY + WEEK
+    ends = timedelta(hours=1) / timedelta(days=1)
+    assert await windows.book([ask("o4", "emp_d", at=due, days=ends)], EPOCH) == [NoSlot(Rule.NETWORK_WINDOW)]
+
+
 async def test_who_leaves_messages_unanswered_keeps_their_caps_where_the_policy_never_halves(windows: Anyone) -> None:
     async def log() -> AsyncIterator[Sequence[Booked]]:
         yield [Booked(f"old{n}", f"emp_{n}", "c", NOON - timedelta(days=n)) for n in (8, 10, 12)]
@@ -324,7 +352,7 @@ SMALL_WINDOWS = (
 )
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("book"), st.integers(0, 9), st.sampled_from("abcdef"), st.integers(0, 120)),
+        st.tuples(st.just("book"), st.integers(0, 5), st.sampled_from("abcdef"), st.integers(0, 120)),
         st.tuples(st.just("wait"), st.integers(1, 40), st.just(""), st.just(0)),
         st.tuples(st.just("release"), st.integers(0, 9), st.just(""), st.just(0)),
     ),
@@ -336,6 +364,17 @@ hours = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 80)), min_size=1, 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps, hours=hours)
 @example(steps=[("book", n, "abcdef"[n], 100) for n in range(6)], hours=[(0, 500)])
+@example(  # three wait, the first goes by unused, and those behind it move on
+    steps=[
+        *(("book", n, "abcdef"[n], 100) for n in range(4)),
+        ("wait", 15, "", 0),
+        ("book", 1, "b", 100),
+        *(("book", n, "abcdef"[n], 100) for n in (2, 3)),
+        ("wait", 30, "", 0),
+        *(("book", n, "abcdef"[n], 100) for n in (3, 2)),
+    ],
+    hours=[(0, 500)],
+)
 async def test_redis_books_what_trying_every_millisecond_finds(
     redis: Redis, steps: list[tuple[str, int, str, int]], hours: list[tuple[int, int]]
 ) -> None:
@@ -358,6 +397,12 @@ async def test_redis_books_what_trying_every_millisecond_finds(
             name = employers.setdefault(number, employer)
             asked = [Ask(f"o{number}", name, "c", model.at + ahead * MS, SMALL_WINDOWS, tuple(calendar))]
             assert await real.book(asked, epoch) == await model.book(asked, epoch)
+            booked: Any = await redis.zrange(
+                f"model:{{s{zlib.crc32(b'c') % 64}}}:{epoch.name}:c", 0, -1, withscores=True
+            )
+            assert [int(score) for _, score in booked if score > base - 100] == [
+                base + (slot - NOON) // MS for slot in model.slots_of("c")
+            ]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

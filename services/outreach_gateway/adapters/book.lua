@@ -9,7 +9,8 @@
 -- Answer   now_ms, then for each message: slot_ms (-1: none before it expires), what stood against an earlier
 --          slot (0 nothing, n the nth window of its set, -1 the hours).
 -- A message that has a slot keeps it: one that is yet to come stays, one that came less than slot_good ago is checked
--- again where it is, an older one moves. A slot exactly one window length after another is allowed.
+-- again where it is. One that went by unused was promised all the same: its message goes as soon as it may, as if nothing
+-- behind it were booked, and what is behind it moves on. A slot exactly one window length after another is allowed.
 
 local server = redis.call('INFO', 'server')
 if redis.call('GET', KEYS[1]) ~= string.match(server, 'run_id:(%x+)') then
@@ -58,7 +59,7 @@ end
 -- Entries of a log without the message's own; the own slot apart.
 local function read_log(key, member, employer)
   local raw = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
-  local slots, ours, own, unanswered, latest = {}, {}, nil, 0, now
+  local slots, ours, own, unanswered, latest, members = {}, {}, nil, 0, now, {}
   for i = 1, #raw, 2 do
     local slot = tonumber(raw[i + 1])
     if raw[i] == member then
@@ -67,11 +68,12 @@ local function read_log(key, member, employer)
       local n = #slots + 1
       slots[n] = slot
       ours[n] = string.match(raw[i], '|(.*)$') == employer
+      members[n] = raw[i]
       latest = math.max(latest, slot)
       if slot <= now - unanswered_after then unanswered = unanswered + 1 end
     end
   end
-  return slots, ours, own, halve_after > 0 and unanswered >= halve_after, latest
+  return slots, ours, own, halve_after > 0 and unanswered >= halve_after, latest, members
 end
 
 -- The first window that would hold too many with one more at `slot`, or 0. Windows that end later count too.
@@ -95,11 +97,11 @@ local function full_window(windows, slots, ours, slot, halved)
   return 0
 end
 
--- The moments at which a slot can become free: now, an opening, and each entry's leaving of each window.
-local function moments(windows, slots, intervals, until_ms)
-  local found = { now }
+-- The moments at which a slot can become free: the first, an opening, and each entry's leaving of each window.
+local function moments(windows, slots, intervals, from, until_ms)
+  local found = { from }
   local function add(moment)
-    if moment > now and moment <= until_ms then found[#found + 1] = moment end
+    if moment > from and moment <= until_ms then found[#found + 1] = moment end
   end
   for _, interval in ipairs(intervals) do add(interval[1]) end
   for _, window in ipairs(windows) do
@@ -109,11 +111,11 @@ local function moments(windows, slots, intervals, until_ms)
   return found
 end
 
-local function earliest(windows, slots, ours, intervals, until_ms, halved)
-  local against = full_window(windows, slots, ours, now, halved)
-  if now > until_ms then return -1, against == 0 and -1 or against end
-  if against == 0 and is_open(intervals, now) then return now, 0 end
-  for _, moment in ipairs(moments(windows, slots, intervals, until_ms)) do
+local function earliest(windows, slots, ours, intervals, from, until_ms, halved)
+  local against = full_window(windows, slots, ours, from, halved)
+  if from > until_ms then return -1, against == 0 and -1 or against end
+  if against == 0 and is_open(intervals, from) then return from, 0 end
+  for _, moment in ipairs(moments(windows, slots, intervals, from, until_ms)) do
     if is_open(intervals, moment) then
       local full = full_window(windows, slots, ours, moment, halved)
       if full == 0 then return moment, against == 0 and -1 or against end
@@ -123,20 +125,53 @@ local function earliest(windows, slots, ours, intervals, until_ms, halved)
   return -1, against == 0 and -1 or against
 end
 
+-- As `earliest` for a message whose slot went by; what is booked behind it keeps its order and moves on by as much as the
+-- windows then demand. What finds no place stays where it is: it is looked at again when it is due, as everything is.
+local function move_on(key, windows, slots, ours, members, member, intervals, until_ms, halved)
+  local placed, whose, employers, behind = {}, {}, {}, {}
+  for i = 1, #slots do
+    if slots[i] > now then
+      behind[#behind + 1] = i
+    else
+      placed[#placed + 1], whose[#whose + 1] = slots[i], ours[i]
+      employers[#employers + 1] = string.match(members[i], '|(.*)$')
+    end
+  end
+  local slot, against = earliest(windows, placed, whose, intervals, now, until_ms, halved)
+  if slot == -1 then return slot, against, now end
+  placed[#placed + 1], employers[#employers + 1] = slot, string.match(member, '|(.*)$')
+  local last = slot
+  for _, i in ipairs(behind) do
+    local employer, same = string.match(members[i], '|(.*)$'), {}
+    for n = 1, #placed do same[n] = employers[n] == employer end
+    local place = slots[i]
+    if place < last or full_window(windows, placed, same, place, halved) ~= 0 then
+      local found = earliest(windows, placed, same, intervals, math.max(place, last), math.huge, halved)
+      if found ~= -1 then place = found end
+    end
+    if place ~= slots[i] then redis.call('ZADD', key, place, members[i]) end
+    placed[#placed + 1], employers[#employers + 1] = place, employer
+    last = math.max(last, place)
+  end
+  return slot, against, last
+end
+
 local answer = { now }
 for k = 2, #KEYS do
   local key, member, until_ms = KEYS[k], text(), number()
   local intervals, windows = calendars[number()], window_sets[number()]
-  local slots, ours, own, halved, latest = read_log(key, member, string.match(member, '|(.*)$'))
+  local slots, ours, own, halved, latest, members = read_log(key, member, string.match(member, '|(.*)$'))
   local slot, against
-  if own and own > now then
+  if own and own > now and own <= until_ms then
     slot, against = own, full_window(windows, slots, ours, now, halved)
     if against == 0 then against = -1 end
-  elseif own and now - own < slot_good and is_open(intervals, now)
+  elseif own and own <= now and now - own < slot_good and is_open(intervals, now)
       and full_window(windows, slots, ours, own, halved) == 0 then
     slot, against = own, 0
+  elseif own and own <= now then
+    slot, against, latest = move_on(key, windows, slots, ours, members, member, intervals, until_ms, halved)
   else
-    slot, against = earliest(windows, slots, ours, intervals, until_ms, halved)
+    slot, against = earliest(windows, slots, ours, intervals, now, until_ms, halved)
   end
   if slot == -1 then
     if own then redis.call('ZREM', key, member) end

@@ -43,7 +43,12 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
             raise not_found("outreach")
         return _shown(account, reader)
 
-    @routes.get("/v1/outreach", tags=["outreach"], summary="State changes of your outreach, oldest first")
+    @routes.get(
+        "/v1/outreach",
+        tags=["outreach"],
+        summary="State changes of your outreach, oldest first",
+        responses={410: {"description": "Changes after this cursor were forgotten; `detail` says how to begin anew."}},
+    )
     async def feed(
         reader: Reader,
         after: Annotated[str | None, Query(max_length=100)] = None,

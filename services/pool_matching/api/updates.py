@@ -33,7 +33,10 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         tags=["updates"],
         summary="Read what happened in one's pools",
         response_model=UpdatesOut,
-        responses={200: {"content": {EVENT_STREAM: {}}, "description": "Updates, or a stream of them"}},
+        responses={
+            200: {"content": {EVENT_STREAM: {}}, "description": "Updates, or a stream of them"},
+            410: {"description": "Updates after this cursor were forgotten; `detail` says how to begin anew."},
+        },
     )
     async def read_updates(
         employer: Employer,

@@ -353,3 +353,20 @@ async def test_a_withdrawal_leaves_alone_what_may_have_overtaken_its_grant(gatew
     await gateway.consents("match", "contact", version=2)
     await gateway.at(gateway.store.at)
     assert gateway.state("o1") is State.ADMITTED
+
+
+async def test_an_outage_costs_delay_and_no_message(gateway: Gateway) -> None:
+    gateway.store.memberships[ANA] = (2, EMPLOYERS | {"emp_d"})
+    for id, employer in (("o1", "emp_a"), ("o2", "emp_b"), ("o3", "emp_c"), ("o4", "emp_d")):
+        await gateway.submitted(id, employer)
+    promised = {id: row.slot_at for id, row in gateway.store.rows.items()}
+    assert promised["o2"] is not None and promised["o3"] is not None and promised["o4"] is not None
+    await gateway.at(promised["o2"] + timedelta(hours=2))
+    assert (gateway.state("o2"), gateway.state("o4")) == (State.ADMITTED, State.DELAYED)
+    await gateway.at(promised["o3"])
+    await gateway.at(promised["o4"])
+    assert (gateway.state("o3"), gateway.state("o4")) == (State.ADMITTED, State.DELAYED)
+    moved = gateway.store.rows["o4"].slot_at
+    assert moved == promised["o4"] + timedelta(hours=2)
+    await gateway.at(moved)
+    assert gateway.state("o4") is State.ADMITTED
