@@ -76,9 +76,13 @@ class Reading:
     """For `merged`: the record that goes on; `record` is no more."""
 
 
+PASSED_OVER = ("person_without_email", "person_may_not_be_mailed", "person_outside_the_states")
+"""Why a person whom an ATS tells of is not taken, though nobody did anything wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A well-formed event that is none of our business; `action` is shown only if it is a documented one."""
+    """A well-formed event that is none of our business; `action` is its documented name, or one of `PASSED_OVER`."""
 
     action: str
 
@@ -159,8 +163,8 @@ class LookedUp:
 class Report:
     """One change, checked, on its way to `ats-events`."""
 
-    digests: tuple[bytes, ...]
-    """Of what is the same when the event comes again, its id first: any of them known makes it a duplicate."""
+    mark: bytes
+    """A digest of the event's own id, which is the same when it comes again."""
     vendor: str
     record: str
     employer: str | None
@@ -171,6 +175,10 @@ class Report:
     """By the vendor's own clock."""
     into: str | None = None
     """For `merged`: the record that goes on."""
+    content: bytes = b""
+    """A digest of all that the event says."""
+    by_content: bool = False
+    """Its id is not signed, its content is: what the record's last one said is a repetition under any id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +187,8 @@ class Taken:
 
     accepted: int
     duplicates: int
+    conflicts: tuple[int, ...] = ()
+    """The places of those whose id was that of something else before; they are not taken."""
 
 
 @dataclass(frozen=True, slots=True)

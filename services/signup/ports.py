@@ -47,8 +47,8 @@ class Format(Protocol):
     def event_id(self, headers: Mapping[str, str], raw: bytes) -> str:
         """What is the same when the event is sent again."""
 
-    def read(self, raw: bytes) -> list[Reading] | Ignored | Malformed:
-        """What the event says."""
+    def read(self, raw: bytes, *, at: datetime) -> list[Reading] | Ignored | Malformed:
+        """What the event says; `at` is now, for what is still going on."""
 
 
 class Intake(Protocol):

@@ -80,6 +80,21 @@ def sentence(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails or Fa
     return "is not valid"
 
 
+def found(error: Any) -> str:  # noqa: ANN401 - as above
+    """What stood there instead, to be read after the sentence; of a value its kind and its length alone."""
+    kind, given = str(error["type"]), error.get("input")
+    if kind in ("too_long", "string_too_long") and isinstance(given, list | tuple | str):
+        return f"; found {len(given)}"
+    return f"; found {_kind_of(given)}" if kind.endswith("_type") else ""
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    kinds = {str: "text", int: "a number", float: "a number", list: "a list", dict: "an object", type(None): "null"}
+    return kinds.get(type(value), "something else")
+
+
 def pointer(loc: Iterable[int | str]) -> str:
     """A JSON Pointer (RFC 6901) as a URI fragment, as RFC 9457 shows it: `#/person/emails/0`."""
     parts = (str(part)[:_LONGEST_NAME].replace("~", "~0").replace("/", "~1") for part in loc)

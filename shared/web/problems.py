@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -98,9 +98,10 @@ def malformed(detail: str) -> Problem:
     return Problem(400, "Malformed request", detail, type=kind("malformed"))
 
 
-def invalid(errors: Iterable[Any]) -> Problem:
+def invalid(errors: Iterable[Any], *, found: Callable[[Any], str] | None = None) -> Problem:
     """A 422 from pydantic's (or FastAPI's) errors: one pointer and one sentence each, without values; the first 20.
 
+    `found` adds what kind of thing stood there instead (`plain.found`).
     The location of a FastAPI error starts with where it was found; only the body's is left out of the pointer's name.
     """
     given = list(itertools.islice(errors, _MOST_LOOKED_AT))
@@ -112,7 +113,7 @@ def invalid(errors: Iterable[Any]) -> Problem:
         "Invalid request",
         f"Some fields are missing or wrong; `errors` names {named}. Correct them and send the request again.",
         type=kind("invalid"),
-        errors=[_field_error(error) for error in kept[:MOST_ERRORS]],
+        errors=[_field_error(error, found(error) if found else "") for error in kept[:MOST_ERRORS]],
     )
 
 
@@ -181,8 +182,8 @@ def _counts_the_wrong(error: Any, wrong: Container[tuple[int | str, ...]]) -> bo
     return error["type"] == "too_short" and tuple(error["loc"]) in wrong
 
 
-def _field_error(error: Any) -> FieldError:  # noqa: ANN401 - pydantic's ErrorDetails or FastAPI's dict of the same shape
+def _field_error(error: Any, found: str) -> FieldError:  # noqa: ANN401 - pydantic's ErrorDetails or FastAPI's dict of the same shape
     loc = tuple(error["loc"])
     place = str(loc[0]) if loc else ""
-    detail = {"pointer": plain.pointer(loc[1:]), "detail": plain.sentence(error)}
+    detail = {"pointer": plain.pointer(loc[1:]), "detail": plain.sentence(error) + found}
     return {"in": place, **detail} if place in _PARAMETERS else detail

@@ -1,8 +1,10 @@
 """What may come in: text that the tables can keep, and models that refuse what they don't know."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from functools import cache
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -107,9 +109,35 @@ def _refuse_long_list(model: type[BaseModel], value: object, info: ValidationInf
         raise PydanticKnownError("too_long", context)
 
 
+def is_empty(value: object) -> bool:
+    """Whether it is null or blank text: where it is optional, it was left out."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _without_empty(model: type[BaseModel], given: dict[Any, Any]) -> dict[Any, Any]:
+    """Empty text where null can stand is null; what is empty where it can't be is left out."""
+    optional = _optional(model)
+    empty = [name for name, value in given.items() if name in optional and is_empty(value)]
+    if not empty:
+        return given
+    kept = {name: value for name, value in given.items() if name not in empty}
+    return kept | {name: None for name in empty if optional[name]}
+
+
+@cache
+def _optional(model: type[BaseModel]) -> Mapping[str, bool]:
+    """The fields that may be left out, and whether null may stand there."""
+    return {
+        field.alias or name: type(None) in get_args(field.annotation)
+        for name, field in model.model_fields.items()
+        if not field.is_required()
+    }
+
+
 class RequestModel(BaseModel):
     """A request's body or a part of it: unknown fields, NaN, infinity and text that can't be stored are refused.
 
+    An optional field that is null or empty text is one that was left out (null, where it means something, is null).
     How many entries a list and how many fields an object has is looked at before any of them: an error for each of
     half a million would cost a minute.
     """
@@ -118,10 +146,10 @@ class RequestModel(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _few_fields(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - as below
+    def _meant(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - as below
         if isinstance(value, dict) and len(value) > len(cls.model_fields) + _MOST_UNKNOWN:
             raise PydanticCustomError("too_many_fields", "has far more fields than are known here")
-        return handler(value)
+        return handler(_without_empty(cls, value) if isinstance(value, dict) else value)
 
     @field_validator("*", mode="before")
     @classmethod

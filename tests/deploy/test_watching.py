@@ -35,6 +35,7 @@ METRIC_MODULES = (
     "services.outreach_gateway.adapters.metrics",
     "services.signup.courier.sending",
     "services.signup.courier.breaker",
+    "services.signup.api.hooks",
 )
 PARTS_ONLY = {"subscription", "reader", "topic", "part", "waits_for", "reason", "outcome", "rule", "kind", "method", "route", "status"}  # fmt: skip
 SCRAPED = {"up": {"job", "instance", "service"}, "process_start_time_seconds": {"job", "instance"}}

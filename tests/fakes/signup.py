@@ -303,25 +303,34 @@ class FakeStore:
         yield self
 
 
+def _record(report: Report) -> Record:
+    return report.vendor, report.record
+
+
 @dataclass(slots=True)
 class FakeIntake:
     """`ports.Intake`: recognises what it took; `fails` is raised once it is set."""
 
     taken: list[Report] = field(default_factory=list)
+    noted: list[Report] = field(default_factory=list)
     fails: Exception | None = None
 
     async def take(self, reports: Sequence[Report]) -> Taken:
         if self.fails is not None:
             raise self.fails
-        fresh: list[Report] = []
-        for report in reports:
-            if all(
-                report.vendor != one.vendor or set(report.digests).isdisjoint(one.digests)
-                for one in [*self.taken, *fresh]
-            ):
-                fresh.append(report)
-        self.taken += fresh
-        return Taken(len(fresh), len(reports) - len(fresh))
+        accepted, conflicts = 0, []
+        for place, report in enumerate(reports):
+            same = next((one for one in self.noted if (one.vendor, one.mark) == (report.vendor, report.mark)), None)
+            if same is not None:
+                conflicts += [place] if same.content != report.content else []
+                continue
+            self.noted.append(report)
+            last = next((one for one in reversed(self.taken) if _record(one) == _record(report)), None)
+            if report.by_content and last is not None and last.by_content and last.content == report.content:
+                continue
+            accepted += 1
+            self.taken.append(report)
+        return Taken(accepted, len(reports) - accepted - len(conflicts), tuple(conflicts))
 
 
 @dataclass(slots=True)

@@ -7,20 +7,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
+from itertools import islice
 from typing import Protocol
 
 from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.repetitions import Outcome, note
 from services.signup.model import Report, Taken
 from services.signup.vault.intake import seal_told
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1
 from shared.messaging.errors import WillHealError, heals
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
-from shared.postgres.queries import load
 from shared.web import request_ids
 
-SQL = load(Path(__file__).parent / "queries.sql")
 _WRITERS = 3
 """Transactions at once: while one waits for Kafka, others write."""
 _TOGETHER = 500
@@ -114,34 +113,23 @@ class PostgresIntake:
         day = reports[0].at.date()
         key = await self._keys.for_day(self._pool(), day)
         async with self._work() as unit:
-            rows = await unit.connection.fetch(
-                SQL["note_intake"],
-                unit.at,
-                [report.vendor for report in reports for _ in report.digests],
-                [digest for report in reports for digest in report.digests],
-            )
-            fresh = {(row["vendor"], row["event_digest"]) for row in rows}
-            taken = [self._publish(unit, request, fresh, day, key) for request in requests]
+            outcomes = await note(unit, reports, self._keys)
+            for report, outcome in zip(reports, outcomes, strict=True):
+                if outcome == "accepted":
+                    unit.publish(_event(report, day, key), id=_event_id(report))
         if unit.outbox_ids and not await self._has_published(unit.outbox_ids, within=self._publish_within):
             raise WillHealError("Kafka has not acknowledged the reports in time")
-        return taken
+        each = iter(outcomes)
+        return [_taken(list(islice(each, len(request)))) for request in requests]
 
-    def _publish(
-        self, unit: Unit, reports: Sequence[Report], fresh: set[tuple[str, bytes]], day: date, key: bytes
-    ) -> Taken:
-        accepted = 0
-        for report in reports:
-            marks = {(report.vendor, digest) for digest in report.digests}
-            is_new = marks <= fresh
-            fresh -= marks
-            if is_new:
-                accepted += 1
-                unit.publish(_event(report, day, key), id=_event_id(report))
-        return Taken(accepted, duplicates=len(reports) - accepted)
+
+def _taken(outcomes: Sequence[Outcome]) -> Taken:
+    conflicts = tuple(place for place, outcome in enumerate(outcomes) if outcome == "conflict")
+    return Taken(outcomes.count("accepted"), outcomes.count("duplicate"), conflicts)
 
 
 def _event_id(report: Report) -> str:
-    return hashlib.sha256(report.vendor.encode() + b"\n" + report.digests[0]).hexdigest()
+    return hashlib.sha256(report.vendor.encode() + b"\n" + report.mark).hexdigest()
 
 
 def _event(report: Report, day: date, key: bytes) -> CandidateReportedV1 | CandidateMergedV1:

@@ -231,6 +231,7 @@ class PostgresStore:
         """Destroys intake keys of days before, and what is kept to recognise repeated events."""
         await self._connection.execute(SQL["forget_intake_keys"], before.date())
         await self._connection.execute(SQL["forget_intake"], before)
+        await self._connection.execute(SQL["forget_intake_last"], before)
         self._keys.forget(before.date())
 
     async def forget_page_requests(self, before: datetime, *, origins_before: datetime) -> None:

@@ -150,6 +150,9 @@ DELETE FROM intake_keys WHERE day < $1
 -- name: forget_intake
 DELETE FROM intake WHERE received_at < $1
 
+-- name: forget_intake_last
+DELETE FROM intake_last WHERE received_at < $1
+
 -- name: forget_page_requests
 DELETE FROM page_requests WHERE asked_at < $1 OR (page IN ('join_from', 'sign_in_from') AND asked_at < $2)
 
@@ -160,12 +163,26 @@ INSERT INTO intake_keys (day, sealed_key) VALUES ($1, $2) ON CONFLICT DO NOTHING
 SELECT day, sealed_key FROM intake_keys WHERE day = ANY($1::date[])
 
 -- name: note_intake
-INSERT INTO intake (vendor, event_digest, received_at)
-SELECT vendor, event_digest, $1
-FROM unnest($2::text[], $3::bytea[]) AS report (vendor, event_digest)
+INSERT INTO intake (vendor, event_digest, content_digest, received_at)
+SELECT vendor, event_digest, content_digest, $1
+FROM unnest($2::text[], $3::bytea[], $4::bytea[]) AS report (vendor, event_digest, content_digest)
 ORDER BY vendor, event_digest
 ON CONFLICT DO NOTHING
 RETURNING vendor, event_digest
+
+-- name: read_intake
+SELECT intake.vendor, intake.event_digest, intake.content_digest
+FROM intake JOIN unnest($1::text[], $2::bytea[]) AS report (vendor, event_digest) USING (vendor, event_digest)
+
+-- name: note_last_of_record
+INSERT INTO intake_last (vendor, record_digest, content_digest, received_at)
+SELECT vendor, record_digest, content_digest, $1
+FROM unnest($2::text[], $3::bytea[], $4::bytea[]) AS report (vendor, record_digest, content_digest)
+ORDER BY vendor, record_digest
+ON CONFLICT (vendor, record_digest) DO UPDATE
+SET content_digest = excluded.content_digest, received_at = excluded.received_at
+WHERE intake_last.content_digest <> excluded.content_digest
+RETURNING vendor, record_digest
 
 -- name: add_source
 INSERT INTO sources (format, source, vendor, employer, sealed_secret, added_at) VALUES ($1, $2, $3, $4, $5, $6)

@@ -1,13 +1,23 @@
 """What `POST /v1/events` takes: CloudEvents 1.0 with our four types, checked field by field."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
+from services.signup.api.envelopes import json_in_utf8
 from services.signup.decisions.places import is_outside_the_states, state_code
 from services.signup.decisions.skills import skills_among
 from services.signup.model import Change, Person, RawProfile, Told
@@ -15,10 +25,16 @@ from services.signup.vault.addresses import parse_mail, without_unseen
 from services.signup.vault.phones import parse_phone
 from shared.contracts.codes import STATES, occupation_codes
 from shared.contracts.signup import EmploymentType
-from shared.web.types import Form, Line, RequestModel
+from shared.web.types import Form, Line, RequestModel, is_empty
+
+T = TypeVar("T")
 
 _LONGEST_SKILL = 60
+_LONGEST_TEXT = 1000
+"""Of what is looked at at all: whatever is longer is no email and no attribute."""
+_LONGEST_PHONE = 40
 _MOST_EMAILS = 10
+_NOT_ALLOWED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]")
 _ZONES = frozenset(available_timezones())
 _SOC = "a code of the 2018 SOC, such as 29-1141"
 EventType = Literal["candidate.signed_up", "candidate.changed", "candidate.hired", "candidate.deleted"]
@@ -30,23 +46,60 @@ _CHANGES: Mapping[str, Change] = {
 }
 
 
+def _has_no_email(emails: object) -> bool:
+    return is_empty(emails) or (isinstance(emails, list) and all(is_empty(one) for one in emails))
+
+
 def _visible(value: object) -> object:
-    return without_unseen(value) if isinstance(value, str) else value
+    return without_unseen(value) if isinstance(value, str) and len(value) <= _LONGEST_TEXT else value
 
 
 def _mailable_ones(value: object) -> object:
     """Without those that can't be mailed, if another can: a vendor's list often holds a remark or an old address."""
     if not isinstance(value, list | tuple) or len(value) > _MOST_EMAILS:
         return value
-    return [one for one in value if isinstance(one, str) and _is_mailable(one)] or value
+    mailable = [one for one in value if is_mailable(one)]
+    return mailable or (value if any(not is_empty(one) for one in value) else [])
 
 
-def _is_mailable(value: str) -> bool:
+def is_mailable(value: object) -> bool:
+    """Whether it is an email to which mail can be sent."""
     try:
-        parse_mail(value)
+        return isinstance(value, str) and len(value) <= _LONGEST_TEXT and bool(parse_mail(value))
     except ValueError:
         return False
-    return True
+
+
+def phone_of(value: object) -> str | None:
+    """The phone number; None where there stands something else, as `n/a` or `ask first` does in many an ATS."""
+    try:
+        return parse_phone(value) if isinstance(value, str) and len(value) <= _LONGEST_PHONE else None
+    except ValueError:
+        return None
+
+
+def _phones(value: object) -> object:
+    return [phone_of(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _or_none(value: object) -> object:
+    return None if is_empty(value) else value
+
+
+def _not_none(values: Iterable[T | None]) -> tuple[T, ...]:
+    return tuple(value for value in values if value is not None)
+
+
+def _attribute(value: str) -> str:
+    if _NOT_ALLOWED.search(value) or any(ord(mark) & 0xFFFE == 0xFFFE for mark in value):
+        raise ValueError("must hold no control characters and no noncharacters of Unicode")
+    return value
+
+
+def _only_text(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be a time such as 2026-11-22T10:00:00Z")
+    return value
 
 
 def _zone(value: str) -> str:
@@ -86,8 +139,23 @@ def _occupation(value: str) -> str:
     return value
 
 
+class _WithoutEmpty:
+    """Of a `tuple[T, ...]`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's own
+        inner = handler.generate_schema(get_args(source)[0])
+        entry = core_schema.no_info_before_validator_function(_or_none, core_schema.nullable_schema(inner))
+        listed = core_schema.tuple_variable_schema(entry)
+        return core_schema.no_info_after_validator_function(_not_none, listed)
+
+
+Listed = Annotated[tuple[T, ...], _WithoutEmpty()]
+"""A list whose empty entries (null or blank text) are passed over; the others keep their places in errors."""
+Attribute = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=_LONGEST_TEXT), AfterValidator(_attribute)
+]
+"""A String of CloudEvents' type system."""
 Mail = Annotated[Line, Field(max_length=320), AfterValidator(parse_mail), BeforeValidator(_visible)]
-Phone = Annotated[Line, Field(max_length=40), AfterValidator(parse_phone)]
 Zone = Annotated[str, StringConstraints(strict=True, max_length=64), AfterValidator(_zone)]
 State = Annotated[
     str,
@@ -111,17 +179,19 @@ class PersonIn(RequestModel):
     emails: Annotated[tuple[Mail, ...], BeforeValidator(_mailable_ones)] = Field(
         min_length=1, max_length=_MOST_EMAILS, description="The first that can be mailed is the one that is used."
     )
-    phones: tuple[Phone, ...] = Field(default=(), max_length=10)
+    phones: Annotated[Listed[str], BeforeValidator(_phones)] = Field(
+        default=(), max_length=10, description="What is no phone number is passed over."
+    )
 
 
 class ProfileIn(RequestModel):
     """What the person does, and looks for."""
 
-    titles: tuple[Annotated[Line, AfterValidator(_no_address)], ...] = Field(default=(), max_length=20)
-    occupations: tuple[Occupation, ...] = Field(
+    titles: Listed[Annotated[Line, AfterValidator(_no_address)]] = Field(default=(), max_length=20)
+    occupations: Listed[Occupation] = Field(
         default=(), max_length=20, description="Codes of the 2018 SOC; without any, the titles are looked up."
     )
-    skills: tuple[Annotated[Line, AfterValidator(_skill)], ...] = Field(
+    skills: Listed[Annotated[Line, AfterValidator(_skill)]] = Field(
         default=(),
         max_length=200,
         description="Words such as triage or forklift. Those that are not on Fairpool's list of skills are dropped, and"
@@ -131,7 +201,7 @@ class ProfileIn(RequestModel):
     postal_code: PostalCode | None = None
     state: State | None = None
     remote: Annotated[bool, Field(strict=True)] = False
-    employment_types: tuple[EmploymentType, ...] = Field(default=(), max_length=5)
+    employment_types: Listed[EmploymentType] = Field(default=(), max_length=5)
     pay_floor: Annotated[Whole, Field(le=10_000_000)] | None = Field(None, description="US dollars a year.")
     available_from: date | None = None
     time_zone: Zone | None = Field(None, description="Of the IANA, such as America/Denver.")
@@ -150,19 +220,33 @@ class CloudEventIn(RequestModel):
     """A CloudEvent; `source` is the vendor's own tenant id."""
 
     specversion: Literal["1.0"]
-    id: Line = Field(description="Your own; an event that comes again is recognised by it.")
-    source: Line = Field(description="Your own tenant id.")
+    id: Attribute = Field(description="Your own; an event that comes again is recognised by it.")
+    source: Attribute = Field(description="Your own tenant id.")
     type: EventType
-    time: AwareDatetime | None = None
-    subject: Line | None = None
-    datacontenttype: Literal["application/json"] | None = None
-    dataschema: Line | None = None
+    time: Annotated[AwareDatetime, BeforeValidator(_only_text)] | None = None
+    subject: Attribute | None = None
+    datacontenttype: Annotated[Attribute, AfterValidator(json_in_utf8)] | None = Field(
+        None, description="application/json, if it is there at all."
+    )
+    dataschema: Attribute | None = None
     data: DataIn
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nobody(cls, value: Any) -> Any:  # noqa: ANN401 - before validation it may be anything
+        """A person without a single email is nobody, where nobody needs to be named."""
+        if not isinstance(value, dict) or value.get("type") == "candidate.signed_up":
+            return value
+        data = value.get("data")
+        person = data.get("person") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or not isinstance(person, dict) or not _has_no_email(person.get("emails")):
+            return value
+        return {**value, "data": {**data, "person": None}}
 
     @model_validator(mode="after")
     def _names_a_person(self) -> "CloudEventIn":
         if self.type == "candidate.signed_up" and self.data.person is None:
-            raise ValueError("data.person, with at least one mail address, is required for candidate.signed_up")
+            raise ValueError("data.person, with at least one email, is required for candidate.signed_up")
         return self
 
     @property
@@ -191,8 +275,3 @@ def told(event: CloudEventIn) -> Told:
 def _skills(profile: ProfileIn, person: PersonIn | None) -> tuple[str, ...]:
     own = [person.given_name, person.family_name, *(mail.partition("@")[0] for mail in person.emails)] if person else []
     return skills_among(profile.skills, own=own)
-
-
-def binary_attributes(headers: Mapping[str, str]) -> dict[str, str]:
-    """The attributes of an event in HTTP's binary mode (`ce-*` headers)."""
-    return {name[3:]: value for name, value in headers.items() if re.fullmatch(r"ce-[a-z0-9]{1,20}", name)}

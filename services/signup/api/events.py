@@ -1,16 +1,24 @@
 """`POST /v1/events`: CloudEvents from a vendor, one or a batch, in structured or binary mode."""
 
 import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from services.signup.api.cloudevents import CloudEventIn, binary_attributes, told
+from services.signup.api import envelopes, readings
+from services.signup.api.cloudevents import CloudEventIn, told
+from services.signup.api.envelopes import Envelope
+from services.signup.api.readings import EventRead, OccupationsOf
 from services.signup.model import Report
 from services.signup.ports import Intake
 from shared.clock import Clock
-from shared.web import bodies, problems
+from shared.media_types import MediaType, media_type
+from shared.web import bodies, plain, problems
 from shared.web.openapi import REF
 from shared.web.problems import Problem, kind
 from shared.web.tenants import Tenant, Tenants
@@ -18,14 +26,16 @@ from shared.web.tenants import Tenant, Tenants
 ONE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 MOST = 1000
+_LONGEST_ID = 1000
+_ORIGIN = re.compile(r"[A-Za-z0-9*-]{1,63}(\.[A-Za-z0-9*-]{1,63}){0,20}(:[0-9]{1,5})?")
 
 
 _EVENTS = TypeAdapter(Annotated[list[CloudEventIn], Field(max_length=MOST)])
 _BODY = {
     "required": True,
     "description": f"One event ({ONE}), an array of at most {MOST} ({BATCH}), or CloudEvents' binary mode: the"
-    " attributes as ce- headers (ce-specversion, ce-id, ce-source, ce-type) and `data` alone as the body"
-    " (application/json).",
+    " attributes as ce- headers (ce-specversion, ce-id, ce-source, ce-type), percent-encoded, and `data` alone as the body"
+    " (application/json). `data_base64` may stand for `data`; extension attributes are passed over.",
     "content": {
         ONE: {"schema": {"$ref": REF.format(model="CloudEventIn")}},
         BATCH: {"schema": _EVENTS.json_schema(ref_template=REF)},
@@ -33,33 +43,56 @@ _BODY = {
     },
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A dry run: what would be taken, and how it is read. Nothing was kept."},
     400: {"description": "The body is no JSON."},
     401: {"description": "The key is missing or does not work."},
     403: {
         "description": "The key is no vendor's, or the event is of another vendor or its employer, or the employer is suspended."
     },
-    415: {"description": "The content type is none of the three."},
+    409: {"description": "An event with this id said something else before (id-reused). In a batch: among `rejected`."},
+    415: {"description": "The content type is none of the three, its charset is not UTF-8, or the body is compressed."},
     422: {"description": "Fields are missing or wrong; `errors` names each."},
     503: {"description": "Send the same again later: what was kept already is recognised."},
 }
 
 
-class Rejected(BaseModel):
-    """An event that was not taken, and why; `id` is null when it has none that can be read."""
+class Wrong(BaseModel):
+    """One mistake of an event that was not taken."""
 
-    id: str | None
+    pointer: str = Field(description="A JSON Pointer into the event (RFC 6901), as a URI fragment.")
+    detail: str = Field(description="What is expected there, and what kind of thing was found.")
+
+
+class Rejected(BaseModel):
+    """An event that was not taken, and why."""
+
+    place: int = Field(description="Its place in the array that was sent, from 0.")
+    id: str | None = Field(description="Null when it has none that can be read.")
+    status: int = Field(description="What it would have been answered alone.")
+    type: str = Field(description="The type of the problem, for programs.")
     detail: str
+    errors: list[Wrong] = Field(description=f"The first {problems.MOST_ERRORS}, if fields are at fault.")
 
 
 class EventsAnswer(BaseModel):
-    """What became of a request's events."""
+    """What was taken and how it was read; never what followed from it."""
 
     accepted: int
-    duplicates: int
+    duplicates: int = Field(description="Events that were taken before.")
     rejected: list[Rejected]
+    events: list[EventRead] = Field(description="Those that were taken, now or before, in their order.")
 
 
-def router(intake: Intake, tenants: Tenants, clock: Clock) -> APIRouter:
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """An event that can be taken."""
+
+    place: int
+    report: Report
+    reading: EventRead
+
+
+def router(intake: Intake, tenants: Tenants, clock: Clock, occupations_of: OccupationsOf) -> APIRouter:
     """The route for vendors' own events."""
     routes = APIRouter(tags=["vendors"])
     vendor_key = tenants.require("vendor")
@@ -73,52 +106,125 @@ def router(intake: Intake, tenants: Tenants, clock: Clock) -> APIRouter:
         responses=_ANSWERS,
         openapi_extra={"requestBody": _BODY},
     )
-    async def take_events(request: Request, vendor: Annotated[Tenant, Depends(vendor_key)]) -> EventsAnswer:
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        raw = await request.body()
-        if content_type == BATCH:
-            return await _take_batch(_batch(raw), vendor, intake, tenants, clock)
-        report = _checked(_single(content_type, raw, request), vendor, tenants, clock)
-        taken = await intake.take([report])
-        return EventsAnswer(accepted=taken.accepted, duplicates=taken.duplicates, rejected=[])
+    async def take_events(
+        request: Request,
+        response: Response,
+        vendor: Annotated[Tenant, Depends(vendor_key)],
+        *,
+        dry_run: Annotated[bool, Query(description="Judge and answer, and keep nothing.")] = False,
+    ) -> EventsAnswer:
+        sent = _sent(request, await request.body())
+        judged, rejected = [], []
+        for place, given in enumerate(sent.events):
+            try:
+                judged.append(_judged(place, sent.open(given), vendor, tenants, clock, occupations_of))
+            except Problem as problem:
+                if not sent.is_batch:
+                    raise
+                rejected.append(_rejected(place, given, problem))
+        if dry_run:
+            response.status_code = 200
+            return EventsAnswer(
+                accepted=len(judged), duplicates=0, rejected=rejected, events=[one.reading for one in judged]
+            )
+        taken = await intake.take([one.report for one in judged])
+        reused = [judged[place].place for place in taken.conflicts]
+        if reused and not sent.is_batch:
+            raise _id_reused()
+        rejected += [_rejected(place, sent.events[place], _id_reused()) for place in reused]
+        return EventsAnswer(
+            accepted=taken.accepted,
+            duplicates=taken.duplicates,
+            rejected=sorted(rejected, key=lambda one: one.place),
+            events=[one.reading for one in judged if one.place not in reused],
+        )
+
+    @routes.options("/v1/events", summary="The handshake of CloudEvents' webhooks", status_code=200)
+    async def allow_origin(request: Request) -> Response:
+        return _handshake(request)
 
     return routes
 
 
-def _single(content_type: str, raw: bytes, request: Request) -> object:
-    if content_type == ONE:
-        return bodies.parse_json(raw)
-    if content_type == "application/json" and "ce-specversion" in request.headers:
-        return {**binary_attributes(request.headers), "data": bodies.parse_json(raw)}
+def _handshake(request: Request) -> Response:
+    """HTTP 1.1 Web Hooks for Event Delivery, 4: any sender may try; whether it may deliver, its key says."""
+    headers = {"Allow": "OPTIONS, POST"}
+    origin = request.headers.get("webhook-request-origin")
+    if origin is not None:
+        if not _ORIGIN.fullmatch(origin):
+            raise problems.malformed("The header WebHook-Request-Origin must be a DNS name such as events.example.org.")
+        headers |= {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"}
+    return Response(status_code=200, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What was sent: events that are yet to be opened."""
+
+    events: list[Any]
+    open: Callable[[Any], Envelope]
+    is_batch: bool = False
+
+
+def _sent(request: Request, raw: bytes) -> _Request:
+    media = media_type(request.headers.get("content-type", ""))
+    if media.name == BATCH:
+        return _Request(_batch(_json(media, raw)), envelopes.from_json, is_batch=True)
+    if media.name == ONE:
+        return _Request([_json(media, raw)], envelopes.from_json)
+    if (media.is_json or not media.name) and "ce-specversion" in request.headers:
+        _check_charset(media)
+        return _Request([raw], lambda body: envelopes.from_headers(request.headers.raw, body))
     raise problems.unsupported(ONE, BATCH)
 
 
-def _batch(raw: bytes) -> list[Any]:
-    events = bodies.parse_json(raw)
+def _json(media: MediaType, raw: bytes) -> object:
+    _check_charset(media)
+    return bodies.parse_json(raw)
+
+
+def _check_charset(media: MediaType) -> None:
+    if not media.is_in_utf8:
+        detail = "The Content-Type names another charset than UTF-8. Send JSON in UTF-8."
+        raise Problem(415, "Unsupported media type", detail, headers={"Accept-Post": f"{ONE}, {BATCH}"})
+
+
+def _batch(events: object) -> list[Any]:
     if not isinstance(events, list) or len(events) > MOST:
         detail = f"Expected an array of at most {MOST} events. Send them in several requests."
         raise Problem(422, "Invalid request", detail, type=kind("invalid"))
     return events
 
 
-async def _take_batch(
-    events: list[Any], vendor: Tenant, intake: Intake, tenants: Tenants, clock: Clock
-) -> EventsAnswer:
-    reports, rejected = [], []
-    for given in events:
-        try:
-            reports.append(_checked(given, vendor, tenants, clock))
-        except Problem as problem:
-            rejected.append(Rejected(id=_id_of(given), detail=_in_words(problem)))
-    taken = await intake.take(reports)
-    return EventsAnswer(accepted=taken.accepted, duplicates=taken.duplicates, rejected=rejected)
-
-
-def _checked(given: object, vendor: Tenant, tenants: Tenants, clock: Clock) -> Report:
+def _judged(
+    place: int, given: Envelope, vendor: Tenant, tenants: Tenants, clock: Clock, occupations_of: OccupationsOf
+) -> _Judged:
     try:
-        event = CloudEventIn.model_validate(given)
+        event = CloudEventIn.model_validate(given.event)
     except ValidationError as error:
-        raise problems.invalid_model(error) from None
+        raise _invalid(error, given) from None
+    employer = _employer(event, vendor, tenants)
+    kept = told(event)
+    data = given.event["data"] if isinstance(given.event, dict) else None
+    report = Report(
+        mark=hashlib.sha256(f"events\n{event.id}".encode()).digest(),
+        vendor=vendor.id,
+        record=event.data.record,
+        employer=employer,
+        change=event.change,
+        at=clock.now(),
+        told=kept,
+        content=hashlib.sha256(json.dumps([event.type, data], sort_keys=True).encode()).digest(),
+    )
+    return _Judged(place, report, readings.read(event, data, given.extensions, kept, occupations_of))
+
+
+def _invalid(error: ValidationError, given: Envelope) -> Problem:
+    place = envelopes.in_header if given.is_binary else envelopes.in_body
+    return problems.invalid(map(place, error.errors(include_url=False)), found=plain.found)
+
+
+def _employer(event: CloudEventIn, vendor: Tenant, tenants: Tenants) -> str:
     if event.source != vendor.id:
         detail = "`source` must be the tenant id that the key is of: a vendor speaks for itself only."
         raise Problem(403, "Forbidden", detail, type=kind("wrong-source"))
@@ -129,20 +235,33 @@ def _checked(given: object, vendor: Tenant, tenants: Tenants, clock: Clock) -> R
     if employer is None or employer.kind != "employer" or employer.vendor != vendor.id:
         detail = "`data.employer` must be the id of an employer whose present vendor is the one that the key is of."
         raise Problem(403, "Forbidden", detail, type=kind("wrong-employer"))
-    return Report(
-        digests=(hashlib.sha256(f"events\n{event.id}".encode()).digest(),),
-        vendor=vendor.id,
-        record=event.data.record,
-        employer=employer.id,
-        change=event.change,
-        at=clock.now(),
-        told=told(event),
+    return employer.id
+
+
+def _id_reused() -> Problem:
+    return Problem(
+        409,
+        "Conflict",
+        "An event with this `id` was taken before, and its type or data were not the same. Nothing of this one was taken."
+        " Give it an id of its own if it is news.",
+        type=kind("id-reused"),
+    )
+
+
+def _rejected(place: int, given: object, problem: Problem) -> Rejected:
+    return Rejected(
+        place=place,
+        id=_id_of(given),
+        status=problem.status,
+        type=problem.type,
+        detail=_in_words(problem),
+        errors=[Wrong(pointer=_writable(one["pointer"]), detail=_writable(one["detail"])) for one in problem.errors],
     )
 
 
 def _id_of(given: object) -> str | None:
     found = given.get("id") if isinstance(given, dict) else None
-    return _writable(found[:200]) if isinstance(found, str) else None
+    return _writable(found[:_LONGEST_ID]) if isinstance(found, str) else None
 
 
 def _in_words(problem: Problem) -> str:

@@ -6,15 +6,23 @@ from typing import Annotated, Any, Literal
 
 import structlog
 from fastapi import APIRouter, Path, Request
+from prometheus_client import Counter
 from pydantic import BaseModel, Field
 
-from services.signup.model import Ignored, Malformed, Reading, Report, Source
+from services.signup.model import PASSED_OVER, Ignored, Malformed, Reading, Report, Source
 from services.signup.ports import Format, Intake, Sources
 from shared.clock import Clock
 from shared.web.problems import Problem, kind, not_found
 from shared.web.tenants import Tenants
 
 _log = structlog.get_logger(__name__)
+HOOKS_IGNORED = Counter(
+    "fairpool_hooks_ignored_total",
+    "Webhooks that were understood and passed over: the name of a documented action, or the reason.",
+    ["reason"],
+)
+for _reason in PASSED_OVER:
+    HOOKS_IGNORED.labels(_reason)
 _HEADERS = [
     {
         "name": "Signature",
@@ -27,7 +35,7 @@ _HEADERS = [
         "name": "Greenhouse-Event-ID",
         "in": "header",
         "schema": {"type": "string"},
-        "description": "What recognises a repetition, as the body does: with either of a webhook before, it is a duplicate.",
+        "description": "What recognises a repetition. So does the body, while nothing else was told of the record since.",
     },
 ]
 _BODY = {
@@ -42,7 +50,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     401: {"description": "The body is not signed with this source's secret."},
     403: {"description": "The source's vendor or employer is suspended, or no longer one of the other."},
     404: {"description": "There is no such source, or the format is not supported."},
-    422: {"description": "The body can't be understood, or the candidate has no mail address (no-mail)."},
+    422: {"description": "The body can't be understood."},
     503: {"description": "Send the same again later: what was kept already is recognised."},
 }
 
@@ -51,7 +59,8 @@ class HookAnswer(BaseModel):
     """What became of a webhook."""
 
     status: Literal["accepted", "duplicate", "ignored"] = Field(
-        description="All are success. duplicate: it was accepted before. ignored: it is none of our business."
+        description="All are success. duplicate: it was accepted before. ignored: it is none of our business, or about"
+        " somebody who can't be mailed or lives outside of the states."
     )
 
 
@@ -85,15 +94,19 @@ def router(
             if found is None or not _is_signed(written, request, raw, found):
                 raise _wrongly_signed()
         _check_standing(found, tenants)
-        readings = written.read(raw)
+        readings = written.read(raw, at=clock.now())
         if isinstance(readings, Malformed):
             raise Problem(422, "Not understood", readings.detail, type=kind(readings.reason.replace("_", "-")))
         if isinstance(readings, Ignored):
+            HOOKS_IGNORED.labels(readings.action).inc()
             _log.info("hook_ignored", format=format, action=readings.action)
             return HookAnswer(status="ignored")
-        # Of the two, only the body is signed: one that was overheard is not new under another id.
-        marks = (written.event_id(request.headers, raw), hashlib.sha256(raw).hexdigest())
-        taken = await intake.take([_report(one, found, marks, place, clock) for place, one in enumerate(readings)])
+        event_id = written.event_id(request.headers, raw)
+        taken = await intake.take(
+            [_report(one, found, event_id, raw, place, clock) for place, one in enumerate(readings)]
+        )
+        if taken.conflicts:
+            _log.warning("hook_id_reused", format=format)
         return HookAnswer(status="accepted" if taken.accepted else "duplicate")
 
     return routes
@@ -103,17 +116,19 @@ def _is_signed(written: Format, request: Request, raw: bytes, source: Source) ->
     return any(written.verify(request.headers, raw, secret) for secret in source.secrets)
 
 
-def _report(one: Reading, source: Source, marks: Iterable[str], place: int, clock: Clock) -> Report:
+def _report(one: Reading, source: Source, event_id: str, raw: bytes, place: int, clock: Clock) -> Report:
     # Records and event ids are told apart by source: one employer's ATS can neither touch nor hide another's.
     own = f"{source.format}/{source.source}\n{place}"
     return Report(
-        digests=tuple(hashlib.sha256(f"{own}\n{mark}".encode("utf-8", "replace")).digest() for mark in marks),
+        mark=hashlib.sha256(f"{own}\n{event_id}".encode("utf-8", "replace")).digest(),
         vendor=source.vendor,
         record=f"{source.source}:{one.record}",
         employer=source.employer,
         change=one.change,
         at=clock.now(),
         told=one.told,
+        content=hashlib.sha256(raw).digest(),
+        by_content=True,  # of the two only the body is signed
     )
 
 

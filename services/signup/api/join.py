@@ -141,7 +141,7 @@ def _report(given: JoinIn, clock: Clock) -> Report:
     record = new_id("j")
     profile = RawProfile(titles=(given.work,), state=given.state, postal_code=given.postal_code)
     return Report(
-        digests=(hashlib.sha256(f"{JOIN}\n{record}".encode()).digest(),),
+        mark=hashlib.sha256(f"{JOIN}\n{record}".encode()).digest(),
         vendor=JOIN,
         record=record,
         employer=None,

@@ -60,9 +60,15 @@ async def post(
     return await http.post("/v1/events", json=body, headers=sent)
 
 
+def counts(answer: httpx.Response) -> dict[str, Any]:
+    """What became of the events, without how they were read."""
+    return {name: value for name, value in answer.json().items() if name != "events"}
+
+
 async def test_one_event_is_taken_and_sealed(http: httpx.AsyncClient, edge: Edge) -> None:
     answer = await post(http, event())
-    assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "duplicates": 0, "rejected": []})
+    assert answer.status_code == 202
+    assert counts(answer) == {"accepted": 1, "duplicates": 0, "rejected": []}
     (taken,) = await edge.outbox()
     assert (taken["vendor"], taken["record"], taken["change"]) == ("acme", "8812", "signed_up")
     assert CANARY not in await edge.everything()
@@ -101,7 +107,7 @@ async def test_an_email_that_can_not_be_mailed_is_refused_in_words(
 
 async def test_sent_again_it_is_a_duplicate(http: httpx.AsyncClient, edge: Edge) -> None:
     await post(http, event())
-    assert (await post(http, event())).json() == {"accepted": 0, "duplicates": 1, "rejected": []}
+    assert counts(await post(http, event())) == {"accepted": 0, "duplicates": 1, "rejected": []}
     assert len(await edge.outbox()) == 1
 
 
@@ -178,7 +184,8 @@ async def test_binary_mode_is_understood(http: httpx.AsyncClient) -> None:
     [
         (event(specversion="0.3"), "#/specversion"),
         (event(type="candidate.vanished"), "#/type"),
-        (event(more="x"), "#/more"),
+        (event(un_heard="x"), "#/un_heard"),
+        (event(Camel="x"), "#/Camel"),
         (event(id=""), "#/id"),
         (event(time="yesterday"), "#/time"),
         (event(data=None), "#/data"),
@@ -187,10 +194,7 @@ async def test_binary_mode_is_understood(http: httpx.AsyncClient) -> None:
         (event(data=data(person=None)), "#"),
         (event(data=data(person={"emails": []})), "#/data/person/emails"),
         (event(data=data(person={"emails": ["Annabellarita"]})), "#/data/person/emails/0"),
-        (
-            event(data=data(person={"emails": ["a@example.org"], "phones": ["call Annabellarita"]})),
-            "#/data/person/phones/0",
-        ),
+        (event(data=data(person={"emails": ["a@example.org"], "phones": "none"})), "#/data/person/phones"),
         (event(data=data(person={"emails": ["a@example.org"], "age": 40})), "#/data/person/age"),
         (event(data=data(profile={"years": "6"})), "#/data/profile/years"),
         (event(data=data(profile={"remote": "yes"})), "#/data/profile/remote"),
@@ -307,7 +311,7 @@ async def test_bad_bodies_get_the_right_4xx(http: httpx.AsyncClient, kind: str, 
 
 
 async def test_an_empty_batch_is_no_mistake(http: httpx.AsyncClient) -> None:
-    assert (await post(http, [], BATCH)).json() == {"accepted": 0, "duplicates": 0, "rejected": []}
+    assert counts(await post(http, [], BATCH)) == {"accepted": 0, "duplicates": 0, "rejected": []}
 
 
 @pytest.mark.parametrize("kind", ["candidate.hired", "candidate.deleted"])

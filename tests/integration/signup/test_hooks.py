@@ -1,6 +1,7 @@
 """Webhooks: signed, recognised, sealed, committed."""
 
 import asyncio
+import gzip
 import hashlib
 import hmac
 import json
@@ -8,6 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from services.signup.vault.intake import open_told
 from tests.integration.signup.conftest import KEYS, Edge
@@ -151,10 +154,73 @@ async def test_a_ping_succeeds_and_does_nothing(http: httpx.AsyncClient, edge: E
     assert await edge.outbox() == []
 
 
-async def test_a_candidate_without_mail_is_refused_with_its_reason(http: httpx.AsyncClient) -> None:
-    raw = payload(email_addresses=[])
+@pytest.mark.parametrize("addresses", [[], None, [{"value": "none"}], [None, {"value": ""}]])
+async def test_a_candidate_without_an_email_is_ignored_and_counted(
+    http: httpx.AsyncClient, edge: Edge, addresses: object
+) -> None:
+    raw, labels = payload(email_addresses=addresses), {"reason": "person_without_email"}
+    before = REGISTRY.get_sample_value("fairpool_hooks_ignored_total", labels) or 0
+    with capture_logs() as logs:
+        answers = [await http.post(HOOK, content=raw, headers=signed(raw)) for _ in range(2)]
+    assert [(one.status_code, one.json()) for one in answers] == [(200, {"status": "ignored"})] * 2
+    assert [one["action"] for one in logs if one["event"] == "hook_ignored"] == ["person_without_email"] * 2
+    assert REGISTRY.get_sample_value("fairpool_hooks_ignored_total", labels) == before + 2
+    assert await edge.outbox() == []
+
+
+async def test_null_entries_turn_nobody_away(http: httpx.AsyncClient, edge: Edge) -> None:
+    raw = payload(
+        email_addresses=[None, {"value": None}, {"value": "n2@example.org", "type": "personal"}],
+        employments=[None],
+        phone_numbers=[{"value": None}, None, ""],
+        tags=[None, "", "triage"],
+        first_name="",
+        addresses="",
+    )
     answer = await http.post(HOOK, content=raw, headers=signed(raw))
-    assert (answer.status_code, answer.json()["type"]) == (422, "urn:fairpool:problem:no-mail")
+    assert (answer.status_code, answer.json()) == (200, {"status": "accepted"})
+    assert len(await edge.outbox()) == 1
+
+
+async def test_a_profile_that_goes_there_and_back_is_told_each_time(http: httpx.AsyncClient, edge: Edge) -> None:
+    there, back = payload(title="Welder"), payload(title="Registered nurse")
+    sent = [(there, "e1"), (back, "e2"), (there, "e3"), (there, "e4"), (there, "e1"), (back, "e5")]
+    answers = [await http.post(HOOK, content=raw, headers=signed(raw, event)) for raw, event in sent]
+    assert [answer.json()["status"] for answer in answers] == [
+        "accepted", "accepted", "accepted", "duplicate", "duplicate", "accepted",
+    ]  # fmt: skip
+    assert len(await edge.outbox()) == 4
+
+
+async def test_a_byte_order_mark_is_signed_and_then_passed_over(http: httpx.AsyncClient, edge: Edge) -> None:
+    raw = b"\xef\xbb\xbf" + payload()
+    assert (await http.post(HOOK, content=raw, headers=signed(raw))).json() == {"status": "accepted"}
+    assert (await http.post(HOOK, content=raw, headers=signed(raw[3:]))).status_code == 401
+
+
+async def test_a_compressed_webhook_is_told_so_and_not_sent_to_its_secret(http: httpx.AsyncClient) -> None:
+    raw = gzip.compress(payload())
+    for signature in (signed(payload()), signed(raw)):
+        answer = await http.post(HOOK, content=raw, headers={**signature, "Content-Encoding": "gzip"})
+        assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+        assert "Content-Encoding" in answer.json()["detail"]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "hostile", [", CO" + " " * 100_000 + "x", "=?x" * 33_000, " " * 100_000 + "x", "a." * 50_000, "@" * 100_000]
+)
+async def test_long_texts_are_looked_at_by_nobody(http: httpx.AsyncClient, hostile: str) -> None:
+    raw = payload(
+        first_name=hostile,
+        last_name=hostile,
+        title=hostile,
+        tags=[hostile],
+        addresses=[{"value": hostile, "type": hostile}],
+        employments=[{"title": hostile, "start_date": hostile, "end_date": hostile}],
+        phone_numbers=[{"value": hostile}],
+    )
+    assert (await http.post(HOOK, content=raw, headers=signed(raw))).json() == {"status": "accepted"}
 
 
 async def test_signed_nonsense_is_refused_without_its_words(http: httpx.AsyncClient) -> None:

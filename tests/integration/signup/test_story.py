@@ -203,7 +203,7 @@ async def test_one_requests_fault_is_not_anothers(http: httpx.AsyncClient, edge:
     taken = Told()
 
     def report(digest: bytes, record: str) -> Report:
-        return Report((digest,), "acme", record, "emp_one", "hired", edge.clock.now(), taken)
+        return Report(digest, "acme", record, "emp_one", "hired", edge.clock.now(), taken)
 
     intake = PostgresIntake(
         lambda: edge.pool, edge.work, edge.has_published, edge.keys, publish_within=timedelta(seconds=1)

@@ -3,12 +3,14 @@
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from services.signup.adapters.formats.greenhouse import Greenhouse
 from services.signup.model import Ignored, Malformed, Reading
+from tests.fakes.clock import NOON
 
 SECRET = "a-secret-of-the-source"
 FORMAT = Greenhouse()
@@ -52,8 +54,12 @@ def signature(raw: bytes, secret: str = SECRET) -> str:
     return "sha256 " + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
 
 
+def read(raw: bytes) -> list[Reading] | Ignored | Malformed:
+    return FORMAT.read(raw, at=NOON)
+
+
 def only(raw: bytes) -> Reading:
-    found = FORMAT.read(raw)
+    found = read(raw)
     assert isinstance(found, list), found
     return found[0]
 
@@ -106,15 +112,15 @@ def test_other_changes_carry_no_person(action: str, change: str) -> None:
 
 @pytest.mark.parametrize("action", ["ping", "merge_candidate", "offer_created"])
 def test_other_documented_actions_are_ignored_by_name(action: str) -> None:
-    assert FORMAT.read(json.dumps({"action": action, "payload": {}}).encode()) == Ignored(action)
+    assert read(json.dumps({"action": action, "payload": {}}).encode()) == Ignored(action)
 
 
 def test_an_undocumented_action_is_not_named() -> None:
-    assert FORMAT.read(b'{"action": "jane.smithfield@example.org"}') == Ignored("undocumented")
+    assert read(b'{"action": "jane.smithfield@example.org"}') == Ignored("undocumented")
 
 
 def test_who_may_not_be_mailed_is_passed_over() -> None:
-    assert FORMAT.read(body(can_email=False)) == Ignored("person_may_not_be_mailed")
+    assert read(body(can_email=False)) == Ignored("person_may_not_be_mailed")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +128,7 @@ def test_who_may_not_be_mailed_is_passed_over() -> None:
     ["1 Marine Drive\nHagatna, GU 96910", "San Juan, PR 00901", "Ponce, PR", "San Juan, Puerto Rico", "USVI", "guam"],
 )
 def test_who_lives_in_a_territory_is_passed_over(address: str) -> None:
-    assert FORMAT.read(body(addresses=[{"value": address}])) == Ignored("person_outside_the_states")
+    assert read(body(addresses=[{"value": address}])) == Ignored("person_outside_the_states")
 
 
 @pytest.mark.parametrize("junk", ["icu\ud800", "icu\x00"])
@@ -151,10 +157,36 @@ def test_absent_permission_is_no_objection() -> None:
 
 
 @pytest.mark.parametrize("addresses", [[], None, [{"value": "not an address"}], [{"value": None}]])
-def test_a_candidate_without_mail_is_refused(addresses: object) -> None:
-    found = FORMAT.read(body(email_addresses=addresses))
-    assert isinstance(found, Malformed)
-    assert found.reason == "no_mail"
+def test_a_candidate_without_an_email_is_ignored(addresses: object) -> None:
+    assert read(body(email_addresses=addresses)) == Ignored("person_without_email")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"employments": [None]}, {"employments": {}}, {"employments": ""}, {"tags": [None, "", 7, {}]}, {"addresses": [None, ""]},
+        {"email_addresses": [None, {"value": "jane@example.org"}, {"value": 5}]}, {"phone_numbers": [{"value": 3035550100}]},
+        {"phone_numbers": [{"value": {"a": 1}}]}, {"first_name": {"a": 1}}, {"first_name": ""}, {"title": []}, {"can_email": ""},
+        {"employments": [{"title": 7, "start_date": []}]},
+    ],
+)  # fmt: skip
+def test_an_odd_optional_field_turns_nobody_away(changes: dict[str, Any]) -> None:
+    assert only(body(**changes)).change == "signed_up"
+
+
+def test_work_that_goes_on_is_counted_until_now() -> None:
+    jobs = [{"title": "Nurse", "start_date": "01/01/2001", "end_date": None}]
+    found = FORMAT.read(body(employments=jobs), at=datetime(2011, 6, 1, tzinfo=UTC))
+    assert isinstance(found, list)
+    assert found[0].told.profile is not None
+    assert found[0].told.profile.years == 10
+
+
+def test_a_text_that_is_too_long_to_be_one_is_left_out() -> None:
+    reading = only(body(first_name="J" * 1001, tags=["triage" + " " * 1000, "icu"]))
+    assert reading.told.person is not None
+    assert reading.told.profile is not None
+    assert (reading.told.person.given_name, reading.told.profile.skills) == (None, ("icu",))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +196,7 @@ def test_a_candidate_without_mail_is_refused(addresses: object) -> None:
      body(email_addresses=[1])],
 )  # fmt: skip
 def test_what_can_not_be_understood_is_said_without_values(raw: bytes) -> None:
-    found = FORMAT.read(raw)
+    found = read(raw)
     assert isinstance(found, Malformed)
     assert "jane" not in found.detail.lower()
 

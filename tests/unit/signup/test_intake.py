@@ -27,7 +27,7 @@ class GatedIntake(PostgresIntake):
 async def test_a_request_that_comes_while_the_last_writer_ends_is_answered() -> None:
     gate = asyncio.Event()
     intake = GatedIntake(gate)
-    report = Report((b"d",), "acme", "1", "emp_one", "hired", NOON, Told())
+    report = Report(b"d", "acme", "1", "emp_one", "hired", NOON, Told())
 
     async def late() -> Taken:
         await gate.wait()

@@ -16,6 +16,7 @@ from services.signup.decisions.skills import skills_among
 from services.signup.model import Change, Ignored, Malformed, Person, RawProfile, Reading, Told
 from services.signup.vault.addresses import parse_mail
 from services.signup.vault.phones import parse_phone
+from shared.web.bodies import utf8
 from shared.web.types import storable
 
 _CHANGES: Mapping[str, Change] = {
@@ -38,16 +39,28 @@ _OTHERS = frozenset(
 _SIGNATURE = re.compile(r"sha256 ([0-9a-fA-F]{64})")
 _RECORD = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MOST = 100
+_LONGEST = 1000
+"""Of a text that anything looks at: longer is no name, title or address."""
 
 
-def _kept(value: object) -> object:
-    """The text, or nothing where it can't be kept: one odd field turns nobody away."""
+def _kept(value: object) -> str | None:
+    """The text, or nothing where it can't be kept or is none: one odd field turns nobody away."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     try:
-        return storable(value) if isinstance(value, str) else value
+        return storable(value) if isinstance(value, str) and len(value) <= _LONGEST else None
     except ValueError:
         return None
 
 
+def _entries(value: object) -> object:
+    """A list without its empty entries; none where the list itself is empty in another way."""
+    if value in _EMPTY:
+        return []
+    return [one for one in value if one not in _EMPTY] if isinstance(value, list) else value
+
+
+_EMPTY: tuple[object, ...] = (None, "", {})
 _Text = Annotated[str | None, BeforeValidator(_kept)]
 
 
@@ -73,12 +86,12 @@ class _Candidate(_Part):
     first_name: _Text = None
     last_name: _Text = None
     title: _Text = None
-    can_email: bool | None = None
-    phone_numbers: list[_Valued] = Field(default=[], max_length=_MOST)
-    email_addresses: list[_Valued] = Field(default=[], max_length=_MOST)
-    addresses: list[_Valued] = Field(default=[], max_length=_MOST)
-    employments: list[_Employment] = Field(default=[], max_length=_MOST)
-    tags: list[_Text] = Field(default=[], max_length=1000)
+    can_email: Annotated[bool | None, BeforeValidator(lambda value: None if value == "" else value)] = None
+    phone_numbers: Annotated[list[_Valued], BeforeValidator(_entries)] = Field(default=[], max_length=_MOST)
+    email_addresses: Annotated[list[_Valued], BeforeValidator(_entries)] = Field(default=[], max_length=_MOST)
+    addresses: Annotated[list[_Valued], BeforeValidator(_entries)] = Field(default=[], max_length=_MOST)
+    employments: Annotated[list[_Employment], BeforeValidator(_entries)] = Field(default=[], max_length=_MOST)
+    tags: Annotated[list[_Text], BeforeValidator(_entries)] = Field(default=[], max_length=1000)
 
 
 class Greenhouse:
@@ -94,10 +107,10 @@ class Greenhouse:
         """Greenhouse's id of the event; where there is none, the body's digest."""
         return headers.get("greenhouse-event-id") or hashlib.sha256(raw).hexdigest()
 
-    def read(self, raw: bytes) -> list[Reading] | Ignored | Malformed:
-        """The change of one candidate. A person who may not be mailed is passed over: they could never confirm."""
+    def read(self, raw: bytes, *, at: datetime) -> list[Reading] | Ignored | Malformed:
+        """The change of one candidate. A person who can't or may not be mailed is passed over: they could never confirm."""
         try:
-            body = json.loads(raw.decode("utf-8"))
+            body = json.loads(utf8(raw))
         except (ValueError, RecursionError):
             return Malformed("Expected a JSON object in UTF-8 with `action` and `payload`; the body is no JSON.")
         if not isinstance(body, dict) or not isinstance(body.get("action"), str):
@@ -118,7 +131,7 @@ class Greenhouse:
             return Malformed(
                 f"These fields of the candidate are missing or of the wrong type: {', '.join(places[:10])}."
             )
-        return _reading(change, candidate, body)
+        return _reading(change, candidate, body, at.date())
 
 
 def _person_of(payload: Any) -> dict[str, Any] | None:  # noqa: ANN401 - anything that JSON can hold
@@ -130,13 +143,15 @@ def _person_of(payload: Any) -> dict[str, Any] | None:  # noqa: ANN401 - anythin
     return next((place for place in places if isinstance(place, dict)), None)
 
 
-def _reading(change: Change, candidate: _Candidate, body: Mapping[str, Any]) -> list[Reading] | Ignored | Malformed:
+def _reading(
+    change: Change, candidate: _Candidate, body: Mapping[str, Any], today: date
+) -> list[Reading] | Ignored | Malformed:
     record = str(candidate.id)
     if not _RECORD.fullmatch(record):
         return Malformed("Expected a candidate's `id` of at most 64 letters, digits, dots, dashes or underscores.")
     if change in ("hired", "deleted"):
         return [Reading(change, record)]
-    profile = _profile(candidate, body)
+    profile = _profile(candidate, body, today)
     if change == "changed":
         return [Reading(change, record, Told(profile=profile))]
     if candidate.can_email is False:
@@ -145,9 +160,7 @@ def _reading(change: Change, candidate: _Candidate, body: Mapping[str, Any]) -> 
         return Ignored("person_outside_the_states")
     mail = _mail(candidate.email_addresses)
     if mail is None:
-        return Malformed(
-            "Expected a mail address in `email_addresses`; found none that mail can be sent to.", "no_mail"
-        )
+        return Ignored("person_without_email")
     person = Person(
         mail=mail,
         given_name=_line(candidate.first_name),
@@ -176,14 +189,14 @@ def _phones(given: Sequence[_Valued]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _profile(candidate: _Candidate, body: Mapping[str, Any]) -> RawProfile:
+def _profile(candidate: _Candidate, body: Mapping[str, Any], today: date) -> RawProfile:
     state, postal_code = state_and_zip(one.value or "" for one in candidate.addresses)
     own = [candidate.title, *(job.title for job in candidate.employments)]
     titles = [title for title in map(_line, own) if title] or _jobs_applied_for(body)
     return RawProfile(
         titles=tuple(dict.fromkeys(titles))[:20],
         skills=skills_among((tag for tag in candidate.tags if tag), own=_own(candidate)),
-        years=_years(candidate.employments),
+        years=_years(candidate.employments, today),
         state=state,
         postal_code=postal_code,
     )
@@ -197,15 +210,15 @@ def _own(candidate: _Candidate) -> list[str | None]:
 def _jobs_applied_for(body: Mapping[str, Any]) -> list[str]:
     application = body["payload"].get("application")
     jobs = application.get("jobs") if isinstance(application, dict) else None
-    names = [job.get("name") for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else []
-    return [title for title in (_line(name) for name in names if isinstance(name, str)) if title]
+    names = [job.get("name") for job in jobs[:_MOST] if isinstance(job, dict)] if isinstance(jobs, list) else []
+    return [title for title in (_line(_kept(name)) for name in names) if title]
 
 
-def _years(employments: Sequence[_Employment]) -> int | None:
+def _years(employments: Sequence[_Employment], today: date) -> int | None:
     """Whole years of work, times that overlap counted once; None when no employment says when it began."""
     spans = []
     for job in employments:
-        begun, ended = _day(job.start_date), _day(job.end_date) or date.today()  # noqa: DTZ011 - whole years
+        begun, ended = _day(job.start_date), _day(job.end_date) or today
         if begun is not None and ended > begun:
             spans.append((begun, ended))
     days, reached = 0, date.min

@@ -1,0 +1,168 @@
+"""How an event was read: told to its vendor, by the event alone, so that it says nothing of whom the network knows."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from services.signup.api.cloudevents import CloudEventIn, is_mailable, phone_of
+from services.signup.decisions.skills import skills_among
+from services.signup.model import Person, RawProfile, Told
+from shared.web.types import is_empty
+
+MOST_PASSED_OVER = 20
+OccupationsOf = Callable[[str], Sequence[str]]
+"""The codes of the 2018 SOC that a job title stands for; none where it is unknown."""
+
+
+class PassedOver(BaseModel):
+    """Something that was sent and is not used, and why."""
+
+    pointer: str
+    detail: str
+
+
+class TitleRead(BaseModel):
+    """A job title, by its place, and what it stands for."""
+
+    pointer: str
+    occupations: list[str] = Field(description="Codes of the 2018 SOC; none: the title is not known here.")
+
+
+class EventRead(BaseModel):
+    """How one event was read. The same for a person and a record that the network knows, and for others."""
+
+    id: str
+    record: str
+    used: list[str] = Field(description="Pointers of the fields that are used.")
+    passed_over: list[PassedOver] = Field(
+        description=f"What was sent and is not used; at most {MOST_PASSED_OVER} of it."
+    )
+    more_passed_over: int = Field(0, description="How much more there is of it.")
+    titles: list[TitleRead]
+
+
+def read(
+    event: CloudEventIn, given: object, extensions: Iterable[str], told: Told, occupations_of: OccupationsOf
+) -> EventRead:
+    """`given` is the event's data as it was sent, `told` what is kept of it."""
+    data = given if isinstance(given, dict) else {}
+    person, profile = _section(data, "person"), _section(data, "profile")
+    passed = [
+        PassedOver(pointer=f"#/{name}", detail="is an extension attribute, which is not read") for name in extensions
+    ]
+    passed += _unused("person", person, told.person, event.type) or _of_person(person, told.person)
+    passed += _unused("profile", profile, told.profile, event.type) or _of_profile(profile, person, told)
+    return EventRead(
+        id=event.id,
+        record=event.data.record,
+        used=["#/data/employer", "#/data/record", *_used_of_person(person, told.person), *_used_of_profile(profile, told.profile)],
+        passed_over=passed[:MOST_PASSED_OVER],
+        more_passed_over=max(len(passed) - MOST_PASSED_OVER, 0),
+        titles=[
+            TitleRead(pointer=_entry("profile", "titles", place), occupations=list(occupations_of(title)))
+            for place, title in _entries(profile, "titles")
+            if told.profile is not None and not is_empty(title)
+        ],
+    )  # fmt: skip
+
+
+def _section(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = data.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _entries(section: Mapping[str, Any], name: str) -> Iterator[tuple[int, Any]]:
+    found = section.get(name)
+    yield from enumerate(found if isinstance(found, list) else ())
+
+
+def _entry(section: str, name: str, place: int) -> str:
+    return f"#/data/{section}/{name}/{place}"
+
+
+def _unused(name: str, section: Mapping[str, Any], kept: Person | RawProfile | None, kind: str) -> list[PassedOver]:
+    """The section as a whole, where the type has no use for it."""
+    if kept is not None or not section:
+        return []
+    return [PassedOver(pointer=f"#/data/{name}", detail=f"is not used for {kind}")]
+
+
+def _of_person(section: Mapping[str, Any], kept: Person | None) -> list[PassedOver]:
+    if kept is None:
+        return []
+    used = _used_email(section)
+    passed = [
+        PassedOver(pointer=_entry("person", "emails", place), detail=_why_no_email(email))
+        for place, email in _entries(section, "emails")
+        if place != used
+    ]
+    passed += [
+        PassedOver(pointer=_entry("person", "phones", place), detail=_empty_or(phone, "is no phone number"))
+        for place, phone in _entries(section, "phones")
+        if phone_of(phone) is None
+    ]
+    return passed
+
+
+def _used_email(section: Mapping[str, Any]) -> int | None:
+    return next((place for place, email in _entries(section, "emails") if is_mailable(email)), None)
+
+
+def _why_no_email(email: object) -> str:
+    if is_mailable(email):
+        return "comes after the one that is used"
+    return _empty_or(email, "is no email that can be mailed")
+
+
+def _empty_or(value: object, why: str) -> str:
+    return "is empty" if is_empty(value) else why
+
+
+def _of_profile(section: Mapping[str, Any], person: Mapping[str, Any], told: Told) -> list[PassedOver]:
+    if told.profile is None:
+        return []
+    passed = [
+        PassedOver(pointer=_entry("profile", name, place), detail="is empty")
+        for name in ("titles", "occupations", "employment_types")
+        for place, value in _entries(section, name)
+        if is_empty(value)
+    ]
+    own = _own(person)
+    for place, skill in _entries(section, "skills"):
+        why = _why_no_skill(skill, own)
+        if why is not None:
+            passed.append(PassedOver(pointer=_entry("profile", "skills", place), detail=why))
+    return passed
+
+
+def _own(person: Mapping[str, Any]) -> list[str | None]:
+    names = [name for name in (person.get("given_name"), person.get("family_name")) if isinstance(name, str)]
+    emails = [email for _, email in _entries(person, "emails") if isinstance(email, str)]
+    return [*names, *(email.partition("@")[0] for email in emails)]
+
+
+def _why_no_skill(skill: object, own: Sequence[str | None]) -> str | None:
+    if not isinstance(skill, str) or is_empty(skill):
+        return "is empty"
+    if not skills_among([skill]):
+        return "is not on Fairpool's list of skills"
+    return None if skills_among([skill], own=own) else "shares a word with the person's name or email"
+
+
+def _used_of_person(section: Mapping[str, Any], kept: Person | None) -> Iterator[str]:
+    if kept is None:
+        return
+    if (email := _used_email(section)) is not None:
+        yield _entry("person", "emails", email)
+    for name in ("given_name", "family_name", "phones"):
+        if getattr(kept, name):
+            yield f"#/data/person/{name}"
+
+
+def _used_of_profile(section: Mapping[str, Any], kept: RawProfile | None) -> Iterator[str]:
+    if kept is None:
+        return
+    for name, value in kept:
+        if not is_empty(section.get(name)) and value not in ((), None):
+            yield f"#/data/profile/{name}"

@@ -1,0 +1,106 @@
+"""What is news and what is a repetition is the same in memory and in PostgreSQL."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import services.signup
+from services.signup.adapters.intake import PostgresIntake
+from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.model import Report, Taken, Told
+from services.signup.ports import Intake
+from shared.messaging.unit import unit_of_work
+from shared.postgres.migrate import PLUMBING, migrate
+from shared.postgres.pool import Pool, open_pool
+from tests.fakes.clock import NOON
+from tests.fakes.signup import FakeIntake
+
+MIGRATIONS = Path(services.signup.__file__).parent / "migrations"
+
+
+async def opened(request: pytest.FixtureRequest) -> Pool:
+    servers = request.getfixturevalue("servers")
+    pool = await open_pool(await servers.create_database(f"intake_{id(request)}"), name="test")
+    await migrate(pool, PLUMBING, MIGRATIONS)
+    return pool
+
+
+def on(pool: Pool) -> PostgresIntake:
+    async def has_published(outbox_ids: Sequence[int], *, within: timedelta) -> bool:
+        return True
+
+    return PostgresIntake(
+        lambda: pool,
+        lambda: unit_of_work(pool, at=NOON, source="signup"),
+        has_published,
+        IntakeKeys(bytes(range(32))),
+        publish_within=timedelta(seconds=1),
+    )
+
+
+@pytest.fixture(params=["fake", "postgres"])
+async def intake(request: pytest.FixtureRequest) -> AsyncIterator[Intake]:
+    """An intake that took nothing yet."""
+    if request.param == "fake":
+        yield FakeIntake()
+        return
+    pool = await opened(request)
+    yield on(pool)
+    await pool.close()
+
+
+def event(mark: str, content: str, **changes: Any) -> Report:
+    values: dict[str, Any] = {
+        "vendor": "acme", "record": "1", "employer": "emp_one", "change": "signed_up", "at": NOON, "told": Told(), **changes,
+    }  # fmt: skip
+    return Report(mark=mark.encode(), content=content.encode(), **values)
+
+
+def hook(mark: str, content: str, **changes: Any) -> Report:
+    return event(mark, content, by_content=True, **changes)
+
+
+async def test_an_event_again_is_a_duplicate_and_other_content_under_its_id_a_conflict(intake: Intake) -> None:
+    assert await intake.take([event("a", "x"), event("b", "x")]) == Taken(2, 0)
+    again = [event("a", "x"), event("a", "y"), event("c", "x"), event("b", "z")]
+    assert await intake.take(again) == Taken(1, 1, (1, 3))
+
+
+async def test_in_one_request_the_first_of_an_id_is_the_one_that_counts(intake: Intake) -> None:
+    assert await intake.take([event("a", "z"), event("a", "b"), event("a", "z")]) == Taken(1, 1, (1,))
+
+
+async def test_an_id_is_a_vendors_own(intake: Intake) -> None:
+    assert await intake.take([event("a", "x"), event("a", "y", vendor="bright")]) == Taken(2, 0)
+
+
+async def test_of_webhooks_only_what_says_something_new_of_its_record_is_taken(intake: Intake) -> None:
+    assert await intake.take([hook("1", "there"), hook("2", "back"), hook("3", "there"), hook("4", "there")]) == Taken(
+        3, 1
+    )
+    assert await intake.take([hook("5", "there")]) == Taken(0, 1)
+    assert await intake.take([hook("6", "there", record="2"), hook("7", "there", vendor="bright")]) == Taken(2, 0)
+    assert await intake.take([hook("2", "back")]) == Taken(0, 1)  # a late repetition changes nothing
+    assert await intake.take([hook("8", "there")]) == Taken(0, 1)
+    assert await intake.take([hook("9", "back")]) == Taken(1, 0)
+
+
+async def test_what_is_kept_to_recognise_content_is_no_plain_digest_of_it(request: pytest.FixtureRequest) -> None:
+    pool = await opened(request)
+    await on(pool).take([event("a", "x"), hook("b", "x")])
+    kept = [row["content_digest"] for row in await pool.fetch("SELECT content_digest FROM intake")]
+    kept += [row["content_digest"] for row in await pool.fetch("SELECT content_digest FROM intake_last")]
+    assert len(kept) == 3
+    assert b"x" not in kept
+    assert {len(one) for one in kept} == {32}
+    await pool.close()
+
+
+async def test_what_was_noted_before_contents_were_is_a_duplicate(request: pytest.FixtureRequest) -> None:
+    pool = await opened(request)
+    await pool.execute("INSERT INTO intake (vendor, event_digest, received_at) VALUES ('acme', 'a', now())")
+    assert await on(pool).take([event("a", "x")]) == Taken(0, 1)
+    await pool.close()
