@@ -34,7 +34,7 @@ class Posted(Generic[M]):
 async def read(request: Request, model: type[M], *, words: Mapping[str, str] | None = None) -> Posted[M]:
     """Read the body as JSON or as a form.
 
-    `words` gives fields a sentence of their own for the page (`{"mail": "Enter your mail address"}`). In a form, an
+    `words` gives fields a sentence of their own for the page (`{"mail": "Enter your email"}`). In a form, an
     empty value is no value, a dotted name is part of an object, and only lists may repeat a name. JSON that is
     wrong raises a 422 problem; a wrong form is returned with its errors. 415 for anything else, 400 for no such syntax.
     """

@@ -76,7 +76,7 @@ def sentence(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails or Fa
     if kind == "value_error" and isinstance(context.get("error"), ValueError):
         return str(context["error"])
     if kind == "value_error" and "reason" in context:
-        return "must be a mail address such as name@example.org"  # pydantic's reason quotes the address
+        return "must be an email such as name@example.org"  # pydantic's reason quotes the address
     return "is not valid"
 
 
