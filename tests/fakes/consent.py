@@ -98,12 +98,20 @@ class FakeConsents:
         for candidate in dict.fromkeys(candidates):
             present = await self.lock(candidate)
             if present.version == 0 or present.is_closed:
-                self.rows[candidate] = replace(present, is_closed=True)
+                self._forget(present)
                 self.confirmed.append(candidate)
 
     async def close(self, candidates: Sequence[str]) -> None:
         for candidate in candidates:
-            self.rows[candidate] = replace(await self.lock(candidate), is_closed=True)
+            self._forget(await self.lock(candidate))
+
+    def _forget(self, present: Present) -> None:
+        candidate, links = present.candidate, self.links
+        self.rows[candidate] = replace(present, is_closed=True, choices=replace(present.choices, blocked_names=()))
+        links.attempts = {link: use for link, use in links.attempts.items() if use.candidate != candidate}
+        links.changes = {key: at for key, at in links.changes.items() if key[0] != candidate}
+        for table in (links.due, links.told, links.asked):
+            table.pop(candidate, None)
 
     async def read(self, candidate: str) -> Present:
         found = self.rows.get(candidate) or self.database.rows.get(candidate)

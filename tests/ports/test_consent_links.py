@@ -14,7 +14,8 @@ import pytest
 
 import services.consent
 from services.consent.adapters.postgres import PostgresConsents
-from services.consent.model import Attempt
+from services.consent.decisions import keys_of_names
+from services.consent.model import Attempt, Blocking, Choices
 from services.consent.ports import Consents
 from shared.contracts.base import rfc3339
 from shared.contracts.signup import NoticeRequestedV2
@@ -23,7 +24,7 @@ from shared.messaging.unit import unit_of_work
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, open_pool
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import ConsentsDatabase
+from tests.fakes.consent import ConsentsDatabase, writes
 
 DAY = timedelta(days=1)
 
@@ -190,6 +191,24 @@ async def test_a_person_is_asked_once_a_day_whether_everything_is_to_stop(store:
     assert first.purpose == "stop_asked"
     assert [change.employer for change in first.changes] == ["emp_acme"]
     assert rfc3339(first.expires_at) == rfc3339(NOON + 3 * DAY)
+
+
+async def test_of_somebody_who_is_gone_nothing_is_kept_and_nothing_told(store: Store, candidate: str) -> None:
+    used = attempt(candidate, candidate)
+    async with store.transaction(NOON) as consents:
+        present = await consents.lock(candidate)
+        choices = Choices(purposes=("match",), blocked_names=(f"Globex {candidate}",))
+        await consents.append(writes(present, choices, NOON, "me"))
+        await consents.note_attempt(used)
+        await consents.note_change(candidate, "choices_changed")
+        await consents.close([candidate])
+    async with store.transaction(NOON) as consents:
+        assert await consents.attempt(used.link) is None
+        blocking = Blocking("emp_globex", tuple(keys_of_names(choices.blocked_names)), NOON)
+        assert list(await consents.who_named(blocking, 10)) == []
+        assert (await consents.read(candidate)).choices.blocked_names == ()
+    await store.tell(NOON + DAY)
+    assert await store.notices(candidate) == []
 
 
 async def test_changes_noted_while_others_are_told_are_neither_lost_nor_told_twice(

@@ -30,6 +30,7 @@ class PostgresConsents(PostgresLinks):
         rows = await self._unit.connection.fetch(
             SQL["close_unanswered"], self.at, lapsed, [_new_principal() for _ in lapsed]
         )
+        await self._forget([row["candidate"] for row in rows])
         for row in rows:
             self._unit.publish(ErasureConfirmedV1(candidate=row["candidate"], store="consent", at=self.at))
 
@@ -37,6 +38,11 @@ class PostgresConsents(PostgresLinks):
         """Also of somebody never heard of: a registration that comes later opens nothing."""
         erased = list(dict.fromkeys(candidates))
         await self._unit.connection.execute(SQL["close"], self.at, erased, [_new_principal() for _ in erased])
+        await self._forget(erased)
+
+    async def _forget(self, candidates: Sequence[str]) -> None:
+        """What their links were used for, what there was to tell them, and the names that they typed; their rows are locked."""
+        await self._unit.connection.execute(SQL["forget_person"], candidates)
 
     async def read(self, candidate: str) -> Present:
         """Takes no lock and makes no row."""

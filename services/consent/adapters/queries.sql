@@ -110,8 +110,18 @@ WHERE blocks_until IS NOT NULL AND employer > $1 ORDER BY employer LIMIT 1 FOR U
 
 -- name: who_named
 SELECT * FROM consents
-WHERE blocked_keys <> '{}' AND blocked_keys && $2::text[] AND NOT blocked_employers @> ARRAY[$1::text]
+WHERE blocked_keys <> '{}' AND blocked_keys && $2::text[] AND closed_at IS NULL AND NOT blocked_employers @> ARRAY[$1::text]
 ORDER BY candidate LIMIT $3 FOR UPDATE
 
 -- name: end_blocking
 UPDATE employers SET blocks_until = NULL WHERE employer = $1
+
+-- name: forget_person
+WITH uses AS (
+    DELETE FROM attempts WHERE candidate = ANY($1::text[])
+), changes AS (
+    DELETE FROM changes_to_tell WHERE candidate = ANY($1::text[])
+), telling AS (
+    DELETE FROM tellings WHERE candidate = ANY($1::text[])
+)
+UPDATE consents SET blocked_names = '{}', blocked_keys = '{}' WHERE candidate = ANY($1::text[])

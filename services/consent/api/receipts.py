@@ -49,6 +49,7 @@ def router(edge: Edge) -> APIRouter:
             raise NoLinkError(leads_on=False)
         link = edge.link(token, "me", "confirm")
         async with edge.look() as consents:
+            edge.alive(await consents.read(link.candidate))
             document = await consents.receipt(receipt, link.candidate)
         if document is None:
             raise Problem(

@@ -37,6 +37,6 @@ def stop(present: Present, employer: str | None, scope: Scope, issued_at: dateti
 
 def is_old(present: Present, issued_at: datetime | None) -> bool:
     """Whether the link was made before the last grant; one that does not say when it was made is old."""
-    if present.granted_at is None:
+    if present.granted_at is None or present.is_closed:
         return False
     return issued_at is None or issued_at < present.granted_at.replace(microsecond=0)  # links know whole seconds

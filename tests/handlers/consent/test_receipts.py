@@ -9,7 +9,7 @@ import pytest
 
 from shared.security import encoding
 from tests.fakes.clock import NOON
-from tests.fakes.consent import SIGN_IN, link
+from tests.fakes.consent import SIGN_IN, ConsentsDatabase, link
 
 BEARER = {"Authorization": f"Bearer {link('c1', 'me')}"}
 PAGE = {"Accept": "text/html"}
@@ -114,3 +114,12 @@ async def test_what_others_add_to_the_end_of_a_link_is_no_error(client: httpx.As
     added = ("&" if "?" in address else "?") + "utm_source=newsletter&fbclid=x&a=1&a=2"
     for headers in ({"Accept": "text/html"}, {"Accept": "*/*"}):
         assert (await client.get(address + added, headers=headers)).status_code == 200
+
+
+async def test_of_somebody_who_is_gone_no_receipt_is_shown(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    made = await receipt(client)
+    async with database.transaction() as consents:
+        await consents.close(["c1"])
+    assert (await client.get(f"/v1/receipts/{made['receipt']}", headers=BEARER)).status_code == 410
