@@ -26,7 +26,7 @@ from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1, Words
-from shared.contracts.signup import NoticeRequestedV1
+from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2
 from shared.ids import new_candidate_id, new_id
 from shared.messaging.envelope import encode
 from shared.messaging.kafka import Kafka
@@ -61,6 +61,7 @@ class World:
     log: Path
     keys: dict[str, KeyPair] = field(default_factory=dict)
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+    ports: list[int] = field(default_factory=list)
 
     async def start(self, count: int = 1) -> list[asyncio.subprocess.Process]:
         """Couriers that are ready."""
@@ -76,6 +77,7 @@ class World:
                     stderr=log,
                 )
             self.processes.append(process)
+            self.ports.append(port)
             started.append(process)
             await until(partial(is_ready, port), what="the courier is ready")
         return started
@@ -254,3 +256,48 @@ async def test_two_couriers_one_of_which_is_killed_lose_nothing_and_send_nothing
     delivered = {row["id"] for row in await world.pool.fetch("SELECT id FROM courier_mails WHERE state = 'delivered'")}
     assert delivered <= set(sends)
     assert len(names) - len(delivered) <= CONNECTIONS, "only what was being handed over is in doubt"
+
+
+async def why_not_ready(port: int) -> str:
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"http://127.0.0.1:{port}/health/ready", timeout=5)
+        return "" if answer.status_code == 200 else str(answer.json()["detail"])
+
+
+async def test_a_relay_that_refuses_us_burns_nothing_and_a_lost_mailbox_is_written_to_once(world: World) -> None:
+    await world.start()
+    ana, bo = await world.person(), await world.person()
+    world.relay.says["MAIL"] = "530 5.7.0 your password has expired"
+    invited = new_id("n")
+    notice = NoticeRequestedV2(
+        notice=invited, candidate=bo, purpose="confirm", expires_at=datetime.now(UTC) + timedelta(days=14)
+    )
+    await world.publish(notice)
+    held = await world.admit(ana)
+    port = world.ports[-1]
+
+    async def says_why() -> bool:
+        return "refuses us at MAIL: 530 5.7.0" in await why_not_ready(port)
+
+    await until(says_why, what="readiness names the refusal")
+    await until(lambda: world.relay.heard.count("MAIL") >= 2, what="it is tried again")
+    assert {await world.state(name) for name in (invited, held)} <= {"ready", "claimed"}
+    world.relay.says.clear()
+    world.relay.of[address_of(ana)] = "550 5.1.1 nobody here"
+    await world.comes_to(invited, "delivered")
+    await world.comes_to(held, "bounced")
+    recipients = world.relay.heard.count("RCPT")
+    other = await world.admit(ana)
+    await world.comes_to(other, "bounced")
+    assert world.relay.heard.count("RCPT") == recipients, "the relay is not asked"
+    gone = await world.pool.fetchval("SELECT mailbox_gone_at FROM candidates WHERE candidate = $1", ana)
+    assert gone is not None
+
+    world.relay.of.clear()
+    link = NoticeRequestedV2(
+        notice=new_id("n"), candidate=ana, purpose="sign_in", expires_at=datetime.now(UTC) + timedelta(minutes=30)
+    )
+    await world.publish(link)
+    await world.comes_to(link.notice, "delivered")
+    back = await world.admit(ana)
+    await world.comes_to(back, "delivered")
