@@ -46,7 +46,7 @@ _WORDS = {
     "available_from": "Choose the month from the list",
 }
 _ON_THE_PAGE = {"titles": "work", "skills": "more_skills"}
-_OTHER = "other"
+_OTHER, _NONE = "other", "none"
 
 
 def _area(value: str) -> str:
@@ -107,7 +107,7 @@ class KeepIn(RequestModel):
 
 
 class ProfileForm(RequestModel):
-    """The same as the page posts it; a field `x_other` counts where `x` is `other`."""
+    """The same as the page posts it; `x_other` counts where `x` is `other` or not said."""
 
     occupations: tuple[Line, ...] = ()
     work: Line | None = None
@@ -131,7 +131,8 @@ class ProfileForm(RequestModel):
 
         def one(name: str) -> str | None:
             value: str | None = getattr(self, name)
-            return getattr(self, f"{name}_other") if value == _OTHER else value
+            other: str | None = getattr(self, f"{name}_other")
+            return other if value in (None, _OTHER) else None if value == _NONE else value
 
         def number(name: str) -> int | str | None:
             text = one(name)

@@ -176,10 +176,17 @@ async def test_a_strangers_words_and_a_vendors_stand_side_by_side(http: httpx.As
     form_as_it_is = form_in(page)
     assert "occupations" not in form_as_it_is, "what is disputed is hers to tick"
     assert "state" not in form_as_it_is
-    mine = form_as_it_is | {"occupations": ["29-1141"], "state": ["other"], "state_other": ["WY"]}
-    assert (await http.post(page_of(candidate), data=mine, headers=BROWSER)).status_code == 200
+    for choice, kept in (
+        ({"state": ["none"]}, None),
+        ({"state": ["CO"]}, "CO"),
+        ({"state": ["other"]}, "WY"),
+        ({}, "WY"),
+    ):
+        mine = form_as_it_is | {"occupations": ["29-1141"], "state_other": ["WY"]} | choice
+        assert (await http.post(page_of(candidate), data=mine, headers=BROWSER)).status_code == 200
+        assert (await http.get(page_of(candidate), headers=PROGRAM)).json()["kept"]["state"] == kept
     await tell(http, edge, change="changed", titles=["Butcher"], state="ND")
-    (shown,) = await published(edge, "candidate-profiles")
+    *_, shown = await published(edge, "candidate-profiles")
     assert shown is not None
     assert (shown["profile"]["occupations"], shown["profile"]["state"]) == (["29-1141"], "WY")
     async with store(edge) as one:
