@@ -62,7 +62,7 @@ CANDIDATE_PROFILES = Topic(
     "candidate",
     "signup",
     ("pool_matching",),
-    "the coarse profile, only while `match` is granted",
+    "what the person kept of their profile, coarse, only while `match` is granted",
 )
 CANDIDATE_KEYS = Topic(
     "candidate-keys",

@@ -110,13 +110,13 @@ def _zone(value: str) -> str:
 
 def _skill(value: str) -> str:
     if len(value) > _LONGEST_SKILL or "@" in value or sum(map(str.isdigit, value)) >= 7:
-        raise ValueError(f"must be at most {_LONGEST_SKILL} characters, without a mail address or a phone number")
+        raise ValueError(f"must be at most {_LONGEST_SKILL} characters, without an email or a phone number")
     return value
 
 
 def _no_address(value: str) -> str:
     if "@" in value:
-        raise ValueError("must not hold a mail address: it travels in clear")
+        raise ValueError("must not hold an email: it travels in clear")
     return value
 
 
@@ -195,7 +195,7 @@ class ProfileIn(RequestModel):
         default=(),
         max_length=200,
         description="Words such as triage or forklift. Those that are not on Fairpool's list of skills are dropped, and"
-        " those that share a word with the person's name or mail address.",
+        " those that share a word with the person's name or email.",
     )
     years: Annotated[Whole, Field(le=80)] | None = None
     postal_code: PostalCode | None = None
