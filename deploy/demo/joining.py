@@ -17,6 +17,8 @@ from deploy.local.devfile import DevSource, DevVendor
 
 T = TypeVar("T")
 
+INVITATION = "Your answer is needed"
+"""What the subject of an invitation begins with; who unsubscribes gets other mails of the network, too."""
 _BATCH = 25
 _LINK = re.compile(r"https?://[^\s<>\"]+/confirm/[^\s<>\"]+")
 _MAILS_WITHIN = timedelta(seconds=90)
