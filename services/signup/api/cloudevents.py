@@ -261,7 +261,7 @@ def told(event: CloudEventIn) -> Told:
     if event.change in ("hired", "deleted"):
         return Told()
     raw = RawProfile.model_validate({**profile.model_dump(), "skills": _skills(profile, person)}) if profile else None
-    if person is None or event.change == "changed":
+    if person is None:
         return Told(profile=raw)
     named = Person(
         mail=person.emails[0],

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -30,6 +31,7 @@ _LONGEST_ID = 1000
 _ORIGIN = re.compile(r"[A-Za-z0-9*-]{1,63}(\.[A-Za-z0-9*-]{1,63}){0,20}(:[0-9]{1,5})?")
 
 
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _EVENTS = TypeAdapter(Annotated[list[CloudEventIn], Field(max_length=MOST)])
 _BODY = {
     "required": True,
@@ -214,9 +216,15 @@ def _judged(
         change=event.change,
         at=clock.now(),
         told=kept,
+        happened_at=_happened_at(event.time, clock.now()),
         content=hashlib.sha256(json.dumps([event.type, data], sort_keys=True).encode()).digest(),
     )
     return _Judged(place, report, readings.read(event, data, given.extensions, kept, occupations_of))
+
+
+def _happened_at(told: datetime | None, now: datetime) -> datetime | None:
+    """The vendor's own time, unless it lies ahead: everything that follows would seem older."""
+    return None if told is None or told > now + _CLOCKS_DIFFER else told
 
 
 def _invalid(error: ValidationError, given: Envelope) -> Problem:

@@ -41,7 +41,7 @@ _HEADERS = [
 _BODY = {
     "required": True,
     "description": "As Greenhouse writes it: `action`, such as new_candidate_application, update_candidate,"
-    " hire_candidate or delete_candidate, and `payload` with the candidate at application.candidate, candidate,"
+    " hire_candidate, merge_candidate, delete_candidate or candidate_anonymized, and `payload` with the candidate at application.candidate, candidate,"
     " prospect or person: id, first_name, last_name, title, email_addresses, phone_numbers, addresses, employments,"
     " tags. Other fields are passed over, other actions are ignored.",
     "content": {"application/json": {"schema": {"type": "object"}}},
@@ -125,6 +125,7 @@ def _report(one: Reading, source: Source, event_id: str, raw: bytes, place: int,
         record=f"{source.source}:{one.record}",
         employer=source.employer,
         change=one.change,
+        into=None if one.into is None else f"{source.source}:{one.into}",
         at=clock.now(),
         told=one.told,
         content=hashlib.sha256(raw).digest(),

@@ -103,14 +103,71 @@ def test_a_person_without_titles_has_that_of_the_job_applied_for() -> None:
 
 @pytest.mark.parametrize(
     ("action", "change"),
-    [("update_candidate", "changed"), ("hire_candidate", "hired"), ("delete_candidate", "deleted")],
+    [("hire_candidate", "hired"), ("delete_candidate", "deleted")],
 )
 def test_other_changes_carry_no_person(action: str, change: str) -> None:
     reading = only(body(action))
     assert (reading.change, reading.told.person) == (change, None)
 
 
-@pytest.mark.parametrize("action", ["ping", "merge_candidate", "offer_created"])
+def test_a_change_tells_the_email_as_well_unless_the_person_may_not_be_mailed() -> None:
+    reading = only(body("update_candidate"))
+    assert reading.change == "changed"
+    assert reading.told.person is not None
+    assert reading.told.person.mail == "jane.smithfield@example.org"
+    odd: list[dict[str, Any]] = [
+        {"can_email": False},
+        {"email_addresses": []},
+        {"addresses": [{"value": "San Juan, PR 00901"}]},
+    ]
+    for changes in odd:
+        told = only(body("update_candidate", **changes)).told
+        assert told.person is None
+        assert told.profile is not None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"person": {"id": 8300, "new_candidate_id": 8299}},
+        {"candidate": {"id": "8300", "new_candidate_id": "8299"}},
+        {"person": {"id": 8300}, "new_candidate_id": 8299},
+        {"candidate_id": 8300, "new_candidate_id": 8299},
+        {"person": {"id": 8300, "new_candidate_id": 8299, "phone_numbers": "none of our business"}},
+    ],
+)
+def test_a_merge_names_the_record_that_goes_on(payload: dict[str, Any]) -> None:
+    raw = json.dumps({"action": "merge_candidate", "payload": payload}).encode()
+    assert read(raw) == [Reading("merged", "8300", into="8299")]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"person": {"id": 8300}},
+        {"person": {"new_candidate_id": 1}},
+        {"person": {"id": 1, "new_candidate_id": "\n"}},
+        [],
+    ],
+)
+def test_a_merge_without_both_records_is_not_understood(payload: Any) -> None:
+    assert isinstance(read(json.dumps({"action": "merge_candidate", "payload": payload}).encode()), Malformed)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"candidate_id": 8300, "anonymized_fields": ["full_name", "email_addresses"]},
+        {"person": {"id": 8300}, "anonymized_fields": []},
+        {"candidate": {"id": 8300, "email_addresses": None}},
+    ],
+)
+def test_an_anonymised_candidate_is_a_deleted_one(payload: dict[str, Any]) -> None:
+    raw = json.dumps({"action": "candidate_anonymized", "payload": payload}).encode()
+    assert read(raw) == [Reading("deleted", "8300")]
+
+
+@pytest.mark.parametrize("action", ["ping", "offer_created"])
 def test_other_documented_actions_are_ignored_by_name(action: str) -> None:
     assert read(json.dumps({"action": action, "payload": {}}).encode()) == Ignored(action)
 

@@ -25,12 +25,14 @@ _CHANGES: Mapping[str, Change] = {
     "update_candidate": "changed",
     "hire_candidate": "hired",
     "delete_candidate": "deleted",
+    "candidate_anonymized": "deleted",
+    "merge_candidate": "merged",
 }
 _OTHERS = frozenset(
     {
-        "ping", "application_updated", "candidate_anonymized", "candidate_stage_change", "delete_application",
+        "ping", "application_updated", "candidate_stage_change", "delete_application",
         "interview_deleted", "job_approved", "job_created", "job_deleted", "job_interview_stage_deleted",
-        "job_post_created", "job_post_deleted", "job_post_updated", "job_updated", "merge_candidate",
+        "job_post_created", "job_post_deleted", "job_post_updated", "job_updated",
         "new_interview", "offer_approved", "offer_created", "offer_deleted", "offer_updated",
         "reject_candidate", "scorecard_deleted", "unhire_candidate", "unreject_candidate", "update_application",
         "update_interview",
@@ -83,6 +85,8 @@ class _Employment(_Part):
 
 class _Candidate(_Part):
     id: int | str
+    new_candidate_id: int | str | None = None
+    """Of a merge: the record that goes on."""
     first_name: _Text = None
     last_name: _Text = None
     title: _Text = None
@@ -120,6 +124,8 @@ class Greenhouse:
         if change is None:
             return Ignored(action if action in _OTHERS else "undocumented")
         found = _person_of(body.get("payload"))
+        if change in ("deleted", "merged"):
+            found = _ids(body.get("payload"), found)
         if found is None:
             return Malformed(
                 "Expected the person at `payload.application.candidate`, `payload.candidate`, `payload.prospect` or `payload.person`; found none."
@@ -143,6 +149,15 @@ def _person_of(payload: Any) -> dict[str, Any] | None:  # noqa: ANN401 - anythin
     return next((place for place in places if isinstance(place, dict)), None)
 
 
+def _ids(payload: Any, person: Mapping[str, Any] | None) -> dict[str, Any] | None:  # noqa: ANN401 - anything that JSON can hold
+    """Of who is no more, the ids alone: some events name them beside the person, or name nobody else."""
+    if not isinstance(payload, dict):
+        return None
+    beside = {"id": payload.get("candidate_id"), "new_candidate_id": payload.get("new_candidate_id")}
+    found = {name: (person or {}).get(name) or value for name, value in beside.items()}
+    return found if found["id"] is not None else None
+
+
 def _reading(
     change: Change, candidate: _Candidate, body: Mapping[str, Any], today: date
 ) -> list[Reading] | Ignored | Malformed:
@@ -151,9 +166,23 @@ def _reading(
         return Malformed("Expected a candidate's `id` of at most 64 letters, digits, dots, dashes or underscores.")
     if change in ("hired", "deleted"):
         return [Reading(change, record)]
+    if change == "merged":
+        into = str(candidate.new_candidate_id or "")
+        if not _RECORD.fullmatch(into):
+            return Malformed(
+                "Expected the id of the candidate that goes on at `payload.person.new_candidate_id`; found none of at most 64"
+                " letters, digits, dots, dashes or underscores."
+            )
+        return [Reading(change, record, into=into)]
     profile = _profile(candidate, body, today)
+    person = _person(candidate, profile)
     if change == "changed":
-        return [Reading(change, record, Told(profile=profile))]
+        return [Reading(change, record, Told(person=None if isinstance(person, Ignored) else person, profile=profile))]
+    return person if isinstance(person, Ignored) else [Reading(change, record, Told(person=person, profile=profile))]
+
+
+def _person(candidate: _Candidate, profile: RawProfile) -> Person | Ignored:
+    """Who could be invited; Ignored for whoever could never confirm."""
     if candidate.can_email is False:
         return Ignored("person_may_not_be_mailed")
     if is_outside_the_states(profile.state, profile.postal_code):
@@ -161,13 +190,12 @@ def _reading(
     mail = _mail(candidate.email_addresses)
     if mail is None:
         return Ignored("person_without_email")
-    person = Person(
+    return Person(
         mail=mail,
         given_name=_line(candidate.first_name),
         family_name=_line(candidate.last_name),
         phones=_phones(candidate.phone_numbers),
     )
-    return [Reading(change, record, Told(person=person, profile=profile))]
 
 
 def _mail(given: Sequence[_Valued]) -> str | None:
