@@ -18,6 +18,7 @@ from deploy.commands import (
     stack,
     status,
     tenants,
+    titles,
     topics,
 )
 from deploy.demo.command import demo
@@ -38,6 +39,7 @@ app.command()(person.person)
 app.command("operator-log")(person.operator_log)
 app.command()(logs.logs)
 app.add_typer(policy.app, name="policy")
+app.add_typer(titles.app, name="titles")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(secrets.app, name="secrets")

@@ -19,7 +19,8 @@ from services.signup.adapters.read_back import keys_behind, keys_orphaned, profi
 from services.signup.adapters.refusals import PostgresRefusals
 from services.signup.adapters.sources import PostgresSources
 from services.signup.adapters.tenant_topic import TenantTopic
-from services.signup.adapters.titles import occupations_of, suggestions
+from services.signup.adapters.titles import suggestions
+from services.signup.adapters.titles.loaded import LoadedTitles
 from services.signup.api import events, hooks, join, people, profile, refuse, sign_in, sources, tenants
 from services.signup.settings import Settings
 from services.signup.vault.secrets import VaultSecrets
@@ -190,7 +191,7 @@ def _profile_edge(service: Service, settings: Settings, keys: IntakeKeys) -> pro
         now=service.clock.now,
         links=LinkReader(settings.link_verify_key, settings.link_subject_key),
         names=names,
-        occupations_of=occupations_of,
+        occupations_of=loaded.occupations_of,
         titles=tuple(suggestions()),
         consent_url=settings.consent_url,
     )
