@@ -25,7 +25,10 @@ from shared.postgres.pool import Connection
 
 app = typer.Typer(help="Published lists of job titles: load one, measure ours against one.", no_args_is_help=True)
 FileArgument = Annotated[
-    Path, typer.Argument(help="The BLS's Direct Match Title File as CSV, or O*NET's `Alternate Titles.txt`.")
+    Path,
+    typer.Argument(
+        help="The BLS's Direct Match Title File as CSV, or O*NET's `Alternate Titles.txt`; - is standard input."
+    ),
 ]
 R = TypeVar("R")
 _WITHIN = 60.0
@@ -41,7 +44,9 @@ def load_file(file: FileArgument, home: HomeOption = None) -> None:
     read = _read(file)
     version = asyncio.run(_with_database(home, lambda connection: loaded.save(connection, read, datetime.now(UTC))))
     several = sum(len(codes) > 1 for codes in read.titles.values())
-    out.print(f"loaded {len(read.titles)} titles of {read.source} ({several} of several occupations), version {version}")
+    out.print(
+        f"loaded {len(read.titles)} titles of {read.source} ({several} of several occupations), version {version}"
+    )
     if read.left_out:
         err.print(f"left out {read.left_out} titles that name too many occupations to choose from")
     out.print(read.notice)
@@ -53,7 +58,16 @@ def list_files(home: HomeOption = None, *, as_json: JsonOption = False) -> None:
     """The lists that are loaded, with what must be said about them."""
     files = asyncio.run(_with_database(home, loaded.listed))
     if as_json:
-        facts = [{"source": f.source, "version": f.version, "loaded_at": f.loaded_at.isoformat(), "titles": f.titles, "notice": f.notice} for f in files]
+        facts = [
+            {
+                "source": f.source,
+                "version": f.version,
+                "loaded_at": f.loaded_at.isoformat(),
+                "titles": f.titles,
+                "notice": f.notice,
+            }
+            for f in files
+        ]
         out.print(json.dumps(facts))
         return
     if not files:
@@ -103,7 +117,15 @@ def measure(file: TitleFile) -> tuple[dict[str, int], list[tuple[str, str, str]]
     others: list[tuple[str, str, str]] = []
     for title, codes in file.titles.items():
         read = occupations_of(title)
-        outcome = "not_read" if not read else "read_to_several" if len(read) > 1 else "read_to_the_same" if read[0] in codes else "read_to_another"
+        outcome = (
+            "not_read"
+            if not read
+            else "read_to_several"
+            if len(read) > 1
+            else "read_to_the_same"
+            if read[0] in codes
+            else "read_to_another"
+        )
         counts[outcome] += 1
         if outcome == "read_to_another":
             others.append((title, " ".join(codes), read[0]))
@@ -120,7 +142,7 @@ def measure(file: TitleFile) -> tuple[dict[str, int], list[tuple[str, str, str]]
 
 def _read(file: Path) -> TitleFile:
     try:
-        return read_file(file)
+        return read_file(Path("/dev/stdin") if str(file) == "-" else file)
     except BadFileError as error:
         raise StackError(f"{file}: {error} Nothing was loaded.") from error
 
@@ -134,9 +156,13 @@ async def _with_database(home: Path | None, work: Callable[[Connection], Awaitab
     try:
         return await work(connection)
     except asyncpg.UndefinedTableError as error:
-        raise StackError("expected signup's tables as of this version, found older ones: start signup once, then try again.") from error
+        raise StackError(
+            "expected signup's tables as of this version, found older ones: start signup once, then try again."
+        ) from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise StackError(f"expected signup's database to take it, found: {type(error).__name__}. Nothing was changed.") from error
+        raise StackError(
+            f"expected signup's database to take it, found: {type(error).__name__}. Nothing was changed."
+        ) from error
     finally:
         await connection.close(timeout=5)
 
@@ -152,5 +178,7 @@ def _dsn(home: Home) -> str:
             "expected a running stack of `fairpool dev`, or FAIRPOOL_SIGNUP_DATABASE in the environment, found neither."
         ) from error
     if not administrator:
-        raise StackError("expected FAIRPOOL_SIGNUP_DATABASE in the environment: this stack's databases are not its own.")
+        raise StackError(
+            "expected FAIRPOOL_SIGNUP_DATABASE in the environment: this stack's databases are not its own."
+        )
     return urlunsplit(urlsplit(administrator)._replace(path="/signup"))

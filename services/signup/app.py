@@ -64,7 +64,9 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.uphold(CANDIDATE_KEYS, keys_behind, keys_orphaned)
     service.uphold(ERASURES, erasures_behind)
     app = service.http("Fairpool signup", signup_url=settings.signup_url)
-    _add_routes(app, service, settings, keys)
+    loaded = LoadedTitles()
+    service.every(_SELDOM, "titles", lambda: loaded.refresh(service.pool))
+    _add_routes(app, service, settings, keys, loaded)
     _add_refusals(app, service, settings, secrets)
     return service, app
 
@@ -135,7 +137,7 @@ def _add_refusals(app: FastAPI, service: Service, settings: Settings, secrets: V
     app.include_router(refuse.router(refusals, links, service.clock.now))
 
 
-def _add_routes(app: FastAPI, service: Service, settings: Settings, keys: IntakeKeys) -> None:
+def _add_routes(app: FastAPI, service: Service, settings: Settings, keys: IntakeKeys, loaded: LoadedTitles) -> None:
     intake = PostgresIntake(
         lambda: service.pool,
         service.work,
@@ -158,10 +160,10 @@ def _add_routes(app: FastAPI, service: Service, settings: Settings, keys: Intake
     app.include_router(people.router(PostgresOperatorDesk(service.work), service.tenants, blind_index_key=key))
     app.include_router(join.router(intake, page_requests, clock, blind_index_key=key, titles=suggestions()))
     app.include_router(sign_in.router(page_requests, blind_index_key=key))
-    app.include_router(profile.router(_profile_edge(service, settings, keys)))
+    app.include_router(profile.router(_profile_edge(service, settings, keys, loaded)))
 
 
-def _profile_edge(service: Service, settings: Settings, keys: IntakeKeys) -> profile.ProfileEdge:
+def _profile_edge(service: Service, settings: Settings, keys: IntakeKeys, loaded: LoadedTitles) -> profile.ProfileEdge:
     @asynccontextmanager
     async def change() -> AsyncIterator[PostgresStore]:
         async with service.work() as unit:
@@ -193,5 +195,6 @@ def _profile_edge(service: Service, settings: Settings, keys: IntakeKeys) -> pro
         names=names,
         occupations_of=loaded.occupations_of,
         titles=tuple(suggestions()),
+        notices=lambda: loaded.notices,
         consent_url=settings.consent_url,
     )

@@ -167,6 +167,8 @@ class ProfileEdge:
     occupations_of: OccupationsOf
     titles: Sequence[str]
     consent_url: str
+    notices: Callable[[], Sequence[str]] = tuple
+    """What must be said beside occupations that were found in a list which an operator loaded."""
 
 
 def router(edge: ProfileEdge) -> APIRouter:
@@ -314,6 +316,7 @@ def _page(
         form=form,
         errors=wrong,
         titles=edge.titles,
+        notices=edge.notices(),
         has_spoken=present.profile is not None,
         choices=_choices(edge, link, token),
     )

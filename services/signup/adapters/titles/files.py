@@ -49,7 +49,7 @@ def read_file(path: Path) -> TitleFile:
     lines = _text(path).splitlines()
     source, start, delimiter, code_at, title_columns = _header(lines)
     found: dict[str, dict[str, None]] = defaultdict(dict)
-    for number, row in enumerate(csv.reader(lines[start + 1 :], delimiter=delimiter, quotechar='"'), start + 2):
+    for number, row in _rows(lines, start, delimiter):
         if not any(cell.strip() for cell in row):
             continue
         code = _code(row, code_at, number)
@@ -71,7 +71,9 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise BadFileError(f"expected a file that can be read, found: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise BadFileError(f"expected text in UTF-8, found something else at byte {error.start:,}. Save a sheet as CSV in UTF-8.") from error
+        raise BadFileError(
+            f"expected text in UTF-8, found something else at byte {error.start:,}. Save a sheet as CSV in UTF-8."
+        ) from error
     if "\x00" in text:
         raise BadFileError("expected text, found the character U+0000.")
     return text
@@ -95,12 +97,26 @@ def _header(lines: Sequence[str]) -> tuple[str, int, str, int, list[int]]:
     )
 
 
+def _rows(lines: Sequence[str], start: int, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    if delimiter == ",":
+        rows = csv.reader(lines[start + 1 :], strict=True)
+    else:  # O*NET's text has no quoting
+        rows = csv.reader(lines[start + 1 :], delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=True)
+    try:
+        for row in rows:
+            yield start + 1 + rows.line_num, row
+    except csv.Error as error:
+        raise BadFileError(f"line {start + 1 + rows.line_num:,}: expected a row, found: {error}.") from error
+
+
 def _code(row: Sequence[str], place: int, number: int) -> str:
     written = row[place].strip() if place < len(row) else ""
     code = written[:7] if len(written) == 10 and written[7] == "." else written
     if code not in _codes():
         hint = " The file may be of an older classification." if len(code) == 7 and code[2:3] == "-" else ""
-        raise BadFileError(f"line {number:,}: expected a detailed code of the 2018 SOC such as 29-1141, found {written[:20]!r}.{hint}")
+        raise BadFileError(
+            f"line {number:,}: expected a detailed code of the 2018 SOC such as 29-1141, found {written[:20]!r}.{hint}"
+        )
     return code
 
 
