@@ -24,15 +24,16 @@ def install(app: FastAPI, edge: Edge) -> None:
                 status=error.status,
                 wrong="expired" if error.is_expired else "broken",
                 sign_in=edge.sign_in,
+                join=edge.join,
             )
-        return problems.response(request.scope, _problem(error, edge.sign_in))
+        return problems.response(request.scope, _problem(error, edge.sign_in, edge.join))
 
     async def on_no_link(request: Request, error: Exception) -> Response:
         assert isinstance(error, NoLinkError)  # noqa: S101 - registered for this type only
         if shows_pages(request.scope) and error.leads_on:
             return RedirectResponse(edge.sign_in, 303)
         if shows_pages(request.scope):
-            return edge.pages.render("link.html", status=404, wrong="absent", sign_in=edge.sign_in)
+            return edge.pages.render("link.html", status=404, wrong="absent", sign_in=edge.sign_in, join=edge.join)
         detail = f"This is shown by the link in an email. {edge.sign_in} emails a new one."
         return problems.response(request.scope, Problem(404, "No link", detail, type=problems.kind("no-such-link")))
 
@@ -49,9 +50,12 @@ def install(app: FastAPI, edge: Edge) -> None:
     app.add_exception_handler(GoneError, on_gone)
 
 
-def _problem(error: BadLinkError, sign_in: str) -> Problem:
+def _problem(error: BadLinkError, sign_in: str, join: str) -> Problem:
     if error.is_expired:
-        detail = f"This link was good once and has expired. {sign_in} emails a new one."
+        detail = (
+            f"This link was good once and has expired. {sign_in} emails a new one. An invitation that was never answered has"
+            f" ended, and what was told of its person is deleted: {join} lets them join."
+        )
         return Problem(410, "Link expired", detail, type=problems.kind("link-expired"))
     detail = f"This is not a whole link of this page. {sign_in} emails a new one."
     return Problem(404, "No such link", detail, type=problems.kind("no-such-link"))

@@ -1,5 +1,7 @@
 """The links of somebody who lapsed or was erased: dead from that moment, in any order of arrival, and never a receipt."""
 
+from datetime import timedelta
+
 import httpx
 import pytest
 
@@ -79,6 +81,16 @@ async def test_who_answered_before_the_lapse_is_heard_is_kept(
 async def test_a_lapse_is_confirmed_each_time_it_is_heard(database: ConsentsDatabase) -> None:
     await hear(database, REGISTERED, LAPSED, LAPSED)
     assert database.confirmed == ["c1", "c1"]
+
+
+async def test_an_invitation_that_is_over_says_how_to_join(client: httpx.AsyncClient) -> None:
+    over = f"/confirm/{link('c1', 'confirm', expires_at=NOON - timedelta(seconds=1))}"
+    answer = await client.post(over, json=YES)
+    assert answer.status_code == 410
+    assert JOIN in answer.json()["detail"]
+    page = await client.get(over, headers=PAGE)
+    assert page.status_code == 410
+    assert f'href="{JOIN}"' in page.text
 
 
 async def test_a_stop_is_always_answered_as_a_stop(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:

@@ -111,6 +111,27 @@ async def test_sent_again_it_is_a_duplicate(http: httpx.AsyncClient, edge: Edge)
     assert len(await edge.outbox()) == 1
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [("2026-11-20T10:00:00+01:00", "2026-11-20T09:00:00Z"), ("2999-01-01T00:00:00Z", None), (None, None)],
+)
+async def test_the_vendors_own_time_is_taken_unless_it_lies_ahead(
+    http: httpx.AsyncClient, edge: Edge, told: str | None, kept: str | None
+) -> None:
+    assert (await post(http, event(time=told))).status_code == 202
+    (taken,) = await edge.outbox()
+    assert taken["happened_at"] == kept
+
+
+async def test_a_change_tells_a_corrected_email_sealed(http: httpx.AsyncClient, edge: Edge) -> None:
+    assert (await post(http, event(type="candidate.changed"))).status_code == 202
+    (taken,) = await edge.outbox()
+    key = await edge.keys.for_day(edge.pool, edge.clock.now().date())
+    told = json.loads(open_told(key, taken["sealed"], vendor="acme", record="8812"))
+    assert told["person"]["mail"] == "annabellarita@example.org"
+    assert CANARY not in await edge.everything()
+
+
 async def test_two_vendors_may_use_the_same_id(http: httpx.AsyncClient, edge: Edge) -> None:
     edge.tenant("bright", "vendor", version=2)
     await post(http, event())

@@ -72,6 +72,15 @@ async def test_an_email_that_can_not_be_mailed_is_passed_over_for_the_next(
     assert told["person"]["mail"] == "zoe@example.org"
 
 
+async def test_a_merge_names_both_records_of_its_source(http: httpx.AsyncClient, edge: Edge) -> None:
+    person = {"id": 8300, "new_candidate_id": 8299}
+    raw = json.dumps({"action": "merge_candidate", "payload": {"person": person}}).encode()
+    assert (await http.post(HOOK, content=raw, headers=signed(raw))).json() == {"status": "accepted"}
+    (event,) = await edge.outbox()
+    assert (event["vendor"], event["record"], event["into"]) == ("acme", "denver:8300", "denver:8299")
+    assert event["employer"] == "emp_one"
+
+
 async def test_sent_again_it_is_recognised_and_answered_the_same(http: httpx.AsyncClient, edge: Edge) -> None:
     raw = payload()
     answers = [await http.post(HOOK, content=raw, headers=signed(raw)) for _ in range(3)]

@@ -15,6 +15,7 @@ import pytest
 from services.signup import jobs
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.lapses import erasures_behind
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.decisions.showing import news, settled
 from services.signup.handlers import on_candidate_reported, on_consent_changed, on_erasure_confirmed
@@ -24,6 +25,7 @@ from services.signup.vault.sealing import open_identity, open_key_pair
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
 from shared.contracts.signup import CandidateReportedV1
+from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, decode, only
 from shared.messaging.errors import heals
 from shared.security.boxes import CannotOpenError
@@ -187,6 +189,28 @@ async def test_a_purged_stub_leaves_a_tombstone_and_a_slow_hash(http: httpx.Asyn
     assert await edge.pool.fetchval("SELECT count(*) FROM invitations") == 1
     assert (await published(edge, "candidate-keys"))[-1] is None
     assert await edge.pool.fetchval("SELECT candidate::text FROM erased") == lapsed["candidate"]
+
+
+async def test_whoever_a_backup_brings_back_is_erased_again(http: httpx.AsyncClient, edge: Edge) -> None:
+    for record, mail in (("1", "a@example.org"), ("2", "b@example.org")):
+        await post(http, "acme", record, mail)
+    await handle(edge, await arriving(edge))
+    back, alive = [
+        row["candidate"] for row in await edge.pool.fetch("SELECT candidate::text FROM candidates ORDER BY 1")
+    ]
+    lost = new_candidate_id()
+    await edge.pool.execute("INSERT INTO erased (candidate, erased_at) VALUES ($1, now())", lost)
+    async with edge.work() as unit:  # as it is read back: the topic has `back`, and lacks `lost`
+        await unit.connection.execute(
+            "CREATE TEMPORARY TABLE read_back (key text PRIMARY KEY, version bigint NOT NULL)"
+        )
+        await unit.connection.execute("INSERT INTO read_back VALUES ($1, 1)", back)
+        assert [event.candidate for event in await erasures_behind(unit, "", 500)] == [lost]
+        assert await erasures_behind(unit, lost, 500) == []
+        await unit.connection.execute("DROP TABLE pg_temp.read_back")
+    assert [row["candidate"] for row in await edge.pool.fetch("SELECT candidate::text FROM candidates")] == [alive]
+    assert await edge.pool.fetchval("SELECT count(*) FROM erased WHERE candidate::text = $1", back) == 1
+    assert (await published(edge, "candidate-keys"))[-1] is None
 
 
 async def test_two_processes_invite_nobody_twice(http: httpx.AsyncClient, edge: Edge) -> None:
