@@ -197,3 +197,18 @@ def test_the_join_page_suggests_a_title_of_every_occupation_and_not_all_of_them(
     assert 800 < len(suggested) < 2_000
     assert {"Registered nurse", "Truck driver", "Software developer", "Cook", "Cashier"} <= set(suggested)
     assert suggested == sorted(suggested, key=str.casefold)
+
+
+def test_levels_without_end_are_not_cut_off_in_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = 0
+
+    def counted(folded: list[str]) -> str:
+        nonlocal steps
+        steps += 1
+        return key(folded)
+
+    monkeypatch.setattr("services.signup.adapters.titles.reading.key", counted)
+    for length in (29, 140):
+        levels = (str(1 + place * place * 7 % 11 % 6) for place in range(length))
+        assert occupations_of("senior " + " ".join(levels)) == ()
+    assert steps < 1_000
