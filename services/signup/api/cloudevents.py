@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 _LONGEST_SKILL = 60
 _LONGEST_TEXT = 1000
-"""Of what is looked at at all: whatever is longer is no email and no attribute."""
+"""Of what is looked at at all: whatever is longer is no email and no attribute of an event."""
 _LONGEST_PHONE = 40
 _MOST_EMAILS = 10
 _NOT_ALLOWED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]")
@@ -65,7 +65,7 @@ def _mailable_ones(value: object) -> object:
 def is_mailable(value: object) -> bool:
     """Whether it is an email to which mail can be sent."""
     try:
-        return isinstance(value, str) and len(value) <= _LONGEST_TEXT and bool(parse_mail(value))
+        return isinstance(value, str) and bool(parse_mail(value))
     except ValueError:
         return False
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.signup.vault.addresses import blind_index, mailable, mailbox, parse_mail, slow_hash
+from services.signup.vault.addresses import blind_index, mailable, mailbox, parse_mail, slow_hash, without_unseen
 from shared.security.boxes import new_key
 
 KEY = bytes(range(32))
@@ -103,3 +103,11 @@ def test_another_key_finds_nobody() -> None:
 
 def test_the_slow_hash_is_not_the_blind_index() -> None:
     assert slow_hash(ANA, KEY) != blind_index(ANA, KEY)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("hostile", [" " * 100_000, "a" + " " * 100_000 + "a", "\u200b" * 100_000 + "a"])
+def test_a_long_text_is_no_email_and_is_not_looked_at(hostile: str) -> None:
+    with pytest.raises(ValueError, match="must be an email"):
+        parse_mail(hostile)
+    assert without_unseen(f"x{hostile}x") == f"x{hostile}x"
