@@ -48,8 +48,9 @@ check: setup    ## ruff, mypy --strict, import-linter
 format: setup    ## let ruff lay out the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-schemas: setup    ## write the JSON schemas of all events again (review the difference)
+schemas: setup    ## write the JSON schemas of all events, and of what vendors send, again (review the difference)
 	@$(BIN)/python -m shared.contracts.schema_files
+	@$(BIN)/python -m services.signup.api.partner_schema
 
 lock: setup    ## write both lock files again from pyproject.toml (needs uv); requirements-run.lock is the image's
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --extra local --extra dev --extra traces pyproject.toml -o requirements.lock

@@ -1,5 +1,7 @@
 """The one envelope: CloudEvents 1.0 in Kafka's binary mode (`ce_*` headers); structured mode is read as well."""
 
+import base64
+import codecs
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from shared.contracts.base import Event, rfc3339
 from shared.contracts.registry import EVENTS
 from shared.contracts.topics import TOPICS
 from shared.ids import event_id
+from shared.media_types import media_type
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -137,15 +140,25 @@ def _parts(record: Record) -> tuple[Mapping[str, str], bytes]:
     if record.value is None:
         raise ValueError("no value")
     headers = {name: raw for name, raw in record.headers if raw is not None}
-    if headers.get("content-type", b"").startswith(STRUCTURED):
-        whole = json.loads(record.value)
-        if not isinstance(whole, dict):
-            raise ValueError("not an object")
-        data = whole.pop("data", None)
-        return {name: text for name, text in whole.items() if isinstance(text, str)}, json.dumps(data).encode()
-    return {
-        name.removeprefix("ce_"): raw.decode() for name, raw in headers.items() if name.startswith("ce_")
-    }, record.value
+    if media_type(headers.get("content-type", b"").decode("latin-1")).name == STRUCTURED.decode():
+        return _structured(json.loads(_text(record.value)))
+    attributes = {name.removeprefix("ce_"): raw.decode() for name, raw in headers.items() if name.startswith("ce_")}
+    return attributes, _text(record.value)
+
+
+def _structured(whole: object) -> tuple[Mapping[str, str], bytes]:
+    if not isinstance(whole, dict):
+        raise ValueError("not an object")
+    data, packed = whole.pop("data", None), whole.pop("data_base64", None)
+    if packed is not None and (data is not None or not isinstance(packed, str)):
+        raise ValueError("data twice, or data that is no base64")
+    raw = json.dumps(data).encode() if packed is None else _text(base64.b64decode(packed, validate=True))
+    return {name: text for name, text in whole.items() if isinstance(text, str)}, raw
+
+
+def _text(raw: bytes) -> bytes:
+    """Without a byte order mark (RFC 8259, 8.1)."""
+    return raw.removeprefix(codecs.BOM_UTF8)
 
 
 def _moment(text: str) -> datetime | None:

@@ -1,5 +1,6 @@
 """What is read as an event, what is not, and that no reason ever shows a value."""
 
+import base64
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -84,6 +85,34 @@ def test_structured_mode_is_read_as_well() -> None:
     received = decode(_structured())
     assert isinstance(received, Received)
     assert (received.id, received.event.key, received.time) == ("e-1", "c-1", AT)
+
+
+@pytest.mark.parametrize("kind", [b"Application/CloudEvents+JSON", b"application/cloudevents+json ; a=b"])
+def test_the_media_type_is_compared_in_any_case_and_without_parameters(kind: bytes) -> None:
+    assert isinstance(decode(replace(_structured(), headers=(("content-type", kind),))), Received)
+
+
+@pytest.mark.parametrize("kind", [b"application/cloudevents+jsonp", b"application/cloudevents-batch+json", b"\xff"])
+def test_another_media_type_is_no_structured_mode(kind: bytes) -> None:
+    assert _refused(replace(_structured(), headers=(("content-type", kind),))).startswith("unknown_type")
+
+
+def test_data_as_base64_is_read_and_a_byte_order_mark_passed_over() -> None:
+    packed = base64.b64encode(b'\xef\xbb\xbf{"candidate": "c-1", "at": "2026-11-22T10:00:00Z"}').decode()
+    record = _structured(data=None, data_base64=packed, anextension=7)
+    for one in (record, replace(record, value=b"\xef\xbb\xbf" + (record.value or b""))):
+        received = decode(one)
+        assert isinstance(received, Received)
+        assert received.event.key == "c-1"
+    binary = _record(encode(EVENT, source="signup", at=AT))
+    assert isinstance(decode(replace(binary, value=b"\xef\xbb\xbf" + (binary.value or b""))), Received)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"data_base64": "e30="}, {"data": None, "data_base64": "%"}, {"data": None, "data_base64": 7}]
+)
+def test_data_twice_or_no_base64_is_unreadable(changes: dict[str, object]) -> None:
+    assert _refused(_structured(**changes)).startswith("unreadable")
 
 
 def test_a_field_that_a_later_version_added_is_ignored() -> None:
