@@ -1,6 +1,7 @@
 """Health, docs and metrics of each service as an operator uses them."""
 
 import asyncio
+import re
 
 import httpx
 import pytest
@@ -20,6 +21,30 @@ def url_of(scene: Scene, service: str) -> str:
 async def test_each_process_is_live_and_ready(scene: Scene, service: str) -> None:
     for route in ("/health/live", "/health/ready"):
         await scene.client.ask("GET", url_of(scene, service) + route)
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "courier"])
+async def test_head_is_get_without_the_body_on_every_route_and_each_answer_has_a_name(
+    scene: Scene, service: str
+) -> None:
+    """On a real server: there a length that does not fit the body would break the connection."""
+    http, base = scene.client.http, url_of(scene, service)
+    paths = (await http.get(f"{base}/openapi.json")).json()["paths"]
+    mine = {name: "abc" for path in paths for name in re.findall(r"{(\w+)}", path)}
+    routes = [path.format(**mine) for path, item in paths.items() if "get" in item] + ["/docs", "/static/fairpool.css"]
+    assert len(routes) >= 5
+    for path in routes:
+        got, headed = await http.get(base + path), await http.head(base + path)
+        assert (headed.status_code, headed.content) == (got.status_code, b""), path
+        assert headed.headers["content-type"] == got.headers["content-type"], path
+        assert got.headers["x-request-id"] != headed.headers["x-request-id"]
+
+
+async def test_head_begins_no_stream(scene: Scene) -> None:
+    headers = {"Authorization": f"Bearer {scene.dev.employers[0].key}", "Accept": "text/event-stream"}
+    answer = await scene.client.http.head(f"{scene.dev.services.pool_matching}/v1/updates", headers=headers)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")
 
 
 @pytest.mark.parametrize("service", SERVICES)
