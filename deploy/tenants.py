@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from deploy.local.errors import StackError
-from services.signup.decisions.tenants import Refused
+from services.signup.decisions.tenants import Refused, above, said_by_others, stands
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.contracts.topics import TENANTS
-from shared.messaging.envelope import Received, encode
+from shared.messaging.envelope import Received, encode, only
 from shared.messaging.errors import FatalError
 from shared.messaging.follower import Follower, Positions
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.messaging.topics import wait_for_kafka
 from shared.security.tenant_keys import hash_key
+from shared.web.tenants import Tenants
 
 _SOURCE = "operator"
 _READ_WITHIN = timedelta(seconds=20)
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +71,42 @@ async def act(
 ) -> TenantChangedV1:
     """Decides on everybody as they are now and says the outcome; StackError when it is refused.
 
-    Somebody else may act in the same moment: what was said is read again, and told if it did not come to stand.
+    Somebody else may act in the same moment, here or by a route: then it is decided once more, on what they said.
     """
-    outcome = decide({event.tenant: event for event in await read(kafka)})
+    there = dict((await _follow(kafka)).records())
+    outcome = decide(there)
+    for _ in range(_TRIES):
+        if isinstance(outcome, Refused):
+            break
+        await _send(kafka, [outcome])
+        copy = await _follow(kafka)
+        now, replaced = dict(copy.records()), copy.replaced(outcome.tenant)
+        if stands(outcome, there.get(outcome.tenant), now, replaced):
+            return outcome
+        there = dict(said_by_others(outcome, now, replaced))
+        again = decide(there)
+        if isinstance(again, Refused) and replaced is not None and now.get(outcome.tenant) == outcome:
+            await _send(kafka, [above(replaced, now)])
+        outcome = again if isinstance(again, Refused) else above(again, now)
     if isinstance(outcome, Refused):
         raise StackError("; ".join(f"{field} {sentence}" for field, sentence in outcome.errors.items()))
-    await _send(kafka, [outcome])
-    if outcome not in await read(kafka):
-        raise StackError(
-            f"expected that this change of {outcome.tenant} holds now, found another one that was made at the same time. "
-            f"Look at it (`fairpool tenants list`) and try again."
-        )
-    return outcome
+    raise StackError(
+        f"expected that a change of {outcome.tenant} comes to stand, found that others change it all the time."
+    )
 
 
 async def read(kafka: Kafka) -> list[TenantChangedV1]:
     """Every tenant as it is now, by id; FatalError when the topic could not be read to its end."""
-    latest: dict[str, TenantChangedV1] = {}
+    return sorted((await _follow(kafka)).records().values(), key=lambda event: event.tenant)
+
+
+async def _follow(kafka: Kafka) -> Tenants:
+    """A copy of all that the topic holds now."""
+    copy = Tenants()
 
     async def keep(received: Sequence[Received[Event]], _: Positions) -> None:
-        for item in received:
-            event = item.event
-            if isinstance(event, TenantChangedV1) and (
-                event.tenant not in latest or event.version > latest[event.tenant].version
-            ):
-                latest[event.tenant] = event
+        for item in only(TenantChangedV1, received):
+            copy.apply(item.event)
 
     await wait_for_kafka(kafka, seconds=0)  # it can say why Kafka lets nobody in
     follower = Follower(kafka, TENANTS, keep, client_id="fairpool-operator")
@@ -107,4 +120,4 @@ async def read(kafka: Kafka) -> list[TenantChangedV1]:
         with contextlib.suppress(asyncio.CancelledError):
             await reading
         await follower.stop()
-    return sorted(latest.values(), key=lambda event: event.tenant)
+    return copy

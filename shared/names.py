@@ -7,6 +7,7 @@ from functools import cache
 
 from confusable_homoglyphs.confusables import confusables_data  # type: ignore[import-untyped]  # it has no types
 
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
 _MARKS = re.compile("[\u200e\u200f]")
 _FORMS = frozenset(
     re.findall(
@@ -22,15 +23,20 @@ def folded(name: str) -> str:
     A name of nothing else is left whole; empty only where the name holds no letter and no digit.
     """
     plain = unicodedata.normalize("NFKD", name.replace("&", " and "))
-    plain = "".join(mark for mark in plain if not unicodedata.combining(mark)).casefold()
+    plain = "".join(mark for mark in plain if not unicodedata.combining(mark) and not is_unseen(mark)).casefold()
     words = re.findall(r"[^\W_]+", re.sub(r"['’.]", "", plain))
     return " ".join([word for word in words if word not in _FORMS] or words)
+
+
+def is_unseen(mark: str) -> bool:
+    """Whether a reader sees nothing of the character: marks of format, and letters that are blank."""
+    return unicodedata.category(mark) == "Cf" or mark in _BLANK
 
 
 def skeleton(text: str) -> str:
     """What the text looks like (UTS 39, section 4): two texts with one skeleton are read as the same."""
     look = _look_alikes()
-    return "".join(look.get(mark, mark) for mark in unicodedata.normalize("NFD", text))
+    return "".join(look.get(mark, mark) for mark in unicodedata.normalize("NFD", text) if not is_unseen(mark))
 
 
 def look_alike_keys(name: str) -> frozenset[str]:

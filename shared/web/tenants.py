@@ -46,12 +46,15 @@ class Tenants:
     def __init__(self) -> None:
         self._known: dict[str, Tenant] = {}
         self._records: dict[str, TenantChangedV1] = {}
+        self._replaced: dict[str, TenantChangedV1] = {}
 
     def apply(self, event: TenantChangedV1) -> None:
         """Take in one change."""
         known = self._known.get(event.tenant)
         if known is None or event.version > known.version:
             self._known[event.tenant] = _tenant(event)
+            if known is not None:
+                self._replaced[event.tenant] = self._records[event.tenant]
             self._records[event.tenant] = event
 
     def get(self, tenant: str) -> Tenant | None:
@@ -61,6 +64,10 @@ class Tenants:
     def records(self) -> Mapping[str, TenantChangedV1]:
         """Each tenant's present record by id, also of those that have left."""
         return MappingProxyType(self._records)
+
+    def replaced(self, tenant: str) -> TenantChangedV1 | None:
+        """The record whose place the present one took; None where it was the first that this process heard of."""
+        return self._replaced.get(tenant)
 
     def of_kind(self, kind: TenantKind) -> list[Tenant]:
         """All tenants of one kind that are in the network, in no order."""

@@ -5,16 +5,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from services.signup.decisions.tenants import Refused
+from services.signup.decisions.tenants import Refused, above, said_by_others, stands
 from services.signup.ports import DecideTenant
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
+from shared.messaging.errors import WillHealError
 from shared.postgres.pool import Pool
 from shared.postgres.queries import load
 from shared.web.tenants import Tenants
 
 SQL = load(Path(__file__).parent / "queries.sql")
 _WITHIN = timedelta(seconds=5)
+_TRIES = 5
 
 
 class CatchUp(Protocol):
@@ -44,8 +46,20 @@ class TenantTopic:
         async with self._pool().acquire() as connection, connection.transaction():
             await connection.execute(SQL["lock_tenants"])
             await self._catch_up(within=_WITHIN)
-            outcome = decide(self._tenants.records())
-            if isinstance(outcome, TenantChangedV1):
+            there = dict(self._tenants.records())
+            outcome = decide(there)
+            for _ in range(_TRIES):
+                if isinstance(outcome, Refused):
+                    return outcome
                 await self._send(outcome)
                 await self._catch_up(within=_WITHIN)
-            return outcome
+                now, replaced = dict(self._tenants.records()), self._tenants.replaced(outcome.tenant)
+                if stands(outcome, there.get(outcome.tenant), now, replaced):
+                    return outcome
+                # A command has acted in the same moment: what it said must not be lost.
+                there = dict(said_by_others(outcome, now, replaced))
+                again = decide(there)
+                if isinstance(again, Refused) and replaced is not None and now.get(outcome.tenant) == outcome:
+                    await self._send(above(replaced, now))
+                outcome = again if isinstance(again, Refused) else above(again, now)
+            raise WillHealError("others changed this tenant all the time")

@@ -5,13 +5,14 @@ tenant's next record, or says what is wrong, field by field.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.names import folded, look_alike_keys, skeleton
-from shared.text import why_not_one_line
+from shared.text import why_not_one_line, why_not_readable
 
 MOST_KEYS = 5
 FINGERPRINT = 12
@@ -139,6 +140,29 @@ def revoke_key(tenants: Tenants, tenant: str, fingerprint: str, act: Act) -> Ten
     return _written(after, _about(after), "key_revoked", act)
 
 
+def stands(
+    mine: TenantChangedV1, based_on: TenantChangedV1 | None, now: Tenants, replaced: TenantChangedV1 | None
+) -> bool:
+    """Whether what was said holds now, in the place of what it was decided on: nobody else acted in the same moment."""
+    return now.get(mine.tenant) == mine and replaced == based_on
+
+
+def said_by_others(mine: TenantChangedV1, now: Tenants, replaced: TenantChangedV1 | None) -> Tenants:
+    """Everybody as they would be without what was said too early: to decide on once more."""
+    if now.get(mine.tenant) != mine:
+        return now
+    others = {tenant: record for tenant, record in now.items() if tenant != mine.tenant}
+    return others if replaced is None else {**others, mine.tenant: replaced}
+
+
+def above(record: TenantChangedV1, now: Tenants) -> TenantChangedV1:
+    """The record with a version that outdoes all that was said of its tenant."""
+    present = now.get(record.tenant)
+    return (
+        record if present is None else record.model_copy(update={"version": max(record.version, present.version + 1)})
+    )
+
+
 def fingerprints(tenant: TenantChangedV1) -> tuple[str, ...]:
     """The names of its keys, oldest first."""
     return tuple(known[:FINGERPRINT] for known in tenant.key_hashes)
@@ -190,8 +214,10 @@ def _wrong_about(tenants: Tenants, tenant: str, kind: TenantKind, about: About) 
 
 
 def _wrong_name(name: str, kind: TenantKind, others: Iterable[TenantChangedV1]) -> str | None:
-    if (wrong := why_not_one_line(name)) is not None:
+    if (wrong := why_not_one_line(name) or why_not_readable(name)) is not None:
         return f"must {wrong}"
+    if not all(map(_is_latin, filter(str.isalpha, unicodedata.normalize("NFKC", name)))):
+        return "must be written in Latin letters: people of this network could not tell others from their look-alikes"
     if not folded(name) or len(name) > LONGEST_NAME or name != " ".join(name.split()):
         return (
             f"must have 1 to {LONGEST_NAME} characters, letters among them, without spaces at its ends or doubled ones"
@@ -202,12 +228,23 @@ def _wrong_name(name: str, kind: TenantKind, others: Iterable[TenantChangedV1]) 
         )
     if kind == "operator":
         return None
-    if any(NETWORK in key.replace(" ", "") for key in look_alike_keys(name)):
+    keys = _keys(name)
+    if any(NETWORK in key for key in keys):
         return f"must not hold the network's own name, or what looks like it ({NETWORK})"
-    twin = next((one for one in others if look_alike_keys(one.name) & look_alike_keys(name)), None)
+    twin = next((one for one in others if _keys(one.name) & keys), None)
     if twin is not None:
         return f"is read as that of {twin.tenant} ({twin.name!r}): add what tells them apart, such as the place"
     return None
+
+
+def _keys(name: str) -> frozenset[str]:
+    """Without spaces: `DenverHealth` is read as `Denver Health`."""
+    return frozenset(key.replace(" ", "") for key in look_alike_keys(name))
+
+
+def _is_latin(letter: str) -> bool:
+    """Whether it is a Latin letter as words are written with, not one of phonetic signs or small capitals."""
+    return unicodedata.name(letter, "").startswith(("LATIN SMALL LETTER", "LATIN CAPITAL LETTER"))
 
 
 def _wrong_domain(domain: str | None, others: Iterable[TenantChangedV1]) -> str | None:

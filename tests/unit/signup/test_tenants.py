@@ -77,6 +77,14 @@ def test_an_employer_needs_no_vendor() -> None:
         "…",
         "x" * 81,
         "Acme ATS",
+        "D\u200benver Health",
+        "Denver\u00ad Health",
+        "D\u034fenver Health",
+        "Denver\u3164Health",
+        "DenverHealth",
+        "\u0430\u0440\u0440\u04cf\u0435",  # Cyrillic throughout, read as Apple
+        "\u0442\u0456\u043a\u0442\u043e\u043a",
+        "\u1d00\u1d04\u1d0d\u1d07",  # small capitals
     ],
 )
 def test_a_name_that_deceives_is_refused(name: str) -> None:
@@ -151,6 +159,24 @@ def test_the_last_operator_can_not_lock_everybody_out() -> None:
     assert at_fault(tenants.revoke_key(THERE, "ops", only, ACT)) == {"key"}
     two = {**THERE, "ops2": known("ops2", "operator", "More operations")}
     assert sound(tenants.remove(two, "ops", ACT)).removed
+
+
+def test_what_another_operator_did_in_the_same_moment_is_not_lost() -> None:
+    base = THERE["emp_denver"]
+    suspended = sound(tenants.suspend(THERE, "emp_denver", ACT))
+
+    def rename(there: Tenants) -> TenantChangedV1 | Refused:
+        return tenants.change(
+            there, "emp_denver", About("Denver Health System"), replace(ACT, at=NOON + timedelta(seconds=9))
+        )
+
+    stale = sound(rename(THERE))  # decided before the suspension was heard of, and said after it
+    now = {**THERE, "emp_denver": stale}
+    assert tenants.stands(stale, base, now, base)
+    assert not tenants.stands(stale, base, now, suspended)
+    again = tenants.above(sound(rename(tenants.said_by_others(stale, now, suspended))), now)
+    assert (again.standing, again.name) == ("suspended", "Denver Health System")
+    assert again.version > stale.version
 
 
 def test_a_second_key_works_beside_the_first_until_one_is_revoked() -> None:
