@@ -60,8 +60,14 @@ class Asked:
 
 
 def outreach_has_not_ended(asked: Asked) -> Verdict:
-    """Nothing is sent after the time the employer set, nor after the last day of the offer where the person is."""
-    return None if asked.at < asked.end else Rule.EXPIRED
+    """Nothing is sent after the time that the employer set."""
+    return None if asked.at < asked.outreach.expires_at else Rule.EXPIRED
+
+
+def offer_has_not_ended(asked: Asked) -> Verdict:
+    """Nothing is sent after the last day of the offer where the person is."""
+    end = asked.end_of_offer
+    return None if end is None or asked.at < end else Rule.EXPIRED
 
 
 def sender_is_not_suspended(asked: Asked) -> Verdict:
@@ -92,17 +98,23 @@ def person_is_in_a_pool_of_the_employer(asked: Asked) -> Verdict:
     return None if asked.outreach.employer in asked.person.employers else Rule.NOT_A_MEMBER
 
 
-RULES: tuple[Callable[[Asked], Verdict], ...] = (
-    outreach_has_not_ended,
-    sender_is_not_suspended,
+Rules = tuple[Callable[[Asked], Verdict], ...]
+OF_THE_SENDER: Rules = (outreach_has_not_ended, sender_is_not_suspended)
+"""Asked first: what is broken of these is the sender's own, and told at once."""
+OF_THE_PERSON: Rules = (
     mailbox_is_there,
     contact_is_granted,
     employer_is_not_blocked,
     person_is_in_a_pool_of_the_employer,
+    offer_has_not_ended,
 )
-"""Asked in this order before the windows are; the first that is broken is the reason."""
+"""Asked then, before the windows; the first that is broken is the reason, and told when `held_for_grant` is over.
 
-_MAY_STILL_ARRIVE = frozenset({Rule.CONTACT_NOT_GRANTED, Rule.NOT_A_MEMBER})
+Some may still be mended by what is on its way (a grant, a membership). The others wait as long, so that the time of an
+answer never says which it was: a block, a pause, a mailbox or a zone.
+"""
+_TOLD_LATE = frozenset({Rule.HOURS, Rule.EXPIRED})
+"""Of what the windows refuse: the person's zone and hours did it. That they are full has a word of its own, told at once."""
 
 
 def is_open_to_contact(consent: Consent, *, at: datetime) -> bool:
@@ -115,15 +127,14 @@ def is_open_to_contact(consent: Consent, *, at: datetime) -> bool:
 def before_windows(
     policy: Policy, outreach: Outreach, person: Person, *, sender: Standing, at: datetime
 ) -> Drop | Hold | Ask:
-    """Refuses, holds what may have overtaken its sender, grant or membership, or says what to ask the windows."""
+    """Refuses, holds what waits for its sender or for the turn of a refusal, or says what to ask the windows."""
     asked = Asked(policy, outreach, person, sender, at)
     if sender is Standing.UNKNOWN and outreach_has_not_ended(asked) is None:
         return Hold(at + _patience_with_sender(outreach, at))
-    for rule in RULES:
-        broken = rule(asked)
-        if broken is not None:
-            patience = outreach.submitted_at + policy.held_for_grant
-            return Hold(patience) if broken in _MAY_STILL_ARRIVE and at < patience else Drop(broken)
+    if (broken := _first_broken(OF_THE_SENDER, asked)) is not None:
+        return Drop(broken)
+    if (broken := _first_broken(OF_THE_PERSON, asked)) is not None:
+        return _refused(policy, outreach, broken, at)
     consent = person.consent
     if consent is None:
         return Drop(Rule.CONTACT_NOT_GRANTED)
@@ -138,6 +149,16 @@ def before_windows(
         open_hours=open_hours(policy, consent, at=at),
         offer_ends=offer is not None and offer <= min(outreach.expires_at, latest),
     )
+
+
+def _first_broken(rules: Rules, asked: Asked) -> Verdict:
+    return next((broken for rule in rules if (broken := rule(asked)) is not None), None)
+
+
+def _refused(policy: Policy, outreach: Outreach, rule: Rule, at: datetime) -> Drop | Hold:
+    """Whatever of the person stands against it is told in the same turn."""
+    told_at = outreach.submitted_at + policy.held_for_grant
+    return Hold(told_at) if at < told_at else Drop(rule)
 
 
 def _patience_with_sender(outreach: Outreach, at: datetime) -> timedelta:
@@ -190,7 +211,10 @@ def after_windows(
             return Delay(answer.at, answer.rule or Rule.HOURS, due_at)
         case NoSlot():
             ended = ask.offer_ends and answer.rule is not Rule.SAME_EMPLOYER
-            return Drop(Rule.EXPIRED if ended else answer.rule)
+            rule = Rule.EXPIRED if ended else answer.rule
+            # What had a slot has none now: to hold it would keep one in its row.
+            late = rule in _TOLD_LATE and outreach.state is State.SUBMITTED
+            return _refused(policy, outreach, rule, at) if late else Drop(rule)
         case _:
             assert_never(answer)
 

@@ -89,7 +89,8 @@ async def on_consent_changed(store: Store, windows: Windows, batch: Sequence[Rec
     settled = [
         _settled(row, Cancel(rule))
         for row in waiting
-        if row.state is State.DELAYED  # what was only submitted may have overtaken its grant: it is held for that
+        if row.state
+        is State.DELAYED  # what was only submitted is told in its own turn: it may have overtaken its grant
         and (rule := _no_longer_allowed(row, people[row.candidate].consent, store)) is not None
     ]
     await give_back(windows, settled, epoch)
@@ -98,7 +99,7 @@ async def on_consent_changed(store: Store, windows: Windows, batch: Sequence[Rec
 
 
 async def on_mailbox_changed(store: Store, windows: Windows, batch: Sequence[Received[MailboxChangedV1]]) -> None:
-    """Keeps whether anything reaches the person; when nothing does, all that waits for them ends."""
+    """Keeps whether anything reaches the person; when nothing does, all that has a slot ends, as on a withdrawal."""
     newest = {item.event.candidate: item.event for item in sorted(batch, key=lambda item: item.event.version)}
     if not newest:
         return
@@ -108,9 +109,14 @@ async def on_mailbox_changed(store: Store, windows: Windows, batch: Sequence[Rec
     await store.keep_mailboxes({candidate: (event.version, event.reachable) for candidate, event in newest.items()})
     people = await store.people(candidates)
     gone = [candidate for candidate in candidates if people[candidate].mailbox_gone]
-    settled = [_settled(row, Cancel(Rule.MAILBOX_GONE)) for row in await store.lock_waiting_of(gone)]
+    settled = [
+        _settled(row, Cancel(Rule.MAILBOX_GONE))
+        for row in await store.lock_waiting_of(gone)
+        if row.state is State.DELAYED  # what was only submitted is told in its own turn, as every refusal is
+    ]
     await give_back(windows, settled, epoch)
     await store.settle(settled)
+    await store.look_again(candidates)
 
 
 async def on_memberships_changed(store: Store, batch: Sequence[Received[MembershipsChangedV1]]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from services.outreach_gateway import handlers
 from services.outreach_gateway.adapters.policy_file import read_policy
+from services.outreach_gateway.explain import for_sender
 from services.outreach_gateway.model import Consent, Outreach, Rule, Standing, State
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1, Purpose
@@ -168,6 +169,55 @@ async def test_without_a_grant_it_is_dropped_after_30_seconds(gateway: Gateway) 
     assert gateway.state("o1") is State.DROPPED
 
 
+async def blocks(world: Gateway) -> None:
+    await world.consents("match", "contact", blocked=("emp_a",))
+
+
+async def stops(world: Gateway) -> None:
+    await world.consents("match")
+
+
+async def loses_the_mailbox(world: Gateway) -> None:
+    await world.mailbox(reachable=False)
+
+
+async def leaves_the_pools(world: Gateway) -> None:
+    gone = MembershipsChangedV1(candidate=ANA, version=2, pools=())
+    await handlers.on_memberships_changed(world.store, [received(gone)])
+
+
+CAUSES = {"block": blocks, "withdrawal": stops, "mailbox": loses_the_mailbox, "pools": leaves_the_pools}
+
+
+@pytest.mark.parametrize("second", range(0, 31, 5))
+@pytest.mark.parametrize("cause", CAUSES)
+async def test_the_clock_does_not_tell_an_employer_what_stands_against_its_message(cause: str, second: int) -> None:
+    """Two people, one of whom has `contact` off: what the employer is answered is equal at every time, whatever the other did."""
+    told = []
+    for before in (stops, CAUSES[cause]):
+        world = Gateway()
+        world.knows(ANA)
+        if second == 0:
+            await before(world)
+        seen = [await world.submitted("o1") if second == 0 else await unheard_of(world)]
+        for now in range(1, 35):
+            world.store.at = world.windows.at = NOON + timedelta(seconds=now)
+            if now == second:
+                await before(world)
+                world.unheard_of.clear()
+            await world.at(world.store.at)
+            seen.append(world.state("o1"))
+        told.append((seen, for_sender(Rule(world.store.settled[-1].rule or ""))))
+    assert told[0] == told[1]
+    assert told[0][0][-1] is State.DROPPED
+
+
+async def unheard_of(world: Gateway) -> State:
+    """It waits until its sender is known; meanwhile something of the person changes."""
+    world.unheard_of.add("emp_a")
+    return await world.submitted("o1")
+
+
 async def test_a_withdrawal_cancels_what_waits_and_gives_its_slot_back(gateway: Gateway) -> None:
     await gateway.submitted("o1", "emp_a")
     await gateway.submitted("o2", "emp_b")
@@ -279,11 +329,14 @@ async def test_a_mailbox_that_is_gone_ends_all_that_waits_and_all_that_comes(gat
     assert await gateway.submitted("o4", "emp_c") is State.SUBMITTED
     await gateway.reports("o1", "bounced", mailbox_gone=True)
     await gateway.mailbox(reachable=False)
-    assert [gateway.state(id) for id in ("o1", "o2", "o3", "o4")] == ["bounced", "cancelled", "admitted", "cancelled"]
-    assert {item.rule for item in gateway.store.settled[-2:]} == {Rule.MAILBOX_GONE}
-    assert gateway.windows.slots_of(ANA) == []
-    assert await gateway.submitted("o5", "emp_b") is State.DROPPED
+    assert [gateway.state(id) for id in ("o1", "o2", "o3", "o4")] == ["bounced", "cancelled", "admitted", "submitted"]
     assert gateway.store.settled[-1].rule == Rule.MAILBOX_GONE
+    assert gateway.windows.slots_of(ANA) == []
+    assert await gateway.submitted("o5", "emp_b") is State.SUBMITTED
+    gateway.unheard_of.clear()
+    await gateway.at(NOON + timedelta(seconds=30))
+    assert (gateway.state("o4"), gateway.state("o5")) == (State.DROPPED, State.DROPPED)
+    assert {item.rule for item in gateway.store.settled[-2:]} == {Rule.MAILBOX_GONE}
     await gateway.mailbox(reachable=True, version=2)
     assert await gateway.submitted("o6", "emp_b") is State.ADMITTED
 

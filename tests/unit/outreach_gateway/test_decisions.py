@@ -50,26 +50,32 @@ def test_a_person_who_allows_it_is_asked_for_at_the_windows() -> None:
     assert asked.until == OUTREACH.expires_at - timedelta(milliseconds=1)
 
 
-@pytest.mark.parametrize(
-    "person",
-    [
-        Person(None, frozenset()),
-        Person(replace(CONSENT, contact=False), frozenset({"emp_a"})),
-        Person(CONSENT, frozenset({"emp_b"})),
-        Person(replace(CONSENT, paused_until=AT + timedelta(days=1)), frozenset({"emp_a"})),
-        Person(replace(CONSENT, ends_at=AT), frozenset({"emp_a"})),
-    ],
-)
-def test_a_missing_grant_or_membership_holds_for_30_seconds_and_then_drops(person: Person) -> None:
-    assert verdict(person) == Hold(AT + timedelta(seconds=30))
-    dropped = verdict(person, at=LATER)
+IN_THE_POOL = frozenset({"emp_a"})
+AGAINST_IT = {
+    "nothing heard": Person(None, frozenset()),
+    "off": Person(replace(CONSENT, contact=False), IN_THE_POOL),
+    "in no pool": Person(CONSENT, frozenset({"emp_b"})),
+    "paused": Person(replace(CONSENT, paused_until=AT + timedelta(days=1)), IN_THE_POOL),
+    "over": Person(replace(CONSENT, ends_at=AT), IN_THE_POOL),
+    "blocked": Person(replace(CONSENT, blocked_employers=frozenset({"emp_a"})), IN_THE_POOL),
+    "no mailbox": Person(CONSENT, IN_THE_POOL, mailbox_gone=True),
+}
+
+
+@pytest.mark.parametrize("why", AGAINST_IT)
+def test_whatever_of_the_person_stands_against_it_is_told_after_30_seconds(why: str) -> None:
+    assert verdict(AGAINST_IT[why]) == Hold(AT + timedelta(seconds=30))
+    dropped = verdict(AGAINST_IT[why], at=LATER)
     assert isinstance(dropped, Drop)
     assert for_sender(dropped.rule)[0] == "not_granted"
 
 
-def test_a_blocked_employer_is_dropped_at_once() -> None:
-    person = Person(replace(CONSENT, blocked_employers=frozenset({"emp_a"})), frozenset({"emp_a"}))
-    assert verdict(person) == Drop(Rule.EMPLOYER_BLOCKED)
+@pytest.mark.parametrize("why", AGAINST_IT)
+def test_what_is_the_senders_own_is_told_at_once_whoever_the_person_is(why: str) -> None:
+    offer_is_over = replace(OUTREACH, valid_through=date(2026, 11, 23))
+    assert verdict(AGAINST_IT[why], offer_is_over, sender=Standing.SUSPENDED) == Drop(Rule.SENDER_SUSPENDED)
+    brief = replace(offer_is_over, expires_at=AT)
+    assert verdict(AGAINST_IT[why], brief) == Drop(Rule.EXPIRED)
 
 
 def test_a_suspended_sender_is_dropped() -> None:
@@ -141,9 +147,23 @@ def test_no_slot_is_asked_for_after_the_last_day_of_the_offer_where_the_person_i
     assert asked.offer_ends
 
 
-def test_a_message_that_no_slot_fits_before_its_offer_ends_is_expired_at_once() -> None:
-    assert answered(NoSlot(Rule.NETWORK_GAP), ENDS_TODAY) == Drop(Rule.EXPIRED)
+def test_a_message_that_no_slot_fits_before_its_offer_ends_is_told_after_30_seconds() -> None:
+    assert answered(NoSlot(Rule.NETWORK_GAP), ENDS_TODAY) == Hold(AT + timedelta(seconds=30))
+    assert answered(NoSlot(Rule.NETWORK_GAP), ENDS_TODAY, at=LATER) == Drop(Rule.EXPIRED)
+    waited = replace(ENDS_TODAY, state=State.DELAYED, slot_at=AT)
+    assert answered(NoSlot(Rule.NETWORK_GAP), waited) == Drop(Rule.EXPIRED)
     assert answered(NoSlot(Rule.SAME_EMPLOYER), ENDS_TODAY) == Drop(Rule.SAME_EMPLOYER)
+
+
+def test_what_ends_in_the_persons_zone_alone_is_told_after_30_seconds() -> None:
+    late = replace(ENDS_TODAY, submitted_at=DENVER_MIDNIGHT)
+    told_at = DENVER_MIDNIGHT + timedelta(seconds=30)
+    assert verdict(outreach=late, at=DENVER_MIDNIGHT) == Hold(told_at)
+    assert verdict(outreach=late, at=told_at) == Drop(Rule.EXPIRED)
+
+
+def test_a_sender_not_heard_of_is_waited_for_whatever_the_persons_zone() -> None:
+    assert isinstance(verdict(outreach=ENDS_TODAY, sender=Standing.UNKNOWN, at=DENVER_MIDNIGHT), Hold)
 
 
 def test_what_comes_due_after_its_offer_is_dropped() -> None:
@@ -164,7 +184,7 @@ def test_an_offer_without_a_foreseeable_end_ends_with_the_message(day: date | No
     asked = verdict(outreach=replace(OUTREACH, valid_through=day))
     assert isinstance(asked, Ask)
     assert not asked.offer_ends
-    assert answered(NoSlot(Rule.HOURS), replace(OUTREACH, valid_through=day)) == Drop(Rule.HOURS)
+    assert answered(NoSlot(Rule.HOURS), replace(OUTREACH, valid_through=day), at=LATER) == Drop(Rule.HOURS)
 
 
 def test_a_slot_shortly_before_the_end_is_good_until_the_end_alone() -> None:
@@ -187,7 +207,7 @@ def test_a_sender_not_heard_of_is_held_rarely_and_rarer_until_the_message_ends()
 
 def test_nobody_writes_to_a_mailbox_that_is_gone_and_the_sender_learns_nothing_new() -> None:
     gone = Person(None, frozenset(), mailbox_gone=True)  # the profile is taken back as well: the reason stays this one
-    assert verdict(gone) == Drop(Rule.MAILBOX_GONE)
+    assert verdict(gone, at=LATER) == Drop(Rule.MAILBOX_GONE)
     assert for_sender(Rule.MAILBOX_GONE) == for_sender(Rule.CONTACT_NOT_GRANTED)
 
 
