@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Annotated
 
 import typer
@@ -16,6 +16,8 @@ from deploy.local.home import Home
 from deploy.local.ports import BASE_ENVIRONMENT, Ports
 
 _LOOK_SECONDS = 0.2
+_OPENS, _CLOSES = 19, 22
+"""In UTC, well inside of what is day from Hawaii to the east coast, in summer and in winter."""
 
 app = typer.Typer(
     help="""Start the whole stack on this machine: Kafka, PostgreSQL, Redis, mail catcher and all services.
@@ -74,6 +76,18 @@ def at(
     if asked < clockfile.now(path.clock_file):
         warn("the clock goes back: slots, links and windows that were made later are in the future now")
     clockfile.set_to(path.clock_file, asked)
+    _show(path)
+
+
+@clock.command("working-hours")
+@fails_plainly
+def working_hours(home: HomeOption = None) -> None:
+    """Go on to the next hour at which it is day in all of the 50 states: nobody is written to at night."""
+    path = _clock_of_running(home)
+    now = clockfile.now(path.clock_file)
+    if not _OPENS <= now.astimezone(UTC).hour < _CLOSES:
+        day = now + timedelta(days=now.astimezone(UTC).hour >= _CLOSES)
+        clockfile.set_to(path.clock_file, day.astimezone(UTC).replace(hour=_OPENS, minute=30, second=0, microsecond=0))
     _show(path)
 
 

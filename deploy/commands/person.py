@@ -1,6 +1,7 @@
 """`fairpool person` and `fairpool operator-log`: for a complaint by phone, and what stays of such looks."""
 
 import json
+import re
 import sys
 from typing import Annotated, Any
 
@@ -10,6 +11,9 @@ from deploy.commands.operator import Operator
 from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, plain, table
 from deploy.local.errors import StackError
 from deploy.local.home import Home
+
+_MOMENT = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)$")
+"""For people, to the second."""
 
 
 @fails_plainly
@@ -51,8 +55,8 @@ def person(
         "ends_at",
     )
     out.print("\n".join(f"{name:14} {_cell(found[name])}" for name in facts))
-    _list("RECORDS OF VENDORS", found["claims"], ("vendor", "employer", "record", "claimed_at"))
-    _list("MAILS, NEWEST FIRST", found["mails"], ("changed_at", "kind", "purpose", "employer", "state", "attempts"))
+    _list("RECORDS OF VENDORS", found["claims"], ("vendor_name", "employer_name", "employer", "record", "claimed_at"))
+    _list("EMAILS, NEWEST FIRST", found["mails"], ("changed_at", "kind", "purpose", "employer_name", "state"))
     _list("OUTREACH, NEWEST FIRST", outreach, ("submitted_at", "id", "employer", "state", "rule", "until"))
 
 
@@ -86,4 +90,6 @@ def _list(heading: str, items: list[dict[str, Any]], columns: tuple[str, ...]) -
 
 
 def _cell(value: object) -> str:
-    return "-" if value is None else plain(str(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else plain(_MOMENT.sub(r"\1Z", str(value)))

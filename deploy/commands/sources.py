@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from deploy.commands.operator import Operator
-from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, plain, table
+from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly, out, plain, table
 from deploy.local.errors import StackError
 from deploy.local.home import Home
 
@@ -56,6 +56,7 @@ def add(
     operator, (secret, is_new) = Operator(Home.at(home)), _secret(secret_file)
     body = {"format": format_, "source": source, "employer": employer, "secret": secret}
     made = operator.ask("POST", f"{operator.signup}/v1/sources", json={**body, "vendor": vendor})
+    err.print("the address to enter in the ATS" + (", and the secret, shown this once:" if is_new else ":"))
     out.print(made["url"])
     if is_new:
         out.print(secret)

@@ -10,7 +10,7 @@ import typer
 
 from deploy import tenants
 from deploy.commands import kafka
-from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, plain, table
+from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly, out, plain, table
 from deploy.local.errors import StackError
 from deploy.local.home import Home
 from services.signup.decisions import tenants as decisions
@@ -68,11 +68,13 @@ def add(
     vendor: Annotated[str | None, typer.Option(help="An employer's present vendor; none is needed.")] = None,
     domain: Annotated[str | None, typer.Option(help="The domain that you checked; shown beside the name.")] = None,
     reply_to: Annotated[str | None, typer.Option(help="Where it takes answers, an email address.")] = None,
+    reason: MaybeReason = None,
     home: HomeOption = None,
 ) -> None:
     """Add a tenant and print its key, which is shown this once. The embedded broker forgets it when it stops."""
     key, about = new_key(tenant), About(name, vendor, domain, reply_to)
-    _act(home, lambda there: decisions.add(there, tenant, _kind(kind), about, hash_key(key), _by(None)))
+    _act(home, lambda there: decisions.add(there, tenant, _kind(kind), about, hash_key(key), _by(reason)))
+    err.print(f"the key of {tenant}, shown this once:")
     out.print(key)
 
 
@@ -143,6 +145,7 @@ def add_key(tenant: Id, home: HomeOption = None) -> None:
     """Print one more key, which is shown this once; those before it go on working until they are revoked."""
     key = new_key(tenant)
     _act(home, lambda there: decisions.add_key(there, tenant, hash_key(key), _by(None)))
+    err.print(f"one more key of {tenant}, shown this once:")
     out.print(key)
 
 

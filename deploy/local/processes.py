@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -129,6 +130,13 @@ def ambient() -> dict[str, str]:
         for name, value in os.environ.items()
         if not (name.startswith("FAIRPOOL_") and name.endswith(("_KEY", "_DATABASE", "_PASSWORD")))
     }
+
+
+def write_last_word(log: Path, why: str) -> None:
+    """Into a part's own log, why it is ended from outside: it can't say so itself."""
+    said = {"event": "failed", "error": why, "level": "critical", "timestamp": datetime.now(UTC).isoformat()}
+    with log.open("a", encoding="utf-8") as output:
+        output.write(json.dumps(said) + "\n")
 
 
 def size(log: Path) -> int:

@@ -173,7 +173,9 @@ class Supervisor:
         if running.part.lives is None or running.identity is None:
             return
         await until_silent(running.part.lives, self._liveness)
-        self._report(f"{running.part.name} did not answer {self._liveness.misses} times in a row and is ended.")
+        why = f"did not answer {self._liveness.misses} times in a row, so the supervisor ends it"
+        self._report(f"{running.part.name} {why}.")
+        processes.write_last_word(self._home.log_of(running.part.name), why)
         running.identity.send(running.part.stop_signal)
         await asyncio.sleep(running.part.stops_within.total_seconds())
         running.identity.send(Signals.SIGKILL, group=True)

@@ -178,6 +178,7 @@ class Change:
     state: State
     rule: Rule | None
     at: datetime
+    employer: str
 
 
 class Desk(Protocol):

@@ -64,16 +64,16 @@ class Sources(Protocol):
     async def find(self, format_: str, source: str, *, fresh: bool = False) -> Source | None:
         """The webhook of this name; `fresh`: as the table has it now, though not more than once a second."""
 
-    async def add(self, source: Source) -> Literal["added", "same", "different"]:
-        """Keep it; never over another of the same name."""
+    async def add(self, source: Source, *, by: str) -> Literal["added", "same", "different"]:
+        """Keep it; never over another of the same name. `by`: the operator, for the log, as below."""
 
     async def listed(self) -> Sequence[ListedSource]:
         """All of them, by name."""
 
-    async def rotate(self, format_: str, source: str, secret: str, *, previous_until: datetime) -> bool:
+    async def rotate(self, format_: str, source: str, secret: str, *, previous_until: datetime, by: str) -> bool:
         """Another secret signs from now on, the present one until then as well; whether there is such a webhook."""
 
-    async def delete(self, format_: str, source: str) -> bool:
+    async def delete(self, format_: str, source: str, *, by: str) -> bool:
         """Forget it; whether it was there."""
 
 

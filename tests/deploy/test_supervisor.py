@@ -171,7 +171,7 @@ async def test_a_part_that_falls_silent_is_ended_and_started_again(home: Home) -
     await _until(first.frozen)
     frozen.add(first.pid)
     await _until(lambda: _restarted(home, 1))
-    assert said[0] == "service did not answer 3 times in a row and is ended."
+    assert said[0] == "service did not answer 3 times in a row, so the supervisor ends it."
     assert not first.alive()
     await supervisor.stop()
 

@@ -76,6 +76,7 @@ class PostgresDesk:
                 State(row["state"]),
                 Rule(row["rule"]) if row["rule"] else None,
                 row["at"],
+                row["employer"],
             )
             for row in rows
         ]

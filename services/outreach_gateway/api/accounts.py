@@ -46,6 +46,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     @routes.get(
         "/v1/outreach",
         tags=["outreach"],
+        response_model_exclude_unset=True,
         summary="State changes of your outreach, oldest first",
         responses={410: {"description": "Changes after this cursor were forgotten; `detail` says how to begin anew."}},
     )
@@ -68,6 +69,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
                 state=change.state.value,
                 rule=_explained(change.rule, change.state, reader)[0],
                 at=_when(reader, change.at),
+                **({"employer": change.employer} if reader.kind == "operator" else {}),
             )
             for change in changes
         ]

@@ -108,6 +108,7 @@ class ChangeOut(BaseModel):
     state: StateOut
     rule: str | None
     at: Instant
+    employer: str | None = Field(None, description="For the operator alone.")
 
 
 class ChangesOut(BaseModel):

@@ -201,10 +201,10 @@ FROM sources ORDER BY format, source
 UPDATE sources SET sealed_previous = CASE WHEN $4::timestamptz > $5::timestamptz THEN sealed_secret END,
     previous_until = $4, sealed_secret = $3
 WHERE format = $1 AND source = $2
-RETURNING 1
+RETURNING employer
 
 -- name: delete_source
-DELETE FROM sources WHERE format = $1 AND source = $2 RETURNING 1
+DELETE FROM sources WHERE format = $1 AND source = $2 RETURNING employer
 
 -- name: lock_tenants
 SELECT pg_advisory_xact_lock(hashtextextended('fairpool tenants', 0))
@@ -213,6 +213,9 @@ SELECT pg_advisory_xact_lock(hashtextextended('fairpool tenants', 0))
 INSERT INTO operator_log (at, by, act, tenant, reason, mark)
 SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
 ON CONFLICT (mark) DO NOTHING
+
+-- name: note_source
+INSERT INTO operator_log (at, by, act, tenant, reason) VALUES ($1, $2, $3, $4, $5)
 
 -- name: note_look_up
 INSERT INTO operator_log (at, by, act, candidate, reason) VALUES ($1, $2, 'looked_up', $3, $4)
@@ -230,7 +233,7 @@ SELECT vendor, employer, record, claimed_at, registered FROM claims WHERE candid
 
 -- name: mails_of
 SELECT kind, id, purpose, employer, state, attempts, changed_at FROM courier_mails
-WHERE candidate = $1 ORDER BY changed_at DESC LIMIT 100
+WHERE candidate = $1 AND state <> 'void' ORDER BY changed_at DESC LIMIT 100
 
 -- name: lock_address
 SELECT pg_advisory_xact_lock(hashtextextended(encode($1::bytea, 'hex'), 0))

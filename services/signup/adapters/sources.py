@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from services.signup.model import ListedSource, Source
-from shared.postgres.pool import Pool
+from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
 from shared.security import boxes
 
@@ -50,14 +50,16 @@ class PostgresSources:
         self._kept[format_, source] = (time.monotonic(), found)
         return found
 
-    async def add(self, source: Source) -> Literal["added", "same", "different"]:
+    async def add(self, source: Source, *, by: str) -> Literal["added", "same", "different"]:
         """Keep it; never over another of the same name."""
         box = boxes.seal(self._vault_key, source.secret.encode(), context=_context(source.format, source.source))
-        added = await self._pool().fetchval(
-            SQL["add_source"], source.format, source.source, source.vendor, source.employer, box, self._now()
-        )
-        if added is not None:
-            return "added"
+        async with self._pool().acquire() as connection, connection.transaction():
+            added = await connection.fetchval(
+                SQL["add_source"], source.format, source.source, source.vendor, source.employer, box, self._now()
+            )
+            if added is not None:
+                await self._note(connection, by, "source_added", source.employer, source.format, source.source)
+                return "added"
         there = await self.find(source.format, source.source, fresh=True)
         if there is None:
             return "different"
@@ -69,21 +71,32 @@ class PostgresSources:
         """All of them, by name."""
         return [ListedSource(**dict(row)) for row in await self._pool().fetch(SQL["list_sources"], self._now())]
 
-    async def rotate(self, format_: str, source: str, secret: str, *, previous_until: datetime) -> bool:
+    async def rotate(self, format_: str, source: str, secret: str, *, previous_until: datetime, by: str) -> bool:
         """Another secret signs from now on, the present one until then as well; whether there is such a webhook."""
         there = await self.find(format_, source, fresh=True)
         if there is None or hmac.compare_digest(there.secret.encode(), secret.encode()):
             return there is not None  # asked again: the secret before it goes on as it was told the first time
         box = boxes.seal(self._vault_key, secret.encode(), context=_context(format_, source))
-        done = await self._pool().fetchval(SQL["rotate_source"], format_, source, box, previous_until, self._now())
+        async with self._pool().acquire() as connection, connection.transaction():
+            employer = await connection.fetchval(
+                SQL["rotate_source"], format_, source, box, previous_until, self._now()
+            )
+            if employer is not None:
+                await self._note(connection, by, "source_rotated", employer, format_, source)
         self._kept.pop((format_, source), None)
-        return done is not None
+        return employer is not None
 
-    async def delete(self, format_: str, source: str) -> bool:
+    async def delete(self, format_: str, source: str, *, by: str) -> bool:
         """Forget it; whether it was there."""
-        done = await self._pool().fetchval(SQL["delete_source"], format_, source)
+        async with self._pool().acquire() as connection, connection.transaction():
+            employer = await connection.fetchval(SQL["delete_source"], format_, source)
+            if employer is not None:
+                await self._note(connection, by, "source_deleted", employer, format_, source)
         self._kept.pop((format_, source), None)
-        return done is not None
+        return employer is not None
+
+    async def _note(self, connection: Connection, by: str, act: str, employer: str, format_: str, source: str) -> None:
+        await connection.execute(SQL["note_source"], self._now(), by, act, employer, f"{format_}/{source}")
 
 
 def _context(format_: str, source: str) -> str:

@@ -1,5 +1,6 @@
 """`POST /v1/people/look-up` and `GET /v1/operator-log`: what an operator needs for a complaint, and what stays of the asking."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -88,8 +89,8 @@ def router(desk: OperatorDesk, tenants: Tenants, *, blind_index_key: bytes) -> A
             match_granted=found.match_granted,
             paused_until=found.paused_until,
             ends_at=found.ends_at,
-            claims=[dict(claim) for claim in found.claims],
-            mails=[dict(mail) for mail in found.mails],
+            claims=[{**claim, **_names(claim, tenants)} for claim in found.claims],
+            mails=[{**mail, **_names(mail, tenants)} for mail in found.mails],
         )
 
     @routes.get("/v1/operator-log", summary="What operators did and why, oldest first")
@@ -115,3 +116,9 @@ def router(desk: OperatorDesk, tenants: Tenants, *, blind_index_key: bytes) -> A
         return ActsOut(items=items, next=str(acts[-1].seq) if len(acts) == limit else None)
 
     return routes
+
+
+def _names(row: Mapping[str, Any], tenants: Tenants) -> dict[str, str]:
+    """What the tenants are called, beside their ids."""
+    known = {kind: tenants.get(row[kind]) for kind in ("vendor", "employer") if row.get(kind)}
+    return {f"{kind}_name": tenant.name for kind, tenant in known.items() if tenant is not None}

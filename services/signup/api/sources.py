@@ -12,7 +12,7 @@ from services.signup.ports import Sources
 from shared.clock import Clock
 from shared.contracts.base import Instant
 from shared.web.problems import Problem, kind, not_found
-from shared.web.tenants import Tenants
+from shared.web.tenants import Tenant, Tenants
 from shared.web.types import Line, RequestModel
 
 LONGEST_OVERLAP = timedelta(days=30)
@@ -68,7 +68,8 @@ class ListOut(BaseModel):
 
 def router(formats: Collection[str], sources: Sources, tenants: Tenants, clock: Clock, *, base_url: str) -> APIRouter:
     """The routes for operators."""
-    routes = APIRouter(tags=["operators"], dependencies=[Depends(tenants.require("operator"))])
+    routes = APIRouter(tags=["operators"])
+    Operator = Annotated[Tenant, Depends(tenants.require("operator"))]  # noqa: N806 - names a type
 
     def url(format_: str, source: str) -> str:
         return f"{base_url}/v1/hooks/{format_}/{source}"
@@ -79,9 +80,10 @@ def router(formats: Collection[str], sources: Sources, tenants: Tenants, clock: 
         summary="Set up a webhook source",
         responses={200: {"description": "It was there already, the same"}, 409: {"description": "Another is there"}},
     )
-    async def add_source(given: SourceIn, response: Response) -> SourceAnswer:
+    async def add_source(given: SourceIn, response: Response, operator: Operator) -> SourceAnswer:
         vendor = _vendor(given, formats, tenants)
-        outcome = await sources.add(Source(given.format, given.source, vendor, given.employer, given.secret))
+        source = Source(given.format, given.source, vendor, given.employer, given.secret)
+        outcome = await sources.add(source, by=operator.id)
         if outcome == "different":
             raise Problem(
                 409,
@@ -100,7 +102,7 @@ def router(formats: Collection[str], sources: Sources, tenants: Tenants, clock: 
         )
 
     @routes.get("/v1/sources", summary="Every webhook source, without its secret")
-    async def list_sources() -> ListOut:
+    async def list_sources(_: Operator) -> ListOut:
         found = [
             ListedOut(
                 format=one.format,
@@ -122,9 +124,9 @@ def router(formats: Collection[str], sources: Sources, tenants: Tenants, clock: 
         description="Every replica takes the new secret at once; the present one signs until the overlap is over, and up"
         " to a minute longer. Sent again, nothing changes.",
     )
-    async def rotate(format: str, source: str, given: RotationIn) -> Response:  # noqa: A002 - the route's word
+    async def rotate(format: str, source: str, given: RotationIn, operator: Operator) -> Response:  # noqa: A002 - the route's word
         until: datetime = clock.now() + timedelta(hours=given.overlap_hours)
-        if not await sources.rotate(format, source, given.secret, previous_until=until):
+        if not await sources.rotate(format, source, given.secret, previous_until=until, by=operator.id):
             raise not_found("webhook source")
         return Response(status_code=204)
 
@@ -134,8 +136,8 @@ def router(formats: Collection[str], sources: Sources, tenants: Tenants, clock: 
         summary="End a source",
         description="What its ATS posts is answered with 404, in all replicas within a minute.",
     )
-    async def delete(format: str, source: str) -> Response:  # noqa: A002 - the route's word
-        if not await sources.delete(format, source):
+    async def delete(format: str, source: str, operator: Operator) -> Response:  # noqa: A002 - the route's word
+        if not await sources.delete(format, source, by=operator.id):
             raise not_found("webhook source")
         return Response(status_code=204)
 

@@ -19,6 +19,7 @@ FINGERPRINT = 12
 """So many hex digits of a key's hash name the key: it can be told of, and nobody can use it."""
 LONGEST_NAME, LONGEST_REASON = 80, 200
 NETWORK = "fairpool"
+_ALIKE = str.maketrans("i10", "llo")
 
 _ID = re.compile(r"[a-z][a-z0-9_-]{1,62}")
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
@@ -229,7 +230,7 @@ def _wrong_name(name: str, kind: TenantKind, others: Iterable[TenantChangedV1]) 
     if kind == "operator":
         return None
     keys = _keys(name)
-    if any(NETWORK in key for key in keys):
+    if any(NETWORK.translate(_ALIKE) in key for key in keys):
         return f"must not hold the network's own name, or what looks like it ({NETWORK})"
     twin = next((one for one in others if _keys(one.name) & keys), None)
     if twin is not None:
@@ -238,8 +239,10 @@ def _wrong_name(name: str, kind: TenantKind, others: Iterable[TenantChangedV1]) 
 
 
 def _keys(name: str) -> frozenset[str]:
-    """Without spaces: `DenverHealth` is read as `Denver Health`."""
-    return frozenset(key.replace(" ", "") for key in look_alike_keys(name))
+    """Without spaces, for `DenverHealth` is read as `Denver Health`; and with the letters as one that a hurried reader takes
+    for each other (i, l and 1; o and 0), which UTS 39 keeps apart in part.
+    """
+    return frozenset(key.replace(" ", "").translate(_ALIKE) for key in look_alike_keys(name))
 
 
 def _is_latin(letter: str) -> bool:

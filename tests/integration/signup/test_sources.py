@@ -57,7 +57,7 @@ async def test_a_replica_that_kept_the_old_secret_looks_again_before_it_refuses(
     monkeypatch.setattr("services.signup.adapters.sources._FRESH_FOR", 0.0)
     other = PostgresSources(lambda: edge.pool, VAULT_KEY, edge.clock.now, kept=timedelta(seconds=60))
     until = edge.clock.now() + timedelta(hours=1)
-    assert await other.rotate("greenhouse", "denver", NEW, previous_until=until)
+    assert await other.rotate("greenhouse", "denver", NEW, previous_until=until, by="ops")
     assert await _hook(http, NEW) == 200
 
 

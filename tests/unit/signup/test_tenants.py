@@ -82,6 +82,8 @@ def test_an_employer_needs_no_vendor() -> None:
         "D\u034fenver Health",
         "Denver\u3164Health",
         "DenverHealth",
+        "Denver Heaith",
+        "FaIrpooi",
         "\u0430\u0440\u0440\u04cf\u0435",  # Cyrillic throughout, read as Apple
         "\u0442\u0456\u043a\u0442\u043e\u043a",
         "\u1d00\u1d04\u1d0d\u1d07",  # small capitals
