@@ -45,14 +45,17 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service = Service(
         "consent", settings, database=settings.consent_database, migrations=Path(__file__).parent / "migrations"
     )
+    agreed = _agreement(settings)
+    writes = writer(agreed, where=f"{settings.signup_url}/sign-in", home=settings.consent_url)
     service.subscribe(
         Subscription(
-            group="consent.candidate-events", topics=(CANDIDATE_EVENTS,), handle=_on_candidate_events, deduplicate=False
+            group="consent.candidate-events",
+            topics=(CANDIDATE_EVENTS,),
+            handle=partial(_on_candidate_events, writes),
+            deduplicate=False,
         )
     )
     service.subscribe(Subscription(group="consent.tenants", topics=(TENANTS,), handle=_on_tenants, deduplicate=False))
-    agreed = _agreement(settings)
-    writes = writer(agreed, where=f"{settings.signup_url}/sign-in", home=settings.consent_url)
     service.subscribe(
         Subscription(group="consent.erasures", topics=(ERASURES,), handle=_on_erasures, deduplicate=False)
     )
@@ -137,10 +140,10 @@ async def _on_tenants(unit: Unit, received: Sequence[Received[Event]]) -> None:
     await handlers.on_tenant_changed(PostgresConsents(unit), only(TenantChangedV1, received))
 
 
-async def _on_candidate_events(unit: Unit, received: Sequence[Received[Event]]) -> None:
+async def _on_candidate_events(writes: Writes, unit: Unit, received: Sequence[Received[Event]]) -> None:
     consents = PostgresConsents(unit)
     await handlers.on_candidate_registered(consents, only(CandidateRegisteredV1, received))
-    await handlers.on_candidate_lapsed(consents, only(CandidateLapsedV1, received))
+    await handlers.on_candidate_lapsed(consents, writes, only(CandidateLapsedV1, received))
 
 
 async def _on_erasures(unit: Unit, received: Sequence[Received[Event]]) -> None:

@@ -1,7 +1,7 @@
 """Messages in, and the work that they leave to be done."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.consent import decisions
 from services.consent.decisions import Changed
@@ -20,9 +20,24 @@ async def on_candidate_registered(consents: Consents, events: Sequence[Received[
     await consents.register([item.event.candidate for item in events])
 
 
-async def on_candidate_lapsed(consents: Consents, events: Sequence[Received[CandidateLapsedV1]]) -> None:
-    """Whoever never answered is closed for good, and signup may erase them; whoever answered is kept, and confirms by it."""
-    await consents.close_unanswered([item.event.candidate for item in events])
+async def on_candidate_lapsed(
+    consents: Consents, writes: Writes, events: Sequence[Received[CandidateLapsedV1]]
+) -> None:
+    """Whoever never answered is closed for good, and signup may erase them; whoever answered is kept, and confirms by it.
+
+    A no to the invitation was confirmed to somebody: where it finds an earlier answer, everything stops, and the person is told.
+    """
+    closed = await consents.close_unanswered([item.event.candidate for item in events])
+    refused_at: dict[str, datetime] = {}
+    for event in (item.event for item in events):
+        if event.reason == "refused" and event.candidate not in closed:
+            refused_at[event.candidate] = max(event.at, refused_at.get(event.candidate, event.at))
+    for candidate, at in sorted(refused_at.items()):
+        present = await consents.lock(candidate)
+        outcome = decisions.refuse(present, at)
+        if isinstance(outcome, Changed):
+            await consents.append(writes(present, outcome.choices, consents.at, "refuse"))
+            await consents.note_change(candidate, "everything_stopped")
 
 
 async def on_candidate_erased(consents: Consents, events: Sequence[Received[CandidateErasedV1]]) -> None:

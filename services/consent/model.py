@@ -10,8 +10,9 @@ from shared.contracts import agreements
 from shared.contracts.consent import Purpose
 
 PURPOSES: tuple[Purpose, ...] = ("match", "contact")
-Door = Literal["confirm", "me", "unsubscribe", "name"]
-"""Through which link a change came; `name`: an employer joined that the person had blocked by name."""
+Door = Literal["confirm", "me", "unsubscribe", "refuse", "name"]
+"""Through which link a change came; `refuse`: the way out of an invitation; `name`: an employer joined that the person had
+blocked by name."""
 
 # What the agreement promises; a person may tighten it and never loosen it, and every policy keeps to it.
 LIMITS = agreements.present(agreements.load()).limits

@@ -30,10 +30,10 @@ class Consents(Protocol):
     async def register(self, candidates: Sequence[str]) -> None:
         """A row at version 0 for whoever has none."""
 
-    async def close_unanswered(self, candidates: Sequence[str]) -> None:
+    async def close_unanswered(self, candidates: Sequence[str]) -> Collection[str]:
         """Closes for good whoever never answered, and confirms it (`ErasureConfirmedV1`), again if it is asked again.
 
-        Of whoever did answer nothing is said: what they answered is on its way.
+        They are returned. Of whoever did answer nothing is said: what they answered is on its way.
         """
 
     async def close(self, candidates: Sequence[str]) -> None:

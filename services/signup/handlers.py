@@ -162,7 +162,7 @@ async def _apply(store: Store, outcomes: Sequence[Outcome], secrets: VaultSecret
     left = [one.left for one in registered if one.left] + [one.left for one in claimed if one.left]
     left += [one.candidate for one in merged] + [one.candidate for one in removed if one.may_erase]
     for lapse in await store.lapse_unclaimed(sorted(set(left))):
-        store.publish(CandidateLapsedV1(candidate=lapse.candidate, at=store.at, reason=lapse.reason))
+        store.publish(CandidateLapsedV1(candidate=lapse.candidate, at=lapse.at, reason=lapse.reason))
     _publish(store, outcomes)
     _log.info("reports_handled", **Counter(_name(one) for one in outcomes))
 

@@ -83,7 +83,7 @@ async def lapse(work: Work) -> None:
         over = await store.lapse_expired(limit=_AT_ONCE)
         again = await store.ask_again(store.at - ASKED_AGAIN_AFTER, limit=_AT_ONCE)
         for one in (*over, *again):
-            store.publish(CandidateLapsedV1(candidate=one.candidate, at=store.at, reason=one.reason))
+            store.publish(CandidateLapsedV1(candidate=one.candidate, at=one.at, reason=one.reason))
     if over or again:
         _log.info("stubs_lapse", expired=len(over), asked_again=len(again))
 

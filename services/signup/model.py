@@ -278,6 +278,8 @@ class Lapse:
 
     candidate: str
     reason: LapseReason
+    at: datetime
+    """Since when."""
 
 
 @dataclass(frozen=True, slots=True)

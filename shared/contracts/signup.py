@@ -119,7 +119,8 @@ class CandidateLapsedV1(Event):
     """A stub is to be erased, unless the person has answered in the meantime: consent knows, and says.
 
     `deleted`: the last vendor that vouched for them took that back; `expired`: their time to answer is over; `refused`: the
-    person said that it was not them, or that they want no such invitation. Said again until it is settled.
+    person said that it was not them, or that they want no such invitation; it stops everything that they answered before `at`.
+    Said again, with the same `at`, until it is settled.
     """
 
     TYPE: ClassVar[str] = "fairpool.candidate.lapsed.v1"

@@ -94,12 +94,15 @@ class FakeConsents:
             if (await self.read(candidate)).principal == "":
                 self.rows[candidate] = Present(candidate, new_id("person"))
 
-    async def close_unanswered(self, candidates: Sequence[str]) -> None:
+    async def close_unanswered(self, candidates: Sequence[str]) -> Collection[str]:
+        closed = []
         for candidate in dict.fromkeys(candidates):
             present = await self.lock(candidate)
             if present.version == 0 or present.is_closed:
                 self._forget(present)
                 self.confirmed.append(candidate)
+                closed.append(candidate)
+        return closed
 
     async def close(self, candidates: Sequence[str]) -> None:
         for candidate in candidates:

@@ -277,7 +277,7 @@ class FakeStore:
         for candidate in candidates:
             person = self._people.get(candidate)
             if person is not None and not person.showing.confirmed and person.lapse is None:
-                person.lapse, person.asked_at = Lapse(candidate, reason), self.at
+                person.lapse, person.asked_at = Lapse(candidate, reason, self.at), self.at
                 found.append(person.lapse)
         return found
 

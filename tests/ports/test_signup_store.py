@@ -121,7 +121,7 @@ async def test_a_stub_without_claims_is_erased_whole(work: Work) -> None:
     async with work() as store:
         await store.ask_to_invite({ana: False})
         await store.remove_claims([("acme", "ana"), ("acme", "nobody")])
-        assert await store.lapse_unclaimed([bo, ana]) == [Lapse(ana, "deleted")]
+        assert await store.lapse_unclaimed([bo, ana]) == [Lapse(ana, "deleted", NOON)]
     async with work() as store:
         assert await store.lapse_unclaimed([bo, ana]) == []
         assert [known.lapsing for known in (await store.look_up([], [b"ana"])).people.values()] == [True]
@@ -291,7 +291,7 @@ async def test_a_stub_lapses_when_its_time_is_over_and_can_be_prolonged(work: Wo
         await store.prolong([bo], NOON + timedelta(days=20))
         await store.prolong([bo], NOON)
     async with work(NOON + timedelta(days=15)) as store:
-        assert await store.lapse_expired(limit=10) == [Lapse(ana, "expired")]
+        assert await store.lapse_expired(limit=10) == [Lapse(ana, "expired", NOON + timedelta(days=15))]
         assert await store.lapse_expired(limit=10) == []
         await store.erase_lapsed([ana, bo])
     async with work() as store:

@@ -24,15 +24,17 @@ class PostgresConsents(PostgresLinks):
         new = list(dict.fromkeys(candidates))
         await self._unit.connection.execute(SQL["register"], new, [_new_principal() for _ in new])
 
-    async def close_unanswered(self, candidates: Sequence[str]) -> None:
+    async def close_unanswered(self, candidates: Sequence[str]) -> Collection[str]:
         """Under each row's lock: an answer that is being given is waited for, and then nothing is closed."""
         lapsed = list(dict.fromkeys(candidates))
         rows = await self._unit.connection.fetch(
             SQL["close_unanswered"], self.at, lapsed, [_new_principal() for _ in lapsed]
         )
-        await self._forget([row["candidate"] for row in rows])
-        for row in rows:
-            self._unit.publish(ErasureConfirmedV1(candidate=row["candidate"], store="consent", at=self.at))
+        closed = [row["candidate"] for row in rows]
+        await self._forget(closed)
+        for candidate in closed:
+            self._unit.publish(ErasureConfirmedV1(candidate=candidate, store="consent", at=self.at))
+        return closed
 
     async def close(self, candidates: Sequence[str]) -> None:
         """Also of somebody never heard of: a registration that comes later opens nothing."""

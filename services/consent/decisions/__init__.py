@@ -12,7 +12,7 @@ from services.consent.decisions.changes import (
     what_changed,
 )
 from services.consent.decisions.hours import open_time
-from services.consent.decisions.links import Stop, is_old, stop
+from services.consent.decisions.links import Stop, is_old, refuse, stop
 from services.consent.decisions.names import keys_of_employer, keys_of_names
 from services.consent.decisions.records import canonical, commitment, record
 
@@ -32,6 +32,7 @@ __all__ = [
     "keys_of_names",
     "open_time",
     "record",
+    "refuse",
     "stop",
     "stop_all",
     "what_changed",

@@ -1,10 +1,13 @@
 """What an unsubscribe link may do: its mail may have been forwarded, and whoever holds it is not always its person."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.consent.decisions.changes import Changed, Unchanged, block_employer, stop_all
 from services.consent.model import Present, Scope
+
+_CLOCKS_DIFFER = timedelta(seconds=5)
+"""Between two services: of two words at nearly the same time the no counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,13 @@ def stop(present: Present, employer: str | None, scope: Scope, issued_at: dateti
         return Stop(stop_all(present), all_stop=True, employer_stops=False, must_ask=False)
     outcome = block_employer(present, employer) if employer is not None else Unchanged()
     return Stop(outcome, all_stop=False, employer_stops=employer is not None, must_ask=True)
+
+
+def refuse(present: Present, at: datetime) -> Changed | Unchanged:
+    """A no to the invitation, said then: it stops all that was answered before it; what was allowed later is a later word."""
+    if present.is_closed or (present.granted_at is not None and present.granted_at > at + _CLOCKS_DIFFER):
+        return Unchanged()
+    return stop_all(present)
 
 
 def is_old(present: Present, issued_at: datetime | None) -> bool:

@@ -15,6 +15,7 @@ _BY: Mapping[Door, str] = {
     "confirm": "the person",
     "me": "the person",
     "unsubscribe": "whoever used the link in a message",
+    "refuse": "whoever used the way out of an invitation",
     "name": "Fairpool, because the person had blocked this name",
 }
 

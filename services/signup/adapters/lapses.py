@@ -20,7 +20,7 @@ _FIRST = UUID(int=0)
 
 
 async def lapse(connection: Connection, candidates: Sequence[str], reason: LapseReason, at: datetime) -> list[Lapse]:
-    """Those of them who are stubs and do not lapse yet."""
+    """Those of them who are stubs and do not lapse yet, or not because they refused."""
     return _lapses(await connection.fetch(SQL["lapse"], candidates, reason, at)) if candidates else []
 
 
@@ -62,4 +62,4 @@ def _buried(unit: Unit, rows: Sequence[asyncpg.Record]) -> list[str]:
 
 
 def _lapses(rows: Sequence[asyncpg.Record]) -> list[Lapse]:
-    return [Lapse(row["candidate"], row["reason"]) for row in rows]
+    return [Lapse(row["candidate"], row["reason"], row["at"]) for row in rows]

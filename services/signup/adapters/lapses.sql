@@ -1,33 +1,34 @@
 -- name: lapse
-UPDATE candidates SET lapse_reason = $2, lapse_asked_at = $3
+UPDATE candidates SET lapse_reason = $2, lapse_asked_at = $3, lapsed_at = $3
 WHERE candidate IN (
     SELECT candidate FROM candidates WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE
-) AND confirmed_at IS NULL AND lapse_reason IS NULL
-RETURNING candidate::text, lapse_reason AS reason
+) AND confirmed_at IS NULL
+    AND (lapse_reason IS NULL OR ($2 = 'refused' AND lapse_reason <> 'refused')) -- the person's own word, whatever came before
+RETURNING candidate::text, lapse_reason AS reason, lapsed_at AS at
 
 -- name: lapse_unclaimed
-UPDATE candidates SET lapse_reason = 'deleted', lapse_asked_at = $2
+UPDATE candidates SET lapse_reason = 'deleted', lapse_asked_at = $2, lapsed_at = $2
 WHERE candidate IN (
     SELECT candidate FROM candidates WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE
 ) AND confirmed_at IS NULL AND lapse_reason IS NULL
     AND NOT EXISTS (SELECT FROM claims WHERE claims.candidate = candidates.candidate)
-RETURNING candidate::text, lapse_reason AS reason
+RETURNING candidate::text, lapse_reason AS reason, lapsed_at AS at
 
 -- name: lapse_expired
-UPDATE candidates SET lapse_reason = 'expired', lapse_asked_at = $1
+UPDATE candidates SET lapse_reason = 'expired', lapse_asked_at = $1, lapsed_at = $1
 WHERE candidate IN (
     SELECT candidate FROM candidates
     WHERE confirmed_at IS NULL AND lapse_reason IS NULL AND stub_until < $1
     ORDER BY stub_until LIMIT $2 FOR UPDATE SKIP LOCKED
 )
-RETURNING candidate::text, lapse_reason AS reason
+RETURNING candidate::text, lapse_reason AS reason, lapsed_at AS at
 
 -- name: ask_again
 UPDATE candidates SET lapse_asked_at = $1
 WHERE candidate IN (
     SELECT candidate FROM candidates WHERE lapse_asked_at < $2 ORDER BY lapse_asked_at LIMIT $3 FOR UPDATE SKIP LOCKED
 )
-RETURNING candidate::text, lapse_reason AS reason
+RETURNING candidate::text, lapse_reason AS reason, lapsed_at AS at
 
 -- name: erase_lapsed
 WITH gone AS (

@@ -102,6 +102,7 @@ UPDATE candidates SET
     confirmed_at = CASE WHEN after.confirmed THEN coalesce(confirmed_at, $1) END,
     lapse_reason = CASE WHEN after.confirmed THEN NULL ELSE lapse_reason END, -- they had answered
     lapse_asked_at = CASE WHEN after.confirmed THEN NULL ELSE lapse_asked_at END,
+    lapsed_at = CASE WHEN after.confirmed THEN NULL ELSE lapsed_at END,
     match_granted = after.match_granted,
     paused_until = after.paused_until,
     ends_at = after.ends_at,

@@ -39,7 +39,7 @@ class PostgresRefusals:
             standing = await _standing(unit.connection, candidate)
             if standing == "invited":
                 for one in await lapse(unit.connection, [candidate], "refused", unit.at):
-                    unit.publish(CandidateLapsedV1(candidate=one.candidate, at=unit.at, reason=one.reason))
+                    unit.publish(CandidateLapsedV1(candidate=one.candidate, at=one.at, reason=one.reason))
                 row = (await read_identities(unit.connection, [candidate]))[candidate]
                 email = open_identity(row, self._secrets.vault_key).mail
                 hashed = await asyncio.to_thread(slow_hash, email, self._secrets.blind_index_key)

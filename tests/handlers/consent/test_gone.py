@@ -1,6 +1,7 @@
 """The links of somebody who lapsed or was erased: dead from that moment, in any order of arrival, and never a receipt."""
 
 from datetime import timedelta
+from typing import Literal
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from shared.contracts.base import Event
 from shared.contracts.signup import CandidateErasedV1, CandidateLapsedV1, CandidateRegisteredV1
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
-from tests.fakes.consent import JOIN, ConsentsDatabase, link
+from tests.fakes.consent import JOIN, ConsentsDatabase, link, writes
 
 CONFIRM, ME = f"/confirm/{link('c1', 'confirm')}", f"/me?token={link('c1', 'me')}"
 U = f"/u/{link('c1', 'unsubscribe', employer='emp_acme')}"
@@ -26,7 +27,7 @@ async def hear(database: ConsentsDatabase, *events: Event) -> None:
                 case CandidateRegisteredV1():
                     await on_candidate_registered(consents, [received])  # type: ignore[list-item]  # of the matched class
                 case CandidateLapsedV1():
-                    await on_candidate_lapsed(consents, [received])  # type: ignore[list-item]  # of the matched class
+                    await on_candidate_lapsed(consents, writes, [received])  # type: ignore[list-item]  # of the matched class
                 case CandidateErasedV1():
                     await on_candidate_erased(consents, [received])  # type: ignore[list-item]  # of the matched class
 
@@ -76,6 +77,53 @@ async def test_who_answered_before_the_lapse_is_heard_is_kept(
     assert database.confirmed == []
     assert (await client.get(CONFIRM)).status_code == 200
     assert (await client.post(CONFIRM, json={"purposes": []})).json()["version"] == 2
+
+
+REFUSED = CandidateLapsedV1(candidate="c1", at=NOON, reason="refused")
+
+
+async def test_a_no_to_the_invitation_stops_what_was_answered_before_it_and_the_person_is_told(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    assert (await client.post(CONFIRM, json=YES)).status_code == 200
+    await hear(database, REFUSED, REFUSED)
+    answered, stopped = database.entries
+    assert (stopped.version, stopped.choices.purposes, stopped.previous) == (2, (), answered.leaf)
+    assert stopped.document["record"]["event"]["through"] == "refuse"
+    assert stopped.choices.time_zone == "America/Denver"
+    assert database.confirmed == []
+    async with database.transaction() as consents:
+        await consents.tell_changes(10)
+    [notice] = database.links.notices
+    assert [change.what for change in notice.changes] == ["everything_stopped"]
+    assert (await client.get(CONFIRM)).status_code == 200
+
+
+async def test_a_no_to_the_invitation_stops_nothing_that_was_allowed_after_it(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    assert (await client.post(CONFIRM, json=YES)).status_code == 200
+    before = NOON - timedelta(minutes=1)
+    await hear(database, CandidateLapsedV1(candidate="c1", at=before, reason="refused"))
+    assert [entry.version for entry in database.entries] == [1]
+
+
+async def test_a_no_to_the_invitation_changes_nothing_of_an_answer_that_was_no(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    assert (await client.post(CONFIRM, json={"purposes": []})).json()["version"] == 1
+    await hear(database, REFUSED)
+    assert [entry.version for entry in database.entries] == [1]
+    assert (database.confirmed, database.links.due) == ([], {})
+
+
+@pytest.mark.parametrize("reason", ["deleted", "expired"])
+async def test_a_lapse_for_another_reason_stops_nobody_who_answered(
+    client: httpx.AsyncClient, database: ConsentsDatabase, reason: Literal["deleted", "expired"]
+) -> None:
+    assert (await client.post(CONFIRM, json=YES)).status_code == 200
+    await hear(database, CandidateLapsedV1(candidate="c1", at=NOON, reason=reason))
+    assert [entry.choices.purposes for entry in database.entries] == [("match", "contact")]
 
 
 async def test_a_lapse_is_confirmed_each_time_it_is_heard(database: ConsentsDatabase) -> None:

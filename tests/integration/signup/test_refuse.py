@@ -88,6 +88,29 @@ async def test_this_was_not_me_lets_the_stub_lapse_and_says_the_same_again_also_
     assert await is_invited_again(edge, http), "once more, as the page says"
 
 
+@pytest.mark.parametrize("reason", ["deleted", "expired"])
+async def test_a_no_of_somebody_who_lapses_already_is_passed_on_all_the_same(
+    edge: Edge, http: httpx.AsyncClient, reason: str
+) -> None:
+    candidate = await invited(edge, http)
+    await edge.pool.execute(
+        "UPDATE candidates SET lapse_reason = $1, lapse_asked_at = $2, lapsed_at = $2", reason, NOON
+    )
+    await http.post(way_out(candidate), data={"choice": "not_me"})
+    await http.post(way_out(candidate), data={"choice": "not_me"})
+    assert [one["reason"] for one in await lapses(edge)] == ["refused"]
+
+
+async def test_a_no_that_is_passed_on_again_keeps_the_time_at_which_it_was_said(
+    edge: Edge, http: httpx.AsyncClient
+) -> None:
+    await http.post(way_out(await invited(edge, http)), data={"choice": "not_me"})
+    edge.clock.at(NOON + timedelta(hours=1))
+    await jobs.lapse(lambda: store(edge))
+    first, again = await lapses(edge)
+    assert (again["reason"], again["at"]) == ("refused", first["at"])
+
+
 @pytest.mark.parametrize("is_erased", [False, True])
 async def test_never_again_holds_for_the_mailbox_also_when_it_is_said_after_the_other(
     edge: Edge, http: httpx.AsyncClient, is_erased: bool
