@@ -20,11 +20,17 @@ from services.outreach_gateway.settings import GatewaySettings
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import MembershipsChangedV1
-from shared.contracts.signup import CandidateKeyPublishedV1, MailboxChangedV1, OutreachOutcomeReportedV1
+from shared.contracts.signup import (
+    CandidateErasedV1,
+    CandidateKeyPublishedV1,
+    MailboxChangedV1,
+    OutreachOutcomeReportedV1,
+)
 from shared.contracts.topics import (
     CANDIDATE_EVENTS,
     CANDIDATE_KEYS,
     CONSENT_STATE,
+    ERASURES,
     MEMBERSHIPS,
     OUTREACH_OUTCOMES,
     OUTREACH_REQUESTS,
@@ -120,6 +126,17 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
                 PostgresOutreach(unit, policy), windows, only(MailboxChangedV1, received)
             ),
             deduplicate=False,  # guarded by the version
+        )
+    )
+
+    service.subscribe(
+        Subscription(
+            "outreach_gateway.erasures",
+            (ERASURES,),
+            lambda unit, received: handlers.on_candidate_erased(
+                PostgresOutreach(unit, policy), windows, only(CandidateErasedV1, received)
+            ),
+            deduplicate=False,  # there is only one version
         )
     )
 

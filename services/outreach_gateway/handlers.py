@@ -21,7 +21,12 @@ from services.outreach_gateway.ports import Epoch, Reported, Settled, Store, Win
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import MembershipsChangedV1
-from shared.contracts.signup import CandidateKeyPublishedV1, MailboxChangedV1, OutreachOutcomeReportedV1
+from shared.contracts.signup import (
+    CandidateErasedV1,
+    CandidateKeyPublishedV1,
+    MailboxChangedV1,
+    OutreachOutcomeReportedV1,
+)
 from shared.messaging.envelope import Received
 
 StandingOf = Callable[[str], Standing]
@@ -82,6 +87,7 @@ async def decide(
 async def on_consent_changed(store: Store, windows: Windows, batch: Sequence[Received[ConsentChangedV1]]) -> None:
     """Keeps the new state, cancels what waits for whoever withdrew, and looks again at what was held for a grant."""
     epoch = await store.hold_epoch()
+    await store.hold_erasures()
     await store.keep_consents([_consent(item.event) for item in batch])
     candidates = sorted({item.event.candidate for item in batch})
     waiting = await store.lock_waiting_of(candidates)
@@ -105,6 +111,7 @@ async def on_mailbox_changed(store: Store, windows: Windows, batch: Sequence[Rec
         return
     candidates = sorted(newest)
     epoch = await store.hold_epoch()
+    await store.hold_erasures()
     await store.lock_consents(candidates)
     await store.keep_mailboxes({candidate: (event.version, event.reachable) for candidate, event in newest.items()})
     people = await store.people(candidates)
@@ -122,6 +129,7 @@ async def on_mailbox_changed(store: Store, windows: Windows, batch: Sequence[Rec
 async def on_memberships_changed(store: Store, batch: Sequence[Received[MembershipsChangedV1]]) -> None:
     """Keeps which employers hold the person in a pool, and looks again at what was held for that."""
     newest = {item.event.candidate: item.event for item in sorted(batch, key=lambda item: item.event.version)}
+    await store.hold_erasures()
     await store.keep_memberships(
         {
             candidate: (event.version, frozenset(pool.employer for pool in event.pools))
@@ -134,12 +142,28 @@ async def on_memberships_changed(store: Store, batch: Sequence[Received[Membersh
 async def on_key_published(store: Store, batch: Sequence[Received[CandidateKeyPublishedV1]]) -> None:
     """Keeps the key to which employers' words for this person are sealed."""
     newest = {item.event.candidate: item.event for item in sorted(batch, key=lambda item: item.event.version)}
+    await store.hold_erasures()
     await store.keep_keys({candidate: (event.version, event.public_key) for candidate, event in newest.items()})
 
 
 async def on_keys_removed(store: Store, candidates: Sequence[str]) -> None:
     """Forgets the keys, and what is known of the mailboxes, of people whom signup has forgotten."""
     await store.forget_keys(candidates)
+
+
+async def on_candidate_erased(store: Store, windows: Windows, batch: Sequence[Received[CandidateErasedV1]]) -> None:
+    """Nothing is kept of them any more, whatever comes later; what has a slot ends, and what was only submitted in its turn."""
+    candidates = sorted({item.event.candidate for item in batch})
+    if not candidates:
+        return
+    epoch = await store.hold_epoch()
+    await store.begin_erasure()
+    await store.erase(candidates)
+    waiting = [row for row in await store.lock_waiting_of(candidates) if row.state is State.DELAYED]
+    settled = [_settled(row, Cancel(Rule.CONTACT_NOT_GRANTED)) for row in waiting]
+    await give_back(windows, settled, epoch)
+    await store.settle(settled)
+    await store.look_again(candidates)
 
 
 async def on_outcome_reported(

@@ -102,6 +102,15 @@ class Store(Protocol):
     async def settle(self, settled: Sequence[Settled]) -> None:
         """Writes the decisions, each with the next version and its change in the feed, and publishes them."""
 
+    async def hold_erasures(self) -> None:
+        """Call after `hold_epoch` and before anything of a person is kept: nobody is erased until the transaction is over."""
+
+    async def begin_erasure(self) -> None:
+        """Call after `hold_epoch`: all that hold erasures have ended, and none begins until the transaction is over."""
+
+    async def erase(self, candidates: Sequence[str]) -> None:
+        """Forgets consent, pools, key and mailbox of these people and remembers their ids: nothing is kept of them again."""
+
     async def keep_consents(self, consents: Sequence[Consent]) -> None:
         """Keeps each that is newer than what is there."""
 

@@ -75,7 +75,7 @@ ERASURES = Topic(
     "erasures",
     "candidate",
     "signup",
-    ("consent",),
+    ("consent", "outreach_gateway"),
     "the ids of erased people, so that nothing brings one back",
 )
 ERASURE_CONFIRMATIONS = Topic(

@@ -151,6 +151,7 @@ class FakeStore:
     memberships: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
     mailboxes: dict[str, tuple[int, bool]] = field(default_factory=dict)
     keys: dict[str, tuple[int, str]] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)
     settled: list[Settled] = field(default_factory=list)
 
     def submit(self, row: Outreach) -> None:
@@ -208,25 +209,40 @@ class FakeStore:
             if isinstance(decision, Delay):
                 self.due[row.id] = decision.due_at or decision.slot_at
 
+    async def hold_erasures(self) -> None:
+        pass
+
+    async def begin_erasure(self) -> None:
+        pass
+
+    async def erase(self, candidates: Sequence[str]) -> None:
+        self.erased |= set(candidates)
+        for candidate in candidates:
+            self.consents.pop(candidate, None)
+            self.memberships.pop(candidate, None)
+        await self.forget_keys(candidates)
+
     async def keep_consents(self, consents: Sequence[Consent]) -> None:
         for consent in consents:
             known = self.consents.get(consent.candidate)
+            if consent.candidate in self.erased:
+                continue
             if known is None or consent.version > known.version:
                 self.consents[consent.candidate] = consent
 
     async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:
         for candidate, found in memberships.items():
-            if found[0] > self.memberships.get(candidate, (0, frozenset[str]()))[0]:
+            if candidate not in self.erased and found[0] > self.memberships.get(candidate, (0, frozenset[str]()))[0]:
                 self.memberships[candidate] = found
 
     async def keep_mailboxes(self, mailboxes: Mapping[str, tuple[int, bool]]) -> None:
         for candidate, found in mailboxes.items():
-            if found[0] > self.mailboxes.get(candidate, (0, True))[0]:
+            if candidate not in self.erased and found[0] > self.mailboxes.get(candidate, (0, True))[0]:
                 self.mailboxes[candidate] = found
 
     async def keep_keys(self, keys: Mapping[str, tuple[int, str]]) -> None:
         for candidate, found in keys.items():
-            if found[0] > self.keys.get(candidate, (0, ""))[0]:
+            if candidate not in self.erased and found[0] > self.keys.get(candidate, (0, ""))[0]:
                 self.keys[candidate] = found
 
     async def forget_keys(self, candidates: Sequence[str]) -> None:

@@ -17,13 +17,26 @@ from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach
 from services.outreach_gateway.adapters.postgres_desk import PostgresDesk
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
-from services.outreach_gateway.model import Admit, Cancel, Consent, Decision, Delay, Drop, Hold, Outreach, Rule, State
+from services.outreach_gateway.model import (
+    Admit,
+    Cancel,
+    Consent,
+    Decision,
+    Delay,
+    Drop,
+    Hold,
+    Outreach,
+    Person,
+    Rule,
+    State,
+)
 from services.outreach_gateway.ports import Position, Reported, Settled, Store
 from shared.messaging.unit import unit_of_work
 from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
+from tests.waiting import until
 
 POLICY = read_policy("2026-12")
 MIGRATIONS = Path(postgres.__file__).parent.parent / "migrations"
@@ -182,6 +195,56 @@ async def test_the_newest_memberships_win(rows: Rows) -> None:
         await store.keep_memberships({ANA: (1, frozenset({"emp_b"}))})
     async with rows.store() as store:
         assert (await store.people([ANA]))[ANA].employers == {"emp_a"}
+
+
+async def keep_all(rows: Rows, candidate: str) -> None:
+    async with rows.store() as store:
+        await store.hold_erasures()
+        await store.keep_consents([Consent(candidate, 1, contact=True)])
+        await store.keep_memberships({candidate: (1, frozenset({"emp_a"}))})
+        await store.keep_mailboxes({candidate: (1, False)})
+        await store.keep_keys({candidate: (1, "key")})
+
+
+async def test_of_who_was_erased_nothing_is_kept_whatever_came_before_or_comes_later(rows: Rows) -> None:
+    for candidate in (ANA, BEN):
+        await keep_all(rows, candidate)
+    for _ in range(2):
+        async with rows.store() as store:
+            await store.begin_erasure()
+            await store.erase([ANA, "no id", ANA])
+        async with rows.store() as store:
+            people = await store.people([ANA, BEN])
+        assert people[ANA] == Person(None, frozenset())
+        assert people[BEN] == Person(Consent(BEN, 1, contact=True), frozenset({"emp_a"}), mailbox_gone=True)
+        assert await keys(rows) == {BEN}
+        await keep_all(rows, ANA)
+    assert await keys(rows) == {BEN}
+
+
+async def keys(rows: Rows) -> set[str]:
+    if isinstance(rows, FakeRows):
+        return set(rows.kept.keys)
+    assert isinstance(rows, PostgresRows)
+    return {str(row["candidate"]) for row in await rows.pool.fetch("SELECT candidate FROM candidate_keys")}
+
+
+async def test_what_is_being_kept_while_its_person_is_erased_does_not_stay(on_postgres: PostgresRows) -> None:
+    async with on_postgres.store() as keeper, on_postgres.store() as eraser:
+        await keeper.hold_erasures()
+        await keeper.keep_mailboxes({ANA: (1, False)})
+        begun = asyncio.create_task(eraser.begin_erasure())
+        waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        await until(lambda: on_postgres.pool.fetchval(waits), what="the eraser waits for the keeper")
+        async with on_postgres.store() as late:
+            keeps = asyncio.create_task(late.hold_erasures())
+            await keeper._unit.connection.execute("COMMIT; BEGIN")
+            await begun
+            await eraser.erase([ANA])
+            await eraser._unit.connection.execute("COMMIT; BEGIN")
+            await keeps
+            await late.keep_mailboxes({ANA: (2, True)})
+    assert await on_postgres.pool.fetchval("SELECT count(*) FROM mailboxes") == 0
 
 
 async def test_reports_close_withhold_and_return(rows: Rows) -> None:

@@ -30,6 +30,7 @@ from shared.postgres.pool import Pool
 from shared.postgres.queries import load
 
 SQL = load(Path(__file__).parent / "queries.sql")
+_ERASURES = 0x0FA1_6A7E
 _STATE_AFTER = {
     "delivered": State.DELIVERED,
     "bounced": State.BOUNCED,
@@ -122,6 +123,20 @@ class PostgresOutreach:
         for item in rest:
             event = _event(item, self._policy, self.at, sealed[item.outreach.id])
             self._unit.publish(event, id=f"{event.outreach}.{event.version}")
+
+    async def hold_erasures(self) -> None:
+        """A shared lock; a statement of its own, so that the next ones see who was erased before it was given."""
+        await self._sql.execute(SQL["hold_erasures"], _ERASURES)
+
+    async def begin_erasure(self) -> None:
+        """The same lock, alone."""
+        await self._sql.execute(SQL["begin_erasure"], _ERASURES)
+
+    async def erase(self, candidates: Sequence[str]) -> None:
+        """Four tables, and the ids; a key of the topic that is no id names nobody."""
+        known = sorted({candidate for candidate in candidates if _is_uuid(candidate)})
+        for name in ("note_erased", "forget_consents", "forget_memberships", "forget_keys", "forget_mailboxes"):
+            await self._sql.execute(SQL[name], known)
 
     async def keep_consents(self, consents: Sequence[Consent]) -> None:
         """Newest of each person wins."""

@@ -97,6 +97,7 @@ SELECT (row ->> 'candidate')::uuid, (row ->> 'version')::integer, (row ->> 'cont
        (row ->> 'quiet_start')::time, (row ->> 'quiet_end')::time, row ->> 'time_zone',
        (row ->> 'paused_until')::timestamptz, (row ->> 'ends_at')::timestamptz
 FROM jsonb_array_elements($1::jsonb) AS row
+WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = (row ->> 'candidate')::uuid)
 ORDER BY 1
 ON CONFLICT (candidate) DO UPDATE SET
     version = excluded.version, contact = excluded.contact, blocked_employers = excluded.blocked_employers,
@@ -110,6 +111,7 @@ INSERT INTO memberships AS kept (candidate, version, employers)
 SELECT (row ->> 'candidate')::uuid, (row ->> 'version')::integer,
        ARRAY(SELECT jsonb_array_elements_text(row -> 'employers'))
 FROM jsonb_array_elements($1::jsonb) AS row
+WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = (row ->> 'candidate')::uuid)
 ORDER BY 1
 ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, employers = excluded.employers
 WHERE kept.version < excluded.version
@@ -118,6 +120,7 @@ WHERE kept.version < excluded.version
 INSERT INTO mailboxes AS kept (candidate, version, reachable)
 SELECT candidate, version, reachable
 FROM unnest($1::uuid[], $2::integer[], $3::boolean[]) AS m (candidate, version, reachable)
+WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = m.candidate)
 ORDER BY 1
 ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, reachable = excluded.reachable
 WHERE kept.version < excluded.version
@@ -126,9 +129,25 @@ WHERE kept.version < excluded.version
 INSERT INTO candidate_keys AS kept (candidate, version, public_key)
 SELECT candidate, version, public_key
 FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS k (candidate, version, public_key)
+WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = k.candidate)
 ORDER BY 1
 ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, public_key = excluded.public_key
 WHERE kept.version < excluded.version
+
+-- name: hold_erasures
+SELECT pg_advisory_xact_lock_shared($1)
+
+-- name: begin_erasure
+SELECT pg_advisory_xact_lock($1)
+
+-- name: note_erased
+INSERT INTO erased (candidate) SELECT DISTINCT unnest($1::uuid[]) ON CONFLICT DO NOTHING
+
+-- name: forget_consents
+DELETE FROM consents WHERE candidate = ANY($1::uuid[])
+
+-- name: forget_memberships
+DELETE FROM memberships WHERE candidate = ANY($1::uuid[])
 
 -- name: forget_keys
 DELETE FROM candidate_keys WHERE candidate = ANY($1::uuid[])

@@ -13,7 +13,12 @@ from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1, Purpose
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1
-from shared.contracts.signup import CandidateKeyPublishedV1, MailboxChangedV1, OutreachOutcomeReportedV1
+from shared.contracts.signup import (
+    CandidateErasedV1,
+    CandidateKeyPublishedV1,
+    MailboxChangedV1,
+    OutreachOutcomeReportedV1,
+)
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
@@ -310,6 +315,24 @@ async def test_a_removed_key_is_forgotten(gateway: Gateway) -> None:
     gateway.store.keys[ANA] = (1, "key")
     await handlers.on_keys_removed(gateway.store, [ANA, BEN])
     assert gateway.store.keys == {}
+
+
+async def erased(gateway: Gateway) -> None:
+    event = CandidateErasedV1(candidate=ANA, at=gateway.store.at)
+    await handlers.on_candidate_erased(gateway.store, gateway.windows, [received(event)])
+
+
+async def test_who_was_erased_is_not_written_to_and_nothing_of_them_comes_back(gateway: Gateway) -> None:
+    await gateway.submitted("o1", "emp_a")
+    await gateway.submitted("o2", "emp_b")
+    await erased(gateway)
+    await gateway.mailbox(reachable=False)
+    await gateway.consents("match", "contact", version=9)
+    key = CandidateKeyPublishedV1(candidate=ANA, version=2, public_key="key")
+    await handlers.on_key_published(gateway.store, [received(key)])
+    assert (gateway.state("o2"), gateway.windows.slots_of(ANA)) == (State.CANCELLED, [NOON])
+    kept = gateway.store
+    assert [ANA in of for of in (kept.consents, kept.memberships, kept.keys, kept.mailboxes)] == [False] * 4
 
 
 async def test_a_bounce_takes_no_slot_and_no_90_days_whatever_its_reason(gateway: Gateway) -> None:
