@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.signup.decisions.place_names import (
-    ABROAD,
     CODES,
     COUNTRY,
     SHORT,
@@ -14,6 +13,8 @@ from services.signup.decisions.place_names import (
     WORDS,
     state_of_zip,
 )
+from services.signup.decisions.places_abroad import COUNTRY_CODES, is_known_abroad
+from services.signup.decisions.places_numbers import is_five, is_number_before_town, strange_number
 
 LONGEST = 1000
 """Characters of an address that are read; a longer text is none."""
@@ -57,7 +58,8 @@ class _Found:
 def state_and_zip(addresses: Iterable[str]) -> Place:
     """State and ZIP code of the first address that is clearly one of the United States; a territory has a code too.
 
-    What is unclear gives nothing: a country that has a state's name or code, two places, a ZIP code of another state.
+    What is unclear gives nothing: a country that has a state's name or code, two places, digits that are no ZIP code of
+    the state, wherever they stand. Five of them are of a house only with a street, and a ZIP code or the country behind.
     """
     return next((place for place in map(_read, addresses) if place != NOWHERE), NOWHERE)
 
@@ -104,7 +106,10 @@ def _read(address: str) -> Place:
     states = {state for state, _ in places} | ({whole[0]} if whole[0] else set())
     if len(states) > 1:
         return NOWHERE
-    return next(iter(places)) if whole == NOWHERE and len(places) == 1 else whole
+    if whole != NOWHERE or len(places) != 1:
+        return whole
+    state, postal_code = next(iter(places))
+    return (state, postal_code) if state in TERRITORIES or not strange_number(state, _lines(address)) else NOWHERE
 
 
 def _lines(text: str) -> list[list[str]]:
@@ -133,9 +138,14 @@ def _one(address: str) -> Place:
     written, before = parts[-1][-1], parts[-1][: len(parts[-1]) - found.size]
     parts = [*parts[:-1], before] if before else parts[:-1]
     place = settled(found.code, postal_code)
+    if postal_code is not None and place[1] is None and place[0] not in TERRITORIES:
+        return NOWHERE
     is_city = found.code == "LA" and not parts  # LA, USA
     confirmed = (says_country and not is_city) or (postal_code is not None and place[1] == postal_code)
-    if not confirmed and not _is_clear(found, parts, before, written):
+    if found.code not in TERRITORIES and (strange := strange_number(found.code, parts, has_houses=confirmed)):
+        outside = settled(found.code, strange)
+        return outside if outside[0] in TERRITORIES else NOWHERE
+    if not confirmed and (_has_accents(address, found) or not _is_clear(found, parts, before, written)):
         return NOWHERE
     return place if postal_code else _with_zip_before(found.code, parts)
 
@@ -154,9 +164,9 @@ def _take_zip(parts: list[list[str]]) -> tuple[str | None, bool]:
     if not parts or not (last := parts[-1][-1]).isascii() or not any(map(str.isdigit, last)):
         return None, False
     words = parts[-1]
-    if last.isdigit() and len(last) == 4 and len(words) > 1 and _is_five(words[-2]):
+    if last.isdigit() and len(last) == 4 and len(words) > 1 and is_five(words[-2]):
         code, size = words[-2], 2
-    elif _is_five(last) or (last.isdigit() and len(last) == 9):
+    elif is_five(last) or (last.isdigit() and len(last) == 9):
         code, size = last[:5], 1
     elif last.isdigit() and len(last) == 4 and (found := _state_at_end([words[:-1]] if words[:-1] else parts[:-1])):
         # A spreadsheet takes the nought before 02139.
@@ -170,10 +180,6 @@ def _take_zip(parts: list[list[str]]) -> tuple[str | None, bool]:
         words.pop()
     _drop_empty(parts)
     return code, False
-
-
-def _is_five(word: str) -> bool:
-    return len(word) == 5 and word.isascii() and word.isdigit()
 
 
 def _drop_empty(parts: list[list[str]]) -> None:
@@ -211,9 +217,19 @@ def _is_clear(found: _Found, parts: Sequence[Sequence[str]], before: Sequence[st
     return is_own_name and is_city_before and before[-1].upper() not in _NO_CITY_BEFORE
 
 
+def _has_accents(address: str, found: _Found) -> bool:
+    """Whether a letter is none of English, where the code after it is a country's, too: `C\u00f3rdoba, AR`."""
+    letters = unicodedata.normalize("NFKD", address)
+    strange = any(unicodedata.combining(mark) or (mark.isalpha() and not mark.isascii()) for mark in letters)
+    return strange and found.kind is CODES and found.code in COUNTRY_CODES
+
+
 def _is_abroad(found: _Found, parts: Sequence[Sequence[str]]) -> bool:
     names = [" ".join(_folded(part)) for part in parts]
-    if any(name in ABROAD.get(found.code, ()) for name in names):
+    if parts and is_number_before_town(found.code, parts):
+        return True
+    is_named = found.kind is WORDS and found.code not in _ELSEWHERE_TOO
+    if not is_named and is_known_abroad(found.code, [_folded(part) for part in parts]):
         return True
     is_third = len(parts) > 1 and found.kind is CODES
     return is_third and len(names[-1]) == 2 and parts[-1][0].isupper() and names[-1] != found.code
@@ -222,14 +238,15 @@ def _is_abroad(found: _Found, parts: Sequence[Sequence[str]]) -> bool:
 def _with_zip_before(state: str, parts: Sequence[Sequence[str]]) -> Place:
     """`Denver 80202, CO`: a number before the state is its ZIP code only if it is one there."""
     last = parts[-1][-1] if parts else ""
-    is_zip = _is_five(last) and (len(parts[-1]) > 1 or len(parts) > 1) and state_of_zip(last) == state
+    is_zip = is_five(last) and (len(parts[-1]) > 1 or len(parts) > 1) and state_of_zip(last) == state
     return state, last if is_zip else None
 
 
 def _without_a_state(parts: Sequence[Sequence[str]], postal_code: str | None, *, says_country: bool) -> Place:
     if postal_code is not None:
         there = state_of_zip(postal_code)
-        clear = not parts or says_country or there in TERRITORIES
+        fits = not strange_number(there, parts, has_houses=True)
+        clear = not parts or (says_country and fits) or there in TERRITORIES
         return (there, postal_code) if there and clear else NOWHERE
     return _after_the_country(parts) if parts else NOWHERE
 
@@ -243,6 +260,6 @@ def _after_the_country(parts: Sequence[Sequence[str]]) -> Place:
             for length in range(min(_MOST_WORDS, len(rest)), 0, -1):
                 key = _folded(rest[:length])
                 if code := WORDS.get(key) or TERRITORY_WORDS.get(key) or CODES.get(key):
-                    return code, None
+                    return (code, None) if code in TERRITORIES or not strange_number(code, parts) else NOWHERE
             return NOWHERE
     return NOWHERE

@@ -280,3 +280,13 @@ def test_a_typed_address_gives_state_and_zip_where_it_can(address: str, state: s
 def test_the_event_id_is_greenhouses_or_the_bodys_digest() -> None:
     assert FORMAT.event_id({"greenhouse-event-id": "e1"}, b"x") == "e1"
     assert FORMAT.event_id({}, b"x") == FORMAT.event_id({}, b"x") != FORMAT.event_id({}, b"y")
+
+
+@pytest.mark.parametrize(
+    "address", ["10115 Berlin, DE", "80331 M\u00fcnchen, DE", "600001 Chennai, IN", "10001 Denver, CO"]
+)
+def test_nobody_abroad_is_told_to_be_in_a_state(address: str) -> None:
+    told = only(body(addresses=[{"value": address, "type": "home"}])).told
+    assert told is not None
+    assert told.profile is not None
+    assert (told.profile.state, told.profile.postal_code) == (None, None)

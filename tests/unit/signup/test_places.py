@@ -96,8 +96,9 @@ def test_a_zip_code_of_another_state_than_the_one_named_gives_neither(address: s
     assert place(address) == (None, None)
 
 
-def test_a_zip_code_that_no_place_has_leaves_the_state() -> None:
-    assert place("Denver, CO 00000") == ("CO", None)
+def test_digits_that_are_no_zip_code_of_any_place_leave_no_state() -> None:
+    assert place("Denver, CO 00000") == (None, None)
+    assert place("69469 Weinheim, DE") == (None, None)
 
 
 def test_the_nought_that_a_spreadsheet_took_is_put_back_where_the_state_agrees() -> None:
