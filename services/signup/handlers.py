@@ -13,6 +13,7 @@ from services.signup.decisions.reports import (
     CameBack,
     Claimed,
     ClaimRemoved,
+    DeletedAlready,
     Hired,
     Kept,
     Merged,
@@ -20,6 +21,7 @@ from services.signup.decisions.reports import (
     Outcome,
     ProposalChanged,
     Registered,
+    Stopped,
     Waits,
     decide,
     possible_stubs,
@@ -57,20 +59,28 @@ async def on_candidate_reported(
 ) -> None:
     """Registers, claims, proposes, merges or forgets; CannotOpenError for a report whose intake key is gone.
 
-    What was kept of a record before it was known follows at once, before anything newer.
+    What was kept of a record before it was known follows at once, before anything newer. A merge names a record of
+    another partition: whoever else handles what is told of that one waits, also while nobody knows it.
     """
     told = [(item.id, item.event) for item in received]
-    ahead = deque(waves(await _opened(store, told, secrets)))
+    opened = await _opened(store, told, secrets)
+    await store.hold(_records(opened))
+    ahead = deque(waves(opened))
     while ahead:
         known = await _take(store, ahead.popleft(), secrets)
         if kept := await store.take_kept(known):
             again = await _opened(store, [(one.id, one.event) for one in kept], secrets)
+            await store.hold(_records(again))
             ahead.extendleft(reversed(list(waves(again))))
+
+
+def _records(reports: Iterable[Opened]) -> list[Record]:
+    return list(dict.fromkeys(key for report in reports for key in report.keys))
 
 
 async def _take(store: Store, wave: Sequence[Opened], secrets: VaultSecrets) -> list[Record]:
     """One report a record; returns the records that became known by it."""
-    keys = list(dict.fromkeys(key for report in wave for key in report.keys))
+    keys = _records(wave)
     mailboxes = [report.blind_index for report in wave if report.blind_index]
     picture = await store.look_up(keys, mailboxes)
     stubs = possible_stubs(wave, picture, at=store.at, new_id=new_candidate_id)
@@ -147,6 +157,7 @@ async def _apply(store: Store, outcomes: Sequence[Outcome], secrets: VaultSecret
             if isinstance(one, Kept | Waits)
         ]
     )
+    await _end_records(store, outcomes)
     await _register(store, registered, secrets)
     await store.save_claims([*map(_first_claim, registered), *(_claim(one) for one in claimed if one.is_news)])
     again = [one.candidate for one in claimed if one.invite_again]
@@ -169,6 +180,21 @@ async def _apply(store: Store, outcomes: Sequence[Outcome], secrets: VaultSecret
 
 def _name(outcome: Outcome) -> str:
     return outcome.reason if isinstance(outcome, Noise) else type(outcome).__name__.lower()
+
+
+async def _end_records(store: Store, outcomes: Sequence[Outcome]) -> None:
+    """What a deletion ends besides the claim; one that ended its record, or lies before a creation, does nothing more."""
+    ended = [one.report for one in outcomes if isinstance(one, ClaimRemoved | Merged)]
+    await store.keep([KeptReport(report.id, report.event, counted=True) for report in ended])
+    taken = [one.report for one in outcomes if isinstance(one, Registered | Claimed | Stopped)]
+    await store.count_deletions([report.owned for report in taken if report.change == "signed_up"])
+    gone = {one.report.owned: one.deletion.happened_at for one in outcomes if isinstance(one, Stopped)}
+    deletions = [
+        one.report for one in outcomes if isinstance(one, ClaimRemoved | Kept) and one.report.change == "deleted"
+    ]
+    gone |= {report.owned: report.happened_at for report in deletions}
+    gone |= {one.report.owned: None for one in outcomes if isinstance(one, DeletedAlready)}
+    await store.forget_told_before(gone)
 
 
 async def _register(store: Store, registered: Sequence[Registered], secrets: VaultSecrets) -> None:

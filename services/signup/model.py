@@ -227,9 +227,19 @@ class Opened:
         return None if isinstance(self.event, CandidateMergedV1) else self.event.happened_at
 
     @property
+    def reported_at(self) -> datetime:
+        """When it came to the edge."""
+        return self.event.reported_at
+
+    @property
     def key(self) -> Record:
         """The record that is reported on."""
         return self.vendor, self.record
+
+    @property
+    def owned(self) -> tuple[Record, str]:
+        """The record and its employer (empty: none)."""
+        return self.key, self.employer or ""
 
     @property
     def into(self) -> Record | None:
@@ -249,6 +259,8 @@ class KeptReport:
     id: str
     event: CandidateReportedV1 | CandidateMergedV1
     waits_for: str | None = None
+    counted: bool = False
+    """It ended its record: kept as a deletion, only to be remembered."""
 
     @property
     def happened_at(self) -> datetime | None:
@@ -258,12 +270,17 @@ class KeptReport:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A record that its vendor deleted before anybody here knew it."""
+    """A record that its vendor deleted within the day, and that nobody knows at present."""
 
     vendor: str
     record: str
     employer: str
     happened_at: datetime | None
+    """By the vendor's own clock, if it says."""
+    reported_at: datetime
+    """When it came to the edge."""
+    counted: bool = False
+    """It took the record's claim, or stopped a creation that it had overtaken."""
 
 
 LapseReason = Literal["deleted", "expired", "refused"]
@@ -357,8 +374,8 @@ class Picture:
     """By candidate."""
     addresses: Mapping[bytes, Known]
     """By blind index."""
-    deletions: Mapping[Record, Deletion] = field(default_factory=dict)
-    """Records that were deleted before they were known, within the day."""
+    deletions: Mapping[tuple[Record, str], Deletion] = field(default_factory=dict)
+    """By record and employer (empty: none)."""
 
 
 @dataclass(frozen=True, slots=True)

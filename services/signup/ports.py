@@ -148,10 +148,13 @@ class Store(Protocol):
     async def register(self, stubs: Sequence[Stub]) -> set[str]:
         """Keeps those whose address nobody has; returns their candidates."""
 
+    async def hold(self, records: Sequence[Record]) -> None:
+        """Whoever else handles one of these records waits until the transaction is over, also while nobody knows it."""
+
     async def look_up(self, records: Sequence[Record], blind_indexes: Sequence[bytes]) -> Picture:
         """Everybody whom these records or addresses are of, locked until the transaction is over.
 
-        With the deletions of records that nobody knew, within the day.
+        With the deletions that these records had within the day, as far as they are kept.
         """
 
     async def save_identities(self, identities: Sequence[SealedIdentity]) -> None:
@@ -182,7 +185,16 @@ class Store(Protocol):
         """As they came, one of each kind for a record and employer: the later one, by the vendor's clock where it says."""
 
     async def take_kept(self, records: Sequence[Record]) -> Sequence[KeptReport]:
-        """What was kept of these records for a day at most, taken out, in the order in which it happened or came."""
+        """What was kept of these records for a day at most, taken out, in the order in which it happened or came.
+
+        A deletion that has counted stays.
+        """
+
+    async def count_deletions(self, records: Sequence[tuple[Record, str]]) -> None:
+        """What is kept of the deletions of these records and employers has counted: it is only remembered from now on."""
+
+    async def forget_told_before(self, deleted: Mapping[tuple[Record, str], datetime | None]) -> None:
+        """What is kept of these records and employers, but for deletions: all, or what is no later by the vendor's clock."""
 
     async def release(self, *, limit: int) -> Sequence[KeptReport]:
         """What waited for somebody who does not lapse any more, taken out."""

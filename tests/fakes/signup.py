@@ -77,9 +77,14 @@ class FakeStore:
                 new.add(stub.candidate)
         return new
 
+    async def hold(self, records: Sequence[Record]) -> None:
+        pass
+
     async def look_up(self, records: Sequence[Record], blind_indexes: Sequence[bytes]) -> Picture:
         deletions = {
-            (vendor, record): Deletion(vendor, record, employer, one.happened_at)
+            ((vendor, record), employer): Deletion(
+                vendor, record, employer, one.happened_at, one.event.reported_at, one.counted
+            )
             for (vendor, record, employer, kind), (one, kept_at) in self._kept.items()
             if kind == "deleted" and (vendor, record) in records and kept_at >= self.at - KEPT
         }
@@ -158,18 +163,32 @@ class FakeStore:
     async def keep(self, reports: Sequence[KeptReport]) -> None:
         for one in reports:
             kind = one.event.change if isinstance(one.event, CandidateReportedV1) else "merged"
-            key = (one.event.vendor, one.event.record, one.event.employer or "", kind)
-            before = self._kept[key][0].happened_at if key in self._kept else None
-            if before is None or one.happened_at is None or one.happened_at >= before:
-                self._kept[key] = one, self.at
+            key = (one.event.vendor, one.event.record, one.event.employer or "", "deleted" if one.counted else kind)
+            before = self._kept[key][0] if key in self._kept else None
+            if before is None or not before.happened_at or not one.happened_at or one.happened_at >= before.happened_at:
+                self._kept[key] = replace(one, counted=one.counted or (before is not None and before.counted)), self.at
 
     async def take_kept(self, records: Sequence[Record]) -> Sequence[KeptReport]:
         keys = [
             key
             for key, (one, kept_at) in self._kept.items()
-            if key[:2] in records and one.waits_for is None and kept_at >= self.at - KEPT
+            if key[:2] in records and one.waits_for is None and not one.counted and kept_at >= self.at - KEPT
         ]
         return self._taken(keys)
+
+    async def count_deletions(self, records: Sequence[tuple[Record, str]]) -> None:
+        for (vendor, record), employer in records:
+            key = (vendor, record, employer, "deleted")
+            if key in self._kept and not self._kept[key][0].counted:
+                self._kept[key] = replace(self._kept[key][0], counted=True), self.at
+
+    async def forget_told_before(self, deleted: Mapping[tuple[Record, str], datetime | None]) -> None:
+        for (vendor, record), employer in deleted:
+            at = deleted[(vendor, record), employer]
+            for key, (one, _) in list(self._kept.items()):
+                is_before = one.happened_at is None or at is None or one.happened_at <= at
+                if key[:3] == (vendor, record, employer) and key[3] != "deleted" and is_before:
+                    del self._kept[key]
 
     async def release(self, *, limit: int) -> Sequence[KeptReport]:
         lapsing = {candidate for candidate, person in self._people.items() if person.lapse is not None}

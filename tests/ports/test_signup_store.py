@@ -11,7 +11,7 @@ import pytest
 import services.signup
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
-from services.signup.model import Claim, KeptReport, Lapse, PastInvitations, Proposal, Stub
+from services.signup.model import Claim, Deletion, KeptReport, Lapse, PastInvitations, Proposal, Stub
 from services.signup.ports import MOST_PROPOSALS, Store
 from services.signup.vault.sealing import Identity, seal_identity
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1, CoarseProfile
@@ -367,13 +367,48 @@ async def test_what_is_kept_is_kept_for_a_day(work: Work) -> None:
         await store.keep([told_of("1"), told_of("2", "deleted")])
     async with work(NOON + timedelta(days=1)) as store:
         picture = await store.look_up([("acme", "2"), ("acme", "1")], [])
-        assert list(picture.deletions) == [("acme", "2")]
+        assert list(picture.deletions) == [(("acme", "2"), "emp_one")]
     async with work(NOON + timedelta(days=1, seconds=1)) as store:
         assert (await store.look_up([("acme", "2")], [])).deletions == {}
         assert await store.take_kept([("acme", "1")]) == []
         assert await store.forget_kept(NOON, limit=9) == 0
         assert await store.forget_kept(NOON + timedelta(seconds=1), limit=1) == 1
         assert await store.forget_kept(NOON + timedelta(seconds=1), limit=9) == 1
+
+
+async def test_a_deletion_that_has_counted_is_only_remembered(work: Work) -> None:
+    key = (("acme", "1"), "emp_one")
+    merged = CandidateMergedV1(vendor="acme", record="3", into="4", employer="emp_one", reported_at=NOON)
+    async with work() as store:
+        await store.keep([told_of("1", "deleted", hours=2), told_of("2", "deleted")])
+        await store.keep([KeptReport("m", merged, counted=True)])
+        await store.count_deletions([key, (("acme", "2"), "emp_two")])
+        await store.count_deletions([])
+    async with work() as store:
+        await store.keep([told_of("1", "deleted", hours=3)])
+        assert await store.take_kept([("acme", "1"), ("acme", "2"), ("acme", "3")]) == [told_of("2", "deleted")]
+        found = (await store.look_up([("acme", "1"), ("acme", "2"), ("acme", "3")], [])).deletions
+        assert found == {
+            key: Deletion("acme", "1", "emp_one", NOON + timedelta(hours=3), NOON, counted=True),
+            (("acme", "3"), "emp_one"): Deletion("acme", "3", "emp_one", None, NOON, counted=True),
+        }
+        await store.keep([replace(told_of("3", "deleted", hours=1), counted=True)])
+        found = (await store.look_up([("acme", "3")], [])).deletions
+        assert [one.happened_at for one in found.values()] == [NOON + timedelta(hours=1)]
+        assert await store.forget_kept(NOON + timedelta(days=2), limit=9) == 2
+
+
+async def test_with_a_deletion_goes_what_was_kept_from_before_it(work: Work) -> None:
+    waiting = replace(told_of("1", "signed_up"), waits_for=new_candidate_id())
+    async with work() as store:
+        await store.keep([told_of("1", hours=1), told_of("2", "hired"), waiting])
+        await store.keep([told_of("1", "hired", hours=3), told_of("1", "deleted"), told_of("3")])
+        await store.forget_told_before({(("acme", "1"), "emp_one"): NOON + timedelta(hours=2)})
+        await store.forget_told_before({(("acme", "2"), "emp_one"): None, (("acme", "3"), "emp_two"): None})
+        await store.forget_told_before({})
+        assert await store.release(limit=9) == []
+        left = await store.take_kept([("acme", "1"), ("acme", "2"), ("acme", "3")])
+        assert {one.id for one in left} == {"1-hired-3", "1-deleted-None", "3-changed-None"}
 
 
 async def test_what_waits_for_somebody_is_released_once_they_are_settled(work: Work) -> None:

@@ -1,6 +1,6 @@
 """What was told before its time, in PostgreSQL: sealed as it came, for a day at most."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from shared.postgres.queries import load
 
 SQL = load(Path(__file__).parent / "kept_reports.sql")
 _MERGED = "merged"
+_DELETED = "deleted"
 
 
 async def keep(connection: Connection, reports: Sequence[KeptReport], at: datetime) -> None:
@@ -30,6 +31,7 @@ async def keep(connection: Connection, reports: Sequence[KeptReport], at: dateti
         [one.event.model_dump_json() for one in reports],
         [one.happened_at for one in reports],
         [one.waits_for for one in reports],
+        [one.counted for one in reports],
     )
 
 
@@ -41,8 +43,21 @@ async def take_kept(connection: Connection, records: Sequence[Record], since: da
 
 
 async def deletions(connection: Connection, records: Sequence[Record], since: datetime) -> list[Deletion]:
-    """Of these records, those that were deleted since then without having been known."""
+    """Those that these records had since then."""
     return [Deletion(**dict(row)) for row in await connection.fetch(SQL["deletions"], *_columns(records), since)]
+
+
+async def count_deletions(connection: Connection, records: Sequence[tuple[Record, str]], at: datetime) -> None:
+    """The deletions of these records and employers are only remembered from now on, for a day."""
+    if records:
+        await connection.execute(SQL["count_deletions"], at, *_with_employers(records))
+
+
+async def forget_told_before(connection: Connection, deleted: Mapping[tuple[Record, str], datetime | None]) -> None:
+    """What is kept of these records and employers, but for deletions: all, or what is no later by the vendor's clock."""
+    if deleted:
+        columns = _with_employers(list(deleted))
+        await connection.execute(SQL["forget_told_before"], *columns, list(deleted.values()))
 
 
 async def release(connection: Connection, *, limit: int) -> list[KeptReport]:
@@ -59,7 +74,14 @@ def _columns(records: Sequence[Record]) -> tuple[list[str], list[str]]:
     return [vendor for vendor, _ in records], [record for _, record in records]
 
 
+def _with_employers(records: Sequence[tuple[Record, str]]) -> tuple[list[str], list[str], list[str]]:
+    vendors, names = _columns([record for record, _ in records])
+    return vendors, names, [employer for _, employer in records]
+
+
 def _kind(one: KeptReport) -> str:
+    if one.counted:
+        return _DELETED
     return _MERGED if isinstance(one.event, CandidateMergedV1) else one.event.change
 
 

@@ -73,6 +73,11 @@ class PostgresStore:
         )
         return {row["candidate"] for row in rows}
 
+    async def hold(self, records: Sequence[Record]) -> None:
+        """Whoever else handles one of these records waits until the transaction is over, also while nobody knows it."""
+        if records:
+            await self._connection.execute(SQL["hold_records"], *_columns(records, 2))
+
     async def look_up(self, records: Sequence[Record], blind_indexes: Sequence[bytes]) -> Picture:
         """Everybody whom these records or addresses are of, locked until the transaction is over."""
         rows = await self._connection.fetch(SQL["read_claims"], *_columns(records, 2))
@@ -88,7 +93,7 @@ class PostgresStore:
             people=by_candidate,
             addresses={known.blind_index: known for known in people},
             deletions={
-                (one.vendor, one.record): one
+                ((one.vendor, one.record), one.employer): one
                 for one in await kept_reports.deletions(self._connection, records, self.at - KEPT)
             },
         )
@@ -140,6 +145,14 @@ class PostgresStore:
     async def take_kept(self, records: Sequence[Record]) -> Sequence[KeptReport]:
         """What was kept of these records for a day at most, taken out, in the order in which it happened or came."""
         return await kept_reports.take_kept(self._connection, records, self.at - KEPT)
+
+    async def count_deletions(self, records: Sequence[tuple[Record, str]]) -> None:
+        """What is kept of their deletions is only remembered from now on."""
+        await kept_reports.count_deletions(self._connection, records, self.at)
+
+    async def forget_told_before(self, deleted: Mapping[tuple[Record, str], datetime | None]) -> None:
+        """What is kept of these records and employers, but for deletions: all, or what is no later by the vendor's clock."""
+        await kept_reports.forget_told_before(self._connection, deleted)
 
     async def release(self, *, limit: int) -> Sequence[KeptReport]:
         """What waited for somebody who does not lapse any more, taken out."""

@@ -6,6 +6,14 @@ ORDER BY blind_index
 ON CONFLICT (blind_index) DO NOTHING
 RETURNING candidate::text
 
+-- name: hold_records
+WITH held AS MATERIALIZED (
+    SELECT DISTINCT hashtextextended(vendor || E'\n' || record, 0) AS key
+    FROM unnest($1::text[], $2::text[]) AS told (vendor, record)
+    ORDER BY key
+)
+SELECT pg_advisory_xact_lock(key) FROM held
+
 -- name: read_claims
 SELECT vendor, record, candidate::text, employer, registered, happened_at
 FROM claims

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from services.signup.model import Claim, Known, Opened, Picture, Record, Stub
+from services.signup.model import Claim, Deletion, Known, Opened, Picture, Record, Stub
 from shared.contracts.signup import JOIN
 
 STUB_KEPT = timedelta(days=14)
+OVERTAKES = timedelta(hours=1)
+"""Where a vendor does not say when: a creation that comes later after a deletion is not the one that was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,41 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """A creation that its deletion had overtaken: with it the deletion has counted, and stops no other."""
+
+    report: Opened
+    deletion: Deletion
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedAlready:
+    """A deletion of a record that one has ended before; by no clock it is another one."""
+
+    report: Opened
+
+
+@dataclass(frozen=True, slots=True)
 class Noise:
     """Nothing follows from the report."""
 
     reason: str
 
 
-Outcome = Registered | Claimed | CameBack | ProposalChanged | Hired | ClaimRemoved | Merged | Kept | Waits | Noise
+Outcome = (
+    Registered
+    | Claimed
+    | CameBack
+    | ProposalChanged
+    | Hired
+    | ClaimRemoved
+    | Merged
+    | Kept
+    | Waits
+    | Stopped
+    | DeletedAlready
+    | Noise
+)
 
 
 def waves(reports: Iterable[Opened]) -> Iterator[list[Opened]]:
@@ -134,6 +164,8 @@ def decide(report: Opened, picture: Picture, new: Mapping[Record, str]) -> Outco
     match report.change:
         case "signed_up":
             return _signed_up(report, claim, picture, new)
+        case "deleted" if claim is None and _is_told_again(report, picture):
+            return DeletedAlready(report)
         case _ if claim is None:
             return Kept(report)
         case _ if claim.employer != report.employer:
@@ -158,7 +190,7 @@ def _brings_somebody(report: Opened, picture: Picture) -> bool:
     claim = picture.claims.get(report.key)
     match report.change:
         case "signed_up":
-            return not _was_deleted(report, picture)
+            return _overtook(report, picture) is None
         case "changed":
             return claim is not None and _moves(report, claim, picture)
         case _:
@@ -166,8 +198,8 @@ def _brings_somebody(report: Opened, picture: Picture) -> bool:
 
 
 def _signed_up(report: Opened, claim: Claim | None, picture: Picture, new: Mapping[Record, str]) -> Outcome:
-    if _was_deleted(report, picture):
-        return Noise("deleted_before")
+    if (deletion := _overtook(report, picture)) is not None:
+        return Stopped(report, deletion)
     return _of_mailbox(report, claim, picture, new)
 
 
@@ -194,12 +226,29 @@ def _of_mailbox(report: Opened, claim: Claim | None, picture: Picture, new: Mapp
     )
 
 
-def _was_deleted(report: Opened, picture: Picture) -> bool:
-    """Whether the record's deletion has overtaken its creation; by the vendor's clock where both say when."""
-    deletion = picture.deletions.get(report.key)
-    if deletion is None or deletion.employer != (report.employer or ""):
-        return False
-    return deletion.happened_at is None or report.happened_at is None or deletion.happened_at >= report.happened_at
+def _overtook(report: Opened, picture: Picture) -> Deletion | None:
+    """The record's deletion if it has overtaken this creation; by the vendor's clock where both say when.
+
+    Where not, a deletion stops one creation, of a record that it found unknown, within a short time: it has overtaken that
+    one. Any other creation is of somebody who applies again, and is taken.
+    """
+    deletion = _deletion(report, picture)
+    if deletion is None:
+        return None
+    if deletion.happened_at is not None and report.happened_at is not None:
+        return deletion if deletion.happened_at >= report.happened_at else None
+    is_it = not deletion.counted and report.reported_at < deletion.reported_at + OVERTAKES
+    return deletion if is_it else None
+
+
+def _is_told_again(report: Opened, picture: Picture) -> bool:
+    """Whether a deletion ends nothing: the record is gone already, and no clock says that this one is another."""
+    deletion = _deletion(report, picture)
+    return deletion is not None and deletion.counted and report.happened_at is None
+
+
+def _deletion(report: Opened, picture: Picture) -> Deletion | None:
+    return picture.deletions.get(report.owned)
 
 
 def _is_older(report: Opened, claim: Claim | None) -> bool:
@@ -225,7 +274,7 @@ def _changed(report: Opened, claim: Claim, picture: Picture, new: Mapping[Record
 
 
 def _moves(report: Opened, claim: Claim, picture: Picture) -> bool:
-    """Whether the record's address was corrected to another mailbox, and the person of the old one has not answered.
+    """Whether the record's address was corrected to another mailbox, and the person of the old one has not answered or spoken.
 
     The old stub then goes, with the link that was mailed to it: that mailbox may be a stranger's.
     """
@@ -236,6 +285,7 @@ def _moves(report: Opened, claim: Claim, picture: Picture) -> bool:
         and person is not None
         and not person.confirmed
         and not person.lapsing
+        and not person.has_spoken
         and person.blind_index != report.blind_index
         and not _is_older(report, claim)
     )

@@ -46,8 +46,9 @@ def report(
     years: int | None = None,
     employer: str | None = "emp_one",
     hours: float | None = None,
+    came: float = 0,
 ) -> Received[CandidateReportedV1]:
-    """`hours`: after noon, by the vendor's own clock."""
+    """`hours`: after noon, by the vendor's own clock; `came`: hours after noon, at the edge."""
     told = Told(
         person=Person(mail=mail, given_name="Ana") if mail and change in ("signed_up", "changed") else None,
         profile=RawProfile(titles=(title,), years=years) if change in ("signed_up", "changed") else None,
@@ -60,7 +61,7 @@ def report(
             employer=None if vendor == JOIN else employer,
             change=change,
             happened_at=None if hours is None else NOON + timedelta(hours=hours),
-            reported_at=NOON,
+            reported_at=NOON + timedelta(hours=came),
             intake_key=NOON.date(),
             sealed=seal_told(KEY, plain, vendor=vendor, record=record) if plain != b"{}" else "",
         )

@@ -19,6 +19,7 @@ from tests.handlers.signup.stories import (
     SECRETS,
     allow,
     invited,
+    keep,
     merge,
     received,
     register,
@@ -300,3 +301,80 @@ async def test_a_merge_moves_the_claim_to_a_record_that_was_never_told_of(store:
     await tell(store, merge("1", "2"), report("changed", record="2", title="Cook"))
     assert {record: claim.candidate for record, claim in store.claims.items()} == {("acme", "2"): candidate}
     assert await titles_told(store, candidate) == [("acme", ("Cook",))]
+
+
+@pytest.mark.parametrize("deletions", [1, 2, 3])
+async def test_who_applies_again_under_a_record_that_was_deleted_is_invited(store: FakeStore, deletions: int) -> None:
+    await register(store)
+    await invited(store)
+    for _ in range(deletions):
+        await tell(store, report("deleted"))
+    await settle(store)
+    await tell(store, report())
+    assert len(store.vault) == 1
+    assert len(await invited(store)) == 1
+
+
+async def test_who_applies_again_at_once_is_registered_when_their_old_stub_is_gone(store: FakeStore) -> None:
+    old = await register(store)
+    for one in (report("deleted"), report("deleted"), report()):
+        await tell(store, one)
+    await settle(store)
+    assert list(store.vault) != [old]
+    assert len(store.vault) == 1
+
+
+async def test_a_deletion_stops_one_creation_and_told_again_no_other(store: FakeStore) -> None:
+    for one in (report("deleted"), report(), report("deleted")):
+        await tell(store, one)
+    assert store.vault == {}
+    await tell(store, report())
+    assert len(store.vault) == 1
+    assert len(await invited(store)) == 1
+
+
+async def test_without_times_a_creation_long_after_a_deletion_is_another(store: FakeStore) -> None:
+    await tell(store, report("deleted"))
+    await tell(store, report(came=1))
+    assert list(store.claims) == [("acme", "1")]
+    assert len(await invited(store)) == 1
+
+
+async def test_the_vendors_clock_holds_for_a_record_that_was_known_and_deleted(store: FakeStore) -> None:
+    await tell(store, report(hours=0), report("deleted", hours=2), report("deleted", hours=4))
+    await settle(store)
+    await tell(store, report(hours=3))
+    assert store.claims == {}
+    await tell(store, report(hours=5))
+    assert list(store.claims) == [("acme", "1")]
+
+
+async def test_what_was_told_before_a_deletion_is_not_of_who_applies_again(store: FakeStore) -> None:
+    for one in (report("deleted"), report("changed", title="Welder"), report("hired"), report()):
+        await tell(store, one)
+    events = await tell(store, report(title="Nurse"))
+    (candidate,) = store.vault
+    assert await titles_told(store, candidate) == [("acme", ("Nurse",))]
+    assert not any(isinstance(event, CandidateHiredV1) for event in events)
+
+
+async def test_who_is_deleted_again_while_their_old_stub_is_erased_is_not_registered(store: FakeStore) -> None:
+    await register(store)
+    for one in (report("deleted"), report(), report("deleted")):
+        await tell(store, one)
+    await settle(store)
+    assert store.vault == {}
+
+
+async def test_the_record_that_a_merge_ended_is_taken_when_it_is_told_of_anew(store: FakeStore) -> None:
+    await register(store)
+    for one in (merge("1", "2"), report("deleted"), report(mail=OTHER)):
+        await tell(store, one)
+    assert sorted(store.claims) == [("acme", "1"), ("acme", "2")]
+
+
+async def test_who_has_spoken_is_not_moved_by_a_corrected_email(store: FakeStore) -> None:
+    candidate = await register(store)
+    await keep(store, candidate)
+    assert await tell(store, report("changed", mail=OTHER)) == []
+    assert (mails(store), list(store.vault)) == ([ANA], [candidate])
