@@ -47,7 +47,7 @@ async def invite(work: Work, secrets: VaultSecrets) -> int:
         chosen = [
             (one, slow)
             for one, slow in zip(present, hashes, strict=True)
-            if may_invite(past.get(slow, _NEVER), by_join=one.by_join)
+            if may_invite(past.get(slow, _NEVER), by_join=one.by_join, at=store.at)
         ]
         await store.note_invitations([slow for _, slow in chosen])
         for one, _ in chosen:

@@ -304,7 +304,12 @@ class PastInvitations:
     """Of one mailbox: how often it was invited, and whether its owner wants no more of it."""
 
     count: int
+    last_at: datetime | None = None
+    """When it was invited last, or first said no."""
+    said_no_at: datetime | None = None
+    """When it first said no, in either way."""
     refused: bool = False
+    """Whether it said never again."""
 
 
 @dataclass(frozen=True, slots=True)

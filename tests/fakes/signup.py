@@ -283,7 +283,7 @@ class FakeStore:
     async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
         for slow in slow_hashes:
             before = self._invitations.get(slow, PastInvitations(0))
-            self._invitations[slow] = replace(before, count=before.count + 1)
+            self._invitations[slow] = replace(before, count=before.count + 1, last_at=self.at)
 
     async def forget_intake(self, before: datetime) -> None:
         self.keys = {day: key for day, key in self.keys.items() if day >= before.date()}

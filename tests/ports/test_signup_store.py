@@ -282,7 +282,7 @@ async def test_invitations_are_counted_by_address(work: Work) -> None:
         await store.note_invitations([b"slow"])
         await store.note_invitations([b"slow", b"other"])
         found = await store.past_invitations([b"slow", b"never"])
-    assert found == {b"slow": PastInvitations(2)}
+    assert found == {b"slow": PastInvitations(2, NOON)}
 
 
 async def test_a_stub_lapses_when_its_time_is_over_and_can_be_prolonged(work: Work) -> None:

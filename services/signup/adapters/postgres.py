@@ -233,7 +233,10 @@ class PostgresStore:
     async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
         """By slow hash; a mailbox that was never invited, nor refused to be, is missing."""
         rows = await self._connection.fetch(SQL["past_invitations"], list(slow_hashes))
-        return {row["slow_hash"]: PastInvitations(row["count"], row["refused"]) for row in rows}
+        return {
+            row["slow_hash"]: PastInvitations(row["count"], row["last_at"], row["said_no_at"], row["refused"])
+            for row in rows
+        }
 
     async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
         """One more for each."""

@@ -146,7 +146,8 @@ WHERE candidates.confirmed_at IS NULL AND candidates.lapse_reason IS NULL AND (c
 ORDER BY taken.asked_at, candidate
 
 -- name: past_invitations
-SELECT slow_hash, count, refused_at IS NOT NULL AS refused FROM invitations WHERE slow_hash = ANY($1::bytea[]) ORDER BY slow_hash FOR UPDATE
+SELECT slow_hash, count, last_at, said_no_at, refused_at IS NOT NULL AS refused
+FROM invitations WHERE slow_hash = ANY($1::bytea[]) ORDER BY slow_hash FOR UPDATE
 
 -- name: note_invitations
 INSERT INTO invitations (slow_hash, count, last_at)

@@ -43,7 +43,7 @@ class PostgresRefusals:
                 row = (await read_identities(unit.connection, [candidate]))[candidate]
                 email = open_identity(row, self._secrets.vault_key).mail
                 hashed = await asyncio.to_thread(slow_hash, email, self._secrets.blind_index_key)
-                await unit.connection.execute(SQL["note_refusal"], candidate, hashed, until)
+                await unit.connection.execute(SQL["note_refusal"], candidate, hashed, until, unit.at)
                 standing = "refused"
             if standing == "refused" and never_again:
                 await unit.connection.execute(SQL["never_again"], candidate, unit.at)

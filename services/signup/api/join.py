@@ -128,7 +128,7 @@ async def wait_since(began: float, span: timedelta) -> None:
 def check_your_email(page: str, *, is_json: bool) -> Response:
     """The same answer whoever asked, known or not; `page` is what a browser gets."""
     if is_json:
-        return JSONResponse({"status": "check_your_mail"}, status_code=202)
+        return JSONResponse({"status": "check_your_email"}, status_code=202)
     return PAGES.render(page, status=202)
 
 

@@ -51,7 +51,7 @@ async def test_joining_by_form_becomes_a_sealed_report(http: httpx.AsyncClient, 
 
 async def test_joining_by_json_is_answered_in_json(http: httpx.AsyncClient) -> None:
     answer = await http.post("/join", json={"name": "Ana", "email": "ana@example.org", "work": "Welder"})
-    assert (answer.status_code, answer.json()) == (202, {"status": "check_your_mail"})
+    assert (answer.status_code, answer.json()) == (202, {"status": "check_your_email"})
 
 
 async def test_a_wrong_form_comes_back_filled_in_with_its_errors(http: httpx.AsyncClient, edge: Edge) -> None:

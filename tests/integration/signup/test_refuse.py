@@ -127,6 +127,28 @@ async def test_never_again_holds_for_the_mailbox_also_when_it_is_said_after_the_
     assert not await is_invited_again(edge, http)
 
 
+@pytest.mark.parametrize("choice", ["not_me", "never_again"])
+async def test_after_a_no_strangers_who_join_in_somebodys_name_have_them_written_to_once_in_90_days(
+    edge: Edge, http: httpx.AsyncClient, choice: str
+) -> None:
+    candidate = await invited(edge, http)
+
+    async def join(day: int) -> int:
+        """How many emails go out when the page is filled in; they are refused again."""
+        nonlocal candidate
+        await http.post(way_out(candidate), data={"choice": choice})
+        await erase(edge, candidate)
+        edge.clock.at(NOON + timedelta(days=day))
+        await edge.pool.execute("DELETE FROM outbox")
+        await http.post("/join", json={"email": ANA, "name": "Ana", "work": "Nurse"})
+        await handle(edge, await arriving(edge))
+        await jobs.invite(lambda: store(edge), SECRETS)
+        candidate = await edge.pool.fetchval("SELECT candidate::text FROM candidates")
+        return int(await edge.pool.fetchval("SELECT count(*) FROM outbox WHERE topic = 'notices'"))
+
+    assert [await join(day) for day in (1, 2, 3, 90, 91, 92)] == [1, 0, 0, 0, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [

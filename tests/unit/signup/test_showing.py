@@ -13,6 +13,8 @@ from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.signup import CoarseProfile
 from tests.fakes.clock import NOON
 
+DAY = timedelta(days=1)
+
 PROFILE = CoarseProfile(occupations=("29-1141",))
 KEPT = Showing("c1", 0, False, False, None, None, PROFILE, 0, None)
 HOUR = timedelta(hours=1)
@@ -115,12 +117,17 @@ def test_of_a_batch_the_newest_counts_whatever_its_place() -> None:
         (PastInvitations(0), False, True),
         (PastInvitations(1), False, True),
         (PastInvitations(2), False, False),
-        (PastInvitations(9), True, True),
-        (PastInvitations(0, refused=True), False, False),
-        (PastInvitations(1, refused=True), True, True),
+        (PastInvitations(9, NOON), True, True),
+        (PastInvitations(0, NOON, NOON, refused=True), False, False),
+        (PastInvitations(1, NOON, NOON, refused=True), True, True),
+        (PastInvitations(1, NOON, NOON + DAY, refused=True), True, True),
+        (PastInvitations(2, NOON + DAY, NOON, refused=True), True, False),
+        (PastInvitations(2, NOON + DAY, NOON), True, False),
+        (PastInvitations(2, NOON - 90 * DAY, NOON - 100 * DAY, refused=True), True, True),
+        (PastInvitations(2, NOON - 89 * DAY, NOON - 100 * DAY, refused=True), True, False),
     ],
 )
-def test_a_mailbox_is_invited_twice_ever_and_not_after_a_no_unless_the_person_asks(
+def test_a_mailbox_is_invited_twice_ever_and_after_a_no_only_by_the_join_page_once_in_90_days(
     past: PastInvitations, by_join: bool, allowed: bool
 ) -> None:
-    assert may_invite(past, by_join=by_join) is allowed
+    assert may_invite(past, by_join=by_join, at=NOON) is allowed
