@@ -142,6 +142,7 @@ async def world(servers: Servers, spans: InMemorySpanExporter, tmp_path: Path) -
                 signup_database=vault,
                 vault_key=vault_key,
                 link_signing_key=secrets.token_bytes(32),
+                link_subject_key=secrets.token_bytes(64),
                 smtp=relay.url,
                 consent_url="https://consent.test",
                 signup_url="https://signup.test",

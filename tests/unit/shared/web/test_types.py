@@ -1,3 +1,4 @@
+from datetime import date
 from typing import Annotated, Any
 
 import pytest
@@ -58,3 +59,28 @@ def test_nan_and_infinity_are_refused_where_a_number_is_expected(value: float) -
 
     with pytest.raises(ValidationError):
         Pay(amount=value)
+
+
+class Wish(RequestModel):
+    """Optional fields of each kind."""
+
+    name: Line
+    zone: Line | None = None
+    words: tuple[str, ...] = ()
+    count: int = 3
+    until: date | None = None
+
+
+@pytest.mark.parametrize("empty", [None, "", "  \n"])
+def test_an_optional_field_that_is_null_or_blank_was_left_out(empty: str | None) -> None:
+    wish = Wish.model_validate({"name": "a", "zone": empty, "words": empty, "count": empty, "until": empty})
+    assert wish == Wish(name="a")
+    assert wish.model_fields_set == {"name", "zone", "until"}  # null, where it means something, was said
+
+
+@pytest.mark.parametrize(
+    "given", [{"name": ""}, {"name": None}, {"name": "a", "count": "x"}, {"name": "a", "words": [None]}]
+)
+def test_what_is_required_or_means_something_else_stays_a_mistake(given: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Wish.model_validate(given)
