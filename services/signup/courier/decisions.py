@@ -180,7 +180,7 @@ def _others_are_taken(mail: Mail, circuit: Circuit, *, at: datetime) -> bool:
     """Whether the relay took something since this mail's last attempt, which was a pause ago at least."""
     if mail.attempts < _SURE_AFTER or circuit.rests_until is not None or circuit.taken_at is None:
         return False
-    return at - circuit.taken_at < pause(mail.attempts)
+    return at - circuit.taken_at < pause(mail.attempts, longest=_LONGEST_PAUSE_IN_DOUBT)
 
 
 def after_answer(circuit: Circuit, handed: Handed, candidate: str, *, at: datetime, spread: float = 0.0) -> Circuit:

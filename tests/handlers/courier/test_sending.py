@@ -3,9 +3,12 @@
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from aiosmtplib import SMTPResponse
 
+from services.signup.courier.adapters.answers import read_no
 from services.signup.courier.breaker import RELAY_RESTS
 from services.signup.courier.model import (
     CalledOff,
@@ -293,6 +296,39 @@ async def test_while_the_relay_rests_one_mail_at_a_time_tries_it(kit: Kit) -> No
     kit.clock.advance(timedelta(minutes=2))
     await until(lambda: all(row.mail.state == "delivered" for row in kit.store.rows.values()))
     assert not sender.breaker.rests
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+
+@pytest.mark.parametrize("words", ["550 5.7.27 your domain takes no mail", "553 5.1.8 your domain is not there"])
+async def test_a_recipient_whose_server_speaks_of_us_stops_nobody_else_and_bounces_after_a_few_tries(
+    kit: Kit, words: str
+) -> None:
+    code, _, text = words.partition(" ")
+    kit.relay.recipient = lambda name: read_no("RCPT", SMTPResponse(int(code), text)) if name == "n_odd" else None
+    kit.store.vault[BO] = kit.store.vault[ANA]
+    odd = replace(NOTICE, id="n_odd", candidate=BO, purpose="sign_in")
+    await kit.store.keep([odd], [], at=NOON)
+    sender = kit.sender()
+    run = asyncio.create_task(sender.run())
+
+    def was_refused(times: int) -> bool:
+        return kit.relay.asked.count("n_odd") == times and kit.state(odd) == "ready"
+
+    def are_delivered(mails: list[Mail]) -> bool:
+        return all(kit.state(mail) == "delivered" for mail in mails)
+
+    for count in range(1, 4):
+        await until(partial(was_refused, count))
+        kit.clock.advance(timedelta(seconds=0.5))
+        others = [replace(NOTICE, id=f"n_{count}_{n}") for n in range(3)]
+        await kit.store.keep(others, [], at=NOON)
+        await until(partial(are_delivered, others))
+        assert sender.breaker.circuit.rests_until is None
+        kit.clock.advance(timedelta(seconds=2 ** (count - 1) - 0.5))
+    await until(lambda: kit.state(odd) == "bounced")
+    assert kit.store.mailboxes == []
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run

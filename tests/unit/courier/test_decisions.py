@@ -183,6 +183,8 @@ def test_a_mail_that_reaches_a_mailbox_that_counted_as_gone_brings_it_back() -> 
         (Circuit(taken_at=NOON - SECOND), 2, False),
         (Circuit(taken_at=NOON - 5 * SECOND), 3, False),
         (Circuit(taken_at=NOON - SECOND, rests_until=NOON), 3, False),
+        (Circuit(taken_at=NOON - timedelta(minutes=14)), 20, True),
+        (Circuit(taken_at=NOON - timedelta(minutes=15)), 20, False),
         (Circuit(), 99, False),
     ],
 )

@@ -4,14 +4,40 @@ Codes are those of RFC 5321 (4.2) and RFC 7504, enhanced status codes those of R
 """
 
 import re
+from dataclasses import dataclass
+from typing import Self
 
 from aiosmtplib import SMTPResponse
 
 from services.signup.courier.model import NotTaken, Refused, RefusesUs, Step
 
-_ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
-_OF_US = re.compile(r"\brelay|\bsender|authenticat", re.IGNORECASE)
+_STATUS = re.compile(r"(?<![\w./])(?<![a-z]-)([245]\.\d{1,3}\.\d{1,3})(?![\w@/-]|\.\w)", re.IGNORECASE)
+"""Wherever it stands, and no part of a network address, a host's name, a link or a person's address."""
+_READ = 2000
+"""Characters of an answer; whoever sends a longer one has said it by then."""
+_ADDRESS = re.compile(r"<[^<>]*>|\S+@\S+")
+_OF_US = re.compile(
+    r"\brelay(?![ _-]recipient)|\bsenders?\b|\bsending\b|authenticat|\bnot verified|\bverif\w+ failed"
+    r"|\byour (account|domain|server)\b|\b(return|reverse)[ -]?path\b|\bmail from\b|\bhelo\b|\behlo\b",
+    re.IGNORECASE,
+)
 """What a no without a precise status says when it means whoever asks."""
+_OF_OUR_NAME = re.compile(
+    r"\bblock(ed|list)|\bblack-?list|\breputation|\bspam|\bpolicy\b|\b(spf|dkim|dmarc|ptr)\b|\breverse dns",
+    re.IGNORECASE,
+)
+"""What it says to a recipient's mail from strangers with a bad name; after the words it may be these words that it minds."""
+_NOBODY_THERE = re.compile(
+    r"\bno such (user|recipient|mailbox|account|address)\b|\b(user|recipient|mailbox)( is)? (unknown|not found)\b"
+    r"|\bunknown (user|recipient|mailbox)\b"
+    r"|\b(user|recipient|mailbox|account|address)\b[^.;]{0,50}\b(does not|doesn't) exist\b"
+    r"|\bthis user (does not|doesn't) have an? "
+    r"|\b(mailbox|user|recipient|e-?mail account)( is| has been)? (disabled|closed)\b",
+    re.IGNORECASE,
+)
+_ACCOUNT_OVER = re.compile(r"\baccount( is| has been)? (disabled|closed)\b", re.IGNORECASE)
+"""To the words it could be said of our own."""
+_FULL = re.compile(r"\bfull\b|\bquota\b", re.IGNORECASE)
 
 _NO_MAILBOX = frozenset(
     {
@@ -32,56 +58,117 @@ _US = frozenset(
         "5.7.11",  # TLS is asked for
         "5.7.13",  # our account was disabled
         "5.7.14",  # our account is not trusted
-        "5.7.27",  # our sender's domain takes no mail (RFC 7505)
+        *(f"5.7.{detail}" for detail in range(20, 30)),  # DKIM, SPF, DMARC, a sender without MX (RFC 7372, RFC 7505)
     }
 )
 _US_BY_CODE = frozenset({530, 534, 535, 538})  # authentication (RFC 4954)
 _DOMAIN_TAKES_NO_MAIL = 556  # RFC 7504
 _MESSAGE_TOO_LARGE = 552
 _OF_THE_RECIPIENT = frozenset({550, 551, 552, 553})
-_AUTHENTICATION_OF_MAIL = frozenset(f"5.7.{detail}" for detail in range(20, 30))  # DKIM, SPF, DMARC (RFC 7372)
+_OF_NOBODY_THERE = frozenset({550, 553, 554})
 _BEFORE_THE_RECIPIENT: frozenset[Step] = frozenset({"connect", "TLS", "EHLO", "AUTH", "MAIL"})
 
 
+@dataclass(frozen=True, slots=True)
+class _No:
+    """An answer, taken apart."""
+
+    code: int
+    status: str
+    """Of the statuses in the text the one that says most about the recipient; empty when there is none."""
+    comes_first: bool
+    """The status is the answer's own, and not one that it quotes."""
+    words: str
+    """On one line, without addresses."""
+
+    @classmethod
+    def of(cls, answer: SMTPResponse) -> Self:
+        said = answer.message[:_READ]
+        found = list(_STATUS.finditer(said))
+        best = max(found, key=lambda item: _says_of_the_recipient(item[1]), default=None)  # the first of equals
+        status = best[1] if best is not None else ""
+        comes_first = best is not None and not said[: best.start()].strip()
+        return cls(answer.code, status, comes_first, " ".join(_ADDRESS.sub(" ", said).split()))
+
+    @property
+    def detail(self) -> str:
+        """All of it that may be shown."""
+        return f"{self.code} {self.status}".rstrip()
+
+    @property
+    def is_vague(self) -> bool:
+        """No status, or one that stands for anything else of its kind (RFC 3463, 3.1), so that the words have to tell."""
+        return not self.status or self.status.endswith(".0") or self.status.startswith("5.0.")
+
+
 def read_no(step: Step, answer: SMTPResponse) -> Refused | RefusesUs | NotTaken:
-    """What an answer that is no yes means at this step of the conversation."""
-    found = _ENHANCED.match(answer.message)
-    status = found.group(1) if found else ""
-    detail = f"{answer.code} {status}".rstrip()
+    """What an answer that is no yes means at this step of the conversation.
+
+    Only before the relay has heard of a recipient is a refusal certainly about us: later it may hand on what the
+    recipient's own server says, whatever that is.
+    """
+    no = _No.of(answer)
     early = step in _BEFORE_THE_RECIPIENT
-    if not 500 <= answer.code < 600:
-        return NotTaken(detail, away=early or answer.code == 421)
+    if not 500 <= no.code < 600 or (not early and no.status.startswith("4.")):
+        return NotTaken(no.detail, away=early or no.code == 421)
     if early:
-        too_large = step == "MAIL" and (answer.code == _MESSAGE_TOO_LARGE or status == "5.3.4")
-        return Refused(detail) if too_large else RefusesUs(step, detail)
-    if status in _NO_MAILBOX or (not status and answer.code == _DOMAIN_TAKES_NO_MAIL):
-        return Refused(detail, mailbox_gone=True)
-    if status in _US or answer.code in _US_BY_CODE:
-        return RefusesUs(step, detail)
-    about_us = _may_mean_us_after_the_words(status) if step == "words" else _may_mean_us(answer, status)
-    return RefusesUs(step, detail, certain=False) if about_us else Refused(detail)
+        too_large = step == "MAIL" and (no.code == _MESSAGE_TOO_LARGE or no.status == "5.3.4")
+        return Refused(no.detail) if too_large else RefusesUs(step, no.detail)
+    if _says_that_nobody_is_there(no, step):
+        return Refused(no.detail, mailbox_gone=True)
+    about_us = _may_mean_us_after_the_words(no) if step == "words" else _may_mean_us(no)
+    return RefusesUs(step, no.detail, certain=False) if about_us else Refused(no.detail)
 
 
-def _may_mean_us_after_the_words(status: str) -> bool:
-    """A refusal of the words is one of this mail, unless it names how we prove whose mail it is, or the relay's own state."""
-    return status in _AUTHENTICATION_OF_MAIL or status in {"5.3.0", "5.3.1", "5.3.2", "5.3.5"}
+def _says_of_the_recipient(status: str) -> int:
+    if status in _NO_MAILBOX:
+        return 3
+    if status.startswith("5."):
+        return 1 if status.startswith("5.0.") else 2
+    return 0
 
 
-def _may_mean_us(answer: SMTPResponse, status: str) -> bool:
+def _says_that_nobody_is_there(no: _No, step: Step) -> bool:
+    """By a status; or by words, where the status leaves it to them and they don't speak of the sender or a full mailbox."""
+    if no.status in _NO_MAILBOX:
+        return no.comes_first or _OF_US.search(no.words) is None
+    if not no.status and no.code == _DOMAIN_TAKES_NO_MAIL:
+        return True
+    if not no.is_vague or no.status.startswith("5.7.") or no.code not in _OF_NOBODY_THERE:
+        return False
+    if any(other.search(no.words) for other in (_OF_US, _OF_OUR_NAME, _FULL)):
+        return False
+    return _NOBODY_THERE.search(no.words) is not None or (
+        step != "words" and _ACCOUNT_OVER.search(no.words) is not None
+    )
+
+
+def _may_mean_us_after_the_words(no: _No) -> bool:
+    """A refusal of the words is one of this mail, unless it names us, how we prove whose mail it is, or the relay's own state."""
+    if no.status in _US or no.code in _US_BY_CODE or no.status in {"5.3.0", "5.3.1", "5.3.2", "5.3.5"}:
+        return True
+    return (no.is_vague or no.status in _NO_MAILBOX) and _OF_US.search(no.words) is not None
+
+
+def _may_mean_us(no: _No) -> bool:
     """Whether a no to the recipient leaves open whom it means.
 
     `5.7.1` is said to strangers who want to relay and of recipients who take mail from few. A bare 550 to 553 is about the
-    mailbox by RFC 5321, unless it speaks of relaying or the sender; 554 and errors of syntax or order say nothing of anybody.
+    mailbox by RFC 5321, unless it speaks of relaying, the sender or their name; 554 and errors of syntax or order say
+    nothing of anybody.
     """
-    _, subject, _ = status.split(".") if status else ("", "", "")
+    if no.status in _US or no.code in _US_BY_CODE:
+        return True
+    speaks_of_us = _OF_US.search(no.words) is not None or _OF_OUR_NAME.search(no.words) is not None
+    _, subject, _ = no.status.split(".") if no.status else ("", "", "")
     match subject:
         case "":
-            return answer.code not in _OF_THE_RECIPIENT or _OF_US.search(answer.message) is not None
+            return no.code not in _OF_THE_RECIPIENT or speaks_of_us
         case "0" | "5":
             return True
         case "3":
-            return status != "5.3.4"
+            return no.status != "5.3.4"
         case "7":
-            return status != "5.7.2"  # a list that we may not write to
+            return no.status != "5.7.2"  # a list that we may not write to
         case _:
-            return status == "5.1.0" and _OF_US.search(answer.message) is not None
+            return (no.is_vague or no.status in _NO_MAILBOX) and speaks_of_us
