@@ -110,21 +110,28 @@ def change(
 @app.command()
 @fails_plainly
 def suspend(tenant: Id, reason: Reason, home: HomeOption = None) -> None:
-    """From now on nothing is taken of it and nothing is done for it; what waits of an employer's is not sent."""
+    """From now on nothing is taken of it and nothing of it is sent.
+
+    What an employer has waiting is dropped within seconds, and stays dropped after `reinstate`. Its pools are kept up to
+    date, and nobody can read them meanwhile.
+    """
     _tell(_act(home, lambda there: decisions.suspend(there, tenant, _by(reason))))
 
 
 @app.command()
 @fails_plainly
 def reinstate(tenant: Id, reason: Reason, home: HomeOption = None) -> None:
-    """In good standing again."""
+    """In good standing again. What was dropped meanwhile stays dropped; pools are as they would be without the suspension."""
     _tell(_act(home, lambda there: decisions.reinstate(there, tenant, _by(reason))))
 
 
 @app.command()
 @fails_plainly
 def remove(tenant: Id, reason: Reason, home: HomeOption = None) -> None:
-    """It has left the network: no key works any more. Its id is never used again; its name stays beside what it did."""
+    """It has left the network for good: no key works any more, and its id is never used again.
+
+    What an employer has waiting is dropped, and its pools are closed. Its name stays beside what it did.
+    """
     _tell(_act(home, lambda there: decisions.remove(there, tenant, _by(reason))))
 
 

@@ -45,6 +45,7 @@ from shared.settings import refused
 
 _FENCE_EVERY = timedelta(milliseconds=500)
 _DUE_LOOK_EVERY = timedelta(seconds=10)
+_SUSPENDED_EVERY = timedelta(seconds=2)
 _REDIS_WITHIN = 5.0
 NAME = "outreach_gateway"
 
@@ -148,6 +149,17 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             if taken < settings.batch:
                 return
 
+    async def cancel_of_suspended() -> None:
+        """What suspended and removed employers have waiting holds no slot that others could have."""
+        taken = settings.batch
+        while taken == settings.batch:
+            employers = [id for id in service.tenants.records() if standing(id) is Standing.SUSPENDED]
+            if not employers:
+                return
+            async with service.work() as unit:
+                store = PostgresOutreach(unit, policy)
+                taken = await handlers.on_senders_suspended(store, windows, standing, employers, limit=settings.batch)
+
     @asynccontextmanager
     async def desk() -> AsyncIterator[PostgresDesk]:
         async with service.work() as unit:
@@ -175,9 +187,11 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
 
     service.open(redis_closed_at_the_end)
     service.every(settings.due_every, "due", decide_due)
+    service.every(_SUSPENDED_EVERY, "cancel of suspended", cancel_of_suspended)
     service.every(_DUE_LOOK_EVERY, "watch due", lambda: jobs.note_due(service.pool, service.clock.now()))
     service.every(_FENCE_EVERY, "windows", lambda: jobs.keep_windows_intact(epochs, windows))
     service.every(timedelta(hours=1), "forget", lambda: jobs.forget_old_changes(epochs))
+    service.every(timedelta(hours=1), "forget ended", lambda: jobs.forget_ended(epochs))
     service.check("windows", windows_answer)
     app = service.http("Fairpool outreach gateway")
     refs = MemberRefs(settings.member_ref_key)

@@ -29,6 +29,8 @@ from services.outreach_gateway.model import (
 
 KEPT = timedelta(days=100)
 """How long slots and changes are remembered: longer than the longest window (`fairpool policy check`)."""
+ENDED_KEPT = KEPT + timedelta(days=10)
+"""How long a row stays after its end: its slot counts no more by then, and the feed has forgotten it."""
 _SENDER_SOON, _SENDER_AT_LAST = timedelta(seconds=1), timedelta(minutes=1)
 _LEAST = timedelta(milliseconds=1)
 

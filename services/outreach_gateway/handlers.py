@@ -10,6 +10,7 @@ from services.outreach_gateway.model import (
     Cancel,
     Consent,
     Decision,
+    Drop,
     Outreach,
     Person,
     Policy,
@@ -56,6 +57,23 @@ async def on_due(store: Store, windows: Windows, policy: Policy, standing: Stand
     rows = await store.take_due(limit)
     await decide(store, windows, policy, standing, rows, epoch)
     return len(rows)
+
+
+async def on_senders_suspended(
+    store: Store, windows: Windows, standing: StandingOf, employers: Sequence[str], *, limit: int
+) -> int:
+    """Drops some of what these employers have waiting and gives their slots back to others; how many it looked at.
+
+    Asked again once the rows are locked: who was reinstated in between loses nothing more.
+    """
+    epoch = await store.hold_epoch()
+    rows = await store.take_waiting_of_senders(employers, limit)
+    settled = [
+        _settled(row, Drop(Rule.SENDER_SUSPENDED)) for row in rows if standing(row.employer) is Standing.SUSPENDED
+    ]
+    await give_back(windows, settled, epoch)
+    await store.settle(settled)
+    return len(settled)
 
 
 async def decide(

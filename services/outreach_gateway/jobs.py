@@ -10,7 +10,7 @@ import structlog
 
 from services.outreach_gateway.adapters.metrics import DUE_ROWS, OLDEST_DUE_SECONDS, REBUILD_SECONDS
 from services.outreach_gateway.adapters.postgres import read_due
-from services.outreach_gateway.decisions import KEPT
+from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
 from services.outreach_gateway.ports import Epoch, Epochs, Windows
 from shared.postgres.pool import Pool
 
@@ -52,6 +52,14 @@ async def forget_old_changes(epochs: OpenEpochs, *, kept: timedelta = KEPT) -> N
     while more:
         async with epochs() as rows:
             more = await rows.forget_changes(_FORGOTTEN_AT_ONCE, kept=kept) == _FORGOTTEN_AT_ONCE
+
+
+async def forget_ended(epochs: OpenEpochs, *, kept: timedelta = ENDED_KEPT) -> None:
+    """What ended 110 days ago goes; some at a time, a transaction each."""
+    more = True
+    while more:
+        async with epochs() as rows:
+            more = await rows.forget_ended(_FORGOTTEN_AT_ONCE, kept=kept) == _FORGOTTEN_AT_ONCE
 
 
 async def note_due(pool: Pool, at: datetime) -> None:

@@ -90,6 +90,9 @@ class Store(Protocol):
     async def lock_waiting_of(self, candidates: Sequence[str]) -> Sequence[Outreach]:
         """The submitted and delayed rows of these people, locked, by id: as they are once who decides them now is done."""
 
+    async def take_waiting_of_senders(self, employers: Sequence[str], limit: int) -> Sequence[Outreach]:
+        """Some of the submitted and delayed rows of these employers, locked, which no other worker has."""
+
     async def share_consents(self, candidates: Sequence[str]) -> None:
         """Call before rows are locked: until the transaction is over nobody changes what these people allow."""
 
@@ -238,6 +241,9 @@ class Epochs(Protocol):
 
     async def begin(self, epoch: Epoch) -> None:
         """Batches run under this one from the commit on."""
+
+    async def forget_ended(self, limit: int, *, kept: timedelta) -> int:
+        """Deletes up to so many final rows that were last decided longer ago than this; how many."""
 
     async def forget_changes(self, limit: int, *, kept: timedelta) -> int:
         """Drops up to so many of those that are older from the feeds, and notes how far each has forgotten; how many."""

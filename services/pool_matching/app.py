@@ -25,6 +25,7 @@ from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
 from shared.service import Service
 
+_REMOVED_EVERY = timedelta(seconds=2)
 NAME = "pool_matching"
 
 
@@ -55,6 +56,9 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
         async with service.work() as unit:
             yield PostgresPools(unit)
 
+    def removed() -> list[str]:
+        return [id for id, tenant in service.tenants.records().items() if tenant.removed and tenant.kind == "employer"]
+
     @asynccontextmanager
     async def feed() -> AsyncIterator[PostgresFeed]:
         # Streams look every second and publish nothing: no need to wake the relay.
@@ -69,6 +73,7 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     service.every(timedelta(milliseconds=500), "evaluate_pools", lambda: jobs.evaluate_pools(persons, refs))
     service.every(timedelta(seconds=1), "notice_the_time", lambda: jobs.notice_the_time(persons, refs))
     service.every(timedelta(hours=1), "forget_old_updates", lambda: jobs.forget_old_updates(feed))
+    service.every(_REMOVED_EVERY, "close_pools_of_removed", lambda: jobs.close_pools_of_removed(pools, removed))
     service.uphold(MEMBERSHIPS, lists_behind)
     service.uphold(POOLS, pools_behind)
     app = service.http("Fairpool pool matching")

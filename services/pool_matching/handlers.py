@@ -1,12 +1,13 @@
 """Messages in: read, decide, apply."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
 from services.pool_matching.decisions import memberships, settle, to_the_hour
 from services.pool_matching.model import Settled
-from services.pool_matching.ports import EvaluationStore, FeedStore, PersonStore
+from services.pool_matching.ports import EvaluationStore, FeedStore, PersonStore, PoolStore
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
@@ -65,6 +66,20 @@ async def on_evaluation_waiting(store: EvaluationStore, refs: Refs) -> bool:
     else:
         await store.move(evaluation, after=candidates[-1])
     return True
+
+
+async def on_employers_removed(store: PoolStore, employers: Collection[str], *, limit: int) -> int:
+    """Closes some of the pools of employers that have left, as their own DELETE would; how many."""
+    if not employers or not await store.of_any(employers, 1):
+        return 0
+    await store.begin_change()
+    pools = await store.of_any(employers, limit)
+    for pool in pools:
+        gone = replace(pool, version=pool.version + 1)
+        await store.delete(gone)
+        event = PoolChangedV1(pool=gone.id, version=gone.version, employer=gone.employer, name="", criteria=None)
+        store.publish(event, id=f"{event.pool}-{event.version}")
+    return len(pools)
 
 
 async def on_pools_updated(store: FeedStore, received: Sequence[Received[Event]]) -> None:

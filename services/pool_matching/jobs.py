@@ -1,12 +1,14 @@
 """What happens without a message: evaluations go on, pauses end, old updates are forgotten."""
 
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
-from services.pool_matching.handlers import Refs, on_evaluation_waiting, on_time_passed
-from services.pool_matching.ports import EvaluationStore, FeedStore, Work
+from services.pool_matching.handlers import Refs, on_employers_removed, on_evaluation_waiting, on_time_passed
+from services.pool_matching.ports import EvaluationStore, FeedStore, PoolStore, Work
 
 FEED_KEPT = timedelta(days=30)
 _AT_ONCE = 5_000
+_POOLS_AT_ONCE = 100
 
 
 async def evaluate_pools(work: Work[EvaluationStore], refs: Refs) -> None:
@@ -23,6 +25,14 @@ async def notice_the_time(work: Work[EvaluationStore], refs: Refs) -> None:
     while more:
         async with work() as store:
             more = await on_time_passed(store, refs)
+
+
+async def close_pools_of_removed(work: Work[PoolStore], removed: Callable[[], Collection[str]]) -> None:
+    """The pools of employers that have left the network are closed; some at a time, a transaction each."""
+    more = True
+    while more:
+        async with work() as store:
+            more = await on_employers_removed(store, removed(), limit=_POOLS_AT_ONCE) == _POOLS_AT_ONCE
 
 
 async def forget_old_updates(work: Work[FeedStore]) -> None:

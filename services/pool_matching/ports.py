@@ -101,6 +101,9 @@ class PoolStore(Publishes, Protocol):
     async def get(self, employer: str, pool: str) -> Listed | None:
         """The pool, if it is this employer's."""
 
+    async def of_any(self, employers: Collection[str], limit: int) -> list[Pool]:
+        """Some of the pools that these employers have."""
+
     async def write(self, pool: Pool) -> None:
         """Keeps a new pool or a new version."""
 

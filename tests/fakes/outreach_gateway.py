@@ -174,6 +174,10 @@ class FakeStore:
         waiting = (State.SUBMITTED, State.DELAYED)
         return [row for row in self.rows.values() if row.candidate in candidates and row.state in waiting]
 
+    async def take_waiting_of_senders(self, employers: Sequence[str], limit: int) -> Sequence[Outreach]:
+        waiting = (State.SUBMITTED, State.DELAYED)
+        return [row for row in self.rows.values() if row.employer in employers and row.state in waiting][:limit]
+
     async def share_consents(self, candidates: Sequence[str]) -> None:
         pass
 

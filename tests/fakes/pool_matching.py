@@ -147,6 +147,9 @@ class FakeMatching:
     async def get(self, employer: str, pool: str) -> Listed | None:
         return next((listed for listed in await self.of(employer) if listed.pool.id == pool), None)
 
+    async def of_any(self, employers: Collection[str], limit: int) -> list[Pool]:
+        return [pool for pool, _ in self._pools.values() if pool.employer in employers][:limit]
+
     async def write(self, pool: Pool) -> None:
         created_at = self._pools[pool.id][1] if pool.id in self._pools else self.at
         self._pools[pool.id] = (pool, created_at)

@@ -17,6 +17,7 @@ from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach
 from services.outreach_gateway.adapters.postgres_desk import PostgresDesk
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
+from services.outreach_gateway.decisions import ENDED_KEPT
 from services.outreach_gateway.model import (
     Admit,
     Cancel,
@@ -162,6 +163,55 @@ async def test_only_the_persons_own_waiting_rows_are_locked(rows: Rows) -> None:
     async with rows.store() as store:
         assert [row.id for row in await store.lock_waiting_of([ANA])] == ["o1", "o2"]
         assert await store.lock_waiting_of([BEN]) == []
+
+
+async def test_only_what_waits_of_these_senders_is_taken_some_at_a_time(rows: Rows) -> None:
+    for id, employer in (("o1", "emp_a"), ("o2", "emp_a"), ("o3", "emp_b"), ("o4", "emp_c")):
+        await rows.submit(id, employer=employer)
+    await settle(rows, "o2", Delay(SOON, Rule.HOURS))
+    await settle(rows, "o3", Drop(Rule.HOURS))
+    async with rows.store() as store:
+        assert {row.id for row in await store.take_waiting_of_senders(["emp_a", "emp_b"], 9)} == {"o1", "o2"}
+        assert len(await store.take_waiting_of_senders(["emp_a", "emp_b"], 1)) == 1
+        assert await store.take_waiting_of_senders([], 9) == []
+
+
+async def test_what_ended_long_ago_is_deleted_some_at_a_time_and_nothing_else(on_postgres: PostgresRows) -> None:
+    ended = NOON - ENDED_KEPT - timedelta(seconds=1)
+    for id in ("waits", "slot", "out", "young", "old1", "old2", "old3"):
+        await on_postgres.submit(id)
+    await settle(on_postgres, "slot", Delay(SOON, Rule.HOURS), at=ended)
+    await settle(on_postgres, "out", Admit(ended, ended), at=ended)
+    await settle(on_postgres, "young", Drop(Rule.HOURS), at=ended + timedelta(seconds=2))
+    for id in ("old1", "old2", "old3"):
+        await settle(on_postgres, id, Drop(Rule.HOURS), at=ended)
+    async with on_postgres.epochs() as epochs:
+        assert await epochs.forget_ended(2, kept=ENDED_KEPT) == 2
+    await jobs.forget_ended(on_postgres.epochs)
+    left = await on_postgres.pool.fetch("SELECT id, sealed FROM outreach ORDER BY id")
+    assert [(row["id"], row["sealed"] is None) for row in left] == [
+        ("out", False),
+        ("slot", False),
+        ("waits", False),
+        ("young", True),
+    ]
+
+
+async def test_a_feed_that_forgot_before_it_was_written_down_answers_an_old_cursor(on_postgres: PostgresRows) -> None:
+    await feed_of(on_postgres, ("emp_a", 130), ("emp_b", 90), ("emp_a", 80))
+    await on_postgres.submit("o1", employer="emp_c")
+    async with on_postgres.desk() as desk:
+        places = [change.position for change in await desk.changes(None, after=Position(), limit=10)]
+    await on_postgres.pool.execute("DELETE FROM changes WHERE at < $1", NOON - timedelta(days=100))  # as it once was
+    await on_postgres.pool.execute((MIGRATIONS / "0005_feeds_that_forgot.sql").read_text())
+    async with on_postgres.desk() as desk:
+        for owner in ("emp_a", "emp_b", None):
+            assert places[0] < await desk.forgotten(owner) < places[1]
+        assert Position() < await desk.forgotten("emp_c") < places[1]
+    await on_postgres.pool.execute("DELETE FROM changes; DELETE FROM changes_forgotten")
+    await on_postgres.pool.execute((MIGRATIONS / "0005_feeds_that_forgot.sql").read_text())
+    async with on_postgres.desk() as desk:
+        assert await desk.forgotten("emp_c") > places[2]
 
 
 async def test_the_newest_consent_wins_in_any_order(rows: Rows) -> None:

@@ -2,12 +2,19 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from services.pool_matching.handlers import on_candidates_changed, on_time_passed
+from services.pool_matching import handlers
+from services.pool_matching.handlers import (
+    on_candidates_changed,
+    on_employers_removed,
+    on_pools_changed,
+    on_time_passed,
+)
 from services.pool_matching.model import Position, Shown
-from shared.contracts.pool_matching import MembershipsChangedV1, PoolUpdatedV1
+from shared.contracts.pool_matching import MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
 from tests.conftest import unique
 from tests.fakes.clock import NOON
 from tests.integration.pool_matching.kit import (
@@ -15,6 +22,7 @@ from tests.integration.pool_matching.kit import (
     REFS,
     FakeKit,
     Kit,
+    PostgresKit,
     candidates,
     consent,
     evaluate,
@@ -31,6 +39,7 @@ from tests.integration.pool_matching.kit import (
 )
 
 HOUR = timedelta(hours=1)
+MIGRATIONS = Path(handlers.__file__).parent / "migrations"
 
 
 @pytest.fixture(params=["fake", "postgres"])
@@ -232,3 +241,46 @@ async def test_each_feed_knows_the_last_update_that_it_forgot(kit: Kit) -> None:
         assert await store.forgotten("emp_a") == places[-1]
         assert await store.forgotten("emp_b") > Position()
         assert await store.forgotten("emp_c") == Position()
+
+
+async def test_the_pools_of_an_employer_that_left_are_closed_some_at_a_time_and_their_members_leave(kit: Kit) -> None:
+    (who,) = candidates(1)
+    await tell_persons(kit, profile(who), consent(who))
+    for id_, employer in (("p_1", "emp_gone"), ("p_2", "emp_gone"), ("p_3", "emp_a")):
+        await put_pool(kit, pool(id_, employer))
+    counts = []
+    for _ in range(3):
+        async with kit.pools() as store:
+            counts.append(await on_employers_removed(store, ["emp_gone"], limit=1))
+    assert counts == [1, 1, 0]
+    closed = [event for event in await kit.published(PoolChangedV1) if event.criteria is None]
+    assert {(event.pool, event.version, event.name) for event in closed} == {("p_1", 2, ""), ("p_2", 2, "")}
+    async with kit.persons() as evaluations:
+        await on_pools_changed(evaluations, received(*closed))
+    await evaluate(kit)
+    assert [await member_refs(kit, id_) for id_ in ("p_1", "p_2")] == [set(), set()]
+    assert await member_refs(kit, "p_3") == {ref(who)}
+    async with kit.pools() as store:
+        assert await on_employers_removed(store, [], limit=1) == 0
+        assert await store.count("emp_gone") == 0
+
+
+async def test_a_feed_that_forgot_before_it_was_written_down_answers_an_old_cursor(kit: Kit) -> None:
+    if not isinstance(kit, PostgresKit):
+        pytest.skip("a migration is PostgreSQL's")
+    script = (MIGRATIONS / "0003_feeds_that_forgot.sql").read_text()
+    event = PoolUpdatedV1(employer="emp_a", pool="p", member_ref="m_1", change="left", at=NOON)
+    await keep_pool(kit, pool("p_1", "emp_b"))
+    for id_ in ("u1", "u2"):
+        async with kit.feed() as store:
+            await store.note([(id_, event)])
+    async with kit.feed() as store:
+        first, second = [one.position for one in await store.read("emp_a", after=Position(), limit=10)]
+    await kit.connections.execute("DELETE FROM feed WHERE update_id = 'u1'")  # as it once was
+    await kit.connections.execute(script)
+    async with kit.feed() as store:
+        assert first < await store.forgotten("emp_a") < second
+    await kit.connections.execute("DELETE FROM feed; DELETE FROM feed_forgotten")
+    await kit.connections.execute(script)
+    async with kit.feed() as store:
+        assert await store.forgotten("emp_b") > second

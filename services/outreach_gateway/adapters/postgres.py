@@ -74,6 +74,11 @@ class PostgresOutreach:
         """Submitted and delayed rows of these people."""
         return [outreach_of(row) for row in await self._sql.fetch(SQL["lock_waiting_of"], list(candidates))]
 
+    async def take_waiting_of_senders(self, employers: Sequence[str], limit: int) -> list[Outreach]:
+        """Submitted and delayed rows of these senders."""
+        rows = await self._sql.fetch(SQL["take_waiting_of_senders"], list(employers), limit)
+        return [outreach_of(row) for row in rows]
+
     async def share_consents(self, candidates: Sequence[str]) -> None:
         """Their rows, shared-locked."""
         await self._sql.execute(SQL["share_consents"], sorted(set(candidates)))

@@ -35,6 +35,10 @@ class PostgresEpochs:
         """The new name."""
         await self._sql.execute(SQL["begin_epoch"], epoch.name)
 
+    async def forget_ended(self, limit: int, *, kept: timedelta) -> int:
+        """By the index of what has ended."""
+        return len(await self._sql.fetch(SQL["forget_ended"], self._unit.at - kept, limit))
+
     async def forget_changes(self, limit: int, *, kept: timedelta) -> int:
         """Some at a time, so that no lock is held for long."""
         gone: int = await self._sql.fetchval(SQL["forget_changes"], self._unit.at - kept, limit)

@@ -48,6 +48,20 @@ WHERE candidate = ANY($1::uuid[]) AND state IN ('submitted', 'delayed')
 ORDER BY id
 FOR UPDATE
 
+-- name: take_waiting_of_senders
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
+FROM outreach
+WHERE employer = ANY($1::text[]) AND state IN ('submitted', 'delayed')
+LIMIT $2
+FOR UPDATE SKIP LOCKED
+
+-- name: forget_ended
+DELETE FROM outreach WHERE id IN (
+    SELECT id FROM outreach
+    WHERE decided_at < $1 AND state IN ('dropped', 'cancelled', 'delivered', 'bounced', 'doubtful')
+    ORDER BY decided_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+RETURNING id
+
 -- name: lock_one
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
 FROM outreach

@@ -51,7 +51,8 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     ) -> SubmittedOut:
         """Accepted is not sent: read the decision at `/v1/outreach/{id}` or from the feed.
 
-        The same Idempotency-Key with the same body is the same outreach, at any time; with another body it is refused (422).
+        The same Idempotency-Key with the same body is the same outreach; with another body it is refused (422). An outreach is
+        kept for 110 days after it ended: from then on its key is as good as new, and sent again it is a new message.
         """
         if not idempotency_key or not idempotency_key.isprintable():
             raise malformed(

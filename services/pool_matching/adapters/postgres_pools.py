@@ -1,5 +1,6 @@
 """The pools of employers, in PostgreSQL."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import asyncpg
@@ -40,6 +41,11 @@ class PostgresPools:
         """Asked for by pool and employer at once."""
         row = await self._connection.fetchrow(SQL["list_pools"], employer, pool)
         return _listed(row) if row else None
+
+    async def of_any(self, employers: Collection[str], limit: int) -> list[Pool]:
+        """In no order."""
+        rows = await self._connection.fetch(SQL["pools_of_any"], list(employers), limit)
+        return [read_pool(row) for row in rows]
 
     async def write(self, pool: Pool) -> None:
         """Under the number of `begin_change`."""

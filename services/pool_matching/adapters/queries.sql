@@ -105,6 +105,10 @@ FROM pools LEFT JOIN (SELECT pool, version AS evaluated, done FROM evaluations) 
 WHERE employer = $1 AND criteria IS NOT NULL AND ($2::text IS NULL OR pool = $2)
 ORDER BY created_at, pool
 
+-- name: pools_of_any
+SELECT pool, employer, version, name, criteria FROM pools
+WHERE employer = ANY($1::text[]) AND criteria IS NOT NULL LIMIT $2
+
 -- name: write_pool
 INSERT INTO pools (pool, employer, version, name, criteria, created_at, change)
 VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7)

@@ -296,6 +296,34 @@ async def test_what_is_due_is_decided_by_the_present_state(gateway: Gateway) -> 
     assert gateway.windows.slots_of(ANA) == [NOON]
 
 
+async def cancelled_of_suspended(gateway: Gateway, *, known: set[str], limit: int = 100) -> int:
+    """`known` are those that were suspended when the job began."""
+    return await handlers.on_senders_suspended(
+        gateway.store, gateway.windows, gateway.standing, sorted(known), limit=limit
+    )
+
+
+async def test_honest_employers_do_not_wait_behind_a_suspended_one(gateway: Gateway) -> None:
+    gateway.knows(BEN)
+    await gateway.submitted("o1", "emp_a")
+    await gateway.submitted("o2", "emp_b")
+    gateway.unheard_of.add("emp_b")
+    await gateway.submitted("o3", "emp_b", candidate=BEN)
+    gateway.unheard_of.clear()
+    gateway.suspended.add("emp_b")
+    assert [await cancelled_of_suspended(gateway, known={"emp_b"}, limit=1) for _ in range(3)] == [1, 1, 0]
+    assert [gateway.state(id) for id in ("o1", "o2", "o3")] == ["admitted", "dropped", "dropped"]
+    assert {item.rule for item in gateway.store.settled[-2:]} == {Rule.SENDER_SUSPENDED}
+    assert gateway.windows.slots_of(ANA) == [NOON]
+
+
+async def test_who_was_reinstated_in_between_loses_nothing_more(gateway: Gateway) -> None:
+    await gateway.submitted("o1", "emp_a")
+    await gateway.submitted("o2", "emp_b")
+    assert await cancelled_of_suspended(gateway, known={"emp_b"}) == 0
+    assert gateway.state("o2") is State.DELAYED
+
+
 async def test_people_do_not_share_windows(gateway: Gateway) -> None:
     gateway.knows(BEN)
     assert await gateway.submitted("o1", candidate=ANA) is State.ADMITTED
