@@ -33,6 +33,8 @@ from shared.web.pages import Pages
 _KAFKA_WITHIN = timedelta(seconds=3)
 """As long as a person is asked to wait; after that the answer is 202."""
 
+_STOPS_WITHIN = timedelta(milliseconds=400)
+"""Longer than a stop takes as a rule with Kafka at hand."""
 _BLOCKS_EVERY = timedelta(seconds=1)
 _TELLS_EVERY = timedelta(seconds=2)
 _FORGETS_EVERY = timedelta(hours=1)
@@ -133,6 +135,7 @@ def edge(service: Service, settings: Settings, agreed: Agreement, writes: Writes
         profile=f"{settings.signup_url}/profile",
         join=f"{settings.signup_url}/join",
         pages=Pages("services.consent"),
+        stops_within=_STOPS_WITHIN,
     )
 
 

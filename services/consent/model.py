@@ -186,7 +186,7 @@ class Attempt:
     expires_at: datetime
     """When the link ends, and this is forgotten."""
     stopped_all: bool = False
-    """Whether everyone was stopped by it, now or before."""
+    """Whether it was used to stop everyone, now or before: its holder is told that, and not what came of it."""
     stopped_employer: bool = False
 
 

@@ -44,6 +44,7 @@ from shared.messaging.errors import heals
 from shared.messaging.unit import Unit, unit_of_work
 from shared.security.links import LinkReader
 from shared.service import Service
+from shared.web import any_body
 
 _AT_ONCE = timedelta(milliseconds=200)
 _OFTEN = timedelta(seconds=2)
@@ -134,6 +135,7 @@ def _add_refusals(app: FastAPI, service: Service, settings: Settings, secrets: V
 
     service.every(_SELDOM, "forget_refusals", forget)
     links = LinkReader(settings.link_verify_key, settings.link_subject_key)
+    any_body.mark(app, "/refuse/")
     app.include_router(refuse.router(refusals, links, service.clock.now))
 
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics
 from shared.messaging.errors import heals
-from shared.web import problems, routes
+from shared.web import any_body, problems, routes
 
 BODY_LIMIT = 1024 * 1024
 BODY_WITHIN = timedelta(seconds=10)
@@ -138,7 +138,8 @@ class Boundary:
 class Limits:
     """Reads the body before the route runs: at most 1 MiB, within 10 s; refuses a path or query with U+0000.
 
-    A body that is compressed is a 415 for the route that reads it: inflating would undo the limit.
+    A body that is compressed is a 415 for the route that reads it: inflating would undo the limit. A way out that takes any
+    POST (`any_body`) gets an empty body instead of all these.
     """
 
     def __init__(self, app: ASGIApp, *, limit: int = BODY_LIMIT, within: timedelta = BODY_WITHIN) -> None:
@@ -147,14 +148,17 @@ class Limits:
         self._within = within
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with its whole body, or answer 400, 408 or 413."""
+        """Pass the request on with its whole body, or none, or answer 400, 408 or 413."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:
             body = await self._read(scope, receive)
         except problems.Problem as problem:
-            await problems.response(scope, problem)(scope, receive, send)
+            if not any_body.is_marked(scope):
+                await problems.response(scope, problem)(scope, receive, send)
+                return
+            await self._app(scope, _replay(b"", receive, None), _closing(send))
             return
         refused = _compressed() if body and _is_compressed(scope) else None
         await self._app(scope, _replay(body, receive, refused), send)
@@ -189,6 +193,15 @@ class Limits:
     def _too_large(self) -> problems.Problem:
         detail = f"A body may have at most {self._limit} bytes. Send less at once."
         return problems.Problem(413, "Content too large", detail, type=problems.kind("too-large"), headers=_CLOSE)
+
+
+def _closing(send: Send) -> Send:
+    async def closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(_CLOSE)
+        await send(message)
+
+    return closing
 
 
 def _is_compressed(scope: Scope) -> bool:

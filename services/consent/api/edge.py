@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fastapi import Request
 
@@ -41,6 +41,8 @@ class Edge:
     join: str
     """The page by which a person comes of their own accord."""
     pages: Pages
+    stops_within: timedelta = timedelta(0)
+    """No unsubscribe link is answered faster: that something changed is not to be read off the clock."""
 
     def link(self, token: str, *purposes: LinkPurpose) -> Link:
         """The link behind the token, if it is for one of these purposes; raises BadLinkError."""

@@ -5,7 +5,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.consent.api import preferences, receipts, unsubscribe
 from services.consent.api.edge import BadLinkError, Edge, GoneError, NoLinkError
-from shared.web import problems
+from shared.web import any_body, problems
 from shared.web.problems import Problem
 from shared.web.routes import shows_pages
 
@@ -15,6 +15,7 @@ def install(app: FastAPI, edge: Edge) -> None:
     routers: tuple[APIRouter, ...] = (preferences.router(edge), unsubscribe.router(edge), receipts.router(edge))
     for router in routers:
         app.include_router(router)
+    any_body.mark(app, "/u/")
 
     async def on_bad_link(request: Request, error: Exception) -> Response:
         assert isinstance(error, BadLinkError)  # noqa: S101 - registered for this type only

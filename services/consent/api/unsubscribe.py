@@ -1,12 +1,12 @@
 """`/u/{token}`: the way out that is in every message (RFC 8058): GET is inert, POST acts, nothing else is asked."""
 
+import asyncio
 import hashlib
-from collections.abc import Sequence
+import time
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.consent import decisions
@@ -15,14 +15,11 @@ from services.consent.decisions import Changed, Stop
 from services.consent.model import Attempt, Scope, What
 from services.consent.ports import Consents
 from shared.security.links import Link
-from shared.web import bodies, forms, problems
+from shared.web import any_body
 from shared.web.routes import shows_pages
 from shared.web.types import RequestModel
 
-MULTIPART = "multipart/form-data"
-_MOST_FIELDS = 20
-_LONGEST = 16 * 1024
-"""A longer body is not read, and so narrows nothing."""
+_REST = "unless you allowed something after this email was sent: then an email to you, at most one a day, does that with one tap"
 
 
 class UnsubscribeBody(RequestModel):
@@ -33,8 +30,8 @@ class UnsubscribeBody(RequestModel):
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "`stopped`: who was to stop has stopped. `employer_stopped` or `asked`: the link is older than the "
-        "person's last grant; its own employer has stopped, and an email to the person stops everyone with one tap"
+        "description": "`stopped`, and `detail` says who. The answer is the same whether or not the person allowed something after "
+        "the email was sent"
     },
     202: {"description": "The same, saved; the network does not have it yet"},
     404: {"description": "Not an unsubscribe link"},
@@ -42,9 +39,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 _BODY: dict[str, Any] = {
     "requestBody": {
-        "content": {
-            media: {"schema": UnsubscribeBody.model_json_schema()} for media in (forms.FORM, MULTIPART, forms.JSON)
-        }
+        "content": {media: {"schema": UnsubscribeBody.model_json_schema()} for media in any_body.MEDIA_TYPES}
     }
 }
 
@@ -58,18 +53,17 @@ def router(edge: Edge) -> APIRouter:
         link = edge.link(token, "unsubscribe")
         async with edge.look() as consents:
             used = await consents.attempt(_hash(token))
-            present = await consents.read(link.candidate)
         return edge.pages.render(
             "unsubscribe.html",
             employer=_name(edge, link),
             address=f"/u/{token}",
             used=used,
-            is_old=decisions.is_old(present, link.issued_at),
             sign_in=edge.sign_in,
         )
 
     @routes.post("/u/{token}", summary="Stop", responses=_ANSWERS, openapi_extra=_BODY)
     async def stop(request: Request, token: str) -> Response:
+        began = time.monotonic()
         link = edge.link(token, "unsubscribe")
         scope = await _scope(request, link)
         async with edge.change() as consents:
@@ -79,13 +73,14 @@ def router(edge: Edge) -> APIRouter:
             if not before.is_closed:
                 await _note(consents, link, token, scope, stop)
         status = 200 if await edge.is_out(after) else 202
+        await asyncio.sleep(max(edge.stops_within.total_seconds() - (time.monotonic() - began), 0))
         if not shows_pages(request.scope):
-            return JSONResponse(_told(stop), status)
+            return JSONResponse(_told(link, scope), status)
         return edge.pages.render(
             "stopped.html",
             status=status,
             is_out=status == 200,
-            stop=stop,
+            is_narrow=scope == "employer",
             employer=_name(edge, link),
             address=f"/u/{token}",
             sign_in=edge.sign_in,
@@ -106,8 +101,8 @@ async def _note(consents: Consents, link: Link, token: str, scope: Scope, stop: 
             outcome="asked" if stop.must_ask else "changed" if has_changed else "nothing",
             at=consents.at,
             expires_at=link.expires_at,
-            stopped_all=stop.all_stop,
-            stopped_employer=stop.employer_stops,
+            stopped_all=scope == "all",
+            stopped_employer=scope == "employer",
         )
     )
     is_told = stop.must_ask and await consents.ask_to_stop(link.candidate, link.employer if has_changed else None)
@@ -116,14 +111,13 @@ async def _note(consents: Consents, link: Link, token: str, scope: Scope, stop: 
         await consents.note_change(link.candidate, what, link.employer if stop.employer_stops else None)
 
 
-def _told(stop: Stop) -> dict[str, str]:
-    """Nothing but what the link did: its holder may be somebody whom the mail was forwarded to."""
-    if not stop.must_ask:
-        return {"status": "stopped"}
-    rest = "This link is too old to stop everyone: an email to its person, at most one a day, does that with one tap."
-    if stop.employer_stops:
-        return {"status": "employer_stopped", "detail": f"The employer of this link has stopped. {rest}"}
-    return {"status": "asked", "detail": rest}
+def _told(link: Link, scope: Scope) -> dict[str, str]:
+    """True whatever holds, and the same: its holder may be somebody whom the mail was forwarded to, and learns nothing."""
+    if scope == "employer":
+        return {"status": "stopped", "detail": "Stopped: this employer."}
+    if link.employer is not None:
+        return {"status": "stopped", "detail": f"Stopped: this employer. Everyone else has stopped too, {_REST}."}
+    return {"status": "stopped", "detail": f"Everyone has stopped, {_REST}."}
 
 
 def _hash(token: str) -> bytes:
@@ -141,26 +135,8 @@ async def _scope(request: Request, link: Link) -> Scope:
     """Everyone, unless the body can be read and asks for the link's employer alone: the address itself says who is to stop
     (RFC 8058), and a mail program can't mend its request.
     """
-    return "employer" if link.employer is not None and await _asked(request) == ["employer"] else "all"
-
-
-async def _asked(request: Request) -> Sequence[object]:
-    """Each value of `scope` in the body; none where it can't be read."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    try:
-        raw = await request.body()
-        if len(raw) > _LONGEST:
-            return ()
-        if content_type in (forms.FORM, MULTIPART):
-            async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
-                return form.getlist("scope")
-        if content_type == forms.JSON or content_type.endswith("+json"):
-            given = bodies.parse_json(raw)
-            return [given["scope"]] if isinstance(given, dict) and "scope" in given else ()
-    except (
-        problems.Problem,
-        HTTPException,
-        ValueError,
-    ):  # ValueError: a charset that is none, an escape that is broken
-        return ()
-    return ()
+    return (
+        "employer"
+        if link.employer is not None and (await any_body.given(request)).get("scope") == ["employer"]
+        else "all"
+    )

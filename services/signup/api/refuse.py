@@ -1,28 +1,23 @@
 """`GET,POST /refuse/{token}`: "this was not me" and "never write to me again", the ways out that every invitation has."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.signup.model import Refusal
 from services.signup.ports import Refusals
 from shared.security.links import BadLink, LinkReader
-from shared.web import bodies, forms, problems
+from shared.web import any_body, problems
 from shared.web.pages import Pages
 from shared.web.problems import Problem, kind
 from shared.web.routes import shows_pages
 from shared.web.types import RequestModel
 
 PAGES = Pages("services.signup")
-MULTIPART = "multipart/form-data"
-_MOST_FIELDS = 20
-_LONGEST = 16 * 1024
-"""A longer body is not read, and so chooses nothing."""
 _ONE_CLICK = "List-Unsubscribe"
 
 Choice = Literal["not_me", "never_again"]
@@ -41,9 +36,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     410: {"description": "The link has expired, or nobody is known by it any more"},
 }
 _BODY: dict[str, Any] = {
-    "requestBody": {
-        "content": {media: {"schema": RefuseBody.model_json_schema()} for media in (forms.FORM, MULTIPART, forms.JSON)}
-    }
+    "requestBody": {"content": {media: {"schema": RefuseBody.model_json_schema()} for media in any_body.MEDIA_TYPES}}
 }
 _ANSWERED = "This invitation was answered, so its way out changes nothing any more. /sign-in mails a link to the page where everything can be stopped."  # fmt: skip
 _GONE = "What was known of you by this link is deleted already. /join is the way in."
@@ -105,22 +98,5 @@ def _no(request: Request, problem: Problem) -> Response:
 
 async def _choice(request: Request) -> Choice:
     """What the body says, if it can be read. The button of a mail program (RFC 8058) wants no more emails."""
-    given = await _given(request)
+    given = await any_body.given(request)
     return "never_again" if "never_again" in given.get("choice", ()) or _ONE_CLICK in given else "not_me"
-
-
-async def _given(request: Request) -> Mapping[str, Sequence[object]]:
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    try:
-        raw = await request.body()
-        if len(raw) > _LONGEST:
-            return {}
-        if content_type in (forms.FORM, MULTIPART):
-            async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
-                return {name: form.getlist(name) for name in form}
-        if content_type == forms.JSON or content_type.endswith("+json"):
-            given = bodies.parse_json(raw)
-            return {name: [value] for name, value in given.items()} if isinstance(given, dict) else {}
-    except (Problem, HTTPException, ValueError):  # ValueError: a charset that is none, an escape that is broken
-        return {}
-    return {}

@@ -360,6 +360,9 @@ def test_what_was_changed_in_the_persons_name_is_told_with_when_and_by_name() ->
         assert "November 23, 2026, 12:00 pm MST Denver Health (denverhealth.org) was stopped" in text
         assert "November 23, 2026, 1:00 pm MST Everything was switched off" in text
         assert "November 23, 2026, 1:00 pm MST What you allow was changed." in text
+        assert "from then on no employer saw your profile" in text
+        for of_now in ("no longer sees", "can't write", "none writes"):
+            assert of_now not in text
         assert "This was not you?" in text
         assert "UTC" not in text
 
@@ -453,7 +456,7 @@ def test_a_link_that_does_not_say_where_it_leads_is_not_mailed(url: str) -> None
 
 def test_what_one_click_in_a_mail_program_ends_is_said_in_the_mail() -> None:
     for text in map(plainly, texts(written(outreach()))):
-        assert "The unsubscribe button of your email program stops every employer." in text
+        assert "stops this employer at once, and every other one too, unless you allowed something since." in text
 
 
 def test_an_invitation_can_be_refused_on_a_page_and_by_one_click() -> None:

@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from shared.web import any_body
 from shared.web.middleware import BODY_LIMIT, Boundary, Limits
 
 
@@ -113,6 +114,20 @@ async def test_a_body_that_does_not_arrive_in_time_is_408() -> None:
     assert sent[0]["status"] == 408
     assert json.loads(sent[1]["body"])["detail"] == "The body did not arrive within 0.1 seconds. Send it again."
     assert parts < 10
+
+
+async def test_a_way_out_gets_an_empty_body_when_its_own_does_not_arrive_in_time() -> None:
+    app = FastAPI()
+    any_body.mark(app, "/u/")
+
+    async def receive() -> Message:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    for path, status in (("/u/token", 200), ("/me", 408)):
+        asked = {**scope(), "app": app, "method": "POST", "path": path}
+        sent = await answers(Limits(echo, within=timedelta(milliseconds=100)), asked, receive)
+        assert sent[0]["status"] == status
 
 
 async def test_the_route_gets_the_body_once_and_then_learns_when_the_client_leaves() -> None:
