@@ -60,6 +60,8 @@ class Told(Value):
 
     person: Person | None = None
     profile: RawProfile | None = None
+    without_email: bool | None = None
+    """From the join page: the mailbox was emailed enough today, so what was written is taken and nothing is sent."""
 
 
 NOTHING_TOLD = Told()

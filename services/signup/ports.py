@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
+from services.signup.decisions.asking import Joining
 from services.signup.decisions.tenants import Refused
 from services.signup.model import (
     Claim,
@@ -101,8 +102,8 @@ class OperatorDesk(Protocol):
 class PageRequests(Protocol):
     """What the pages that mail somebody may do; no method tells whether an address is known."""
 
-    async def may_join(self, blind_index: bytes, origin: bytes) -> bool:
-        """Notes one more joining with this address; False when there were enough today."""
+    async def join(self, blind_index: bytes, origin: bytes) -> Joining:
+        """Notes one more joining with this address, and says what it brings as `decisions.asking` has it."""
 
     async def may_join_from(self, origin: bytes) -> bool:
         """Counts one more joining from this network; False when there were enough this hour."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
 
+from services.signup.decisions.asking import Joining
 from services.signup.model import (
     Claim,
     Deletion,
@@ -376,9 +377,9 @@ class FakePageRequests:
     joined: list[bytes] = field(default_factory=list)
     signed_in: list[bytes] = field(default_factory=list)
 
-    async def may_join(self, blind_index: bytes, origin: bytes) -> bool:
+    async def join(self, blind_index: bytes, origin: bytes) -> Joining:
         self.joined.append(blind_index)
-        return not self.enough
+        return Joining(not self.enough, not self.enough)
 
     async def may_join_from(self, origin: bytes) -> bool:
         return True

@@ -7,7 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from services.signup.decisions import asking, notices
-from services.signup.decisions.asking import Asked, Mail
+from services.signup.decisions.asking import Asked, Joining, Mail
+from services.signup.decisions.reports import STUB_KEPT
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 
@@ -23,14 +24,15 @@ class PostgresPageRequests:
     def __init__(self, work: Callable[[], AbstractAsyncContextManager[Unit]]) -> None:
         self._work = work
 
-    async def may_join(self, blind_index: bytes, origin: bytes) -> bool:
-        """Notes one more joining with this address; False when there were enough today."""
+    async def join(self, blind_index: bytes, origin: bytes) -> Joining:
+        """Notes one more joining with this address, and says what it brings, known or not."""
         async with self._work() as unit:
-            before, by = await _before(unit, blind_index, "join", origin)
-            if not asking.may_join(before, at=unit.at):
-                return False
-            await _note(unit, blind_index, "join", by=by)
-            return True
+            before, by = await _before(unit, blind_index, origin)
+            joining = asking.join(before, at=unit.at)
+            if joining.is_taken:
+                sent = Mail(unit.at + STUB_KEPT, is_new_link=True) if joining.is_mailed else None
+                await _note(unit, blind_index, "join", by=by, sent=sent)
+            return joining
 
     async def may_join_from(self, origin: bytes) -> bool:
         """Counts one more joining from this network; False when there were enough this hour."""
@@ -45,7 +47,7 @@ class PostgresPageRequests:
     async def sign_in(self, blind_index: bytes, origin: bytes) -> None:
         """A sign-in email as `decisions.asking` has it, if a confirmed person has this address."""
         async with self._work() as unit:
-            before, by = await _before(unit, blind_index, "sign_in", origin)
+            before, by = await _before(unit, blind_index, origin)
             mail = asking.sign_in(before, at=unit.at)
             candidate = await unit.connection.fetchval(SQL["confirmed_by_address"], blind_index)
             if mail is None:
@@ -56,12 +58,12 @@ class PostgresPageRequests:
                 unit.publish(notice, id=notice.notice)
 
 
-async def _before(unit: Unit, blind_index: bytes, page: str, origin: bytes) -> tuple[Sequence[Asked], bytes]:
-    """What was asked for with this address since yesterday, and how this one who asks is known again."""
+async def _before(unit: Unit, blind_index: bytes, origin: bytes) -> tuple[Sequence[Asked], bytes]:
+    """What was emailed to this address since yesterday, or asked for by this one; and how this one is known again."""
     await unit.connection.execute(SQL["lock_address"], blind_index)  # two at once are looked at one after the other
     by = hashlib.sha256(blind_index + origin).digest()
-    rows = await unit.connection.fetch(SQL["page_requests"], blind_index, page, unit.at - asking.DAY)
-    return [Asked(row["asked_by"] == by, row["asked_at"], row["link_until"], row["is_new_link"]) for row in rows], by
+    rows = await unit.connection.fetch(SQL["page_requests"], blind_index, by, unit.at - asking.DAY)
+    return [Asked(row["asked_by"] == by, row["asked_at"], row["link_until"], row["page"]) for row in rows], by
 
 
 async def _note(

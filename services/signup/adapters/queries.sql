@@ -252,8 +252,8 @@ SELECT pg_advisory_xact_lock(hashtextextended(encode($1::bytea, 'hex'), 0))
 SELECT count(*) FROM page_requests WHERE blind_index = $1 AND page = $2 AND asked_at > $3
 
 -- name: page_requests
-SELECT asked_by, asked_at, link_until, is_new_link FROM page_requests
-WHERE blind_index = $1 AND page = $2 AND asked_at > $3
+SELECT asked_by, asked_at, link_until, page FROM page_requests
+WHERE blind_index = $1 AND page IN ('join', 'sign_in') AND asked_at > $3 AND (asked_by = $2 OR link_until IS NOT NULL)
 ORDER BY asked_at DESC LIMIT 1000
 
 -- name: note_page_request

@@ -107,8 +107,9 @@ def router(
         origin = origin_of(request, blind_index_key)
         if not await limits.may_join_from(origin):
             raise _too_many()
-        if await limits.may_join(blind_index(posted.value.email, blind_index_key), origin):
-            await intake.take([_report(posted.value, clock)])
+        joining = await limits.join(blind_index(posted.value.email, blind_index_key), origin)
+        if joining.is_taken:
+            await intake.take([_report(posted.value, clock, is_mailed=joining.is_mailed)])
         await wait_since(began, answer_after)
         return check_your_email("check_your_email.html", is_json=posted.is_json)
 
@@ -137,7 +138,7 @@ def _too_many() -> Problem:
     return Problem(429, "Try again in an hour", detail, type=kind("too-many-joins"), headers={"Retry-After": "3600"})
 
 
-def _report(given: JoinIn, clock: Clock) -> Report:
+def _report(given: JoinIn, clock: Clock, *, is_mailed: bool) -> Report:
     record = new_id("j")
     profile = RawProfile(titles=(given.work,), state=given.state, postal_code=given.postal_code)
     return Report(
@@ -147,5 +148,9 @@ def _report(given: JoinIn, clock: Clock) -> Report:
         employer=None,
         change="signed_up",
         at=clock.now(),
-        told=Told(person=Person(mail=given.email, given_name=given.name), profile=profile),
+        told=Told(
+            person=Person(mail=given.email, given_name=given.name),
+            profile=profile,
+            without_email=None if is_mailed else True,
+        ),
     )

@@ -1,24 +1,26 @@
-"""Who asks a page to email an address: nobody's requests spend another's."""
+"""Who asks a page to email an address: a mailbox is not flooded, and nobody is kept out for long."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from services.signup.decisions.notices import SIGN_IN_KEPT
 
+Page = Literal["join", "sign_in"]
 STILL_GOOD = timedelta(minutes=10)
 """A link that works for less is not sent again: its person has to have time to open it."""
 SAME_LINK_AGAIN = timedelta(minutes=5)
 """Between two emails with the same link, if one who has asked already asks for it."""
-MAILS_AN_HOUR = 10
-RESERVED = 5
-"""Of these, for who has not asked within the hour."""
-LINKS_A_DAY = 6
-"""To one who asks."""
-JOINS_A_DAY = 6
-JOINS_RESERVED = 3
-"""Of these, for who has not asked within the day; it is also what one who asks has at most."""
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+MAILS_A_DAY = 8
+"""To one mailbox, by all who ask both pages for it; a link that is sent again is one, too."""
+RESERVED = 3
+"""Of these, for who has not had one sent within the day."""
+NEVER_LONGER = timedelta(hours=4)
+"""However many ask: when nothing was mailed for so long, one more is, unless one alone had all that is not kept for others."""
+JOINS_A_DAY = 3
+"""From one who joins: what they write is taken, also while no email is due."""
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Asked:
     at: datetime
     link_until: datetime | None
     """How long the link works that it brought; None where it brought none, such as before its person had joined."""
-    is_new_link: bool = True
+    page: Page = "sign_in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +43,44 @@ class Mail:
     is_new_link: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """What one more joining brings."""
+
+    is_taken: bool
+    """What was written is told on, as a proposal."""
+    is_mailed: bool
+
+
 def sign_in(before: Sequence[Asked], *, at: datetime) -> Mail | None:
     """What a request for a link brings: the same link as long as it is good, and else a new one.
 
-    So whoever asks finds a link in their mailbox that works, whatever others have asked for before: a link that is good
-    is there already, and a new one is not counted by what others did.
+    A link that is good is in the mailbox already, whoever asked for it.
     """
-    today = [one for one in before if one.link_until is not None and one.at > at - DAY]
-    good = max((one.link_until for one in today if one.link_until and one.link_until >= at + STILL_GOOD), default=None)
-    mine = [one for one in today if one.by_the_same]
+    if not _may_mail(before, at=at):
+        return None
+    sent = [one for one in _mailed(before, at=at) if one.page == "sign_in"]
+    good = max((one.link_until for one in sent if one.link_until and one.link_until >= at + STILL_GOOD), default=None)
     if good is None:
-        is_few = sum(one.is_new_link for one in mine) < LINKS_A_DAY
-        return Mail(at + SIGN_IN_KEPT, is_new_link=True) if is_few else None
-    hour = [one for one in today if one.at > at - HOUR]
-    if not any(one.at > at - HOUR for one in mine):
-        return Mail(good, is_new_link=False) if len(hour) < MAILS_AN_HOUR else None
-    is_soon = any(one.at > at - SAME_LINK_AGAIN for one in today)
-    return None if is_soon or len(hour) >= MAILS_AN_HOUR - RESERVED else Mail(good, is_new_link=False)
+        return Mail(at + SIGN_IN_KEPT, is_new_link=True)
+    is_soon = any(one.by_the_same for one in sent) and any(one.at > at - SAME_LINK_AGAIN for one in sent)
+    return None if is_soon else Mail(good, is_new_link=False)
 
 
-def may_join(before: Sequence[Asked], *, at: datetime) -> bool:
-    """Whether one more joining with this address is taken: a few a day, some of them for who has not tried today."""
-    today = [one for one in before if one.at > at - DAY]
-    mine = sum(one.by_the_same for one in today)
-    most = JOINS_A_DAY - JOINS_RESERVED if mine else JOINS_A_DAY
-    return len(today) < most
+def join(before: Sequence[Asked], *, at: datetime) -> Joining:
+    """A few a day are taken of each who joins, whatever others did; only their emails are shared."""
+    mine = sum(one.by_the_same and one.page == "join" and one.at > at - DAY for one in before)
+    is_taken = mine < JOINS_A_DAY
+    return Joining(is_taken, is_taken and _may_mail(before, at=at))
+
+
+def _may_mail(before: Sequence[Asked], *, at: datetime) -> bool:
+    sent = _mailed(before, at=at)
+    mine, of_one = sum(one.by_the_same for one in sent), MAILS_A_DAY - RESERVED
+    if mine < of_one and all(one.at <= at - NEVER_LONGER for one in sent):
+        return True
+    return len(sent) < (of_one if mine else MAILS_A_DAY)
+
+
+def _mailed(before: Sequence[Asked], *, at: datetime) -> list[Asked]:
+    return [one for one in before if one.link_until is not None and one.at > at - DAY]

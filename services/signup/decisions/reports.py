@@ -214,13 +214,14 @@ def _of_mailbox(report: Opened, claim: Claim | None, picture: Picture, new: Mapp
     if known.lapsing:
         return Waits(report, known.candidate)
     by_join = report.vendor == JOIN
+    may_email = by_join and not report.told.without_email
     if by_join and known.confirmed:
-        return CameBack(known.candidate)
+        return CameBack(known.candidate) if may_email else Noise("emailed_enough")
     return Claimed(
         report,
         known.candidate,
         is_news=_is_news(report, claim, known),
-        invite_again=by_join,
+        invite_again=may_email,
         may_propose=not known.has_spoken and not _is_older(report, claim),
         left=left,
     )

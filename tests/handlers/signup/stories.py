@@ -47,11 +47,13 @@ def report(
     employer: str | None = "emp_one",
     hours: float | None = None,
     came: float = 0,
+    without_email: bool | None = None,
 ) -> Received[CandidateReportedV1]:
     """`hours`: after noon, by the vendor's own clock; `came`: hours after noon, at the edge."""
     told = Told(
         person=Person(mail=mail, given_name="Ana") if mail and change in ("signed_up", "changed") else None,
         profile=RawProfile(titles=(title,), years=years) if change in ("signed_up", "changed") else None,
+        without_email=without_email,
     )
     plain = told.model_dump_json(exclude_none=True).encode()
     return received(

@@ -268,3 +268,21 @@ async def test_nothing_sealed_at_the_intake_opens_after_fifteen_days(store: Fake
     store.at = NOON + timedelta(days=15)
     await jobs.forget(store.work)
     assert not store.keys
+
+
+async def test_who_joins_while_the_mailbox_was_emailed_enough_is_taken_and_not_mailed(store: FakeStore) -> None:
+    candidate = await register(store)
+    await invited(store)
+    before = (await store.proposals(candidate))[0]
+    store.at += timedelta(hours=1)
+    await tell(store, report(vendor=JOIN, record="j1", title="Welder", without_email=True))
+    assert await invited(store) == []
+    assert len(await store.proposals(candidate)) == 2
+    assert before in await store.proposals(candidate)
+    await allow(store, candidate)
+    assert await tell(store, report(vendor=JOIN, record="j2", without_email=True)) == []
+
+
+async def test_who_is_new_is_invited_also_when_the_mailbox_was_emailed_enough(store: FakeStore) -> None:
+    await tell(store, report(vendor=JOIN, record="j1", without_email=True))
+    assert len(await invited(store)) == 1

@@ -224,18 +224,46 @@ async def test_strangers_requests_never_keep_a_person_out(http: httpx.AsyncClien
     assert len(set(await links(edge))) == 2, "a link with less than ten minutes left is followed by a new one"
 
 
-async def test_whoever_asks_has_a_link_that_works_whatever_a_crowd_of_strangers_does(
+async def test_a_crowd_of_strangers_fills_no_inbox_and_keeps_nobody_out_for_long(
     http: httpx.AsyncClient, edge: Edge
 ) -> None:
     await confirmed(edge)
-    for minute in range(0, 90, 3):
-        for number in range(5):
-            await ask_from(http, f"198.51.{minute}.{number}")
-        await ask_from(http, "203.0.113.9")
-        good = edge.clock.now() + timedelta(minutes=10)
-        assert max(datetime.fromisoformat(until) for until in await links(edge)) >= good
-        edge.clock.advance(timedelta(minutes=3))
-    assert len(await links(edge)) < 25, "and their inbox is not filled"
+    for hour in range(24):
+        for number in range(12):
+            await ask_from(http, f"198.51.{hour}.{number}")
+            await ask_from(http, f"198.51.{hour}.{number}", "/join", **FORM)
+            edge.clock.advance(timedelta(minutes=5))
+        until = [notice["expires_at"] for notice in await edge.outbox() if "expires_at" in notice]
+        assert max(map(datetime.fromisoformat, until)) > edge.clock.now() - timedelta(hours=4)
+    notices = [one for one in await edge.outbox() if "notice" in one]
+    assert len(notices) <= 13
+
+
+async def test_six_strangers_who_join_spend_neither_the_words_nor_the_email_of_a_person(
+    http: httpx.AsyncClient, edge: Edge
+) -> None:
+    for number in range(6):
+        await ask_from(http, f"198.51.100.{number}", "/join", **FORM)
+    await ask_from(http, "203.0.113.9", "/join", **FORM)
+    assert len(await edge.outbox()) == 7
+    mailed = "SELECT count(*) FROM page_requests WHERE page = 'join' AND link_until IS NOT NULL"
+    assert await edge.pool.fetchval(mailed) == 7
+    for number in range(9):
+        await ask_from(http, f"198.51.101.{number}", "/join", **FORM)
+    assert len(await edge.outbox()) == 16, "words are taken"
+    assert await edge.pool.fetchval(mailed) == 8, "and emails are not sent"
+
+
+async def test_four_who_ask_without_end_leave_a_share_for_who_has_not_asked(
+    http: httpx.AsyncClient, edge: Edge
+) -> None:
+    await confirmed(edge)
+    for number in (1, 1, 1, 1, 1, 1, 2, 2, 3, 3):
+        await ask_from(http, f"198.51.100.{number}")
+        edge.clock.advance(timedelta(minutes=12))
+    assert len(await links(edge)) == 7
+    await ask_from(http, "203.0.113.9")
+    assert len(await links(edge)) == 8
 
 
 async def test_one_who_asks_all_day_brings_few_emails(http: httpx.AsyncClient, edge: Edge) -> None:
@@ -243,7 +271,7 @@ async def test_one_who_asks_all_day_brings_few_emails(http: httpx.AsyncClient, e
     for _ in range(24 * 12):
         await ask_from(http, "198.51.100.7")
         edge.clock.advance(timedelta(minutes=5))
-    assert len(await links(edge)) <= 30
+    assert len(await links(edge)) <= 13
     await ask_from(http, "203.0.113.9")
     assert max(datetime.fromisoformat(until) for until in await links(edge)) > edge.clock.now() + timedelta(minutes=9)
 
@@ -261,9 +289,9 @@ async def test_strangers_joinings_never_spend_a_persons_own(http: httpx.AsyncCli
         for _ in range(5):
             answer = await ask_from(http, origin, "/join", **FORM)
             assert answer.status_code == 202
-    assert len(await edge.outbox()) == 4
+    assert len(await edge.outbox()) == 6
     await ask_from(http, "203.0.113.9", "/join", **FORM)
-    assert len(await edge.outbox()) == 5
+    assert len(await edge.outbox()) == 7
 
 
 async def test_a_network_asks_for_thirty_links_in_an_hour(http: httpx.AsyncClient, edge: Edge) -> None:
