@@ -5,16 +5,19 @@ import hashlib
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo
 from starlette.responses import Response
 
 from services.signup.api.cloudevents import Mail, PostalCode, State, Zone
 from services.signup.api.emails import ENTER_EMAIL, EmailModel, with_why
+from services.signup.decisions.place_names import state_of_zip
+from services.signup.decisions.places import state_code
 from services.signup.model import Person, RawProfile, Report, Told
 from services.signup.ports import Intake, PageRequests
 from services.signup.vault.addresses import blind_index, origin_index
@@ -32,6 +35,7 @@ ANSWER_AFTER = timedelta(seconds=1)
 """Longer than the work takes: an address that joined too often is answered as late as one that is emailed."""
 _ADDRESS = re.compile(r"://|www\.|@", re.IGNORECASE)
 _LINK = re.compile(r"://|www\.|[/@]", re.IGNORECASE)
+_ZIP = re.compile(r"[0-9]{5}(-[0-9]{4})?")
 _WORDS = {
     "name": "Enter your name, on one line of at most 100 characters and without a link",
     "email": ENTER_EMAIL,
@@ -53,6 +57,18 @@ def _work(value: str) -> str:
     return value
 
 
+def _in_the_state(value: str | None, info: ValidationInfo) -> str | None:
+    """What is typed is taken or said to be wrong: a ZIP code that contradicts the state would be dropped later."""
+    if value is None:
+        return None
+    there, state = state_of_zip(value[:5]), info.data.get("state")
+    if there is None:
+        raise ValueError("must be a ZIP code of the 50 states or the District of Columbia")
+    if state is not None and state != there:
+        raise ValueError(f"must be a ZIP code of {STATES[state]}, or the state another one")
+    return value
+
+
 class JoinIn(EmailModel):
     """What the join page asks for."""
 
@@ -60,7 +76,7 @@ class JoinIn(EmailModel):
     email: Mail
     work: Annotated[Line, Field(max_length=100), AfterValidator(_work)]
     state: State | None = None
-    postal_code: PostalCode | None = None
+    postal_code: Annotated[PostalCode | None, AfterValidator(_in_the_state)] = None
     time_zone: Zone | None = Field(None, description="Taken, and not kept: the time zone is one of a person's choices.")
 
 
@@ -103,7 +119,7 @@ def router(
         began = time.monotonic()
         posted = await forms.read(request, JoinIn, words=_WORDS)
         if posted.value is None:
-            return page(with_why(posted))
+            return page(_with_state(with_why(posted)))
         origin = origin_of(request, blind_index_key)
         if not await limits.may_join_from(origin):
             raise _too_many()
@@ -114,6 +130,17 @@ def router(
         return check_your_email("check_your_email.html", is_json=posted.is_json)
 
     return routes
+
+
+def _with_state(posted: forms.Posted[JoinIn]) -> forms.Posted[JoinIn]:
+    """The same with the state that a ZIP code is not in, where that is what is wrong with it."""
+    typed = str(posted.given.get("postal_code", ""))
+    state = state_code(str(posted.given.get("state", "")))
+    there = state_of_zip(typed[:5]) if _ZIP.fullmatch(typed) else None
+    if "postal_code" not in posted.errors or state not in STATES or there not in STATES or there == state:
+        return posted
+    words = f"This ZIP code is not in {STATES[state]}. Correct the ZIP code or the state"
+    return replace(posted, errors={**posted.errors, "postal_code": words})
 
 
 def origin_of(request: Request, key: bytes) -> bytes:

@@ -63,6 +63,35 @@ async def test_a_wrong_form_comes_back_filled_in_with_its_errors(http: httpx.Asy
     assert await edge.outbox() == []
 
 
+@pytest.mark.parametrize(
+    ("state", "postal_code", "says"),
+    [
+        ("CO", "10001", "This ZIP code is not in Colorado. Correct the ZIP code or the state"),
+        ("CO", "10001-1234", "This ZIP code is not in Colorado. Correct the ZIP code or the state"),
+        ("Colorado", "10001", "This ZIP code is not in Colorado. Correct the ZIP code or the state"),
+        ("CO", "00000", "Enter a ZIP code of five digits"),
+        ("", "00000", "Enter a ZIP code of five digits"),
+    ],
+)
+async def test_a_zip_code_that_would_be_dropped_is_said_beside_its_field(
+    http: httpx.AsyncClient, edge: Edge, state: str, postal_code: str, says: str
+) -> None:
+    given = {**FORM, "state": state, "postal_code": postal_code}
+    page = await http.post("/join", data=given, headers=BROWSER)
+    assert page.status_code == 422
+    assert 'href="#postal_code"' in page.text
+    assert says in re.sub(r"\s+", " ", page.text)
+    assert f'value="{postal_code}"' in page.text
+    answer = await http.post("/join", json={name: value for name, value in given.items() if value})
+    assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (422, ["#/postal_code"])
+    assert await edge.outbox() == []
+
+
+@pytest.mark.parametrize("given", [{"state": "NY", "postal_code": "06390"}, {"state": "", "postal_code": "10001-1234"}])
+async def test_a_zip_code_of_the_state_or_alone_is_taken(http: httpx.AsyncClient, given: dict[str, str]) -> None:
+    assert (await http.post("/join", data={**FORM, **given}, headers=BROWSER)).status_code == 202
+
+
 async def test_what_was_typed_is_escaped(http: httpx.AsyncClient) -> None:
     answer = await http.post("/join", data={**FORM, "name": "<b>x</b>", "email": ""}, headers=BROWSER)
     assert "<b>x</b>" not in answer.text
