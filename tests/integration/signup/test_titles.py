@@ -5,17 +5,28 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import httpx
 import pytest
 
 import services.signup
 from services.signup.adapters.titles import occupations_of
-from services.signup.adapters.titles.files import TitleFile
-from services.signup.adapters.titles.loaded import LoadedTitles, listed, save
+from services.signup.adapters.titles.files import TitleFile, read_file
+from services.signup.adapters.titles.loaded import LoadedTitles, listed, remove, save
+from services.signup.api import profile
+from services.signup.app import _profile_edge
+from shared.ids import new_candidate_id
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, open_pool
+from shared.security.links import public_half
+from shared.web.app import create_app
 from tests.fakes.clock import NOON
+from tests.fakes.consent import SEED, SUBJECT_KEY, link
+from tests.integration.signup.conftest import Edge
 
 MIGRATIONS = Path(services.signup.__file__).parent / "migrations"
 LIST = (
@@ -127,3 +138,43 @@ async def test_a_list_that_is_loaded_while_another_process_reads_is_seen_whole(p
         await found.refresh(pool)
         assert found.occupations_of(f"Trade {number} 04999 maker") == ("51-9199",)
         assert found.occupations_of(f"Trade {number - 1} 04999 maker") == ()
+
+
+async def test_the_profile_page_shows_onets_notice_as_long_as_its_list_is_loaded(edge: Edge, tmp_path: Path) -> None:
+    path = tmp_path / "Alternate Titles.txt"
+    path.write_text(LIST)
+    file, loaded = read_file(path), LoadedTitles()
+    candidate = new_candidate_id()
+    await edge.pool.execute(
+        "INSERT INTO candidates (candidate, blind_index, registered_at, stub_until) VALUES ($1, $2, now(), now())",
+        candidate,
+        b"x" * 32,
+    )
+    service: Any = SimpleNamespace(
+        work=edge.work, pool=edge.pool, clock=edge.clock, name="signup", tenants=edge.tenants
+    )
+    settings: Any = SimpleNamespace(
+        link_verify_key=public_half(SEED), link_subject_key=SUBJECT_KEY, consent_url="https://consent.example"
+    )
+
+    async def ready() -> dict[str, Any]:
+        return {}
+
+    app = create_app("signup", "signup", ready=ready)
+    app.include_router(profile.router(_profile_edge(service, settings, edge.keys, loaded)))
+    address = f"/profile/{link(candidate, 'me', expires_at=NOON + timedelta(days=1))}"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://signup.test") as client:
+
+        async def page() -> str:
+            await loaded.refresh(edge.pool)
+            answer = await client.get(address, headers={"Accept": "text/html"})
+            assert answer.status_code == 200
+            return answer.text
+
+        assert "O*NET" not in await page()
+        async with edge.pool.acquire() as connection:
+            await save(connection, file, NOON)
+        assert file.notice in await page()
+        async with edge.pool.acquire() as connection:
+            await remove(connection, "onet")
+        assert "O*NET" not in await page()

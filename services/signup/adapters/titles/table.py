@@ -1,4 +1,4 @@
-"""The tables of titles that come with the project, written by hand, and the official names of the occupations."""
+"""The tables of titles that come with the project, written from general knowledge (docs/titles.md), and the official names of the occupations."""
 
 import csv
 from collections import Counter
