@@ -26,7 +26,7 @@ _FRAMES = 12  # of each exception, the innermost; a RecursionError has a thousan
 _LINKS = 6  # causes, contexts and members of groups together
 _SAID_AGAIN_AFTER = timedelta(seconds=10)
 _TEMPLATES = 200  # that are remembered; a library may make its messages without a template
-_HAS_AT = re.compile(r"[^\s\"'<>(){},;=]+@[^\s\"'<>(){},;]+")
+_HAS_AT = re.compile(r"(?<![^\s\"'<>(){},;=])[^\s\"'<>(){},;=]+@[^\s\"'<>(){},;]+")
 
 Where = dict[str, object]
 

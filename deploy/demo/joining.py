@@ -20,7 +20,7 @@ T = TypeVar("T")
 INVITATION = "Your answer is needed"
 """What the subject of an invitation begins with; who unsubscribes gets other mails of the network, too."""
 _BATCH = 25
-_LINK = re.compile(r"https?://[^\s<>\"]+/confirm/[^\s<>\"]+")
+_LINK = re.compile(r"https?://[^\s<>\"/]+/confirm/[^\s<>\"]+")
 _MAILS_WITHIN = timedelta(seconds=90)
 _POOLS_WITHIN = timedelta(seconds=60)
 

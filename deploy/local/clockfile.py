@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.local.errors import StackError
 from deploy.local.home import write_whole
 
-_SPAN = re.compile(r"(\d+)([dhms])")
+_SPAN = re.compile(r"(?<!\d)(\d+)([dhms])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 

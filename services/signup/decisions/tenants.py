@@ -25,7 +25,7 @@ _ID = re.compile(r"[a-z][a-z0-9_-]{1,62}")
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
 _EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@" + _DOMAIN.pattern, re.IGNORECASE)
 _SPEAKS_OF_A_PERSON = re.compile(r"@|\d{7}")
-_POSES_AS_CHECKED = re.compile(r"@|://|\bverified\b|[([][^)\]]*\.[a-z]{2,}", re.IGNORECASE)
+_POSES_AS_CHECKED = re.compile(r"@|://|\bverified\b|[([][^()[\]]*\.[a-z]{2,}", re.IGNORECASE)
 
 Tenants = Mapping[str, TenantChangedV1]
 """Everybody as they are now, by id."""

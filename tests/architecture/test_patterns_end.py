@@ -1,0 +1,122 @@
+"""No pattern of the project stands still on 100,000 characters of its own alphabet, by the method that it is used with."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from re import _constants as ops  # type: ignore[attr-defined]  # the parser's own constants have no types
+from re import _parser as parser  # type: ignore[attr-defined]  # as above
+from typing import Any
+
+import pytest
+
+from tests.architecture.test_patterns import PROJECT, SAMPLE, _matches
+
+LENGTH = 100_000
+HANGS_AFTER = 300
+"""Seconds for all patterns together, which take a few: this finds what never ends, and measures nothing."""
+METHODS = {"match", "fullmatch", "search", "sub", "split", "findall", "finditer", "subn"}
+MOST_MARKS = 12
+BOUNDED = {"services/signup/courier/adapters/answers.py": 2000}
+"""Files that cut what they read before any pattern sees it, and at how many characters."""
+
+
+def uses() -> Iterator[tuple[str, re.Pattern[str], set[str]]]:
+    """Where a pattern is written, the pattern as it is compiled, and what is called on it."""
+    for folder in ("services", "shared", "deploy"):
+        for path in sorted((PROJECT / folder).rglob("*.py")):
+            text = path.read_text("utf-8")
+            if "re." in text or "Form(" in text:
+                yield from _uses_in(str(path.relative_to(PROJECT)), ast.parse(text))
+
+
+def _uses_in(name: str, tree: ast.Module) -> Iterator[tuple[str, re.Pattern[str], set[str]]]:
+    called: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr in METHODS:
+            called.setdefault(node.value.id, set()).add(node.attr)
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(target, ast.Name) and ast.unparse(node).startswith(f"{target.id} = re.compile("):
+            module = importlib.import_module(name.removesuffix(".py").replace("/", "."))
+            pattern = getattr(module, target.id)
+            if isinstance(pattern.pattern, str):
+                yield f"{name}:{node.lineno}", pattern, called.get(target.id, METHODS)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            function, literal = ast.unparse(node.func), node.args[0].value
+            method = "fullmatch" if function == "Form" else function.removeprefix("re.")
+            if isinstance(literal, str) and method in METHODS and (function == "Form" or function.startswith("re.")):
+                yield f"{name}:{node.lineno}", re.compile(literal), {method}
+
+
+def marks(items: Any) -> list[str]:
+    """One character for each place in a pattern, in its order."""
+    found: list[str] = []
+    for op, argument in items:
+        if op in (ops.MAX_REPEAT, ops.MIN_REPEAT, ops.POSSESSIVE_REPEAT):
+            found += marks(argument[2])
+        elif op is ops.SUBPATTERN:
+            found += marks(argument[3])
+        elif op is ops.BRANCH:
+            for branch in argument[1]:
+                found += marks(branch)
+        elif op in (ops.ASSERT, ops.ASSERT_NOT):
+            found += marks(argument[1])
+        elif op not in (ops.AT, ops.GROUPREF):
+            plain = [mark for mark in SAMPLE if _matches(op, argument, mark)]
+            found += [next((mark for mark in plain if mark.isalnum()), plain[0])] if plain else []
+    return found
+
+
+def run(pattern: re.Pattern[str], methods: set[str], length: int = LENGTH) -> None:
+    """Every method on texts of each character, and of each beginning of the pattern, again and again."""
+    places = marks(parser.parse(pattern.pattern, pattern.flags))[:MOST_MARKS]
+    pieces = dict.fromkeys([*places, *("".join(places[: size + 1]) for size in range(len(places)))])
+    for piece in pieces:
+        for end in ("\x00", "~"):
+            text = piece * (length // len(piece)) + end
+            for method in sorted(methods):
+                if method in ("sub", "subn"):
+                    getattr(pattern, method)("", text)
+                else:
+                    found = getattr(pattern, method)(text)
+                    if method == "finditer":
+                        list(found)
+
+
+def in_a_process_of_its_own(code: str, seconds: float) -> str | None:
+    """None when it ends; else what it said last."""
+    words = [sys.executable, "-c", code]
+    try:
+        done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as late:
+        said = (late.stdout or b"").decode().splitlines()
+        return said[-1] if said else "nothing was begun"
+    assert done.returncode == 0, done.stderr
+    return None
+
+
+def main() -> None:
+    """Run every pattern, and say which before it begins."""
+    for where, pattern, methods in uses():
+        sys.stdout.write(f"{where} {sorted(methods)}\n")
+        sys.stdout.flush()
+        run(pattern, methods, BOUNDED.get(where.partition(":")[0], LENGTH))
+
+
+def test_every_pattern_ends_on_a_hundred_thousand_characters_of_its_own() -> None:
+    assert len(list(uses())) > 40, "the patterns were not found"
+    code = "from tests.architecture.test_patterns_end import main; main()"
+    assert in_a_process_of_its_own(code, HANGS_AFTER) is None
+
+
+@pytest.mark.parametrize("pattern", ["(a|a)*b", "(a+)+b"])
+def test_what_never_ends_is_found(pattern: str) -> None:
+    code = (
+        "import re; from tests.architecture.test_patterns_end import run; "
+        f"print('begun', flush=True); run(re.compile({pattern!r}), {{'match'}})"
+    )
+    assert in_a_process_of_its_own(code, 10) == "begun"
