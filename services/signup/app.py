@@ -122,6 +122,7 @@ def _add_jobs(service: Service, secrets: VaultSecrets, keys: IntakeKeys) -> None
     service.every(_AT_ONCE, "invite", invite_all)
     service.every(_OFTEN, "look_again", lambda: jobs.look_again(work))
     service.every(_OFTEN, "lapse", lambda: jobs.lapse(work))
+    service.every(_OFTEN, "tell_profiles", lambda: jobs.tell_profiles(work))
     service.every(_OFTEN, "release", lambda: jobs.release(work))
     service.every(_SELDOM, "forget", lambda: jobs.forget(work))
 

@@ -30,6 +30,7 @@ INTAKE_KEPT = timedelta(days=14)
 """Before the day that is destroyed: 7 days on the topic and 7 among the dead letters. Nothing sealed opens after 15 days."""
 PAGE_REQUESTS_KEPT = timedelta(days=1)
 ORIGINS_KEPT = timedelta(hours=1)
+PROFILE_TOLD_EVERY = timedelta(days=1)
 _AT_ONCE = 500
 _NEVER = PastInvitations(0)
 _HASHING = ThreadPoolExecutor(max_workers=2, thread_name_prefix="slow-hash")  # more would starve the event loop
@@ -86,6 +87,17 @@ async def lapse(work: Work) -> None:
             store.publish(CandidateLapsedV1(candidate=one.candidate, at=one.at, reason=one.reason))
     if over or again:
         _log.info("stubs_lapse", expired=len(over), asked_again=len(again))
+
+
+async def tell_profiles(work: Work) -> None:
+    """Emails those whose kept profile was changed: at once, or a day after they were told last, whoever held the link."""
+    async with work() as store:
+        changed = await store.take_profiles_to_tell(store.at - PROFILE_TOLD_EVERY, limit=_AT_ONCE)
+        for candidate, at in changed.items():
+            notice = notices.profile_changed(candidate, changed_at=at, at=store.at)
+            store.publish(notice, id=notice.notice)
+    if changed:
+        _log.info("profile_changes_told", count=len(changed))
 
 
 async def release(work: Work) -> None:

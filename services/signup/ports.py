@@ -242,6 +242,12 @@ class Store(Protocol):
     async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
         """By slow hash; a mailbox that was never invited, nor refused to be, is missing."""
 
+    async def note_profile_change(self, candidate: str) -> None:
+        """Of a profile that was kept before: the person is to be told of it."""
+
+    async def take_profiles_to_tell(self, before: datetime, *, limit: int) -> Mapping[str, datetime]:
+        """Whose profile was changed, and when last; not who was told of it after `before`. They count as told now."""
+
     async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
         """One more for each."""
 

@@ -205,7 +205,7 @@ class ChangeNoticed(Value):
     """One thing that was stopped or changed in a person's name."""
 
     at: Instant
-    what: Literal["everything_stopped", "employer_stopped", "choices_changed"]
+    what: Literal["everything_stopped", "employer_stopped", "choices_changed", "profile_changed"]
     employer: str | None = None
     """For `employer_stopped`."""
 

@@ -40,6 +40,8 @@ class _Person:
     until: datetime
     lapse: Lapse | None = None
     asked_at: datetime = NOON
+    changed_at: datetime | None = None
+    told_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -280,6 +282,17 @@ class FakeStore:
 
     async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
         return {slow: self._invitations[slow] for slow in slow_hashes if slow in self._invitations}
+
+    async def note_profile_change(self, candidate: str) -> None:
+        self._people[candidate].changed_at = self.at
+
+    async def take_profiles_to_tell(self, before: datetime, *, limit: int) -> Mapping[str, datetime]:
+        told: dict[str, datetime] = {}
+        for candidate, person in self._people.items():
+            if person.changed_at and (person.told_at is None or person.told_at <= before) and len(told) < limit:
+                told[candidate] = person.changed_at
+                person.changed_at, person.told_at = None, self.at
+        return told
 
     async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
         for slow in slow_hashes:

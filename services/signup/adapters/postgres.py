@@ -238,6 +238,15 @@ class PostgresStore:
             for row in rows
         }
 
+    async def note_profile_change(self, candidate: str) -> None:
+        """Of a profile that was kept before: the person is to be told of it."""
+        await self._connection.execute(SQL["note_profile_change"], candidate, self.at)
+
+    async def take_profiles_to_tell(self, before: datetime, *, limit: int) -> Mapping[str, datetime]:
+        """Whose profile was changed, and when last; not who was told of it after `before`. They count as told now."""
+        rows = await self._connection.fetch(SQL["take_profiles_to_tell"], before, self.at, limit)
+        return {row["candidate"]: row["at"] for row in rows}
+
     async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
         """One more for each."""
         if slow_hashes:

@@ -127,6 +127,18 @@ FROM unnest(
 )
 WHERE candidates.candidate = after.candidate
 
+-- name: note_profile_change
+UPDATE candidates SET profile_changed_at = $2 WHERE candidate = $1
+
+-- name: take_profiles_to_tell
+WITH due AS (
+    SELECT candidate, profile_changed_at FROM candidates
+    WHERE profile_changed_at IS NOT NULL AND (profile_told_at IS NULL OR profile_told_at <= $1)
+    ORDER BY profile_changed_at LIMIT $3 FOR UPDATE SKIP LOCKED
+)
+UPDATE candidates SET profile_changed_at = NULL, profile_told_at = $2 FROM due WHERE candidates.candidate = due.candidate
+RETURNING due.candidate::text, due.profile_changed_at AS at
+
 -- name: take_to_invite
 WITH taken AS (
     DELETE FROM to_invite WHERE candidate IN (

@@ -46,6 +46,7 @@ _WORDS = {
     "available_from": "Choose the month from the list",
 }
 _ON_THE_PAGE = {"titles": "work", "skills": "more_skills"}
+_STALE = "This was changed after you opened this page. This is how it is now: change what you want and save"
 _OTHER, _NONE = "other", "none"
 
 
@@ -110,6 +111,8 @@ class ProfileForm(RequestModel):
     """The same as the page posts it; `x_other` counts where `x` is `other` or not said."""
 
     occupations: tuple[Line, ...] = ()
+    seen: Line | None = None
+    """Which profile the page showed."""
     work: Line | None = None
     skills: tuple[Line, ...] = ()
     more_skills: Annotated[Text, Field(max_length=2000)] | None = None
@@ -205,6 +208,8 @@ def router(edge: ProfileEdge) -> APIRouter:
             if before is None:
                 return _gone(request)
             offered = keeping.offers(await store.proposals(link.candidate), edge.occupations_of)
+            if posted.seen is not None and posted.seen != keeping.mark(before.profile):
+                return _page(edge, link, token, before, offered, is_stale=True)
             outcome = (
                 keeping.decide(posted.wish, offered, before.profile, edge.occupations_of)
                 if posted.wish
@@ -216,6 +221,8 @@ def router(edge: ProfileEdge) -> APIRouter:
                 case Kept(profile):
                     after = showing.settled(replace(before, profile=profile), at=store.at)
                     await store.save_showings([after])
+                    if before.profile not in (None, profile):
+                        await store.note_profile_change(after.candidate)
                     if told := showing.news(before, after):
                         store.publish(told, id=f"{after.candidate}:profile:{told.version}")
                 case _:
@@ -247,6 +254,8 @@ class _Posted:
     given: Mapping[str, Any]
     wish: Wish | None
     errors: Mapping[str, str]
+    seen: str | None = None
+    """The mark of the kept profile that the page showed."""
 
 
 async def _posted(request: Request) -> _Posted:
@@ -262,8 +271,8 @@ async def _posted(request: Request) -> _Posted:
     except ValidationError as error:
         names = dict.fromkeys(str(item["loc"][0]) for item in error.errors(include_input=False, include_url=False))
         errors = {_ON_THE_PAGE.get(name, name): _WORDS[name] for name in names}
-        return _Posted(is_json=False, given=form.given, wish=None, errors=errors)
-    return _Posted(is_json=False, given=form.given, wish=_wish(value, ()), errors={})
+        return _Posted(is_json=False, given=form.given, wish=None, errors=errors, seen=form.value.seen)
+    return _Posted(is_json=False, given=form.given, wish=_wish(value, ()), errors={}, seen=form.value.seen)
 
 
 def forms_json(request: Request) -> bool:
@@ -301,6 +310,7 @@ def _page(
     *,
     given: Mapping[str, Any] | None = None,
     errors: Mapping[str, str] | None = None,
+    is_stale: bool = False,
 ) -> HTMLResponse:
     form = form_of(offered, present.profile, edge.names, at=edge.now())
     wrong = {_ON_THE_PAGE.get(name, name): words for name, words in _by_field(errors or {}).items()}
@@ -309,9 +319,12 @@ def _page(
         form = refilled(form, given, also if len(also) > 1 else ())
         if len(also) > 1 and "work" in wrong:
             wrong = {"occupations": "Your words may mean several occupations: tick those that are right"}
+    if is_stale:
+        wrong = {"occupations": _STALE}
     return PAGES.render(
         "profile.html",
-        status=422 if errors else 200,
+        status=422 if wrong else 200,
+        seen=keeping.mark(present.profile),
         address=f"/profile/{token}",
         form=form,
         errors=wrong,

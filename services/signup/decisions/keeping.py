@@ -172,3 +172,8 @@ def _profile(found: Mapping[Field, Sequence[Any]]) -> CoarseProfile:
         elif given:
             values[name] = given[-1]
     return CoarseProfile.model_validate(values)
+
+
+def mark(kept: CoarseProfile | None) -> str:
+    """Of what is kept: a page that was opened before another save shows another one."""
+    return hashlib.sha256(kept.model_dump_json().encode()).hexdigest()[:16] if kept is not None else "none"

@@ -3,15 +3,28 @@
 from datetime import datetime, timedelta
 
 from services.signup.model import ToInvite
-from shared.contracts.signup import JOIN, NoticeRequestedV2
+from shared.contracts.signup import JOIN, ChangeNoticed, NoticeRequestedV2
 from shared.ids import new_id
 
 SIGN_IN_KEPT = timedelta(minutes=30)
+CHANGED_KEPT = timedelta(days=3)
+"""Nobody waits for it: over a weekend."""
 
 
 def sign_in(candidate: str, *, at: datetime) -> NoticeRequestedV2:
     """A link to `/me` that works for half an hour."""
     return NoticeRequestedV2(notice=new_id("n"), candidate=candidate, purpose="sign_in", expires_at=at + SIGN_IN_KEPT)
+
+
+def profile_changed(candidate: str, *, changed_at: datetime, at: datetime) -> NoticeRequestedV2:
+    """What employers may see was changed, then; whoever holds one of the person's links can do that."""
+    return NoticeRequestedV2(
+        notice=new_id("n"),
+        candidate=candidate,
+        purpose="changed",
+        expires_at=at + CHANGED_KEPT,
+        changes=(ChangeNoticed(at=changed_at, what="profile_changed"),),
+    )
 
 
 def confirm(stub: ToInvite) -> NoticeRequestedV2:

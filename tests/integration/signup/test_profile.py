@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.signup import jobs
 from services.signup.decisions.skills import known_skills
 from services.signup.handlers import on_consent_changed
 from shared.contracts.consent import ConsentChangedV1
@@ -182,7 +183,8 @@ async def test_a_strangers_words_and_a_vendors_stand_side_by_side(http: httpx.As
         ({"state": ["other"]}, "WY"),
         ({}, "WY"),
     ):
-        mine = form_as_it_is | {"occupations": ["29-1141"], "state_other": ["WY"]} | choice
+        seen = form_in((await http.get(page_of(candidate), headers=BROWSER)).text)["seen"]
+        mine = form_as_it_is | {"occupations": ["29-1141"], "state_other": ["WY"], "seen": seen} | choice
         assert (await http.post(page_of(candidate), data=mine, headers=BROWSER)).status_code == 200
         assert (await http.get(page_of(candidate), headers=PROGRAM)).json()["kept"]["state"] == kept
     await tell(http, edge, change="changed", titles=["Butcher"], state="ND")
@@ -326,3 +328,45 @@ async def test_the_page_says_whether_employers_see_it(
     assert words in answer.text
     empty = await http.post(page_of(candidate), data={"work": ""}, headers=BROWSER)
     assert "No employer sees you" in empty.text
+
+
+async def notices(edge: Edge) -> list[dict[str, Any]]:
+    """Those of changes that are on their way, after the job has run."""
+    await jobs.tell_profiles(lambda: store(edge))
+    rows = await edge.pool.fetch("SELECT value FROM outbox WHERE topic = 'notices' ORDER BY id")
+    return [notice for row in rows if (notice := json.loads(row["value"]))["purpose"] == "changed"]
+
+
+async def test_a_change_of_the_kept_profile_is_told_to_the_person_at_most_once_a_day_and_the_first_save_is_not(
+    http: httpx.AsyncClient, edge: Edge
+) -> None:
+    candidate = await tell(http, edge, **NURSE)
+    address = page_of(candidate, "me")
+
+    async def save(years: int, after: timedelta) -> int:
+        edge.clock.at(NOON + after)
+        assert (await http.post(address, json={"set": {"years": years}})).status_code == 200
+        return len(await notices(edge))
+
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    assert [await save(1, 0 * hour), await save(1, hour)] == [0, 0], "the first save, and one that changes nothing"
+    assert [await save(3, 2 * hour), await save(5, 3 * hour), await save(10, 4 * hour)] == [1, 1, 1]
+    edge.clock.at(NOON + day + 2 * hour)
+    first, second = await notices(edge)
+    assert [one["changes"][0]["what"] for one in (first, second)] == ["profile_changed", "profile_changed"]
+    assert second["changes"][0]["at"] > first["changes"][0]["at"]
+    assert len(await notices(edge)) == 2
+
+
+async def test_a_page_that_was_opened_before_another_save_is_shown_again_and_changes_nothing(
+    http: httpx.AsyncClient, edge: Edge
+) -> None:
+    candidate = await tell(http, edge, **NURSE)
+    address = page_of(candidate, "me")
+    old = form_in((await http.get(address, headers=BROWSER)).text)
+    assert (await http.post(address, json={"set": {"years": 1}})).status_code == 200
+    answer = await http.post(address, data=old, headers=BROWSER)
+    assert (answer.status_code, "changed after you opened this page" in answer.text) == (422, True)
+    assert (await http.get(address, headers=PROGRAM)).json()["kept"]["years"] == 1
+    again = await http.post(address, data=form_in(answer.text), headers=BROWSER)
+    assert again.status_code == 200

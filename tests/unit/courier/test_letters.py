@@ -353,13 +353,18 @@ STOPPED = ChangeNoticed(at=NOON, what="employer_stopped", employer="emp_denverhe
 
 def test_what_was_changed_in_the_persons_name_is_told_with_when_and_by_name() -> None:
     at = NOON + timedelta(hours=1)
-    others = [ChangeNoticed(at=at, what="everything_stopped"), ChangeNoticed(at=at, what="choices_changed")]
+    others = [
+        ChangeNoticed(at=at, what="everything_stopped"),
+        ChangeNoticed(at=at, what="choices_changed"),
+        ChangeNoticed(at=at, what="profile_changed"),
+    ]
     message = changed(STOPPED, *others, zone="America/Denver")
     assert message["Subject"] == "What was changed in your name: Fairpool"
     for text in map(plainly, texts(message)):
         assert "November 23, 2026, 12:00 pm MST Denver Health (denverhealth.org) was stopped" in text
         assert "November 23, 2026, 1:00 pm MST Everything was switched off" in text
         assert "November 23, 2026, 1:00 pm MST What you allow was changed." in text
+        assert "November 23, 2026, 1:00 pm MST What employers may see of you was changed." in text
         assert "from then on no employer saw your profile" in text
         for of_now in ("no longer sees", "can't write", "none writes"):
             assert of_now not in text
