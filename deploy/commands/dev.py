@@ -161,7 +161,7 @@ def _welcome(home: Home, dev: DevFile, began: float, *, stop: str) -> None:
     rows = [
         (f"ready in {time.monotonic() - began:.1f} s", f"stop with {stop}; state: fairpool status; logs: {home.logs}"),
         ("join page", f"{dev.services.signup}/join"),
-        ("caught mails", dev.mail or "sent to the relay that FAIRPOOL_SMTP names"),
+        ("caught emails", dev.mail or "sent to the relay that FAIRPOOL_SMTP names"),
         ("API pages", " ".join(f"{url}/docs" for url in dev.services.model_dump().values())),
         ("keys, addresses", str(home.dev_file)),
         (

@@ -17,12 +17,15 @@ from deploy.local.devfile import DevSource, DevVendor
 
 T = TypeVar("T")
 
-INVITATION = "Your answer is needed"
-"""What the subject of an invitation begins with; who unsubscribes gets other mails of the network, too."""
 _BATCH = 25
 _LINK = re.compile(r"https?://[^\s<>\"/]+/confirm/[^\s<>\"]+")
 _MAILS_WITHIN = timedelta(seconds=90)
 _POOLS_WITHIN = timedelta(seconds=60)
+
+
+def is_invitation(subject: str) -> bool:
+    """Whether it is an invitation's; who unsubscribes gets other emails of the network, too."""
+    return subject.endswith("told Fairpool of you") or subject == "Your link to join Fairpool"
 
 
 async def employers_define_pools(world: World, step: Step) -> None:

@@ -115,7 +115,7 @@ def _edges(world: World) -> Mapping[str, Sequence[str]]:
     links = [
         f"{person.choice} person {person.number} got more than one link"
         for person in world.people
-        if sum(1 for mail in world.mails.to(person.mail) if mail.subject.startswith(joining.INVITATION)) != 1
+        if sum(1 for mail in world.mails.to(person.mail) if joining.is_invitation(mail.subject)) != 1
     ]
     return {
         "a repeated request is the same outreach": [f"another id: {item}" for item in world.repeats_that_differ],

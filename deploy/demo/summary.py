@@ -145,7 +145,7 @@ def show(console: Console, summary: Summary) -> None:
         console,
         "What arrived",
         {
-            "mails delivered": summary.mails,
+            "emails delivered": summary.mails,
             **{f"fullest person: {name}": f"{found} of {cap}" for name, (found, cap) in summary.fullest.items()},
             "request to mail, median": f"{1000 * _median(summary.seconds_to_mail):.0f} ms",
             "request to mail, 99 of 100 within": f"{1000 * _p99(summary.seconds_to_mail):.0f} ms",

@@ -105,9 +105,9 @@ async def run(mailbox: Mailbox, *, http_port: int, smtp_port: int) -> None:
 def main(
     folder: Annotated[Path, typer.Option(help="Where each mail is kept as a file.")],
     http_port: Annotated[int, typer.Option(help="Port of the API and the inbox.")] = 8025,
-    smtp_port: Annotated[int, typer.Option(help="Port that takes mails.")] = 1025,
+    smtp_port: Annotated[int, typer.Option(help="Port that takes emails.")] = 1025,
 ) -> None:
-    """Catch mails on this machine."""
+    """Catch emails on this machine."""
     asyncio.run(run(Mailbox(folder), http_port=http_port, smtp_port=smtp_port))
 
 

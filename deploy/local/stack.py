@@ -128,7 +128,7 @@ def _begin_empty(chosen: Broker, home: Home, where: Endpoints, report: Report) -
     """The broker begins with an empty log, so whatever refers to earlier records must go as well."""
     if postgres.has_data(home) or broker.has_log(chosen, home):
         report(
-            f"A fresh start: the {chosen} broker does not have the last start's log, so its tables and mails are removed too."
+            f"A fresh start: the {chosen} broker does not have the last start's log, so its tables and emails are removed too."
         )
     broker.forget(home)
     postgres.forget(home)

@@ -252,7 +252,7 @@ class Store(Protocol):
         """One more for each."""
 
     async def forget_intake(self, before: datetime) -> None:
-        """Destroys intake keys of days before, and what is kept to recognise repeated events."""
+        """Destroys intake keys of days before, and what is kept to recognize repeated events."""
 
     async def forget_page_requests(self, before: datetime, *, origins_before: datetime) -> None:
         """Which addresses were asked to be mailed before that, and from which networks."""

@@ -21,7 +21,7 @@ from joserfc.jwk import OKPKey
 from shared.security import encoding
 
 LinkPurpose = Literal["confirm", "me", "unsubscribe", "refuse"]
-"""`confirm`: the invitation's page; `me`: the preference centre; `unsubscribe`: may only stop; `refuse`: the invitation's
+"""`confirm`: the invitation's page; `me`: the preference center; `unsubscribe`: may only stop; `refuse`: the invitation's
 way out for somebody who never answered."""
 _ALGORITHMS = ["Ed25519"]
 

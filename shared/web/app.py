@@ -67,5 +67,5 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/.well-known/gpc.json", include_in_schema=False)
     async def global_privacy_control() -> dict[str, Any]:
-        """Global Privacy Control, section 4: this site honours `Sec-GPC`; nobody's data is sold to begin with."""
+        """Global Privacy Control, section 4: this site honors `Sec-GPC`; nobody's data is sold to begin with."""
         return {"gpc": True, "lastUpdate": _GPC_SINCE}

@@ -77,7 +77,7 @@ def unavailable() -> Problem:
     return Problem(
         503,
         "Try again in a minute",
-        "This can't be read or written at the moment. Send the same again: what was kept already is recognised.",
+        "This can't be read or written at the moment. Send the same again: what was kept already is recognized.",
         type=kind("unavailable"),
         headers={"Retry-After": "10"},
     )

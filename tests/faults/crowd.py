@@ -177,7 +177,7 @@ class Crowd:
         history = replace(history, mails=self.whole.arrived(), now=self.whole.now)
         assert not (found := [str(violation) for violation in violations(history)]), "\n".join(found)
         assert self.whole.repeats_that_differ == []
-        first = [mail.address for mail in self.whole.mails.mails if mail.subject.startswith(joining.INVITATION)]
+        first = [mail.address for mail in self.whole.mails.mails if joining.is_invitation(mail.subject)]
         assert sorted(first) == sorted(person.mail for person in self.whole.people)
         return history
 

@@ -46,7 +46,7 @@ def router(edge: Edge) -> APIRouter:
     async def confirm(request: Request, token: str) -> Response:
         return await _save(edge, request, "confirm", token)
 
-    @routes.get("/me", summary="The preference centre")
+    @routes.get("/me", summary="The preference center")
     async def show_me(request: Request, token: Annotated[str, Query()] = "") -> Response:
         return await _show(edge, request, "me", token)
 

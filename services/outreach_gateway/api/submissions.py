@@ -66,7 +66,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         async with edge.desk() as desk:
             kept = await desk.digest_of(outreach)
         if kept is None:
-            # What was taken before is recognised whatever has become of it since; only what is new is judged.
+            # What was taken before is recognized whatever has become of it since; only what is new is judged.
             kept = await _take(edge, employer, outreach, sent, digest)
         if kept != digest:
             raise _reused()

@@ -1,4 +1,4 @@
-"""The way onto the bus: recognised, sealed, committed with its outbox row, and acknowledged by Kafka."""
+"""The way onto the bus: recognized, sealed, committed with its outbox row, and acknowledged by Kafka."""
 
 import asyncio
 import hashlib

@@ -253,7 +253,7 @@ class PostgresStore:
             await self._connection.execute(SQL["note_invitations"], self.at, list(slow_hashes))
 
     async def forget_intake(self, before: datetime) -> None:
-        """Destroys intake keys of days before, and what is kept to recognise repeated events."""
+        """Destroys intake keys of days before, and what is kept to recognize repeated events."""
         await self._connection.execute(SQL["forget_intake_keys"], before.date())
         await self._connection.execute(SQL["forget_intake"], before)
         await self._connection.execute(SQL["forget_intake_last"], before)

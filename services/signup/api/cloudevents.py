@@ -220,7 +220,7 @@ class CloudEventIn(RequestModel):
     """A CloudEvent; `source` is the vendor's own tenant id."""
 
     specversion: Literal["1.0"]
-    id: Attribute = Field(description="Your own; an event that comes again is recognised by it.")
+    id: Attribute = Field(description="Your own; an event that comes again is recognized by it.")
     source: Attribute = Field(description="Your own tenant id.")
     type: EventType
     time: Annotated[AwareDatetime, BeforeValidator(_only_text)] | None = None

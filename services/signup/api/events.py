@@ -54,7 +54,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     409: {"description": "An event with this id said something else before (id-reused). In a batch: among `rejected`."},
     415: {"description": "The content type is none of the three, its charset is not UTF-8, or the body is compressed."},
     422: {"description": "Fields are missing or wrong; `errors` names each."},
-    503: {"description": "Send the same again later: what was kept already is recognised."},
+    503: {"description": "Send the same again later: what was kept already is recognized."},
 }
 
 

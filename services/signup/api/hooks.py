@@ -35,7 +35,7 @@ _HEADERS = [
         "name": "Greenhouse-Event-ID",
         "in": "header",
         "schema": {"type": "string"},
-        "description": "What recognises a repetition. So does the body, while nothing else was told of the record since.",
+        "description": "What recognizes a repetition. So does the body, while nothing else was told of the record since.",
     },
 ]
 _BODY = {
@@ -51,7 +51,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     403: {"description": "The source's vendor or employer is suspended, or no longer one of the other."},
     404: {"description": "There is no such source, or the format is not supported."},
     422: {"description": "The body can't be understood."},
-    503: {"description": "Send the same again later: what was kept already is recognised."},
+    503: {"description": "Send the same again later: what was kept already is recognized."},
 }
 
 

@@ -1,4 +1,4 @@
-"""`GET,POST /sign-in`: emails a link to the preference centre."""
+"""`GET,POST /sign-in`: emails a link to the preference center."""
 
 import time
 from datetime import timedelta
@@ -30,7 +30,7 @@ def router(requests: PageRequests, *, blind_index_key: bytes, answer_after: time
     """The sign-in page."""
     routes = APIRouter(tags=["candidates"])
 
-    @routes.get("/sign-in", response_class=HTMLResponse, summary="The page to ask for a link to one's preferences")
+    @routes.get("/sign-in", response_class=HTMLResponse, summary="The page to ask for a link to one's choices")
     async def show_sign_in() -> HTMLResponse:
         return PAGES.render("sign_in.html", given={}, errors={})
 
@@ -38,7 +38,7 @@ def router(requests: PageRequests, *, blind_index_key: bytes, answer_after: time
         "/sign-in",
         status_code=202,
         response_class=HTMLResponse,
-        summary="Email a link to one's preferences (form or JSON)",
+        summary="Email a link to one's choices (form or JSON)",
         responses={429: {"description": "Too many links were asked for from this network within the hour."}},
     )
     async def sign_in(request: Request) -> Response:

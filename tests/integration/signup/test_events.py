@@ -1,4 +1,4 @@
-"""Vendors' own events: strict, each judged by itself, recognised when they come again."""
+"""Vendors' own events: strict, each judged by itself, recognized when they come again."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Webhooks: signed, recognised, sealed, committed."""
+"""Webhooks: signed, recognized, sealed, committed."""
 
 import asyncio
 import gzip
@@ -88,7 +88,7 @@ async def test_sent_again_it_is_recognised_and_answered_the_same(http: httpx.Asy
     assert len(await edge.outbox()) == 1
 
 
-async def test_without_an_event_id_the_body_is_recognised(http: httpx.AsyncClient, edge: Edge) -> None:
+async def test_without_an_event_id_the_body_is_recognized(http: httpx.AsyncClient, edge: Edge) -> None:
     raw, other = payload(), payload(title="Welder")
     for body in (raw, raw, other):
         await http.post(HOOK, content=body, headers=signed(body, None))

@@ -5,7 +5,7 @@ import email
 import quopri
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP, default
 from html import unescape
@@ -109,15 +109,15 @@ def test_an_outreach_says_how_to_answer_and_why_it_came_in_the_words_of_the_page
         (
             "emp_denverhealth",
             "Denver Health (denverhealth.org)",
-            "Denver Health (denverhealth.org) told Fairpool of you on November 23, 2026.",
+            "Denver Health (denverhealth.org) told Fairpool of you on November 23, 2026 (UTC).",
         ),
         (
             "emp_denverhealth",
             None,
-            "An employer, or the system it recruits with, told Fairpool of you on November 23, 2026.",
+            "An employer or its hiring system told Fairpool of you on November 23, 2026 (UTC).",
         ),
-        (None, None, "An employer, or the system it recruits with, told Fairpool of you on November 23, 2026."),
-        (JOIN, None, "filled in Fairpool's join page on November 23, 2026."),
+        (None, None, "An employer or its hiring system told Fairpool of you on November 23, 2026 (UTC)."),
+        (JOIN, None, "filled in Fairpool's join page on November 23, 2026 (UTC)."),
     ],
 )
 def test_the_first_mail_says_who_told_of_the_person(introduced_by: str | None, name: str | None, words: str) -> None:
@@ -126,7 +126,35 @@ def test_the_first_mail_says_who_told_of_the_person(introduced_by: str | None, n
         assert words in text
         assert ("Fairpool's join page" in text) == (introduced_by == JOIN)
     for text in map(plainly, texts(written(LETTERS.notice(replace(mail, introduced_at=None), PERSON, name, at=NOON)))):
-        assert words.replace(" on November 23, 2026", "") in text, "older notices did not say when"
+        assert words.replace(" on November 23, 2026 (UTC)", "") in text, "older notices did not say when"
+
+
+@pytest.mark.parametrize(
+    ("introduced_by", "name", "subject"),
+    [
+        (
+            "emp_denverhealth",
+            "Denver Health (denverhealth.org)",
+            "Denver Health (denverhealth.org) told Fairpool of you",
+        ),
+        ("emp_denverhealth", None, "An employer or its hiring system told Fairpool of you"),
+        ("emp_denverhealth", "Acme\r\nBcc: x", "An employer or its hiring system told Fairpool of you"),
+        (None, None, "An employer or its hiring system told Fairpool of you"),
+        (JOIN, None, "Your link to join Fairpool"),
+    ],
+)
+def test_the_subject_of_an_invitation_says_who_told_and_presses_nobody(
+    introduced_by: str | None, name: str | None, subject: str
+) -> None:
+    mail = replace(notice_mail("confirm"), introduced_by=introduced_by, introduced_at=NOON)
+    assert written(LETTERS.notice(mail, PERSON, name, at=NOON))["Subject"] == subject
+
+
+def test_the_day_on_which_somebody_told_is_in_the_persons_zone_where_that_is_known() -> None:
+    told = replace(notice_mail("confirm"), introduced_by="emp_x", introduced_at=datetime(2026, 11, 24, 2, tzinfo=UTC))
+    for zone, words in (("America/Denver", "on November 23, 2026."), (None, "on November 24, 2026 (UTC).")):
+        for text in texts(written(LETTERS.notice(told, PERSON, "Acme", at=NOON, zone=zone))):
+            assert f"told Fairpool of you {words}" in plainly(text)
 
 
 def test_one_click_ends_it_with_a_link_that_works_for_sixty_days() -> None:
@@ -166,7 +194,7 @@ def test_a_notice_carries_its_link_until_it_expires(purpose: str, path: str, lin
 def test_a_confirmation_says_that_everything_is_off_and_what_happens_if_nothing_is_done() -> None:
     for text in texts(notice("confirm")):
         assert "Everything is off" in text
-        assert "forget you within 14 days" in text
+        assert "If you save no answer, everything stays off, and we forget you after 14 days." in plainly(text)
         assert "At most two emails like this one ever come" in plainly(text)
         assert "It costs you nothing" in plainly(text)
 

@@ -162,7 +162,7 @@ def test_a_merge_without_both_records_is_not_understood(payload: Any) -> None:
         {"candidate": {"id": 8300, "email_addresses": None}},
     ],
 )
-def test_an_anonymised_candidate_is_a_deleted_one(payload: dict[str, Any]) -> None:
+def test_an_anonymized_candidate_is_a_deleted_one(payload: dict[str, Any]) -> None:
     raw = json.dumps({"action": "candidate_anonymized", "payload": payload}).encode()
     assert read(raw) == [Reading("deleted", "8300")]
 

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.headerregistry import Address
 from pathlib import Path
 from typing import Any, Literal, assert_never
@@ -20,13 +20,12 @@ from shared.security.boxes import CannotOpenError
 from shared.security.links import Link, LinkPurpose, LinkSigner
 from shared.security.words import open_words
 from shared.text import readable, why_not_one_line, why_not_public
-from shared.wording import day, moment
+from shared.wording import day, moment, zone_of
 
 UNSUBSCRIBE_WORKS_FOR = timedelta(days=60)  # CAN-SPAM, 15 U.S.C. 7704(a)(3)(A)(ii), asks for 30 days at least
 
 _WIDTH = 72
 _SUBJECTS: Mapping[NoticePurpose, str] = {
-    "confirm": "Your answer is needed: Fairpool",
     "sign_in": "Your link to Fairpool",
     "changed": "What was changed in your name: Fairpool",
     "stop_asked": "Stop everything? One tap is needed: Fairpool",
@@ -127,16 +126,18 @@ class JinjaLetters:
                 more |= one_click(link)
             case _:
                 assert_never(mail.purpose)
-        subject = _SUBJECTS[mail.purpose]
+        by_join = mail.introduced_by == JOIN
+        subject = _SUBJECTS.get(mail.purpose) or _subject_of_an_invitation(introducer, by_join=by_join)
         return self._letter(
             self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices", more=more),
             mail.purpose,
             link=link,
             refuse=refuse,
             until=moment(until, zone),
-            by_join=mail.introduced_by == JOIN,
+            subject=subject,
+            by_join=by_join,
             introducer=introducer,
-            told_on=day(mail.introduced_at, zone) if mail.introduced_at else None,
+            told_on=_day_and_zone(mail.introduced_at, zone) if mail.introduced_at else None,
             changes=[
                 (moment(change.at, zone), change.what, self._tenant_name(change.employer or ""))
                 for change in mail.changes
@@ -206,6 +207,18 @@ def _why_not_open(words: Words) -> str | None:
     if url.username is not None or url.password is not None:
         return "not hold a user name or password"
     return why_not_public(url.host or "")
+
+
+def _subject_of_an_invitation(introducer: str | None, *, by_join: bool) -> str:
+    """Who told of the person; a name that would not stand on one line is left out."""
+    if by_join:
+        return "Your link to join Fairpool"
+    who = introducer if introducer and why_not_one_line(introducer) is None else "An employer or its hiring system"
+    return f"{who} told Fairpool of you"
+
+
+def _day_and_zone(when: datetime, zone: str | None) -> str:
+    return day(when, zone) + (" (UTC)" if zone_of(zone) is UTC else "")
 
 
 def _line(text: str) -> str:

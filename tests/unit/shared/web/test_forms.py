@@ -22,7 +22,7 @@ class Hours(RequestModel):
 
 
 class Choices(RequestModel):
-    """A preference centre's form."""
+    """A preference center's form."""
 
     mail: Line
     purposes: tuple[Line, ...] = ()
