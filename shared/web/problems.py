@@ -161,7 +161,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         return response(request.scope, error.__cause__)
     if error.status_code >= 500:
         return response(request.scope, unexpected())
-    title = HTTPStatus(error.status_code).phrase
+    title = HTTPStatus(error.status_code).phrase.capitalize()
     detail = _SAID.get(error.status_code, f"{title}.")
     headers = {"Allow": methods.allowed(request.scope)} if error.status_code == 405 else error.headers
     return response(request.scope, Problem(error.status_code, title, detail, headers=headers))
