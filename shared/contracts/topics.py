@@ -146,7 +146,7 @@ NOTICES = Topic(
     "candidate",
     "consent, signup",
     ("courier",),
-    "the network's own mails: confirm, sign in",
+    "the network's own emails: confirm, sign in",
     kept=timedelta(days=7),
 )
 
