@@ -197,8 +197,8 @@ class FakeCourierStore:
                 self.published.append(told)
 
     def _note_mailboxes(self, over: Sequence[Over], at: datetime) -> None:
-        back = {item.mail.candidate: True for item in over if item.mailbox_back}
-        for candidate, reachable in (back | {item.mail.candidate: False for item in over if item.mailbox_gone}).items():
+        words = {item.mail.candidate: item.mailbox_back for item in over if item.mailbox_back or item.mailbox_gone}
+        for candidate, reachable in words.items():
             if candidate in self.vault and reachable == (candidate in self.lost):
                 self.lost ^= {candidate}
                 version = 1 + sum(news.candidate == candidate for news in self.mailboxes)

@@ -395,7 +395,7 @@ async def test_a_mailbox_comes_back_and_can_be_lost_again(desk: Desk) -> None:
     assert await desk.mailboxes() == [(ANA, 1, False), (ANA, 2, True), (ANA, 3, False)]
 
 
-async def test_of_two_words_at_once_the_plainer_one_counts_and_an_erased_person_has_no_mailbox(desk: Desk) -> None:
+async def test_of_two_words_at_once_the_relays_last_counts_and_an_erased_person_has_no_mailbox(desk: Desk) -> None:
     await desk.put(ANA, ANA_HERSELF)
     back = Over(NOTICE, "delivered", mailbox_back=True)
     nobody = replace(GONE, mail=replace(MAIL, id="o_2", candidate=BO))
@@ -403,8 +403,14 @@ async def test_of_two_words_at_once_the_plainer_one_counts_and_an_erased_person_
     await keep(desk, *mails)
     await mark(desk, "one", *mails)
     async with desk.open() as store:
-        await store.record("one", [GONE, back, nobody], at=NOON)
+        await store.record("one", [back, GONE, nobody], at=NOON)
     assert await desk.mailboxes() == [(ANA, 1, False)]
+    again = [replace(over, mail=replace(over.mail, id=f"{over.mail.id}_again")) for over in (GONE, back)]
+    await keep(desk, *(over.mail for over in again))
+    await mark(desk, "one", *(over.mail for over in again))
+    async with desk.open() as store:
+        await store.record("one", again, at=NOON)
+    assert await desk.mailboxes() == [(ANA, 1, False), (ANA, 2, True)]
 
 
 async def test_a_settled_end_says_that_the_mailbox_is_gone_and_changes_nothing_about_it(desk: Desk) -> None:

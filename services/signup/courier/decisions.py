@@ -147,16 +147,15 @@ def in_time(mail: Mail, *, at: datetime) -> bool:
     return mail.good_until is not None and at <= mail.good_until
 
 
-def after_attempt(
-    mail: Mail, handed: Handed, circuit: Circuit, *, at: datetime, spread: float = 0.0, to_gone: bool = False
-) -> Again | Over:
-    """What an attempt at the relay makes of the mail; `to_gone`: its mailbox counted as gone.
+def after_attempt(mail: Mail, handed: Handed, circuit: Circuit, *, at: datetime, spread: float = 0.0) -> Again | Over:
+    """What an attempt at the relay makes of the mail.
 
-    A refusal that could be about us holds the mail, until the relay has taken others meanwhile: then it is about the mail.
+    What its person asked for by a page and the relay took says that the mailbox is there, whatever was known when it was
+    claimed. A refusal that could be about us holds the mail, until the relay has taken others meanwhile: then it is about the mail.
     """
     match handed:
         case Taken():
-            return Over(mail, "delivered", mailbox_back=to_gone)
+            return Over(mail, "delivered", mailbox_back=mail.is_asked_for)
         case Refused(detail, mailbox_gone):
             return Over(mail, "bounced", detail, mailbox_gone=mailbox_gone)
         case Unknown(reason):

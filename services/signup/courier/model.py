@@ -272,4 +272,4 @@ class Over:
     mailbox_gone: bool = False
     """It bounced because there is no such mailbox, as is known or was just said."""
     mailbox_back: bool = False
-    """It was taken for a mailbox that counted as gone."""
+    """It was taken, and its person had asked for it by a page: the mailbox is there, which may be no news."""

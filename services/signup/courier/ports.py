@@ -81,7 +81,7 @@ class Outgoing(Protocol):
     async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> frozenset[tuple[Kind, str]]:
         """Writes down attempts and reports their outcomes; returns those mails that were still this courier's.
 
-        What they say of mailboxes is noted with the person, and told where it is news.
+        What they say of mailboxes, the last word of each, is noted with the person, and told where it is news.
         """
 
     async def show_life(self, courier: str, *, lease: timedelta) -> None:

@@ -163,7 +163,7 @@ class Sender:
         _note(over)
         for mail, letter in send.items():
             self._in_flight += 1
-            group.create_task(self._send(mail, letter, to_gone=mail.candidate in gone))
+            group.create_task(self._send(mail, letter))
         return len(mails)
 
     async def _work(self) -> None:
@@ -232,20 +232,20 @@ class Sender:
         no = stopped(mail, consent, at=at)
         return Stopped(no) if no is not None else Cleared(check if mail.kind == "outreach" else None)
 
-    async def _send(self, mail: Mail, letter: Letter, *, to_gone: bool) -> None:
+    async def _send(self, mail: Mail, letter: Letter) -> None:
         """One attempt, and what came of it; its place is free again when that is written down."""
         try:
             async with self._places.place(mail.lane):
                 handed = await self._attempt(mail, letter)
                 self.breaker.note(handed, mail.candidate)
-                await self._record(self._after(mail, handed, to_gone=to_gone))
+                await self._record(self._after(mail, handed))
         finally:
             self._in_flight -= 1
             self._wake.set()
 
-    def _after(self, mail: Mail, handed: Handed, *, to_gone: bool) -> Again | Over:
+    def _after(self, mail: Mail, handed: Handed) -> Again | Over:
         at, circuit = self.clock.now(), self.breaker.circuit
-        return after_attempt(mail, handed, circuit, at=at, spread=self.spread(), to_gone=to_gone)
+        return after_attempt(mail, handed, circuit, at=at, spread=self.spread())
 
     async def _attempt(self, mail: Mail, letter: Letter) -> Handed:
         if self._stopping:

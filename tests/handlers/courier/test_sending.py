@@ -400,6 +400,22 @@ async def test_what_a_person_asks_for_by_a_page_is_tried_and_brings_the_mailbox_
     assert kit.store.lost == set()
 
 
+async def test_a_mail_that_was_on_its_way_when_the_mailbox_was_lost_brings_it_back_when_it_arrives(kit: Kit) -> None:
+    asked_for = replace(NOTICE, purpose="sign_in")
+    await kit.store.keep([asked_for], [], at=NOON)
+
+    async def lose(name: str) -> None:
+        if name == asked_for.id:
+            await until(lambda: kit.store.lost)
+
+    kit.relay.recipient = lambda name: NO_MAILBOX if name == MAIL.id else None
+    kit.relay.before_words = lose
+    await kit.send(until_quiet=0.5)
+    assert (kit.state(), kit.state(asked_for)) == ("bounced", "delivered")
+    assert [news.reachable for news in kit.store.mailboxes] == [False, True]
+    assert kit.store.lost == set()
+
+
 async def test_a_bounce_of_one_message_leaves_the_mailbox_as_it_is(kit: Kit) -> None:
     kit.relay.answer = lambda _: Refused("552 5.3.4")
     await kit.send()

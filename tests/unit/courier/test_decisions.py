@@ -170,10 +170,11 @@ def test_an_attempt_ends_in_exactly_one_way(handed: Handed, expected: Again | Ov
     assert decisions.after_attempt(MAIL, handed, Circuit(), at=NOON) == expected
 
 
-def test_a_mail_that_reaches_a_mailbox_that_counted_as_gone_brings_it_back() -> None:
-    assert decisions.after_attempt(MAIL, Taken(), Circuit(), at=NOON, to_gone=True) == Over(
-        MAIL, "delivered", mailbox_back=True
-    )
+def test_a_mail_that_was_asked_for_by_a_page_and_arrives_says_so_of_the_mailbox_whatever_was_known_of_it() -> None:
+    for mail in (notice("sign_in"), notice("confirm", JOIN)):
+        assert decisions.after_attempt(mail, Taken(), Circuit(), at=NOON) == Over(mail, "delivered", mailbox_back=True)
+    for mail in (MAIL, notice("changed"), notice("confirm", "emp_a")):
+        assert decisions.after_attempt(mail, Taken(), Circuit(), at=NOON) == Over(mail, "delivered")
 
 
 @pytest.mark.parametrize(

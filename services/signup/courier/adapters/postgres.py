@@ -168,8 +168,7 @@ class PostgresCourier:
         return [replace(mail, trace=self._unit.trace_of(mail.candidate.encode())) for mail in mails]
 
     async def _note_mailboxes(self, over: Sequence[Over], at: datetime) -> None:
-        back = {item.mail.candidate: True for item in over if item.mailbox_back}
-        words = back | {item.mail.candidate: False for item in over if item.mailbox_gone}
+        words = {item.mail.candidate: item.mailbox_back for item in over if item.mailbox_back or item.mailbox_gone}
         if not words:
             return
         for row in await self._connection.fetch(SQL["note_mailboxes"], at, list(words), list(words.values())):
