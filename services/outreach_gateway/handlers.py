@@ -191,7 +191,11 @@ async def on_outcome_reported(
     epoch = await store.hold_epoch()
     freed = await store.report([_reported(item.event) for item in batch])
     people = await store.people([row.candidate for row in freed.withheld])
-    settled = [_settled(row, Cancel(_why_withheld(people[row.candidate]))) for row in freed.withheld]
+    of_senders = {item.event.outreach for item in batch if item.event.sender_suspended}
+    settled = [
+        _settled(row, Cancel(_why_withheld(people[row.candidate], sender_suspended=row.id in of_senders)))
+        for row in freed.withheld
+    ]
     if freed.bounced:
         await windows.release(freed.bounced, epoch)
     await give_back(windows, settled, epoch)
@@ -203,7 +207,9 @@ def _reported(event: OutreachOutcomeReportedV1) -> Reported:
     return Reported(event.outreach, event.decision_version, event.outcome, event.detail, rule)
 
 
-def _why_withheld(person: Person) -> Rule:
+def _why_withheld(person: Person, *, sender_suspended: bool) -> Rule:
+    if sender_suspended:
+        return Rule.SENDER_SUSPENDED
     return Rule.MAILBOX_GONE if person.mailbox_gone else Rule.CONTACT_NOT_GRANTED
 
 

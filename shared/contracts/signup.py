@@ -250,7 +250,7 @@ class MailboxChangedV1(Event):
 
 
 class OutreachOutcomeReportedV1(Event):
-    """What became of an admitted outreach. `returned`: its slot was over; `withheld`: no grant when it was to leave."""
+    """What became of an admitted outreach. `returned`: its slot was over; `withheld`: no grant, or no sender, when it was to leave."""
 
     TYPE: ClassVar[str] = "fairpool.outreach.outcome_reported.v1"
     TOPIC: ClassVar[Topic] = OUTREACH_OUTCOMES
@@ -267,3 +267,5 @@ class OutreachOutcomeReportedV1(Event):
     """Plain words without any address, such as `552 mailbox full`."""
     mailbox_gone: bool = False
     """With `bounced`: for good, there is no such mailbox; nothing arrived, and nothing will."""
+    sender_suspended: bool = False
+    """With `withheld`: it did not leave because the employer was suspended or removed, and not for the person's sake."""

@@ -53,6 +53,10 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         known = service.tenants.get(tenant)
         return wording.tenant(known.name, known.domain) if known is not None else None
 
+    def sender_is_out(tenant: str) -> bool:
+        known = service.tenants.get(tenant)
+        return known is not None and known.suspended
+
     letters = JinjaLetters(
         LinkSigner(settings.link_signing_key, settings.link_subject_key),
         settings.link_subject_key,
@@ -94,6 +98,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         letters=letters,
         relay=relay,
         tenant_name=tenant_name,
+        sender_is_out=sender_is_out,
         clock=service.clock,
         batch=settings.courier_batch,
         at_once=settings.courier_connections,

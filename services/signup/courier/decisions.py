@@ -28,6 +28,7 @@ from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2, OutreachOutcomeReportedV1
 
 NO_GRANT = "no grant to write to this person when the mail was to leave"
+SENDER_OUT = "the employer was suspended or removed when the mail was to leave"
 SLOT_OVER = "the slot was over when the mail could leave"
 MAILBOX_GONE = "the mailbox is gone; nobody writes to it until its person comes back"
 NOT_IN_THE_VAULT = "this person is not in the pool any more"
@@ -133,8 +134,10 @@ def lost(mail: Mail) -> Settle | None:
     return None if mail.is_asked_for else Settle("bounced", MAILBOX_GONE, mailbox_gone=True)
 
 
-def stopped(mail: Mail, consent: Consent | None, *, at: datetime) -> Settle | None:
-    """Why a mail that was claimed does not leave any more, or None when it may."""
+def stopped(mail: Mail, consent: Consent | None, *, at: datetime, sender_is_out: bool = False) -> Settle | None:
+    """Why a mail that was claimed does not leave any more, or None when it may; `sender_is_out`: suspended or removed."""
+    if mail.kind == "outreach" and sender_is_out:
+        return Settle("withheld", SENDER_OUT)
     if not in_time(mail, at=at):
         return Settle("returned", SLOT_OVER)
     if mail.kind == "outreach" and not has_grant(consent, mail, at=at):
@@ -246,6 +249,7 @@ def report(over: Over, *, at: datetime) -> tuple[OutreachOutcomeReportedV1, str]
         at=at,
         detail=over.detail,
         mailbox_gone=over.mailbox_gone,
+        sender_suspended=over.outcome == "withheld" and over.detail == SENDER_OUT,
     )
     return event, outcome_id(mail.id, mail.version, over.outcome)
 

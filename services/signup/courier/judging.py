@@ -20,7 +20,7 @@ from services.signup.courier.model import (
     Unwritable,
     Verdict,
 )
-from services.signup.courier.ports import Letters, Spread, TenantName
+from services.signup.courier.ports import Letters, SenderIsOut, Spread, TenantName
 
 _HELD_FOR = timedelta(seconds=5)
 _log = structlog.get_logger(__name__)
@@ -29,9 +29,10 @@ _log = structlog.get_logger(__name__)
 class Judge:
     """Judges each mail by what was read for all of them, and writes the letters of those that may leave."""
 
-    def __init__(self, letters: Letters, tenant_name: TenantName, spread: Spread) -> None:
+    def __init__(self, letters: Letters, tenant_name: TenantName, sender_is_out: SenderIsOut, spread: Spread) -> None:
         self._letters = letters
         self._tenant_name = tenant_name
+        self._sender_is_out = sender_is_out
         self._spread = spread
 
     def __call__(
@@ -41,7 +42,8 @@ class Judge:
         consent = consents.get(mail.candidate)
         if mail.candidate in gone and (no := lost(mail)) is not None:
             return no
-        if (no := stopped(mail, consent, at=at)) is not None:
+        is_out = mail.employer is not None and self._sender_is_out(mail.employer)
+        if (no := stopped(mail, consent, at=at, sender_is_out=is_out)) is not None:
             return no
         person = people.get(mail.candidate)
         match person:

@@ -110,6 +110,10 @@ TenantName = Callable[[str], str | None]
 """A tenant's name as people read it, with its domain; None when nobody told us of this tenant."""
 
 
+SenderIsOut = Callable[[str], bool]
+"""Whether an employer is known to be suspended or removed: nothing is done for it. One that nobody told of is not known to be."""
+
+
 class Letters(Protocol):
     """Writes mails."""
 

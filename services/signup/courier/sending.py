@@ -39,7 +39,7 @@ from services.signup.courier.model import (
     Stopped,
     Why,
 )
-from services.signup.courier.ports import CheckConsents, Letters, OpenStore, Relay, Spread, TenantName
+from services.signup.courier.ports import CheckConsents, Letters, OpenStore, Relay, SenderIsOut, Spread, TenantName
 from services.signup.courier.queueing import Places, Together
 from shared import tracing
 from shared.clock import Clock
@@ -77,6 +77,7 @@ class Sender:
     letters: Letters
     relay: Relay
     tenant_name: TenantName
+    sender_is_out: SenderIsOut
     clock: Clock
     batch: int
     """Mails in hand, of which those that wait for a place can still go back."""
@@ -98,7 +99,7 @@ class Sender:
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(self.clock, self.spread)
-        self._judge = Judge(self.letters, self.tenant_name, self.spread)
+        self._judge = Judge(self.letters, self.tenant_name, self.sender_is_out, self.spread)
         self._places = Places(self.at_once)
         self._clear = Together(self._look_at_last)
         self._mark = Together(self._mark_sending)
@@ -229,7 +230,8 @@ class Sender:
     ) -> Cleared | Stopped | CalledOff:
         if mail.kind == "outreach" and check is None:
             return CalledOff("behind")
-        no = stopped(mail, consent, at=at)
+        is_out = mail.employer is not None and self.sender_is_out(mail.employer)
+        no = stopped(mail, consent, at=at, sender_is_out=is_out)
         return Stopped(no) if no is not None else Cleared(check if mail.kind == "outreach" else None)
 
     async def _send(self, mail: Mail, letter: Letter) -> None:

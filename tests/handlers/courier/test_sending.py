@@ -10,6 +10,7 @@ from aiosmtplib import SMTPResponse
 
 from services.signup.courier.adapters.answers import read_no
 from services.signup.courier.breaker import RELAY_RESTS
+from services.signup.courier.decisions import SENDER_OUT
 from services.signup.courier.model import (
     CalledOff,
     Circuit,
@@ -60,6 +61,8 @@ class Kit:
     check: FakeConsentCheck = field(default_factory=FakeConsentCheck)
     clock: FixedClock = field(default_factory=FixedClock)
     employers: dict[str, str] = field(default_factory=lambda: {"emp_a": "Acme"})
+    out: set[str] = field(default_factory=set)
+    """Employers that are suspended or removed."""
 
     def sender(self, name: str = "one", batch: int = 10) -> Sender:
         return Sender(
@@ -69,6 +72,7 @@ class Kit:
             letters=self.letters,
             relay=self.relay,
             tenant_name=self.employers.get,
+            sender_is_out=self.out.__contains__,
             clock=self.clock,
             batch=batch,
             at_once=4,
@@ -464,6 +468,30 @@ async def test_a_vault_that_does_not_open_and_an_unknown_employer_hold_the_mail(
     kit.clock.advance(timedelta(seconds=10))
     await kit.send()
     assert kit.outcomes() == ["o_1.3.delivered"]
+
+
+@pytest.mark.parametrize("when", ["before it is claimed", "before_recipient", "before_go_on"])
+async def test_what_was_admitted_for_an_employer_that_is_suspended_or_removed_since_does_not_leave(
+    kit: Kit, when: str
+) -> None:
+    async def suspend(_: str) -> None:
+        kit.relay.now += 3
+        kit.out.add("emp_a")
+
+    if when.startswith("before "):
+        await suspend("")
+    else:
+        setattr(kit.relay, when, suspend)
+    other = replace(MAIL, id="o_2", employer="emp_b")
+    kit.employers["emp_b"] = "Boone"
+    await kit.store.keep([other, invitations(1)[0]], [], at=NOON)
+    await kit.send()
+    assert sorted(kit.relay.given) == ["n_1", "o_2"], "others write on, and so does the network itself"
+    assert ("o_1" in kit.relay.asked) is not when.startswith("before ")
+    told = {event.outreach: event for event, _ in kit.store.published}
+    assert (told["o_1"].outcome, told["o_1"].detail) == ("withheld", SENDER_OUT)
+    assert told["o_1"].sender_suspended
+    assert not told["o_2"].sender_suspended
 
 
 async def test_words_that_make_no_mail_bounce_and_stop_nobody_else(kit: Kit) -> None:

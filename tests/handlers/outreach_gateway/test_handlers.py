@@ -405,6 +405,13 @@ async def test_withheld_because_the_mailbox_is_gone_says_so(gateway: Gateway) ->
     assert (gateway.state("o1"), gateway.store.settled[-1].rule) == (State.CANCELLED, Rule.MAILBOX_GONE)
 
 
+async def test_withheld_because_the_sender_was_suspended_says_nothing_of_the_person(gateway: Gateway) -> None:
+    await gateway.submitted("o1")
+    await gateway.reports("o1", "withheld", sender_suspended=True)
+    assert (gateway.state("o1"), gateway.store.settled[-1].rule) == (State.CANCELLED, Rule.SENDER_SUSPENDED)
+    assert gateway.windows.slots_of(ANA) == []
+
+
 async def test_a_sender_not_heard_of_is_waited_for_and_then_decided(gateway: Gateway) -> None:
     gateway.unheard_of.add("emp_a")
     assert await gateway.submitted("o1") is State.SUBMITTED

@@ -48,6 +48,7 @@ class Couriers:
             letters=FakeLetters(),
             relay=relay,
             tenant_name={"emp_a": "Acme"}.get,
+            sender_is_out=lambda _: False,
             clock=FixedClock(),
             batch=8,
             at_once=4,
