@@ -35,6 +35,7 @@ _LONGEST_TEXT = 1000
 _LONGEST_PHONE = 40
 _MOST_EMAILS = 10
 _NOT_ALLOWED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]")
+_COUNTRY = frozenset({"us", "usa", "u.s.", "u.s.a.", "united states", "united states of america"})
 _ZONES = frozenset(available_timezones())
 _SOC = "a code of the 2018 SOC, such as 29-1141"
 EventType = Literal["candidate.signed_up", "candidate.changed", "candidate.hired", "candidate.deleted"]
@@ -121,10 +122,25 @@ def _no_address(value: str) -> str:
 
 
 def _state(value: str) -> str:
-    code = state_code(value)
+    """Also `NC, USA`, `CA - California`, `California (CA)`, `Washington State`: each part must say the same."""
+    parts = [
+        part for part in re.split(r"[(),/]| - ", value) if part.strip() and part.strip().casefold() not in _COUNTRY
+    ]
+    codes = {state_code(part) or state_code(part.strip().removesuffix("State").removesuffix("state")) for part in parts}
+    code = state_code(value) or (codes.pop() if len(codes) == 1 else None)
     if code not in STATES:
         raise ValueError("must be one of the 50 states or the District of Columbia, such as CO or Colorado")
     return code
+
+
+def _code_of_onet(value: object) -> object:
+    """O*NET writes the occupations that it took over from the SOC as `29-1141.00`."""
+    return value.removesuffix(".00") if isinstance(value, str) else value
+
+
+def _whole(value: object) -> object:
+    """JSON has one kind of number: `6.0` is 6."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _postal_code(value: str) -> str:
@@ -166,9 +182,12 @@ State = Annotated[
 PostalCode = Annotated[
     str, Form(r"[0-9]{5}(-[0-9]{4})?", "a ZIP code of five digits, such as 80202"), AfterValidator(_postal_code)
 ]
-Occupation = Annotated[str, Form(r"[0-9]{2}-[0-9]{4}", _SOC), AfterValidator(_occupation)]
+Occupation = Annotated[
+    str, Form(r"[0-9]{2}-[0-9]{4}", _SOC), AfterValidator(_occupation), BeforeValidator(_code_of_onet)
+]
 Record = Annotated[str, Form(r"[A-Za-z0-9._:-]{1,128}", "at most 128 letters, digits, or any of . _ : -")]
-Whole = Annotated[int, Field(strict=True, ge=0)]
+Years = Annotated[int, Field(strict=True, ge=0, le=80), BeforeValidator(_whole)]
+Dollars = Annotated[int, Field(strict=True, ge=0, le=10_000_000), BeforeValidator(_whole)]
 
 
 class PersonIn(RequestModel):
@@ -197,12 +216,12 @@ class ProfileIn(RequestModel):
         description="Words such as triage or forklift. Those that are not on Fairpool's list of skills are dropped, and"
         " those that share a word with the person's name or email.",
     )
-    years: Annotated[Whole, Field(le=80)] | None = None
+    years: Years | None = None
     postal_code: PostalCode | None = None
     state: State | None = None
     remote: Annotated[bool, Field(strict=True)] = False
     employment_types: Listed[EmploymentType] = Field(default=(), max_length=5)
-    pay_floor: Annotated[Whole, Field(le=10_000_000)] | None = Field(None, description="US dollars a year.")
+    pay_floor: Dollars | None = Field(None, description="US dollars a year.")
     available_from: date | None = None
     time_zone: Zone | None = Field(None, description="Of the IANA, such as America/Denver.")
 
@@ -234,20 +253,19 @@ class CloudEventIn(RequestModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nobody(cls, value: Any) -> Any:  # noqa: ANN401 - before validation it may be anything
-        """A person without a single email is nobody, where nobody needs to be named."""
-        if not isinstance(value, dict) or value.get("type") == "candidate.signed_up":
+        """A person without a single email is nobody, where nobody needs to be named; where somebody does, it is the email
+        that is missing.
+        """
+        if not isinstance(value, dict):
             return value
         data = value.get("data")
         person = data.get("person") if isinstance(data, dict) else None
+        if value.get("type") == "candidate.signed_up":
+            is_missing = isinstance(data, dict) and person is None
+            return {**value, "data": {**data, "person": {}}} if is_missing and isinstance(data, dict) else value
         if not isinstance(data, dict) or not isinstance(person, dict) or not _has_no_email(person.get("emails")):
             return value
         return {**value, "data": {**data, "person": None}}
-
-    @model_validator(mode="after")
-    def _names_a_person(self) -> "CloudEventIn":
-        if self.type == "candidate.signed_up" and self.data.person is None:
-            raise ValueError("data.person, with at least one email, is required for candidate.signed_up")
-        return self
 
     @property
     def change(self) -> Change:

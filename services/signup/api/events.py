@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from services.signup.api import envelopes, readings
@@ -114,7 +114,11 @@ def router(intake: Intake, tenants: Tenants, clock: Clock, occupations_of: Occup
         vendor: Annotated[Tenant, Depends(vendor_key)],
         *,
         dry_run: Annotated[bool, Query(description="Judge and answer, and keep nothing.")] = False,
-    ) -> EventsAnswer:
+        prefer: Annotated[
+            str | None,
+            Header(description="`return=minimal` (RFC 7240): a success has no body, as some brokers want it."),
+        ] = None,
+    ) -> EventsAnswer | Response:
         sent = _sent(request, await request.body())
         judged, rejected = [], []
         for place, given in enumerate(sent.events):
@@ -134,6 +138,8 @@ def router(intake: Intake, tenants: Tenants, clock: Clock, occupations_of: Occup
         if reused and not sent.is_batch:
             raise _id_reused()
         rejected += [_rejected(place, sent.events[place], _id_reused()) for place in reused]
+        if _is_minimal(prefer) and not rejected:
+            return Response(status_code=202, headers={"Preference-Applied": "return=minimal"})
         return EventsAnswer(
             accepted=taken.accepted,
             duplicates=taken.duplicates,
@@ -146,6 +152,11 @@ def router(intake: Intake, tenants: Tenants, clock: Clock, occupations_of: Occup
         return _handshake(request)
 
     return routes
+
+
+def _is_minimal(prefer: str | None) -> bool:
+    wishes = re.split(r"[,;]", prefer or "")
+    return any(wish.replace(" ", "").replace('"', "").lower() == "return=minimal" for wish in wishes)
 
 
 def _handshake(request: Request) -> Response:
@@ -173,11 +184,24 @@ def _sent(request: Request, raw: bytes) -> _Request:
     if media.name == BATCH:
         return _Request(_batch(_json(media, raw)), envelopes.from_json, is_batch=True)
     if media.name == ONE:
-        return _Request([_json(media, raw)], envelopes.from_json)
+        one = _json(media, raw)
+        if isinstance(one, list):
+            raise _mixed_up(f"Found an array, with the media type of one event. Send several as {BATCH}.")
+        return _Request([one], envelopes.from_json)
     if (media.is_json or not media.name) and "ce-specversion" in request.headers:
         _check_charset(media)
         return _Request([raw], lambda body: envelopes.from_headers(request.headers.raw, body))
+    if media.is_json:
+        detail = (
+            f"Found application/json without the header ce-specversion. Send one event as {ONE}, several as {BATCH}, or"
+            " in CloudEvents' binary mode: the attributes as ce- headers, and `data` alone as the body."
+        )
+        raise Problem(415, "Unsupported media type", detail, headers={"Accept-Post": f"{ONE}, {BATCH}"})
     raise problems.unsupported(ONE, BATCH)
+
+
+def _mixed_up(detail: str) -> Problem:
+    return Problem(422, "Invalid request", detail, type=kind("invalid"))
 
 
 def _json(media: MediaType, raw: bytes) -> object:
@@ -192,9 +216,10 @@ def _check_charset(media: MediaType) -> None:
 
 
 def _batch(events: object) -> list[Any]:
-    if not isinstance(events, list) or len(events) > MOST:
-        detail = f"Expected an array of at most {MOST} events. Send them in several requests."
-        raise Problem(422, "Invalid request", detail, type=kind("invalid"))
+    if not isinstance(events, list):
+        raise _mixed_up(f"Found one event, with the media type of an array of them. Send it as {ONE}.")
+    if len(events) > MOST:
+        raise _mixed_up(f"Expected at most {MOST} events. Send them in several requests.")
     return events
 
 

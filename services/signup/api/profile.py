@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError, model_validator
 from starlette.responses import Response
 
-from services.signup.api.cloudevents import Occupation, State, Whole
+from services.signup.api.cloudevents import Dollars, Occupation, State, Years
 from services.signup.api.profile_views import PAGES, Names, facts, form_of, items, refilled, why_not_shown
 from services.signup.decisions import keeping, showing
 from services.signup.decisions.coarsening import coarsen
@@ -74,7 +74,7 @@ class SetIn(RequestModel):
     occupations: Annotated[tuple[Occupation, ...], Field(max_length=20)] = ()
     titles: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
     skills: Annotated[tuple[Annotated[Line, AfterValidator(_skill)], ...], Field(max_length=50)] = ()
-    years: Annotated[Whole, Field(le=80)] | None = None
+    years: Years | None = None
     state: State | None = None
     area: Area | None = Field(
         None,
@@ -83,7 +83,7 @@ class SetIn(RequestModel):
     )
     remote: Annotated[bool, Field(strict=True)] | None = None
     employment_types: Annotated[tuple[EmploymentType, ...], Field(max_length=5)] = ()
-    pay_floor: Annotated[Whole, Field(le=10_000_000)] | None = Field(None, description="US dollars a year.")
+    pay_floor: Dollars | None = Field(None, description="US dollars a year.")
     available_from: date | None = None
 
     @model_validator(mode="before")

@@ -52,11 +52,13 @@ def read(
         PassedOver(pointer=f"#/{name}", detail="is an extension attribute, which is not read") for name in extensions
     ]
     passed += _unused("person", person, told.person, event.type) or _of_person(person, told.person)
-    passed += _unused("profile", profile, told.profile, event.type) or _of_profile(profile, person, told)
+    passed += _unused("profile", profile, told.profile, event.type) or _of_profile(
+        profile, person, told, occupations_of
+    )
     return EventRead(
         id=event.id,
         record=event.data.record,
-        used=["#/data/employer", "#/data/record", *_used_of_person(person, told.person), *_used_of_profile(profile, told.profile)],
+        used=["#/data/employer", "#/data/record", *_used_of_person(person, told.person), *_used_of_profile(profile, told.profile, occupations_of)],
         passed_over=passed[:MOST_PASSED_OVER],
         more_passed_over=max(len(passed) - MOST_PASSED_OVER, 0),
         titles=[
@@ -119,7 +121,9 @@ def _empty_or(value: object, why: str) -> str:
     return "is empty" if is_empty(value) else why
 
 
-def _of_profile(section: Mapping[str, Any], person: Mapping[str, Any], told: Told) -> list[PassedOver]:
+def _of_profile(
+    section: Mapping[str, Any], person: Mapping[str, Any], told: Told, occupations_of: OccupationsOf
+) -> list[PassedOver]:
     if told.profile is None:
         return []
     passed = [
@@ -127,6 +131,13 @@ def _of_profile(section: Mapping[str, Any], person: Mapping[str, Any], told: Tol
         for name in ("titles", "occupations", "employment_types")
         for place, value in _entries(section, name)
         if is_empty(value)
+    ]
+    passed += [
+        PassedOver(
+            pointer=_entry("profile", "titles", place), detail="is no title that is known here: the person is asked"
+        )
+        for place, title in _entries(section, "titles")
+        if not is_empty(title) and not occupations_of(title)
     ]
     own = _own(person)
     for place, skill in _entries(section, "skills"):
@@ -160,9 +171,12 @@ def _used_of_person(section: Mapping[str, Any], kept: Person | None) -> Iterator
             yield f"#/data/person/{name}"
 
 
-def _used_of_profile(section: Mapping[str, Any], kept: RawProfile | None) -> Iterator[str]:
+def _used_of_profile(
+    section: Mapping[str, Any], kept: RawProfile | None, occupations_of: OccupationsOf
+) -> Iterator[str]:
     if kept is None:
         return
     for name, value in kept:
-        if not is_empty(section.get(name)) and value not in ((), None):
+        is_used = any(map(occupations_of, kept.titles)) if name == "titles" else value not in ((), None)
+        if not is_empty(section.get(name)) and is_used:
             yield f"#/data/profile/{name}"

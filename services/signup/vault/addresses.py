@@ -17,6 +17,8 @@ _SCRYPT_MEMORY = 64 * 1024 * 1024
 _UNSEEN = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 _LONGEST = 1000
 """Of what is looked at at all; an email has at most 254 characters."""
+_LONGEST_LOCAL = 64
+"""RFC 5321, 4.5.3.1.1; relays refuse longer ones."""
 _WITHIN = re.compile(f"[{_UNSEEN}]")
 _DOT_ATOM = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[A-Za-z0-9.-]+", re.ASCII)  # one address and nothing more
 _SAME_DOMAINS = {"googlemail.com": "gmail.com"}
@@ -33,7 +35,7 @@ def parse_mail(text: str) -> str:
     """
     if len(text) > _LONGEST:
         raise ValueError("must be an email such as name@example.org")
-    shown = without_unseen(text)
+    shown = _bare(without_unseen(text))
     if _WITHIN.search(shown):
         raise ValueError("must not hold an invisible character: type the email instead of pasting it")
     try:
@@ -48,6 +50,16 @@ def parse_mail(text: str) -> str:
     return address
 
 
+def _bare(text: str) -> str:
+    """Without what copying brings along and nobody means: `mailto:`, the name of `Ana Ruiz <ana@...>`, a full stop."""
+    named = text.partition("<")
+    if text.endswith(">") and text.count("<") == 1 and "@" not in named[0]:
+        text = without_unseen(named[2][:-1])
+    if text[:7].lower() == "mailto:":
+        text = text[7:]
+    return text.removesuffix(".")
+
+
 def without_unseen(text: str) -> str:
     """The text without blanks and characters that nobody sees, before and after."""
     seen = [place for place, mark in enumerate(text) if not (mark.isspace() or _WITHIN.match(mark))]
@@ -60,6 +72,8 @@ def mailable(address: str) -> str | None:
     The door (`parse_mail`) and the courier ask this same question.
     """
     local, _, domain = address.rpartition("@")
+    if len(local) > _LONGEST_LOCAL:
+        return None
     try:
         plain = f"{local}@{domain.encode('idna').decode('ascii')}"
     except UnicodeError:

@@ -86,11 +86,52 @@ async def test_each_field_is_told_as_used_or_passed_over_and_titles_as_what_they
         "#/data/person/emails/0": "is no email that can be mailed",
         "#/data/person/emails/2": "comes after the one that is used",
         "#/data/person/phones/0": "is no phone number",
+        "#/data/profile/titles/1": "is no title that is known here: the person is asked",
         "#/data/profile/skills/1": "shares a word with the person's name or email",
         "#/data/profile/skills/2": "is not on Fairpool's list of skills",
     }
     assert [one["pointer"] for one in found["titles"]] == ["#/data/profile/titles/0", "#/data/profile/titles/1"]
     assert (found["titles"][0]["occupations"], found["titles"][1]["occupations"]) == (["29-1141"], [])
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        {"state": "CA - California"},
+        {"state": "California (CA)"},
+        {"state": "NC, USA"},
+        {"state": "Washington State"},
+        {"state": "US-NC"},
+        {"occupations": ["29-1141.00"]},
+        {"years": 6.0},
+        {"pay_floor": 80000.0},
+    ],
+)
+async def test_an_optional_field_in_another_clear_form_refuses_nobody(
+    http: httpx.AsyncClient, profile: dict[str, Any]
+) -> None:
+    answer = await post(http, plain(data=small(profile=profile)))
+    assert answer.status_code == 202
+    assert f"#/data/profile/{next(iter(profile))}" in reading(answer)["used"]
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [{"state": "CA - Texas"}, {"state": "Georgia, Alabama"}, {"occupations": ["29-1141.01"]}, {"years": 6.5}],
+)
+async def test_what_is_unclear_or_another_thing_is_refused(http: httpx.AsyncClient, profile: dict[str, Any]) -> None:
+    assert (await post(http, plain(data=small(profile=profile)))).status_code == 422
+
+
+async def test_a_missing_person_is_told_at_its_place(http: httpx.AsyncClient) -> None:
+    given = plain(data={name: value for name, value in small().items() if name != "person"})
+    answer = await post(http, given)
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/data/person/emails"]
+
+
+async def test_a_broker_that_wants_no_body_gets_none(http: httpx.AsyncClient) -> None:
+    answer = await post(http, plain(), headers={"Prefer": "return=minimal"})
+    assert (answer.status_code, answer.content, answer.headers["preference-applied"]) == (202, b"", "return=minimal")
 
 
 async def test_what_a_type_has_no_use_for_is_told(http: httpx.AsyncClient) -> None:

@@ -50,6 +50,19 @@ def test_a_domain_in_any_script_is_kept_in_ascii(text: str) -> None:
     assert parse_mail(f"Ana@{text}") == "Ana@xn--mnchen-3ya.example"
 
 
+@pytest.mark.parametrize(
+    "text", ["Nia Quill <Nia@example.org>", "mailto:Nia@example.org", "MAILTO:Nia@example.org", "Nia@example.org.", " <Nia@example.org> "]
+)  # fmt: skip
+def test_what_copying_brings_along_is_left_out(text: str) -> None:
+    assert parse_mail(text) == "Nia@example.org"
+
+
+def test_a_name_before_the_at_has_at_most_64_characters() -> None:
+    assert parse_mail("n" * 64 + "@example.org")
+    with pytest.raises(ValueError, match="must be an email"):
+        parse_mail("n" * 65 + "@example.org")
+
+
 @pytest.mark.parametrize("mark", UNSEEN)
 def test_invisible_marks_around_an_address_are_left_out(mark: str) -> None:
     assert parse_mail(f" {mark}Zoe@example.org{mark}{mark} ") == "Zoe@example.org"

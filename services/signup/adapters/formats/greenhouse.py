@@ -6,7 +6,7 @@ import hmac
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -40,6 +40,7 @@ _OTHERS = frozenset(
 )  # fmt: skip
 _SIGNATURE = re.compile(r"sha256 ([0-9a-fA-F]{64})")
 _RECORD = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LONGEST_WORK = timedelta(days=60 * 366)
 _MOST = 100
 _LONGEST = 1000
 """Of a text that anything looks at: longer is no name, title or address."""
@@ -243,11 +244,14 @@ def _jobs_applied_for(body: Mapping[str, Any]) -> list[str]:
 
 
 def _years(employments: Sequence[_Employment], today: date) -> int | None:
-    """Whole years of work, times that overlap counted once; None when no employment says when it began."""
+    """Whole years of work until today, times that overlap counted once; None when no employment says when it began.
+
+    What is to begin later is left out, and what lasts longer than people work: it is a slip.
+    """
     spans = []
     for job in employments:
-        begun, ended = _day(job.start_date), _day(job.end_date) or today
-        if begun is not None and ended > begun:
+        begun, ended = _day(job.start_date), min(_day(job.end_date) or today, today)
+        if begun is not None and ended > begun and ended - begun < _LONGEST_WORK:
             spans.append((begun, ended))
     days, reached = 0, date.min
     for begun, ended in sorted(spans):
@@ -257,10 +261,11 @@ def _years(employments: Sequence[_Employment], today: date) -> int | None:
 
 
 def _day(text: str | None) -> date | None:
-    try:
-        return datetime.strptime(text or "", "%m/%d/%Y").date()  # noqa: DTZ007 - a day without a time
-    except ValueError:
-        return None
+    """Greenhouse's own `MM/DD/YYYY`, or ISO 8601, as some who fill it write it."""
+    for form in ("%m/%d/%Y", "%Y-%m-%d"):
+        with contextlib.suppress(ValueError):
+            return datetime.strptime(text or "", form).date()  # noqa: DTZ007 - a day without a time
+    return None
 
 
 def _line(text: str | None) -> str | None:
