@@ -6,6 +6,7 @@ The same link is the same token whenever it is made.
 """
 
 import json
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ LinkPurpose = Literal["confirm", "me", "unsubscribe", "refuse"]
 """`confirm`: the invitation's page; `me`: the preference center; `unsubscribe`: may only stop; `refuse`: the invitation's
 way out for somebody who never answered."""
 _ALGORITHMS = ["Ed25519"]
+_ENDS = string.ascii_letters + string.digits + "-_"
+"""What a token can end with: base64url."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,12 @@ class LinkReader:
         self._key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": encoding.encode(public_key)})
 
     def read(self, token: str, *purposes: LinkPurpose, at: datetime) -> Link | BadLink:
-        """The link behind the token if it is genuine, for one of these purposes and not expired at that time."""
+        """The link behind the token if it is genuine, for one of these purposes and not expired at that time.
+
+        What no token ends with is no part of it: mail programs take the sentence's period or bracket into a link.
+        """
         try:
-            claims = json.loads(jws.deserialize_compact(token, self._key, algorithms=_ALGORITHMS).payload)
+            claims = json.loads(jws.deserialize_compact(trimmed(token), self._key, algorithms=_ALGORITHMS).payload)
             link = Link(
                 candidate=self._subjects.decrypt(encoding.decode(claims["sub"]), _bound_to(claims)).decode(),
                 purpose=claims["prp"],
@@ -103,6 +109,11 @@ class LinkReader:
 def _bound_to(claims: Mapping[str, str | int]) -> list[bytes]:
     """All that a token says but its subject, so that no subject fits another token."""
     return [str(claims.get(name, "")).encode() for name in ("prp", "exp", "emp", "iat")]
+
+
+def trimmed(token: str) -> str:
+    """The token without what stuck to its end; the same for each way in which a mail program wrote it."""
+    return token[: max(map(token.rfind, _ENDS)) + 1]
 
 
 def public_half(seed: bytes) -> bytes:

@@ -14,7 +14,7 @@ from services.consent.api.edge import Edge
 from services.consent.decisions import Changed, Stop
 from services.consent.model import Attempt, Scope, What
 from services.consent.ports import Consents
-from shared.security.links import Link
+from shared.security.links import Link, trimmed
 from shared.web import any_body
 from shared.web.routes import shows_pages
 from shared.web.types import RequestModel
@@ -121,7 +121,7 @@ def _told(link: Link, scope: Scope) -> dict[str, str]:
 
 
 def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(trimmed(token).encode()).digest()
 
 
 def _name(edge: Edge, link: Link) -> str:

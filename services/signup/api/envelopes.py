@@ -17,7 +17,7 @@ from shared.web.problems import Problem
 
 KNOWN = frozenset({"specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema", "data"})
 _NAME = re.compile(r"[a-z0-9]+")
-_HEADER = re.compile(rb"ce-([a-z0-9]+)")
+_PREFIX = b"ce-"
 _NOT_ENCODED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
@@ -48,12 +48,14 @@ def from_json(given: object) -> Envelope:
 
 
 def from_headers(headers: Iterable[tuple[bytes, bytes]], raw: bytes) -> Envelope:
-    """An event in binary mode: `ce-` headers, and `data` as the body; a 422 problem that names a header that can't be read."""
+    """An event in binary mode: `ce-` headers, and `data` as the body; a 422 problem that names a header that can't be read.
+
+    Its `ce-` headers are all that is judged: any other header is HTTP's own.
+    """
     event: dict[str, Any] = {}
     extensions = []
     for header, value in headers:
-        named = _HEADER.fullmatch(header)
-        name = named[1].decode() if named else None
+        name = header.removeprefix(_PREFIX).decode("latin-1") if header.startswith(_PREFIX) else None
         if header == b"content-type":
             event["datacontenttype"] = value.decode("latin-1")
         elif name is None or name in ("data", "datacontenttype"):  # these have places of their own
@@ -62,6 +64,8 @@ def from_headers(headers: Iterable[tuple[bytes, bytes]], raw: bytes) -> Envelope
             raise _wrong("header", f"ce-{name}", "must stand there once")
         elif name in KNOWN:
             event[name] = _decoded(name, value)
+        elif not _NAME.fullmatch(name):
+            raise _wrong("header", f"ce-{name}", "is no name of an attribute: the standard allows a to z and 0 to 9")
         else:
             extensions.append(name)
     return Envelope({**event, "data": bodies.parse_json(raw)}, tuple(extensions), is_binary=True)

@@ -325,6 +325,17 @@ async def test_what_a_link_stopped_is_told_to_the_person_and_what_changed_nothin
     assert list(database.links.changes)[1:] == [("c1", "everything_stopped", "")]
 
 
+@pytest.mark.parametrize("end", [".", "%3E", ")", ",", "=", "%22", "%E2%80%9D"])
+async def test_a_link_with_what_a_mail_program_took_into_it_stops_and_is_the_same_link(
+    client: httpx.AsyncClient, database: ConsentsDatabase, end: str
+) -> None:
+    assert (await client.get(U + end, headers=PAGE)).status_code == 200
+    assert (await client.post(U + end, data=ONE_CLICK)).status_code == 200
+    assert purposes(database) == ()
+    written = [(await client.get(address, headers=PAGE)).text for address in (U + end, U)]
+    assert all("Everyone else has stopped too" in page for page in written)
+
+
 async def test_a_link_that_was_used_says_so(client: httpx.AsyncClient) -> None:
     assert "has changed nothing yet" in (await client.get(U, headers=PAGE)).text
     await client.post(U, data={"scope": "employer"})

@@ -112,6 +112,13 @@ async def test_a_name_that_no_attribute_has_is_refused(http: httpx.AsyncClient, 
     assert pointers(await post(http, plain(**{name: "x"}))) == [f"#/{name}"]
 
 
+@pytest.mark.parametrize("name", ["bad_name", "trace-parent", "data_base64", "a.b", ""])
+async def test_a_header_with_a_name_that_no_attribute_has_is_refused(http: httpx.AsyncClient, name: str) -> None:
+    answer = await binary(http, **{name: "x"})
+    assert pointers(answer) == [f"#/ce-{name}"]
+    assert answer.json()["errors"][0]["in"] == "header"
+
+
 @pytest.mark.parametrize("text", ["a\tb", "a\x7fb", "a\x85b", "a\uffffb", "a\ufdd0b", "a\U0001fffeb"])
 async def test_a_string_holds_no_control_and_no_noncharacters(http: httpx.AsyncClient, text: str) -> None:
     assert pointers(await post(http, plain(id=text))) == ["#/id"]

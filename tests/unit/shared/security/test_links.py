@@ -35,6 +35,19 @@ def test_a_link_is_read_back_as_it_was_signed() -> None:
     assert READER.read(SIGNER.sign(unsubscribe), "me", "unsubscribe", at=NOW) == unsubscribe
 
 
+@pytest.mark.parametrize(
+    "end", [".", ">", ")", ",", "=", "==", "...", ").", ";", "!", '"', "'", "]", "*", " ", "\n", "\u201d", "\u00bb."]
+)
+def test_what_a_mail_program_took_into_the_link_is_no_part_of_it(end: str) -> None:
+    assert READER.read(SIGNER.sign(LINK) + end, "confirm", at=NOW) == LINK
+    assert READER.read(end, "confirm", at=NOW) == BadLink("forged")
+
+
+@pytest.mark.parametrize("end", ["a", "-", "_", ".a", ").a", "\u00e9a"])
+def test_what_a_token_could_end_with_is_part_of_it(end: str) -> None:
+    assert READER.read(SIGNER.sign(LINK) + end, "confirm", at=NOW) == BadLink("forged")
+
+
 def test_a_token_is_safe_in_a_url_and_names_nobody() -> None:
     token = SIGNER.sign(LINK)
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
@@ -132,7 +145,10 @@ def test_what_a_mail_program_cut_short_is_forged(token: str) -> None:
     assert READER.read(token, "confirm", at=NOW) == BadLink("forged")
 
 
-def test_padding_and_other_alphabets_make_no_second_token() -> None:
+def test_padding_within_and_other_alphabets_make_no_second_token() -> None:
     header, claims, signature = SIGNER.sign(LINK).split(".")
-    padded = base64.urlsafe_b64encode(encoding.decode(signature)).decode()
-    assert READER.read(f"{header}.{claims}.{padded}", "confirm", at=NOW) == BadLink("forged")
+    raw = encoding.decode(signature)
+    other = base64.b64encode(raw, altchars=b"+/").decode().rstrip("=")
+    assert other != signature
+    for token in (f"{header}=.{claims}.{signature}", f"{header}.{claims}=.{signature}", f"{header}.{claims}.{other}"):
+        assert READER.read(token, "confirm", at=NOW) == BadLink("forged")
