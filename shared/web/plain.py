@@ -70,6 +70,8 @@ def sentence(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails or Fa
         return _FIXED[kind]
     if kind in ("too_short", "too_long") and context.get("field_type") == "Value":
         kind = f"string_{kind}"  # a limit that was added to text which is checked by a function
+    if kind == "string_too_short" and context.get("min_length") == 1:
+        return "must not be empty"
     if kind in _WITH_LIMIT:
         template, needed = _WITH_LIMIT[kind]
         return template.format(**context) if needed in context else "is not valid"

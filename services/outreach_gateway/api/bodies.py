@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from shared.contracts.base import Instant
-from shared.web.types import PublicUrl, ReadableLine, ReadableText, RequestModel
+from shared.web.types import Form, PublicUrl, ReadableLine, ReadableText, RequestModel
 
 
 def _not_blank(value: str) -> str:
@@ -55,7 +55,10 @@ class JobRequest(RequestModel):
 class OutreachRequest(RequestModel):
     """One message from an employer to one member of its pools."""
 
-    member_ref: Annotated[str, Field(pattern=r"^m_[A-Za-z0-9_-]{20,100}$")]
+    member_ref: Annotated[
+        str,
+        Form(r"m_[A-Za-z0-9_-]{20,100}", "a member_ref as a pool's members or updates give it: m_ and what follows"),
+    ]
     subject: ReadableLine
     body: Annotated[ReadableText, Field(min_length=1), AfterValidator(_not_blank)]
     expires_at: Instant | None = None

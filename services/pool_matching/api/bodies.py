@@ -1,10 +1,11 @@
 """What the routes take and give."""
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, StrictBool, StrictInt
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSerializer, StrictBool, StrictInt
 
 from services.pool_matching.model import Level, Listed, Occupations, Shown, ShownMember, Update, plain_skill
 from shared.contracts.base import Instant
@@ -15,6 +16,7 @@ from shared.web import problems
 from shared.web.types import Line, RequestModel
 
 _MOST = 100
+_NO_CODE = "must be a code of the 2018 SOC written in full, such as 29-1141 or 29-0000; GET /v1/occupations finds them"
 
 
 def _only_text(value: object) -> object:
@@ -27,16 +29,36 @@ def _only_what_is_shown(shown: Shown) -> dict[str, Any]:
     return shown.model_dump(mode="json", exclude_none=True)
 
 
+def _state(value: str) -> str:
+    if value not in STATES:
+        raise ValueError("must be the two-letter code of a state, such as CO")
+    return value
+
+
+def _soc_code(value: str) -> str:
+    if not re.fullmatch(r"[0-9]{2}-[0-9]{4}", value):
+        raise ValueError(_NO_CODE)
+    return value
+
+
+def _not_offered(value: object) -> object:
+    if value is not None:
+        raise ValueError("is not offered yet; leave it out, and name states instead")
+    return value
+
+
 Words = Annotated[tuple[Line, ...], Field(max_length=_MOST)]
+Codes = Annotated[tuple[Annotated[Line, AfterValidator(_soc_code)], ...], Field(max_length=_MOST)]
+States = Annotated[tuple[Annotated[Line, AfterValidator(_state)], ...], Field(max_length=_MOST)]
 
 
 class PoolPatch(RequestModel):
     """A change of a pool: what is given replaces, `null` takes a criterion away, what is left out stays."""
 
     name: Line | None = None
-    occupations: Words | None = Field(None, description="SOC 2018 codes of any level; each takes in all below it.")
-    states: Words | None = Field(None, description="Two-letter codes.")
-    near: object = Field(None, description="Not offered yet.")
+    occupations: Codes | None = Field(None, description="SOC 2018 codes of any level; each takes in all below it.")
+    states: States | None = Field(None, description="Two-letter codes.")
+    near: Annotated[object, AfterValidator(_not_offered)] = Field(None, description="Not offered yet.")
     remote: StrictBool | None = None
     skills_all: Words | None = None
     skills_any: Words | None = None
@@ -72,18 +94,9 @@ class PoolIn(PoolPatch):
     def _wrong_entries(self, occupations: Occupations) -> Iterable[tuple[tuple[str | int, ...], str]]:
         for place, code in enumerate(self.occupations or ()):
             if code not in occupations.by_code:
-                yield (
-                    ("occupations", place),
-                    "must be a code of the 2018 SOC written in full, such as 29-1141 or 29-0000; GET /v1/occupations"
-                    " finds them",
-                )
-        for place, state in enumerate(self.states or ()):
-            if state not in STATES:
-                yield ("states", place), "must be the two-letter code of a state, such as CO"
+                yield ("occupations", place), _NO_CODE
 
     def _wrong_together(self) -> Iterable[tuple[tuple[str | int, ...], str]]:
-        if self.near is not None:
-            yield ("near",), "is not offered yet; leave it out, and name states instead"
         skills = {plain_skill(skill) for skill in self.skills_any or ()}
         if skills and (self.skills_any_at_least or 1) > len(skills):
             yield ("skills_any_at_least",), "must not be more than there are skills in skills_any"

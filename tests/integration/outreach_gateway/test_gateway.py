@@ -413,6 +413,11 @@ async def test_bad_fields_are_named(gateway: Gateway, changes: dict[str, Any], p
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
+async def test_a_wrong_member_ref_is_told_which_form_is_expected(gateway: Gateway) -> None:
+    (error,) = (await gateway.send(str(uuid4()), member_ref="p_wrong")).json()["errors"]
+    assert error["detail"].startswith("must be a member_ref as a pool's members or updates give it: m_")
+
+
 async def test_who_may_not_write_is_told_so(gateway: Gateway) -> None:
     body: dict[str, Any] = {}
     for headers, status in (

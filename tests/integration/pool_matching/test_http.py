@@ -239,6 +239,13 @@ async def test_the_201st_pool_is_refused(http: Http) -> None:
     assert (await http.ask("POST", "/v1/pools", "emp_b", json={"name": "Mine"})).status_code == 201
 
 
+async def test_all_wrong_fields_are_named_at_once(http: Http) -> None:
+    body = {"name": "", "occupations": ["nurse"], "states": ["Colorado"], "near": {"postal_code": "80202"}}
+    errors = (await http.ask("POST", "/v1/pools", json=body)).json()["errors"]
+    assert {error["pointer"] for error in errors} == {"#/name", "#/occupations/0", "#/states/0", "#/near"}
+    assert {error["detail"] for error in errors if error["pointer"] == "#/name"} == {"must not be empty"}
+
+
 @pytest.mark.parametrize(
     ("field", "value", "pointer"),
     [

@@ -5,6 +5,8 @@ import gzip
 import hashlib
 import hmac
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -79,6 +81,20 @@ async def test_a_merge_names_both_records_of_its_source(http: httpx.AsyncClient,
     (event,) = await edge.outbox()
     assert (event["vendor"], event["record"], event["into"]) == ("acme", "denver:8300", "denver:8299")
     assert event["employer"] == "emp_one"
+
+
+async def test_every_body_of_the_page_for_greenhouse_is_accepted(http: httpx.AsyncClient) -> None:
+    page = (Path(__file__).parents[3] / "docs/greenhouse.md").read_text("utf-8")
+    bodies = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    actions = {json.loads(body)["action"] for body in bodies}
+    assert actions == {
+        "new_candidate_application", "update_candidate", "hire_candidate", "merge_candidate", "delete_candidate",
+        "candidate_anonymized",
+    }  # fmt: skip
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [json.loads(body)["action"] for body in bodies]
+    for place, body in enumerate(bodies):
+        answer = await http.post(HOOK, content=body.encode(), headers=signed(body.encode(), f"page-{place}"))
+        assert (answer.status_code, answer.json()) == (200, {"status": "accepted"}), body
 
 
 async def test_sent_again_it_is_recognised_and_answered_the_same(http: httpx.AsyncClient, edge: Edge) -> None:
