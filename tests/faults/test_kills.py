@@ -2,11 +2,13 @@
 
 import asyncio
 import signal
+from datetime import timedelta
 
 import pytest
 
 from deploy.demo import writing
 from tests.faults.conftest import QUIET, Begin, Traffic
+from tests.waiting import until
 
 
 @pytest.mark.timeout(300)
@@ -36,6 +38,38 @@ async def test_gateway_and_courier_killed_while_slots_come_due_lose_nothing_and_
         group.create_task(traffic.kill("courier"))
     await traffic.until_all_ready()
     await traffic.promises_are_kept()
+
+
+@pytest.mark.timeout(300)
+async def test_two_hours_without_the_gateway_when_slots_come_due_cost_delay_and_no_message(begin: Begin) -> None:
+    traffic = await begin(30)
+    await writing.employers_write(traffic.world, QUIET)
+    await writing.gateway_decides(traffic.world, QUIET)
+    topics = traffic.world.topics
+    promised = {
+        id: decision.until
+        for id in traffic.world.sent
+        if (decision := topics.decided[id]).outcome == "delayed" and decision.until is not None
+    }
+    soon = [slot for slot in promised.values() if slot < min(promised.values()) + timedelta(days=2)]
+    over = max(soon) + timedelta(hours=2)
+    with traffic.stack.held_down("outreach_gateway"):
+        traffic.world.move_clock(over)
+    due = {id: topics.decided[id].version for id, slot in promised.items() if slot <= over}
+    assert len(due) > 3, "an outage at due time"
+
+    def came() -> bool:
+        return all(topics.decided[id].version > before and topics.is_settled(id) for id, before in due.items())
+
+    await until(came, what="what was due is decided again and sent")
+    await traffic.until_all_ready()
+    history = await traffic.promises_are_kept()
+    # Some are urgent: they come to their own end while they wait.
+    lasting = {item.outreach for item in history.requests if item.expires_at > over + timedelta(days=9)}
+    assert lasting & due.keys()
+    ends = {item.outreach: item.rule for item in history.decisions if item.outcome in ("dropped", "cancelled")}
+    lost = {id: ends[id] for id in lasting & due.keys() & ends.keys()}
+    assert lost == {}
 
 
 @pytest.mark.timeout(300)
