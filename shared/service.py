@@ -28,7 +28,7 @@ from shared.messaging.errors import FatalError, heals
 from shared.messaging.follower import Apply, Follower, Positions, must_catch_up
 from shared.messaging.holding import Holding
 from shared.messaging.producer import Producer
-from shared.messaging.read_back import LOOKS_EVERY, Behind, Orphaned, ReadBack, Upheld
+from shared.messaging.read_back import LOOKS_EVERY, Behind, Heed, Orphaned, ReadBack, Upheld
 from shared.messaging.relay import Relay
 from shared.messaging.unit import Unit, unit_of_work
 from shared.messaging.watchdog import Watchdog
@@ -144,9 +144,9 @@ class Service:
         self._followers.append((follower, stored))
         return follower
 
-    def uphold(self, topic: Topic, behind: Behind, orphaned: Orphaned | None = None) -> None:
+    def uphold(self, topic: Topic, behind: Behind, orphaned: Orphaned | None = None, heed: Heed | None = None) -> None:
         """A compacted topic of this service's own, that is to show what the rows say, whatever happened to Kafka."""
-        self._upheld.append(Upheld(topic, behind, orphaned))
+        self._upheld.append(Upheld(topic, behind, orphaned, heed))
 
     def job(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Something that runs as long as the process does; it ends only by being cancelled."""

@@ -22,6 +22,18 @@ _NOT_PUBLIC = ("localhost", "local", "internal", "intranet", "private", "corp", 
 """Names that mean another machine to each reader, or none: RFC 6761, 6762, 7686, 8375, and what ICANN keeps back."""
 
 
+_NUMBER = re.compile(r"\d(?:[\W_]{0,3}\d){6}")
+_DATE = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
+
+
+def speaks_of_a_person(text: str) -> bool:
+    """Whether it may hold an email address or a phone number: an @, or seven digits in a row, however they are set apart.
+
+    A date such as 2026-11-27 is none.
+    """
+    return "@" in text or _NUMBER.search(_DATE.sub(" day ", text)) is not None
+
+
 def why_not_one_line(text: str) -> str | None:
     """What is wrong with the text as one line, in words that follow `must`; None when nothing is.
 

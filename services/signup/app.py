@@ -11,7 +11,7 @@ from services.signup import handlers, jobs
 from services.signup.adapters.formats import FORMATS
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
-from services.signup.adapters.lapses import erasures_behind
+from services.signup.adapters.lapses import erase_again, erasures_behind
 from services.signup.adapters.operator_desk import PostgresOperatorDesk, note_tenant_changes
 from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.adapters.postgres import PostgresStore
@@ -63,7 +63,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     _add_jobs(service, secrets, keys)
     service.uphold(CANDIDATE_PROFILES, profiles_behind)
     service.uphold(CANDIDATE_KEYS, keys_behind, keys_orphaned)
-    service.uphold(ERASURES, erasures_behind)
+    service.uphold(ERASURES, erasures_behind, heed=erase_again)
     app = service.http("Fairpool signup", signup_url=settings.signup_url)
     loaded = LoadedTitles()
     service.every(_SELDOM, "titles", lambda: loaded.refresh(service.pool))

@@ -112,8 +112,14 @@ async def release(work: Work) -> None:
 
 async def forget(work: Work) -> None:
     """Destroys intake keys that are older than anything they sealed, and other traces that have had their time."""
-    async with work() as store:
-        await store.forget_intake(store.at - INTAKE_KEPT)
-        while await store.forget_kept(store.at - KEPT, limit=_AT_ONCE) == _AT_ONCE:
-            pass
-        await store.forget_page_requests(store.at - PAGE_REQUESTS_KEPT, origins_before=store.at - ORIGINS_KEPT)
+    is_over = False
+    while not is_over:  # a transaction for each batch
+        async with work() as store:
+            counts = (
+                await store.forget_intake(store.at - INTAKE_KEPT, limit=_AT_ONCE),
+                await store.forget_kept(store.at - KEPT, limit=_AT_ONCE),
+                await store.forget_page_requests(
+                    store.at - PAGE_REQUESTS_KEPT, origins_before=store.at - ORIGINS_KEPT, limit=_AT_ONCE
+                ),
+            )
+        is_over = max(counts) < _AT_ONCE

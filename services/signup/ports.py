@@ -251,8 +251,11 @@ class Store(Protocol):
     async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
         """One more for each."""
 
-    async def forget_intake(self, before: datetime) -> None:
-        """Destroys intake keys of days before, and what is kept to recognize repeated events."""
+    async def forget_intake(self, before: datetime, *, limit: int) -> int:
+        """Destroys intake keys of days before, and what is kept to recognize repeated events, the oldest first.
 
-    async def forget_page_requests(self, before: datetime, *, origins_before: datetime) -> None:
-        """Which addresses were asked to be mailed before that, and from which networks."""
+        Up to so many of each kind; the most that went of one kind.
+        """
+
+    async def forget_page_requests(self, before: datetime, *, origins_before: datetime, limit: int) -> int:
+        """Which addresses were asked to be mailed before that, and from which networks; the most that went of the two."""

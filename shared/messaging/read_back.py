@@ -35,6 +35,9 @@ the temporary table `read_back` (`key`, `version`) knows, or that it lacks. Thei
 Orphaned = Callable[[Unit, str, int], Awaitable[Sequence[str]]]
 """The next keys after a key that `read_back` has with a version above 0, and that have no row any more."""
 
+Heed = Callable[[Unit, int], Awaitable[int]]
+"""Does what `read_back` says to rows, at most so many in a unit, again until fewer are done; it comes before all else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Upheld:
@@ -44,6 +47,7 @@ class Upheld:
     behind: Behind
     orphaned: Orphaned | None = None
     """None where rows never go."""
+    heed: Heed | None = None
 
 
 class ReadBack:
@@ -93,6 +97,7 @@ class ReadBack:
         await connection.execute("ANALYZE read_back")
 
     async def _say_again(self, connection: Connection, upheld: Upheld) -> int:
+        await self._heed(connection, upheld)
         again, after = 0, ""
         while True:
             async with connection.transaction():
@@ -105,6 +110,15 @@ class ReadBack:
                 break
             after = states[-1].key
         return again + await self._bury(connection, upheld)
+
+    async def _heed(self, connection: Connection, upheld: Upheld) -> None:
+        while upheld.heed is not None:
+            async with connection.transaction():
+                unit = Unit(connection, self._clock.now(), self._source)
+                done = await upheld.heed(unit, _AT_ONCE)
+                await unit.flush()
+            if done < _AT_ONCE:
+                break
 
     async def _bury(self, connection: Connection, upheld: Upheld) -> int:
         buried, after = 0, ""

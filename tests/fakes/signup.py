@@ -299,11 +299,12 @@ class FakeStore:
             before = self._invitations.get(slow, PastInvitations(0))
             self._invitations[slow] = replace(before, count=before.count + 1, last_at=self.at)
 
-    async def forget_intake(self, before: datetime) -> None:
+    async def forget_intake(self, before: datetime, *, limit: int) -> int:
         self.keys = {day: key for day, key in self.keys.items() if day >= before.date()}
+        return 0
 
-    async def forget_page_requests(self, before: datetime, *, origins_before: datetime) -> None:
-        pass
+    async def forget_page_requests(self, before: datetime, *, origins_before: datetime, limit: int) -> int:
+        return 0
 
     def _lapse(self, candidates: Sequence[str], reason: LapseReason) -> list[Lapse]:
         found = []

@@ -45,11 +45,13 @@ async def erase_lapsed(unit: Unit, candidates: Sequence[str]) -> list[str]:
     return _buried(unit, rows)
 
 
+async def erase_again(unit: Unit, limit: int) -> int:
+    """Erases some whom `erasures` has, as it was read back, and a backup brought back; how many."""
+    return len(_buried(unit, await unit.connection.fetch(SQL["erase_again"], unit.at, limit)))
+
+
 async def erasures_behind(unit: Unit, after: str, limit: int) -> list[CandidateErasedV1]:
-    """Erased people whom `erasures` does not have, as it was read back; whoever it has and a backup brought back is erased again."""
-    if not after:
-        while len(_buried(unit, await unit.connection.fetch(SQL["erase_again"], unit.at, limit))) == limit:
-            pass
+    """Erased people whom `erasures` does not have, as it was read back."""
     rows = await unit.connection.fetch(SQL["erasures_behind"], after or _FIRST, limit)
     return [CandidateErasedV1(**dict(row)) for row in rows]
 

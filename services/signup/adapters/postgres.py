@@ -252,16 +252,17 @@ class PostgresStore:
         if slow_hashes:
             await self._connection.execute(SQL["note_invitations"], self.at, list(slow_hashes))
 
-    async def forget_intake(self, before: datetime) -> None:
-        """Destroys intake keys of days before, and what is kept to recognize repeated events."""
+    async def forget_intake(self, before: datetime, *, limit: int) -> int:
+        """Destroys intake keys of days before, and what is kept to recognize repeated events; the most of one kind."""
         await self._connection.execute(SQL["forget_intake_keys"], before.date())
-        await self._connection.execute(SQL["forget_intake"], before)
-        await self._connection.execute(SQL["forget_intake_last"], before)
         self._keys.forget(before.date())
+        events = await self._connection.fetch(SQL["forget_intake"], before, limit)
+        return max(len(events), len(await self._connection.fetch(SQL["forget_intake_last"], before, limit)))
 
-    async def forget_page_requests(self, before: datetime, *, origins_before: datetime) -> None:
-        """Which addresses were asked to be mailed before that, and from which networks."""
-        await self._connection.execute(SQL["forget_page_requests"], before, origins_before)
+    async def forget_page_requests(self, before: datetime, *, origins_before: datetime, limit: int) -> int:
+        """Which addresses were asked to be mailed before that, and from which networks; the most of the two."""
+        old = await self._connection.fetch(SQL["forget_page_requests"], before, limit)
+        return max(len(old), len(await self._connection.fetch(SQL["forget_origins"], origins_before, limit)))
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

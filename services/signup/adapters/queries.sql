@@ -170,13 +170,29 @@ ON CONFLICT (slow_hash) DO UPDATE SET count = invitations.count + 1, last_at = e
 DELETE FROM intake_keys WHERE day < $1
 
 -- name: forget_intake
-DELETE FROM intake WHERE received_at < $1
+DELETE FROM intake WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM intake WHERE received_at < $1 ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED
+))
+RETURNING 1
 
 -- name: forget_intake_last
-DELETE FROM intake_last WHERE received_at < $1
+DELETE FROM intake_last WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM intake_last WHERE received_at < $1 ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED
+))
+RETURNING 1
 
 -- name: forget_page_requests
-DELETE FROM page_requests WHERE asked_at < $1 OR (page IN ('join_from', 'sign_in_from') AND asked_at < $2)
+DELETE FROM page_requests WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM page_requests WHERE asked_at < $1 ORDER BY asked_at LIMIT $2 FOR UPDATE SKIP LOCKED
+))
+RETURNING 1
+
+-- name: forget_origins
+DELETE FROM page_requests WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM page_requests
+    WHERE page IN ('join_from', 'sign_in_from') AND asked_at < $1 ORDER BY asked_at LIMIT $2 FOR UPDATE SKIP LOCKED
+))
+RETURNING 1
 
 -- name: make_intake_key
 INSERT INTO intake_keys (day, sealed_key) VALUES ($1, $2) ON CONFLICT DO NOTHING

@@ -35,7 +35,8 @@ _HEADERS = [
         "name": "Greenhouse-Event-ID",
         "in": "header",
         "schema": {"type": "string"},
-        "description": "What recognizes a repetition. So does the body, while nothing else was told of the record since.",
+        "description": "With the body, what recognizes a repetition; so does the body alone, while nothing else was told"
+        " of the record since. Another body under the same id is another event.",
     },
 ]
 _BODY = {
@@ -105,8 +106,6 @@ def router(
         taken = await intake.take(
             [_report(one, found, event_id, raw, place, clock) for place, one in enumerate(readings)]
         )
-        if taken.conflicts:
-            _log.warning("hook_id_reused", format=format)
         return HookAnswer(status="accepted" if taken.accepted else "duplicate")
 
     return routes
@@ -119,8 +118,10 @@ def _is_signed(written: Format, request: Request, raw: bytes, source: Source) ->
 def _report(one: Reading, source: Source, event_id: str, raw: bytes, place: int, clock: Clock) -> Report:
     # Records and event ids are told apart by source: one employer's ATS can neither touch nor hide another's.
     own = f"{source.format}/{source.source}\n{place}"
+    content = hashlib.sha256(raw).digest()
     return Report(
-        mark=hashlib.sha256(f"{own}\n{event_id}".encode("utf-8", "replace")).digest(),
+        # Of the two only the body is signed: other content under an id that was used is another event.
+        mark=hashlib.sha256(f"{own}\n{event_id}\n".encode("utf-8", "replace") + content).digest(),
         vendor=source.vendor,
         record=f"{source.source}:{one.record}",
         employer=source.employer,
@@ -128,8 +129,8 @@ def _report(one: Reading, source: Source, event_id: str, raw: bytes, place: int,
         into=None if one.into is None else f"{source.source}:{one.into}",
         at=clock.now(),
         told=one.told,
-        content=hashlib.sha256(raw).digest(),
-        by_content=True,  # of the two only the body is signed
+        content=content,
+        by_content=True,
     )
 
 

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from services.signup.decisions.tenants import REASON_SPEAKS_OF_A_PERSON
 from services.signup.ports import OperatorDesk
 from services.signup.vault.addresses import blind_index, parse_mail
 from shared.contracts.base import Instant
+from shared.text import speaks_of_a_person
 from shared.web.problems import Problem, invalid, kind, not_found
 from shared.web.tenants import Tenant, Tenants
 from shared.web.types import Line, RequestModel
@@ -73,9 +75,9 @@ def router(desk: OperatorDesk, tenants: Tenants, *, blind_index_key: bytes) -> A
             address = parse_mail(given.email)
         except ValueError as error:
             raise invalid([{"loc": ("body", "email"), "type": "value_error", "ctx": {"error": error}}]) from None
-        if "@" in given.reason:
-            detail = "The reason must not hold an email address: it is kept in clear."
-            wrong = {"pointer": "#/reason", "detail": "must not hold an email address: it is kept in clear"}
+        if speaks_of_a_person(given.reason):
+            wrong = {"pointer": "#/reason", "detail": REASON_SPEAKS_OF_A_PERSON}
+            detail = f"The reason {REASON_SPEAKS_OF_A_PERSON}."
             raise Problem(422, "Invalid request", detail, type=kind("invalid"), errors=[wrong])
         found = await desk.look_up(blind_index(address, blind_index_key), by=operator.id, reason=given.reason)
         if found is None:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.names import folded, look_alike_keys, skeleton
-from shared.text import why_not_one_line, why_not_readable
+from shared.text import speaks_of_a_person, why_not_one_line, why_not_readable
 
 MOST_KEYS = 5
 FINGERPRINT = 12
@@ -23,8 +23,8 @@ _ALIKE = str.maketrans("i10", "llo")
 
 _ID = re.compile(r"[a-z][a-z0-9_-]{1,62}")
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
+REASON_SPEAKS_OF_A_PERSON = "must not hold an email address or a phone number: it is kept in clear"
 _EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@" + _DOMAIN.pattern, re.IGNORECASE)
-_SPEAKS_OF_A_PERSON = re.compile(r"@|\d{7}")
 _POSES_AS_CHECKED = re.compile(r"@|://|\bverified\b|[([][^()[\]]*\.[a-z]{2,}", re.IGNORECASE)
 
 Tenants = Mapping[str, TenantChangedV1]
@@ -278,8 +278,8 @@ def _wrong_reason(act: Act, *, needed: bool) -> dict[str, str]:
         return {"reason": "is required: it is written down"} if needed else {}
     if len(act.reason) > LONGEST_REASON or why_not_one_line(act.reason) is not None:
         return {"reason": f"must be one line of at most {LONGEST_REASON} characters"}
-    if _SPEAKS_OF_A_PERSON.search(act.reason):
-        return {"reason": "must not hold an email address or a phone number: it travels in clear"}
+    if speaks_of_a_person(act.reason):
+        return {"reason": REASON_SPEAKS_OF_A_PERSON}
     return {}
 
 

@@ -140,8 +140,10 @@ async def test_twenty_people_join_from_one_network_in_an_hour(http: httpx.AsyncC
     assert "127.0.0.1" not in await edge.everything()
     edge.clock.advance(timedelta(hours=1, seconds=1))
     async with edge.work() as unit:
-        kept = {"origins_before": unit.at - ORIGINS_KEPT}
-        await PostgresStore(unit, edge.keys).forget_page_requests(unit.at - PAGE_REQUESTS_KEPT, **kept)
+        one = PostgresStore(unit, edge.keys)
+        kept = unit.at - PAGE_REQUESTS_KEPT, unit.at - ORIGINS_KEPT
+        assert await one.forget_page_requests(kept[0], origins_before=kept[1], limit=15) == 15
+        assert await one.forget_page_requests(kept[0], origins_before=kept[1], limit=15) == 5
     pages = await edge.pool.fetch("SELECT DISTINCT page FROM page_requests")
     assert [row["page"] for row in pages] == ["join"]
     assert (await comes(20)).status_code == 202

@@ -15,7 +15,7 @@ import pytest
 from services.signup import jobs
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
-from services.signup.adapters.lapses import erasures_behind
+from services.signup.adapters.lapses import erase_again, erasures_behind
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.decisions.showing import news, settled
 from services.signup.handlers import on_candidate_reported, on_consent_changed, on_erasure_confirmed
@@ -170,6 +170,27 @@ async def test_a_destroyed_intake_key_opens_nothing_any_more(http: httpx.AsyncCl
                 await on_candidate_reported(one, reports, SECRETS)
 
 
+async def test_what_has_had_its_time_is_forgotten_in_many_short_transactions(edge: Edge) -> None:
+    await edge.pool.execute(
+        "INSERT INTO intake (vendor, event_digest, received_at) SELECT 'acme', int4send(n), '2020-01-01' FROM generate_series(1, 1200) AS n"
+    )
+    await edge.pool.execute(
+        "INSERT INTO kept_reports (vendor, record, employer, kind, id, event, kept_at) "
+        "SELECT 'acme', n::text, '', 'hired', n::text, '{}', '2020-01-01' FROM generate_series(1, 600) AS n"
+    )
+    units = []
+
+    @asynccontextmanager
+    async def work() -> AsyncIterator[PostgresStore]:
+        async with store(edge) as one:
+            yield one
+        units.append(await edge.pool.fetchval("SELECT count(*) FROM intake"))
+
+    await jobs.forget(work)
+    assert units == [700, 200, 0]
+    assert await edge.pool.fetchval("SELECT count(*) FROM kept_reports") == 0
+
+
 async def test_a_purged_stub_leaves_a_tombstone_and_a_slow_hash(http: httpx.AsyncClient, edge: Edge) -> None:
     await post(http, "acme", "1", "a@example.org")
     await handle(edge, await arriving(edge))
@@ -205,6 +226,7 @@ async def test_whoever_a_backup_brings_back_is_erased_again(http: httpx.AsyncCli
             "CREATE TEMPORARY TABLE read_back (key text PRIMARY KEY, version bigint NOT NULL)"
         )
         await unit.connection.execute("INSERT INTO read_back VALUES ($1, 1)", back)
+        assert [await erase_again(unit, 1) for _ in range(2)] == [1, 0]
         assert [event.candidate for event in await erasures_behind(unit, "", 500)] == [lost]
         assert await erasures_behind(unit, lost, 500) == []
         await unit.connection.execute("DROP TABLE pg_temp.read_back")

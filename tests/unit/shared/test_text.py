@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.text import readable, why_not_public, why_not_readable
+from shared.text import readable, speaks_of_a_person, why_not_public, why_not_readable
 
 UNREADABLE = [
     "\x00", "\x07", "\x1b", "\x0b", "\x0c", "\x7f", "\x85", "\x9b", "\r", "\u2028", "\u2029", "\ud800",
@@ -53,3 +53,16 @@ def test_a_link_that_leads_to_no_public_name_is_refused(host: str) -> None:
 @pytest.mark.parametrize("host", ["jobs.example.org", "JOBS.Example.ORG", "example.org.", "xn--w-uga1v8h.xn--p1ai", "a_b.example.org"])  # fmt: skip
 def test_a_public_name_is_taken(host: str) -> None:
     assert why_not_public(host) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ana@example.org", "call 3035550100", "303-555-0100", "(303) 555 0100", "+1 303.555.0100", "555\u20110100 555"],
+)
+def test_an_email_or_a_phone_number_speaks_of_a_person(text: str) -> None:
+    assert speaks_of_a_person(text)
+
+
+@pytest.mark.parametrize("text", ["complaints, case 7", "case 123456", "ticket 4711 of 2026-11-27", "2026-11-27 13:40"])
+def test_a_case_or_a_date_does_not(text: str) -> None:
+    assert not speaks_of_a_person(text)

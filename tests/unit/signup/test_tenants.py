@@ -126,7 +126,17 @@ def test_a_change_keeps_keys_and_standing_and_always_has_a_higher_version() -> N
 
 def test_suspending_and_removing_ask_for_a_reason_that_names_nobody() -> None:
     for act in (tenants.suspend, tenants.reinstate, tenants.remove):
-        for reason in (None, "", "  ", "ana@example.org complained", "call 3035550100", "x" * 201, "two\nlines"):
+        for reason in (
+            None,
+            "",
+            "  ",
+            "ana@example.org complained",
+            "call 3035550100",
+            "call 303-555-0100",
+            "(303) 555 0100",
+            "x" * 201,
+            "two\nlines",
+        ):
             assert at_fault(act(THERE, "emp_denver", replace(ACT, reason=reason))) == {"reason"}
 
 
