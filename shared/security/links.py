@@ -1,7 +1,7 @@
 """The links in mails: signed by the courier, short-lived, one purpose each (JWS with Ed25519; RFC 7515, RFC 8037).
 
-Mails are forwarded, and links land in logs of mail scanners. So a link names nobody: its subject is the candidate's id
-encrypted for those who read links (AES-SIV, RFC 5297), bound to purpose, employer and expiry, and another in each mail.
+Mails are forwarded, and links land in logs of mail scanners. So a link names nobody: its subject is the candidate and the
+employer, encrypted for those who read links (AES-SIV, RFC 5297), bound to purpose and times, and another in each mail.
 The same link is the same token whenever it is made.
 """
 
@@ -67,11 +67,10 @@ class LinkSigner:
     def sign(self, link: Link) -> str:
         """The token, safe in a URL."""
         claims: dict[str, str | int] = {"prp": link.purpose, "exp": int(link.expires_at.timestamp())}
-        if link.employer is not None:
-            claims["emp"] = link.employer
         if link.issued_at is not None:
             claims["iat"] = int(link.issued_at.timestamp())
-        claims["sub"] = encoding.encode(self._subjects.encrypt(link.candidate.encode(), _bound_to(claims)))
+        subject = json.dumps([link.candidate, link.employer], separators=(",", ":"))
+        claims["sub"] = encoding.encode(self._subjects.encrypt(subject.encode(), _bound_to(claims)))
         payload = json.dumps(claims, separators=(",", ":"))
         return jws.serialize_compact({"alg": "Ed25519"}, payload, self._key, algorithms=_ALGORITHMS)
 
@@ -90,11 +89,12 @@ class LinkReader:
         """
         try:
             claims = json.loads(jws.deserialize_compact(trimmed(token), self._key, algorithms=_ALGORITHMS).payload)
+            candidate, employer = json.loads(self._subjects.decrypt(encoding.decode(claims["sub"]), _bound_to(claims)))
             link = Link(
-                candidate=self._subjects.decrypt(encoding.decode(claims["sub"]), _bound_to(claims)).decode(),
+                candidate=candidate,
                 purpose=claims["prp"],
                 expires_at=datetime.fromtimestamp(claims["exp"], UTC),
-                employer=claims.get("emp"),
+                employer=employer,
                 issued_at=datetime.fromtimestamp(claims["iat"], UTC) if "iat" in claims else None,
             )
         except (JoseError, InvalidTag, ValueError, KeyError, TypeError, OverflowError, AttributeError):
@@ -108,7 +108,7 @@ class LinkReader:
 
 def _bound_to(claims: Mapping[str, str | int]) -> list[bytes]:
     """All that a token says but its subject, so that no subject fits another token."""
-    return [str(claims.get(name, "")).encode() for name in ("prp", "exp", "emp", "iat")]
+    return [str(claims.get(name, "")).encode() for name in ("prp", "exp", "iat")]
 
 
 def trimmed(token: str) -> str:

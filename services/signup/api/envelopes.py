@@ -16,6 +16,8 @@ from shared.web import bodies, problems
 from shared.web.problems import Problem
 
 KNOWN = frozenset({"specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema", "data"})
+_MOST_ATTRIBUTES = 200
+"""What brokers and tracing add is a handful."""
 _NAME = re.compile(r"[a-z0-9]+")
 _PREFIX = b"ce-"
 _NOT_ENCODED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -37,8 +39,10 @@ def from_json(given: object) -> Envelope:
     """An event in the JSON format; a 422 problem when its `data_base64` can't be read."""
     if not isinstance(given, dict):
         return Envelope(given)
+    if len(given) > _MOST_ATTRIBUTES:
+        raise problems.malformed(f"An event has at most {_MOST_ATTRIBUTES} attributes, extensions among them.")
     extensions = tuple(name for name in given if name not in KNOWN and _NAME.fullmatch(name))
-    event = {name: value for name, value in given.items() if name not in extensions}
+    event = {name: value for name, value in given.items() if name in KNOWN or not _NAME.fullmatch(name)}
     packed = event.pop("data_base64", None)
     if packed is not None:
         if event.get("data") is not None:

@@ -209,6 +209,8 @@ def _of_mailbox(report: Opened, claim: Claim | None, picture: Picture, new: Mapp
     if known is None:
         return Noise("no_mail")
     left = claim.candidate if claim is not None and claim.candidate != known.candidate else None
+    if left is not None and (before := picture.people.get(left)) is not None and before.has_spoken:
+        left = None  # no vendor ends what they said
     if new.get(report.key) == known.candidate:
         return Registered(report, known.candidate, left)
     if known.lapsing:
@@ -275,18 +277,18 @@ def _changed(report: Opened, claim: Claim, picture: Picture, new: Mapping[Record
 
 
 def _moves(report: Opened, claim: Claim, picture: Picture) -> bool:
-    """Whether the record's address was corrected to another mailbox, and the person of the old one has not answered or spoken.
+    """Whether the record's address was corrected to another mailbox: the record is of whoever has that one from now on.
 
-    The old stub then goes, with the link that was mailed to it: that mailbox may be a stranger's.
+    A stub that nobody speaks of any more goes, with the link that was mailed to it: that mailbox may be a stranger's. Whoever
+    answered or kept a profile stays as they are. What the vendor does with a correction is the same for both, so that an
+    invitation at the new mailbox tells nothing of the old one.
     """
     person = picture.people.get(claim.candidate)
     return (
         report.blind_index is not None
         and claim.employer == report.employer
         and person is not None
-        and not person.confirmed
         and not person.lapsing
-        and not person.has_spoken
         and person.blind_index != report.blind_index
         and not _is_older(report, claim)
     )
