@@ -93,7 +93,9 @@ class World:
     async def publish(self, *events: Event) -> None:
         await self.producer.send([encode(event, source="test", at=datetime.now(UTC)) for event in events])
 
-    async def admit(self, candidate: str, *, good_for: timedelta = timedelta(minutes=10)) -> str:
+    async def admit(
+        self, candidate: str, *, good_for: timedelta = timedelta(minutes=10), employer: str = "emp_test"
+    ) -> str:
         """An admitted outreach to this person."""
         outreach, now = new_id("o"), datetime.now(UTC)
         words = Words(outreach=outreach, subject="Night-shift RN", body="A canary sentence.", job=JOB)
@@ -101,7 +103,7 @@ class World:
             outreach=outreach,
             version=1,
             candidate=candidate,
-            employer="emp_test",
+            employer=employer,
             outcome="admitted",
             policy="2026-12",
             at=now,
@@ -301,3 +303,15 @@ async def test_a_relay_that_refuses_us_burns_nothing_and_a_lost_mailbox_is_writt
     await world.comes_to(link.notice, "delivered")
     back = await world.admit(ana)
     await world.comes_to(back, "delivered")
+
+
+async def test_what_was_admitted_for_a_suspended_or_a_removed_employer_is_withheld(world: World) -> None:
+    known = TenantChangedV1(tenant="emp_bad", version=1, kind="employer", name="Bad Health", key_hashes=())
+    suspended = known.model_copy(update={"standing": "suspended"})
+    removed = known.model_copy(update={"tenant": "emp_left", "removed": True})
+    await world.publish(suspended, removed)
+    person = await world.person()
+    await world.start()
+    for employer, state in (("emp_bad", "withheld"), ("emp_left", "withheld"), ("emp_test", "delivered")):
+        await world.comes_to(await world.admit(person, employer=employer), state)
+    assert len(world.mails()) == 1
