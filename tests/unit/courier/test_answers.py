@@ -91,6 +91,17 @@ def test_a_no_that_leaves_open_whether_the_mailbox_is_there_declares_nobody_dead
     assert read_no("RCPT", SMTPResponse(code, words)) == Refused(f"{code} {status}".rstrip())
 
 
+def test_a_mailbox_that_gets_too_much_now_is_not_gone() -> None:
+    said = "5.2.1 The user is receiving mail at a rate that prevents additional messages"
+    assert read_no("RCPT", SMTPResponse(550, said)) == Refused("550 5.2.1")
+    assert read_no("RCPT", SMTPResponse(550, "5.2.1 disabled")) == Refused("550 5.2.1", mailbox_gone=True)
+
+
+@pytest.mark.parametrize("words", ["5.4.6 Sender Hourly Quota Exceeded", "5.4.5 Daily sending quota exceeded"])
+def test_a_quota_of_ours_that_is_used_up_is_no_word_about_the_recipient(words: str) -> None:
+    assert isinstance(read_no("RCPT", SMTPResponse(550, words)), RefusesUs)
+
+
 @pytest.mark.parametrize(("code", "words", "status"), OF_US_PERHAPS)
 @pytest.mark.parametrize("step", ["RCPT", "DATA"])
 def test_once_the_relay_heard_of_a_recipient_no_refusal_is_certainly_about_us(
@@ -113,6 +124,14 @@ def test_before_the_recipient_it_certainly_is(code: int, words: str, status: str
         (553, "5.1.8 your domain", True),
         (554, "Message rejected: Email address is not verified", True),
         (554, "Message rejected: Sending paused for this account", True),
+        (550, "The from address does not match a verified Sender Identity", True),
+        (550, "5.4.5 Daily user sending limit exceeded", True),
+        (550, "5.7.0 Mail relay denied", True),
+        (550, "5.7.1 Invalid credentials for relay", True),
+        (550, "5.7.1 an unusual rate of mail from your IP address", True),
+        (550, "5.7.30 no DKIM signature that passes", True),
+        (550, "5.7.515 Access denied, the domain does not meet the level", True),
+        (550, "5.1.90 too many recipients today", True),
         (554, "Message rejected: Account has been disabled", False),
         (554, "spam", False),
         (554, "5.7.1 spam", False),

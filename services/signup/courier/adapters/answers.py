@@ -18,7 +18,8 @@ _READ = 2000
 _ADDRESS = re.compile(r"<[^<>]*>|\S+@\S+")
 _OF_US = re.compile(
     r"\brelay(?![ _-]recipient)|\bsenders?\b|\bsending\b|authenticat|\bnot verified|\bverif\w+ failed"
-    r"|\byour (account|domain|server)\b|\b(return|reverse)[ -]?path\b|\bmail from\b|\bhelo\b|\behlo\b",
+    r"|\byour (account|domain|server|ip)\b|\b(return|reverse)[ -]?path\b|\bmail from\b|\bhelo\b|\behlo\b"
+    r"|\bcredentials?\b|\b(daily|hourly)\b[^.;]{0,30}\b(limit|quota)\b|\bsender identity\b",
     re.IGNORECASE,
 )
 """What a no without a precise status says when it means whoever asks."""
@@ -37,6 +38,8 @@ _NOBODY_THERE = re.compile(
 )
 _ACCOUNT_OVER = re.compile(r"\baccount( is| has been)? (disabled|closed)\b", re.IGNORECASE)
 """To the words it could be said of our own."""
+_TOO_MUCH_NOW = re.compile(r"\brate\b|\btoo (much|many)\b", re.IGNORECASE)
+"""Said with 5.2.1 of a mailbox that is there, and gets more than its provider lets through."""
 _FULL = re.compile(r"\bfull\b|\bquota\b", re.IGNORECASE)
 
 _NO_MAILBOX = frozenset(
@@ -58,7 +61,15 @@ _US = frozenset(
         "5.7.11",  # TLS is asked for
         "5.7.13",  # our account was disabled
         "5.7.14",  # our account is not trusted
-        *(f"5.7.{detail}" for detail in range(20, 30)),  # DKIM, SPF, DMARC, a sender without MX (RFC 7372, RFC 7505)
+        *(
+            f"5.7.{detail}" for detail in range(20, 40)
+        ),  # DKIM, SPF, DMARC, ARC, a sender without MX (RFC 7372, RFC 7505)
+        *(
+            f"5.7.{detail}" for detail in range(500, 800)
+        ),  # Exchange Online's, of senders, tenants and addresses it bars
+        "5.1.90",  # Exchange Online: our recipients of a day are used up
+        "5.2.252",  # and that its sending limit is reached
+        "5.4.5",  # Gmail: our sending of a day is used up
     }
 )
 _US_BY_CODE = frozenset({530, 534, 535, 538})  # authentication (RFC 4954)
@@ -130,6 +141,8 @@ def _says_of_the_recipient(status: str) -> int:
 
 def _says_that_nobody_is_there(no: _No, step: Step) -> bool:
     """By a status; or by words, where the status leaves it to them and they don't speak of the sender or a full mailbox."""
+    if no.status == "5.2.1" and _TOO_MUCH_NOW.search(no.words) is not None:
+        return False
     if no.status in _NO_MAILBOX:
         return no.comes_first or _OF_US.search(no.words) is None
     if not no.status and no.code == _DOMAIN_TAKES_NO_MAIL:
@@ -147,7 +160,8 @@ def _may_mean_us_after_the_words(no: _No) -> bool:
     """A refusal of the words is one of this mail, unless it names us, how we prove whose mail it is, or the relay's own state."""
     if no.status in _US or no.code in _US_BY_CODE or no.status in {"5.3.0", "5.3.1", "5.3.2", "5.3.5"}:
         return True
-    return (no.is_vague or no.status in _NO_MAILBOX) and _OF_US.search(no.words) is not None
+    speaks_of_this = no.status.startswith(("5.2.", "5.6.")) or no.status == "5.3.4"  # a mailbox, its contents, its size
+    return not speaks_of_this and _OF_US.search(no.words) is not None
 
 
 def _may_mean_us(no: _No) -> bool:
@@ -171,4 +185,4 @@ def _may_mean_us(no: _No) -> bool:
         case "7":
             return no.status != "5.7.2"  # a list that we may not write to
         case _:
-            return (no.is_vague or no.status in _NO_MAILBOX) and speaks_of_us
+            return (no.is_vague or no.status in _NO_MAILBOX or subject == "4") and speaks_of_us
