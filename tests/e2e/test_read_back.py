@@ -6,7 +6,15 @@ from functools import partial
 import pytest
 
 from deploy.checks.collect import read_topics
-from shared.contracts.topics import CANDIDATE_KEYS, CANDIDATE_PROFILES, CONSENT_STATE, MEMBERSHIPS, POOLS, Topic
+from shared.contracts.topics import (
+    CANDIDATE_KEYS,
+    CANDIDATE_PROFILES,
+    CONSENT_STATE,
+    ERASURES,
+    MEMBERSHIPS,
+    POOLS,
+    Topic,
+)
 from shared.messaging.envelope import Outgoing, Record
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
@@ -48,7 +56,9 @@ async def test_an_old_version_that_comes_last_is_followed_by_what_the_row_says(s
     for service, topics in _OWNERS.items():
         url = f"{getattr(scene.dev.services, service)}/v1/read-back"
         answer = await scene.client.ask("POST", url, key=scene.dev.operator.key, expect=(202,))
-        assert answer.json() == {"topics": [topic.name for topic in topics]}
+        assert {topic.name for topic in topics} == set(answer.json()["topics"]) - {
+            ERASURES.name
+        }  # it knows no versions
 
     async def is_newest(topic: Topic) -> bool:
         found = await last_of(scene, topic, keys[topic])
