@@ -125,7 +125,7 @@ def test_the_head_of_a_title_does_not_count_where_the_rest_says_something_else(c
     assert code not in occupations_of(title)
 
 
-@pytest.mark.parametrize("title", ["", " ", "Happiness wizard", "Intern", "Engineer", "Manager", "Analyst", "Night Manager", "Remote", "Denver, CO", "Senior", "II", ",,", "@"])  # fmt: skip
+@pytest.mark.parametrize("title", ["", " ", "Happiness wizard", "Intern", "Engineer", "Manager", "Analyst", "Night Manager", "Remote", "Denver, CO", "Senior", "II", ",,", "@", "ML", "Machine Learning", "Senior ML", "OTR", "Over-the-Road", "Vets", "DSP", "CTR", "Front Desk"])  # fmt: skip
 def test_what_names_no_occupation_gives_none(title: str) -> None:
     assert occupations_of(title) == ()
 

@@ -37,6 +37,13 @@ _ONE_MEANING = frozenset(
 """Titles of one word that stay what they are beside a name that nobody has heard of; a host at Airbnb is no host."""
 
 
+_OF_MANY_TRADES = frozenset(
+    key(words(title)) for title in ("ML", "Machine Learning", "OTR", "Over the Road", "Vet", "DSP", "CTR", "Front Desk")
+)
+"""Letters and words that people of quite different work write as their title: medical laboratory or machine learning,
+occupational therapy or over the road."""
+
+
 def several(title: str, loaded: Mapping[str, Codes]) -> Codes:
     """The codes that a title names, in the order of the title; more than one where it really names several."""
     if not title.strip() or len(title) > LONGEST:
@@ -62,6 +69,8 @@ class _Reader:
 
     def _known(self, folded: Sequence[str]) -> Codes:
         folded_key = key(folded)
+        if folded_key in _OF_MANY_TRADES:
+            return NOTHING
         return keyed().get(folded_key) or self._loaded.get(folded_key) or NOTHING
 
     def _plain(self, folded: list[str]) -> Codes:
