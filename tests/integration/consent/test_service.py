@@ -98,7 +98,10 @@ async def test_a_grant_is_on_the_topic_when_it_is_answered_with_200(
     }
     answer = await client.post(address, json=body)
     assert answer.status_code == 200, answer.text
-    (state,) = await states(servers, candidate)
+    state, *again = await states(servers, candidate)
+    assert all(
+        other == state for other in again
+    )  # at least once: a relay that was not acknowledged in time sends again
     assert (state.version, state.purposes, state.time_zone) == (1, ("match", "contact"), "America/Denver")
     assert state.first_contacts_per_week == 2
     assert state.ends_at is not None
