@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from deploy.local.errors import StackError
-from services.signup.decisions.tenants import Refused, above, said_by_others, stands
+from services.signup.decisions import acting
+from services.signup.decisions.acting import Replaced
+from services.signup.decisions.tenants import Refused
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.contracts.topics import TENANTS
@@ -22,7 +24,6 @@ from shared.web.tenants import Tenants
 
 _SOURCE = "operator"
 _READ_WITHIN = timedelta(seconds=20)
-_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +74,15 @@ async def act(
 
     Somebody else may act in the same moment, here or by a route: then it is decided once more, on what they said.
     """
-    there = dict((await _follow(kafka)).records())
-    outcome = decide(there)
-    for _ in range(_TRIES):
-        if isinstance(outcome, Refused):
-            break
-        await _send(kafka, [outcome])
+
+    async def look() -> tuple[Mapping[str, TenantChangedV1], Replaced]:
         copy = await _follow(kafka)
-        now, replaced = dict(copy.records()), copy.replaced(outcome.tenant)
-        if stands(outcome, there.get(outcome.tenant), now, replaced):
-            return outcome
-        there = dict(said_by_others(outcome, now, replaced))
-        again = decide(there)
-        if isinstance(again, Refused) and replaced is not None and now.get(outcome.tenant) == outcome:
-            await _send(kafka, [above(replaced, now)])
-        outcome = again if isinstance(again, Refused) else above(again, now)
+        return dict(copy.records()), copy.replaced
+
+    outcome = await acting.act(decide, look, lambda event: _send(kafka, [event]))
     if isinstance(outcome, Refused):
         raise StackError("; ".join(f"{field} {sentence}" for field, sentence in outcome.errors.items()))
-    raise StackError(
-        f"expected that a change of {outcome.tenant} comes to stand, found that others change it all the time."
-    )
+    return outcome
 
 
 async def read(kafka: Kafka) -> list[TenantChangedV1]:

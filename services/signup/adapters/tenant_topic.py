@@ -1,22 +1,21 @@
 """Tenants have no rows: their present state is the topic `tenants`, read to its end before each act."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from services.signup.decisions.tenants import Refused, above, said_by_others, stands
+from services.signup.decisions.acting import Replaced, act
+from services.signup.decisions.tenants import Refused
 from services.signup.ports import DecideTenant
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
-from shared.messaging.errors import WillHealError
 from shared.postgres.pool import Pool
 from shared.postgres.queries import load
 from shared.web.tenants import Tenants
 
 SQL = load(Path(__file__).parent / "queries.sql")
 _WITHIN = timedelta(seconds=5)
-_TRIES = 5
 
 
 class CatchUp(Protocol):
@@ -45,21 +44,8 @@ class TenantTopic:
         """Returns once Kafka and this process have the new record; raises what heals when Kafka does not answer."""
         async with self._pool().acquire() as connection, connection.transaction():
             await connection.execute(SQL["lock_tenants"])
-            await self._catch_up(within=_WITHIN)
-            there = dict(self._tenants.records())
-            outcome = decide(there)
-            for _ in range(_TRIES):
-                if isinstance(outcome, Refused):
-                    return outcome
-                await self._send(outcome)
-                await self._catch_up(within=_WITHIN)
-                now, replaced = dict(self._tenants.records()), self._tenants.replaced(outcome.tenant)
-                if stands(outcome, there.get(outcome.tenant), now, replaced):
-                    return outcome
-                # A command has acted in the same moment: what it said must not be lost.
-                there = dict(said_by_others(outcome, now, replaced))
-                again = decide(there)
-                if isinstance(again, Refused) and replaced is not None and now.get(outcome.tenant) == outcome:
-                    await self._send(above(replaced, now))
-                outcome = again if isinstance(again, Refused) else above(again, now)
-            raise WillHealError("others changed this tenant all the time")
+            return await act(decide, self._look, self._send)
+
+    async def _look(self) -> tuple[Mapping[str, TenantChangedV1], Replaced]:
+        await self._catch_up(within=_WITHIN)
+        return dict(self._tenants.records()), self._tenants.replaced

@@ -123,7 +123,7 @@ def add_key(tenants: Tenants, tenant: str, key_hash: str, act: Act) -> TenantCha
         return _unknown(tenant)
     if len(before.key_hashes) >= MOST_KEYS:
         return Refused({"tenant": f"has {MOST_KEYS} keys, as many as it may: revoke one first"})
-    after = before.model_copy(update={"key_hashes": (*before.key_hashes, key_hash)})
+    after = before.model_copy(update={"key_hashes": (*(one for one in before.key_hashes if one != key_hash), key_hash)})
     return _written(after, _about(after), "key_added", act)
 
 
@@ -139,13 +139,6 @@ def revoke_key(tenants: Tenants, tenant: str, fingerprint: str, act: Act) -> Ten
         return Refused({"key": "is the last key of the last operator: add another key first"})
     after = before.model_copy(update={"key_hashes": left})
     return _written(after, _about(after), "key_revoked", act)
-
-
-def stands(
-    mine: TenantChangedV1, based_on: TenantChangedV1 | None, now: Tenants, replaced: TenantChangedV1 | None
-) -> bool:
-    """Whether what was said holds now, in the place of what it was decided on: nobody else acted in the same moment."""
-    return now.get(mine.tenant) == mine and replaced == based_on
 
 
 def said_by_others(mine: TenantChangedV1, now: Tenants, replaced: TenantChangedV1 | None) -> Tenants:

@@ -1,14 +1,17 @@
 """What an operator may do to tenants: by whom, why, and which names deceive."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from services.signup.decisions import tenants
+from services.signup.decisions.acting import act
 from services.signup.decisions.tenants import About, Act, Refused, Tenants
 from shared.contracts.operator import TenantChangedV1
 from shared.security.tenant_keys import hash_key
+from shared.web.tenants import Tenants as Known
 from tests.fakes.clock import NOON
 
 ACT = Act(by="ops", at=NOON, reason="ticket 4711")
@@ -125,7 +128,7 @@ def test_a_change_keeps_keys_and_standing_and_always_has_a_higher_version() -> N
 
 
 def test_suspending_and_removing_ask_for_a_reason_that_names_nobody() -> None:
-    for act in (tenants.suspend, tenants.reinstate, tenants.remove):
+    for deed in (tenants.suspend, tenants.reinstate, tenants.remove):
         for reason in (
             None,
             "",
@@ -137,7 +140,7 @@ def test_suspending_and_removing_ask_for_a_reason_that_names_nobody() -> None:
             "x" * 201,
             "two\nlines",
         ):
-            assert at_fault(act(THERE, "emp_denver", replace(ACT, reason=reason))) == {"reason"}
+            assert at_fault(deed(THERE, "emp_denver", replace(ACT, reason=reason))) == {"reason"}
 
 
 def test_a_suspension_is_lifted_again_and_each_is_told_with_its_reason() -> None:
@@ -173,22 +176,46 @@ def test_the_last_operator_can_not_lock_everybody_out() -> None:
     assert sound(tenants.remove(two, "ops", ACT)).removed
 
 
-def test_what_another_operator_did_in_the_same_moment_is_not_lost() -> None:
-    base = THERE["emp_denver"]
-    suspended = sound(tenants.suspend(THERE, "emp_denver", ACT))
+class _Topic:
+    """The topic `tenants`, and somebody who speaks on it just before each of the first records that are sent."""
 
-    def rename(there: Tenants) -> TenantChangedV1 | Refused:
-        return tenants.change(
-            there, "emp_denver", About("Denver Health System"), replace(ACT, at=NOON + timedelta(seconds=9))
-        )
+    def __init__(self, *others: TenantChangedV1) -> None:
+        self.copy, self.others = Known(), list(others)
+        for record in THERE.values():
+            self.copy.apply(record)
 
-    stale = sound(rename(THERE))  # decided before the suspension was heard of, and said after it
-    now = {**THERE, "emp_denver": stale}
-    assert tenants.stands(stale, base, now, base)
-    assert not tenants.stands(stale, base, now, suspended)
-    again = tenants.above(sound(rename(tenants.said_by_others(stale, now, suspended))), now)
-    assert (again.standing, again.name) == ("suspended", "Denver Health System")
-    assert again.version > stale.version
+    async def look(self) -> tuple[Tenants, Callable[[str], TenantChangedV1 | None]]:
+        return dict(self.copy.records()), self.copy.replaced
+
+    async def send(self, record: TenantChangedV1) -> None:
+        if self.others:
+            self.copy.apply(self.others.pop(0))
+        self.copy.apply(record)
+
+
+def _rename(there: Tenants) -> TenantChangedV1 | Refused:
+    later = replace(ACT, at=NOON + timedelta(seconds=9))
+    return tenants.change(there, "emp_denver", About("Denver Health System"), later)
+
+
+async def test_what_another_operator_did_in_the_same_moment_is_not_lost() -> None:
+    topic = _Topic(sound(tenants.suspend(THERE, "emp_denver", ACT)))
+    said = sound(await act(_rename, topic.look, topic.send))
+    assert topic.copy.records()["emp_denver"] == said
+    assert (said.standing, said.name) == ("suspended", "Denver Health System")
+
+
+async def test_an_act_that_nobody_disturbs_is_said_once() -> None:
+    topic = _Topic()
+    said = sound(await act(_rename, topic.look, topic.send))
+    assert topic.copy.replaced("emp_denver") == THERE["emp_denver"]
+    assert topic.copy.records()["emp_denver"] == said
+
+
+async def test_an_act_that_another_one_made_impossible_leaves_theirs_in_force() -> None:
+    topic = _Topic(sound(tenants.remove(THERE, "emp_denver", ACT)))
+    assert at_fault(await act(_rename, topic.look, topic.send)) == {"tenant"}
+    assert topic.copy.records()["emp_denver"].removed
 
 
 def test_a_second_key_works_beside_the_first_until_one_is_revoked() -> None:
