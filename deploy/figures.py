@@ -19,7 +19,7 @@ class Figures:
     """The figures of one process."""
 
     lag: Mapping[str, int]
-    """Records still to be handled, by reader (a subscription or a copy)."""
+    """Records still to be handled, by reader (a subscription or a projection)."""
     outbox_rows: int
     outbox_age: float
     """Seconds since the oldest row of the outbox was written."""

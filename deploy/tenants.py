@@ -76,8 +76,8 @@ async def act(
     """
 
     async def look() -> tuple[Mapping[str, TenantChangedV1], Replaced]:
-        copy = await _follow(kafka)
-        return dict(copy.records()), copy.replaced
+        known = await _follow(kafka)
+        return dict(known.records()), known.replaced
 
     outcome = await acting.act(decide, look, lambda event: _send(kafka, [event]))
     if isinstance(outcome, Refused):
@@ -91,12 +91,12 @@ async def read(kafka: Kafka) -> list[TenantChangedV1]:
 
 
 async def _follow(kafka: Kafka) -> Tenants:
-    """A copy of all that the topic holds now."""
-    copy = Tenants()
+    """The projection of all that the topic holds now."""
+    known = Tenants()
 
     async def keep(received: Sequence[Received[Event]], _: Positions) -> None:
         for item in only(TenantChangedV1, received):
-            copy.apply(item.event)
+            known.apply(item.event)
 
     await wait_for_kafka(kafka, seconds=0)  # it can say why Kafka lets nobody in
     follower = Follower(kafka, TENANTS, keep, client_id="fairpool-operator")
@@ -110,4 +110,4 @@ async def _follow(kafka: Kafka) -> Tenants:
         with contextlib.suppress(asyncio.CancelledError):
             await reading
         await follower.stop()
-    return copy
+    return known

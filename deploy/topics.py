@@ -45,14 +45,14 @@ class Checked:
 
 
 async def check(kafka: Kafka, topics: Sequence[Topic] = ALL_TOPICS, *, replication: int | None = None) -> Checked:
-    """Names, partitions and, if given, copies, and settings where the broker tells them; changes nothing."""
+    """Names, partitions and, if given, replicas, and settings where the broker tells them; changes nothing."""
     async with Admin(kafka) as admin:
         there = set(await admin.list_topics())  # by name: Tansu creates any topic that a request for metadata names
         present = [topic for topic in topics if topic.name in there]
         described = await admin.describe_topics([topic.name for topic in present]) if present else []
     settings = await _settings(kafka, present)
     counts = {item["topic"]: len(item["partitions"]) for item in described}
-    copies = _copies(described)
+    replicas = _replicas(described)
     found = [
         Difference(topic.name, "missing", "missing", "there", "not there") for topic in topics if topic not in present
     ]
@@ -62,15 +62,15 @@ async def check(kafka: Kafka, topics: Sequence[Topic] = ALL_TOPICS, *, replicati
         if counts.get(topic.name) != topic.partitions
     ]
     found += [
-        Difference(topic.name, "replication", "replication", str(replication), str(copies.get(topic.name, 0)))
+        Difference(topic.name, "replication", "replication", str(replication), str(replicas.get(topic.name, 0)))
         for topic in present
-        if replication is not None and copies.get(topic.name, 0) != replication
+        if replication is not None and replicas.get(topic.name, 0) != replication
     ]
     for topic in present if settings is not None else ():
         has = settings[topic.name] if settings is not None else {}
         found += [
             Difference(topic.name, "setting", name, value, has[name][0] if name in has else "unknown")
-            for name, value in settings_of(topic, copies.get(topic.name, 0)).items()
+            for name, value in settings_of(topic, replicas.get(topic.name, 0)).items()
             if name not in has or has[name][0] != value
         ]
     return Checked(tuple(found), NOT_TOLD if settings is None else None)
@@ -86,7 +86,7 @@ async def reconcile(
     """Creates what is missing and alters settings, and tells each difference that it `mended`; what is different afterwards
     is beyond the broker, or beyond us.
 
-    Partitions are never added: a key's records would go on elsewhere, and their order with it. Copies are never moved:
+    Partitions are never added: a key's records would go on elsewhere, and their order with it. Replicas are never moved:
     how fast, and from where to where, is for whoever runs the brokers to say.
     """
     before = await check(kafka, topics)
@@ -111,7 +111,7 @@ async def reconcile(
     return after
 
 
-def _copies(described: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
+def _replicas(described: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
     """By topic, on how many brokers each partition is, on the fewest where they differ."""
     return {
         item["topic"]: min((len(partition["replicas"]) for partition in item["partitions"]), default=0)
@@ -145,13 +145,13 @@ async def _alter(kafka: Kafka, topics: Sequence[Topic]) -> bool:
     settings = await _settings(kafka, topics) or {}
     resources = []
     async with Admin(kafka) as admin:
-        copies = _copies(await admin.describe_topics([topic.name for topic in topics]))
+        replicas = _replicas(await admin.describe_topics([topic.name for topic in topics]))
     for topic in topics:
-        # The request replaces all that was set for the topic: what an operator set besides stays only if it is said again.
+        # The request replaces all that was set for the topic: what an operator set besides stays only if it is given again.
         kept = {name: value for name, (value, own) in settings[topic.name].items() if own}
         resources.append(
             ConfigResource(
-                ConfigResourceType.TOPIC, topic.name, configs=kept | settings_of(topic, copies.get(topic.name, 0))
+                ConfigResourceType.TOPIC, topic.name, configs=kept | settings_of(topic, replicas.get(topic.name, 0))
             )
         )
     async with Admin(kafka) as admin:

@@ -23,7 +23,7 @@ RECORDS = Counter(
 )
 LAG_RECORDS = Gauge(
     "fairpool_lag_records",
-    "Records on a topic that this process has yet to handle, by reader (a subscription, or the follower of a copy).",
+    "Records on a topic that this process has yet to handle, by reader (a subscription, or the follower of a projection).",
     ["reader", "topic"],
 )
 HOLDS = Counter(
@@ -38,9 +38,9 @@ HOLDING = Gauge(
 )
 OUTBOX_ROWS = Gauge("fairpool_outbox_rows", "Rows of the outbox that Kafka does not have yet.")
 OUTBOX_AGE_SECONDS = Gauge("fairpool_outbox_age_seconds", "Age of the oldest row of the outbox.")
-READ_BACK_AGAIN = Counter(
-    "fairpool_read_back_again_total",
-    "Records of a compacted topic that its owner had to say again, because Kafka did not have the row's version last.",
+REPUBLISHED = Counter(
+    "fairpool_republished_records_total",
+    "Records of a compacted topic that its owner had to republish, because Kafka did not have the row's version last.",
     ["topic"],
 )
 DEAD_LETTERS = Counter(

@@ -24,11 +24,11 @@ from shared.messaging import topics
 from shared.messaging.asyncapi import install_asyncapi
 from shared.messaging.consumer import Consumer, Subscription
 from shared.messaging.envelope import Received, encode, only
-from shared.messaging.errors import FatalError, heals
+from shared.messaging.errors import FatalError, is_transient
 from shared.messaging.follower import Apply, Follower, Positions, must_catch_up
 from shared.messaging.holding import Holding
 from shared.messaging.producer import Producer
-from shared.messaging.read_back import LOOKS_EVERY, Behind, Heed, Orphaned, ReadBack, Upheld
+from shared.messaging.reconciler import LOOKS_EVERY, ApplyReadBack, Behind, Orphaned, Reconciled, Reconciler
 from shared.messaging.relay import Relay
 from shared.messaging.unit import Unit, unit_of_work
 from shared.messaging.watchdog import Watchdog
@@ -61,7 +61,7 @@ class StoppingError(Exception):
 class Service:
     """What `app.py` puts a service together with.
 
-    Order of the start: database, migrations, topics, producer, followers (until their copies are current), consumers,
+    Order of the start: database, migrations, topics, producer, followers (until their projections are current), consumers,
     relay, jobs, watchdog. The stop goes the other way and finishes the batch in flight. Whatever dies on the way takes the
     process with it, with a non-zero code.
     """
@@ -81,7 +81,7 @@ class Service:
     _subscriptions: list[Subscription] = field(default_factory=list)
     _consumers: list[Consumer] = field(default_factory=list)
     _followers: list[tuple[Follower, Callable[[], Awaitable[Positions]] | None]] = field(default_factory=list)
-    _upheld: list[Upheld] = field(default_factory=list)
+    _reconciled: list[Reconciled] = field(default_factory=list)
     _jobs: list[tuple[str, Callable[[], Awaitable[None]]]] = field(default_factory=list)
     _opening: list[Callable[[], contextlib.AbstractAsyncContextManager[object]]] = field(default_factory=list)
     _checks: dict[str, Check] = field(default_factory=dict)
@@ -121,11 +121,11 @@ class Service:
         return self._relay
 
     async def catch_up_with_tenants(self, *, within: timedelta) -> None:
-        """Returns once `tenants` holds all that was on its topic when this was called; raises what heals if it can't."""
+        """Returns once `tenants` holds all that was on its topic when this was called; raises a transient error if it can't."""
         await must_catch_up(self._tenants_copy, within=within)
 
     async def send(self, event: Event) -> None:
-        """To Kafka at once, for what has no row: returns when Kafka has it; raises what heals when it has not."""
+        """To Kafka at once, for what has no row: returns when Kafka has it; raises a transient error when it has not."""
         await self._producer.send([encode(event, source=self.name, at=self.clock.now())])
 
     def is_stopping(self) -> bool:
@@ -139,21 +139,23 @@ class Service:
     def follow(
         self, topic: Topic, apply: Apply, *, stored: Callable[[], Awaitable[Positions]] | None = None
     ) -> Follower:
-        """A copy that must be current: the service is ready once it has reached the topic's end."""
+        """A projection that must be current: the service is ready once it has reached the topic's end."""
         follower = Follower(self.settings.cluster, topic, apply, client_id=f"fairpool-{self.name}")
         self._followers.append((follower, stored))
         return follower
 
-    def uphold(self, topic: Topic, behind: Behind, orphaned: Orphaned | None = None, heed: Heed | None = None) -> None:
+    def reconcile(
+        self, topic: Topic, behind: Behind, orphaned: Orphaned | None = None, apply: ApplyReadBack | None = None
+    ) -> None:
         """A compacted topic of this service's own, that is to show what the rows say, whatever happened to Kafka."""
-        self._upheld.append(Upheld(topic, behind, orphaned, heed))
+        self._reconciled.append(Reconciled(topic, behind, orphaned, apply))
 
     def job(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Something that runs as long as the process does; it ends only by being cancelled."""
         self._jobs.append((name, run))
 
     def every(self, period: timedelta, name: str, run: Callable[[], Awaitable[object]]) -> None:
-        """Something to do again and again; what can heal is tried at the next turn."""
+        """Something to do again and again; a transient error is retried at the next turn."""
 
         holding = Holding(name)
 
@@ -163,9 +165,9 @@ class Service:
                     await run()
                     holding.over()
                 except Exception as error:
-                    if not heals(error):
+                    if not is_transient(error):
                         raise
-                    holding.put_off(error)
+                    holding.note(error)
                     _log.warning("job_waits", job=name, error=type(error).__name__)
                 await asyncio.sleep(period.total_seconds())
 
@@ -194,13 +196,13 @@ class Service:
         """
         app = create_app(title, self.name, lifespan=self._lifespan, ready=self._ready, is_stopping=self.is_stopping)
         app.include_router(home.router(self.settings.operator, self.tenants, title=title, signup_url=signup_url))
-        if self._upheld:
+        if self._reconciled:
             self._add_read_back(app)
         install_asyncapi(app, title, self._broker, lambda: self._subscriptions)
         return app
 
     def _add_read_back(self, app: FastAPI) -> None:
-        read_back = ReadBack(self.settings.cluster, self._upheld, self.clock, source=self.name)
+        read_back = Reconciler(self.settings.cluster, self._reconciled, self.clock, source=self.name)
 
         async def turn() -> None:
             if self.relay.in_doubt:
@@ -210,8 +212,8 @@ class Service:
                 self.relay.wake()
 
         self.every(LOOKS_EVERY, "read_back", turn)
-        topics_upheld = [upheld.topic.name for upheld in self._upheld]
-        app.include_router(reading_back.router(topics_upheld, lambda: read_back.ask(self.pool), self.tenants))
+        topics_reconciled = [reconciled.topic.name for reconciled in self._reconciled]
+        app.include_router(reading_back.router(topics_reconciled, lambda: read_back.ask(self.pool), self.tenants))
 
     def serve(self, app: FastAPI) -> None:
         """Serves until SIGTERM, drains, stops in order; exits with 1 when something in it died."""
@@ -338,7 +340,7 @@ class Service:
             await stack.enter_async_context(self._running(follower.name, follower.run))
         for follower, _ in self._followers:
             if not await follower.caught_up(within=timedelta(seconds=_KAFKA_WITHIN)):
-                raise FatalError("a copy did not reach the end of its topic within a minute of the start")
+                raise FatalError("a projection did not reach the end of its topic within a minute of the start")
 
     def _running(self, name: str, run: Callable[[], Awaitable[None]]) -> contextlib.AbstractAsyncContextManager[None]:
         return lifetime.running(name, run, self._fail)
@@ -376,7 +378,7 @@ def _named(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if heals(error):
+        if is_transient(error):
             raise FatalError(f"{what}: {type(error).__name__}") from error
         raise
 

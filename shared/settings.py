@@ -196,7 +196,7 @@ class ServiceSettings(KafkaSettings):
     """A file with an offset in milliseconds; only `fairpool dev` and tests set it."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     retry_for: Duration = timedelta(seconds=60)
-    """How long a handler tries again what can heal before the process exits and leaves the batch to another."""
+    """How long a handler retries a transient error before the process exits and leaves the batch to another."""
     stuck_after: Duration = timedelta(seconds=60)
     """How long a reader of a topic may stand still while records wait for it, before the process exits."""
     traces: Annotated[str, AfterValidator(_none_or_url)] = "none"

@@ -65,7 +65,7 @@ def check(home: HomeOption = None, *, replication: ReplicationOption = None, as_
 def reconcile(home: HomeOption = None, *, replication: ReplicationOption = None, as_json: JsonOption = False) -> None:
     """Create what is missing and alter settings where the broker can; say what was done, and what is left. Exit code 1 if anything is.
 
-    Partitions are never changed: keys would move, and the order of their records would be lost. Nor are copies moved.
+    Partitions are never changed: keys would move, and the order of their records would be lost. Nor are replicas moved.
     """
     brokers, done = kafka.find(Home.at(home)), list[Difference]()
 
@@ -109,7 +109,7 @@ def _done(item: Difference) -> str:
 
 def _advice(item: Difference, checked: Checked, otherwise: str) -> str:
     if item.what == "replication":
-        return "move copies with the broker's own tools"
+        return "move replicas with the broker's own tools"
     if item.what == "partitions":
         return "make the topic anew (docs/watching.md): keys would move"
     if item.what == "setting" and checked.beyond is not None:

@@ -61,7 +61,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.subscribe(
         Subscription(group="consent.erasures", topics=(ERASURES,), handle=_on_erasures, deduplicate=False)
     )
-    service.uphold(CONSENT_STATE, consents_behind)
+    service.reconcile(CONSENT_STATE, consents_behind)
     service.every(_BLOCKS_EVERY, "block_named", partial(_block_named, service, writes))
     service.every(_TELLS_EVERY, "tell_changes", partial(_tell_changes, service))
     service.every(_FORGETS_EVERY, "forget_attempts", partial(_forget_attempts, service))

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from services.outreach_gateway import handlers, jobs
 from services.outreach_gateway.adapters.policy_file import PolicyError, policy_in_force
 from services.outreach_gateway.adapters.postgres import PostgresOutreach
-from services.outreach_gateway.adapters.postgres_desk import PostgresDesk
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
+from services.outreach_gateway.adapters.postgres_requests import PostgresRequestStore
 from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.api import Edge, router
 from services.outreach_gateway.model import Policy, Standing
@@ -161,9 +161,9 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
                 taken = await handlers.on_senders_suspended(store, windows, standing, employers, limit=settings.batch)
 
     @asynccontextmanager
-    async def desk() -> AsyncIterator[PostgresDesk]:
+    async def store() -> AsyncIterator[PostgresRequestStore]:
         async with service.work() as unit:
-            yield PostgresDesk(unit, policy)
+            yield PostgresRequestStore(unit, policy)
 
     @asynccontextmanager
     async def epochs() -> AsyncIterator[PostgresEpochs]:
@@ -196,7 +196,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     app = service.http("Fairpool outreach gateway")
     refs = MemberRefs(settings.member_ref_key)
     cursors = FeedCursors(settings.outreach_id_key, feed=NAME)
-    edge = Edge(service.tenants, service.clock, policy, desk, windows, refs, cursors, settings.outreach_id_key)
+    edge = Edge(service.tenants, service.clock, policy, store, windows, refs, cursors, settings.outreach_id_key)
     app.include_router(router(edge))
     return service, app
 

@@ -164,7 +164,7 @@ def _refused(policy: Policy, outreach: Outreach, rule: Rule, at: datetime) -> Dr
 
 
 def _patience_with_sender(outreach: Outreach, at: datetime) -> timedelta:
-    """As long again as it has waited: soon at first, for a copy is mostly a moment behind, and never rarely."""
+    """As long again as it has waited: soon at first, for a projection is mostly a moment behind, and never rarely."""
     return min(max(at - outreach.submitted_at, _SENDER_SOON), _SENDER_AT_LAST)
 
 

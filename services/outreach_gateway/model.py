@@ -39,7 +39,7 @@ class Rule(StrEnum):
 
 
 class Standing(StrEnum):
-    """What this process knows of a sender. One that it has not heard of yet is waited for: a copy can be behind."""
+    """What this process knows of a sender. One that it has not heard of yet is waited for: a projection can be behind."""
 
     GOOD = "good"
     SUSPENDED = "suspended"
@@ -78,7 +78,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """The gateway's copy of one person's consent."""
+    """The gateway's projection of one person's consent."""
 
     candidate: str
     version: int

@@ -26,10 +26,10 @@ class Booked:
 
 
 class Windows(Protocol):
-    """The sliding windows of all people. Every method raises WillHealError when Redis does not answer."""
+    """The sliding windows of all people. Every method raises TransientError when Redis does not answer."""
 
     async def book(self, asks: Sequence[Ask], epoch: Epoch) -> Sequence[Answer]:
-        """One answer an ask, in order, all in one atomic call; WillHealError when the windows are not of this epoch."""
+        """One answer an ask, in order, all in one atomic call; TransientError when the windows are not of this epoch."""
 
     async def release(self, outreach: Sequence[Outreach], epoch: Epoch) -> None:
         """Gives their slots back; harmless for those that have none."""
@@ -193,7 +193,7 @@ class Change:
     employer: str
 
 
-class Desk(Protocol):
+class RequestStore(Protocol):
     """The gateway's rows as requests need them, inside one transaction."""
 
     async def public_key(self, candidate: str) -> str | None:

@@ -74,8 +74,8 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     service.every(timedelta(seconds=1), "notice_the_time", lambda: jobs.notice_the_time(persons, refs))
     service.every(timedelta(hours=1), "forget_old_updates", lambda: jobs.forget_old_updates(feed))
     service.every(_REMOVED_EVERY, "close_pools_of_removed", lambda: jobs.close_pools_of_removed(pools, removed))
-    service.uphold(MEMBERSHIPS, lists_behind)
-    service.uphold(POOLS, pools_behind)
+    service.reconcile(MEMBERSHIPS, lists_behind)
+    service.reconcile(POOLS, pools_behind)
     app = service.http("Fairpool pool matching")
     cursors = FeedCursors(settings.member_ref_key, feed=NAME)
     app.include_router(

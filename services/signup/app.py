@@ -12,7 +12,7 @@ from services.signup.adapters.formats import FORMATS
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.lapses import erase_again, erasures_behind
-from services.signup.adapters.operator_desk import PostgresOperatorDesk, note_tenant_changes
+from services.signup.adapters.operator_store import PostgresOperatorStore, note_tenant_changes
 from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.read_back import keys_behind, keys_orphaned, profiles_behind
@@ -40,7 +40,7 @@ from shared.contracts.topics import (
 )
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, only
-from shared.messaging.errors import heals
+from shared.messaging.errors import is_transient
 from shared.messaging.unit import Unit, unit_of_work
 from shared.security.links import LinkReader
 from shared.service import Service
@@ -61,9 +61,9 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     keys = IntakeKeys(settings.vault_key)
     _add_consumers(service, secrets, keys)
     _add_jobs(service, secrets, keys)
-    service.uphold(CANDIDATE_PROFILES, profiles_behind)
-    service.uphold(CANDIDATE_KEYS, keys_behind, keys_orphaned)
-    service.uphold(ERASURES, erasures_behind, heed=erase_again)
+    service.reconcile(CANDIDATE_PROFILES, profiles_behind)
+    service.reconcile(CANDIDATE_KEYS, keys_behind, keys_orphaned)
+    service.reconcile(ERASURES, erasures_behind, apply=erase_again)
     app = service.http("Fairpool signup", signup_url=settings.signup_url)
     loaded = LoadedTitles()
     service.every(_SELDOM, "titles", lambda: loaded.refresh(service.pool))
@@ -160,7 +160,7 @@ def _add_routes(app: FastAPI, service: Service, settings: Settings, keys: Intake
         sources.router(FORMATS.keys(), kept_sources, service.tenants, clock, base_url=settings.signup_url)
     )
     app.include_router(tenants.router(book, service.tenants, clock))
-    app.include_router(people.router(PostgresOperatorDesk(service.work), service.tenants, blind_index_key=key))
+    app.include_router(people.router(PostgresOperatorStore(service.work), service.tenants, blind_index_key=key))
     app.include_router(join.router(intake, page_requests, clock, blind_index_key=key, titles=suggestions()))
     app.include_router(sign_in.router(page_requests, blind_index_key=key))
     app.include_router(profile.router(_profile_edge(service, settings, keys, loaded)))
@@ -181,7 +181,7 @@ def _profile_edge(service: Service, settings: Settings, keys: IntakeKeys, loaded
         try:
             return await service.relay.has_published(outbox_ids, within=settings.publish_within)
         except Exception as error:
-            if not heals(error):
+            if not is_transient(error):
                 raise
             return False
 

@@ -56,7 +56,7 @@ class Intake(Protocol):
     """The way onto the bus."""
 
     async def take(self, reports: Sequence[Report]) -> Taken:
-        """Returns once Kafka has the reports; raises what heals when it does not, or the database does not answer."""
+        """Returns once Kafka has the reports; raises a transient error when it does not, or the database does not answer."""
 
 
 class Sources(Protocol):
@@ -89,7 +89,7 @@ class TenantBook(Protocol):
         """Decides on all that was said before; returns once every service can hear of it."""
 
 
-class OperatorDesk(Protocol):
+class OperatorStore(Protocol):
     """What operators did, and what they look up."""
 
     async def acts(self, *, after: int, tenant: str | None, limit: int) -> Sequence[OperatorAct]:

@@ -22,7 +22,7 @@ from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.dead_letters import REASONS, DeadLetterLimit, dead_letter, failed_before, is_of_its_text, mark
 from shared.messaging.envelope import Received, Record, Removed, Undecodable, decode
-from shared.messaging.errors import FatalError, heals
+from shared.messaging.errors import FatalError, is_transient
 from shared.messaging.holding import Holding
 from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of
 from shared.messaging.progress import Progress, Standing
@@ -53,8 +53,8 @@ class Subscription:
 class Consumer:
     """One subscription at work.
 
-    A batch is decoded record by record; what cannot be decoded becomes a dead letter. What can
-    heal is tried again, with back-off, for `retry_for`; then the process ends, unacknowledged. Anything else halves the
+    A batch is decoded record by record; what cannot be decoded becomes a dead letter. A
+    transient error is retried, with back-off, for `retry_for`; then the process ends, unacknowledged. Anything else halves the
     batch until the one record that fails is alone, and that one becomes a dead letter; too many of these end the process
     (`dead_letters` says when), and what was set aside until then is passed over after the restart.
     """
@@ -179,13 +179,13 @@ class Consumer:
             async with unit_of_work(self.pool, at=self.clock.now(), source=self.source) as unit:
                 await handle(unit, keys)
 
-        await self._until_healed(write)
+        await self._with_retries(write)
         self.after_commit()
         RECORDS.labels(self.subscription.group, "removed").inc(len(keys))
 
     async def _handle(self, events: Sequence[Received[Event]]) -> None:
         try:
-            await self._until_healed(lambda: self._in_one_transaction(events))
+            await self._with_retries(lambda: self._in_one_transaction(events))
         except FatalError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the record that it raises for goes its way out
@@ -229,14 +229,14 @@ class Consumer:
                     unit.write(dead_letter(record, reason=reason, group=group, at=unit.at))
             return mark(record) in new
 
-        if not await self._until_healed(write):
+        if not await self._with_retries(write):
             return  # before the restart
         self.after_commit()
         DEAD_LETTERS.labels(record.topic, reason.split(":", 1)[0]).inc()
         RECORDS.labels(group, "set_aside").inc()
         _log.warning("dead_letter", position=record.position, group=group, reason=reason)
 
-    async def _until_healed(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def _with_retries(self, work: Callable[[], Awaitable[T]]) -> T:
         give_up = time.monotonic() + self.retry_for.total_seconds()
         pause = 0.05
         while True:
@@ -244,12 +244,12 @@ class Consumer:
             try:
                 done = await work()
             except Exception as error:
-                if not heals(error):
+                if not is_transient(error):
                     self._holding.over()
                     raise
-                self._holding.put_off(error)
+                self._holding.note(error)
                 if time.monotonic() > give_up:
-                    raise FatalError(f"did not heal within {self.retry_for}: {type(error).__name__}") from error
+                    raise FatalError(f"still failing after {self.retry_for}: {type(error).__name__}") from error
                 _log.warning("batch_waits", group=self.subscription.group, error=type(error).__name__)
             else:
                 self._holding.over()

@@ -1,4 +1,4 @@
-"""What can heal, what cannot, and what ends the process."""
+"""Which errors are transient, which are not, and what ends the process."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 
-class WillHealError(Exception):
+class TransientError(Exception):
     """Something outside is away or busy: hold the batch and try again."""
 
     WAITS_FOR: ClassVar[str] = "other"
@@ -17,8 +17,8 @@ class FatalError(Exception):
     """Going on would lose or repeat something: the process ends with a non-zero code and is started again."""
 
 
-_HEALING: tuple[type[BaseException], ...] = (
-    WillHealError,
+_TRANSIENT: tuple[type[BaseException], ...] = (
+    TransientError,
     OSError,
     TimeoutError,
     KafkaError,
@@ -33,16 +33,16 @@ _HEALING: tuple[type[BaseException], ...] = (
 
 
 def waits_for(error: BaseException) -> str:
-    """What must come back before trying again can succeed, in one word: postgres, kafka, windows, copy, network, other."""
-    if isinstance(error, WillHealError):
+    """What must come back before trying again can succeed, in one word: postgres, kafka, windows, projection, network, other."""
+    if isinstance(error, TransientError):
         return error.WAITS_FOR
     if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
         return "postgres"
     return "kafka" if isinstance(error, KafkaError) else "network"
 
 
-def heals(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether trying the same again later can succeed."""
     if isinstance(error, asyncpg.DataError):
         return False
-    return isinstance(error, _HEALING)
+    return isinstance(error, _TRANSIENT)

@@ -1,4 +1,4 @@
-"""A follower keeps a copy of a topic that must be current: it reads every partition, without a group."""
+"""A follower keeps a projection of a topic that must be current: it reads every partition, without a group."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.envelope import Received, Record, Undecodable, decode
-from shared.messaging.errors import WillHealError, heals
+from shared.messaging.errors import TransientError, is_transient
 from shared.messaging.holding import Holding
 from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, partitions_of, standing_of
 from shared.messaging.kafka import Kafka
@@ -52,7 +52,7 @@ class Follower:
     @property
     def name(self) -> str:
         """Its name in logs and metrics."""
-        return f"copy of {self._topic.name}"
+        return f"projection of {self._topic.name}"
 
     def dead(self) -> str | None:
         """The name of a background task of its Kafka clients that has ended, or None."""
@@ -60,7 +60,7 @@ class Follower:
         return next((dead for client in clients if (dead := dead_task_of_consumer(client)) is not None), None)
 
     async def look_ahead(self) -> None:
-        """Asks Kafka for the ends of the partitions; TopicsDifferError when there are more than this copy reads."""
+        """Asks Kafka for the ends of the partitions; TopicsDifferError when there are more than this projection reads."""
         await note_ends(self._consumer, self._ends)
         try:
             async with asyncio.timeout(_LOOK_WITHIN.total_seconds()):
@@ -69,7 +69,7 @@ class Follower:
             pass  # Kafka is away: the next look asks again
 
     def standing(self) -> Standing | None:
-        """How far the copy has come."""
+        """How far the projection has come."""
         return standing_of(self._consumer, self._ends, self._applied)
 
     async def start(self, stored: Positions | None = None) -> None:
@@ -98,7 +98,7 @@ class Follower:
                 await stop_within(_STOP_WITHIN, consumer.stop())
 
     async def run(self) -> None:
-        """Follows until cancelled; raises what does not heal."""
+        """Follows until cancelled; raises what is not transient."""
         while True:
             fetched = await self._consumer.getmany(timeout_ms=100, max_records=1000)
             records = [record for batch in fetched.values() for record in batch]
@@ -110,9 +110,9 @@ class Follower:
             self._applied.update(positions)
 
     async def caught_up(self, *, within: timedelta) -> bool:
-        """Whether the copy holds everything that was on the topic when this was called.
+        """Whether the projection holds everything that was on the topic when this was called.
 
-        TopicsDifferError when the topic has more partitions than this copy reads.
+        TopicsDifferError when the topic has more partitions than this projection reads.
         """
         if self._scout is None:
             return False
@@ -130,7 +130,7 @@ class Follower:
         found = await partitions_of(self._scout, self._topic.name) if self._scout is not None else 0
         if found > self._topic.partitions:
             raise TopicsDifferError(
-                f"{self._topic.name} has {found} partitions, not {self._topic.partitions}: this process has no copy of what "
+                f"{self._topic.name} has {found} partitions, not {self._topic.partitions}: this process has no projection of what "
                 "is on the new ones. Keys would move: recreate the topic, or change shared/contracts/topics.py."
             )
 
@@ -161,10 +161,10 @@ class Follower:
             try:
                 await self._apply(events, positions)
             except Exception as error:
-                if not heals(error):
+                if not is_transient(error):
                     raise
                 self.progress.step()
-                self._holding.put_off(error)
+                self._holding.note(error)
                 _log.warning("copy_waits", topic=self._topic.name, error=type(error).__name__)
             else:
                 return self._holding.over()
@@ -172,13 +172,13 @@ class Follower:
             pause = min(pause * 2, 5.0)
 
 
-class CopyBehindError(WillHealError):
-    """A copy does not hold yet what its topic holds."""
+class ProjectionBehindError(TransientError):
+    """A projection does not hold yet what its topic holds."""
 
-    WAITS_FOR = "copy"
+    WAITS_FOR = "projection"
 
 
 async def must_catch_up(follower: Follower, *, within: timedelta) -> None:
-    """Returns once the copy is current; CopyBehindError when it is not in time."""
+    """Returns once the projection is current; ProjectionBehindError when it is not in time."""
     if not await follower.caught_up(within=within):
-        raise CopyBehindError("the copy has not reached the end of its topic")
+        raise ProjectionBehindError("the projection has not reached the end of its topic")

@@ -11,8 +11,8 @@ class Holding:
         self._part = part
         self._waits_for: set[str] = set()
 
-    def put_off(self, error: BaseException) -> None:
-        """An attempt failed with what can heal."""
+    def note(self, error: BaseException) -> None:
+        """An attempt failed with a transient error."""
         reason = waits_for(error)
         HOLDS.labels(self._part, reason).inc()
         HOLDING.labels(self._part, reason).set(1)

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.messaging.envelope import Outgoing
-from shared.messaging.errors import WillHealError
+from shared.messaging.errors import TransientError
 from shared.messaging.internals import abandon_producer, dead_task_of_producer
 from shared.messaging.kafka import Kafka
 from shared.messaging.stopping import stop_within
@@ -19,7 +19,7 @@ _STOP_WITHIN = timedelta(seconds=5)
 _LARGEST_REQUEST = 2 * 1024 * 1024
 
 
-class NotAcknowledgedError(WillHealError):
+class NotAcknowledgedError(TransientError):
     """Kafka did not say that it has a batch; it may have it all the same."""
 
     WAITS_FOR = "kafka"

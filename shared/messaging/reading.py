@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.contracts.topics import Topic
 from shared.messaging.envelope import Record
-from shared.messaging.errors import WillHealError
+from shared.messaging.errors import TransientError
 from shared.messaging.kafka import Kafka
 from shared.messaging.stopping import stop_within
 
@@ -16,7 +16,7 @@ _LOOK = timedelta(milliseconds=100)
 _QUIET_AT_MOST = timedelta(seconds=20)
 
 
-class KafkaIsQuietError(WillHealError):
+class KafkaIsQuietError(TransientError):
     """Kafka stopped to answer before the end was reached."""
 
     WAITS_FOR = "kafka"

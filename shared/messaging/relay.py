@@ -8,7 +8,7 @@ import structlog
 
 from shared import tracing
 from shared.messaging.envelope import Outgoing
-from shared.messaging.errors import heals
+from shared.messaging.errors import is_transient
 from shared.messaging.holding import Holding
 from shared.messaging.producer import Producer
 from shared.messaging.unit import SHARDS, SQL, headers_from_json
@@ -42,7 +42,7 @@ class Relay:
             event.set()
 
     async def run(self) -> None:
-        """Relays until cancelled; raises what does not heal."""
+        """Relays until cancelled; raises what is not transient."""
         async with asyncio.TaskGroup() as group:
             for shard in range(SHARDS):
                 group.create_task(self._run_shard(shard))
@@ -68,9 +68,9 @@ class Relay:
                 pause = 0.1
                 holding.over()
             except Exception as error:
-                if not heals(error):
+                if not is_transient(error):
                     raise
-                holding.put_off(error)
+                holding.note(error)
                 self.in_doubt = True
                 _log.warning("outbox_waits", shard=shard, error=type(error).__name__, again_in_seconds=pause)
                 await asyncio.sleep(pause)
@@ -113,7 +113,7 @@ class Relay:
                     OUTBOX_AGE_SECONDS.set(state["age"])
                 await self._pool.execute(SQL["forget_old_inbox"], _INBOX_KEPT)
             except Exception as error:
-                if not heals(error):
+                if not is_transient(error):
                     raise
             await asyncio.sleep(5)
 

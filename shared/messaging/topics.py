@@ -12,7 +12,7 @@ from shared.messaging.kafka import Kafka
 from shared.messaging.refusal import refusal
 
 _LIVES_ON_WITH_TWO = 3
-"""From so many copies on, one broker may be away while every acknowledged record is still on two others."""
+"""From so many replicas on, one broker may be away while every acknowledged record is still on two others."""
 _LARGEST_DEAD_LETTER = 2 * 1024 * 1024
 """Bytes: a dead letter is its record and the headers that say why, so it may be larger than any record."""
 
@@ -100,7 +100,7 @@ class Admin:
 
 
 def settings_of(topic: Topic, replication: int) -> dict[str, str]:
-    """The settings of Kafka's that the description asks for, where so many brokers hold a copy."""
+    """The settings of Kafka's that the description asks for, where so many brokers hold a replica."""
     settings: dict[str, str] = {"cleanup.policy": topic.clean_up}
     if topic.kept is not None:
         settings["retention.ms"] = str(int(topic.kept.total_seconds() * 1000))

@@ -34,7 +34,7 @@ class _Watch:
 class Watchdog:
     """Looks at all readers and clients every two seconds; `run` raises FatalError, which names what is wrong.
 
-    A reader is stuck when Kafka has records for it and it has not moved for `stuck_after`. A try at what can heal is a
+    A reader is stuck when Kafka has records for it and it has not moved for `stuck_after`. A retry is a
     move: how long that may go on is `retry_for`'s business. Only time in which the event loop turned counts, and only
     while Kafka answers somebody else: when it is away, another process would be no better off.
     """
@@ -96,7 +96,7 @@ class Watchdog:
         if self.kafka_answers is not None and not await self.kafka_answers():
             for watch in stuck:
                 watch.still_for = 0.0
-            return self._holding.put_off(KafkaConnectionError())
+            return self._holding.note(KafkaConnectionError())
         reader, still_for = stuck[0].reader, stuck[0].still_for
         raise FatalError(f"{reader.name} is stuck: {_what(reader, reader.standing())}, for {still_for:.0f} s")
 

@@ -12,7 +12,7 @@ from shared.web import docs, health, openapi, pages, parameters, problems
 from shared.web.methods import Heads
 from shared.web.middleware import AccessLog, Boundary, Limits, SecurityHeaders
 from shared.web.request_ids import RequestIds
-from shared.web.server import Parting
+from shared.web.server import Draining
 from shared.web.traces import Traces
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -50,7 +50,7 @@ def create_app(
     # The last added is the first passed.
     for middleware in (Heads, Limits, Boundary, SecurityHeaders, Traces, AccessLog, RequestIds):
         app.add_middleware(middleware)
-    app.add_middleware(Parting, is_stopping=is_stopping)
+    app.add_middleware(Draining, is_stopping=is_stopping)
     app.include_router(health.router(ready))
     _add_pages(app)
     return app

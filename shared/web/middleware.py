@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics
-from shared.messaging.errors import heals
+from shared.messaging.errors import is_transient
 from shared.web import any_body, problems, routes
 
 BODY_LIMIT = 1024 * 1024
@@ -104,7 +104,7 @@ class SecurityHeaders:
 class Boundary:
     """Turns what nobody caught into an answer and a log line, both without its words.
 
-    What can heal (a server away or busy) is a 503, never a 4xx: some vendors drop an event for good on a 4xx, and mail
+    A transient error (a server away or busy) is a 503, never a 4xx: some vendors drop an event for good on a 4xx, and mail
     providers repeat an unsubscribe on a 503. The rest is a 500.
     """
 
@@ -128,10 +128,10 @@ class Boundary:
         except ClientDisconnect:
             log.info("client_left", route=routes.template(scope))
         except Exception as error:
-            will_heal = heals(error)
-            log.exception("request_failed", route=routes.template(scope), will_heal=will_heal, exc_info=error)
+            transient = is_transient(error)
+            log.exception("request_failed", route=routes.template(scope), transient=transient, exc_info=error)
             if not answered:
-                problem = problems.unavailable() if will_heal else problems.unexpected()
+                problem = problems.unavailable() if transient else problems.unexpected()
                 await problems.response(scope, problem)(scope, receive, send)
 
 

@@ -12,7 +12,7 @@ class ReadBackAnswer(BaseModel):
     """What will be read."""
 
     topics: tuple[str, ...]
-    """Each within 15 seconds, by one of the service's processes; what Kafka lacks is said again."""
+    """Each within 15 seconds, by one of the service's processes; what Kafka lacks is republished."""
 
 
 def router(topics: Sequence[str], ask: Callable[[], Awaitable[None]], tenants: Tenants) -> APIRouter:
@@ -23,7 +23,7 @@ def router(topics: Sequence[str], ask: Callable[[], Awaitable[None]], tenants: T
     @routes.post(
         "/v1/read-back",
         status_code=202,
-        summary="Compare this service's compacted topics with its rows, and say again what Kafka lacks",
+        summary="Compare this service's compacted topics with its rows, and republish what Kafka lacks",
         dependencies=[Depends(operator_key)],
     )
     async def read_back() -> ReadBackAnswer:

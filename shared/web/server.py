@@ -70,7 +70,7 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-class Parting:
+class Draining:
     """While the process stops, each answer is the last one on its connection (RFC 9112, 9.6)."""
 
     def __init__(self, app: ASGIApp, *, is_stopping: Callable[[], bool]) -> None:

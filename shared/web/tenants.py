@@ -1,4 +1,4 @@
-"""Who is calling: vendors, employers and operators by their keys, against a copy of the topic `tenants`."""
+"""Who is calling: vendors, employers and operators by their keys, against a projection of the topic `tenants`."""
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping

@@ -56,7 +56,7 @@ class Built:
 
     @property
     def read(self) -> dict[str, Topic]:
-        """Every topic that it reads, with a group or as a copy."""
+        """Every topic that it reads, with a group or as a projection."""
         followed = [follower._topic for follower, _ in self.service._followers]
         return {topic.name: topic for topic in [*(one for s in self.subscriptions for one in s.topics), *followed]}
 

@@ -5,7 +5,7 @@ from prometheus_client import generate_latest
 
 from deploy import figures
 from services.outreach_gateway.adapters.metrics import OLDEST_DUE_SECONDS
-from shared.messaging.errors import WillHealError
+from shared.messaging.errors import TransientError
 from shared.messaging.holding import Holding
 from shared.metrics import LAG_RECORDS, OUTBOX_AGE_SECONDS, OUTBOX_ROWS
 
@@ -17,7 +17,7 @@ async def test_figures_are_read_from_what_a_process_really_shows() -> None:
     OUTBOX_AGE_SECONDS.set(90.5)
     OLDEST_DUE_SECONDS.set(12)
     holding = Holding("figures")
-    holding.put_off(WillHealError())
+    holding.note(TransientError())
     found = figures.parse(generate_latest().decode())
     assert found.lag["figures.one"] == 7
     assert (found.outbox_rows, found.outbox_age, found.oldest_due) == (2, 90.5, 12)

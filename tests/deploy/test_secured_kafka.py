@@ -1,4 +1,4 @@
-"""Apache Kafka with TLS, passwords and three copies: Fairpool's clients, its processes and its command line."""
+"""Apache Kafka with TLS, passwords and three replicas: Fairpool's clients, its processes and its command line."""
 
 import asyncio
 import os

@@ -23,7 +23,7 @@ from shared.contracts.topics import MEMBERSHIPS, NOTICES, POOLS
 from shared.messaging.consumer import Consumer, Subscription
 from shared.messaging.dead_letters import REASONS
 from shared.messaging.kafka import Kafka
-from shared.messaging.read_back import ReadBack, Upheld
+from shared.messaging.reconciler import Reconciled, Reconciler
 
 ROOT = Path(__file__).parents[2]
 RULES = yaml.safe_load((ROOT / "deploy/grafana/alerts.yml").read_text())["groups"][0]["rules"]
@@ -52,7 +52,7 @@ SIGNALS = {
     "topics that differ": "fairpool_topics_differ",
     "window rebuild count": "fairpool_windows_rebuild_seconds_count",
     "window rebuild time": "fairpool_windows_rebuild_seconds_bucket",
-    "consent copy behind": 'fairpool_lag_records{reader="copy of consent-state"}',
+    "consent projection behind": 'fairpool_lag_records{reader="projection of consent-state"}',
     "mails by outcome": 'fairpool_mails_total{outcome="bounced"}',
     "doubtful": 'fairpool_mails_total{outcome="doubtful"}',
 }
@@ -210,7 +210,7 @@ async def _never(*_: object) -> Any:
     raise AssertionError
 
 
-def test_dead_letters_and_what_is_said_again_are_counted_from_0_by_whoever_may_count_them() -> None:
+def test_dead_letters_and_what_is_republished_are_counted_from_0_by_whoever_may_count_them() -> None:
     nobody: Any = None
     Consumer(
         Subscription("watching", (NOTICES, POOLS), _never),
@@ -223,8 +223,8 @@ def test_dead_letters_and_what_is_said_again_are_counted_from_0_by_whoever_may_c
     )
     expected = {(topic.name, reason) for topic in (NOTICES, POOLS) for reason in REASONS}
     assert expected <= _labels("fairpool_dead_letters")
-    ReadBack(Kafka.plain("127.0.0.1:9"), [Upheld(MEMBERSHIPS, _never)], Clock(None), source="watching")
-    assert (MEMBERSHIPS.name,) in _labels("fairpool_read_back_again")
+    Reconciler(Kafka.plain("127.0.0.1:9"), [Reconciled(MEMBERSHIPS, _never)], Clock(None), source="watching")
+    assert (MEMBERSHIPS.name,) in _labels("fairpool_republished_records")
 
 
 def test_the_known_reasons_of_dead_letters_are_all_that_there_are() -> None:

@@ -1,4 +1,4 @@
-"""Owners say again what Kafka does not have as new as their rows."""
+"""Owners republish what Kafka does not have as new as their rows."""
 
 import json
 from functools import partial

@@ -26,8 +26,8 @@ async def test_status_tells_of_every_process_its_lag_and_ages(scene: Scene) -> N
     assert set(parts["courier"]["lag"]) == {
         "courier.outreach-decisions",
         "courier.notices",
-        "copy of consent-state",
-        "copy of tenants",
+        "projection of consent-state",
+        "projection of tenants",
     }
     assert parts["outreach_gateway"]["oldest_due_seconds"] is not None
     assert all(parts[name]["outbox_age_seconds"] < 60 for name in NAMES)

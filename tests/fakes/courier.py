@@ -28,7 +28,7 @@ from services.signup.courier.model import (
 )
 from services.signup.courier.ports import Clear, Mark
 from shared.contracts.signup import MailboxChangedV1, OutreachOutcomeReportedV1
-from shared.messaging.errors import WillHealError
+from shared.messaging.errors import TransientError
 
 Name = tuple[Kind, str]
 
@@ -298,7 +298,7 @@ class FakeRelay:
 
 @dataclass(slots=True)
 class FakeConsentCheck:
-    """The copy is current unless a test says that it is behind."""
+    """The projection is current unless a test says that it is behind."""
 
     behind: bool = False
     now: Callable[[], float] = lambda: 0.0
@@ -312,5 +312,5 @@ class FakeConsentCheck:
         self.made += 1
         self.takes()
         if self.behind:
-            raise WillHealError("behind")
+            raise TransientError("behind")
         return ConsentCheck(at)

@@ -37,7 +37,7 @@ class Store(Incoming, Outgoing, Protocol):
     """Both stores."""
 
 
-class Desk(Protocol):
+class Stores(Protocol):
     """What the suite needs of either."""
 
     def open(self) -> AbstractAsyncContextManager[Store]:
@@ -63,7 +63,7 @@ class Desk(Protocol):
 
 
 @dataclass(slots=True)
-class FakeDesk:
+class FakeStores:
     store: FakeCourierStore
 
     def open(self) -> AbstractAsyncContextManager[Store]:
@@ -89,7 +89,7 @@ class FakeDesk:
 
 
 @dataclass(slots=True)
-class PostgresDesk:
+class PostgresStores:
     pool: Pool
     vault_key: bytes
 
@@ -129,320 +129,320 @@ async def signup_pool(pool: Pool) -> Pool:
 
 
 @pytest.fixture(params=["fake", "postgres"])
-def desk(request: pytest.FixtureRequest) -> Desk:
+def stores(request: pytest.FixtureRequest) -> Stores:
     if request.param == "fake":
-        return FakeDesk(FakeCourierStore())
-    return PostgresDesk(request.getfixturevalue("signup_pool"), boxes.new_key())
+        return FakeStores(FakeCourierStore())
+    return PostgresStores(request.getfixturevalue("signup_pool"), boxes.new_key())
 
 
-async def keep(desk: Desk, *mails: Mail) -> None:
-    async with desk.open() as store:
+async def keep(stores: Stores, *mails: Mail) -> None:
+    async with stores.open() as store:
         await store.keep(mails, [], at=NOON)
 
 
-async def claim(desk: Desk, *, current: bool = True, after: timedelta = timedelta(0)) -> Sequence[Mail]:
-    async with desk.open() as store:
+async def claim(stores: Stores, *, current: bool = True, after: timedelta = timedelta(0)) -> Sequence[Mail]:
+    async with stores.open() as store:
         return await store.claim(at=NOON + after, limit=10, consent_is_current=current)
 
 
-async def take(desk: Desk, courier: str, *mails: Mail) -> None:
-    async with desk.open() as store:
+async def take(stores: Stores, courier: str, *mails: Mail) -> None:
+    async with stores.open() as store:
         await store.take(courier, mails, lease=LEASE)
 
 
-async def mark(desk: Desk, courier: str, *mails: Mail) -> None:
-    await take(desk, courier, *mails)
-    async with desk.open() as store:
+async def mark(stores: Stores, courier: str, *mails: Mail) -> None:
+    await take(stores, courier, *mails)
+    async with stores.open() as store:
         assert await store.mark_sending(courier, mails) == {mail.name for mail in mails}
 
 
-async def state(desk: Desk) -> Mail:
-    async with desk.open() as store:
+async def state(stores: Stores) -> Mail:
+    async with stores.open() as store:
         return (await store.known(["o_1"]))["o_1"]
 
 
-async def test_what_was_kept_is_claimed_as_it_was(desk: Desk) -> None:
-    await keep(desk, MAIL, NOTICE)
-    assert sorted(await claim(desk), key=lambda mail: mail.kind) == [NOTICE, MAIL]
+async def test_what_was_kept_is_claimed_as_it_was(stores: Stores) -> None:
+    await keep(stores, MAIL, NOTICE)
+    assert sorted(await claim(stores), key=lambda mail: mail.kind) == [NOTICE, MAIL]
 
 
 @pytest.mark.parametrize("purpose", ["confirm", "sign_in", "changed", "stop_asked"])
 async def test_a_notice_of_each_purpose_keeps_who_told_when_and_what_was_changed(
-    desk: Desk, purpose: NoticePurpose
+    stores: Stores, purpose: NoticePurpose
 ) -> None:
     changes = (
         ChangeNoticed(at=NOON, what="employer_stopped", employer="emp_a"),
         ChangeNoticed(at=NOON, what="everything_stopped"),
     )
     notice = replace(NOTICE, purpose=purpose, introduced_at=NOON, changes=changes)
-    await keep(desk, notice)
-    assert await claim(desk) == [notice]
+    await keep(stores, notice)
+    assert await claim(stores) == [notice]
 
 
-async def test_a_notice_that_is_known_stays_as_it_is(desk: Desk) -> None:
-    await keep(desk, NOTICE)
-    await keep(desk, replace(NOTICE, purpose="sign_in"))
-    assert await claim(desk) == [NOTICE]
+async def test_a_notice_that_is_known_stays_as_it_is(stores: Stores) -> None:
+    await keep(stores, NOTICE)
+    await keep(stores, replace(NOTICE, purpose="sign_in"))
+    assert await claim(stores) == [NOTICE]
 
 
-async def test_a_change_replaces_the_mail_and_starts_its_attempts_anew(desk: Desk) -> None:
-    await keep(desk, MAIL)
+async def test_a_change_replaces_the_mail_and_starts_its_attempts_anew(stores: Stores) -> None:
+    await keep(stores, MAIL)
     later = replace(MAIL, version=5, good_until=SLOT + timedelta(hours=1), sealed="other")
-    async with desk.open() as store:
+    async with stores.open() as store:
         await store.keep([], [later], at=NOON)
-    assert await claim(desk) == [later]
+    assert await claim(stores) == [later]
 
 
-async def test_a_void_mail_is_never_claimed(desk: Desk) -> None:
-    await keep(desk, replace(MAIL, state="void", admitted=False, good_until=None, sealed=None))
-    assert await claim(desk) == []
-    async with desk.open() as store:
+async def test_a_void_mail_is_never_claimed(stores: Stores) -> None:
+    await keep(stores, replace(MAIL, state="void", admitted=False, good_until=None, sealed=None))
+    assert await claim(stores) == []
+    async with stores.open() as store:
         assert not await store.anything_due(at=NOON)
 
 
-async def test_without_current_consents_only_what_needs_no_grant_or_is_over_is_claimed(desk: Desk) -> None:
-    await keep(desk, MAIL, NOTICE)
-    assert await claim(desk, current=False) == [NOTICE]
-    late = await claim(desk, current=False, after=timedelta(minutes=11))
+async def test_without_current_consents_only_what_needs_no_grant_or_is_over_is_claimed(stores: Stores) -> None:
+    await keep(stores, MAIL, NOTICE)
+    assert await claim(stores, current=False) == [NOTICE]
+    late = await claim(stores, current=False, after=timedelta(minutes=11))
     assert {mail.id for mail in late} == {"o_1", "n_1"}
 
 
-async def test_a_marked_mail_is_not_claimed_again(desk: Desk) -> None:
-    await keep(desk, MAIL)
-    await mark(desk, "one", MAIL)
-    assert await claim(desk) == []
-    assert (await state(desk)).state == "sending"
+async def test_a_marked_mail_is_not_claimed_again(stores: Stores) -> None:
+    await keep(stores, MAIL)
+    await mark(stores, "one", MAIL)
+    assert await claim(stores) == []
+    assert (await state(stores)).state == "sending"
 
 
-async def test_what_was_taken_and_not_marked_goes_back_when_its_courier_dies(desk: Desk) -> None:
-    await keep(desk, MAIL)
-    await take(desk, "one", MAIL)
-    assert await claim(desk) == []
-    async with desk.open() as store:
+async def test_what_was_taken_and_not_marked_goes_back_when_its_courier_dies(stores: Stores) -> None:
+    await keep(stores, MAIL)
+    await take(stores, "one", MAIL)
+    assert await claim(stores) == []
+    async with stores.open() as store:
         await store.bury(at=NOON)
-    assert await claim(desk) == [], "it lives"
-    await desk.die("one")
-    async with desk.open() as store:
+    assert await claim(stores) == [], "it lives"
+    await stores.die("one")
+    async with stores.open() as store:
         assert await store.bury(at=NOON) == []
-    assert await claim(desk) == [MAIL]
-    async with desk.open() as store:
+    assert await claim(stores) == [MAIL]
+    async with stores.open() as store:
         assert await store.mark_sending("one", [MAIL]) == frozenset(), "the dead may come back, and hand nothing over"
 
 
 @pytest.mark.parametrize("outcome", ["void", "ready"])
-async def test_a_decision_that_comes_before_the_mark_stops_the_attempt(desk: Desk, outcome: State) -> None:
-    await keep(desk, MAIL)
-    await take(desk, "one", MAIL)
+async def test_a_decision_that_comes_before_the_mark_stops_the_attempt(stores: Stores, outcome: State) -> None:
+    await keep(stores, MAIL)
+    await take(stores, "one", MAIL)
     later = replace(MAIL, version=4, state=outcome, admitted=outcome == "ready")
-    async with desk.open() as store:
+    async with stores.open() as store:
         await store.keep([], [later], at=NOON)
     if outcome == "ready":
-        await take(desk, "one", later)
-    async with desk.open() as store:
+        await take(stores, "one", later)
+    async with stores.open() as store:
         assert await store.mark_sending("one", [MAIL]) == frozenset()
         assert await store.record("one", [Again(MAIL, NOON, 1), Over(MAIL, "bounced")], at=NOON) == frozenset()
-    assert (await state(desk)).version == 4
-    assert await desk.published() == []
+    assert (await state(stores)).version == 4
+    assert await stores.published() == []
 
 
-async def test_an_end_is_written_down_and_reported_once(desk: Desk) -> None:
-    await keep(desk, MAIL)
-    await mark(desk, "one", MAIL)
+async def test_an_end_is_written_down_and_reported_once(stores: Stores) -> None:
+    await keep(stores, MAIL)
+    await mark(stores, "one", MAIL)
     for expected in ({MAIL.name}, set()):
-        async with desk.open() as store:
+        async with stores.open() as store:
             assert await store.record("one", [Over(MAIL, "delivered")], at=NOON) == expected
-    after = await state(desk)
+    after = await state(stores)
     assert (after.state, after.sealed) == ("delivered", None)
-    assert await desk.published() == ["o_1.3.delivered"]
+    assert await stores.published() == ["o_1.3.delivered"]
 
 
-async def test_another_couriers_mail_is_not_touched(desk: Desk) -> None:
-    await keep(desk, MAIL)
-    await mark(desk, "one", MAIL)
-    async with desk.open() as store:
+async def test_another_couriers_mail_is_not_touched(stores: Stores) -> None:
+    await keep(stores, MAIL)
+    await mark(stores, "one", MAIL)
+    async with stores.open() as store:
         assert await store.record("two", [Over(MAIL, "delivered")], at=NOON) == frozenset()
         assert await store.bury(at=NOON) == []
-    assert (await state(desk)).state == "sending"
-    assert await desk.published() == []
+    assert (await state(stores)).state == "sending"
+    assert await stores.published() == []
 
 
-async def test_a_mail_to_try_again_is_due_when_its_time_comes(desk: Desk) -> None:
-    await keep(desk, MAIL)
-    await mark(desk, "one", MAIL)
-    async with desk.open() as store:
+async def test_a_mail_to_try_again_is_due_when_its_time_comes(stores: Stores) -> None:
+    await keep(stores, MAIL)
+    await mark(stores, "one", MAIL)
+    async with stores.open() as store:
         await store.record("one", [Again(MAIL, NOON + timedelta(seconds=4), 3)], at=NOON)
-    assert await claim(desk, after=timedelta(seconds=3)) == []
-    assert await claim(desk, after=timedelta(seconds=4)) == [replace(MAIL, attempts=3)]
+    assert await claim(stores, after=timedelta(seconds=3)) == []
+    assert await claim(stores, after=timedelta(seconds=4)) == [replace(MAIL, attempts=3)]
 
 
-async def test_a_mail_to_try_again_is_due_at_once_when_its_slot_is_over(desk: Desk) -> None:
-    await keep(desk, MAIL)
-    await mark(desk, "one", MAIL)
-    async with desk.open() as store:
+async def test_a_mail_to_try_again_is_due_at_once_when_its_slot_is_over(stores: Stores) -> None:
+    await keep(stores, MAIL)
+    await mark(stores, "one", MAIL)
+    async with stores.open() as store:
         await store.record("one", [Again(MAIL, NOON + timedelta(hours=1), 3)], at=NOON)
-    assert len(await claim(desk, after=timedelta(minutes=11))) == 1
+    assert len(await claim(stores, after=timedelta(minutes=11))) == 1
 
 
-async def test_a_no_that_came_while_sending_stops_the_next_attempt(desk: Desk) -> None:
-    await keep(desk, MAIL)
-    await mark(desk, "one", MAIL)
+async def test_a_no_that_came_while_sending_stops_the_next_attempt(stores: Stores) -> None:
+    await keep(stores, MAIL)
+    await mark(stores, "one", MAIL)
     void = replace(MAIL, version=4, admitted=False, good_until=None, sealed=None, state="sending")
-    async with desk.open() as store:
+    async with stores.open() as store:
         await store.keep([], [void], at=NOON)
-    async with desk.open() as store:
+    async with stores.open() as store:
         await store.record("one", [Again(MAIL, NOON, 1)], at=NOON)
-    assert (await state(desk)).state == "void"
+    assert (await state(stores)).state == "void"
 
 
-async def test_what_the_dead_were_sending_is_doubtful_for_ever(desk: Desk) -> None:
-    await keep(desk, MAIL)
-    await mark(desk, "one", MAIL)
+async def test_what_the_dead_were_sending_is_doubtful_for_ever(stores: Stores) -> None:
+    await keep(stores, MAIL)
+    await mark(stores, "one", MAIL)
     newer = replace(MAIL, version=4, state="sending")
-    async with desk.open() as store:
+    async with stores.open() as store:
         await store.keep([], [newer], at=NOON)
-    await desk.die("one")
-    async with desk.open() as store:
+    await stores.die("one")
+    async with stores.open() as store:
         over = await store.bury(at=NOON)
     assert [(item.mail.id, item.outcome) for item in over] == [("o_1", "doubtful")]
-    assert await desk.published() == ["o_1.3.doubtful"], "the version that was being sent"
-    async with desk.open() as store:
+    assert await stores.published() == ["o_1.3.doubtful"], "the version that was being sent"
+    async with stores.open() as store:
         assert await store.record("one", [Over(MAIL, "delivered")], at=NOON) == frozenset()
-    assert await claim(desk, after=timedelta(days=1)) == []
+    assert await claim(stores, after=timedelta(days=1)) == []
 
 
-async def test_who_leaves_counts_as_dead_and_who_shows_life_does_not(desk: Desk) -> None:
-    await keep(desk, MAIL)
-    await mark(desk, "one", MAIL)
-    async with desk.open() as store:
+async def test_who_leaves_counts_as_dead_and_who_shows_life_does_not(stores: Stores) -> None:
+    await keep(stores, MAIL)
+    await mark(stores, "one", MAIL)
+    async with stores.open() as store:
         await store.leave("one")
         await store.show_life("one", lease=LEASE)
         assert await store.bury(at=NOON) == []
         await store.leave("one")
-    async with desk.open() as store:
+    async with stores.open() as store:
         assert len(await store.bury(at=NOON)) == 1
 
 
-async def test_a_mail_can_end_or_wait_without_an_attempt(desk: Desk) -> None:
-    await keep(desk, MAIL, NOTICE)
-    async with desk.open() as store:
+async def test_a_mail_can_end_or_wait_without_an_attempt(stores: Stores) -> None:
+    await keep(stores, MAIL, NOTICE)
+    async with stores.open() as store:
         await store.settle([Over(MAIL, "withheld", "no grant")], at=NOON)
         await store.hold({NOTICE.name: NOON + timedelta(seconds=5)})
-    assert (await state(desk)).state == "withheld"
-    assert await desk.published() == ["o_1.3.withheld"]
-    assert await claim(desk, after=timedelta(seconds=4)) == []
-    assert await claim(desk, after=timedelta(seconds=5)) == [NOTICE]
+    assert (await state(stores)).state == "withheld"
+    assert await stores.published() == ["o_1.3.withheld"]
+    assert await claim(stores, after=timedelta(seconds=4)) == []
+    assert await claim(stores, after=timedelta(seconds=5)) == [NOTICE]
 
 
-async def test_the_highest_version_of_a_consent_is_kept(desk: Desk) -> None:
+async def test_the_highest_version_of_a_consent_is_kept(stores: Stores) -> None:
     first = Consent(ANA, 1, ("match", "contact"), ("emp_x",), NOON, SLOT)
     second = Consent(ANA, 2, ())
-    async with desk.open() as store:
+    async with stores.open() as store:
         await store.keep_consents([second, first], {0: 2, 1: 7})
         await store.keep_consents(
             [first, Consent(BO, 1, ("contact",), ("emp_x", "emp_y"), time_zone="America/Denver")], {0: 1, 1: 8}
         )
         found = await store.consents([ANA, BO, "nobody"])
     assert found == {ANA: second, BO: Consent(BO, 1, ("contact",), ("emp_x", "emp_y"), time_zone="America/Denver")}
-    assert await desk.positions() == {0: 2, 1: 8}
+    assert await stores.positions() == {0: 2, 1: 8}
 
 
-async def test_the_vault_says_who_a_person_is_or_that_it_does_not_open(desk: Desk) -> None:
-    await desk.put(ANA, ANA_HERSELF)
-    await desk.put(BO, Unreadable())
-    async with desk.open() as store:
+async def test_the_vault_says_who_a_person_is_or_that_it_does_not_open(stores: Stores) -> None:
+    await stores.put(ANA, ANA_HERSELF)
+    await stores.put(BO, Unreadable())
+    async with stores.open() as store:
         people = await store.people([ANA, BO, "0192f0c1-2a3b-7c4d-8e5f-60718293a4b7"])
     assert people == {ANA: ANA_HERSELF, BO: Unreadable()}
 
 
-async def test_what_is_not_yet_over_is_never_forgotten(desk: Desk) -> None:
-    await keep(desk, MAIL)
-    async with desk.open() as store:
+async def test_what_is_not_yet_over_is_never_forgotten(stores: Stores) -> None:
+    await keep(stores, MAIL)
+    async with stores.open() as store:
         await store.forget(older_than=timedelta(0))
-    assert len(await claim(desk)) == 1
+    assert len(await claim(stores)) == 1
 
 
 GONE = Over(MAIL, "bounced", "550 5.1.1", mailbox_gone=True)
 
 
-async def end(desk: Desk, over: Over) -> None:
-    await keep(desk, over.mail)
-    await mark(desk, "one", over.mail)
-    async with desk.open() as store:
+async def end(stores: Stores, over: Over) -> None:
+    await keep(stores, over.mail)
+    await mark(stores, "one", over.mail)
+    async with stores.open() as store:
         assert await store.record("one", [over], at=NOON) == {over.mail.name}
 
 
-async def test_a_lost_mailbox_is_known_from_the_outcome_on_and_told_once(desk: Desk) -> None:
+async def test_a_lost_mailbox_is_known_from_the_outcome_on_and_told_once(stores: Stores) -> None:
     for candidate in (ANA, BO):
-        await desk.put(candidate, ANA_HERSELF)
-    await end(desk, GONE)
-    async with desk.open() as store:
+        await stores.put(candidate, ANA_HERSELF)
+    await end(stores, GONE)
+    async with stores.open() as store:
         assert await store.gone([ANA, BO]) == {ANA}
-    assert await desk.mailboxes() == [(ANA, 1, False)]
-    assert await desk.due_to_be_looked_at() == {ANA}
-    await end(desk, replace(GONE, mail=replace(MAIL, id="o_2")))
-    assert await desk.mailboxes() == [(ANA, 1, False)]
+    assert await stores.mailboxes() == [(ANA, 1, False)]
+    assert await stores.due_to_be_looked_at() == {ANA}
+    await end(stores, replace(GONE, mail=replace(MAIL, id="o_2")))
+    assert await stores.mailboxes() == [(ANA, 1, False)]
 
 
-async def test_a_mailbox_comes_back_and_can_be_lost_again(desk: Desk) -> None:
-    await desk.put(ANA, ANA_HERSELF)
-    await end(desk, Over(replace(NOTICE, id="n_0"), "delivered", mailbox_back=True))
-    assert await desk.mailboxes() == [], "it was not gone"
-    await end(desk, GONE)
-    await end(desk, Over(NOTICE, "delivered", mailbox_back=True))
-    async with desk.open() as store:
+async def test_a_mailbox_comes_back_and_can_be_lost_again(stores: Stores) -> None:
+    await stores.put(ANA, ANA_HERSELF)
+    await end(stores, Over(replace(NOTICE, id="n_0"), "delivered", mailbox_back=True))
+    assert await stores.mailboxes() == [], "it was not gone"
+    await end(stores, GONE)
+    await end(stores, Over(NOTICE, "delivered", mailbox_back=True))
+    async with stores.open() as store:
         assert await store.gone([ANA]) == frozenset()
-    await end(desk, replace(GONE, mail=replace(MAIL, id="o_2")))
-    assert await desk.mailboxes() == [(ANA, 1, False), (ANA, 2, True), (ANA, 3, False)]
+    await end(stores, replace(GONE, mail=replace(MAIL, id="o_2")))
+    assert await stores.mailboxes() == [(ANA, 1, False), (ANA, 2, True), (ANA, 3, False)]
 
 
-async def test_of_two_words_at_once_the_relays_last_counts_and_an_erased_person_has_no_mailbox(desk: Desk) -> None:
-    await desk.put(ANA, ANA_HERSELF)
+async def test_of_two_words_at_once_the_relays_last_counts_and_an_erased_person_has_no_mailbox(stores: Stores) -> None:
+    await stores.put(ANA, ANA_HERSELF)
     back = Over(NOTICE, "delivered", mailbox_back=True)
     nobody = replace(GONE, mail=replace(MAIL, id="o_2", candidate=BO))
     mails = [over.mail for over in (GONE, back, nobody)]
-    await keep(desk, *mails)
-    await mark(desk, "one", *mails)
-    async with desk.open() as store:
+    await keep(stores, *mails)
+    await mark(stores, "one", *mails)
+    async with stores.open() as store:
         await store.record("one", [back, GONE, nobody], at=NOON)
-    assert await desk.mailboxes() == [(ANA, 1, False)]
+    assert await stores.mailboxes() == [(ANA, 1, False)]
     again = [replace(over, mail=replace(over.mail, id=f"{over.mail.id}_again")) for over in (GONE, back)]
-    await keep(desk, *(over.mail for over in again))
-    await mark(desk, "one", *(over.mail for over in again))
-    async with desk.open() as store:
+    await keep(stores, *(over.mail for over in again))
+    await mark(stores, "one", *(over.mail for over in again))
+    async with stores.open() as store:
         await store.record("one", again, at=NOON)
-    assert await desk.mailboxes() == [(ANA, 1, False), (ANA, 2, True)]
+    assert await stores.mailboxes() == [(ANA, 1, False), (ANA, 2, True)]
 
 
-async def test_a_settled_end_says_that_the_mailbox_is_gone_and_changes_nothing_about_it(desk: Desk) -> None:
-    await desk.put(ANA, ANA_HERSELF)
-    await keep(desk, MAIL)
-    async with desk.open() as store:
+async def test_a_settled_end_says_that_the_mailbox_is_gone_and_changes_nothing_about_it(stores: Stores) -> None:
+    await stores.put(ANA, ANA_HERSELF)
+    await keep(stores, MAIL)
+    async with stores.open() as store:
         await store.settle([GONE], at=NOON)
-    assert await desk.published() == ["o_1.3.bounced"]
-    assert await desk.mailboxes() == []
+    assert await stores.published() == ["o_1.3.bounced"]
+    assert await stores.mailboxes() == []
 
 
 SIGN_IN = replace(NOTICE, id="n_now", purpose="sign_in", introduced_by=None)
 
 
-async def test_what_somebody_waits_for_is_claimed_first_and_then_outreach_and_notices_by_halves(desk: Desk) -> None:
+async def test_what_somebody_waits_for_is_claimed_first_and_then_outreach_and_notices_by_halves(stores: Stores) -> None:
     many = [replace(MAIL, id=f"o_{n:02}") for n in range(20)] + [replace(NOTICE, id=f"n_{n:02}") for n in range(20)]
-    await keep(desk, *many)
-    async with desk.open() as store:
+    await keep(stores, *many)
+    async with stores.open() as store:
         await store.keep([SIGN_IN], [], at=NOON + timedelta(seconds=1))
         first = await store.claim(at=NOON + timedelta(seconds=2), limit=7, consent_is_current=True)
     assert first[0] == SIGN_IN
     assert [mail.kind for mail in first[1:]].count("outreach") == 3
-    async with desk.open() as store:
+    async with stores.open() as store:
         behind = await store.claim(at=NOON + timedelta(seconds=2), limit=7, consent_is_current=False)
     assert behind[0] == SIGN_IN
     assert [mail.kind for mail in behind] == ["notice"] * 7
 
 
-async def test_what_is_over_is_found_by_itself(desk: Desk) -> None:
-    await keep(desk, MAIL, replace(NOTICE, good_until=SLOT + timedelta(days=1)))
+async def test_what_is_over_is_found_by_itself(stores: Stores) -> None:
+    await keep(stores, MAIL, replace(NOTICE, good_until=SLOT + timedelta(days=1)))
     late = SLOT + timedelta(seconds=1)
-    async with desk.open() as store:
+    async with stores.open() as store:
         assert await store.claim_over(at=SLOT, limit=10) == []
         assert await store.claim_over(at=late, limit=10) == [MAIL]
         assert (await store.claim(at=late, limit=1, consent_is_current=True))[0] == MAIL

@@ -15,8 +15,8 @@ from services.outreach_gateway import jobs
 from services.outreach_gateway.adapters import postgres
 from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach
-from services.outreach_gateway.adapters.postgres_desk import PostgresDesk
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
+from services.outreach_gateway.adapters.postgres_requests import PostgresRequestStore
 from services.outreach_gateway.decisions import ENDED_KEPT
 from services.outreach_gateway.model import (
     Admit,
@@ -80,9 +80,9 @@ class PostgresRows:
         await self.pool.execute(SQL["submit"], id, employer, candidate, "m_x", b"d", "sealed", NOON, until, due, None)
 
     @asynccontextmanager
-    async def desk(self) -> AsyncIterator[PostgresDesk]:
+    async def requests(self) -> AsyncIterator[PostgresRequestStore]:
         async with unit_of_work(self.pool, at=NOON, source="outreach_gateway") as unit:
-            yield PostgresDesk(unit, POLICY)
+            yield PostgresRequestStore(unit, POLICY)
 
     @asynccontextmanager
     async def epochs(self) -> AsyncIterator[PostgresEpochs]:
@@ -200,18 +200,18 @@ async def test_what_ended_long_ago_is_deleted_some_at_a_time_and_nothing_else(on
 async def test_a_feed_that_forgot_before_it_was_written_down_answers_an_old_cursor(on_postgres: PostgresRows) -> None:
     await feed_of(on_postgres, ("emp_a", 130), ("emp_b", 90), ("emp_a", 80))
     await on_postgres.submit("o1", employer="emp_c")
-    async with on_postgres.desk() as desk:
-        places = [change.position for change in await desk.changes(None, after=Position(), limit=10)]
+    async with on_postgres.requests() as store:
+        places = [change.position for change in await store.changes(None, after=Position(), limit=10)]
     await on_postgres.pool.execute("DELETE FROM changes WHERE at < $1", NOON - timedelta(days=100))  # as it once was
     await on_postgres.pool.execute((MIGRATIONS / "0005_feeds_that_forgot.sql").read_text())
-    async with on_postgres.desk() as desk:
+    async with on_postgres.requests() as store:
         for owner in ("emp_a", "emp_b", None):
-            assert places[0] < await desk.forgotten(owner) < places[1]
-        assert Position() < await desk.forgotten("emp_c") < places[1]
+            assert places[0] < await store.forgotten(owner) < places[1]
+        assert Position() < await store.forgotten("emp_c") < places[1]
     await on_postgres.pool.execute("DELETE FROM changes; DELETE FROM changes_forgotten")
     await on_postgres.pool.execute((MIGRATIONS / "0005_feeds_that_forgot.sql").read_text())
-    async with on_postgres.desk() as desk:
-        assert await desk.forgotten("emp_c") > places[2]
+    async with on_postgres.requests() as store:
+        assert await store.forgotten("emp_c") > places[2]
 
 
 async def test_the_newest_consent_wins_in_any_order(rows: Rows) -> None:
@@ -345,8 +345,8 @@ async def test_the_feed_never_passes_over_a_row_that_commits_late(on_postgres: P
     await on_postgres.submit("late")
 
     async def changes() -> list[str]:
-        async with on_postgres.desk() as desk:
-            return [change.outreach for change in await desk.changes("emp_a", after=Position(), limit=100)]
+        async with on_postgres.requests() as store:
+            return [change.outreach for change in await store.changes("emp_a", after=Position(), limit=100)]
 
     async with on_postgres.store() as slow:
         (row,) = await slow.lock_live(["early"])
@@ -484,25 +484,25 @@ async def feed_of(rows: PostgresRows, *changes: tuple[str, int]) -> None:
 
 async def test_each_feed_knows_the_last_change_that_it_forgot(on_postgres: PostgresRows) -> None:
     await feed_of(on_postgres, ("emp_a", 130), ("emp_b", 125), ("emp_a", 120), ("emp_a", 5), ("emp_c", 4))
-    async with on_postgres.desk() as desk:
-        places = [change.position for change in await desk.changes(None, after=Position(), limit=10)]
-        assert await desk.forgotten("emp_a") == await desk.forgotten(None) == Position()
+    async with on_postgres.requests() as store:
+        places = [change.position for change in await store.changes(None, after=Position(), limit=10)]
+        assert await store.forgotten("emp_a") == await store.forgotten(None) == Position()
     await jobs.forget_old_changes(on_postgres.epochs)
-    async with on_postgres.desk() as desk:
-        left = [change.position for change in await desk.changes(None, after=Position(), limit=10)]
+    async with on_postgres.requests() as store:
+        left = [change.position for change in await store.changes(None, after=Position(), limit=10)]
         assert left == places[3:]
-        found = [await desk.forgotten(employer) for employer in ("emp_a", "emp_b", "emp_c", None)]
+        found = [await store.forgotten(employer) for employer in ("emp_a", "emp_b", "emp_c", None)]
     assert found == [places[2], places[1], Position(), places[2]]
 
 
 async def test_old_changes_go_some_at_a_time_and_what_was_forgotten_never_goes_back(on_postgres: PostgresRows) -> None:
     await feed_of(on_postgres, ("emp_a", 110), ("emp_a", 130), ("emp_a", 120))
-    async with on_postgres.desk() as desk:
-        places = [change.position for change in await desk.changes(None, after=Position(), limit=10)]
+    async with on_postgres.requests() as store:
+        places = [change.position for change in await store.changes(None, after=Position(), limit=10)]
     found = []
     for _ in range(4):
         async with on_postgres.epochs() as epochs:
             count = await epochs.forget_changes(1, kept=timedelta(days=100))
-        async with on_postgres.desk() as desk:
-            found.append((count, await desk.forgotten("emp_a")))
+        async with on_postgres.requests() as store:
+            found.append((count, await store.forgotten("emp_a")))
     assert found == [(1, places[1]), (1, places[2]), (1, places[2]), (0, places[2])]

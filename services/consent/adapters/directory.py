@@ -1,4 +1,4 @@
-"""The employers of the network, from the process's copy of the topic `tenants`."""
+"""The employers of the network, from the process's projection of the topic `tenants`."""
 
 from collections.abc import Sequence
 

@@ -10,7 +10,7 @@ from fastapi import Request
 from services.consent.decisions import Changed, Refused, Unchanged
 from services.consent.model import Agreement, Door, Present
 from services.consent.ports import Consents, Directory, Writes
-from shared.messaging.errors import heals
+from shared.messaging.errors import is_transient
 from shared.security.links import BadLink, Link, LinkPurpose, LinkReader
 from shared.web.pages import Pages
 from shared.web.problems import Problem, kind
@@ -69,7 +69,7 @@ class Edge:
         try:
             return await self.has_published([present.outbox_id])
         except Exception as error:
-            if not heals(error):
+            if not is_transient(error):
                 raise
             return False
 

@@ -16,7 +16,7 @@ from services.outreach_gateway.model import Answer, Ask, NoSlot, Outreach, Polic
 from services.outreach_gateway.ports import Booked, Epoch
 from shared import tracing
 from shared.clock import Clock
-from shared.messaging.errors import WillHealError
+from shared.messaging.errors import TransientError
 
 SHARDS = 64
 
@@ -31,13 +31,13 @@ _HOURS = -1
 _NO_SLOT = -1
 
 
-class WindowsLostError(WillHealError):
+class WindowsLostError(TransientError):
     """The Redis that answers does not have this epoch's windows; they are being built anew."""
 
     WAITS_FOR = "windows"
 
 
-class WindowsAwayError(WillHealError):
+class WindowsAwayError(TransientError):
     """Redis does not answer, or says that it can't now: it is full, read-only, busy, or does not let us in."""
 
     WAITS_FOR = "windows"
@@ -99,7 +99,7 @@ class RedisWindows:
             raise WindowsAwayError(type(error).__name__) from error
 
     async def is_intact(self, epoch: Epoch) -> bool:
-        """Runs the script with no message; WillHealError when Redis does not answer."""
+        """Runs the script with no message; TransientError when Redis does not answer."""
         try:
             await self.book([], epoch)
         except WindowsLostError:

@@ -11,7 +11,7 @@ from services.outreach_gateway.api.bodies import ChangeOut, ChangesOut, Decision
 from services.outreach_gateway.api.edge import Edge
 from services.outreach_gateway.explain import for_operator, for_sender
 from services.outreach_gateway.model import Cancel, Rule, State
-from services.outreach_gateway.ports import Account, Change, Desk, Position, Settled
+from services.outreach_gateway.ports import Account, Change, Position, RequestStore, Settled
 from shared.web.problems import Problem, expired, invalid, kind, not_found
 from shared.web.tenants import Tenant
 
@@ -37,8 +37,8 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     )
     async def show(id: str, reader: Reader) -> OutreachOut:
         _must_be_an_id(id)
-        async with edge.desk() as desk:
-            account = await desk.account(id, _owner(reader))
+        async with edge.store() as store:
+            account = await store.account(id, _owner(reader))
         if account is None:
             raise not_found("outreach")
         return _shown(account, reader)
@@ -60,8 +60,8 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         Changes are kept for 100 days. When some that come after `after` are gone, the answer is 410 and says how to begin anew.
         """
         position = _position(edge, reader, after)
-        async with edge.desk() as desk:
-            changes = await _read(desk, _owner(reader), position, limit)
+        async with edge.store() as store:
+            changes = await _read(store, _owner(reader), position, limit)
         items = [
             ChangeOut(
                 id=_cursor(edge, reader, change.position),
@@ -83,14 +83,14 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     )
     async def take_back(id: str, employer: Employer) -> Response:
         _must_be_an_id(id)
-        async with edge.desk() as desk:
-            epoch = await desk.hold_epoch()
-            row = await desk.lock_one(id, employer.id)
+        async with edge.store() as store:
+            epoch = await store.hold_epoch()
+            row = await store.lock_one(id, employer.id)
             if row is None:
                 raise not_found("outreach")
             if row.state in (State.SUBMITTED, State.DELAYED):
                 await edge.windows.release([row], epoch)
-                await desk.settle([Settled(row, Cancel(Rule.CANCELLED_BY_SENDER), Rule.CANCELLED_BY_SENDER)])
+                await store.settle([Settled(row, Cancel(Rule.CANCELLED_BY_SENDER), Rule.CANCELLED_BY_SENDER)])
             elif row.state is not State.CANCELLED:
                 raise _too_late(row.state)
         return Response(status_code=204)
@@ -165,12 +165,12 @@ def _cursor(edge: Edge, reader: Tenant, position: Position) -> str:
     return edge.cursors.make((position.transaction, position.change), reader.id)
 
 
-async def _read(desk: Desk, owner: str | None, after: Position | None, limit: int) -> Sequence[Change]:
+async def _read(store: RequestStore, owner: str | None, after: Position | None, limit: int) -> Sequence[Change]:
     """What comes after a position, or from where the feed begins now; a 410 when something after it is forgotten."""
-    start = after or await desk.forgotten(owner)
+    start = after or await store.forgotten(owner)
     while True:
-        changes = await desk.changes(owner, after=start, limit=limit)
-        forgotten = await desk.forgotten(owner)  # asked last: what went while the rows were read counts
+        changes = await store.changes(owner, after=start, limit=limit)
+        forgotten = await store.forgotten(owner)  # asked last: what went while the rows were read counts
         if forgotten <= start:
             return changes
         if after is not None:

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from services.outreach_gateway.model import Policy
-from services.outreach_gateway.ports import Desk, Windows
+from services.outreach_gateway.ports import RequestStore, Windows
 from shared.clock import Clock
 from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
@@ -19,7 +19,7 @@ class Edge:
     tenants: Tenants
     clock: Clock
     policy: Policy
-    desk: Callable[[], AbstractAsyncContextManager[Desk]]
+    store: Callable[[], AbstractAsyncContextManager[RequestStore]]
     windows: Windows
     refs: MemberRefs
     cursors: FeedCursors

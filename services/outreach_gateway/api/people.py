@@ -46,8 +46,8 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     async def outreach_of(
         candidate: UUID, limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE
     ) -> PersonsOutreachesOut:
-        async with edge.desk() as desk:
-            accounts = await desk.accounts_of(str(candidate), limit=limit)
+        async with edge.store() as store:
+            accounts = await store.accounts_of(str(candidate), limit=limit)
         items = [
             PersonsOutreachOut(
                 id=one.id,

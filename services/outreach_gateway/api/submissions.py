@@ -63,8 +63,8 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         sent = parse_json(await request.body())
         outreach = outreach_id(edge.outreach_id_key, employer.id, idempotency_key)
         digest = _digest(edge.outreach_id_key, sent)
-        async with edge.desk() as desk:
-            kept = await desk.digest_of(outreach)
+        async with edge.store() as store:
+            kept = await store.digest_of(outreach)
         if kept is None:
             # What was taken before is recognized whatever has become of it since; only what is new is judged.
             kept = await _take(edge, employer, outreach, sent, digest)
@@ -87,8 +87,8 @@ async def _take(edge: Edge, employer: Tenant, outreach: str, sent: object, diges
         raise not_found("member")
     expires_at = _expiry(request.expires_at, now, edge.policy)
     sealed = seal_words(_words(request, outreach), await _public_key(edge, candidate))
-    async with edge.desk() as desk:
-        return await desk.submit(
+    async with edge.store() as store:
+        return await store.submit(
             Submission(
                 id=outreach,
                 employer=employer.id,
@@ -141,8 +141,8 @@ async def _public_key(edge: Edge, candidate: str) -> str:
     try:
         async with asyncio.timeout(_KEY_WITHIN.total_seconds()):
             while True:
-                async with edge.desk() as desk:
-                    key = await desk.public_key(candidate)
+                async with edge.store() as store:
+                    key = await store.public_key(candidate)
                 if key is not None:
                     return key
                 await asyncio.sleep(0.2)

@@ -15,7 +15,7 @@ from services.signup.adapters.repetitions import Outcome, note
 from services.signup.model import Report, Taken
 from services.signup.vault.intake import seal_told
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1
-from shared.messaging.errors import WillHealError, heals
+from shared.messaging.errors import TransientError, is_transient
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
 from shared.web import request_ids
@@ -66,7 +66,7 @@ class PostgresIntake:
         self._writers: set[asyncio.Task[None]] = set()
 
     async def take(self, reports: Sequence[Report]) -> Taken:
-        """Returns once Kafka has the reports; raises what heals when it does not, or the database does not answer.
+        """Returns once Kafka has the reports; raises a transient error when it does not, or the database does not answer.
 
         After a failure the reports may have been kept: sent again they are duplicates, and nothing is lost or twice.
         """
@@ -96,7 +96,7 @@ class PostgresIntake:
         try:
             taken = await self._write([one.reports for one in together])
         except Exception as error:  # noqa: BLE001 - whoever waits is told
-            if len(together) > 1 and not heals(error):
+            if len(together) > 1 and not is_transient(error):
                 for one in together:  # one request's fault is not the others'
                     await self._answer([one])
                 return
@@ -118,7 +118,7 @@ class PostgresIntake:
                 if outcome == "accepted":
                     unit.publish(_event(report, day, key), id=_event_id(report))
         if unit.outbox_ids and not await self._has_published(unit.outbox_ids, within=self._publish_within):
-            raise WillHealError("Kafka has not acknowledged the reports in time")
+            raise TransientError("Kafka has not acknowledged the reports in time")
         each = iter(outcomes)
         return [_taken(list(islice(each, len(request)))) for request in requests]
 

@@ -22,7 +22,7 @@ class CatchUp(Protocol):
     """`Service.catch_up_with_tenants`."""
 
     def __call__(self, *, within: timedelta) -> Awaitable[None]:
-        """Returns once the copy is current."""
+        """Returns once the projection is current."""
 
 
 class TenantTopic:
@@ -41,7 +41,7 @@ class TenantTopic:
         self._send = send
 
     async def act(self, decide: DecideTenant) -> TenantChangedV1 | Refused:
-        """Returns once Kafka and this process have the new record; raises what heals when Kafka does not answer."""
+        """Returns once Kafka and this process have the new record; raises a transient error when Kafka does not answer."""
         async with self._pool().acquire() as connection, connection.transaction():
             await connection.execute(SQL["lock_tenants"])
             return await act(decide, self._look, self._send)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from services.signup.decisions.tenants import REASON_SPEAKS_OF_A_PERSON
-from services.signup.ports import OperatorDesk
+from services.signup.ports import OperatorStore
 from services.signup.vault.addresses import blind_index, parse_mail
 from shared.contracts.base import Instant
 from shared.text import speaks_of_a_person
@@ -64,7 +64,7 @@ class ActsOut(BaseModel):
     """Where to go on; null: that was all."""
 
 
-def router(desk: OperatorDesk, tenants: Tenants, *, blind_index_key: bytes) -> APIRouter:
+def router(store: OperatorStore, tenants: Tenants, *, blind_index_key: bytes) -> APIRouter:
     """The routes for operators."""
     routes = APIRouter(tags=["operators"])
     Operator = Annotated[Tenant, Depends(tenants.require("operator"))]  # noqa: N806 - names a type
@@ -79,7 +79,7 @@ def router(desk: OperatorDesk, tenants: Tenants, *, blind_index_key: bytes) -> A
             wrong = {"pointer": "#/reason", "detail": REASON_SPEAKS_OF_A_PERSON}
             detail = f"The reason {REASON_SPEAKS_OF_A_PERSON}."
             raise Problem(422, "Invalid request", detail, type=kind("invalid"), errors=[wrong])
-        found = await desk.look_up(blind_index(address, blind_index_key), by=operator.id, reason=given.reason)
+        found = await store.look_up(blind_index(address, blind_index_key), by=operator.id, reason=given.reason)
         if found is None:
             raise not_found("person")
         return LookedUpOut(
@@ -102,7 +102,7 @@ def router(desk: OperatorDesk, tenants: Tenants, *, blind_index_key: bytes) -> A
         tenant: Annotated[str | None, Query(max_length=63)] = None,
         limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
     ) -> ActsOut:
-        acts = await desk.acts(after=after, tenant=tenant, limit=limit)
+        acts = await store.acts(after=after, tenant=tenant, limit=limit)
         items = [
             ActOut(
                 seq=one.seq,

@@ -37,7 +37,7 @@ async def on_notice_requested(
 async def on_consent_changed(
     store: Incoming, received: Sequence[Received[ConsentChangedV1]], positions: Mapping[int, int]
 ) -> None:
-    """The copy that each send is checked against."""
+    """The projection that each send is checked against."""
     await store.keep_consents([kept_of(item.event) for item in received], positions)
 
 

@@ -18,7 +18,7 @@ LEFT: frozenset[State] = frozenset({"sending", "delivered", "bounced", "doubtful
 """The relay may have seen a mail in these states: no later decision makes it one to send again."""
 
 CHECK_GOOD_FOR = timedelta(milliseconds=500)
-"""How old a check of the consent copy may be when the relay has answered DATA; an older one is made again."""
+"""How old a check of the consent projection may be when the relay has answered DATA; an older one is made again."""
 BODY_WITHIN = timedelta(milliseconds=900)
 """How old it may be when the words are handed over: a withdrawal answered with 200 holds one second later."""
 
@@ -124,7 +124,7 @@ class Unwritable:
 
 @dataclass(frozen=True, slots=True)
 class ConsentCheck:
-    """The copy held everything that was on `consent-state` at this moment of `shared.clock.elapsed` (seconds)."""
+    """The projection held everything that was on `consent-state` at this moment of `shared.clock.elapsed` (seconds)."""
 
     at: float
 
@@ -183,7 +183,7 @@ class Unknown:
 
 Why = Literal["late", "not_marked", "behind", "resting", "stopping"]
 """`late`: the check had grown too old; `not_marked`: the mark could not be made or the mail was not this courier's any more;
-`behind`: the consent copy was; `resting`: the relay is left alone for now; `stopping`: this process ends."""
+`behind`: the consent projection was; `resting`: the relay is left alone for now; `stopping`: this process ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Outgoing(Protocol):
         """Ready mails whose time has come, locked, none of which another courier holds.
 
         First those whose own time is over, then what somebody waits for, then outreach and other notices by halves.
-        Without a current copy of the consents: only those that need no grant or whose slot is over.
+        Without a current projection of the consents: only those that need no grant or whose slot is over.
         """
 
     async def claim_over(self, *, at: datetime, limit: int) -> Sequence[Mail]:
@@ -101,7 +101,7 @@ OpenStore = Callable[[], AbstractAsyncContextManager[Outgoing]]
 """A transaction: it commits when the block ends and leaves nothing behind when the block raises."""
 
 CheckConsents = Callable[[], Awaitable[ConsentCheck]]
-"""Makes sure that the copy of the consents is current; WillHealError when it can't be brought there in time."""
+"""Makes sure that the projection of the consents is current; TransientError when it can't be brought there in time."""
 
 Spread = Callable[[], float]
 """From 0 to 1, each time another: couriers that wait for the same thing do not all come back at once."""

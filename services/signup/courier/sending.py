@@ -40,10 +40,10 @@ from services.signup.courier.model import (
     Why,
 )
 from services.signup.courier.ports import CheckConsents, Letters, OpenStore, Relay, SenderIsOut, Spread, TenantName
-from services.signup.courier.queueing import Places, Together
+from services.signup.courier.queueing import Batcher, Places
 from shared import tracing
 from shared.clock import Clock
-from shared.messaging.errors import WillHealError, heals
+from shared.messaging.errors import TransientError, is_transient
 from shared.messaging.holding import Holding
 
 MAILS = Counter("fairpool_mails_total", "Mails that are over, by kind and outcome.", ["kind", "outcome"])
@@ -92,18 +92,18 @@ class Sender:
     _in_flight: int = 0
     _judge: Judge = field(init=False)
     _places: Places = field(init=False)
-    _clear: Together[Mail, Cleared | Stopped | CalledOff] = field(init=False)
-    _mark: Together[Mail, bool] = field(init=False)
-    _record: Together[Again | Over, None] = field(init=False)
+    _clear: Batcher[Mail, Cleared | Stopped | CalledOff] = field(init=False)
+    _mark: Batcher[Mail, bool] = field(init=False)
+    _record: Batcher[Again | Over, None] = field(init=False)
     _holding: Holding = field(default_factory=lambda: Holding("sender"))
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(self.clock, self.spread)
         self._judge = Judge(self.letters, self.tenant_name, self.sender_is_out, self.spread)
         self._places = Places(self.at_once)
-        self._clear = Together(self._look_at_last)
-        self._mark = Together(self._mark_sending)
-        self._record = Together(self._until_recorded)
+        self._clear = Batcher(self._look_at_last)
+        self._mark = Batcher(self._mark_sending)
+        self._record = Batcher(self._until_recorded)
 
     async def run(self) -> None:
         """Sends until cancelled; then what is on its way gets its end, and what is not stays for others."""
@@ -177,9 +177,9 @@ class Sender:
                     pause = 0.1
                     waiting.over()
                 except Exception as error:
-                    if not heals(error):
+                    if not is_transient(error):
                         raise
-                    waiting.put_off(error)
+                    waiting.note(error)
                     _log.warning("sending_waits", error=type(error).__name__)
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
@@ -198,18 +198,18 @@ class Sender:
                 await self._wake.wait()
 
     async def _check(self) -> ConsentCheck | None:
-        """None when the copy of the consents can't be made current: then nothing that needs a grant leaves."""
+        """None when the projection of the consents can't be made current: then nothing that needs a grant leaves."""
         try:
             check = await self.check_consents()
-        except WillHealError as error:
-            self._holding.put_off(error)
+        except TransientError as error:
+            self._holding.note(error)
             _log.warning("consent_copy_behind", held="every mail that needs a grant")
             return None
         self._holding.over()
         return check
 
     async def _look_at_last(self, mails: Sequence[Mail]) -> Sequence[Cleared | Stopped | CalledOff]:
-        """Whether each may leave now: outreach by a copy of the consents that is made current for it, all by their time."""
+        """Whether each may leave now: outreach by a projection of the consents that is made current for it, all by their time."""
         candidates = [mail.candidate for mail in mails if mail.kind == "outreach"]
         check = await self._check() if candidates else None
         consents: Mapping[str, Consent] = {}
@@ -218,7 +218,7 @@ class Sender:
                 async with self.open_store() as store:
                     consents = await store.consents(candidates)
             except Exception as error:
-                if not heals(error):
+                if not is_transient(error):
                     raise
                 _log.warning("last_look_failed", error=type(error).__name__, mails=len(mails))
                 check = None
@@ -280,7 +280,7 @@ class Sender:
             async with self.open_store() as store:
                 ours = await store.mark_sending(self.courier, mails)
         except Exception as error:
-            if not heals(error):
+            if not is_transient(error):
                 raise
             _log.warning("marking_failed", error=type(error).__name__, mails=len(mails))
             return [False] * len(mails)
@@ -294,7 +294,7 @@ class Sender:
                     kept = await store.record(self.courier, ended, at=self.clock.now())
                 break
             except Exception as error:
-                if not heals(error):
+                if not is_transient(error):
                     raise
                 _log.warning("recording_waits", error=type(error).__name__, mails=len(ended))
             await asyncio.sleep(pause)

@@ -17,7 +17,7 @@ async def _kill_sender(service: Service) -> None:
 
 
 async def _kill_follower(service: Service) -> None:
-    next(task for task in asyncio.all_tasks() if task.get_name() == "copy of tenants").cancel()
+    next(task for task in asyncio.all_tasks() if task.get_name() == "projection of tenants").cancel()
     await asyncio.sleep(3600)
 
 

@@ -1,4 +1,4 @@
-"""Copies that must be current: a follower knows the end of a topic, exactly."""
+"""Projections that must be current: a follower knows the end of a topic, exactly."""
 
 import asyncio
 import tempfile
@@ -20,7 +20,7 @@ from deploy.local.processes import Identity
 from shared.contracts.base import Event
 from shared.messaging import topics
 from shared.messaging.envelope import Outgoing, Received
-from shared.messaging.errors import WillHealError
+from shared.messaging.errors import TransientError
 from shared.messaging.follower import Follower, Positions, must_catch_up
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
@@ -33,7 +33,7 @@ from tests.waiting import until
 SOON = timedelta(seconds=20)
 
 
-class Copy:
+class Projection:
     """What a follower has applied so far."""
 
     def __init__(self) -> None:
@@ -48,8 +48,8 @@ class Copy:
 
 
 @asynccontextmanager
-async def following(log: Log, copy: Copy, stored: Positions | None = None) -> AsyncIterator[Follower]:
-    follower = Follower(log.kafka, log.topic, copy.apply, client_id="test")
+async def following(log: Log, projection: Projection, stored: Positions | None = None) -> AsyncIterator[Follower]:
+    follower = Follower(log.kafka, log.topic, projection.apply, client_id="test")
     await follower.start(stored)
     try:
         async with running(follower.run()):
@@ -59,76 +59,76 @@ async def following(log: Log, copy: Copy, stored: Positions | None = None) -> As
 
 
 async def test_a_copy_is_current_only_with_the_very_last_record_of_a_big_batch(narrow_log: Log) -> None:
-    copy = Copy()
+    projection = Projection()
     await narrow_log.write_in_big_batches(narrow_log.numbers(5000))
-    async with following(narrow_log, copy) as follower:
+    async with following(narrow_log, projection) as follower:
         assert await follower.caught_up(within=SOON)
-        assert copy.numbers == list(range(5000))
-        assert copy.positions == {0: 5000}
+        assert projection.numbers == list(range(5000))
+        assert projection.positions == {0: 5000}
 
 
 async def test_a_copy_of_several_partitions_is_current_when_each_is(log: Log) -> None:
-    copy = Copy()
+    projection = Projection()
     await log.write_in_big_batches(log.numbers(5000, keys=50))
-    async with following(log, copy) as follower:
+    async with following(log, projection) as follower:
         assert await follower.caught_up(within=SOON)
-        assert sorted(copy.numbers) == list(range(5000))
+        assert sorted(projection.numbers) == list(range(5000))
 
 
 async def test_a_copy_of_an_empty_topic_is_current(log: Log) -> None:
-    async with following(log, Copy()) as follower:
+    async with following(log, Projection()) as follower:
         assert await follower.caught_up(within=SOON)
 
 
 async def test_whatever_was_acknowledged_before_the_question_is_in_the_copy(log: Log, producer: Producer) -> None:
-    copy = Copy()
-    async with following(log, copy) as follower:
+    projection = Projection()
+    async with following(log, projection) as follower:
         for turn in range(20):
             await producer.send(log.records(log.numbers(30, first=turn * 30)))
             assert await follower.caught_up(within=SOON)
-            assert sorted(copy.numbers) == list(range((turn + 1) * 30))
+            assert sorted(projection.numbers) == list(range((turn + 1) * 30))
 
 
 async def test_a_copy_goes_on_from_its_stored_positions(narrow_log: Log) -> None:
     await narrow_log.write_in_big_batches(narrow_log.numbers(1000))
-    copy = Copy()
-    async with following(narrow_log, copy, {0: 400}) as follower:
+    projection = Projection()
+    async with following(narrow_log, projection, {0: 400}) as follower:
         assert await follower.caught_up(within=SOON)
-        assert copy.numbers == list(range(400, 1000))
+        assert projection.numbers == list(range(400, 1000))
 
 
 async def test_a_copy_whose_stored_position_is_the_end_is_current(narrow_log: Log) -> None:
     await narrow_log.write_in_big_batches(narrow_log.numbers(10))
-    copy = Copy()
-    async with following(narrow_log, copy, {0: 10}) as follower:
+    projection = Projection()
+    async with following(narrow_log, projection, {0: 10}) as follower:
         assert await follower.caught_up(within=SOON)
-        assert copy.numbers == []
+        assert projection.numbers == []
 
 
 async def test_a_record_that_is_no_event_is_passed_over(narrow_log: Log, producer: Producer) -> None:
-    copy = Copy()
+    projection = Projection()
     records = narrow_log.records(narrow_log.numbers(4))
     junk = Outgoing(narrow_log.topic.name, b"k", b"\xff", (("ce_type", b"\xff"), ("none", None)))
     await producer.send([*records[:2], junk, *records[2:]])
-    async with following(narrow_log, copy) as follower:
+    async with following(narrow_log, projection) as follower:
         assert await follower.caught_up(within=SOON)
-        assert copy.numbers == [0, 1, 2, 3]
+        assert projection.numbers == [0, 1, 2, 3]
 
 
 async def test_a_header_whose_name_is_not_utf8_keeps_no_copy_behind(narrow_log: Log) -> None:
-    copy = Copy()
+    projection = Projection()
     records = narrow_log.records(narrow_log.numbers(4))
     odd = replace(records[2], headers=(*records[2].headers, (NotUtf8("odd"), b"value")))
     with with_the_python_builder():
         await narrow_log.write_in_big_batches([*records[:2], odd, records[3]])
-    async with following(narrow_log, copy) as follower:
+    async with following(narrow_log, projection) as follower:
         assert await follower.caught_up(within=SOON)
-        assert copy.numbers == [0, 1, 2, 3]
+        assert projection.numbers == [0, 1, 2, 3]
 
 
 async def test_a_copy_of_fewer_partitions_than_there_are_is_refused(log: Log) -> None:
     before = replace(log, topic=replace(log.topic, partitions=2))
-    async with following(before, Copy()) as follower:
+    async with following(before, Projection()) as follower:
         with pytest.raises(TopicsDifferError, match=f"{log.topic.name} has 3 partitions, not 2"):
             await follower.caught_up(within=SOON)
         with pytest.raises(TopicsDifferError, match=f"{log.topic.name} has 3 partitions, not 2"):
@@ -137,7 +137,7 @@ async def test_a_copy_of_fewer_partitions_than_there_are_is_refused(log: Log) ->
 
 @pytest.mark.skipif(named() is Broker.EMBEDDED, reason="Tansu cannot add partitions")
 async def test_partitions_that_are_added_later_end_a_copy_before_it_is_called_current(log: Log) -> None:
-    async with following(log, Copy()) as follower:
+    async with following(log, Projection()) as follower:
         assert await follower.caught_up(within=SOON)
         async with topics.Admin(log.kafka) as admin:
             await admin.create_partitions({log.topic.name: NewPartitions(total_count=6)})
@@ -150,23 +150,23 @@ async def test_partitions_that_are_added_later_end_a_copy_before_it_is_called_cu
 
 
 async def test_a_copy_that_cannot_be_written_is_not_current_and_goes_on_later(narrow_log: Log) -> None:
-    copy, away = Copy(), asyncio.Event()
+    projection, away = Projection(), asyncio.Event()
 
     async def apply(received: Sequence[Received[Event]], positions: Positions) -> None:
         if not away.is_set():
-            raise WillHealError("the database is away")
-        await copy.apply(received, positions)
+            raise TransientError("the database is away")
+        await projection.apply(received, positions)
 
     await narrow_log.write_in_big_batches(narrow_log.numbers(10))
     follower = Follower(narrow_log.kafka, narrow_log.topic, apply, client_id="test")
     await follower.start()
     async with running(follower.run()):
         assert not await follower.caught_up(within=timedelta(milliseconds=500))
-        with pytest.raises(WillHealError):
+        with pytest.raises(TransientError):
             await must_catch_up(follower, within=timedelta(milliseconds=100))
         away.set()
         await must_catch_up(follower, within=SOON)
-        assert copy.numbers == list(range(10))
+        assert projection.numbers == list(range(10))
     await follower.stop()
 
 
@@ -175,7 +175,7 @@ async def test_a_copy_is_not_current_once_the_broker_is_gone(narrow_log: Log) ->
         await topics.create_missing(kafka, (narrow_log.topic,))
         log = Log(kafka, narrow_log.topic, narrow_log.kind)
         await log.write_in_big_batches(log.numbers(10))
-        async with following(log, Copy()) as follower:
+        async with following(log, Projection()) as follower:
             assert await follower.caught_up(within=SOON)
             identity.send(SIGKILL)
             await until(lambda: not identity.alive())

@@ -8,7 +8,7 @@ import pytest
 
 from shared.contracts.base import Event
 from shared.messaging.envelope import Outgoing, Received, Record
-from shared.messaging.errors import FatalError, WillHealError
+from shared.messaging.errors import FatalError, TransientError
 from shared.messaging.unit import Unit, headers_from_json
 from shared.postgres.pool import Pool
 from tests.integration.messaging.kit import Log, Noted, consumer_of, effects, make_effects, numbers_of
@@ -129,9 +129,9 @@ async def test_what_postgresql_cannot_take_is_not_tried_again(pool: Pool, log: L
     assert dict(letter.headers)["fairpool_reason"] == b"failed: DataError"
 
 
-async def test_what_can_heal_is_tried_again_and_takes_effect_once(pool: Pool, log: Log) -> None:
+async def test_a_transient_error_is_tried_again_and_takes_effect_once(pool: Pool, log: Log) -> None:
     await make_effects(pool)
-    trials = iter([WillHealError(), TimeoutError(), asyncpg.DeadlockDetectedError()])
+    trials = iter([TransientError(), TimeoutError(), asyncpg.DeadlockDetectedError()])
 
     def fails_three_times(_: Sequence[int]) -> None:
         if error := next(trials, None):
@@ -144,13 +144,13 @@ async def test_what_can_heal_is_tried_again_and_takes_effect_once(pool: Pool, lo
     assert await _letters(pool) == []
 
 
-async def test_what_does_not_heal_in_time_is_fatal_and_sets_nothing_aside(pool: Pool, log: Log) -> None:
+async def test_what_stays_transient_too_long_is_fatal_and_sets_nothing_aside(pool: Pool, log: Log) -> None:
     await make_effects(pool)
 
     def never(_: Sequence[int]) -> None:
-        raise WillHealError("still away")
+        raise TransientError("still away")
 
-    with pytest.raises(FatalError, match="did not heal within"):
+    with pytest.raises(FatalError, match="still failing after"):
         await consumer_of(log, pool, Noted(before=never), retry_for=timedelta(milliseconds=100)).process(
             _received(log, 5)
         )

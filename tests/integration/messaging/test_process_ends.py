@@ -20,7 +20,7 @@ ENDS_WITHIN = 40.0
     ("way", "said"),
     [
         ("sender", "a Kafka client's sender task has died"),
-        ("follower", "copy of tenants was cancelled from within"),
+        ("follower", "projection of tenants was cancelled from within"),
         ("job", "fault ended by itself"),
         ("stop", "a Kafka client's sender task has died"),
         ("loop", "RuntimeError"),

@@ -11,7 +11,7 @@ from aiokafka.client import AIOKafkaClient
 
 from shared.messaging import producer as module
 from shared.messaging.envelope import Outgoing, Received, decode
-from shared.messaging.errors import heals
+from shared.messaging.errors import is_transient
 from shared.messaging.producer import NotAcknowledgedError, Producer
 from tests.integration.messaging.kit import Log, Numbered
 from tests.waiting import until
@@ -52,7 +52,7 @@ async def test_what_was_given_up_never_arrives_after_what_was_sent_since(
     old = client_of(producer)
     with kafka_away(), pytest.raises(NotAcknowledgedError) as raised:
         await producer.send([first])
-    assert heals(raised.value), "whoever sends holds its batch and tries again"
+    assert is_transient(raised.value), "whoever sends holds its batch and tries again"
     await producer.send([second])
     await until(lambda: old._sender.sender_task.done(), what="the old client has no sender any more")
     assert await numbers_on(narrow_log) == [1]

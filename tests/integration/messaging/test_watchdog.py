@@ -169,7 +169,7 @@ async def test_a_slow_handler_is_not_stuck(pool: Pool, narrow_log: Log, producer
         await until(lambda: not consumer.progress.in_hand)
 
 
-async def test_a_handler_that_waits_for_what_can_heal_is_not_stuck(
+async def test_a_handler_that_waits_for_a_transient_error_is_not_stuck(
     pool: Pool, narrow_log: Log, producer: Producer
 ) -> None:
     async def away(unit: Unit, received: Sequence[Received[Event]]) -> None:

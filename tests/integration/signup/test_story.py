@@ -27,7 +27,7 @@ from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
 from shared.contracts.signup import CandidateReportedV1
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, decode, only
-from shared.messaging.errors import heals
+from shared.messaging.errors import is_transient
 from shared.security.boxes import CannotOpenError
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, KEYS, VAULT_KEY, Edge
 
@@ -66,13 +66,13 @@ async def store(edge: Edge, keys: IntakeKeys | None = None) -> AsyncIterator[Pos
 
 
 async def handle(edge: Edge, reports: list[Received[CandidateReportedV1]]) -> None:
-    """As the consumer does it: what heals is tried again."""
+    """As the consumer does it: a transient error is tried again."""
     while True:
         try:
             async with store(edge, IntakeKeys(VAULT_KEY)) as one:
                 return await on_candidate_reported(one, reports, SECRETS)
         except Exception as error:
-            if not heals(error):
+            if not is_transient(error):
                 raise
 
 

@@ -192,11 +192,11 @@ def test_readers_that_take_states_in_any_order_and_twice_end_equal(
     states = play(taken)
     assert [state.version for state in states] == list(range(1, len(states) + 1))
     arriving = data.draw(st.permutations(states + states))
-    copy: Present | None = None
+    projection: Present | None = None
     for state in arriving:
-        if copy is None or state.version > copy.version:
-            copy = state
-    assert copy == (states[-1] if states else None)
+        if projection is None or state.version > projection.version:
+            projection = state
+    assert projection == (states[-1] if states else None)
 
 
 @given(st.lists(steps, max_size=8))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.signup.courier.queueing import Places, Together
+from services.signup.courier.queueing import Batcher, Places
 
 
 async def settle() -> None:
@@ -60,7 +60,7 @@ async def test_what_comes_while_a_turn_is_under_way_goes_together_in_the_next() 
         await gate.wait()
         return [2 * item for item in items]
 
-    together = Together(double)
+    together = Batcher(double)
     asked = [asyncio.create_task(together(1))]
     await settle()
     asked += [asyncio.create_task(together(item)) for item in (2, 3, 4)]
@@ -74,7 +74,7 @@ async def test_what_a_turn_raises_it_raises_for_all_that_were_in_it() -> None:
     async def fail(items: Sequence[int]) -> Sequence[int]:
         raise RuntimeError
 
-    together = Together(fail)
+    together = Batcher(fail)
     found = await asyncio.gather(*(together(item) for item in (1, 2)), return_exceptions=True)
     assert [type(one) for one in found] == [RuntimeError, RuntimeError]
     with pytest.raises(RuntimeError):

@@ -180,17 +180,17 @@ class _Topic:
     """The topic `tenants`, and somebody who speaks on it just before each of the first records that are sent."""
 
     def __init__(self, *others: TenantChangedV1) -> None:
-        self.copy, self.others = Known(), list(others)
+        self.projection, self.others = Known(), list(others)
         for record in THERE.values():
-            self.copy.apply(record)
+            self.projection.apply(record)
 
     async def look(self) -> tuple[Tenants, Callable[[str], TenantChangedV1 | None]]:
-        return dict(self.copy.records()), self.copy.replaced
+        return dict(self.projection.records()), self.projection.replaced
 
     async def send(self, record: TenantChangedV1) -> None:
         if self.others:
-            self.copy.apply(self.others.pop(0))
-        self.copy.apply(record)
+            self.projection.apply(self.others.pop(0))
+        self.projection.apply(record)
 
 
 def _rename(there: Tenants) -> TenantChangedV1 | Refused:
@@ -201,21 +201,21 @@ def _rename(there: Tenants) -> TenantChangedV1 | Refused:
 async def test_what_another_operator_did_in_the_same_moment_is_not_lost() -> None:
     topic = _Topic(sound(tenants.suspend(THERE, "emp_denver", ACT)))
     said = sound(await act(_rename, topic.look, topic.send))
-    assert topic.copy.records()["emp_denver"] == said
+    assert topic.projection.records()["emp_denver"] == said
     assert (said.standing, said.name) == ("suspended", "Denver Health System")
 
 
 async def test_an_act_that_nobody_disturbs_is_said_once() -> None:
     topic = _Topic()
     said = sound(await act(_rename, topic.look, topic.send))
-    assert topic.copy.replaced("emp_denver") == THERE["emp_denver"]
-    assert topic.copy.records()["emp_denver"] == said
+    assert topic.projection.replaced("emp_denver") == THERE["emp_denver"]
+    assert topic.projection.records()["emp_denver"] == said
 
 
 async def test_an_act_that_another_one_made_impossible_leaves_theirs_in_force() -> None:
     topic = _Topic(sound(tenants.remove(THERE, "emp_denver", ACT)))
     assert at_fault(await act(_rename, topic.look, topic.send)) == {"tenant"}
-    assert topic.copy.records()["emp_denver"].removed
+    assert topic.projection.records()["emp_denver"].removed
 
 
 def test_a_second_key_works_beside_the_first_until_one_is_revoked() -> None:

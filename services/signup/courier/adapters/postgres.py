@@ -14,7 +14,7 @@ from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair
 from shared import tracing
 from shared.contracts.signup import ChangeNoticed, MailboxChangedV1
-from shared.messaging.errors import WillHealError
+from shared.messaging.errors import TransientError
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
 from shared.postgres.queries import load
@@ -50,7 +50,7 @@ class PostgresCourier:
             )
             expected = sum(mail.kind == "outreach" for mail in new)
             if sum(row["kind"] == "outreach" for row in added) != expected:
-                raise WillHealError("another courier took in the same outreach")
+                raise TransientError("another courier took in the same outreach")
         if changed:
             await self._connection.execute(SQL["change"], *_columns(self._traced(changed)), at)
 
@@ -77,7 +77,7 @@ class PostgresCourier:
         """Ready mails whose time has come, locked, none of which another courier holds.
 
         First those whose own time is over, then what somebody waits for, then outreach and other notices by halves.
-        Without a current copy of the consents: only those that need no grant or whose slot is over.
+        Without a current projection of the consents: only those that need no grant or whose slot is over.
         """
         return [_mail(row) for row in await self._connection.fetch(SQL["claim"], at, limit, consent_is_current)]
 

@@ -4,13 +4,13 @@ import asyncpg
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from shared.messaging.errors import FatalError, WillHealError, heals
+from shared.messaging.errors import FatalError, TransientError, is_transient
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        WillHealError(),
+        TransientError(),
         ConnectionResetError(),
         TimeoutError(),
         KafkaConnectionError(),
@@ -24,8 +24,8 @@ from shared.messaging.errors import FatalError, WillHealError, heals
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_is_away_or_busy_heals(error: Exception) -> None:
-    assert heals(error)
+def test_what_is_away_or_busy_is_transient(error: Exception) -> None:
+    assert is_transient(error)
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_what_is_away_or_busy_heals(error: Exception) -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_what_will_be_the_same_the_next_time_does_not(error: Exception) -> None:
-    assert not heals(error)
+    assert not is_transient(error)

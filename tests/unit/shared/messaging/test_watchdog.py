@@ -121,7 +121,7 @@ async def test_a_handler_that_never_ends_is_stuck_once_kafka_would_drop_its_memb
     assert "a batch of 500 records is in hand and does not end" in (await barks(reader) or "")
 
 
-async def test_whoever_tries_again_what_can_heal_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_whoever_tries_again_a_transient_error_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "HANDLED_WITHIN", STUCK_AFTER)
     reader = FakeReader(lag=500)
     reader.progress.take(500)

@@ -1,4 +1,4 @@
-"""Reading a compacted topic back: what Kafka lacks is said again, and nothing else."""
+"""Reading a compacted topic back: what Kafka lacks is republished, and nothing else."""
 
 import asyncio
 import json
@@ -12,12 +12,12 @@ import pytest
 from shared.contracts.base import State
 from shared.contracts.registry import EVENTS
 from shared.contracts.topics import Topic
-from shared.messaging import envelope, read_back, topics
+from shared.messaging import envelope, reconciler, topics
 from shared.messaging.envelope import Outgoing, Record, encode
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
-from shared.messaging.read_back import ReadBack, Upheld
 from shared.messaging.reading import read_to_the_end
+from shared.messaging.reconciler import Reconciled, Reconciler
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
 from tests.conftest import unique
@@ -53,11 +53,11 @@ class Owner:
     producer: Producer
 
     def __post_init__(self) -> None:
-        self.read_back = self.another()
+        self.reconciler = self.another()
 
-    def another(self) -> ReadBack:
+    def another(self) -> Reconciler:
         """One more process of the service."""
-        return ReadBack(self.kafka, [Upheld(self.topic, self.behind, self.orphaned)], FixedClock(), source="test")
+        return Reconciler(self.kafka, [Reconciled(self.topic, self.behind, self.orphaned)], FixedClock(), source="test")
 
     async def behind(self, unit: Unit, after: str, limit: int) -> list[Fact]:
         rows = await unit.connection.fetch(_BEHIND, after, limit)
@@ -109,20 +109,20 @@ async def one_by_one(kafka: Kafka, topics: Sequence[Topic], *, client_id: str) -
 
 
 @pytest.mark.parametrize("read", [read_to_the_end, one_by_one])
-async def test_what_kafka_does_not_have_last_is_said_again_and_nothing_else(
+async def test_what_kafka_does_not_have_last_is_republished_and_nothing_else(
     owner: Owner, read: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_back, "read_to_the_end", read)
+    monkeypatch.setattr(reconciler, "read_to_the_end", read)
     await owner.has_rows({"current": 3, "overtaken": 2, "removed": 1, "unsaid": 4, "young": 0})
     await owner.was_said(("overtaken", 2), ("current", 2), ("removed", 1), ("current", 3), ("overtaken", 1))
     await owner.was_said(("removed", None))
-    assert await owner.read_back.turn(owner.pool) == 3
+    assert await owner.reconciler.turn(owner.pool) == 3
     assert await owner.leaving() == [("overtaken", 2), ("removed", 1), ("unsaid", 4)]
 
 
 async def test_a_key_without_a_row_gets_a_tombstone_once(owner: Owner) -> None:
     await owner.was_said(("gone", 1), ("buried", 1), ("buried", None))
-    assert await owner.read_back.turn(owner.pool) == 1
+    assert await owner.reconciler.turn(owner.pool) == 1
     assert await owner.leaving() == [("gone", None)]
 
 
@@ -132,33 +132,33 @@ async def test_a_last_record_that_nobody_can_read_is_followed_by_the_state(owner
     await owner.producer.send(
         [Outgoing(owner.topic.name, b"hidden", b"no event", ()), Outgoing(owner.topic.name, b"\xff", b"", ())]
     )
-    await owner.read_back.turn(owner.pool)
+    await owner.reconciler.turn(owner.pool)
     assert await owner.leaving() == [("hidden", 1)]
 
 
-async def test_a_topic_that_was_lost_is_said_again_whole(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_back, "_AT_ONCE", 10)
+async def test_a_topic_that_was_lost_is_republished_whole(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciler, "_AT_ONCE", 10)
     rows = {f"key-{number:03}": 1 for number in range(35)}
     await owner.has_rows(rows)
-    assert await owner.read_back.turn(owner.pool) == 35
+    assert await owner.reconciler.turn(owner.pool) == 35
     assert await owner.leaving() == list(rows.items())
 
 
 async def test_it_is_read_once_in_an_hour_and_again_when_somebody_asks(owner: Owner) -> None:
     await owner.has_rows({"unsaid": 1})
-    assert [await owner.read_back.turn(owner.pool), await owner.another().turn(owner.pool)] == [1, 0]
-    await owner.read_back.ask(owner.pool)
-    assert [await owner.another().turn(owner.pool), await owner.read_back.turn(owner.pool)] == [1, 0]
-    await owner.pool.execute("UPDATE read_backs SET began_at = began_at - $1::interval", read_back.EVERY)
-    assert await owner.read_back.turn(owner.pool) == 1
+    assert [await owner.reconciler.turn(owner.pool), await owner.another().turn(owner.pool)] == [1, 0]
+    await owner.reconciler.ask(owner.pool)
+    assert [await owner.another().turn(owner.pool), await owner.reconciler.turn(owner.pool)] == [1, 0]
+    await owner.pool.execute("UPDATE read_backs SET began_at = began_at - $1::interval", reconciler.EVERY)
+    assert await owner.reconciler.turn(owner.pool) == 1
 
 
 async def test_of_two_processes_that_look_at_once_one_reads(owner: Owner) -> None:
     await owner.has_rows({"unsaid": 1})
-    assert sorted(await asyncio.gather(owner.read_back.turn(owner.pool), owner.another().turn(owner.pool))) == [0, 1]
+    assert sorted(await asyncio.gather(owner.reconciler.turn(owner.pool), owner.another().turn(owner.pool))) == [0, 1]
 
 
-@pytest.mark.parametrize("moment", ["read", "said again"])
+@pytest.mark.parametrize("moment", ["read", "republished"])
 async def test_a_turn_that_was_cut_short_is_taken_again_from_the_beginning(
     owner: Owner, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,8 +168,8 @@ async def test_a_turn_that_was_cut_short_is_taken_again_from_the_beginning(
         raise ConnectionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(ReadBack, "_read" if moment == "read" else "_bury", dies)
+        patch.setattr(Reconciler, "_read" if moment == "read" else "_write_tombstones", dies)
         with pytest.raises(ConnectionError):
-            await owner.read_back.turn(owner.pool)
-    assert await owner.read_back.turn(owner.pool) == 1
+            await owner.reconciler.turn(owner.pool)
+    assert await owner.reconciler.turn(owner.pool) == 1
     assert {key for key, _ in await owner.leaving()} == {"unsaid"}

@@ -12,8 +12,8 @@ from shared.postgres.queries import load
 SQL = load(Path(__file__).parent / "queries.sql")
 
 
-class PostgresOperatorDesk:
-    """`ports.OperatorDesk`."""
+class PostgresOperatorStore:
+    """`ports.OperatorStore`."""
 
     def __init__(self, work: Callable[[], AbstractAsyncContextManager[Unit]]) -> None:
         self._work = work

@@ -11,8 +11,8 @@ from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.messaging.unit import Unit
 
 
-class PostgresDesk:
-    """The `Desk` inside one unit of work."""
+class PostgresRequestStore:
+    """The `RequestStore` inside one unit of work."""
 
     def __init__(self, unit: Unit, policy: Policy) -> None:
         self._unit = unit

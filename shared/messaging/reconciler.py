@@ -1,7 +1,7 @@
-"""Owners read their compacted topics back, and say again what Kafka does not have as new as their rows.
+"""Owners reconcile their compacted topics with their rows: they read them back and republish what Kafka does not have as new.
 
 A relay that was paused and comes back late can put an old version last, and compaction then keeps that one alone; a topic can
-be lost and made anew. Readers that build a copy from such a topic would believe what is no longer true.
+be lost and made anew. Readers that build a projection from such a topic would believe what is no longer true.
 """
 
 import zlib
@@ -18,7 +18,7 @@ from shared.messaging.envelope import Outgoing, Received, Record, decode
 from shared.messaging.kafka import Kafka
 from shared.messaging.reading import read_to_the_end
 from shared.messaging.unit import SQL, Unit
-from shared.metrics import READ_BACK_AGAIN
+from shared.metrics import REPUBLISHED
 from shared.postgres.pool import Connection, Pool
 
 EVERY = timedelta(hours=1)
@@ -35,59 +35,61 @@ the temporary table `read_back` (`key`, `version`) knows, or that it lacks. Thei
 Orphaned = Callable[[Unit, str, int], Awaitable[Sequence[str]]]
 """The next keys after a key that `read_back` has with a version above 0, and that have no row any more."""
 
-Heed = Callable[[Unit, int], Awaitable[int]]
+ApplyReadBack = Callable[[Unit, int], Awaitable[int]]
 """Does what `read_back` says to rows, at most so many in a unit, again until fewer are done; it comes before all else."""
 
 
 @dataclass(frozen=True, slots=True)
-class Upheld:
+class Reconciled:
     """A compacted topic of a service, and where the truth of it is."""
 
     topic: Topic
     behind: Behind
     orphaned: Orphaned | None = None
     """None where rows never go."""
-    heed: Heed | None = None
+    apply: ApplyReadBack | None = None
 
 
-class ReadBack:
+class Reconciler:
     """Runs in every process of a service; one of them reads a topic at a time, once an hour or when asked."""
 
-    def __init__(self, kafka: Kafka, upheld: Sequence[Upheld], clock: Clock, *, source: str) -> None:
+    def __init__(self, kafka: Kafka, reconciled: Sequence[Reconciled], clock: Clock, *, source: str) -> None:
         self._kafka = kafka
-        self._upheld = upheld
+        self._reconciled = reconciled
         self._clock = clock
         self._source = source
-        for each in upheld:
-            READ_BACK_AGAIN.labels(each.topic.name)  # a series that is there from the start, with 0
+        for each in reconciled:
+            REPUBLISHED.labels(each.topic.name)  # a series that is there from the start, with 0
 
     async def turn(self, pool: Pool) -> int:
-        """Reads back what is due; how many records were said again."""
-        return sum([await self._turn(pool, upheld) for upheld in self._upheld])
+        """Reads back what is due; how many records were republished."""
+        return sum([await self._turn(pool, reconciled) for reconciled in self._reconciled])
 
     async def doubt(self, pool: Pool) -> None:
         """A relay had trouble: reads back soon, though not over and over while the trouble lasts."""
-        await pool.execute(SQL["doubt_topics"], [upheld.topic.name for upheld in self._upheld], _DOUBTS_EVERY)
+        await pool.execute(
+            SQL["doubt_topics"], [reconciled.topic.name for reconciled in self._reconciled], _DOUBTS_EVERY
+        )
 
     async def ask(self, pool: Pool) -> None:
         """Every topic is due now, in whichever process looks first."""
-        await pool.execute(SQL["ask_to_read_back"], [upheld.topic.name for upheld in self._upheld])
+        await pool.execute(SQL["ask_to_read_back"], [reconciled.topic.name for reconciled in self._reconciled])
 
-    async def _turn(self, pool: Pool, upheld: Upheld) -> int:
-        name = upheld.topic.name
+    async def _turn(self, pool: Pool, reconciled: Reconciled) -> int:
+        name = reconciled.topic.name
         async with pool.acquire() as connection:  # the session's lock is given back with it
             if not await connection.fetchval(SQL["lock_read_back"], _LOCK_SPACE, zlib.crc32(name.encode()) >> 1):
                 return 0
             if (now := await connection.fetchval(SQL["when_due"], name, EVERY)) is None:
                 return 0
             await connection.execute(SQL["begin_read_back"])
-            await self._read(connection, upheld.topic)
-            again = await self._say_again(connection, upheld)
+            await self._read(connection, reconciled.topic)
+            again = await self._republish(connection, reconciled)
             await connection.execute(SQL["note_read_back"], name, now)
             await connection.execute(SQL["end_read_back"])
-        READ_BACK_AGAIN.labels(name).inc(again)
+        REPUBLISHED.labels(name).inc(again)
         if again:
-            _log.warning("said_again", topic=name, records=again)
+            _log.warning("republished", topic=name, records=again)
         return again
 
     async def _read(self, connection: Connection, topic: Topic) -> None:
@@ -96,38 +98,38 @@ class ReadBack:
             await connection.execute(SQL["note_versions"], list(last), list(last.values()))
         await connection.execute("ANALYZE read_back")
 
-    async def _say_again(self, connection: Connection, upheld: Upheld) -> int:
-        await self._heed(connection, upheld)
+    async def _republish(self, connection: Connection, reconciled: Reconciled) -> int:
+        await self._apply(connection, reconciled)
         again, after = 0, ""
         while True:
             async with connection.transaction():
                 unit = Unit(connection, self._clock.now(), self._source)
-                states = await upheld.behind(unit, after, _AT_ONCE)
+                states = await reconciled.behind(unit, after, _AT_ONCE)
                 unit.publish(*states)
                 await unit.flush()
             again += len(states)
             if len(states) < _AT_ONCE:
                 break
             after = states[-1].key
-        return again + await self._bury(connection, upheld)
+        return again + await self._write_tombstones(connection, reconciled)
 
-    async def _heed(self, connection: Connection, upheld: Upheld) -> None:
-        while upheld.heed is not None:
+    async def _apply(self, connection: Connection, reconciled: Reconciled) -> None:
+        while reconciled.apply is not None:
             async with connection.transaction():
                 unit = Unit(connection, self._clock.now(), self._source)
-                done = await upheld.heed(unit, _AT_ONCE)
+                done = await reconciled.apply(unit, _AT_ONCE)
                 await unit.flush()
             if done < _AT_ONCE:
                 break
 
-    async def _bury(self, connection: Connection, upheld: Upheld) -> int:
+    async def _write_tombstones(self, connection: Connection, reconciled: Reconciled) -> int:
         buried, after = 0, ""
-        while upheld.orphaned is not None:
+        while reconciled.orphaned is not None:
             async with connection.transaction():
                 unit = Unit(connection, self._clock.now(), self._source)
-                keys = await upheld.orphaned(unit, after, _AT_ONCE)
+                keys = await reconciled.orphaned(unit, after, _AT_ONCE)
                 for key in keys:
-                    unit.write(Outgoing(upheld.topic.name, key.encode(), value=None, headers=()))
+                    unit.write(Outgoing(reconciled.topic.name, key.encode(), value=None, headers=()))
                 await unit.flush()
             buried += len(keys)
             if len(keys) < _AT_ONCE:
