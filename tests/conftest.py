@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -9,8 +10,9 @@ import structlog
 from deploy.demo.client import connect
 from deploy.demo.watching import watch
 from shared.messaging.kafka import Kafka
-from shared.postgres.migrate import PLUMBING, migrate
+from shared.postgres.migrate import PLUMBING
 from shared.postgres.pool import Pool, open_pool
+from tests.databases import Databases
 from tests.e2e.scene import Scene
 from tests.stack import Servers, Stack
 
@@ -48,23 +50,29 @@ def unique(word: str) -> str:
     return f"{word}_{secrets.token_hex(4)}"
 
 
+@pytest.fixture(scope="session")
+def databases(servers: Servers) -> Databases:
+    """Databases to borrow, alone for the time of a test."""
+    return Databases(servers)
+
+
 @pytest.fixture
-async def database(servers: Servers) -> str:
-    """The DSN of an empty database that is this test's own."""
-    return await servers.create_database(unique("test"))
+def migrations() -> tuple[Path, ...]:
+    """What `database` is made of: inbox and outbox. Tests of a service say `MIGRATIONS_OF[service]` in its place."""
+    return (PLUMBING,)
 
 
-@pytest.fixture(scope="module")
-async def module_database(servers: Servers) -> str:
-    """The DSN of an empty database that the tests of one file share."""
-    return await servers.create_database(unique("module"))
+@pytest.fixture
+async def database(databases: Databases, migrations: tuple[Path, ...]) -> AsyncIterator[str]:
+    """The DSN of a database that is this test's own, up to date and without a row of other tests."""
+    async with databases.lent(*migrations) as dsn:
+        yield dsn
 
 
 @pytest.fixture
 async def pool(database: str) -> AsyncIterator[Pool]:
-    """A pool to this test's own database, which has inbox and outbox."""
+    """A pool to `database`."""
     opened = await open_pool(database, name="test")
-    await migrate(opened, PLUMBING)
     yield opened
     await opened.close()
 

@@ -1,10 +1,14 @@
 """The ports of the local stack: where they are by default, how all of them move, and who sits on one already."""
 
+import fcntl
 import os
 import random
 import socket
+import tempfile
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
+from functools import cache
+from pathlib import Path
 
 import psutil
 
@@ -60,10 +64,14 @@ class Ports:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on which nothing listens now; StackError when there are too few."""
+    """Ports on which nothing listens now, and which no other process of this user was given that still lives.
+
+    Nobody listens on them for a while: without the second half, two stacks that start together may get the same one.
+    StackError when there are too few.
+    """
     found: list[int] = []
     for port in random.sample(_FREE_PORTS, len(_FREE_PORTS)):
-        if is_free(port):
+        if is_free(port) and _claim(port):
             found.append(port)
         if len(found) == count:
             return found
@@ -79,6 +87,29 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def _claim(port: int) -> bool:
+    """Lock the port's byte of a file for as long as this process lives; the system unlocks it, however that ends."""
+    if port in _claimed:
+        return False
+    claims = _claims()
+    try:
+        fcntl.lockf(claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    _claimed.add(port)
+    return True
+
+
+_claimed: set[int] = set()
+
+
+@cache
+def _claims() -> int:
+    """Opened once and never closed: closing any descriptor of the file would give up all locks of the process."""
+    place = Path(tempfile.gettempdir()) / f"fairpool-ports-{os.getuid()}"
+    return os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def check(needed: Iterable[tuple[str, int]]) -> None:

@@ -5,12 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import cast
 
 import pytest
 
-import services.consent
 from services.consent.adapters.postgres import PostgresConsents
 from services.consent.decisions import keys_of_employer, keys_of_names
 from services.consent.handlers import block_named
@@ -18,9 +16,9 @@ from services.consent.model import Choices, NamedEmployer, Present
 from services.consent.ports import Consents
 from shared.ids import new_candidate_id
 from shared.messaging.unit import unit_of_work
-from shared.postgres.migrate import PLUMBING, migrate
-from shared.postgres.pool import Pool, open_pool
+from shared.postgres.pool import Pool
 from tests.conftest import unique
+from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.consent import ConsentsDatabase, writes
 
@@ -74,11 +72,9 @@ def store(kind: str, request: pytest.FixtureRequest) -> Store:
 
 
 @pytest.fixture(scope="module")
-async def consent_pool(module_database: str) -> AsyncIterator[Pool]:
-    opened = await open_pool(module_database, name="test")
-    await migrate(opened, PLUMBING, Path(services.consent.__file__).parent / "migrations")
-    yield opened
-    await opened.close()
+async def consent_pool(databases: Databases) -> AsyncIterator[Pool]:
+    async with databases.pool(*MIGRATIONS_OF["consent"]) as pool:
+        yield pool
 
 
 @pytest.fixture

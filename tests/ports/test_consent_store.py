@@ -7,13 +7,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import time, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import cast
 
 import asyncpg
 import pytest
 
-import services.consent
 from services.consent import decisions
 from services.consent.adapters import agreement
 from services.consent.adapters.postgres import PostgresConsents
@@ -23,8 +21,8 @@ from services.consent.ports import Consents
 from shared.clock import Clock
 from shared.ids import new_candidate_id, new_id
 from shared.messaging.unit import unit_of_work
-from shared.postgres.migrate import PLUMBING, migrate
-from shared.postgres.pool import Pool, open_pool
+from shared.postgres.pool import Pool
+from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.consent import ConsentsDatabase
 
@@ -105,11 +103,9 @@ def store(kind: str, request: pytest.FixtureRequest) -> Store:
 
 
 @pytest.fixture(scope="module")
-async def consent_pool(module_database: str) -> AsyncIterator[Pool]:
-    opened = await open_pool(module_database, name="test")
-    await migrate(opened, PLUMBING, Path(services.consent.__file__).parent / "migrations")
-    yield opened
-    await opened.close()
+async def consent_pool(databases: Databases) -> AsyncIterator[Pool]:
+    async with databases.pool(*MIGRATIONS_OF["consent"]) as pool:
+        yield pool
 
 
 @pytest.fixture

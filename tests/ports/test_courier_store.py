@@ -9,16 +9,15 @@ from typing import Protocol
 
 import pytest
 
-import services.signup
 from services.signup.courier.adapters.postgres import PostgresCourier, read_positions
 from services.signup.courier.model import Again, Consent, Mail, NoticePurpose, Over, Person, State, Unreadable
 from services.signup.courier.ports import Incoming, Outgoing
 from shared.contracts.signup import ChangeNoticed
 from shared.messaging.unit import unit_of_work
-from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool
 from shared.security import boxes
 from shared.security.words import KeyPair
+from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import NOON
 from tests.fakes.courier import FakeCourierStore
 from tests.integration.courier.tables import mailboxes, published, put_into_vault
@@ -123,16 +122,15 @@ ANA_HERSELF = Person("ana.canary@people.example", KeyPair.generate())
 
 
 @pytest.fixture
-async def signup_pool(pool: Pool) -> Pool:
-    await migrate(pool, Path(services.signup.__path__[0]) / "migrations")
-    return pool
+def migrations() -> tuple[Path, ...]:
+    return MIGRATIONS_OF["signup"]
 
 
 @pytest.fixture(params=["fake", "postgres"])
 def stores(request: pytest.FixtureRequest) -> Stores:
     if request.param == "fake":
         return FakeStores(FakeCourierStore())
-    return PostgresStores(request.getfixturevalue("signup_pool"), boxes.new_key())
+    return PostgresStores(request.getfixturevalue("pool"), boxes.new_key())
 
 
 async def keep(stores: Stores, *mails: Mail) -> None:

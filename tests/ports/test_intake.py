@@ -7,25 +7,15 @@ from typing import Any
 
 import pytest
 
-import services.signup
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.model import Report, Taken, Told
 from services.signup.ports import Intake
 from shared.messaging.unit import unit_of_work
-from shared.postgres.migrate import PLUMBING, migrate
-from shared.postgres.pool import Pool, open_pool
+from shared.postgres.pool import Pool
+from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
 from tests.fakes.signup import FakeIntake
-
-MIGRATIONS = Path(services.signup.__file__).parent / "migrations"
-
-
-async def opened(request: pytest.FixtureRequest) -> Pool:
-    servers = request.getfixturevalue("servers")
-    pool = await open_pool(await servers.create_database(f"intake_{id(request)}"), name="test")
-    await migrate(pool, PLUMBING, MIGRATIONS)
-    return pool
 
 
 def on(pool: Pool) -> PostgresIntake:
@@ -41,15 +31,20 @@ def on(pool: Pool) -> PostgresIntake:
     )
 
 
+@pytest.fixture
+def migrations() -> tuple[Path, ...]:
+    return MIGRATIONS_OF["signup"]
+
+
 @pytest.fixture(params=["fake", "postgres"])
 async def intake(request: pytest.FixtureRequest) -> AsyncIterator[Intake]:
     """An intake that took nothing yet."""
     if request.param == "fake":
         yield FakeIntake()
         return
-    pool = await opened(request)
-    yield on(pool)
-    await pool.close()
+    databases: Databases = request.getfixturevalue("databases")
+    async with databases.pool(*MIGRATIONS_OF["signup"]) as pool:
+        yield on(pool)
 
 
 def event(mark: str, content: str, **changes: Any) -> Report:
@@ -88,8 +83,7 @@ async def test_of_webhooks_only_what_says_something_new_of_its_record_is_taken(i
     assert await intake.take([hook("9", "back")]) == Taken(1, 0)
 
 
-async def test_what_is_kept_to_recognise_content_is_no_plain_digest_of_it(request: pytest.FixtureRequest) -> None:
-    pool = await opened(request)
+async def test_what_is_kept_to_recognise_content_is_no_plain_digest_of_it(pool: Pool) -> None:
     await on(pool).take([event("a", "x"), hook("b", "x")])
     kept = [row["content_digest"] for row in await pool.fetch("SELECT content_digest FROM intake")]
     kept += [row["content_digest"] for row in await pool.fetch("SELECT content_digest FROM intake_last")]
@@ -99,8 +93,7 @@ async def test_what_is_kept_to_recognise_content_is_no_plain_digest_of_it(reques
     await pool.close()
 
 
-async def test_what_was_noted_before_contents_were_is_a_duplicate(request: pytest.FixtureRequest) -> None:
-    pool = await opened(request)
+async def test_what_was_noted_before_contents_were_is_a_duplicate(pool: Pool) -> None:
     await pool.execute("INSERT INTO intake (vendor, event_digest, received_at) VALUES ('acme', 'a', now())")
     assert await on(pool).take([event("a", "x")]) == Taken(0, 1)
     await pool.close()

@@ -33,8 +33,8 @@ from services.outreach_gateway.model import (
 )
 from services.outreach_gateway.ports import Position, Reported, Settled, Store
 from shared.messaging.unit import unit_of_work
-from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool
+from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
 from tests.waiting import until
@@ -91,19 +91,18 @@ class PostgresRows:
 
 
 @pytest.fixture
-async def gateway_pool(pool: Pool) -> Pool:
-    await migrate(pool, MIGRATIONS)
-    return pool
+def migrations() -> tuple[Path, ...]:
+    return MIGRATIONS_OF["outreach_gateway"]
 
 
 @pytest.fixture
-def on_postgres(gateway_pool: Pool) -> PostgresRows:
-    return PostgresRows(gateway_pool)
+def on_postgres(pool: Pool) -> PostgresRows:
+    return PostgresRows(pool)
 
 
 @pytest.fixture(params=["fake", "postgres"])
-def rows(request: pytest.FixtureRequest, on_postgres: PostgresRows) -> Rows:
-    return FakeRows() if request.param == "fake" else on_postgres
+def rows(request: pytest.FixtureRequest) -> Rows:
+    return FakeRows() if request.param == "fake" else request.getfixturevalue("on_postgres")
 
 
 async def live(rows: Rows, *ids: str) -> list[Outreach]:

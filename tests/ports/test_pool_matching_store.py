@@ -15,7 +15,7 @@ from services.pool_matching.handlers import (
 )
 from services.pool_matching.model import Position, Shown
 from shared.contracts.pool_matching import MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
-from tests.conftest import unique
+from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
 from tests.integration.pool_matching.kit import (
     NURSE,
@@ -29,7 +29,6 @@ from tests.integration.pool_matching.kit import (
     keep_pool,
     member_refs,
     pool,
-    postgres_kit,
     profile,
     put_pool,
     received,
@@ -47,9 +46,9 @@ async def kit(request: pytest.FixtureRequest) -> AsyncIterator[Kit]:
     if request.param == "fake":
         yield FakeKit()
         return
-    servers = request.getfixturevalue("servers")
-    async with postgres_kit(await servers.create_database(unique("matching"))) as opened:
-        yield opened
+    databases: Databases = request.getfixturevalue("databases")
+    async with databases.pool(*MIGRATIONS_OF["pool_matching"]) as opened:
+        yield PostgresKit(opened)
 
 
 async def test_a_person_joins_the_pools_that_fit(kit: Kit) -> None:

@@ -4,11 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-import services.signup
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.model import Claim, Deletion, KeptReport, Lapse, PastInvitations, Proposal, Stub
@@ -17,13 +15,11 @@ from services.signup.vault.sealing import Identity, seal_identity
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1, CoarseProfile
 from shared.ids import new_candidate_id
 from shared.messaging.unit import unit_of_work
-from shared.postgres.migrate import PLUMBING, migrate
-from shared.postgres.pool import open_pool
 from shared.security.words import KeyPair
+from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
 from tests.fakes.signup import FakeStore
 
-MIGRATIONS = Path(services.signup.__file__).parent / "migrations"
 KEY = bytes(range(32))
 PROFILE = CoarseProfile(occupations=("29-1141",), skills=("triage",), years=5)
 Work = Callable[..., AbstractAsyncContextManager[Store]]
@@ -42,19 +38,17 @@ async def work(request: pytest.FixtureRequest) -> AsyncIterator[Work]:
 
         yield in_memory
         return
-    pool = await open_pool(
-        await request.getfixturevalue("servers").create_database(f"store_{id(request)}"), name="test"
-    )
-    await migrate(pool, PLUMBING, MIGRATIONS)
     keys = IntakeKeys(KEY)
+    databases: Databases = request.getfixturevalue("databases")
 
-    @asynccontextmanager
-    async def in_postgres(at: datetime = NOON) -> AsyncIterator[Store]:
-        async with unit_of_work(pool, at=at, source="signup") as unit:
-            yield PostgresStore(unit, keys)
+    async with databases.pool(*MIGRATIONS_OF["signup"]) as pool:
 
-    yield in_postgres
-    await pool.close()
+        @asynccontextmanager
+        async def in_postgres(at: datetime = NOON) -> AsyncIterator[Store]:
+            async with unit_of_work(pool, at=at, source="signup") as unit:
+                yield PostgresStore(unit, keys)
+
+        yield in_postgres
 
 
 def stub(address: bytes, until: datetime = NOON + timedelta(days=14)) -> Stub:

@@ -1,10 +1,17 @@
 """What the courier's integration tests share."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from tests.databases import MIGRATIONS_OF
 from tests.integration.courier.faulty import FaultyRelay, faulty_relay
+
+
+@pytest.fixture
+def migrations() -> tuple[Path, ...]:
+    return MIGRATIONS_OF["signup"]
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-import services.signup
 from deploy.local.ports import Ports
 from services.signup.courier.adapters.envelope import message_id
 from services.signup.courier.model import Person
@@ -32,7 +31,6 @@ from shared.messaging.envelope import encode
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.messaging.topics import create_missing
-from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, open_pool
 from shared.security import boxes, encoding
 from shared.security.links import LinkReader, public_half
@@ -156,7 +154,6 @@ async def is_ready(port: int) -> bool:
 async def world(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[World]:
     await create_missing(Kafka.plain(servers.kafka))
     pool = await open_pool(database, name="test")
-    await migrate(pool, PLUMBING, Path(services.signup.__path__[0]) / "migrations")
     producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
     await producer.start()
     seed, vault_key = boxes.new_key(), boxes.new_key()

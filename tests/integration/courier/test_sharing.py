@@ -5,17 +5,14 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-import services.signup
 from services.signup.courier.adapters.postgres import PostgresCourier
 from services.signup.courier.model import Consent, Handed, Letter, Mail, Person, Taken
 from services.signup.courier.ports import Clear, Mark
 from services.signup.courier.sending import Sender
 from shared.messaging.unit import unit_of_work
-from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool
 from shared.security import boxes
 from shared.security.words import KeyPair
@@ -68,7 +65,6 @@ class Couriers:
 
 @pytest.fixture
 async def couriers(pool: Pool) -> Couriers:
-    await migrate(pool, Path(services.signup.__path__[0]) / "migrations")
     made = Couriers(pool)
     await put_into_vault(pool, ANA, Person("ana.canary@people.example", KeyPair.generate()), made.vault_key)
     async with made.open() as store:

@@ -18,16 +18,15 @@ from shared.security.tenant_keys import hash_key, new_key
 from shared.web.app import create_app
 from shared.web.health import Check
 from shared.web.tenants import Tenants
-from tests.conftest import unique
+from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.pool_matching import SOC
-from tests.integration.pool_matching.kit import PostgresKit, postgres_kit
-from tests.stack import Servers
+from tests.integration.pool_matching.kit import PostgresKit
 
 
 @pytest.fixture
-async def kit(servers: Servers) -> AsyncIterator[PostgresKit]:
-    async with postgres_kit(await servers.create_database(unique("matching"))) as opened:
-        yield opened
+async def kit(databases: Databases) -> AsyncIterator[PostgresKit]:
+    async with databases.pool(*MIGRATIONS_OF["pool_matching"]) as opened:
+        yield PostgresKit(opened)
 
 
 @dataclass

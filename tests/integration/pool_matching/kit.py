@@ -23,9 +23,7 @@ from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, Undecodable, decode
 from shared.messaging.unit import unit_of_work
-from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool as Connections
-from shared.postgres.pool import open_pool
 from shared.security.member_refs import MemberRefs
 from tests.fakes.clock import NOON
 from tests.fakes.pool_matching import SOC, FakeFeed, FakeMatching
@@ -134,17 +132,6 @@ class PostgresKit:
         ]
         assert not any(isinstance(item, Undecodable) for item in decoded)
         return [item for item in decoded if isinstance(item, Received)]
-
-
-@asynccontextmanager
-async def postgres_kit(dsn: str) -> AsyncIterator[PostgresKit]:
-    """The real stores on an empty database."""
-    connections = await open_pool(dsn, name="test")
-    try:
-        await migrate(connections, PLUMBING, MIGRATIONS)
-        yield PostgresKit(connections)
-    finally:
-        await connections.close()
 
 
 async def tell_persons(kit: Kit, *events: Event) -> None:

@@ -12,7 +12,6 @@ import asyncpg
 import httpx
 import pytest
 
-import services.signup
 from services.signup.adapters.formats import FORMATS
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
@@ -26,12 +25,12 @@ from services.signup.vault.secrets import VaultSecrets
 from shared import wording
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.messaging.unit import Unit, unit_of_work
-from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool
 from shared.security.links import LinkReader, public_half
 from shared.security.tenant_keys import hash_key
 from shared.web.app import create_app
 from shared.web.tenants import Tenants
+from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import FixedClock
 from tests.fakes.consent import SEED, SUBJECT_KEY
 
@@ -115,9 +114,13 @@ class Edge:
 
 
 @pytest.fixture
+def migrations() -> tuple[Path, ...]:
+    return MIGRATIONS_OF["signup"]
+
+
+@pytest.fixture
 async def edge(pool: Pool) -> Edge:
     """An edge with two vendors and an employer each."""
-    await migrate(pool, Path(services.signup.__file__).parent / "migrations")
     made = Edge(pool)
     for vendor in ("acme", "bright"):
         made.tenant(vendor, "vendor")

@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +20,7 @@ from services.signup.adapters.titles.loaded import LoadedTitles, listed, remove,
 from services.signup.api import profile
 from services.signup.app import _profile_edge
 from shared.ids import new_candidate_id
-from shared.postgres.migrate import PLUMBING, migrate
-from shared.postgres.pool import Pool, open_pool
+from shared.postgres.pool import Pool
 from shared.security.links import public_half
 from shared.web.app import create_app
 from tests.fakes.clock import NOON
@@ -36,17 +35,8 @@ LIST = (
 
 
 @pytest.fixture
-async def dsn(request: pytest.FixtureRequest) -> str:
-    created: str = await request.getfixturevalue("servers").create_database(f"titles_{id(request)}")
-    return created
-
-
-@pytest.fixture
-async def pool(dsn: str) -> AsyncIterator[Pool]:
-    opened = await open_pool(dsn, name="test")
-    await migrate(opened, PLUMBING, MIGRATIONS)
-    yield opened
-    await opened.close()
+def dsn(database: str) -> str:
+    return database
 
 
 async def fairpool(dsn: str, *words: str, given: str | None = None) -> tuple[int, str]:

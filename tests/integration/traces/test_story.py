@@ -14,7 +14,6 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-import services.signup
 from services.outreach_gateway.app import build as build_gateway
 from services.outreach_gateway.settings import GatewaySettings
 from services.signup.courier.app import build as build_courier
@@ -32,12 +31,11 @@ from shared.messaging import topics
 from shared.messaging.envelope import encode
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
-from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import open_pool
 from shared.security.member_refs import MemberRefs
 from shared.security.tenant_keys import hash_key, new_key
 from shared.security.words import KeyPair
-from tests.conftest import unique
+from tests.databases import MIGRATIONS_OF, Databases
 from tests.integration.courier.faulty import FaultyRelay, faulty_relay
 from tests.integration.courier.tables import put_into_vault
 from tests.integration.messaging.kit import Log, Numbered
@@ -107,7 +105,9 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 
 @pytest.fixture
-async def world(servers: Servers, spans: InMemorySpanExporter, tmp_path: Path) -> AsyncIterator[World]:
+async def world(
+    servers: Servers, databases: Databases, spans: InMemorySpanExporter, tmp_path: Path
+) -> AsyncIterator[World]:
     await topics.create_missing(Kafka.plain(servers.kafka))
     clock = tmp_path / "clock"
     clock.write_text(str(int((OPEN - datetime.now(UTC)) / timedelta(milliseconds=1))))
@@ -119,18 +119,18 @@ async def world(servers: Servers, spans: InMemorySpanExporter, tmp_path: Path) -
     }
     member_ref_key, vault_key, tenant_key = secrets.token_bytes(64), secrets.token_bytes(32), new_key(EMPLOYER)
     candidate, words_key = new_candidate_id(), KeyPair.generate()
-    vault = await servers.create_database(unique("signup"))
     async with AsyncExitStack() as stack:
+        vault = await stack.enter_async_context(databases.lent(*MIGRATIONS_OF["signup"]))
+        gateway_database = await stack.enter_async_context(databases.lent(*MIGRATIONS_OF["outreach_gateway"]))
         relay = await stack.enter_async_context(faulty_relay())
         pool = await open_pool(vault, name="test")
         stack.push_async_callback(pool.close)
-        await migrate(pool, PLUMBING, Path(services.signup.__path__[0]) / "migrations")
         await put_into_vault(pool, candidate, Person(ADDRESS, words_key), vault_key)
         await _tell(servers, candidate, words_key, tenant_key)
         gateway, app = build_gateway(
             GatewaySettings(
                 **common,
-                outreach_gateway_database=await servers.create_database(unique("gateway")),
+                outreach_gateway_database=gateway_database,
                 redis=servers.redis,
                 member_ref_key=member_ref_key,
                 outreach_id_key=secrets.token_bytes(32),

@@ -12,6 +12,11 @@ from shared.postgres.pool import Pool, open_pool
 
 
 @pytest.fixture
+def migrations() -> tuple[Path, ...]:
+    return ()
+
+
+@pytest.fixture
 async def empty(database: str) -> AsyncIterator[Pool]:
     """A pool to a database with nothing in it."""
     pool = await open_pool(database, name="test")
