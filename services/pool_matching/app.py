@@ -79,6 +79,17 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     app = service.http("Fairpool pool matching")
     cursors = FeedCursors(settings.member_ref_key, feed=NAME)
     app.include_router(
-        router(Edge(service.tenants, pools, feed, soc, cursors, settings.pool_matching_heartbeat, service.is_stopping))
+        router(
+            Edge(
+                service.tenants,
+                pools,
+                feed,
+                soc,
+                cursors,
+                settings.pool_matching_heartbeat,
+                service.is_stopping,
+                settings.pool_changes_per_minute,
+            )
+        )
     )
     return service, app

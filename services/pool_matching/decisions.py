@@ -1,5 +1,6 @@
 """Which pools a person belongs to, and what each pool's employer sees of them."""
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -207,6 +208,15 @@ def coarse(criteria: Criteria) -> Criteria:
             "employment_types": _once(criteria.employment_types),
             "available_by": None if by is None else first_of_month(by),
         }
+    )
+
+
+def asks(criteria: Criteria) -> str:
+    """The criteria in one form: those that ask for the same have the same, in whatever order their lists stand."""
+    fields = criteria.model_dump(mode="json")
+    return json.dumps(
+        {name: sorted(set(value)) if isinstance(value, list) else value for name, value in fields.items()},
+        sort_keys=True,
     )
 
 

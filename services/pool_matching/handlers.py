@@ -39,20 +39,20 @@ async def on_time_passed(store: PersonStore, refs: Refs) -> bool:
 
 
 async def on_pools_changed(store: EvaluationStore, received: Sequence[Received[Event]]) -> None:
-    """Pools came, changed or went: each is to be held against every person, once for each version."""
+    """Pools came, changed or went: each is to be held against every person, once for all it has asked for."""
     pools = _newest([item.event for item in only(PoolChangedV1, received)])
-    await store.open_evaluations(sorted((event.pool, event.version) for event in pools))
+    await store.open_evaluations(sorted(event.pool for event in pools))
 
 
-async def on_evaluation_waiting(store: EvaluationStore, refs: Refs) -> bool:
-    """One step of one pool's way through all persons; False when no pool is on its way."""
-    evaluation = await store.take_evaluation()
+async def on_turn(store: EvaluationStore, pool_id: str, refs: Refs) -> None:
+    """One step of this pool's way through all persons, unless it is through or somebody else is at it."""
+    evaluation = await store.take_evaluation(pool_id)
     if evaluation is None:
-        return False
+        return
     if evaluation.after is None:
         await store.wait_for_batches()
         await store.move(evaluation, after="")
-        return True
+        return
     pool = await store.pool_in_force(evaluation.pool)
     candidates = await store.concerned(evaluation.pool, pool, after=evaluation.after, limit=_CHUNK)
     settled = []
@@ -65,7 +65,6 @@ async def on_evaluation_waiting(store: EvaluationStore, refs: Refs) -> bool:
         await store.end(evaluation)
     else:
         await store.move(evaluation, after=candidates[-1])
-    return True
 
 
 async def on_employers_removed(store: PoolStore, employers: Collection[str], *, limit: int) -> int:

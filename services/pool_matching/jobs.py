@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from datetime import timedelta
 
-from services.pool_matching.handlers import Refs, on_employers_removed, on_evaluation_waiting, on_time_passed
+from services.pool_matching.handlers import Refs, on_employers_removed, on_time_passed, on_turn
 from services.pool_matching.ports import EvaluationStore, FeedStore, PoolStore, Work
 
 FEED_KEPT = timedelta(days=30)
@@ -12,11 +12,17 @@ _POOLS_AT_ONCE = 100
 
 
 async def evaluate_pools(work: Work[EvaluationStore], refs: Refs) -> None:
-    """Every pool that is to be held against all persons is; one transaction a chunk."""
-    more = True
-    while more:
+    """Every pool that is to be held against all persons is, in turns; one transaction a chunk.
+
+    A turn is used up before its step is tried: a step that fails or takes too long, again and again, holds up nobody else.
+    """
+    while True:
         async with work() as store:
-            more = await on_evaluation_waiting(store, refs)
+            pool = await store.next_turn()
+        if pool is None:
+            return
+        async with work() as store:
+            await on_turn(store, pool, refs)
 
 
 async def notice_the_time(work: Work[EvaluationStore], refs: Refs) -> None:

@@ -64,11 +64,18 @@ class PersonStore(Publishes, Protocol):
 class EvaluationStore(PersonStore, Protocol):
     """The ways of pools through all persons."""
 
-    async def open_evaluations(self, versions: Sequence[tuple[str, int]]) -> None:
-        """Has these pools evaluated from the start, unless that version or a later one already was asked for."""
+    async def open_evaluations(self, pools: Sequence[str]) -> None:
+        """Has these pools evaluated from the start, unless that was asked for since they ask for what they ask for."""
 
-    async def take_evaluation(self) -> Evaluation | None:
-        """One that is not done and that nobody else is at."""
+    async def next_turn(self) -> str | None:
+        """The pool whose turn it is, of those that wait and that nobody is at; its turn is used up when this commits.
+
+        Between a new pool and its first step lie at most two steps of each other employer, and one between any two of
+        its steps, whatever anybody renames, makes or deletes.
+        """
+
+    async def take_evaluation(self, pool: str) -> Evaluation | None:
+        """The pool's, unless it is done or somebody else is at it."""
 
     async def wait_for_batches(self) -> None:
         """Returns when all that held the pools are over; those that come wait until this transaction is over."""
@@ -92,6 +99,9 @@ class PoolStore(Publishes, Protocol):
     async def begin_change(self) -> None:
         """Call before reading what a change depends on: pools are changed one at a time."""
 
+    async def use_change(self, employer: str, *, most: int, within: timedelta) -> timedelta | None:
+        """Counts a change: `most` may come at once, and then one each `within / most`. How long to wait when it is too many."""
+
     async def count(self, employer: str) -> int:
         """How many pools the employer has."""
 
@@ -105,7 +115,7 @@ class PoolStore(Publishes, Protocol):
         """Some of the pools that these employers have."""
 
     async def write(self, pool: Pool) -> None:
-        """Keeps a new pool or a new version."""
+        """Keeps a new pool or a new version; one that asks for the same as before stays as ready as it was."""
 
     async def delete(self, pool: Pool) -> None:
         """Keeps of the pool only that it was deleted, with this version."""

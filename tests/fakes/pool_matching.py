@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from services.pool_matching.adapters import occupations
+from services.pool_matching.decisions import asks
 from services.pool_matching.model import (
     Consent,
     Evaluation,
@@ -42,6 +43,15 @@ class _Person:
 
 
 @dataclass
+class _Waiting:
+    evaluation: Evaluation
+    employer: str
+    turn: int
+    asked: int
+    done: bool = False
+
+
+@dataclass
 class FakeMatching:
     """`PersonStore`, `EvaluationStore` and `PoolStore`."""
 
@@ -50,7 +60,10 @@ class FakeMatching:
     _persons: dict[str, _Person] = field(default_factory=dict)
     _pools: dict[str, tuple[Pool, datetime]] = field(default_factory=dict)
     _deleted: dict[str, Pool] = field(default_factory=dict)
-    _evaluations: dict[str, tuple[Evaluation, bool]] = field(default_factory=dict)
+    _asks_since: dict[str, int] = field(default_factory=dict)
+    _evaluations: dict[str, _Waiting] = field(default_factory=dict)
+    _asked: int = 0
+    _used_until: dict[str, datetime] = field(default_factory=dict)
 
     def publish(self, *events: Event, id: str | None = None) -> None:
         self.published.extend(events)
@@ -99,24 +112,43 @@ class FakeMatching:
             person.version, person.due_at = one.version, one.due_at
             person.members = {member.pool: (refs(one.candidate, member.employer), member) for member in one.members}
 
-    async def open_evaluations(self, versions: Sequence[tuple[str, int]]) -> None:
-        for pool, version in versions:
-            exists = pool in self._pools or pool in self._deleted
-            asked = self._evaluations.get(pool)
-            if exists and (asked is None or asked[0].version < version):
-                self._evaluations[pool] = (Evaluation(pool, version, None), False)
+    async def open_evaluations(self, pools: Sequence[str]) -> None:
+        for pool in pools:
+            if pool not in self._asks_since:
+                continue
+            fresh = Evaluation(pool, self._asks_since[pool], None)
+            employer = self._deleted[pool].employer if pool in self._deleted else self._pools[pool][0].employer
+            known = self._evaluations.get(pool)
+            if known is None or (known.done and known.evaluation.version < fresh.version):
+                now = min((one.turn for one in self._waiting()), default=0)
+                turn = 1 + max([now, *(one.turn for one in self._waiting() if one.employer == employer)])
+                self._asked += 1
+                self._evaluations[pool] = _Waiting(fresh, employer, turn, self._asked)
+            elif known.evaluation.version < fresh.version:
+                known.evaluation = fresh
 
-    async def take_evaluation(self) -> Evaluation | None:
-        return next((one for _, (one, done) in sorted(self._evaluations.items()) if not done), None)
+    async def next_turn(self) -> str | None:
+        taken = min(self._waiting(), key=lambda one: (one.turn, one.asked), default=None)
+        if taken is None:
+            return None
+        taken.turn = 1 + max(one.turn for one in self._waiting() if one.employer == taken.employer)
+        return taken.evaluation.pool
+
+    async def take_evaluation(self, pool: str) -> Evaluation | None:
+        found = self._evaluations.get(pool)
+        return None if found is None or found.done else found.evaluation
+
+    def _waiting(self) -> list[_Waiting]:
+        return [one for one in self._evaluations.values() if not one.done]
 
     async def wait_for_batches(self) -> None:
         pass
 
     async def move(self, evaluation: Evaluation, *, after: str) -> None:
-        self._evaluations[evaluation.pool] = (replace(evaluation, after=after), False)
+        self._evaluations[evaluation.pool].evaluation = replace(evaluation, after=after)
 
     async def end(self, evaluation: Evaluation) -> None:
-        self._evaluations[evaluation.pool] = (evaluation, True)
+        self._evaluations[evaluation.pool].done = True
 
     async def pool_in_force(self, pool: str) -> Pool | None:
         return self._pools[pool][0] if pool in self._pools else None
@@ -150,13 +182,23 @@ class FakeMatching:
     async def of_any(self, employers: Collection[str], limit: int) -> list[Pool]:
         return [pool for pool, _ in self._pools.values() if pool.employer in employers][:limit]
 
+    async def use_change(self, employer: str, *, most: int, within: timedelta) -> timedelta | None:
+        used_until = max(self.at, min(self._used_until.get(employer, self.at), self.at + within))
+        if (wait := used_until + within / most - self.at - within) > timedelta():
+            return wait
+        self._used_until[employer] = used_until + within / most
+        return None
+
     async def write(self, pool: Pool) -> None:
-        created_at = self._pools[pool.id][1] if pool.id in self._pools else self.at
+        before, created_at = self._pools.get(pool.id, (None, self.at))
+        if before is None or asks(before.criteria) != asks(pool.criteria):
+            self._asks_since[pool.id] = pool.version
         self._pools[pool.id] = (pool, created_at)
 
     async def delete(self, pool: Pool) -> None:
         del self._pools[pool.id]
         self._deleted[pool.id] = pool
+        self._asks_since[pool.id] = pool.version
 
     async def members(self, pool: str, *, after: str, limit: int) -> list[ShownMember]:
         found = [person.members[pool] for person in self._persons.values() if pool in person.members]
@@ -164,8 +206,8 @@ class FakeMatching:
         return [ShownMember(ref, member.since, member.shown) for ref, member in ordered[:limit]]
 
     def _evaluated(self, pool: Pool) -> bool:
-        evaluation, done = self._evaluations.get(pool.id, (None, False))
-        return done and evaluation is not None and evaluation.version == pool.version
+        found = self._evaluations.get(pool.id)
+        return found is not None and found.done and found.evaluation.version >= self._asks_since[pool.id]
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator["FakeMatching"]:

@@ -134,7 +134,7 @@ async def test_a_pool_that_arrives_twice_is_evaluated_once(kit: Kit) -> None:
     await put_pool(kit, value)
     await tell_pools(kit, value)
     async with kit.persons() as store:
-        assert await store.take_evaluation() is None
+        assert await store.next_turn() is None
 
 
 async def test_a_change_that_is_not_shown_is_not_told(kit: Kit) -> None:

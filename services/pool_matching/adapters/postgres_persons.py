@@ -105,13 +105,18 @@ class PostgresPersons:
             SQL["settle"], *_columns([(one.candidate, one.version, one.due_at) for one in settled], 3)
         )
 
-    async def open_evaluations(self, versions: Sequence[tuple[str, int]]) -> None:
+    async def open_evaluations(self, pools: Sequence[str]) -> None:
         """Waits for a chunk of the same pool that is under way."""
-        await self._connection.execute(SQL["open_evaluations"], *_columns(versions, 2))
+        await self._connection.execute(SQL["open_evaluations"], pools)
 
-    async def take_evaluation(self) -> Evaluation | None:
+    async def next_turn(self) -> str | None:
+        """One statement, by index; explained there."""
+        pool: str | None = await self._connection.fetchval(SQL["next_turn"])
+        return pool
+
+    async def take_evaluation(self, pool: str) -> Evaluation | None:
         """Locked until the transaction is over."""
-        row = await self._connection.fetchrow(SQL["take_evaluation"])
+        row = await self._connection.fetchrow(SQL["take_evaluation"], pool)
         return Evaluation(row["pool"], row["version"], row["after_candidate"]) if row else None
 
     async def wait_for_batches(self) -> None:

@@ -1,12 +1,13 @@
 """The pools of employers, in PostgreSQL."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 
 from services.pool_matching.adapters.pool_cache import read_pool
 from services.pool_matching.adapters.sql import SQL
+from services.pool_matching.decisions import asks
 from services.pool_matching.model import Listed, Pool, Shown, ShownMember
 from shared.contracts.base import Event
 from shared.messaging.unit import Unit
@@ -47,23 +48,30 @@ class PostgresPools:
         rows = await self._connection.fetch(SQL["pools_of_any"], list(employers), limit)
         return [read_pool(row) for row in rows]
 
+    async def use_change(self, employer: str, *, most: int, within: timedelta) -> timedelta | None:
+        """One row an employer, and nothing written when it is refused."""
+        each = within / most
+        if await self._connection.fetchval(SQL["use_change"], employer, self.at, each, within) is not None:
+            return None
+        used_until: datetime = await self._connection.fetchval(SQL["used_until"], employer)
+        return min(used_until - self.at, within) + each - within
+
     async def write(self, pool: Pool) -> None:
         """Under the number of `begin_change`."""
-        await self._write(pool, pool.name, pool.criteria.model_dump_json())
+        await self._write(pool, pool.name, pool.criteria.model_dump_json(), asks(pool.criteria))
 
     async def delete(self, pool: Pool) -> None:
         """The row stays, without name and criteria: the version must go on rising."""
-        await self._write(pool, "", None)
+        await self._write(pool, "", None, None)
 
     async def members(self, pool: str, *, after: str, limit: int) -> list[ShownMember]:
         """By index, in the order of the refs, which is another one for each employer."""
         rows = await self._connection.fetch(SQL["list_members"], pool, after, limit)
         return [ShownMember(row["member_ref"], row["since"], Shown.model_validate_json(row["shown"])) for row in rows]
 
-    async def _write(self, pool: Pool, name: str, criteria: str | None) -> None:
-        await self._connection.execute(
-            SQL["write_pool"], pool.id, pool.employer, pool.version, name, criteria, self.at, self._change
-        )
+    async def _write(self, pool: Pool, name: str, criteria: str | None, asked: str | None) -> None:
+        row = (pool.id, pool.employer, pool.version, name, criteria, self.at, self._change, asked)
+        await self._connection.execute(SQL["write_pool"], *row)
 
 
 def _listed(row: asyncpg.Record) -> Listed:

@@ -61,16 +61,37 @@ FROM unnest($1::text[], $2::bigint[], $3::timestamptz[]) AS new (candidate, vers
 WHERE persons.candidate = new.candidate
 
 -- name: open_evaluations
-INSERT INTO evaluations (pool, version)
-SELECT pool, version FROM unnest($1::text[], $2::bigint[]) AS new (pool, version)
-WHERE EXISTS (SELECT FROM pools WHERE pools.pool = new.pool)
-ORDER BY pool
-ON CONFLICT (pool) DO UPDATE SET version = excluded.version, after_candidate = NULL, done = false
+-- What is asked anew while it waits keeps its turn; everything else goes behind what its employer has waiting, and behind
+-- whoever is next now. Of the version that asks for it, so a new name alone opens nothing.
+INSERT INTO evaluations (pool, version, employer, turn)
+SELECT pool, criteria_version, employer,
+    greatest(
+        1 + coalesce((SELECT min(turn) FROM evaluations WHERE NOT done), 0),
+        1 + (SELECT max(turn) FROM evaluations AS own WHERE own.employer = pools.employer AND NOT own.done)
+    ) + row_number() OVER (PARTITION BY employer ORDER BY pool) - 1
+FROM pools WHERE pool = ANY($1::text[]) ORDER BY pool
+ON CONFLICT (pool) DO UPDATE SET
+    version = excluded.version, employer = excluded.employer, after_candidate = NULL, done = false,
+    turn = CASE WHEN evaluations.done THEN excluded.turn ELSE evaluations.turn END,
+    asked = CASE WHEN evaluations.done THEN excluded.asked ELSE evaluations.asked END
 WHERE evaluations.version < excluded.version
 
+-- name: next_turn
+-- Turns are numbers, and no employer has one twice: so of each employer at most one pool is taken before the next number's.
+-- Whoever comes gets a number above the one that is being taken, whoever was taken one above all of its employer's. So
+-- between a new pool and its first step lie at most two steps of each other employer, and one between any two of its steps,
+-- whatever they rename, make or delete. (Where processes take turns in the same moment, one more for each of them.)
+UPDATE evaluations AS taken
+SET turn = 1 + greatest(taken.turn, (
+    SELECT max(turn) FROM evaluations AS own WHERE own.employer = taken.employer AND NOT own.done
+))
+WHERE taken.pool = (
+    SELECT pool FROM evaluations WHERE NOT done ORDER BY turn, asked LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+RETURNING taken.pool
+
 -- name: take_evaluation
-SELECT pool, version, after_candidate FROM evaluations
-WHERE NOT done ORDER BY pool LIMIT 1 FOR UPDATE SKIP LOCKED
+SELECT pool, version, after_candidate FROM evaluations WHERE pool = $1 AND NOT done FOR UPDATE SKIP LOCKED
 
 -- name: move_evaluation
 UPDATE evaluations SET after_candidate = $2 WHERE pool = $1
@@ -100,7 +121,7 @@ UPDATE pool_changes SET last_change = last_change + 1 RETURNING last_change
 SELECT count(*) FROM pools WHERE employer = $1 AND criteria IS NOT NULL
 
 -- name: list_pools
-SELECT pool, employer, version, name, criteria, created_at, coalesce(done AND evaluated = version, false) AS ready
+SELECT pool, employer, version, name, criteria, created_at, coalesce(done AND evaluated >= criteria_version, false) AS ready
 FROM pools LEFT JOIN (SELECT pool, version AS evaluated, done FROM evaluations) AS evaluation USING (pool)
 WHERE employer = $1 AND criteria IS NOT NULL AND ($2::text IS NULL OR pool = $2)
 ORDER BY created_at, pool
@@ -110,10 +131,24 @@ SELECT pool, employer, version, name, criteria FROM pools
 WHERE employer = ANY($1::text[]) AND criteria IS NOT NULL LIMIT $2
 
 -- name: write_pool
-INSERT INTO pools (pool, employer, version, name, criteria, created_at, change)
-VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7)
-ON CONFLICT (pool) DO UPDATE
-SET version = excluded.version, name = excluded.name, criteria = excluded.criteria, change = excluded.change
+INSERT INTO pools (pool, employer, version, name, criteria, created_at, change, asks, asks_since, asks_as_of)
+VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8, $3, $3)
+ON CONFLICT (pool) DO UPDATE SET
+    version = excluded.version, name = excluded.name, criteria = excluded.criteria, change = excluded.change,
+    asks = excluded.asks, asks_as_of = excluded.version,
+    asks_since = CASE WHEN pools.asks_as_of = pools.version AND pools.asks = excluded.asks
+        THEN pools.asks_since ELSE excluded.version END
+
+-- name: use_change
+-- $3: what one change takes of $4, the time in which all may be used. A clock that was ahead shuts nobody out for longer.
+INSERT INTO changes_used AS known (employer, used_until) VALUES ($1, $2::timestamptz + $3::interval)
+ON CONFLICT (employer) DO UPDATE
+SET used_until = greatest($2, least(known.used_until, $2 + $4::interval)) + $3
+WHERE least(known.used_until, $2 + $4) + $3 <= $2 + $4
+RETURNING employer
+
+-- name: used_until
+SELECT used_until FROM changes_used WHERE employer = $1
 
 -- name: list_members
 SELECT member_ref, since, shown FROM memberships

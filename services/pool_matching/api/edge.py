@@ -22,3 +22,5 @@ class Edge:
     heartbeat: timedelta
     is_stopping: Callable[[], bool]
     """Whether streams have to end, since the process is about to."""
+    changes_per_minute: int
+    """How often an employer may make, change or delete a pool."""

@@ -1,7 +1,9 @@
 """Pools and their members."""
 
 from dataclasses import replace
-from typing import Annotated
+from datetime import timedelta
+from math import ceil
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import ValidationError
@@ -9,13 +11,18 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from services.pool_matching.api.bodies import MemberOut, MembersOut, PoolIn, PoolOut, PoolPatch, PoolsOut
 from services.pool_matching.api.edge import Edge
-from services.pool_matching.decisions import coarse
+from services.pool_matching.decisions import asks, coarse
 from services.pool_matching.model import POOLS_PER_EMPLOYER, Listed, Pool
 from services.pool_matching.ports import PoolStore
 from shared.contracts.pool_matching import PoolChangedV1
 from shared.ids import new_id
 from shared.web import problems
 from shared.web.tenants import Tenant
+
+_MINUTE = timedelta(minutes=1)
+_TOO_FAST: dict[int | str, dict[str, Any]] = {
+    429: {"description": "More changes of pools within a minute than are allowed; `Retry-After` says when to go on."}
+}
 
 
 class _PoolId(Convertor[str]):
@@ -37,10 +44,11 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     """`/v1/pools` and all below it, for employers."""
     Employer = Annotated[Tenant, Depends(edge.tenants.require("employer"))]  # noqa: N806 - names a type
 
-    @routes.post("/v1/pools", status_code=201, tags=["pools"], summary="Make a pool")
+    @routes.post("/v1/pools", status_code=201, tags=["pools"], summary="Make a pool", responses=_TOO_FAST)
     async def make_pool(body: PoolIn, employer: Employer, response: Response) -> PoolOut:
         criteria = coarse(body.criteria(edge.occupations))
         pool = Pool(new_id("p"), employer.id, 1, body.name, criteria)
+        await _count(edge, employer)
         async with edge.pools() as store:
             await store.begin_change()
             if await store.count(employer.id) >= POOLS_PER_EMPLOYER:
@@ -60,8 +68,10 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         async with edge.pools() as store:
             return PoolOut.of(await _found(store, employer, id))
 
-    @routes.patch("/v1/pools/{id:pool_id}", tags=["pools"], summary="Change a pool")
+    @routes.patch("/v1/pools/{id:pool_id}", tags=["pools"], summary="Change a pool", responses=_TOO_FAST)
     async def change_pool(id: str, body: PoolPatch, employer: Employer) -> PoolOut:
+        """A change after which it asks for the same leaves its `state` as it was: nobody is matched anew."""
+        await _count(edge, employer)
         async with edge.pools() as store:
             await store.begin_change()
             listed = await _found(store, employer, id)
@@ -69,10 +79,14 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
             if pool == listed.pool:
                 return PoolOut.of(listed)
             await _keep(store, pool)
-        return PoolOut.of(Listed(pool, listed.created_at, ready=False))
+        asks_the_same = asks(pool.criteria) == asks(listed.pool.criteria)
+        return PoolOut.of(Listed(pool, listed.created_at, ready=listed.ready and asks_the_same))
 
-    @routes.delete("/v1/pools/{id:pool_id}", status_code=204, tags=["pools"], summary="Delete a pool")
+    @routes.delete(
+        "/v1/pools/{id:pool_id}", status_code=204, tags=["pools"], summary="Delete a pool", responses=_TOO_FAST
+    )
     async def delete_pool(id: str, employer: Employer) -> None:
+        await _count(edge, employer)
         async with edge.pools() as store:
             await store.begin_change()
             pool = (await _found(store, employer, id)).pool
@@ -98,6 +112,21 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
             members = await store.members(id, after=after, limit=limit + 1)
         shown = [MemberOut.of(member) for member in members[:limit]]
         return MembersOut(items=shown, next=shown[-1].member_ref if len(members) > limit else None)
+
+
+async def _count(edge: Edge, employer: Tenant) -> None:
+    """In a transaction of its own, before any other employer is kept waiting by the lock that changes take."""
+    async with edge.pools() as store:
+        wait = await store.use_change(employer.id, most=edge.changes_per_minute, within=_MINUTE)
+    if wait is not None:
+        raise problems.Problem(
+            429,
+            "Too many changes of pools",
+            f"An employer may make, change or delete pools {edge.changes_per_minute} times a minute. Nothing was changed; "
+            "send the same again after as many seconds as `Retry-After` says.",
+            type=problems.kind("too-many-changes"),
+            headers={"Retry-After": str(ceil(wait.total_seconds()))},
+        )
 
 
 async def _found(store: PoolStore, employer: Tenant, pool: str) -> Listed:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from services.pool_matching.decisions import matches
 from services.pool_matching.handlers import (
     on_candidates_changed,
-    on_evaluation_waiting,
     on_pools_changed,
 )
 from services.pool_matching.jobs import evaluate_pools, notice_the_time
@@ -33,6 +32,7 @@ from tests.integration.pool_matching.kit import (
     ref,
     tell_persons,
 )
+from tests.integration.pool_matching.kit import step as take_step
 
 PEOPLE = tuple(candidates(2))
 CRITERIA = (Criteria(occupations=("29-1000",)), Criteria(states=("CO",)), Criteria(min_years=10), None)
@@ -72,7 +72,7 @@ async def _play(world: FakeMatching, steps: Sequence[Step]) -> None:
     written: dict[str, int] = {}
     for step in steps:
         if step is None:
-            await on_evaluation_waiting(world, REFS.make)
+            await take_step(FakeKit(world))
         elif isinstance(step, PoolChangedV1):
             if step.version > written.get(step.pool, 0):
                 written[step.pool] = step.version
@@ -209,8 +209,7 @@ async def test_an_evaluation_that_was_cut_short_goes_on_where_it_was() -> None:
     await kit.world.write(value)
     event = PoolChangedV1(pool=value.id, version=1, employer=value.employer, name="", criteria=value.criteria)
     await on_pools_changed(kit.world, received(event))
-    assert await on_evaluation_waiting(kit.world, REFS.make)
-    assert await on_evaluation_waiting(kit.world, REFS.make)
+    assert [await take_step(kit), await take_step(kit)] == ["p_nurses", "p_nurses"]
     assert len(await kit.published(PoolUpdatedV1)) == 500
     await evaluate_pools(kit.world.work, REFS.make)
     assert len(await kit.published(PoolUpdatedV1)) == 1200

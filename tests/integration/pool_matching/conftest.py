@@ -76,6 +76,7 @@ async def http(kit: PostgresKit) -> AsyncIterator[Http]:
         FeedCursors(bytes(range(64)), feed="pool_matching"),
         timedelta(seconds=1),
         lambda: False,
+        changes_per_minute=60,
     )
 
     async def nothing() -> dict[str, Check]:

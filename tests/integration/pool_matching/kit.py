@@ -13,7 +13,8 @@ from services.pool_matching.adapters.pool_cache import PoolCache
 from services.pool_matching.adapters.postgres_feed import PostgresFeed
 from services.pool_matching.adapters.postgres_persons import PostgresPersons
 from services.pool_matching.adapters.postgres_pools import PostgresPools
-from services.pool_matching.handlers import on_candidates_changed, on_evaluation_waiting, on_pools_changed
+from services.pool_matching.handlers import on_candidates_changed, on_pools_changed, on_turn
+from services.pool_matching.jobs import evaluate_pools
 from services.pool_matching.model import Pool
 from services.pool_matching.ports import EvaluationStore, FeedStore, PoolStore
 from shared.contracts.base import Event
@@ -159,10 +160,17 @@ async def tell_pools(kit: Kit, *values: Pool) -> None:
 
 async def evaluate(kit: Kit) -> None:
     """Evaluations run until none is left."""
-    more = True
-    while more:
+    await evaluate_pools(kit.persons, REFS.make)
+
+
+async def step(kit: Kit) -> str | None:
+    """One step of the pool whose turn it is; that pool, None when none waits."""
+    async with kit.persons() as store:
+        pool_id = await store.next_turn()
+    if pool_id is not None:
         async with kit.persons() as store:
-            more = await on_evaluation_waiting(store, REFS.make)
+            await on_turn(store, pool_id, REFS.make)
+    return pool_id
 
 
 async def put_pool(kit: Kit, value: Pool) -> None:

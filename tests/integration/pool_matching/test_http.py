@@ -60,6 +60,39 @@ async def test_a_patch_replaces_what_it_gives_and_null_takes_a_criterion_away(ht
     assert dropped.json()["skills_any_at_least"] is None
 
 
+async def test_a_new_name_and_another_order_leave_a_pool_ready(http: Http) -> None:
+    made = (await http.ask("POST", "/v1/pools", json=NURSES | {"states": ["CO", "WY"]})).json()
+    await run_evaluations(http)
+    for change in ({"name": "Other"}, {"states": ["WY", "CO"], "skills_any": ["ICU", "triage"]}):
+        answer = await http.ask("PATCH", f"/v1/pools/{made['id']}", json=change)
+        assert (answer.status_code, answer.json()["state"]) == (200, "ready")
+        assert (await http.ask("GET", f"/v1/pools/{made['id']}")).json() == answer.json()
+    assert (await http.ask("PATCH", f"/v1/pools/{made['id']}", json={"states": ["CO"]})).json()["state"] == "matching"
+
+
+async def test_an_employer_that_changes_pools_too_often_is_told_when_to_go_on(http: Http) -> None:
+    made = await make(http)
+    statuses = [
+        (await http.ask("PATCH", f"/v1/pools/{made}", json={"name": f"Name {place}"})).status_code
+        for place in range(62)
+    ]
+    assert statuses == [200] * 59 + [429] * 3
+    attempts: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", "", {"json": {"name": "One more"}}),
+        ("PATCH", f"/{made}", {"json": {"name": "Other"}}),
+        ("DELETE", f"/{made}", {}),
+    ]
+    for method, path, more in attempts:
+        refused = await http.ask(method, f"/v1/pools{path}", **more)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert "60 times a minute" in refused.json()["detail"]
+    assert (await http.ask("GET", f"/v1/pools/{made}")).json()["name"] == "Name 58"
+    assert await make(http, "emp_b")
+    http.kit.at += timedelta(seconds=1)
+    assert (await http.ask("DELETE", f"/v1/pools/{made}")).status_code == 204
+
+
 async def test_a_deleted_pool_is_gone(http: Http) -> None:
     made = await make(http)
     assert (await http.ask("DELETE", f"/v1/pools/{made}")).status_code == 204

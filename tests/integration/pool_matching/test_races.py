@@ -3,7 +3,7 @@
 import asyncio
 
 from services.pool_matching.decisions import memberships, settle
-from services.pool_matching.handlers import on_candidates_changed, on_evaluation_waiting
+from services.pool_matching.handlers import on_candidates_changed
 from services.pool_matching.model import Position
 from shared.contracts.pool_matching import MembershipsChangedV1, PoolUpdatedV1
 from tests.fakes.clock import NOON
@@ -20,6 +20,7 @@ from tests.integration.pool_matching.kit import (
     put_pool,
     received,
     ref,
+    step,
     tell_persons,
     tell_pools,
 )
@@ -63,8 +64,7 @@ async def test_a_batch_that_begins_during_an_evaluation_knows_the_pool(kit: Post
     await tell_persons(kit, profile(early), consent(early))
     await keep_pool(kit, pool())
     await tell_pools(kit, pool())
-    async with kit.persons() as store:
-        assert await on_evaluation_waiting(store, REFS.make), "the batches in flight were waited for"
+    assert await step(kit) == "p_nurses", "the batches in flight were waited for"
     await tell_persons(kit, profile(late), consent(late))
     await evaluate(kit)
     assert await member_refs(kit, "p_nurses") == {ref(early), ref(late)}
@@ -75,8 +75,7 @@ async def test_a_withdrawal_during_an_evaluation_leaves_nobody_behind(kit: Postg
     await tell_persons(kit, profile(who), consent(who))
     await keep_pool(kit, pool())
     await tell_pools(kit, pool())
-    async with kit.persons() as store:
-        await on_evaluation_waiting(store, REFS.make)
+    await step(kit)
     async with kit.persons() as chunk:
         (known,) = await chunk.known([who])
         settled = settle(known, memberships((), known.person, [pool()], NOON), NOON)

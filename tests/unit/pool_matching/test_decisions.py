@@ -12,6 +12,7 @@ from services.pool_matching.adapters import occupations
 from services.pool_matching.decisions import (
     PAY_STEP,
     YEARS_STEPS,
+    asks,
     coarse,
     matches,
     memberships,
@@ -302,3 +303,10 @@ def test_nothing_is_shown_that_the_pool_did_not_ask_for(
             assert all(lies_in(code, asked.occupations) for code in value)
     always = {"years": asked.min_years, "state": asked.states or None, "remote": asked.remote}
     assert all(always[field] is not None for field in seen.keys() & always.keys())
+
+
+def test_criteria_that_ask_for_the_same_have_one_form() -> None:
+    one = Criteria(states=("CO", "WY"), skills_any=("a", "b"), skills_any_at_least=1, available_by=date(2027, 1, 1))
+    assert asks(one) == asks(one.model_copy(update={"states": ("WY", "CO"), "skills_any": ("b", "a")}))
+    for change in ({"states": ("CO",)}, {"skills_any": ("a",)}, {"available_by": None}, {"skills_all": ("a",)}):
+        assert asks(one) != asks(one.model_copy(update=change))
