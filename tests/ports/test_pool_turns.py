@@ -14,7 +14,10 @@ from services.pool_matching import handlers, jobs
 from services.pool_matching.model import Pool
 from services.pool_matching.ports import EvaluationStore
 from shared.contracts.pool_matching import PoolChangedV1
+from shared.postgres.migrate import migrate
+from shared.postgres.pool import open_pool
 from tests.conftest import unique
+from tests.databases import MIGRATIONS_OF, Databases
 from tests.integration.pool_matching.kit import (
     REFS,
     FakeKit,
@@ -25,7 +28,6 @@ from tests.integration.pool_matching.kit import (
     keep_pool,
     member_refs,
     pool,
-    postgres_kit,
     profile,
     put_pool,
     received,
@@ -34,6 +36,7 @@ from tests.integration.pool_matching.kit import (
     tell_persons,
     tell_pools,
 )
+from tests.stack import Servers
 
 MIGRATIONS = Path(handlers.__file__).parent / "migrations"
 MINUTE = timedelta(minutes=1)
@@ -46,9 +49,9 @@ async def kit(request: pytest.FixtureRequest) -> AsyncIterator[Kit]:
     if request.param == "fake":
         yield FakeKit()
         return
-    servers = request.getfixturevalue("servers")
-    async with postgres_kit(await servers.create_database(unique("turns"))) as opened:
-        yield opened
+    databases: Databases = request.getfixturevalue("databases")
+    async with databases.pool(*MIGRATIONS_OF["pool_matching"]) as opened:
+        yield PostgresKit(opened)
 
 
 class BusyEmployer:
@@ -235,9 +238,15 @@ async def test_so_many_changes_come_at_once_and_then_one_after_the_other(kit: Ki
     assert await wait() == MINUTE / 3
 
 
-async def test_pools_that_waited_before_turns_were_kept_get_one_each(kit: Kit) -> None:
-    if not isinstance(kit, PostgresKit):
-        pytest.skip("a migration is PostgreSQL's")
+@pytest.fixture
+async def own_kit(servers: Servers) -> AsyncIterator[PostgresKit]:
+    async with await open_pool(await servers.create_database(unique("turns")), name="test") as opened:
+        await migrate(opened, *MIGRATIONS_OF["pool_matching"])
+        yield PostgresKit(opened)
+
+
+async def test_pools_that_waited_before_turns_were_kept_get_one_each(own_kit: PostgresKit) -> None:
+    kit = own_kit
     for value in (pool("p_1", BUSY), pool("p_2", BUSY), pool("p_3", "emp_b")):
         await keep_pool(kit, value)
         await tell_pools(kit, value)
