@@ -30,7 +30,7 @@ from shared.messaging.holding import Holding
 from shared.messaging.producer import Producer
 from shared.messaging.reconciler import LOOKS_EVERY, ApplyReadBack, Behind, Orphaned, Reconciled, Reconciler
 from shared.messaging.relay import Relay
-from shared.messaging.unit import Unit, unit_of_work
+from shared.messaging.unit import SHARDS, Unit, unit_of_work
 from shared.messaging.watchdog import Watchdog
 from shared.metrics import TOPICS_DIFFER
 from shared.postgres.migrate import PLUMBING, migrate
@@ -186,8 +186,8 @@ class Service:
         """A unit of work for a route; its events are on their way when the block ends."""
         async with unit_of_work(self.pool, at=self.clock.now(), source=self.name) as unit:
             yield unit
-        if unit.outbox_ids:
-            self.relay.wake()
+        if unit.shards:
+            self.relay.wake(unit.shards)
 
     def http(self, title: str, *, signup_url: str | None = None) -> FastAPI:
         """The HTTP face, with health, metrics, docs and AsyncAPI; its lifespan is the service's.
@@ -209,7 +209,7 @@ class Service:
                 await read_back.doubt(self.pool)
                 self.relay.in_doubt = False
             if await read_back.turn(self.pool):
-                self.relay.wake()
+                self.relay.wake(range(SHARDS))
 
         self.every(LOOKS_EVERY, "read_back", turn)
         topics_reconciled = [reconciled.topic.name for reconciled in self._reconciled]

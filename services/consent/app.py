@@ -19,7 +19,15 @@ from services.consent.ports import Consents, Writes
 from services.consent.settings import Settings
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
-from shared.contracts.signup import CandidateErasedV1, CandidateLapsedV1, CandidateRegisteredV1
+from shared.contracts.signup import (
+    CandidateClaimedV1,
+    CandidateConfirmedV1,
+    CandidateErasedV1,
+    CandidateHiredV1,
+    CandidateLapsedV1,
+    CandidateRegisteredV1,
+    MailboxChangedV1,
+)
 from shared.contracts.topics import CANDIDATE_EVENTS, CONSENT_STATE, ERASURES, TENANTS
 from shared.ids import new_id
 from shared.messaging.consumer import Subscription
@@ -54,12 +62,28 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
             group="consent.candidate-events",
             topics=(CANDIDATE_EVENTS,),
             handle=partial(_on_candidate_events, writes),
+            takes=(CandidateRegisteredV1, CandidateLapsedV1),
+            ignores=(CandidateClaimedV1, CandidateConfirmedV1, CandidateHiredV1, MailboxChangedV1),
             deduplicate=False,
         )
     )
-    service.subscribe(Subscription(group="consent.tenants", topics=(TENANTS,), handle=_on_tenants, deduplicate=False))
     service.subscribe(
-        Subscription(group="consent.erasures", topics=(ERASURES,), handle=_on_erasures, deduplicate=False)
+        Subscription(
+            group="consent.tenants",
+            topics=(TENANTS,),
+            handle=_on_tenants,
+            takes=(TenantChangedV1,),
+            deduplicate=False,
+        )
+    )
+    service.subscribe(
+        Subscription(
+            group="consent.erasures",
+            topics=(ERASURES,),
+            handle=_on_erasures,
+            takes=(CandidateErasedV1,),
+            deduplicate=False,
+        )
     )
     service.reconcile(CONSENT_STATE, consents_behind)
     service.every(_BLOCKS_EVERY, "block_named", partial(_block_named, service, writes))

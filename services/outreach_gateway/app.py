@@ -21,8 +21,13 @@ from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import MembershipsChangedV1
 from shared.contracts.signup import (
+    CandidateClaimedV1,
+    CandidateConfirmedV1,
     CandidateErasedV1,
+    CandidateHiredV1,
     CandidateKeyPublishedV1,
+    CandidateLapsedV1,
+    CandidateRegisteredV1,
     MailboxChangedV1,
     OutreachOutcomeReportedV1,
 )
@@ -74,6 +79,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             lambda unit, received: handlers.on_outreach_requested(
                 PostgresOutreach(unit, policy), windows, policy, standing, only(OutreachRequestedV1, received)
             ),
+            takes=(OutreachRequestedV1,),
             deduplicate=False,  # the row's state says whether it was decided
             max_records=settings.batch,
         )
@@ -85,6 +91,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             lambda unit, received: handlers.on_consent_changed(
                 PostgresOutreach(unit, policy), windows, only(ConsentChangedV1, received)
             ),
+            takes=(ConsentChangedV1,),
             deduplicate=False,  # guarded by the version
         )
     )
@@ -95,6 +102,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             lambda unit, received: handlers.on_memberships_changed(
                 PostgresOutreach(unit, policy), only(MembershipsChangedV1, received)
             ),
+            takes=(MembershipsChangedV1,),
             deduplicate=False,  # guarded by the version
         )
     )
@@ -105,7 +113,10 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             lambda unit, received: handlers.on_key_published(
                 PostgresOutreach(unit, policy), only(CandidateKeyPublishedV1, received)
             ),
-            handle_removed=lambda unit, keys: handlers.on_keys_removed(PostgresOutreach(unit, policy), keys),
+            takes=(CandidateKeyPublishedV1,),
+            handle_removed={
+                CANDIDATE_KEYS: lambda unit, keys: handlers.on_keys_removed(PostgresOutreach(unit, policy), keys)
+            },
             deduplicate=False,  # guarded by the version
         )
     )
@@ -116,6 +127,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             lambda unit, received: handlers.on_outcome_reported(
                 PostgresOutreach(unit, policy), windows, only(OutreachOutcomeReportedV1, received)
             ),
+            takes=(OutreachOutcomeReportedV1,),
         )
     )
 
@@ -125,6 +137,14 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             (CANDIDATE_EVENTS,),
             lambda unit, received: handlers.on_mailbox_changed(
                 PostgresOutreach(unit, policy), windows, only(MailboxChangedV1, received)
+            ),
+            takes=(MailboxChangedV1,),
+            ignores=(
+                CandidateRegisteredV1,
+                CandidateClaimedV1,
+                CandidateConfirmedV1,
+                CandidateHiredV1,
+                CandidateLapsedV1,
             ),
             deduplicate=False,  # guarded by the version
         )
@@ -137,6 +157,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             lambda unit, received: handlers.on_candidate_erased(
                 PostgresOutreach(unit, policy), windows, only(CandidateErasedV1, received)
             ),
+            takes=(CandidateErasedV1,),
             deduplicate=False,  # there is only one version
         )
     )

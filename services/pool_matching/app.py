@@ -17,6 +17,9 @@ from services.pool_matching.adapters.read_back import lists_behind, pools_behind
 from services.pool_matching.api import Edge, router
 from services.pool_matching.settings import PoolMatchingSettings
 from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.pool_matching import PoolChangedV1, PoolUpdatedV1
+from shared.contracts.signup import CandidateProfileChangedV1
 from shared.contracts.topics import CANDIDATE_PROFILES, CONSENT_STATE, MEMBERSHIPS, POOL_UPDATES, POOLS
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received
@@ -66,10 +69,18 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
             yield PostgresFeed(unit)
 
     service.subscribe(
-        Subscription("pool_matching.candidates", (CANDIDATE_PROFILES, CONSENT_STATE), on_candidates, deduplicate=False)
+        Subscription(
+            "pool_matching.candidates",
+            (CANDIDATE_PROFILES, CONSENT_STATE),
+            on_candidates,
+            takes=(CandidateProfileChangedV1, ConsentChangedV1),
+            deduplicate=False,
+        )
     )
-    service.subscribe(Subscription("pool_matching.pools", (POOLS,), on_pools, deduplicate=False))
-    service.subscribe(Subscription("pool_matching.feed", (POOL_UPDATES,), on_updates))
+    service.subscribe(
+        Subscription("pool_matching.pools", (POOLS,), on_pools, takes=(PoolChangedV1,), deduplicate=False)
+    )
+    service.subscribe(Subscription("pool_matching.feed", (POOL_UPDATES,), on_updates, takes=(PoolUpdatedV1,)))
     service.every(timedelta(milliseconds=500), "evaluate_pools", lambda: jobs.evaluate_pools(persons, refs))
     service.every(timedelta(seconds=1), "notice_the_time", lambda: jobs.notice_the_time(persons, refs))
     service.every(timedelta(hours=1), "forget_old_updates", lambda: jobs.forget_old_updates(feed))

@@ -106,7 +106,7 @@ async def _apply(store: PersonStore, decided: Sequence[Settled | None], refs: Re
     await store.settle(settled, refs)
     for one in settled:
         if one.list_changed:
-            store.publish(_list(one), id=f"memberships-{one.candidate}-{one.version}")
+            store.publish(_list(one))
     # In the order of the refs: that of the persons would be the same for two employers.
     for update in sorted(_updates(settled, refs, store.at), key=lambda event: event.member_ref):
         store.publish(update, id=new_id("u"))

@@ -87,20 +87,36 @@ def _add_consumers(service: Service, secrets: VaultSecrets, keys: IntakeKeys) ->
     async def on_tenants(unit: Unit, received: Sequence[Received[Event]]) -> None:
         await note_tenant_changes(unit, [item.event for item in only(TenantChangedV1, received)])
 
-    service.subscribe(Subscription("signup.tenants", (TENANTS,), on_tenants, deduplicate=False))
+    service.subscribe(
+        Subscription("signup.tenants", (TENANTS,), on_tenants, takes=(TenantChangedV1,), deduplicate=False)
+    )
 
     async def on_confirmations(unit: Unit, received: Sequence[Received[Event]]) -> None:
         await handlers.on_erasure_confirmed(PostgresStore(unit, keys), only(ErasureConfirmedV1, received))
 
-    service.subscribe(Subscription(group="signup.ats-events", topics=(ATS_EVENTS,), handle=on_reports))
     service.subscribe(
-        Subscription(group="signup.consent-state", topics=(CONSENT_STATE,), handle=on_consent, deduplicate=False)
+        Subscription(
+            group="signup.ats-events",
+            topics=(ATS_EVENTS,),
+            handle=on_reports,
+            takes=(CandidateReportedV1, CandidateMergedV1),
+        )
+    )
+    service.subscribe(
+        Subscription(
+            group="signup.consent-state",
+            topics=(CONSENT_STATE,),
+            handle=on_consent,
+            takes=(ConsentChangedV1,),
+            deduplicate=False,
+        )
     )
     service.subscribe(
         Subscription(
             group="signup.erasure-confirmations",
             topics=(ERASURE_CONFIRMATIONS,),
             handle=on_confirmations,
+            takes=(ErasureConfirmedV1,),
             deduplicate=False,
         )
     )
@@ -113,7 +129,7 @@ def _add_jobs(service: Service, secrets: VaultSecrets, keys: IntakeKeys) -> None
         async with unit_of_work(service.pool, at=service.clock.now(), source=service.name) as unit:
             yield PostgresStore(unit, keys)
         if unit.outbox_ids:
-            service.relay.wake()
+            service.relay.wake(unit.shards)
 
     async def invite_all() -> None:
         while await jobs.invite(work, secrets):

@@ -107,7 +107,7 @@ def _made_known(outcome: Outcome) -> Record | None:
 async def on_erasure_confirmed(store: Store, received: Sequence[Received[ErasureConfirmedV1]]) -> None:
     """Erases whoever lapses, now that consent has closed them; whoever confirmed in the meantime is kept."""
     for candidate in await store.erase_lapsed(sorted({item.event.candidate for item in received})):
-        store.publish(CandidateErasedV1(candidate=candidate, at=store.at), id=f"{candidate}:erased")
+        store.publish(CandidateErasedV1(candidate=candidate, at=store.at))
 
 
 async def on_consent_changed(store: Store, received: Sequence[Received[ConsentChangedV1]]) -> None:
@@ -122,9 +122,9 @@ async def on_consent_changed(store: Store, received: Sequence[Received[ConsentCh
     await store.save_showings(list(heard.values()))
     for candidate, after in heard.items():
         if not known[candidate].confirmed:
-            store.publish(CandidateConfirmedV1(candidate=candidate, at=store.at), id=f"{candidate}:confirmed")
+            store.publish(CandidateConfirmedV1(candidate=candidate, at=store.at))
         if news := showing_decisions.news(known[candidate], after):
-            store.publish(news, id=f"{candidate}:profile:{news.version}")
+            store.publish(news)
 
 
 async def _opened(
@@ -207,10 +207,9 @@ async def _register(store: Store, registered: Sequence[Registered], secrets: Vau
         sealed.append(seal_identity(one.candidate, identity, KeyPair.generate(), secrets.vault_key))
     await store.save_identities(sealed)
     for row in sealed:
-        store.publish(CandidateRegisteredV1(candidate=row.candidate, at=store.at), id=f"{row.candidate}:registered")
+        store.publish(CandidateRegisteredV1(candidate=row.candidate, at=store.at))
         store.publish(
             CandidateKeyPublishedV1(candidate=row.candidate, version=row.version, public_key=row.public_key),
-            id=f"{row.candidate}:key:{row.version}",
         )
 
 

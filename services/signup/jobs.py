@@ -72,7 +72,7 @@ async def look_again(work: Work) -> None:
         await store.save_showings(after)
         for old, new in zip(due, after, strict=True):
             if news := showing_decisions.news(old, new):
-                store.publish(news, id=f"{new.candidate}:profile:{news.version}")
+                store.publish(news)
 
 
 async def lapse(work: Work) -> None:

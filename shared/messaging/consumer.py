@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -17,11 +18,12 @@ from faststream.kafka.message import KafkaAckableMessage
 from opentelemetry.trace import SpanContext
 
 from shared import tracing
+from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.dead_letters import REASONS, DeadLetterLimit, dead_letter, failed_before, is_of_its_text, mark
-from shared.messaging.envelope import Received, Record, Removed, Undecodable, decode
+from shared.messaging.envelope import Received, Record, Undecodable, decode, gone
 from shared.messaging.errors import FatalError, is_transient
 from shared.messaging.holding import Holding
 from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of
@@ -32,21 +34,29 @@ from shared.postgres.pool import Pool
 
 T = TypeVar("T")
 Handler = Callable[[Unit, Sequence[Received[Event]]], Awaitable[None]]
+HandleRemoved = Callable[[Unit, Sequence[str]], Awaitable[None]]
 
+_NOT_FOR_US = "unknown_type: this version of the subscription neither takes nor ignores it"
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Who reads what, and how. `deduplicate` is off where every effect is guarded by a version of its own."""
+    """Who reads what, and how. `deduplicate` is off where every effect is guarded by a version of its own.
+
+    Each kind of event on its topics is one that the handler takes or one that is known to be of no use here. Any other is
+    set aside as `unknown_type`, so that no event is acknowledged unread because nobody thought of it.
+    """
 
     group: str
     topics: tuple[Topic, ...]
     handle: Handler
+    takes: tuple[type[Event], ...] = field(kw_only=True)
+    ignores: tuple[type[Event], ...] = field(default=(), kw_only=True)
     deduplicate: bool = True
     max_records: int = 500
-    handle_removed: Callable[[Unit, Sequence[str]], Awaitable[None]] | None = None
-    """What to do when the owner of a compacted topic removes keys; none: nothing of theirs is kept here."""
+    handle_removed: Mapping[Topic, HandleRemoved] = field(default_factory=dict)
+    """What to do when the owner of a compacted topic removes keys; of a topic that is not named, nothing is kept here."""
 
 
 @dataclass(slots=True)
@@ -65,8 +75,8 @@ class Consumer:
     source: str
     retry_for: timedelta
     on_fatal: Callable[[BaseException], None]
-    after_commit: Callable[[], None]
-    """Wakes the outbox relay."""
+    after_commit: Callable[[Collection[int]], None]
+    """Wakes the outbox relay: told the shards that were written to, and not called where there are none."""
     _limit: DeadLetterLimit = field(default_factory=DeadLetterLimit)
     _in_flight: asyncio.Lock = field(default_factory=asyncio.Lock)
     progress: Progress = field(default_factory=Progress)
@@ -157,30 +167,36 @@ class Consumer:
         """Every record is handled or set aside when this returns; FatalError when neither was possible."""
         started = time.perf_counter()
         decoded = [decode(record) for record in records]
-        bad = [item for item in decoded if isinstance(item, Undecodable)]
-        for item in bad:
-            await self._set_aside(item.record, item.reason, counts=False)
-        good = [item for item in decoded if isinstance(item, Received)]
+        known = (*self.subscription.takes, *self.subscription.ignores)
+        for item in decoded:
+            if isinstance(item, Undecodable):
+                await self._set_aside(item.record, item.reason, counts=False)
+            elif isinstance(item, Received) and not isinstance(item.event, known):
+                await self._set_aside(item.record, _NOT_FOR_US, counts=False)
+        received = [item for item in decoded if isinstance(item, Received)]
+        good = [item for item in received if isinstance(item.event, self.subscription.takes)]
+        ignored = [item for item in received if isinstance(item.event, self.subscription.ignores)]
+        RECORDS.labels(self.subscription.group, "ignored").inc(len(ignored))
         if good:
             causes = [_cause(item.record) for item in good]
             with tracing.span(
                 f"{self.name} batch", "consumer", causes=causes, subscription=self.name, records=len(good)
             ):
                 await self._handle(good)
-        await self._remove(_gone(decoded))
+        for topic, keys in gone(decoded).items():
+            await self._remove(topic, keys)
         BATCH_SECONDS.labels(self.subscription.group).observe(time.perf_counter() - started)
 
-    async def _remove(self, keys: Sequence[str]) -> None:
-        handle = self.subscription.handle_removed
-        if handle is None or not keys:
+    async def _remove(self, topic: str, keys: Sequence[str]) -> None:
+        handle = next((do for one, do in self.subscription.handle_removed.items() if one.name == topic), None)
+        if handle is None:
             return
 
         async def write() -> None:
-            async with unit_of_work(self.pool, at=self.clock.now(), source=self.source) as unit:
+            async with self._unit() as unit:
                 await handle(unit, keys)
 
         await self._with_retries(write)
-        self.after_commit()
         RECORDS.labels(self.subscription.group, "removed").inc(len(keys))
 
     async def _handle(self, events: Sequence[Received[Event]]) -> None:
@@ -203,7 +219,7 @@ class Consumer:
 
     async def _in_one_transaction(self, events: Sequence[Received[Event]]) -> None:
         group = self.subscription.group
-        async with unit_of_work(self.pool, at=self.clock.now(), source=self.source) as unit:
+        async with self._unit() as unit:
             fresh = events
             if self.subscription.deduplicate:
                 by_identity = _by_identity(events)
@@ -212,7 +228,13 @@ class Consumer:
             unit.causes = _causes(fresh)
             if fresh:
                 await self.subscription.handle(unit, fresh)
-        self.after_commit()
+
+    @asynccontextmanager
+    async def _unit(self) -> AsyncIterator[Unit]:
+        async with unit_of_work(self.pool, at=self.clock.now(), source=self.source) as unit:
+            yield unit
+        if unit.shards:
+            self.after_commit(unit.shards)
 
     async def _set_aside(self, record: Record, reason: str, *, counts: bool) -> None:
         group, counted = self.subscription.group, False
@@ -220,7 +242,7 @@ class Consumer:
 
         async def write() -> bool:
             nonlocal counted
-            async with unit_of_work(self.pool, at=self.clock.now(), source=self.source) as unit:
+            async with self._unit() as unit:
                 new = await unit.first_time(group, marks)
                 if failed_before(record) in new and not counted:
                     counted = True  # another try at this transaction is no other failure
@@ -231,14 +253,13 @@ class Consumer:
 
         if not await self._with_retries(write):
             return  # before the restart
-        self.after_commit()
         DEAD_LETTERS.labels(record.topic, reason.split(":", 1)[0]).inc()
         RECORDS.labels(group, "set_aside").inc()
         _log.warning("dead_letter", position=record.position, group=group, reason=reason)
 
     async def _with_retries(self, work: Callable[[], Awaitable[T]]) -> T:
         give_up = time.monotonic() + self.retry_for.total_seconds()
-        pause = 0.05
+        backoff = Backoff()
         while True:
             self.progress.step()
             try:
@@ -254,14 +275,7 @@ class Consumer:
             else:
                 self._holding.over()
                 return done
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 5.0)
-
-
-def _gone(decoded: Sequence[Received[Event] | Removed | Undecodable]) -> list[str]:
-    """The keys whose last word in the batch is a removal."""
-    last = {item.record.key: item for item in decoded}
-    return sorted(item.key for item in last.values() if isinstance(item, Removed))
+            await backoff.wait()
 
 
 def _by_identity(events: Sequence[Received[Event]]) -> dict[str, Received[Event]]:

@@ -81,7 +81,12 @@ class Outgoing:
 
 
 def encode(event: Event, *, source: str, at: datetime, id: str | None = None) -> Outgoing:
-    """The event in binary mode; without an id it gets a fresh one. ValueError for one that Kafka would not take."""
+    """The event in binary mode; without an id it gets a fresh one. ValueError for one that Kafka would not take.
+
+    An id names nobody (ValueError): readers keep ids for longer than some people are kept.
+    """
+    if id and event.KEY == "candidate" and event.key in id:
+        raise ValueError("an event's id may not hold the id of the person whom it is about")
     headers = {
         "ce_specversion": "1.0",
         "ce_id": id or event_id(),
@@ -171,6 +176,14 @@ def _moment(text: str) -> datetime | None:
 def _without_values(error: ValidationError) -> str:
     parts = error.errors(include_url=False, include_context=False, include_input=False)
     return "; ".join(f"{'.'.join(str(step) for step in part['loc'])}: {part['type']}" for part in parts[:5])
+
+
+def gone(decoded: Sequence[Received[Event] | Removed | Undecodable]) -> dict[str, list[str]]:
+    """By topic, the keys whose last word there is a removal; a key's word on one topic says nothing of another."""
+    last = {(item.record.topic, item.record.key): item for item in decoded}
+    removed = [item for item in last.values() if isinstance(item, Removed)]
+    topics = sorted({item.record.topic for item in removed})
+    return {topic: sorted(item.key for item in removed if item.record.topic == topic) for topic in topics}
 
 
 def only(kind: type[E_co], received: Sequence[Received[Event]]) -> list[Received[E_co]]:

@@ -1,5 +1,8 @@
 """Which errors are transient, which are not, and what ends the process."""
 
+import errno
+import socket
+import ssl
 from typing import ClassVar
 
 import asyncpg
@@ -13,23 +16,48 @@ class TransientError(Exception):
     """What of the outside it is, in one word for metrics."""
 
 
+class PostgresAwayError(TransientError, ConnectionError):
+    """No PostgreSQL answers where one should."""
+
+    WAITS_FOR = "postgres"
+
+
 class FatalError(Exception):
     """Going on would lose or repeat something: the process ends with a non-zero code and is started again."""
 
 
 _TRANSIENT: tuple[type[BaseException], ...] = (
     TransientError,
-    OSError,
+    ConnectionError,
     TimeoutError,
+    socket.gaierror,
+    ssl.SSLError,
     KafkaError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
-    asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that was cut in the middle of an answer
 )
+_OF_THE_NETWORK = frozenset(
+    {
+        errno.EADDRNOTAVAIL,  # no port is left to connect from
+        errno.EAGAIN,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.EMFILE,  # too many sockets of this process, or (ENFILE) of the machine
+        errno.ENETDOWN,
+        errno.ENETRESET,
+        errno.ENETUNREACH,
+        errno.ENFILE,
+        errno.ENOBUFS,
+        errno.ENOTCONN,
+    }
+)
+"""Those that Python has no ConnectionError for."""
+_LOST = ("connection is closed", "pool is closed", "pool is closing", "released back to the pool")
+"""asyncpg has one class for a connection that was lost and for a call that is wrong; only its words tell them apart."""
 
 
 def waits_for(error: BaseException) -> str:
@@ -42,7 +70,18 @@ def waits_for(error: BaseException) -> str:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether trying the same again later can succeed."""
-    if isinstance(error, asyncpg.DataError):
-        return False
-    return isinstance(error, _TRANSIENT)
+    """Whether trying the same again later can succeed.
+
+    A missing file, a wrong number of arguments or a value that does not fit will be the same then.
+    """
+    if isinstance(error, _TRANSIENT):
+        return True
+    if isinstance(error, asyncpg.InterfaceError):
+        return any(words in str(error) for words in _LOST)
+    return isinstance(error, OSError) and _is_of_the_network(error)
+
+
+def _is_of_the_network(error: OSError) -> bool:
+    if error.errno is None:  # asyncio's, when several addresses of a host failed in different ways
+        return type(error) is OSError
+    return error.errno in _OF_THE_NETWORK

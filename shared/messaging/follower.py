@@ -8,6 +8,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.backoff import Backoff
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.envelope import Received, Record, Undecodable, decode
@@ -150,13 +151,13 @@ class Follower:
         decoded = [
             decode(Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers)))
             for raw in records
-            if raw.value
         ]
         for item in decoded:
-            if isinstance(item, Undecodable):
-                _log.warning("not_followed", position=item.record.position, reason=item.reason)
+            if not isinstance(item, Received):
+                reason = item.reason if isinstance(item, Undecodable) else "removed: this projection keeps what it has"
+                _log.warning("not_followed", position=item.record.position, reason=reason)
         events = [item for item in decoded if isinstance(item, Received)]
-        pause = 0.05
+        backoff = Backoff()
         while True:
             try:
                 await self._apply(events, positions)
@@ -168,8 +169,7 @@ class Follower:
                 _log.warning("copy_waits", topic=self._topic.name, error=type(error).__name__)
             else:
                 return self._holding.over()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 5.0)
+            await backoff.wait()
 
 
 class ProjectionBehindError(TransientError):

@@ -21,7 +21,7 @@ WHERE id IN (SELECT id FROM outbox WHERE shard = $1 ORDER BY id LIMIT $2)
 RETURNING id, topic, key, value, headers, written_at
 
 -- name: still_in_outbox
-SELECT count(*) FROM outbox WHERE id = ANY($1::bigint[])
+SELECT id FROM outbox WHERE id = ANY($1::bigint[])
 
 -- name: outbox_state
 SELECT count(*) AS rows, coalesce(extract(epoch FROM now() - min(written_at)), 0)::float8 AS age FROM outbox
@@ -33,6 +33,9 @@ DELETE FROM inbox WHERE (consumer, event_id) IN (
 
 -- name: lock_read_back
 SELECT pg_try_advisory_lock($1, $2)
+
+-- name: unlock_read_back
+SELECT pg_advisory_unlock($1, $2)
 
 -- name: when_due
 SELECT now() WHERE NOT EXISTS (

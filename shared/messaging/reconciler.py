@@ -77,19 +77,28 @@ class Reconciler:
 
     async def _turn(self, pool: Pool, reconciled: Reconciled) -> int:
         name = reconciled.topic.name
-        async with pool.acquire() as connection:  # the session's lock is given back with it
-            if not await connection.fetchval(SQL["lock_read_back"], _LOCK_SPACE, zlib.crc32(name.encode()) >> 1):
+        lock = _LOCK_SPACE, zlib.crc32(name.encode()) >> 1
+        async with pool.acquire() as connection:
+            if not await connection.fetchval(SQL["lock_read_back"], *lock):
                 return 0
-            if (now := await connection.fetchval(SQL["when_due"], name, EVERY)) is None:
-                return 0
-            await connection.execute(SQL["begin_read_back"])
-            await self._read(connection, reconciled.topic)
-            again = await self._republish(connection, reconciled)
-            await connection.execute(SQL["note_read_back"], name, now)
-            await connection.execute(SQL["end_read_back"])
+            try:
+                again = await self._reconcile(connection, reconciled)
+            finally:
+                await connection.execute(SQL["unlock_read_back"], *lock)
         REPUBLISHED.labels(name).inc(again)
         if again:
             _log.warning("republished", topic=name, records=again)
+        return again
+
+    async def _reconcile(self, connection: Connection, reconciled: Reconciled) -> int:
+        name = reconciled.topic.name
+        if (now := await connection.fetchval(SQL["when_due"], name, EVERY)) is None:
+            return 0
+        await connection.execute(SQL["begin_read_back"])
+        await self._read(connection, reconciled.topic)
+        again = await self._republish(connection, reconciled)
+        await connection.execute(SQL["note_read_back"], name, now)
+        await connection.execute(SQL["end_read_back"])
         return again
 
     async def _read(self, connection: Connection, topic: Topic) -> None:

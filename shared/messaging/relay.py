@@ -1,16 +1,18 @@
 """The outbox relay: takes what was committed to Kafka, in order for each key, and forgets it once Kafka has it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import structlog
 
 from shared import tracing
+from shared.backoff import Backoff
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import is_transient
 from shared.messaging.holding import Holding
 from shared.messaging.producer import Producer
+from shared.messaging.published import Published
 from shared.messaging.unit import SHARDS, SQL, headers_from_json
 from shared.metrics import OUTBOX_AGE_SECONDS, OUTBOX_ROWS
 from shared.postgres.pool import Connection, Pool
@@ -19,6 +21,7 @@ _LOCK_SPACE = 0x0FA1_B002
 _BATCH = 1000
 _POLL = timedelta(milliseconds=500)
 _STAND_BY = timedelta(milliseconds=100)
+_FIRST_PAUSE = timedelta(milliseconds=100)
 _INBOX_KEPT = timedelta(days=110)  # longer than any topic that is deduplicated is kept (100 days)
 _log = structlog.get_logger(__name__)
 
@@ -33,13 +36,14 @@ class Relay:
         self._pool = pool
         self._producer = producer
         self._wake = [asyncio.Event() for _ in range(SHARDS)]
+        self._published = Published()
         self.in_doubt = False
         """Whether what was sent may have come late or twice since somebody last set this to False."""
 
-    def wake(self) -> None:
-        """Something was committed: look now instead of at the next poll."""
-        for event in self._wake:
-            event.set()
+    def wake(self, shards: Collection[int]) -> None:
+        """Something was committed in these shards (`Unit.shards`): look there now instead of at the next poll."""
+        for shard in shards:
+            self._wake[shard].set()
 
     async def run(self) -> None:
         """Relays until cancelled; raises what is not transient."""
@@ -47,34 +51,27 @@ class Relay:
             for shard in range(SHARDS):
                 group.create_task(self._run_shard(shard))
             group.create_task(self._watch())
+            group.create_task(self._published.run(self._pool))
 
     async def has_published(self, outbox_ids: Sequence[int], *, within: timedelta) -> bool:
-        """Whether Kafka has acknowledged these rows by then."""
-        self.wake()
-        try:
-            async with asyncio.timeout(within.total_seconds()):
-                while await self._pool.fetchval(SQL["still_in_outbox"], list(outbox_ids)):  # noqa: ASYNC110 - another process may relay the rows, and sets no event here
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            return False
-        return True
+        """Whether Kafka has acknowledged these rows by then; call it once they are committed, while the relay runs."""
+        return await self._published.wait(outbox_ids, within=within)
 
     async def _run_shard(self, shard: int) -> None:
-        pause, holding = 0.1, Holding(f"outbox shard {shard}")
+        backoff, holding = Backoff(_FIRST_PAUSE), Holding(f"outbox shard {shard}")
         while True:
             self._wake[shard].clear()
             try:
                 sent = await self._relay_some(shard)
-                pause = 0.1
+                backoff.reset()
                 holding.over()
             except Exception as error:
                 if not is_transient(error):
                     raise
                 holding.note(error)
                 self.in_doubt = True
-                _log.warning("outbox_waits", shard=shard, error=type(error).__name__, again_in_seconds=pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 5.0)
+                _log.warning("outbox_waits", shard=shard, error=type(error).__name__)
+                await backoff.wait()
                 continue
             if sent is None:
                 await asyncio.sleep(_STAND_BY.total_seconds())
@@ -93,9 +90,14 @@ class Relay:
         async with self._pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval(SQL["lock_shard"], _LOCK_SPACE, shard):
                 return None
-            records = await _take(connection, shard)
-            await self._send(records)
-        return len(records)
+            rows = await _take(connection, shard)
+            self._published.take(rows)
+            try:
+                await self._send(list(rows.values()))
+                self._published.sent(rows)
+            finally:
+                self._published.put_back(rows)
+        return len(rows)
 
     async def _send(self, records: Sequence[Outgoing]) -> None:
         causes = [cause for record in records if (cause := tracing.found_in(record.headers)) is not None]
@@ -118,14 +120,14 @@ class Relay:
             await asyncio.sleep(5)
 
 
-async def _take(connection: Connection, shard: int) -> list[Outgoing]:
+async def _take(connection: Connection, shard: int) -> dict[int, Outgoing]:
     rows = await connection.fetch(SQL["take_from_outbox"], shard, _BATCH)
-    return [
-        Outgoing(
+    return {
+        row["id"]: Outgoing(
             topic=row["topic"],
             key=row["key"],
             value=row["value"],
             headers=headers_from_json(row["headers"]),
         )
         for row in sorted(rows, key=lambda row: int(row["id"]))
-    ]
+    }

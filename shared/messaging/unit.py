@@ -31,6 +31,8 @@ class Unit:
     source: str
     outbox_ids: Sequence[int] = ()
     """Known once the transaction is over: what `Relay.has_published` is asked for."""
+    shards: set[int] = field(default_factory=set)
+    """Known then too: the shards of the outbox that were written to, which `Relay.wake` is told."""
     causes: Mapping[bytes, SpanContext] = field(default_factory=dict)
     """By key, the traces that the records of a batch belong to; empty when traces are off."""
     _leaving: list[Outgoing] = field(default_factory=list)
@@ -69,15 +71,17 @@ class Unit:
         """Writes what is leaving to the outbox, in the order in which it was published."""
         if not self._leaving:
             return
+        shards = [zlib.crc32(record.key or b"") % SHARDS for record in self._leaving]
         rows = await self.connection.fetch(
             SQL["write_to_outbox"],
-            [zlib.crc32(record.key or b"") % SHARDS for record in self._leaving],
+            shards,
             [record.topic for record in self._leaving],
             [record.key for record in self._leaving],
             [record.value for record in self._leaving],
             [headers_to_json(record.headers) for record in self._leaving],
         )
         self.outbox_ids = [*self.outbox_ids, *(row["id"] for row in rows)]
+        self.shards.update(shards)
         self._leaving.clear()
 
 

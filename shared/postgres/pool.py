@@ -2,10 +2,12 @@
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+
+from shared.messaging.errors import PostgresAwayError
 
 if TYPE_CHECKING:  # asyncpg's classes take no parameter at run time
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -15,6 +17,7 @@ else:
     Pool = asyncpg.Pool
 
 _CONNECT_WITHIN = timedelta(seconds=10)
+_ACQUIRE_WITHIN = timedelta(seconds=5)
 _ANSWER_WITHIN = timedelta(seconds=30)
 _CLOSE_WITHIN = timedelta(seconds=5)
 _OF_THE_SESSION = {
@@ -29,16 +32,45 @@ _OF_THE_SESSION = {
 }
 
 
+class _BoundedPool(Pool):
+    """Nobody waits for a connection without end: after 5 s it is a TimeoutError, which is transient (to a caller, 503)."""
+
+    def acquire(self, *, timeout: float | None = None) -> Any:  # noqa: ANN401 - asyncpg's own signature
+        return super().acquire(timeout=_ACQUIRE_WITHIN.total_seconds() if timeout is None else timeout)
+
+
 async def open_pool(dsn: str, *, name: str, connections: int = 10) -> Pool:
-    """A pool whose connections carry the process's name; a statement that takes over 30 s fails."""
-    return await asyncpg.create_pool(
+    """A pool whose connections carry the process's name; a statement that takes over 30 s fails.
+
+    What is set for a session must be given back by whoever sets it (`reconciler.py`, `migrate.py`): a connection that
+    returns is rolled back, and no statement is spent on the rest. PostgresAwayError where no server answers.
+    """
+    return await _BoundedPool(
         dsn,
         min_size=1,
         max_size=connections,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        connect=_connect,
+        reset=_as_it_is,
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
         timeout=_CONNECT_WITHIN.total_seconds(),
         command_timeout=_ANSWER_WITHIN.total_seconds(),
         server_settings={"application_name": name, **_OF_THE_SESSION},
     )
+
+
+async def _connect(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg.connect's own, passed through
+    try:
+        return await asyncpg.connect(*args, **options)
+    except OSError as error:  # a socket's file that is not there yet is one too
+        raise PostgresAwayError(f"PostgreSQL did not answer: {type(error).__name__}") from error
+
+
+async def _as_it_is(connection: object) -> None:
+    """In place of asyncpg's RESET ALL and its like, one more round trip for each unit of work."""
 
 
 async def close_pool(pool: Pool) -> None:

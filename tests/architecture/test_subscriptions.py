@@ -24,6 +24,8 @@ PROCESSES = {
     "signup": "services.signup",
     "courier": "services.signup.courier",
 }
+REMOVED = {topics.CANDIDATE_KEYS}
+"""Topics whose owner takes keys away again, with a record without a value."""
 SEED = bytes(32)
 ENVIRONMENT = {
     "KAFKA": "127.0.0.1:1",
@@ -90,6 +92,30 @@ def test_every_topic_that_is_read_names_the_service_as_a_reader(built: Built) ->
 def test_every_reader_that_a_topic_names_does_read_it(built: Built) -> None:
     named = {topic.name for topic in TOPICS if built.name in topic.readers}
     assert named - set(built.read) == set(), "read it, or take the reader out of shared/contracts/topics.py"
+
+
+def test_each_kind_of_event_on_a_topic_is_taken_or_knowingly_ignored_by_each_subscription(built: Built) -> None:
+    for subscription in built.subscriptions:
+        there = {kind for kind in EVENTS.values() if kind.TOPIC in subscription.topics}
+        takes, ignores = set(subscription.takes), set(subscription.ignores)
+        assert takes, f"{subscription.group} takes nothing"
+        assert takes & ignores == set()
+        assert there - takes - ignores == set(), (
+            f"say in {built.name}'s app.py whether {subscription.group} takes these"
+        )
+        assert takes | ignores == there, f"{subscription.group} names kinds of other topics"
+
+
+def test_whoever_reads_a_topic_from_which_its_owner_removes_keys_does_so_too(built: Built) -> None:
+    for subscription in built.subscriptions:
+        assert set(subscription.handle_removed) == REMOVED & set(subscription.topics), subscription.group
+    followed = {follower._topic for follower, _ in built.service._followers}
+    assert followed & REMOVED == set(), "a projection keeps what it has when a key is removed"
+
+
+def test_only_topics_that_are_known_for_it_have_keys_removed(built: Built) -> None:
+    removing = {one.topic for one in built.service._reconciled if one.orphaned is not None}
+    assert removing == {topic for topic in REMOVED if built.name in owners(topic)}
 
 
 async def test_its_asyncapi_names_what_it_reads_and_owns(built: Built) -> None:

@@ -213,13 +213,13 @@ async def _never(*_: object) -> Any:
 def test_dead_letters_and_what_is_republished_are_counted_from_0_by_whoever_may_count_them() -> None:
     nobody: Any = None
     Consumer(
-        Subscription("watching", (NOTICES, POOLS), _never),
+        Subscription("watching", (NOTICES, POOLS), _never, takes=()),
         nobody,
         Clock(None),
         source="watching",
         retry_for=timedelta(seconds=1),
         on_fatal=lambda _: None,
-        after_commit=lambda: None,
+        after_commit=lambda _: None,
     )
     expected = {(topic.name, reason) for topic in (NOTICES, POOLS) for reason in REASONS}
     assert expected <= _labels("fairpool_dead_letters")

@@ -65,7 +65,6 @@ class PostgresConsents(PostgresLinks):
         """One statement; RuntimeError when the row was not at the version before."""
         self._unit.publish(
             _event(entry.candidate, entry.version, entry.at, entry.choices),
-            id=f"consent:{entry.candidate}:{entry.version}",
         )
         await self._unit.flush()
         choices, quiet = entry.choices, entry.choices.quiet_hours

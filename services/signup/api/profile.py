@@ -224,7 +224,7 @@ def router(edge: ProfileEdge) -> APIRouter:
                     if before.profile not in (None, profile):
                         await store.note_profile_change(after.candidate)
                     if told := showing.news(before, after):
-                        store.publish(told, id=f"{after.candidate}:profile:{told.version}")
+                        store.publish(told)
                 case _:
                     assert_never(outcome)
         if isinstance(outcome, Refused):

@@ -75,7 +75,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         async with unit_of_work(service.pool, at=service.clock.now(), source=service.name) as unit:
             yield store(unit)
         if unit.outbox_ids:  # most turns of the sender find nothing, and must not make the relay look
-            service.relay.wake()
+            service.relay.wake(unit.shards)
 
     async def keep_consents(received: Sequence[Received[Event]], positions: Positions) -> None:
         async with open_store() as kept:
@@ -119,11 +119,11 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
             await kept.forget(older_than=_FORGET_AFTER)
 
     # Versions and ids guard every effect, so the inbox has nothing to add.
-    for group, topic, handle in (
-        ("courier.outreach-decisions", OUTREACH_DECISIONS, decided),
-        ("courier.notices", NOTICES, requested),
+    for group, topic, handle, takes in (
+        ("courier.outreach-decisions", OUTREACH_DECISIONS, decided, (OutreachDecidedV1,)),
+        ("courier.notices", NOTICES, requested, (NoticeRequestedV1, NoticeRequestedV2)),
     ):
-        service.subscribe(Subscription(group, (topic,), handle, deduplicate=False))
+        service.subscribe(Subscription(group, (topic,), handle, takes=takes, deduplicate=False))
     service.open(lambda: relay)
     service.every(settings.courier_lease / 5, "watch", sender.watch)
     service.every(timedelta(hours=1), "forget", forget)

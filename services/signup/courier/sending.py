@@ -42,6 +42,7 @@ from services.signup.courier.model import (
 from services.signup.courier.ports import CheckConsents, Letters, OpenStore, Relay, SenderIsOut, Spread, TenantName
 from services.signup.courier.queueing import Batcher, Places
 from shared import tracing
+from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.messaging.errors import TransientError, is_transient
 from shared.messaging.holding import Holding
@@ -57,7 +58,7 @@ for _why in get_args(Why):
     CALLED_OFF.labels(_why)
 
 _POLL = timedelta(milliseconds=50)  # finds what was taken in, put back by others, or made due by a moved clock
-_LONGEST_PAUSE = 5.0
+_FIRST_PAUSE = timedelta(milliseconds=100)
 _log = structlog.get_logger(__name__)
 
 
@@ -169,20 +170,19 @@ class Sender:
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
-            pause, waiting = 0.1, Holding("sender's turn")
+            backoff, waiting = Backoff(_FIRST_PAUSE), Holding("sender's turn")
             while not self._stopping:
                 self._wake.clear()
                 try:
                     looked_at = await self.turn(group)
-                    pause = 0.1
+                    backoff.reset()
                     waiting.over()
                 except Exception as error:
                     if not is_transient(error):
                         raise
                     waiting.note(error)
                     _log.warning("sending_waits", error=type(error).__name__)
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, _LONGEST_PAUSE)
+                    await backoff.wait()
                     continue
                 if not looked_at:
                     await self._wait()
@@ -287,7 +287,7 @@ class Sender:
         return [mail.name in ours for mail in mails]
 
     async def _until_recorded(self, ended: Sequence[Again | Over]) -> Sequence[None]:
-        pause = 0.05
+        backoff = Backoff()
         while True:
             try:
                 async with self.open_store() as store:
@@ -297,8 +297,7 @@ class Sender:
                 if not is_transient(error):
                     raise
                 _log.warning("recording_waits", error=type(error).__name__, mails=len(ended))
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            await backoff.wait()
         _note([item for item in ended if isinstance(item, Over) and item.mail.name in kept])
         return [None] * len(ended)
 

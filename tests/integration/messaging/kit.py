@@ -142,8 +142,10 @@ def consumer_of(
     on_fatal: Callable[[BaseException], None] = lambda error: None,
 ) -> Consumer:
     """A consumer as a service has it."""
-    subscription = Subscription(f"{group}.{log.topic.name}", (log.topic,), handle, deduplicate=deduplicate)
-    return Consumer(subscription, pool, FixedClock(NOON), "test", retry_for, on_fatal, lambda: None)
+    subscription = Subscription(
+        f"{group}.{log.topic.name}", (log.topic,), handle, takes=(log.kind,), deduplicate=deduplicate
+    )
+    return Consumer(subscription, pool, FixedClock(NOON), "test", retry_for, on_fatal, lambda shards: None)
 
 
 @contextlib.asynccontextmanager

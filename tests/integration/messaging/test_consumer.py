@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -104,6 +104,63 @@ async def _are(pool: Pool, numbers: list[int]) -> bool:
 
 async def _set_aside(pool: Pool, count: int) -> bool:
     return int(await pool.fetchval("SELECT count(*) FROM outbox")) == count
+
+
+async def test_a_kind_that_an_older_version_does_not_take_waits_for_the_newer_one_as_a_dead_letter(
+    pool: Pool, narrow_log: Log, producer: Producer
+) -> None:
+    await make_effects(pool)
+    sent = narrow_log.records(narrow_log.numbers(40))
+    fatal: list[BaseException] = []
+    older = consumer_of(narrow_log, pool, Noted(), on_fatal=fatal.append)
+    older = replace(older, subscription=replace(older.subscription, takes=()))
+    await producer.send(sent)
+    async with consuming(narrow_log, older):
+        await until(lambda: _set_aside(pool, 40))
+    assert (fatal, await effects(pool)) == ([], []), "more than any limit of failures, and the process goes on"
+
+    await relay_everything(pool, Relay(pool, producer))
+    letters = await narrow_log.read(narrow_log.topic.dead_letters)
+    assert {str(found.reason).split(":")[0] for letter in letters if (found := opened(letter))} == {"unknown_type"}
+    again = [record for letter in letters if (record := original(letter)) is not None]
+    assert set(again) == set(sent)
+    newer = consumer_of(narrow_log, pool, Noted(), group="test.numbers")
+    async with consuming(narrow_log, newer):
+        await producer.send(again)
+        await until(lambda: _are(pool, list(range(40))))
+    assert await _set_aside(pool, 0)
+
+
+async def test_what_a_subscription_has_no_use_for_is_neither_handled_nor_set_aside_nor_kept(
+    pool: Pool, narrow_log: Log, producer: Producer
+) -> None:
+    handler, woken = Noted(), list[object]()
+    consumer = replace(consumer_of(narrow_log, pool, handler), after_commit=woken.append)
+    consumer = replace(consumer, subscription=replace(consumer.subscription, takes=(), ignores=(narrow_log.kind,)))
+    await producer.send(narrow_log.records(narrow_log.numbers(5)))
+    await consumer.process(await narrow_log.read())
+    assert (handler.calls, woken) == ([], [])
+    assert await pool.fetchval("SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM inbox)") == 0
+
+
+async def test_the_relay_is_woken_for_the_shards_that_a_batch_wrote_to_and_by_no_other_batch(
+    pool: Pool, narrow_log: Log, producer: Producer
+) -> None:
+    await make_effects(pool)
+    woken: list[Collection[int]] = []
+
+    async def answers(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        if 1 in numbers_of(received):
+            unit.publish(narrow_log.kind(name="k", number=7))
+
+    consumer = replace(consumer_of(narrow_log, pool, answers), after_commit=woken.append)
+    await producer.send(narrow_log.records(narrow_log.numbers(2)))
+    quiet, loud = await narrow_log.read()
+    await consumer.process([quiet])
+    assert woken == []
+    await consumer.process([loud])
+    await consumer.process([quiet, loud])
+    assert [len(shards) for shards in woken] == [1], "a batch that comes again writes nothing"
 
 
 async def test_at_the_limit_nothing_is_acknowledged_and_a_mended_release_gets_everything(

@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
+from shared.messaging import relay as relay_module
 from shared.messaging.envelope import Outgoing, Received, decode
 from shared.messaging.errors import FatalError
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
+from shared.messaging.published import Published
 from shared.messaging.relay import _LOCK_SPACE, Relay
 from shared.messaging.unit import SHARDS, SQL, Unit, unit_of_work
 from shared.postgres import pool as postgres_pool
@@ -95,7 +98,7 @@ async def test_two_relays_at_once_keep_the_order_of_each_key_and_send_nothing_tw
         async with running(relays[0].run()), running(relays[1].run()):
             for first in range(0, 3000, 75):
                 await _publish(pool, log, log.numbers(75, keys=25, first=first))
-                relays[first // 75 % 2].wake()
+                relays[first // 75 % 2].wake(range(SHARDS))
             await until(lambda: _is_empty(pool))
     finally:
         await slow.stop()
@@ -179,6 +182,101 @@ async def test_a_caller_can_ask_whether_kafka_has_its_rows(pool: Pool, log: Log,
     async with running(relay.run()):
         assert await relay.has_published(unit.outbox_ids, within=timedelta(seconds=10))
     assert len(await _arrived(log)) == 3
+
+
+class Stuck(Producer):
+    """Kafka takes nothing until it is let."""
+
+    def __init__(self) -> None:
+        self.goes_on = asyncio.Event()
+        self.has_rows = asyncio.Event()
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        if records:
+            self.has_rows.set()
+            await self.goes_on.wait()
+
+
+class Looks:
+    """A pool, and the rows that each statement asked the outbox for."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.asked: list[set[int]] = []
+
+    async def fetch(self, query: str, rows: Sequence[int]) -> list[Any]:
+        self.asked.append(set(rows))
+        return list(await self._pool.fetch(query, rows))
+
+
+async def _waiting(pool: Pool, log: Log, published: Published, count: int) -> tuple[set[int], list[asyncio.Task[bool]]]:
+    """So many who wait, each for a row of its own."""
+    async with unit_of_work(pool, at=AT, source="test") as unit:
+        unit.publish(*log.numbers(count))
+    waits = [asyncio.create_task(published.wait([row], within=timedelta(minutes=1))) for row in unit.outbox_ids]
+    return set(unit.outbox_ids), waits
+
+
+async def test_one_statement_asks_for_all_who_wait_for_rows_that_another_process_has(pool: Pool, log: Log) -> None:
+    published, looks = Published(), Looks(pool)
+    rows, waits = await _waiting(pool, log, published, 50)
+    async with running(published.run(cast(Pool, looks))):
+        await until(lambda: len(looks.asked) >= 5)
+        assert all(asked == rows for asked in looks.asked)
+        await pool.execute("DELETE FROM outbox")
+        assert all(await asyncio.gather(*waits))
+    assert published.is_idle
+
+
+async def test_who_waits_for_rows_in_hand_costs_no_statement_and_is_told_by_the_relay(pool: Pool, log: Log) -> None:
+    stuck = Stuck()
+    relay = Relay(pool, stuck)
+    async with running(relay.run()):
+        rows, waits = await _waiting(pool, log, relay._published, 50)
+        await until(lambda: relay._published.in_hand >= rows)
+        looks = Looks(pool)
+        assert await relay._published.look(cast(Pool, looks)) == 0
+        assert looks.asked == []
+        assert not any(wait.done() for wait in waits)
+        stuck.goes_on.set()
+        assert all(await asyncio.gather(*waits))
+        assert await relay.has_published(list(rows), within=timedelta(0)), "it remembers what it sent"
+
+
+async def test_who_gives_up_waiting_leaves_nothing_behind(pool: Pool, log: Log) -> None:
+    published = Published()
+    _, waits = await _waiting(pool, log, published, 3)
+    await until(lambda: not published.is_idle)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.wait(waits)
+    assert published.is_idle
+    assert not await published.wait([1], within=timedelta(0))
+    assert published.is_idle
+
+
+async def test_only_the_shards_that_were_written_to_are_looked_at(
+    pool: Pool, log: Log, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "_POLL", timedelta(hours=1))
+    relay, looked = Relay(pool, producer), list[int]()
+    relay_some = relay._relay_some
+
+    async def noted(shard: int) -> int | None:
+        sent = await relay_some(shard)
+        looked.append(shard)
+        return sent
+
+    monkeypatch.setattr(relay, "_relay_some", noted)
+    async with running(relay.run()):
+        await until(lambda: sorted(looked) == list(range(SHARDS)))
+        async with unit_of_work(pool, at=AT, source="test") as unit:
+            unit.publish(log.kind(name="k1", number=1), log.kind(name="k1", number=2))
+        assert len(unit.shards) == 1
+        relay.wake(unit.shards)
+        await until(lambda: _is_empty(pool))
+        await until(lambda: len(looked) > SHARDS)
+    assert looked[SHARDS:] == list(unit.shards)
 
 
 async def test_a_producer_whose_broker_is_gone_ends_in_bounded_time(kafka: Kafka) -> None:

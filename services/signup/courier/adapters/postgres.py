@@ -173,7 +173,7 @@ class PostgresCourier:
             return
         for row in await self._connection.fetch(SQL["note_mailboxes"], at, list(words), list(words.values())):
             news = MailboxChangedV1(**dict(row), at=at)
-            self._unit.publish(news, id=f"{news.candidate}:mailbox:{news.version}")
+            self._unit.publish(news)
 
     def _report(self, over: Sequence[Over], at: datetime) -> None:
         for item in over:

@@ -22,8 +22,8 @@ async def _handle(unit: Unit, received: Sequence[Received[Event]]) -> None: ...
 
 
 SUBSCRIPTIONS = (
-    Subscription("courier.mails", (NOTICES, OUTREACH_DECISIONS), _handle),
-    Subscription("courier.consent", (CONSENT_STATE,), _handle),
+    Subscription("courier.mails", (NOTICES, OUTREACH_DECISIONS), _handle, takes=()),
+    Subscription("courier.consent", (CONSENT_STATE,), _handle, takes=()),
 )
 
 
@@ -35,7 +35,13 @@ def _attached() -> KafkaBroker:
     broker = _broker()
     for subscription in SUBSCRIPTIONS:
         Consumer(
-            subscription, cast(Pool, None), FixedClock(), "courier", timedelta(seconds=1), lambda _: None, lambda: None
+            subscription,
+            cast(Pool, None),
+            FixedClock(),
+            "courier",
+            timedelta(seconds=1),
+            lambda _: None,
+            lambda _: None,
         ).attach(broker)
     return broker
 

@@ -10,7 +10,18 @@ import pytest
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.signup import CandidateConfirmedV1, CandidateRegisteredV1, NoticeRequestedV1
 from shared.contracts.topics import CANDIDATE_EVENTS
-from shared.messaging.envelope import LARGEST, STRUCTURED, Outgoing, Received, Record, Undecodable, decode, encode, only
+from shared.messaging.envelope import (
+    LARGEST,
+    STRUCTURED,
+    Outgoing,
+    Received,
+    Record,
+    Undecodable,
+    decode,
+    encode,
+    gone,
+    only,
+)
 
 AT = datetime(2026, 11, 22, 10, 0, 0, 250_000, tzinfo=UTC)
 EVENT = CandidateRegisteredV1(candidate="c-1", at=AT)
@@ -52,6 +63,28 @@ def _refused(record: Record) -> str:
     assert isinstance(found, Undecodable)
     assert found.record is record
     return found.reason
+
+
+def test_a_key_is_gone_where_its_topics_last_word_is_a_removal_whatever_other_topics_say() -> None:
+    def removal(topic: str, key: bytes) -> Record:
+        return Record(topic, 0, 0, key, None, ())
+
+    profile, other = removal("candidate-profiles", b"c-1"), removal("candidate-keys", b"c-1")
+    spoke = Undecodable(replace(other, value=b"x"), "unreadable")
+    batch = [
+        decode(profile),
+        decode(removal("candidate-profiles", b"c-0")),
+        decode(other),
+        spoke,
+        decode(removal("tenants", b"t")),
+    ]
+    assert gone(batch) == {"candidate-profiles": ["c-0", "c-1"], "tenants": ["t"]}
+    assert gone([]) == {}
+
+
+def test_an_events_id_names_nobody() -> None:
+    with pytest.raises(ValueError, match="id"):
+        encode(EVENT, source="signup", at=AT, id=f"{EVENT.candidate}:registered")
 
 
 def test_an_event_written_in_binary_mode_is_read_back_whole() -> None:

@@ -1,12 +1,16 @@
-"""Migrations are applied once, in order, by one process at a time, all or nothing."""
+"""Migrations are applied once, in order, by one process at a time, each file whole or not at all."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from shared.backoff import Backoff
+from shared.postgres import migrate as migrate_module
+from shared.postgres import pool as pool_module
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, open_pool
 
@@ -70,11 +74,72 @@ async def test_a_file_that_came_later_is_applied_alone(empty: Pool, folder: Path
     assert await _people(empty) == [1, 2, 3]
 
 
-async def test_a_broken_file_leaves_nothing_behind(empty: Pool, folder: Path) -> None:
-    (folder / "0003_broken.sql").write_text("INSERT INTO people VALUES (3); SELECT * FROM nowhere;")
+async def test_a_broken_file_leaves_nothing_of_itself_behind_and_those_before_it_stay(
+    empty: Pool, folder: Path
+) -> None:
+    broken = folder / "0003_broken.sql"
+    broken.write_text("INSERT INTO people VALUES (3); SELECT * FROM nowhere;")
     with pytest.raises(asyncpg.UndefinedTableError):
         await migrate(empty, PLUMBING, folder)
-    assert await empty.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+    assert await _people(empty) == [1, 2]
+    broken.write_text("INSERT INTO people VALUES (4);")
+    await migrate(empty, PLUMBING, folder)
+    assert await _people(empty) == [1, 2, 4]
+
+
+async def test_a_file_may_take_longer_than_a_statement_and_the_others_wait_for_it(
+    folder: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "_ANSWER_WITHIN", timedelta(milliseconds=200))
+    (folder / "0003_large.sql").write_text("SELECT pg_sleep(0.6); INSERT INTO people VALUES (3);")
+    pools = [await open_pool(database, name=name) for name in ("one", "other")]
+    try:
+        await asyncio.gather(*(migrate(pool, folder) for pool in pools))
+        assert await _people(pools[0]) == [1, 2, 3]
+    finally:
+        for pool in pools:
+            await pool.close()
+
+
+async def test_a_table_that_is_in_use_is_let_go_and_asked_for_again(
+    empty: Pool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = asyncio.Event()
+
+    class Noted(Backoff):
+        async def wait(self) -> None:
+            let_go.set()
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(migrate_module, "_LOCK_WITHIN", "50ms")
+    monkeypatch.setattr(migrate_module, "_TRIES", 1)
+    await migrate(empty, folder)
+    (folder / "0003_column.sql").write_text("ALTER TABLE people ADD COLUMN name text;")
+    async with empty.acquire() as reader, reader.transaction():
+        await reader.fetch("SELECT * FROM people")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await migrate(empty, folder)
+        monkeypatch.setattr(migrate_module, "_TRIES", 10_000)
+        monkeypatch.setattr(migrate_module, "Backoff", Noted)
+        waiting = asyncio.create_task(migrate(empty, folder))
+        await let_go.wait()
+    await waiting
+    assert "some_service/0003_column.sql" in await _applied(empty)
+    assert await empty.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+
+
+async def test_ids_that_named_people_leave_the_inbox_and_no_others(empty: Pool) -> None:
+    await migrate(empty, PLUMBING)
+    person = "01a21ee6-992c-724f-a519-84f7341d0a59"
+    named = [f"{person}:registered", f"{person}:profile:12", f"memberships-{person}-3", f"consent:{person}:4"]
+    others = [person, f"{'0f' * 32}:claimed", "outreach_x.1.delivered", "u_AAAAAAAAAAAAAAAAAAAAAA"]
+    await empty.execute(
+        "INSERT INTO inbox (consumer, event_id) SELECT 'a.b', '/fairpool/signup ' || unnest($1::text[])",
+        [*named, *others],
+    )
+    await empty.execute((PLUMBING / "0003_inbox_names_nobody.sql").read_text(encoding="utf-8"))
+    kept = [row["event_id"].partition(" ")[2] for row in await empty.fetch("SELECT event_id FROM inbox")]
+    assert sorted(kept) == sorted(others)
 
 
 async def test_a_folder_without_migrations_is_named(empty: Pool, tmp_path: Path) -> None:
