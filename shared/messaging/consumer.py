@@ -23,7 +23,7 @@ from shared.clock import Clock
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.dead_letters import REASONS, DeadLetterLimit, dead_letter, failed_before, is_of_its_text, mark
-from shared.messaging.envelope import Received, Record, Undecodable, decode, gone
+from shared.messaging.envelope import UNKNOWN_TYPE, Received, Record, Undecodable, decode, gone
 from shared.messaging.errors import FatalError, is_transient
 from shared.messaging.holding import Holding
 from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of
@@ -36,7 +36,7 @@ T = TypeVar("T")
 Handler = Callable[[Unit, Sequence[Received[Event]]], Awaitable[None]]
 HandleRemoved = Callable[[Unit, Sequence[str]], Awaitable[None]]
 
-_NOT_FOR_US = "unknown_type: this version of the subscription neither takes nor ignores it"
+_NOT_FOR_US = f"{UNKNOWN_TYPE}: this version of the subscription neither takes nor ignores it"
 _log = structlog.get_logger(__name__)
 
 

@@ -21,6 +21,8 @@ Headers = tuple[tuple[str, bytes | None], ...]
 """As Kafka has them: a header may come without a value, and a name may come twice."""
 
 STRUCTURED = b"application/cloudevents+json"
+UNKNOWN_TYPE = "unknown_type"
+"""What the reason begins with where a newer version may know what this one does not."""
 COMPACTED = frozenset(topic.name for topic in TOPICS if topic.clean_up == "compact")
 LARGEST = 900_000
 """Bytes of an event: below Kafka's usual limit of 1,048,588 for a batch, with room for headers."""
@@ -114,7 +116,7 @@ def decode(record: Record) -> Received[Event] | Removed | Undecodable:
         attributes, data = _parts(record)
         kind = EVENTS.get(attributes.get("type", ""))
         if kind is None or kind.TOPIC.name != record.topic:
-            return Undecodable(record, "unknown_type: no event of this type belongs on this topic")
+            return Undecodable(record, f"{UNKNOWN_TYPE}: no event of this type belongs on this topic")
         if not attributes.get("id") or not attributes.get("source"):
             return Undecodable(record, "no_id: CloudEvents asks for id and source")
         event = kind.model_validate_json(data)

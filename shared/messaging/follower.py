@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from shared.backoff import Backoff
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
-from shared.messaging.envelope import Received, Record, Undecodable, decode
+from shared.messaging.envelope import UNKNOWN_TYPE, Received, Record, Undecodable, decode
 from shared.messaging.errors import TransientError, is_transient
 from shared.messaging.holding import Holding
 from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, partitions_of, standing_of
@@ -32,7 +32,9 @@ _log = structlog.get_logger(__name__)
 class Follower:
     """Applies a topic from the start (or from stored positions) and can tell when it has reached its end.
 
-    `apply` gets the events of one fetch and, for each partition, the offset that comes next; it must be idempotent.
+    `apply` gets the events of one fetch and, for each partition, the offset to go on from; it must be idempotent. What is no
+    event, and the removal of a key, is passed over. So is an event of a kind that this version does not know, but the offset
+    to go on from stays before the first of these: a newer version that starts there reads it.
     """
 
     def __init__(self, kafka: Kafka, topic: Topic, apply: Apply, *, client_id: str) -> None:
@@ -47,6 +49,7 @@ class Follower:
         # come only after its waiting fetch, up to `fetch_max_wait_ms` later.
         self._scout: AIOKafkaConsumer | None = None
         self._ends: Ends = {}
+        self._unknown: dict[int, int] = {}
         self._holding = Holding(self.name)
         self.progress = Progress()
 
@@ -156,6 +159,9 @@ class Follower:
             if not isinstance(item, Received):
                 reason = item.reason if isinstance(item, Undecodable) else "removed: this projection keeps what it has"
                 _log.warning("not_followed", position=item.record.position, reason=reason)
+                if reason.startswith(UNKNOWN_TYPE):
+                    self._unknown.setdefault(item.record.partition, item.record.offset)
+        positions = {partition: min(at, self._unknown.get(partition, at)) for partition, at in positions.items()}
         events = [item for item in decoded if isinstance(item, Received)]
         backoff = Backoff()
         while True:

@@ -23,6 +23,31 @@ def candidate(person: Newcomer, **changes: object) -> dict[str, object]:
     }
 
 
+KEEP_THE_ID = {
+    ("signup", "erased"): "so that nothing brings the person back; told on the topic `erasures`",
+    (
+        "consent",
+        "consents",
+    ): "an empty, closed row: the links in old emails stay dead, and no consent can be given by one",
+    ("outreach_gateway", "erased"): "so that no late record of another topic makes a row again",
+    ("signup", "courier_mails"): "what was emailed, without words or an address, until it can't come back (110 days)",
+}
+"""The only tables in which the id of an erased person may stand, and why."""
+
+
+async def tables_with(scene: Scene, id_: str) -> set[tuple[str, str]]:
+    """Every table of every service that holds the id, in whichever column, as text or as bytes."""
+    found = set()
+    for database in ("signup", "consent", "pool_matching", "outreach_gateway"):
+        tables = await scene.rows(database, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        assert tables, database
+        for (table,) in tables:
+            query = f'SELECT 1 FROM "{table}" AS held WHERE held::text ~ $1 LIMIT 1'
+            if await scene.rows(database, query, f"{id_}|{id_.encode().hex()}"):
+                found.add((database, table))
+    return found
+
+
 async def hook(scene: Scene, action: str, payload: dict[str, object]) -> None:
     answer = await scene.client.post_webhook(
         scene.dev.sources[0], {"action": action, "payload": payload}, event_id=secrets.token_hex(8)
@@ -51,6 +76,7 @@ async def test_whoever_was_deleted_before_the_answer_has_a_dead_link_and_can_joi
     person, http = scene.invent(), scene.client.http
     await created(scene, person)
     link, id_ = await scene.link(person), await scene.candidate(person)
+    assert ("signup", "identities") in await tables_with(scene, id_)
     await deleted(scene, person)
     await until_dead(http, link)
     answer = await http.post(link, json={**ALL_ON, "time_zone": "America/Denver"})
@@ -66,6 +92,11 @@ async def test_whoever_was_deleted_before_the_answer_has_a_dead_link_and_can_joi
 
     await until(is_erased, what="the stub is erased")
     assert await scene.rows("signup", "SELECT 1 FROM erased WHERE candidate::text = $1", id_)
+
+    async def is_nowhere_else() -> bool:
+        return await tables_with(scene, id_) == set(KEEP_THE_ID)
+
+    await until(is_nowhere_else, what="the id stands where it is declared, and nowhere else")
     again = {"name": person.given_name, "mail": person.mail, "work": "Registered nurse", "state": "CO"}
     assert (await http.post(f"{scene.dev.services.signup}/join", json=again)).status_code == 202
 

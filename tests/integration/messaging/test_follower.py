@@ -19,7 +19,7 @@ from deploy.local.ports import Ports
 from deploy.local.processes import Identity
 from shared.contracts.base import Event
 from shared.messaging import topics
-from shared.messaging.envelope import Outgoing, Received
+from shared.messaging.envelope import Headers, Outgoing, Received
 from shared.messaging.errors import TransientError
 from shared.messaging.follower import Follower, Positions, must_catch_up
 from shared.messaging.kafka import Kafka
@@ -113,6 +113,26 @@ async def test_a_record_that_is_no_event_is_passed_over(narrow_log: Log, produce
     async with following(narrow_log, projection) as follower:
         assert await follower.caught_up(within=SOON)
         assert projection.numbers == [0, 1, 2, 3]
+
+
+async def test_a_newer_version_goes_on_from_the_first_event_of_a_kind_that_this_one_did_not_know(
+    narrow_log: Log, producer: Producer
+) -> None:
+    older, newer = Projection(), Projection()
+    records = narrow_log.records(narrow_log.numbers(5))
+    unknown = [replace(record, headers=_of_type(b"test.newer.v2", record)) for record in records]
+    await producer.send([*records[:2], unknown[2], records[3], unknown[4]])
+    async with following(narrow_log, older) as follower:
+        assert await follower.caught_up(within=SOON)
+    assert (older.numbers, older.positions) == ([0, 1, 3], {0: 2})
+    await producer.send([records[2]])
+    async with following(narrow_log, newer, older.positions) as follower:
+        assert await follower.caught_up(within=SOON)
+    assert newer.numbers == [3, 2]
+
+
+def _of_type(kind: bytes, record: Outgoing) -> Headers:
+    return tuple((name, kind if name == "ce_type" else raw) for name, raw in record.headers)
 
 
 async def test_a_header_whose_name_is_not_utf8_keeps_no_copy_behind(narrow_log: Log) -> None:
