@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 
@@ -15,6 +16,9 @@ from shared.postgres.pool import Pool, open_pool
 from tests.databases import Databases
 from tests.e2e.scene import Scene
 from tests.stack import Servers, Stack
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one takes seconds where this takes none
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, time, timedelta
 
 from deploy.checks.history import ArrivedMail, History
 from deploy.checks.policy import FIRST_POLICY, Cap, PolicyWindows
@@ -94,7 +93,7 @@ def the_persons_own_limits_hold(history: History, _: PolicyWindows) -> Iterator[
 
 
 def mails_arrive_in_open_hours(history: History, windows: PolicyWindows) -> Iterator[Violation]:
-    """8:00 to 21:00 where the person is, and never in their quiet hours; a slot may be used for ten minutes."""
+    """8:00 to 21:00 and not in their quiet hours, wherever they may be; a slot may be used for ten minutes."""
     for mail in history.mails:
         candidate = history.candidate_of.get(mail.outreach, "")
         state = history.consent_at(candidate, mail.at)
@@ -271,11 +270,10 @@ def _is_open(moment: datetime, state: ConsentChangedV1 | None, windows: PolicyWi
     if not windows.is_open(moment, zone):
         return False
     quiet = state.quiet_hours if state else None
-    return quiet is None or zone is None or not _is_quiet(moment, quiet, zone)
+    return quiet is None or not any(_is_quiet(there, quiet) for there in windows.times_there(moment, zone))
 
 
-def _is_quiet(moment: datetime, quiet: QuietHours, zone: str) -> bool:
-    there = moment.astimezone(ZoneInfo(zone)).time()
+def _is_quiet(there: time, quiet: QuietHours) -> bool:
     if quiet.start <= quiet.end:
         return quiet.start <= there < quiet.end
     return there >= quiet.start or there < quiet.end

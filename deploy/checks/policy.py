@@ -41,8 +41,11 @@ class PolicyWindows:
 
     def is_open(self, moment: datetime, zone: str | None) -> bool:
         """Whether the hour is decent where the person is; for an unknown zone, in all of the 50 states."""
-        zones = (zone,) if zone else _FIFTY_STATES
-        return all(self.opens <= moment.astimezone(ZoneInfo(name)).time() < self.closes for name in zones)
+        return all(self.opens <= there < self.closes for there in self.times_there(moment, zone))
+
+    def times_there(self, moment: datetime, zone: str | None) -> list[time]:
+        """What the clock shows where the person may be."""
+        return [moment.astimezone(ZoneInfo(name)).time() for name in ((zone,) if zone else _FIFTY_STATES)]
 
 
 FIRST_POLICY = PolicyWindows()

@@ -1,7 +1,6 @@
 """The real servers of the bare machine under the real supervisor in the background."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import asyncpg
 import pytest
@@ -12,6 +11,7 @@ from deploy.local.broker import Broker
 from deploy.local.errors import AlreadyRunningError, BrokerLostError
 from deploy.local.stack import Options
 from tests.stack import Servers
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -19,13 +19,6 @@ def servers() -> Iterator[Servers]:
     """For tests that leave them running; not the session's, since parts of these are killed."""
     with Servers() as started:
         yield started
-
-
-def _until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 15
-    while not true():
-        assert time.monotonic() < until, "not in time"
-        time.sleep(0.05)
 
 
 async def test_each_database_is_closed_to_the_other_roles(servers: Servers) -> None:
@@ -42,7 +35,7 @@ async def test_redis_comes_back_empty_and_never_evicts(servers: Servers) -> None
     await client.set("a", "b")
     await client.aclose()
     servers.kill("redis")
-    _until(lambda: servers.part("redis").restarts == 1 and servers.is_ready("redis"))
+    await until(lambda: servers.part("redis").restarts == 1 and servers.is_ready("redis"))
     client = Redis.from_url(servers.redis)
     assert await client.get("a") is None
     assert (await client.config_get("maxmemory-policy"))["maxmemory-policy"] == "noeviction"
@@ -54,21 +47,21 @@ async def test_postgres_comes_back_with_what_was_committed(servers: Servers) -> 
     connection = await asyncpg.connect(dsn)
     await connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
     servers.kill("postgres")
-    _until(lambda: servers.part("postgres").restarts >= 1 and servers.is_ready("postgres"))
+    await until(lambda: servers.part("postgres").restarts >= 1 and servers.is_ready("postgres"))
     connection = await asyncpg.connect(dsn)
     assert await connection.fetchval("SELECT one FROM kept") == 1
     await connection.close()
 
 
-def test_the_loss_of_a_broker_that_keeps_nothing_ends_the_stack_with_its_reason() -> None:
+async def test_the_loss_of_a_broker_that_keeps_nothing_ends_the_stack_with_its_reason() -> None:
     with Servers(Broker.EMBEDDED) as servers:
-        _lose_the_broker(servers)
+        await _lose_the_broker(servers)
 
 
-def _lose_the_broker(servers: Servers) -> None:
+async def _lose_the_broker(servers: Servers) -> None:
     processes = [servers.part(name).process for name in ("kafka", "postgres", "redis")]
     servers.kill("kafka")
-    _until(
+    await until(
         lambda: not any(process and process.alive() for process in processes) and launch.running(servers.home) is None
     )
     found = state.read(servers.home)

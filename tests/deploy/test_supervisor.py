@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,24 +19,48 @@ from deploy.local.parts import Part, Probe
 from deploy.local.processes import Command
 from deploy.local.state import PartPhase, Phase
 from deploy.local.supervisor import BackOff, Supervisor
+from tests.waiting import until
 
-RUNS = "import time; print('running', flush=True); time.sleep(60)"
+RUNS = "import signal; print('running', flush=True); signal.pause()"
 DRAINS = """
-import pathlib, signal, sys, time
+import pathlib, signal, sys
 def drain(*_):
-    time.sleep(0.2)
-    pathlib.Path(sys.argv[1]).write_text(str(time.monotonic()))
     sys.exit(0)
 signal.signal(signal.SIGTERM, drain)
 pathlib.Path(sys.argv[1] + ".up").touch()
-time.sleep(60)
+while True:
+    signal.pause()
 """
-IGNORES = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
-)
+DRAINS_WHEN_LET = """
+import os, pathlib, signal, sys
+home = pathlib.Path(sys.argv[1])
+mine = home / sys.argv[2]
+def drain(*_):
+    mine.with_suffix(".told").touch()
+    if sys.argv[2] == "service":
+        os.read(os.open(home / "gate", os.O_RDONLY), 1)
+    mine.with_suffix(".ended").write_text(str((home / "service.ended").exists()))
+    sys.exit(0)
+signal.signal(signal.SIGTERM, drain)
+mine.with_suffix(".up").touch()
+while True:
+    signal.pause()
+"""
+IGNORES = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True)\nwhile True: signal.pause()"
 ENDS = "import sys; print('the reason', flush=True); sys.exit(3)"
 
 FAST = BackOff(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50), most_restarts=3)
+
+
+WHEN_LET = "import os; os.read(os.open(sys.argv[1], os.O_RDONLY), 1)"
+"""Waits for a byte at the gate."""
+
+
+def _gate(home: Home) -> Callable[[], object]:
+    """Programs that wait at it go on once this is called, and do not wait after it."""
+    os.mkfifo(home.root / "gate")
+    held = os.open(home.root / "gate", os.O_RDWR)  # as long as somebody has it open, whoever reads waits
+    return partial(os.write, held, b"x" * 100)
 
 
 async def _always() -> None:
@@ -68,12 +93,6 @@ def _part(
     return Part(name, command, 0, probe, stops_within=patience, lives=lives, keeps_nothing=keeps_nothing)
 
 
-async def _until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - watches another process
-            await asyncio.sleep(0.02)
-
-
 def _state_of(home: Home, name: str) -> state.PartState:
     found = state.read(home)
     assert found is not None
@@ -96,11 +115,11 @@ async def test_a_crashed_part_is_reported_with_its_last_lines_and_restarted(home
     said: list[str] = []
     supervisor = Supervisor(home, said.append, FAST)
     await supervisor.start([_part(home, "service", RUNS)])
-    await _until(lambda: "running" in home.log_of("service").read_text())
+    await until(lambda: "running" in home.log_of("service").read_text())
     first = _state_of(home, "service").process
     assert first
     first.send(signal.SIGKILL)
-    await _until(lambda: _restarted(home, 1))
+    await until(lambda: _restarted(home, 1))
     second = _state_of(home, "service").process
     assert second and second.alive() and second.pid != first.pid
     assert "SIGKILL" in said[0] and "| running" in said[0]
@@ -112,11 +131,11 @@ async def test_a_crashed_part_is_reported_with_its_last_lines_and_restarted(home
 async def test_a_part_that_keeps_crashing_stops_the_stack(home: Home) -> None:
     said: list[str] = []
     counter = home.root / "starts"
-    dies_after_a_moment = (
-        "import pathlib, sys, time; f = pathlib.Path(sys.argv[1]); f.open('a').write('x'); time.sleep(0.3); sys.exit(9)"
-    )
+    dies = f"import pathlib, sys; pathlib.Path(sys.argv[2]).open('a').write('x'); {WHEN_LET}; sys.exit(9)"
+    let_go = _gate(home)
     supervisor = Supervisor(home, said.append, FAST)
-    await supervisor.start([_part(home, "service", dies_after_a_moment, str(counter))])
+    await supervisor.start([_part(home, "service", dies, str(home.root / "gate"), str(counter))])
+    let_go()
     with pytest.raises(PartKeepsCrashingError, match="exit code 9 after 3 restarts"):
         await asyncio.wait_for(supervisor.watch(), 20)
     await supervisor.stop()
@@ -137,7 +156,7 @@ async def test_a_part_that_ends_because_it_was_told_to_is_restarted_however_ofte
         process = _state_of(home, "service").process
         assert process
         process.send(signal.SIGTERM)
-        await _until(lambda: _restarted(home, before + 1))  # noqa: B023 - it is awaited in this very turn
+        await until(lambda: _restarted(home, before + 1))  # noqa: B023 - it is awaited in this very turn
     assert supervisor.state.error is None
     assert said[0] == "service was told to stop, and did; restart 1."
     await supervisor.stop()
@@ -146,9 +165,11 @@ async def test_a_part_that_ends_because_it_was_told_to_is_restarted_however_ofte
 async def test_a_part_that_ends_with_0_before_it_is_ready_has_crashed(home: Home) -> None:
     up = home.root / "up"
     up.touch()
-    ends_well = "import pathlib, sys, time; f = pathlib.Path(sys.argv[1]); time.sleep(0.3); f.unlink(missing_ok=True)"
+    ends_well = f"import pathlib, sys; {WHEN_LET}; pathlib.Path(sys.argv[2]).unlink(missing_ok=True)"
+    let_go = _gate(home)
     supervisor = Supervisor(home, lambda _: None, FAST)
-    await supervisor.start([_part(home, "service", ends_well, str(up), probe=_exists(up))])
+    await supervisor.start([_part(home, "service", ends_well, str(home.root / "gate"), str(up), probe=_exists(up))])
+    let_go()
     with pytest.raises(PartKeepsCrashingError, match="exit code 0"):
         await asyncio.wait_for(supervisor.watch(), 20)
     await supervisor.stop()
@@ -168,9 +189,9 @@ async def test_a_part_that_falls_silent_is_ended_and_started_again(home: Home) -
     first = _state_of(home, "service").process
     assert first and not first.frozen()
     first.send(signal.SIGSTOP)
-    await _until(first.frozen)
+    await until(first.frozen)
     frozen.add(first.pid)
-    await _until(lambda: _restarted(home, 1))
+    await until(lambda: _restarted(home, 1))
     assert said[0] == "service did not answer 3 times in a row, so the supervisor ends it."
     assert not first.alive()
     await supervisor.stop()
@@ -197,20 +218,24 @@ async def test_a_part_that_ends_before_it_is_ready_fails_the_start_with_its_last
 
 
 async def test_services_drain_before_servers_are_stopped(home: Home) -> None:
-    ended = {name: home.root / name for name in ("server", "service")}
+    let_go = _gate(home)
     supervisor = Supervisor(home, lambda _: None, FAST)
-    for name, path in ended.items():
-        up = path.with_suffix(".up")
-        await supervisor.start([_part(home, name, DRAINS, str(path), probe=_exists(up))])
-    await supervisor.stop()
-    assert float(ended["service"].read_text()) + 0.2 <= float(ended["server"].read_text())
+    for name in ("server", "service"):
+        up = home.root / f"{name}.up"
+        await supervisor.start([_part(home, name, DRAINS_WHEN_LET, str(home.root), name, probe=_exists(up))])
+    stopping = asyncio.create_task(supervisor.stop())
+    await until((home.root / "service.told").exists)
+    assert not (home.root / "server.told").exists()
+    let_go()
+    await stopping
+    assert (home.root / "server.ended").read_text() == "True", "what it serves had ended when it was told"
 
 
 async def test_a_part_that_does_not_drain_in_time_is_killed(home: Home) -> None:
     said: list[str] = []
     supervisor = Supervisor(home, said.append, FAST)
     await supervisor.start([_part(home, "service", IGNORES, stops_within=0.3)])
-    await _until(lambda: "deaf" in home.log_of("service").read_text())
+    await until(lambda: "deaf" in home.log_of("service").read_text())
     process = _state_of(home, "service").process
     await supervisor.stop()
     assert process and not process.alive()

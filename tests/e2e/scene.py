@@ -1,15 +1,12 @@
 """What end-to-end tests do again and again on the one stack: bring people and employers of their own, and wait."""
 
-import asyncio
-import inspect
 import re
 import secrets
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import Any
 
 import asyncpg
 
@@ -33,29 +30,12 @@ from shared.security import encoding
 from shared.security.links import Link, LinkReader
 from shared.security.tenant_keys import new_key
 from tests.stack import Stack
+from tests.waiting import until
 
 _LINK = re.compile(r"https?://[^\s<>\"]+/(?:confirm/|me\?token=)[^\s<>\"]+")
 _UNSUBSCRIBE = re.compile(rb"^List-Unsubscribe:\s*<([^>]+)>", re.MULTILINE | re.IGNORECASE)
-_LOOK_EVERY = 0.05
-T = TypeVar("T")
 _SKILLS = sorted(known_skills() - {"triage", "icu", "welding"})  # tests ask for these by name
 ALL_ON = {"purposes": ["match", "contact"]}
-
-
-@overload
-async def until(look: Callable[[], Awaitable[T | None]], *, within: timedelta = ..., what: str = ...) -> T: ...
-@overload
-async def until(look: Callable[[], T | None], *, within: timedelta = ..., what: str = ...) -> T: ...
-async def until(look: Callable[[], Any], *, within: timedelta = timedelta(seconds=30), what: str = "") -> Any:
-    """The first answer that is true; AssertionError, with the last one, when there is none in time."""
-    give_up = time.monotonic() + within.total_seconds()
-    while True:
-        answer = look()
-        found = await answer if inspect.isawaitable(answer) else answer
-        if found:
-            return found
-        assert time.monotonic() < give_up, f"did not happen within {within}: {what}; the last answer was {found!r}"
-        await asyncio.sleep(_LOOK_EVERY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +268,7 @@ class Scene:
         return await self.client.outreach(key or self.dev.operator.key, outreach)
 
     async def until_state(
-        self, outreach: str, *states: str, within: timedelta = timedelta(seconds=30)
+        self, outreach: str, *states: str, within: timedelta = timedelta(seconds=60)
     ) -> dict[str, Any]:
         """Wait for one of these states; the operator's view of it."""
 

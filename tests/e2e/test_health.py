@@ -6,7 +6,8 @@ import re
 import httpx
 import pytest
 
-from tests.e2e.scene import Scene, until
+from tests.e2e.scene import Scene
+from tests.waiting import until
 
 SERVICES = ("signup", "consent", "pool_matching", "outreach_gateway")
 

@@ -12,7 +12,8 @@ from shared.contracts.topics import ATS_EVENTS, CANDIDATE_PROFILES
 from shared.messaging.envelope import Outgoing, only
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
-from tests.e2e.scene import ALL_ON, Newcomer, Scene, until
+from tests.e2e.scene import ALL_ON, Newcomer, Scene
+from tests.waiting import until
 
 _CLAIMS = "SELECT vendor, record FROM claims WHERE candidate::text = $1 ORDER BY vendor"
 

@@ -5,7 +5,8 @@ import secrets
 import httpx
 import pytest
 
-from tests.e2e.scene import ALL_ON, Newcomer, Scene, until
+from tests.e2e.scene import ALL_ON, Newcomer, Scene
+from tests.waiting import until
 
 _CLAIMS = "SELECT vendor FROM claims WHERE candidate::text = $1"
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.scene import Scene, until
+from tests.e2e.scene import Scene
+from tests.waiting import until
 
 _PROFILE: dict[str, Any] = {
     "occupations": ["29-1141"],

@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from deploy.cli import app
 from tests.conftest import unique
-from tests.e2e.scene import ALL_ON, Scene, until
+from tests.e2e.scene import ALL_ON, Scene
+from tests.waiting import until
 
 
 async def _run(scene: Scene, *arguments: str) -> Result:

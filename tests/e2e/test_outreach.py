@@ -5,7 +5,8 @@ import secrets
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from tests.e2e.scene import ALL_ON, Newcomer, Scene, until
+from tests.e2e.scene import ALL_ON, Newcomer, Scene
+from tests.waiting import until
 
 HOUR = timedelta(hours=1)
 

@@ -12,7 +12,8 @@ from shared.ids import new_candidate_id, new_id
 from shared.security import encoding
 from shared.security.member_refs import MemberRefs
 from shared.security.words import KeyPair
-from tests.e2e.scene import Employer, Scene, until
+from tests.e2e.scene import Employer, Scene
+from tests.waiting import until
 
 _STILL_HELD = timedelta(seconds=20)
 

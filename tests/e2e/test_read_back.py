@@ -18,7 +18,8 @@ from shared.contracts.topics import (
 from shared.messaging.envelope import Outgoing, Record
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
-from tests.e2e.scene import Scene, until
+from tests.e2e.scene import Scene
+from tests.waiting import until
 
 _OWNERS = {
     "signup": (CANDIDATE_PROFILES, CANDIDATE_KEYS),

@@ -235,6 +235,10 @@ class FakeLetters:
         return Letter("bounces@fairpool.test", person.address, mail.id.encode())
 
 
+GREETING, CHECKING = 3.0, 0.02
+"""Seconds."""
+
+
 async def _at_once(_: str) -> None:
     pass
 
@@ -243,7 +247,8 @@ async def _at_once(_: str) -> None:
 class FakeRelay:
     """A relay that goes through the conversation as a real one does, and says at each step what a test tells it.
 
-    Its time passes only when a test adds to `now`, in `before_recipient`, `before_go_on` or `before_words`.
+    Its greeting takes `GREETING` seconds, as one against spam does: a check from before the connection is too old for the words.
+    Besides, its time passes only when a test adds to `now`, in `before_recipient`, `before_go_on` or `before_words`.
     """
 
     let_in: Callable[[str], RefusesUs | NotTaken | None] = lambda _: None
@@ -258,6 +263,8 @@ class FakeRelay:
     before_words: Callable[[str], Awaitable[None]] = _at_once
     """After the mark."""
     now: float = 0.0
+    is_open: bool = False
+    """Whether it has greeted us already."""
     asked: list[str] = field(default_factory=list)
     """What it heard MAIL for."""
     named: list[str] = field(default_factory=list)
@@ -268,6 +275,9 @@ class FakeRelay:
     async def hand_over(self, letter: Letter, clear: Clear, mark: Mark) -> Handed:
         """Answers what the test said."""
         name = letter.content.decode()
+        if not self.is_open:
+            self.now += GREETING
+            self.is_open = True
         self.asked.append(name)
         if (no := self.let_in(name)) is not None:
             return no
@@ -298,19 +308,17 @@ class FakeRelay:
 
 @dataclass(slots=True)
 class FakeConsentCheck:
-    """The projection is current unless a test says that it is behind."""
+    """The projection is current unless a test says that it is behind; a check takes `CHECKING` seconds by the relay's clock."""
 
+    relay: Callable[[], FakeRelay]
     behind: bool = False
-    now: Callable[[], float] = lambda: 0.0
-    takes: Callable[[], None] = lambda: None
-    """What happens while it is made."""
     made: int = 0
 
     async def __call__(self) -> ConsentCheck:
         """A check of the moment at which it was asked for."""
-        at = self.now()
+        at = self.relay().now
+        self.relay().now += CHECKING
         self.made += 1
-        self.takes()
         if self.behind:
             raise TransientError("behind")
         return ConsentCheck(at)

@@ -1,8 +1,11 @@
 """The demo's own traffic, played on the session's stack while things break."""
 
+import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from enum import Enum
 
+import asyncpg
 import pytest
 from rich.console import Console
 
@@ -28,12 +31,36 @@ class Traffic:
 
     world: World
     stack: Stack
+    unreadable_before: frozenset[str]
+    """What other tests put on the same topics by hand, and what became of it."""
 
     async def kill(self, part: str) -> None:
         """SIGKILL; the supervisor starts it again."""
         restarts = self.stack.part(part).restarts
         self.stack.kill(part)
         await until(lambda: self.stack.part(part).restarts > restarts, what=f"{part} is started again")
+
+    async def kill_at_work(self, part: str, work: "Work") -> None:
+        """SIGKILL while messages of this traffic are in hand."""
+        await self.freeze_at_work(part, work)
+        await self.kill(part)
+
+    async def freeze_at_work(self, part: str, work: "Work") -> None:
+        """SIGSTOP at a moment at which messages of this traffic are in hand, which they are until it goes on."""
+        database, query = work.value
+        connection = await asyncpg.connect(self.world.client.dev.postgres.rpartition("/")[0] + f"/{database}")
+
+        async def is_caught() -> bool:
+            self.stack.kill(part, signal.SIGSTOP)
+            if await connection.fetchval(query, list(self.world.sent), self.world.now):
+                return True
+            self.stack.kill(part, signal.SIGCONT)
+            return False
+
+        try:
+            await until(is_caught, what=f"{part} has work in hand: {work.name}")
+        finally:
+            await connection.close()
 
     async def until_sent(self, share: float) -> None:
         """Wait until this share of the members has been written to."""
@@ -48,12 +75,6 @@ class Traffic:
             what=f"{count} admitted",
         )
 
-    async def until_more_arrive(self) -> None:
-        """Wait until the relay takes mails again; the courier has more in hand at that moment."""
-        folder = self.stack.home.mail
-        before = len(list(folder.iterdir()))
-        await until(lambda: len(list(folder.iterdir())) > before + 1, what="mails arrive again")
-
     async def until_all_ready(self) -> None:
         """Wait until every part answers again."""
         parts = ("signup", "consent", "pool_matching", "outreach_gateway", "courier", "redis")
@@ -61,8 +82,9 @@ class Traffic:
 
     async def history(self) -> History:
         """What happened to this traffic; other tests put strange things on the same topics by hand."""
-        await self.world.mails.look()
-        whole = history_of(self.world, await collect.read_topics(Kafka.plain(self.world.client.dev.kafka)))
+        records = await collect.read_topics(Kafka.plain(self.world.client.dev.kafka))
+        await self.world.mails.look()  # after the topics: no outcome is read before its mail
+        whole = history_of(self.world, records)
         ours = self.world.sent.keys()
         candidates = {request.candidate for request in whole.requests if request.outreach in ours}
         return replace(
@@ -72,14 +94,43 @@ class Traffic:
             outcomes=[item for item in whole.outcomes if item.outreach in ours],
             consents=[item for item in whole.consents if item.candidate in candidates],
             versioned=[item for item in whole.versioned if item.subject in ours | candidates],
-            unreadable=[],
+            unreadable=[place for place in whole.unreadable if place not in self.unreadable_before],
         )
 
     async def promises_are_kept(self) -> History:
-        """No violation, and nothing set aside as a dead letter."""
+        """No violation, and nothing set aside as a dead letter, in traffic that was real."""
         history = await self.history()
         assert [str(violation) for violation in violations(history)] == []
+        assert {request.outreach for request in history.requests} == self.world.sent.keys()
+        assert history.decisions
+        assert history.mails
         return history
+
+    async def unreadable(self) -> frozenset[str]:
+        """The places of all that no reader understands, or set aside."""
+        records = await collect.read_topics(Kafka.plain(self.world.client.dev.kafka))
+        return frozenset(collect.events(records)[1])
+
+
+class Work(Enum):
+    """What a kill is to hit: the database that tells of it, and how many of these messages are there at this time."""
+
+    SUBMITTED = (
+        "outreach_gateway",
+        "SELECT count(*) FROM outreach WHERE id = ANY($1) AND state = 'submitted' AND submitted_at <= $2",
+    )
+    DUE = (
+        "outreach_gateway",
+        "SELECT count(*) FROM outreach WHERE id = ANY($1) AND state = 'delayed' AND due_at <= $2",
+    )
+    TAKEN_IN = (
+        "signup",
+        "SELECT count(*) FROM courier_mails WHERE id = ANY($1) AND state IN ('ready', 'claimed', 'sending') AND good_until > $2",
+    )
+    ON_THE_WAY = (
+        "signup",
+        "SELECT count(*) FROM courier_mails WHERE id = ANY($1) AND state = 'sending' AND good_until > $2",
+    )
 
 
 Begin = Callable[[int], Awaitable[Traffic]]
@@ -99,6 +150,7 @@ async def begin(scene: Scene) -> Begin:
         await joining.people_choose(world, QUIET, await joining.people_get_their_link(world, QUIET))
         await joining.pools_fill(world, QUIET)
         scene.canaries += world.canaries()
-        return Traffic(world, scene.stack)
+        before = await Traffic(world, scene.stack, frozenset()).unreadable()
+        return Traffic(world, scene.stack, before)
 
     return play

@@ -136,6 +136,9 @@ def test_more_than_the_person_wants_is_found(limit: dict[str, Any]) -> None:
         (12, {"time_zone": "America/New_York"}, False),  # 7:30
         (18, {"time_zone": "America/Denver", "quiet_hours": QuietHours(start=time(11), end=time(13))}, False),
         (18, {"time_zone": "America/Denver", "quiet_hours": QuietHours(start=time(21), end=time(8))}, True),
+        (19, {"quiet_hours": QuietHours(start=time(8), end=time(10))}, False),  # 9:30 in Hawaii
+        (19, {"quiet_hours": QuietHours(start=time(14), end=time(15))}, False),  # 14:30 in New York
+        (19, {"quiet_hours": QuietHours(start=time(20), end=time(9))}, True),
     ],
 )
 def test_a_mail_outside_the_persons_hours_is_found(hour: int, wishes: dict[str, Any], is_fine: bool) -> None:

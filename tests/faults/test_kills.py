@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from deploy.demo import writing
-from tests.faults.conftest import QUIET, Begin, Traffic
+from tests.faults.conftest import QUIET, Begin, Traffic, Work
 from tests.waiting import until
 
 
@@ -32,12 +32,16 @@ async def test_gateway_and_courier_killed_while_slots_come_due_lose_nothing_and_
     traffic = await begin(30)
     await writing.employers_write(traffic.world, QUIET)
     await writing.gateway_decides(traffic.world, QUIET)
+    topics = traffic.world.topics
+    waiting = {id: topics.decided[id].version for id in traffic.world.sent if topics.decided[id].outcome == "delayed"}
     async with asyncio.TaskGroup() as group:
         group.create_task(writing.time_passes(traffic.world, QUIET, moves=2, days=3))
-        group.create_task(traffic.kill("outreach_gateway"))
-        group.create_task(traffic.kill("courier"))
+        group.create_task(traffic.kill_at_work("outreach_gateway", Work.DUE))
+        group.create_task(traffic.kill_at_work("courier", Work.TAKEN_IN))
     await traffic.until_all_ready()
-    await traffic.promises_are_kept()
+    history = await traffic.promises_are_kept()
+    came = {id for id, version in waiting.items() if topics.decided[id].version > version}
+    assert came & history.mails_of.keys(), "what had waited for its slot arrived"
 
 
 @pytest.mark.timeout(300)
@@ -87,15 +91,14 @@ async def test_redis_killed_and_back_empty_holds_rebuilds_and_exceeds_no_cap(beg
 
 async def _kill_gateway_while_it_is_asked(traffic: Traffic) -> None:
     await traffic.until_sent(0.5)
-    await traffic.kill("outreach_gateway")
+    await traffic.kill_at_work("outreach_gateway", Work.SUBMITTED)
 
 
 async def _kill_courier_while_it_takes_in_and_while_it_sends(traffic: Traffic) -> None:
     await traffic.until_admitted(3)
-    await traffic.kill("courier")
-    await traffic.until_more_arrive()
+    await traffic.kill_at_work("courier", Work.TAKEN_IN)
     # The relay stands still with mails that it has but has not answered for: nobody can know of those.
-    traffic.stack.kill("mail", signal.SIGSTOP)
+    await traffic.freeze_at_work("mail", Work.ON_THE_WAY)
     await traffic.kill("courier")
     traffic.stack.kill("mail", signal.SIGCONT)
 
@@ -103,4 +106,4 @@ async def _kill_courier_while_it_takes_in_and_while_it_sends(traffic: Traffic) -
 async def _empty_redis_twice(traffic: Traffic) -> None:
     for share in (0.3, 0.7):
         await traffic.until_sent(share)
-        await traffic.kill("redis")
+        await traffic.kill_at_work("redis", Work.SUBMITTED)

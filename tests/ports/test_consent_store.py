@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import time, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import cast
 
@@ -25,6 +26,7 @@ from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.consent import ConsentsDatabase
+from tests.waiting import others_run, until_held_up
 
 AGREED = agreement.read()
 COMPLETE = Choices(
@@ -47,6 +49,8 @@ class Store:
     transaction: Callable[[], AbstractAsyncContextManager[Consents]]
     confirmed: Callable[..., Awaitable[list[str]]]
     """Which of these people's erasures were confirmed to signup."""
+    until_others_wait: Callable[[], Awaitable[None]]
+    """Until whoever else wants a row that is locked waits for it."""
 
     async def answer(self, candidate: str, choices: Choices) -> Present:
         """One whole change."""
@@ -86,7 +90,7 @@ def store(kind: str, request: pytest.FixtureRequest) -> Store:
         async def remembered(*candidates: str) -> list[str]:
             return [one for one in database.confirmed if one in candidates]
 
-        return Store(database.transaction, remembered)
+        return Store(database.transaction, remembered, others_run)
     pool: Pool = request.getfixturevalue("consent_pool")
 
     @asynccontextmanager
@@ -99,7 +103,7 @@ def store(kind: str, request: pytest.FixtureRequest) -> Store:
         sql = "SELECT key FROM outbox WHERE topic = 'erasure-confirmations' AND key = ANY($1) ORDER BY id"
         return [row["key"].decode() for row in await pool.fetch(sql, keys)]
 
-    return Store(transaction, confirmed)
+    return Store(transaction, confirmed, partial(until_held_up, pool))
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +183,7 @@ async def test_an_answer_that_is_being_given_comes_before_the_lapse(store: Store
         async with store.transaction() as consents:
             present = await consents.lock(candidate)
             has_the_row.set()
-            await asyncio.sleep(0)
+            await store.until_others_wait()
             await consents.append(entry(present, COMPLETE))
 
     async def lapse() -> None:
@@ -275,7 +279,7 @@ async def test_whoever_locks_last_decides(store: Store, candidate: str, last: st
             if is_first:
                 first_has_the_row.set()
                 await second_waits.wait()
-                await asyncio.sleep(0.05)
+                await store.until_others_wait()
             outcome = decisions.change(present, choices, NOON, employers={"emp_acme"})
             assert isinstance(outcome, Changed)
             await consents.append(entry(present, outcome.choices))

@@ -35,7 +35,7 @@ from shared.security.words import KeyPair
 from shared.web.health import NotReadyError
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.courier import FakeConsentCheck, FakeCourierStore, FakeLetters, FakeRelay
-from tests.waiting import until
+from tests.waiting import others_run, until
 
 ANA = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
 BO = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b6"
@@ -58,11 +58,14 @@ class Kit:
     store: FakeCourierStore = field(default_factory=FakeCourierStore)
     relay: FakeRelay = field(default_factory=FakeRelay)
     letters: FakeLetters = field(default_factory=FakeLetters)
-    check: FakeConsentCheck = field(default_factory=FakeConsentCheck)
+    check: FakeConsentCheck = field(init=False)
     clock: FixedClock = field(default_factory=FixedClock)
     employers: dict[str, str] = field(default_factory=lambda: {"emp_a": "Acme"})
     out: set[str] = field(default_factory=set)
     """Employers that are suspended or removed."""
+
+    def __post_init__(self) -> None:
+        self.check = FakeConsentCheck(lambda: self.relay)
 
     def sender(self, name: str = "one", batch: int = 10) -> Sender:
         return Sender(
@@ -81,13 +84,12 @@ class Kit:
             spread=lambda: 0.0,
         )
 
-    async def send(self, *, until_quiet: float = 0.1) -> None:
-        """Lets a sender of its own run for a moment and stop."""
-        run = asyncio.create_task(self.sender().run())
-        await asyncio.sleep(until_quiet)
-        run.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await run
+    async def send(self) -> None:
+        """A sender of its own takes turns until nothing is due, and nothing is on its way."""
+        sender, looked_at = self.sender(), 1
+        while looked_at:
+            async with asyncio.TaskGroup() as group:
+                looked_at = await sender.turn(group)
 
     def state(self, mail: Mail = MAIL) -> State:
         return self.store.rows[mail.name].mail.state
@@ -99,7 +101,6 @@ class Kit:
 @pytest.fixture
 async def kit() -> Kit:
     made = Kit()
-    made.check.now = lambda: made.relay.now
     made.store.vault[ANA] = Person("ana.canary@people.example", KeyPair.generate())
     made.store.kept[ANA] = Consent(ANA, 1, ("contact",))
     await made.store.keep([MAIL], [], at=NOON)
@@ -280,7 +281,7 @@ async def test_a_relay_that_refuses_us_is_asked_once_and_burns_nothing(kit: Kit)
     assert {row.mail.state for row in kit.store.rows.values()} == {"ready"}
     kit.relay.let_in = lambda _: None
     kit.clock.advance(timedelta(minutes=2))
-    await kit.send(until_quiet=0.3)
+    await kit.send()
     assert {row.mail.state for row in kit.store.rows.values()} == {"delivered"}
 
 
@@ -414,7 +415,7 @@ async def test_a_mail_that_was_on_its_way_when_the_mailbox_was_lost_brings_it_ba
 
     kit.relay.recipient = lambda name: NO_MAILBOX if name == MAIL.id else None
     kit.relay.before_words = lose
-    await kit.send(until_quiet=0.5)
+    await kit.send()
     assert (kit.state(), kit.state(asked_for)) == ("bounced", "delivered")
     assert [news.reachable for news in kit.store.mailboxes] == [False, True]
     assert kit.store.lost == set()
@@ -533,15 +534,15 @@ async def test_a_courier_has_only_so_many_mails_in_hand(kit: Kit) -> None:
 
     kit.relay = Slow()
     await kit.store.keep([Mail("notice", f"n_{n}", ANA, 1, NOTICE.good_until, purpose="confirm") for n in range(20)], [], at=NOON)  # fmt: skip
-    run = asyncio.create_task(kit.sender(batch=4).run())
-    await until(lambda: len(busy) == 4)
-    await asyncio.sleep(0.1)
-    assert len(busy) == 4
-    gate.set()
-    await until(lambda: all(row.mail.state == "delivered" for row in kit.store.rows.values()))
-    run.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await run
+    sender = kit.sender(batch=4)
+    async with asyncio.TaskGroup() as group:
+        assert await sender.turn(group) == 4
+        await until(lambda: len(busy) == 4)
+        assert await sender.turn(group) == 0
+        assert len(busy) == 4
+        gate.set()
+    await kit.send()
+    assert {row.mail.state for row in kit.store.rows.values()} == {"delivered"}
 
 
 async def test_a_courier_that_stops_lets_what_is_on_its_way_end_and_leaves_the_rest_to_others(kit: Kit) -> None:
@@ -559,7 +560,7 @@ async def test_a_courier_that_stops_lets_what_is_on_its_way_end_and_leaves_the_r
     await began.wait()
     await kit.store.keep([NOTICE], [], at=NOON)
     run.cancel()
-    await asyncio.sleep(0)
+    await others_run()
     gate.set()
     with pytest.raises(asyncio.CancelledError):
         await run

@@ -116,7 +116,7 @@ def _expected(steps: Sequence[Step]) -> set[tuple[str, str]]:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(histories())
 def test_the_order_of_arrival_never_changes_who_is_in_which_pool(history: tuple[list[Step], list[Step]]) -> None:
     happened, arrived = history

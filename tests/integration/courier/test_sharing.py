@@ -41,7 +41,7 @@ class Couriers:
         return Sender(
             courier=name,
             open_store=self.open,
-            check_consents=FakeConsentCheck(),
+            check_consents=FakeConsentCheck(lambda: relay),
             letters=FakeLetters(),
             relay=relay,
             tenant_name={"emp_a": "Acme"}.get,
@@ -142,7 +142,6 @@ async def test_an_outcome_that_comes_after_the_lease_is_not_reported_over_the_do
     await couriers.pool.execute("UPDATE courier_instances SET lives_until = now() - interval '1 s'")
     await couriers.sender("other", FakeRelay()).watch()
     gate.set()
-    await asyncio.sleep(0.2)
-    await stop(run)
+    await stop(run)  # which waits until it has written down what came of its mail
     assert await couriers.states() == {"doubtful": 1}
     assert set(await published(couriers.pool)) == {"o_1.1.doubtful"}

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -45,8 +45,10 @@ async def checked() -> Cleared:
     return Cleared(ConsentCheck(elapsed()))
 
 
-def relay_to(server: FaultyRelay, *, connections: int = 1, within: float = 5.0) -> SmtpRelay:
-    return SmtpRelay(server.url, connections=connections, within=timedelta(seconds=within))
+def relay_to(
+    server: FaultyRelay, *, connections: int = 1, within: float = 5.0, now: Callable[[], float] = elapsed
+) -> SmtpRelay:
+    return SmtpRelay(server.url, connections=connections, within=timedelta(seconds=within), now=now)
 
 
 async def test_a_mail_arrives_as_it_was_written(faulty: FaultyRelay) -> None:
@@ -284,11 +286,14 @@ async def test_without_the_mark_no_word_leaves(faulty: FaultyRelay) -> None:
 
 
 async def test_a_mark_that_took_too_long_calls_the_mail_off(faulty: FaultyRelay) -> None:
+    late = 0.0
+
     async def slow() -> bool:
-        await asyncio.sleep(1.0)
+        nonlocal late
+        late = 1.0
         return True
 
-    async with relay_to(faulty) as relay:
+    async with relay_to(faulty, now=lambda: elapsed() + late) as relay:
         assert await relay.hand_over(LETTER, checked, slow) == CalledOff("late")
     assert faulty.reached == []
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
+import signal
 import sys
-import time
 
 from shared.service import Service, configure_logging
 from shared.settings import ServiceSettings, load
@@ -13,12 +13,12 @@ async def _kill_sender(service: Service) -> None:
     client = service._producer._client
     assert client is not None
     client.producer._sender.sender_task.cancel()
-    await asyncio.sleep(3600)
+    await asyncio.Event().wait()
 
 
 async def _kill_follower(service: Service) -> None:
     next(task for task in asyncio.all_tasks() if task.get_name() == "projection of tenants").cancel()
-    await asyncio.sleep(3600)
+    await asyncio.Event().wait()
 
 
 async def _end_job(_: Service) -> None:
@@ -27,12 +27,12 @@ async def _end_job(_: Service) -> None:
 
 async def _never() -> None:
     """What aiokafka's stop does while brokers are down."""
-    await asyncio.sleep(3600)
+    await asyncio.Event().wait()
 
 
 async def _block_the_loop(service: Service) -> None:
     service._fail(RuntimeError("and then the loop no longer turns"))
-    time.sleep(3600)  # noqa: ASYNC251 - that is the fault
+    signal.pause()  # that is the fault
 
 
 async def _go_on(_: Service) -> None:

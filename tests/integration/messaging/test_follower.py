@@ -28,7 +28,7 @@ from shared.messaging.topics import TopicsDifferError
 from shared.messaging.watchdog import Watchdog
 from tests.fakes.headers import NotUtf8
 from tests.integration.messaging.kit import Log, numbers_of, running, with_the_python_builder
-from tests.waiting import until
+from tests.waiting import others_run, until
 
 SOON = timedelta(seconds=20)
 
@@ -39,10 +39,13 @@ class Projection:
     def __init__(self) -> None:
         self.numbers: list[int] = []
         self.positions: dict[int, int] = {}
+        self.may_write = asyncio.Event()
+        self.may_write.set()
 
     async def apply(self, received: Sequence[Received[Event]], positions: Positions) -> None:
         """Lets others run in between, as a database does."""
-        await asyncio.sleep(0.02)
+        await self.may_write.wait()
+        await others_run()
         self.numbers += numbers_of(received)
         self.positions.update(positions)
 
@@ -60,8 +63,11 @@ async def following(log: Log, projection: Projection, stored: Positions | None =
 
 async def test_a_copy_is_current_only_with_the_very_last_record_of_a_big_batch(narrow_log: Log) -> None:
     projection = Projection()
+    projection.may_write.clear()
     await narrow_log.write_in_big_batches(narrow_log.numbers(5000))
     async with following(narrow_log, projection) as follower:
+        assert not await follower.caught_up(within=timedelta(milliseconds=100)), "it was read, and is not written yet"
+        projection.may_write.set()
         assert await follower.caught_up(within=SOON)
         assert projection.numbers == list(range(5000))
         assert projection.positions == {0: 5000}

@@ -14,7 +14,7 @@ from shared.messaging.envelope import Outgoing, Received, decode
 from shared.messaging.errors import is_transient
 from shared.messaging.producer import NotAcknowledgedError, Producer
 from tests.integration.messaging.kit import Log, Numbered
-from tests.waiting import until
+from tests.waiting import others_run, until
 
 
 @contextmanager
@@ -66,7 +66,7 @@ async def test_whoever_waits_for_a_client_that_another_gave_up_is_told_at_once(
     first, second = narrow_log.records(narrow_log.numbers(2))
     with kafka_away():
         waiting = [asyncio.create_task(producer.send([record])) for record in (first, second)]
-        await asyncio.sleep(0)
+        await others_run()
         async with asyncio.timeout(5):
             waiting[0].cancel()
             done = await asyncio.gather(*waiting, return_exceptions=True)
@@ -91,7 +91,7 @@ async def test_a_producer_that_is_stopped_while_kafka_is_away_leaves_nothing_tha
     old = client_of(producer)
     with kafka_away():
         sending = asyncio.create_task(producer.send(narrow_log.records(narrow_log.numbers(1))))
-        await asyncio.sleep(0)
+        await others_run()
         await producer.stop()
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)

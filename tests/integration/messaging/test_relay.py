@@ -57,10 +57,13 @@ class DiesAfterSending(Producer):
 
 
 class Slow(Producer):
-    """Kafka takes its time, so that another relay could overtake."""
+    """Kafka takes its time, in which another relay could overtake: so long as several looks at the database."""
+
+    pool: Pool
 
     async def send(self, records: Sequence[Outgoing]) -> None:
-        await asyncio.sleep(0.03)
+        for _ in range(10):
+            await _outbox(self.pool)
         await super().send(records)
 
 
@@ -92,6 +95,7 @@ async def test_two_relays_at_once_keep_the_order_of_each_key_and_send_nothing_tw
     pool: Pool, log: Log, kafka: Kafka, producer: Producer
 ) -> None:
     slow = Slow(kafka, idempotence=False, client_id="slow")
+    slow.pool = pool
     await slow.start()
     relays = Relay(pool, producer), Relay(pool, slow)
     try:

@@ -26,7 +26,6 @@ from tests.waiting import until
 TURN = timedelta(milliseconds=100)
 STUCK_AFTER = timedelta(seconds=1.5)
 NOTICED_WITHIN = 12.0
-UNNOTICED_FOR = 3.0
 
 
 async def barks(*readers: Reader, clients: Sequence[Callable[[], str | None]] = ()) -> str:
@@ -132,8 +131,10 @@ async def test_without_the_watchdog_nobody_notices_a_dead_fetcher(pool: Pool, lo
     async with at_work(pool, log, producer, fatal) as consumer:
         await kill_fetcher(consumer._subscriber.consumer)
         await producer.send(log.records(log.numbers(10, first=10)))
-        await asyncio.sleep(UNNOTICED_FOR)
-        assert (fatal, len(await effects(pool))) == ([], 10)
+        other = Noted()
+        async with consuming(log, consumer_of(log, pool, other, group="test.other")):
+            await until(lambda: set(other.seen) >= set(range(20)), what="another reader has them")
+        assert (fatal, consumer.progress.in_hand, await effects(pool)) == ([], 0, sorted([*range(10), *other.seen]))
 
 
 async def test_a_consume_loop_that_is_gone_ends_the_process(pool: Pool, log: Log, producer: Producer) -> None:
@@ -148,7 +149,7 @@ async def test_a_fetcher_that_lives_and_fetches_nothing_is_stuck(pool: Pool, log
         assert await is_silent(consumer)
         fetcher = consumer._subscriber.consumer._fetcher
         await kill_fetcher(consumer._subscriber.consumer)
-        fetcher._fetch_task = asyncio.create_task(asyncio.sleep(3600))
+        fetcher._fetch_task = asyncio.ensure_future(asyncio.Event().wait())
         await producer.send(log.records(log.numbers(50, first=10)))
         said = await barks(consumer)
     assert "is stuck" in said and "records wait and none is taken" in said

@@ -24,9 +24,7 @@ from tests.integration.pool_matching.kit import (
     tell_persons,
     tell_pools,
 )
-
-LONG_ENOUGH = 0.3
-"""Seconds in which a task that nothing holds would be done many times over."""
+from tests.waiting import until_held_up
 
 
 async def test_a_new_pool_does_not_miss_a_person_whose_batch_read_the_pools_before(kit: PostgresKit) -> None:
@@ -36,7 +34,7 @@ async def test_a_new_pool_does_not_miss_a_person_whose_batch_read_the_pools_befo
         await keep_pool(kit, pool())
         await tell_pools(kit, pool())
         evaluation = asyncio.create_task(evaluate(kit))
-        await asyncio.sleep(LONG_ENOUGH)
+        await until_held_up(kit.connections)
         assert not evaluation.done(), "the evaluation must wait: the batch may not know the pool"
     await evaluation
     assert await member_refs(kit, "p_nurses") == {ref(who)}
@@ -53,7 +51,7 @@ async def test_a_deleted_pool_keeps_nobody_whose_batch_still_knew_it(kit: Postgr
             await store.delete(gone)
         await tell_pools(kit, gone)
         evaluation = asyncio.create_task(evaluate(kit))
-        await asyncio.sleep(LONG_ENOUGH)
+        await until_held_up(kit.connections)
         assert not evaluation.done()
     await evaluation
     assert await member_refs(kit, "p_nurses") == set()
@@ -82,7 +80,7 @@ async def test_a_withdrawal_during_an_evaluation_leaves_nobody_behind(kit: Postg
         assert settled is not None
         await chunk.settle([settled], REFS.make)
         withdrawal = asyncio.create_task(tell_persons(kit, consent(who, 2, match=False)))
-        await asyncio.sleep(LONG_ENOUGH)
+        await until_held_up(kit.connections)
         assert not withdrawal.done(), "the withdrawal must wait for the row"
     await withdrawal
     await evaluate(kit)

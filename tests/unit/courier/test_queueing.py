@@ -6,12 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from services.signup.courier.queueing import Batcher, Places
-
-
-async def settle() -> None:
-    """Lets everything run that can."""
-    for _ in range(10):
-        await asyncio.sleep(0)
+from tests.waiting import others_run
 
 
 async def test_of_those_who_wait_for_a_place_the_urgent_go_first_and_else_who_came_first() -> None:
@@ -25,10 +20,10 @@ async def test_of_those_who_wait_for_a_place_the_urgent_go_first_and_else_who_ca
 
     names = {"first": 2, "outreach": 2, "notice": 1, "other outreach": 2, "sign-in": 0}
     tasks = [asyncio.create_task(work(name, lane)) for name, lane in names.items()]
-    await settle()
+    await others_run()
     while len(began) < len(names):
         gates[began[-1]].set()
-        await settle()
+        await others_run()
     gates[began[-1]].set()
     await asyncio.gather(*tasks)
     assert began == ["first", "sign-in", "notice", "outreach", "other outreach"]
@@ -42,7 +37,7 @@ async def test_a_place_that_was_given_to_somebody_who_has_left_goes_to_the_next(
             await gate.wait()
 
     first, second, third = (asyncio.create_task(hold()) for _ in range(3))
-    await settle()
+    await others_run()
     gate.set()
     await asyncio.wait({first})
     second.cancel()
@@ -62,9 +57,9 @@ async def test_what_comes_while_a_turn_is_under_way_goes_together_in_the_next() 
 
     together = Batcher(double)
     asked = [asyncio.create_task(together(1))]
-    await settle()
+    await others_run()
     asked += [asyncio.create_task(together(item)) for item in (2, 3, 4)]
-    await settle()
+    await others_run()
     gate.set()
     assert await asyncio.gather(*asked) == [2, 4, 6, 8]
     assert turns == [[1], [2, 3, 4]], "nobody is answered by a turn that began before they asked"

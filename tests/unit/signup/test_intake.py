@@ -8,7 +8,7 @@ from typing import Any
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.model import Report, Taken, Told
 from tests.fakes.clock import NOON
-from tests.waiting import until
+from tests.waiting import others_run, until
 
 
 class GatedIntake(PostgresIntake):
@@ -38,7 +38,7 @@ async def test_a_request_that_comes_while_the_last_writer_ends_is_answered() -> 
         requests.append(asyncio.create_task(intake.take([report])))
         await until(lambda: not intake._waiting)
     requests.append(asyncio.create_task(late()))
-    await asyncio.sleep(0)
+    await others_run()
     gate.set()
     await until(lambda: all(request.done() for request in requests), within=timedelta(seconds=10))
     assert [request.result() for request in requests] == [Taken(1, 0)] * 4

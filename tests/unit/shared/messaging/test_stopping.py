@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.messaging.stopping import stop_within
+from tests.waiting import others_run
 
 SHORT = timedelta(milliseconds=20)
 
@@ -14,7 +15,7 @@ async def test_a_client_that_stops_is_waited_for() -> None:
     stopped = asyncio.Event()
 
     async def stop() -> None:
-        await asyncio.sleep(0)
+        await others_run()
         stopped.set()
 
     await stop_within(timedelta(seconds=5), stop())
@@ -36,7 +37,7 @@ async def test_what_a_client_dies_of_does_not_reach_the_caller(error: BaseExcept
 
 async def test_a_cancelled_caller_is_still_cancelled() -> None:
     waiting = asyncio.create_task(stop_within(timedelta(seconds=5), asyncio.Event().wait()))
-    await asyncio.sleep(0)
+    await others_run()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting

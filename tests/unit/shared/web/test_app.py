@@ -21,7 +21,7 @@ async def broken() -> None:
 
 
 async def stuck() -> None:
-    await asyncio.sleep(3600)
+    await asyncio.Event().wait()
 
 
 def served(checks: Mapping[str, Callable[[], Awaitable[object]]]) -> httpx.AsyncClient:

@@ -1,4 +1,3 @@
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -13,6 +12,7 @@ from structlog.testing import capture_logs
 
 from shared.web import any_body
 from shared.web.middleware import BODY_LIMIT, Boundary, Limits
+from tests.waiting import clock_to_set, others_run
 
 
 async def chunks(count: int, size: int = 65_536) -> AsyncIterator[bytes]:
@@ -107,10 +107,12 @@ async def test_a_body_that_does_not_arrive_in_time_is_408() -> None:
     async def receive() -> Message:
         nonlocal parts
         parts += 1
-        await asyncio.sleep(0.02)
+        put_forward(0.02)
+        await others_run()
         return {"type": "http.request", "body": b"x", "more_body": True}
 
-    sent = await answers(Limits(echo, within=timedelta(milliseconds=100)), scope(), receive)
+    with clock_to_set() as put_forward:
+        sent = await answers(Limits(echo, within=timedelta(milliseconds=100)), scope(), receive)
     assert sent[0]["status"] == 408
     assert json.loads(sent[1]["body"])["detail"] == "The body did not arrive within 0.1 seconds. Send it again."
     assert parts < 10
@@ -121,12 +123,14 @@ async def test_a_way_out_gets_an_empty_body_when_its_own_does_not_arrive_in_time
     any_body.mark(app, "/u/")
 
     async def receive() -> Message:
-        await asyncio.sleep(0.02)
+        put_forward(0.02)
+        await others_run()
         return {"type": "http.request", "body": b"x", "more_body": True}
 
     for path, status in (("/u/token", 200), ("/me", 408)):
         asked = {**scope(), "app": app, "method": "POST", "path": path}
-        sent = await answers(Limits(echo, within=timedelta(milliseconds=100)), asked, receive)
+        with clock_to_set() as put_forward:
+            sent = await answers(Limits(echo, within=timedelta(milliseconds=100)), asked, receive)
         assert sent[0]["status"] == status
 
 
