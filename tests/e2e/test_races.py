@@ -3,11 +3,15 @@
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+
+from aiokafka.partitioner import DefaultPartitioner
 
 from deploy.local.secrets import read as read_secrets
 from shared.contracts.consent import ConsentChangedV1, Purpose
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1
 from shared.contracts.signup import CandidateKeyPublishedV1, CandidateProfileChangedV1, CoarseProfile
+from shared.contracts.topics import Topic
 from shared.ids import new_candidate_id, new_id
 from shared.security import encoding
 from shared.security.member_refs import MemberRefs
@@ -37,10 +41,39 @@ class Stranger:
         pool = Membership(pool=new_id("p"), employer=self.employer.id, since=self.scene.now)
         return MembershipsChangedV1(candidate=self.candidate, version=version, pools=(pool,) if is_in else ())
 
+    async def is_heard(self, *events: ConsentChangedV1 | MembershipsChangedV1) -> None:
+        """They are on their topics, one after the other, and the gateway has taken in each."""
+        await self.scene.publish(*events)
+        for kind in {type(event) for event in events}:
+            # Of the same partition, and after them: when it is taken in, so is what was before it.
+            neighbor = _neighbor(self.candidate, kind.TOPIC)
+            if kind is ConsentChangedV1:
+                table = "consents"
+                await self.scene.publish(
+                    ConsentChangedV1(candidate=neighbor, version=1, at=self.scene.now, purposes=())
+                )
+            else:
+                table = "memberships"
+                await self.scene.publish(MembershipsChangedV1(candidate=neighbor, version=1, pools=()))
+            query = f"SELECT 1 FROM {table} WHERE candidate::text = $1"
+            await until(
+                partial(self.scene.rows, "outreach_gateway", query, neighbor), what=f"the gateway has its {table}"
+            )
+
     async def outcome_of(self, outreach: str) -> str:
         """What the gateway decided; the courier has no address of a stranger, so nothing is ever sent."""
         await until(lambda: outreach in self.scene.topics.decided, what="a decision")
         return self.scene.topics.first[outreach].outcome
+
+
+def _neighbor(candidate: str, topic: Topic) -> str:
+    """Somebody whose records are in the same partition."""
+
+    def partition(key: str) -> int:
+        places = list(range(topic.partitions))
+        return int(DefaultPartitioner()(key.encode(), places, places))
+
+    return next(one for one in iter(new_candidate_id, "") if partition(one) == partition(candidate))
 
 
 async def stranger(scene: Scene) -> Stranger:
@@ -66,7 +99,7 @@ async def test_outreach_that_overtook_grant_and_membership_is_held_until_they_co
 
 async def test_outreach_whose_grant_never_comes_is_dropped_after_half_a_minute(scene: Scene) -> None:
     person = await stranger(scene)
-    await scene.publish(person.memberships(1))
+    await person.is_heard(person.memberships(1))
     outreach = await person.write()
     scene.move_clock(scene.now + timedelta(seconds=31))
     receipt = await scene.until_state(outreach, "dropped")
@@ -75,7 +108,7 @@ async def test_outreach_whose_grant_never_comes_is_dropped_after_half_a_minute(s
 
 async def test_outreach_whose_membership_never_comes_is_dropped_after_half_a_minute(scene: Scene) -> None:
     person = await stranger(scene)
-    await scene.publish(person.consent(1, "match", "contact"))
+    await person.is_heard(person.consent(1, "match", "contact"))
     outreach = await person.write()
     scene.move_clock(scene.now + timedelta(seconds=31))
     receipt = await scene.until_state(outreach, "dropped")
@@ -84,7 +117,7 @@ async def test_outreach_whose_membership_never_comes_is_dropped_after_half_a_min
 
 async def test_a_withdrawal_that_overtook_its_grant_holds(scene: Scene) -> None:
     person = await stranger(scene)
-    await scene.publish(person.memberships(1), person.consent(2), person.consent(1, "match", "contact"))
+    await person.is_heard(person.memberships(1), person.consent(2), person.consent(1, "match", "contact"))
     outreach = await person.write()
     scene.move_clock(scene.now + timedelta(seconds=31))
     receipt = await scene.until_state(outreach, "dropped", "delivered", "doubtful", "cancelled")
@@ -93,7 +126,7 @@ async def test_a_withdrawal_that_overtook_its_grant_holds(scene: Scene) -> None:
 
 async def test_an_old_membership_after_a_new_one_brings_nobody_back(scene: Scene) -> None:
     person = await stranger(scene)
-    await scene.publish(
+    await person.is_heard(
         person.consent(1, "match", "contact"), person.memberships(2, is_in=False), person.memberships(1)
     )
     outreach = await person.write()

@@ -224,12 +224,16 @@ async def test_the_courier_sends_withholds_returns_and_survives_being_killed(wor
     await world.comes_to(later, "delivered")
     assert world.sends_of(doubtful) == 1, "never sent again"
 
+    async def all_has_left() -> bool:
+        return await world.pool.fetchval("SELECT count(*) FROM outbox") == 0
+
+    await until(all_has_left, what="every outcome left")
+
     second.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(second.wait(), 20) in (0, -signal.SIGTERM), "uvicorn passes the signal on at its end"
     left = await world.pool.fetchval("SELECT count(*) FROM courier_instances WHERE lives_until > now()")
     assert left == 0, "it said goodbye"
     assert len(world.relay.reached) == 4
-    assert await world.pool.fetchval("SELECT count(*) FROM outbox") == 0, "every outcome left"
     log = world.log.read_text()
     for secret in (address_of(ana), address_of(bo), "people.example", "canary sentence", "Night-shift"):
         assert secret not in log
