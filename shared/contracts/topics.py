@@ -122,7 +122,7 @@ OUTREACH_REQUESTS = Topic(
     "candidate",
     "outreach_gateway",
     ("outreach_gateway",),
-    "submissions; words sealed to the person's key",
+    "who writes to whom, and until when; no words",
     kept=timedelta(days=15),
 )
 OUTREACH_DECISIONS = Topic(

@@ -56,7 +56,8 @@ class Subscription:
     deduplicate: bool = True
     max_records: int = 500
     handle_removed: Mapping[Topic, HandleRemoved] = field(default_factory=dict)
-    """What to do when the owner of a compacted topic removes keys; of a topic that is not named, nothing is kept here."""
+    """What to do when the owner of a compacted topic removes keys; of a topic that is not named, a removal
+    changes nothing here: people end by `erasures`."""
 
 
 @dataclass(slots=True)
@@ -296,7 +297,9 @@ def _causes(events: Iterable[Received[Event]]) -> dict[bytes, SpanContext]:
 
 
 class _WaitForBatch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Partitions move on only when the batch in flight is done: two members never handle the same records at once."""
+    """Partitions move on only when the batch in flight is done, or after `rebalance_timeout_ms`: then another member may handle
+    its records at the same time, and the inbox or a version keeps one effect.
+    """
 
     def __init__(self, in_flight: asyncio.Lock) -> None:
         self._in_flight = in_flight

@@ -73,10 +73,10 @@ class Outgoing(Protocol):
         """
 
     async def settle(self, over: Sequence[Over], *, at: datetime) -> None:
-        """Ends claimed mails without an attempt and reports it."""
+        """Ends mails that are ready, and were looked at here, without an attempt, and reports it."""
 
     async def hold(self, held: Mapping[tuple[Kind, str], datetime]) -> None:
-        """Claimed mails, by kind and id, are looked at again from that time on."""
+        """Mails that are ready, by kind and id, are looked at again from that time on."""
 
     async def record(self, courier: str, after: Sequence[Again | Over], *, at: datetime) -> frozenset[tuple[Kind, str]]:
         """Writes down attempts and reports their outcomes; returns those mails that were still this courier's.

@@ -225,7 +225,7 @@ async def test_the_courier_sends_withholds_returns_and_survives_being_killed(wor
     assert world.sends_of(doubtful) == 1, "never sent again"
 
     async def all_has_left() -> bool:
-        return await world.pool.fetchval("SELECT count(*) FROM outbox") == 0
+        return bool(await world.pool.fetchval("SELECT count(*) FROM outbox") == 0)
 
     await until(all_has_left, what="every outcome left")
 

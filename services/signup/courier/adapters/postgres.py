@@ -111,12 +111,12 @@ class PostgresCourier:
         return frozenset((row["kind"], row["id"]) for row in rows)
 
     async def settle(self, over: Sequence[Over], *, at: datetime) -> None:
-        """Ends claimed mails without an attempt and reports it."""
+        """Ends mails that are ready, and were looked at here, without an attempt, and reports it."""
         await self._connection.execute(SQL["settle"], *_ends(over))
         self._report(over, at)
 
     async def hold(self, held: Mapping[tuple[Kind, str], datetime]) -> None:
-        """Claimed mails, by kind and id, are looked at again from that time on."""
+        """Mails that are ready, by kind and id, are looked at again from that time on."""
         await self._connection.execute(
             SQL["hold"], [kind for kind, _ in held], [name for _, name in held], list(held.values())
         )
