@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -88,7 +89,7 @@ def test_the_example_of_the_environment_shows_the_defaults() -> None:
         field = settings()[name]
         if field.is_required():
             continue
-        kind: TypeAdapter[object] = TypeAdapter(field.annotation)
+        kind: TypeAdapter[Any] = TypeAdapter(field.annotation)
         if (found := kind.validate_python(text)) != field.get_default():
             wrong[name] = (found, field.get_default())
     assert wrong == {}
