@@ -89,7 +89,8 @@ def test_the_example_of_the_environment_shows_the_defaults() -> None:
         field = settings()[name]
         if field.is_required():
             continue
-        kind: TypeAdapter[Any] = TypeAdapter(field.annotation)
+        annotation: Any = field.annotation
+        kind: TypeAdapter[Any] = TypeAdapter(annotation)
         if (found := kind.validate_python(text)) != field.get_default():
             wrong[name] = (found, field.get_default())
     assert wrong == {}

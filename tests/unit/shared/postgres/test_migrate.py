@@ -13,6 +13,7 @@ from shared.postgres import migrate as migrate_module
 from shared.postgres import pool as pool_module
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, open_pool
+from tests.waiting import others_run
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ async def test_a_table_that_is_in_use_is_let_go_and_asked_for_again(
     class Noted(Backoff):
         async def wait(self) -> None:
             let_go.set()
-            await asyncio.sleep(0)
+            await others_run()
 
     monkeypatch.setattr(migrate_module, "_LOCK_WITHIN", "50ms")
     monkeypatch.setattr(migrate_module, "_TRIES", 1)
