@@ -1,5 +1,6 @@
 """Puts the gateway together, and nothing else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -42,16 +43,19 @@ from shared.contracts.topics import (
 )
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import only
+from shared.messaging.errors import TransientError
 from shared.messaging.unit import unit_of_work
 from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
 from shared.service import Service
 from shared.settings import refused
+from shared.web.health import HeldError
 
 _FENCE_EVERY = timedelta(milliseconds=500)
 _DUE_LOOK_EVERY = timedelta(seconds=10)
 _SUSPENDED_EVERY = timedelta(seconds=2)
 _REDIS_WITHIN = 5.0
+_REDIS_ANSWERS_WITHIN = 1.5
 NAME = "outreach_gateway"
 
 
@@ -89,7 +93,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             "outreach_gateway.consent-state",
             (CONSENT_STATE,),
             lambda unit, received: handlers.on_consent_changed(
-                PostgresOutreach(unit, policy), windows, only(ConsentChangedV1, received)
+                PostgresOutreach(unit, policy), only(ConsentChangedV1, received)
             ),
             takes=(ConsentChangedV1,),
             deduplicate=False,  # guarded by the version
@@ -125,7 +129,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             "outreach_gateway.outreach-outcomes",
             (OUTREACH_OUTCOMES,),
             lambda unit, received: handlers.on_outcome_reported(
-                PostgresOutreach(unit, policy), windows, only(OutreachOutcomeReportedV1, received)
+                PostgresOutreach(unit, policy), only(OutreachOutcomeReportedV1, received)
             ),
             takes=(OutreachOutcomeReportedV1,),
         )
@@ -136,7 +140,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             "outreach_gateway.candidate-events",
             (CANDIDATE_EVENTS,),
             lambda unit, received: handlers.on_mailbox_changed(
-                PostgresOutreach(unit, policy), windows, only(MailboxChangedV1, received)
+                PostgresOutreach(unit, policy), only(MailboxChangedV1, received)
             ),
             takes=(MailboxChangedV1,),
             ignores=(
@@ -155,7 +159,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             "outreach_gateway.erasures",
             (ERASURES,),
             lambda unit, received: handlers.on_candidate_erased(
-                PostgresOutreach(unit, policy), windows, only(CandidateErasedV1, received)
+                PostgresOutreach(unit, policy), only(CandidateErasedV1, received)
             ),
             takes=(CandidateErasedV1,),
             deduplicate=False,  # there is only one version
@@ -179,7 +183,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
                 return
             async with service.work() as unit:
                 store = PostgresOutreach(unit, policy)
-                taken = await handlers.on_senders_suspended(store, windows, standing, employers, limit=settings.batch)
+                taken = await handlers.on_senders_suspended(store, standing, employers, limit=settings.batch)
 
     @asynccontextmanager
     async def store() -> AsyncIterator[PostgresRequestStore]:
@@ -192,12 +196,19 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             yield PostgresEpochs(unit)
 
     async def windows_answer() -> None:
+        """No reason to be taken out of service: only decisions need the windows, and they are held without losing any."""
         async with epochs() as rows:
             present = await rows.present()
-        if not await windows.is_intact(present):
-            raise RuntimeError("the windows are being built anew")
-        if not await windows.refuses_eviction():
-            raise RuntimeError("Redis may forget slots: set maxmemory-policy noeviction")
+        try:
+            async with asyncio.timeout(_REDIS_ANSWERS_WITHIN):
+                intact = await windows.is_intact(present)
+                refuses_eviction = await windows.refuses_eviction()
+        except (TransientError, TimeoutError) as error:
+            raise HeldError("no outreach is decided: Redis does not answer, or says that it can't now") from error
+        if not intact:
+            raise HeldError("no outreach is decided: the windows are being built anew")
+        if not refuses_eviction:
+            raise HeldError("Redis may forget slots: set maxmemory-policy noeviction")
 
     @asynccontextmanager
     async def redis_closed_at_the_end() -> AsyncIterator[None]:
@@ -217,7 +228,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     app = service.http("Fairpool outreach gateway")
     refs = MemberRefs(settings.member_ref_key)
     cursors = FeedCursors(settings.outreach_id_key, feed=NAME)
-    edge = Edge(service.tenants, service.clock, policy, store, windows, refs, cursors, settings.outreach_id_key)
+    edge = Edge(service.tenants, service.clock, policy, store, refs, cursors, settings.outreach_id_key)
     app.include_router(router(edge))
     return service, app
 

@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Literal, assert_never
 
-from services.outreach_gateway.calendar import end_of_day, open_hours
+from services.outreach_gateway.calendar import end_of_day
 from services.outreach_gateway.model import (
     Admit,
     Answer,
     Ask,
     Consent,
-    Decision,
     Delay,
     Drop,
     Hold,
@@ -137,18 +136,17 @@ def before_windows(
         return Drop(broken)
     if (broken := _first_broken(OF_THE_PERSON, asked)) is not None:
         return _refused(policy, outreach, broken, at)
-    consent = person.consent
-    if consent is None:
-        return Drop(Rule.CONTACT_NOT_GRANTED)
-    latest = at + policy.latest_slot
-    offer = asked.end_of_offer
+    return question(asked)
+
+
+def question(asked: Asked) -> Ask:
+    """What to ask the windows of this message."""
+    outreach, latest, offer = asked.outreach, asked.at + asked.policy.latest_slot, asked.end_of_offer
     return Ask(
         outreach=outreach.id,
         employer=outreach.employer,
-        candidate=outreach.candidate,
         until=min(asked.end - _LEAST, latest),
-        windows=windows_of(policy, consent),
-        open_hours=open_hours(policy, consent, at=at),
+        slot_at=outreach.slot_at,
         offer_ends=offer is not None and offer <= min(outreach.expires_at, latest),
     )
 
@@ -196,31 +194,32 @@ def _window(length: timedelta, cap: int, rule: Rule, policy: Policy, *, scope_is
 
 
 def after_windows(
-    policy: Policy, outreach: Outreach, ask: Ask, answer: Answer, *, at: datetime
+    policy: Policy, asked: Asked, ask: Ask, verdict: Drop | Hold | Ask, answer: Answer
 ) -> Admit | Delay | Drop | Hold:
-    """What the windows' answer means for the outreach.
+    """What the windows' answer means for the outreach; `verdict` is what the rules said before they were asked.
 
     They tell the time by a clock of their own: how long a slot is yet to come is counted from there, so that a process
-    whose clock is ahead neither decides too early nor the same thing again and again.
+    whose clock is ahead neither decides too early nor the same thing again and again. What had a place is refused by the
+    rules in its turn and ends with its own end, never because others moved it.
     """
+    outreach, at = asked.outreach, asked.at
     match answer:
-        case Slot() if answer.is_due:
+        case Slot() if answer.is_due and isinstance(verdict, Ask):
             return Admit(answer.at, min(answer.at + policy.slot_good_for, ask.until))
         case Slot():
-            due_at = at + (answer.at - answer.now)
+            due_at = at + max(answer.at - answer.now, timedelta(0))
+            if isinstance(verdict, Hold):
+                due_at = max(due_at, verdict.until)
             if outreach.state is State.DELAYED and outreach.slot_at == answer.at:
                 return Hold(due_at)
             return Delay(answer.at, answer.rule or Rule.HOURS, due_at)
+        case NoSlot() if outreach.has_place:
+            if outreach.state is State.DELAYED and outreach.slot_at is None:
+                return Hold(asked.end)
+            return Delay(None, answer.rule, asked.end)
         case NoSlot():
             ended = ask.offer_ends and answer.rule is not Rule.SAME_EMPLOYER
             rule = Rule.EXPIRED if ended else answer.rule
-            # What had a slot has none now: to hold it would keep one in its row.
-            late = rule in _TOLD_LATE and outreach.state is State.SUBMITTED
-            return _refused(policy, outreach, rule, at) if late else Drop(rule)
+            return _refused(policy, outreach, rule, at) if rule in _TOLD_LATE else Drop(rule)
         case _:
             assert_never(answer)
-
-
-def keeps_its_slot(decision: Decision) -> bool:
-    """Whether a slot of the outreach stays booked after this decision."""
-    return isinstance(decision, Admit | Delay | Hold)

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from services.outreach_gateway.decisions import after_windows, before_windows, is_open_to_contact, keeps_its_slot
+from services.outreach_gateway.decisions import after_windows, is_open_to_contact
 from services.outreach_gateway.model import (
-    Ask,
     Cancel,
     Consent,
     Decision,
     Drop,
+    Hold,
     Outreach,
     Person,
     Policy,
@@ -18,7 +18,8 @@ from services.outreach_gateway.model import (
     Standing,
     State,
 )
-from services.outreach_gateway.ports import Epoch, Reported, Settled, Store, Windows
+from services.outreach_gateway.ports import Reported, Settled, Store, Windows
+from services.outreach_gateway.queue import line_up
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import MembershipsChangedV1
@@ -44,67 +45,70 @@ async def on_outreach_requested(
     batch: Sequence[Received[OutreachRequestedV1]],
 ) -> None:
     """Decides what was submitted."""
-    epoch = await store.hold_epoch()
     # Before the rows, as a withdrawal takes them: what is not seen by it yet waits here until it is written.
-    await store.share_consents([item.event.candidate for item in batch])
+    await store.lock_people([item.event.candidate for item in batch])
     rows = await store.lock_live([item.event.outreach for item in batch])
-    await decide(store, windows, policy, standing, rows, epoch)
+    await decide(store, windows, policy, standing, rows)
 
 
 async def on_due(store: Store, windows: Windows, policy: Policy, standing: StandingOf, *, limit: int) -> int:
     """Decides again what has come due, against the present state; how many there were."""
-    epoch = await store.hold_epoch()
     rows = await store.take_due(limit)
-    await decide(store, windows, policy, standing, rows, epoch)
+    await decide(store, windows, policy, standing, rows)
     return len(rows)
 
 
-async def on_senders_suspended(
-    store: Store, windows: Windows, standing: StandingOf, employers: Sequence[str], *, limit: int
-) -> int:
-    """Drops some of what these employers have waiting and gives their slots back to others; how many it looked at.
+async def on_senders_suspended(store: Store, standing: StandingOf, employers: Sequence[str], *, limit: int) -> int:
+    """Drops some of what these employers have waiting, so that others move up; how many it looked at.
 
     Asked again once the rows are locked: who was reinstated in between loses nothing more.
     """
-    epoch = await store.hold_epoch()
     rows = await store.take_waiting_of_senders(employers, limit)
     settled = [
         _settled(row, Drop(Rule.SENDER_SUSPENDED)) for row in rows if standing(row.employer) is Standing.SUSPENDED
     ]
-    await give_back(windows, settled, epoch)
     await store.settle(settled)
+    await store.plan_again(sorted({item.outreach.candidate for item in settled}))
     return len(settled)
 
 
 async def decide(
-    store: Store, windows: Windows, policy: Policy, standing: StandingOf, rows: Sequence[Outreach], epoch: Epoch
+    store: Store, windows: Windows, policy: Policy, standing: StandingOf, rows: Sequence[Outreach]
 ) -> None:
-    """Locked rows in, decisions out: first what the person allows, then the windows, all in one call."""
+    """Locked rows of locked people in, decisions out: for each person first the rules, then the windows, for their whole queue.
+
+    Whoever is moved by this, behind the rows or before them, is written in the same transaction.
+    """
     if not rows:
         return
-    people = await store.people([row.candidate for row in rows])
-    senders = {row.employer: standing(row.employer) for row in rows}
-    first = [
-        before_windows(policy, row, people[row.candidate], sender=senders[row.employer], at=store.at) for row in rows
+    candidates = sorted({row.candidate for row in rows})
+    people = await store.people(candidates)
+    of_person: dict[str, dict[str, Outreach]] = {candidate: {} for candidate in candidates}
+    for row in (*await store.places(candidates), *rows):
+        of_person[row.candidate][row.id] = row
+    lines = [
+        line_up(policy, people[candidate], of_person[candidate].values(), sender=standing, at=store.at)
+        for candidate in candidates
     ]
-    asks = [verdict for verdict in first if isinstance(verdict, Ask)]
-    answers = iter(await windows.book(asks, epoch) if asks else ())
-    settled = [
-        _settled(
-            row,
-            after_windows(policy, row, verdict, next(answers), at=store.at) if isinstance(verdict, Ask) else verdict,
-        )
-        for row, verdict in zip(rows, first, strict=True)
-    ]
-    await give_back(windows, settled, epoch)
-    await store.settle(settled)
-    if unknown := sorted(employer for employer, known in senders.items() if known is Standing.UNKNOWN):
+    queues = [line.queue for line in lines if line.queue is not None]
+    answers = iter(await windows.book(queues, await store.hold_epoch()) if queues else ())
+    decided: list[tuple[Outreach, Decision]] = []
+    for line in lines:
+        decided += line.decided
+        if line.queue is not None:
+            decided += [
+                (turn.asked.outreach, after_windows(policy, turn.asked, turn.ask, turn.verdict, answer))
+                for turn, answer in zip(line.turns, next(answers), strict=True)
+            ]
+    wanted = {row.id for row in rows}
+    moved_or_wanted = [(row, what) for row, what in decided if row.id in wanted or not isinstance(what, Hold)]
+    await store.settle([_settled(row, what) for row, what in moved_or_wanted])
+    if unknown := sorted({row.employer for row in rows if standing(row.employer) is Standing.UNKNOWN}):
         _log.warning("senders_not_heard_of", employers=unknown)
 
 
-async def on_consent_changed(store: Store, windows: Windows, batch: Sequence[Received[ConsentChangedV1]]) -> None:
-    """Keeps the new state, cancels what waits for whoever withdrew, and looks again at what was held for a grant."""
-    epoch = await store.hold_epoch()
+async def on_consent_changed(store: Store, batch: Sequence[Received[ConsentChangedV1]]) -> None:
+    """Keeps the new state, cancels what waits for whoever withdrew, and looks again at all else that waits for these people."""
     await store.hold_erasures()
     await store.keep_consents([_consent(item.event) for item in batch])
     candidates = sorted({item.event.candidate for item in batch})
@@ -117,20 +121,18 @@ async def on_consent_changed(store: Store, windows: Windows, batch: Sequence[Rec
         is State.DELAYED  # what was only submitted is told in its own turn: it may have overtaken its grant
         and (rule := _no_longer_allowed(row, people[row.candidate].consent, store)) is not None
     ]
-    await give_back(windows, settled, epoch)
     await store.settle(settled)
-    await store.look_again(candidates)
+    await store.plan_again(candidates)
 
 
-async def on_mailbox_changed(store: Store, windows: Windows, batch: Sequence[Received[MailboxChangedV1]]) -> None:
+async def on_mailbox_changed(store: Store, batch: Sequence[Received[MailboxChangedV1]]) -> None:
     """Keeps whether anything reaches the person; when nothing does, all that has a slot ends, as on a withdrawal."""
     newest = {item.event.candidate: item.event for item in sorted(batch, key=lambda item: item.event.version)}
     if not newest:
         return
     candidates = sorted(newest)
-    epoch = await store.hold_epoch()
     await store.hold_erasures()
-    await store.lock_consents(candidates)
+    await store.lock_people(candidates)
     await store.keep_mailboxes({candidate: (event.version, event.reachable) for candidate, event in newest.items()})
     people = await store.people(candidates)
     gone = [candidate for candidate in candidates if people[candidate].mailbox_gone]
@@ -139,7 +141,6 @@ async def on_mailbox_changed(store: Store, windows: Windows, batch: Sequence[Rec
         for row in await store.lock_waiting_of(gone)
         if row.state is State.DELAYED  # what was only submitted is told in its own turn, as every refusal is
     ]
-    await give_back(windows, settled, epoch)
     await store.settle(settled)
     await store.look_again(candidates)
 
@@ -169,26 +170,22 @@ async def on_keys_removed(store: Store, candidates: Sequence[str]) -> None:
     await store.forget_keys(candidates)
 
 
-async def on_candidate_erased(store: Store, windows: Windows, batch: Sequence[Received[CandidateErasedV1]]) -> None:
+async def on_candidate_erased(store: Store, batch: Sequence[Received[CandidateErasedV1]]) -> None:
     """Nothing is kept of them any more, whatever comes later; what has a slot ends, and what was only submitted in its turn."""
     candidates = sorted({item.event.candidate for item in batch})
     if not candidates:
         return
-    epoch = await store.hold_epoch()
     await store.begin_erasure()
+    await store.lock_people(candidates)
     await store.erase(candidates)
     waiting = [row for row in await store.lock_waiting_of(candidates) if row.state is State.DELAYED]
-    settled = [_settled(row, Cancel(Rule.CONTACT_NOT_GRANTED)) for row in waiting]
-    await give_back(windows, settled, epoch)
-    await store.settle(settled)
+    await store.settle([_settled(row, Cancel(Rule.CONTACT_NOT_GRANTED)) for row in waiting])
     await store.look_again(candidates)
 
 
-async def on_outcome_reported(
-    store: Store, windows: Windows, batch: Sequence[Received[OutreachOutcomeReportedV1]]
-) -> None:
-    """Writes what became of admitted outreach; what did not arrive (withheld, bounced) gives its slot back."""
-    epoch = await store.hold_epoch()
+async def on_outcome_reported(store: Store, batch: Sequence[Received[OutreachOutcomeReportedV1]]) -> None:
+    """Writes what became of admitted outreach; what did not arrive (withheld, bounced) leaves its slot to those who wait."""
+    await store.lock_people([item.event.candidate for item in batch])
     freed = await store.report([_reported(item.event) for item in batch])
     people = await store.people([row.candidate for row in freed.withheld])
     of_senders = {item.event.outreach for item in batch if item.event.sender_suspended}
@@ -196,10 +193,8 @@ async def on_outcome_reported(
         _settled(row, Cancel(_why_withheld(people[row.candidate], sender_suspended=row.id in of_senders)))
         for row in freed.withheld
     ]
-    if freed.bounced:
-        await windows.release(freed.bounced, epoch)
-    await give_back(windows, settled, epoch)
     await store.settle(settled)
+    await store.plan_again(sorted({row.candidate for row in (*freed.withheld, *freed.bounced)}))
 
 
 def _reported(event: OutreachOutcomeReportedV1) -> Reported:
@@ -211,13 +206,6 @@ def _why_withheld(person: Person, *, sender_suspended: bool) -> Rule:
     if sender_suspended:
         return Rule.SENDER_SUSPENDED
     return Rule.MAILBOX_GONE if person.mailbox_gone else Rule.CONTACT_NOT_GRANTED
-
-
-async def give_back(windows: Windows, settled: Sequence[Settled], epoch: Epoch) -> None:
-    """Releases the slots of whatever will not be sent."""
-    gone = [item.outreach for item in settled if not keeps_its_slot(item.decision)]
-    if gone:
-        await windows.release(gone, epoch)
 
 
 def _settled(row: Outreach, decision: Decision) -> Settled:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from services.outreach_gateway.adapters.metrics import DUE_ROWS, OLDEST_DUE_SECONDS, REBUILD_SECONDS
+from services.outreach_gateway.adapters.metrics import DUE_ROWS, OLDEST_DUE_SECONDS, REBUILD_SECONDS, WINDOWS_INTACT
 from services.outreach_gateway.adapters.postgres import read_due
 from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
 from services.outreach_gateway.ports import Epoch, Epochs, Windows
@@ -23,15 +23,22 @@ _log = structlog.get_logger(__name__)
 
 
 async def keep_windows_intact(epochs: OpenEpochs, windows: Windows) -> bool:
-    """Builds the windows anew when the Redis that answers has not this epoch's; whether it did.
+    """Builds the windows anew when the Redis that answers has not this epoch's, or not what was put there; whether it did.
 
     The epoch's row is taken for update: every batch that still runs under the old one ends first, and none begins until
     the new windows stand. Of several processes one builds and the others find it done. Killed on the way, it leaves
     windows that no epoch names.
     """
-    async with epochs() as rows:
-        if await windows.is_intact(await rows.present()):
-            return False
+    try:
+        async with epochs() as rows:
+            present = await rows.present()
+        intact = await windows.is_intact(present)
+    except Exception:
+        WINDOWS_INTACT.set(0)
+        raise
+    WINDOWS_INTACT.set(intact)
+    if intact:
+        return False
     started = time.perf_counter()
     async with epochs() as rows:
         locked = await rows.take()
@@ -42,7 +49,9 @@ async def keep_windows_intact(epochs: OpenEpochs, windows: Windows) -> bool:
         await windows.build(rows.booked(KEPT), fresh)
         await rows.begin(fresh)
     REBUILD_SECONDS.observe(time.perf_counter() - started)
+    WINDOWS_INTACT.set(1)
     _log.warning("windows_rebuilt", epoch=fresh.name)
+    await windows.clear_others(fresh)
     return True
 
 

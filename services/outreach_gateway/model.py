@@ -19,6 +19,8 @@ class State(StrEnum):
     DOUBTFUL = "doubtful"
 
 
+TAKES_ITS_SLOT = frozenset({State.ADMITTED, State.DELIVERED, State.DOUBTFUL})
+"""It was handed on in its slot: nothing moves that any more."""
 FINAL = frozenset({State.DROPPED, State.CANCELLED, State.DELIVERED, State.BOUNCED, State.DOUBTFUL})
 
 
@@ -119,21 +121,49 @@ class Outreach:
     valid_through: date | None = None
     """The last day of the offer, where the person is; None on rows from before it was kept."""
 
+    @property
+    def has_place(self) -> bool:
+        """Whether it waits in its person's queue already: it was given a slot once, and did not leave in it."""
+        return self.state is State.DELAYED or (self.state is State.SUBMITTED and self.slot_at is not None)
+
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A question to the windows: may this message have a slot, and when at the earliest?"""
+class Place:
+    """A slot that a row names."""
 
     outreach: str
     employer: str
-    candidate: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to the windows: when may this message go at the earliest?"""
+
+    outreach: str
+    employer: str
     until: datetime
     """No slot later than this."""
+    slot_at: datetime | None = None
+    """The slot that it has, by its row."""
+    offer_ends: bool = False
+    """Whether `until` is where it is because the offer ends then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """All that the windows have to know of one person, as the rows say it."""
+
+    candidate: str
     windows: tuple[Window, ...]
     open_hours: tuple[tuple[int, int], ...]
     """Open intervals in UTC milliseconds, start inclusive, end exclusive, ascending."""
-    offer_ends: bool = False
-    """Whether `until` is where it is because the offer ends then."""
+    taken: tuple[Place, ...] = ()
+    """Slots that nothing moves: their messages were handed on."""
+    leaving: tuple[Place, ...] = ()
+    """Slots of messages that are being refused now, and that are free."""
+    waiting: tuple[Ask, ...] = ()
+    """In the queue's order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +182,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class NoSlot:
-    """The windows' answer: nothing before the message expires; nothing is booked."""
+    """The windows' answer: nothing before the message ends; no slot is its own."""
 
     rule: Rule
 
@@ -170,9 +200,10 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """A slot is reserved; it is decided again then."""
+    """It waits in its person's queue, and is decided again when its slot comes."""
 
-    slot_at: datetime
+    slot_at: datetime | None
+    """None: the queue leaves no room before its end as things stand; it waits for room, at most until then."""
     rule: Rule
     due_at: datetime | None = None
     """When to look again, by this process' clock, which need not be that of the windows; None: at the slot."""

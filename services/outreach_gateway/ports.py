@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
-from services.outreach_gateway.model import Answer, Ask, Consent, Decision, Outreach, Person, Rule, State
+from services.outreach_gateway.model import Answer, Consent, Decision, Outreach, Person, Queue, Rule, State
+from shared.messaging.errors import TransientError
+
+
+class WindowsBeingBuiltError(TransientError):
+    """Another process builds the windows anew; what needs them waits until it is done."""
+
+    WAITS_FOR = "windows"
+    MAY_END_THE_PROCESS = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +36,22 @@ class Booked:
 class Windows(Protocol):
     """The sliding windows of all people. Every method raises TransientError when Redis does not answer."""
 
-    async def book(self, asks: Sequence[Ask], epoch: Epoch) -> Sequence[Answer]:
-        """One answer an ask, in order, all in one atomic call; TransientError when the windows are not of this epoch."""
+    async def book(self, queues: Sequence[Queue], epoch: Epoch) -> Sequence[Sequence[Answer]]:
+        """For each queue one answer an ask, in order, all in one atomic call; TransientError when the windows are not of
+        this epoch.
 
-    async def release(self, outreach: Sequence[Outreach], epoch: Epoch) -> None:
-        """Gives their slots back; harmless for those that have none."""
+        What the rows say decides: a person's windows that do not hold it are made to, and that is counted. Call with
+        everybody of the queues locked (`Store.lock_people`).
+        """
 
     async def is_intact(self, epoch: Epoch) -> bool:
-        """Whether the windows of this epoch are on the Redis that answers now."""
+        """Whether the windows of this epoch are on the Redis that answers now, and held what the rows say so far."""
 
     async def build(self, booked: AsyncIterator[Sequence[Booked]], epoch: Epoch) -> None:
-        """Fills the windows of a new epoch and, when all is in, lets them be used; older ones are cleared away."""
+        """Fills the windows of a new epoch and, when all is in, lets them be used."""
+
+    async def clear_others(self, epoch: Epoch) -> None:
+        """Clears the windows of all other epochs away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,28 +92,33 @@ class Store(Protocol):
         """The time of this transaction."""
 
     async def hold_epoch(self) -> Epoch:
-        """The present epoch, kept from changing until the transaction is over."""
+        """The present epoch, kept from changing until the transaction is over; WindowsBeingBuiltError while that can't be."""
+
+    async def lock_people(self, candidates: Sequence[str]) -> None:
+        """Call before rows are locked, and before the places of what waits for these people change: until the transaction is
+        over nobody else changes them, nor what these people allow."""
+
+    async def places(self, candidates: Sequence[str]) -> Sequence[Outreach]:
+        """Every row of these people that has a slot or waits for one: in one statement, whatever their number."""
 
     async def lock_live(self, ids: Sequence[str]) -> Sequence[Outreach]:
         """Those of them that wait for a decision, locked, by id."""
 
     async def take_due(self, limit: int) -> Sequence[Outreach]:
-        """Locked rows whose time has come, which no other worker has."""
+        """Rows whose time has come, locked with their people, both of which no other worker has."""
 
     async def lock_waiting_of(self, candidates: Sequence[str]) -> Sequence[Outreach]:
         """The submitted and delayed rows of these people, locked, by id: as they are once who decides them now is done."""
 
     async def take_waiting_of_senders(self, employers: Sequence[str], limit: int) -> Sequence[Outreach]:
-        """Some of the submitted and delayed rows of these employers, locked, which no other worker has."""
-
-    async def share_consents(self, candidates: Sequence[str]) -> None:
-        """Call before rows are locked: until the transaction is over nobody changes what these people allow."""
-
-    async def lock_consents(self, candidates: Sequence[str]) -> None:
-        """As `keep_consents` does: all that share them have ended, and nobody shares them until the transaction is over."""
+        """Some of the submitted and delayed rows of these employers, locked with their people, both of which no other
+        worker has."""
 
     async def people(self, candidates: Sequence[str]) -> Mapping[str, Person]:
-        """What is known of these people now; all of them are in the answer."""
+        """What is known of these people now; all of them are in the answer.
+
+        Consents are known of those alone whom this transaction has locked: one that arrived since is as if it came later.
+        """
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         """Writes the decisions, each with the next version and its change in the feed, and publishes them."""
@@ -115,7 +133,7 @@ class Store(Protocol):
         """Forgets consent, pools, key and mailbox of these people and remembers their ids: nothing is kept of them again."""
 
     async def keep_consents(self, consents: Sequence[Consent]) -> None:
-        """Keeps each that is newer than what is there."""
+        """Keeps each that is newer than what is there; locks their people, as `lock_people` does."""
 
     async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:
         """Candidate to version and employers; keeps each that is newer than what is there."""
@@ -131,6 +149,9 @@ class Store(Protocol):
 
     async def look_again(self, candidates: Sequence[str]) -> None:
         """What is held for these people becomes due now."""
+
+    async def plan_again(self, candidates: Sequence[str]) -> None:
+        """All that waits for these people becomes due now: something moved in their queues, or what they allow changed."""
 
     async def report(self, reports: Sequence[Reported]) -> Freed:
         """Writes final outcomes; gives back those that take no slot any more.
@@ -217,14 +238,14 @@ class RequestStore(Protocol):
     async def forgotten(self, employer: str | None) -> Position:
         """The last change of this feed that was forgotten; where the feed begins when none was."""
 
-    async def hold_epoch(self) -> Epoch:
-        """As `Store.hold_epoch`."""
-
     async def lock_one(self, id: str, employer: str) -> Outreach | None:
-        """The row, locked, if it is this employer's."""
+        """The row, locked with its person, if it is this employer's."""
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         """As `Store.settle`."""
+
+    async def plan_again(self, candidates: Sequence[str]) -> None:
+        """As `Store.plan_again`."""
 
 
 class Epochs(Protocol):

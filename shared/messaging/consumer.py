@@ -24,7 +24,7 @@ from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.dead_letters import REASONS, DeadLetterLimit, dead_letter, failed_before, is_of_its_text, mark
 from shared.messaging.envelope import UNKNOWN_TYPE, Received, Record, Undecodable, decode, gone
-from shared.messaging.errors import FatalError, is_transient
+from shared.messaging.errors import FatalError, is_transient, may_end_the_process
 from shared.messaging.holding import Holding
 from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of
 from shared.messaging.progress import Progress, Standing
@@ -270,7 +270,7 @@ class Consumer:
                     self._holding.over()
                     raise
                 self._holding.note(error)
-                if time.monotonic() > give_up:
+                if time.monotonic() > give_up and may_end_the_process(error):
                     raise FatalError(f"still failing after {self.retry_for}: {type(error).__name__}") from error
                 _log.warning("batch_waits", group=self.subscription.group, error=type(error).__name__)
             else:

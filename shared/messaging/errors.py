@@ -14,6 +14,8 @@ class TransientError(Exception):
 
     WAITS_FOR: ClassVar[str] = "other"
     """What of the outside it is, in one word for metrics."""
+    MAY_END_THE_PROCESS: ClassVar[bool] = True
+    """Whether a consumer that waits too long for it ends the process; not where a new process could do no more than wait."""
 
 
 class PostgresAwayError(TransientError, ConnectionError):
@@ -85,3 +87,8 @@ def _is_of_the_network(error: OSError) -> bool:
     if error.errno is None:  # asyncio's, when several addresses of a host failed in different ways
         return type(error) is OSError
     return error.errno in _OF_THE_NETWORK
+
+
+def may_end_the_process(error: BaseException) -> bool:
+    """Whether to give up after waiting long enough for what is transient."""
+    return not isinstance(error, TransientError) or error.MAY_END_THE_PROCESS

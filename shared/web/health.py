@@ -25,6 +25,10 @@ class NotReadyError(Exception):
     """A check fails, for a reason that may be shown as it is: it names no host, user or row."""
 
 
+class HeldError(Exception):
+    """A part of the work is held for what is away: shown by `/health/ready`, as it is, and no reason not to be ready."""
+
+
 log = structlog.get_logger()
 
 
@@ -40,10 +44,11 @@ def router(ready: Checks) -> APIRouter:
     async def is_ready() -> dict[str, Any]:
         checks = await ready()
         found = await asyncio.gather(*(_outcome(check) for check in checks.values()))
-        failing = {name: why for name, why in zip(checks, found, strict=True) if why is not None}
+        outcomes = dict(zip(checks, found, strict=True))
+        failing = {name: str(why) for name, why in outcomes.items() if why and not isinstance(why, HeldError)}
         if failing:
             raise _not_ready(failing)
-        return {"status": "ready", "checks": dict.fromkeys(checks, "ok")}
+        return {"status": "ready", "checks": {name: f"held: {why}" if why else "ok" for name, why in outcomes.items()}}
 
     @routes.get("/metrics", summary="Counters for Prometheus", response_class=Response)
     async def metrics() -> Response:
@@ -52,7 +57,7 @@ def router(ready: Checks) -> APIRouter:
     return routes
 
 
-async def _outcome(check: Check) -> str | None:
+async def _outcome(check: Check) -> str | HeldError | None:
     try:
         async with asyncio.timeout(CHECK_WITHIN):
             await check()
@@ -60,6 +65,8 @@ async def _outcome(check: Check) -> str | None:
         return f"no answer within {CHECK_WITHIN:g} seconds"
     except NotReadyError as error:
         return str(error)
+    except HeldError as error:
+        return error
     except Exception as error:  # noqa: BLE001 - whatever a check raises, it failed
         return type(error).__name__  # its message may name a host, a user or a row
     return None

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.model import (
     Admit,
     Answer,
@@ -16,24 +17,15 @@ from services.outreach_gateway.model import (
     NoSlot,
     Outreach,
     Person,
+    Place,
     Policy,
+    Queue,
     Rule,
     Slot,
     State,
 )
-from services.outreach_gateway.ports import Booked, Epoch, Freed, Reported, Settled
+from services.outreach_gateway.ports import Booked, Epoch, Freed, Reported, Settled, WindowsBeingBuiltError
 from tests.fakes.clock import NOON
-
-
-@dataclass(frozen=True)
-class _Entry:
-    outreach: str
-    employer: str
-    at: datetime
-
-    @property
-    def member(self) -> str:
-        return f"{self.outreach}|{self.employer}"
 
 
 @dataclass
@@ -47,79 +39,56 @@ class FakeWindows:
     at: datetime = NOON
     step: timedelta = timedelta(minutes=10)
     epoch: Epoch = field(default_factory=lambda: Epoch("one"))
-    log: dict[str, list[_Entry]] = field(default_factory=dict)
+    log: dict[str, dict[str, datetime]] = field(default_factory=dict)
 
-    async def book(self, asks: Sequence[Ask], epoch: Epoch) -> Sequence[Answer]:
-        return [self._book(ask) for ask in asks]
+    async def book(self, queues: Sequence[Queue], epoch: Epoch) -> Sequence[Sequence[Answer]]:
+        if epoch != self.epoch:
+            raise WindowsBeingBuiltError("the windows are of another epoch")
+        return [self._book(queue) for queue in queues]
 
-    def _book(self, ask: Ask) -> Answer:
-        entries = self.log.setdefault(ask.candidate, [])
-        own = next((entry for entry in entries if entry.outreach == ask.outreach), None)
-        others = [entry for entry in entries if entry is not own]
-        unanswered = [entry for entry in others if entry.at <= self.at - self.policy.unanswered_after]
-        halved = 0 < self.policy.halve_after_unanswered <= len(unanswered)
-        if own and self.at < own.at <= ask.until:
-            return Slot(own.at, self.at, self._against(ask, others, self.at, halved=halved) or Rule.HOURS)
+    def _book(self, queue: Queue) -> Sequence[Answer]:
+        placed = list(queue.taken)
+        silent = sum(place.at <= self.at - self.policy.unanswered_after for place in placed)
+        halved = 0 < self.policy.halve_after_unanswered <= silent
+        answers: list[Answer] = []
+        for ask in queue.waiting:
+            answer = self._place(queue, ask, placed, halved=halved)
+            answers.append(answer)
+            if isinstance(answer, Slot):
+                placed.append(Place(ask.outreach, ask.employer, answer.at))
+        self.log[queue.candidate] = {place.outreach: place.at for place in placed}
+        return answers
+
+    def _place(self, queue: Queue, ask: Ask, placed: Sequence[Place], *, halved: bool) -> Answer:
+        own = ask.slot_at
         if (
-            own
-            and timedelta(0) <= self.at - own.at < self.policy.slot_good_for
-            and _is_open(ask, self.at)
-            and self._against(ask, others, own.at, halved=halved) is None
+            own is not None
+            and timedelta(0) <= self.at - own < self.policy.slot_good_for
+            and _is_open(queue, self.at)
+            and self._against(queue, ask, placed, own, halved=halved) is None
         ):
-            return Slot(own.at, self.at, None)
-        if own and own.at <= self.at:
-            return self._move_on(ask, others, halved=halved)
-        self.log[ask.candidate] = others
-        moment, against = self.at, self._against(ask, others, self.at, halved=halved)
+            return Slot(own, self.at, None)
+        moment, against = self.at, self._against(queue, ask, placed, self.at, halved=halved)
         while moment <= ask.until:
-            if _is_open(ask, moment):
-                full = self._against(ask, others, moment, halved=halved)
+            if _is_open(queue, moment):
+                full = self._against(queue, ask, placed, moment, halved=halved)
                 if full is None:
-                    others.append(_Entry(ask.outreach, ask.employer, moment))
                     return Slot(moment, self.at, None if moment == self.at else against or Rule.HOURS)
                 against = against or full
             moment += self.step
         return NoSlot(against or Rule.HOURS)
 
-    def _move_on(self, ask: Ask, others: Sequence[_Entry], *, halved: bool) -> Answer:
-        """The slot went by: it goes as soon as it may, and what is behind it moves on in its order."""
-        placed = [entry for entry in others if entry.at <= self.at]
-        behind = sorted((entry for entry in others if entry.at > self.at), key=lambda entry: (entry.at, entry.member))
-        self.log[ask.candidate] = placed
-        answer = self._book(ask)
-        if isinstance(answer, NoSlot):
-            self.log[ask.candidate] = [*placed, *behind]
-            return answer
-        placed = self.log[ask.candidate]
-        last, closes = answer.at, ask.open_hours[-1][1]
-        for entry in behind:
-            of = replace(ask, employer=entry.employer)
-            at = max(entry.at, last)
-            stays = at == entry.at and self._against(of, placed, at, halved=halved) is None
-            while not stays and at.timestamp() * 1000 < closes:
-                if _is_open(of, at) and self._against(of, placed, at, halved=halved) is None:
-                    break
-                at += self.step
-            else:
-                at = entry.at
-            placed.append(replace(entry, at=at))
-            last = max(last, at)
-        return answer
-
-    def _against(self, ask: Ask, others: Sequence[_Entry], moment: datetime, *, halved: bool) -> Rule | None:
+    def _against(
+        self, queue: Queue, ask: Ask, placed: Sequence[Place], moment: datetime, *, halved: bool
+    ) -> Rule | None:
         """The first window that would hold too many at some time if one more stood at `moment`."""
-        for window in ask.windows:
-            counted = [entry.at for entry in others if window.scope == "network" or entry.employer == ask.employer]
+        for window in queue.windows:
+            counted = [place.at for place in placed if window.scope == "network" or place.employer == ask.employer]
             cap = window.halved if halved else window.cap
             ends = [moment, *(at for at in counted if moment <= at < moment + window.length)]
             if any(sum(end - window.length < at <= end for at in [*counted, moment]) > cap for end in ends):
                 return window.rule
         return None
-
-    async def release(self, outreach: Sequence[Outreach], epoch: Epoch) -> None:
-        gone = {row.id for row in outreach}
-        for candidate, entries in self.log.items():
-            self.log[candidate] = [entry for entry in entries if entry.outreach not in gone]
 
     async def is_intact(self, epoch: Epoch) -> bool:
         return epoch == self.epoch
@@ -128,16 +97,20 @@ class FakeWindows:
         self.log = {}
         async for some in booked:
             for slot in some:
-                self.log.setdefault(slot.candidate, []).append(_Entry(slot.outreach, slot.employer, slot.slot_at))
+                self.log.setdefault(slot.candidate, {})[slot.outreach] = slot.slot_at
         self.epoch = epoch
 
+    async def clear_others(self, epoch: Epoch) -> None:
+        pass
+
     def slots_of(self, candidate: str) -> list[datetime]:
-        return sorted(entry.at for entry in self.log.get(candidate, ()))
+        """As they were placed last."""
+        return sorted(self.log.get(candidate, {}).values())
 
 
-def _is_open(ask: Ask, moment: datetime) -> bool:
+def _is_open(queue: Queue, moment: datetime) -> bool:
     milliseconds = int(moment.timestamp() * 1000)
-    return any(start <= milliseconds < end for start, end in ask.open_hours)
+    return any(start <= milliseconds < end for start, end in queue.open_hours)
 
 
 @dataclass
@@ -153,13 +126,25 @@ class FakeStore:
     keys: dict[str, tuple[int, str]] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
     settled: list[Settled] = field(default_factory=list)
+    epoch: Epoch = field(default_factory=lambda: Epoch("one"))
 
     def submit(self, row: Outreach) -> None:
         self.rows[row.id] = row
         self.due[row.id] = row.submitted_at + timedelta(seconds=30)
 
     async def hold_epoch(self) -> Epoch:
-        return Epoch("one")
+        return self.epoch
+
+    async def lock_people(self, candidates: Sequence[str]) -> None:
+        pass
+
+    async def places(self, candidates: Sequence[str]) -> Sequence[Outreach]:
+        return [
+            row
+            for row in self.rows.values()
+            if row.candidate in candidates
+            and (row.state is State.DELAYED or (row.slot_at is not None and row.slot_at > self.at - KEPT))
+        ]
 
     async def lock_live(self, ids: Sequence[str]) -> Sequence[Outreach]:
         wanted = [self.rows[id] for id in sorted(set(ids)) if id in self.rows]
@@ -177,12 +162,6 @@ class FakeStore:
     async def take_waiting_of_senders(self, employers: Sequence[str], limit: int) -> Sequence[Outreach]:
         waiting = (State.SUBMITTED, State.DELAYED)
         return [row for row in self.rows.values() if row.employer in employers and row.state in waiting][:limit]
-
-    async def share_consents(self, candidates: Sequence[str]) -> None:
-        pass
-
-    async def lock_consents(self, candidates: Sequence[str]) -> None:
-        pass
 
     async def people(self, candidates: Sequence[str]) -> Mapping[str, Person]:
         return {
@@ -211,7 +190,9 @@ class FakeStore:
             }[type(decision)]
             self.rows[row.id] = replace(row, state=state, version=row.version + 1, slot_at=slot_at)
             if isinstance(decision, Delay):
-                self.due[row.id] = decision.due_at or decision.slot_at
+                due_at = decision.due_at or decision.slot_at
+                assert due_at is not None
+                self.due[row.id] = due_at
 
     async def hold_erasures(self) -> None:
         pass
@@ -257,6 +238,11 @@ class FakeStore:
     async def look_again(self, candidates: Sequence[str]) -> None:
         for row in self.rows.values():
             if row.candidate in candidates and row.state is State.SUBMITTED:
+                self.due[row.id] = min(self.due.get(row.id, self.at), self.at)
+
+    async def plan_again(self, candidates: Sequence[str]) -> None:
+        for row in self.rows.values():
+            if row.candidate in candidates and row.state in (State.SUBMITTED, State.DELAYED):
                 self.due[row.id] = min(self.due.get(row.id, self.at), self.at)
 
     async def report(self, reports: Sequence[Reported]) -> Freed:

@@ -1,11 +1,10 @@
 """The sliding windows: one suite on the brute-force fake and on Redis, and Redis against two oracles."""
 
-import asyncio
 import secrets
 import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -16,11 +15,14 @@ from hypothesis import strategies as st
 from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from prometheus_client import REGISTRY
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError, ResponseError
 
 from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.redis_windows import (
+    MANY_DIFFER,
+    SHARDS,
     RedisWindows,
     WindowsAwayError,
     WindowsLostError,
@@ -28,8 +30,9 @@ from services.outreach_gateway.adapters.redis_windows import (
 )
 from services.outreach_gateway.calendar import open_hours
 from services.outreach_gateway.decisions import windows_of
-from services.outreach_gateway.model import Ask, Consent, NoSlot, Outreach, Policy, Rule, Slot, State, Window
+from services.outreach_gateway.model import Answer, Ask, Consent, NoSlot, Place, Policy, Queue, Rule, Slot, Window
 from services.outreach_gateway.ports import Booked, Epoch
+from shared.messaging.errors import TransientError, may_end_the_process
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.outreach_gateway import FakeWindows
 from tests.stack import Servers
@@ -42,19 +45,63 @@ DAY = timedelta(hours=24, minutes=10)
 Anyone = FakeWindows | RedisWindows
 
 
-def ask(outreach: str, employer: str, *, at: datetime = NOON, candidate: str = "c", days: float = 14) -> Ask:
-    return Ask(
-        outreach,
-        employer,
-        candidate,
-        at + timedelta(days=days),
-        windows_of(POLICY, PERSON),
-        open_hours(POLICY, PERSON, at=at),
-    )
+def ask(outreach: str, employer: str, *, at: datetime = NOON, days: float = 14) -> Ask:
+    return Ask(outreach, employer, at + timedelta(days=days))
 
 
-def row(outreach: str, employer: str, candidate: str = "c") -> Outreach:
-    return Outreach(outreach, 1, State.DELAYED, employer, candidate, NOON, NOON + timedelta(days=14))
+@dataclass
+class Rows:
+    """What the gateway's rows say of one person, and a way to ask the windows about them."""
+
+    windows: Anyone
+    candidate: str = "c"
+    limits: tuple[Window, ...] = windows_of(POLICY, PERSON)
+    hours: tuple[tuple[int, int], ...] | None = None
+    epoch: Epoch = EPOCH
+    sent: dict[str, Place] = field(default_factory=dict)
+    waiting: dict[str, Ask] = field(default_factory=dict)
+    """By arrival."""
+
+    def queue(self) -> Queue:
+        hours = self.hours or open_hours(POLICY, PERSON, at=self.windows.at or NOON)
+        return Queue(
+            self.candidate, self.limits, hours, taken=tuple(self.sent.values()), waiting=tuple(self.waiting.values())
+        )
+
+    async def book(self, *asks: Ask, is_committed: bool = True) -> list[Answer]:
+        """The answers to these; everybody else who waits is asked for as well."""
+        for one in asks:
+            known = self.waiting.get(one.outreach)
+            if one.outreach not in self.sent:
+                self.waiting[one.outreach] = replace(one, slot_at=known.slot_at if known else None)
+        asked = dict(self.waiting)
+        (found,) = await self.windows.book([self.queue()], self.epoch)
+        answers = dict(zip(asked, found, strict=True))
+        if is_committed:
+            self.commit(answers)
+        return [answers[one.outreach] for one in asks if one.outreach in answers]
+
+    def commit(self, answers: dict[str, Answer]) -> None:
+        for outreach, answer in answers.items():
+            known = self.waiting[outreach]
+            if isinstance(answer, NoSlot) and known.slot_at is None:
+                del self.waiting[outreach]
+            elif isinstance(answer, NoSlot):
+                self.waiting[outreach] = replace(known, slot_at=None)
+            elif answer.is_due:
+                del self.waiting[outreach]
+                self.sent[outreach] = Place(outreach, known.employer, answer.at)
+            else:
+                self.waiting[outreach] = replace(known, slot_at=answer.at)
+
+    def forget(self, outreach: str) -> None:
+        """It was taken back, withheld or bounced."""
+        self.waiting.pop(outreach, None)
+        self.sent.pop(outreach, None)
+
+    def slots(self) -> list[datetime]:
+        reserved = [one.slot_at for one in self.waiting.values() if one.slot_at is not None]
+        return sorted([*(place.at for place in self.sent.values()), *reserved])
 
 
 async def nothing() -> AsyncIterator[Sequence[Booked]]:
@@ -81,185 +128,237 @@ async def windows(request: pytest.FixtureRequest, redis: Redis) -> Anyone:
     return FakeWindows(POLICY, epoch=EPOCH) if request.param == "fake" else await on_redis(redis)
 
 
-async def test_the_first_message_may_go_now(windows: Anyone) -> None:
-    assert await windows.book([ask("o1", "emp_a")], EPOCH) == [Slot(NOON, NOON, None)]
+@pytest.fixture
+def rows(windows: Anyone) -> Rows:
+    return Rows(windows)
 
 
-async def test_the_second_waits_for_the_gap_and_the_third_for_the_week(windows: Anyone) -> None:
-    answers = await windows.book([ask("o1", "emp_a"), ask("o2", "emp_b"), ask("o3", "emp_c")], EPOCH)
-    assert answers == [
+async def test_the_first_message_may_go_now(rows: Rows) -> None:
+    assert await rows.book(ask("o1", "emp_a")) == [Slot(NOON, NOON, None)]
+
+
+async def test_the_second_waits_for_the_gap_and_the_third_for_the_week(rows: Rows) -> None:
+    assert await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b"), ask("o3", "emp_c")) == [
         Slot(NOON, NOON, None),
         Slot(NOON + DAY, NOON, Rule.NETWORK_GAP),
         Slot(NOON + WEEK, NOON, Rule.NETWORK_WINDOW),
     ]
 
 
-async def test_a_slot_exactly_one_window_later_is_allowed(windows: Anyone) -> None:
-    await windows.book([ask("o1", "emp_a")], EPOCH)
-    windows.at = NOON + DAY
-    assert await windows.book([ask("o2", "emp_b", at=windows.at)], EPOCH) == [Slot(windows.at, windows.at, None)]
+async def test_a_slot_exactly_one_window_later_is_allowed(rows: Rows) -> None:
+    await rows.book(ask("o1", "emp_a"))
+    rows.windows.at = at = NOON + DAY
+    assert await rows.book(ask("o2", "emp_b", at=at)) == [Slot(at, at, None)]
 
 
-async def test_one_millisecond_earlier_is_not(windows: Anyone) -> None:
-    await windows.book([ask("o1", "emp_a")], EPOCH)
-    windows.at = NOON + DAY - timedelta(milliseconds=1)
-    (answer,) = await windows.book([ask("o2", "emp_b", at=windows.at, days=1 / 86_400_000)], EPOCH)
-    assert answer == Slot(NOON + DAY, windows.at, Rule.NETWORK_GAP) or answer == NoSlot(Rule.NETWORK_GAP)
+async def test_one_millisecond_earlier_is_not(rows: Rows) -> None:
+    await rows.book(ask("o1", "emp_a"))
+    rows.windows.at = at = NOON + DAY - timedelta(milliseconds=1)
+    if isinstance(rows.windows, FakeWindows):
+        rows.windows.step = timedelta(milliseconds=1)
+    assert await rows.book(ask("o2", "emp_b", at=at, days=0)) == [NoSlot(Rule.NETWORK_GAP)]
+    assert await rows.book(ask("o2", "emp_b", at=NOON + DAY, days=0)) == [Slot(NOON + DAY, at, Rule.NETWORK_GAP)]
 
 
-async def test_the_same_employer_has_one_first_message(windows: Anyone) -> None:
-    first, second = await windows.book([ask("o1", "emp_a"), ask("o2", "emp_a")], EPOCH)
+async def test_the_same_employer_has_one_first_message(rows: Rows) -> None:
+    first, second = await rows.book(ask("o1", "emp_a"), ask("o2", "emp_a"))
     assert isinstance(first, Slot)
     assert second == NoSlot(Rule.SAME_EMPLOYER)
 
 
-async def test_the_same_id_twice_takes_one_slot(windows: Anyone) -> None:
-    await windows.book([ask("o1", "emp_a")], EPOCH)
-    again = await windows.book([ask("o1", "emp_a"), ask("o1", "emp_a")], EPOCH)
-    assert [answer for answer in again if answer == Slot(NOON, NOON, None)] == again
-    (other,) = await windows.book([ask("o2", "emp_b")], EPOCH)
-    assert isinstance(other, Slot)
-    assert other.at == NOON + DAY
+async def test_a_batch_that_was_rolled_back_holds_nobody_back(rows: Rows) -> None:
+    await rows.book(ask("o1", "emp_a"), is_committed=False)
+    rows.forget("o1")
+    assert await rows.book(ask("o2", "emp_b")) == [Slot(NOON, NOON, None)]
 
 
-async def test_a_reservation_is_kept_until_it_is_due_and_then_admits(windows: Anyone) -> None:
-    await windows.book([ask("o1", "emp_a"), ask("o2", "emp_b")], EPOCH)
-    windows.at = NOON + timedelta(hours=3)
-    (early,) = await windows.book([ask("o2", "emp_b", at=windows.at)], EPOCH)
+async def test_people_do_not_share_windows(windows: Anyone) -> None:
+    for candidate in ("c", "d"):
+        assert await Rows(windows, candidate).book(ask("o1", "emp_a")) == [Slot(NOON, NOON, None)]
+
+
+async def test_a_reservation_is_kept_until_it_is_due_and_then_admits(rows: Rows) -> None:
+    await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b"))
+    rows.windows.at = NOON + timedelta(hours=3)
+    (early,) = await rows.book(ask("o2", "emp_b"))
     assert isinstance(early, Slot)
     assert (early.at, early.is_due) == (NOON + DAY, False)
-    windows.at = NOON + DAY + timedelta(minutes=1)
-    (due,) = await windows.book([ask("o2", "emp_b", at=windows.at)], EPOCH)
-    assert due == Slot(NOON + DAY, windows.at, None)
+    rows.windows.at = NOON + DAY + timedelta(minutes=1)
+    assert await rows.book(ask("o2", "emp_b")) == [Slot(NOON + DAY, rows.windows.at, None)]
 
 
-async def test_a_slot_over_ten_minutes_old_moves_to_now(windows: Anyone) -> None:
-    await windows.book([ask("o1", "emp_a")], EPOCH)
-    windows.at = NOON + timedelta(minutes=10)
-    assert await windows.book([ask("o1", "emp_a", at=windows.at)], EPOCH) == [Slot(windows.at, windows.at, None)]
+async def test_a_slot_over_ten_minutes_old_moves_to_now(rows: Rows) -> None:
+    await rows.book(ask("o1", "emp_a"), is_committed=False)
+    rows.waiting["o1"] = replace(rows.waiting["o1"], slot_at=NOON)
+    rows.windows.at = NOON + timedelta(minutes=10)
+    assert await rows.book(ask("o1", "emp_a")) == [Slot(rows.windows.at, rows.windows.at, None)]
 
 
-async def test_a_released_slot_is_free_for_others(windows: Anyone) -> None:
-    await windows.book([ask("o1", "emp_a"), ask("o2", "emp_b")], EPOCH)
-    await windows.release([row("o1", "emp_a"), row("o2", "emp_b"), row("never", "emp_z")], EPOCH)
-    assert await windows.book([ask("o3", "emp_c")], EPOCH) == [Slot(NOON, NOON, None)]
+async def test_a_slot_that_is_given_up_is_free_for_others(rows: Rows) -> None:
+    await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b"))
+    queue = replace(rows.queue(), taken=(), leaving=tuple(rows.sent.values()), waiting=(ask("o3", "emp_c"),))
+    assert await rows.windows.book([queue], EPOCH) == [[Slot(NOON, NOON, None)]]
 
 
-async def test_outside_hours_waits_for_the_opening(windows: Anyone) -> None:
-    windows.at = NOON + timedelta(hours=10)  # 22:00 in Denver
-    (answer,) = await windows.book([ask("o1", "emp_a", at=windows.at)], EPOCH)
-    assert answer == Slot(NOON + timedelta(hours=20), windows.at, Rule.HOURS)
+async def test_outside_hours_waits_for_the_opening(rows: Rows) -> None:
+    rows.windows.at = at = NOON + timedelta(hours=10)  # 22:00 in Denver
+    assert await rows.book(ask("o1", "emp_a", at=at)) == [Slot(NOON + timedelta(hours=20), at, Rule.HOURS)]
 
 
-async def test_no_slot_before_the_expiry_is_a_no_and_books_nothing(windows: Anyone) -> None:
-    await windows.book([ask("o1", "emp_a")], EPOCH)
-    assert await windows.book([ask("o2", "emp_b", days=0.5)], EPOCH) == [NoSlot(Rule.NETWORK_GAP)]
-    await windows.release([row("o1", "emp_a")], EPOCH)
-    assert await windows.book([ask("o3", "emp_c")], EPOCH) == [Slot(NOON, NOON, None)]
+async def test_no_slot_before_its_end_is_a_no_and_books_nothing(rows: Rows) -> None:
+    await rows.book(ask("o1", "emp_a"))
+    assert await rows.book(ask("o2", "emp_b", days=0.5)) == [NoSlot(Rule.NETWORK_GAP)]
+    rows.forget("o1")
+    assert await rows.book(ask("o3", "emp_c")) == [Slot(NOON, NOON, None)]
 
 
 @pytest.mark.parametrize("kind", ["fake", "redis"])
 async def test_three_unanswered_messages_halve_the_caps_where_the_policy_says_so(kind: str, redis: Redis) -> None:
     halving = replace(POLICY, halve_after_unanswered=3)
-    windows: Anyone = FakeWindows(halving) if kind == "fake" else await on_redis(redis, halving)
-    booked = [Booked(f"old{n}", f"emp_{n}", "c", NOON - timedelta(days=n)) for n in (8, 10, 12)]
-
-    async def log() -> AsyncIterator[Sequence[Booked]]:
-        yield booked
-
-    await windows.build(log(), Epoch("two"))
-    two = Epoch("two")
-    windows.at = NOON
-    first, second = await windows.book([ask("o1", "emp_a"), ask("o2", "emp_b")], two)
-    # 30-day cap is 3 now and full with the old ones until the first of them leaves
-    assert first == Slot(NOON + timedelta(days=18, minutes=10), NOON, Rule.NETWORK_WINDOW) or first == NoSlot(
-        Rule.NETWORK_WINDOW
-    )
-    assert second == NoSlot(Rule.NETWORK_WINDOW)
+    windows: Anyone = FakeWindows(halving, epoch=EPOCH) if kind == "fake" else await on_redis(redis, halving)
+    rows = Rows(windows, sent=old(8, 10, 28))
+    # The 30-day cap is 3 now, and full with the old ones until the first of them leaves.
+    assert await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b")) == [
+        Slot(NOON + timedelta(days=2, minutes=10), NOON, Rule.NETWORK_WINDOW),
+        NoSlot(Rule.NETWORK_WINDOW),
+    ]
 
 
-async def test_a_slot_that_went_by_costs_delay_and_those_behind_it_move_on(windows: Anyone) -> None:
-    """Our own outage of two hours on the day of the second slot."""
-    everybody = [("o1", "emp_a"), ("o2", "emp_b"), ("o3", "emp_c"), ("o4", "emp_d")]
-    answers = await windows.book([ask(*one) for one in everybody], EPOCH)
-    assert [answer.at for answer in answers if isinstance(answer, Slot)] == [
-        NOON, NOON + DAY, NOON + WEEK, NOON + DAY + WEEK
-    ]  # fmt: skip
-    windows.at = late = NOON + DAY + timedelta(hours=2)
-    assert await windows.book([ask("o2", "emp_b", at=late)], EPOCH) == [Slot(late, late, None)]
-    windows.at = week = NOON + WEEK
-    third, fourth = await windows.book([ask("o3", "emp_c", at=week), ask("o4", "emp_d", at=week)], EPOCH)
-    assert third == Slot(week, week, None)
-    assert isinstance(fourth, Slot)
-    assert fourth.at == late + WEEK
-
-
-async def test_what_was_moved_on_past_its_own_end_is_told_so(windows: Anyone) -> None:
-    for one in (("o1", "emp_a"), ("o2", "emp_b"), ("o3", "emp_c"), ("o4", "emp_d")):
-        await windows.book([ask(*one)], EPOCH)
-    windows.at = late = NOON + DAY + timedelta(hours=2)
-    await windows.book([ask("o2", "emp_b", at=late)], EPOCH)
-    windows.at = due = NOON + DAY + WEEK
-    ends = timedelta(hours=1) / timedelta(days=1)
-    assert await windows.book([ask("o4", "emp_d", at=due, days=ends)], EPOCH) == [NoSlot(Rule.NETWORK_WINDOW)]
+def old(*days: int) -> dict[str, Place]:
+    return {f"old{n}": Place(f"old{n}", f"emp_{n}", NOON - timedelta(days=n)) for n in days}
 
 
 async def test_who_leaves_messages_unanswered_keeps_their_caps_where_the_policy_never_halves(windows: Anyone) -> None:
-    async def log() -> AsyncIterator[Sequence[Booked]]:
-        yield [Booked(f"old{n}", f"emp_{n}", "c", NOON - timedelta(days=n)) for n in (8, 10, 12)]
-
-    await windows.build(log(), Epoch("two"))
-    answers = await windows.book([ask("o1", "emp_a"), ask("o2", "emp_b")], Epoch("two"))
-    assert answers == [Slot(NOON, NOON, None), Slot(NOON + DAY, NOON, Rule.NETWORK_GAP)]
-
-
-async def test_windows_that_end_later_hold_too(windows: Anyone) -> None:
-    reserved = [Booked("later", "emp_x", "c", NOON + timedelta(hours=20))]
-
-    async def log() -> AsyncIterator[Sequence[Booked]]:
-        yield reserved
-
-    two = Epoch("two")
-    await windows.build(log(), two)
-    (answer,) = await windows.book([ask("o1", "emp_a")], two)
-    assert isinstance(answer, Slot)
-    assert answer.at >= NOON + timedelta(hours=20) + DAY
+    rows = Rows(windows, sent=old(8, 10, 12))
+    assert await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b")) == [
+        Slot(NOON, NOON, None),
+        Slot(NOON + DAY, NOON, Rule.NETWORK_GAP),
+    ]
 
 
-async def test_200_at_once_at_cap_1_admit_exactly_1(redis: Redis) -> None:
-    windows = await on_redis(redis)
-    each = await asyncio.gather(*(windows.book([ask(f"o{n}", f"emp_{n}")], EPOCH) for n in range(200)))
-    assert sum(isinstance(answer, Slot) and answer.is_due for (answer,) in each) == 1
+async def test_a_slot_that_went_by_costs_delay_and_those_behind_it_move_on(rows: Rows) -> None:
+    """Our own outage of two hours on the day of the second slot."""
+    await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b"), ask("o3", "emp_c"), ask("o4", "emp_d"))
+    assert rows.slots() == [NOON, NOON + DAY, NOON + WEEK, NOON + DAY + WEEK]
+    rows.windows.at = late = NOON + DAY + timedelta(hours=2)
+    assert await rows.book(ask("o2", "emp_b")) == [Slot(late, late, None)]
+    assert rows.slots() == [NOON, late, NOON + WEEK, late + WEEK]
 
 
-async def test_one_batch_of_200_admits_exactly_1_too(redis: Redis) -> None:
-    windows = await on_redis(redis)
-    answers = await windows.book([ask(f"o{n}", f"emp_{n}") for n in range(200)], EPOCH)
+async def test_windows_that_end_later_hold_too(rows: Rows) -> None:
+    later = NOON + timedelta(hours=20)
+    rows.sent["later"] = Place("later", "emp_x", later)
+    assert await rows.book(ask("o1", "emp_a")) == [Slot(later + DAY, NOON, Rule.NETWORK_GAP)]
+
+
+async def test_another_epochs_windows_are_fenced(rows: Rows) -> None:
+    assert await rows.windows.is_intact(EPOCH)
+    assert not await rows.windows.is_intact(Epoch("another"))
+    rows.epoch = Epoch("another")
+    with pytest.raises(TransientError) as raised:
+        await rows.book(ask("o1", "emp_a"))
+    assert not may_end_the_process(raised.value)
+
+
+async def test_one_batch_of_200_admits_exactly_1(redis: Redis) -> None:
+    rows = Rows(await on_redis(redis))
+    answers = await rows.book(*(ask(f"o{n}", f"emp_{n}") for n in range(200)))
     assert sum(isinstance(answer, Slot) and answer.is_due for answer in answers) == 1
 
 
-async def test_another_epochs_windows_are_fenced(redis: Redis) -> None:
+@pytest.mark.parametrize("what", ["another run", "one is gone"])
+async def test_a_marker_that_is_not_of_this_server_fences_whoever_is_behind_it(redis: Redis, what: str) -> None:
     windows = await on_redis(redis)
-    assert await windows.is_intact(EPOCH)
-    assert not await windows.is_intact(Epoch("another"))
-    with pytest.raises(WindowsLostError):
-        await windows.book([ask("o1", "emp_a")], Epoch("another"))
-
-
-async def test_a_marker_of_another_server_is_fenced(redis: Redis) -> None:
-    windows = await on_redis(redis)
-    async for key in redis.scan_iter(match=f"{windows._prefix}:*"):
-        await redis.set(key, "0" * 40)  # as after a failover: the data came along, the run did not
+    candidate = "c"
+    marker = f"{windows._prefix}:{{s{zlib.crc32(candidate.encode()) % SHARDS}}}:{EPOCH.name}"
+    if what == "another run":
+        await redis.set(marker, "0" * 40)  # as after a failover: the data came along, the run did not
+    else:
+        await redis.delete(marker)
     assert not await windows.is_intact(EPOCH)
+    with pytest.raises(WindowsLostError):
+        await Rows(windows, candidate).book(ask("o1", "emp_a"))
 
 
-async def test_a_new_epoch_clears_the_old_ones_away(redis: Redis) -> None:
+async def test_the_windows_of_other_epochs_are_cleared_away(redis: Redis) -> None:
     windows = await on_redis(redis)
-    await windows.book([ask("o1", "emp_a")], EPOCH)
+    await Rows(windows).book(ask("o1", "emp_a"))
     await windows.build(nothing(), Epoch("two"))
+    await windows.clear_others(Epoch("two"))
     names = [key.decode() async for key in redis.scan_iter(match=f"{windows._prefix}:*")]
-    assert names
+    assert len(names) == SHARDS
     assert all(":two" in name for name in names)
+
+
+def differed() -> float:
+    return REGISTRY.get_sample_value("fairpool_windows_differed_total") or 0.0
+
+
+async def is_deleted(redis: Redis, log: str) -> None:
+    await redis.delete(log)
+
+
+async def is_forged(redis: Redis, log: str) -> None:
+    await redis.zadd(log, {"forged|emp_x": (NOON + timedelta(days=3)).timestamp() * 1000, "o2|emp_b": 1.0})
+
+
+async def is_restored_in_part(redis: Redis, log: str) -> None:
+    await redis.zrem(log, "o1|emp_a")
+
+
+async def is_filled_in(redis: Redis, log: str) -> None:
+    await redis.zadd(log, {"forged|emp_x": (NOON + timedelta(days=3)).timestamp() * 1000})
+
+
+@pytest.mark.parametrize(
+    ("damage", "is_told"), [(is_deleted, 1), (is_forged, 1), (is_restored_in_part, 1), (is_filled_in, 0)]
+)
+async def test_whatever_redis_says_of_a_person_the_rows_decide(
+    redis: Redis, damage: Callable[[Redis, str], Awaitable[None]], is_told: int
+) -> None:
+    """Four employers' first messages, and something is done to the windows before each."""
+    rows = Rows(await on_redis(redis))
+    answers, before = await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b")), differed()
+    (log,) = [name.decode() async for name in redis.scan_iter(match=f"{rows.windows._prefix}:*:c")]  # type: ignore[union-attr]  # on Redis
+    for number, employer in ((3, "emp_c"), (4, "emp_d")):
+        await damage(redis, log)
+        answers += await rows.book(ask(f"o{number}", employer))
+    assert [answer.at for answer in answers if isinstance(answer, Slot)] == [
+        NOON, NOON + DAY, NOON + WEEK, NOON + DAY + WEEK
+    ]  # fmt: skip
+    assert differed() - before == 2 * is_told
+    kept: Any = await redis.zrange(log, 0, -1, withscores=True)
+    assert {name.decode() for name, _ in kept if not name.startswith(b"#")} == {
+        "o1|emp_a", "o2|emp_b", "o3|emp_c", "o4|emp_d"
+    }  # fmt: skip
+
+
+async def test_a_move_that_was_rolled_back_is_no_difference(redis: Redis) -> None:
+    rows, before = Rows(await on_redis(redis)), differed()
+    await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b"), ask("o3", "emp_c"))
+    kept = dict(rows.waiting)
+    rows.windows.at = NOON + DAY + timedelta(hours=2)
+    for _ in range(2):
+        await rows.book(is_committed=False)
+    assert rows.waiting == kept
+    await rows.book()
+    rows.forget("o3")
+    await rows.book(ask("o4", "emp_d"))
+    assert differed() == before
+
+
+async def test_when_the_windows_of_many_differ_all_are_built_anew(redis: Redis) -> None:
+    windows = await on_redis(redis)
+    people = [Rows(windows, f"c{n}") for n in range(MANY_DIFFER)]
+    for rows in people:
+        await rows.book(ask("o1", "emp_a"))
+    async for key in redis.scan_iter(match=f"{windows._prefix}:*:c*"):
+        await redis.delete(key)
+    assert await windows.is_intact(EPOCH)
+    await windows.book([rows.queue() for rows in people], EPOCH)
+    assert not await windows.is_intact(EPOCH)
+    await windows.build(nothing(), Epoch("two"))
+    assert await windows.is_intact(Epoch("two"))
 
 
 async def lives(redis: Redis, windows: RedisWindows) -> timedelta:
@@ -271,11 +370,13 @@ async def test_a_nearer_slot_never_shortens_the_memory_of_a_later_one(redis: Red
     windows = await on_redis(redis)
     windows.at = now = datetime.now(UTC)
     later = now + timedelta(days=12)
-    hours = ((int(later.timestamp() * 1000), int((later + timedelta(hours=1)).timestamp() * 1000)),)
-    (far,) = await windows.book([replace(ask("o1", "emp_a", at=now), open_hours=hours)], EPOCH)
+    rows = Rows(windows, hours=((int(later.timestamp() * 1000), int((later + timedelta(hours=1)).timestamp() * 1000)),))
+    (far,) = await rows.book(ask("o1", "emp_a", at=now))
     assert isinstance(far, Slot)
+    rows.sent["o1"], rows.hours = Place("o1", "emp_a", far.at), ((0, 10**15),)
+    del rows.waiting["o1"]
     before = await lives(redis, windows)
-    (near,) = await windows.book([replace(ask("o2", "emp_b", at=now), open_hours=((0, 10**15),))], EPOCH)
+    (near,) = await rows.book(ask("o2", "emp_b", at=now))
     assert isinstance(near, Slot)
     assert near.at < far.at
     assert await lives(redis, windows) > before - timedelta(hours=1)
@@ -310,6 +411,10 @@ async def read_only(redis: Redis) -> AsyncIterator[None]:
         await redis.replicaof("NO", "ONE")
 
 
+async def one_slot() -> AsyncIterator[Sequence[Booked]]:
+    yield [Booked("o1", "emp_a", "c", NOON)]
+
+
 @pytest.mark.parametrize("state", [full, read_only])
 async def test_a_redis_that_can_not_write_now_is_away_and_no_fault_of_the_message(
     redis: Redis, state: Callable[[Redis], AbstractAsyncContextManager[None]]
@@ -317,8 +422,12 @@ async def test_a_redis_that_can_not_write_now_is_away_and_no_fault_of_the_messag
     windows = await on_redis(redis)
     async with state(redis):
         with pytest.raises(WindowsAwayError):
-            await windows.book([ask("o1", "emp_a")], EPOCH)
-    assert await windows.book([ask("o1", "emp_a")], EPOCH) == [Slot(NOON, NOON, None)]
+            await Rows(windows).book(ask("o1", "emp_a"))
+        assert await windows.is_intact(EPOCH)
+        assert await windows.refuses_eviction()
+        with pytest.raises(WindowsAwayError):
+            await windows.build(one_slot(), Epoch("two"))
+    assert await Rows(windows).book(ask("o1", "emp_a")) == [Slot(NOON, NOON, None)]
 
 
 @pytest.mark.parametrize(
@@ -350,11 +459,16 @@ SMALL_WINDOWS = (
     Window(30 * MS, 2, 1, Rule.NETWORK_WINDOW),
     Window(70 * MS, 4, 2, Rule.NETWORK_WINDOW),
 )
-steps = st.lists(
+TIGHTER = (*SMALL_WINDOWS[:2], Window(30 * MS, 1, 1, Rule.NETWORK_WINDOW), SMALL_WINDOWS[3])
+moves = st.lists(
     st.one_of(
-        st.tuples(st.just("book"), st.integers(0, 5), st.sampled_from("abcdef"), st.integers(0, 120)),
-        st.tuples(st.just("wait"), st.integers(1, 40), st.just(""), st.just(0)),
-        st.tuples(st.just("release"), st.integers(0, 9), st.just(""), st.just(0)),
+        st.tuples(st.just("write"), st.sampled_from(range(6)), st.integers(0, 120)),
+        st.tuples(st.just("wait"), st.integers(1, 40), st.just(0)),  # an outage, where it is long
+        st.tuples(st.just("end"), st.integers(0, 20), st.just(0)),  # taken back, withheld or bounced
+        st.tuples(st.just("return"), st.integers(0, 20), st.just(0)),
+        st.tuples(
+            st.sampled_from(["tighten", "loosen", "close", "roll back", "delete", "forge"]), st.just(0), st.just(0)
+        ),
     ),
     max_size=25,
 )
@@ -362,47 +476,60 @@ hours = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 80)), min_size=1, 
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=steps, hours=hours)
-@example(steps=[("book", n, "abcdef"[n], 100) for n in range(6)], hours=[(0, 500)])
-@example(  # three wait, the first goes by unused, and those behind it move on
-    steps=[
-        *(("book", n, "abcdef"[n], 100) for n in range(4)),
-        ("wait", 15, "", 0),
-        ("book", 1, "b", 100),
-        *(("book", n, "abcdef"[n], 100) for n in (2, 3)),
-        ("wait", 30, "", 0),
-        *(("book", n, "abcdef"[n], 100) for n in (3, 2)),
-    ],
+@given(moves=moves, hours=hours)
+@example(moves=[("write", n, 100) for n in range(6)], hours=[(0, 500)])
+@example(  # three wait, the first goes by unused, and those behind it move on; then one is taken back
+    moves=[*(("write", n, 100) for n in range(4)), ("wait", 15, 0), ("end", 2, 0), ("wait", 30, 0), ("return", 1, 0)],
     hours=[(0, 500)],
 )
-async def test_redis_books_what_trying_every_millisecond_finds(
-    redis: Redis, steps: list[tuple[str, int, str, int]], hours: list[tuple[int, int]]
+async def test_whatever_moves_a_queue_redis_places_it_as_trying_every_millisecond_does(
+    redis: Redis, moves: list[tuple[str, int, int]], hours: list[tuple[int, int]]
 ) -> None:
-    real, model = RedisWindows(redis, SMALL, FixedClock(), prefix="model", at=NOON), FakeWindows(SMALL, step=MS)
+    real = RedisWindows(redis, SMALL, FixedClock(), prefix="model", at=NOON)
     epoch = Epoch(secrets.token_hex(4))
+    model = FakeWindows(SMALL, step=MS, epoch=epoch)
     await real.build(nothing(), epoch)
     base, opening, calendar = int(NOON.timestamp() * 1000), 0, []
     for closed, opened in hours:
         calendar.append((base + opening + closed, base + opening + closed + opened))
         opening += closed + opened
-    employers: dict[int, str] = {}
-    for verb, number, employer, ahead in steps:
-        if verb == "wait":
-            real.at = model.at = model.at + number * MS
-        elif verb == "release":
-            gone = [row(f"o{number}", employers.get(number, "z"))]
-            await real.release(gone, epoch)
-            await model.release(gone, epoch)
-        else:
-            name = employers.setdefault(number, employer)
-            asked = [Ask(f"o{number}", name, "c", model.at + ahead * MS, SMALL_WINDOWS, tuple(calendar))]
-            assert await real.book(asked, epoch) == await model.book(asked, epoch)
-            booked: Any = await redis.zrange(
-                f"model:{{s{zlib.crc32(b'c') % 64}}}:{epoch.name}:c", 0, -1, withscores=True
-            )
-            assert [int(score) for _, score in booked if score > base - 100] == [
-                base + (slot - NOON) // MS for slot in model.slots_of("c")
-            ]
+    rows = Rows(real, limits=SMALL_WINDOWS, hours=tuple(calendar), epoch=epoch)
+    log, before, damages = f"model:{{s{zlib.crc32(b'c') % SHARDS}}}:{epoch.name}:c", differed(), 0
+    for number, (move, what, ahead) in enumerate(moves):
+        is_committed, now = True, real.at or NOON
+        if move == "wait":
+            real.at = model.at = now = now + what * MS
+        elif move == "end":
+            rows.forget(f"o{what}")
+        elif move == "return" and (place := rows.sent.pop(f"o{what}", None)):
+            rows.waiting = {
+                place.outreach: Ask(place.outreach, place.employer, now + 50 * MS, place.at),
+                **rows.waiting,
+            }
+        elif move in ("tighten", "loosen"):
+            rows.limits = TIGHTER if move == "tighten" else SMALL_WINDOWS
+        elif move == "close":
+            rows.hours = (*((start + 3, end) for start, end in calendar if end > start + 3),)
+        elif move == "roll back":
+            is_committed = False
+        elif move == "delete":
+            damages += await redis.delete(log)
+        elif move == "forge":
+            await redis.zadd(log, {"forged|x": base + 5, "#forged|y": base + 5})
+        elif move == "write":
+            rows.waiting[f"o{number}"] = Ask(f"o{number}", "abcdef"[what], now + ahead * MS)
+        queue = rows.queue()
+        assert await real.book([queue], epoch) == await model.book([queue], epoch)
+        booked: Any = await redis.zrange(log, 0, -1, withscores=True)
+        assert sorted(int(score) for name, score in booked if not name.startswith(b"#")) == [
+            base + (slot - NOON) // MS for slot in model.slots_of("c")
+        ]
+        held = model.slots_of("c")
+        for window in SMALL_WINDOWS[1:]:
+            assert max((sum(end - window.length < at <= end for at in held) for end in held), default=0) <= window.cap
+        if is_committed:
+            await rows.book()
+    assert differed() - before <= damages
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -418,9 +545,9 @@ async def test_with_one_rule_it_admits_what_limits_moving_window_admits(
     theirs, limit = MovingWindowRateLimiter(MemoryStorage()), RateLimitItemPerSecond(cap)
     window = (Window(timedelta(seconds=1), cap, cap, Rule.NETWORK_WINDOW),)
     start = int(NOON.timestamp() * 1000)
+    rows = Rows(real, limits=window, hours=((start, start + 10**9),), epoch=epoch)
     for number, wait in enumerate(waits):
         now += 7 * wait * MS  # never exactly a second apart: there `limits` says no, and our edge says yes
         real.at = now
-        asked = Ask(f"o{number}", "emp", "c", now, window, ((start, start + 10**9),))
-        (answer,) = await real.book([asked], epoch)
+        (answer,) = await rows.book(Ask(f"o{number}", "emp", now))
         assert isinstance(answer, Slot) == theirs.hit(limit, "c")

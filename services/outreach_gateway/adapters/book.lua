@@ -1,21 +1,20 @@
--- Books the earliest slot for each message of a batch, in one atomic call.
+-- Gives each waiting message of a batch of people its earliest slot, each person's queue in its order, in one atomic call.
 --
--- KEYS[1]  marker of this epoch: holds the run id of the Redis for which the windows were built
--- KEYS[n]  one log a message: a sorted set, member = "outreach|employer", score = slot in ms
--- ARGV     clock_offset_ms, at_ms ("" = Redis' own time), slot_good_ms, kept_ms, unanswered_ms, halve_after (0: never),
---          calendars: count, then each: count, then start and end (ms, ascending);
---          window sets: count, then each: count, then length_ms, cap, halved cap, 1 if only this employer's messages count;
---          messages: each: member, until_ms, calendar (1..), window set (1..)
--- Answer   now_ms, then for each message: slot_ms (-1: none before it expires), what stood against an earlier
---          slot (0 nothing, n the nth window of its set, -1 the hours).
--- A message that has a slot keeps it: one that is yet to come stays, one that came less than slot_good ago is checked
--- again where it is. One that went by unused was promised all the same: its message goes as soon as it may, as if nothing
--- behind it were booked, and what is behind it moves on. A slot exactly one window length after another is allowed.
-
-local server = redis.call('INFO', 'server')
-if redis.call('GET', KEYS[1]) ~= string.match(server, 'run_id:(%x+)') then
-  return redis.error_reply('FENCED the windows of this epoch are not on this server')
-end
+-- KEYS[1..m]  markers of this epoch, one a shard: each holds the run id of the Redis for which the windows were built
+-- KEYS[m+n]   one log a person: a sorted set, member = "outreach|employer", score = slot in ms; "#" before a member: its
+--             slot in the rows when its present one was proposed, for a transaction that may not have been committed
+-- ARGV        m, clock_offset_ms, at_ms ("" = Redis' own time), slot_good_ms, kept_ms, unanswered_ms, halve_after (0: never),
+--             calendars: count, then each: count, then start and end (ms, ascending);
+--             window sets: count, then each: count, then length_ms, cap, halved cap, 1 if only this employer's messages count;
+--             people: each: calendar (1..), window set (1..), what holds its slot: count, then member, slot_ms each;
+--             what gives its slot up: the same; what waits, in the queue's order: count, then member, until_ms, slot_ms
+--             (-1: none yet) each
+-- Answer      now_ms, then for each person 1 if their log was not what the rows say, else 0, and for each of their waiting
+--             messages slot_ms (-1: none before it ends) and what stood against an earlier slot (0 nothing, n the nth window
+--             of its set, -1 the hours)
+-- The slots of the arguments are the rows': they decide, and the log is made what they say. A waiting message stands where
+-- it stood when its slot has come less than slot_good ago and holds; else as early as those before it in the queue leave
+-- room. A slot exactly one window length after another is allowed.
 
 local next_argument = 0
 local function text()
@@ -23,6 +22,14 @@ local function text()
   return ARGV[next_argument]
 end
 local function number() return tonumber(text()) end
+
+local markers = number()
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+for k = 1, markers do
+  if redis.call('GET', KEYS[k]) ~= run then
+    return redis.error_reply('FENCED the windows of this epoch are not on this server')
+  end
+end
 
 local offset, at = number(), text()
 local now
@@ -33,6 +40,7 @@ else
   now = tonumber(at)
 end
 local slot_good, kept, unanswered_after, halve_after = number(), number(), number(), number()
+local DAY = 86400000
 
 local calendars = {}
 for c = 1, number() do
@@ -54,26 +62,6 @@ local function is_open(intervals, slot)
     if slot < interval[2] then return true end
   end
   return false
-end
-
--- Entries of a log without the message's own; the own slot apart.
-local function read_log(key, member, employer)
-  local raw = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
-  local slots, ours, own, unanswered, latest, members = {}, {}, nil, 0, now, {}
-  for i = 1, #raw, 2 do
-    local slot = tonumber(raw[i + 1])
-    if raw[i] == member then
-      own = slot
-    elseif slot > now - kept then
-      local n = #slots + 1
-      slots[n] = slot
-      ours[n] = string.match(raw[i], '|(.*)$') == employer
-      members[n] = raw[i]
-      latest = math.max(latest, slot)
-      if slot <= now - unanswered_after then unanswered = unanswered + 1 end
-    end
-  end
-  return slots, ours, own, halve_after > 0 and unanswered >= halve_after, latest, members
 end
 
 -- The first window that would hold too many with one more at `slot`, or 0. Windows that end later count too.
@@ -98,10 +86,10 @@ local function full_window(windows, slots, ours, slot, halved)
 end
 
 -- The moments at which a slot can become free: the first, an opening, and each entry's leaving of each window.
-local function moments(windows, slots, intervals, from, until_ms)
-  local found = { from }
+local function moments(windows, slots, intervals, until_ms)
+  local found = { now }
   local function add(moment)
-    if moment > from and moment <= until_ms then found[#found + 1] = moment end
+    if moment > now and moment <= until_ms then found[#found + 1] = moment end
   end
   for _, interval in ipairs(intervals) do add(interval[1]) end
   for _, window in ipairs(windows) do
@@ -111,11 +99,11 @@ local function moments(windows, slots, intervals, from, until_ms)
   return found
 end
 
-local function earliest(windows, slots, ours, intervals, from, until_ms, halved)
-  local against = full_window(windows, slots, ours, from, halved)
-  if from > until_ms then return -1, against == 0 and -1 or against end
-  if against == 0 and is_open(intervals, from) then return from, 0 end
-  for _, moment in ipairs(moments(windows, slots, intervals, from, until_ms)) do
+local function earliest(windows, slots, ours, intervals, until_ms, halved)
+  local against = full_window(windows, slots, ours, now, halved)
+  if now > until_ms then return -1, against == 0 and -1 or against end
+  if against == 0 and is_open(intervals, now) then return now, 0 end
+  for _, moment in ipairs(moments(windows, slots, intervals, until_ms)) do
     if is_open(intervals, moment) then
       local full = full_window(windows, slots, ours, moment, halved)
       if full == 0 then return moment, against == 0 and -1 or against end
@@ -125,62 +113,89 @@ local function earliest(windows, slots, ours, intervals, from, until_ms, halved)
   return -1, against == 0 and -1 or against
 end
 
--- As `earliest` for a message whose slot went by; what is booked behind it keeps its order and moves on by as much as the
--- windows then demand. What finds no place stays where it is: it is looked at again when it is due, as everything is.
-local function move_on(key, windows, slots, ours, members, member, intervals, until_ms, halved)
-  local placed, whose, employers, behind = {}, {}, {}, {}
-  for i = 1, #slots do
-    if slots[i] > now then
-      behind[#behind + 1] = i
-    else
-      placed[#placed + 1], whose[#whose + 1] = slots[i], ours[i]
-      employers[#employers + 1] = string.match(members[i], '|(.*)$')
+local function read_log(key)
+  local raw, log = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES'), {}
+  for i = 1, #raw, 2 do log[raw[i]] = tonumber(raw[i + 1]) end
+  return log
+end
+
+-- Whether the log lacks a slot of the rows, or has it elsewhere. What it has beyond them can only hold people back, and
+-- goes; what was proposed by a transaction that was not committed is no difference.
+local function differs(log, rows)
+  for member, slot in pairs(rows) do
+    if slot > now - kept + DAY and log[member] ~= slot and log['#' .. member] ~= slot then return true end
+  end
+  return false
+end
+
+local function write(key, log, rows, planned)
+  local changed, latest = false, now
+  local function put(member, slot)
+    if log[member] ~= slot then
+      redis.call('ZADD', key, slot, member)
+      changed = true
     end
   end
-  local slot, against = earliest(windows, placed, whose, intervals, now, until_ms, halved)
-  if slot == -1 then return slot, against, now end
-  placed[#placed + 1], employers[#employers + 1] = slot, string.match(member, '|(.*)$')
-  local last = slot
-  for _, i in ipairs(behind) do
-    local employer, same = string.match(members[i], '|(.*)$'), {}
-    for n = 1, #placed do same[n] = employers[n] == employer end
-    local place = slots[i]
-    if place < last or full_window(windows, placed, same, place, halved) ~= 0 then
-      local found = earliest(windows, placed, same, intervals, math.max(place, last), math.huge, halved)
-      if found ~= -1 then place = found end
-    end
-    if place ~= slots[i] then redis.call('ZADD', key, place, members[i]) end
-    placed[#placed + 1], employers[#employers + 1] = place, employer
-    last = math.max(last, place)
+  for member, slot in pairs(planned) do
+    put(member, slot)
+    latest = math.max(latest, slot)
   end
-  return slot, against, last
+  for member, slot in pairs(rows) do
+    if planned[member] ~= slot then put('#' .. member, slot) end
+  end
+  for member in pairs(log) do
+    local bare = string.match(member, '^#(.*)$')
+    if (bare and not planned[bare] and not rows[bare]) or (not bare and not planned[member]) then
+      redis.call('ZREM', key, member)
+    end
+  end
+  if changed then redis.call('PEXPIREAT', key, latest + kept) end
 end
 
 local answer = { now }
-for k = 2, #KEYS do
-  local key, member, until_ms = KEYS[k], text(), number()
+for k = markers + 1, #KEYS do
   local intervals, windows = calendars[number()], window_sets[number()]
-  local slots, ours, own, halved, latest, members = read_log(key, member, string.match(member, '|(.*)$'))
-  local slot, against
-  if own and own > now and own <= until_ms then
-    slot, against = own, full_window(windows, slots, ours, now, halved)
-    if against == 0 then against = -1 end
-  elseif own and own <= now and now - own < slot_good and is_open(intervals, now)
-      and full_window(windows, slots, ours, own, halved) == 0 then
-    slot, against = own, 0
-  elseif own and own <= now then
-    slot, against, latest = move_on(key, windows, slots, ours, members, member, intervals, until_ms, halved)
-  else
-    slot, against = earliest(windows, slots, ours, intervals, now, until_ms, halved)
+  local rows, planned, slots, employers, unanswered = {}, {}, {}, {}, 0
+  local function stands(member, slot)
+    slots[#slots + 1], employers[#employers + 1] = slot, string.match(member, '|(.*)$')
+    planned[member] = slot
   end
-  if slot == -1 then
-    if own then redis.call('ZREM', key, member) end
-  elseif slot ~= own then
-    redis.call('ZADD', key, slot, member)
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', now - kept)
-    redis.call('PEXPIREAT', key, math.max(slot, latest) + kept) -- by the last of all: a nearer one never shortens it
+  for _ = 1, number() do
+    local member, slot = text(), number()
+    if slot > now - kept then
+      rows[member] = slot
+      stands(member, slot)
+      if slot <= now - unanswered_after then unanswered = unanswered + 1 end
+    end
   end
-  answer[#answer + 1] = slot
-  answer[#answer + 1] = against
+  for _ = 1, number() do
+    local member, slot = text(), number()
+    rows[member] = slot
+  end
+  local waiting = {}
+  for i = 1, number() do
+    local member, until_ms, slot = text(), number(), number()
+    waiting[i] = { member, until_ms, slot }
+    if slot ~= -1 then rows[member] = slot end
+  end
+  local halved = halve_after > 0 and unanswered >= halve_after
+  local log = read_log(KEYS[k])
+  answer[#answer + 1] = differs(log, rows) and 1 or 0
+  for _, message in ipairs(waiting) do
+    local member, until_ms, own = message[1], message[2], message[3]
+    local employer, ours = string.match(member, '|(.*)$'), {}
+    for i = 1, #slots do ours[i] = employers[i] == employer end
+    local slot, against
+    if own ~= -1 and own <= now and now - own < slot_good and is_open(intervals, now)
+        and full_window(windows, slots, ours, own, halved) == 0 then
+      slot, against = own, 0
+    else
+      slot, against = earliest(windows, slots, ours, intervals, until_ms, halved)
+    end
+    if slot ~= -1 then stands(member, slot) end
+    answer[#answer + 1] = slot
+    answer[#answer + 1] = against
+  end
+  write(KEYS[k], log, rows, planned)
 end
 return answer

@@ -17,6 +17,14 @@ REBUILD_SECONDS = Histogram(
     "Time from finding the windows lost to having built them anew.",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
 )
+WINDOWS_DIFFERED = Counter(
+    "fairpool_windows_differed_total",
+    "People whose windows in Redis lacked a slot of their rows, or had it elsewhere; they were set right before anything was decided.",
+)
+WINDOWS_INTACT = Gauge(
+    "fairpool_windows_intact",
+    "Whether this process finds the windows on the Redis that answers (1), or outreach is held until they are (0).",
+)
 DUE_ROWS = Gauge("fairpool_due_rows", "Outreach whose time to be decided has come (all processes together).")
 OLDEST_DUE_SECONDS = Gauge(
     "fairpool_oldest_due_seconds", "How long the oldest of them has waited, by the services' clock."

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from services.outreach_gateway.adapters.metrics import DECISIONS
+from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.model import (
     Admit,
     Cancel,
@@ -23,7 +24,7 @@ from services.outreach_gateway.model import (
     Policy,
     State,
 )
-from services.outreach_gateway.ports import Epoch, Freed, Reported, Settled
+from services.outreach_gateway.ports import Epoch, Freed, Reported, Settled, WindowsBeingBuiltError
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
@@ -52,6 +53,7 @@ class PostgresOutreach:
         self._unit = unit
         self._sql = unit.connection
         self._policy = policy
+        self._locked: set[str] = set()
 
     @property
     def at(self) -> datetime:
@@ -60,15 +62,40 @@ class PostgresOutreach:
 
     async def hold_epoch(self) -> Epoch:
         """The present epoch, shared-locked."""
-        return Epoch(await self._sql.fetchval(SQL["hold_epoch"]))
+        try:
+            return Epoch(await self._sql.fetchval(SQL["hold_epoch"]))
+        except asyncpg.LockNotAvailableError as error:
+            raise WindowsBeingBuiltError("the windows are being built anew") from error
+
+    async def lock_people(self, candidates: Sequence[str]) -> None:
+        """Their consents, locked; of whom there is none has no queue."""
+        await self._lock("lock_people", candidates)
+
+    async def _lock(self, name: str, candidates: Sequence[str]) -> None:
+        known = sorted({candidate for candidate in candidates if _is_uuid(candidate)})
+        self._locked.update(row["candidate"] for row in await self._sql.fetch(SQL[name], known))
+
+    async def places(self, candidates: Sequence[str]) -> list[Outreach]:
+        """Their slots of the last 100 days, and what waits."""
+        rows = await self._sql.fetch(SQL["places"], sorted(set(candidates)), self.at - KEPT)
+        return [outreach_of(row) for row in rows]
 
     async def lock_live(self, ids: Sequence[str]) -> list[Outreach]:
         """Submitted rows among them."""
         return [outreach_of(row) for row in await self._sql.fetch(SQL["lock_live"], list(ids))]
 
     async def take_due(self, limit: int) -> list[Outreach]:
-        """Rows whose time has come."""
-        return [outreach_of(row) for row in await self._sql.fetch(SQL["take_due"], self.at, limit)]
+        """Rows whose time has come, of people who are free."""
+        return await self._take("take_due", "due_people", self.at, limit)
+
+    async def _take(self, name: str, of: str, *arguments: object) -> list[Outreach]:
+        """People first, as everybody locks them; rows then."""
+        candidates = [row["candidate"] for row in await self._sql.fetch(SQL[of], *arguments)]
+        if not candidates:
+            return []
+        await self._lock("lock_people_that_are_free", candidates)
+        rows = await self._sql.fetch(SQL[name], *arguments, sorted(self._locked), candidates)
+        return [outreach_of(row) for row in rows]
 
     async def lock_waiting_of(self, candidates: Sequence[str]) -> list[Outreach]:
         """Submitted and delayed rows of these people."""
@@ -76,16 +103,7 @@ class PostgresOutreach:
 
     async def take_waiting_of_senders(self, employers: Sequence[str], limit: int) -> list[Outreach]:
         """Submitted and delayed rows of these senders."""
-        rows = await self._sql.fetch(SQL["take_waiting_of_senders"], list(employers), limit)
-        return [outreach_of(row) for row in rows]
-
-    async def share_consents(self, candidates: Sequence[str]) -> None:
-        """Their rows, shared-locked."""
-        await self._sql.execute(SQL["share_consents"], sorted(set(candidates)))
-
-    async def lock_consents(self, candidates: Sequence[str]) -> None:
-        """Their rows, locked."""
-        await self._sql.execute(SQL["lock_consents"], sorted(set(candidates)))
+        return await self._take("take_waiting_of_senders", "people_waited_for_by", list(employers), limit)
 
     async def people(self, candidates: Sequence[str]) -> Mapping[str, Person]:
         """Consent, employers and mailbox by candidate."""
@@ -93,7 +111,11 @@ class PostgresOutreach:
             return {}
         rows = await self._sql.fetch(SQL["people"], sorted(set(candidates)))
         return {
-            row["candidate"]: Person(_consent(row), frozenset(row["employers"] or ()), row["reachable"] is False)
+            row["candidate"]: Person(
+                _consent(row) if row["candidate"] in self._locked else None,
+                frozenset(row["employers"] or ()),
+                row["reachable"] is False,
+            )
             for row in rows
         }
 
@@ -147,6 +169,7 @@ class PostgresOutreach:
         """Newest of each person wins."""
         newest = {consent.candidate: consent for consent in sorted(consents, key=lambda consent: consent.version)}
         await self._sql.execute(SQL["keep_consents"], json.dumps([_consent_row(item) for item in newest.values()]))
+        self._locked.update(newest)
 
     async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:
         """Employers by candidate."""
@@ -180,6 +203,11 @@ class PostgresOutreach:
     async def look_again(self, candidates: Sequence[str]) -> None:
         """What is held for them is due now."""
         await self._sql.execute(SQL["look_again"], list(candidates), self.at)
+
+    async def plan_again(self, candidates: Sequence[str]) -> None:
+        """What waits for them is due now."""
+        if candidates:
+            await self._sql.execute(SQL["plan_again"], list(candidates), self.at)
 
     async def report(self, reports: Sequence[Reported]) -> Freed:
         """Final outcomes; the withheld and the bounced come back."""

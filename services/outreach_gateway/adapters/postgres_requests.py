@@ -6,7 +6,7 @@ import asyncpg
 
 from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach, outreach_of
 from services.outreach_gateway.model import Outreach, Policy, Rule, State
-from services.outreach_gateway.ports import Account, Change, Epoch, Position, Settled, Submission
+from services.outreach_gateway.ports import Account, Change, Position, Settled, Submission
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.messaging.unit import Unit
 
@@ -86,18 +86,22 @@ class PostgresRequestStore:
         row = await self._sql.fetchrow(SQL["forgotten"], employer)
         return Position() if row is None else Position(int(row["xid"]), row["id"])
 
-    async def hold_epoch(self) -> Epoch:
-        """The present epoch, shared-locked."""
-        return await self._rows.hold_epoch()
-
     async def lock_one(self, id: str, employer: str) -> Outreach | None:
-        """One row, locked."""
+        """One row, locked after its person."""
+        candidate = await self._sql.fetchval(SQL["person_of"], id, employer)
+        if candidate is None:
+            return None
+        await self._rows.lock_people([candidate])
         row = await self._sql.fetchrow(SQL["lock_one"], id, employer)
         return None if row is None else outreach_of(row)
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         """Rows, feed and events together."""
         await self._rows.settle(settled)
+
+    async def plan_again(self, candidates: Sequence[str]) -> None:
+        """What waits for them is due now."""
+        await self._rows.plan_again(candidates)
 
 
 def _account(row: asyncpg.Record) -> Account:

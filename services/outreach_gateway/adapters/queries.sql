@@ -1,5 +1,6 @@
 -- name: hold_epoch
-SELECT name FROM epoch FOR SHARE
+-- Without waiting: whoever finds that the windows are being built lets go of its connection meanwhile.
+SELECT name FROM epoch FOR SHARE NOWAIT
 
 -- name: present_epoch
 SELECT name FROM epoch
@@ -30,13 +31,24 @@ WHERE id = ANY($1::text[]) AND state = 'submitted'
 ORDER BY id
 FOR UPDATE
 
+-- name: due_people
+SELECT DISTINCT candidate::text FROM (SELECT candidate FROM outreach WHERE due_at <= $1 ORDER BY due_at LIMIT $2) AS due
+
 -- name: take_due
+-- Of people whom this transaction has locked ($3), and of those of whom no consent is known: they have no queue.
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
 FROM outreach
 WHERE due_at <= $1
+  AND (candidate = ANY($3::uuid[])
+       OR candidate = ANY($4::uuid[]) AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate))
 ORDER BY due_at
 LIMIT $2
 FOR UPDATE SKIP LOCKED
+
+-- name: places
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
+FROM outreach
+WHERE candidate = ANY($1::uuid[]) AND (slot_at > $2 OR state = 'delayed')
 
 -- name: due_state
 SELECT count(*) AS rows, coalesce($1 - min(due_at), interval '0') AS age FROM outreach WHERE due_at <= $1
@@ -48,10 +60,18 @@ WHERE candidate = ANY($1::uuid[]) AND state IN ('submitted', 'delayed')
 ORDER BY id
 FOR UPDATE
 
+-- name: people_waited_for_by
+SELECT DISTINCT candidate::text FROM (
+    SELECT candidate FROM outreach WHERE employer = ANY($1::text[]) AND state IN ('submitted', 'delayed') LIMIT $2
+) AS waiting
+
 -- name: take_waiting_of_senders
+-- As `take_due` does.
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
 FROM outreach
 WHERE employer = ANY($1::text[]) AND state IN ('submitted', 'delayed')
+  AND (candidate = ANY($3::uuid[])
+       OR candidate = ANY($4::uuid[]) AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate))
 LIMIT $2
 FOR UPDATE SKIP LOCKED
 
@@ -68,11 +88,14 @@ FROM outreach
 WHERE id = $1 AND employer = $2
 FOR UPDATE
 
--- name: share_consents
-SELECT FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR SHARE
+-- name: lock_people
+SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE
 
--- name: lock_consents
-SELECT FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE
+-- name: lock_people_that_are_free
+SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE SKIP LOCKED
+
+-- name: person_of
+SELECT candidate::text FROM outreach WHERE id = $1 AND employer = $2
 
 -- name: people
 SELECT person.candidate::text, b.reachable, c.version, c.contact, c.blocked_employers, c.first_contacts_per_week, c.min_gap_hours,
@@ -177,6 +200,13 @@ UPDATE outreach SET due_at = $2
 WHERE id IN (
     SELECT id FROM outreach
     WHERE candidate = ANY($1::uuid[]) AND state = 'submitted' AND due_at > $2
+    ORDER BY id FOR UPDATE)
+
+-- name: plan_again
+UPDATE outreach SET due_at = $2
+WHERE id IN (
+    SELECT id FROM outreach
+    WHERE candidate = ANY($1::uuid[]) AND state IN ('submitted', 'delayed') AND due_at > $2
     ORDER BY id FOR UPDATE)
 
 -- name: lock_reported

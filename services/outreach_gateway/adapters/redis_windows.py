@@ -1,4 +1,4 @@
-"""The sliding windows in Redis: one script call decides a whole batch."""
+"""The sliding windows in Redis: one script call places the queues of a whole batch, and holds them against the rows."""
 
 import re
 import zlib
@@ -7,18 +7,23 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from services.outreach_gateway.adapters.metrics import WINDOWS_DIFFERED
 from services.outreach_gateway.decisions import KEPT
-from services.outreach_gateway.model import Answer, Ask, NoSlot, Outreach, Policy, Rule, Slot, Window
+from services.outreach_gateway.model import Answer, Ask, NoSlot, Place, Policy, Queue, Rule, Slot, Window
 from services.outreach_gateway.ports import Booked, Epoch
 from shared import tracing
 from shared.clock import Clock
 from shared.messaging.errors import TransientError
 
 SHARDS = 64
+MANY_DIFFER = 100
+"""When the windows of so many people were not what the rows say, all are built anew."""
 
 # What a server says of its own state, first in its answer or inside what the script reports of a command.
 _STATE = re.compile(
@@ -28,19 +33,23 @@ _SCRIPT = (Path(__file__).parent / "book.lua").read_text(encoding="utf-8")
 _MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOURS = -1
+_log = structlog.get_logger(__name__)
 _NO_SLOT = -1
+_AT_ONCE = 1000
 
 
 class WindowsLostError(TransientError):
     """The Redis that answers does not have this epoch's windows; they are being built anew."""
 
     WAITS_FOR = "windows"
+    MAY_END_THE_PROCESS = False
 
 
 class WindowsAwayError(TransientError):
     """Redis does not answer, or says that it can't now: it is full, read-only, busy, or does not let us in."""
 
     WAITS_FOR = "windows"
+    MAY_END_THE_PROCESS = False
 
 
 class RedisWindows:
@@ -59,15 +68,29 @@ class RedisWindows:
         self._clock = clock
         self._prefix = prefix
         self.at = at
+        self._different = ("", 0)
 
-    async def book(self, asks: Sequence[Ask], epoch: Epoch) -> list[Answer]:
-        """One answer an ask, in order; see `Windows`."""
-        candidates = [ask.candidate for ask in asks]
-        keys = [self._marker(_shard(candidates[0]) if asks else 0, epoch)]
-        keys += [self._log(candidate, epoch) for candidate in candidates]
-        arguments = [*self._settings(), *_arguments(asks)]
+    async def book(self, queues: Sequence[Queue], epoch: Epoch) -> list[list[Answer]]:
+        """For each queue one answer an ask, in order; see `Windows`."""
+        shards = sorted({_shard(queue.candidate) for queue in queues})
+        keys = [self._marker(shard, epoch) for shard in shards]
+        keys += [self._log(queue.candidate, epoch) for queue in queues]
+        now_ms, *answers = await self._run(keys, [len(shards), *self._settings(), *_arguments(queues)], queues)
+        now, found, different = _time(now_ms), [], 0
+        answer = iter(answers)
+        for queue in queues:
+            different += next(answer)
+            found.append([_answer(ask, queue, next(answer), next(answer), now) for ask in queue.waiting])
+        if different:
+            self._note_differences(different, epoch)
+        return found
+
+    async def _run(self, keys: Sequence[str], arguments: Sequence[str | int], queues: Sequence[Queue]) -> list[int]:
+        asks = sum(len(queue.waiting) for queue in queues)
         try:
-            now_ms, *pairs = await self._run(keys, arguments, len(asks))
+            # A look at the fence, many times a minute, would tell nothing in a trace.
+            with tracing.span("redis book", "client", asks=asks) if asks else nullcontext():
+                return [int(found) for found in await self._script(keys=keys, args=arguments)]
         except ResponseError as error:
             if "FENCED" in str(error):
                 raise WindowsLostError("the windows are being built anew") from error
@@ -76,32 +99,20 @@ class RedisWindows:
             raise WindowsAwayError(type(error).__name__) from error
         except (RedisError, OSError) as error:
             raise WindowsAwayError(type(error).__name__) from error
-        now = _time(now_ms)
-        return [
-            _answer(ask, int(slot), int(against), now)
-            for ask, slot, against in zip(asks, pairs[::2], pairs[1::2], strict=True)
-        ]
 
-    async def _run(self, keys: Sequence[str], arguments: Sequence[str | int], asks: int) -> list[int]:
-        # A look at the fence, many times a minute, would tell nothing in a trace.
-        with tracing.span("redis book", "client", asks=asks) if asks else nullcontext():
-            answer: list[int] = await self._script(keys=keys, args=arguments)
-        return answer
-
-    async def release(self, outreach: Sequence[Outreach], epoch: Epoch) -> None:
-        """Gives slots back."""
-        try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for row in outreach:
-                    pipeline.zrem(self._log(row.candidate, epoch), _member(row.id, row.employer))
-                await pipeline.execute()
-        except (RedisError, OSError) as error:
-            raise WindowsAwayError(type(error).__name__) from error
+    def _note_differences(self, people: int, epoch: Epoch) -> None:
+        WINDOWS_DIFFERED.inc(people)
+        _log.warning("windows_differed", people=people, epoch=epoch.name)
+        before = self._different[1] if self._different[0] == epoch.name else 0
+        self._different = (epoch.name, before + people)
 
     async def is_intact(self, epoch: Epoch) -> bool:
-        """Runs the script with no message; TransientError when Redis does not answer."""
+        """Runs the script with every marker and no message; TransientError when Redis does not answer."""
+        if self._different[0] == epoch.name and self._different[1] >= MANY_DIFFER:
+            return False
+        markers = [self._marker(shard, epoch) for shard in range(SHARDS)]
         try:
-            await self.book([], epoch)
+            await self._run(markers, [len(markers), *self._settings(), *_arguments([])], [])
         except WindowsLostError:
             return False
         return True
@@ -124,9 +135,28 @@ class RedisWindows:
                 for shard in range(SHARDS):
                     pipeline.set(self._marker(shard, epoch), run)
                 await pipeline.execute()
-            await self._clear_others(epoch)
         except (RedisError, OSError) as error:
             raise WindowsAwayError(type(error).__name__) from error
+
+    async def clear_others(self, epoch: Epoch) -> None:
+        """A thousand at a time; call outside of a transaction, for there may be millions."""
+        try:
+            others: list[Any] = []
+            async for key in self._redis.scan_iter(match=f"{self._prefix}:{{s*", count=_AT_ONCE):
+                if f"}}:{epoch.name}" not in (key.decode() if isinstance(key, bytes) else str(key)):
+                    others.append(key)
+                if len(others) >= _AT_ONCE:
+                    await self._unlink(others)
+                    others = []
+            await self._unlink(others)
+        except (RedisError, OSError) as error:
+            raise WindowsAwayError(type(error).__name__) from error
+
+    async def _unlink(self, keys: Sequence[Any]) -> None:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.unlink(key)
+            await pipeline.execute()
 
     async def _add(self, booked: Sequence[Booked], epoch: Epoch) -> None:
         async with self._redis.pipeline(transaction=False) as pipeline:
@@ -135,13 +165,6 @@ class RedisWindows:
                 pipeline.zadd(key, {_member(slot.outreach, slot.employer): _ms(slot.slot_at)})
                 pipeline.pexpireat(key, _ms(max(slot.slot_at, self._clock.now()) + KEPT))
             await pipeline.execute()
-
-    async def _clear_others(self, epoch: Epoch) -> None:
-        own = f"}}:{epoch.name}"
-        async for key in self._redis.scan_iter(match=f"{self._prefix}:{{s*", count=1000):
-            name = key.decode() if isinstance(key, bytes) else str(key)
-            if own not in name:
-                await self._redis.unlink(key)
 
     def _settings(self) -> list[str | int]:
         at = "" if self.at is None else _ms(self.at)
@@ -167,24 +190,36 @@ def is_state_of_the_server(error: ResponseError) -> bool:
     return type(error) is not ResponseError or _STATE.search(str(error)) is not None
 
 
-def _arguments(asks: Sequence[Ask]) -> list[str | int]:
+def _arguments(queues: Sequence[Queue]) -> list[str | int]:
     """The batch's own arguments; a calendar or a set of windows that several people share is sent once."""
     calendars: dict[int, tuple[int, list[str | int]]] = {}
     sets: dict[int, tuple[int, list[str | int]]] = {}
-    messages: list[str | int] = []
-    for ask in asks:
-        calendar = calendars.get(id(ask.open_hours)) or calendars.setdefault(
-            id(ask.open_hours), (len(calendars) + 1, _calendar(ask.open_hours))
+    people: list[str | int] = []
+    for queue in queues:
+        calendar = calendars.get(id(queue.open_hours)) or calendars.setdefault(
+            id(queue.open_hours), (len(calendars) + 1, _calendar(queue.open_hours))
         )
-        windows = sets.get(id(ask.windows)) or sets.setdefault(id(ask.windows), (len(sets) + 1, _windows(ask.windows)))
-        messages += (_member(ask.outreach, ask.employer), _ms(ask.until), calendar[0], windows[0])
+        windows = sets.get(id(queue.windows)) or sets.setdefault(
+            id(queue.windows), (len(sets) + 1, _windows(queue.windows))
+        )
+        people += (calendar[0], windows[0], *_places(queue.taken), *_places(queue.leaving), len(queue.waiting))
+        for ask in queue.waiting:
+            slot = _NO_SLOT if ask.slot_at is None else _ms(ask.slot_at)
+            people += (_member(ask.outreach, ask.employer), _ms(ask.until), slot)
     return [
         len(calendars),
         *chain.from_iterable(arguments for _, arguments in calendars.values()),
         len(sets),
         *chain.from_iterable(arguments for _, arguments in sets.values()),
-        *messages,
+        *people,
     ]
+
+
+def _places(places: Sequence[Place]) -> list[str | int]:
+    flat: list[str | int] = [len(places)]
+    for place in places:
+        flat += (_member(place.outreach, place.employer), _ms(place.at))
+    return flat
 
 
 def _calendar(intervals: tuple[tuple[int, int], ...]) -> list[str | int]:
@@ -198,13 +233,13 @@ def _windows(windows: tuple[Window, ...]) -> list[str | int]:
     return flat
 
 
-def _answer(ask: Ask, slot_ms: int, against: int, now: datetime) -> Answer:
+def _answer(ask: Ask, queue: Queue, slot_ms: int, against: int, now: datetime) -> Answer:
     if against == 0:
         rule = None
     elif against == _HOURS:
         rule = Rule.HOURS
     else:
-        rule = ask.windows[against - 1].rule
+        rule = queue.windows[against - 1].rule
     if slot_ms == _NO_SLOT:
         return NoSlot(rule or Rule.EXPIRED)
     return Slot(_time(slot_ms), now, rule)

@@ -84,13 +84,12 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     async def take_back(id: str, employer: Employer) -> Response:
         _must_be_an_id(id)
         async with edge.store() as store:
-            epoch = await store.hold_epoch()
             row = await store.lock_one(id, employer.id)
             if row is None:
                 raise not_found("outreach")
             if row.state in (State.SUBMITTED, State.DELAYED):
-                await edge.windows.release([row], epoch)
                 await store.settle([Settled(row, Cancel(Rule.CANCELLED_BY_SENDER), Rule.CANCELLED_BY_SENDER)])
+                await store.plan_again([row.candidate])
             elif row.state is not State.CANCELLED:
                 raise _too_late(row.state)
         return Response(status_code=204)

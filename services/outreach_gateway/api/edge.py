@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from services.outreach_gateway.model import Policy
-from services.outreach_gateway.ports import RequestStore, Windows
+from services.outreach_gateway.ports import RequestStore
 from shared.clock import Clock
 from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
@@ -14,13 +14,12 @@ from shared.web.tenants import Tenants
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Who calls, the time, the rules, the rows, the windows, and the keys that name members and outreach."""
+    """Who calls, the time, the rules, the rows, and the keys that name members and outreach."""
 
     tenants: Tenants
     clock: Clock
     policy: Policy
     store: Callable[[], AbstractAsyncContextManager[RequestStore]]
-    windows: Windows
     refs: MemberRefs
     cursors: FeedCursors
     outreach_id_key: bytes

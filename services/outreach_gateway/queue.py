@@ -1,0 +1,93 @@
+"""What waits for a person is one queue. Pure functions of the rows: who stands in it, in which order, and what is asked."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.outreach_gateway.calendar import open_hours
+from services.outreach_gateway.decisions import Asked, before_windows, question, windows_of
+from services.outreach_gateway.model import (
+    TAKES_ITS_SLOT,
+    Ask,
+    Drop,
+    Hold,
+    Outreach,
+    Person,
+    Place,
+    Policy,
+    Queue,
+    Rule,
+    Standing,
+)
+
+
+def in_order(waiting: Iterable[Outreach]) -> list[Outreach]:
+    """The order in which what waits chooses its slots, and the only place that says it: by arrival."""
+    return sorted(waiting, key=lambda row: (row.submitted_at, row.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message that stands in the queue: what the rules say of it now, and what the windows are asked."""
+
+    asked: Asked
+    verdict: Drop | Hold | Ask
+    """A drop or a hold of what keeps its place until its slot comes."""
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Lined:
+    """One person's rows, sorted out: who stands in the queue, and who was decided without it."""
+
+    queue: Queue | None
+    """None: the windows need not be asked."""
+    turns: Sequence[Turn]
+    """As `queue.waiting`."""
+    decided: Sequence[tuple[Outreach, Drop | Hold]]
+
+
+def line_up(
+    policy: Policy, person: Person, rows: Iterable[Outreach], *, sender: Callable[[str], Standing], at: datetime
+) -> Lined:
+    """Asks the rules of all that waits for one person, and puts what they leave in the queue's order."""
+    turns: list[Turn] = []
+    decided: list[tuple[Outreach, Drop | Hold]] = []
+    taken: list[Outreach] = []
+    waiting: list[Outreach] = []
+    for row in rows:
+        (taken if row.state in TAKES_ITS_SLOT else waiting).append(row)
+    for row in in_order(waiting):
+        asked = Asked(policy, row, person, sender(row.employer), at)
+        verdict = before_windows(policy, row, person, sender=asked.sender, at=at)
+        if isinstance(verdict, Ask):
+            turns.append(Turn(asked, verdict, verdict))
+        elif person.consent is not None and _keeps_its_place(row, verdict, at):
+            turns.append(Turn(asked, verdict, question(asked)))
+        else:
+            decided.append((row, verdict))
+    consent = person.consent
+    if consent is None or not turns:
+        return Lined(None, (), decided)
+    queue = Queue(
+        candidate=consent.candidate,
+        windows=windows_of(policy, consent),
+        open_hours=open_hours(policy, consent, at=at),
+        taken=_places(taken),
+        leaving=_places(row for row, _ in decided),
+        waiting=tuple(turn.ask for turn in turns),
+    )
+    return Lined(queue, turns, decided)
+
+
+def _keeps_its_place(row: Outreach, verdict: Drop | Hold, at: datetime) -> bool:
+    """Whether it stands in the queue all the same: who left a pool may be back in it before the slot comes."""
+    if not row.has_place:
+        return False
+    if isinstance(verdict, Hold):
+        return True
+    return verdict.rule is Rule.NOT_A_MEMBER and (row.slot_at is None or row.slot_at > at)
+
+
+def _places(rows: Iterable[Outreach]) -> tuple[Place, ...]:
+    return tuple(Place(row.id, row.employer, row.slot_at) for row in rows if row.slot_at is not None)
