@@ -232,6 +232,7 @@ async def test_the_newest_consent_wins_in_any_order(rows: Rows) -> None:
         async with rows.store() as store:
             await store.keep_consents(batch)
     async with rows.store() as store:
+        await store.lock_people([ANA, BEN])
         people = await store.people([ANA, BEN])
     assert people[ANA].consent == newest
     assert people[BEN].consent is None
@@ -263,6 +264,7 @@ async def test_of_who_was_erased_nothing_is_kept_whatever_came_before_or_comes_l
             await store.begin_erasure()
             await store.erase([ANA, "no id", ANA])
         async with rows.store() as store:
+            await store.lock_people([ANA, BEN])
             people = await store.people([ANA, BEN])
         assert people[ANA] == Person(None, frozenset())
         assert people[BEN] == Person(Consent(BEN, 1, contact=True), frozenset({"emp_a"}), mailbox_gone=True)
@@ -445,7 +447,7 @@ async def test_a_withdrawal_waits_for_who_decides_and_finds_what_was_delayed_mea
             return [row.state for row in await store.lock_waiting_of([ANA])]
 
     async with on_postgres.store() as request:
-        await request.share_consents([ANA])
+        await request.lock_people([ANA])
         withdrawal = asyncio.create_task(withdraw())
         await on_postgres.submit("o1")  # committed after the withdrawal began
         (row,) = await request.lock_live(["o1"])
@@ -461,7 +463,7 @@ async def test_a_delay_waits_for_a_withdrawal_that_was_first(on_postgres: Postgr
 
     async def seen() -> Consent | None:
         async with on_postgres.store() as request:
-            await request.share_consents([ANA])
+            await request.lock_people([ANA])
             return (await request.people([ANA]))[ANA].consent
 
     async with on_postgres.store() as store:

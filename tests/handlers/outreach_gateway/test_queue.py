@@ -93,9 +93,8 @@ class Line:
 
     def slots(self) -> list[timedelta | None]:
         """Of all that waits or went, by its number, from noon on."""
-        return [
-            row.slot_at and row.slot_at - NOON for row in self.store.rows.values() if row.state is not State.BOUNCED
-        ]
+        rows = [row for row in self.store.rows.values() if row.state is not State.BOUNCED]
+        return [None if row.slot_at is None else row.slot_at - NOON for row in rows]
 
     def states(self) -> list[str]:
         return [row.state.value for row in self.store.rows.values()]

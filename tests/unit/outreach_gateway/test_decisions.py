@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from services.outreach_gateway.adapters.policy_file import read_policy
-from services.outreach_gateway.decisions import after_windows, before_windows, windows_of
+from services.outreach_gateway.decisions import Asked, after_windows, before_windows, windows_of
 from services.outreach_gateway.explain import SHOWN_TO_SENDER, for_operator, for_sender
 from services.outreach_gateway.model import (
     Admit,
@@ -23,6 +23,7 @@ from services.outreach_gateway.model import (
     Standing,
     State,
 )
+from services.outreach_gateway.queue import in_order, line_up
 
 POLICY = read_policy("2026-12")
 AT = datetime(2026, 11, 24, 19, 0, tzinfo=UTC)
@@ -39,9 +40,9 @@ def verdict(
 
 
 def answered(answer: Slot | NoSlot, outreach: Outreach = OUTREACH, *, at: datetime = AT) -> Admit | Delay | Drop | Hold:
-    asked = verdict(outreach=outreach, at=at)
-    assert isinstance(asked, Ask)
-    return after_windows(POLICY, outreach, asked, answer, at=at)
+    ask = verdict(outreach=outreach, at=at)
+    assert isinstance(ask, Ask)
+    return after_windows(POLICY, Asked(POLICY, outreach, PERSON, Standing.GOOD, at), ask, ask, answer)
 
 
 def test_a_person_who_allows_it_is_asked_for_at_the_windows() -> None:
@@ -127,13 +128,29 @@ def test_a_sender_cannot_tell_a_full_window_from_a_short_gap() -> None:
 
 def test_quiet_hours_and_policy_reach_the_windows_as_open_hours() -> None:
     person = Person(replace(CONSENT, quiet_start=time(12), quiet_end=time(8)), frozenset({"emp_a"}))
-    asked = verdict(person)
-    assert isinstance(asked, Ask)
-    first = asked.open_hours[1]
+    queue = line_up(POLICY, person, [OUTREACH], sender=lambda _: Standing.GOOD, at=AT).queue
+    assert queue is not None
+    first = queue.open_hours[1]
     assert [datetime.fromtimestamp(ms / 1000, UTC) for ms in first] == [
         datetime(2026, 11, 24, 15, 0, tzinfo=UTC),
         datetime(2026, 11, 24, 18, 50, tzinfo=UTC),
     ]
+
+
+def test_the_queue_is_in_the_order_of_arrival() -> None:
+    rows = [replace(OUTREACH, id=f"o_{n}", submitted_at=AT - timedelta(hours=n % 3)) for n in range(5)]
+    assert [row.id for row in in_order(rows)] == ["o_2", "o_1", "o_4", "o_0", "o_3"]
+
+
+def test_what_had_a_place_and_has_none_any_more_waits_for_room_until_its_own_end() -> None:
+    waits = replace(OUTREACH, state=State.DELAYED, slot_at=AT)
+    assert answered(NoSlot(Rule.NETWORK_WINDOW), waits) == Delay(None, Rule.NETWORK_WINDOW, OUTREACH.expires_at)
+    offer = replace(waits, valid_through=date(2026, 11, 24))
+    assert answered(NoSlot(Rule.NETWORK_WINDOW), offer) == Delay(None, Rule.NETWORK_WINDOW, DENVER_MIDNIGHT)
+    again = replace(waits, slot_at=None)
+    assert answered(NoSlot(Rule.NETWORK_WINDOW), again) == Hold(OUTREACH.expires_at)
+    returned = replace(waits, state=State.SUBMITTED)
+    assert isinstance(answered(NoSlot(Rule.HOURS), returned), Delay)
 
 
 DENVER_MIDNIGHT = datetime(2026, 11, 25, 7, tzinfo=UTC)  # the end of November 24 in Denver
@@ -150,8 +167,6 @@ def test_no_slot_is_asked_for_after_the_last_day_of_the_offer_where_the_person_i
 def test_a_message_that_no_slot_fits_before_its_offer_ends_is_told_after_30_seconds() -> None:
     assert answered(NoSlot(Rule.NETWORK_GAP), ENDS_TODAY) == Hold(AT + timedelta(seconds=30))
     assert answered(NoSlot(Rule.NETWORK_GAP), ENDS_TODAY, at=LATER) == Drop(Rule.EXPIRED)
-    waited = replace(ENDS_TODAY, state=State.DELAYED, slot_at=AT)
-    assert answered(NoSlot(Rule.NETWORK_GAP), waited) == Drop(Rule.EXPIRED)
     assert answered(NoSlot(Rule.SAME_EMPLOYER), ENDS_TODAY) == Drop(Rule.SAME_EMPLOYER)
 
 
