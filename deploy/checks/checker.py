@@ -111,8 +111,8 @@ def nothing_is_sent_twice(history: History, _: PolicyWindows) -> Iterator[Violat
 
 def nothing_is_lost(history: History, _: PolicyWindows) -> Iterator[Violation]:
     """Each accepted submission is a request, each request is decided, each admission has an outcome."""
-    requested = {request.outreach for request in history.requests}
-    for outreach in sorted(history.submitted - requested):
+    requested = {request.outreach: request.expires_at for request in history.requests}
+    for outreach in sorted(history.submitted - requested.keys()):
         yield Violation("nothing lost", outreach, "it was accepted with 202 and is not on outreach-requests")
     for outreach in sorted(requested):
         decisions = history.decisions_of.get(outreach, ())
@@ -120,8 +120,9 @@ def nothing_is_lost(history: History, _: PolicyWindows) -> Iterator[Violation]:
             yield Violation("nothing lost", outreach, "it was requested and never decided")
             continue
         last = decisions[-1]
-        if last.outcome == "delayed" and (last.until is None or last.until + _DUE_IS_LATE_AFTER < history.now):
-            yield Violation("nothing lost", outreach, f"it was due at {last.until} and nothing happened")
+        due_at = last.until or requested[outreach]  # without a slot it waits for one, at most until its own end
+        if last.outcome == "delayed" and due_at + _DUE_IS_LATE_AFTER < history.now:
+            yield Violation("nothing lost", outreach, f"it was due at {due_at} and nothing happened")
         if last.outcome == "admitted":
             yield from _admission_has_an_end(history, outreach, last.version)
 

@@ -70,7 +70,7 @@ class OutreachDecidedV1(Event):
     policy: str
     at: Instant
     until: Instant | None = None
-    """Delayed: not before."""
+    """Delayed: planned for then, until a later version says another time. None: it waits for a slot, at most until its own end."""
     good_until: Instant | None = None
     """Admitted: the mail may be handed to the relay until then, not later."""
     sealed: str | None = None

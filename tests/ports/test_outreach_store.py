@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from services.outreach_gateway import jobs
+from services.outreach_gateway import handlers, jobs
 from services.outreach_gateway.adapters import postgres
 from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach
@@ -29,9 +29,12 @@ from services.outreach_gateway.model import (
     Outreach,
     Person,
     Rule,
+    Standing,
     State,
 )
-from services.outreach_gateway.ports import Position, Reported, Settled, Store
+from services.outreach_gateway.ports import Epoch, Position, Reported, Settled, Store, WindowsBeingBuiltError
+from shared.contracts.outreach_gateway import OutreachRequestedV1
+from shared.messaging.envelope import Received, Record
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF
@@ -507,3 +510,126 @@ async def test_old_changes_go_some_at_a_time_and_what_was_forgotten_never_goes_b
         async with on_postgres.requests() as store:
             found.append((count, await store.forgotten("emp_a")))
     assert found == [(1, places[1]), (1, places[2]), (1, places[2]), (0, places[2])]
+
+
+async def known(rows: PostgresRows, *candidates: str) -> None:
+    async with rows.store() as store:
+        await store.keep_consents([Consent(candidate, 1, contact=True) for candidate in candidates])
+
+
+async def test_who_decides_for_a_person_sees_what_was_decided_for_them_before(on_postgres: PostgresRows) -> None:
+    """However many decide at once: their places are read once the one before has committed."""
+    await known(on_postgres, ANA)
+    for id in ("o1", "o2"):
+        await on_postgres.submit(id)
+
+    async def places() -> list[str]:
+        async with on_postgres.store() as second:
+            await second.lock_people([ANA])
+            return [row.id for row in await second.places([ANA])]
+
+    async with on_postgres.store() as first:
+        await first.lock_people([ANA])
+        (row,) = await first.lock_live(["o1"])
+        waits = asyncio.create_task(places())
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        await until(lambda: on_postgres.pool.fetchval(waiting), what="the second waits for the first")
+        await first.settle([Settled(row, Admit(NOON, SOON))])
+    assert await waits == ["o1"]
+
+
+async def test_what_is_due_of_a_person_whom_another_decides_for_is_left_to_the_next_turn(
+    on_postgres: PostgresRows,
+) -> None:
+    await known(on_postgres, ANA, BEN)
+    await on_postgres.submit("o1", ANA)
+    await on_postgres.submit("o2", BEN)
+    async with on_postgres.store() as request:
+        await request.lock_people([ANA])
+        assert await due(on_postgres, SOON) == ["o2"]
+    assert await due(on_postgres, SOON) == ["o1", "o2"]
+
+
+async def test_a_consent_that_arrives_while_others_decide_is_as_if_it_came_later(on_postgres: PostgresRows) -> None:
+    async with on_postgres.store() as request:
+        await request.lock_people([ANA])
+        await known(on_postgres, ANA)
+        assert (await request.people([ANA]))[ANA].consent is None
+
+
+async def test_places_are_what_waits_and_the_slots_of_100_days(rows: Rows) -> None:
+    for id in ("submitted", "sent", "waits", "no room", "refused", "old"):
+        await rows.submit(id)
+    await settle(rows, "sent", Admit(NOON, SOON))
+    await settle(rows, "waits", Delay(SOON, Rule.HOURS))
+    await settle(rows, "no room", Delay(None, Rule.HOURS, SOON))
+    await settle(rows, "refused", Drop(Rule.HOURS))
+    await settle(rows, "old", Admit(NOON - timedelta(days=101), NOON - timedelta(days=101)))
+    async with rows.store() as store:
+        assert sorted(row.id for row in await store.places([ANA, BEN])) == ["no room", "sent", "waits"]
+    assert await due(rows, SOON) == ["no room", "submitted", "waits"]
+
+
+async def test_whatever_moves_makes_all_that_waits_for_the_person_due(rows: Rows) -> None:
+    for id, candidate in (("o1", ANA), ("o2", ANA), ("o3", BEN)):
+        await rows.submit(id, candidate)
+    await settle(rows, "o1", Delay(SOON, Rule.HOURS))
+    async with rows.store() as store:
+        await store.plan_again([ANA])
+    assert await due(rows, NOON) == ["o1", "o2"]
+
+
+async def test_while_the_windows_are_built_what_needs_them_waits_without_a_connection(
+    on_postgres: PostgresRows,
+) -> None:
+    async with on_postgres.epochs() as rebuild:
+        await rebuild.take()
+        async with on_postgres.store() as batch:
+            with pytest.raises(WindowsBeingBuiltError):
+                await batch.hold_epoch()
+            await batch._unit.connection.execute("ROLLBACK; BEGIN")
+
+
+@pytest.mark.parametrize("people", [1, 40])
+async def test_a_batch_takes_as_many_statements_whatever_its_size_one_of_them_to_compare_the_windows(
+    on_postgres: PostgresRows, people: int
+) -> None:
+    candidates = [str(UUID(int=100 + number)) for number in range(people)]
+    await known(on_postgres, *candidates)
+    batch = []
+    for number, candidate in enumerate(candidates):
+        for employer in ("emp_a", "emp_b"):
+            await on_postgres.submit(f"o{number}{employer}", candidate, employer)
+            batch.append(
+                OutreachRequestedV1(
+                    outreach=f"o{number}{employer}",
+                    employer=employer,
+                    candidate=candidate,
+                    at=NOON,
+                    expires_at=NOON + timedelta(days=14),
+                )
+            )
+    async with on_postgres.store() as store:
+        await store.keep_memberships(dict.fromkeys(candidates, (1, frozenset({"emp_a", "emp_b"}))))
+    windows = FakeWindows(POLICY, step=timedelta(hours=2), epoch=Epoch("none"))
+    statements: list[str] = []
+    async with on_postgres.store() as store:
+        connection = store._unit.connection
+        ours = {*SQL.values()}  # asyncpg asks for types of its own
+        with connection.query_logger(lambda query: query.query in ours and statements.append(query.query)):
+            record = Record("outreach-requests", 0, 0, b"", b"", ())
+            received = [Received(event.outreach, "test", None, event, record) for event in batch]
+            await handlers.on_outreach_requested(store, windows, POLICY, lambda _: Standing.GOOD, received)
+    assert len(statements) == 7
+    assert statements.count(SQL["places"]) == 1
+    states = await on_postgres.pool.fetch("SELECT state, count(*) FROM outreach GROUP BY state ORDER BY state")
+    assert [tuple(row) for row in states] == [("admitted", people), ("delayed", people)]
+
+
+async def test_places_are_found_by_an_index(on_postgres: PostgresRows) -> None:
+    async with on_postgres.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        plan = await connection.fetch(f"EXPLAIN {SQL['places']}", [ANA], NOON)
+    assert any("outreach_places" in row[0] for row in plan)

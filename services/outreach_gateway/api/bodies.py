@@ -86,7 +86,9 @@ class DecisionOut(BaseModel):
     policy: str = Field(description="The version of the rules; see /v1/policy.")
     at: Instant = Field(description="To the hour; exact for the operator's key.")
     until: Instant | None = Field(
-        description="Delayed: not before this hour; it is decided again then. Exact for the operator's key."
+        description="Delayed: planned for this hour, when it is decided again. The plan can change until then, to a later hour or "
+        "an earlier one. Null: no hour before the message's own end is free as things stand; it waits for one until then. "
+        "Exact for the operator's key."
     )
     detail: str = Field(description="The rule in plain words.")
 
