@@ -4,9 +4,11 @@ BIN := $(VENV)/bin
 # Of dev, demo and test: embedded, apache (a real Apache Kafka; needs Java 17 and, once, Maven), or docker (servers in containers)
 BROKER ?= $(or $(FAIRPOOL_BROKER),embedded)
 export FAIRPOOL_BROKER := $(BROKER)
+# Of test and test-all: most tests wait, so one more than CI's two cores
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env dev demo test test-apache test-replicas check format lock schemas
+.PHONY: help setup env dev demo test test-all test-apache test-replicas check format lock schemas
 
 help:    ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 15
@@ -31,8 +33,12 @@ dev: setup    ## start the whole stack on this machine (Ctrl-C stops it)
 demo: setup    ## play the whole story on a stack of its own, check its promises, leave nothing running
 	@$(BIN)/fairpool demo --own-stack
 
-test: setup    ## unit, handler, port, contract, architecture, integration and end-to-end tests
-	@$(BIN)/python -m pytest -m "not replicas" $(PYTEST_ARGS)
+test: setup    ## all tests but the slow ones, on several workers (WORKERS=0: in one process)
+	@echo "unit, handler, port, contract, architecture, integration and end-to-end tests on $(WORKERS) workers, each with servers of its own; the slow ones: make test-all"
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not replicas" $(PYTEST_ARGS)
+
+test-all: setup    ## all tests, the slow ones and more generated examples too
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not replicas" --hypothesis-profile=thorough $(PYTEST_ARGS)
 
 test-apache: setup    ## the tests that need a broker, on a real Apache Kafka (Java 17 and, once, Maven)
 	@$(BIN)/python -m deploy.local.kafka.jars >/dev/null

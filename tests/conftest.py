@@ -1,24 +1,54 @@
 """What tests share: one set of real servers for the session, and of them a database and topics of one's own."""
 
 import secrets
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
+from operator import itemgetter
 from pathlib import Path
 
-import hypothesis
 import pytest
 import structlog
+from hypothesis import settings
 
 from deploy.demo.client import connect
 from deploy.demo.watching import watch
 from shared.messaging.kafka import Kafka
 from shared.postgres.migrate import PLUMBING
 from shared.postgres.pool import Pool, open_pool
+from tests import workers
 from tests.databases import Databases
 from tests.e2e.scene import Scene
 from tests.stack import Servers, Stack
 
-hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one takes seconds where this takes none
-hypothesis.settings.load_profile("any machine")
+# No deadline for an example: a machine that is busy is no fault. Those of `make test-all` are chosen in the Makefile.
+settings.register_profile("quick", max_examples=30, deadline=None)
+settings.register_profile("thorough", max_examples=200, deadline=None)
+settings.load_profile("quick")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With `-n`, tests are given to several workers by our own rules."""
+    if config.pluginmanager.has_plugin("xdist"):
+        config.pluginmanager.register(workers.Plugin())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A worker gets what takes long first; alone, pytest keeps its usual order."""
+    if hasattr(config, "workerinput"):
+        items[:] = workers.in_order(items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Where the time went, by folder; of several workers together it is more than passed on the clock."""
+    spent: dict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                spent["/".join(report.nodeid.partition("::")[0].split("/")[1:-1])] += report.duration
+    said = ", ".join(
+        f"{folder} {seconds:.0f} s" for folder, seconds in sorted(spent.items(), key=itemgetter(1), reverse=True)[:12]
+    )
+    terminalreporter.write_line(f"time by folder: {said}")
 
 
 @pytest.fixture(scope="session")

@@ -76,6 +76,7 @@ async def _write(servers: Servers, numbers: range) -> Log:
     return log
 
 
+@pytest.mark.slow
 async def test_a_killed_broker_is_restarted_and_has_its_topics_and_records(servers: Servers) -> None:
     assert servers.idempotence
     await topics.create_missing(Kafka.plain(servers.kafka), (KEPT,))
@@ -87,6 +88,7 @@ async def test_a_killed_broker_is_restarted_and_has_its_topics_and_records(serve
     assert len(await log.read()) == 80
 
 
+@pytest.mark.slow
 async def test_a_second_start_keeps_log_and_tables_and_does_not_call_maven(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

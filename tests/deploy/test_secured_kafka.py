@@ -33,6 +33,7 @@ from tests.integration.messaging.kit import Log, numbered_on
 from tests.waiting import until
 
 run = CliRunner()
+pytestmark = pytest.mark.slow
 SOON = timedelta(seconds=30)
 
 

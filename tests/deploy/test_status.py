@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -117,7 +118,7 @@ def test_a_crashed_part_says_why_in_the_words_of_its_log(home: Home) -> None:
     home.log_of("consent").write_text('{"event": "started"}\nnot json\n' + _failed("Kafka is away", datetime.now(UTC)))
     code, parts = _status_json(home, _part("consent", 0, PartPhase.CRASHED, restarts=2))
     assert (code, parts["consent"]["state"]) == (1, "crashed")
-    assert parts["consent"]["why"] == "0 s ago it failed: Kafka is away"
+    assert re.fullmatch(r"\d+ s ago it failed: Kafka is away", parts["consent"]["why"])
 
 
 def test_a_crash_without_words_is_not_explained_by_an_earlier_one(home: Home) -> None:

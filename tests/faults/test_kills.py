@@ -10,6 +10,8 @@ from deploy.demo import writing
 from tests.faults.conftest import QUIET, Begin, Traffic, Work
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.timeout(300)
 async def test_gateway_and_courier_killed_in_mid_traffic_lose_nothing_and_send_nothing_twice(begin: Begin) -> None:

@@ -475,7 +475,7 @@ moves = st.lists(
 hours = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 80)), min_size=1, max_size=5)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=moves, hours=hours)
 @example(moves=[("write", n, 100) for n in range(6)], hours=[(0, 500)])
 @example(  # three wait, the first goes by unused, and those behind it move on; then one is taken back
@@ -532,7 +532,7 @@ async def test_whatever_moves_a_queue_redis_places_it_as_trying_every_millisecon
     assert differed() - before <= damages
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cap=st.integers(1, 4), waits=st.lists(st.integers(0, 100), min_size=1, max_size=40))
 async def test_with_one_rule_it_admits_what_limits_moving_window_admits(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, cap: int, waits: list[int]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.pool_matching.decisions import matches
@@ -116,7 +116,6 @@ def _expected(steps: Sequence[Step]) -> set[tuple[str, str]]:
     return found
 
 
-@settings(max_examples=200)
 @given(histories())
 def test_the_order_of_arrival_never_changes_who_is_in_which_pool(history: tuple[list[Step], list[Step]]) -> None:
     happened, arrived = history

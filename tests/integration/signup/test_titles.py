@@ -101,6 +101,7 @@ async def test_the_titles_of_the_project_go_before_what_was_loaded(pool: Pool) -
     assert found.occupations_of("Registered Nurse") == occupations_of("Registered Nurse") == ("29-1141",)
 
 
+@pytest.mark.slow
 async def test_sixty_thousand_titles_are_read_in_pages_and_only_when_a_version_is_new(pool: Pool) -> None:
     many = {f"Trade {number:06d} maker": ("51-9199",) for number in range(60_000)}
     async with pool.acquire() as connection:
