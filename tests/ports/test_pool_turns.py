@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.pool_matching import handlers, jobs
@@ -111,7 +111,6 @@ async def steps_of_others(kit: Kit, busy: BusyEmployer, acts: list[list[tuple[st
 histories = st.lists(st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 9)), max_size=6), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=60)
 @given(before=histories, steps_before=st.integers(0, 30), during=histories)
 def test_whatever_one_employer_does_anothers_new_pool_waits_for_three_of_its_steps_at_most(
     before: list[list[tuple[str, int]]], steps_before: int, during: list[list[tuple[str, int]]]
