@@ -379,7 +379,7 @@ def _named(what: str) -> Iterator[None]:
         yield
     except Exception as error:
         if is_transient(error):
-            raise FatalError(f"{what}: {type(error).__name__}") from error
+            raise FatalError(f"{what}: {type(error.__cause__ or error).__name__}") from error
         raise
 
 

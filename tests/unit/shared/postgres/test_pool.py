@@ -1,5 +1,6 @@
 """A connection is given within a limit, comes back clean, and costs no statement of its own."""
 
+import asyncio
 from datetime import timedelta
 
 import httpx
@@ -25,7 +26,7 @@ async def test_whoever_gets_no_connection_in_time_is_told_to_come_again(
         return int(await pool.fetchval("SELECT 1"))
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-        async with pool.acquire():
+        async with asyncio.timeout(30), pool.acquire():
             busy = await client.get("/one")
         free = await client.get("/one")
     await pool.close()
