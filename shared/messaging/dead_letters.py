@@ -83,7 +83,7 @@ def _shortened(letter: Outgoing, own: Headers, added: Headers) -> Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """What a dead letter of ours says of its record, and what it still has of it."""
 
     reason: str
@@ -102,7 +102,7 @@ class Letter:
     """Of value, key and headers, those that the letter does not have whole, separated by spaces."""
 
 
-def opened(letter: Record) -> Letter | None:
+def opened(letter: Record) -> DeadLetter | None:
     """What it says; None when this is no dead letter of ours. A record's own headers can't pass for what we add last."""
     names = tuple(name for name, _ in letter.headers)
     known = (*ADDED, *SHORTENED) if names[-len(SHORTENED) :] == SHORTENED else ADDED
@@ -110,7 +110,7 @@ def opened(letter: Record) -> Letter | None:
     if names[-len(known) :] != known or noted["fairpool_topic"] != letter.topic.removesuffix(DEAD_LETTER_SUFFIX):
         return None
     size = noted.get("fairpool_bytes", "")
-    return Letter(
+    return DeadLetter(
         reason=noted["fairpool_reason"],
         group=noted["fairpool_group"],
         origin="/".join(noted[f"fairpool_{part}"] for part in ("topic", "partition", "offset")),
