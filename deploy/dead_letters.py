@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from shared.contracts.base import rfc3339
 from shared.contracts.topics import DEAD_LETTER_SUFFIX, TOPICS, Topic
-from shared.messaging.dead_letters import How, Settled, opened, original, settled
+from shared.messaging.dead_letters import DealtWith, How, opened, original, settled
 from shared.messaging.envelope import Record
 from shared.messaging.errors import FatalError
 from shared.messaging.kafka import Kafka
@@ -38,7 +38,7 @@ class DeadLetter:
     """Bytes of the payload as it came."""
     left_out: str = ""
     """Of value, key and headers, those that were too large to be kept whole; such a letter cannot be replayed."""
-    settled: Settled | None = None
+    settled: DealtWith | None = None
 
     @property
     def state(self) -> str:
@@ -81,7 +81,7 @@ def piles(letters: Iterable[DeadLetter], topics: Sequence[Topic]) -> list[Pile]:
 async def read(kafka: Kafka, topics: Sequence[Topic] = TOPICS) -> list[DeadLetter]:
     """Every letter of these topics that is there now, oldest first within a topic; FatalError when Kafka stops answering."""
     letters: list[DeadLetter] = []
-    notes: dict[str, Settled] = {}
+    notes: dict[str, DealtWith] = {}
     async for records in _fetches(kafka, topics):
         for record in records:
             if (note := settled(record)) is not None:
@@ -94,7 +94,7 @@ async def read(kafka: Kafka, topics: Sequence[Topic] = TOPICS) -> list[DeadLette
 async def find(kafka: Kafka, topic: Topic, offset: int) -> tuple[DeadLetter, Record] | None:
     """The letter at this offset with all that it carries; None when there is none."""
     found: Record | None = None
-    last: Settled | None = None
+    last: DealtWith | None = None
     async for records in _fetches(kafka, [topic]):
         for record in records:
             note = settled(record)
@@ -145,7 +145,7 @@ async def set_aside(kafka: Kafka, letters: Iterable[DeadLetter]) -> None:
 
 async def _note(producer: Producer, positions: Iterable[str], how: How) -> None:
     at = rfc3339(datetime.now(UTC))
-    await producer.send([Settled(position, how, at).note() for position in positions])
+    await producer.send([DealtWith(position, how, at).note() for position in positions])
 
 
 async def _producer(kafka: Kafka) -> Producer:

@@ -135,7 +135,7 @@ def original(letter: Record) -> Outgoing | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class DealtWith:
     """An operator's note that a letter is dealt with: a record of its own, behind the letter on the same topic.
 
     It outlives the letter, since Kafka deletes from the front, and says nothing of whom the letter is about.
@@ -157,14 +157,14 @@ class Settled:
         )
 
 
-def settled(record: Record) -> Settled | None:
+def settled(record: Record) -> DealtWith | None:
     """What the record notes; None when it is no note (a dead letter never passes for one: it ends with ADDED)."""
     if record.value is not None or tuple(name for name, _ in record.headers) != _NOTED:
         return None
     position = (record.key or b"").decode("utf-8", "replace")
     how, at = ((raw or b"").decode("utf-8", "replace") for _, raw in record.headers)
     found = next((known for known in get_args(How) if known == how), None)
-    return None if found is None else Settled(position, found, at)
+    return None if found is None else DealtWith(position, found, at)
 
 
 def mark(record: Record) -> str:

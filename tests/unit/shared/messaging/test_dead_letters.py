@@ -12,7 +12,7 @@ from shared.messaging import producer, topics
 from shared.messaging.dead_letters import (
     LARGEST,
     DeadLetterLimit,
-    Settled,
+    DealtWith,
     dead_letter,
     failed_before,
     is_of_its_text,
@@ -63,14 +63,14 @@ def as_read(sent: Outgoing, offset: int = 7) -> Record:
 
 
 def test_a_note_on_a_letter_is_read_as_it_was_written_and_lies_on_the_letters_topic() -> None:
-    note = Settled("ats-events-dlq/0/3", "replayed", "2026-11-22T00:00:00Z")
+    note = DealtWith("ats-events-dlq/0/3", "replayed", "2026-11-22T00:00:00Z")
     assert note.note().topic == "ats-events-dlq"
     assert settled(as_read(note.note())) == note
     assert original(as_read(note.note())) is None
 
 
 def test_a_record_that_looks_like_a_note_is_a_letter_once_it_is_set_aside() -> None:
-    looks_so = replace(as_read(Settled("ats-events-dlq/0/3", "done", "x").note()), topic="ats-events")
+    looks_so = replace(as_read(DealtWith("ats-events-dlq/0/3", "done", "x").note()), topic="ats-events")
     letter = as_read(dead_letter(looks_so, reason="r", group="g", at=datetime(2026, 11, 22, tzinfo=UTC)))
     assert settled(letter) is None
     assert original(letter) == Outgoing("ats-events", looks_so.key, None, looks_so.headers)
@@ -78,7 +78,7 @@ def test_a_record_that_looks_like_a_note_is_a_letter_once_it_is_set_aside() -> N
 
 @pytest.mark.parametrize("change", [{"value": b""}, {"headers": ()}, {"headers": (("fairpool_letter", b"lost"),) * 2}])
 def test_what_is_not_quite_a_note_is_none(change: dict[str, Any]) -> None:
-    note = as_read(Settled("ats-events-dlq/0/3", "done", "2026-11-22T00:00:00Z").note())
+    note = as_read(DealtWith("ats-events-dlq/0/3", "done", "2026-11-22T00:00:00Z").note())
     assert settled(note) is not None
     assert settled(replace(note, **change)) is None
 
