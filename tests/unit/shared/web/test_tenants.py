@@ -73,6 +73,14 @@ def test_while_keys_are_exchanged_both_work_and_then_only_the_new_one(tenants: T
     assert tenants.by_key(f"Bearer {new}").version == 3
 
 
+def test_whoever_has_left_is_suspended_whatever_keys_its_record_still_has(tenants: Tenants) -> None:
+    tenants.apply(changed(2, removed=True))
+    found = tenants.get("emp_denver_health")
+    assert found is not None
+    assert (found.removed, found.suspended) == (True, True)
+    assert tenants.of_kind("employer") == []
+
+
 def test_a_tenant_is_found_by_its_id(tenants: Tenants) -> None:
     found = tenants.get("emp_denver_health")
     assert found is not None
