@@ -28,7 +28,7 @@ def uses() -> Iterator[tuple[str, re.Pattern[str], set[str]]]:
     for folder in ("services", "shared", "deploy"):
         for path in sorted((PROJECT / folder).rglob("*.py")):
             text = path.read_text("utf-8")
-            if "re." in text or "Form(" in text:
+            if any(sign in text for sign in ("re.", "Form(", "pattern=")):
                 yield from _uses_in(str(path.relative_to(PROJECT)), ast.parse(text))
 
 
@@ -41,15 +41,50 @@ def _uses_in(name: str, tree: ast.Module) -> Iterator[tuple[str, re.Pattern[str]
         target = node.targets[0] if isinstance(node, ast.Assign) else None
         if isinstance(target, ast.Name) and ast.unparse(node).startswith(f"{target.id} = re.compile("):
             module = importlib.import_module(name.removesuffix(".py").replace("/", "."))
-            pattern = getattr(module, target.id)
-            if isinstance(pattern.pattern, str):
-                yield f"{name}:{node.lineno}", pattern, called.get(target.id, METHODS)
+            yield f"{name}:{node.lineno}", in_text(getattr(module, target.id)), called.get(target.id, METHODS)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             function, literal = ast.unparse(node.func), node.args[0].value
             method = "fullmatch" if function == "Form" else function.removeprefix("re.")
             if isinstance(literal, str) and method in METHODS and (function == "Form" or function.startswith("re.")):
                 yield f"{name}:{node.lineno}", re.compile(literal), {method}
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                literal = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+                if keyword.arg == "pattern" and isinstance(literal, str):  # pydantic's, which searches
+                    yield f"{name}:{node.lineno}", re.compile(literal), {"search"}
+
+
+def in_text(pattern: re.Pattern[Any]) -> re.Pattern[str]:
+    """The same for text, where it is one for bytes."""
+    if isinstance(pattern.pattern, str):
+        return pattern
+    return re.compile(pattern.pattern.decode("latin-1"), pattern.flags | re.ASCII)
+
+
+MADE = {
+    "shared/settings.py": "re.fullmatch(f\"({'|'.join(map(re.escape, schemes))})://\\\\S+\", value)",
+    "shared/web/types.py": "re.fullmatch(self.pattern, value)",
+}
+"""Patterns that are put together when they are used: a list of fixed words before one repeat, and those of `Form`, which are
+found where they are written."""
+
+
+def all_calls(name: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Every call that could hold a pattern, wherever it stands and whatever its name was imported as."""
+    own = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in ("re", "regex")
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            function = ast.unparse(node.func)
+            is_re = function.startswith("re.") and function.removeprefix("re.") in METHODS | {"compile"}
+            has_one = any(keyword.arg in ("pattern", "regex") for keyword in node.keywords)
+            if (is_re or function in own | {"Form"} or has_one) and MADE.get(name) != ast.unparse(node):
+                yield node.lineno, ast.unparse(node)
 
 
 def marks(items: Any) -> list[str]:
@@ -115,6 +150,17 @@ def test_every_pattern_ends_on_a_hundred_thousand_characters_of_its_own() -> Non
     assert len(list(uses())) > 40, "the patterns were not found"
     code = "from tests.architecture.test_patterns_end import main; main()"
     assert in_a_process_of_its_own(code, HANGS_AFTER) is None
+
+
+def test_no_pattern_is_passed_over() -> None:
+    """Also one that is compiled inside of a function, put together, for bytes, or pydantic's: none of them hides."""
+    found, missing = {where for where, _, _ in uses()}, []
+    for folder in ("services", "shared", "deploy"):
+        for path in sorted((PROJECT / folder).rglob("*.py")):
+            name = str(path.relative_to(PROJECT))
+            calls = all_calls(name, ast.parse(path.read_text("utf-8")))
+            missing += [f"{name}:{line} {call}" for line, call in calls if f"{name}:{line}" not in found]
+    assert missing == [], "compile these at the top of their module, or give them as a literal"
 
 
 @pytest.mark.parametrize("pattern", ["(a|a)*b", "(a+)+b"])
