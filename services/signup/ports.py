@@ -42,6 +42,9 @@ MOST_PROPOSALS = 20
 class Format(Protocol):
     """How one ATS writes its webhooks."""
 
+    def has_signature(self, headers: Mapping[str, str]) -> bool:
+        """Whether there is anything to verify; asked before the body is read."""
+
     def verify(self, headers: Mapping[str, str], raw: bytes, secret: str) -> bool:
         """Whether the body was signed with the secret; looked at before anything is parsed."""
 

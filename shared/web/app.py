@@ -9,8 +9,9 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 
 from shared.web import docs, health, openapi, pages, parameters, problems
+from shared.web.limits import Limits
 from shared.web.methods import Heads
-from shared.web.middleware import AccessLog, Boundary, Limits, SecurityHeaders
+from shared.web.middleware import AccessLog, Boundary, SecurityHeaders
 from shared.web.request_ids import RequestIds
 from shared.web.server import Draining
 from shared.web.traces import Traces

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.media_types import media_type
 from shared.web import bodies, plain, problems
+from shared.web.openapi import REF
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -50,6 +51,12 @@ async def read(request: Request, model: type[M], *, words: Mapping[str, str] | N
         return Posted(is_json=False, given=given, value=model.model_validate(_nested(given)))
     except ValidationError as error:
         return Posted(is_json=False, given=given, errors=_sentences(error, words or {}))
+
+
+def described(model: type[BaseModel]) -> dict[str, Any]:
+    """For a route's `openapi_extra`: the model in JSON, or the same in a form."""
+    schema = model.model_json_schema(ref_template=REF)
+    return {"requestBody": {"required": True, "content": {JSON: {"schema": schema}, FORM: {}}}}
 
 
 def _fields(raw: bytes, model: type[BaseModel]) -> dict[str, Any]:

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 
-from shared.web.problems import invalid
+from shared.web import gates
+from shared.web.problems import MOST_ERRORS, invalid
 from shared.web.routes import dependant_of, is_page
 
 _API = "/v1/"
 
 
 async def refuse_unknown(request: Request) -> None:
-    """A 422 that names each parameter which this route of the API does not have, and those that it has."""
+    """A 422 that names the parameters which this route of the API does not have, and those that it has; first the key counts."""
+    gates.pass_all(request.scope)
     dependant = dependant_of(request.scope)
     if dependant is None or not request.url.path.startswith(_API) or is_page(request.scope):
         return
@@ -23,7 +25,8 @@ async def refuse_unknown(request: Request) -> None:
     unknown = sorted(set(request.query_params) - set(known))
     if unknown:
         error = ValueError(f"is not a parameter here; known: {', '.join(known) or 'none'}")
-        raise invalid([{"loc": ("query", name), "type": "value_error", "ctx": {"error": error}} for name in unknown])
+        named = unknown[: MOST_ERRORS + 1]
+        raise invalid([{"loc": ("query", name), "type": "value_error", "ctx": {"error": error}} for name in named])
 
 
 def _names(dependant: Dependant) -> Iterator[str]:

@@ -9,6 +9,7 @@ _FIXED = {
     "missing": "is required",
     "extra_forbidden": "is not a field that is known here",
     "too_many_fields": "has far more fields than are known here",
+    "too_many_parts": "has far more parts than are known here",
     "string_type": "must be text",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",

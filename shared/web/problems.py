@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -21,7 +22,7 @@ from shared.web.routes import shows_pages
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 20
 """Whoever has more to mend than that sends something else than what is asked for."""
-_MOST_LOOKED_AT = 200
+_MOST_LOOKED_AT = 3 * MOST_ERRORS
 _PARAMETERS = frozenset({"path", "query", "header", "cookie"})
 _SAID: Mapping[int, str] = {
     400: "The request could not be read. Check its syntax and send it again.",
@@ -98,8 +99,8 @@ def malformed(detail: str) -> Problem:
     return Problem(400, "Malformed request", detail, type=kind("malformed"))
 
 
-def invalid(errors: Iterable[Any], *, found: Callable[[Any], str] | None = None) -> Problem:
-    """A 422 from pydantic's (or FastAPI's) errors: one pointer and one sentence each, without values; the first 20.
+def invalid(errors: Iterable[Any], *, found: Callable[[Any], str] | None = None, most: int = MOST_ERRORS) -> Problem:
+    """A 422 from pydantic's (or FastAPI's) errors: one pointer and one sentence each, without values; the first `most`.
 
     `found` adds what kind of thing stood there instead (`plain.found`).
     The location of a FastAPI error starts with where it was found; only the body's is left out of the pointer's name.
@@ -107,13 +108,13 @@ def invalid(errors: Iterable[Any], *, found: Callable[[Any], str] | None = None)
     given = list(itertools.islice(errors, _MOST_LOOKED_AT))
     wrong = {tuple(error["loc"])[:-1] for error in given}
     kept = [error for error in given if not _counts_the_wrong(error, wrong)]
-    named = "each" if len(kept) <= MOST_ERRORS else f"the first {MOST_ERRORS}"
+    named = "each" if len(kept) <= most else f"the first {most}"
     return Problem(
         422,
         "Invalid request",
         f"Some fields are missing or wrong; `errors` names {named}. Correct them and send the request again.",
         type=kind("invalid"),
-        errors=[_field_error(error, found(error) if found else "") for error in kept[:MOST_ERRORS]],
+        errors=[_field_error(error, found(error) if found else "") for error in kept[:most]],
     )
 
 
@@ -159,6 +160,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
     if isinstance(error.__cause__, Problem):  # FastAPI gives another name to what reading a body raised
         return response(request.scope, error.__cause__)
+    if isinstance(error.__cause__, ClientDisconnect):
+        raise error.__cause__
     if error.status_code >= 500:
         return response(request.scope, unexpected())
     title = HTTPStatus(error.status_code).phrase.capitalize()

@@ -8,9 +8,12 @@ from typing import Annotated
 
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.security.tenant_keys import hash_key, tenant_of
+from shared.web import gates
 from shared.web.problems import Problem, kind
 
 _NO_HASH = "0" * 64
@@ -88,21 +91,27 @@ class Tenants:
         return found
 
     def require(self, *kinds: TenantKind) -> Callable[..., Awaitable[Tenant]]:
-        """A FastAPI dependency: the caller, if it is of one of these kinds and in good standing; else 401 or 403.
+        """A FastAPI dependency: the caller, if it is of one of these kinds and in good standing; else 401 or 403, before
+        a byte of the body is read.
 
         The OpenAPI document names the kinds as the roles of the requirement (OpenAPI 3.1, security requirement object).
         """
 
-        async def caller(
-            request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME, scopes=kinds)]
-        ) -> Tenant:
-            tenant = self.by_key(request.headers.get("authorization"))
+        def admitted(scope: Scope) -> Tenant:
+            tenant = self.by_key(Headers(scope=scope).get("authorization"))
+            gates.note_tenant(scope, tenant.id)
             if tenant.kind not in kinds:
                 raise _wrong_kind(tenant.kind, kinds)
             if tenant.suspended:
                 raise _suspended()
             return tenant
 
+        async def caller(
+            request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME, scopes=kinds)]
+        ) -> Tenant:
+            return admitted(request.scope)
+
+        gates.guard(caller, admitted)
         return caller
 
 

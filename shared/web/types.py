@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Self, get_args
+from types import UnionType
+from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -25,15 +26,20 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, c
 
 from shared.text import why_not_one_line, why_not_public, why_not_readable
 
-_MOST_ENTRIES = 1000
+_MOST_ENTRIES = 200
 """Of a list that sets no limit of its own."""
 _MOST_UNKNOWN = 1000
+_MOST_NAMED = 20
+"""Unknown fields of an object that are told apart."""
+_MOST_PARTS = 10_000
+"""Of a field that holds anything at all."""
+_UNSTORABLE_MARK = re.compile("[\x00\ud800-\udfff]")
 _UNSTORABLE = "must not contain the character U+0000 or half of a surrogate pair"
 
 
 def storable(value: str) -> str:
     """The text, unless PostgreSQL can't keep it: it refuses U+0000 and lone surrogates."""
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if _UNSTORABLE_MARK.search(value):
         raise ValueError(_UNSTORABLE)
     return value
 
@@ -102,11 +108,54 @@ class Form:
 def _refuse_long_list(model: type[BaseModel], value: object, info: ValidationInfo) -> None:
     if not isinstance(value, list | tuple) or info.field_name is None:
         return
-    limits = (getattr(rule, "max_length", None) for rule in model.model_fields[info.field_name].metadata)
-    most = next((limit for limit in limits if limit is not None), _MOST_ENTRIES)
+    most = _most_entries(model, info.field_name)
     if len(value) > most:
         context = {"field_type": "List", "max_length": most, "actual_length": len(value)}
         raise PydanticKnownError("too_long", context)
+
+
+@cache
+def _most_entries(model: type[BaseModel], name: str) -> int:
+    """What the field's own annotation says, also inside of `... | None`."""
+    field = model.model_fields[name]
+    rules = [*field.metadata, *_rules(field.annotation)]
+    return next((rule.max_length for rule in rules if getattr(rule, "max_length", None) is not None), _MOST_ENTRIES)
+
+
+def _rules(annotation: Any) -> list[Any]:  # noqa: ANN401 - annotations have no common type
+    """What is annotated in the members of a union; not what is said of a list's entries."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return []
+    noted = [rule for member in get_args(annotation) for rule in getattr(member, "__metadata__", ())]
+    return [inner for rule in noted for inner in getattr(rule, "metadata", [rule])]
+
+
+@cache
+def _holds_models(model: type[BaseModel], name: str) -> bool:
+    """Whether objects in the field are models, which look at their own parts."""
+    waiting: list[Any] = [model.model_fields[name].annotation]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, type) and issubclass(part, RequestModel):
+            return True
+        waiting.extend(get_args(part))
+    return False
+
+
+def _check_parts(value: object, *, into_objects: bool) -> None:
+    waiting, seen = [value], 0  # a list, not recursion: nesting is the sender's choice
+    while waiting:
+        part = waiting.pop()
+        seen += 1
+        if isinstance(part, str):
+            storable(part)
+        elif isinstance(part, dict) and into_objects:
+            waiting.extend(part.keys())
+            waiting.extend(part.values())
+        elif isinstance(part, list | tuple):
+            waiting.extend(part)
+        if seen + len(waiting) > _MOST_PARTS:
+            raise PydanticCustomError("too_many_parts", "has far more parts than are known here")
 
 
 def is_empty(value: object) -> bool:
@@ -134,12 +183,32 @@ def _optional(model: type[BaseModel]) -> Mapping[str, bool]:
     }
 
 
+def _with_few_unknown(model: type[BaseModel], given: dict[Any, Any]) -> dict[Any, Any]:
+    """So many unknown fields as are told, and no more: each costs an error."""
+    known = _known(model)
+    if len(given) <= len(known) + _MOST_NAMED:
+        return given
+    unknown = [name for name in given if name not in known]
+    beyond = set(unknown[_MOST_NAMED:])
+    return {name: value for name, value in given.items() if name not in beyond}
+
+
+@cache
+def _known(model: type[BaseModel]) -> frozenset[str]:
+    """Every name that a field goes by."""
+    names = set(model.model_fields)
+    for field in model.model_fields.values():
+        alias = field.validation_alias
+        names.update(choice for choice in getattr(alias, "choices", [alias]) if isinstance(choice, str))
+    return frozenset(names)
+
+
 class RequestModel(BaseModel):
     """A request's body or a part of it: unknown fields, NaN, infinity and text that can't be stored are refused.
 
     An optional field that is null or empty text is one that was left out (null, where it means something, is null).
-    How many entries a list and how many fields an object has is looked at before any of them: an error for each of
-    half a million would cost a minute.
+    How many entries a list and how many fields an object has is looked at before any of them, and of unknown fields 20
+    are told: an error for each of half a million would cost a minute.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
@@ -147,22 +216,18 @@ class RequestModel(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _meant(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - as below
-        if isinstance(value, dict) and len(value) > len(cls.model_fields) + _MOST_UNKNOWN:
+        if not isinstance(value, dict):
+            return handler(value)
+        if len(value) > len(cls.model_fields) + _MOST_UNKNOWN:
             raise PydanticCustomError("too_many_fields", "has far more fields than are known here")
-        return handler(_without_empty(cls, value) if isinstance(value, dict) else value)
+        return handler(_without_empty(cls, _with_few_unknown(cls, value)))
 
     @field_validator("*", mode="before")
     @classmethod
     def _storable_throughout(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - before validation it may be anything
         _refuse_long_list(cls, value, info)
-        waiting = [value]  # a list, not recursion: nesting is the sender's choice
-        while waiting:
-            part = waiting.pop()
-            if isinstance(part, str):
-                storable(part)
-            elif isinstance(part, dict):
-                waiting.extend(part.keys())
-                waiting.extend(part.values())
-            elif isinstance(part, list | tuple):
-                waiting.extend(part)
+        if isinstance(value, str):
+            storable(value)
+        elif isinstance(value, dict | list | tuple):
+            _check_parts(value, into_objects=info.field_name is None or not _holds_models(cls, info.field_name))
         return value

@@ -8,33 +8,15 @@ from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
-from pydantic import AfterValidator, BeforeValidator, StrictInt, StringConstraints
-from pydantic_core import PydanticKnownError
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StringConstraints
 
 from services.consent.decisions.changes import zones
 from services.consent.model import LONGEST_NAME, MOST_NAMES, Choices, Present, Quiet
 from shared.contracts.consent import Purpose
 from shared.web import forms
-from shared.web.problems import Problem, kind
 from shared.web.types import RequestModel
 
-LONGEST = 16 * 1024
-"""Bytes of a body: several times what the page can send."""
 _MOST = 300  # entries of a list
-
-
-def _at_most(most: int) -> BeforeValidator:
-    """Judges a list by its length before its entries: half a million wrong ones would each be told."""
-
-    def check(value: object) -> object:
-        if isinstance(value, list | tuple) and len(value) > most:
-            raise PydanticKnownError(
-                "too_long", {"field_type": "List", "max_length": most, "actual_length": len(value)}
-            )
-        return value
-
-    return BeforeValidator(check)
-
 
 Code = Annotated[str, StringConstraints(strict=True, max_length=64)]
 Name = Annotated[str, StringConstraints(strict=True, max_length=LONGEST_NAME)]
@@ -69,10 +51,10 @@ class QuietHoursBody(RequestModel):
 class ConsentBody(RequestModel):
     """What a person allows. A field that is left out keeps its present value; on the first answer it is not limited."""
 
-    purposes: Annotated[tuple[Purpose, ...], _at_most(10)]
-    sectors: Annotated[tuple[Code, ...], _at_most(_MOST)] = ()
-    blocked_employers: Annotated[tuple[Code, ...], _at_most(_MOST)] = ()
-    blocked_names: Annotated[tuple[Name, ...], _at_most(MOST_NAMES)] = ()
+    purposes: Annotated[tuple[Purpose, ...], Field(max_length=10)]
+    sectors: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
+    blocked_employers: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
+    blocked_names: Annotated[tuple[Name, ...], Field(max_length=MOST_NAMES)] = ()
     """Names or domains of employers, also of those that have not joined: they are blocked when they do."""
     first_contacts_per_week: StrictInt | None = None
     min_gap_hours: StrictInt | None = None
@@ -90,9 +72,9 @@ class ConsentForm(RequestModel):
     version: int | None = None
     """What the page showed when it was opened."""
     action: Literal["save", "stop"] = "save"
-    purposes: Annotated[tuple[Purpose, ...], _at_most(10)]
-    sectors: Annotated[tuple[Code, ...], _at_most(_MOST)] = ()
-    blocked_employers: Annotated[tuple[Code, ...], _at_most(_MOST)] = ()
+    purposes: Annotated[tuple[Purpose, ...], Field(max_length=10)]
+    sectors: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
+    blocked_employers: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
     blocked_names: str | None = None
     """One a line."""
     first_contacts_per_week: int | None = None
@@ -146,18 +128,10 @@ async def hidden_token(request: Request) -> str:
     if _content_type(request) != forms.FORM:
         return ""
     try:
-        pairs = parse_qsl((await _body(request)).decode("ascii"), max_num_fields=forms.MOST_FIELDS)
+        pairs = parse_qsl((await request.body()).decode("ascii"), max_num_fields=forms.MOST_FIELDS)
     except ValueError:
         return ""
     return dict(pairs).get("token", "")
-
-
-async def _body(request: Request) -> bytes:
-    raw = await request.body()
-    if len(raw) > LONGEST:
-        detail = f"A body may have at most {LONGEST} bytes here. Nothing was changed. Send less at once."
-        raise Problem(413, "Content too large", detail, type=kind("too-large"))
-    return raw
 
 
 def _content_type(request: Request) -> str:
@@ -166,7 +140,6 @@ def _content_type(request: Request) -> str:
 
 async def read(request: Request) -> Posted:
     """The body as JSON or as a form; a form that switches everything off is a stop, whatever else is in it."""
-    await _body(request)
     if _content_type(request) == forms.FORM:
         form = await forms.read(request, ConsentForm, words=_WORDS)
         given = form.given

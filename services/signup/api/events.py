@@ -4,9 +4,10 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -20,7 +21,7 @@ from services.signup.model import Report
 from services.signup.ports import Intake
 from shared.clock import Clock
 from shared.media_types import MediaType, media_type
-from shared.web import bodies, plain, problems
+from shared.web import bodies, gates, plain, problems
 from shared.web.openapi import REF
 from shared.web.problems import Problem, kind
 from shared.web.tenants import Tenant, Tenants
@@ -29,6 +30,10 @@ ONE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 MOST = 1000
 _LONGEST_ID = 1000
+_MOST_TOLD = 200
+"""Mistakes of a batch that are told one by one; of the events after them, the first each."""
+_AT_ONCE = 20
+"""Events that are written into an answer before others have their turn."""
 _ORIGIN = re.compile(r"[A-Za-z0-9*-]{1,63}(\.[A-Za-z0-9*-]{1,63}){0,20}(:[0-9]{1,5})?")
 
 
@@ -74,7 +79,9 @@ class Rejected(BaseModel):
     status: int = Field(description="What it would have been answered alone.")
     type: str = Field(description="The type of the problem, for programs.")
     detail: str
-    errors: list[Wrong] = Field(description=f"The first {problems.MOST_ERRORS}, if fields are at fault.")
+    errors: list[Wrong] = Field(
+        description=f"The first {problems.MOST_ERRORS}, if fields are at fault; once {_MOST_TOLD} of a batch are told, the first."
+    )
 
 
 class EventsAnswer(BaseModel):
@@ -108,10 +115,10 @@ def router(intake: Intake, tenants: Tenants, clock: Clock, occupations_of: Occup
         response_model=EventsAnswer,
         responses=_ANSWERS,
         openapi_extra={"requestBody": _BODY},
+        dependencies=[gates.takes_up_to(gates.BATCH_LIMIT)],
     )
     async def take_events(
         request: Request,
-        response: Response,
         vendor: Annotated[Tenant, Depends(vendor_key)],
         *,
         dry_run: Annotated[bool, Query(description="Judge and answer, and keep nothing.")] = False,
@@ -119,22 +126,23 @@ def router(intake: Intake, tenants: Tenants, clock: Clock, occupations_of: Occup
             str | None,
             Header(description="`return=minimal` (RFC 7240): a success has no body, as some brokers want it."),
         ] = None,
-    ) -> EventsAnswer | Response:
+    ) -> Response:
         sent = _sent(request, await request.body())
-        judged, rejected = [], []
+        judged, rejected, told = [], [], 0
+        look_up = cache(occupations_of)  # a batch names the same titles again and again
         for place, given in enumerate(sent.events):
+            most = max(min(problems.MOST_ERRORS, _MOST_TOLD - told), 1)
             try:
-                judged.append(_judged(place, sent.open(given), vendor, tenants, clock, occupations_of))
+                judged.append(_judged(place, sent.open(given), vendor, tenants, clock, look_up, most))
             except Problem as problem:
                 if not sent.is_batch:
                     raise
                 rejected.append(_rejected(place, given, problem))
+                told += len(problem.errors)
             await asyncio.sleep(0)  # a large batch holds up nobody else's request
         if dry_run:
-            response.status_code = 200
-            return EventsAnswer(
-                accepted=len(judged), duplicates=0, rejected=rejected, events=[one.reading for one in judged]
-            )
+            read = [one.reading for one in judged]
+            return await _answer(EventsAnswer(accepted=len(judged), duplicates=0, rejected=rejected, events=read), 200)
         taken = await intake.take([one.report for one in judged])
         reused = [judged[place].place for place in taken.conflicts]
         if reused and not sent.is_batch:
@@ -142,18 +150,33 @@ def router(intake: Intake, tenants: Tenants, clock: Clock, occupations_of: Occup
         rejected += [_rejected(place, sent.events[place], _id_reused()) for place in reused]
         if _is_minimal(prefer) and not rejected:
             return Response(status_code=202, headers={"Preference-Applied": "return=minimal"})
-        return EventsAnswer(
+        answer = EventsAnswer(
             accepted=taken.accepted,
             duplicates=taken.duplicates,
             rejected=sorted(rejected, key=lambda one: one.place),
             events=[one.reading for one in judged if one.place not in reused],
         )
+        return await _answer(answer, 202)
 
     @routes.options("/v1/events", summary="The handshake of CloudEvents' webhooks", status_code=200)
     async def allow_origin(request: Request) -> Response:
         return _handshake(request)
 
     return routes
+
+
+async def _answer(whole: EventsAnswer, status: int) -> Response:
+    """The answer in JSON, written in small steps: that of a thousand events would hold up everybody else."""
+    lists: dict[str, Sequence[BaseModel]] = {"rejected": whole.rejected, "events": whole.events}
+    parts = [f'{{"accepted":{whole.accepted},"duplicates":{whole.duplicates}']
+    for name, ones in lists.items():
+        parts.append(f',"{name}":[')
+        for place, one in enumerate(ones):
+            parts += ["," if place else "", one.model_dump_json()]
+            if place % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        parts.append("]")
+    return Response("".join([*parts, "}"]), status, media_type="application/json")
 
 
 def _is_minimal(prefer: str | None) -> bool:
@@ -226,12 +249,18 @@ def _batch(events: object) -> list[Any]:
 
 
 def _judged(
-    place: int, given: Envelope, vendor: Tenant, tenants: Tenants, clock: Clock, occupations_of: OccupationsOf
+    place: int,
+    given: Envelope,
+    vendor: Tenant,
+    tenants: Tenants,
+    clock: Clock,
+    occupations_of: OccupationsOf,
+    most: int,
 ) -> _Judged:
     try:
         event = CloudEventIn.model_validate(given.event)
     except ValidationError as error:
-        raise _invalid(error, given) from None
+        raise _invalid(error, given, most) from None
     employer = _employer(event, vendor, tenants)
     kept = told(event)
     data = given.event["data"] if isinstance(given.event, dict) else None
@@ -254,9 +283,9 @@ def _happened_at(told: datetime | None, now: datetime) -> datetime | None:
     return None if told is None or told > now + _CLOCKS_DIFFER else told
 
 
-def _invalid(error: ValidationError, given: Envelope) -> Problem:
+def _invalid(error: ValidationError, given: Envelope, most: int) -> Problem:
     place = envelopes.in_header if given.is_binary else envelopes.in_body
-    return problems.invalid(map(place, error.errors(include_url=False)), found=plain.found)
+    return problems.invalid(map(place, error.errors(include_url=False)), found=plain.found, most=most)
 
 
 def _employer(event: CloudEventIn, vendor: Tenant, tenants: Tenants) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from services.signup.model import PASSED_OVER, Ignored, Malformed, Reading, Report, Source
 from services.signup.ports import Format, Intake, Sources
 from shared.clock import Clock
+from shared.web import gates
 from shared.web.problems import Problem, kind, not_found
 from shared.web.tenants import Tenants
 
@@ -77,6 +78,7 @@ def router(
         description="Needs a signature instead of a key. An operator sets sources up with POST /v1/sources.",
         responses=_ANSWERS,
         openapi_extra={"parameters": _HEADERS, "requestBody": _BODY},
+        dependencies=[gates.takes_up_to(gates.BATCH_LIMIT)],
     )
     async def take_hook(
         format: Annotated[str, Path(description="greenhouse")],  # noqa: A002 - the route's word
@@ -89,11 +91,14 @@ def router(
         found = await sources.find(format, source)
         if found is None:
             raise not_found("webhook source")
+        if not written.has_signature(request.headers):
+            raise _wrongly_signed()
         raw = await request.body()
         if not _is_signed(written, request, raw, found):
             found = await sources.find(format, source, fresh=True)  # another replica may have taken a new secret
             if found is None or not _is_signed(written, request, raw, found):
                 raise _wrongly_signed()
+        gates.note_tenant(request.scope, found.vendor)
         _check_standing(found, tenants)
         readings = written.read(raw, at=clock.now())
         if isinstance(readings, Malformed):

@@ -114,6 +114,7 @@ def router(
         response_class=HTMLResponse,
         summary="Join: a confirmation link is emailed (form or JSON)",
         responses={429: {"description": "Too many joined from this network within the hour."}},
+        openapi_extra=forms.described(JoinIn),
     )
     async def join(request: Request) -> Response:
         began = time.monotonic()

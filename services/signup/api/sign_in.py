@@ -40,6 +40,7 @@ def router(requests: PageRequests, *, blind_index_key: bytes, answer_after: time
         response_class=HTMLResponse,
         summary="Email a link to one's choices (form or JSON)",
         responses={429: {"description": "Too many links were asked for from this network within the hour."}},
+        openapi_extra=forms.described(SignInIn),
     )
     async def sign_in(request: Request) -> Response:
         began = time.monotonic()

@@ -42,6 +42,8 @@ _SIGNATURE = re.compile(r"sha256 ([0-9a-fA-F]{64})")
 _RECORD = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LONGEST_WORK = timedelta(days=60 * 366)
 _MOST = 100
+_MOST_SENT = 1000
+"""Entries of a list, those that are empty among them."""
 _LONGEST = 1000
 """Of a text that anything looks at: longer is no name, title or address."""
 
@@ -58,9 +60,11 @@ def _kept(value: object) -> str | None:
 
 def _entries(value: object) -> object:
     """A list without its empty entries; none where the list itself is empty in another way."""
-    if value in _EMPTY:
-        return []
-    return [one for one in value if one not in _EMPTY] if isinstance(value, list) else value
+    if isinstance(value, list):
+        if len(value) > _MOST_SENT:
+            raise ValueError(f"must have at most {_MOST_SENT} entries")  # an error for each would cost a minute
+        return [one for one in value if one not in _EMPTY]
+    return [] if value in _EMPTY else value
 
 
 _EMPTY: tuple[object, ...] = (None, "", {})
@@ -101,6 +105,10 @@ class _Candidate(_Part):
 
 class Greenhouse:
     """`ports.Format` for Greenhouse: `Signature: sha256 <hex>`, HMAC-SHA256 of the raw body."""
+
+    def has_signature(self, headers: Mapping[str, str]) -> bool:
+        """Whether the headers hold anything that could be a signature; without one, the body is not worth reading."""
+        return _SIGNATURE.fullmatch(headers.get("signature", "").strip()) is not None
 
     def verify(self, headers: Mapping[str, str], raw: bytes, secret: str) -> bool:
         """Whether the body was signed with the secret, in constant time."""

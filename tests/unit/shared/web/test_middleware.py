@@ -11,7 +11,9 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from shared.web import any_body
-from shared.web.middleware import BODY_LIMIT, Boundary, Limits
+from shared.web.gates import BATCH_LIMIT, BODY_LIMIT
+from shared.web.limits import Limits
+from shared.web.middleware import Boundary
 from tests.waiting import clock_to_set, others_run
 
 
@@ -43,7 +45,7 @@ async def answers(limits: Limits, scope: Scope, receive: Receive) -> list[Messag
     return sent
 
 
-async def test_a_body_of_one_mebibyte_is_read_and_one_byte_more_is_refused(client: httpx.AsyncClient) -> None:
+async def test_a_body_of_the_limit_is_read_and_one_byte_more_is_refused(client: httpx.AsyncClient) -> None:
     whole = b'"' + b"x" * (BODY_LIMIT - 2) + b'"'
     assert (await client.post("/v1/raw", content=whole)).json()["size"] == BODY_LIMIT
     response = await client.post("/v1/raw", content=whole + b" ")
@@ -53,9 +55,9 @@ async def test_a_body_of_one_mebibyte_is_read_and_one_byte_more_is_refused(clien
 
 
 async def test_a_streamed_body_is_refused_when_it_is_too_large(client: httpx.AsyncClient) -> None:
-    response = await client.post("/v1/raw", content=chunks(17))
+    response = await client.post("/v1/raw", content=chunks(5))
     assert response.status_code == 413
-    assert (await client.post("/v1/raw", content=chunks(16))).status_code == 400  # read whole; it is just no JSON
+    assert (await client.post("/v1/raw", content=chunks(4))).status_code == 400  # read whole; it is just no JSON
 
 
 async def test_a_body_that_says_it_is_far_too_large_is_refused_unread() -> None:
@@ -75,7 +77,7 @@ async def test_a_body_that_is_a_little_too_large_is_read_and_thrown_away_so_that
         size = next(sizes, None)
         return {"type": "http.request", "body": b"x" * (size or 0), "more_body": size is not None}
 
-    sent = await answers(Limits(echo), scope(headers=[(b"content-length", b"1048578")]), receive)
+    sent = await answers(Limits(echo), scope(headers=[(b"content-length", b"262146")]), receive)
     assert sent[0]["status"] == 413
     assert next(sizes, None) is None
 
@@ -85,12 +87,12 @@ async def test_a_body_without_end_is_refused_before_its_end() -> None:
 
     async def receive() -> Message:
         nonlocal given
-        given += BODY_LIMIT
-        return {"type": "http.request", "body": b"x" * BODY_LIMIT, "more_body": True}
+        given += BATCH_LIMIT
+        return {"type": "http.request", "body": b"x" * BATCH_LIMIT, "more_body": True}
 
     sent = await answers(Limits(echo), scope(), receive)
     assert sent[0]["status"] == 413
-    assert given == 9 * BODY_LIMIT
+    assert given == 9 * BATCH_LIMIT
 
 
 @pytest.mark.parametrize("length", [b"-1", b"ten", b"1e3", "²".encode("latin-1")])

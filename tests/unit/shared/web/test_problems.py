@@ -67,7 +67,7 @@ async def test_an_unknown_field_is_refused_by_name(client: httpx.AsyncClient) ->
         b'{"title": "\xff\xfe"}',
         b"\x80",
         b'{"title": "x", "anything": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-        b'{"title": "x", "anything": ' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"}",
+        b'{"title": "x", "anything": ' + b'{"a":' * 30_000 + b"1" + b"}" * 30_000 + b"}",
         b'{"title": "x", "anything": ' + b"9" * 5000 + b"}",
         b'{"title": "x", "parts": [{"name": "x", "pay": NaN}]}',
         b'{"title": "x", "parts": [{"name": "x", "pay": 1e999}]}',
@@ -112,9 +112,9 @@ async def test_the_null_character_in_an_address_is_refused(client: httpx.AsyncCl
 @pytest.mark.parametrize(
     ("body", "errors"),
     [
-        ({"title": "x", "parts": [1] * 200_000}, [("#/parts", "must have at most 1000 entries")]),
-        ({"title": "x", "few": 1, **{f"f{n}": 1 for n in range(90_000)}}, [("#", "has far more fields than are known here")]),
-        ({"title": "x", "parts": [{**{f"f{n}": 1 for n in range(90_000)}}]}, [("#/parts/0", "has far more fields than are known here")]),
+        ({"title": "x", "parts": [1] * 60_000}, [("#/parts", "must have at most 200 entries")]),
+        ({"title": "x", "few": 1, **{f"f{n}": 1 for n in range(20_000)}}, [("#", "has far more fields than are known here")]),
+        ({"title": "x", "parts": [{**{f"f{n}": 1 for n in range(20_000)}}]}, [("#/parts/0", "has far more fields than are known here")]),
     ],
 )  # fmt: skip
 async def test_what_is_far_too_much_is_one_mistake(
@@ -125,7 +125,7 @@ async def test_what_is_far_too_much_is_one_mistake(
 
 
 async def test_of_many_mistakes_the_first_twenty_are_told(client: httpx.AsyncClient) -> None:
-    response = await client.post("/v1/things/t1", json={"title": "x", "parts": [1] * 1000})
+    response = await client.post("/v1/things/t1", json={"title": "x", "parts": [1] * 200})
     found = problem(response, 422)
     assert [one["pointer"] for one in found["errors"]] == [f"#/parts/{place}" for place in range(20)]
     assert "the first 20" in found["detail"]
