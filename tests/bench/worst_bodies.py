@@ -61,7 +61,11 @@ class Caller:
 
     def opened(self, operation: Operation, raw: bytes) -> tuple[str, dict[str, str]]:
         """The path and the headers that are let in."""
-        keys = {"vendor": self.dev.vendors[0].key, "employer": self.dev.employers[0].key, "operator": self.dev.operator.key}
+        keys = {
+            "vendor": self.dev.vendors[0].key,
+            "employer": self.dev.employers[0].key,
+            "operator": self.dev.operator.key,
+        }
         headers = {"Idempotency-Key": hashlib.sha256(raw).hexdigest()}
         if operation.kinds:
             headers["Authorization"] = f"Bearer {keys[operation.kinds[0]]}"
@@ -79,15 +83,14 @@ class Caller:
         return self.signer.sign(Link(str(uuid.uuid4()), purpose, until, issued_at=self.now))
 
 
-def _watch(url: str, waited: Any) -> None:
+def _watch(url: str, waited: Any, over: Any) -> None:
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port)
-    while True:
+    while not over.wait(0.003):
         began = time.perf_counter()
         connection.request("GET", "/health/live")
         connection.getresponse().read()
         waited.value = max(waited.value, time.perf_counter() - began)
-        time.sleep(0.003)
 
 
 def _kept(pid: int, name: str) -> float:
@@ -100,7 +103,9 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _cost(client: httpx.Client, pid: int, waited: Any, method: str, url: str, worst: Worst, headers: dict[str, str]) -> Cost:
+def _cost(
+    client: httpx.Client, pid: int, waited: Any, method: str, url: str, worst: Worst, headers: dict[str, str]
+) -> Cost:
     Path(f"/proc/{pid}/clear_refs").write_text("5", "ascii")
     before, used, waited.value, began = _kept(pid, "VmRSS"), _cpu(pid), 0.0, time.perf_counter()
     answer = client.request(method, url, content=worst.raw, headers={**headers, "Content-Type": worst.content_type})
@@ -120,8 +125,8 @@ def _all(operation: Operation) -> Iterator[Worst]:
 
 
 def _measure(caller: Caller, name: str, url: str, pid: int, only: str) -> Iterator[tuple[str, Cost]]:
-    waited = multiprocessing.Value("d", 0.0)
-    watch = multiprocessing.Process(target=_watch, args=(url, waited), daemon=True)
+    waited, over = multiprocessing.Value("d", 0.0), multiprocessing.Event()
+    watch = multiprocessing.Process(target=_watch, args=(url, waited, over), daemon=True)
     watch.start()
     with httpx.Client(timeout=120) as client:
         for operation in operations(client.get(f"{url}/openapi.json").json()):
@@ -134,7 +139,8 @@ def _measure(caller: Caller, name: str, url: str, pid: int, only: str) -> Iterat
                     where = path if sent is headers else re.sub(r"\{[a-z]+\}", "x", operation.path)
                     cost = _cost(client, pid, waited, operation.method, url + where, worst, sent)
                     yield f"{name} {operation.name} | {who} | {worst.what}", cost
-    watch.terminate()
+    over.set()
+    watch.join()
 
 
 def main() -> int:
@@ -153,7 +159,7 @@ def main() -> int:
             sys.stdout.flush()
     for field in ("seconds", "cpu", "megabytes", "waited", "answered"):
         sys.stdout.write(f"\nmost {field}\n")
-        for what, cost in sorted(found, key=lambda one: -getattr(one[1], field))[:5]:  # noqa: B023 - used at once
+        for what, cost in sorted(found, key=lambda one: -getattr(one[1], field))[:5]:
             sys.stdout.write(_line(what, cost))
     return int(any(cost.cpu >= SECONDS or cost.megabytes >= MEGABYTES for _, cost in found))
 
