@@ -79,8 +79,8 @@ def bodies(operation: Operation, size: int) -> Iterator[Worst]:
                 yield Worst(what, kind, raw)
 
 
-def greenhouse() -> Iterator[Worst]:
-    """Webhooks whose parts no OpenAPI of ours describes."""
+def greenhouse(count: int = 200_000) -> Iterator[Worst]:
+    """Webhooks whose parts no OpenAPI of ours describes, with so many entries."""
 
     def hook(what: str, **person: Any) -> Worst:
         payload = {"application": {"candidate": {"id": 1, **person}, "jobs": [{"name": "x" * 900}] * 300}}
@@ -88,22 +88,22 @@ def greenhouse() -> Iterator[Worst]:
         return Worst(what, "application/json", raw.encode())
 
     for name in ("email_addresses", "phone_numbers", "addresses", "employments"):
-        yield hook(f"numbers in {name}", **{name: [1] * 200_000})
-        yield hook(f"nothing in {name}", **{name: [None] * 100_000})
-        yield hook(f"objects in {name}", **{name: [{"value": {}}] * 40_000})
-        yield hook(f"a long text in {name}", **{name: [{"value": ", CO" + " " * 600_000 + "x"}], "id": {}})
-    yield hook("numbers in tags", tags=[1] * 200_000)
+        yield hook(f"numbers in {name}", **{name: [1] * count})
+        yield hook(f"nothing in {name}", **{name: [None] * (count // 2)})
+        yield hook(f"objects in {name}", **{name: [{"value": {}}] * (count // 5)})
+        yield hook(f"a long text in {name}", **{name: [{"value": ", CO" + " " * (count * 3) + "x"}], "id": {}})
+    yield hook("numbers in tags", tags=[1] * count)
 
 
-def batches() -> Iterator[Worst]:
-    """Lists of events, each wrong in many places."""
+def batches(count: int = 1000) -> Iterator[Worst]:
+    """Lists of so many events, each wrong in many places."""
     for what, event in {
         "events of nothing": {},
         "events of unknown fields": {f"X{number}": 1 for number in range(80)},
         "events of wrong skills": {"data": {"profile": {"skills": [1] * 200}}},
         "events of wrong emails": {"data": {"person": {"emails": ["x" * 60] * 10}}},
     }.items():
-        raw = json.dumps([event] * 1000, separators=(",", ":"))
+        raw = json.dumps([event] * count, separators=(",", ":"))
         yield Worst(what, "application/cloudevents-batch+json", raw.encode())
 
 
