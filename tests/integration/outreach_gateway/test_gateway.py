@@ -1,20 +1,24 @@
 """The gateway as one process on real Kafka, PostgreSQL and Redis: what its users and its neighbours see."""
 
 import secrets
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from services.outreach_gateway import jobs
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
+from services.outreach_gateway.adapters.redis_windows import SHARDS
 from services.outreach_gateway.app import build
 from services.outreach_gateway.settings import GatewaySettings
 from shared.contracts.base import Event
@@ -51,6 +55,8 @@ JOB = {
 TENANTS: dict[str, TenantKind] = {
     "emp_a": "employer",
     "emp_b": "employer",
+    "emp_c": "employer",
+    "emp_d": "employer",
     "vendor-x": "vendor",
     "operator": "operator",
 }
@@ -523,6 +529,88 @@ async def test_two_employers_cannot_match_a_person_by_times_or_cursors(gateway: 
         "/v1/outreach", params={"after": feeds[0][-1]["id"]}, headers=gateway.auth("emp_b")
     )
     assert strangers.status_code == 422
+
+
+async def test_whatever_is_done_to_a_persons_windows_no_cap_is_exceeded(gateway: Gateway) -> None:
+    """Four employers' first messages, and between them a key is deleted, a marker, and a later place is forged."""
+    employers = ("emp_a", "emp_b", "emp_c", "emp_d")
+    person = await gateway.person("match", "contact", employers=employers)
+
+    async def key() -> str:
+        epoch = await gateway.service.pool.fetchval("SELECT name FROM epoch")
+        return f"fp:{{s{zlib.crc32(person.encode()) % SHARDS}}}:{epoch}"
+
+    states = []
+    for employer in employers:
+        id = (await gateway.send(person, employer)).json()["id"]
+        states.append((await gateway.decided(id, employer))["state"])
+        marker = await key()
+        match employer:
+            case "emp_a":
+                await gateway.redis.delete(f"{marker}:{person}")
+            case "emp_b":
+                await gateway.redis.delete(marker)
+            case _:
+                await gateway.redis.zadd(f"{marker}:{person}", {"forged|emp_x": 9e12, f"{id}|{employer}": 1.0})
+    assert states[:2] == ["admitted", "delayed"]
+    assert set(states[2:]) == {"delayed"}
+    slots = await gateway.service.pool.fetch(
+        "SELECT slot_at FROM outreach WHERE candidate = $1 ORDER BY slot_at", UUID(person)
+    )
+    gaps = [later["slot_at"] - first["slot_at"] for first, later in pairwise(slots)]
+    assert len(gaps) == 3
+    assert min(gaps) >= timedelta(hours=24)
+
+
+def holds(part: str) -> bool:
+    return REGISTRY.get_sample_value("fairpool_holding", {"part": part, "waits_for": "windows"}) == 1
+
+
+async def test_while_windows_are_built_for_long_all_that_needs_none_goes_on_and_the_rest_waits(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = "outreach_gateway.outreach-requests"
+    for consumer in gateway.service._consumers:
+        if consumer.name == requests:
+            monkeypatch.setattr(consumer, "retry_for", timedelta(0))
+    withdraws, writes_later = await gateway.person("match", "contact"), await gateway.person("match", "contact")
+    await gateway.decided((await gateway.send(withdraws, "emp_a")).json()["id"])
+    waits = (await gateway.send(withdraws, "emp_b")).json()["id"]
+    assert (await gateway.decided(waits, "emp_b"))["state"] == "delayed"
+    async with gateway.epochs() as rebuild:
+        await rebuild.take()
+        held = (await gateway.send(writes_later, "emp_a")).json()["id"]
+        await until(lambda: holds(requests), what="the request waits for the windows")
+        assert (await gateway.http.get("/health/ready")).status_code == 200
+        assert (await gateway.http.get("/v1/outreach", headers=gateway.auth("emp_a"))).status_code == 200
+        await gateway.tell(ConsentChangedV1(candidate=withdraws, version=2, at=OPEN, purposes=("match",)))
+
+        async def is_cancelled() -> bool:
+            return bool((await gateway.shown(waits, "emp_b"))["state"] == "cancelled")
+
+        await until(is_cancelled, what="the withdrawal is handled")
+        assert (await gateway.shown(held))["decision"] is None
+    assert (await gateway.decided(held))["state"] == "admitted"
+    assert gateway.service.failed is None
+
+
+async def test_a_full_redis_holds_requests_and_what_is_due_and_ends_nothing(gateway: Gateway) -> None:
+    person, another = await gateway.person("match", "contact"), await gateway.person("match", "contact")
+    await gateway.decided((await gateway.send(person, "emp_a")).json()["id"])
+    due = (await gateway.send(person, "emp_b")).json()["id"]
+    assert (await gateway.decided(due, "emp_b"))["state"] == "delayed"
+    kept = int((await gateway.redis.config_get("maxmemory"))["maxmemory"] or 0)
+    async with gateway.time_is(OPEN + timedelta(hours=25)):
+        await gateway.redis.config_set("maxmemory", 1)
+        try:
+            new = (await gateway.send(another, "emp_a")).json()["id"]
+            await until(lambda: holds("outreach_gateway.outreach-requests") and holds("due"), what="both are held")
+            back = await gateway.http.delete(f"/v1/outreach/{due}", headers=gateway.auth("emp_b"))
+            assert back.status_code == 204
+        finally:
+            await gateway.redis.config_set("maxmemory", kept)
+        assert (await gateway.decided(new))["state"] == "admitted"
+    assert gateway.service.failed is None
 
 
 async def test_a_cursor_behind_which_changes_were_forgotten_is_gone(gateway: Gateway) -> None:
