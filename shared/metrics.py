@@ -64,3 +64,14 @@ HTTP_REQUEST_SECONDS = Histogram(
     ["method", "route", "status"],
     buckets=_REQUEST_BUCKETS,
 )
+HTTP_CONNECTIONS = Gauge("fairpool_http_connections", "Connections that callers have open to this process.")
+HTTP_IN_HAND = Gauge(
+    "fairpool_http_in_hand",
+    "Requests that are being answered, by kind (api, page, health), and streams that are open (stream).",
+    ["kind"],
+)
+HTTP_REFUSED = Counter(
+    "fairpool_http_refused_total",
+    "Requests, streams and connections that were refused or ended because of a limit, by reason.",
+    ["reason"],
+)

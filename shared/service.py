@@ -194,7 +194,14 @@ class Service:
 
         Its page `/` is for people where `signup_url` says where they join, and else for whoever writes programs for it.
         """
-        app = create_app(title, self.name, lifespan=self._lifespan, ready=self._ready, is_stopping=self.is_stopping)
+        app = create_app(
+            title,
+            self.name,
+            lifespan=self._lifespan,
+            ready=self._ready,
+            is_stopping=self.is_stopping,
+            limits=self.settings.http_limits,
+        )
         app.include_router(home.router(self.settings.operator, self.tenants, title=title, signup_url=signup_url))
         if self._reconciled:
             self._add_read_back(app)
@@ -224,6 +231,8 @@ class Service:
             port=settings.http_port,
             drain_for=settings.drain_for,
             stop_within=settings.stop_within,
+            limits=settings.http_limits,
+            trusted_proxies=settings.trusted_proxies,
             when_told=lambda: lifetime.exit_at_last(settings.drain_for + _STOPS * settings.stop_within),
         )
 

@@ -19,6 +19,7 @@ from shared.imprint import Operator
 from shared.messaging.kafka import Kafka, Login, Mechanism, Protocol
 from shared.security import encoding
 from shared.text import why_not_one_line, why_not_readable
+from shared.web.http_limits import HttpLimits
 
 PREFIX = "FAIRPOOL_"
 EX_CONFIG = 78
@@ -127,6 +128,24 @@ def _certificates(value: Path | None, info: ValidationInfo) -> Path | None:
     return _readable(value)
 
 
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(str(ipaddress.ip_network(one)) for one in value)
+    except ValueError:
+        raise ValueError("expected addresses or networks such as 10.0.0.7 or 10.0.0.0/8, separated by commas") from None
+
+
+def _more_than_in_hand(value: int, info: ValidationInfo) -> int:
+    in_hand = HttpLimits(
+        api_requests=info.data.get("http_api_requests", 0),
+        page_requests=info.data.get("http_page_requests", 0),
+        streams=info.data.get("http_streams", 0),
+    ).in_hand
+    if value <= in_hand:
+        raise ValueError(f"expected more than {in_hand}, which is what may be in hand (requests, pages, streams)")
+    return value
+
+
 def _readable(value: Path | None) -> Path | None:
     if value is not None:
         try:
@@ -158,6 +177,10 @@ Duration = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=1))]
 
 Wait = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1))]
 """As `Duration`; zero is allowed (`PT0S`)."""
+
+
+_HTTP = HttpLimits()
+_AtLeastOne = Field(ge=1, le=100_000)
 
 
 class KafkaSettings(BaseSettings):
@@ -192,6 +215,28 @@ class ServiceSettings(KafkaSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(ge=0, le=65_535)
     """0 takes any free port."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_networks)] = ()
+    """The addresses or networks whose X-Forwarded-For and -Proto are believed, separated by commas; nobody's otherwise."""
+    http_api_requests: Annotated[int, _AtLeastOne] = _HTTP.api_requests
+    """Requests of `/v1/` that are answered at a time."""
+    http_page_requests: Annotated[int, _AtLeastOne] = _HTTP.page_requests
+    """Requests of all else, which is what people open, at a time."""
+    http_origin_requests: Annotated[int, _AtLeastOne] = _HTTP.origin_requests
+    """Requests of one address at a time."""
+    http_streams: Annotated[int, _AtLeastOne] = _HTTP.streams
+    """Streams that are open at a time, of all tenants."""
+    http_tenant_streams: Annotated[int, _AtLeastOne] = _HTTP.tenant_streams
+    """Streams of one tenant at a time."""
+    http_connections: Annotated[int, _AtLeastOne, AfterValidator(_more_than_in_hand)] = _HTTP.connections
+    """Connections at a time: more than all of the above together."""
+    http_head_bytes: int = Field(default=_HTTP.head_bytes, ge=4096, le=1_048_576)
+    """How large a request line and its headers may be together."""
+    http_head_within: Duration = _HTTP.head_within
+    """How long they may take to arrive."""
+    http_body_within: Duration = _HTTP.body_within
+    """How long a body may take to arrive."""
+    http_write_within: Duration = _HTTP.write_within
+    """How long a caller may take nothing of its answer."""
     clock_file: Path | None = None
     """A file with an offset in milliseconds; only `fairpool dev` and tests set it."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -211,6 +256,22 @@ class ServiceSettings(KafkaSettings):
     """Their postal address, on one line."""
     contact_email: Annotated[str, AfterValidator(_one_line)] = ""
     """Where people may write to with questions."""
+
+    @property
+    def http_limits(self) -> HttpLimits:
+        """How much this process takes on at a time, and how long it waits for a caller."""
+        return HttpLimits(
+            api_requests=self.http_api_requests,
+            page_requests=self.http_page_requests,
+            origin_requests=self.http_origin_requests,
+            streams=self.http_streams,
+            tenant_streams=self.http_tenant_streams,
+            connections=self.http_connections,
+            head_bytes=self.http_head_bytes,
+            head_within=self.http_head_within,
+            body_within=self.http_body_within,
+            write_within=self.http_write_within,
+        )
 
     @property
     def operator(self) -> Operator:

@@ -27,6 +27,7 @@ from shared.messaging.unit import Unit, unit_of_work
 from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
 from shared.service import Service
+from shared.web.budgets import Streams
 
 _REMOVED_EVERY = timedelta(seconds=2)
 NAME = "pool_matching"
@@ -98,6 +99,7 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
                 soc,
                 cursors,
                 settings.pool_matching_heartbeat,
+                Streams(settings.http_limits),
                 service.is_stopping,
                 settings.pool_changes_per_minute,
             )

@@ -9,6 +9,8 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 
 from shared.web import docs, health, openapi, pages, parameters, problems
+from shared.web.budgets import Budgets
+from shared.web.http_limits import HttpLimits
 from shared.web.limits import Limits
 from shared.web.methods import Heads
 from shared.web.middleware import AccessLog, Boundary, SecurityHeaders
@@ -28,12 +30,14 @@ def create_app(
     lifespan: Lifespan | None = None,
     ready: health.Checks,
     is_stopping: Callable[[], bool] = lambda: False,
+    limits: HttpLimits | None = None,
 ) -> FastAPI:
     """An application with problems, limits, security headers, health, metrics, docs and the stylesheet.
 
     `ready` gives the checks by name; `/health/ready` runs each, and names those that raise or take more than 2 s. Once
     `is_stopping`, each answer ends its connection.
     """
+    limits = limits or HttpLimits()
     app = FastAPI(
         title=title,
         version=version("fairpool"),
@@ -49,7 +53,11 @@ def create_app(
     problems.install(app)
     openapi.install(app)
     # The last added is the first passed.
-    for middleware in (Heads, Limits, Boundary, SecurityHeaders, Traces, AccessLog, RequestIds):
+    app.add_middleware(Heads)
+    app.add_middleware(Limits, within=limits.body_within)
+    app.add_middleware(Boundary)
+    app.add_middleware(Budgets, limits=limits)
+    for middleware in (SecurityHeaders, Traces, AccessLog, RequestIds):
         app.add_middleware(middleware)
     app.add_middleware(Draining, is_stopping=is_stopping)
     app.include_router(health.router(ready))

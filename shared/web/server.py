@@ -1,18 +1,31 @@
 """The HTTP server of a process: told to stop, it drains before it closes, so that no caller meets a closed door."""
 
+import resource
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from types import FrameType
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.web.connection import Connection, Connections
+from shared.web.http_limits import HttpLimits
+
 KEEP_ALIVE = timedelta(seconds=75)
 """An idle connection is closed by whoever calls, never by us under a request on its way: longer than the 60 s that
 nginx and AWS' load balancers keep theirs."""
+_PROBED_AFTER = 30
+_PROBES_EVERY = 10
+_FILES_BESIDE_CONNECTIONS = 256
+"""Of a process: to PostgreSQL, Kafka and Redis, logs, and what comes and goes."""
+
+log = structlog.get_logger()
 
 
 class Server(uvicorn.Server):
@@ -30,13 +43,19 @@ class Server(uvicorn.Server):
         port: int,
         drain_for: timedelta,
         stop_within: timedelta,
+        limits: HttpLimits | None = None,
+        trusted_proxies: Sequence[str] = (),
         when_told: Callable[[], None] = lambda: None,
     ) -> None:
+        limits = _with_files_for(limits or HttpLimits())
         super().__init__(
             uvicorn.Config(
                 app,
                 host=host,
                 port=port,
+                http=Connection,
+                ws="none",
+                forwarded_allow_ips=list(trusted_proxies),
                 access_log=False,
                 log_config=None,
                 server_header=False,
@@ -44,9 +63,21 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=int(stop_within.total_seconds()),
             )
         )
+        self.server_state = Connections(limits)
+        self._limits = limits
         self._drain_for = drain_for
         self._when_told = when_told
         self._told: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; whoever vanishes without a word is noticed by the kernel, which gives up what nobody confirms.
+
+        It comes later than our own time-out, which counts whoever is there and takes nothing.
+        """
+        await super().startup(sockets)
+        for listener in (listener for server in self.servers for listener in server.sockets):
+            with socket.socket(fileno=socket.dup(listener.fileno())) as same:  # uvloop's own has no options
+                _notice_who_vanishes(same, 2 * self._limits.write_within)
 
     def is_stopping(self) -> bool:
         """Whether the process was told to stop, or has to."""
@@ -68,6 +99,29 @@ class Server(uvicorn.Server):
             drained = time.monotonic() - self._told >= self._drain_for.total_seconds()
             self.should_exit = self.should_exit or drained
         return await super().on_tick(counter)
+
+
+def _notice_who_vanishes(listener: socket.socket, within: timedelta) -> None:
+    """Connections take these options over from their listener (tcp(7))."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBED_AFTER)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBES_EVERY)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(within.total_seconds() * 1000))
+
+
+def _with_files_for(limits: HttpLimits) -> HttpLimits:
+    """The limits, with no more connections than the process may open files: accepting fails for all when there are none."""
+    wanted = limits.connections + _FILES_BESIDE_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return limits
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed == wanted:
+        return limits
+    log.warning("few_files", may_open=allowed, wanted=wanted)
+    return replace(limits, connections=max(allowed - _FILES_BESIDE_CONNECTIONS, allowed // 2))
 
 
 class Draining:

@@ -1,5 +1,6 @@
 """The compose files and what goes with them: complete, hardened, without a secret of its own."""
 
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from deploy.local.home import Home
 from deploy.local.ports import Ports
 from services.pool_matching.settings import PoolMatchingSettings
 from shared.settings import KafkaSettings
+from shared.web.http_limits import HttpLimits
 from tests.deploy.processes import PROCESSES, keys, known, required
 
 ROOT = Path(__file__).parents[2]
@@ -64,9 +66,43 @@ def test_a_process_is_told_what_it_needs_and_no_secret_more(name: str, parts: Pa
     assert environment["FAIRPOOL_HTTP_PORT"] == Ports().named()[name.replace("-", "_")]
 
 
-def test_signup_counts_by_where_people_come_from_and_not_by_the_proxy() -> None:
-    assert SERVICES["signup"]["environment"]["FORWARDED_ALLOW_IPS"] == "*"
+TRUSTED = "FAIRPOOL_TRUSTED_PROXIES"
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_where_a_request_comes_from_is_the_edge_s_to_say_and_nobody_s_without_it(name: str) -> None:
+    assert SERVICES[name]["environment"][TRUSTED].startswith(f"${{{TRUSTED}-10.")
+    assert parts(COMPOSE / "direct.yml")[name]["environment"] == {TRUSTED: ""}
     assert "X-Forwarded-For $remote_addr;" in NGINX
+
+
+def test_what_compose_passes_on_are_the_limits_of_the_settings() -> None:
+    environment = PROCESSES_FILE["pool-matching"]["environment"]
+    limits = {name: str(value) for name, value in environment.items() if name.startswith("FAIRPOOL_HTTP_")}
+    del limits["FAIRPOOL_HTTP_PORT"]
+    assert len(limits) >= 3
+    for name, value in limits.items():
+        default = PoolMatchingSettings.model_fields[name.removeprefix("FAIRPOOL_").lower()].default
+        assert value == f"${{{name}:-{default}}}"
+
+
+def test_the_edge_lets_through_what_the_services_allow_and_no_more_streams() -> None:
+    limits = HttpLimits()
+    assert f"limit_conn streams {limits.tenant_streams};" in NGINX
+    assert f"client_header_timeout {limits.head_within.total_seconds():.0f}s;" in NGINX
+    assert f"client_body_timeout {limits.body_within.total_seconds():.0f}s;" in NGINX
+    ((number, kib),) = re.findall(r"large_client_header_buffers (\d+) (\d+)k;", NGINX)
+    assert int(number) * int(kib) * 1024 == limits.head_bytes
+    (connections,), (files,) = (re.findall(rf"{name} (\d+);", NGINX) for name in ("worker_connections", "nofile"))
+    assert PROCESSES_FILE["edge"]["ulimits"] == {"nofile": int(files)}
+    assert int(files) >= 2 * int(connections)
+
+
+@pytest.mark.parametrize("line", re.findall(r"'(\{.*\})'", NGINX))
+def test_each_answer_of_the_edge_itself_is_a_problem_that_says_what_to_do(line: str) -> None:
+    problem = json.loads(line)
+    assert {"type", "title", "status", "detail"} == set(problem)
+    assert f"{problem['status']} " in NGINX
 
 
 def _secrets_used(path: Path) -> dict[str, set[str]]:

@@ -1,11 +1,14 @@
 """Health, docs and metrics of each service as an operator uses them."""
 
 import asyncio
+import contextlib
 import re
 
 import httpx
+import psutil
 import pytest
 
+from deploy.local.secrets import read as read_secrets
 from tests.e2e.scene import Scene
 from tests.waiting import until
 
@@ -46,6 +49,20 @@ async def test_head_begins_no_stream(scene: Scene) -> None:
     answer = await scene.client.http.head(f"{scene.dev.services.pool_matching}/v1/updates", headers=headers)
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+async def test_no_process_shows_a_secret_in_its_arguments(scene: Scene) -> None:
+    """Everybody on the machine may read them."""
+    kept = read_secrets(scene.stack.home)
+    secrets = {kept.postgres_password, *kept.keys.values(), *kept.role_passwords.values(), *kept.tenant_keys.values()}
+    parts = [part.process.pid for part in scene.stack.parts() if part.process is not None]
+    processes = [one for pid in parts for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))]
+    assert len(processes) >= len(SERVICES)
+    shown = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):  # PostgreSQL's workers come and go
+            shown += [process.name() for argument in process.cmdline() if any(secret in argument for secret in secrets)]
+    assert shown == []
 
 
 @pytest.mark.parametrize("service", SERVICES)

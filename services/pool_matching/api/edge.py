@@ -7,6 +7,7 @@ from datetime import timedelta
 from services.pool_matching.model import Occupations
 from services.pool_matching.ports import FeedStore, PoolStore, Work
 from shared.security.cursors import FeedCursors
+from shared.web.budgets import Streams
 from shared.web.tenants import Tenants
 
 
@@ -20,6 +21,7 @@ class Edge:
     occupations: Occupations
     cursors: FeedCursors
     heartbeat: timedelta
+    streams: Streams
     is_stopping: Callable[[], bool]
     """Whether streams have to end, since the process is about to."""
     changes_per_minute: int

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.responses import StreamingResponse
 
 from services.pool_matching.api.bodies import UpdateOut, UpdatesOut
 from services.pool_matching.api.edge import Edge
 from services.pool_matching.model import Position, Update
 from shared.web import problems
+from shared.web.budgets import EventStream
 from shared.web.tenants import Tenant
 
-EVENT_STREAM = "text/event-stream"
+EVENT_STREAM = EventStream.media_type
 _AT_ONCE = 500
 _LOOK_EVERY = 1.0
 _LONGEST_CURSOR = 200
@@ -36,6 +36,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         responses={
             200: {"content": {EVENT_STREAM: {}}, "description": "Updates, or a stream of them"},
             410: {"description": "Updates after this cursor were forgotten; `detail` says how to begin anew."},
+            429: {"description": "As many streams as one employer may have are open; `detail` says what to do."},
         },
     )
     async def read_updates(
@@ -47,16 +48,18 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         accept: Annotated[str, Header()] = "",
         last_event_id: Annotated[str | None, Header(max_length=_LONGEST_CURSOR)] = None,
     ) -> UpdatesOut | Response:
-        """With `Accept: text/event-stream` the answer is a stream that goes on; each event's id is its cursor.
+        """With `Accept: text/event-stream` the answer is a stream that goes on; each event's id is its cursor. An
+        employer has few at a time (four, unless whoever runs this set another number): one more is a 429.
 
         Updates are kept for 30 days. When some that come after the cursor are gone, the answer is 410 and says how to begin anew.
         """
         if EVENT_STREAM in accept:
+            edge.streams.refuse_if_full(employer.id)
             asked = _position(edge, employer, last_event_id or after, "header" if last_event_id else "query")
             start, _ = await _read(
                 edge, employer, asked, 1
             )  # a status can be answered before the stream begins, not in it
-            return StreamingResponse(_stream(edge, employer, start), media_type=EVENT_STREAM)
+            return EventStream(_stream(edge, employer, start), streams=edge.streams, tenant=employer.id)
         start, updates = await _read(edge, employer, _position(edge, employer, after, "query"), limit)
         end = updates[-1].position if updates else start
         return UpdatesOut(items=[UpdateOut.of(update) for update in updates], next=_cursor(edge, end, employer))

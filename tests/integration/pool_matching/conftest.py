@@ -16,7 +16,9 @@ from shared.messaging.envelope import only
 from shared.security.cursors import FeedCursors
 from shared.security.tenant_keys import hash_key, new_key
 from shared.web.app import create_app
+from shared.web.budgets import Streams
 from shared.web.health import Check
+from shared.web.http_limits import HttpLimits
 from shared.web.tenants import Tenants
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.pool_matching import SOC
@@ -75,6 +77,7 @@ async def http(kit: PostgresKit) -> AsyncIterator[Http]:
         SOC,
         FeedCursors(bytes(range(64)), feed="pool_matching"),
         timedelta(seconds=1),
+        Streams(HttpLimits()),
         lambda: False,
         changes_per_minute=60,
     )

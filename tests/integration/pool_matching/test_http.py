@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -207,6 +208,17 @@ async def test_the_stream_sends_updates_heartbeats_and_goes_on_from_the_last_eve
 
 
 STREAM = {"Accept": "text/event-stream"}
+
+
+async def test_an_employer_has_four_streams_and_reads_the_feed_without_one_all_the_same(http: Http) -> None:
+    with ExitStack() as open_streams:
+        for _ in range(4):
+            open_streams.enter_context(http.edge.streams.place("emp_a"))
+        refusal = await http.ask("GET", "/v1/updates", headers=STREAM)
+        assert (refusal.status_code, refusal.headers["retry-after"]) == (429, "15")
+        assert "Read all pools from one stream" in refusal.json()["detail"]
+        assert (await http.ask("GET", "/v1/updates")).status_code == 200
+        assert (await http.ask("HEAD", "/v1/updates", "emp_b", headers=STREAM)).status_code == 200
 
 
 async def test_a_cursor_behind_which_updates_were_forgotten_is_gone_and_any_other_works(http: Http) -> None:

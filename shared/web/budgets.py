@@ -1,0 +1,196 @@
+"""What a process has in hand at a time: requests of programs, of people and of whoever watches it, each with a budget of its own, and streams."""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any
+
+from fastapi.responses import StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared import metrics
+from shared.web import problems
+from shared.web.http_limits import HEALTH_REQUESTS, HttpLimits
+from shared.web.problems import Problem
+
+_PLACE = "fairpool.place"
+_SOON = {"Retry-After": "1"}
+_STREAMS_RETRY_AFTER = 15
+
+
+class Kind(StrEnum):
+    """What is in hand: each has places that no other can take."""
+
+    API = "api"
+    PAGE = "page"
+    HEALTH = "health"
+    STREAM = "stream"
+
+
+def kind_of(path: str) -> Kind:
+    """By its path alone: nothing has been looked at yet when a request is refused."""
+    if path.startswith("/v1/"):
+        return Kind.API
+    return Kind.HEALTH if path.startswith(("/health/", "/metrics")) else Kind.PAGE
+
+
+class Budgets:
+    """Refuses what is too much before its body is read: 503 for a full process, 429 for an address that has its share."""
+
+    def __init__(self, app: ASGIApp, *, limits: HttpLimits) -> None:
+        self._app = app
+        self._most: Mapping[Kind, int] = {
+            Kind.API: limits.api_requests,
+            Kind.PAGE: limits.page_requests,
+            Kind.HEALTH: HEALTH_REQUESTS,
+        }
+        self._most_of_one = limits.origin_requests
+        self._in_hand: Counter[Kind] = Counter()
+        self._of: Counter[tuple[Kind, str]] = Counter()
+        for reason in ("requests", "origin"):
+            metrics.HTTP_REFUSED.labels(reason)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on while it has a place, or answer that it has none."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        kind, origin = kind_of(scope["path"]), _origin(scope)
+        if (refusal := self._refusal(kind, origin)) is not None:
+            await problems.response(scope, refusal)(scope, receive, send)
+            return
+        place = _Place(self, kind, origin)
+        scope[_PLACE] = place
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            place.give_back()
+
+    def _refusal(self, kind: Kind, origin: str) -> Problem | None:
+        if self._in_hand[kind] >= self._most[kind]:
+            metrics.HTTP_REFUSED.labels("requests").inc()
+            return busy()
+        if kind is not Kind.HEALTH and self._of[kind, origin] >= self._most_of_one:
+            metrics.HTTP_REFUSED.labels("origin").inc()
+            return _too_many_at_once(self._most_of_one)
+        return None
+
+    def count(self, kind: Kind, origin: str, by: int) -> None:
+        """Note a place that was taken (1) or given back (-1)."""
+        self._in_hand[kind] += by
+        self._of[kind, origin] += by
+        if not self._of[kind, origin]:
+            del self._of[kind, origin]
+        metrics.HTTP_IN_HAND.labels(kind).inc(by)
+
+
+class _Place:
+    """One request's; given back once."""
+
+    def __init__(self, budgets: Budgets, kind: Kind, origin: str) -> None:
+        self._budgets: Budgets | None = budgets
+        self._mine = (kind, origin)
+        budgets.count(*self._mine, 1)
+
+    def give_back(self) -> None:
+        """Make room for another request."""
+        if self._budgets is not None:
+            self._budgets.count(*self._mine, -1)
+            self._budgets = None
+
+
+class Streams:
+    """The streams that a process has open: so many in all, so many of each tenant."""
+
+    def __init__(self, limits: HttpLimits) -> None:
+        self._most, self._most_of_one = limits.streams, limits.tenant_streams
+        self._of: Counter[str] = Counter()
+        for reason in ("streams", "tenant_streams"):
+            metrics.HTTP_REFUSED.labels(reason)
+
+    def refuse_if_full(self, tenant: str) -> None:
+        """Raise a 429 where the tenant has its streams, a 503 where the process has."""
+        if self._of[tenant] >= self._most_of_one:
+            metrics.HTTP_REFUSED.labels("tenant_streams").inc()
+            raise _too_many_streams(self._most_of_one)
+        if self._of.total() >= self._most:
+            metrics.HTTP_REFUSED.labels("streams").inc()
+            raise busy()
+
+    @contextmanager
+    def place(self, tenant: str) -> Iterator[None]:
+        """A stream's place as long as it is open; raises as `refuse_if_full`."""
+        self.refuse_if_full(tenant)
+        self._count(tenant, 1)
+        try:
+            yield
+        finally:
+            self._count(tenant, -1)
+
+    def _count(self, tenant: str, by: int) -> None:
+        self._of[tenant] += by
+        if not self._of[tenant]:
+            del self._of[tenant]
+        metrics.HTTP_IN_HAND.labels(Kind.STREAM).inc(by)
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events to a tenant. It has a stream's place until its caller is gone, and no request's: those are short."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, frames: Any, *, streams: Streams, tenant: str) -> None:  # noqa: ANN401 - as Starlette's
+        super().__init__(frames)
+        self._streams, self._tenant = streams, tenant
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream, or raise a 429 or 503 before anything is sent."""
+        with self._streams.place(self._tenant):
+            if (place := scope.get(_PLACE)) is not None:
+                place.give_back()
+            await super().__call__(scope, receive, send)
+
+
+def _origin(scope: Scope) -> str:
+    host = scope["client"][0] if scope.get("client") else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return host if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
+
+
+def busy() -> Problem:
+    """A 503 for whoever finds no place; nothing of the request was looked at."""
+    return Problem(
+        503,
+        "Too busy at the moment",
+        "Nothing of this request was done. Send the same again in a second.",
+        type=problems.kind("busy"),
+        headers=_SOON,
+    )
+
+
+def _too_many_at_once(most: int) -> Problem:
+    return Problem(
+        429,
+        "Too many requests at once",
+        f"{most} requests from your address are being answered at this moment, and no more are taken. Nothing of this one was "
+        "done. Wait for an answer before you send the next, and send this one again.",
+        type=problems.kind("too-many-at-once"),
+        headers=_SOON,
+    )
+
+
+def _too_many_streams(most: int) -> Problem:
+    return Problem(
+        429,
+        "Too many streams",
+        f"You have {most} streams open, which is the most. Read all pools from one stream, close those that you do not need, "
+        "and try again. A stream whose connection broke counts until we notice, at most a minute. Without "
+        "Accept: text/event-stream this address answers once, and `next` says where to go on.",
+        type=problems.kind("too-many-streams"),
+        headers={"Retry-After": str(_STREAMS_RETRY_AFTER)},
+    )
