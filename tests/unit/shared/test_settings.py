@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from shared.security.encoding import encode
 from shared.settings import PostgresUrl, Secret32, Secret64, ServiceSettings, WebUrl, load
+from shared.web.http_limits import HttpLimits
 
 
 class Settings(ServiceSettings):
@@ -127,6 +129,39 @@ def test_a_wrong_database_url_is_refused_without_showing_its_password(
     said = refused(capsys)
     assert "FAIRPOOL_SIGNUP_DATABASE: expected a URL that starts with postgresql:// or postgres://" in said
     assert "hunter2" not in said
+
+
+def test_proxies_are_addresses_or_networks_and_nobody_is_trusted_unless_named(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load(Settings).trusted_proxies == ()
+    environment.setenv("FAIRPOOL_TRUSTED_PROXIES", "10.0.0.7, 2001:db8::/32")
+    assert load(Settings).trusted_proxies == ("10.0.0.7/32", "2001:db8::/32")
+    for wrong in ("*", "proxy.internal", "10.0.0.7/8"):
+        environment.setenv("FAIRPOOL_TRUSTED_PROXIES", wrong)
+        assert "FAIRPOOL_TRUSTED_PROXIES: expected addresses or networks" in refused(capsys)
+
+
+def test_the_limits_are_passed_on_and_leave_a_connection_that_can_make_room(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load(Settings).http_limits == HttpLimits()
+    chosen = {
+        "http_api_requests": 11,
+        "http_page_requests": 12,
+        "http_origin_requests": 13,
+        "http_streams": 14,
+        "http_tenant_streams": 15,
+        "http_connections": 300,
+        "http_head_bytes": 8192,
+        "http_head_within": timedelta(seconds=16),
+        "http_body_within": timedelta(seconds=17),
+        "http_write_within": timedelta(seconds=18),
+    }
+    limits = load(Settings, **chosen).http_limits
+    assert asdict(limits) == {name.removeprefix("http_"): value for name, value in chosen.items()}
+    environment.setenv("FAIRPOOL_HTTP_CONNECTIONS", "1024")
+    assert "FAIRPOOL_HTTP_CONNECTIONS: expected more than 1056" in refused(capsys)
 
 
 def test_the_repr_shows_no_secret() -> None:
