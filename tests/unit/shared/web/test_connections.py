@@ -20,7 +20,7 @@ from shared.web.app import create_app
 from shared.web.budgets import EventStream, Streams
 from shared.web.http_limits import HttpLimits
 from shared.web.server import Server
-from tests.waiting import until
+from tests.waiting import others_run, until
 
 SOON = timedelta(milliseconds=150)
 """For a time-out that is to come."""
@@ -124,7 +124,7 @@ class Process:
             yield ": listening\n\n"
             while endless:
                 yield ": " + "x" * 1_000_000 + "\n\n"
-                await asyncio.sleep(0)  # as a feed asks its database
+                await others_run()  # as a feed asks its database
             await asyncio.Future()
 
         return EventStream(frames(), streams=self.streams, tenant=tenant)
