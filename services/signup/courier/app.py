@@ -35,6 +35,7 @@ _MIGRATIONS = Path(__file__).parent.parent / "migrations"  # one series for the 
 _CATCH_UP_WITHIN = timedelta(milliseconds=400)
 _READY_WITHIN = timedelta(milliseconds=1500)
 _FORGET_AFTER = timedelta(days=110)  # longer than decisions are kept (100 days): none comes back without its row
+_FORGOTTEN_AT_ONCE = 5_000
 _SPARE = timedelta(seconds=2)  # of the stop's time, for what stops after the sender
 
 _log = structlog.get_logger(__name__)
@@ -115,8 +116,10 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         await on_notice_requested(kept, only(NoticeRequestedV2, received), at=at)
 
     async def forget() -> None:
-        async with open_store() as kept:
-            await kept.forget(older_than=_FORGET_AFTER)
+        gone = _FORGOTTEN_AT_ONCE
+        while gone == _FORGOTTEN_AT_ONCE:
+            async with open_store() as kept:
+                gone = await kept.forget(_FORGOTTEN_AT_ONCE, older_than=_FORGET_AFTER)
 
     # Versions and ids guard every effect, so the inbox has nothing to add.
     for group, topic, handle, takes in (

@@ -93,8 +93,8 @@ class Outgoing(Protocol):
     async def bury(self, *, at: datetime) -> Sequence[Over]:
         """What dead couriers were sending is doubtful and reported as that; what they had only taken is ready again."""
 
-    async def forget(self, *, older_than: timedelta) -> None:
-        """Removes mails that were over so long ago that no topic brings them back."""
+    async def forget(self, limit: int, *, older_than: timedelta) -> int:
+        """Removes up to so many mails that were over so long ago that no topic brings them back; how many."""
 
 
 OpenStore = Callable[[], AbstractAsyncContextManager[Outgoing]]

@@ -159,10 +159,11 @@ class PostgresCourier:
         self._report(over, at)
         return over
 
-    async def forget(self, *, older_than: timedelta) -> None:
-        """Removes mails that were over so long ago that no topic brings them back."""
-        await self._connection.execute(SQL["forget_mails"], older_than)
+    async def forget(self, limit: int, *, older_than: timedelta) -> int:
+        """Some at a time, so that no lock is held for long; of couriers there are few."""
+        gone = await self._connection.fetch(SQL["forget_mails"], older_than, limit)
         await self._connection.execute(SQL["forget_instances"], older_than)
+        return len(gone)
 
     def _traced(self, mails: Sequence[Mail]) -> Sequence[Mail]:
         return [replace(mail, trace=self._unit.trace_of(mail.candidate.encode())) for mail in mails]

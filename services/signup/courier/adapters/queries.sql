@@ -217,7 +217,12 @@ WHERE (kind, id) IN (
 )
 
 -- name: forget_mails
-DELETE FROM courier_mails WHERE changed_at < now() - $1::interval AND state NOT IN ('ready', 'claimed', 'sending')
+DELETE FROM courier_mails WHERE (kind, id) IN (
+    SELECT kind, id FROM courier_mails
+    WHERE changed_at < now() - $1::interval AND state NOT IN ('ready', 'claimed', 'sending')
+    ORDER BY changed_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+RETURNING id
 
 -- name: forget_instances
 DELETE FROM courier_instances

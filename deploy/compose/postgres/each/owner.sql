@@ -1,0 +1,57 @@
+-- Run by an administrator in each service's database, as often as one likes; the role that the service runs as has the
+-- database's name. The database belongs to a role that nobody can log in as. So whoever runs as the service can make and
+-- change tables of its own, and can't drop the schema or the database, or touch what the owner keeps.
+DO $$
+DECLARE
+    service name := current_database();
+    owner name := current_database() || '_owner';
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = owner) THEN
+        EXECUTE format('CREATE ROLE %I NOLOGIN', owner);
+    END IF;
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        EXECUTE format('GRANT %I, %I TO CURRENT_USER', owner, service);
+    END IF;
+    EXECUTE format('ALTER DATABASE %I OWNER TO %I', service, owner);
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', service);
+    EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', service, service);
+    EXECUTE format('GRANT USAGE, CREATE ON SCHEMA public TO %I', service);
+END
+$$;
+
+-- Gives a table to the owner of the database, whom nobody can log in as. Whoever had it may read it and add to it from
+-- then on: not change, delete or empty it, drop it, or switch its triggers off. Only for a table of the caller's own.
+CREATE OR REPLACE FUNCTION public.make_append_only(kept regclass) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    owner name := (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database());
+    writer name := (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = kept AND relkind IN ('r', 'p'));
+    used regprocedure;
+BEGIN
+    IF writer = owner THEN
+        RETURN;
+    END IF;
+    IF writer IS NULL OR NOT pg_has_role(session_user, writer, 'MEMBER') THEN
+        RAISE EXCEPTION 'only a table of one''s own can be given away' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    FOR used IN
+        SELECT DISTINCT routine.oid::regprocedure FROM pg_trigger JOIN pg_proc AS routine ON routine.oid = tgfoid
+        WHERE tgrelid = kept AND NOT tgisinternal AND pg_get_userbyid(routine.proowner) = writer
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', used, owner);
+    END LOOP;
+    EXECUTE format('REVOKE ALL ON TABLE %s FROM PUBLIC', kept);
+    EXECUTE format('ALTER TABLE %s OWNER TO %I', kept, owner);
+    EXECUTE format('REVOKE ALL ON TABLE %s FROM %I', kept, writer);
+    EXECUTE format('GRANT SELECT, INSERT ON TABLE %s TO %I', kept, writer);
+END
+$$;
+
+-- A ledger that was made, or restored, before there was an owner apart.
+DO $$
+BEGIN
+    IF to_regclass('public.ledger') IS NOT NULL THEN
+        PERFORM public.make_append_only('public.ledger');
+    END IF;
+END
+$$;

