@@ -112,6 +112,7 @@ class Process:
         return {"from": request.client.host if request.client else None, "trailer": request.headers.get("x-trailer")}
 
     async def _make(self, request: Request) -> dict[str, Any]:
+        await request.body()
         return {"trailer": request.headers.get("x-trailer")}
 
     async def _held(self) -> Response:
