@@ -14,7 +14,7 @@ from shared.postgres.pool import Pool
 
 T = TypeVar("T")
 _LOOK_EVERY = 0.02
-_LIMIT = timedelta(seconds=60)
+_LIMIT = timedelta(seconds=90)
 
 
 @overload

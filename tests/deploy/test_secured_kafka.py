@@ -34,7 +34,7 @@ from tests.waiting import until
 
 run = CliRunner()
 pytestmark = pytest.mark.slow
-SOON = timedelta(seconds=30)
+SOON = timedelta(seconds=60)
 
 
 @pytest.fixture(scope="module")

@@ -137,7 +137,7 @@ async def test_a_part_that_keeps_crashing_stops_the_stack(home: Home) -> None:
     await supervisor.start([_part(home, "service", dies, str(home.root / "gate"), str(counter))])
     let_go()
     with pytest.raises(PartKeepsCrashingError, match="exit code 9 after 3 restarts"):
-        await asyncio.wait_for(supervisor.watch(), 20)
+        await asyncio.wait_for(supervisor.watch(), 60)
     await supervisor.stop()
     assert counter.read_text() == "xxxx"
     found = state.read(home)
@@ -171,7 +171,7 @@ async def test_a_part_that_ends_with_0_before_it_is_ready_has_crashed(home: Home
     await supervisor.start([_part(home, "service", ends_well, str(home.root / "gate"), str(up), probe=_exists(up))])
     let_go()
     with pytest.raises(PartKeepsCrashingError, match="exit code 0"):
-        await asyncio.wait_for(supervisor.watch(), 20)
+        await asyncio.wait_for(supervisor.watch(), 60)
     await supervisor.stop()
 
 
@@ -204,7 +204,7 @@ async def test_the_loss_of_a_part_that_keeps_nothing_stops_the_stack(home: Home)
     assert lost
     lost.send(signal.SIGKILL)
     with pytest.raises(BrokerLostError, match="keeps nothing"):
-        await asyncio.wait_for(supervisor.watch(), 10)
+        await asyncio.wait_for(supervisor.watch(), 60)
     await supervisor.stop()
     assert _state_of(home, "kafka").restarts == 0
     assert _state_of(home, "other").phase is PartPhase.STOPPED
