@@ -15,7 +15,7 @@ class HttpLimits:
     """
 
     api_requests: int = 256
-    """Requests of `/v1/` in hand, each with a body of at most 1 MiB in memory."""
+    """Requests of `/v1/` in hand, each with a body of at most 1 MiB in memory (`gates`)."""
     page_requests: int = 256
     """Requests of everything else, which is what people open."""
     origin_requests: int = 64
