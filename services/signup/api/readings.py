@@ -1,12 +1,12 @@
 """How an event was read: told to its vendor, by the event alone, so that it says nothing of whom the network knows."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from services.signup.api.cloudevents import CloudEventIn, is_mailable, phone_of
-from services.signup.decisions.skills import skills_among
+from services.signup.decisions.skills import folded, skills_among
 from services.signup.model import Person, RawProfile, Told
 from shared.web.types import is_empty
 
@@ -93,11 +93,13 @@ def _unused(name: str, section: Mapping[str, Any], kept: Person | RawProfile | N
 def _of_person(section: Mapping[str, Any], kept: Person | None) -> list[PassedOver]:
     if kept is None:
         return []
-    used = _used_email(section)
+    mailable = [place for place, email in _entries(section, "emails") if is_mailable(email)]
     passed = [
-        PassedOver(pointer=_entry("person", "emails", place), detail=_why_no_email(email))
+        PassedOver(
+            pointer=_entry("person", "emails", place), detail=_why_no_email(email, can_be_mailed=place in mailable)
+        )
         for place, email in _entries(section, "emails")
-        if place != used
+        if place not in mailable[:1]
     ]
     passed += [
         PassedOver(pointer=_entry("person", "phones", place), detail=_empty_or(phone, "is no phone number"))
@@ -111,8 +113,8 @@ def _used_email(section: Mapping[str, Any]) -> int | None:
     return next((place for place, email in _entries(section, "emails") if is_mailable(email)), None)
 
 
-def _why_no_email(email: object) -> str:
-    if is_mailable(email):
+def _why_no_email(email: object, *, can_be_mailed: bool) -> str:
+    if can_be_mailed:
         return "comes after the one that is used"
     return _empty_or(email, "is no email that can be mailed")
 
@@ -139,11 +141,14 @@ def _of_profile(
         for place, title in _entries(section, "titles")
         if not is_empty(title) and not occupations_of(title)
     ]
-    own = _own(person)
-    for place, skill in _entries(section, "skills"):
-        why = _why_no_skill(skill, own)
-        if why is not None:
-            passed.append(PassedOver(pointer=_entry("profile", "skills", place), detail=why))
+    skills = list(_entries(section, "skills"))
+    texts = [skill for _, skill in skills if isinstance(skill, str)]
+    listed, used = skills_among(texts), skills_among(texts, own=_own(person))
+    passed += [
+        PassedOver(pointer=_entry("profile", "skills", place), detail=why)
+        for place, skill in skills
+        if (why := _why_no_skill(skill, listed, used)) is not None
+    ]
     return passed
 
 
@@ -153,12 +158,12 @@ def _own(person: Mapping[str, Any]) -> list[str | None]:
     return [*names, *(email.partition("@")[0] for email in emails)]
 
 
-def _why_no_skill(skill: object, own: Sequence[str | None]) -> str | None:
+def _why_no_skill(skill: object, listed: Collection[str], used: Collection[str]) -> str | None:
     if not isinstance(skill, str) or is_empty(skill):
         return "is empty"
-    if not skills_among([skill]):
+    if folded(skill) not in listed:
         return "is not on Fairpool's list of skills"
-    return None if skills_among([skill], own=own) else "shares a word with the person's name or email"
+    return None if folded(skill) in used else "shares a word with the person's name or email"
 
 
 def _used_of_person(section: Mapping[str, Any], kept: Person | None) -> Iterator[str]:

@@ -22,10 +22,16 @@ def skills_among(told: Iterable[str], *, own: Iterable[str | None] = ()) -> tupl
     person's names and the local parts of their addresses, for it may speak of them.
     """
     theirs = {word for text in own if text for word in _words(text)}
-    folded = (" ".join(text.lower().split()) for text in told)
     return tuple(
-        dict.fromkeys(skill for skill in folded if skill in known_skills() and theirs.isdisjoint(_words(skill)))
+        dict.fromkeys(
+            skill for skill in map(folded, told) if skill in known_skills() and theirs.isdisjoint(_words(skill))
+        )
     )
+
+
+def folded(text: str) -> str:
+    """The skill as the list writes it: small letters, single spaces."""
+    return " ".join(text.lower().split())
 
 
 def _words(text: str) -> list[str]:
