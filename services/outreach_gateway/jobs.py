@@ -26,8 +26,8 @@ async def keep_windows_intact(epochs: OpenEpochs, windows: Windows) -> bool:
     """Builds the windows anew when the Redis that answers has not this epoch's, or not what was put there; whether it did.
 
     The epoch's row is taken for update: every batch that still runs under the old one ends first, and none begins until
-    the new windows stand. Of several processes one builds and the others find it done. Killed on the way, it leaves
-    windows that no epoch names.
+    the new windows stand. Of several processes one builds and the others find it done. What is there is cleared first,
+    also what an attempt left that was killed or that Redis had no room for: there is never more than one set of windows.
     """
     try:
         async with epochs() as rows:
@@ -46,12 +46,13 @@ async def keep_windows_intact(epochs: OpenEpochs, windows: Windows) -> bool:
             return False
         fresh = Epoch(secrets.token_hex(8))
         _log.warning("windows_lost", epoch=locked.name)
+        async for _ in windows.clear():
+            await rows.present()  # PostgreSQL ends a transaction in which nothing is asked for 40 s
         await windows.build(rows.booked(KEPT), fresh)
         await rows.begin(fresh)
     REBUILD_SECONDS.observe(time.perf_counter() - started)
     WINDOWS_INTACT.set(1)
     _log.warning("windows_rebuilt", epoch=fresh.name)
-    await windows.clear_others(fresh)
     return True
 
 

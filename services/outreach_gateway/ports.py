@@ -50,8 +50,8 @@ class Windows(Protocol):
     async def build(self, booked: AsyncIterator[Sequence[Booked]], epoch: Epoch) -> None:
         """Fills the windows of a new epoch and, when all is in, lets them be used."""
 
-    async def clear_others(self, epoch: Epoch) -> None:
-        """Clears the windows of all other epochs away."""
+    def clear(self) -> AsyncIterator[int]:
+        """Clears the windows of all epochs away, some at a time; how many went each time."""
 
 
 @dataclass(frozen=True, slots=True)

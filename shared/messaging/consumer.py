@@ -259,7 +259,7 @@ class Consumer:
         _log.warning("dead_letter", position=record.position, group=group, reason=reason)
 
     async def _with_retries(self, work: Callable[[], Awaitable[T]]) -> T:
-        give_up = time.monotonic() + self.retry_for.total_seconds()
+        may_end_since: float | None = None  # what only waits does not count, also when something else fails after it
         backoff = Backoff()
         while True:
             self.progress.step()
@@ -270,7 +270,11 @@ class Consumer:
                     self._holding.over()
                     raise
                 self._holding.note(error)
-                if time.monotonic() > give_up and may_end_the_process(error):
+                if not may_end_the_process(error):
+                    may_end_since = None
+                elif may_end_since is None:
+                    may_end_since = time.monotonic()
+                if may_end_since is not None and time.monotonic() - may_end_since > self.retry_for.total_seconds():
                     raise FatalError(f"still failing after {self.retry_for}: {type(error).__name__}") from error
                 _log.warning("batch_waits", group=self.subscription.group, error=type(error).__name__)
             else:

@@ -100,8 +100,9 @@ class FakeWindows:
                 self.log.setdefault(slot.candidate, {})[slot.outreach] = slot.slot_at
         self.epoch = epoch
 
-    async def clear_others(self, epoch: Epoch) -> None:
-        pass
+    async def clear(self) -> AsyncIterator[int]:
+        there, self.log, self.epoch = len(self.log), {}, Epoch("")
+        yield there
 
     def slots_of(self, candidate: str) -> list[datetime]:
         """As they were placed last."""

@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 import pytest
+from redis.asyncio import Redis
 
 from services.outreach_gateway import handlers, jobs
 from services.outreach_gateway.adapters import postgres
@@ -17,6 +18,7 @@ from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.adapters.postgres_requests import PostgresRequestStore
+from services.outreach_gateway.adapters.redis_windows import SHARDS, RedisWindows, WindowsAwayError
 from services.outreach_gateway.decisions import ENDED_KEPT
 from services.outreach_gateway.model import (
     Admit,
@@ -32,14 +34,17 @@ from services.outreach_gateway.model import (
     Standing,
     State,
 )
-from services.outreach_gateway.ports import Epoch, Position, Reported, Settled, Store, WindowsBeingBuiltError
+from services.outreach_gateway.ports import Booked, Epoch, Position, Reported, Settled, Store, WindowsBeingBuiltError
+from shared.clock import Clock
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.messaging.envelope import Received, Record
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool
+from tests.conftest import unique
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
+from tests.stack import Servers
 from tests.waiting import until
 
 POLICY = read_policy("2026-12")
@@ -374,6 +379,29 @@ async def test_a_rebuild_waits_for_batches_of_the_old_epoch_and_finds_their_slot
     assert windows.slots_of(ANA) == [NOON]
     async with on_postgres.store() as batch:
         assert await batch.hold_epoch() == windows.epoch != epoch
+
+
+async def test_what_an_attempt_left_is_gone_before_the_next_one_builds(
+    on_postgres: PostgresRows, servers: Servers
+) -> None:
+    redis = Redis.from_url(servers.redis)
+    windows = RedisWindows(redis, POLICY, Clock(None), prefix=unique("left"))
+    await on_postgres.submit("o1")
+    await settle(on_postgres, "o1", Admit(NOON, SOON))
+
+    class HasNoRoom(RedisWindows):
+        async def build(self, booked: AsyncIterator[Sequence[Booked]], epoch: Epoch) -> None:
+            await super().build(booked, epoch)
+            raise WindowsAwayError("OutOfMemoryError")
+
+    full = HasNoRoom(redis, POLICY, Clock(None), prefix=windows._prefix)
+    for _ in range(3):
+        with pytest.raises(WindowsAwayError):
+            await jobs.keep_windows_intact(on_postgres.epochs, full)
+    assert await jobs.keep_windows_intact(on_postgres.epochs, windows)
+    names = [key async for key in redis.scan_iter(match=f"{windows._prefix}:*")]
+    assert len(names) == SHARDS + 1, "its markers, and one person"
+    await redis.aclose()
 
 
 async def test_of_several_processes_one_rebuilds(on_postgres: PostgresRows) -> None:

@@ -280,14 +280,13 @@ async def test_a_marker_that_is_not_of_this_server_fences_whoever_is_behind_it(r
         await Rows(windows, candidate).book(ask("o1", "emp_a"))
 
 
-async def test_the_windows_of_other_epochs_are_cleared_away(redis: Redis) -> None:
-    windows = await on_redis(redis)
+async def test_the_windows_of_all_epochs_are_cleared_away_and_nothing_else(redis: Redis) -> None:
+    windows, others = await on_redis(redis), await on_redis(redis)
     await Rows(windows).book(ask("o1", "emp_a"))
     await windows.build(nothing(), Epoch("two"))
-    await windows.clear_others(Epoch("two"))
-    names = [key.decode() async for key in redis.scan_iter(match=f"{windows._prefix}:*")]
-    assert len(names) == SHARDS
-    assert all(":two" in name for name in names)
+    assert sum([gone async for gone in windows.clear()]) == 2 * SHARDS + 1
+    assert [key async for key in redis.scan_iter(match=f"{windows._prefix}:*")] == []
+    assert await others.is_intact(EPOCH)
 
 
 def differed() -> float:

@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import structlog
 from redis.asyncio import Redis
@@ -138,25 +137,19 @@ class RedisWindows:
         except (RedisError, OSError) as error:
             raise WindowsAwayError(type(error).__name__) from error
 
-    async def clear_others(self, epoch: Epoch) -> None:
-        """A thousand at a time; call outside of a transaction, for there may be millions."""
+    async def clear(self) -> AsyncIterator[int]:
+        """Some thousand at a time; a Redis that is full lets go of keys all the same."""
+        cursor = -1
         try:
-            others: list[Any] = []
-            async for key in self._redis.scan_iter(match=f"{self._prefix}:{{s*", count=_AT_ONCE):
-                if f"}}:{epoch.name}" not in (key.decode() if isinstance(key, bytes) else str(key)):
-                    others.append(key)
-                if len(others) >= _AT_ONCE:
-                    await self._unlink(others)
-                    others = []
-            await self._unlink(others)
+            while cursor != 0:
+                cursor, keys = await self._redis.scan(max(cursor, 0), match=f"{self._prefix}:{{s*", count=_AT_ONCE)
+                async with self._redis.pipeline(transaction=False) as pipeline:
+                    for key in keys:
+                        pipeline.unlink(key)
+                    await pipeline.execute()
+                yield len(keys)
         except (RedisError, OSError) as error:
             raise WindowsAwayError(type(error).__name__) from error
-
-    async def _unlink(self, keys: Sequence[Any]) -> None:
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                pipeline.unlink(key)
-            await pipeline.execute()
 
     async def _add(self, booked: Sequence[Booked], epoch: Epoch) -> None:
         async with self._redis.pipeline(transaction=False) as pipeline:

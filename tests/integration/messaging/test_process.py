@@ -1,5 +1,6 @@
 """What becomes of a batch, on a real database: each record takes effect once or is set aside with its reason."""
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -156,6 +157,28 @@ async def test_what_stays_transient_too_long_is_fatal_and_sets_nothing_aside(poo
         )
     assert await effects(pool) == []
     assert await _letters(pool) == []
+
+
+async def test_time_that_only_waits_is_not_held_against_what_fails_afterwards(pool: Pool, log: Log) -> None:
+    await make_effects(pool)
+
+    class OnlyWaitsError(TransientError):
+        MAY_END_THE_PROCESS = False
+
+    retry_for, began = timedelta(milliseconds=300), time.monotonic()
+    failed = 0
+
+    def waits_and_then_fails(_: Sequence[int]) -> None:
+        nonlocal failed
+        if time.monotonic() - began < 2 * retry_for.total_seconds():
+            raise OnlyWaitsError("built anew")
+        if not failed:
+            failed += 1
+            raise asyncpg.DeadlockDetectedError
+
+    await consumer_of(log, pool, Noted(before=waits_and_then_fails), retry_for=retry_for).process(_received(log, 5))
+    assert failed == 1
+    assert await effects(pool) == [0, 1, 2, 3, 4]
 
 
 async def test_a_fatal_error_of_a_handler_ends_the_batch_at_once(pool: Pool, log: Log) -> None:
