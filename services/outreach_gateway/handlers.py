@@ -149,6 +149,7 @@ async def on_memberships_changed(store: Store, batch: Sequence[Received[Membersh
     """Keeps which employers hold the person in a pool, and looks again at what was held for that."""
     newest = {item.event.candidate: item.event for item in sorted(batch, key=lambda item: item.event.version)}
     await store.hold_erasures()
+    await store.lock_people(sorted(newest))
     await store.keep_memberships(
         {
             candidate: (event.version, frozenset(pool.employer for pool in event.pools))

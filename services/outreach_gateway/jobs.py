@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 async def keep_windows_intact(epochs: OpenEpochs, windows: Windows) -> bool:
     """Builds the windows anew when the Redis that answers has not this epoch's, or not what was put there; whether it did.
 
-    The epoch's row is taken for update: every batch that still runs under the old one ends first, and none begins until
+    The epoch is locked: every batch that still runs under the old one ends first, and none begins until
     the new windows stand. Of several processes one builds and the others find it done. What is there is cleared first,
     also what an attempt left that was killed or that Redis had no room for: there is never more than one set of windows.
     """

@@ -37,8 +37,8 @@ class Windows(Protocol):
     """The sliding windows of all people. Every method raises TransientError when Redis does not answer."""
 
     async def book(self, queues: Sequence[Queue], epoch: Epoch) -> Sequence[Sequence[Answer]]:
-        """For each queue one answer an ask, in order, all in one atomic call; TransientError when the windows are not of
-        this epoch.
+        """For each queue one answer an ask, in order, each person's queue in one atomic step; TransientError when the windows
+        are not of this epoch.
 
         What the rows say decides: a person's windows that do not hold it are made to, and that is counted. Call with
         everybody of the queues locked (`Store.lock_people`).
@@ -124,10 +124,10 @@ class Store(Protocol):
         """Writes the decisions, each with the next version and its change in the feed, and publishes them."""
 
     async def hold_erasures(self) -> None:
-        """Call after `hold_epoch` and before anything of a person is kept: nobody is erased until the transaction is over."""
+        """Call before anything of a person is kept: nobody is erased until the transaction is over."""
 
     async def begin_erasure(self) -> None:
-        """Call after `hold_epoch`: all that hold erasures have ended, and none begins until the transaction is over."""
+        """All that hold erasures have ended, and none begins until the transaction is over."""
 
     async def erase(self, candidates: Sequence[str]) -> None:
         """Forgets consent, pools, key and mailbox of these people and remembers their ids: nothing is kept of them again."""

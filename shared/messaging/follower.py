@@ -172,7 +172,7 @@ class Follower:
                     raise
                 self.progress.step()
                 self._holding.note(error)
-                _log.warning("copy_waits", topic=self._topic.name, error=type(error).__name__)
+                _log.warning("projection_waits", topic=self._topic.name, error=type(error).__name__)
             else:
                 return self._holding.over()
             await backoff.wait()

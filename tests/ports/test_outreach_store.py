@@ -620,6 +620,44 @@ async def test_while_the_windows_are_built_what_needs_them_waits_without_a_conne
             await batch._unit.connection.execute("ROLLBACK; BEGIN")
 
 
+async def test_batches_that_overlap_never_keep_a_rebuild_waiting(on_postgres: PostgresRows) -> None:
+    async with on_postgres.store() as batch:
+        await batch.hold_epoch()
+
+        async def rebuild() -> None:
+            async with on_postgres.epochs() as rows:
+                await rows.take()
+
+        building = asyncio.create_task(rebuild())
+
+        async def is_refused() -> bool:
+            async with on_postgres.store() as newcomer:
+                try:
+                    await newcomer.hold_epoch()
+                except WindowsBeingBuiltError:
+                    return True
+            return False
+
+        await until(is_refused, what="who comes later waits behind the rebuild")
+    await building
+
+
+async def test_what_is_due_is_shared_by_several_processes_and_nobody_waits_for_a_person(
+    on_postgres: PostgresRows,
+) -> None:
+    people = [str(UUID(int=100 + number)) for number in range(6)]
+    await known(on_postgres, *people)
+    for number, candidate in enumerate(people):
+        await on_postgres.submit(f"o{number}", candidate)
+    await on_postgres.submit("stranger", str(UUID(int=999)))
+    later = NOON + timedelta(minutes=1)
+    async with on_postgres.store(later) as one, on_postgres.store(later) as two:
+        taken = [{row.id for row in await store.take_due(4)} for store in (one, two)]
+    assert len(taken[0]) == 4
+    assert len(taken[1]) >= 2, "all but whom the first one holds"
+    assert not taken[0] & taken[1]
+
+
 @pytest.mark.parametrize("people", [1, 40])
 async def test_a_batch_takes_as_many_statements_whatever_its_size_one_of_them_to_compare_the_windows(
     on_postgres: PostgresRows, people: int

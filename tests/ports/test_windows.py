@@ -266,6 +266,25 @@ async def test_one_batch_of_200_admits_exactly_1(redis: Redis) -> None:
     assert sum(isinstance(answer, Slot) and answer.is_due for answer in answers) == 1
 
 
+async def test_people_with_much_in_their_queues_are_asked_for_in_several_calls(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows = await on_redis(redis)
+    asked: list[int] = []
+    run = windows._run
+
+    async def counted(*call: Any) -> list[int]:
+        asked.append(sum(len(queue.waiting) for queue in call[2]))
+        return await run(*call)
+
+    monkeypatch.setattr(windows, "_run", counted)
+    waiting = tuple(ask(f"o{n}", f"emp_{n}") for n in range(150))
+    queues = [replace(Rows(windows, f"c{who}").queue(), waiting=waiting) for who in range(8)]
+    answers = await windows.book(queues, EPOCH)
+    assert asked == [450, 450, 300]
+    assert [len(some) for some in answers] == [150] * 8
+
+
 @pytest.mark.parametrize("what", ["another run", "one is gone"])
 async def test_a_marker_that_is_not_of_this_server_fences_whoever_is_behind_it(redis: Redis, what: str) -> None:
     windows = await on_redis(redis)

@@ -62,18 +62,15 @@ class PostgresOutreach:
 
     async def hold_epoch(self) -> Epoch:
         """The present epoch, shared-locked."""
-        try:
-            return Epoch(await self._sql.fetchval(SQL["hold_epoch"]))
-        except asyncpg.LockNotAvailableError as error:
-            raise WindowsBeingBuiltError("the windows are being built anew") from error
+        name = await self._sql.fetchval(SQL["hold_epoch"])
+        if name is None:
+            raise WindowsBeingBuiltError("the windows are being built anew")
+        return Epoch(name)
 
     async def lock_people(self, candidates: Sequence[str]) -> None:
         """Their consents, locked; of whom there is none has no queue."""
-        await self._lock("lock_people", candidates)
-
-    async def _lock(self, name: str, candidates: Sequence[str]) -> None:
         known = sorted({candidate for candidate in candidates if _is_uuid(candidate)})
-        self._locked.update(row["candidate"] for row in await self._sql.fetch(SQL[name], known))
+        self._locked.update(row["candidate"] for row in await self._sql.fetch(SQL["lock_people"], known))
 
     async def places(self, candidates: Sequence[str]) -> list[Outreach]:
         """Their slots of the last 100 days, and what waits."""
@@ -86,15 +83,15 @@ class PostgresOutreach:
 
     async def take_due(self, limit: int) -> list[Outreach]:
         """Rows whose time has come, of people who are free."""
-        return await self._take("take_due", "due_people", self.at, limit)
+        return await self._take("take_due", "lock_due_people", "due_strangers", self.at, limit)
 
-    async def _take(self, name: str, of: str, *arguments: object) -> list[Outreach]:
+    async def _take(self, name: str, lock: str, strangers: str, *arguments: object) -> list[Outreach]:
         """People first, as everybody locks them; rows then."""
-        candidates = [row["candidate"] for row in await self._sql.fetch(SQL[of], *arguments)]
-        if not candidates:
+        self._locked.update(row["candidate"] for row in await self._sql.fetch(SQL[lock], *arguments))
+        unknown = sorted({row["candidate"] for row in await self._sql.fetch(SQL[strangers], *arguments)})
+        if not self._locked and not unknown:
             return []
-        await self._lock("lock_people_that_are_free", candidates)
-        rows = await self._sql.fetch(SQL[name], *arguments, sorted(self._locked), candidates)
+        rows = await self._sql.fetch(SQL[name], *arguments, sorted(self._locked), unknown)
         return [outreach_of(row) for row in rows]
 
     async def lock_waiting_of(self, candidates: Sequence[str]) -> list[Outreach]:
@@ -103,7 +100,9 @@ class PostgresOutreach:
 
     async def take_waiting_of_senders(self, employers: Sequence[str], limit: int) -> list[Outreach]:
         """Submitted and delayed rows of these senders."""
-        return await self._take("take_waiting_of_senders", "people_waited_for_by", list(employers), limit)
+        return await self._take(
+            "take_waiting_of_senders", "lock_people_waited_for_by", "strangers_waited_for_by", list(employers), limit
+        )
 
     async def people(self, candidates: Sequence[str]) -> Mapping[str, Person]:
         """Consent, employers and mailbox by candidate."""

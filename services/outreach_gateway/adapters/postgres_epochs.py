@@ -22,7 +22,8 @@ class PostgresEpochs:
         return Epoch(await self._sql.fetchval(SQL["present_epoch"]))
 
     async def take(self) -> Epoch:
-        """Locked for update."""
+        """Whoever shares it ends first; from the moment that this waits, nobody else begins to."""
+        await self._sql.execute(SQL["lock_epoch"])
         return Epoch(await self._sql.fetchval(SQL["take_epoch"]))
 
     async def booked(self, kept: timedelta) -> AsyncIterator[Sequence[Booked]]:

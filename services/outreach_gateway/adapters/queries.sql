@@ -1,9 +1,13 @@
 -- name: hold_epoch
--- Without waiting: whoever finds that the windows are being built lets go of its connection meanwhile.
-SELECT name FROM epoch FOR SHARE NOWAIT
+-- Null when another process builds the windows or waits until it can, so that batches never keep it waiting for long: whoever
+-- finds that lets go of its connection meanwhile. (A row's lock is shared past those who wait for it alone; this one is not.)
+SELECT CASE WHEN pg_try_advisory_xact_lock_shared(262254608) THEN name END FROM epoch
 
 -- name: present_epoch
 SELECT name FROM epoch
+
+-- name: lock_epoch
+SELECT pg_advisory_xact_lock(262254608)
 
 -- name: take_epoch
 SELECT name FROM epoch FOR UPDATE
@@ -31,11 +35,18 @@ WHERE id = ANY($1::text[]) AND state = 'submitted'
 ORDER BY id
 FOR UPDATE
 
--- name: due_people
-SELECT DISTINCT candidate::text FROM (SELECT candidate FROM outreach WHERE due_at <= $1 ORDER BY due_at LIMIT $2) AS due
+-- name: lock_due_people
+-- Whom another process decides for is passed over, so that several share what is due.
+SELECT candidate::text FROM outreach JOIN consents c USING (candidate)
+WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE OF c SKIP LOCKED
+
+-- name: due_strangers
+SELECT candidate::text FROM outreach
+WHERE due_at <= $1 AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate)
+ORDER BY due_at LIMIT $2
 
 -- name: take_due
--- Of people whom this transaction has locked ($3), and of those of whom no consent is known: they have no queue.
+-- Of people whom this transaction has locked ($3), and of those of whom no consent is known ($4): they have no queue.
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
 FROM outreach
 WHERE due_at <= $1
@@ -60,10 +71,15 @@ WHERE candidate = ANY($1::uuid[]) AND state IN ('submitted', 'delayed')
 ORDER BY id
 FOR UPDATE
 
--- name: people_waited_for_by
-SELECT DISTINCT candidate::text FROM (
-    SELECT candidate FROM outreach WHERE employer = ANY($1::text[]) AND state IN ('submitted', 'delayed') LIMIT $2
-) AS waiting
+-- name: lock_people_waited_for_by
+SELECT candidate::text FROM outreach JOIN consents c USING (candidate)
+WHERE employer = ANY($1::text[]) AND state IN ('submitted', 'delayed') LIMIT $2 FOR UPDATE OF c SKIP LOCKED
+
+-- name: strangers_waited_for_by
+SELECT candidate::text FROM outreach
+WHERE employer = ANY($1::text[]) AND state IN ('submitted', 'delayed')
+  AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate)
+LIMIT $2
 
 -- name: take_waiting_of_senders
 -- As `take_due` does.
@@ -90,9 +106,6 @@ FOR UPDATE
 
 -- name: lock_people
 SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE
-
--- name: lock_people_that_are_free
-SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE SKIP LOCKED
 
 -- name: person_of
 SELECT candidate::text FROM outreach WHERE id = $1 AND employer = $2
