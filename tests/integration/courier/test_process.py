@@ -41,7 +41,7 @@ from tests.stack import Servers
 from tests.unit.courier.jobs import JOB
 from tests.waiting import until
 
-LEASE = timedelta(seconds=2)
+LEASE = timedelta(seconds=4)
 CONNECTIONS = 4
 SUBJECT_KEY = bytes(range(64))
 
