@@ -101,8 +101,8 @@ class Connection(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         is_all_head, heads = not self._in_body, self._heads
-        if is_all_head:
-            self._await_head()
+        if is_all_head and self in self._all.waiting:
+            self._await_head()  # behind a request in hand, an empty line is no head (RFC 9112, 2.2)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -237,6 +237,9 @@ class Connection(HttpToolsProtocol):
         metrics.HTTP_REFUSED.labels(reason).inc()
         self._is_over = True
         is_in_hand = self not in self._all.waiting
+        if is_in_hand and not self._in_body and reason != "ahead":
+            self.cycle.keep_alive = False  # it is about the next head: what is in hand is answered, and is the last
+            return
         if problem is None or (is_in_hand and (self.pipeline or self.cycle.response_started)):
             self.transport.close()
             return

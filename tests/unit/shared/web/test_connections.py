@@ -285,6 +285,29 @@ async def test_requests_sent_ahead_are_answered_and_too_many_end_the_connection(
         assert await caller.end() == b""
 
 
+@pytest.mark.parametrize(
+    ("behind", "goes_on"),
+    [("\r\n", True), ("GET /join HTTP/1.1\r\nX-Slow: a", False), ("HELLO\x00 there\r\n\r\n", False)],
+    ids=["an empty line", "a head without end", "no HTTP"],
+)
+async def test_what_comes_behind_a_request_in_hand_does_not_take_its_answer(behind: str, *, goes_on: bool) -> None:
+    async with serving(replace(PATIENT, head_within=SOON)) as process:
+        caller = await process.call()
+        caller.ask("/v1/held")
+        await until(lambda: process.entered == 1, what="it is in hand")
+        caller.send(behind)
+        other = await process.call()
+        assert await other.end() == b""  # as much time has gone by as a head may take
+        process.let_go.set()
+        answer = await caller.answer()
+        assert (answer.status, answer.body) == (200, b"done")
+        if goes_on:
+            caller.ask("/v1/things")
+            assert (await caller.answer()).status == 200
+        else:
+            assert await caller.end() == b""
+
+
 # -- places ------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("flooded", "other"), [("/v1/held", "/join"), ("/held", "/v1/things")])
 async def test_what_is_full_for_programs_is_not_full_for_people_nor_the_other_way(flooded: str, other: str) -> None:
