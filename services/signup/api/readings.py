@@ -6,6 +6,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from services.signup.api.cloudevents import CloudEventIn, is_mailable, phone_of
+from services.signup.decisions.place_names import state_of_zip
+from services.signup.decisions.places import settled
 from services.signup.decisions.skills import folded, skills_among
 from services.signup.model import Person, RawProfile, Told
 from shared.web.types import is_empty
@@ -141,6 +143,9 @@ def _of_profile(
         for place, title in _entries(section, "titles")
         if not is_empty(title) and not occupations_of(title)
     ]
+    passed += [
+        PassedOver(pointer=f"#/data/profile/{name}", detail=why) for name, why in _unused_places(told.profile).items()
+    ]
     skills = list(_entries(section, "skills"))
     texts = [skill for _, skill in skills if isinstance(skill, str)]
     listed, used = skills_among(texts), skills_among(texts, own=_own(person))
@@ -150,6 +155,19 @@ def _of_profile(
         if (why := _why_no_skill(skill, listed, used)) is not None
     ]
     return passed
+
+
+def _unused_places(kept: RawProfile) -> Mapping[str, str]:
+    """Of state and ZIP code those that are not used, each with why: one rule for every way in (`places.settled`)."""
+    postal_code = kept.postal_code[:5] if kept.postal_code else None
+    if postal_code is None or settled(kept.state, postal_code)[1] is not None:
+        return {}
+    if state_of_zip(postal_code) is None:
+        return {"postal_code": "is no ZIP code that is known here"}
+    return {
+        "postal_code": "is a ZIP code of another state than the one beside it: neither is used",
+        "state": "is another state than the one of the ZIP code beside it: neither is used",
+    }
 
 
 def _own(person: Mapping[str, Any]) -> list[str | None]:
@@ -181,7 +199,8 @@ def _used_of_profile(
 ) -> Iterator[str]:
     if kept is None:
         return
+    unused = _unused_places(kept)
     for name, value in kept:
         is_used = any(map(occupations_of, kept.titles)) if name == "titles" else value not in ((), None)
-        if not is_empty(section.get(name)) and is_used:
+        if name not in unused and not is_empty(section.get(name)) and is_used:
             yield f"#/data/profile/{name}"

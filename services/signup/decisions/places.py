@@ -1,5 +1,6 @@
 """Where somebody is, read at best from an address that was typed as free text or picked from a map."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from services.signup.decisions.place_names import (
 )
 from services.signup.decisions.places_abroad import COUNTRY_CODES, is_known_abroad
 from services.signup.decisions.places_numbers import is_five, is_number_before_town, strange_number
+from services.signup.decisions.places_said import says_where_not
 
 LONGEST = 1000
 """Characters of an address that are read; a longer text is none."""
@@ -40,6 +42,7 @@ _OTHER_WORDS = frozenset(
 )  # fmt: skip
 """What is a word, a title or another abbreviation when the case of the letters does not tell: Acme Co, John Smith MD."""
 _OR = " or "
+_ENDS_OF_PARTS = re.compile(r"[,;|/()\[\]\n\r\u2022\u00b7]| - | or ")
 
 Place = tuple[str | None, str | None]
 """A state's code and a ZIP code of five digits."""
@@ -60,6 +63,7 @@ def state_and_zip(addresses: Iterable[str]) -> Place:
 
     What is unclear gives nothing: a country that has a state's name or code, two places, digits that are no ZIP code of
     the state, wherever they stand. Five of them are of a house only with a street, and a ZIP code or the country behind.
+    From the first part on that says where somebody is not, or would be, nothing is read: `Remote, except CO`.
     """
     return next((place for place in map(_read, addresses) if place != NOWHERE), NOWHERE)
 
@@ -98,6 +102,7 @@ def is_outside_the_states(state: str | None, postal_code: str | None) -> bool:
 def _read(address: str) -> Place:
     if len(address) > LONGEST:
         return NOWHERE
+    address = _until_it_says_where_not(address)
     whole = _one(address)
     pieces = [piece for part in address.replace("|", ";").replace("/", ";").split(";") for piece in part.split(_OR)]
     if len(pieces) == 1:
@@ -110,6 +115,16 @@ def _read(address: str) -> Place:
         return whole
     state, postal_code = next(iter(places))
     return (state, postal_code) if state in TERRITORIES or not strange_number(state, _lines(address)) else NOWHERE
+
+
+def _until_it_says_where_not(address: str) -> str:
+    begins = 0
+    ends = [found.span() for found in _ENDS_OF_PARTS.finditer(address.translate(_DASHES))]
+    for end, next_begins in [*ends, (len(address), len(address))]:
+        if says_where_not(_folded([word for line in _lines(address[begins:end]) for word in line])):
+            return address[:begins]
+        begins = next_begins
+    return address
 
 
 def _lines(text: str) -> list[list[str]]:

@@ -29,7 +29,7 @@ def strange_number(code: str | None, parts: Sequence[Sequence[str]], *, has_hous
     """
     for place, part in enumerate(parts):
         is_before = place < len(parts) - 1 and (len(part) > 1 or place < len(parts) - 2)
-        is_street = _has_street(part)
+        is_street = has_street(part)
         for at, word in enumerate(part):
             is_house = has_houses and ((is_before and at == 0) or is_street)
             for digits in _DIGITS.findall(word):
@@ -42,7 +42,7 @@ def is_number_before_town(code: str, parts: Sequence[Sequence[str]]) -> bool:
     """Whether digits stand where other countries write the postal code: `1001 Tirana`, `C1425 Buenos Aires`."""
     town = parts[-1]
     numbers = [at for at, word in enumerate(town) if any(map(str.isdigit, word)) and not _is_zip_of(code, word)]
-    if numbers and not _has_street(town) and any(word.isalpha() for word in town[numbers[0] + 1 :]):
+    if numbers and not has_street(town) and any(word.isalpha() for word in town[numbers[0] + 1 :]):
         return True
     return len(parts) > 1 and all(word.isdigit() and not _is_zip_of(code, word) for word in parts[-2])
 
@@ -51,5 +51,6 @@ def _is_zip_of(code: str, word: str) -> bool:
     return is_five(word) and state_of_zip(word) == code
 
 
-def _has_street(part: Sequence[str]) -> bool:
+def has_street(part: Sequence[str]) -> bool:
+    """Whether a part of an address has a street, a flat or a box in it."""
     return any(word.upper() in _STREET for word in part)

@@ -91,6 +91,52 @@ def test_what_is_unclear_or_elsewhere_gives_nothing(address: str) -> None:
     assert place(address) == (None, None)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "Remote, except CO", "Remote except Colorado", "Remote (except NY)", "All states except CO", "Anywhere in the US except NY",
+        "Anywhere except Texas, USA", "Remote US, excluding California", "Remote - excluding California", "excl. CA", "exc. NY", "minus CA",
+        "US (ex-CO)", "without California", "other than Florida", "Remote US (excludes CO)", "with the exception of TX",
+        "not in CA", "Not in California", "not CA", "NOT TX", "Remote (not CA)", "Remote \u2013 not CA", "Remote, not available in CA",
+        "Currently not in Colorado", "non-CA", "never Texas", "can't work in California", "can\u2019t work in California", "cannot work in CA",
+        "will not work in CA", "Remote; unavailable in NY", "not eligible in CO", "US only, no CA", "Remote / no California",
+        "Remote US - no Colorado residents", "outside CO", "Denver, CO is not an option", "anywhere but NY", "Anywhere but New York",
+        "Chicago or anywhere but NY", "Remote | anywhere but Texas",
+        "willing to relocate to TX", "Willing to relocate to Texas", "won't relocate to TX", "open to relocate to Colorado",
+        "Open to relocation: Denver, CO", "Open to Denver, CO", "Looking for Denver, CO", "Looking to move to Portland, OR",
+        "relocating to Denver, CO", "Relocating to Austin, TX 78701", "moving to Denver, CO 80202", "would move to CO", "will relocate: TX",
+        "Relocation to TX", "hoping to move to Ohio", "planning to move to Miami, FL", "interested in Boston, MA", "prefer Denver, CO",
+        "Preferred: Denver, CO", "Desired location: Denver, CO", "Target: Austin, TX", "wants Denver, CO, USA", "commute to Denver, CO",
+        "Moving to Denver, CO; Chicago, IL", "formerly of Denver, CO", "Previously: Denver, CO 80202", "used to live in Denver, CO",
+        "originally Dayton, Ohio", "leaving Denver, CO", "born in Texas, USA",
+    ],
+)  # fmt: skip
+def test_where_somebody_is_not_or_would_be_is_not_where_they_are(address: str) -> None:
+    assert place(address) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("address", "read"),
+    [
+        ("Denver, CO (willing to relocate to TX)", ("CO", None)), ("Denver, CO, willing to relocate to Texas", ("CO", None)),
+        ("Denver, CO 80202; open to relocation", ("CO", "80202")), ("Boulder, CO - will relocate", ("CO", None)),
+        ("Denver, CO 80202, not willing to relocate", ("CO", "80202")), ("TX (will relocate)", ("TX", None)),
+        ("Denver, CO / anywhere but NY", ("CO", None)), ("Colorado, no relocation", ("CO", None)), ("Denver, CO (no CA)", ("CO", None)),
+        ("San Juan, PR, willing to relocate to TX", ("PR", None)),
+        ("Raleigh, No Carolina", ("NC", None)), ("Fargo, No Dakota", ("ND", None)), ("No Name, CO", ("CO", None)), ("Whynot, NC", ("NC", None)),
+        ("No. 5 Main St, Denver, CO 80202", ("CO", "80202")), ("12 Anywhere St, Denver, CO 80202", ("CO", "80202")),
+        ("123 Preferred Way, Denver, CO 80202", ("CO", "80202")), ("123 Main St (formerly Elm St), Denver, CO 80202", ("CO", "80202")),
+        ("Hope, AR", ("AR", None)), ("New Hope, PA", ("PA", None)), ("Ideal, GA", ("GA", None)), ("Ready, KY", ("KY", None)),
+        ("Looking Glass, OR", ("OR", None)), ("Nome, AK", ("AK", None)), ("Exeter, NH", ("NH", None)), ("Butte, MT", ("MT", None)),
+        ("Loving, NM", ("NM", None)),
+    ],
+)  # fmt: skip
+def test_beside_such_words_a_place_is_read_and_names_that_only_look_like_them_are_names(
+    address: str, read: tuple[str | None, str | None]
+) -> None:
+    assert place(address) == read
+
+
 @pytest.mark.parametrize("address", ["Denver, NY 80202", "New York, NY 80202", "Kansas City, Kansas 64101", "CO 10001"])
 def test_a_zip_code_of_another_state_than_the_one_named_gives_neither(address: str) -> None:
     assert place(address) == (None, None)
