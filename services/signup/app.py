@@ -11,6 +11,7 @@ from services.signup import handlers, jobs
 from services.signup.adapters.formats import FORMATS
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.kept_reports import PostgresBacklog
 from services.signup.adapters.lapses import erase_again, erasures_behind
 from services.signup.adapters.operator_store import PostgresOperatorStore, note_tenant_changes
 from services.signup.adapters.page_requests import PostgresPageRequests
@@ -164,14 +165,15 @@ def _add_routes(app: FastAPI, service: Service, settings: Settings, keys: Intake
         keys,
         publish_within=settings.publish_within,
     )
+    backlog = PostgresBacklog(lambda: service.pool)
     kept_sources = PostgresSources(
         lambda: service.pool, settings.vault_key, service.clock.now, kept=settings.sources_kept
     )
     book = TenantTopic(lambda: service.pool, service.tenants, service.catch_up_with_tenants, service.send)
     page_requests = PostgresPageRequests(service.work)
     clock, key = service.clock, settings.blind_index_key
-    app.include_router(hooks.router(FORMATS, kept_sources, intake, service.tenants, clock))
-    app.include_router(events.router(intake, service.tenants, clock, loaded.occupations_of))
+    app.include_router(hooks.router(FORMATS, kept_sources, intake, backlog, service.tenants, clock))
+    app.include_router(events.router(intake, backlog, service.tenants, clock, loaded.occupations_of))
     app.include_router(
         sources.router(FORMATS.keys(), kept_sources, service.tenants, clock, base_url=settings.signup_url)
     )

@@ -265,6 +265,11 @@ class KeptReport:
     """It ended its record: kept as a deletion, only to be remembered."""
 
     @property
+    def change(self) -> Change:
+        """What is reported."""
+        return "merged" if isinstance(self.event, CandidateMergedV1) else self.event.change
+
+    @property
     def happened_at(self) -> datetime | None:
         """By the vendor's own clock, if it says."""
         return None if isinstance(self.event, CandidateMergedV1) else self.event.happened_at

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from services.signup.decisions.asking import Joining
 from services.signup.decisions.tenants import Refused
 from services.signup.model import (
+    Change,
     Claim,
     Ignored,
     KeptReport,
@@ -60,6 +61,16 @@ class Intake(Protocol):
 
     async def take(self, reports: Sequence[Report]) -> Taken:
         """Returns once Kafka has the reports; raises a transient error when it does not, or the database does not answer."""
+
+
+class Backlog(Protocol):
+    """What is kept of records that nobody knows yet."""
+
+    async def full(self, vendor: str) -> frozenset[Change]:
+        """The changes of which no more is taken of this tenant now, known record or not: too much of it is kept already."""
+
+    def note_refused(self, reports: int) -> None:
+        """So many were turned away for it."""
 
 
 class Sources(Protocol):

@@ -1,12 +1,15 @@
 """Signup's outside, in memory, behaving as the real one does."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
 
+from services.signup.decisions import quota
 from services.signup.decisions.asking import Joining
+from services.signup.decisions.quota import is_kept
 from services.signup.model import (
     Claim,
     Deletion,
@@ -29,7 +32,6 @@ from services.signup.model import (
 from services.signup.ports import KEPT, MOST_PROPOSALS
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
-from shared.contracts.signup import CandidateReportedV1
 from tests.fakes.clock import NOON
 
 
@@ -164,8 +166,11 @@ class FakeStore:
             await self.remove_claims([lost])
 
     async def keep(self, reports: Sequence[KeptReport]) -> None:
+        counts = Counter(key[0] for key, (one, _) in self._kept.items() if not one.counted)
         for one in reports:
-            kind = one.event.change if isinstance(one.event, CandidateReportedV1) else "merged"
+            kind = one.change
+            if not one.counted and not is_kept(kind, counts[one.event.vendor], 2 * quota.MOST_KEPT):
+                continue
             key = (one.event.vendor, one.event.record, one.event.employer or "", "deleted" if one.counted else kind)
             before = self._kept[key][0] if key in self._kept else None
             if before is None or not before.happened_at or not one.happened_at or one.happened_at >= before.happened_at:

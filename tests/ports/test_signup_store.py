@@ -9,6 +9,7 @@ import pytest
 
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
+from services.signup.decisions import quota
 from services.signup.model import Claim, Deletion, KeptReport, Lapse, PastInvitations, Proposal, Stub
 from services.signup.ports import MOST_PROPOSALS, Store
 from services.signup.vault.sealing import Identity, seal_identity
@@ -354,6 +355,22 @@ async def test_of_one_kind_the_later_is_kept_by_the_vendors_clock(work: Work) ->
             [told_of("2"), told_of("1", hours=2)],
             [told_of("1", hours=2), told_of("2")],
         )
+
+
+async def test_beyond_its_quota_no_more_is_kept_of_a_tenant_and_deletions_last(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quota, "MOST_KEPT", 1)  # what the edge lets through, twice: so much may be on its way
+    kept = [told_of("1"), told_of("2")]
+    deleted = [told_of("3", "deleted"), told_of("4", "deleted")]
+    async with work() as store:
+        await store.keep(kept)
+        await store.keep([told_of("5"), *deleted])
+        await store.keep([told_of("6", "deleted"), replace(told_of("7", "deleted"), counted=True)])
+    records = [("acme", str(n)) for n in range(1, 8)]
+    async with work() as store:
+        assert set((await store.look_up([("acme", "7")], [])).deletions) == {(("acme", "7"), "emp_one")}
+        assert await store.take_kept(records) == [*kept, *deleted]
 
 
 async def test_what_is_kept_is_kept_for_a_day(work: Work) -> None:

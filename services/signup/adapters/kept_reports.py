@@ -1,23 +1,56 @@
 """What was told before its time, in PostgreSQL: sealed as it came, for a day at most."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import asyncpg
+import structlog
+from prometheus_client import Counter
 
-from services.signup.model import Deletion, KeptReport, Record
+from services.signup.decisions import quota
+from services.signup.decisions.quota import MOST_KEPT, full, is_kept
+from services.signup.model import Change, Deletion, KeptReport, Record
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1
-from shared.postgres.pool import Connection
+from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
 
 SQL = load(Path(__file__).parent / "kept_reports.sql")
 _MERGED = "merged"
 _DELETED = "deleted"
+_log = structlog.get_logger(__name__)
+KEPT_REPORTS_REFUSED = Counter(
+    "fairpool_kept_reports_refused_total",
+    "Reports of unknown records that were not kept, since their tenant has too many: by `edge` (429) or `topic` (left out).",
+    ["at"],
+)
+for _place in ("edge", "topic"):
+    KEPT_REPORTS_REFUSED.labels(_place)
+
+
+class PostgresBacklog:
+    """`ports.Backlog`, from an index that ends where the quota does."""
+
+    def __init__(self, pool: Callable[[], Pool], *, most: int = MOST_KEPT) -> None:
+        self._pool = pool
+        self._most = most
+
+    async def full(self, vendor: str) -> frozenset[Change]:
+        """One statement."""
+        (row,) = await self._pool().fetch(SQL["kept_of"], [vendor], 2 * self._most)
+        return full(row["kept"], self._most)
+
+    def note_refused(self, reports: int) -> None:
+        """In the figures."""
+        KEPT_REPORTS_REFUSED.labels("edge").inc(reports)
 
 
 async def keep(connection: Connection, reports: Sequence[KeptReport], at: datetime) -> None:
-    """One of each kind for a record: the later, by the vendor's clock where it says."""
+    """One of each kind for a record: the later, by the vendor's clock where it says.
+
+    Of a tenant that has filled twice its quota, by what came faster than it was handled, no more is kept.
+    """
+    reports = await _with_room(connection, reports) if reports else ()
     if not reports:
         return
     await connection.execute(
@@ -33,6 +66,16 @@ async def keep(connection: Connection, reports: Sequence[KeptReport], at: dateti
         [one.waits_for for one in reports],
         [one.counted for one in reports],
     )
+
+
+async def _with_room(connection: Connection, reports: Sequence[KeptReport]) -> Sequence[KeptReport]:
+    vendors, most = sorted({one.event.vendor for one in reports}), 2 * quota.MOST_KEPT
+    counts = {row["vendor"]: row["kept"] for row in await connection.fetch(SQL["kept_of"], vendors, 2 * most)}
+    kept = [one for one in reports if one.counted or is_kept(one.change, counts[one.event.vendor], most)]
+    if left_out := len(reports) - len(kept):
+        KEPT_REPORTS_REFUSED.labels("topic").inc(left_out)
+        _log.warning("kept_reports_full", left_out=left_out)
+    return kept
 
 
 async def take_kept(connection: Connection, records: Sequence[Record], since: datetime) -> list[KeptReport]:

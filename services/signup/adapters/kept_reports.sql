@@ -51,3 +51,7 @@ DELETE FROM kept_reports WHERE (vendor, record, employer, kind) IN (
     ORDER BY kept_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 RETURNING id
+
+-- name: kept_of
+SELECT vendor, (SELECT count(*) FROM (SELECT FROM kept_reports WHERE vendor = tenant.vendor AND NOT counted LIMIT $2) AS bounded) AS kept
+FROM unnest($1::text[]) AS tenant (vendor)

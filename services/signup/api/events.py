@@ -16,9 +16,10 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from services.signup.api import envelopes, readings
 from services.signup.api.cloudevents import CloudEventIn, told
 from services.signup.api.envelopes import Envelope
+from services.signup.api.quota import too_many_unknown
 from services.signup.api.readings import EventRead, OccupationsOf
 from services.signup.model import Report
-from services.signup.ports import Intake
+from services.signup.ports import Backlog, Intake
 from shared.clock import Clock
 from shared.media_types import MediaType, media_type
 from shared.web import bodies, gates, plain, problems
@@ -60,6 +61,10 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     409: {"description": "An event with this id said something else before (id-reused). In a batch: among `rejected`."},
     415: {"description": "The content type is none of the three, its charset is not UTF-8, or the body is compressed."},
     422: {"description": "Fields are missing or wrong; `errors` names each."},
+    429: {
+        "description": "Too much was told of records that were never signed up (too-many-unknown-records). In a batch: among"
+        " `rejected`; candidate.signed_up is always taken."
+    },
     503: {"description": "Send the same again later: what was kept already is recognized."},
 }
 
@@ -102,7 +107,9 @@ class _Judged:
     reading: EventRead
 
 
-def router(intake: Intake, tenants: Tenants, clock: Clock, occupations_of: OccupationsOf) -> APIRouter:
+def router(
+    intake: Intake, backlog: Backlog, tenants: Tenants, clock: Clock, occupations_of: OccupationsOf
+) -> APIRouter:
     """The route for vendors' own events."""
     routes = APIRouter(tags=["vendors"])
     vendor_key = tenants.require("vendor")
@@ -143,6 +150,11 @@ def router(intake: Intake, tenants: Tenants, clock: Clock, occupations_of: Occup
         if dry_run:
             read = [one.reading for one in judged]
             return await _answer(EventsAnswer(accepted=len(judged), duplicates=0, rejected=rejected, events=read), 200)
+        over = await _over_quota(backlog, vendor, judged)
+        if over and not sent.is_batch:
+            raise too_many_unknown()
+        rejected += [_rejected(place, sent.events[place], too_many_unknown()) for place in sorted(over)]
+        judged = [one for one in judged if one.place not in over]
         taken = await intake.take([one.report for one in judged])
         reused = [judged[place].place for place in taken.conflicts]
         if reused and not sent.is_batch:
@@ -300,6 +312,17 @@ def _employer(event: CloudEventIn, vendor: Tenant, tenants: Tenants) -> str:
         detail = "`data.employer` must be the id of an employer whose present vendor is the one that the key is of."
         raise Problem(403, "Forbidden", detail, type=kind("wrong-employer"))
     return employer.id
+
+
+async def _over_quota(backlog: Backlog, vendor: Tenant, judged: Sequence[_Judged]) -> frozenset[int]:
+    """The places of those of which no more is kept."""
+    if all(one.report.change == "signed_up" for one in judged):
+        return frozenset()
+    full = await backlog.full(vendor.id)
+    over = frozenset(one.place for one in judged if one.report.change in full)
+    if over:
+        backlog.note_refused(len(over))
+    return over
 
 
 def _id_reused() -> Problem:

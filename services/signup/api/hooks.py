@@ -9,8 +9,9 @@ from fastapi import APIRouter, Path, Request
 from prometheus_client import Counter
 from pydantic import BaseModel, Field
 
+from services.signup.api.quota import too_many_unknown
 from services.signup.model import PASSED_OVER, Ignored, Malformed, Reading, Report, Source
-from services.signup.ports import Format, Intake, Sources
+from services.signup.ports import Backlog, Format, Intake, Sources
 from shared.clock import Clock
 from shared.web import gates
 from shared.web.problems import Problem, kind, not_found
@@ -53,6 +54,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     403: {"description": "The source's vendor or employer is suspended, or no longer one of the other."},
     404: {"description": "There is no such source, or the format is not supported."},
     422: {"description": "The body can't be understood."},
+    429: {
+        "description": "Too much was told of records that were never signed up: send the same again when Retry-After says."
+    },
     503: {"description": "Send the same again later: what was kept already is recognized."},
 }
 
@@ -67,7 +71,12 @@ class HookAnswer(BaseModel):
 
 
 def router(
-    formats: Mapping[str, Format], sources: Sources, intake: Intake, tenants: Tenants, clock: Clock
+    formats: Mapping[str, Format],
+    sources: Sources,
+    intake: Intake,
+    backlog: Backlog,
+    tenants: Tenants,
+    clock: Clock,
 ) -> APIRouter:
     """The webhook route."""
     routes = APIRouter(tags=["vendors"])
@@ -107,6 +116,10 @@ def router(
             HOOKS_IGNORED.labels(readings.action).inc()
             _log.info("hook_ignored", format=format, action=readings.action)
             return HookAnswer(status="ignored")
+        changes = {one.change for one in readings} - {"signed_up"}
+        if changes and changes & await backlog.full(found.vendor):
+            backlog.note_refused(len(readings))
+            raise too_many_unknown()
         event_id = written.event_id(request.headers, raw)
         taken = await intake.take(
             [_report(one, found, event_id, raw, place, clock) for place, one in enumerate(readings)]

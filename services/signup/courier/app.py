@@ -13,7 +13,7 @@ from services.signup.courier.adapters.letters import JinjaLetters
 from services.signup.courier.adapters.postgres import PostgresCourier, read_positions
 from services.signup.courier.adapters.smtp import SmtpRelay
 from services.signup.courier.handlers import on_consent_changed, on_notice_requested, on_outreach_decided
-from services.signup.courier.model import ConsentCheck
+from services.signup.courier.model import ConsentCheck, Standing
 from services.signup.courier.sending import Sender
 from services.signup.courier.settings import CourierSettings
 from shared import wording
@@ -58,6 +58,13 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         known = service.tenants.get(tenant)
         return known is not None and known.suspended
 
+    def introducer_standing(tenant: str) -> Standing:
+        known = service.tenants.get(tenant)
+        vendor = service.tenants.get(known.vendor) if known is not None and known.vendor else None
+        if known is not None and known.removed:
+            return "removed"
+        return "suspended" if any(one is not None and one.suspended for one in (known, vendor)) else "good"
+
     letters = JinjaLetters(
         LinkSigner(settings.link_signing_key, settings.link_subject_key),
         settings.link_subject_key,
@@ -100,6 +107,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         relay=relay,
         tenant_name=tenant_name,
         sender_is_out=sender_is_out,
+        introducer_standing=introducer_standing,
         clock=service.clock,
         batch=settings.courier_batch,
         at_once=settings.courier_connections,

@@ -19,6 +19,7 @@ from services.signup.courier.model import (
     Refused,
     RefusesUs,
     Settle,
+    Standing,
     Stopped,
     Taken,
     Unknown,
@@ -29,6 +30,8 @@ from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2, Outrea
 
 NO_GRANT = "no grant to write to this person when the mail was to leave"
 SENDER_OUT = "the employer was suspended or removed when the mail was to leave"
+INTRODUCER_REMOVED = "whoever told of this person was removed from the network before the invitation left"
+INTRODUCER_SUSPENDED = "whoever told of this person is suspended"
 SLOT_OVER = "the slot was over when the mail could leave"
 MAILBOX_GONE = "the mailbox is gone; nobody writes to it until its person comes back"
 NOT_IN_THE_VAULT = "this person is not in the pool any more"
@@ -143,6 +146,12 @@ def stopped(mail: Mail, consent: Consent | None, *, at: datetime, sender_is_out:
     if mail.kind == "outreach" and not has_grant(consent, mail, at=at):
         return Settle("withheld", NO_GRANT)
     return None
+
+
+def dropped(mail: Mail, introducer: Standing) -> Settle | None:
+    """Whether an invitation ends since whoever told of the person has left the network; a suspension only holds it."""
+    is_out = mail.introducer is not None and introducer == "removed"
+    return Settle("withheld", INTRODUCER_REMOVED) if is_out else None
 
 
 def in_time(mail: Mail, *, at: datetime) -> bool:

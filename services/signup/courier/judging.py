@@ -6,7 +6,15 @@ from typing import assert_never
 
 import structlog
 
-from services.signup.courier.decisions import NO_GRANT, NOT_IN_THE_VAULT, again_at, lost, stopped
+from services.signup.courier.decisions import (
+    INTRODUCER_SUSPENDED,
+    NO_GRANT,
+    NOT_IN_THE_VAULT,
+    again_at,
+    dropped,
+    lost,
+    stopped,
+)
 from services.signup.courier.model import (
     Consent,
     Hold,
@@ -16,23 +24,34 @@ from services.signup.courier.model import (
     Person,
     Send,
     Settle,
+    Standing,
     Unreadable,
     Unwritable,
     Verdict,
 )
-from services.signup.courier.ports import Letters, SenderIsOut, Spread, TenantName
+from services.signup.courier.ports import IntroducerStanding, Letters, SenderIsOut, Spread, TenantName
 
 _HELD_FOR = timedelta(seconds=5)
+_LOOKED_AT_AGAIN = timedelta(minutes=1)
+"""A suspension lasts for days as a rule, and may have many invitations wait."""
 _log = structlog.get_logger(__name__)
 
 
 class Judge:
     """Judges each mail by what was read for all of them, and writes the letters of those that may leave."""
 
-    def __init__(self, letters: Letters, tenant_name: TenantName, sender_is_out: SenderIsOut, spread: Spread) -> None:
+    def __init__(
+        self,
+        letters: Letters,
+        tenant_name: TenantName,
+        sender_is_out: SenderIsOut,
+        introducer_standing: IntroducerStanding,
+        spread: Spread,
+    ) -> None:
         self._letters = letters
         self._tenant_name = tenant_name
         self._sender_is_out = sender_is_out
+        self._introducer_standing = introducer_standing
         self._spread = spread
 
     def __call__(
@@ -45,6 +64,12 @@ class Judge:
         is_out = mail.employer is not None and self._sender_is_out(mail.employer)
         if (no := stopped(mail, consent, at=at, sender_is_out=is_out)) is not None:
             return no
+        introducer = self.introducer_of(mail)
+        if (no := dropped(mail, introducer)) is not None:
+            return no
+        if introducer == "suspended":
+            _log.info("invitation_waits", mail=mail.id, reason=INTRODUCER_SUSPENDED)
+            return Hold(INTRODUCER_SUSPENDED, at + _LOOKED_AT_AGAIN)
         person = people.get(mail.candidate)
         match person:
             case None:
@@ -62,6 +87,10 @@ class Judge:
                 return Settle("bounced", reason)
             case unexpected:
                 assert_never(unexpected)
+
+    def introducer_of(self, mail: Mail) -> Standing:
+        """How whoever told of the person stands now; good where nobody is asked about."""
+        return "good" if mail.introducer is None else self._introducer_standing(mail.introducer)
 
     def _letter(
         self, mail: Mail, person: Person, name: str | None, *, at: datetime, zone: str | None

@@ -62,6 +62,11 @@ class Mail:
         return self.purpose == "sign_in" or (self.purpose == "confirm" and self.introduced_by == JOIN)
 
     @property
+    def introducer(self) -> str | None:
+        """Who told of the person, for an invitation that nobody asked for by a page."""
+        return self.introduced_by if self.purpose == "confirm" and not self.is_asked_for else None
+
+    @property
     def lane(self) -> Lane:
         """The queue that it waits in."""
         if self.kind == "outreach":
@@ -181,9 +186,12 @@ class Unknown:
     reason: str
 
 
-Why = Literal["late", "not_marked", "behind", "resting", "stopping"]
+Standing = Literal["good", "suspended", "removed"]
+"""Of a tenant; `suspended` comes back or goes, `removed` does not come back as it was."""
+
+Why = Literal["late", "not_marked", "behind", "resting", "stopping", "suspended"]
 """`late`: the check had grown too old; `not_marked`: the mark could not be made or the mail was not this courier's any more;
-`behind`: the consent projection was; `resting`: the relay is left alone for now; `stopping`: this process ends."""
+`behind`: the consent projection was; `resting`: the relay is left alone for now; `stopping`: this process ends; `suspended`: whoever told of the person was, since."""
 
 
 @dataclass(frozen=True, slots=True)

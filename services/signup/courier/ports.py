@@ -20,6 +20,7 @@ from services.signup.courier.model import (
     People,
     Person,
     RefusesUs,
+    Standing,
     Stopped,
     Unwritable,
 )
@@ -112,6 +113,8 @@ TenantName = Callable[[str], str | None]
 
 SenderIsOut = Callable[[str], bool]
 """Whether an employer is known to be suspended or removed: nothing is done for it. One that nobody told of is not known to be."""
+IntroducerStanding = Callable[[str], Standing]
+"""Of an employer or a vendor, with that of an employer's present vendor; one that nobody told of is not known to be out."""
 
 
 class Letters(Protocol):

@@ -15,6 +15,7 @@ from prometheus_client import Counter
 from services.signup.courier.breaker import Breaker
 from services.signup.courier.decisions import (
     after_attempt,
+    dropped,
     in_time,
     stopped,
 )
@@ -39,7 +40,16 @@ from services.signup.courier.model import (
     Stopped,
     Why,
 )
-from services.signup.courier.ports import CheckConsents, Letters, OpenStore, Relay, SenderIsOut, Spread, TenantName
+from services.signup.courier.ports import (
+    CheckConsents,
+    IntroducerStanding,
+    Letters,
+    OpenStore,
+    Relay,
+    SenderIsOut,
+    Spread,
+    TenantName,
+)
 from services.signup.courier.queueing import Batcher, Places
 from shared import tracing
 from shared.backoff import Backoff
@@ -79,6 +89,7 @@ class Sender:
     relay: Relay
     tenant_name: TenantName
     sender_is_out: SenderIsOut
+    introducer_standing: IntroducerStanding
     clock: Clock
     batch: int
     """Mails in hand, of which those that wait for a place can still go back."""
@@ -100,7 +111,7 @@ class Sender:
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(self.clock, self.spread)
-        self._judge = Judge(self.letters, self.tenant_name, self.sender_is_out, self.spread)
+        self._judge = Judge(self.letters, self.tenant_name, self.sender_is_out, self.introducer_standing, self.spread)
         self._places = Places(self.at_once)
         self._clear = Batcher(self._look_at_last)
         self._mark = Batcher(self._mark_sending)
@@ -231,7 +242,10 @@ class Sender:
         if mail.kind == "outreach" and check is None:
             return CalledOff("behind")
         is_out = mail.employer is not None and self.sender_is_out(mail.employer)
-        no = stopped(mail, consent, at=at, sender_is_out=is_out)
+        introducer = self._judge.introducer_of(mail)
+        no = stopped(mail, consent, at=at, sender_is_out=is_out) or dropped(mail, introducer)
+        if no is None and introducer == "suspended":
+            return CalledOff("suspended")
         return Stopped(no) if no is not None else Cleared(check if mail.kind == "outreach" else None)
 
     async def _send(self, mail: Mail, letter: Letter) -> None:

@@ -20,7 +20,9 @@ _WISH = frozenset(
         "CONSIDERING", "WOULD", "IDEALLY", "EVENTUALLY", "SOON", "ANYWHERE",
     }
 )  # fmt: skip
-_ONCE = frozenset({"FORMERLY", "FORMER", "PREVIOUSLY", "PREVIOUS", "ORIGINALLY", "USED", "BORN", "RAISED", "LEAVING", "VISITING"})
+_ONCE = frozenset(
+    {"FORMERLY", "FORMER", "PREVIOUSLY", "PREVIOUS", "ORIGINALLY", "USED", "BORN", "RAISED", "LEAVING", "VISITING"}
+)
 _SAID = _NO | _WISH | _ONCE
 _SAID_TO = frozenset({"OPEN", "LOOKING", "READY", "ABLE", "COMMUTE", "COMMUTING", "TRAVEL", "TRAVELING"})
 """Before TO or FOR: `open to Denver`. Alone they may be part of a name."""
@@ -46,4 +48,6 @@ def _is_said(part: Sequence[str], at: int) -> bool:
 
 def _is_place(words: Sequence[str]) -> bool:
     """Whether the name or code of a state begins here."""
-    return any(tuple(words[:size]) in names for size in range(1, min(_LONGEST_NAME, len(words)) + 1) for names in _NAMES)
+    return any(
+        tuple(words[:size]) in names for size in range(1, min(_LONGEST_NAME, len(words)) + 1) for names in _NAMES
+    )

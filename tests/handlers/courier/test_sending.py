@@ -22,6 +22,7 @@ from services.signup.courier.model import (
     Person,
     Refused,
     RefusesUs,
+    Standing,
     State,
     Taken,
     Unknown,
@@ -63,6 +64,8 @@ class Kit:
     employers: dict[str, str] = field(default_factory=lambda: {"emp_a": "Acme"})
     out: set[str] = field(default_factory=set)
     """Employers that are suspended or removed."""
+    standings: dict[str, Standing] = field(default_factory=dict)
+    """Of whoever told of people."""
 
     def __post_init__(self) -> None:
         self.check = FakeConsentCheck(lambda: self.relay)
@@ -76,6 +79,7 @@ class Kit:
             relay=self.relay,
             tenant_name=self.employers.get,
             sender_is_out=self.out.__contains__,
+            introducer_standing=lambda tenant: self.standings.get(tenant, "good"),
             clock=self.clock,
             batch=batch,
             at_once=4,
@@ -189,6 +193,63 @@ async def test_a_relay_that_is_away_is_tried_again_until_the_slot_is_over(kit: K
     await kit.send()
     assert len(kit.relay.given) == 2
     assert kit.outcomes() == ["o_1.3.returned"]
+
+
+def invitation(by: str, id_: str = "n_1") -> Mail:
+    return replace(NOTICE, id=id_, introduced_by=by)
+
+
+@pytest.fixture
+async def invited(kit: Kit) -> Kit:
+    """One invitation, by an employer, and nothing else to send."""
+    kit.store.rows.clear()
+    await kit.store.keep([invitation("emp_a")], [], at=NOON)
+    return kit
+
+
+async def test_an_invitation_waits_while_whoever_told_of_the_person_is_suspended_and_leaves_when_they_are_not(
+    invited: Kit,
+) -> None:
+    invited.standings["emp_a"] = "suspended"
+    await invited.send()
+    assert (invited.relay.named, invited.state(NOTICE)) == ([], "ready")
+    invited.standings.clear()
+    await invited.send()
+    assert invited.relay.named == [], "it is looked at again after a minute, not at each turn"
+    invited.clock.advance(timedelta(minutes=1))
+    await invited.send()
+    assert (invited.relay.given, invited.state(NOTICE)) == (["n_1"], "delivered")
+
+
+async def test_an_invitation_by_somebody_who_was_removed_never_leaves(invited: Kit) -> None:
+    invited.standings["emp_a"] = "removed"
+    await invited.send()
+    assert (invited.relay.named, invited.state(NOTICE)) == ([], "withheld")
+
+
+@pytest.mark.parametrize(("standing", "state"), [("suspended", "ready"), ("removed", "withheld")])
+async def test_what_became_of_whoever_told_of_the_person_is_looked_at_once_more_before_the_words(
+    invited: Kit, standing: Standing, state: State
+) -> None:
+    async def meanwhile(_: str) -> None:
+        invited.standings["emp_a"] = standing
+
+    invited.relay.before_recipient = meanwhile
+    await invited.send()
+    assert (invited.relay.named, invited.relay.given, invited.state(NOTICE)) == (["n_1"], [], state)
+
+
+@pytest.mark.parametrize("by", [JOIN, "emp_a"])
+async def test_what_a_person_asked_for_and_what_is_told_them_does_not_wait_for_whoever_told_of_them(
+    kit: Kit, by: str
+) -> None:
+    kit.store.rows.clear()
+    kit.standings |= {JOIN: "removed", "emp_a": "removed"}
+    purposes = ("confirm",) if by == JOIN else ("sign_in", "changed", "stop_asked")
+    mails = [replace(invitation(by, f"n_{purpose}"), purpose=purpose) for purpose in purposes]
+    await kit.store.keep(mails, [], at=NOON)
+    await kit.send()
+    assert {kit.state(mail) for mail in mails} == {"delivered"}
 
 
 async def test_a_decision_against_it_that_comes_before_the_words_calls_the_mail_off(kit: Kit) -> None:

@@ -312,6 +312,55 @@ async def test_a_relay_that_refuses_us_burns_nothing_and_a_lost_mailbox_is_writt
     await world.comes_to(back, "delivered")
 
 
+async def test_an_invitation_by_a_removed_tenant_is_dropped_and_one_by_a_suspended_employer_or_vendor_waits(
+    world: World,
+) -> None:
+    def tenant(name: str, version: int = 1, **more: object) -> TenantChangedV1:
+        values = {"tenant": name, "version": version, "kind": "employer", "name": name, "key_hashes": ()}
+        return TenantChangedV1.model_validate(values | more)
+
+    await world.publish(
+        tenant("vendor_bad", kind="vendor", standing="suspended"),
+        tenant("emp_left", removed=True),
+        tenant("emp_bad", standing="suspended"),
+        tenant("emp_of_bad", vendor="vendor_bad"),
+    )
+    until_then = datetime.now(UTC) + timedelta(days=14)
+    invitations = {
+        by: NoticeRequestedV2(
+            notice=new_id("n"),
+            candidate=await world.person(),
+            purpose="confirm",
+            expires_at=until_then,
+            introduced_by=by,
+        )
+        for by in ("emp_bad", "emp_of_bad", "vendor_bad", "emp_left", "emp_test")
+    }
+    await world.start()
+    await world.publish(*invitations.values())
+    await world.comes_to(invitations["emp_test"].notice, "delivered")
+    await world.comes_to(invitations["emp_left"].notice, "withheld")
+    waiting = [invitations[by].notice for by in ("emp_bad", "emp_of_bad", "vendor_bad")]
+
+    async def all_were_put_off() -> bool:
+        rows = await world.pool.fetch(
+            "SELECT FROM courier_mails WHERE id = ANY($1) AND state = 'ready' AND not_before > now() + interval '20 s'",
+            waiting,
+        )
+        return len(rows) == len(waiting)
+
+    await until(all_were_put_off, what="each was looked at, and is to be looked at again in a minute")
+    assert len(world.mails()) == 1
+    await world.publish(tenant("emp_bad", version=2))
+    held = invitations["emp_bad"].notice
+
+    async def has_left() -> bool:
+        await world.pool.execute("UPDATE courier_mails SET not_before = now() WHERE id = $1 AND state = 'ready'", held)
+        return await world.state(held) == "delivered"
+
+    await until(has_left, what="what waited for a suspended employer leaves once it is back")
+
+
 async def test_what_was_admitted_for_a_suspended_or_a_removed_employer_is_withheld(world: World) -> None:
     known = TenantChangedV1(tenant="emp_bad", version=1, kind="employer", name="Bad Health", key_hashes=())
     suspended = known.model_copy(update={"standing": "suspended"})

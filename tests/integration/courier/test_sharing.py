@@ -46,6 +46,7 @@ class Couriers:
             relay=relay,
             tenant_name={"emp_a": "Acme"}.get,
             sender_is_out=lambda _: False,
+            introducer_standing=lambda _: "good",
             clock=FixedClock(),
             batch=8,
             at_once=4,

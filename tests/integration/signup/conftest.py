@@ -15,12 +15,14 @@ import pytest
 from services.signup.adapters.formats import FORMATS
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.kept_reports import PostgresBacklog
 from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.refusals import PostgresRefusals
 from services.signup.adapters.sources import PostgresSources
 from services.signup.adapters.titles import occupations_of, suggestions
 from services.signup.api import events, hooks, join, profile, refuse, sign_in, sources
+from services.signup.decisions.quota import MOST_KEPT
 from services.signup.vault.secrets import VaultSecrets
 from shared import wording
 from shared.contracts.operator import TenantChangedV1, TenantKind
@@ -51,6 +53,8 @@ class Edge:
     keys: IntakeKeys = field(default_factory=lambda: IntakeKeys(VAULT_KEY))
     kafka_answers: bool = True
     answer_after: timedelta = timedelta(0)
+    most_kept: int = MOST_KEPT
+    """Reports of one tenant's unknown records."""
     table: dict[str, tuple[str, ...]] | None = None
     """Of job titles; none: the real one."""
 
@@ -141,10 +145,11 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
     intake = PostgresIntake(
         lambda: edge.pool, edge.work, edge.has_published, edge.keys, publish_within=timedelta(seconds=1)
     )
+    backlog = PostgresBacklog(lambda: edge.pool, most=edge.most_kept)
     kept = PostgresSources(lambda: edge.pool, VAULT_KEY, edge.clock.now, kept=timedelta(seconds=60))
     requests = PostgresPageRequests(edge.work)
-    app.include_router(hooks.router(FORMATS, kept, intake, edge.tenants, edge.clock))
-    app.include_router(events.router(intake, edge.tenants, edge.clock, occupations_of))
+    app.include_router(hooks.router(FORMATS, kept, intake, backlog, edge.tenants, edge.clock))
+    app.include_router(events.router(intake, backlog, edge.tenants, edge.clock, occupations_of))
     app.include_router(
         sources.router(FORMATS.keys(), kept, edge.tenants, edge.clock, base_url="https://signup.example")
     )

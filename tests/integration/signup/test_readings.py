@@ -94,13 +94,20 @@ async def test_each_field_is_told_as_used_or_passed_over_and_titles_as_what_they
     assert (found["titles"][0]["occupations"], found["titles"][1]["occupations"]) == (["29-1141"], [])
 
 
-async def test_a_state_and_a_zip_code_that_contradict_each_other_are_told_as_passed_over(http: httpx.AsyncClient) -> None:
+async def test_a_state_and_a_zip_code_that_contradict_each_other_are_told_as_passed_over(
+    http: httpx.AsyncClient,
+) -> None:
     answer = await post(http, plain(data=small(profile={"state": "TX", "postal_code": "80202", "years": 6})))
     assert passed(answer) == {
         "#/data/profile/postal_code": "is a ZIP code of another state than the one beside it: neither is used",
         "#/data/profile/state": "is another state than the one of the ZIP code beside it: neither is used",
     }
-    assert reading(answer)["used"] == ["#/data/employer", "#/data/record", "#/data/person/emails/0", "#/data/profile/years"]
+    assert reading(answer)["used"] == [
+        "#/data/employer",
+        "#/data/record",
+        "#/data/person/emails/0",
+        "#/data/profile/years",
+    ]
 
 
 @pytest.mark.parametrize("state", ["CO", None])
@@ -113,7 +120,9 @@ async def test_a_zip_code_of_no_place_is_told_as_passed_over_and_the_state_is_us
 
 
 @pytest.mark.parametrize("profile", [{"postal_code": "80202-1234"}, {"state": "Colorado", "postal_code": "80202"}])
-async def test_a_state_and_a_zip_code_that_agree_are_both_used(http: httpx.AsyncClient, profile: dict[str, str]) -> None:
+async def test_a_state_and_a_zip_code_that_agree_are_both_used(
+    http: httpx.AsyncClient, profile: dict[str, str]
+) -> None:
     answer = await post(http, plain(data=small(profile=profile)))
     assert passed(answer) == {}
     assert {f"#/data/profile/{name}" for name in profile} <= set(reading(answer)["used"])
