@@ -145,9 +145,16 @@ class Service:
         return follower
 
     def reconcile(
-        self, topic: Topic, behind: Behind, orphaned: Orphaned | None = None, apply: ApplyReadBack | None = None
+        self,
+        topic: Topic,
+        behind: Behind | None = None,
+        orphaned: Orphaned | None = None,
+        apply: ApplyReadBack | None = None,
     ) -> None:
-        """A compacted topic of this service's own, that is to show what the rows say, whatever happened to Kafka."""
+        """A compacted topic of this service's own, that is to show what the rows say, whatever happened to Kafka.
+
+        With `apply` alone it may be another's: rows that come from a backup are to know what it says.
+        """
         self._reconciled.append(Reconciled(topic, behind, orphaned, apply))
 
     def job(self, name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from services.consent import decisions, handlers
 from services.consent.adapters import agreement, ledger
 from services.consent.adapters.directory import TenantDirectory
-from services.consent.adapters.postgres import PostgresConsents, consents_behind
+from services.consent.adapters.postgres import PostgresConsents, close_again, consents_behind
 from services.consent.api import Edge, install
 from services.consent.model import Agreement, Choices, Door, Entry, Present
 from services.consent.ports import Consents, Writes
@@ -87,6 +87,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     )
     service.open(partial(ledger.out_of_reach, service))
     service.reconcile(CONSENT_STATE, consents_behind)
+    service.reconcile(ERASURES, apply=close_again)
     service.every(_BLOCKS_EVERY, "block_named", partial(_block_named, service, writes))
     service.every(_TELLS_EVERY, "tell_changes", partial(_tell_changes, service))
     service.every(_FORGETS_EVERY, "forget_attempts", partial(_forget_attempts, service))

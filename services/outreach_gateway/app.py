@@ -14,6 +14,7 @@ from services.outreach_gateway.adapters.policy_file import PolicyError, policy_i
 from services.outreach_gateway.adapters.postgres import PostgresOutreach
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.adapters.postgres_requests import PostgresRequestStore
+from services.outreach_gateway.adapters.read_back import erased_unheard
 from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.api import Edge, router
 from services.outreach_gateway.model import Policy, Standing
@@ -44,7 +45,7 @@ from shared.contracts.topics import (
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import only
 from shared.messaging.errors import TransientError
-from shared.messaging.unit import unit_of_work
+from shared.messaging.unit import Unit, unit_of_work
 from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
 from shared.service import Service
@@ -165,6 +166,14 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
             deduplicate=False,  # there is only one version
         )
     )
+
+    async def erase_again(unit: Unit, limit: int) -> int:
+        """Erases some whom `erasures` has, as it was read back, and a backup brought back; how many."""
+        erased = await erased_unheard(unit, limit)
+        await handlers.erase(PostgresOutreach(unit, policy), windows, erased)
+        return len(erased)
+
+    service.reconcile(ERASURES, apply=erase_again)
 
     async def decide_due() -> None:
         while True:

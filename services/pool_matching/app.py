@@ -13,16 +13,16 @@ from services.pool_matching.adapters.pool_cache import PoolCache
 from services.pool_matching.adapters.postgres_feed import PostgresFeed
 from services.pool_matching.adapters.postgres_persons import PostgresPersons
 from services.pool_matching.adapters.postgres_pools import PostgresPools
-from services.pool_matching.adapters.read_back import lists_behind, pools_behind
+from services.pool_matching.adapters.read_back import erased_and_known, lists_behind, pools_behind
 from services.pool_matching.api import Edge, router
 from services.pool_matching.settings import PoolMatchingSettings
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.pool_matching import PoolChangedV1, PoolUpdatedV1
-from shared.contracts.signup import CandidateProfileChangedV1
-from shared.contracts.topics import CANDIDATE_PROFILES, CONSENT_STATE, MEMBERSHIPS, POOL_UPDATES, POOLS
+from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1
+from shared.contracts.topics import CANDIDATE_PROFILES, CONSENT_STATE, ERASURES, MEMBERSHIPS, POOL_UPDATES, POOLS
 from shared.messaging.consumer import Subscription
-from shared.messaging.envelope import Received
+from shared.messaging.envelope import Received, only
 from shared.messaging.unit import Unit, unit_of_work
 from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
@@ -43,6 +43,16 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
 
     async def on_candidates(unit: Unit, received: Sequence[Received[Event]]) -> None:
         await handlers.on_candidates_changed(PostgresPersons(unit, cache, soc), received, refs)
+
+    async def on_erasures(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        erased = {item.event.candidate for item in only(CandidateErasedV1, received)}
+        await handlers.on_candidates_erased(PostgresPersons(unit, cache, soc), erased, refs)
+
+    async def erase_again(unit: Unit, limit: int) -> int:
+        """Erases some whom `erasures` has, as it was read back, and a backup brought back; how many."""
+        erased = await erased_and_known(unit, limit)
+        await handlers.on_candidates_erased(PostgresPersons(unit, cache, soc), erased, refs)
+        return len(erased)
 
     async def on_pools(unit: Unit, received: Sequence[Received[Event]]) -> None:
         await handlers.on_pools_changed(PostgresPersons(unit, cache, soc), received)
@@ -79,6 +89,11 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
         )
     )
     service.subscribe(
+        Subscription(
+            "pool_matching.erasures", (ERASURES,), on_erasures, takes=(CandidateErasedV1,), deduplicate=False
+        )
+    )
+    service.subscribe(
         Subscription("pool_matching.pools", (POOLS,), on_pools, takes=(PoolChangedV1,), deduplicate=False)
     )
     service.subscribe(Subscription("pool_matching.feed", (POOL_UPDATES,), on_updates, takes=(PoolUpdatedV1,)))
@@ -88,6 +103,7 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     service.every(_REMOVED_EVERY, "close_pools_of_removed", lambda: jobs.close_pools_of_removed(pools, removed))
     service.reconcile(MEMBERSHIPS, lists_behind)
     service.reconcile(POOLS, pools_behind)
+    service.reconcile(ERASURES, apply=erase_again)
     app = service.http("Fairpool pool matching")
     cursors = FeedCursors(settings.member_ref_key, feed=NAME)
     app.include_router(

@@ -30,6 +30,12 @@ async def on_candidates_changed(store: PersonStore, received: Sequence[Received[
     await _decide_again(store, await store.note(profiles, consents), refs)
 
 
+async def on_candidates_erased(store: PersonStore, candidates: Collection[str], refs: Refs) -> None:
+    """Whoever was erased is in no pool any more, in any order with what else is told of them."""
+    await store.hold_pools()
+    await _decide_again(store, await store.erase(candidates), refs)
+
+
 async def on_time_passed(store: PersonStore, refs: Refs) -> bool:
     """Pauses and consents ended: decides some of those again; False when there are none."""
     await store.hold_pools()

@@ -48,6 +48,9 @@ class PersonStore(Publishes, Protocol):
     ) -> list[str]:
         """Keeps what is newer than what is known, one of each a candidate; gives the candidates for whom it was."""
 
+    async def erase(self, candidates: Collection[str]) -> list[str]:
+        """Forgets what is kept of them, now and whatever comes later; gives those for whom that is news."""
+
     async def take_overdue(self, limit: int) -> list[str]:
         """Candidates whose pause or consent has ended by now, and whom nobody else is at."""
 

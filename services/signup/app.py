@@ -172,7 +172,9 @@ def _add_routes(app: FastAPI, service: Service, settings: Settings, keys: Intake
     book = TenantTopic(lambda: service.pool, service.tenants, service.catch_up_with_tenants, service.send)
     page_requests = PostgresPageRequests(service.work)
     clock, key = service.clock, settings.blind_index_key
-    app.include_router(hooks.router(FORMATS, kept_sources, intake, backlog, service.tenants, clock))
+    app.include_router(
+        hooks.router(FORMATS, kept_sources, intake, backlog, service.tenants, clock, loaded.occupations_of)
+    )
     app.include_router(events.router(intake, backlog, service.tenants, clock, loaded.occupations_of))
     app.include_router(
         sources.router(FORMATS.keys(), kept_sources, service.tenants, clock, base_url=settings.signup_url)

@@ -76,6 +76,8 @@ class Reading:
     told: Told = NOTHING_TOLD
     into: str | None = None
     """For `merged`: the record that goes on; `record` is no more."""
+    person_left_out: str | None = None
+    """One of `PASSED_OVER`: why only the profile of a change is used."""
 
 
 PASSED_OVER = ("person_without_email", "person_may_not_be_mailed", "person_outside_the_states")

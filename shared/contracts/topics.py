@@ -75,7 +75,7 @@ ERASURES = Topic(
     "erasures",
     "candidate",
     "signup",
-    ("consent", "outreach_gateway"),
+    ("consent", "outreach_gateway", "pool_matching"),
     "the ids of erased people, so that nothing brings one back",
 )
 ERASURE_CONFIRMATIONS = Topic(

@@ -41,10 +41,11 @@ ApplyReadBack = Callable[[Unit, int], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """A compacted topic of a service, and where the truth of it is."""
+    """A compacted topic, and what a service's rows have to do with it."""
 
     topic: Topic
-    behind: Behind
+    behind: Behind | None = None
+    """None where the topic is another service's own, and is only read."""
     orphaned: Orphaned | None = None
     """None where rows never go."""
     apply: ApplyReadBack | None = None
@@ -113,7 +114,7 @@ class Reconciler:
         while True:
             async with connection.transaction():
                 unit = Unit(connection, self._clock.now(), self._source)
-                states = await reconciled.behind(unit, after, _AT_ONCE)
+                states = await reconciled.behind(unit, after, _AT_ONCE) if reconciled.behind else ()
                 unit.publish(*states)
                 await unit.flush()
             again += len(states)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from services.pool_matching.adapters import occupations
+from services.pool_matching.adapters.postgres_persons import LAST_VERSION
 from services.pool_matching.decisions import asks
 from services.pool_matching.model import (
     Consent,
@@ -86,6 +87,15 @@ class FakeMatching:
                 person.consent_version, person.consent = consent.version, Consent.of(consent)
                 changed.add(consent.candidate)
         return sorted(changed)
+
+    async def erase(self, candidates: Collection[str]) -> list[str]:
+        news = [who for who in candidates if self._persons.get(who, _Person()).profile_version < LAST_VERSION]
+        for who in news:
+            known = self._persons.get(who, _Person())
+            self._persons[who] = replace(
+                known, profile_version=LAST_VERSION, profile=None, consent_version=LAST_VERSION, consent=None
+            )
+        return sorted(news)
 
     async def take_overdue(self, limit: int) -> list[str]:
         overdue = [who for who, person in self._persons.items() if person.due_at and person.due_at <= self.at]

@@ -9,6 +9,7 @@ import pytest
 from services.pool_matching import handlers
 from services.pool_matching.handlers import (
     on_candidates_changed,
+    on_candidates_erased,
     on_employers_removed,
     on_pools_changed,
     on_time_passed,
@@ -283,3 +284,17 @@ async def test_a_feed_that_forgot_before_it_was_written_down_answers_an_old_curs
     await kit.connections.execute(script)
     async with kit.feed() as store:
         assert await store.forgotten("emp_b") > second
+
+
+async def test_whoever_was_erased_leaves_every_pool_and_no_later_event_brings_them_back(kit: Kit) -> None:
+    there, early = candidates(2)
+    await put_pool(kit, pool("p_1", occupations=("29-0000",)))
+    await tell_persons(kit, profile(there), consent(there))
+    assert await member_refs(kit, "p_1") == {ref(there)}
+    for _ in range(2):
+        async with kit.persons() as store:
+            await on_candidates_erased(store, [there, early], REFS.make)
+    for who in (there, early):
+        await tell_persons(kit, profile(who, version=7), consent(who, version=7))
+    assert await member_refs(kit, "p_1") == set()
+    assert [update.change for update in await kit.published(PoolUpdatedV1)] == ["joined", "left"]

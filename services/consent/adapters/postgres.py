@@ -165,6 +165,13 @@ def _present(row: asyncpg.Record) -> Present:
     )
 
 
+async def close_again(unit: Unit, limit: int) -> int:
+    """Closes some whom `erasures` has, as it was read back, and a backup brought back; how many."""
+    erased = [row["candidate"] for row in await unit.connection.fetch(SQL["erased_and_open"], limit)]
+    await PostgresConsents(unit).close(erased)
+    return len(erased)
+
+
 async def consents_behind(unit: Unit, after: str, limit: int) -> list[ConsentChangedV1]:
     """Of those whose rows are ahead of `consent-state`, as it was read back."""
     rows = await unit.connection.fetch(SQL["behind"], after, limit)

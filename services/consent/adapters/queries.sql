@@ -98,6 +98,11 @@ SELECT consents.* FROM consents LEFT JOIN pg_temp.read_back ON key = candidate
 WHERE candidate > $1 AND consents.version > coalesce(read_back.version, 0)
 ORDER BY candidate LIMIT $2 FOR UPDATE OF consents
 
+-- name: erased_and_open
+SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN consents ON candidate = key
+WHERE read_back.version > 0 AND closed_at IS NULL
+ORDER BY key LIMIT $1
+
 -- name: keep_employers
 INSERT INTO employers (employer, version, keys, blocks_until)
 SELECT employer, version, string_to_array(keys, E'\n'), $4

@@ -190,6 +190,12 @@ SELECT pg_advisory_xact_lock_shared($1)
 -- name: begin_erasure
 SELECT pg_advisory_xact_lock($1)
 
+-- name: erased_unheard
+SELECT key AS candidate FROM pg_temp.read_back
+WHERE version > 0 AND key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+    AND NOT EXISTS (SELECT FROM erased WHERE erased.candidate::text = key)
+ORDER BY key LIMIT $1
+
 -- name: note_erased
 INSERT INTO erased (candidate) SELECT DISTINCT unnest($1::uuid[]) ON CONFLICT DO NOTHING
 

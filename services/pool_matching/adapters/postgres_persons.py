@@ -25,6 +25,9 @@ from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 from shared.messaging.unit import Unit
 
+LAST_VERSION = 2**63 - 1
+"""Of whoever was erased."""
+
 
 class PostgresPersons:
     """`PersonStore` and `EvaluationStore` in a unit of work.
@@ -61,6 +64,11 @@ class PostgresPersons:
         await self._connection.execute(SQL["lock_persons"], candidates)
         rows = [*await self._note_profiles(profiles), *await self._note_consents(consents)]
         return sorted({row["candidate"] for row in rows})
+
+    async def erase(self, candidates: Collection[str]) -> list[str]:
+        """The row stays, empty, with the highest version there is: no event comes after it."""
+        rows = await self._connection.fetch(SQL["erase"], sorted(candidates), LAST_VERSION)
+        return sorted(row["candidate"] for row in rows)
 
     async def take_overdue(self, limit: int) -> list[str]:
         """Rows that another process holds are left to it."""

@@ -27,6 +27,19 @@ FROM unnest($1::text[], $2::bigint[], $3::text[]) AS new (candidate, version, co
 WHERE persons.candidate = new.candidate AND persons.consent_version < new.version
 RETURNING persons.candidate
 
+-- name: erase
+INSERT INTO persons (candidate, profile_version, consent_version)
+SELECT candidate, $2, $2 FROM unnest($1::text[]) AS candidate ORDER BY candidate COLLATE "C"
+ON CONFLICT (candidate) DO UPDATE SET
+    profile_version = $2, profile = NULL, reach = '{}', state = NULL, consent_version = $2, consent = NULL
+WHERE persons.profile_version < $2 OR persons.consent_version < $2
+RETURNING candidate
+
+-- name: erased_and_known
+SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN persons ON candidate = key
+WHERE read_back.version > 0 AND (profile_version IS NULL OR profile_version < $2 OR consent_version < $2)
+ORDER BY key COLLATE "C" LIMIT $1
+
 -- name: take_overdue
 SELECT candidate FROM persons WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 

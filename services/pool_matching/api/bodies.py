@@ -1,18 +1,25 @@
 """What the routes take and give."""
 
-import re
-from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSerializer, StrictBool, StrictInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StrictBool,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+)
 
-from services.pool_matching.model import Level, Listed, Occupations, Shown, ShownMember, Update, plain_skill
+from services.pool_matching.model import Level, Listed, Shown, ShownMember, Update, plain_skill
 from shared.contracts.base import Instant
-from shared.contracts.codes import STATES
+from shared.contracts.codes import STATES, occupation_codes
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import EmploymentType
-from shared.web import problems
 from shared.web.types import Line, RequestModel
 
 _MOST = 100
@@ -36,7 +43,7 @@ def _state(value: str) -> str:
 
 
 def _soc_code(value: str) -> str:
-    if not re.fullmatch(r"[0-9]{2}-[0-9]{4}", value):
+    if value not in occupation_codes():
         raise ValueError(_NO_CODE)
     return value
 
@@ -74,32 +81,23 @@ class PoolPatch(RequestModel):
         None, description="Rounded down to the first of the month."
     )
 
+    @field_validator("skills_any_at_least")
+    @classmethod
+    def _can_be_met(cls, value: int | None, info: ValidationInfo) -> int | None:
+        skills = {plain_skill(skill) for skill in info.data.get("skills_any") or ()}
+        if skills and value is not None and value > len(skills):
+            raise ValueError("must not be more than there are skills in skills_any")
+        return value
+
 
 class PoolIn(PoolPatch):
     """A pool: a criterion that is left out does not restrict."""
 
     name: Line
 
-    def criteria(self, occupations: Occupations) -> Criteria:
-        """What is asked for, as it was given; a 422 problem for what the form of the fields does not tell."""
-        wrong = [*self._wrong_entries(occupations), *self._wrong_together()]
-        if wrong:
-            raise problems.invalid(
-                {"loc": ("body", *loc), "type": "value_error", "ctx": {"error": ValueError(text)}}
-                for loc, text in wrong
-            )
-        given = self.model_dump(exclude={"name", "near"}, exclude_none=True)
-        return Criteria(**given)
-
-    def _wrong_entries(self, occupations: Occupations) -> Iterable[tuple[tuple[str | int, ...], str]]:
-        for place, code in enumerate(self.occupations or ()):
-            if code not in occupations.by_code:
-                yield ("occupations", place), _NO_CODE
-
-    def _wrong_together(self) -> Iterable[tuple[tuple[str | int, ...], str]]:
-        skills = {plain_skill(skill) for skill in self.skills_any or ()}
-        if skills and (self.skills_any_at_least or 1) > len(skills):
-            yield ("skills_any_at_least",), "must not be more than there are skills in skills_any"
+    def criteria(self) -> Criteria:
+        """What is asked for, as it was given."""
+        return Criteria(**self.model_dump(exclude={"name", "near"}, exclude_none=True))
 
 
 class PoolOut(BaseModel):

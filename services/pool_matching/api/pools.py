@@ -46,7 +46,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.post("/v1/pools", status_code=201, tags=["pools"], summary="Make a pool", responses=_TOO_FAST)
     async def make_pool(body: PoolIn, employer: Employer, response: Response) -> PoolOut:
-        criteria = coarse(body.criteria(edge.occupations))
+        criteria = coarse(body.criteria())
         pool = Pool(new_id("p"), employer.id, 1, body.name, criteria)
         await _count(edge, employer)
         async with edge.pools() as store:
@@ -75,7 +75,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         async with edge.pools() as store:
             await store.begin_change()
             listed = await _found(store, employer, id)
-            pool = _changed(listed.pool, body, edge)
+            pool = _changed(listed.pool, body)
             if pool == listed.pool:
                 return PoolOut.of(listed)
             await _keep(store, pool)
@@ -136,7 +136,7 @@ async def _found(store: PoolStore, employer: Tenant, pool: str) -> Listed:
     return listed
 
 
-def _changed(pool: Pool, body: PoolPatch, edge: Edge) -> Pool:
+def _changed(pool: Pool, body: PoolPatch) -> Pool:
     """The next version; the same pool when nothing is different."""
     stored = pool.criteria.model_dump(mode="json")
     given = body.model_dump(mode="json", exclude_unset=True)
@@ -144,7 +144,7 @@ def _changed(pool: Pool, body: PoolPatch, edge: Edge) -> Pool:
         whole = PoolIn.model_validate({"name": pool.name} | stored | given)
     except ValidationError as error:
         raise problems.invalid_model(error) from None
-    criteria = coarse(whole.criteria(edge.occupations))
+    criteria = coarse(whole.criteria())
     if (whole.name, criteria) == (pool.name, pool.criteria):
         return pool
     return replace(pool, version=pool.version + 1, name=whole.name, criteria=criteria)

@@ -9,7 +9,10 @@ from fastapi import APIRouter, Path, Request
 from prometheus_client import Counter
 from pydantic import BaseModel, Field
 
+from services.signup.api import hook_readings
+from services.signup.api.hook_readings import HookRead, why
 from services.signup.api.quota import too_many_unknown
+from services.signup.api.readings import OccupationsOf
 from services.signup.model import PASSED_OVER, Ignored, Malformed, Reading, Report, Source
 from services.signup.ports import Backlog, Format, Intake, Sources
 from shared.clock import Clock
@@ -68,6 +71,9 @@ class HookAnswer(BaseModel):
         description="All are success. duplicate: it was accepted before. ignored: it is none of our business, or about"
         " somebody who can't be mailed or lives outside of the states."
     )
+    reason: str | None = Field(None, description="Why it was ignored, for programs; `detail` says it in words.")
+    detail: str | None = None
+    read: HookRead | None = Field(None, description="How it was read, unless it was ignored.")
 
 
 def router(
@@ -77,6 +83,7 @@ def router(
     backlog: Backlog,
     tenants: Tenants,
     clock: Clock,
+    occupations_of: OccupationsOf,
 ) -> APIRouter:
     """The webhook route."""
     routes = APIRouter(tags=["vendors"])
@@ -85,6 +92,7 @@ def router(
         "/v1/hooks/{format}/{source}",
         summary="Take a webhook of an ATS (Greenhouse)",
         description="Needs a signature instead of a key. An operator sets sources up with POST /v1/sources.",
+        response_model_exclude_none=True,
         responses=_ANSWERS,
         openapi_extra={"parameters": _HEADERS, "requestBody": _BODY},
         dependencies=[gates.takes_up_to(gates.BATCH_LIMIT)],
@@ -115,7 +123,8 @@ def router(
         if isinstance(readings, Ignored):
             HOOKS_IGNORED.labels(readings.action).inc()
             _log.info("hook_ignored", format=format, action=readings.action)
-            return HookAnswer(status="ignored")
+            said = why(readings)
+            return HookAnswer(status="ignored", reason=said.reason, detail=said.detail)
         changes = {one.change for one in readings} - {"signed_up"}
         if changes and changes & await backlog.full(found.vendor):
             backlog.note_refused(len(readings))
@@ -124,7 +133,10 @@ def router(
         taken = await intake.take(
             [_report(one, found, event_id, raw, place, clock) for place, one in enumerate(readings)]
         )
-        return HookAnswer(status="accepted" if taken.accepted else "duplicate")
+        return HookAnswer(
+            status="accepted" if taken.accepted else "duplicate",
+            read=hook_readings.read(readings[0], occupations_of) if readings else None,
+        )
 
     return routes
 

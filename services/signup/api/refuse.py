@@ -30,9 +30,14 @@ class RefuseBody(RequestModel):
 
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "`refused` or `never_again`, also if it was said before"},
+    200: {
+        "description": "`refused` or `never_again`, also if it was said before; looked at: also `invited`, or `answered`, where the"
+        " person has answered and this way out changes nothing any more"
+    },
     404: {"description": "Not a link of an invitation"},
-    409: {"description": "The person has answered; nothing was changed, and the answer says where to stop"},
+    409: {
+        "description": "Refused after the person has answered; nothing was changed, and the answer says where to stop"
+    },
     410: {"description": "The link has expired, or nobody is known by it any more"},
 }
 _BODY: dict[str, Any] = {
@@ -51,7 +56,7 @@ def router(refusals: Refusals, links: LinkReader, now: Callable[[], datetime]) -
         link = links.read(token, "refuse", at=now())
         if isinstance(link, BadLink):
             return _bad_link(request, link)
-        return _answer(request, token, await refusals.standing(link.candidate))
+        return _answer(request, token, await refusals.standing(link.candidate), is_inert=True)
 
     @routes.post("/refuse/{token}", summary="Refuse the invitation", responses=_ANSWERS, openapi_extra=_BODY)
     async def refuse(request: Request, token: str) -> Response:
@@ -68,12 +73,17 @@ def router(refusals: Refusals, links: LinkReader, now: Callable[[], datetime]) -
     return routes
 
 
-def _answer(request: Request, token: str, standing: Refusal) -> Response:
+def _answer(request: Request, token: str, standing: Refusal, *, is_inert: bool = False) -> Response:
+    """`is_inert`: the link was only looked at, so that an answer given before is no conflict."""
     match standing:
         case "invited" | "refused" | "never_again":
             if not shows_pages(request.scope):
                 return JSONResponse({"status": standing})
             return PAGES.render("refuse.html", standing=standing, address=f"/refuse/{token}")
+        case "answered" if is_inert:
+            if not shows_pages(request.scope):
+                return JSONResponse({"status": standing, "detail": _ANSWERED})
+            return PAGES.render("refuse_not.html", kind="answered", tried=False)
         case "answered":
             return _no(request, Problem(409, "This invitation was answered", _ANSWERED, type=kind("answered")))
         case "gone":
@@ -92,7 +102,7 @@ def _bad_link(request: Request, bad: BadLink) -> Response:
 
 def _no(request: Request, problem: Problem) -> Response:
     if shows_pages(request.scope):
-        return PAGES.render("refuse_not.html", status=problem.status, kind=problem.type.rpartition(":")[2])
+        return PAGES.render("refuse_not.html", status=problem.status, kind=problem.type.rpartition(":")[2], tried=True)
     return problems.response(request.scope, problem)
 
 

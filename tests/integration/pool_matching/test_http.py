@@ -291,6 +291,22 @@ async def test_all_wrong_fields_are_named_at_once(http: Http) -> None:
     assert {error["detail"] for error in errors if error["pointer"] == "#/name"} == {"must not be empty"}
 
 
+async def test_all_that_is_wrong_with_a_pool_is_told_in_one_answer(http: Http) -> None:
+    made = await make(http)
+    wrong = {
+        "occupations": ["29-1141", "29-9999"],
+        "states": ["co"],
+        "skills_any": ["icu", "ICU"],
+        "skills_any_at_least": 2,
+        "pay_max": -1,
+    }
+    for method, path in (("POST", "/v1/pools"), ("PATCH", f"/v1/pools/{made}")):
+        answer = await http.ask(method, path, json=(NURSES if method == "POST" else {}) | wrong)
+        assert {error["pointer"] for error in answer.json()["errors"]} == {
+            "#/occupations/1", "#/states/0", "#/skills_any_at_least", "#/pay_max",
+        }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("field", "value", "pointer"),
     [

@@ -148,7 +148,7 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
     backlog = PostgresBacklog(lambda: edge.pool, most=edge.most_kept)
     kept = PostgresSources(lambda: edge.pool, VAULT_KEY, edge.clock.now, kept=timedelta(seconds=60))
     requests = PostgresPageRequests(edge.work)
-    app.include_router(hooks.router(FORMATS, kept, intake, backlog, edge.tenants, edge.clock))
+    app.include_router(hooks.router(FORMATS, kept, intake, backlog, edge.tenants, edge.clock, occupations_of))
     app.include_router(events.router(intake, backlog, edge.tenants, edge.clock, occupations_of))
     app.include_router(
         sources.router(FORMATS.keys(), kept, edge.tenants, edge.clock, base_url="https://signup.example")

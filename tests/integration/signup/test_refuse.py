@@ -180,10 +180,15 @@ async def test_whoever_has_answered_is_told_where_to_stop_and_nothing_changes(
     candidate = await invited(edge, http)
     await edge.pool.execute("UPDATE candidates SET confirmed_at = $1", NOON)
     link = way_out(candidate)
-    for page in (await http.get(link, headers=HTML), await http.post(link, content=b"", headers=HTML)):
-        assert page.status_code == 409
+    looked, tried = await http.get(link, headers=HTML), await http.post(link, content=b"", headers=HTML)
+    assert (looked.status_code, tried.status_code) == (200, 409)
+    for page in (looked, tried):
+        assert "What was answered holds now" in page.text
         assert 'href="/sign-in"' in page.text
-        assert "Nothing was changed now" in page.text
+    assert "nothing was changed just now" in tried.text
+    assert "just now" not in looked.text
+    asked = await http.get(link)
+    assert (asked.status_code, asked.json()["status"]) == (200, "answered")
     problem = (await http.post(link, data={"choice": "never_again"})).json()
     assert problem["type"] == "urn:fairpool:problem:answered"
     assert await lapses(edge) == []

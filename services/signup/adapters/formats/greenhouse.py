@@ -186,7 +186,9 @@ def _reading(
     profile = _profile(candidate, body, today)
     person = _person(candidate, profile)
     if change == "changed":
-        return [Reading(change, record, Told(person=None if isinstance(person, Ignored) else person, profile=profile))]
+        if isinstance(person, Ignored):
+            return [Reading(change, record, Told(profile=profile), person_left_out=person.action)]
+        return [Reading(change, record, Told(person=person, profile=profile))]
     return person if isinstance(person, Ignored) else [Reading(change, record, Told(person=person, profile=profile))]
 
 
