@@ -36,7 +36,7 @@ from shared.metrics import TOPICS_DIFFER
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, close_pool, open_pool
 from shared.settings import ServiceSettings
-from shared.web import home, reading_back
+from shared.web import home, pages, reading_back
 from shared.web.app import create_app
 from shared.web.server import Server
 from shared.web.tenants import Tenants
@@ -201,6 +201,7 @@ class Service:
 
         Its page `/` is for people where `signup_url` says where they join, and else for whoever writes programs for it.
         """
+        pages.IMPRINT.operator = self.settings.operator
         app = create_app(
             title,
             self.name,

@@ -10,6 +10,7 @@ import typer
 
 from deploy.commands.terminal import JsonOption, fails_plainly, out, table
 from deploy.local.errors import StackError
+from services.consent.adapters import agreement
 from services.outreach_gateway.adapters.policy_file import PolicyError, files, policy_in_force, read_policy
 from services.outreach_gateway.model import Policy
 from services.outreach_gateway.policy import words
@@ -23,6 +24,13 @@ _OWN = typer.Option(
 _OWN_AGREEMENTS = typer.Option(
     "--agreements", envvar="FAIRPOOL_AGREEMENTS", metavar="DIR", help="Your own agreements, beside the shipped ones."
 )
+_SHOWN = typer.Option(
+    "--agreement",
+    envvar="FAIRPOOL_AGREEMENT",
+    metavar="VERSION",
+    help="The agreement that people are shown; none: the newest.",
+)
+AgreementOption = Annotated[str, _SHOWN]
 PoliciesOption = Annotated[Path | None, _OWN]
 AgreementsOption = Annotated[Path | None, _OWN_AGREEMENTS]
 PolicyArgument = Annotated[str, typer.Argument(help="A file, or the version of one that is there.")]
@@ -34,18 +42,28 @@ def check(
     policy: PolicyArgument,
     policies: PoliciesOption = None,
     agreements_: AgreementsOption = None,
+    agreement_: AgreementOption = "",
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold a policy against itself and against every agreement, as the gateway does when it starts. Exits with 1 when it can't be kept."""
+    """Hold a policy against itself and against every agreement, as the gateway does when it starts, and the agreement that would be shown against what the pages offer, as consent does. Exits with 1 when one can't be kept."""
+    found: Policy | None = None
+    reasons: list[str] = []
     try:
         found = policy_in_force(policy, own=_folder(policies), own_agreements=_folder(agreements_))
     except PolicyError as error:
+        reasons += error.reasons
+    try:
+        agreement.in_force(agreement_, own=_folder(agreements_))
+    except ValueError as error:
+        if str(error) not in reasons:  # a file that nobody can read is told once
+            reasons.append(str(error))
+    if found is None or reasons:
         if as_json:
-            out.print(json.dumps({"policy": policy, "ok": False, "reasons": error.reasons}))
+            out.print(json.dumps({"policy": policy, "ok": False, "reasons": reasons}))
         else:
-            out.print("\n".join(f"✗ {reason}" for reason in error.reasons))
-        raise typer.Exit(1) from None
+            out.print("\n".join(f"✗ {reason}" for reason in reasons))
+        raise typer.Exit(1)
     signed = list(agreements.load(_folder(agreements_)))
     if as_json:
         out.print(json.dumps({"policy": found.version, "ok": True, "reasons": [], "agreements": signed}))

@@ -62,8 +62,8 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
             group="consent.candidate-events",
             topics=(CANDIDATE_EVENTS,),
             handle=partial(_on_candidate_events, writes),
-            takes=(CandidateRegisteredV1, CandidateLapsedV1),
-            ignores=(CandidateClaimedV1, CandidateConfirmedV1, CandidateHiredV1, MailboxChangedV1),
+            takes=(CandidateRegisteredV1, CandidateClaimedV1, CandidateLapsedV1),
+            ignores=(CandidateConfirmedV1, CandidateHiredV1, MailboxChangedV1),
             deduplicate=False,
         )
     )
@@ -172,6 +172,7 @@ async def _on_tenants(unit: Unit, received: Sequence[Received[Event]]) -> None:
 async def _on_candidate_events(writes: Writes, unit: Unit, received: Sequence[Received[Event]]) -> None:
     consents = PostgresConsents(unit)
     await handlers.on_candidate_registered(consents, only(CandidateRegisteredV1, received))
+    await handlers.on_candidate_claimed(consents, only(CandidateClaimedV1, received))
     await handlers.on_candidate_lapsed(consents, writes, only(CandidateLapsedV1, received))
 
 

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from services.consent import decisions
 from services.consent.decisions import Changed
-from services.consent.model import NamedEmployer
+from services.consent.model import Introduction, NamedEmployer
 from services.consent.ports import Consents, Writes
 from shared.contracts.operator import TenantChangedV1
-from shared.contracts.signup import CandidateErasedV1, CandidateLapsedV1, CandidateRegisteredV1
+from shared.contracts.signup import CandidateClaimedV1, CandidateErasedV1, CandidateLapsedV1, CandidateRegisteredV1
 from shared.messaging.envelope import Received
 
 _LOOKED_FOR = timedelta(minutes=2)
@@ -18,6 +18,13 @@ _LOOKED_FOR = timedelta(minutes=2)
 async def on_candidate_registered(consents: Consents, events: Sequence[Received[CandidateRegisteredV1]]) -> None:
     """Each new person has a row in which nothing is on; one that their own link made first stays as it is."""
     await consents.register([item.event.candidate for item in events])
+
+
+async def on_candidate_claimed(consents: Consents, events: Sequence[Received[CandidateClaimedV1]]) -> None:
+    """Who told of a person is named on the page on which they answer."""
+    told = [Introduction(one.candidate, one.employer or one.vendor, one.at) for one in (item.event for item in events)]
+    if told:
+        await consents.introduce(told)
 
 
 async def on_candidate_lapsed(
@@ -66,6 +73,7 @@ async def block_named(consents: Consents, writes: Writes, after: str, most: int)
         outcome = decisions.block_employer(present, blocking.employer)
         if isinstance(outcome, Changed):
             await consents.append(writes(present, outcome.choices, consents.at, "name"))
+            await consents.note_change(present.candidate, "employer_stopped", blocking.employer, by_name=True)
     if len(people) == most:
         return after
     if not people and blocking.until <= consents.at:

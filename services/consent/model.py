@@ -148,6 +148,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Introduction:
+    """Who told of somebody first, and when; the join page is one of them (`JOIN`)."""
+
+    candidate: str
+    teller: str
+    """An employer, or the vendor where none is named."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class NamedEmployer:
     """An employer by what it is found by."""
 

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.consent.model import Attempt, Blocking, Choices, Door, Entry, NamedEmployer, Present, What
+from services.consent.model import (
+    Attempt,
+    Blocking,
+    Choices,
+    Door,
+    Entry,
+    Introduction,
+    NamedEmployer,
+    Present,
+    What,
+)
+from shared.contracts.consent import Purpose
 
 Writes = Callable[[Present, Choices, datetime, Door], Entry]
 """A new state as it is written down: with its leaf, its opening and its receipt."""
@@ -51,6 +62,12 @@ class Consents(Protocol):
     async def receipt(self, receipt: str, candidate: str) -> Mapping[str, Any] | None:
         """The receipt with the opening of its leaf, if that was not shredded; None when this person has no such receipt."""
 
+    async def introduce(self, introductions: Sequence[Introduction]) -> None:
+        """Who told of whom; of several of one person the first stays, and of nobody who is closed anything."""
+
+    async def introduction(self, candidate: str) -> Introduction | None:
+        """Who told of them first, as far as this service heard of it."""
+
     async def keep_employers(self, employers: Sequence[NamedEmployer], until: datetime) -> None:
         """What employers are found by, unless it is older than what is kept; one that is found by something else now is
         blocked until then for those who named it.
@@ -80,8 +97,19 @@ class Consents(Protocol):
     async def forget_attempts(self, most: int) -> int:
         """Forgets so many of links that have ended; tells how many there were."""
 
-    async def note_change(self, candidate: str, what: What, employer: str | None = None) -> None:
-        """The person is to be told of it: at once, or a day after they were told last."""
+    async def note_change(
+        self,
+        candidate: str,
+        what: What,
+        employer: str | None = None,
+        *,
+        switched_on: Sequence[Purpose] = (),
+        by_name: bool = False,
+    ) -> None:
+        """The person is to be told of it: at once, or a day after they were told last.
+
+        Of several of one kind what each switched on is told, and else the last.
+        """
 
     async def ask_to_stop(self, candidate: str, stopped: str | None) -> bool:
         """An email asks the person whether everyone is to stop, and tells of the employer that has; False, and none is sent,
@@ -99,4 +127,4 @@ class Directory(Protocol):
         """All of them, by name."""
 
     def name(self, employer: str) -> str | None:
-        """What this employer is called; None when it is not in the network."""
+        """What this employer, or a vendor who told of somebody, is called; None when it is not in the network."""

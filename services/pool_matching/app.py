@@ -89,9 +89,7 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
         )
     )
     service.subscribe(
-        Subscription(
-            "pool_matching.erasures", (ERASURES,), on_erasures, takes=(CandidateErasedV1,), deduplicate=False
-        )
+        Subscription("pool_matching.erasures", (ERASURES,), on_erasures, takes=(CandidateErasedV1,), deduplicate=False)
     )
     service.subscribe(
         Subscription("pool_matching.pools", (POOLS,), on_pools, takes=(PoolChangedV1,), deduplicate=False)

@@ -4,6 +4,7 @@ from datetime import date
 from typing import ClassVar, Literal
 
 from shared.contracts.base import Event, Instant, State, Value
+from shared.contracts.consent import Purpose
 from shared.contracts.topics import (
     ATS_EVENTS,
     CANDIDATE_EVENTS,
@@ -208,6 +209,10 @@ class ChangeNoticed(Value):
     what: Literal["everything_stopped", "employer_stopped", "choices_changed", "profile_changed"]
     employer: str | None = None
     """For `employer_stopped`."""
+    switched_on: tuple[Purpose, ...] = ()
+    """For `choices_changed`: what was off before."""
+    by_name: bool = False
+    """For `employer_stopped`: it has a name or a domain that the person had blocked."""
 
 
 class NoticeRequestedV2(Event):

@@ -1,15 +1,28 @@
 """Pages: Jinja2 templates of a service over the shared base, macros and stylesheet; no script, no other host."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
+from shared.imprint import Operator
+
 _HERE = Path(__file__).parent
 STYLESHEET = _HERE / "static" / "fairpool.css"
 STYLESHEET_PATH = "/static/fairpool.css"
+
+
+@dataclass(slots=True)
+class Imprint:
+    """Who runs the network, for the foot of each page; a process serves one network, and says so when it is put together."""
+
+    operator: Operator = field(default_factory=Operator)
+
+
+IMPRINT = Imprint()
 
 
 class Pages:
@@ -28,7 +41,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.globals["stylesheet"] = STYLESHEET_PATH
+        self.environment.globals.update(stylesheet=STYLESHEET_PATH, imprint=IMPRINT)
 
     def text(self, template: str, /, **values: Any) -> str:  # noqa: ANN401 - templates take values of any type
         """The rendered template."""
@@ -51,6 +64,16 @@ SHARED = Pages()
 """The pages that every service has."""
 
 
+_FOR_PEOPLE: Mapping[int, tuple[str, str]] = {
+    400: ("This could not be read", "What your browser sent could not be read. Go back, load the page anew, and try again."),
+    405: ("This page can’t be used like that", "Open it from its link, and use the buttons on it."),
+    413: ("That is too much at once", "You sent more than this page can take. Go back, shorten what you wrote, and send it again."),
+    415: ("This could not be read", "This page takes what its own form sends, and nothing else. Open it from its link, and use the form."),
+}  # fmt: skip
+"""In place of words for programs, where a browser shows a page."""
+
+
 def error_page(status: int, title: str, detail: str, *, headers: Mapping[str, str] | None = None) -> HTMLResponse:
     """A page that says what went wrong and what to do."""
+    title, detail = _FOR_PEOPLE.get(status, (title, detail))
     return SHARED.render("error.html", status=status, headers=headers, code=status, heading=title, detail=detail)

@@ -63,6 +63,38 @@ def test_an_agreement_of_ones_own_counts(tmp_path: Path) -> None:
     assert "agreement 2026-10 promises at most 1" in done.stdout
 
 
+def own_agreement(folder: Path, version: str, *changes: tuple[str, str]) -> None:
+    text = (SHIPPED / "2026-12.toml").read_text()
+    for old, new in (('version = "2026-12"', f'version = "{version}"'), *changes):
+        assert old in text
+        text = text.replace(old, new, 1)
+    (folder / f"{version}.toml").write_text(text)
+
+
+def test_an_agreement_of_other_limits_than_the_pages_offer_is_refused_before_anything_runs_by_it(
+    tmp_path: Path,
+) -> None:
+    own_agreement(tmp_path, "2030-01", ("first_contacts = 2", "first_contacts = 3"))
+    given = ["policy", "check", "2026-12", "--agreements", str(tmp_path)]
+    done = run.invoke(app, given)
+    assert done.exit_code == 1
+    assert done.stdout.startswith("✗ agreement 2030-01 promises other limits than the pages offer")
+    assert json.loads(run.invoke(app, [*given, "--json"]).stdout)["ok"] is False
+    assert run.invoke(app, [*given, "--agreement", "2026-12"]).exit_code == 0, "it is not the one that is shown"
+
+
+def test_an_agreement_of_other_words_and_the_same_limits_is_taken(tmp_path: Path) -> None:
+    own_agreement(tmp_path, "2030-01", ('title = "', 'title = "Here: '))
+    done = run.invoke(app, ["policy", "check", "2026-12"], env={"FAIRPOOL_AGREEMENTS": str(tmp_path)})
+    assert (done.exit_code, "agreement 2026-12, 2030-01" in done.stdout) == (0, True)
+
+
+def test_an_agreement_that_nobody_can_read_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "2030-01.toml").write_text("version = ")
+    done = run.invoke(app, ["policy", "check", "2026-12", "--agreements", str(tmp_path)])
+    assert (done.exit_code, len(done.stdout.strip().splitlines())) == (1, 1)
+
+
 def test_policies_are_listed_and_shown_with_ones_own(tmp_path: Path) -> None:
     policy(tmp_path, "2030-01", ("number = 2,", "number = 1,"))
     listed = run.invoke(app, ["policy", "list", "--policies", str(tmp_path)])

@@ -15,9 +15,20 @@ from services.consent.api import Edge, install
 from services.consent.api.edge import HasPublished
 from services.consent.app import writer
 from services.consent.decisions import keys_of_names
-from services.consent.model import TOLD_EVERY, Attempt, Blocking, Entry, NamedEmployer, Present, What
+from services.consent.model import (
+    PURPOSES,
+    TOLD_EVERY,
+    Attempt,
+    Blocking,
+    Entry,
+    Introduction,
+    NamedEmployer,
+    Present,
+    What,
+)
 from services.consent.ports import Employer
 from shared.clock import Clock
+from shared.contracts.consent import Purpose
 from shared.contracts.signup import ChangeNoticed, NoticeRequestedV2
 from shared.ids import new_id
 from shared.security import encoding
@@ -36,7 +47,8 @@ class LinksTables:
     due: dict[str, datetime] = field(default_factory=dict)
     told: dict[str, datetime] = field(default_factory=dict)
     asked: dict[str, datetime] = field(default_factory=dict)
-    changes: dict[tuple[str, What, str], datetime] = field(default_factory=dict)
+    changes: dict[tuple[str, What, str], ChangeNoticed] = field(default_factory=dict)
+    introductions: dict[str, Introduction] = field(default_factory=dict)
     notices: list[NoticeRequestedV2] = field(default_factory=list)
     employers: dict[str, NamedEmployer] = field(default_factory=dict)
     blocking: dict[str, datetime] = field(default_factory=dict)
@@ -112,7 +124,8 @@ class FakeConsents:
         candidate, links = present.candidate, self.links
         self.rows[candidate] = replace(present, is_closed=True, choices=replace(present.choices, blocked_names=()))
         links.attempts = {link: use for link, use in links.attempts.items() if use.candidate != candidate}
-        links.changes = {key: at for key, at in links.changes.items() if key[0] != candidate}
+        links.changes = {key: change for key, change in links.changes.items() if key[0] != candidate}
+        links.introductions.pop(candidate, None)
         for table in (links.due, links.told, links.asked):
             table.pop(candidate, None)
 
@@ -204,10 +217,32 @@ class FakeConsents:
             del self.links.attempts[one]
         return len(ended)
 
-    async def note_change(self, candidate: str, what: What, employer: str | None = None) -> None:
+    async def introduce(self, introductions: Sequence[Introduction]) -> None:
+        for one in introductions:
+            known = self.links.introductions.get(one.candidate)
+            if not (await self.read(one.candidate)).is_closed and (known is None or one.at < known.at):
+                self.links.introductions[one.candidate] = one
+
+    async def introduction(self, candidate: str) -> Introduction | None:
+        return self.links.introductions.get(candidate)
+
+    async def note_change(
+        self,
+        candidate: str,
+        what: What,
+        employer: str | None = None,
+        *,
+        switched_on: Sequence[Purpose] = (),
+        by_name: bool = False,
+    ) -> None:
         told = self.links.told.get(candidate)
         self.links.due.setdefault(candidate, max(self.at, told + TOLD_EVERY) if told else self.at)
-        self.links.changes[candidate, what, employer or ""] = self.at
+        key = candidate, what, employer or ""
+        before = self.links.changes[key].switched_on if key in self.links.changes else ()
+        on = tuple(purpose for purpose in PURPOSES if purpose in {*before, *switched_on})
+        self.links.changes[key] = ChangeNoticed(
+            at=self.at, what=what, employer=employer, switched_on=on, by_name=by_name
+        )
 
     async def ask_to_stop(self, candidate: str, stopped: str | None) -> bool:
         asked = self.links.asked.get(candidate)
@@ -224,9 +259,7 @@ class FakeConsents:
             del self.links.due[candidate]
             self.links.told[candidate] = self.at
             of_person = [key for key in self.links.changes if key[0] == candidate]
-            changes = [
-                ChangeNoticed(at=self.links.changes.pop(key), what=key[1], employer=key[2] or None) for key in of_person
-            ]
+            changes = [self.links.changes.pop(key) for key in of_person]
             self._notice(candidate, "changed", tuple(sorted(changes, key=lambda change: change.at)))
         return len(taken)
 

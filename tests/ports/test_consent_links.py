@@ -13,7 +13,7 @@ import pytest
 
 from services.consent.adapters.postgres import PostgresConsents
 from services.consent.decisions import keys_of_names
-from services.consent.model import Attempt, Blocking, Choices
+from services.consent.model import Attempt, Blocking, Choices, Introduction
 from services.consent.ports import Consents
 from shared.contracts.base import rfc3339
 from shared.contracts.signup import NoticeRequestedV2
@@ -161,6 +161,42 @@ async def test_the_first_change_is_told_at_once_and_later_ones_together_a_day_af
     assert first.notice != second.notice
     await store.note(NOON + 3 * DAY, candidate, "choices_changed")
     assert await store.tell(NOON + 3 * DAY) == 1, "a day has passed: at once again"
+
+
+async def test_what_changes_switched_on_and_that_an_employer_was_blocked_by_name_is_told_with_them(
+    store: Store, candidate: str
+) -> None:
+    async with store.transaction(NOON) as consents:
+        await consents.note_change(candidate, "choices_changed", switched_on=("contact",))
+        await consents.note_change(candidate, "choices_changed", switched_on=("match",))
+        await consents.note_change(candidate, "choices_changed")
+        await consents.note_change(candidate, "employer_stopped", "emp_acme", by_name=True)
+        await consents.note_change(candidate, "employer_stopped", "emp_other")
+    await store.tell(NOON)
+    (notice,) = await store.notices(candidate)
+    told = {(change.what, change.employer): (change.switched_on, change.by_name) for change in notice.changes}
+    assert told == {
+        ("choices_changed", None): (("match", "contact"), False),
+        ("employer_stopped", "emp_acme"): ((), True),
+        ("employer_stopped", "emp_other"): ((), False),
+    }
+
+
+async def test_who_told_of_somebody_first_is_kept_in_any_order_until_they_are_gone(
+    store: Store, candidate: str
+) -> None:
+    other = new_candidate_id()
+    first, later = Introduction(candidate, "emp_acme", NOON), Introduction(candidate, "acme-ats", NOON + DAY)
+    for told in ([later], [first, Introduction(other, "fairpool-join", NOON)], [later]):
+        async with store.transaction(NOON) as consents:
+            await consents.introduce(told)
+    async with store.transaction(NOON) as consents:
+        assert await consents.introduction(candidate) == first
+        await consents.close([candidate])
+    async with store.transaction(NOON) as consents:
+        await consents.introduce([later])
+        assert await consents.introduction(candidate) is None
+        assert await consents.introduction(other) == Introduction(other, "fairpool-join", NOON)
 
 
 async def test_what_is_told_is_bounded_by_its_batch(store: Store) -> None:

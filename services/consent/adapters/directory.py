@@ -19,9 +19,9 @@ class TenantDirectory:
         return sorted(found, key=lambda employer: (employer.name.casefold(), employer.id))
 
     def name(self, employer: str) -> str | None:
-        """What this employer is called."""
+        """What this employer, or whoever else told of a person, is called."""
         tenant = self._tenants.get(employer)
-        return _name(tenant) if tenant is not None and tenant.kind == "employer" else None
+        return _name(tenant) if tenant is not None and tenant.kind != "operator" else None
 
 
 def _name(employer: Tenant) -> str:

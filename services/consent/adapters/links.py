@@ -7,7 +7,8 @@ from pathlib import Path
 
 import asyncpg
 
-from services.consent.model import TOLD_EVERY, Attempt, What
+from services.consent.model import PURPOSES, TOLD_EVERY, Attempt, What
+from shared.contracts.consent import Purpose
 from shared.contracts.signup import ChangeNoticed, NoticeRequestedV2
 from shared.ids import new_id
 from shared.messaging.unit import Unit
@@ -58,10 +59,20 @@ class PostgresLinks:
         done = await self._unit.connection.execute(SQL["forget_attempts"], self.at, most)
         return int(done.rpartition(" ")[2])
 
-    async def note_change(self, candidate: str, what: What, employer: str | None = None) -> None:
+    async def note_change(
+        self,
+        candidate: str,
+        what: What,
+        employer: str | None = None,
+        *,
+        switched_on: Sequence[Purpose] = (),
+        by_name: bool = False,
+    ) -> None:
         """The telling's row is locked first, here and where it is told: the two don't wait for each other in a ring."""
         await self._unit.connection.execute(SQL["tell_later"], candidate, self.at, TOLD_EVERY)
-        await self._unit.connection.execute(SQL["note_change"], candidate, what, employer or "", self.at)
+        await self._unit.connection.execute(
+            SQL["note_change"], candidate, what, employer or "", self.at, switched_on, by_name
+        )
 
     async def ask_to_stop(self, candidate: str, stopped: str | None) -> bool:
         """The row decides: of several at once, one asks."""
@@ -85,7 +96,13 @@ class PostgresLinks:
         changes: dict[str, list[ChangeNoticed]] = defaultdict(list)
         for row in await self._unit.connection.fetch(SQL["take_changes"], taken) if taken else ():
             changes[row["candidate"]].append(
-                ChangeNoticed(at=row["at"], what=row["what"], employer=row["employer"] or None)
+                ChangeNoticed(
+                    at=row["at"],
+                    what=row["what"],
+                    employer=row["employer"] or None,
+                    switched_on=tuple(purpose for purpose in PURPOSES if purpose in row["switched_on"]),
+                    by_name=row["by_name"],
+                )
             )
         for candidate, noticed in changes.items():
             self._unit.publish(

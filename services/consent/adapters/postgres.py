@@ -9,7 +9,7 @@ import asyncpg
 
 from services.consent.adapters.links import SQL, PostgresLinks
 from services.consent.decisions import keys_of_names
-from services.consent.model import Blocking, Choices, Entry, NamedEmployer, Present, Quiet
+from services.consent.model import Blocking, Choices, Entry, Introduction, NamedEmployer, Present, Quiet
 from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1, QuietHours
 from shared.ids import new_id
 from shared.messaging.unit import Unit
@@ -104,6 +104,18 @@ class PostgresConsents(PostgresLinks):
         document: dict[str, Any] = json.loads(row["document"])
         opening = encoding.encode(row["nonce"]) if row["nonce"] else None
         return {**document, "ledger": {**document["ledger"], "opening": opening}}
+
+    async def introduce(self, introductions: Sequence[Introduction]) -> None:
+        """One statement, its rows in order; of a person who is there twice the first."""
+        first = {one.candidate: one for one in sorted(introductions, key=lambda one: one.at, reverse=True)}
+        await self._unit.connection.execute(
+            SQL["introduce"], list(first), [one.teller for one in first.values()], [one.at for one in first.values()]
+        )
+
+    async def introduction(self, candidate: str) -> Introduction | None:
+        """By its key."""
+        row = await self._unit.connection.fetchrow(SQL["introduction"], candidate)
+        return Introduction(row["candidate"], row["teller"], row["at"]) if row else None
 
     async def keep_employers(self, employers: Sequence[NamedEmployer], until: datetime) -> None:
         """One statement, its rows in order; of an employer that is there twice its highest version."""

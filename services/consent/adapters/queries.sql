@@ -63,8 +63,10 @@ INSERT INTO tellings (candidate, due_at) VALUES ($1, $2)
 ON CONFLICT (candidate) DO UPDATE SET due_at = coalesce(tellings.due_at, greatest($2, tellings.told_at + $3::interval))
 
 -- name: note_change
-INSERT INTO changes_to_tell (candidate, what, employer, at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (candidate, what, employer) DO UPDATE SET at = excluded.at
+INSERT INTO changes_to_tell (candidate, what, employer, at, switched_on, by_name) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (candidate, what, employer) DO UPDATE SET
+    at = excluded.at, by_name = excluded.by_name,
+    switched_on = ARRAY(SELECT DISTINCT unnest(changes_to_tell.switched_on || excluded.switched_on))
 
 -- name: may_ask_to_stop
 INSERT INTO tellings (candidate, stop_asked_at) VALUES ($1, $2)
@@ -79,7 +81,7 @@ UPDATE tellings SET due_at = NULL, told_at = $1 WHERE candidate IN (
 RETURNING candidate
 
 -- name: take_changes
-DELETE FROM changes_to_tell WHERE candidate = ANY($1::text[]) RETURNING candidate, what, employer, at
+DELETE FROM changes_to_tell WHERE candidate = ANY($1::text[]) RETURNING candidate, what, employer, at, switched_on, by_name
 
 -- name: close_unanswered
 INSERT INTO consents (candidate, principal, closed_at)
@@ -102,6 +104,16 @@ ORDER BY candidate LIMIT $2 FOR UPDATE OF consents
 SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN consents ON candidate = key
 WHERE read_back.version > 0 AND closed_at IS NULL
 ORDER BY key LIMIT $1
+
+-- name: introduce
+INSERT INTO introductions (candidate, teller, at)
+SELECT candidate, teller, at FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS new (candidate, teller, at)
+WHERE NOT EXISTS (SELECT FROM consents WHERE consents.candidate = new.candidate AND closed_at IS NOT NULL)
+ORDER BY candidate
+ON CONFLICT (candidate) DO UPDATE SET teller = excluded.teller, at = excluded.at WHERE excluded.at < introductions.at
+
+-- name: introduction
+SELECT candidate, teller, at FROM introductions WHERE candidate = $1
 
 -- name: keep_employers
 INSERT INTO employers (employer, version, keys, blocks_until)
@@ -132,6 +144,8 @@ WITH uses AS (
     DELETE FROM attempts WHERE candidate = ANY($1::text[])
 ), changes AS (
     DELETE FROM changes_to_tell WHERE candidate = ANY($1::text[])
+), introduction AS (
+    DELETE FROM introductions WHERE candidate = ANY($1::text[])
 ), telling AS (
     DELETE FROM tellings WHERE candidate = ANY($1::text[])
 )

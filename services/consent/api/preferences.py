@@ -12,7 +12,7 @@ from services.consent.api import bodies, views
 from services.consent.api.bodies import ConsentBody, Posted
 from services.consent.api.edge import Edge, NoLinkError, privacy_signal, refused
 from services.consent.decisions import Changed, Refused, Unchanged
-from services.consent.model import Attempt, Present
+from services.consent.model import Attempt, Introduction, Present
 from services.consent.ports import Consents
 from shared.web import forms
 from shared.web.middleware import content_security_policy
@@ -70,8 +70,9 @@ async def _show(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
     async with edge.look() as consents:
         present = edge.alive(await consents.read(link.candidate))
         attempts = await consents.attempts(link.candidate, _MOST_ATTEMPTS)
+        introduction = await consents.introduction(link.candidate) if present.version == 0 else None
     filled = views.fields(present.choices, edge.now())
-    return _form(edge, request, door, token, present, filled=filled, attempts=attempts)
+    return _form(edge, request, door, token, present, filled=filled, attempts=attempts, introduction=introduction)
 
 
 async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Response:
@@ -88,7 +89,9 @@ async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
         outcome = decisions.stop_all(before) if posted.stops else await _change(edge, consents, before, posted)
         after = before if isinstance(outcome, Refused) else await edge.apply(consents, before, outcome, door)
         if isinstance(outcome, Changed) and (what := decisions.what_changed(before, outcome.choices)):
-            await consents.note_change(candidate, what)
+            await consents.note_change(
+                candidate, what, switched_on=decisions.switched_on(before, outcome.choices, consents.at)
+            )
     if isinstance(outcome, Refused):
         if posted.is_json:
             raise refused(outcome)
@@ -152,6 +155,7 @@ def _form(
     filled: Mapping[str, Any],
     errors: Mapping[str, str] | None = None,
     attempts: Sequence[Attempt] = (),
+    introduction: Introduction | None = None,
 ) -> HTMLResponse:
     at, name = edge.now(), edge.directory.name
     employers = [(employer.id, employer.name) for employer in edge.directory.employers()]
@@ -177,6 +181,7 @@ def _form(
         filled=filled,
         errors=errors or {},
         attempts=views.attempts(attempts, name, present.choices),
+        told=views.told(introduction, edge.directory.name),
         signal=privacy_signal(request),
     )
 

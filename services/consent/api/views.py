@@ -15,9 +15,11 @@ from services.consent.model import (
     POLICY_OPENS,
     Attempt,
     Choices,
+    Introduction,
 )
 from shared import wording
 from shared.contracts.codes import occupation_titles
+from shared.contracts.signup import JOIN
 
 Names = Callable[[str], str | None]
 MOST_TICKED = 50
@@ -142,6 +144,17 @@ def day(moment: datetime | None, choices: Choices) -> str:
 def work(code: str) -> str:
     """The kind of work behind a SOC code, as its catalogue calls it."""
     return MAJOR_GROUPS.get(code) or occupation_titles().get(code) or code
+
+
+def told(introduction: Introduction | None, name: Names) -> str:
+    """Why the person has this link, as one sentence."""
+    if introduction is None:
+        return "You have this link because you joined Fairpool, or because a hiring system that you applied through told us about you."
+    on = wording.day(introduction.at)
+    if introduction.teller == JOIN:
+        return f"You have this link because our join page was filled in with your email on {on}."
+    teller = name(introduction.teller)
+    return f"You have this link because {teller or 'an employer or its hiring system'} told us about you on {on}."
 
 
 def attempts(uses: Sequence[Attempt], name: Names, choices: Choices) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from services.consent.decisions.changes import (
     change,
     is_grant,
     stop_all,
+    switched_on,
     what_changed,
 )
 from services.consent.decisions.hours import open_time
@@ -35,5 +36,6 @@ __all__ = [
     "refuse",
     "stop",
     "stop_all",
+    "switched_on",
     "what_changed",
 ]

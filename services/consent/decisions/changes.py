@@ -25,6 +25,7 @@ from services.consent.model import (
     Present,
     What,
 )
+from shared.contracts.consent import Purpose
 from shared.text import why_not_one_line
 
 _SOC = re.compile(r"\d{2}-\d{4}", re.ASCII)
@@ -99,6 +100,13 @@ def is_grant(present: Choices, wish: Choices, at: datetime) -> bool:
     before = set() if has_ended else set(present.purposes)
     let_in = set(present.blocked_employers) - set(wish.blocked_employers)
     return not set(wish.purposes) <= before or bool(let_in)
+
+
+def switched_on(present: Present, choices: Choices, at: datetime) -> tuple[Purpose, ...]:
+    """What is on now and was off or had ended before."""
+    before = present.choices
+    has_ended = before.ends_at is not None and before.ends_at <= at
+    return tuple(one for one in choices.purposes if has_ended or one not in before.purposes)
 
 
 def what_changed(present: Present, choices: Choices) -> What | None:

@@ -80,6 +80,8 @@ class ProfileForm:
     employment_types: Sequence[Choice]
     remote: Choice
     singles: Mapping[str, Single]
+    told_by: str = ""
+    """Who told all of it, where that was one alone: it is said once, and not again beside each field."""
     work: str = ""
     more_skills: str = ""
 
@@ -156,6 +158,8 @@ def why_not_shown(showing: Showing, *, at: datetime) -> str:
 def form_of(offered: Sequence[Offer], kept: CoarseProfile | None, names: Names, *, at: datetime) -> ProfileForm:
     """The page's fields, filled with what was kept, or else with what nobody disputes; skills are never ticked before."""
     told = {name: [offer for offer in offered if offer.field == name] for name in FIELDS}
+    sources = {source(offer.by, names) for offer in offered}
+    alone = next(iter(sources)) if len(sources) == 1 else ""
 
     def choices(name: Field) -> list[Choice]:
         shown = value_of(kept, name) if kept else ()
@@ -165,7 +169,7 @@ def form_of(offered: Sequence[Offer], kept: CoarseProfile | None, names: Names, 
             Choice(
                 str(value),
                 words_of(name, value),
-                _told_by([offer for offer in told[name] if offer.value == value], names),
+                _told_by([offer for offer in told[name] if offer.value == value], names, is_said=bool(alone)),
                 value in (shown if kept else undisputed),
             )
             for value in values
@@ -184,8 +188,11 @@ def form_of(offered: Sequence[Offer], kept: CoarseProfile | None, names: Names, 
     remote = next(iter(choices("remote")), Choice("true", ""))
     return ProfileForm(
         occupations=choices("occupations"),
-        unknown_titles=[(str(one.value), source(one.by, names)) for one in offered if one.field == "titles"],
+        unknown_titles=[
+            (str(one.value), "" if alone else source(one.by, names)) for one in offered if one.field == "titles"
+        ],
         skills=choices("skills"),
+        told_by=alone,
         employment_types=[kinds.get(value, Choice(value, label)) for value, label in _KINDS.items()],
         remote=replace(remote, value="true", label="I look for remote work, too"),
         singles={
@@ -244,12 +251,16 @@ def _undisputed(name: Field, told: Sequence[Offer]) -> set[Value]:
     return values if all(theirs == by for theirs in tellers.values()) else set()
 
 
-def _told_by(told: Sequence[Offer], names: Names) -> str:
+def _told_by(told: Sequence[Offer], names: Names, *, is_said: bool) -> str:
+    """`is_said`: who told it stands at the top of the page already."""
     lines = []
     for offer in told:
-        said = f"“{offer.title}” from" if offer.title else "From"
         several = ", which may mean several occupations" if offer.one_of > 1 else ""
-        lines.append(f"{said} {source(offer.by, names)}{several}")
+        if is_said:
+            lines += [f"“{offer.title}”{several}"] if offer.title else []
+        else:
+            said = f"“{offer.title}” from" if offer.title else "From"
+            lines.append(f"{said} {source(offer.by, names)}{several}")
     return ". ".join(dict.fromkeys(lines))
 
 

@@ -69,6 +69,19 @@ async def test_it_is_blocked_once_however_often_it_is_told(
     assert database.rows["c1"].version == 2
 
 
+async def test_whoever_named_it_is_told_that_it_was_blocked_and_only_when_it_was(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    await says(client, "c1", "globex")
+    database.links.changes.clear()
+    for version in (1, 2):
+        await joins(database, version=version)
+        await blocks(database)
+    (change,) = database.links.changes.values()
+    assert (change.what, change.employer, change.by_name) == ("employer_stopped", "emp_globex", True)
+    assert "c1" in database.links.due
+
+
 async def test_a_change_of_name_or_domain_counts_and_an_older_record_does_not(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
@@ -133,7 +146,7 @@ async def test_the_receipt_of_the_block_says_why(client: httpx.AsyncClient, data
     assert record["limits"]["blocked_names"] == ["globex"]
     assert record["event"]["through"] == "name"
     assert "Blocked by name" in (await client.get(address, headers=PAGE)).text
-    assert database.links.changes == {}, "they asked for it themselves"
+    assert [change.by_name for change in database.links.changes.values()] == [True]
 
 
 async def test_the_page_takes_names_one_a_line_and_shows_them(

@@ -57,6 +57,34 @@ async def test_the_page_shows_every_purpose_off_and_changes_nothing(
     assert "set-cookie" not in page.headers
 
 
+async def test_what_a_change_switches_on_is_told_with_it_and_what_was_on_before_is_not(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    told = []
+    for purposes in (["match"], ["match", "contact"], [], ["contact"], ["match", "contact"]):
+        assert (await client.post(ME, json={"purposes": purposes})).status_code == 200
+        told.append([(one.what, one.switched_on) for one in database.links.changes.values()])
+        database.links.changes.clear()
+    assert told == [
+        [],
+        [("choices_changed", ("contact",))],
+        [("everything_stopped", ())],
+        [("choices_changed", ("contact",))],
+        [("choices_changed", ("match",))],
+    ]
+
+
+async def test_what_ran_out_and_is_allowed_again_counts_as_switched_on(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    await client.post(ME, json={"purposes": ["match"], "ends_at": "2026-12-01T00:00:00Z"})
+    assert isinstance(database.clock, FixedClock)
+    database.clock.at(datetime(2027, 1, 1, tzinfo=UTC))
+    me = f"/me?token={link('c1', 'me', expires_at=datetime(2027, 1, 2, tzinfo=UTC))}"
+    assert (await client.post(me, json={"purposes": ["match"]})).status_code == 200
+    assert [one.switched_on for one in database.links.changes.values()] == [("match",)]
+
+
 async def test_only_purposes_is_required(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
     answer = await client.post(CONFIRM, json={"purposes": ["match", "contact"]})
     assert answer.status_code == 200

@@ -18,6 +18,7 @@ from services.signup.courier.model import (
     Handed,
     Letter,
     Mail,
+    NoticePurpose,
     NotTaken,
     Person,
     Refused,
@@ -245,7 +246,7 @@ async def test_what_a_person_asked_for_and_what_is_told_them_does_not_wait_for_w
 ) -> None:
     kit.store.rows.clear()
     kit.standings |= {JOIN: "removed", "emp_a": "removed"}
-    purposes = ("confirm",) if by == JOIN else ("sign_in", "changed", "stop_asked")
+    purposes: tuple[NoticePurpose, ...] = ("confirm",) if by == JOIN else ("sign_in", "changed", "stop_asked")
     mails = [replace(invitation(by, f"n_{purpose}"), purpose=purpose) for purpose in purposes]
     await kit.store.keep(mails, [], at=NOON)
     await kit.send()

@@ -107,6 +107,22 @@ async def test_no_skill_is_ticked_and_nothing_of_a_vendors_marks_reaches_an_empl
     assert not any(mark in json.dumps(shown) for mark in marks)
 
 
+async def test_who_told_all_of_it_is_said_once_and_of_several_it_is_said_beside_each_field(
+    http: httpx.AsyncClient, edge: Edge
+) -> None:
+    address = page_of(await tell(http, edge, **{**NURSE, "titles": ["Registered nurse", "Chief vibe officer"]}))
+    page = (await http.get(address, headers=BROWSER)).text
+    assert page.count("the hiring system of emp_one") == 1
+    assert "All that we were told comes from the hiring system of emp_one, " in page
+    assert "“Registered nurse”" in page
+    assert "which occupation “Chief vibe officer” is. Say it" in page
+    await tell(http, edge, "bright", years=9, state="CO")
+    page = (await http.get(address, headers=BROWSER)).text
+    assert "All that we were told" not in page
+    assert page.count("the hiring system of emp_one") > 3
+    assert page.count("the hiring system of emp_two") == 2, "beside years and state"
+
+
 async def test_many_occupations_of_one_source_are_not_ticked_either(http: httpx.AsyncClient, edge: Edge) -> None:
     codes = ["29-1141", "29-2061", "35-9021", "51-4121"]
     page = await http.get(page_of(await tell(http, edge, occupations=codes)), headers=BROWSER)

@@ -379,6 +379,29 @@ def plainly(text: str) -> str:
 STOPPED = ChangeNoticed(at=NOON, what="employer_stopped", employer="emp_denverhealth")
 
 
+def test_what_was_switched_on_is_told() -> None:
+    both = ChangeNoticed(at=NOON, what="choices_changed", switched_on=("match", "contact"))
+    neither = ChangeNoticed(at=NOON, what="choices_changed")
+    seen, written_to = "employers whose jobs fit see your profile.", "those employers may write to you."
+    for text in map(plainly, texts(changed(both))):
+        assert f"Switched on, unless it was switched off since: {seen}" in text
+        assert f"Switched on, unless it was switched off since: {written_to}" in text
+    for text in map(plainly, texts(changed(neither))):
+        assert "Switched on" not in text
+
+
+def test_an_employer_that_was_blocked_by_its_name_is_told_as_that_and_as_nobodys_misuse() -> None:
+    by_name = STOPPED.model_copy(update={"by_name": True})
+    for text in map(plainly, texts(changed(by_name))):
+        assert (
+            "Denver Health (denverhealth.org) was blocked, for it has a name or a domain that you had blocked" in text
+        )
+        assert "This was not you?" not in text
+        assert "there is nothing to do" in text
+    for text in map(plainly, texts(changed(by_name, STOPPED))):
+        assert "This was not you?" in text
+
+
 def test_what_was_changed_in_the_persons_name_is_told_with_when_and_by_name() -> None:
     at = NOON + timedelta(hours=1)
     others = [

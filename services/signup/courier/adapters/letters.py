@@ -139,8 +139,7 @@ class JinjaLetters:
             introducer=introducer,
             told_on=_day_and_zone(mail.introduced_at, zone) if mail.introduced_at else None,
             changes=[
-                (moment(change.at, zone), change.what, self._tenant_name(change.employer or ""))
-                for change in mail.changes
+                (moment(change.at, zone), change, self._tenant_name(change.employer or "")) for change in mail.changes
             ],
         )
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 import pytest
 from jinja2 import UndefinedError
 
-from shared.web.pages import STYLESHEET, Pages, error_page
+from shared.imprint import Operator
+from shared.web.pages import IMPRINT, STYLESHEET, Pages, error_page
 
 _LIGHT, _DARK = (
     dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", part))
@@ -18,7 +19,7 @@ def rendered(source: str, **values: object) -> str:
 
 
 def test_values_are_escaped() -> None:
-    page = bytes(error_page(400, "<b>", "<script>alert(1)</script>").body).decode()
+    page = bytes(error_page(503, "<b>", "<script>alert(1)</script>").body).decode()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     field = rendered('{{ form.text_input("a", "A", value=value) }}', value='"><script>')
@@ -73,7 +74,7 @@ def test_pages_need_no_script_no_style_of_their_own_and_no_other_host() -> None:
     page = bytes(error_page(404, "Not found", "There is nothing here.").body).decode()
     assert page.startswith('<!doctype html>\n<html lang="en">')
     assert "<script" not in page and "<style" not in page and "style=" not in page
-    assert re.findall(r'(?:href|src)="([^"]*)"', page) == ["/static/fairpool.css", "#main"]
+    assert set(re.findall(r'(?:href|src)="([^"]*)"', page)) == {"/static/fairpool.css", "#main", "/"}
     assert "url(" not in STYLESHEET.read_text() and "@import" not in STYLESHEET.read_text()
 
 
@@ -96,3 +97,26 @@ def luminance(colour: str) -> float:
     parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_each_page_leads_to_the_first_one_and_names_who_runs_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(IMPRINT, "operator", Operator("The <Example> Pool", "1 Main Street", "help@pool.example"))
+    page = bytes(error_page(404, "Not found", "There is nothing here.").body).decode()
+    foot = page[page.index("<footer") :]
+    assert "Run by The &lt;Example&gt; Pool." in foot
+    assert 'href="/"' in foot
+    assert '<a class="brand" href="/">' in page
+    monkeypatch.setattr(IMPRINT, "operator", Operator())
+    assert "Run by" not in bytes(error_page(404, "Not found", "There is nothing here.").body).decode()
+
+
+@pytest.mark.parametrize("status", [400, 405, 413, 415])
+def test_people_are_spared_the_words_of_programs(status: int) -> None:
+    page = bytes(error_page(status, "Unsupported media type", "Send the header Content-Type: text/x.").body).decode()
+    assert "media type" not in page
+    assert "Content-Type" not in page
+
+
+@pytest.mark.parametrize("status", [404, 429, 503])
+def test_what_is_said_of_a_page_itself_is_said(status: int) -> None:
+    assert "Try again in an hour." in bytes(error_page(status, "Later", "Try again in an hour.").body).decode()
