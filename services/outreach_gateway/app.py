@@ -170,7 +170,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     async def erase_again(unit: Unit, limit: int) -> int:
         """Erases some whom `erasures` has, as it was read back, and a backup brought back; how many."""
         erased = await erased_unheard(unit, limit)
-        await handlers.erase(PostgresOutreach(unit, policy), windows, erased)
+        await handlers.erase(PostgresOutreach(unit, policy), erased)
         return len(erased)
 
     service.reconcile(ERASURES, apply=erase_again)

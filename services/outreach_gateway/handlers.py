@@ -173,10 +173,10 @@ async def on_keys_removed(store: Store, candidates: Sequence[str]) -> None:
 
 async def on_candidate_erased(store: Store, batch: Sequence[Received[CandidateErasedV1]]) -> None:
     """Nothing is kept of them any more, whatever comes later; what has a slot ends, and what was only submitted in its turn."""
-    await erase(store, windows, sorted({item.event.candidate for item in batch}))
+    await erase(store, sorted({item.event.candidate for item in batch}))
 
 
-async def erase(store: Store, windows: Windows, candidates: Sequence[str]) -> None:
+async def erase(store: Store, candidates: Sequence[str]) -> None:
     """The same by the ids alone."""
     if not candidates:
         return
