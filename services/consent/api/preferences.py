@@ -70,9 +70,8 @@ async def _show(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
     async with edge.look() as consents:
         present = edge.alive(await consents.read(link.candidate))
         attempts = await consents.attempts(link.candidate, _MOST_ATTEMPTS)
-        introduction = await consents.introduction(link.candidate) if present.version == 0 else None
     filled = views.fields(present.choices, edge.now())
-    return _form(edge, request, door, token, present, filled=filled, attempts=attempts, introduction=introduction)
+    return await _form(edge, request, door, token, present, filled=filled, attempts=attempts)
 
 
 async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Response:
@@ -80,12 +79,12 @@ async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
     present = edge.alive(await edge.read(candidate))
     posted = await bodies.read(request)
     if posted.errors and not posted.stops:
-        return _again(edge, request, door, token, present, posted, posted.errors)
+        return await _again(edge, request, door, token, present, posted, posted.errors)
     async with edge.change() as consents:
         before = edge.alive(await consents.lock(candidate))
         if not posted.stops and posted.is_stale(before):
             filled = views.fields(before.choices, edge.now())
-            return _form(edge, request, door, token, before, filled=filled, errors=_STALE)
+            return await _form(edge, request, door, token, before, filled=filled, errors=_STALE)
         outcome = decisions.stop_all(before) if posted.stops else await _change(edge, consents, before, posted)
         after = before if isinstance(outcome, Refused) else await edge.apply(consents, before, outcome, door)
         if isinstance(outcome, Changed) and (what := decisions.what_changed(before, outcome.choices)):
@@ -95,7 +94,7 @@ async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
     if isinstance(outcome, Refused):
         if posted.is_json:
             raise refused(outcome)
-        return _again(edge, request, door, token, after, posted, outcome.errors)
+        return await _again(edge, request, door, token, after, posted, outcome.errors)
     status = 200 if await edge.is_out(after) else 202
     if posted.is_json:
         answer = {"purposes": list(after.choices.purposes), "version": after.version, "receipt": after.receipt}
@@ -130,7 +129,7 @@ async def _change(edge: Edge, consents: Consents, before: Present, posted: Poste
     )
 
 
-def _again(
+async def _again(
     edge: Edge,
     request: Request,
     door: PageDoor,
@@ -142,10 +141,10 @@ def _again(
     if posted.is_json:
         raise Problem(422, "Invalid request", "Some fields are missing or wrong.")
     filled = views.filled(posted.given, edge.now())
-    return _form(edge, request, door, token, present, filled=filled, errors=errors)
+    return await _form(edge, request, door, token, present, filled=filled, errors=errors)
 
 
-def _form(
+async def _form(
     edge: Edge,
     request: Request,
     door: PageDoor,
@@ -155,7 +154,6 @@ def _form(
     filled: Mapping[str, Any],
     errors: Mapping[str, str] | None = None,
     attempts: Sequence[Attempt] = (),
-    introduction: Introduction | None = None,
 ) -> HTMLResponse:
     at, name = edge.now(), edge.directory.name
     employers = [(employer.id, employer.name) for employer in edge.directory.employers()]
@@ -181,9 +179,17 @@ def _form(
         filled=filled,
         errors=errors or {},
         attempts=views.attempts(attempts, name, present.choices),
-        told=views.told(introduction, edge.directory.name),
+        told=views.told(await _introduction(edge, present), edge.directory.name),
         signal=privacy_signal(request),
     )
+
+
+async def _introduction(edge: Edge, present: Present) -> Introduction | None:
+    """Whoever has answered is not told again who told of them."""
+    if present.version > 0:
+        return None
+    async with edge.look() as consents:
+        return await consents.introduction(present.candidate)
 
 
 def _address(door: PageDoor, token: str, *, for_get: bool) -> str:

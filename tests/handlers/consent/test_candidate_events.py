@@ -53,7 +53,12 @@ async def test_the_page_on_which_somebody_answers_says_who_told_of_them_first(
     async with database.transaction() as consents:
         later = claimed("c1", "other-ats", "emp_other", NOON + timedelta(days=1))
         await on_candidate_claimed(consents, [later, claimed("c1", vendor, employer)])
-    assert words in (await client.get(f"/confirm/{link('c1', 'confirm')}", headers={"Accept": "text/html"})).text
+    address, page = f"/confirm/{link('c1', 'confirm')}", {"Accept": "text/html"}
+    wrong = {"action": "save", "version": "0", "purposes": "match", "time_zone": "Nowhere/At/All"}
+    shown, corrected = await client.get(address, headers=page), await client.post(address, data=wrong, headers=page)
+    assert (shown.status_code, corrected.status_code) == (200, 422)
+    assert words in shown.text
+    assert words in corrected.text, "a mistake takes nothing away"
 
 
 async def test_of_somebody_of_whom_nobody_was_heard_to_tell_it_says_what_may_be(client: httpx.AsyncClient) -> None:
