@@ -69,6 +69,7 @@ _FOR_PEOPLE: Mapping[int, tuple[str, str]] = {
     405: ("This page can’t be used like that", "Open it from its link, and use the buttons on it."),
     413: ("That is too much at once", "You sent more than this page can take. Go back, shorten what you wrote, and send it again."),
     415: ("This could not be read", "This page takes what its own form sends, and nothing else. Open it from its link, and use the form."),
+    500: ("Something went wrong", "The fault is ours, and it was noted. Try again in a minute."),
 }  # fmt: skip
 """In place of words for programs, where a browser shows a page."""
 

@@ -110,7 +110,7 @@ def test_each_page_leads_to_the_first_one_and_names_who_runs_the_network(monkeyp
     assert "Run by" not in bytes(error_page(404, "Not found", "There is nothing here.").body).decode()
 
 
-@pytest.mark.parametrize("status", [400, 405, 413, 415])
+@pytest.mark.parametrize("status", [400, 405, 413, 415, 500])
 def test_people_are_spared_the_words_of_programs(status: int) -> None:
     page = bytes(error_page(status, "Unsupported media type", "Send the header Content-Type: text/x.").body).decode()
     assert "media type" not in page
