@@ -163,11 +163,15 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
         """Nobody is known to signup."""
         return {}
 
+    async def nobody_told(_: object, present: Present) -> None:
+        """Who told of the person is not known to consent."""
+
     monkeypatch.setattr(Service, "work", work)
     monkeypatch.setattr(PostgresStore, "showings", nobody)
     monkeypatch.setattr(PostgresRequestStore, "digest_of", unknown)
     monkeypatch.setattr(PostgresSources, "find", find)
     monkeypatch.setattr(Edge, "read", read)
+    monkeypatch.setattr(Edge, "introduction", nobody_told)
 
 
 async def ask(route: Route, raw: bytes, headers: Mapping[str, str], path: str) -> Counts:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from fastapi import Request
 
 from services.consent.decisions import Changed, Refused, Unchanged
-from services.consent.model import Agreement, Door, Present
+from services.consent.model import Agreement, Door, Introduction, Present
 from services.consent.ports import Consents, Directory, Writes
 from shared.messaging.errors import is_transient
 from shared.security.links import BadLink, Link, LinkPurpose, LinkReader
@@ -55,6 +55,13 @@ class Edge:
         """The person's present state."""
         async with self.look() as consents:
             return await consents.read(candidate)
+
+    async def introduction(self, present: Present) -> Introduction | None:
+        """Who told of the person; whoever has answered is not told again."""
+        if present.version > 0:
+            return None
+        async with self.look() as consents:
+            return await consents.introduction(present.candidate)
 
     def alive(self, present: Present) -> Present:
         """The same, if there is somebody behind it; raises GoneError."""

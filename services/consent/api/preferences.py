@@ -12,7 +12,7 @@ from services.consent.api import bodies, views
 from services.consent.api.bodies import ConsentBody, Posted
 from services.consent.api.edge import Edge, NoLinkError, privacy_signal, refused
 from services.consent.decisions import Changed, Refused, Unchanged
-from services.consent.model import Attempt, Introduction, Present
+from services.consent.model import Attempt, Present
 from services.consent.ports import Consents
 from shared.web import forms
 from shared.web.middleware import content_security_policy
@@ -179,17 +179,9 @@ async def _form(
         filled=filled,
         errors=errors or {},
         attempts=views.attempts(attempts, name, present.choices),
-        told=views.told(await _introduction(edge, present), edge.directory.name),
+        told=views.told(await edge.introduction(present), edge.directory.name),
         signal=privacy_signal(request),
     )
-
-
-async def _introduction(edge: Edge, present: Present) -> Introduction | None:
-    """Whoever has answered is not told again who told of them."""
-    if present.version > 0:
-        return None
-    async with edge.look() as consents:
-        return await consents.introduction(present.candidate)
 
 
 def _address(door: PageDoor, token: str, *, for_get: bool) -> str:
