@@ -16,13 +16,20 @@ class Liveness:
     """In a row. Questions are counted, not the time between: on a machine that slept, one may be missed."""
 
 
+_LATE = timedelta(seconds=1)
+"""Who wakes so much later than it wanted is on a machine too busy to judge others by it."""
+
+
 async def until_silent(lives: Probe, patience: Liveness) -> None:
-    """Return once so many questions in a row were not answered."""
+    """Return once so many questions in a row were not answered; what is asked late, on a machine that is too busy, counts for nothing."""
     missed = 0
+    now = asyncio.get_running_loop().time
     while missed < patience.misses:
+        asks_at = now() + patience.every.total_seconds()
         await asyncio.sleep(patience.every.total_seconds())
+        was_late = now() - asks_at
         try:
             await lives()
             missed = 0
         except Exception:  # noqa: BLE001 - whatever it is, that is no answer
-            missed += 1
+            missed += was_late < _LATE.total_seconds()

@@ -30,11 +30,14 @@ class Part:
     """Its crash loses what the others rely on: the stack stops instead of restarting it."""
 
 
+_ANSWERS_WITHIN = timedelta(seconds=5)
+
+
 def answers_http(url: str) -> Probe:
     """A probe that wants 200 from a GET."""
 
     async def probe() -> None:
-        async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=_ANSWERS_WITHIN.total_seconds(), trust_env=False) as client:
             (await client.get(url)).raise_for_status()
 
     return probe

@@ -324,12 +324,18 @@ async def is_restored_in_part(redis: Redis, log: str) -> None:
     await redis.zrem(log, "o1|emp_a")
 
 
+async def is_of_another_kind(redis: Redis, log: str) -> None:
+    await redis.delete(log)
+    await redis.set(log, "x")
+
+
 async def is_filled_in(redis: Redis, log: str) -> None:
     await redis.zadd(log, {"forged|emp_x": (NOON + timedelta(days=3)).timestamp() * 1000})
 
 
 @pytest.mark.parametrize(
-    ("damage", "is_told"), [(is_deleted, 1), (is_forged, 1), (is_restored_in_part, 1), (is_filled_in, 0)]
+    ("damage", "is_told"),
+    [(is_deleted, 1), (is_forged, 1), (is_restored_in_part, 1), (is_of_another_kind, 1), (is_filled_in, 0)],
 )
 async def test_whatever_redis_says_of_a_person_the_rows_decide(
     redis: Redis, damage: Callable[[Redis, str], Awaitable[None]], is_told: int

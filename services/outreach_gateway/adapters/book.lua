@@ -26,7 +26,7 @@ local function number() return tonumber(text()) end
 local markers = number()
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 for k = 1, markers do
-  if redis.call('GET', KEYS[k]) ~= run then
+  if redis.pcall('GET', KEYS[k]) ~= run then
     return redis.error_reply('FENCED the windows of this epoch are not on this server')
   end
 end
@@ -113,8 +113,13 @@ local function earliest(windows, slots, ours, intervals, until_ms, halved)
   return -1, against == 0 and -1 or against
 end
 
+-- What is no sorted set is not ours, and tells of no slot: it makes way.
 local function read_log(key)
-  local raw, log = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES'), {}
+  local raw, log = redis.pcall('ZRANGE', key, 0, -1, 'WITHSCORES'), {}
+  if raw.err then
+    redis.call('UNLINK', key)
+    return log
+  end
   for i = 1, #raw, 2 do log[raw[i]] = tonumber(raw[i + 1]) end
   return log
 end

@@ -124,3 +124,28 @@ async def test_only_a_table_of_ones_own_can_be_given_away(servers: Servers) -> N
         for statement in ("SELECT make_append_only('of_another')", "SELECT make_append_only('pg_class')"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="one's own"):
                 await pool.execute(statement)
+
+
+WITH_RIGHTS_OF_ITS_OWNER = {
+    "a trigger that runs as its owner": """
+        CREATE FUNCTION sneaks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+            'BEGIN ALTER TABLE ledger DISABLE TRIGGER USER; RETURN NEW; END';
+        CREATE TRIGGER sneaks BEFORE INSERT ON bait FOR EACH ROW EXECUTE FUNCTION sneaks()""",
+    "a rule": "CREATE RULE sneaks AS ON INSERT TO bait DO ALSO DELETE FROM ledger",
+    "an index on an expression": """
+        CREATE FUNCTION sneaks(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+        CREATE INDEX ON bait (sneaks(one))""",
+    "a policy": "CREATE POLICY sneaks ON bait USING (true)",
+}
+
+
+@pytest.mark.parametrize("what", WITH_RIGHTS_OF_ITS_OWNER)
+async def test_nothing_is_given_away_that_would_run_with_the_rights_of_the_ledgers_owner(
+    servers: Servers, what: str
+) -> None:
+    dsn = await servers.create_database(unique("consent"))
+    async with await open_pool(dsn, name="test") as pool:
+        await migrate(pool, *MIGRATIONS_OF["consent"])
+        await pool.execute("CREATE TABLE bait (one int);" + WITH_RIGHTS_OF_ITS_OWNER[what])
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="without rules"):
+            await pool.execute("SELECT make_append_only('bait')")

@@ -20,7 +20,8 @@ END
 $$;
 
 -- Gives a table to the owner of the database, whom nobody can log in as. Whoever had it may read it and add to it from
--- then on: not change, delete or empty it, drop it, or switch its triggers off. Only for a table of the caller's own.
+-- then on: not change, delete or empty it, drop it, or switch its triggers off. Only for a plain table of the caller's own:
+-- nothing on it may run with its owner's rights, for that would be a way to what else this owner keeps.
 CREATE OR REPLACE FUNCTION public.make_append_only(kept regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -33,6 +34,17 @@ BEGIN
     END IF;
     IF writer IS NULL OR NOT pg_has_role(session_user, writer, 'MEMBER') THEN
         RAISE EXCEPTION 'only a table of one''s own can be given away' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF EXISTS (SELECT FROM pg_trigger JOIN pg_proc AS routine ON routine.oid = tgfoid
+               WHERE tgrelid = kept AND NOT tgisinternal AND (routine.prosecdef OR routine.proconfig IS NOT NULL))
+        OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = kept)
+        OR EXISTS (SELECT FROM pg_policy WHERE polrelid = kept)
+        OR EXISTS (SELECT FROM pg_index WHERE indrelid = kept AND (indexprs IS NOT NULL OR indpred IS NOT NULL))
+        OR EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid = kept AND stxexprs IS NOT NULL)
+        OR EXISTS (SELECT FROM pg_inherits WHERE kept IN (inhrelid, inhparent))
+    THEN
+        RAISE EXCEPTION 'only a table without rules, policies, partitions, indexes on expressions and triggers that run as '
+            'their owner can be given away' USING ERRCODE = 'insufficient_privilege';
     END IF;
     FOR used IN
         SELECT DISTINCT routine.oid::regprocedure FROM pg_trigger JOIN pg_proc AS routine ON routine.oid = tgfoid
