@@ -12,6 +12,8 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 MANY = {"/v1/events", "/v1/hooks/{format}/{source}"}
 """They take lists of events, and what another's program writes."""
+CHOICES = {"/me", "/confirm/{token}", "/profile/{token}"}
+"""They take 128 KiB: long lists, in any script."""
 Schema = Mapping[str, Any]
 Place = tuple[str, ...]
 
@@ -56,6 +58,8 @@ def limit_of(operation: Operation) -> int:
     """How many bytes a body may have there."""
     if operation.path in MANY:
         return gates.BATCH_LIMIT
+    if operation.path in CHOICES:
+        return 128 * 1024
     return gates.BODY_LIMIT if operation.path.startswith("/v1/") else gates.PAGE_LIMIT
 
 
@@ -93,6 +97,28 @@ def greenhouse(count: int = 200_000) -> Iterator[Worst]:
         yield hook(f"objects in {name}", **{name: [{"value": {}}] * (count // 5)})
         yield hook(f"a long text in {name}", **{name: [{"value": ", CO" + " " * (count * 3) + "x"}], "id": {}})
     yield hook("numbers in tags", tags=[1] * count)
+
+
+def fullest(schema: Schema, schemas: Mapping[str, Schema]) -> Any:
+    """The longest value that a schema describes, in ASCII; where it sets no length, a short one."""
+    values = [_fullest_of(variant, schemas) for variant in _variants(schema, schemas)]
+    return max(values, key=lambda value: len(json.dumps(value)), default=None)
+
+
+def _fullest_of(variant: Schema, schemas: Mapping[str, Schema]) -> Any:
+    if "enum" in variant:
+        return max(variant["enum"], key=lambda value: len(json.dumps(value)))
+    match variant.get("type"):
+        case "array":
+            return [fullest(variant.get("items", {}), schemas)] * variant.get("maxItems", 1)
+        case "object":
+            return {name: fullest(part, schemas) for name, part in variant.get("properties", {}).items()}
+        case "string":
+            return "x" * variant.get("maxLength", 30)
+        case "integer" | "number":
+            return 1_000_000
+        case _:
+            return None
 
 
 def batches(count: int = 1000) -> Iterator[Worst]:

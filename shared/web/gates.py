@@ -13,7 +13,7 @@ from shared.web.routes import dependant_of, is_page
 BODY_LIMIT = 256 * 1024
 """Bytes of a body, where a route says nothing else: three times the longest that an honest caller of ours can have."""
 PAGE_LIMIT = 16 * 1024
-"""Of what a page of people posts, or a program in its place: several times what the page can send."""
+"""Of what a page of people posts, or a program in its place; a page whose lists are longer says what it takes."""
 BATCH_LIMIT = 1024 * 1024
 """Of what holds many of a kind, or is written by another's program."""
 _TENANT = "fairpool.tenant"

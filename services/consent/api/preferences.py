@@ -14,7 +14,7 @@ from services.consent.api.edge import Edge, NoLinkError, privacy_signal, refused
 from services.consent.decisions import Changed, Refused, Unchanged
 from services.consent.model import Attempt, Present
 from services.consent.ports import Consents
-from shared.web import forms
+from shared.web import forms, gates
 from shared.web.middleware import content_security_policy
 from shared.web.problems import Problem
 
@@ -25,6 +25,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     404: {"description": "Not a link of this page"},
     410: {"description": "The link has expired, or the invitation has ended"},
 }
+
+_TAKES = [gates.takes_up_to(128 * 1024)]
+"""All lists at their limits as JSON, or in a form, where a letter takes six bytes and more."""
 
 PageDoor = Literal["confirm", "me"]
 """Through which of the two pages."""
@@ -42,7 +45,9 @@ def router(edge: Edge) -> APIRouter:
     async def show_confirm(request: Request, token: str) -> Response:
         return await _show(edge, request, "confirm", token)
 
-    @routes.post("/confirm/{token}", summary="Say what you allow", responses=_ANSWERS, openapi_extra=_body())
+    @routes.post(
+        "/confirm/{token}", summary="Say what you allow", responses=_ANSWERS, openapi_extra=_body(), dependencies=_TAKES
+    )
     async def confirm(request: Request, token: str) -> Response:
         return await _save(edge, request, "confirm", token)
 
@@ -50,7 +55,7 @@ def router(edge: Edge) -> APIRouter:
     async def show_me(request: Request, token: Annotated[str, Query()] = "") -> Response:
         return await _show(edge, request, "me", token)
 
-    @routes.post("/me", summary="Change what you allow", responses=_ANSWERS, openapi_extra=_body())
+    @routes.post("/me", summary="Change what you allow", responses=_ANSWERS, openapi_extra=_body(), dependencies=_TAKES)
     async def me(request: Request, token: Annotated[str, Query()] = "") -> Response:
         return await _save(edge, request, "me", token or await bodies.hidden_token(request))
 

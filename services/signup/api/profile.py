@@ -23,7 +23,7 @@ from services.signup.model import RawProfile, Showing
 from services.signup.ports import Store
 from shared.contracts.signup import EmploymentType
 from shared.security.links import BadLink, Link, LinkReader
-from shared.web import bodies, forms, problems
+from shared.web import bodies, forms, gates, problems
 from shared.web.problems import Problem, kind
 from shared.web.routes import shows_pages
 from shared.web.types import Form, Line, RequestModel, Text
@@ -197,6 +197,7 @@ def router(edge: ProfileEdge) -> APIRouter:
         summary="Keep, set or leave out: exactly this is shown (form or JSON)",
         responses=_ANSWERS,
         openapi_extra=_body(),
+        dependencies=[gates.takes_up_to(128 * 1024)],
     )
     async def save(request: Request, token: str) -> Response:
         link = edge.links.read(token, "confirm", "me", at=edge.now())
