@@ -33,10 +33,13 @@ class Edge:
     folder: Path
     ports: dict[int, int] = field(default_factory=dict)
     streams: int = 0
+    asked: list[bytes] = field(default_factory=list)
+    """The first lines of what reached the upstream."""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
+            self.asked.append(head.partition(b" HTTP/")[0])
             if b"event-stream" in head:
                 self.streams += 1
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: listening\n\n")
@@ -144,6 +147,19 @@ async def test_a_late_head_ends_its_connection_and_a_large_one_is_a_431(tmp_path
         assert (large.status_code, large.json()["status"]) == (431, 431)
         many = await edge.get(SIGNUP, "/join", **{f"X-{number}": "a" * 4000 for number in range(10)})
         assert many.status_code == 431
+
+
+async def test_a_body_that_trickles_in_takes_nothing_of_a_process_before_it_is_whole(tmp_path: Path) -> None:
+    async with running(tmp_path) as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.ports[SIGNUP])
+        writer.write(b"POST /join HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nhal")
+        await writer.drain()
+        await edge.get(SIGNUP, "/join")
+        assert edge.asked == [b"GET /join"]
+        writer.write(b"f")
+        assert b" 200 " in await reader.readline()
+        assert edge.asked == [b"GET /join", b"POST /join"]
+        writer.close()
 
 
 async def test_a_page_is_refused_to_whoever_floods_it_and_programs_are_counted_apart(tmp_path: Path) -> None:
