@@ -20,6 +20,7 @@ from shared.messaging.reading import read_to_the_end
 from shared.messaging.unit import SQL, Unit
 from shared.metrics import REPUBLISHED
 from shared.postgres.pool import Connection, Pool
+from shared.postgres.session_lock import session_lock
 
 EVERY = timedelta(hours=1)
 LOOKS_EVERY = timedelta(seconds=15)
@@ -79,13 +80,11 @@ class Reconciler:
     async def _turn(self, pool: Pool, reconciled: Reconciled) -> int:
         name = reconciled.topic.name
         lock = _LOCK_SPACE, zlib.crc32(name.encode()) >> 1
-        async with pool.acquire() as connection:
-            if not await connection.fetchval(SQL["lock_read_back"], *lock):
+        statements = SQL["lock_read_back"], SQL["unlock_read_back"]
+        async with pool.acquire() as connection, session_lock(connection, *statements, *lock) as is_ours:
+            if not is_ours:
                 return 0
-            try:
-                again = await self._reconcile(connection, reconciled)
-            finally:
-                await connection.execute(SQL["unlock_read_back"], *lock)
+            again = await self._reconcile(connection, reconciled)
         REPUBLISHED.labels(name).inc(again)
         if again:
             _log.warning("republished", topic=name, records=again)

@@ -8,9 +8,11 @@ import structlog
 
 from shared.backoff import Backoff
 from shared.postgres.pool import Connection, Pool
+from shared.postgres.session_lock import session_lock
 
 PLUMBING = Path(__file__).parent / "migrations"
 _LOCK = 0x0FA1_B001
+_TAKE, _GIVE_BACK = "SELECT pg_advisory_lock($1)", "SELECT pg_advisory_unlock($1)"
 _AS_LONG_AS_IT_TAKES = timedelta(days=1).total_seconds()
 """In place of the pool's limit for a statement: an index on a large table is built in minutes."""
 _LOCK_WITHIN = "5s"
@@ -25,17 +27,15 @@ async def migrate(pool: Pool, *folders: Path) -> None:
     Other processes wait until this one is done, however long a file takes. A file whose tables are locked by others for 5 s
     is tried again, some two minutes in all; then it is asyncpg.LockNotAvailableError.
     """
-    async with pool.acquire() as connection:
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=_AS_LONG_AS_IT_TAKES)
-        try:
-            await connection.execute(
-                "CREATE TABLE IF NOT EXISTS migrations "
-                "(name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
-            )
-            for folder in folders:
-                await _apply_missing(connection, folder)
-        finally:
-            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+    async with (
+        pool.acquire() as connection,
+        session_lock(connection, _TAKE, _GIVE_BACK, _LOCK, within=_AS_LONG_AS_IT_TAKES),
+    ):
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        for folder in folders:
+            await _apply_missing(connection, folder)
 
 
 async def _apply_missing(connection: Connection, folder: Path) -> None:
