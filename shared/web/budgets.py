@@ -8,14 +8,14 @@ from enum import StrEnum
 from typing import Any
 
 from fastapi.responses import StreamingResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics
 from shared.web import problems
+from shared.web.gates import PLACE
 from shared.web.http_limits import HEALTH_REQUESTS, HttpLimits
 from shared.web.problems import Problem
 
-_PLACE = "fairpool.place"
 _SOON = {"Retry-After": "1"}
 _STREAMS_RETRY_AFTER = 15
 
@@ -37,7 +37,7 @@ def kind_of(path: str) -> Kind:
 
 
 class Budgets:
-    """Refuses what is too much before its body is read: 503 for a full process, 429 for an address that has its share."""
+    """Refuses what is too much before its body is read: 503 for a full process, 429 for an address or a tenant that has its share."""
 
     def __init__(self, app: ASGIApp, *, limits: HttpLimits) -> None:
         self._app = app
@@ -49,7 +49,8 @@ class Budgets:
         self._most_of_one = limits.origin_requests
         self._in_hand: Counter[Kind] = Counter()
         self._of: Counter[tuple[Kind, str]] = Counter()
-        for reason in ("requests", "origin"):
+        self._of_tenant: Counter[tuple[Kind, str]] = Counter()
+        for reason in ("requests", "origin", "tenant"):
             metrics.HTTP_REFUSED.labels(reason)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,10 +62,10 @@ class Budgets:
         if (refusal := self._refusal(kind, origin)) is not None:
             await problems.response(scope, refusal)(scope, receive, send)
             return
-        place = _Place(self, kind, origin)
-        scope[_PLACE] = place
+        place = Place(self, kind, origin)
+        scope[PLACE] = place
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, place.leaves_while(receive) if kind is Kind.PAGE else receive, send)
         finally:
             place.give_back()
 
@@ -74,30 +75,78 @@ class Budgets:
             return busy()
         if kind is not Kind.HEALTH and self._of[kind, origin] >= self._most_of_one:
             metrics.HTTP_REFUSED.labels("origin").inc()
-            return _too_many_at_once(self._most_of_one)
+            return _too_many_at_once(self._most_of_one, "from your address")
         return None
+
+    def charge(self, kind: Kind, tenant: str) -> None:
+        """Count a request as this tenant's, whatever addresses it writes from; raise a 429 when it has its share."""
+        if self._of_tenant[kind, tenant] >= self._most_of_one:
+            metrics.HTTP_REFUSED.labels("tenant").inc()
+            raise _too_many_at_once(self._most_of_one, "with your keys")
+        self._of_tenant[kind, tenant] += 1
+
+    def discharge(self, kind: Kind, tenant: str) -> None:
+        """It is answered."""
+        self._of_tenant[kind, tenant] -= 1
+        if not self._of_tenant[kind, tenant]:
+            del self._of_tenant[kind, tenant]
 
     def count(self, kind: Kind, origin: str, by: int) -> None:
         """Note a place that was taken (1) or given back (-1)."""
-        self._in_hand[kind] += by
+        self.count_in_all(kind, by)
         self._of[kind, origin] += by
         if not self._of[kind, origin]:
             del self._of[kind, origin]
+
+    def count_in_all(self, kind: Kind, by: int) -> None:
+        """The same, where the address keeps its share."""
+        self._in_hand[kind] += by
         metrics.HTTP_IN_HAND.labels(kind).inc(by)
 
 
-class _Place:
+class Place:
     """One request's; given back once."""
 
     def __init__(self, budgets: Budgets, kind: Kind, origin: str) -> None:
         self._budgets: Budgets | None = budgets
         self._mine = (kind, origin)
+        self._tenant: str | None = None
         budgets.count(*self._mine, 1)
+
+    def charge(self, tenant: str) -> None:
+        """It is this tenant's, which is proved now; once. Raises a 429 when the tenant has its share."""
+        if self._budgets is not None and self._tenant is None:
+            self._budgets.charge(self._mine[0], tenant)
+            self._tenant = tenant
+
+    def leaves_while(self, receive: Receive) -> Receive:
+        """While a body is on its way its request is in nobody's way: pages that are only looked at are not refused for it.
+
+        Its address keeps its share. A body that is whole is handled, also where that is one more than there are places.
+        """
+        is_whole = False
+
+        async def receiving() -> Message:
+            nonlocal is_whole
+            if is_whole or self._budgets is None:
+                return await receive()
+            budgets, kind = self._budgets, self._mine[0]
+            budgets.count_in_all(kind, -1)
+            try:
+                message = await receive()
+            finally:
+                budgets.count_in_all(kind, 1)
+            is_whole = not message.get("more_body", False)
+            return message
+
+        return receiving
 
     def give_back(self) -> None:
         """Make room for another request."""
         if self._budgets is not None:
             self._budgets.count(*self._mine, -1)
+            if self._tenant is not None:
+                self._budgets.discharge(self._mine[0], self._tenant)
             self._budgets = None
 
 
@@ -148,7 +197,7 @@ class EventStream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream, or raise a 429 or 503 before anything is sent."""
         with self._streams.place(self._tenant):
-            if (place := scope.get(_PLACE)) is not None:
+            if (place := scope.get(PLACE)) is not None:
                 place.give_back()
             await super().__call__(scope, receive, send)
 
@@ -173,11 +222,11 @@ def busy() -> Problem:
     )
 
 
-def _too_many_at_once(most: int) -> Problem:
+def _too_many_at_once(most: int, whose: str) -> Problem:
     return Problem(
         429,
         "Too many requests at once",
-        f"{most} requests from your address are being answered at this moment, and no more are taken. Nothing of this one was "
+        f"{most} requests {whose} are being answered at this moment, and no more are taken. Nothing of this one was "
         "done. Wait for an answer before you send the next, and send this one again.",
         type=problems.kind("too-many-at-once"),
         headers=_SOON,

@@ -17,6 +17,8 @@ PAGE_LIMIT = 16 * 1024
 BATCH_LIMIT = 1024 * 1024
 """Of what holds many of a kind, or is written by another's program."""
 _TENANT = "fairpool.tenant"
+PLACE = "fairpool.place"
+"""Where a request's place among those in hand stands in its scope; it has `charge`, as `budgets.Place` has."""
 
 Gate = Callable[[Scope], object]
 """Raises the problem of a request that may not pass."""
@@ -57,8 +59,10 @@ def limit(scope: Scope) -> int:
 
 
 def note_tenant(scope: Scope, tenant: str) -> None:
-    """Whose request it is, once that is proved; for the access log."""
+    """Whose request it is, once that is proved: for the access log, and for the tenant's share of what is in hand (429)."""
     scope[_TENANT] = tenant
+    if (place := scope.get(PLACE)) is not None:
+        place.charge(tenant)
 
 
 def noted_tenant(scope: Scope) -> str | None:

@@ -19,7 +19,7 @@ class HttpLimits:
     page_requests: int = 256
     """Requests of everything else, which is what people open."""
     origin_requests: int = 64
-    """Requests in hand from one address (an IPv4 address, an IPv6 /64), of each of the two kinds."""
+    """Requests in hand from one address (an IPv4 address, an IPv6 /64), of each of the two kinds, and of one tenant."""
     streams: int = 512
     tenant_streams: int = 4
     connections: int = 2048
