@@ -31,6 +31,7 @@ KEEP_THE_ID = {
         "consents",
     ): "an empty, closed row: the links in old emails stay dead, and no consent can be given by one",
     ("outreach_gateway", "erased"): "so that no late record of another topic makes a row again",
+    ("pool_matching", "persons"): "an empty row that no later version replaces, for the same reason",
     ("signup", "courier_mails"): "what was emailed, without words or an address, until it can't come back (110 days)",
 }
 """The only tables in which the id of an erased person may stand, and why."""

@@ -474,6 +474,6 @@ async def test_at_most_twenty_errors_are_told(client: httpx.AsyncClient) -> None
 async def test_a_body_that_no_page_sends_is_413(
     client: httpx.AsyncClient, database: ConsentsDatabase, address: str
 ) -> None:
-    for given in ({"json": {"purposes": [], "more": "x" * 20_000}}, {"data": {"purposes": "", "more": "x" * 20_000}}):
+    for given in ({"json": {"purposes": [], "more": "x" * 200_000}}, {"data": {"purposes": "", "more": "x" * 200_000}}):
         assert (await client.post(address, **given)).status_code == 413
     assert database.entries == []

@@ -362,12 +362,12 @@ async def test_an_invitation_by_a_removed_tenant_is_dropped_and_one_by_a_suspend
 
 
 async def test_what_was_admitted_for_a_suspended_or_a_removed_employer_is_withheld(world: World) -> None:
-    known = TenantChangedV1(tenant="emp_bad", version=1, kind="employer", name="Bad Health", key_hashes=())
+    known = TenantChangedV1(tenant="emp_gone_bad", version=1, kind="employer", name="Bad Health", key_hashes=())
     suspended = known.model_copy(update={"standing": "suspended"})
-    removed = known.model_copy(update={"tenant": "emp_left", "removed": True})
+    removed = known.model_copy(update={"tenant": "emp_gone_left", "removed": True})
     await world.publish(suspended, removed)
     person = await world.person()
     await world.start()
-    for employer, state in (("emp_bad", "withheld"), ("emp_left", "withheld"), ("emp_test", "delivered")):
+    for employer, state in (("emp_gone_bad", "withheld"), ("emp_gone_left", "withheld"), ("emp_test", "delivered")):
         await world.comes_to(await world.admit(person, employer=employer), state)
     assert len(world.mails()) == 1
