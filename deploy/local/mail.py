@@ -122,7 +122,7 @@ def _summary(mail: Mail) -> dict[str, Any]:
     senders = _addresses(mail, "From")
     return {
         "ID": mail.id,
-        "MessageID": str(mail.message.get("Message-ID", "")).strip("<>"),
+        "MessageID": mail.message_id,
         "Subject": mail.subject,
         "From": senders[0] if senders else None,
         "To": _addresses(mail, "To"),

@@ -35,16 +35,27 @@ class Mail:
         assert isinstance(parsed, EmailMessage)  # noqa: S101  (the default policy makes nothing else)
         return parsed
 
-    @property
+    @cached_property
     def subject(self) -> str:
         """The subject, decoded."""
         return str(self.message.get("Subject", ""))
 
+    @cached_property
+    def message_id(self) -> str:
+        """The Message-ID without its brackets, or nothing."""
+        return str(self.message.get("Message-ID", "")).strip("<>")
+
     def addresses(self, header: str) -> list[tuple[str, str]]:
         """(display name, address) for each entry of an address header."""
-        value = self.message.get(header)
-        found = value.addresses if isinstance(value, AddressHeader) else ()
-        return [(address.display_name, address.addr_spec) for address in found]
+        if header not in self._addresses:
+            value = self.message.get(header)  # parsed anew each time, and a list of mails is asked for again and again
+            found = value.addresses if isinstance(value, AddressHeader) else ()
+            self._addresses[header] = [(address.display_name, address.addr_spec) for address in found]
+        return self._addresses[header]
+
+    @cached_property
+    def _addresses(self) -> dict[str, list[tuple[str, str]]]:
+        return {}
 
     @cached_property
     def text(self) -> str:

@@ -42,6 +42,7 @@ from tests.unit.courier.jobs import JOB
 from tests.waiting import until
 
 LEASE = timedelta(seconds=4)
+TLS = httpx.create_ssl_context()  # made once: that takes longer than to ask
 CONNECTIONS = 4
 SUBJECT_KEY = bytes(range(64))
 
@@ -143,7 +144,7 @@ def consent(candidate: str, version: int, *, granted: bool) -> ConsentChangedV1:
 
 
 async def is_ready(port: int) -> bool:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=TLS) as client:
         try:
             return (await client.get(f"http://127.0.0.1:{port}/health/ready", timeout=3)).status_code == 200
         except httpx.HTTPError:
