@@ -45,6 +45,17 @@ class Producer:
         self._is_started = True
         await self._connected()
 
+    async def must_answer(self) -> None:
+        """Returns when there is a client that no batch has failed on; NotAcknowledgedError when no broker answers within 20 s.
+
+        Each failed batch gives its client up, so after one this asks a broker anew.
+        """
+        try:
+            async with asyncio.timeout(_DELIVER_WITHIN.total_seconds()):
+                await self._connected()
+        except (KafkaError, TimeoutError) as error:
+            raise NotAcknowledgedError(f"Kafka does not answer: {type(error).__name__}") from error
+
     def dead(self) -> str | None:
         """The name of a background task of the client that has ended, or None."""
         return None if self._client is None else dead_task_of_producer(self._client.producer)

@@ -11,7 +11,7 @@ from shared.backoff import Backoff
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import is_transient
 from shared.messaging.holding import Holding
-from shared.messaging.producer import Producer
+from shared.messaging.producer import NotAcknowledgedError, Producer
 from shared.messaging.published import Published
 from shared.messaging.unit import SHARDS, SQL, headers_from_json
 from shared.metrics import OUTBOX_AGE_SECONDS, OUTBOX_ROWS
@@ -30,6 +30,9 @@ class Relay:
     """Runs in every process of a service; the shard's lock, held for one transaction, lets one work at a time.
 
     Killed after Kafka's acknowledgement and before the commit, it sends a batch again: readers deduplicate.
+    A connection is held while a batch is on its way, for 20 s at most. Once Kafka has not acknowledged one, a broker must
+    answer before the next connection is taken, and one shard tries for all: an outage holds no connection, and brokers
+    that answer but take nothing hold one.
     """
 
     def __init__(self, pool: Pool, producer: Producer) -> None:
@@ -37,6 +40,9 @@ class Relay:
         self._producer = producer
         self._wake = [asyncio.Event() for _ in range(SHARDS)]
         self._published = Published()
+        self._unacknowledged: set[int] = set()
+        """The shards whose last batch Kafka did not acknowledge."""
+        self._trial = asyncio.Lock()
         self.in_doubt = False
         """Whether what was sent may have come late or twice since somebody last set this to False."""
 
@@ -62,7 +68,7 @@ class Relay:
         while True:
             self._wake[shard].clear()
             try:
-                sent = await self._relay_some(shard)
+                sent = await self._turn(shard)
                 backoff.reset()
                 holding.over()
             except Exception as error:
@@ -85,6 +91,13 @@ class Relay:
         except TimeoutError:
             pass  # the poll finds what other processes committed
 
+    async def _turn(self, shard: int) -> int | None:
+        if not self._unacknowledged:
+            return await self._relay_some(shard)
+        async with self._trial:
+            await self._producer.must_answer()
+            return await self._relay_some(shard)
+
     async def _relay_some(self, shard: int) -> int | None:
         """How many were sent; None while another process holds the shard."""
         async with self._pool.acquire() as connection, connection.transaction():
@@ -95,8 +108,12 @@ class Relay:
             try:
                 await self._send(list(rows.values()))
                 self._published.sent(rows)
+            except NotAcknowledgedError:
+                self._unacknowledged.add(shard)
+                raise
             finally:
                 self._published.put_back(rows)
+        self._unacknowledged.discard(shard)  # also where nothing was left: another process has sent it
         return len(rows)
 
     async def _send(self, records: Sequence[Outgoing]) -> None:

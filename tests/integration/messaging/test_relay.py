@@ -1,17 +1,19 @@
 """The outbox relay: everything arrives, in order for each key, whoever is killed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 
+from shared.messaging import producer as producer_module
 from shared.messaging import relay as relay_module
 from shared.messaging.envelope import Outgoing, Received, decode
 from shared.messaging.errors import FatalError
 from shared.messaging.kafka import Kafka
-from shared.messaging.producer import Producer
+from shared.messaging.producer import NotAcknowledgedError, Producer
 from shared.messaging.published import Published
 from shared.messaging.relay import _LOCK_SPACE, Relay
 from shared.messaging.unit import SHARDS, SQL, Unit, unit_of_work
@@ -281,6 +283,79 @@ async def test_only_the_shards_that_were_written_to_are_looked_at(
         await until(lambda: _is_empty(pool))
         await until(lambda: len(looked) > SHARDS)
     assert looked[SHARDS:] == list(unit.shards)
+
+
+@asynccontextmanager
+async def _silent() -> AsyncIterator[tuple[Kafka, asyncio.Queue[asyncio.StreamWriter]]]:
+    """A broker that takes connections, which the queue shows, and never says a word."""
+    callers: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    server = await asyncio.start_server(lambda _, writer: callers.put_nowait(writer), "127.0.0.1", 0)
+    async with server:
+        yield Kafka.plain(f"127.0.0.1:{server.sockets[0].getsockname()[1]}"), callers
+
+
+def _in_use(pool: Pool) -> int:
+    return pool.get_size() - pool.get_idle_size()
+
+
+async def test_while_kafka_is_away_no_connection_is_held_and_afterwards_all_arrives_in_order(
+    pool: Pool, log: Log, kafka: Kafka, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(producer_module, "_DELIVER_WITHIN", timedelta(hours=1))
+    relay = Relay(pool, producer)
+    async with _silent() as (silent, callers), running(relay.run()):
+        producer._kafka = Kafka.plain("127.0.0.1:1")
+        producer._give_up(producer._client)
+        await _publish(pool, log, log.numbers(40))
+        await until(lambda: relay.in_doubt)
+        producer._kafka = silent
+        caller = await callers.get()
+        await until(lambda: _in_use(pool) == 0, within=timedelta(seconds=20), what="no connection waits for Kafka")
+        assert await _outbox(pool) == 40
+        producer._kafka = kafka
+        caller.close()
+        await until(lambda: _is_empty(pool))
+    by_key: dict[str, list[int]] = {}
+    for event in await _arrived(log):
+        by_key.setdefault(event.name, []).append(event.number)
+    assert by_key == {f"k{key}": list(range(key, 40, 5)) for key in range(5)}
+
+
+class TakesNothing(Producer):
+    """Brokers answer, and acknowledge nothing until they are let; who tried once waits from then on."""
+
+    def __init__(self) -> None:
+        self.goes_on = asyncio.Event()
+        self.tried: set[bytes | None] = set()
+        self.at_once = self.most = 0
+
+    async def must_answer(self) -> None:
+        """They do."""
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        if not records:
+            return
+        if records[0].key not in self.tried:
+            self.tried.add(records[0].key)
+            raise NotAcknowledgedError("not enough replicas")
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        await self.goes_on.wait()
+        self.at_once -= 1
+
+
+async def test_while_brokers_answer_but_take_nothing_one_shard_tries_for_all(pool: Pool, log: Log) -> None:
+    unwilling = TakesNothing()
+    relay = Relay(pool, unwilling)
+    await _publish(pool, log, log.numbers(40, keys=20))
+    async with running(relay.run()):
+        await until(lambda: unwilling.at_once)
+        await until(lambda: _in_use(pool) <= 1, within=timedelta(seconds=20), what="one connection waits for Kafka")
+        unwilling.goes_on.set()
+        await until(lambda: _is_empty(pool))
+    assert len(unwilling.tried) == SHARDS
+    assert unwilling.most == 1
+    assert not relay._unacknowledged
 
 
 async def test_a_producer_whose_broker_is_gone_ends_in_bounded_time(kafka: Kafka) -> None:
