@@ -25,6 +25,7 @@ from services.outreach_gateway.model import (
     State,
     Window,
 )
+from shared.contracts import grants
 
 KEPT = timedelta(days=100)
 """How long slots and changes are remembered: longer than the longest window (`fairpool policy check`)."""
@@ -90,7 +91,7 @@ def contact_is_granted(asked: Asked) -> Verdict:
 def employer_is_not_blocked(asked: Asked) -> Verdict:
     """The person did not block this employer."""
     consent = asked.person.consent
-    blocked = consent is not None and asked.outreach.employer in consent.blocked_employers
+    blocked = consent is not None and grants.shuts_out(consent, asked.outreach.employer)
     return Rule.EMPLOYER_BLOCKED if blocked else None
 
 
@@ -120,9 +121,7 @@ _TOLD_LATE = frozenset({Rule.HOURS, Rule.EXPIRED})
 
 def is_open_to_contact(consent: Consent, *, at: datetime) -> bool:
     """Whether `contact` is granted at this time: on, not paused, not ended."""
-    paused = consent.paused_until is not None and at < consent.paused_until
-    ended = consent.ends_at is not None and at >= consent.ends_at
-    return consent.contact and not paused and not ended
+    return consent.contact and grants.is_in_force(consent, at=at)
 
 
 def before_windows(

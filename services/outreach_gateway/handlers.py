@@ -20,6 +20,7 @@ from services.outreach_gateway.model import (
 )
 from services.outreach_gateway.ports import Reported, Settled, Store, Windows
 from services.outreach_gateway.queue import line_up
+from shared.contracts import grants
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import MembershipsChangedV1
@@ -220,7 +221,7 @@ def _settled(row: Outreach, decision: Decision) -> Settled:
 def _no_longer_allowed(row: Outreach, consent: Consent | None, store: Store) -> Rule | None:
     if consent is None or not is_open_to_contact(consent, at=store.at):
         return Rule.CONTACT_NOT_GRANTED
-    return Rule.EMPLOYER_BLOCKED if row.employer in consent.blocked_employers else None
+    return Rule.EMPLOYER_BLOCKED if grants.shuts_out(consent, row.employer) else None
 
 
 def _consent(event: ConsentChangedV1) -> Consent:
@@ -228,7 +229,7 @@ def _consent(event: ConsentChangedV1) -> Consent:
     return Consent(
         candidate=event.candidate,
         version=event.version,
-        contact="contact" in event.purposes,
+        contact=grants.allows_contact(event.purposes),
         blocked_employers=frozenset(event.blocked_employers),
         first_contacts_per_week=event.first_contacts_per_week,
         min_gap_hours=event.min_gap_hours,

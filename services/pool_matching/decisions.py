@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import TypeVar
 
 from services.pool_matching.model import Change, Consent, Known, Member, Person, Pool, Settled, Shown, plain_skill
+from shared.contracts import grants
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile
 
@@ -36,23 +37,13 @@ Rule = Callable[[Case], bool]
 
 
 def match_is_granted(case: Case) -> bool:
-    """The person switched matching on."""
-    return case.consent.match
-
-
-def consent_has_not_ended(case: Case) -> bool:
-    """The end that the person set is still to come."""
-    return case.consent.ends_at is None or case.at < case.consent.ends_at
-
-
-def person_is_not_paused(case: Case) -> bool:
-    """The person is not taking a break."""
-    return case.consent.paused_until is None or case.consent.paused_until <= case.at
+    """The person switched matching on, and it is neither paused nor over."""
+    return case.consent.match and grants.is_in_force(case.consent, at=case.at)
 
 
 def employer_is_not_blocked(case: Case) -> bool:
     """The person did not shut this employer out."""
-    return case.pool.employer not in case.consent.blocked_employers
+    return not grants.shuts_out(case.consent, case.pool.employer)
 
 
 def occupation_fits(case: Case) -> bool:
@@ -114,8 +105,6 @@ def person_is_available(case: Case) -> bool:
 
 RULES: tuple[Rule, ...] = (
     match_is_granted,
-    consent_has_not_ended,
-    person_is_not_paused,
     employer_is_not_blocked,
     occupation_fits,
     state_fits,
@@ -185,8 +174,7 @@ def next_due(consent: Consent | None, at: datetime) -> datetime | None:
     """The next moment at which a pause or the consent itself ends."""
     if consent is None or not consent.match:
         return None
-    ahead = [moment for moment in (consent.paused_until, consent.ends_at) if moment is not None and moment > at]
-    return min(ahead, default=None)
+    return grants.changes_at(consent, at=at)
 
 
 def coarse(criteria: Criteria) -> Criteria:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from shared.contracts import grants
 from shared.contracts.base import Instant, Value
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.pool_matching import Criteria
@@ -61,7 +62,7 @@ class Consent(Value):
     def of(cls, event: ConsentChangedV1) -> "Consent":
         """The part of the event that matching keeps."""
         return cls(
-            match="match" in event.purposes,
+            match=grants.allows_match(event.purposes),
             sectors=event.sectors,
             blocked_employers=event.blocked_employers,
             paused_until=event.paused_until,

@@ -18,6 +18,7 @@ from services.consent.model import (
     Introduction,
 )
 from shared import wording
+from shared.contracts import grants
 from shared.contracts.codes import occupation_titles
 from shared.contracts.signup import JOIN
 
@@ -45,7 +46,7 @@ _GONE = "an employer that is no longer here"
 def fields(choices: Choices, at: datetime) -> dict[str, Any]:
     """The choices under the names of the form's fields."""
     zone, quiet = zone_of(choices.time_zone), choices.quiet_hours
-    paused_until = choices.paused_until if _is_paused(choices, at) else None
+    paused_until = choices.paused_until if grants.is_paused(choices, at=at) else None
     return {
         "purposes": list(choices.purposes),
         "sectors": list(choices.sectors),
@@ -105,7 +106,7 @@ def limits(choices: Choices, name: Names, at: datetime) -> dict[str, str]:
 def facts(choices: Choices, name: Names, at: datetime) -> list[tuple[str, str]]:
     """What is on and what is off, with the limits that matter, as rows of a list."""
     said = limits(choices, name, at)
-    has_ended = choices.ends_at is not None and choices.ends_at <= at
+    has_ended = grants.has_ended(choices, at=at)
     on = set() if has_ended else set(choices.purposes)
     rows = [
         ("Your profile", "On – employers whose jobs fit can see it" if "match" in on else "Off – no employer sees it"),
@@ -188,13 +189,13 @@ def clock(moment: time) -> str:
 
 def _dates(choices: Choices, at: datetime) -> str:
     end = day(_end(choices, at), choices)
-    return f"{end}; paused until {day(choices.paused_until, choices)}" if _is_paused(choices, at) else end
+    return f"{end}; paused until {day(choices.paused_until, choices)}" if grants.is_paused(choices, at=at) else end
 
 
 def _messages(choices: Choices, at: datetime, *, is_seen: bool) -> str:
     if not is_seen:
         return "On – but nobody can write while no employer sees your profile"
-    if _is_paused(choices, at):
+    if grants.is_paused(choices, at=at):
         return f"Paused – nobody writes first until {day(choices.paused_until, choices)}"
     return f"On – {times(choices)}"
 
@@ -202,10 +203,6 @@ def _messages(choices: Choices, at: datetime, *, is_seen: bool) -> str:
 def _end(choices: Choices, at: datetime) -> datetime:
     """When the answer ends, or would if it were given now."""
     return choices.ends_at if choices.ends_at is not None and choices.ends_at > at else at + LASTS
-
-
-def _is_paused(choices: Choices, at: datetime) -> bool:
-    return choices.paused_until is not None and choices.paused_until > at
 
 
 def _some(names: Sequence[str], none: str) -> str:

@@ -25,6 +25,7 @@ from services.consent.model import (
     Present,
     What,
 )
+from shared.contracts import grants
 from shared.contracts.consent import Purpose
 from shared.text import why_not_one_line
 
@@ -96,8 +97,7 @@ def _in_order(*entries: str) -> tuple[str, ...]:
 
 def is_grant(present: Choices, wish: Choices, at: datetime) -> bool:
     """Whether it allows what was not allowed just before: a purpose that was off or had ended, an employer let in again."""
-    has_ended = present.ends_at is not None and present.ends_at <= at
-    before = set() if has_ended else set(present.purposes)
+    before = set() if grants.has_ended(present, at=at) else set(present.purposes)
     let_in = set(present.blocked_employers) - set(wish.blocked_employers)
     return not set(wish.purposes) <= before or bool(let_in)
 
@@ -105,8 +105,8 @@ def is_grant(present: Choices, wish: Choices, at: datetime) -> bool:
 def switched_on(present: Present, choices: Choices, at: datetime) -> tuple[Purpose, ...]:
     """What is on now and was off or had ended before."""
     before = present.choices
-    has_ended = before.ends_at is not None and before.ends_at <= at
-    return tuple(one for one in choices.purposes if has_ended or one not in before.purposes)
+    had_ended = grants.has_ended(before, at=at)
+    return tuple(one for one in choices.purposes if had_ended or one not in before.purposes)
 
 
 def what_changed(present: Present, choices: Choices) -> What | None:
@@ -125,7 +125,7 @@ def _outcome(present: Present, choices: Choices) -> Changed | Unchanged:
 
 def _settled(present: Choices, wish: Choices, at: datetime) -> Choices:
     ends_at = wish.ends_at
-    has_run_out = ends_at is not None and ends_at == present.ends_at and ends_at <= at
+    has_run_out = ends_at == present.ends_at and grants.has_ended(present, at=at)
     if wish.purposes and (ends_at is None or has_run_out):
         ends_at = at + LASTS
     return replace(

@@ -9,6 +9,7 @@ from services.signup.decisions.coarsening import PAY_STEP, YEARS
 from services.signup.decisions.keeping import FIELDS, Field, Offer, Value, value_of
 from services.signup.model import Proposed, Showing
 from shared import wording
+from shared.contracts import grants
 from shared.contracts.codes import STATES, occupation_titles
 from shared.contracts.signup import JOIN, CoarseProfile
 from shared.web.pages import Pages
@@ -152,7 +153,7 @@ def why_not_shown(showing: Showing, *, at: datetime) -> str:
         return "mailbox"
     if not showing.match_granted:
         return "off"
-    return "paused" if showing.paused_until is not None and showing.paused_until > at else "ended"
+    return "paused" if grants.is_paused(showing, at=at) else "ended"
 
 
 def form_of(offered: Sequence[Offer], kept: CoarseProfile | None, names: Names, *, at: datetime) -> ProfileForm:

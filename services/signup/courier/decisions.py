@@ -24,6 +24,7 @@ from services.signup.courier.model import (
     Taken,
     Unknown,
 )
+from shared.contracts import grants
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2, OutreachOutcomeReportedV1
@@ -100,31 +101,16 @@ def kept_of(event: ConsentChangedV1) -> Consent:
 
 
 def contact_is_granted(consent: Consent, mail: Mail, at: datetime) -> bool:
-    """The person switched `contact` on."""
-    return "contact" in consent.purposes
+    """The person switched `contact` on, and it is neither paused nor over."""
+    return grants.allows_contact(consent.purposes) and grants.is_in_force(consent, at=at)
 
 
 def employer_is_not_blocked(consent: Consent, mail: Mail, at: datetime) -> bool:
     """The person did not block this employer."""
-    return mail.employer not in consent.blocked_employers
+    return mail.employer is None or not grants.shuts_out(consent, mail.employer)
 
 
-def nothing_is_paused(consent: Consent, mail: Mail, at: datetime) -> bool:
-    """The person takes no break now."""
-    return consent.paused_until is None or consent.paused_until <= at
-
-
-def grant_has_not_ended(consent: Consent, mail: Mail, at: datetime) -> bool:
-    """The time for which the person agreed is not over."""
-    return consent.ends_at is None or at < consent.ends_at
-
-
-RULES: tuple[Callable[[Consent, Mail, datetime], bool], ...] = (
-    contact_is_granted,
-    employer_is_not_blocked,
-    nothing_is_paused,
-    grant_has_not_ended,
-)
+RULES: tuple[Callable[[Consent, Mail, datetime], bool], ...] = (contact_is_granted, employer_is_not_blocked)
 
 
 def has_grant(consent: Consent | None, mail: Mail, *, at: datetime) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.signup.model import Showing
+from shared.contracts import grants
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 
@@ -30,7 +31,7 @@ def heard(showing: Showing, consent: ConsentChangedV1, *, at: datetime) -> Showi
             showing,
             consent_version=consent.version,
             confirmed=True,
-            match_granted="match" in consent.purposes,
+            match_granted=grants.allows_match(consent.purposes),
             paused_until=consent.paused_until,
             ends_at=consent.ends_at,
         ),
@@ -44,19 +45,13 @@ def settled(showing: Showing, *, at: datetime) -> Showing:
     Nothing but what the person kept; who kept nothing of it is not shown at all. Nobody is shown whom no mail reaches: an
     employer would plan with people who can't be written to.
     """
-    is_shown = (
-        showing.match_granted
-        and not showing.mailbox_gone
-        and not _lies_ahead(showing.paused_until, at)
-        and not _is_over(showing.ends_at, at)
-    )
+    is_shown = showing.match_granted and not showing.mailbox_gone and grants.is_in_force(showing, at=at)
     wanted = showing.profile if is_shown and showing.profile != CoarseProfile() else None
-    ahead = [moment for moment in (showing.paused_until, showing.ends_at) if moment is not None and moment > at]
     return replace(
         showing,
         published=wanted,
         profile_version=showing.profile_version + (wanted != showing.published),
-        look_again_at=min(ahead) if ahead and showing.match_granted else None,
+        look_again_at=grants.changes_at(showing, at=at) if showing.match_granted else None,
     )
 
 
@@ -65,11 +60,3 @@ def news(before: Showing, after: Showing) -> CandidateProfileChangedV1 | None:
     if after.profile_version == before.profile_version:
         return None
     return CandidateProfileChangedV1(candidate=after.candidate, version=after.profile_version, profile=after.published)
-
-
-def _lies_ahead(moment: datetime | None, at: datetime) -> bool:
-    return moment is not None and moment > at
-
-
-def _is_over(moment: datetime | None, at: datetime) -> bool:
-    return moment is not None and moment <= at
