@@ -1,8 +1,10 @@
 """`fairpool`: the one command line."""
 
+import sys
 from importlib.metadata import version
 from typing import Annotated
 
+import structlog
 import typer
 
 from deploy.commands import (
@@ -11,6 +13,7 @@ from deploy.commands import (
     dlq,
     env,
     logs,
+    migrate,
     person,
     policy,
     secrets,
@@ -41,6 +44,7 @@ app.command()(logs.logs)
 app.add_typer(policy.app, name="policy")
 app.add_typer(titles.app, name="titles")
 app.add_typer(topics.app, name="topics")
+app.command()(migrate.migrate)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(secrets.app, name="secrets")
 app.command()(demo)
@@ -63,5 +67,6 @@ def _options(
 
 
 def main() -> None:
-    """Run the command that the arguments name."""
+    """Run the command that the arguments name; what is logged on the way is no part of its result."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     app()

@@ -16,7 +16,7 @@ OF_A_SESSION = re.compile(
 )
 GIVEN_BACK = {
     "shared/messaging/queries.sql": "pg_advisory_unlock",  # a reader's own lock while it compares a topic with its rows
-    "shared/postgres/migrate.py": "pg_advisory_unlock",  # one process migrates at a time, in several transactions
+    "shared/postgres/migrate.py": "pg_advisory_unlock",  # one process migrates at a time; and RESET lock_timeout
 }
 
 

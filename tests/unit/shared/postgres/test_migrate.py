@@ -9,11 +9,12 @@ import asyncpg
 import pytest
 
 from shared.backoff import Backoff
+from shared.messaging.errors import FatalError
 from shared.postgres import migrate as migrate_module
 from shared.postgres import pool as pool_module
-from shared.postgres.migrate import PLUMBING, migrate
+from shared.postgres.migrate import PLUMBING, migrate, must_be_applied
 from shared.postgres.pool import Pool, open_pool
-from tests.waiting import others_run
+from tests.waiting import others_run, until_held_up
 
 
 @pytest.fixture
@@ -127,6 +128,74 @@ async def test_a_table_that_is_in_use_is_let_go_and_asked_for_again(
     await waiting
     assert "some_service/0003_column.sql" in await _applied(empty)
     assert await empty.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+
+
+HALVES = {
+    "0003_pre_names.sql": "ALTER TABLE people ADD COLUMN name text;",
+    "0004_post_id.sql": "ALTER TABLE people DROP COLUMN id;",
+    "0005_pre_age.sql": "ALTER TABLE people ADD COLUMN age int;",
+}
+
+
+async def test_the_first_half_is_applied_before_a_release_and_the_second_after_it(empty: Pool, folder: Path) -> None:
+    for name, sql in HALVES.items():
+        (folder / name).write_text(sql)
+    with pytest.raises(FatalError, match=r"0001_people.sql must be applied first"):
+        await migrate(empty, folder, halves=["after"])
+    with pytest.raises(FatalError, match=r"0001_people.sql has not been applied, nor 3 more"):
+        await must_be_applied(empty, folder)
+    before = await migrate(empty, folder, halves=["before"])
+    assert [name[13:17] for name in before] == ["0001", "0002", "0003", "0005"]
+    assert await _people(empty) == [1, 2], "the version before goes on"
+    await must_be_applied(empty, folder)
+    assert await migrate(empty, folder, halves=["before"]) == []
+    assert await migrate(empty, folder, halves=["after"]) == ["some_service/0004_post_id.sql"]
+    assert await migrate(empty, folder) == []
+
+
+ONE_BY_ONE = """-- fairpool: no transaction
+CREATE INDEX CONCURRENTLY IF NOT EXISTS people_by_id ON people (id); -- in a transaction it is refused
+CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS people_once ON people (id);
+"""
+VALID = "SELECT indexrelid::regclass::text AS name, indisvalid FROM pg_index WHERE indrelid = 'people'::regclass"
+
+
+async def _valid(pool: Pool) -> dict[str, bool]:
+    return {row["name"]: row["indisvalid"] for row in await pool.fetch(VALID)}
+
+
+async def test_an_index_is_built_beside_those_who_write_while_other_processes_wait(
+    empty: Pool, folder: Path, database: str
+) -> None:
+    await migrate(empty, folder)
+    (folder / "0003_pre_index.sql").write_text(ONE_BY_ONE)
+    pools = [await open_pool(database, name=f"process-{number}") for number in range(3)]
+    try:
+        async with empty.acquire() as writer, writer.transaction():
+            await writer.execute("INSERT INTO people VALUES (3)")
+            waiting = [asyncio.create_task(migrate(pool, folder)) for pool in pools]
+            await until_held_up(empty)  # the index waits for us, who wait for nobody
+            await writer.execute("INSERT INTO people VALUES (4)")
+        assert sorted(map(len, await asyncio.gather(*waiting))) == [0, 0, 1]
+    finally:
+        for pool in pools:
+            await pool.close()
+    assert await _valid(empty) == {"people_by_id": True, "people_once": True}
+    assert await _people(empty) == [1, 2, 3, 4]
+    assert await empty.fetchval("SHOW lock_timeout") == "0"
+
+
+async def test_an_index_that_an_attempt_left_invalid_is_made_again(empty: Pool, folder: Path) -> None:
+    await migrate(empty, folder)
+    await empty.execute("INSERT INTO people VALUES (2)")
+    (folder / "0003_pre_index.sql").write_text(ONE_BY_ONE)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await migrate(empty, folder)
+    assert await _valid(empty) == {"people_by_id": True, "people_once": False}
+    assert "some_service/0003_pre_index.sql" not in await _applied(empty)
+    await empty.execute("DELETE FROM people WHERE id = 2")
+    assert await migrate(empty, folder) == ["some_service/0003_pre_index.sql"]
+    assert await _valid(empty) == {"people_by_id": True, "people_once": True}
 
 
 async def test_ids_that_named_people_leave_the_inbox_and_no_others(empty: Pool) -> None:

@@ -1,7 +1,7 @@
 """A lock of a session never goes back to the pool with its connection, whatever happens to its statements."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import pytest
@@ -39,7 +39,7 @@ def _turn(pool: Pool, silent: str, monkeypatch: pytest.MonkeyPatch) -> asyncio.T
     return asyncio.create_task(made.turn(pool))
 
 
-def _migration(pool: Pool, silent: str, monkeypatch: pytest.MonkeyPatch) -> asyncio.Task[None]:
+def _migration(pool: Pool, silent: str, monkeypatch: pytest.MonkeyPatch) -> asyncio.Task[Sequence[str]]:
     name = {"lock": "_TAKE", "unlock": "_GIVE_BACK"}[silent]
     monkeypatch.setattr(migrate_module, name, _NO_ANSWER[silent].format("$1::bigint"))
     return asyncio.create_task(migrate(pool, PLUMBING))
