@@ -28,7 +28,7 @@ async def on_candidate_claimed(consents: Consents, events: Sequence[Received[Can
 
 
 async def on_candidate_lapsed(
-    consents: Consents, writes: Writes, events: Sequence[Received[CandidateLapsedV1]]
+    consents: Consents, events: Sequence[Received[CandidateLapsedV1]], writes: Writes
 ) -> None:
     """Whoever never answered is closed for good, and signup may erase them; whoever answered is kept, and confirms by it.
 

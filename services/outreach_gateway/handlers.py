@@ -40,10 +40,10 @@ _log = structlog.get_logger(__name__)
 
 async def on_outreach_requested(
     store: Store,
+    batch: Sequence[Received[OutreachRequestedV1]],
     windows: Windows,
     policy: Policy,
     standing: StandingOf,
-    batch: Sequence[Received[OutreachRequestedV1]],
 ) -> None:
     """Decides what was submitted."""
     # Before the rows, as a withdrawal takes them: what is not seen by it yet waits here until it is written.
@@ -175,6 +175,13 @@ async def on_keys_removed(store: Store, candidates: Sequence[str]) -> None:
 async def on_candidate_erased(store: Store, batch: Sequence[Received[CandidateErasedV1]]) -> None:
     """Nothing is kept of them any more, whatever comes later; what has a slot ends, and what was only submitted in its turn."""
     await erase(store, sorted({item.event.candidate for item in batch}))
+
+
+async def erase_again(store: Store, limit: int) -> int:
+    """Erases some whom `erasures` has, as it was read back, and a backup brought back; how many."""
+    erased = await store.erased_unheard(limit)
+    await erase(store, erased)
+    return len(erased)
 
 
 async def erase(store: Store, candidates: Sequence[str]) -> None:

@@ -2,20 +2,22 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
+from services.outreach_gateway import handlers
 from services.outreach_gateway.adapters.metrics import DUE_ROWS, OLDEST_DUE_SECONDS, REBUILD_SECONDS, WINDOWS_INTACT
-from services.outreach_gateway.adapters.postgres import read_due
 from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
-from services.outreach_gateway.ports import Epoch, Epochs, Windows
-from shared.postgres.pool import Pool
+from services.outreach_gateway.model import Policy, Standing
+from services.outreach_gateway.ports import Epoch, Epochs, Store, Windows
 
 OpenEpochs = Callable[[], AbstractAsyncContextManager[Epochs]]
 """A transaction on the epoch's row."""
+OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
+"""A transaction on the rows."""
 
 _FORGOTTEN_AT_ONCE = 5_000
 
@@ -72,8 +74,32 @@ async def forget_ended(epochs: OpenEpochs, *, kept: timedelta = ENDED_KEPT) -> N
             more = await rows.forget_ended(_FORGOTTEN_AT_ONCE, kept=kept) == _FORGOTTEN_AT_ONCE
 
 
-async def note_due(pool: Pool, at: datetime) -> None:
+async def note_due(epochs: OpenEpochs) -> None:
     """How much waits to be decided, and how long the oldest has waited, as metrics."""
-    rows, age = await read_due(pool, at)
-    DUE_ROWS.set(rows)
+    async with epochs() as rows:
+        waiting, age = await rows.due_state()
+    DUE_ROWS.set(waiting)
     OLDEST_DUE_SECONDS.set(age.total_seconds())
+
+
+async def decide_due(
+    stores: OpenStore, windows: Windows, policy: Policy, standing: handlers.StandingOf, limit: int
+) -> None:
+    """Decides what has come due, some at a time, a transaction each."""
+    taken = limit
+    while taken == limit:
+        async with stores() as store:
+            taken = await handlers.on_due(store, windows, policy, standing, limit=limit)
+
+
+async def cancel_of_suspended(
+    stores: OpenStore, tenants: Callable[[], Iterable[str]], standing: handlers.StandingOf, limit: int
+) -> None:
+    """What suspended and removed employers have waiting holds no slot that others could have."""
+    taken = limit
+    while taken == limit:
+        employers = [id for id in tenants() if standing(id) is Standing.SUSPENDED]
+        if not employers:
+            return
+        async with stores() as store:
+            taken = await handlers.on_senders_suspended(store, standing, employers, limit=limit)

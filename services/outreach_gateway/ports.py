@@ -50,6 +50,9 @@ class Windows(Protocol):
     async def build(self, booked: AsyncIterator[Sequence[Booked]], epoch: Epoch) -> None:
         """Fills the windows of a new epoch and, when all is in, lets them be used."""
 
+    async def refuses_eviction(self) -> bool:
+        """Whether Redis is set to keep what it has, rather than to forget slots when it is full."""
+
     def clear(self) -> AsyncIterator[int]:
         """Clears the windows of all epochs away, some at a time; how many went each time."""
 
@@ -128,6 +131,9 @@ class Store(Protocol):
 
     async def begin_erasure(self) -> None:
         """All that hold erasures have ended, and none begins until the transaction is over."""
+
+    async def erased_unheard(self, limit: int) -> Sequence[str]:
+        """Of the people whom `erasures` has, as it was read back, some whose erasure no row knows."""
 
     async def erase(self, candidates: Sequence[str]) -> None:
         """Forgets consent, pools, key and mailbox of these people and remembers their ids: nothing is kept of them again."""
@@ -262,6 +268,9 @@ class Epochs(Protocol):
 
     async def begin(self, epoch: Epoch) -> None:
         """Batches run under this one from the commit on."""
+
+    async def due_state(self) -> tuple[int, timedelta]:
+        """How many rows have come due, and since when the oldest has been."""
 
     async def forget_ended(self, limit: int, *, kept: timedelta) -> int:
         """Deletes up to so many final rows that were last decided longer ago than this; how many."""

@@ -11,7 +11,7 @@ from services.pool_matching.ports import EvaluationStore, FeedStore, PersonStore
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
-from shared.contracts.signup import CandidateProfileChangedV1
+from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1
 from shared.ids import new_id
 from shared.messaging.envelope import Received, only
 
@@ -30,8 +30,19 @@ async def on_candidates_changed(store: PersonStore, received: Sequence[Received[
     await _decide_again(store, await store.note(profiles, consents), refs)
 
 
-async def on_candidates_erased(store: PersonStore, candidates: Collection[str], refs: Refs) -> None:
+async def on_candidates_erased(store: PersonStore, received: Sequence[Received[CandidateErasedV1]], refs: Refs) -> None:
     """Whoever was erased is in no pool any more, in any order with what else is told of them."""
+    await _erase(store, {item.event.candidate for item in received}, refs)
+
+
+async def erase_again(store: PersonStore, limit: int, refs: Refs) -> int:
+    """Erases some whom `erasures` has, as it was read back, and a backup brought back; how many."""
+    erased = await store.erased_and_known(limit)
+    await _erase(store, erased, refs)
+    return len(erased)
+
+
+async def _erase(store: PersonStore, candidates: Collection[str], refs: Refs) -> None:
     await store.hold_pools()
     await _decide_again(store, await store.erase(candidates), refs)
 

@@ -48,6 +48,9 @@ class PersonStore(Publishes, Protocol):
     ) -> list[str]:
         """Keeps what is newer than what is known, one of each a candidate; gives the candidates for whom it was."""
 
+    async def erased_and_known(self, limit: int) -> list[str]:
+        """Of the people whom `erasures` has, as it was read back, some who are not erased here."""
+
     async def erase(self, candidates: Collection[str]) -> list[str]:
         """Forgets what is kept of them, now and whatever comes later; gives those for whom that is news."""
 

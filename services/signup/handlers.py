@@ -28,12 +28,14 @@ from services.signup.decisions.reports import (
     waves,
 )
 from services.signup.model import Claim, KeptReport, Opened, Record, Told
-from services.signup.ports import Store
+from services.signup.ports import OperatorActs, Store
 from services.signup.vault.addresses import blind_index
 from services.signup.vault.intake import open_told
 from services.signup.vault.sealing import Identity, seal_identity
 from services.signup.vault.secrets import VaultSecrets
+from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
+from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import (
     JOIN,
     CandidateClaimedV1,
@@ -54,15 +56,17 @@ from shared.security.words import KeyPair
 _log = structlog.get_logger(__name__)
 
 
-async def on_candidate_reported(
-    store: Store, received: Sequence[Received[CandidateReportedV1 | CandidateMergedV1]], secrets: VaultSecrets
-) -> None:
+async def on_candidate_reported(store: Store, received: Sequence[Received[Event]], secrets: VaultSecrets) -> None:
     """Registers, claims, proposes, merges or forgets; CannotOpenError for a report whose intake key is gone.
 
     What was kept of a record before it was known follows at once, before anything newer. A merge names a record of
     another partition: whoever else handles what is told of that one waits, also while nobody knows it.
     """
-    told = [(item.id, item.event) for item in received]
+    told = [
+        (item.id, item.event)
+        for item in received  # both kinds in one list: within a record, their order counts
+        if isinstance(item.event, CandidateReportedV1 | CandidateMergedV1)
+    ]
     opened = await _opened(store, told, secrets)
     await store.hold(_records(opened))
     ahead = deque(waves(opened))
@@ -125,6 +129,11 @@ async def on_consent_changed(store: Store, received: Sequence[Received[ConsentCh
             store.publish(CandidateConfirmedV1(candidate=candidate, at=store.at))
         if news := showing_decisions.news(known[candidate], after):
             store.publish(news)
+
+
+async def on_tenant_changed(acts: OperatorActs, received: Sequence[Received[TenantChangedV1]]) -> None:
+    """What an operator did is written down, whichever way they took."""
+    await acts.note([item.event for item in received])
 
 
 async def _opened(

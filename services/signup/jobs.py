@@ -12,7 +12,7 @@ from services.signup.decisions import notices
 from services.signup.decisions import showing as showing_decisions
 from services.signup.decisions.inviting import may_invite
 from services.signup.model import PastInvitations
-from services.signup.ports import KEPT, Store
+from services.signup.ports import KEPT, Refusals, Store
 from services.signup.vault.addresses import slow_hash
 from services.signup.vault.sealing import SealedIdentity, open_identity
 from services.signup.vault.secrets import VaultSecrets
@@ -57,6 +57,12 @@ async def invite(work: Work, secrets: VaultSecrets) -> int:
     if waiting:
         _log.info("invited", asked=len(chosen), refused=len(waiting) - len(chosen))
     return len(waiting)
+
+
+async def invite_all(work: Work, secrets: VaultSecrets) -> None:
+    """Until nobody waits for an invitation."""
+    while await invite(work, secrets):
+        pass
 
 
 async def _hashed(row: SealedIdentity, secrets: VaultSecrets) -> bytes:
@@ -123,3 +129,9 @@ async def forget(work: Work) -> None:
                 ),
             )
         is_over = max(counts) < _AT_ONCE
+
+
+async def forget_refusals(refusals: Refusals) -> None:
+    """What was said with links that have ended goes; some at a time, a transaction each."""
+    while await refusals.forget(limit=_AT_ONCE) == _AT_ONCE:
+        pass

@@ -142,6 +142,16 @@ class Refusals(Protocol):
         somebody who has answered, or is gone, nothing is changed.
         """
 
+    async def forget(self, *, limit: int) -> int:
+        """Removes those whose link has expired, the oldest first; how many."""
+
+
+class OperatorActs(Protocol):
+    """The log of what operators did, inside a unit of work."""
+
+    async def note(self, events: Sequence[TenantChangedV1]) -> None:
+        """What was done to tenants, each record once, whichever way an operator took."""
+
 
 class Store(Protocol):
     """The vault and its surroundings, inside one transaction."""

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from shared import wording
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.security.tenant_keys import hash_key, tenant_of
 from shared.web import gates
@@ -64,6 +65,11 @@ class Tenants:
         """The tenant of this id, also one that has left; None when this process has not heard of it."""
         return self._known.get(tenant)
 
+    def name_of(self, tenant: str) -> str | None:
+        """What people read for it; None when this process has not heard of it."""
+        known = self._known.get(tenant)
+        return None if known is None else wording.tenant(known.name, known.domain)
+
     def records(self) -> Mapping[str, TenantChangedV1]:
         """Each tenant's present record by id, also of those that have left."""
         return MappingProxyType(self._records)
@@ -75,6 +81,10 @@ class Tenants:
     def of_kind(self, kind: TenantKind) -> list[Tenant]:
         """All tenants of one kind that are in the network, in no order."""
         return [tenant for tenant in self._known.values() if tenant.kind == kind and not tenant.removed]
+
+    def removed_employers(self) -> list[str]:
+        """The ids of employers that have left the network."""
+        return [id for id, tenant in self._records.items() if tenant.removed and tenant.kind == "employer"]
 
     def by_key(self, authorization: str | None) -> Tenant:
         """The tenant whose key an Authorization header carries; the 401 tells nobody which tenants there are."""

@@ -54,12 +54,12 @@ class Built:
     @property
     def subscriptions(self) -> list[Subscription]:
         """Its consumer groups."""
-        return list(self.service._subscriptions)
+        return list(self.service.subscriptions)
 
     @property
     def read(self) -> dict[str, Topic]:
         """Every topic that it reads, with a group or as a projection."""
-        followed = [follower._topic for follower, _ in self.service._followers]
+        followed = [follower._topic for follower, _ in self.service.parts.followers]
         return {topic.name: topic for topic in [*(one for s in self.subscriptions for one in s.topics), *followed]}
 
 
@@ -106,15 +106,22 @@ def test_each_kind_of_event_on_a_topic_is_taken_or_knowingly_ignored_by_each_sub
         assert takes | ignores == there, f"{subscription.group} names kinds of other topics"
 
 
+def test_whoever_takes_one_version_of_an_event_takes_them_all(built: Built) -> None:
+    for subscription in built.subscriptions:
+        taken = {kind.TYPE.rpartition(".v")[0] for kind in subscription.takes}
+        ignored = [kind.TYPE for kind in subscription.ignores if kind.TYPE.rpartition(".v")[0] in taken]
+        assert ignored == [], f"{subscription.group} takes another version of these"
+
+
 def test_whoever_reads_a_topic_from_which_its_owner_removes_keys_does_so_too(built: Built) -> None:
     for subscription in built.subscriptions:
         assert set(subscription.handle_removed) == REMOVED & set(subscription.topics), subscription.group
-    followed = {follower._topic for follower, _ in built.service._followers}
+    followed = {follower._topic for follower, _ in built.service.parts.followers}
     assert followed & REMOVED == set(), "a projection keeps what it has when a key is removed"
 
 
 def test_only_topics_that_are_known_for_it_have_keys_removed(built: Built) -> None:
-    removing = {one.topic for one in built.service._reconciled if one.orphaned is not None}
+    removing = {one.topic for one in built.service.parts.reconciled if one.orphaned is not None}
     assert removing == {topic for topic in REMOVED if built.name in owners(topic)}
 
 

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import httpx
 
 from services.consent.adapters import agreement
+from services.consent.adapters.writer import writer
 from services.consent.api import Edge, install
 from services.consent.api.edge import HasPublished
-from services.consent.app import writer
 from services.consent.decisions import keys_of_names
 from services.consent.model import (
     PURPOSES,

@@ -29,6 +29,7 @@ from services.signup.courier.model import (
 from services.signup.courier.ports import Clear, Mark
 from shared.contracts.signup import MailboxChangedV1, OutreachOutcomeReportedV1
 from shared.messaging.errors import TransientError
+from tests.fakes.clock import NOON
 
 Name = tuple[Kind, str]
 
@@ -47,6 +48,7 @@ class Row:
 class FakeCourierStore:
     """Both stores of the courier in memory; `published` holds each outcome with its event id."""
 
+    at: datetime = NOON
     rows: dict[Name, Row] = field(default_factory=dict)
     kept: dict[str, Consent] = field(default_factory=dict)
     positions: dict[int, int] = field(default_factory=dict)

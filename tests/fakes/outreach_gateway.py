@@ -90,6 +90,10 @@ class FakeWindows:
                 return window.rule
         return None
 
+    async def refuses_eviction(self) -> bool:
+        """Memory forgets nothing."""
+        return True
+
     async def is_intact(self, epoch: Epoch) -> bool:
         return epoch == self.epoch
 
@@ -200,6 +204,10 @@ class FakeStore:
 
     async def begin_erasure(self) -> None:
         pass
+
+    async def erased_unheard(self, limit: int) -> Sequence[str]:
+        """Nothing is read back here."""
+        return []
 
     async def erase(self, candidates: Sequence[str]) -> None:
         self.erased |= set(candidates)

@@ -88,6 +88,10 @@ class FakeMatching:
                 changed.add(consent.candidate)
         return sorted(changed)
 
+    async def erased_and_known(self, limit: int) -> list[str]:
+        """Nothing is read back here."""
+        return []
+
     async def erase(self, candidates: Collection[str]) -> list[str]:
         news = [who for who in candidates if self._persons.get(who, _Person()).profile_version < LAST_VERSION]
         for who in news:

@@ -686,7 +686,7 @@ async def test_a_batch_takes_as_many_statements_whatever_its_size_one_of_them_to
         with connection.query_logger(lambda query: statements.append(query.query)):
             record = Record("outreach-requests", 0, 0, b"", b"", ())
             received = [Received(event.outreach, "test", None, event, record) for event in batch]
-            await handlers.on_outreach_requested(store, windows, POLICY, lambda _: Standing.GOOD, received)
+            await handlers.on_outreach_requested(store, received, windows, POLICY, lambda _: Standing.GOOD)
     ours = [statement for statement in statements if statement in {*SQL.values()}]  # asyncpg asks for types of its own
     assert len(ours) == 7
     assert statements.count(SQL["places"]) == 1

@@ -16,6 +16,8 @@ from services.pool_matching.handlers import (
 )
 from services.pool_matching.model import Position, Shown
 from shared.contracts.pool_matching import MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
+from shared.contracts.signup import CandidateErasedV1
+from shared.messaging.envelope import Received, Record
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
 from tests.integration.pool_matching.kit import (
@@ -286,6 +288,12 @@ async def test_a_feed_that_forgot_before_it_was_written_down_answers_an_old_curs
         assert await store.forgotten("emp_b") > second
 
 
+def erased(candidate: str) -> Received[CandidateErasedV1]:
+    return Received(
+        "e", "signup", NOON, CandidateErasedV1(candidate=candidate, at=NOON), Record("erasures", 0, 0, None, b"", ())
+    )
+
+
 async def test_whoever_was_erased_leaves_every_pool_and_no_later_event_brings_them_back(kit: Kit) -> None:
     there, early = candidates(2)
     await put_pool(kit, pool("p_1", occupations=("29-0000",)))
@@ -293,7 +301,7 @@ async def test_whoever_was_erased_leaves_every_pool_and_no_later_event_brings_th
     assert await member_refs(kit, "p_1") == {ref(there)}
     for _ in range(2):
         async with kit.persons() as store:
-            await on_candidates_erased(store, [there, early], REFS.make)
+            await on_candidates_erased(store, [erased(there), erased(early)], REFS.make)
     for who in (there, early):
         await tell_persons(kit, profile(who, version=7), consent(who, version=7))
     assert await member_refs(kit, "p_1") == set()

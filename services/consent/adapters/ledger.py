@@ -1,11 +1,11 @@
 """Whose the ledger is."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from services.consent.adapters.links import SQL
 from shared.messaging.errors import FatalError
-from shared.service import Service
+from shared.postgres.pool import Pool
 
 _CAN = (
     "this process could rewrite the ledger: its role in PostgreSQL owns the table or the database, or may change rows. "
@@ -15,8 +15,8 @@ _CAN = (
 
 
 @asynccontextmanager
-async def out_of_reach(service: Service) -> AsyncIterator[None]:
+async def out_of_reach(pool: Callable[[], Pool]) -> AsyncIterator[None]:
     """Lets the service start only where its role can add to the ledger and can't rewrite it; FatalError says what to do."""
-    if await service.pool.fetchval(SQL["ledger_can_be_rewritten"]):
+    if await pool().fetchval(SQL["ledger_can_be_rewritten"]):
         raise FatalError(_CAN)
     yield

@@ -42,6 +42,12 @@ class PostgresConsents(PostgresLinks):
         await self._unit.connection.execute(SQL["close"], self.at, erased, [_new_principal() for _ in erased])
         await self._forget(erased)
 
+    async def close_again(self, limit: int) -> int:
+        """Closes some whom `erasures` has, as it was read back, and a backup brought back; how many."""
+        erased = [row["candidate"] for row in await self._unit.connection.fetch(SQL["erased_and_open"], limit)]
+        await self.close(erased)
+        return len(erased)
+
     async def _forget(self, candidates: Sequence[str]) -> None:
         """What their links were used for, what there was to tell them, and the names that they typed; their rows are locked."""
         await self._unit.connection.execute(SQL["forget_person"], candidates)
@@ -175,13 +181,6 @@ def _present(row: asyncpg.Record) -> Present:
         granted_at=row["granted_at"],
         is_closed=row["closed_at"] is not None,
     )
-
-
-async def close_again(unit: Unit, limit: int) -> int:
-    """Closes some whom `erasures` has, as it was read back, and a backup brought back; how many."""
-    erased = [row["candidate"] for row in await unit.connection.fetch(SQL["erased_and_open"], limit)]
-    await PostgresConsents(unit).close(erased)
-    return len(erased)
 
 
 async def consents_behind(unit: Unit, after: str, limit: int) -> list[ConsentChangedV1]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, assert_never
 from uuid import UUID
@@ -27,7 +27,6 @@ from services.outreach_gateway.model import (
 from services.outreach_gateway.ports import Epoch, Freed, Reported, Settled, WindowsBeingBuiltError
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.messaging.unit import Unit
-from shared.postgres.pool import Pool
 from shared.postgres.queries import load
 
 SQL = load(Path(__file__).parent / "queries.sql")
@@ -38,12 +37,6 @@ _STATE_AFTER = {
     "doubtful": State.DOUBTFUL,
     "returned": State.SUBMITTED,
 }
-
-
-async def read_due(pool: Pool, at: datetime) -> tuple[int, timedelta]:
-    """How many rows have come due, and since when the oldest has been."""
-    row = await pool.fetchrow(SQL["due_state"], at)
-    return (row["rows"], row["age"]) if row is not None else (0, timedelta(0))
 
 
 class PostgresOutreach:
@@ -157,6 +150,10 @@ class PostgresOutreach:
     async def begin_erasure(self) -> None:
         """The same lock, alone."""
         await self._sql.execute(SQL["begin_erasure"], _ERASURES)
+
+    async def erased_unheard(self, limit: int) -> list[str]:
+        """`read_back` is a table of this session while the topic is held against the rows."""
+        return [row["candidate"] for row in await self._sql.fetch(SQL["erased_unheard"], limit)]
 
     async def erase(self, candidates: Sequence[str]) -> None:
         """Four tables, and the ids; a key of the topic that is no id names nobody."""

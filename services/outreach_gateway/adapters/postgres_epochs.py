@@ -36,6 +36,11 @@ class PostgresEpochs:
         """The new name."""
         await self._sql.execute(SQL["begin_epoch"], epoch.name)
 
+    async def due_state(self) -> tuple[int, timedelta]:
+        """How many rows have come due, and since when the oldest has been."""
+        row = await self._sql.fetchrow(SQL["due_state"], self._unit.at)
+        return (row["rows"], row["age"]) if row is not None else (0, timedelta(0))
+
     async def forget_ended(self, limit: int, *, kept: timedelta) -> int:
         """By the index of what has ended."""
         return len(await self._sql.fetch(SQL["forget_ended"], self._unit.at - kept, limit))

@@ -3,7 +3,7 @@
 import re
 import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -35,6 +35,7 @@ _HOURS = -1
 _log = structlog.get_logger(__name__)
 _NO_SLOT = -1
 _AT_ONCE = 1000
+_ANSWERS_WITHIN = 5.0
 _ASKS_A_CALL = 500
 """About an eighth of a second of Redis' time, where everybody has a dozen slots."""
 
@@ -60,6 +61,14 @@ class RedisWindows:
     `at` fixes the time in tests; otherwise it is Redis' own, plus the clock's offset.
     """
 
+    @classmethod
+    def at_url(cls, url: str, policy: Policy, clock: Clock) -> "RedisWindows":
+        """On a server that is asked for an answer within 5 s."""
+        redis: Redis = Redis.from_url(
+            url, socket_timeout=_ANSWERS_WITHIN, socket_connect_timeout=_ANSWERS_WITHIN, health_check_interval=15
+        )
+        return cls(redis, policy, clock)
+
     def __init__(
         self, redis: Redis, policy: Policy, clock: Clock, *, prefix: str = "fp", at: datetime | None = None
     ) -> None:
@@ -70,6 +79,14 @@ class RedisWindows:
         self._prefix = prefix
         self.at = at
         self._different = ("", 0)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Its connections are closed when the block ends."""
+        try:
+            yield
+        finally:
+            await self._redis.aclose()
 
     async def book(self, queues: Sequence[Queue], epoch: Epoch) -> list[list[Answer]]:
         """For each queue one answer an ask, in order; see `Windows`."""

@@ -65,6 +65,10 @@ class PostgresPersons:
         rows = [*await self._note_profiles(profiles), *await self._note_consents(consents)]
         return sorted({row["candidate"] for row in rows})
 
+    async def erased_and_known(self, limit: int) -> list[str]:
+        """`read_back` is a table of this session while the topic is held against the rows."""
+        return [row["candidate"] for row in await self._connection.fetch(SQL["erased_and_known"], limit, LAST_VERSION)]
+
     async def erase(self, candidates: Collection[str]) -> list[str]:
         """The row stays, empty, with the highest version there is: no event comes after it."""
         rows = await self._connection.fetch(SQL["erase"], sorted(candidates), LAST_VERSION)

@@ -1,6 +1,5 @@
 """What pool_matching's compacted topics have to show, by its rows."""
 
-from services.pool_matching.adapters.postgres_persons import LAST_VERSION
 from services.pool_matching.adapters.sql import SQL
 from shared.contracts.pool_matching import Criteria, Membership, MembershipsChangedV1, PoolChangedV1
 from shared.messaging.unit import Unit
@@ -20,11 +19,6 @@ async def lists_behind(unit: Unit, after: str, limit: int) -> list[MembershipsCh
         )
         for row in persons
     ]
-
-
-async def erased_and_known(unit: Unit, limit: int) -> list[str]:
-    """Of the people whom `erasures` has, as it was read back, some who are not erased here."""
-    return [row["candidate"] for row in await unit.connection.fetch(SQL["erased_and_known"], limit, LAST_VERSION)]
 
 
 async def pools_behind(unit: Unit, after: str, limit: int) -> list[PoolChangedV1]:

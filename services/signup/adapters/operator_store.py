@@ -38,15 +38,21 @@ class PostgresOperatorStore:
             return LookedUp(**dict(person), claims=tuple(map(dict, claims)), mails=tuple(map(dict, mails)))
 
 
-async def note_tenant_changes(unit: Unit, events: Sequence[TenantChangedV1]) -> None:
-    """What was done to tenants, each record once, whichever way an operator took."""
-    told = [event for event in events if event.act is not None]
-    await unit.connection.execute(
-        SQL["note_acts"],
-        [event.changed_at or unit.at for event in told],
-        [event.changed_by or "unknown" for event in told],
-        [event.act for event in told],
-        [event.tenant for event in told],
-        [event.reason for event in told],
-        [f"{event.tenant}:{event.version}" for event in told],
-    )
+class PostgresOperatorActs:
+    """`ports.OperatorActs`."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
+    async def note(self, events: Sequence[TenantChangedV1]) -> None:
+        """What was done to tenants, each record once, whichever way an operator took."""
+        told = [event for event in events if event.act is not None]
+        await self._unit.connection.execute(
+            SQL["note_acts"],
+            [event.changed_at or self._unit.at for event in told],
+            [event.changed_by or "unknown" for event in told],
+            [event.act for event in told],
+            [event.tenant for event in told],
+            [event.reason for event in told],
+            [f"{event.tenant}:{event.version}" for event in told],
+        )

@@ -174,6 +174,10 @@ class PostgresStore:
         """Who lapses and was asked about last before then: they count as asked about now."""
         return await lapses.ask_again(self._connection, self.at, before, limit=limit)
 
+    async def erase_again(self, limit: int) -> int:
+        """Erases some whom `erasures` has, as it was read back, and a backup brought back; how many."""
+        return await lapses.erase_again(self._unit, limit)
+
     async def erase_lapsed(self, candidates: Sequence[str]) -> Sequence[str]:
         """Those of them who lapse and did not confirm, erased: rows and keys go, the key's topic gets a tombstone."""
         return await lapses.erase_lapsed(self._unit, candidates)

@@ -1,7 +1,6 @@
 """What the courier does with the events it hears."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from services.signup.courier.decisions import after_decision, after_notice, kept_of
@@ -13,25 +12,23 @@ from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2
 from shared.messaging.envelope import Received
 
 
-async def on_outreach_decided(
-    store: Incoming, received: Sequence[Received[OutreachDecidedV1]], *, at: datetime
-) -> None:
+async def on_outreach_decided(store: Incoming, received: Sequence[Received[OutreachDecidedV1]]) -> None:
     """Keeps the highest version of each outreach; an admitted one is a mail to send, any other stops an unsent one."""
     events = _highest(item.event for item in received)
     known = await store.known(sorted(events))
     after = [after_decision(known.get(name), event) for name, event in sorted(events.items())]
     mails = [_addressed(mail) for mail in after if mail is not None]
     await store.keep(
-        [mail for mail in mails if mail.id not in known], [mail for mail in mails if mail.id in known], at=at
+        [mail for mail in mails if mail.id not in known], [mail for mail in mails if mail.id in known], at=store.at
     )
 
 
 async def on_notice_requested(
-    store: Incoming, received: Sequence[Received[NoticeRequestedV1] | Received[NoticeRequestedV2]], *, at: datetime
+    store: Incoming, received: Sequence[Received[NoticeRequestedV1]] | Sequence[Received[NoticeRequestedV2]]
 ) -> None:
     """Each notice is one mail to send."""
     mails = {item.event.notice: _addressed(after_notice(item.event)) for item in received}
-    await store.keep([mails[name] for name in sorted(mails)], [], at=at)
+    await store.keep([mails[name] for name in sorted(mails)], [], at=store.at)
 
 
 async def on_consent_changed(

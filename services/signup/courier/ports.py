@@ -29,6 +29,10 @@ from services.signup.courier.model import (
 class Incoming(Protocol):
     """Where what the topics say is kept; one transaction."""
 
+    @property
+    def at(self) -> datetime:
+        """The transaction's time."""
+
     async def known(self, outreaches: Iterable[str]) -> Mapping[str, Mail]:
         """The outreach mails of these ids, locked until the end."""
 

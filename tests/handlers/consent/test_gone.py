@@ -27,7 +27,7 @@ async def hear(database: ConsentsDatabase, *events: Event) -> None:
                 case CandidateRegisteredV1():
                     await on_candidate_registered(consents, [received])  # type: ignore[list-item]  # of the matched class
                 case CandidateLapsedV1():
-                    await on_candidate_lapsed(consents, writes, [received])  # type: ignore[list-item]  # of the matched class
+                    await on_candidate_lapsed(consents, [received], writes)  # type: ignore[list-item]  # of the matched class
                 case CandidateErasedV1():
                     await on_candidate_erased(consents, [received])  # type: ignore[list-item]  # of the matched class
 

@@ -45,17 +45,17 @@ def decided(
 
 async def test_the_highest_version_counts_in_whatever_order_they_come() -> None:
     store = FakeCourierStore()
-    await on_outreach_decided(store, received(decided(4, "cancelled"), decided(2), decided(3)), at=NOON)
-    await on_outreach_decided(store, received(decided(1)), at=NOON)
+    await on_outreach_decided(store, received(decided(4, "cancelled"), decided(2), decided(3)))
+    await on_outreach_decided(store, received(decided(1)))
     mail = store.rows["outreach", "o_1"].mail
     assert (mail.state, mail.version) == ("void", 4)
 
 
 async def test_a_later_admission_is_a_mail_to_send_again() -> None:
     store = FakeCourierStore()
-    await on_outreach_decided(store, received(decided(1), decided(1, outreach="o_2")), at=NOON)
-    await on_outreach_decided(store, received(decided(2, "delayed")), at=NOON)
-    await on_outreach_decided(store, received(decided(3)), at=NOON)
+    await on_outreach_decided(store, received(decided(1), decided(1, outreach="o_2")))
+    await on_outreach_decided(store, received(decided(2, "delayed")))
+    await on_outreach_decided(store, received(decided(3)))
     assert {name: (row.mail.state, row.mail.version) for name, row in store.rows.items()} == {
         ("outreach", "o_1"): ("ready", 3),
         ("outreach", "o_2"): ("ready", 1),
@@ -64,14 +64,14 @@ async def test_a_later_admission_is_a_mail_to_send_again() -> None:
 
 async def test_a_decision_for_something_that_is_no_person_is_set_aside() -> None:
     with pytest.raises(ValueError, match="UUID"):
-        await on_outreach_decided(FakeCourierStore(), received(decided(1, candidate=PERSON.upper())), at=NOON)
+        await on_outreach_decided(FakeCourierStore(), received(decided(1, candidate=PERSON.upper())))
 
 
 async def test_a_notice_that_comes_twice_is_one_mail() -> None:
     store = FakeCourierStore()
     notice = NoticeRequestedV1(notice="n_1", candidate=PERSON, purpose="confirm", expires_at=NOON)
-    await on_notice_requested(store, received(notice, notice), at=NOON)
-    await on_notice_requested(store, received(notice), at=NOON)
+    await on_notice_requested(store, received(notice, notice))
+    await on_notice_requested(store, received(notice))
     assert [row.mail.purpose for row in store.rows.values()] == ["confirm"]
 
 
@@ -89,7 +89,7 @@ async def test_a_notice_of_the_second_version_keeps_who_told_when_and_what_was_c
         ),
         NoticeRequestedV2(notice="n_2", candidate=PERSON, purpose="changed", expires_at=NOON, changes=changes),
     )
-    await on_notice_requested(store, received(confirm, changed, changed), at=NOON)
+    await on_notice_requested(store, received(confirm, changed, changed))
     first, second = (store.rows["notice", name].mail for name in ("n_1", "n_2"))
     assert (first.purpose, first.introduced_by, first.introduced_at) == ("confirm", "emp_a", NOON)
     assert (second.purpose, second.changes) == ("changed", changes)

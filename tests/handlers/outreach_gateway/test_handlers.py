@@ -61,7 +61,7 @@ class Gateway:
         return self.state(id)
 
     async def redelivered(self, event: OutreachRequestedV1) -> None:
-        await handlers.on_outreach_requested(self.store, self.windows, POLICY, self.standing, [received(event)])
+        await handlers.on_outreach_requested(self.store, [received(event)], self.windows, POLICY, self.standing)
 
     async def at(self, moment: datetime) -> None:
         self.store.at = self.windows.at = moment

@@ -53,7 +53,7 @@ class Line:
                 outreach=id, employer=employer, candidate=ANA, at=at, expires_at=at + ends_after
             )
             await handlers.on_outreach_requested(
-                self.store, self.windows, self.policy, self.standing, [received(event)]
+                self.store, [received(event)], self.windows, self.policy, self.standing
             )
 
     async def at(self, moment: datetime) -> None:

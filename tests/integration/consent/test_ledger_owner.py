@@ -4,8 +4,6 @@ import asyncio
 import os
 import secrets
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -16,7 +14,6 @@ from services.consent.adapters.ledger import out_of_reach
 from shared.messaging.errors import FatalError
 from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool, open_pool
-from shared.service import Service
 from tests.conftest import unique
 from tests.databases import MIGRATIONS_OF
 from tests.stack import Servers
@@ -63,7 +60,7 @@ async def say_no_to_all(pool: Pool) -> None:
 
 
 async def starts(pool: Pool) -> None:
-    async with out_of_reach(cast(Service, SimpleNamespace(pool=pool))):
+    async with out_of_reach(lambda: pool):
         pass
 
 

@@ -10,7 +10,7 @@ from shared.settings import ServiceSettings, load
 
 
 async def _kill_sender(service: Service) -> None:
-    client = service._producer._client
+    client = service.process.producer._client
     assert client is not None
     client.producer._sender.sender_task.cancel()
     await asyncio.Event().wait()
@@ -31,7 +31,7 @@ async def _never() -> None:
 
 
 async def _block_the_loop(service: Service) -> None:
-    service._fail(RuntimeError("and then the loop no longer turns"))
+    service.process.fail(RuntimeError("and then the loop no longer turns"))
     signal.pause()  # that is the fault
 
 
@@ -54,6 +54,6 @@ if __name__ == "__main__":
     service = Service("dying", settings, database=os.environ["DYING_DATABASE"])
     way = WAYS[sys.argv[1]]
     if sys.argv[1] == "stop":
-        service._broker.stop = _never  # type: ignore[assignment, method-assign]  # the fault
+        service.process.broker.stop = _never  # type: ignore[assignment, method-assign]  # the fault
     service.job("fault", lambda: way(service))
     service.serve(service.http("Dying"))

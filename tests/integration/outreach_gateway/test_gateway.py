@@ -500,7 +500,7 @@ async def test_more_removed_keys_than_the_dead_letter_limit_are_forgotten_and_no
     await until(all_are_known)
     await gateway.producer.send(removals)
     await until(none_is_known)
-    assert gateway.service.failed is None
+    assert gateway.service.process.failed is None
 
 
 @pytest.mark.parametrize("subject", ["Nurse\u00a0job", "Nurse 👩\u200d⚕️ job", "Pflegekraft für München"])
@@ -570,7 +570,7 @@ async def test_while_windows_are_built_for_long_all_that_needs_none_goes_on_and_
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests = "outreach_gateway.outreach-requests"
-    for consumer in gateway.service._consumers:
+    for consumer in gateway.service.process.consumers:
         if consumer.name == requests:
             monkeypatch.setattr(consumer, "retry_for", timedelta(0))
     withdraws, writes_later = await gateway.person("match", "contact"), await gateway.person("match", "contact")
@@ -591,7 +591,7 @@ async def test_while_windows_are_built_for_long_all_that_needs_none_goes_on_and_
         await until(is_cancelled, what="the withdrawal is handled")
         assert (await gateway.shown(held))["decision"] is None
     assert (await gateway.decided(held))["state"] == "admitted"
-    assert gateway.service.failed is None
+    assert gateway.service.process.failed is None
 
 
 async def test_a_full_redis_holds_requests_and_what_is_due_and_ends_nothing(gateway: Gateway) -> None:
@@ -610,7 +610,7 @@ async def test_a_full_redis_holds_requests_and_what_is_due_and_ends_nothing(gate
         finally:
             await gateway.redis.config_set("maxmemory", kept)
         assert (await gateway.decided(new))["state"] == "admitted"
-    assert gateway.service.failed is None
+    assert gateway.service.process.failed is None
 
 
 async def test_a_cursor_behind_which_changes_were_forgotten_is_gone(gateway: Gateway) -> None:

@@ -4,8 +4,10 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +16,14 @@ import httpx
 import pytest
 
 import services.signup
+from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.titles import occupations_of
 from services.signup.adapters.titles.files import TitleFile, read_file
 from services.signup.adapters.titles.loaded import LoadedTitles, listed, remove, save
 from services.signup.api import profile
-from services.signup.app import _profile_edge
+from services.signup.app import profile_edge
 from shared.ids import new_candidate_id
+from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
 from shared.security.links import public_half
 from shared.web.app import create_app
@@ -141,8 +145,17 @@ async def test_the_profile_page_shows_onets_notice_as_long_as_its_list_is_loaded
         candidate,
         b"x" * 32,
     )
+
+    def opened(store: Callable[[Unit], PostgresStore]) -> Callable[[], AbstractAsyncContextManager[PostgresStore]]:
+        @asynccontextmanager
+        async def open_one() -> AsyncIterator[PostgresStore]:
+            async with edge.work() as unit:
+                yield store(unit)
+
+        return open_one
+
     service: Any = SimpleNamespace(
-        work=edge.work, pool=edge.pool, clock=edge.clock, name="signup", tenants=edge.tenants
+        stores=opened, looks=opened, has_published=None, clock=edge.clock, tenants=edge.tenants
     )
     settings: Any = SimpleNamespace(
         link_verify_key=public_half(SEED), link_subject_key=SUBJECT_KEY, consent_url="https://consent.example"
@@ -152,7 +165,7 @@ async def test_the_profile_page_shows_onets_notice_as_long_as_its_list_is_loaded
         return {}
 
     app = create_app("signup", "signup", ready=ready)
-    app.include_router(profile.router(_profile_edge(service, settings, edge.keys, loaded)))
+    app.include_router(profile.router(profile_edge(service, settings, partial(PostgresStore, keys=edge.keys), loaded)))
     address = f"/profile/{link(candidate, 'me', expires_at=NOON + timedelta(days=1))}"
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://signup.test") as client:
 

@@ -1,7 +1,7 @@
 """Titles that an operator loaded: in signup's database, and in the memory of each process."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +63,14 @@ class LoadedTitles:
     def occupations_of(self, title: str) -> Codes:
         """As `titles.occupations_of`, with what was loaded for what the tables of the project do not have."""
         return several(title, self._codes)
+
+    def present_notices(self) -> tuple[str, ...]:
+        """What must be said beside occupations that were found in what is loaded."""
+        return self.notices
+
+    async def refresh_from(self, pool: Callable[[], Pool]) -> None:
+        """`refresh`, from the pool that there is once the service has started."""
+        await self.refresh(pool())
 
     async def refresh(self, pool: Pool) -> None:
         """Read everything anew if a version is new; until it is read whole, what was there before holds."""

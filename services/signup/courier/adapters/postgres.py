@@ -37,6 +37,11 @@ class PostgresCourier:
         self._connection = unit.connection
         self._vault_key = vault_key
 
+    @property
+    def at(self) -> datetime:
+        """The unit's time."""
+        return self._unit.at
+
     async def known(self, outreaches: Iterable[str]) -> Mapping[str, Mail]:
         """The outreach mails of these ids, locked until the end."""
         rows = await self._connection.fetch(SQL["known"], list(outreaches))

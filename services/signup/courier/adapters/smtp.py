@@ -64,6 +64,10 @@ class SmtpRelay:
         self._let_in_at: float | None = None
         self._sender: str | None = None
 
+    def open(self) -> Self:
+        """Its connections live as long as the block."""
+        return self
+
     async def __aenter__(self) -> Self:
         for _ in range(self._connections):
             self._free.put_nowait(self._client())

@@ -1,0 +1,23 @@
+"""How a new state is written down: with what only the outside can give, a nonce and a receipt's id."""
+
+import os
+from datetime import datetime
+
+from services.consent import decisions
+from services.consent.model import Agreement, Choices, Door, Entry, Present
+from services.consent.ports import Writes
+from shared.ids import new_id
+
+_NONCE_BYTES = 32
+
+
+def writer(agreed: Agreement, *, where: str, home: str) -> Writes:
+    """Under this agreement; `where` emails the person a link, `home` is our own address."""
+
+    def write(present: Present, choices: Choices, at: datetime, door: Door) -> Entry:
+        nonce, receipt = os.urandom(_NONCE_BYTES), new_id("r")
+        return decisions.record(
+            present, choices, at=at, door=door, agreement=agreed, where=where, home=home, nonce=nonce, receipt=receipt
+        )
+
+    return write

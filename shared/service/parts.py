@@ -1,0 +1,59 @@
+"""What a service is made of, as its `app.py` declares it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVarTuple
+
+import structlog
+
+from shared.messaging.errors import is_transient
+from shared.messaging.follower import Follower, Positions
+from shared.messaging.holding import Holding
+from shared.messaging.reconciler import Reconciled
+from shared.service.wiring import Wiring
+
+Ts = TypeVarTuple("Ts")
+Check = Callable[[], Awaitable[None]]
+"""Raises when the thing it checks does not work."""
+Job = Callable[[], Awaitable[None]]
+"""Runs as long as the process does; ends only by being cancelled."""
+Resource = Callable[[], AbstractAsyncContextManager[object]]
+Stored = Callable[[], Awaitable[Positions]]
+"""How far a follower had come, as it was kept."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Parts:
+    """The declarations of a service, for `Process` to run."""
+
+    wiring: Wiring
+    migrations: Path | None = None
+    followers: list[tuple[Follower, Stored | None]] = field(default_factory=list)
+    reconciled: list[Reconciled] = field(default_factory=list)
+    jobs: list[tuple[str, Job]] = field(default_factory=list)
+    resources: list[Resource] = field(default_factory=list)
+    checks: dict[str, Check] = field(default_factory=dict)
+
+    def every(self, period: timedelta, name: str, run: Callable[[*Ts], Awaitable[object]], *given: *Ts) -> None:
+        """`run(*given)` again and again; a transient error is retried at the next turn."""
+        holding = Holding(name)
+
+        async def turns() -> None:
+            while True:
+                try:
+                    await run(*given)
+                    holding.over()
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    holding.note(error)
+                    _log.warning("job_waits", job=name, error=type(error).__name__)
+                await asyncio.sleep(period.total_seconds())
+
+        self.jobs.append((name, turns))

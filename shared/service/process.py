@@ -1,0 +1,233 @@
+"""The process itself: what a service declared is started in order, watched, and stopped the other way round."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+from aiokafka.errors import KafkaError
+from faststream.kafka import KafkaBroker
+
+from shared import lifetime, tracing
+from shared.clock import Clock
+from shared.contracts.topics import ALL_TOPICS, Topic
+from shared.messaging import topics
+from shared.messaging.consumer import Consumer, Subscription
+from shared.messaging.errors import FatalError, is_transient
+from shared.messaging.producer import Producer
+from shared.messaging.relay import Relay
+from shared.messaging.watchdog import Watchdog
+from shared.metrics import TOPICS_DIFFER
+from shared.postgres.migrate import PLUMBING, migrate
+from shared.postgres.pool import Pool, close_pool, open_pool
+from shared.service.parts import Parts
+from shared.settings import ServiceSettings
+
+_KAFKA_WITHIN = 60.0
+_KAFKA_ANSWERS_WITHIN = 5.0
+_TOPICS_COMPARED_EVERY = timedelta(minutes=1)
+_LOOKS_EVERY = 0.1
+_log = structlog.get_logger(__name__)
+
+
+class StoppingError(Exception):
+    """The process was told to stop, or has to."""
+
+
+@dataclass(slots=True)
+class Process:
+    """Runs what a service is made of.
+
+    Order of the start: database, migrations, topics, resources, producer, relay, followers (until their projections are
+    current), consumers, jobs, watchdog. The stop goes the other way and finishes the batch in flight. Whatever dies on the
+    way takes the process with it, with a non-zero code.
+    """
+
+    name: str
+    settings: ServiceSettings
+    database: str
+    clock: Clock
+    parts: Parts
+    producer: Producer = field(init=False)
+    broker: KafkaBroker = field(init=False)
+    consumers: list[Consumer] = field(default_factory=list)
+    failed: BaseException | None = None
+    stop: Callable[[], None] = field(default=lambda: None)
+    is_stopping: Callable[[], bool] = field(default=lambda: False)
+    _pool: Pool | None = None
+    _relay: Relay | None = None
+
+    def __post_init__(self) -> None:
+        cluster, settings = self.settings.cluster, self.settings
+        self.producer = Producer(cluster, idempotence=settings.kafka_idempotence, client_id=f"fairpool-{self.name}")
+        self.broker = KafkaBroker(
+            list(settings.kafka),
+            security=cluster.for_faststream(),
+            client_id=f"fairpool-{self.name}",
+            apply_types=False,
+            logger=None,
+            allow_auto_create_topics=False,
+            graceful_timeout=settings.stop_within.total_seconds(),
+            enable_idempotence=False,
+        )
+
+    @property
+    def pool(self) -> Pool:
+        """The database; there once the process has started."""
+        if self._pool is None:
+            raise RuntimeError("the service has not started")
+        return self._pool
+
+    @property
+    def relay(self) -> Relay:
+        """The outbox relay; there once the process has started."""
+        if self._relay is None:
+            raise RuntimeError("the service has not started")
+        return self._relay
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everything runs inside the block."""
+        async with AsyncExitStack() as stack:
+            try:
+                await self._start_unless_told(stack)
+            except Exception as error:
+                if not isinstance(error, StoppingError):
+                    self.fail(error)
+                logging.getLogger("uvicorn.error").disabled = True  # it would say the same again, at length
+                raise
+            _log.info("started")
+            yield
+            _log.info("stopping")
+
+    def fail(self, error: BaseException) -> None:
+        """The process ends because of this, unless something else was first."""
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if self.failed is None:
+            self.failed = error
+            is_plain = isinstance(error, FatalError)
+            said = str(error) if is_plain else type(error).__name__
+            _log.critical("failed", error=said, exc_info=error.__cause__ if is_plain else error)
+            self.stop()
+
+    async def postgres_answers(self) -> None:
+        """A readiness check."""
+        await self.pool.fetchval("SELECT count(*) FROM migrations")
+
+    async def goes_on(self) -> None:
+        """A readiness check: StoppingError once the process was told to stop."""
+        if self.is_stopping():
+            raise StoppingError
+
+    async def consumers_run(self) -> None:
+        """A readiness check."""
+        for consumer in self.consumers:
+            if (dead := consumer.dead()) is not None:
+                raise RuntimeError(f"a {dead} task has died")
+
+    async def compare_topics(self) -> None:
+        """Whether the topics are what this version thinks they are, as a metric."""
+        differences = await topics.differences(self.settings.cluster, self._topics)
+        for topic in self._topics:
+            TOPICS_DIFFER.labels(topic.name).set(topic.name in differences)
+
+    async def _start_unless_told(self, stack: AsyncExitStack) -> None:
+        """Servers that are away may keep a start busy for a minute: nobody who stops a process waits for that."""
+        starting = asyncio.create_task(self._start(stack))
+        while not starting.done():
+            await asyncio.wait({starting}, timeout=_LOOKS_EVERY)
+            if self.is_stopping():
+                starting.cancel()
+                await asyncio.wait({starting})
+                raise StoppingError
+        starting.result()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        parts = self.parts
+        if self.settings.traces != "none":
+            stack.push_async_callback(asyncio.to_thread, tracing.start(self.name, self.settings.traces))
+        with _named("Kafka did not answer within a minute"):
+            await topics.wait_for_kafka(self.settings.cluster, seconds=_KAFKA_WITHIN)
+        await topics.check(self.settings.cluster, self._topics)
+        with _named("PostgreSQL did not answer"):
+            self._pool = await open_pool(self.database, name=f"fairpool-{self.name}")
+        stack.push_async_callback(close_pool, self._pool)
+        await migrate(self._pool, PLUMBING, *([parts.migrations] if parts.migrations else []))
+        for resource in parts.resources:
+            await stack.enter_async_context(resource())
+        await self.producer.start()
+        stack.push_async_callback(self.producer.stop)
+        self._relay = Relay(self._pool, self.producer)
+        await stack.enter_async_context(self._running("relay", self._relay.run))
+        await self._start_followers(stack)
+        await self._start_consumers(stack, parts.wiring.subscriptions())
+        parts.every(_TOPICS_COMPARED_EVERY, "compare_topics", self.compare_topics)
+        for name, job in parts.jobs:
+            await stack.enter_async_context(self._running(name, job))
+        await stack.enter_async_context(self._running("watchdog", self._watchdog().run))
+
+    @property
+    def _topics(self) -> list[Topic]:
+        return [topic for topic in ALL_TOPICS if topic.concerns(self.name)]
+
+    def _watchdog(self) -> Watchdog:
+        followers = [follower for follower, _ in self.parts.followers]
+        return Watchdog(
+            self.settings.stuck_after, (*self.consumers, *followers), (self.producer.dead,), self._kafka_answers
+        )
+
+    async def _start_consumers(self, stack: AsyncExitStack, subscriptions: list[Subscription]) -> None:
+        self.consumers = [self._consumer(subscription) for subscription in subscriptions]
+        for consumer in self.consumers:
+            consumer.attach(self.broker)
+        await self.broker.connect()
+        stack.push_async_callback(self.broker.stop)
+        # Broker.start() joins one group after the other, and each join takes seconds.
+        await asyncio.gather(*(subscriber.start() for subscriber in self.broker.subscribers))
+        self.broker.running = True
+
+    def _consumer(self, subscription: Subscription) -> Consumer:
+        return Consumer(
+            subscription,
+            self.pool,
+            self.clock,
+            source=self.name,
+            retry_for=self.settings.retry_for,
+            on_fatal=self.fail,
+            after_commit=self.relay.wake,
+        )
+
+    async def _start_followers(self, stack: AsyncExitStack) -> None:
+        for follower, stored in self.parts.followers:
+            await follower.start(await stored() if stored else None)
+            stack.push_async_callback(follower.stop)
+            await stack.enter_async_context(self._running(follower.name, follower.run))
+        for follower, _ in self.parts.followers:
+            if not await follower.caught_up(within=timedelta(seconds=_KAFKA_WITHIN)):
+                raise FatalError("a projection did not reach the end of its topic within a minute of the start")
+
+    def _running(self, name: str, run: Callable[[], Awaitable[None]]) -> contextlib.AbstractAsyncContextManager[None]:
+        return lifetime.running(name, run, self.fail)
+
+    async def _kafka_answers(self) -> bool:
+        try:
+            await topics.wait_for_kafka(self.settings.cluster, seconds=_KAFKA_ANSWERS_WITHIN)
+        except (KafkaError, OSError, TimeoutError):
+            return False
+        return True
+
+
+@contextlib.contextmanager
+def _named(what: str) -> Iterator[None]:
+    """What is away, in plain words."""
+    try:
+        yield
+    except Exception as error:
+        if is_transient(error):
+            raise FatalError(f"{what}: {type(error.__cause__ or error).__name__}") from error
+        raise

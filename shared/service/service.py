@@ -1,0 +1,290 @@
+"""What `app.py` puts a service together with."""
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+from fastapi import FastAPI
+
+from shared import lifetime, log
+from shared.clock import Clock
+from shared.contracts.base import Event
+from shared.contracts.operator import TenantChangedV1
+from shared.contracts.topics import TENANTS, Topic
+from shared.messaging.asyncapi import install_asyncapi
+from shared.messaging.consumer import Subscription
+from shared.messaging.envelope import Received, encode, only
+from shared.messaging.errors import is_transient
+from shared.messaging.follower import Apply, Follower, Positions, must_catch_up
+from shared.messaging.reconciler import LOOKS_EVERY, Behind, Orphaned, Reconciled, Reconciler
+from shared.messaging.relay import Relay
+from shared.messaging.unit import SHARDS, Unit, unit_of_work
+from shared.postgres.pool import Pool
+from shared.service.parts import Check, Job, Parts, Resource, Stored
+from shared.service.process import Process
+from shared.service.wiring import MAX_RECORDS, Guard, Wiring
+from shared.settings import ServiceSettings
+from shared.web import home, pages, reading_back
+from shared.web.app import create_app
+from shared.web.server import Server
+from shared.web.tenants import Tenants
+
+E = TypeVar("E", bound=Event)
+S = TypeVar("S")
+Ts = TypeVarTuple("Ts")
+
+_STOPS = 3
+"""A failed process may take so many times `stop_within` to leave in order: open requests, consumers, all else."""
+
+
+@dataclass(slots=True)
+class Service:
+    """The parts of a service, and what its functions need of the process that runs them."""
+
+    name: str
+    settings: ServiceSettings
+    database: str
+    migrations: Path | None = None
+    clock: Clock = field(init=False)
+    tenants: Tenants = field(default_factory=Tenants)
+    parts: Parts = field(init=False)
+    process: Process = field(init=False)
+    _tenants_projection: Follower = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(self.settings.clock_file)
+        self.parts = Parts(Wiring(self.name), self.migrations)
+        self.process = Process(self.name, self.settings, self.database, self.clock, self.parts)
+        self.parts.checks.update(
+            process=self.process.goes_on, postgres=self.process.postgres_answers, consumers=self.process.consumers_run
+        )
+        self._tenants_projection = self.follow(TENANTS, self._apply_tenants)
+
+    # What it hears, does and offers
+
+    def on(
+        self,
+        kinds: type[E] | tuple[type[E], ...],
+        handle: Callable[[S, Sequence[Received[E]], *Ts], Awaitable[None]],
+        store: Callable[[Unit], S],
+        *given: *Ts,
+        guard: Guard = Guard.INBOX,
+        group: str | None = None,
+        max_records: int = MAX_RECORDS,
+    ) -> None:
+        """`handle(store(unit), received, *given)` for the events of these kinds in a batch, in one transaction.
+
+        A topic is read by one group, named after it, unless `group` says otherwise; each kind of event that belongs there is
+        taken or ignored, and whatever is neither is set aside as `unknown_type`.
+        """
+        kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+        self.parts.wiring.on(kinds, handle, store, *given, guard=guard, group=group, max_records=max_records)
+
+    def on_removed(
+        self, topic: Topic, handle: Callable[[S, Sequence[str]], Awaitable[None]], store: Callable[[Unit], S]
+    ) -> None:
+        """`handle(store(unit), keys)` for the keys that the owner of a compacted topic took away."""
+        self.parts.wiring.on_removed(topic, handle, store)
+
+    def ignores(self, *kinds: type[Event]) -> None:
+        """Kinds on its topics that are known to be of no use here."""
+        self.parts.wiring.ignores(*kinds)
+
+    def follow(self, topic: Topic, apply: Apply, *, stored: Stored | None = None) -> Follower:
+        """A projection that must be current: the service is ready once it has reached the topic's end."""
+        follower = Follower(self.settings.cluster, topic, apply, client_id=f"fairpool-{self.name}")
+        self.parts.followers.append((follower, stored))
+        return follower
+
+    def reconcile(self, topic: Topic, behind: Behind, orphaned: Orphaned | None = None) -> None:
+        """A compacted topic of this service's own, that is to show what the rows say, whatever happened to Kafka."""
+        self.parts.reconciled.append(Reconciled(topic, behind, orphaned))
+
+    def read_back(
+        self,
+        topic: Topic,
+        apply: Callable[[S, int, *Ts], Awaitable[int]],
+        store: Callable[[Unit], S],
+        *given: *Ts,
+        behind: Behind | None = None,
+    ) -> None:
+        """A topic that rows from a backup are held against: `apply(store(unit), at_most, *given)` again, until it did fewer.
+
+        With `behind` the topic is this service's own, and reconciled too.
+        """
+
+        async def call(unit: Unit, at_most: int) -> int:
+            return await apply(store(unit), at_most, *given)
+
+        self.parts.reconciled.append(Reconciled(topic, behind, apply=call))
+
+    def every(self, period: timedelta, name: str, run: Callable[[*Ts], Awaitable[object]], *given: *Ts) -> None:
+        """`run(*given)` again and again; a transient error is retried at the next turn."""
+        self.parts.every(period, name, run, *given)
+
+    def job(self, name: str, run: Job) -> None:
+        """Something that runs as long as the process does; it ends only by being cancelled."""
+        self.parts.jobs.append((name, run))
+
+    def open(self, resource: Resource) -> None:
+        """A resource opened after the database and closed before it (Redis, an SMTP pool)."""
+        self.parts.resources.append(resource)
+
+    def check(self, name: str, check: Check) -> None:
+        """One more thing that readiness really does."""
+        self.parts.checks[name] = check
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """Its consumer groups."""
+        return self.parts.wiring.subscriptions()
+
+    # What its functions work with
+
+    @property
+    def pool(self) -> Pool:
+        """The database; there once the service has started."""
+        return self.process.pool
+
+    def get_pool(self) -> Pool:
+        """`pool`, for what is put together before there is one."""
+        return self.process.pool
+
+    @property
+    def relay(self) -> Relay:
+        """The outbox relay; there once the service has started."""
+        return self.process.relay
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[Unit]:
+        """A transaction; its events are on their way when the block ends, and nothing is woken where there are none."""
+        async with unit_of_work(self.pool, at=self.clock.now(), source=self.name) as unit:
+            yield unit
+        if unit.shards:
+            self.relay.wake(unit.shards)
+
+    def stores(self, store: Callable[[Unit], S]) -> Callable[[], AbstractAsyncContextManager[S]]:
+        """Opens this store in a transaction of its own, each time it is called."""
+
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[S]:
+            async with self.work() as unit:
+                yield store(unit)
+
+        return opened
+
+    def looks(self, store: Callable[[Unit], S]) -> Callable[[], AbstractAsyncContextManager[S]]:
+        """Opens this store for what only reads: without a transaction, each statement for itself."""
+
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[S]:
+            async with self.pool.acquire() as connection:
+                yield store(Unit(connection, self.clock.now(), self.name))
+
+        return opened
+
+    async def has_published(self, outbox_ids: Sequence[int], *, within: timedelta) -> bool:
+        """Whether Kafka is known to have these rows of the outbox by then; call it once they are committed.
+
+        They leave in any case: where the database can't even be asked, it is False.
+        """
+        try:
+            return await self.relay.has_published(outbox_ids, within=within)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return False
+
+    async def catch_up_with_tenants(self, *, within: timedelta) -> None:
+        """Returns once `tenants` holds all that was on its topic when this was called; raises a transient error if it can't."""
+        await must_catch_up(self._tenants_projection, within=within)
+
+    async def send(self, event: Event) -> None:
+        """To Kafka at once, for what has no row: returns when Kafka has it; raises a transient error when it has not."""
+        await self.process.producer.send([encode(event, source=self.name, at=self.clock.now())])
+
+    def is_stopping(self) -> bool:
+        """Whether the process was told to stop: whatever streams ends now."""
+        return self.process.is_stopping()
+
+    # Its faces
+
+    def http(self, title: str, *, signup_url: str | None = None) -> FastAPI:
+        """The HTTP face, with health, metrics, docs and AsyncAPI; its lifespan is the process's.
+
+        Its page `/` is for people where `signup_url` says where they join, and else for whoever writes programs for it.
+        """
+        pages.IMPRINT.operator = self.settings.operator
+        app = create_app(
+            title,
+            self.name,
+            lifespan=self._lifespan,
+            ready=self._ready,
+            is_stopping=self.is_stopping,
+            limits=self.settings.http_limits,
+        )
+        app.include_router(home.router(self.settings.operator, self.tenants, title=title, signup_url=signup_url))
+        if self.parts.reconciled:
+            self._add_read_back(app)
+        install_asyncapi(app, title, self.process.broker, self.parts.wiring.subscriptions)
+        return app
+
+    def serve(self, app: FastAPI) -> None:
+        """Serves until SIGTERM, drains, stops in order; exits with 1 when something in it died."""
+        settings, process = self.settings, self.process
+        server = Server(
+            app,
+            host=settings.http_host,
+            port=settings.http_port,
+            drain_for=settings.drain_for,
+            stop_within=settings.stop_within,
+            limits=settings.http_limits,
+            trusted_proxies=settings.trusted_proxies,
+            when_told=lambda: lifetime.exit_at_last(settings.drain_for + _STOPS * settings.stop_within),
+        )
+
+        def stop() -> None:
+            server.should_exit = True
+            lifetime.exit_at_last(_STOPS * settings.stop_within)
+
+        process.stop = stop
+        process.is_stopping = server.is_stopping
+        # uvicorn raises the signal again once it has stopped, and exits with a code of its own where it can't start
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):
+            server.run()
+        if process.failed is not None or not (server.started or server.is_stopping()):
+            sys.exit(1)
+
+    def _add_read_back(self, app: FastAPI) -> None:
+        read_back = Reconciler(self.settings.cluster, self.parts.reconciled, self.clock, source=self.name)
+
+        async def turn() -> None:
+            if self.relay.in_doubt:
+                await read_back.doubt(self.pool)
+                self.relay.in_doubt = False
+            if await read_back.turn(self.pool):
+                self.relay.wake(range(SHARDS))
+
+        self.every(LOOKS_EVERY, "read_back", turn)
+        topics_reconciled = [reconciled.topic.name for reconciled in self.parts.reconciled]
+        app.include_router(reading_back.router(topics_reconciled, lambda: read_back.ask(self.pool), self.tenants))
+
+    def _lifespan(self, _: FastAPI) -> AbstractAsyncContextManager[None]:
+        return self.process.running()
+
+    async def _ready(self) -> dict[str, Check]:
+        return self.parts.checks
+
+    async def _apply_tenants(self, received: Sequence[Received[Event]], _: Positions) -> None:
+        for item in only(TenantChangedV1, received):
+            self.tenants.apply(item.event)
+
+
+def configure_logging(service: str, settings: ServiceSettings) -> None:
+    """Call first in `__main__`."""
+    log.configure(service, settings.log_level)
