@@ -87,8 +87,10 @@ def _add_api(app: FastAPI, service: Service, settings: Settings, intake: Postgre
     """What vendors and operators call."""
     clock, key = service.clock, settings.blind_index_key
     backlog = PostgresBacklog(service.get_pool)
-    kept_sources = PostgresSources(service.get_pool, settings.vault_key, clock.now, kept=settings.sources_kept)
-    book = TenantTopic(service.get_pool, service.tenants, service.catch_up_with_tenants, service.send)
+    kept_sources = PostgresSources(
+        service.get_pool, service.work, settings.vault_key, clock.now, kept=settings.sources_kept
+    )
+    book = TenantTopic(service.work, service.tenants, service.catch_up_with_tenants, service.send)
     app.include_router(
         hooks.router(FORMATS, kept_sources, intake, backlog, service.tenants, clock, loaded.occupations_of)
     )

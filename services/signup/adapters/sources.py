@@ -3,11 +3,13 @@
 import hmac
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 from services.signup.model import ListedSource, Source
+from shared.messaging.unit import Unit
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
 from shared.security import boxes
@@ -22,9 +24,16 @@ class PostgresSources:
     """`ports.Sources`; a source that is found stays in memory for `kept`, one that is not is asked for again."""
 
     def __init__(
-        self, pool: Callable[[], Pool], vault_key: bytes, now: Callable[[], datetime], *, kept: timedelta
+        self,
+        pool: Callable[[], Pool],
+        work: Callable[[], AbstractAsyncContextManager[Unit]],
+        vault_key: bytes,
+        now: Callable[[], datetime],
+        *,
+        kept: timedelta,
     ) -> None:
         self._pool = pool
+        self._work = work
         self._now = now
         self._vault_key = vault_key
         self._kept_for = kept.total_seconds()
@@ -53,12 +62,12 @@ class PostgresSources:
     async def add(self, source: Source, *, by: str) -> Literal["added", "same", "different"]:
         """Keep it; never over another of the same name."""
         box = boxes.seal(self._vault_key, source.secret.encode(), context=_context(source.format, source.source))
-        async with self._pool().acquire() as connection, connection.transaction():
-            added = await connection.fetchval(
+        async with self._work() as unit:
+            added = await unit.connection.fetchval(
                 SQL["add_source"], source.format, source.source, source.vendor, source.employer, box, self._now()
             )
             if added is not None:
-                await self._note(connection, by, "source_added", source.employer, source.format, source.source)
+                await self._note(unit.connection, by, "source_added", source.employer, source.format, source.source)
                 return "added"
         there = await self.find(source.format, source.source, fresh=True)
         if there is None:
@@ -77,21 +86,21 @@ class PostgresSources:
         if there is None or hmac.compare_digest(there.secret.encode(), secret.encode()):
             return there is not None  # asked again: the secret before it goes on as it was told the first time
         box = boxes.seal(self._vault_key, secret.encode(), context=_context(format_, source))
-        async with self._pool().acquire() as connection, connection.transaction():
-            employer = await connection.fetchval(
+        async with self._work() as unit:
+            employer = await unit.connection.fetchval(
                 SQL["rotate_source"], format_, source, box, previous_until, self._now()
             )
             if employer is not None:
-                await self._note(connection, by, "source_rotated", employer, format_, source)
+                await self._note(unit.connection, by, "source_rotated", employer, format_, source)
         self._kept.pop((format_, source), None)
         return employer is not None
 
     async def delete(self, format_: str, source: str, *, by: str) -> bool:
         """Forget it; whether it was there."""
-        async with self._pool().acquire() as connection, connection.transaction():
-            employer = await connection.fetchval(SQL["delete_source"], format_, source)
+        async with self._work() as unit:
+            employer = await unit.connection.fetchval(SQL["delete_source"], format_, source)
             if employer is not None:
-                await self._note(connection, by, "source_deleted", employer, format_, source)
+                await self._note(unit.connection, by, "source_deleted", employer, format_, source)
         self._kept.pop((format_, source), None)
         return employer is not None
 

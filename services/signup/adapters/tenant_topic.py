@@ -1,6 +1,7 @@
 """Tenants have no rows: their present state is the topic `tenants`, read to its end before each act."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +11,7 @@ from services.signup.decisions.tenants import Refused
 from services.signup.ports import DecideTenant
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
-from shared.postgres.pool import Pool
+from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 from shared.web.tenants import Tenants
 
@@ -30,20 +31,20 @@ class TenantTopic:
 
     def __init__(
         self,
-        pool: Callable[[], Pool],
+        work: Callable[[], AbstractAsyncContextManager[Unit]],
         tenants: Tenants,
         catch_up: CatchUp,
         send: Callable[[Event], Awaitable[None]],
     ) -> None:
-        self._pool = pool
+        self._work = work
         self._tenants = tenants
         self._catch_up = catch_up
         self._send = send
 
     async def act(self, decide: DecideTenant) -> TenantChangedV1 | Refused:
         """Returns once Kafka and this process have the new record; raises a transient error when Kafka does not answer."""
-        async with self._pool().acquire() as connection, connection.transaction():
-            await connection.execute(SQL["lock_tenants"])
+        async with self._work() as unit:
+            await unit.connection.execute(SQL["lock_tenants"])
             return await act(decide, self._look, self._send)
 
     async def _look(self) -> tuple[Mapping[str, TenantChangedV1], Replaced]:

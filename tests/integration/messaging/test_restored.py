@@ -71,7 +71,7 @@ def reconciled(service: str, servers: Servers, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(f"FAIRPOOL_{name}", value)
     build = importlib.import_module(f"services.{service}.app").build
     built, _ = build(inspect.signature(build).parameters["settings"].annotation())
-    (found,) = [one for one in built._reconciled if one.topic is ERASURES]
+    (found,) = [one for one in built.parts.reconciled if one.topic is ERASURES]
     assert isinstance(found, Reconciled)
     return found
 

@@ -146,7 +146,7 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
         lambda: edge.pool, edge.work, edge.has_published, edge.keys, publish_within=timedelta(seconds=1)
     )
     backlog = PostgresBacklog(lambda: edge.pool, most=edge.most_kept)
-    kept = PostgresSources(lambda: edge.pool, VAULT_KEY, edge.clock.now, kept=timedelta(seconds=60))
+    kept = PostgresSources(lambda: edge.pool, edge.work, VAULT_KEY, edge.clock.now, kept=timedelta(seconds=60))
     requests = PostgresPageRequests(edge.work)
     app.include_router(hooks.router(FORMATS, kept, intake, backlog, edge.tenants, edge.clock, occupations_of))
     app.include_router(events.router(intake, backlog, edge.tenants, edge.clock, occupations_of))
