@@ -43,6 +43,11 @@ REPUBLISHED = Counter(
     "Records of a compacted topic that its owner had to republish, because Kafka did not have the row's version last.",
     ["topic"],
 )
+READ_BACK_FAILURES = Counter(
+    "fairpool_read_back_failures_total",
+    "Rows or keys of a compacted topic that its owner's read-back could not handle and passed over, and passes that failed.",
+    ["topic"],
+)
 DEAD_LETTERS = Counter(
     "fairpool_dead_letters_total",
     "Records that could not be handled, by topic and reason.",

@@ -1,7 +1,8 @@
 """Reading topics from their beginning to their end, without a group and without a trace at the broker."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -14,6 +15,7 @@ from shared.messaging.stopping import stop_within
 _STOP_WITHIN = timedelta(seconds=5)
 _LOOK = timedelta(milliseconds=100)
 _QUIET_AT_MOST = timedelta(seconds=20)
+_FROM_THE_BEGINNING: Mapping[TopicPartition, int] = MappingProxyType({})
 
 
 class KafkaIsQuietError(TransientError):
@@ -22,8 +24,12 @@ class KafkaIsQuietError(TransientError):
     WAITS_FOR = "kafka"
 
 
-async def read_to_the_end(kafka: Kafka, topics: Sequence[Topic], *, client_id: str) -> AsyncIterator[list[Record]]:
+async def read_to_the_end(
+    kafka: Kafka, topics: Sequence[Topic], *, client_id: str, start: Mapping[TopicPartition, int] = _FROM_THE_BEGINNING
+) -> AsyncGenerator[list[Record], None]:
     """Every record that these topics held when this was called, fetch by fetch, each partition in its order.
+
+    A partition that `start` names is read from that offset on, or from its beginning where it has no such offset any more.
 
     The topics must be there (Tansu creates what a reader names). KafkaIsQuietError when nothing came for 20 s.
     """
@@ -38,7 +44,11 @@ async def read_to_the_end(kafka: Kafka, topics: Sequence[Topic], *, client_id: s
     await consumer.start()
     try:
         consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
+        for partition in partitions:
+            if partition in start:
+                consumer.seek(partition, start[partition])
+            else:
+                await consumer.seek_to_beginning(partition)
         quiet = timedelta(0)
         ends: dict[TopicPartition, int] = {}
         while not all([await _is_read(consumer, partition, ends) for partition in partitions]):

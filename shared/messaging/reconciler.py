@@ -2,42 +2,67 @@
 
 A relay that was paused and comes back late can put an old version last, and compaction then keeps that one alone; a topic can
 be lost and made anew. Readers that build a projection from such a topic would believe what is no longer true.
+
+A pass reads the topic once and then goes over the rows, and over the topic's keys, page by page. Each page is a transaction
+of its own that notes how far the pass has come, so a pass of any length goes on where it was, in whichever process.
 """
 
-import zlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Literal
 
+import asyncpg
 import structlog
+from aiokafka import TopicPartition
 
 from shared.clock import Clock
 from shared.contracts.base import State
 from shared.contracts.topics import Topic
+from shared.ids import new_id
 from shared.messaging.envelope import Outgoing, Received, Record, decode
+from shared.messaging.errors import TransientError, is_transient
 from shared.messaging.kafka import Kafka
 from shared.messaging.reading import read_to_the_end
-from shared.messaging.unit import SQL, Unit
-from shared.metrics import REPUBLISHED
-from shared.postgres.pool import Connection, Pool
-from shared.postgres.session_lock import session_lock
+from shared.messaging.unit import Unit, unit_of_work
+from shared.metrics import READ_BACK_FAILURES, REPUBLISHED
+from shared.postgres.pool import Pool
+from shared.postgres.queries import load
 
 EVERY = timedelta(hours=1)
 LOOKS_EVERY = timedelta(seconds=15)
 """How often it is looked whether it is time, or somebody asked."""
 _DOUBTS_EVERY = timedelta(minutes=5)
-_LOCK_SPACE = 0x0FA1_B003
+_FAILED_AGAIN_AFTER = timedelta(minutes=5)
+_LEASE = timedelta(minutes=1)
 _AT_ONCE = 500
+_LONGEST_KEY = 200
+"""Ours are under 60 characters; whatever else lies on a topic is nobody's."""
 _log = structlog.get_logger(__name__)
 
-Behind = Callable[[Unit, str, int], Awaitable[Sequence[State]]]
-"""The next states after a key (none: ''), at most so many, in the order of their keys, whose rows have a higher version than
-the temporary table `read_back` (`key`, `version`) knows, or that it lacks. Their rows stay locked until the unit is over."""
-Orphaned = Callable[[Unit, str, int], Awaitable[Sequence[str]]]
-"""The next keys after a key that `read_back` has with a version above 0, and that have no row any more."""
+SQL = load(Path(__file__).parent / "read_back.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """How an owner's rows are asked what a topic lacks, a page at a time."""
+
+    keys: Callable[[Unit, str, int], Awaitable[Sequence[str]]]
+    """The keys of the next rows after a key (none: ''), at most so many, in the rows' own order; every row has its turn."""
+    states: Callable[[Unit], Awaitable[Sequence[State]]]
+    """Of the page in the temporary table `read_back` (`key`; `id`, the key as uuid where it is one; `version`, 0 where the
+    topic shows none), those whose rows have a higher version. Their rows stay locked until the unit is over."""
+
+
+Orphaned = Callable[[Unit], Awaitable[Sequence[str]]]
+"""The keys in `read_back`, here a page of the topic's keys, that have a version above 0 and no row any more."""
 
 ApplyReadBack = Callable[[Unit, int], Awaitable[int]]
-"""Does what `read_back` says to rows, at most so many in a unit, again until fewer are done; it comes before all else."""
+"""Does to rows what `read_back` says, here a page of the topic's keys; never more than so many. How many it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,102 +77,222 @@ class Reconciled:
     apply: ApplyReadBack | None = None
 
 
+class LeaseLostError(TransientError):
+    """Another process goes on with the pass."""
+
+    WAITS_FOR = "postgres"
+
+
 class Reconciler:
-    """Runs in every process of a service; one of them reads a topic at a time, once an hour or when asked."""
+    """Runs in every process of a service; one of them at a time has a topic's lease, once an hour or when asked."""
 
     def __init__(self, kafka: Kafka, reconciled: Sequence[Reconciled], clock: Clock, *, source: str) -> None:
         self._kafka = kafka
         self._reconciled = reconciled
         self._clock = clock
         self._source = source
-        for each in reconciled:
-            REPUBLISHED.labels(each.topic.name)  # a series that is there from the start, with 0
+        self._process = new_id("reconciler")
+        for each in reconciled:  # series that are there from the start, with 0
+            REPUBLISHED.labels(each.topic.name)
+            READ_BACK_FAILURES.labels(each.topic.name)
 
     async def turn(self, pool: Pool) -> int:
-        """Reads back what is due; how many records were republished."""
-        return sum([await self._turn(pool, reconciled) for reconciled in self._reconciled])
+        """Reads back what is due; how many records were republished. One topic's trouble is not the others'.
+
+        What was transient is raised once the others had their turn, and is taken up at the next one.
+        """
+        republished, trouble = 0, None
+        for reconciled in self._reconciled:
+            try:
+                republished += await self._turn(pool, reconciled)
+            except Exception as error:  # noqa: BLE001 - the next topic has its turn
+                _log.warning("read_back_waits", topic=reconciled.topic.name, error=type(error).__name__)
+                trouble = trouble or (error if is_transient(error) else None)
+        if trouble is not None:
+            raise trouble
+        return republished
 
     async def doubt(self, pool: Pool) -> None:
         """A relay had trouble: reads back soon, though not over and over while the trouble lasts."""
-        await pool.execute(
-            SQL["doubt_topics"], [reconciled.topic.name for reconciled in self._reconciled], _DOUBTS_EVERY
-        )
+        await pool.execute(SQL["doubt"], [reconciled.topic.name for reconciled in self._reconciled], _DOUBTS_EVERY)
 
     async def ask(self, pool: Pool) -> None:
         """Every topic is due now, in whichever process looks first."""
-        await pool.execute(SQL["ask_to_read_back"], [reconciled.topic.name for reconciled in self._reconciled])
+        await pool.execute(SQL["ask"], [reconciled.topic.name for reconciled in self._reconciled])
 
     async def _turn(self, pool: Pool, reconciled: Reconciled) -> int:
-        name = reconciled.topic.name
-        lock = _LOCK_SPACE, zlib.crc32(name.encode()) >> 1
-        statements = SQL["lock_read_back"], SQL["unlock_read_back"]
-        async with pool.acquire() as connection, session_lock(connection, *statements, *lock) as is_ours:
-            if not is_ours:
-                return 0
-            again = await self._reconcile(connection, reconciled)
-        REPUBLISHED.labels(name).inc(again)
-        if again:
-            _log.warning("republished", topic=name, records=again)
-        return again
-
-    async def _reconcile(self, connection: Connection, reconciled: Reconciled) -> int:
-        name = reconciled.topic.name
-        if (now := await connection.fetchval(SQL["when_due"], name, EVERY)) is None:
+        name, again_after = reconciled.topic.name, timedelta(0)
+        if not await pool.fetchval(SQL["lease"], name, self._process, _LEASE, EVERY):
             return 0
-        await connection.execute(SQL["begin_read_back"])
-        await self._read(connection, reconciled.topic)
-        again = await self._republish(connection, reconciled)
-        await connection.execute(SQL["note_read_back"], name, now)
-        await connection.execute(SQL["end_read_back"])
-        return again
+        going = _Pass(pool, self._kafka, self._clock, self._source, self._process, reconciled, _AT_ONCE, _AT_ONCE)
+        try:
+            return await going.run()
+        except Exception as error:
+            if not is_transient(error):
+                again_after = _FAILED_AGAIN_AFTER
+                READ_BACK_FAILURES.labels(name).inc()
+                _log.exception("read_back_failed", topic=name, again_after=str(again_after))
+            raise
+        finally:
+            with contextlib.suppress(Exception):  # else the lease runs out
+                await pool.execute(SQL["release"], name, self._process, again_after)
 
-    async def _read(self, connection: Connection, topic: Topic) -> None:
-        async for records in read_to_the_end(self._kafka, [topic], client_id=f"fairpool-{self._source}"):
-            last = {record.key.decode("utf-8", "replace"): _version(record) for record in records if record.key}
-            await connection.execute(SQL["note_versions"], list(last), list(last.values()))
-        await connection.execute("ANALYZE read_back")
 
-    async def _republish(self, connection: Connection, reconciled: Reconciled) -> int:
-        await self._apply(connection, reconciled)
-        again, after = 0, ""
-        while True:
-            async with connection.transaction():
-                unit = Unit(connection, self._clock.now(), self._source)
-                states = await reconciled.behind(unit, after, _AT_ONCE) if reconciled.behind else ()
-                unit.publish(*states)
-                await unit.flush()
-            again += len(states)
-            if len(states) < _AT_ONCE:
-                break
-            after = states[-1].key
-        return again + await self._write_tombstones(connection, reconciled)
+_Phase = Literal["reading", "rows", "keys", "over"]
 
-    async def _apply(self, connection: Connection, reconciled: Reconciled) -> None:
-        while reconciled.apply is not None:
-            async with connection.transaction():
-                unit = Unit(connection, self._clock.now(), self._source)
-                done = await reconciled.apply(unit, _AT_ONCE)
-                await unit.flush()
-            if done < _AT_ONCE:
-                break
 
-    async def _write_tombstones(self, connection: Connection, reconciled: Reconciled) -> int:
-        buried, after = 0, ""
-        while reconciled.orphaned is not None:
-            async with connection.transaction():
-                unit = Unit(connection, self._clock.now(), self._source)
-                keys = await reconciled.orphaned(unit, after, _AT_ONCE)
-                for key in keys:
-                    unit.write(Outgoing(reconciled.topic.name, key.encode(), value=None, headers=()))
-                await unit.flush()
-            buried += len(keys)
-            if len(keys) < _AT_ONCE:
-                break
-            after = keys[-1]
-        return buried
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """How far a pass has come."""
+
+    phase: _Phase
+    positions: tuple[int, ...]
+    """By partition, the offset to read from; -1 where nothing was read."""
+    after: str = ""
+    republished: int = 0
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One pass over a topic, from wherever the process before has left it."""
+
+    pool: Pool
+    kafka: Kafka
+    clock: Clock
+    source: str
+    process: str
+    reconciled: Reconciled
+    most: int
+    """Keys of the next page."""
+    at_once: int
+    """Keys of a page that may yet be handled in time."""
+    at: _Progress = field(init=False)
+    passes_over: bool = False
+    """Whether the next page is one key that can't be handled."""
+
+    async def run(self) -> int:
+        """How many records this process republished."""
+        (row,) = await self.pool.fetch(SQL["begin_pass"], self._name)
+        unread = (-1,) * self.reconciled.topic.partitions
+        self.at = _Progress(row["phase"], tuple(row["positions"]) or unread, row["after"], row["republished"])
+        before = self.at.republished
+        if self.at.phase == "reading":
+            await self._read()
+        await self._in_pages("rows", self._compare_rows)
+        await self._in_pages("keys", self._compare_keys)
+        if self.at.republished:
+            _log.warning("republished", topic=self._name, records=self.at.republished)
+        return self.at.republished - before
+
+    @property
+    def _name(self) -> str:
+        return self.reconciled.topic.name
+
+    @asynccontextmanager
+    async def _step(self) -> AsyncIterator[Unit]:
+        async with unit_of_work(self.pool, at=self.clock.now(), source=self.source) as unit:
+            if not await unit.connection.fetchval(SQL["renew"], self._name, self.process, _LEASE):
+                raise LeaseLostError("another process has the lease")
+            yield unit
+
+    async def _note(self, unit: Unit, at: _Progress) -> None:
+        if at.phase == "over":
+            await unit.connection.execute(SQL["end_pass"], self._name)
+        else:
+            await unit.connection.execute(
+                SQL["note_progress"], self._name, at.phase, at.positions, at.after, at.republished
+            )
+
+        def noted() -> None:
+            REPUBLISHED.labels(self._name).inc(at.republished - self.at.republished)
+            self.at = at
+
+        unit.when_committed(noted)
+
+    async def _read(self) -> None:
+        start = {
+            TopicPartition(self._name, partition): offset
+            for partition, offset in enumerate(self.at.positions)
+            if offset >= 0
+        }
+        reading = read_to_the_end(self.kafka, [self.reconciled.topic], client_id=f"fairpool-{self.source}", start=start)
+        async with contextlib.aclosing(reading):
+            async for records in reading:
+                if records:
+                    await self._note_versions(records)
+        async with self._step() as unit:
+            await self._note(unit, replace(self.at, phase="rows"))
+
+    async def _note_versions(self, records: Sequence[Record]) -> None:
+        versions = await asyncio.to_thread(_versions, records)  # the loop goes on serving
+        positions = list(self.at.positions)
+        for record in records:
+            positions[record.partition] = record.offset + 1
+        async with self._step() as unit:
+            await unit.connection.execute(SQL["note_versions"], self._name, list(versions), list(versions.values()))
+            await self._note(unit, replace(self.at, positions=tuple(positions)))
+
+    async def _in_pages(self, phase: str, page: Callable[[Unit], Awaitable[_Progress]]) -> None:
+        """Until the phase is over. A page that takes too long, or that holds what can't be handled, is taken in smaller
+        ones; what can't be handled alone is counted and passed over.
+        """
+        while self.at.phase == phase:
+            try:
+                async with self._step() as unit:
+                    await self._note(unit, await page(unit))
+            except Exception as error:
+                is_slow = self.most > 1 and isinstance(error, TimeoutError | asyncpg.QueryCanceledError)
+                if self.passes_over or (is_transient(error) and not is_slow):
+                    raise
+                if is_slow:
+                    self.at_once = max(self.most // 8, 1)
+                elif self.most == 1:
+                    READ_BACK_FAILURES.labels(self._name).inc()
+                    _log.exception("read_back_passes_over", topic=self._name, phase=phase)
+                    self.passes_over = True
+                self.most = max(self.most // 8, 1)
+            else:
+                self.most, self.passes_over = min(self.most * 2, self.at_once), False
+
+    async def _compare_rows(self, unit: Unit) -> _Progress:
+        behind = self.reconciled.behind
+        keys = await behind.keys(unit, self.at.after, self.most) if behind else ()
+        republished = self.at.republished
+        if behind and keys and not self.passes_over:
+            await unit.connection.execute(SQL["begin_page"])
+            await unit.connection.execute(SQL["fill_page"], self._name, keys)
+            states = await behind.states(unit)
+            unit.publish(*states)
+            republished += len(states)
+        if len(keys) < self.most:
+            return replace(self.at, phase="keys", after="", republished=republished)
+        return replace(self.at, after=keys[-1], republished=republished)
+
+    async def _compare_keys(self, unit: Unit) -> _Progress:
+        await unit.connection.execute(SQL["begin_page"])
+        taken = await unit.connection.fetch(SQL["take_page"], self._name, self.most)
+        orphaned: Sequence[str] = ()
+        if taken and not self.passes_over:
+            if self.reconciled.apply is not None:
+                await self.reconciled.apply(unit, len(taken))
+            if self.reconciled.orphaned is not None:
+                orphaned = await self.reconciled.orphaned(unit)
+            for key in orphaned:
+                unit.write(Outgoing(self._name, key.encode(), value=None, headers=()))
+        phase: _Phase = "over" if len(taken) < self.most else "keys"
+        return replace(self.at, phase=phase, republished=self.at.republished + len(orphaned))
+
+
+def _versions(records: Sequence[Record]) -> dict[str, int]:
+    """The last version of each key: 0 for a tombstone, and for what nobody can read."""
+    keys = [(record.key or b"").decode("utf-8", "replace") for record in records]
+    return {
+        key: _version(record)
+        for key, record in zip(keys, records, strict=True)
+        if 0 < len(key) <= _LONGEST_KEY and "\0" not in key
+    }
 
 
 def _version(record: Record) -> int:
-    """0 for a tombstone, and for what nobody can read."""
     found = decode(record)
     return found.event.version if isinstance(found, Received) and isinstance(found.event, State) else 0

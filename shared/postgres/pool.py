@@ -42,7 +42,7 @@ class _BoundedPool(Pool):
 async def open_pool(dsn: str, *, name: str, connections: int = 10) -> Pool:
     """A pool whose connections carry the process's name; a statement that takes over 30 s fails.
 
-    What is set for a session must be given back by whoever sets it (`reconciler.py`, `migrate.py`): a connection that
+    What is set for a session must be given back by whoever sets it (`migrate.py`): a connection that
     returns is rolled back, and no statement is spent on the rest. PostgresAwayError where no server answers.
     """
     return await _BoundedPool(

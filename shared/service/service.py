@@ -113,7 +113,7 @@ class Service:
         *given: *Ts,
         behind: Behind | None = None,
     ) -> None:
-        """A topic that rows from a backup are held against: `apply(store(unit), at_most, *given)` again, until it did fewer.
+        """A topic that rows from a backup are held against: `apply(store(unit), at_most, *given)`, page by page.
 
         With `behind` the topic is this service's own, and reconciled too.
         """

@@ -15,7 +15,6 @@ OF_A_SESSION = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 GIVEN_BACK = {
-    "shared/messaging/queries.sql": "pg_advisory_unlock",  # a reader's own lock while it compares a topic with its rows
     "shared/postgres/migrate.py": "pg_advisory_unlock",  # one process migrates at a time; and RESET lock_timeout
 }
 

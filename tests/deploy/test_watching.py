@@ -225,8 +225,9 @@ def test_dead_letters_and_what_is_republished_are_counted_from_0_by_whoever_may_
     )
     expected = {(topic.name, reason) for topic in (NOTICES, POOLS) for reason in REASONS}
     assert expected <= _labels("fairpool_dead_letters")
-    Reconciler(Kafka.plain("127.0.0.1:9"), [Reconciled(MEMBERSHIPS, _never)], Clock(None), source="watching")
+    Reconciler(Kafka.plain("127.0.0.1:9"), [Reconciled(MEMBERSHIPS)], Clock(None), source="watching")
     assert (MEMBERSHIPS.name,) in _labels("fairpool_republished_records")
+    assert (MEMBERSHIPS.name,) in _labels("fairpool_read_back_failures")
 
 
 def test_the_known_reasons_of_dead_letters_are_all_that_there_are() -> None:

@@ -12,6 +12,7 @@ from services.consent.decisions import keys_of_names
 from services.consent.model import Blocking, Choices, Entry, Introduction, NamedEmployer, Present, Quiet
 from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1, QuietHours
 from shared.ids import new_id
+from shared.messaging.reconciler import Behind
 from shared.messaging.unit import Unit
 from shared.security import encoding
 
@@ -183,10 +184,17 @@ def _present(row: asyncpg.Record) -> Present:
     )
 
 
-async def consents_behind(unit: Unit, after: str, limit: int) -> list[ConsentChangedV1]:
-    """Of those whose rows are ahead of `consent-state`, as it was read back."""
-    rows = await unit.connection.fetch(SQL["behind"], after, limit)
+async def _candidates(unit: Unit, after: str, limit: int) -> list[str]:
+    return [row["candidate"] for row in await unit.connection.fetch(SQL["consents_after"], after, limit)]
+
+
+async def _behind(unit: Unit) -> list[ConsentChangedV1]:
+    rows = await unit.connection.fetch(SQL["behind"])
     return [_event(row["candidate"], row["version"], row["changed_at"], _present(row).choices) for row in rows]
+
+
+consents_behind = Behind(_candidates, _behind)
+"""Those whose rows are ahead of `consent-state`, as it was read back."""
 
 
 def _event(candidate: str, version: int, at: datetime, choices: Choices) -> ConsentChangedV1:

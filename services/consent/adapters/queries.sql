@@ -95,13 +95,16 @@ INSERT INTO consents (candidate, principal, closed_at)
 SELECT candidate, principal, $1 FROM unnest($2::text[], $3::text[]) AS erased (candidate, principal) ORDER BY candidate
 ON CONFLICT (candidate) DO UPDATE SET closed_at = coalesce(consents.closed_at, excluded.closed_at)
 
+-- name: consents_after
+SELECT candidate FROM consents WHERE candidate > $1 ORDER BY candidate LIMIT $2
+
 -- name: behind
-SELECT consents.* FROM consents LEFT JOIN pg_temp.read_back ON key = candidate
-WHERE candidate > $1 AND consents.version > coalesce(read_back.version, 0)
-ORDER BY candidate LIMIT $2 FOR UPDATE OF consents
+SELECT consents.* FROM pg_temp.read_back JOIN consents ON candidate = key COLLATE "default"
+WHERE consents.version > read_back.version
+ORDER BY candidate FOR UPDATE OF consents
 
 -- name: erased_and_open
-SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN consents ON candidate = key
+SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN consents ON candidate = key COLLATE "default"
 WHERE read_back.version > 0 AND closed_at IS NULL
 ORDER BY key LIMIT $1
 

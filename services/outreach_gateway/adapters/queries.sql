@@ -192,8 +192,7 @@ SELECT pg_advisory_xact_lock($1)
 
 -- name: erased_unheard
 SELECT key AS candidate FROM pg_temp.read_back
-WHERE version > 0 AND key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-    AND NOT EXISTS (SELECT FROM erased WHERE erased.candidate::text = key)
+WHERE version > 0 AND id IS NOT NULL AND NOT EXISTS (SELECT FROM erased WHERE erased.candidate = id)
 ORDER BY key LIMIT $1
 
 -- name: note_erased

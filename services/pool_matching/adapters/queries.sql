@@ -202,12 +202,18 @@ SELECT count(*) FROM gone
 -- name: feed_forgotten
 SELECT written_by::text::bigint AS written_by, id FROM feed_forgotten WHERE employer = $1
 
+-- name: persons_after
+SELECT candidate FROM persons WHERE candidate > $1 ORDER BY candidate LIMIT $2
+
 -- name: lists_behind
-SELECT candidate, persons.version FROM persons LEFT JOIN pg_temp.read_back ON key = candidate
-WHERE candidate > $1 AND persons.version > coalesce(read_back.version, 0)
-ORDER BY candidate LIMIT $2 FOR UPDATE OF persons
+SELECT candidate, persons.version FROM pg_temp.read_back JOIN persons ON candidate = key
+WHERE persons.version > read_back.version
+ORDER BY candidate FOR UPDATE OF persons
+
+-- name: pools_after
+SELECT pool FROM pools WHERE pool > $1 ORDER BY pool LIMIT $2
 
 -- name: pools_behind
-SELECT pool, pools.version, employer, name, criteria FROM pools LEFT JOIN pg_temp.read_back ON key = pool
-WHERE pool > $1 AND pools.version > coalesce(read_back.version, 0)
-ORDER BY pool LIMIT $2 FOR UPDATE OF pools
+SELECT pool, pools.version, employer, name, criteria FROM pg_temp.read_back JOIN pools ON pool = key
+WHERE pools.version > read_back.version
+ORDER BY pool FOR UPDATE OF pools

@@ -2,12 +2,16 @@
 
 from services.pool_matching.adapters.sql import SQL
 from shared.contracts.pool_matching import Criteria, Membership, MembershipsChangedV1, PoolChangedV1
+from shared.messaging.reconciler import Behind
 from shared.messaging.unit import Unit
 
 
-async def lists_behind(unit: Unit, after: str, limit: int) -> list[MembershipsChangedV1]:
-    """Of those whose rows are ahead of `memberships`, as it was read back; a list is read once its person is locked."""
-    persons = await unit.connection.fetch(SQL["lists_behind"], after, limit)
+async def _persons(unit: Unit, after: str, limit: int) -> list[str]:
+    return [row["candidate"] for row in await unit.connection.fetch(SQL["persons_after"], after, limit)]
+
+
+async def _lists(unit: Unit) -> list[MembershipsChangedV1]:
+    persons = await unit.connection.fetch(SQL["lists_behind"])
     candidates = [row["candidate"] for row in persons]
     members: dict[str, list[Membership]] = {}
     for row in await unit.connection.fetch(SQL["read_memberships"], candidates):
@@ -21,8 +25,11 @@ async def lists_behind(unit: Unit, after: str, limit: int) -> list[MembershipsCh
     ]
 
 
-async def pools_behind(unit: Unit, after: str, limit: int) -> list[PoolChangedV1]:
-    """Of those whose rows are ahead of `pools`, as it was read back."""
+async def _pools(unit: Unit, after: str, limit: int) -> list[str]:
+    return [row["pool"] for row in await unit.connection.fetch(SQL["pools_after"], after, limit)]
+
+
+async def _definitions(unit: Unit) -> list[PoolChangedV1]:
     return [
         PoolChangedV1(
             pool=row["pool"],
@@ -31,5 +38,11 @@ async def pools_behind(unit: Unit, after: str, limit: int) -> list[PoolChangedV1
             name=row["name"],
             criteria=None if row["criteria"] is None else Criteria.model_validate_json(row["criteria"]),
         )
-        for row in await unit.connection.fetch(SQL["pools_behind"], after, limit)
+        for row in await unit.connection.fetch(SQL["pools_behind"])
     ]
+
+
+lists_behind = Behind(_persons, _lists)
+"""Those whose rows are ahead of `memberships`, as it was read back; a list is read once its person is locked."""
+pools_behind = Behind(_pools, _definitions)
+"""Those whose rows are ahead of `pools`, as it was read back."""

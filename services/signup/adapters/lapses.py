@@ -11,6 +11,7 @@ from services.signup.model import Lapse, LapseReason
 from shared.contracts.signup import CandidateErasedV1
 from shared.contracts.topics import CANDIDATE_KEYS
 from shared.messaging.envelope import Outgoing
+from shared.messaging.reconciler import Behind
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Connection
 from shared.postgres.queries import load
@@ -50,10 +51,16 @@ async def erase_again(unit: Unit, limit: int) -> int:
     return len(_buried(unit, await unit.connection.fetch(SQL["erase_again"], unit.at, limit)))
 
 
-async def erasures_behind(unit: Unit, after: str, limit: int) -> list[CandidateErasedV1]:
-    """Erased people whom `erasures` does not have, as it was read back."""
-    rows = await unit.connection.fetch(SQL["erasures_behind"], after or _FIRST, limit)
-    return [CandidateErasedV1(**dict(row)) for row in rows]
+async def _erased(unit: Unit, after: str, limit: int) -> list[str]:
+    return [row["candidate"] for row in await unit.connection.fetch(SQL["erased_after"], after or _FIRST, limit)]
+
+
+async def _erasures(unit: Unit) -> list[CandidateErasedV1]:
+    return [CandidateErasedV1(**dict(row)) for row in await unit.connection.fetch(SQL["erasures_behind"])]
+
+
+erasures_behind = Behind(_erased, _erasures)
+"""Erased people whom `erasures` does not have, as it was read back."""
 
 
 def _buried(unit: Unit, rows: Sequence[asyncpg.Record]) -> list[str]:

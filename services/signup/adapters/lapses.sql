@@ -40,14 +40,17 @@ WITH gone AS (
 )
 SELECT candidate::text FROM gone
 
+-- name: erased_after
+SELECT candidate::text FROM erased WHERE candidate > $1 ORDER BY erased.candidate LIMIT $2
+
 -- name: erasures_behind
-SELECT candidate::text, erased_at AS at FROM erased LEFT JOIN pg_temp.read_back ON key = candidate::text
-WHERE candidate > $1 AND coalesce(version, 0) = 0
-ORDER BY candidate LIMIT $2 FOR UPDATE OF erased
+SELECT candidate::text, erased_at AS at FROM pg_temp.read_back JOIN erased ON candidate = id
+WHERE version = 0
+ORDER BY erased.candidate FOR UPDATE OF erased
 
 -- name: erase_again
 WITH back AS (
-    SELECT candidates.candidate FROM pg_temp.read_back JOIN candidates ON candidates.candidate::text = key
+    SELECT candidates.candidate FROM pg_temp.read_back JOIN candidates ON candidates.candidate = id
     WHERE version > 0 ORDER BY candidate LIMIT $2 FOR UPDATE OF candidates
 ), gone AS (
     DELETE FROM candidates USING back WHERE candidates.candidate = back.candidate RETURNING candidates.candidate

@@ -290,17 +290,23 @@ INSERT INTO page_requests (blind_index, page, asked_at, asked_by, link_until, is
 -- name: confirmed_by_address
 SELECT candidate::text FROM candidates WHERE blind_index = $1 AND confirmed_at IS NOT NULL
 
+-- name: candidates_after
+SELECT candidate::text FROM candidates WHERE candidate > $1 ORDER BY candidates.candidate LIMIT $2
+
 -- name: profiles_behind
-SELECT candidate::text, profile_version, published FROM candidates LEFT JOIN pg_temp.read_back ON key = candidate::text
-WHERE candidate > $1 AND profile_version > coalesce(version, 0)
-ORDER BY candidate LIMIT $2 FOR UPDATE OF candidates
+SELECT candidate::text, profile_version, published FROM pg_temp.read_back JOIN candidates ON candidate = id
+WHERE profile_version > read_back.version
+ORDER BY candidates.candidate FOR UPDATE OF candidates
+
+-- name: identities_after
+SELECT candidate::text FROM identities WHERE candidate > $1 ORDER BY identities.candidate LIMIT $2
 
 -- name: keys_behind
-SELECT candidate::text, identities.version, public_key FROM identities LEFT JOIN pg_temp.read_back ON key = candidate::text
-WHERE candidate > $1 AND identities.version > coalesce(read_back.version, 0)
-ORDER BY candidate LIMIT $2 FOR UPDATE OF identities
+SELECT candidate::text, identities.version, public_key FROM pg_temp.read_back JOIN identities ON candidate = id
+WHERE identities.version > read_back.version
+ORDER BY identities.candidate FOR UPDATE OF identities
 
 -- name: keys_orphaned
-SELECT key FROM pg_temp.read_back LEFT JOIN identities ON candidate::text = key
-WHERE key > $1 AND read_back.version > 0 AND candidate IS NULL
-ORDER BY key LIMIT $2
+SELECT key FROM pg_temp.read_back LEFT JOIN identities ON candidate = id
+WHERE read_back.version > 0 AND candidate IS NULL
+ORDER BY key

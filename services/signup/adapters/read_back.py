@@ -4,6 +4,7 @@ from pathlib import Path
 from uuid import UUID
 
 from shared.contracts.signup import CandidateKeyPublishedV1, CandidateProfileChangedV1, CoarseProfile
+from shared.messaging.reconciler import Behind
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 
@@ -11,25 +12,35 @@ SQL = load(Path(__file__).parent / "queries.sql")
 _FIRST = UUID(int=0)
 
 
-async def profiles_behind(unit: Unit, after: str, limit: int) -> list[CandidateProfileChangedV1]:
-    """Of those whose rows are ahead of `candidate-profiles`, as it was read back."""
-    rows = await unit.connection.fetch(SQL["profiles_behind"], after or _FIRST, limit)
+async def _candidates(unit: Unit, after: str, limit: int) -> list[str]:
+    return [row["candidate"] for row in await unit.connection.fetch(SQL["candidates_after"], after or _FIRST, limit)]
+
+
+async def _profiles(unit: Unit) -> list[CandidateProfileChangedV1]:
     return [
         CandidateProfileChangedV1(
             candidate=row["candidate"],
             version=row["profile_version"],
             profile=None if row["published"] is None else CoarseProfile.model_validate_json(row["published"]),
         )
-        for row in rows
+        for row in await unit.connection.fetch(SQL["profiles_behind"])
     ]
 
 
-async def keys_behind(unit: Unit, after: str, limit: int) -> list[CandidateKeyPublishedV1]:
-    """Of those whose rows are ahead of `candidate-keys`, as it was read back."""
-    rows = await unit.connection.fetch(SQL["keys_behind"], after or _FIRST, limit)
-    return [CandidateKeyPublishedV1(**dict(row)) for row in rows]
+async def _identities(unit: Unit, after: str, limit: int) -> list[str]:
+    return [row["candidate"] for row in await unit.connection.fetch(SQL["identities_after"], after or _FIRST, limit)]
 
 
-async def keys_orphaned(unit: Unit, after: str, limit: int) -> list[str]:
+async def _keys(unit: Unit) -> list[CandidateKeyPublishedV1]:
+    return [CandidateKeyPublishedV1(**dict(row)) for row in await unit.connection.fetch(SQL["keys_behind"])]
+
+
+profiles_behind = Behind(_candidates, _profiles)
+"""Those whose rows are ahead of `candidate-profiles`, as it was read back."""
+keys_behind = Behind(_identities, _keys)
+"""Those whose rows are ahead of `candidate-keys`, as it was read back."""
+
+
+async def keys_orphaned(unit: Unit) -> list[str]:
     """Candidates who are gone, and whose keys `candidate-keys` shows."""
-    return [row["key"] for row in await unit.connection.fetch(SQL["keys_orphaned"], after, limit)]
+    return [row["key"] for row in await unit.connection.fetch(SQL["keys_orphaned"])]

@@ -1,13 +1,16 @@
 """Reading a compacted topic back: what Kafka lacks is republished, and nothing else."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import ClassVar
 
+import asyncpg
 import pytest
+from aiokafka import TopicPartition
 
 from shared.contracts.base import State
 from shared.contracts.registry import EVENTS
@@ -17,21 +20,24 @@ from shared.messaging.envelope import Outgoing, Record, encode
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.messaging.reading import read_to_the_end
-from shared.messaging.reconciler import Reconciled, Reconciler
+from shared.messaging.reconciler import Behind, Reconciled, Reconciler
 from shared.messaging.unit import Unit
+from shared.metrics import READ_BACK_FAILURES
 from shared.postgres.pool import Pool
 from tests.conftest import unique
 from tests.fakes.clock import FixedClock
 from tests.integration.messaging.kit import AT
 
+_ROWS = "SELECT key FROM facts WHERE key > $1 ORDER BY key LIMIT $2"
 _BEHIND = """
-    SELECT facts.key, facts.version FROM facts LEFT JOIN pg_temp.read_back ON read_back.key = facts.key
-    WHERE facts.key > $1 AND facts.version > coalesce(read_back.version, 0) ORDER BY facts.key LIMIT $2 FOR UPDATE OF facts
+    SELECT facts.key, facts.version FROM pg_temp.read_back JOIN facts ON read_back.key = facts.key
+    WHERE facts.version > read_back.version ORDER BY facts.key FOR UPDATE OF facts
 """
 _ORPHANED = """
     SELECT read_back.key FROM pg_temp.read_back LEFT JOIN facts ON read_back.key = facts.key
-    WHERE read_back.key > $1 AND read_back.version > 0 AND facts.key IS NULL ORDER BY read_back.key LIMIT $2
+    WHERE read_back.version > 0 AND facts.key IS NULL ORDER BY read_back.key
 """
+_ON_THE_PAGE = "SELECT key FROM pg_temp.read_back ORDER BY key"
 
 
 class Fact(State):
@@ -51,20 +57,36 @@ class Owner:
     kind: type[Fact]
     pool: Pool
     producer: Producer
+    before: Callable[[Sequence[str]], None] = lambda page: None
+    """Called with the keys of each page; may raise."""
+    pages: list[list[str]] = field(default_factory=list)
+    """Of rows, as they were looked at."""
 
     def __post_init__(self) -> None:
         self.reconciler = self.another()
 
     def another(self) -> Reconciler:
         """One more process of the service."""
-        return Reconciler(self.kafka, [Reconciled(self.topic, self.behind, self.orphaned)], FixedClock(), source="test")
+        return Reconciler(self.kafka, [self.reconciled], FixedClock(), source="test")
 
-    async def behind(self, unit: Unit, after: str, limit: int) -> list[Fact]:
-        rows = await unit.connection.fetch(_BEHIND, after, limit)
+    @property
+    def reconciled(self) -> Reconciled:
+        """What such a service says of its topic."""
+        return Reconciled(self.topic, Behind(self.rows_after, self.states), self.orphaned)
+
+    async def rows_after(self, unit: Unit, after: str, limit: int) -> list[str]:
+        return [row["key"] for row in await unit.connection.fetch(_ROWS, after, limit)]
+
+    async def states(self, unit: Unit) -> list[Fact]:
+        page = [row["key"] for row in await unit.connection.fetch(_ON_THE_PAGE)]
+        self.pages.append(page)
+        self.before(page)
+        rows = await unit.connection.fetch(_BEHIND)
         return [self.kind(name=row["key"], version=row["version"]) for row in rows]
 
-    async def orphaned(self, unit: Unit, after: str, limit: int) -> list[str]:
-        return [row["key"] for row in await unit.connection.fetch(_ORPHANED, after, limit)]
+    async def orphaned(self, unit: Unit) -> list[str]:
+        self.before([row["key"] for row in await unit.connection.fetch(_ON_THE_PAGE)])
+        return [row["key"] for row in await unit.connection.fetch(_ORPHANED)]
 
     async def has_rows(self, versions: dict[str, int]) -> None:
         await self.pool.executemany("INSERT INTO facts (key, version) VALUES ($1, $2)", versions.items())
@@ -101,9 +123,11 @@ async def owner(kafka: Kafka, pool: Pool, producer: Producer, monkeypatch: pytes
     return Owner(kafka, topic, kind, pool, producer)
 
 
-async def one_by_one(kafka: Kafka, topics: Sequence[Topic], *, client_id: str) -> AsyncIterator[list[Record]]:
+async def one_by_one(
+    kafka: Kafka, topics: Sequence[Topic], *, client_id: str, start: Mapping[TopicPartition, int]
+) -> AsyncGenerator[list[Record], None]:
     """As `read_to_the_end`, a record a fetch."""
-    async for records in read_to_the_end(kafka, topics, client_id=client_id):
+    async for records in read_to_the_end(kafka, topics, client_id=client_id, start=start):
         for record in records:
             yield [record]
 
@@ -158,18 +182,153 @@ async def test_of_two_processes_that_look_at_once_one_reads(owner: Owner) -> Non
     assert sorted(await asyncio.gather(owner.reconciler.turn(owner.pool), owner.another().turn(owner.pool))) == [0, 1]
 
 
-@pytest.mark.parametrize("moment", ["read", "republished"])
-async def test_a_turn_that_was_cut_short_is_taken_again_from_the_beginning(
-    owner: Owner, moment: str, monkeypatch: pytest.MonkeyPatch
+async def lease_is_over(owner: Owner) -> None:
+    """Of a process that was killed."""
+    await owner.pool.execute("UPDATE read_backs SET leased_until = now() - interval '1 s'")
+
+
+class Killed(BaseException):
+    """No process catches it, and none cleans up."""
+
+
+@pytest.mark.parametrize("killed_at", ["key-04", "key-20", "key-34"])
+async def test_a_pass_whose_process_was_killed_goes_on_where_it_was_in_another(
+    owner: Owner, killed_at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reconciler, "_AT_ONCE", 5)
+    rows = {f"key-{number:02}": 1 for number in range(35)}
+    await owner.has_rows(rows)
+    await owner.was_said(("gone", 1))
+
+    def dies(page: Sequence[str]) -> None:
+        if killed_at in page:
+            raise Killed
+
+    owner.before = dies
+    with pytest.raises(Killed), monkeypatch.context() as patch:
+        patch.setattr(reconciler, "SQL", {**reconciler.SQL, "release": "SELECT $1::text, $2::text, $3::interval"})
+        await owner.reconciler.turn(owner.pool)
+    done = len(owner.pages)
+    owner.before = lambda page: None
+    assert await owner.another().turn(owner.pool) == 0, "its lease goes on"
+    await lease_is_over(owner)
+    await owner.another().turn(owner.pool)
+    assert owner.pages[done][-1] >= killed_at, "what was done is not done again"
+    assert await owner.leaving() == [*rows.items(), ("gone", None)]
+    assert await owner.another().turn(owner.pool) == 0, "the pass is over"
+
+
+async def test_the_topic_is_read_on_from_where_it_was_read(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    await owner.has_rows({f"key-{number}": 1 for number in range(9)})
+    await owner.was_said(*[(f"key-{number}", 1) for number in range(9)])
+    read: list[str] = []
+
+    async def until_the_fourth(
+        kafka: Kafka, topics: Sequence[Topic], *, client_id: str, start: Mapping[TopicPartition, int]
+    ) -> AsyncGenerator[list[Record], None]:
+        async for records in one_by_one(kafka, topics, client_id=client_id, start=start):
+            if len(read) == 4 and not start:
+                raise ConnectionError
+            read.extend(record.position for record in records)
+            yield records
+
+    monkeypatch.setattr(reconciler, "read_to_the_end", until_the_fourth)
+    with pytest.raises(ConnectionError):
+        await owner.reconciler.turn(owner.pool)
+    assert await owner.another().turn(owner.pool) == 0
+    assert len(read) == len(set(read)) == 9
+    assert await owner.leaving() == []
+
+
+@pytest.mark.parametrize("error", [TimeoutError, asyncpg.QueryCanceledError])
+async def test_a_page_that_takes_too_long_is_taken_in_smaller_ones(
+    owner: Owner, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler, "_AT_ONCE", 16)
+
+    def takes_too_long(page: Sequence[str]) -> None:
+        if len(page) > 3:
+            raise error
+
+    rows = {f"key-{number:02}": 1 for number in range(35)}
+    await owner.has_rows(rows)
+    await owner.was_said(*[(f"old-{number:02}", 1) for number in range(20)])
+    owner.before = takes_too_long
+    assert await owner.reconciler.turn(owner.pool) == 55
+    assert await owner.leaving() == [*rows.items(), *[(f"old-{number:02}", None) for number in range(20)]]
+
+
+async def test_a_statement_over_postgresqls_limit_of_time_is_no_end_of_a_pass(owner: Owner) -> None:
+    """One statement over a whole table would be over it at every turn, for ever."""
+
+    async def states(unit: Unit) -> list[Fact]:
+        if len(await unit.connection.fetch(_ON_THE_PAGE)) > 100:
+            await unit.connection.execute("SET LOCAL statement_timeout = '50ms'; SELECT pg_sleep(60)")
+        return await owner.states(unit)
+
+    rows = {f"key-{number:03}": 1 for number in range(150)}
+    await owner.has_rows(rows)
+    slowly = Reconciled(owner.topic, Behind(owner.rows_after, states))
+    assert await Reconciler(owner.kafka, [slowly], FixedClock(), source="test").turn(owner.pool) == 150
+    assert await owner.leaving() == list(rows.items())
+
+
+async def test_a_row_that_can_not_be_handled_is_passed_over_and_counted(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler, "_AT_ONCE", 10)
+
+    def fails(page: Sequence[str]) -> None:
+        if {"key-07", "old-2"} & set(page):
+            raise ValueError
+
+    rows = {f"key-{number:02}": 1 for number in range(25)}
+    await owner.has_rows(rows)
+    await owner.was_said(*[(f"old-{number}", 1) for number in range(4)])
+    owner.before = fails
+    before = READ_BACK_FAILURES.labels(owner.topic.name)._value.get()
+    await owner.reconciler.turn(owner.pool)
+    del rows["key-07"]
+    assert await owner.leaving() == [*rows.items(), ("old-0", None), ("old-1", None), ("old-3", None)]
+    assert READ_BACK_FAILURES.labels(owner.topic.name)._value.get() == before + 2
+    assert await owner.pool.fetchval("SELECT count(*) FROM read_back_seen") == 0
+
+
+@pytest.mark.parametrize("error", [ConnectionError, ValueError])
+async def test_one_topics_trouble_is_not_the_next_ones(owner: Owner, error: type[Exception]) -> None:
+    async def fails(*_: object) -> list[str]:
+        raise error
+
     await owner.has_rows({"unsaid": 1})
+    other = replace(owner.topic, name=f"{owner.topic.name}-of-trouble")
+    await topics.create_missing(owner.kafka, [other])
+    broken = Reconciled(other, Behind(fails, owner.states))
+    made = Reconciler(owner.kafka, [broken, owner.reconciled], FixedClock(), source="test")
+    with contextlib.suppress(ConnectionError):
+        await made.turn(owner.pool)
+    assert await owner.leaving() == [("unsaid", 1)]
 
-    async def dies(*_: object) -> Sequence[Record]:
-        raise ConnectionError
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Reconciler, "_read" if moment == "read" else "_write_tombstones", dies)
-        with pytest.raises(ConnectionError):
-            await owner.reconciler.turn(owner.pool)
+async def test_keys_that_no_table_takes_are_nobodys(owner: Owner) -> None:
+    await owner.has_rows({"unsaid": 1})
+    await owner.producer.send(
+        [Outgoing(owner.topic.name, key, b"no event", ()) for key in (b"with \0 in it", b"long" * 4000, b"")]
+    )
     assert await owner.reconciler.turn(owner.pool) == 1
-    assert {key for key, _ in await owner.leaving()} == {"unsaid"}
+
+
+async def test_no_connection_is_held_while_the_topic_is_read(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    idle = []
+
+    async def looks(
+        kafka: Kafka, topics: Sequence[Topic], *, client_id: str, start: Mapping[TopicPartition, int]
+    ) -> AsyncGenerator[list[Record], None]:
+        async for records in read_to_the_end(kafka, topics, client_id=client_id, start=start):
+            idle.append(owner.pool.get_idle_size() == owner.pool.get_size())
+            yield records
+
+    monkeypatch.setattr(reconciler, "read_to_the_end", looks)
+    await owner.was_said(("gone", 1))
+    await owner.reconciler.turn(owner.pool)
+    assert idle
+    assert all(idle)

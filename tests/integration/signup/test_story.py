@@ -28,6 +28,7 @@ from shared.contracts.signup import CandidateReportedV1
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, decode, only
 from shared.messaging.errors import is_transient
+from shared.messaging.reconciler import SQL as READ_BACK
 from shared.security.boxes import CannotOpenError
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, KEYS, VAULT_KEY, Edge
 
@@ -222,14 +223,12 @@ async def test_whoever_a_backup_brings_back_is_erased_again(http: httpx.AsyncCli
     lost = new_candidate_id()
     await edge.pool.execute("INSERT INTO erased (candidate, erased_at) VALUES ($1, now())", lost)
     async with edge.work() as unit:  # as it is read back: the topic has `back`, and lacks `lost`
-        await unit.connection.execute(
-            "CREATE TEMPORARY TABLE read_back (key text PRIMARY KEY, version bigint NOT NULL)"
-        )
-        await unit.connection.execute("INSERT INTO read_back VALUES ($1, 1)", back)
+        await unit.connection.execute(READ_BACK["begin_page"])
+        await unit.connection.execute("INSERT INTO read_back (key, version) VALUES ($1, 1), ($2, 0)", back, lost)
         assert [await erase_again(unit, 1) for _ in range(2)] == [1, 0]
-        assert [event.candidate for event in await erasures_behind(unit, "", 500)] == [lost]
-        assert await erasures_behind(unit, lost, 500) == []
-        await unit.connection.execute("DROP TABLE pg_temp.read_back")
+        assert lost in await erasures_behind.keys(unit, "", 500)
+        assert await erasures_behind.keys(unit, max(back, lost), 500) == []
+        assert [event.key for event in await erasures_behind.states(unit)] == [lost]
     assert [row["candidate"] for row in await edge.pool.fetch("SELECT candidate::text FROM candidates")] == [alive]
     assert await edge.pool.fetchval("SELECT count(*) FROM erased WHERE candidate::text = $1", back) == 1
     assert (await published(edge, "candidate-keys"))[-1] is None

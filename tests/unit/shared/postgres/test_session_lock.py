@@ -2,20 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import pytest
 
-from shared.contracts.base import State
-from shared.contracts.topics import CONSENT_STATE
-from shared.messaging import reconciler
-from shared.messaging.kafka import Kafka
-from shared.messaging.reconciler import Reconciled, Reconciler
-from shared.messaging.unit import SQL, Unit
 from shared.postgres import migrate as migrate_module
 from shared.postgres.migrate import PLUMBING, migrate
 from shared.postgres.pool import Pool, open_pool
-from tests.fakes.clock import FixedClock
 from tests.waiting import until
 
 _GATE = 99
@@ -26,19 +18,6 @@ _NO_ANSWER = {
 """By statement, one that is not answered before the gate opens; the lock is held meanwhile."""
 
 
-async def _nothing(_: Unit, __: str, ___: int) -> list[State]:
-    return []
-
-
-def _turn(pool: Pool, silent: str, monkeypatch: pytest.MonkeyPatch) -> asyncio.Task[int]:
-    never_due = "SELECT now() WHERE $1::text IS NULL AND $2::interval IS NULL"
-    statements = {**SQL, "when_due": never_due}
-    statements[f"{silent}_read_back"] = _NO_ANSWER[silent].format("$1::int, $2::int")
-    monkeypatch.setattr(reconciler, "SQL", statements)
-    made = Reconciler(cast(Kafka, None), [Reconciled(CONSENT_STATE, _nothing)], FixedClock(), source="test")
-    return asyncio.create_task(made.turn(pool))
-
-
 def _migration(pool: Pool, silent: str, monkeypatch: pytest.MonkeyPatch) -> asyncio.Task[Sequence[str]]:
     name = {"lock": "_TAKE", "unlock": "_GIVE_BACK"}[silent]
     monkeypatch.setattr(migrate_module, name, _NO_ANSWER[silent].format("$1::bigint"))
@@ -46,7 +25,7 @@ def _migration(pool: Pool, silent: str, monkeypatch: pytest.MonkeyPatch) -> asyn
 
 
 @pytest.mark.parametrize("silent", _NO_ANSWER)
-@pytest.mark.parametrize("begin", [_turn, _migration], ids=["a reconciler", "a migration"])
+@pytest.mark.parametrize("begin", [_migration], ids=["a migration"])
 async def test_a_connection_whose_lock_may_be_held_still_is_closed(
     database: str,
     begin: Callable[[Pool, str, pytest.MonkeyPatch], asyncio.Task[object]],
