@@ -10,6 +10,11 @@ LONGEST = timedelta(seconds=5)
 _CHANCE = SystemRandom().random
 
 
+def spread(pause: timedelta, *, chance: Callable[[], float] = _CHANCE) -> timedelta:
+    """At least half of the pause, at most the whole: whoever waits for the same does not come back at the same moment."""
+    return pause * (0.5 + chance() / 2)
+
+
 class Backoff:
     """The pauses between the attempts at one thing; they double up to the longest, and the upper half of each is chance.
 
@@ -30,7 +35,7 @@ class Backoff:
 
     def next(self) -> timedelta:
         """How long to wait after one more failure: at least half of a step, at most the whole."""
-        pause = self._step * (0.5 + self._chance() / 2)
+        pause = spread(self._step, chance=self._chance)
         self._step = min(self._step * 2, self._longest)
         return pause
 

@@ -15,6 +15,8 @@ from shared.contracts.base import Event
 from shared.messaging.envelope import Headers, Outgoing, encode
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
+from shared.runner.postgres import PostgresWork
+from shared.runner.scheduling import Scheduling
 
 SHARDS = 4
 """Outbox shards of a service; one relay holds each at a time. Changing it needs an empty outbox."""
@@ -33,6 +35,8 @@ class Unit:
     """Known once the transaction is over: what `Relay.has_published` is asked for."""
     shards: set[int] = field(default_factory=set)
     """Known then too: the shards of the outbox that were written to, which `Relay.wake` is told."""
+    work: Scheduling = field(default_factory=Scheduling)
+    """What is to be done later, or by others; its queues are what `Runner.wake` is told."""
     causes: Mapping[bytes, SpanContext] = field(default_factory=dict)
     """By key, the traces that the records of a batch belong to; empty when traces are off."""
     _leaving: list[Outgoing] = field(default_factory=list)
@@ -68,7 +72,11 @@ class Unit:
         return {row["event_id"] for row in rows}
 
     async def flush(self) -> None:
-        """Writes what is leaving to the outbox, in the order in which it was published."""
+        """Writes what is leaving to the outbox, in the order in which it was published, and last what was scheduled."""
+        await self._flush_outbox()
+        await self.work.write(PostgresWork(self.connection))
+
+    async def _flush_outbox(self) -> None:
         if not self._leaving:
             return
         shards = [zlib.crc32(record.key or b"") % SHARDS for record in self._leaving]

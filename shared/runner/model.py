@@ -1,0 +1,72 @@
+"""Work that is no record of Kafka: what a piece of it is, and how a queue of it is worked off."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+U = TypeVar("U")
+"""What a handler works in, with the rows of its queue in the same transaction; in a service it is the `Unit`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of a queue, claimed. Its payload holds ids alone, never anything personal."""
+
+    key: str
+    run_at: datetime
+    attempts: int
+    """This one included: a process that dies with the row in hand has used it up."""
+    payload: Mapping[str, Any] | None = None
+    traceparent: str | None = None
+    reason: str | None = None
+    """Why it failed last; None when it did not, as far as anybody lived to tell."""
+
+
+Again = Mapping[str, datetime]
+"""By key, when to run it again: no failure, and it counts as a first attempt then. What is not named is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue(Generic[U]):
+    """How the work of one name is done.
+
+    `handle` does a batch in one unit of work, in which the rows are finished too: all of it is done, or nothing.
+    """
+
+    name: str
+    handle: Callable[[U, Sequence[Job]], Awaitable[Again | None]]
+    batch: int = 100
+    lanes: tuple[int, ...] = (0,)
+    """Every lane that is written to this queue; the lowest goes first."""
+    attempts: int | None = 8
+    """After so many a row is set aside. None: never, for what would be missed more than its failing is heard."""
+    lease: timedelta = timedelta(minutes=2)
+    """How long a process may be silent before others take what it had in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be done, as it is scheduled."""
+
+    queue: str
+    key: str
+    run_at: datetime
+    lane: int = 0
+    exactly: bool = False
+    """Whether a row that is there moves to this time also when it is later; else only when it is earlier."""
+    payload: Mapping[str, Any] | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much of a queue is due, counted up to a limit, since when, and how much of it was set aside."""
+
+    due: int
+    oldest: timedelta
+    set_aside: int
+
+
+class LeaseLostError(Exception):
+    """Somebody else has the row, or it was cancelled: what was done for it must not be committed."""

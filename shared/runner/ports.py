@@ -1,0 +1,40 @@
+"""What the runner asks of the rows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from shared.runner.model import Depth, Job, Wanted
+
+
+class WorkRows(Protocol):
+    """The rows of all queues, inside one transaction."""
+
+    async def schedule(self, wanted: Sequence[Wanted]) -> None:
+        """Writes these, each key once. One that is there moves, and if it was set aside it is tried anew; one that is in hand
+        stays as it is and runs once more at that time."""
+
+    async def cancel(self, queue: str, keys: Sequence[str]) -> None:
+        """These are not done; whoever has one in hand can't finish it."""
+
+    async def claim(
+        self, queue: str, lanes: Sequence[int], limit: int, *, at: datetime, lease: str, until: datetime
+    ) -> list[Job]:
+        """Rows that are due and that nobody has in hand, of the first lanes first; the attempt is counted."""
+
+    async def due(self, queues: Sequence[str], lanes: Sequence[int], *, at: datetime) -> set[str]:
+        """Which of these queues have something to claim."""
+
+    async def finish(self, queue: str, lease: str, jobs: Mapping[str, datetime | None]) -> int:
+        """Removes each, or has it run again at its time; how many of them were ours."""
+
+    async def put_back(self, queue: str, lease: str, keys: Sequence[str], *, at: datetime) -> None:
+        """Lets go of them until then, as if they had not been claimed."""
+
+    async def fail(
+        self, queue: str, lease: str, key: str, reason: str, *, again: datetime | None, at: datetime
+    ) -> None:
+        """Notes the reason; tries it again then, or sets it aside. One that was scheduled anew meanwhile begins anew."""
+
+    async def depths(self, queues: Sequence[str], lanes: Sequence[int], *, at: datetime) -> Mapping[str, Depth]:
+        """How each of these queues stands."""

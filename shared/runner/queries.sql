@@ -1,0 +1,113 @@
+-- name: schedule
+INSERT INTO work (queue, key, lane, run_at, traceparent, payload)
+SELECT queue, key, lane, run_at, traceparent, payload::json
+FROM unnest($1::text[], $2::text[], $3::smallint[], $4::timestamptz[], $6::text[], $7::text[])
+    AS wanted (queue, key, lane, run_at, traceparent, payload)
+ORDER BY queue, key
+ON CONFLICT (queue, key) DO UPDATE SET
+    again_at = CASE WHEN work.lease IS NULL THEN NULL
+        WHEN (excluded.queue || ' ' || excluded.key) = ANY($5::text[]) THEN excluded.run_at
+        ELSE least(work.again_at, excluded.run_at) END,
+    run_at = CASE WHEN work.lease IS NOT NULL THEN work.run_at
+        WHEN work.set_aside_at IS NOT NULL OR (excluded.queue || ' ' || excluded.key) = ANY($5::text[]) THEN excluded.run_at
+        ELSE least(work.run_at, excluded.run_at) END,
+    attempts = CASE WHEN work.set_aside_at IS NULL THEN work.attempts ELSE 0 END,
+    lane = least(work.lane, excluded.lane),
+    payload = coalesce(excluded.payload, work.payload),
+    traceparent = coalesce(excluded.traceparent, work.traceparent),
+    set_aside_at = NULL
+
+-- name: cancel
+DELETE FROM work WHERE (queue, key) IN (
+    SELECT queue, key FROM work WHERE queue = $1 AND key = ANY($2::text[]) ORDER BY key FOR UPDATE)
+
+-- name: claim
+-- Lane after lane, and in each who has waited longest; what another process claims at this moment is passed over.
+WITH due AS MATERIALIZED (
+    SELECT found.key
+    FROM unnest($2::smallint[]) AS lanes (lane)
+    CROSS JOIN LATERAL (
+        SELECT key FROM work
+        WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND run_at <= $4
+          AND (leased_until IS NULL OR leased_until <= $4)
+        ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED
+    ) AS found
+    LIMIT $3
+)
+UPDATE work SET lease = $5::uuid, leased_until = $6, attempts = attempts + 1
+FROM due WHERE work.queue = $1 AND work.key = due.key
+RETURNING work.key, lane, run_at, attempts, payload, traceparent, reason
+
+-- name: due
+SELECT DISTINCT queue FROM unnest($1::text[]) AS queues (queue) CROSS JOIN unnest($2::smallint[]) AS lanes (lane)
+WHERE EXISTS (
+    SELECT FROM work
+    WHERE work.queue = queues.queue AND work.lane = lanes.lane AND set_aside_at IS NULL AND run_at <= $3
+      AND (leased_until IS NULL OR leased_until <= $3)
+)
+
+-- name: finish
+WITH mine AS MATERIALIZED (
+    SELECT work.key, least(done.again_at, work.again_at) AS next
+    FROM unnest($3::text[], $4::timestamptz[]) AS done (key, again_at)
+    JOIN work ON work.queue = $1 AND work.key = done.key
+    WHERE work.lease = $2::uuid
+    ORDER BY work.key FOR UPDATE OF work
+), gone AS (
+    DELETE FROM work USING mine WHERE work.queue = $1 AND work.key = mine.key AND mine.next IS NULL RETURNING 1
+), kept AS (
+    UPDATE work SET run_at = mine.next, again_at = NULL, lease = NULL, leased_until = NULL, attempts = 0, reason = NULL
+    FROM mine WHERE work.queue = $1 AND work.key = mine.key AND mine.next IS NOT NULL RETURNING 1
+)
+SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM kept)
+
+-- name: put_back
+UPDATE work SET run_at = least($4, work.again_at), again_at = NULL, lease = NULL, leased_until = NULL, attempts = attempts - 1
+WHERE queue = $1 AND key IN (
+    SELECT key FROM work WHERE queue = $1 AND key = ANY($3::text[]) AND lease = $2::uuid ORDER BY key FOR UPDATE)
+
+-- name: fail
+UPDATE work SET
+    run_at = coalesce(again_at, $5, run_at), again_at = NULL, lease = NULL, leased_until = NULL, reason = $4,
+    attempts = CASE WHEN again_at IS NULL THEN attempts ELSE 0 END,
+    set_aside_at = CASE WHEN again_at IS NULL AND $5::timestamptz IS NULL THEN $6::timestamptz END
+WHERE queue = $1 AND key = $3 AND lease = $2::uuid
+
+-- name: depths
+SELECT queue, coalesce(sum(due), 0) AS due, max($3 - oldest) AS oldest,
+    (SELECT count(*) FROM (SELECT FROM work WHERE work.queue = queues.queue AND set_aside_at IS NOT NULL LIMIT 10000) AS first_of_them)
+        AS set_aside
+FROM unnest($1::text[]) AS queues (queue)
+CROSS JOIN unnest($2::smallint[]) AS lanes (lane)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS due, min(run_at) AS oldest FROM (
+        SELECT run_at FROM work
+        WHERE work.queue = queues.queue AND work.lane = lanes.lane AND set_aside_at IS NULL AND run_at <= $3
+        ORDER BY run_at LIMIT 10000
+    ) AS first_of_them
+) AS counted
+GROUP BY queue
+
+-- name: piles
+SELECT queue, count(*) AS waiting, min(set_aside_at) AS oldest FROM work
+WHERE set_aside_at IS NOT NULL AND ($1::text IS NULL OR queue = $1)
+GROUP BY queue ORDER BY queue
+
+-- name: set_aside
+SELECT queue, key, lane, run_at, attempts, set_aside_at, reason, payload FROM work
+WHERE set_aside_at IS NOT NULL AND ($1::text IS NULL OR queue = $1) AND ($2::text IS NULL OR key = $2)
+ORDER BY queue, set_aside_at, key LIMIT $3
+
+-- name: replay
+UPDATE work SET set_aside_at = NULL, attempts = 0, run_at = $4 WHERE (queue, key) IN (
+    SELECT queue, key FROM work
+    WHERE set_aside_at IS NOT NULL AND queue = $1 AND ($2::text IS NULL OR key = $2)
+    ORDER BY set_aside_at, key LIMIT $3 FOR UPDATE SKIP LOCKED)
+RETURNING key
+
+-- name: close
+DELETE FROM work WHERE (queue, key) IN (
+    SELECT queue, key FROM work
+    WHERE set_aside_at IS NOT NULL AND queue = $1 AND ($2::text IS NULL OR key = $2)
+    ORDER BY set_aside_at, key LIMIT $3 FOR UPDATE SKIP LOCKED)
+RETURNING key

@@ -1,0 +1,325 @@
+"""Work that is no record, and the loop that does it: on the fake rows and on PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.messaging.errors import TransientError
+from shared.messaging.unit import Unit, unit_of_work
+from shared.postgres.migrate import PLUMBING
+from shared.runner.loop import Runner
+from shared.runner.model import Again, Job, Queue, Wanted
+from shared.runner.ports import WorkRows
+from shared.runner.postgres import PostgresWork
+from tests.databases import Databases
+from tests.fakes.clock import NOON, FixedClock
+from tests.fakes.work import FakeWork
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+LEASE = timedelta(minutes=2)
+Work = Callable[[], AbstractAsyncContextManager[Any]]
+
+
+@dataclass
+class Kit:
+    """Rows, and how to open them."""
+
+    work: Work
+    rows: Callable[[Any], WorkRows]
+    clock: FixedClock
+
+    def runner(self) -> Runner[Any]:
+        return Runner(self.work, self.rows, self.clock)
+
+    async def schedule(self, *keys: str, queue: str = "letters", **options: Any) -> None:
+        options = {"run_at": self.clock.now(), **options}
+        async with self.work() as unit:
+            await self.rows(unit).schedule([Wanted(queue, key, **options) for key in keys])
+
+    async def claim(self, *, lease: str = "00000000-0000-0000-0000-000000000001", limit: int = 100) -> list[Job]:
+        at = self.clock.now()
+        async with self.work() as unit:
+            return await self.rows(unit).claim("letters", [0], limit, at=at, lease=lease, until=at + LEASE)
+
+    async def set_aside(self, queue: str = "letters") -> int:
+        async with self.work() as unit:
+            return (await self.rows(unit).depths([queue], [0, 1], at=self.clock.now()))[queue].set_aside
+
+
+@pytest.fixture(params=["fake", "postgres"])
+async def kit(request: pytest.FixtureRequest) -> AsyncIterator[Kit]:
+    clock = FixedClock()
+    if request.param == "fake":
+        table = FakeWork()
+        yield Kit(table.transaction, lambda unit: unit, clock)
+        return
+    databases: Databases = request.getfixturevalue("databases")
+    async with databases.pool(PLUMBING) as pool:
+
+        @asynccontextmanager
+        async def work() -> AsyncIterator[Unit]:
+            async with unit_of_work(pool, at=clock.now(), source="tests") as unit:
+                yield unit
+
+        yield Kit(work, lambda unit: PostgresWork(unit.connection), clock)
+
+
+class Letters:
+    """A handler that notes what it did, and fails where it is told to."""
+
+    def __init__(self, *bad: str, error: Exception | None = None) -> None:
+        self.bad = set(bad)
+        self.error = error or ValueError("a zone that nobody knows")
+        self.done: list[str] = []
+        self.tried: list[list[str]] = []
+
+    async def __call__(self, _: object, jobs: Sequence[Job]) -> Again | None:
+        keys = [job.key for job in jobs]
+        self.tried.append(keys)
+        if self.bad & set(keys):
+            raise self.error
+        self.done += keys
+        return None
+
+    def queue(self, **options: Any) -> Queue[Any]:
+        return Queue("letters", self, **options)
+
+
+async def test_what_is_due_is_done_once_and_what_is_not_waits(kit: Kit) -> None:
+    letters, runner = Letters(), kit.runner()
+    runner.add(letters.queue())
+    await kit.schedule("a", "b")
+    await kit.schedule("later", run_at=NOON + MINUTE)
+    assert await runner.run_once() == 2
+    assert await runner.run_once() == 0
+    assert sorted(letters.done) == ["a", "b"]
+    kit.clock.advance(MINUTE)
+    await runner.run_once()
+    assert letters.done[2:] == ["later"]
+
+
+async def test_a_bad_row_stops_no_other_and_is_set_aside_with_its_reason(kit: Kit) -> None:
+    letters, runner = Letters("c"), kit.runner()
+    runner.add(letters.queue(attempts=3))
+    await kit.schedule(*"abcdefgh")
+    await runner.run_once()
+    assert sorted(letters.done) == list("abdefgh")
+    assert await kit.set_aside() == 0, "it is tried again first"
+    for _ in range(2):
+        kit.clock.advance(MINUTE)
+        await runner.run_once()
+    assert await kit.set_aside() == 1
+    kit.clock.advance(timedelta(days=1))
+    assert await runner.run_once() == 0, "set aside, it waits for an operator"
+
+
+async def test_two_runners_share_a_database_that_has_a_bad_row_and_do_each_other_row_once(kit: Kit) -> None:
+    letters = Letters("07", "33")
+    runners = [kit.runner(), kit.runner()]
+    for runner in runners:
+        runner.add(letters.queue(batch=8, attempts=1))
+    keys = [f"{number:02}" for number in range(40)]
+    await kit.schedule(*keys)
+    await asyncio.gather(*(runner.run_once() for runner in runners))
+    assert sorted(letters.done) == [key for key in keys if key not in letters.bad]
+    assert await kit.set_aside() == 2
+
+
+async def test_the_attempts_at_a_bad_row_are_spaced_and_grow_apart(kit: Kit) -> None:
+    letters, runner = Letters("bad"), kit.runner()
+    runner.add(letters.queue(attempts=None))
+    await kit.schedule("bad")
+    await runner.run_once()
+    assert await runner.run_once() == 0, "not at once"
+    for tried in range(2, 13):
+        kit.clock.advance(timedelta(minutes=10))
+        await runner.run_once()
+        assert len(letters.tried) == tried
+    kit.clock.advance(timedelta(minutes=4))
+    assert await runner.run_once() == 0, "ten minutes at most, half of it at least"
+
+
+async def test_what_is_transient_counts_no_attempt_and_sets_nothing_aside(kit: Kit) -> None:
+    letters, runner = Letters("a", error=TransientError("Redis is away")), kit.runner()
+    runner.add(letters.queue(attempts=2))
+    await kit.schedule("a", "b")
+    for _ in range(5):
+        with pytest.raises(TransientError):
+            await runner.run_once()
+    assert all(tried == ["a", "b"] for tried in letters.tried), "and nothing is halved"
+    letters.bad.clear()
+    await runner.run_once()
+    assert sorted(letters.done) == ["a", "b"]
+
+
+async def test_a_row_can_be_run_again_later_which_is_no_failure(kit: Kit) -> None:
+    attempts: list[int] = []
+
+    async def again(_: object, jobs: Sequence[Job]) -> Again:
+        attempts.extend(job.attempts for job in jobs)
+        return {job.key: kit.clock.now() + MINUTE for job in jobs if len(attempts) < 3}
+
+    runner = kit.runner()
+    runner.add(Queue("letters", again, attempts=1))
+    await kit.schedule("a")
+    for _ in range(4):
+        await runner.run_once()
+        kit.clock.advance(MINUTE)
+    assert attempts == [1, 1, 1]
+
+
+async def test_a_row_that_kills_its_process_is_set_aside_and_takes_no_other_with_it(kit: Kit) -> None:
+    letters, runner = Letters(), kit.runner()
+    runner.add(letters.queue(attempts=4))
+    await kit.schedule("a", "killer")
+    for _ in range(3):  # both were in hand when the process died
+        assert len(await kit.claim()) == 2
+        kit.clock.advance(LEASE)
+    died: list[list[str]] = []
+
+    async def dies(_: object, jobs: Sequence[Job]) -> None:
+        died.append([job.key for job in jobs])
+        if "killer" in died[-1]:
+            raise SystemExit
+
+    for _ in range(3):
+        dying = kit.runner()
+        dying.add(Queue("letters", dies, attempts=4))
+        try:
+            await dying.run_once()
+        except SystemExit:
+            kit.clock.advance(LEASE)
+    assert died == [["a"], ["killer"]], "each alone"
+    await runner.run_once()
+    assert letters.done == []
+    assert await kit.set_aside() == 1
+
+
+async def test_a_row_whose_process_was_killed_after_the_claim_is_done_when_the_lease_is_over(kit: Kit) -> None:
+    letters, runner = Letters(), kit.runner()
+    runner.add(letters.queue())
+    await kit.schedule("a")
+    assert len(await kit.claim()) == 1
+    assert await runner.run_once() == 0
+    kit.clock.advance(LEASE)
+    await runner.run_once()
+    assert letters.done == ["a"]
+
+
+async def test_nothing_is_committed_for_a_row_whose_lease_was_lost(kit: Kit) -> None:
+    runner = kit.runner()
+
+    async def slow(unit: Any, _: Sequence[Job]) -> None:
+        await kit.rows(unit).schedule([Wanted("written", "by the slow one", NOON)])
+        kit.clock.advance(LEASE)
+        if isinstance(unit, FakeWork):
+            await unit.claim("letters", [0], 1, at=kit.clock.now(), lease="other", until=NOON + 3 * LEASE)
+        else:
+            await kit.claim()
+
+    runner.add(Queue("letters", slow))
+    await kit.schedule("a")
+    await runner._turn(runner._queues["letters"])
+    async with kit.work() as unit:
+        assert await kit.rows(unit).due(["written"], [0], at=kit.clock.now()) == set()
+
+
+async def test_what_is_scheduled_while_it_is_in_hand_runs_once_more(kit: Kit) -> None:
+    runs: list[str] = []
+
+    async def handle(unit: Any, jobs: Sequence[Job]) -> None:
+        runs.extend(job.key for job in jobs)
+        if len(runs) == 1:
+            await kit.rows(unit).schedule([Wanted("letters", "a", NOON + MINUTE)])
+
+    runner = kit.runner()
+    runner.add(Queue("letters", handle))
+    await kit.schedule("a")
+    await runner.run_once()
+    assert runs == ["a"]
+    kit.clock.advance(MINUTE)
+    await runner.run_once()
+    assert runs == ["a", "a"]
+
+
+async def test_a_row_moves_to_an_earlier_time_and_to_a_later_one_only_exactly(kit: Kit) -> None:
+    letters, runner = Letters(), kit.runner()
+    runner.add(letters.queue())
+    await kit.schedule("a", run_at=NOON + MINUTE)
+    await kit.schedule("a", run_at=NOON + 3 * MINUTE)
+    await kit.schedule("b", run_at=NOON + MINUTE)
+    await kit.schedule("b", run_at=NOON + 3 * MINUTE, exactly=True)
+    kit.clock.advance(MINUTE)
+    await runner.run_once()
+    assert letters.done == ["a"]
+    await kit.schedule("b", run_at=NOON)
+    await runner.run_once()
+    assert letters.done == ["a", "b"]
+
+
+async def test_what_was_set_aside_is_tried_anew_when_it_is_scheduled_anew(kit: Kit) -> None:
+    letters, runner = Letters("a"), kit.runner()
+    runner.add(letters.queue(attempts=1))
+    await kit.schedule("a")
+    await runner.run_once()
+    assert await kit.set_aside() == 1
+    letters.bad.clear()
+    await kit.schedule("a")
+    await runner.run_once()
+    assert letters.done == ["a"]
+    assert await kit.set_aside() == 0
+
+
+async def test_what_is_cancelled_is_not_done(kit: Kit) -> None:
+    letters, runner = Letters(), kit.runner()
+    runner.add(letters.queue())
+    await kit.schedule("a", "b")
+    async with kit.work() as unit:
+        await kit.rows(unit).cancel("letters", ["a"])
+    await runner.run_once()
+    assert letters.done == ["b"]
+
+
+async def test_the_urgent_never_wait_behind_a_burst_and_the_burst_goes_on_beside_them(kit: Kit) -> None:
+    letters, runner = Letters(), kit.runner()
+    runner.add(letters.queue(batch=2, lanes=(0, 1)))
+    await kit.schedule(*(f"burst {number}" for number in range(6)), lane=1, run_at=NOON - MINUTE)
+    await kit.schedule(*(f"urgent {number}" for number in range(8)))
+    queue = runner._queues["letters"]
+    await runner._turn(queue)
+    assert all(key.startswith("urgent") for key in letters.done)
+    for _ in range(3):
+        await runner._turn(queue)
+    assert any(key.startswith("burst") for key in letters.done), "while some of the urgent still wait"
+    assert len([key for key in letters.done if key.startswith("urgent")]) == 6
+
+
+async def test_a_queue_that_is_woken_does_its_work_and_a_stop_ends_what_is_in_hand(kit: Kit) -> None:
+    begun, may_end, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def handle(_: object, __: Sequence[Job]) -> None:
+        begun.set()
+        await may_end.wait()
+        done.set()
+
+    runner = kit.runner()
+    runner.add(Queue("letters", handle))
+    running = asyncio.create_task(runner.run())
+    await kit.schedule("a")
+    runner.wake(["letters"])
+    async with asyncio.timeout(20):
+        await begun.wait()
+        running.cancel()
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert done.is_set()
+    async with kit.work() as unit:
+        kit.clock.advance(LEASE)
+        assert await kit.rows(unit).due(["letters"], [0], at=kit.clock.now()) == set(), "and it was committed"
