@@ -23,6 +23,7 @@ from deploy.commands import (
     tenants,
     titles,
     topics,
+    work,
 )
 from deploy.demo.command import demo
 
@@ -46,6 +47,7 @@ app.add_typer(titles.app, name="titles")
 app.add_typer(topics.app, name="topics")
 app.command()(migrate.migrate)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(work.app, name="work")
 app.add_typer(secrets.app, name="secrets")
 app.command()(demo)
 

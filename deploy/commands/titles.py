@@ -2,26 +2,21 @@
 
 import asyncio
 import json
-import os
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from typing import Annotated
 
-import asyncpg
 import typer
 
+from deploy import databases
 from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly, out, table
-from deploy.local import devfile
-from deploy.local.errors import NotRunningError, StackError
+from deploy.local.errors import StackError
 from deploy.local.home import Home
 from services.signup.adapters.titles import loaded, occupations_of
 from services.signup.adapters.titles.files import BadFileError, TitleFile, read_file
 from services.signup.adapters.titles.folding import key, words
 from services.signup.adapters.titles.table import shipped
-from shared.postgres.pool import Connection
 
 app = typer.Typer(help="Published lists of job titles: load one, measure ours against one.", no_args_is_help=True)
 FileArgument = Annotated[
@@ -30,8 +25,6 @@ FileArgument = Annotated[
         help="The BLS's Direct Match Title File as CSV, or O*NET's `Alternate Titles.txt`; - is standard input."
     ),
 ]
-R = TypeVar("R")
-_WITHIN = 60.0
 
 
 @app.command("load")
@@ -42,7 +35,11 @@ def load_file(file: FileArgument, home: HomeOption = None) -> None:
     A title of several occupations is chosen by the person on their page. A file that is not as it should be loads nothing.
     """
     read = _read(file)
-    version = asyncio.run(_with_database(home, lambda connection: loaded.save(connection, read, datetime.now(UTC))))
+    version = asyncio.run(
+        databases.with_database(
+            "signup", Home.at(home), lambda connection: loaded.save(connection, read, datetime.now(UTC))
+        )
+    )
     several = sum(len(codes) > 1 for codes in read.titles.values())
     out.print(
         f"loaded {len(read.titles)} titles of {read.source} ({several} of several occupations), version {version}"
@@ -56,7 +53,7 @@ def load_file(file: FileArgument, home: HomeOption = None) -> None:
 @fails_plainly
 def list_files(home: HomeOption = None, *, as_json: JsonOption = False) -> None:
     """The lists that are loaded, with what must be said about them."""
-    files = asyncio.run(_with_database(home, loaded.listed))
+    files = asyncio.run(databases.with_database("signup", Home.at(home), loaded.listed))
     if as_json:
         facts = [
             {
@@ -87,7 +84,9 @@ def remove(
     home: HomeOption = None,
 ) -> None:
     """Forget a list that was loaded."""
-    titles = asyncio.run(_with_database(home, lambda connection: loaded.remove(connection, source)))
+    titles = asyncio.run(
+        databases.with_database("signup", Home.at(home), lambda connection: loaded.remove(connection, source))
+    )
     if titles is None:
         raise StackError(f"expected the name of a list that is loaded (`fairpool titles list`), found {source!r}.")
     out.print(f"removed {titles} titles of {source}")
@@ -145,40 +144,3 @@ def _read(file: Path) -> TitleFile:
         return read_file(Path("/dev/stdin") if str(file) == "-" else file)
     except BadFileError as error:
         raise StackError(f"{file}: {error} Nothing was loaded.") from error
-
-
-async def _with_database(home: Path | None, work: Callable[[Connection], Awaitable[R]]) -> R:
-    dsn = _dsn(Home.at(home))
-    try:
-        connection = await asyncpg.connect(dsn, timeout=10, command_timeout=_WITHIN)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise StackError(f"expected signup's database to answer, found: {type(error).__name__}.") from error
-    try:
-        return await work(connection)
-    except asyncpg.UndefinedTableError as error:
-        raise StackError(
-            "expected signup's tables as of this version, found older ones: start signup once, then try again."
-        ) from error
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise StackError(
-            f"expected signup's database to take it, found: {type(error).__name__}. Nothing was changed."
-        ) from error
-    finally:
-        await connection.close(timeout=5)
-
-
-def _dsn(home: Home) -> str:
-    """FAIRPOOL_SIGNUP_DATABASE, as signup itself has it; else the database of the running local stack."""
-    if given := os.environ.get("FAIRPOOL_SIGNUP_DATABASE"):
-        return given
-    try:
-        administrator = devfile.load(home.dev_file).postgres
-    except NotRunningError as error:
-        raise NotRunningError(
-            "expected a running stack of `fairpool dev`, or FAIRPOOL_SIGNUP_DATABASE in the environment, found neither."
-        ) from error
-    if not administrator:
-        raise StackError(
-            "expected FAIRPOOL_SIGNUP_DATABASE in the environment: this stack's databases are not its own."
-        )
-    return urlunsplit(urlsplit(administrator)._replace(path="/signup"))

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 import shared.messaging
+import shared.runner
 from shared.postgres.migrate import migrate
 from shared.postgres.pool import Connection, open_pool
 from shared.postgres.queries import load
@@ -19,6 +20,7 @@ from tests.stack import Servers
 
 SERVICES = Path(__file__).parents[2] / "services"
 PLUMBING = Path(shared.messaging.__file__).parent
+RUNNER = Path(shared.runner.__file__).parent
 BOUNDED = {
     "changes_forgotten": "one row an employer",
     "courier_consent_positions": "one row a partition",
@@ -38,6 +40,7 @@ QUEUES = {
 }
 """Partial indexes that hold what waits alone: to read such an index from its beginning is to take from a queue."""
 KNOWN = {
+    "shared/runner/queries.sql: piles": "what was set aside alone, which an operator looks through",
     "shared/messaging/queries.sql: outbox_state": "the outbox holds what is on its way alone",
     "services/signup/adapters/queries.sql: take_to_invite": "a queue, taken from its beginning",
 }
@@ -59,7 +62,7 @@ Plan = dict[str, Any]
 def statements(service: str) -> Mapping[str, str]:
     files = [file for file in (SERVICES / service).rglob("*.sql") if file.parent.name != "migrations"]
     if service == "consent":  # of what all have, one is enough
-        files += sorted(PLUMBING.glob("*.sql"))
+        files += sorted([*PLUMBING.glob("*.sql"), *RUNNER.glob("*.sql")])
     return {f"{file.relative_to(SERVICES.parent)}: {name}": text for file in files for name, text in load(file).items()}
 
 
@@ -204,5 +207,5 @@ def test_what_is_deleted_is_bounded() -> None:
 
 def test_no_column_is_cast_to_be_compared_with_a_list() -> None:
     """`column::text = ANY(...)` can't use the column's index: the list is cast."""
-    for file in sorted([*SERVICES.rglob("*.sql"), *PLUMBING.rglob("*.sql")]):
+    for file in sorted([*SERVICES.rglob("*.sql"), *RUNNER.rglob("*.sql"), *PLUMBING.rglob("*.sql")]):
         assert not re.search(r"\w::\w+\s*=\s*ANY", file.read_text(encoding="utf-8")), file
