@@ -23,6 +23,7 @@ from services.signup.adapters.tenant_topic import TenantTopic
 from services.signup.adapters.titles import suggestions
 from services.signup.adapters.titles.loaded import LoadedTitles
 from services.signup.api import events, hooks, join, people, profile, refuse, sign_in, sources, tenants
+from services.signup.ports import INVITATIONS, LANES, SHOWINGS
 from services.signup.settings import Settings
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
@@ -34,7 +35,6 @@ from shared.security.links import LinkReader
 from shared.service import Guard, Service
 from shared.web import any_body
 
-_AT_ONCE = timedelta(milliseconds=200)
 _OFTEN = timedelta(seconds=2)
 _SELDOM = timedelta(seconds=30)
 
@@ -60,14 +60,13 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.reconcile(CANDIDATE_KEYS, keys_behind, keys_orphaned)
     service.read_back(ERASURES, PostgresStore.erase_again, store, behind=erasures_behind)
 
-    stores = service.stores(store)
-    service.every(_AT_ONCE, "invite", jobs.invite_all, stores, secrets)
-    service.every(_OFTEN, "look_again", jobs.look_again, stores)
-    service.every(_OFTEN, "lapse", jobs.lapse, stores)
-    service.every(_OFTEN, "tell_profiles", jobs.tell_profiles, stores)
-    service.every(_OFTEN, "release", jobs.release, stores)
-    service.every(_SELDOM, "forget", jobs.forget, stores)
-    service.every(_SELDOM, "forget_refusals", jobs.forget_refusals, refusals)
+    service.queue(INVITATIONS, jobs.on_invitations, store, secrets, batch=jobs.INVITED_AT_ONCE, lanes=LANES)
+    service.queue(SHOWINGS, jobs.on_showings, store)
+    service.periodic(_SELDOM, "missed_showings", jobs.find_missed_showings, store)
+    service.periodic(_OFTEN, "lapse", jobs.lapse, store)
+    service.periodic(_OFTEN, "tell_profiles", jobs.tell_profiles, store)
+    service.periodic(_OFTEN, "release", jobs.release, store)
+    service.periodic(_SELDOM, "forget", jobs.forget, store)
     service.every(_SELDOM, "titles", loaded.refresh_from, service.get_pool)
 
     app = service.http("Fairpool signup", signup_url=settings.signup_url)

@@ -1,26 +1,23 @@
 """What comes due by itself: invitations, pauses that end, stubs whose time is over, keys to destroy."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from services.signup.decisions import notices
 from services.signup.decisions import showing as showing_decisions
 from services.signup.decisions.inviting import may_invite
-from services.signup.model import PastInvitations
-from services.signup.ports import KEPT, Refusals, Store
+from services.signup.model import Asked, PastInvitations
+from services.signup.ports import KEPT, LANES, Store
 from services.signup.vault.addresses import slow_hash
 from services.signup.vault.sealing import SealedIdentity, open_identity
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.signup import CandidateLapsedV1
 from shared.ids import new_id
-
-Work = Callable[[], AbstractAsyncContextManager[Store]]
-"""Opens a unit of work with its store."""
+from shared.runner.model import Again, Job
 
 INVITED_AT_ONCE = 32
 """Half a second of hashing on two cores: a transaction stays short."""
@@ -31,38 +28,36 @@ INTAKE_KEPT = timedelta(days=14)
 PAGE_REQUESTS_KEPT = timedelta(days=1)
 ORIGINS_KEPT = timedelta(hours=1)
 PROFILE_TOLD_EVERY = timedelta(days=1)
+MISSED_AFTER = timedelta(minutes=1)
+"""Longer than what is due waits for its turn."""
 _AT_ONCE = 500
 _NEVER = PastInvitations(0)
 _HASHING = ThreadPoolExecutor(max_workers=2, thread_name_prefix="slow-hash")  # more would starve the event loop
 _log = structlog.get_logger(__name__)
 
 
-async def invite(work: Work, secrets: VaultSecrets) -> int:
-    """Decides some invitations and asks for their mails; how many were looked at."""
-    async with work() as store:
-        waiting = await store.take_to_invite(limit=INVITED_AT_ONCE)
-        rows = await store.identities([one.candidate for one in waiting])
-        present = [one for one in waiting if one.candidate in rows]
-        hashes = await asyncio.gather(*(_hashed(rows[one.candidate], secrets) for one in present))
-        past = await store.past_invitations(hashes)
-        chosen = [
-            (one, slow)
-            for one, slow in zip(present, hashes, strict=True)
-            if may_invite(past.get(slow, _NEVER), by_join=one.by_join, at=store.at)
-        ]
-        await store.note_invitations([slow for _, slow in chosen])
-        for one, _ in chosen:
-            notice = notices.confirm(one)
-            store.publish(notice, id=notice.notice)
-    if waiting:
-        _log.info("invited", asked=len(chosen), refused=len(waiting) - len(chosen))
-    return len(waiting)
+async def on_invitations(store: Store, work: Sequence[Job], secrets: VaultSecrets) -> None:
+    """Decides who of them is invited, and asks for their emails."""
+    waiting = await store.to_invite([_asked(job) for job in work])
+    rows = await store.identities([one.candidate for one in waiting])
+    present = [one for one in waiting if one.candidate in rows]
+    hashes = await asyncio.gather(*(_hashed(rows[one.candidate], secrets) for one in present))
+    past = await store.past_invitations(hashes)
+    chosen = [
+        (one, slow)
+        for one, slow in zip(present, hashes, strict=True)
+        if may_invite(past.get(slow, _NEVER), by_join=one.by_join, at=store.at)
+    ]
+    await store.note_invitations([slow for _, slow in chosen])
+    for one, _ in chosen:
+        notice = notices.confirm(one)
+        store.publish(notice, id=notice.notice)
+    _log.info("invited", asked=len(chosen), refused=len(work) - len(chosen))
 
 
-async def invite_all(work: Work, secrets: VaultSecrets) -> None:
-    """Until nobody waits for an invitation."""
-    while await invite(work, secrets):
-        pass
+def _asked(job: Job) -> Asked:
+    at = (job.payload or {}).get("asked_at")
+    return Asked(job.key, job.lane == LANES[0], job.run_at if at is None else datetime.fromisoformat(at))
 
 
 async def _hashed(row: SealedIdentity, secrets: VaultSecrets) -> bytes:
@@ -70,68 +65,72 @@ async def _hashed(row: SealedIdentity, secrets: VaultSecrets) -> bytes:
     return await asyncio.get_running_loop().run_in_executor(_HASHING, slow_hash, mail, secrets.blind_index_key)
 
 
-async def look_again(work: Work) -> None:
-    """Shows again whose pause is over, and hides whose consent has ended."""
-    async with work() as store:
-        due = await store.showings_due(limit=_AT_ONCE)
-        after = [showing_decisions.settled(one, at=store.at) for one in due]
-        await store.save_showings(after)
-        for old, new in zip(due, after, strict=True):
-            if news := showing_decisions.news(old, new):
-                store.publish(news)
+async def on_showings(store: Store, work: Sequence[Job]) -> Again:
+    """Shows again whose pause is over, and hides whose consent has ended; who is not due yet is looked at then."""
+    showings = (await store.showings([job.key for job in work])).values()
+    due = [one for one in showings if one.look_again_at is not None and one.look_again_at <= store.at]
+    after = [showing_decisions.settled(one, at=store.at) for one in due]
+    await store.save_showings(after)
+    for old, new in zip(due, after, strict=True):
+        if news := showing_decisions.news(old, new):
+            store.publish(news)
+    return {
+        one.candidate: one.look_again_at
+        for one in showings
+        if one.look_again_at is not None and one.look_again_at > store.at
+    }
 
 
-async def lapse(work: Work) -> None:
+async def find_missed_showings(store: Store) -> bool:
+    """Whom nobody has to look at though their time is over is looked at now."""
+    missed = await store.missed_showings(store.at - MISSED_AFTER, limit=_AT_ONCE)
+    store.look_at(missed)
+    return len(missed) == _AT_ONCE
+
+
+async def lapse(store: Store) -> bool:
     """Asks consent about stubs whose 14 days are over, and again about whoever is not settled yet.
 
     Nothing is erased on signup's word alone: the person may have answered a moment ago.
     """
-    async with work() as store:
-        over = await store.lapse_expired(limit=_AT_ONCE)
-        again = await store.ask_again(store.at - ASKED_AGAIN_AFTER, limit=_AT_ONCE)
-        for one in (*over, *again):
-            store.publish(CandidateLapsedV1(candidate=one.candidate, at=one.at, reason=one.reason))
+    over = await store.lapse_expired(limit=_AT_ONCE)
+    again = await store.ask_again(store.at - ASKED_AGAIN_AFTER, limit=_AT_ONCE)
+    for one in (*over, *again):
+        store.publish(CandidateLapsedV1(candidate=one.candidate, at=one.at, reason=one.reason))
     if over or again:
         _log.info("stubs_lapse", expired=len(over), asked_again=len(again))
+    return max(len(over), len(again)) == _AT_ONCE
 
 
-async def tell_profiles(work: Work) -> None:
+async def tell_profiles(store: Store) -> bool:
     """Emails those whose kept profile was changed: at once, or a day after they were told last, whoever held the link."""
-    async with work() as store:
-        changed = await store.take_profiles_to_tell(store.at - PROFILE_TOLD_EVERY, limit=_AT_ONCE)
-        for candidate, at in changed.items():
-            notice = notices.profile_changed(candidate, changed_at=at, at=store.at)
-            store.publish(notice, id=notice.notice)
+    changed = await store.take_profiles_to_tell(store.at - PROFILE_TOLD_EVERY, limit=_AT_ONCE)
+    for candidate, at in changed.items():
+        notice = notices.profile_changed(candidate, changed_at=at, at=store.at)
+        store.publish(notice, id=notice.notice)
     if changed:
         _log.info("profile_changes_told", count=len(changed))
+    return len(changed) == _AT_ONCE
 
 
-async def release(work: Work) -> None:
+async def release(store: Store) -> bool:
     """Puts what waited for somebody's erasure, or for their answer, back onto the topic, now that it is settled."""
-    async with work() as store:
-        released = await store.release(limit=_AT_ONCE)
-        for one in released:
-            store.publish(one.event, id=new_id("again"))
+    released = await store.release(limit=_AT_ONCE)
+    for one in released:
+        store.publish(one.event, id=new_id("again"))
     if released:
         _log.info("reports_released", count=len(released))
+    return len(released) == _AT_ONCE
 
 
-async def forget(work: Work) -> None:
-    """Destroys intake keys that are older than anything they sealed, and other traces that have had their time."""
-    is_over = False
-    while not is_over:  # a transaction for each batch
-        async with work() as store:
-            counts = (
-                await store.forget_intake(store.at - INTAKE_KEPT, limit=_AT_ONCE),
-                await store.forget_kept(store.at - KEPT, limit=_AT_ONCE),
-                await store.forget_page_requests(
-                    store.at - PAGE_REQUESTS_KEPT, origins_before=store.at - ORIGINS_KEPT, limit=_AT_ONCE
-                ),
-            )
-        is_over = max(counts) < _AT_ONCE
-
-
-async def forget_refusals(refusals: Refusals) -> None:
-    """What was said with links that have ended goes; some at a time, a transaction each."""
-    while await refusals.forget(limit=_AT_ONCE) == _AT_ONCE:
-        pass
+async def forget(store: Store) -> bool:
+    """Destroys intake keys that are older than anything they sealed, and other traces that have had their time; some at a time."""
+    counts = (
+        await store.forget_intake(store.at - INTAKE_KEPT, limit=_AT_ONCE),
+        await store.forget_kept(store.at - KEPT, limit=_AT_ONCE),
+        await store.forget_page_requests(
+            store.at - PAGE_REQUESTS_KEPT, origins_before=store.at - ORIGINS_KEPT, limit=_AT_ONCE
+        ),
+        await store.forget_refusals(limit=_AT_ONCE),
+    )
+    return max(counts) == _AT_ONCE

@@ -412,6 +412,15 @@ class Showing:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody who is to be invited, as it was asked for."""
+
+    candidate: str
+    by_join: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ToInvite:
     """A stub whose invitation is to be decided."""
 

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from services.signup.decisions.asking import Joining
 from services.signup.decisions.tenants import Refused
 from services.signup.model import (
+    Asked,
     Change,
     Claim,
     Ignored,
@@ -36,6 +37,10 @@ from shared.contracts.operator import TenantChangedV1
 
 KEPT = timedelta(days=1)
 """How long what is told of an unknown record is kept: as long as vendors repeat a webhook that failed."""
+INVITATIONS, SHOWINGS = "invitations", "showings"
+"""Queues of work, of which each key is a candidate."""
+LANES = (0, 1)
+"""Of invitations: who joins waits at the page, and never behind those of whom a vendor tells."""
 MOST_PROPOSALS = 20
 """Kept of one person: a page that somebody reads."""
 
@@ -142,9 +147,6 @@ class Refusals(Protocol):
         somebody who has answered, or is gone, nothing is changed.
         """
 
-    async def forget(self, *, limit: int) -> int:
-        """Removes those whose link has expired, the oldest first; how many."""
-
 
 class OperatorActs(Protocol):
     """The log of what operators did, inside a unit of work."""
@@ -240,7 +242,7 @@ class Store(Protocol):
         """Those of them who lapse and did not confirm, erased: rows and keys go, the key's topic gets a tombstone."""
 
     async def ask_to_invite(self, candidates: Mapping[str, bool]) -> None:
-        """Queue by candidate; True: they came by the join page."""
+        """They are to be invited, by candidate; True: they came by the join page, and go first."""
 
     async def prolong(self, candidates: Sequence[str], until: datetime) -> None:
         """Stubs are kept until then."""
@@ -251,14 +253,17 @@ class Store(Protocol):
     async def showings(self, candidates: Sequence[str]) -> Mapping[str, Showing]:
         """By candidate, locked until the transaction is over; whoever is erased is missing."""
 
-    async def showings_due(self, *, limit: int) -> Sequence[Showing]:
-        """Those to look at again by now; passes over what another process holds."""
+    async def missed_showings(self, before: datetime, *, limit: int) -> Sequence[str]:
+        """Some who were to be looked at again before then, and whom nobody has to look at."""
+
+    def look_at(self, candidates: Sequence[str]) -> None:
+        """They are to be looked at now."""
 
     async def save_showings(self, showings: Sequence[Showing]) -> None:
-        """As decided."""
+        """As decided; each is looked at again at its time."""
 
-    async def take_to_invite(self, *, limit: int) -> Sequence[ToInvite]:
-        """The oldest of the queue, taken out of it; passes over what another process holds."""
+    async def to_invite(self, asked: Sequence[Asked]) -> Sequence[ToInvite]:
+        """Those of them who may still be invited, by the order in which they were asked for."""
 
     async def identities(self, candidates: Sequence[str]) -> Mapping[str, SealedIdentity]:
         """The sealed rows by candidate."""
@@ -280,6 +285,9 @@ class Store(Protocol):
 
         Up to so many of each kind; the most that went of one kind.
         """
+
+    async def forget_refusals(self, *, limit: int) -> int:
+        """Removes what was said with links that have expired, the oldest first; how many."""
 
     async def forget_page_requests(self, before: datetime, *, origins_before: datetime, limit: int) -> int:
         """Which addresses were asked to be mailed before that, and from which networks; the most that went of the two."""

@@ -78,6 +78,8 @@ class Consumer:
     on_fatal: Callable[[BaseException], None]
     after_commit: Callable[[Collection[int]], None]
     """Wakes the outbox relay: told the shards that were written to, and not called where there are none."""
+    scheduled: Callable[[Collection[str]], None] = lambda _: None
+    """Wakes the runner: told the queues in which work was scheduled."""
     _limit: DeadLetterLimit = field(default_factory=DeadLetterLimit)
     _in_flight: asyncio.Lock = field(default_factory=asyncio.Lock)
     progress: Progress = field(default_factory=Progress)
@@ -236,6 +238,8 @@ class Consumer:
             yield unit
         if unit.shards:
             self.after_commit(unit.shards)
+        if unit.work.queues:
+            self.scheduled(unit.work.queues)
 
     async def _set_aside(self, record: Record, reason: str, *, counts: bool) -> None:
         group, counted = self.subscription.group, False

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,10 +15,10 @@ from opentelemetry.trace import SpanContext
 from shared import tracing
 from shared.backoff import Backoff, spread
 from shared.clock import Clock
-from shared.messaging.errors import is_transient
+from shared.messaging.errors import FatalError, is_transient
 from shared.messaging.holding import Holding
 from shared.runner import metrics
-from shared.runner.model import Job, LeaseLostError, Queue
+from shared.runner.model import Job, LeaseLostError, Queue, Wanted
 from shared.runner.ports import WorkRows
 
 U = TypeVar("U")
@@ -33,6 +33,8 @@ _SUSPECT_AFTER = 3
 """Attempts of which nobody lived to tell: from then on a row is done alone, so that it takes no other with it."""
 _EVERY_FOURTH = 4
 """Turn of a queue, that begins with another lane than the first: no lane waits for ever."""
+TURN = "turn"
+"""The key of the one row of periodic work."""
 _LOOKS_EVERY = timedelta(seconds=10)
 _log = structlog.get_logger(__name__)
 
@@ -76,9 +78,9 @@ class Runner(Generic[U]):
         metrics.begin([queue.name])
 
     @property
-    def queues(self) -> Collection[str]:
-        """Their names."""
-        return self._queues.keys()
+    def queues(self) -> Sequence[Queue[U]]:
+        """What it works off."""
+        return tuple(self._queues.values())
 
     def wake(self, queues: Iterable[str]) -> None:
         """Something was committed in these queues: look there now instead of at the next poll."""
@@ -87,8 +89,12 @@ class Runner(Generic[U]):
                 self._wakes[name].set()
 
     async def run_once(self, *names: str) -> int:
-        """Does all that is due now in these queues (all, where none is named); how many jobs. Raises what is transient."""
+        """Does all that is due now in these queues (all, where none is named), and a turn of what is periodic; how many jobs.
+
+        Raises what is transient.
+        """
         taken = 0
+        await self._begin(names or self._queues)
         for queue in [self._queues[name] for name in names] or list(self._queues.values()):
             while some := await self._turn(queue):
                 taken += some
@@ -96,8 +102,6 @@ class Runner(Generic[U]):
 
     async def run(self) -> None:
         """Works until cancelled; a batch that is in hand then is brought to its end."""
-        if not self._queues:
-            await asyncio.Event().wait()
         work = asyncio.create_task(self._run(), name="runner")
         try:
             await asyncio.shield(work)
@@ -108,13 +112,34 @@ class Runner(Generic[U]):
                 await asyncio.wait_for(work, self.stop_within.total_seconds())
             raise
 
+    async def _begin(self, names: Iterable[str]) -> None:
+        """Periodic work has its row, and a turn now."""
+        at = self.clock.now()
+        turns = [Wanted(name, TURN, at) for name in sorted(names) if self._queues[name].period is not None]
+        if turns:
+            async with self.work() as unit:
+                await self.rows(unit).schedule(turns)
+
     async def _run(self) -> None:
+        await self._until_begun()
         async with asyncio.TaskGroup() as group:
             aside = [group.create_task(self._poll()), group.create_task(self._watch())]
             loops = [group.create_task(self._work_off(queue)) for queue in self._queues.values()]
             await asyncio.gather(*loops)
             for task in aside:
                 task.cancel()
+
+    async def _until_begun(self) -> None:
+        backoff = Backoff()
+        while not self._stop.is_set():
+            try:
+                await self._begin(self._queues)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                await self._pause(backoff.next())
+            else:
+                return
 
     async def _work_off(self, queue: Queue[U]) -> None:
         backoff, holding = Backoff(), Holding(f"work {queue.name}")
@@ -211,6 +236,8 @@ class Runner(Generic[U]):
             return
         try:
             await self._in_one_unit(queue, lease, jobs)
+        except FatalError:
+            raise
         except Exception as error:
             if is_transient(error):
                 metrics.WORK.labels(queue.name, "held").inc(len(jobs))

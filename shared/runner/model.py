@@ -19,6 +19,7 @@ class Job:
     """This one included: a process that dies with the row in hand has used it up."""
     payload: Mapping[str, Any] | None = None
     traceparent: str | None = None
+    lane: int = 0
     reason: str | None = None
     """Why it failed last; None when it did not, as far as anybody lived to tell."""
 
@@ -41,6 +42,8 @@ class Queue(Generic[U]):
     """Every lane that is written to this queue; the lowest goes first."""
     attempts: int | None = 8
     """After so many a row is set aside. None: never, for what would be missed more than its failing is heard."""
+    period: timedelta | None = None
+    """Of periodic work, which has one row that comes again: how often."""
     lease: timedelta = timedelta(minutes=2)
     """How long a process may be silent before others take what it had in hand."""
 

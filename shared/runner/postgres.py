@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from shared.postgres.pool import Connection
 from shared.postgres.queries import load
 from shared.runner.model import Depth, Job, Wanted
+from shared.runner.ports import WorkRows
 
 SQL = load(Path(__file__).parent / "queries.sql")
 
@@ -48,6 +50,7 @@ class PostgresWork:
                 row["attempts"],
                 None if row["payload"] is None else json.loads(row["payload"]),
                 row["traceparent"],
+                row["lane"],
                 row["reason"],
             )
             for row in sorted(rows, key=lambda row: (place[row["lane"]], row["run_at"], row["key"]))
@@ -77,3 +80,14 @@ class PostgresWork:
         return {
             row["queue"]: Depth(int(row["due"]), row["oldest"] or timedelta(0), int(row["set_aside"])) for row in rows
         }
+
+
+class InATransaction(Protocol):
+    """What has a connection inside a transaction: a `Unit`."""
+
+    connection: Connection
+
+
+def rows_of(unit: InATransaction) -> WorkRows:
+    """The rows in the unit's own transaction."""
+    return PostgresWork(unit.connection)

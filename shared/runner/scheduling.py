@@ -1,6 +1,7 @@
 """What a unit of work leaves to be done: collected, and written as its last step."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -37,9 +38,7 @@ class Scheduling:
             trace = traces.get(key) if traces else None
             wanted = Wanted(queue, key, at, lane, exactly, payload, trace)
             before = self._wanted.get((queue, key))
-            if before is not None and not exactly and before.run_at < at:
-                continue
-            self._wanted[queue, key] = wanted
+            self._wanted[queue, key] = wanted if before is None else _both(before, wanted)
 
     def cancel(self, queue: str, keys: Sequence[str]) -> None:
         """Has these not done, nor what was scheduled for them here so far."""
@@ -56,3 +55,15 @@ class Scheduling:
         self.queues.update(wanted.queue for wanted in self._wanted.values())
         self._cancelled.clear()
         self._wanted.clear()
+
+
+def _both(before: Wanted, after: Wanted) -> Wanted:
+    """What the two come to, as if the first were written when the second comes."""
+    return replace(
+        after,
+        run_at=after.run_at if after.exactly else min(before.run_at, after.run_at),
+        lane=min(before.lane, after.lane),
+        exactly=before.exactly or after.exactly,
+        payload=after.payload or before.payload,
+        traceparent=after.traceparent or before.traceparent,
+    )

@@ -1,12 +1,12 @@
 """What a service is made of, as its `app.py` declares it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 import structlog
 
@@ -14,8 +14,13 @@ from shared.messaging.errors import is_transient
 from shared.messaging.follower import Follower, Positions
 from shared.messaging.holding import Holding
 from shared.messaging.reconciler import Reconciled
+from shared.messaging.unit import Unit
+from shared.runner.loop import Runner
+from shared.runner.model import Again, Queue
+from shared.runner.model import Job as Work
 from shared.service.wiring import Wiring
 
+S = TypeVar("S")
 Ts = TypeVarTuple("Ts")
 Check = Callable[[], Awaitable[None]]
 """Raises when the thing it checks does not work."""
@@ -33,6 +38,7 @@ class Parts:
     """The declarations of a service, for `Process` to run."""
 
     wiring: Wiring
+    runner: Runner[Unit]
     migrations: Path | None = None
     followers: list[tuple[Follower, Stored | None]] = field(default_factory=list)
     reconciled: list[Reconciled] = field(default_factory=list)
@@ -41,7 +47,7 @@ class Parts:
     checks: dict[str, Check] = field(default_factory=dict)
 
     def every(self, period: timedelta, name: str, run: Callable[[*Ts], Awaitable[object]], *given: *Ts) -> None:
-        """`run(*given)` again and again; a transient error is retried at the next turn."""
+        """`run(*given)` again and again, in each process; a transient error is retried at the next turn."""
         holding = Holding(name)
 
         async def turns() -> None:
@@ -57,3 +63,35 @@ class Parts:
                 await asyncio.sleep(period.total_seconds())
 
         self.jobs.append((name, turns))
+
+    def queue(
+        self,
+        name: str,
+        handle: Callable[[S, Sequence[Work], *Ts], Awaitable[Again | None]],
+        store: Callable[[Unit], S],
+        *given: *Ts,
+        batch: int,
+        lanes: tuple[int, ...],
+    ) -> None:
+        """Work of this name, for the runner."""
+
+        async def on_work(unit: Unit, work: Sequence[Work]) -> Again | None:
+            return await handle(store(unit), work, *given)
+
+        self.runner.add(Queue(name, on_work, batch=batch, lanes=lanes))
+
+    def periodic(
+        self,
+        period: timedelta,
+        name: str,
+        step: Callable[[S, *Ts], Awaitable[bool]],
+        store: Callable[[Unit], S],
+        *given: *Ts,
+    ) -> None:
+        """Work that comes again, for the runner."""
+
+        async def on_turn(unit: Unit, work: Sequence[Work]) -> Again:
+            more = await step(store(unit), *given)
+            return {one.key: unit.at if more else unit.at + period for one in work}
+
+        self.runner.add(Queue(name, on_turn, attempts=None, period=period))

@@ -43,7 +43,7 @@ class Process:
     """Runs what a service is made of.
 
     Order of the start: database, migrations, topics, resources, producer, relay, followers (until their projections are
-    current), consumers, jobs, watchdog. The stop goes the other way and finishes the batch in flight. Whatever dies on the
+    current), consumers, runner, jobs, watchdog. The stop goes the other way and finishes the batch in flight. Whatever dies on the
     way takes the process with it, with a non-zero code.
     """
 
@@ -167,6 +167,8 @@ class Process:
         await self._start_followers(stack)
         await self._start_consumers(stack, parts.wiring.subscriptions())
         parts.every(_TOPICS_COMPARED_EVERY, "compare_topics", self.compare_topics)
+        if parts.runner.queues:
+            await stack.enter_async_context(self._running("runner", parts.runner.run))
         for name, job in parts.jobs:
             await stack.enter_async_context(self._running(name, job))
         await stack.enter_async_context(self._running("watchdog", self._watchdog().run))
@@ -200,6 +202,7 @@ class Process:
             retry_for=self.settings.retry_for,
             on_fatal=self.fail,
             after_commit=self.relay.wake,
+            scheduled=self.parts.runner.wake,
         )
 
     async def _start_followers(self, stack: AsyncExitStack) -> None:

@@ -25,6 +25,10 @@ from shared.messaging.reconciler import LOOKS_EVERY, Behind, Orphaned, Reconcile
 from shared.messaging.relay import Relay
 from shared.messaging.unit import SHARDS, Unit, unit_of_work
 from shared.postgres.pool import Pool
+from shared.runner.loop import Runner
+from shared.runner.model import Again
+from shared.runner.model import Job as Work
+from shared.runner.postgres import rows_of
 from shared.service.parts import Check, Job, Parts, Resource, Stored
 from shared.service.process import Process
 from shared.service.wiring import MAX_RECORDS, Guard, Wiring
@@ -58,7 +62,8 @@ class Service:
 
     def __post_init__(self) -> None:
         self.clock = Clock(self.settings.clock_file)
-        self.parts = Parts(Wiring(self.name), self.migrations)
+        runner = Runner(self.work, rows_of, self.clock, self.settings.stop_within)
+        self.parts = Parts(Wiring(self.name), runner, self.migrations)
         self.process = Process(self.name, self.settings, self.database, self.clock, self.parts)
         self.parts.checks.update(
             process=self.process.goes_on, postgres=self.process.postgres_answers, consumers=self.process.consumers_run
@@ -124,8 +129,37 @@ class Service:
         self.parts.reconciled.append(Reconciled(topic, behind, apply=call))
 
     def every(self, period: timedelta, name: str, run: Callable[[*Ts], Awaitable[object]], *given: *Ts) -> None:
-        """`run(*given)` again and again; a transient error is retried at the next turn."""
+        """`run(*given)` again and again, in each process; a transient error is retried at the next turn.
+
+        For what a process needs for itself. What is to be done once for all of them is `queue` or `periodic`.
+        """
         self.parts.every(period, name, run, *given)
+
+    def queue(
+        self,
+        name: str,
+        handle: Callable[[S, Sequence[Work], *Ts], Awaitable[Again | None]],
+        store: Callable[[Unit], S],
+        *given: *Ts,
+        batch: int = 100,
+        lanes: tuple[int, ...] = (0,),
+    ) -> None:
+        """`handle(store(unit), work, *given)` for what units scheduled under this name, in the transaction that finishes it.
+
+        By any process, some at a time; the lowest of its lanes first. What it answers comes again at that time.
+        """
+        self.parts.queue(name, handle, store, *given, batch=batch, lanes=lanes)
+
+    def periodic(
+        self,
+        period: timedelta,
+        name: str,
+        step: Callable[[S, *Ts], Awaitable[bool]],
+        store: Callable[[Unit], S],
+        *given: *Ts,
+    ) -> None:
+        """`step(store(unit), *given)` again and again, by one process at a time; at once while it answers that there is more."""
+        self.parts.periodic(period, name, step, store, *given)
 
     def job(self, name: str, run: Job) -> None:
         """Something that runs as long as the process does; it ends only by being cancelled."""
@@ -167,6 +201,7 @@ class Service:
             yield unit
         if unit.shards:
             self.relay.wake(unit.shards)
+        self.parts.runner.wake(unit.work.queues)
 
     def stores(self, store: Callable[[Unit], S]) -> Callable[[], AbstractAsyncContextManager[S]]:
         """Opens this store in a transaction of its own, each time it is called."""

@@ -307,7 +307,7 @@ async def test_an_idempotency_key_with_other_words_is_refused(scene: Scene) -> N
 
 
 _WRITTEN = {
-    "signup": ("candidates", "claims", "intake", "sources", "invitations", "to_invite"),
+    "signup": ("candidates", "claims", "intake", "sources", "invitations"),
     "consent": ("consents", "ledger", "receipts"),
     "pool_matching": ("pools", "memberships"),
     "outreach_gateway": ("outreach",),

@@ -11,6 +11,7 @@ from services.signup.decisions import quota
 from services.signup.decisions.asking import Joining
 from services.signup.decisions.quota import is_kept
 from services.signup.model import (
+    Asked,
     Claim,
     Deletion,
     KeptReport,
@@ -29,9 +30,10 @@ from services.signup.model import (
     Taken,
     ToInvite,
 )
-from services.signup.ports import KEPT, MOST_PROPOSALS
+from services.signup.ports import KEPT, LANES, MOST_PROPOSALS
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
+from shared.runner.model import Job
 from tests.fakes.clock import NOON
 
 
@@ -57,6 +59,8 @@ class FakeStore:
     keys: dict[date, bytes] = field(default_factory=dict)
     vault: dict[str, SealedIdentity] = field(default_factory=dict)
     claims: dict[Record, Claim] = field(default_factory=dict)
+    to_look_at: dict[str, datetime] = field(default_factory=dict)
+    """When the runner has to look at whom."""
     _proposals: dict[Record, tuple[Proposal, datetime]] = field(default_factory=dict)
     _people: dict[str, _Person] = field(default_factory=dict)
     _queue: dict[str, tuple[bool, datetime]] = field(default_factory=dict)
@@ -249,13 +253,18 @@ class FakeStore:
     async def showings(self, candidates: Sequence[str]) -> Mapping[str, Showing]:
         return {candidate: self._people[candidate].showing for candidate in candidates if candidate in self._people}
 
-    async def showings_due(self, *, limit: int) -> Sequence[Showing]:
-        due = [
-            person.showing
-            for person in self._people.values()
-            if person.showing.look_again_at is not None and person.showing.look_again_at <= self.at
+    async def missed_showings(self, before: datetime, *, limit: int) -> Sequence[str]:
+        missed = [
+            candidate
+            for candidate, person in self._people.items()
+            if person.showing.look_again_at is not None
+            and person.showing.look_again_at <= before
+            and candidate not in self.to_look_at
         ]
-        return due[:limit]
+        return missed[:limit]
+
+    def look_at(self, candidates: Sequence[str]) -> None:
+        self.to_look_at |= dict.fromkeys(candidates, self.at)
 
     async def save_showings(self, showings: Sequence[Showing]) -> None:
         for one in showings:
@@ -263,23 +272,32 @@ class FakeStore:
             person.showing = one
             if one.confirmed:
                 person.lapse = None
+            if one.look_again_at is not None:
+                self.to_look_at[one.candidate] = one.look_again_at
 
-    async def take_to_invite(self, *, limit: int) -> Sequence[ToInvite]:
-        taken = list(self._queue.items())[:limit]
-        for candidate, _ in taken:
-            del self._queue[candidate]
+    def take_invitations(self) -> list[Job]:
+        """What the runner would claim."""
+        jobs = [
+            Job(candidate, at, 1, {"asked_at": at.isoformat()}, lane=LANES[not by_join])
+            for candidate, (by_join, at) in self._queue.items()
+        ]
+        self._queue.clear()
+        return jobs
+
+    async def to_invite(self, asked: Sequence[Asked]) -> Sequence[ToInvite]:
         return [
             ToInvite(
-                candidate,
-                by_join,
-                self._people[candidate].until,
-                self._introduced_by(candidate),
-                introduced_at=asked_at,
+                one.candidate,
+                one.by_join,
+                self._people[one.candidate].until,
+                self._introduced_by(one.candidate),
+                introduced_at=one.at,
             )
-            for candidate, (by_join, asked_at) in taken
-            if not (showing := self._people[candidate].showing).confirmed
-            and self._people[candidate].lapse is None
-            and (by_join or not showing.mailbox_gone)
+            for one in asked
+            if one.candidate in self._people
+            and not (showing := self._people[one.candidate].showing).confirmed
+            and self._people[one.candidate].lapse is None
+            and (one.by_join or not showing.mailbox_gone)
         ]
 
     async def identities(self, candidates: Sequence[str]) -> Mapping[str, SealedIdentity]:
@@ -306,6 +324,9 @@ class FakeStore:
 
     async def forget_intake(self, before: datetime, *, limit: int) -> int:
         self.keys = {day: key for day, key in self.keys.items() if day >= before.date()}
+        return 0
+
+    async def forget_refusals(self, *, limit: int) -> int:
         return 0
 
     async def forget_page_requests(self, before: datetime, *, origins_before: datetime, limit: int) -> int:

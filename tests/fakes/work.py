@@ -80,7 +80,7 @@ class FakeWork:
         for place in found[:limit]:
             row = replace(self.table[place], lease=lease, leased_until=until, attempts=self.table[place].attempts + 1)
             self.table[place] = row
-            jobs.append(Job(place[1], row.run_at, row.attempts, row.payload, row.traceparent, row.reason))
+            jobs.append(Job(place[1], row.run_at, row.attempts, row.payload, row.traceparent, row.lane, row.reason))
         return jobs
 
     def _is_free(self, place: tuple[str, str], lane: int, at: datetime) -> bool:

@@ -42,7 +42,6 @@ QUEUES = {
 KNOWN = {
     "shared/runner/queries.sql: piles": "what was set aside alone, which an operator looks through",
     "shared/messaging/queries.sql: outbox_state": "the outbox holds what is on its way alone",
-    "services/signup/adapters/queries.sql: take_to_invite": "a queue, taken from its beginning",
 }
 """Statements that may, with the reason."""
 

@@ -10,8 +10,8 @@ import pytest
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.decisions import quota
-from services.signup.model import Claim, Deletion, KeptReport, Lapse, PastInvitations, Proposal, Stub
-from services.signup.ports import MOST_PROPOSALS, Store
+from services.signup.model import Asked, Claim, Deletion, KeptReport, Lapse, PastInvitations, Proposal, Stub
+from services.signup.ports import LANES, MOST_PROPOSALS, Store
 from services.signup.vault.sealing import Identity, seal_identity
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1, CoarseProfile
 from shared.ids import new_candidate_id
@@ -50,6 +50,33 @@ async def work(request: pytest.FixtureRequest) -> AsyncIterator[Work]:
                 yield PostgresStore(unit, keys)
 
         yield in_postgres
+
+
+async def asked(store: Store) -> list[Asked]:
+    """Who is to be invited, as the runner takes them."""
+    if isinstance(store, FakeStore):
+        jobs = store.take_invitations()
+        return [Asked(job.key, job.lane == LANES[0], job.run_at) for job in jobs]
+    assert isinstance(store, PostgresStore)
+    rows = await store._connection.fetch("DELETE FROM work WHERE queue = 'invitations' RETURNING key, lane, run_at")
+    return [Asked(row["key"], row["lane"] == LANES[0], row["run_at"]) for row in rows]
+
+
+async def showings_scheduled(store: Store) -> dict[str, datetime]:
+    if isinstance(store, FakeStore):
+        return dict(store.to_look_at)
+    assert isinstance(store, PostgresStore)
+    rows = await store._connection.fetch("SELECT key, run_at FROM work WHERE queue = 'showings'")
+    return {row["key"]: row["run_at"] for row in rows}
+
+
+async def forget_work(store: Store) -> None:
+    """As a backup does that was made before."""
+    if isinstance(store, FakeStore):
+        store.to_look_at.clear()
+    else:
+        assert isinstance(store, PostgresStore)
+        await store._connection.execute("DELETE FROM work")
 
 
 def stub(address: bytes, until: datetime = NOON + timedelta(days=14)) -> Stub:
@@ -120,13 +147,13 @@ async def test_a_stub_without_claims_is_erased_whole(work: Work) -> None:
     async with work() as store:
         assert await store.lapse_unclaimed([bo, ana]) == []
         assert [known.lapsing for known in (await store.look_up([], [b"ana"])).people.values()] == [True]
-        assert await store.take_to_invite(limit=10) == []
+        assert await store.to_invite(await asked(store)) == []
         assert await store.erase_lapsed([bo, ana, new_candidate_id()]) == [ana]
         assert await store.erase_lapsed([ana]) == []
     async with work() as store:
         assert set((await store.look_up([], [b"ana", b"bo"])).people) == {bo}
         assert list(await store.identities([ana, bo])) == [bo]
-        assert await store.take_to_invite(limit=10) == []
+        assert await store.to_invite(await asked(store)) == []
 
 
 async def test_a_confirmed_person_is_neither_erased_nor_purged(work: Work) -> None:
@@ -208,9 +235,14 @@ async def test_what_is_shown_is_kept_and_comes_due(work: Work) -> None:
         await store.save_showings([after])
     async with work() as store:
         assert await store.showings([candidate]) == {candidate: after}
-        assert await store.showings_due(limit=10) == []
+        assert await store.missed_showings(soon - timedelta(seconds=1), limit=10) == []
+        assert await showings_scheduled(store) == {candidate: soon}
+        await forget_work(store)
     async with work(soon) as store:
-        assert await store.showings_due(limit=10) == [after]
+        assert await store.missed_showings(soon, limit=10) == [candidate]
+        store.look_at([candidate])
+    async with work(soon) as store:
+        assert await store.missed_showings(soon, limit=10) == []
 
 
 async def lose_mailbox(work: Work, candidate: str) -> None:
@@ -229,7 +261,8 @@ async def test_a_lost_mailbox_is_looked_at_and_stays_lost_whatever_is_saved(work
     candidate = await registered(work)
     await lose_mailbox(work, candidate)
     async with work() as store:
-        (due,) = await store.showings_due(limit=10)
+        (due,) = (await store.showings([candidate])).values()
+        assert due.look_again_at == NOON
         assert due.mailbox_gone
         await store.save_showings([replace(due, look_again_at=None, confirmed=True)])
     async with work() as store:
@@ -243,8 +276,8 @@ async def test_a_lost_mailbox_is_invited_again_only_by_the_join_page(work: Work,
     async with work() as store:
         await store.ask_to_invite({candidate: by_join})
     async with work() as store:
-        assert [one.candidate for one in await store.take_to_invite(limit=10)] == [candidate] * by_join
-        assert await store.take_to_invite(limit=10) == [], "taken out of the queue either way"
+        assert [one.candidate for one in await store.to_invite(await asked(store))] == [candidate] * by_join
+        assert await store.to_invite(await asked(store)) == [], "taken out of the queue either way"
 
 
 async def test_an_invitation_is_taken_once_and_remembers_the_join_page(work: Work) -> None:
@@ -253,9 +286,9 @@ async def test_an_invitation_is_taken_once_and_remembers_the_join_page(work: Wor
         await store.ask_to_invite({candidate: True})
         await store.ask_to_invite({candidate: False})
     async with work() as store:
-        (taken,) = await store.take_to_invite(limit=10)
+        (taken,) = await store.to_invite(await asked(store))
         assert (taken.candidate, taken.by_join, taken.until) == (candidate, True, NOON + timedelta(days=14))
-        assert await store.take_to_invite(limit=10) == []
+        assert await store.to_invite(await asked(store)) == []
 
 
 async def test_an_invitation_knows_who_registered_the_person_and_else_who_claimed_them(work: Work) -> None:
@@ -268,7 +301,7 @@ async def test_an_invitation_knows_who_registered_the_person_and_else_who_claime
             await store.remove_claims([("acme", gone)])
             await store.ask_to_invite({candidate: False})
         async with work() as store:
-            introduced_by += [one.introduced_by for one in await store.take_to_invite(limit=10)]
+            introduced_by += [one.introduced_by for one in await store.to_invite(await asked(store))]
     assert introduced_by == ["emp_one", "bright"]
 
 

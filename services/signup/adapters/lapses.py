@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from services.signup.model import Lapse, LapseReason
+from services.signup.ports import INVITATIONS, SHOWINGS
 from shared.contracts.signup import CandidateErasedV1
 from shared.contracts.topics import CANDIDATE_KEYS
 from shared.messaging.envelope import Outgoing
@@ -67,6 +68,8 @@ def _buried(unit: Unit, rows: Sequence[asyncpg.Record]) -> list[str]:
     gone = [row["candidate"] for row in rows]
     for candidate in gone:
         unit.write(Outgoing(CANDIDATE_KEYS.name, candidate.encode(), value=None, headers=()))
+    for queue in (INVITATIONS, SHOWINGS):
+        unit.work.cancel(queue, gone)
     return gone
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from services.signup.adapters import kept_reports, lapses
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.proposals import read_proposals, save_proposals
+from services.signup.adapters.refusals import forget_refusals
 from services.signup.model import (
+    Asked,
     Claim,
     KeptReport,
     Known,
@@ -23,7 +25,7 @@ from services.signup.model import (
     Stub,
     ToInvite,
 )
-from services.signup.ports import KEPT
+from services.signup.ports import INVITATIONS, KEPT, LANES, SHOWINGS
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
@@ -183,9 +185,17 @@ class PostgresStore:
         return await lapses.erase_lapsed(self._unit, candidates)
 
     async def ask_to_invite(self, candidates: Mapping[str, bool]) -> None:
-        """Queue by candidate; True: they came by the join page."""
-        if candidates:
-            await self._connection.execute(SQL["ask_to_invite"], self.at, list(candidates), list(candidates.values()))
+        """Scheduled, in the lane of those who ask for themselves or in that of reports."""
+        for by_join in (True, False):
+            chosen = [candidate for candidate, joins in candidates.items() if joins is by_join]
+            self._unit.work.add(
+                INVITATIONS,
+                chosen,
+                at=self.at,
+                lane=LANES[not by_join],
+                payload={"asked_at": self.at.isoformat()},
+                traces={candidate: self._unit.trace_of(candidate.encode()) for candidate in chosen},
+            )
 
     async def prolong(self, candidates: Sequence[str], until: datetime) -> None:
         """Stubs are kept until then."""
@@ -202,9 +212,14 @@ class PostgresStore:
         rows = await self._connection.fetch(SQL["lock_showings"], list(candidates))
         return {row["candidate"]: _showing(dict(row)) for row in rows}
 
-    async def showings_due(self, *, limit: int) -> Sequence[Showing]:
-        """Those to look at again by now; passes over what another process holds."""
-        return [_showing(dict(row)) for row in await self._connection.fetch(SQL["lock_showings_due"], self.at, limit)]
+    async def missed_showings(self, before: datetime, *, limit: int) -> Sequence[str]:
+        """Without a row of work."""
+        rows = await self._connection.fetch(SQL["missed_showings"], before, limit)
+        return [row["candidate"] for row in rows]
+
+    def look_at(self, candidates: Sequence[str]) -> None:
+        """Scheduled."""
+        self._unit.work.add(SHOWINGS, candidates, at=self.at)
 
     async def save_showings(self, showings: Sequence[Showing]) -> None:
         """As decided."""
@@ -225,10 +240,14 @@ class PostgresStore:
                 for one in showings
             ]
             await self._connection.execute(SQL["save_showings"], self.at, *_columns(rows, 10))
+        for one in showings:
+            if one.look_again_at is not None:
+                self._unit.work.add(SHOWINGS, [one.candidate], at=one.look_again_at)
 
-    async def take_to_invite(self, *, limit: int) -> Sequence[ToInvite]:
-        """The oldest of the queue, taken out of it; passes over what another process holds."""
-        return [ToInvite(**dict(row)) for row in await self._connection.fetch(SQL["take_to_invite"], limit)]
+    async def to_invite(self, asked: Sequence[Asked]) -> Sequence[ToInvite]:
+        """Stubs who do not lapse."""
+        columns = _columns([(one.candidate, one.by_join, one.at) for one in asked], 3)
+        return [ToInvite(**dict(row)) for row in await self._connection.fetch(SQL["to_invite"], *columns)]
 
     async def identities(self, candidates: Sequence[str]) -> Mapping[str, SealedIdentity]:
         """The sealed rows by candidate."""
@@ -262,6 +281,10 @@ class PostgresStore:
         self._keys.forget(before.date())
         events = await self._connection.fetch(SQL["forget_intake"], before, limit)
         return max(len(events), len(await self._connection.fetch(SQL["forget_intake_last"], before, limit)))
+
+    async def forget_refusals(self, *, limit: int) -> int:
+        """What was said with links that have expired, the oldest first; how many."""
+        return await forget_refusals(self._connection, self.at, limit=limit)
 
     async def forget_page_requests(self, before: datetime, *, origins_before: datetime, limit: int) -> int:
         """Which addresses were asked to be mailed before that, and from which networks; the most of the two."""

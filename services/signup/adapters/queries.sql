@@ -72,12 +72,6 @@ WHERE EXISTS (
 ORDER BY vendor, goes_on
 ON CONFLICT (vendor, record) DO NOTHING
 
--- name: ask_to_invite
-INSERT INTO to_invite (candidate, by_join, asked_at)
-SELECT candidate, by_join, $1 FROM unnest($2::uuid[], $3::boolean[]) AS asked (candidate, by_join)
-ORDER BY candidate
-ON CONFLICT (candidate) DO UPDATE SET by_join = to_invite.by_join OR excluded.by_join
-
 -- name: prolong
 UPDATE candidates SET stub_until = greatest(stub_until, $2) WHERE candidate = ANY($1::uuid[])
 
@@ -95,14 +89,13 @@ WHERE candidate = ANY($1::uuid[])
 ORDER BY candidate
 FOR UPDATE
 
--- name: lock_showings_due
-SELECT candidate::text, consent_version, confirmed_at IS NOT NULL AS confirmed, match_granted, paused_until, ends_at,
-    profile, profile_version, published, look_again_at, mailbox_gone_at IS NOT NULL AS mailbox_gone
-FROM candidates
+-- name: missed_showings
+-- What an older version wrote, or a backup brought back: its time is over, and nobody has it to do.
+SELECT candidate::text FROM candidates
 WHERE look_again_at <= $1
+  AND NOT EXISTS (SELECT FROM work WHERE queue = 'showings' AND key = candidates.candidate::text)
 ORDER BY look_again_at
 LIMIT $2
-FOR UPDATE SKIP LOCKED
 
 -- name: save_showings
 UPDATE candidates SET
@@ -139,23 +132,17 @@ WITH due AS (
 UPDATE candidates SET profile_changed_at = NULL, profile_told_at = $2 FROM due WHERE candidates.candidate = due.candidate
 RETURNING due.candidate::text, due.profile_changed_at AS at
 
--- name: take_to_invite
-WITH taken AS (
-    DELETE FROM to_invite WHERE candidate IN (
-        SELECT candidate FROM to_invite ORDER BY asked_at, candidate LIMIT $1 FOR UPDATE SKIP LOCKED
-    )
-    RETURNING candidate, by_join, asked_at
-)
-SELECT candidate::text, taken.by_join, candidates.stub_until AS until, introduced_by,
-    CASE WHEN taken.by_join THEN taken.asked_at ELSE claimed_at END AS introduced_at
-FROM taken JOIN candidates USING (candidate)
+-- name: to_invite
+SELECT candidate::text, asked.by_join, candidates.stub_until AS until, introduced_by,
+    CASE WHEN asked.by_join THEN asked.at ELSE claimed_at END AS introduced_at
+FROM unnest($1::uuid[], $2::boolean[], $3::timestamptz[]) AS asked (candidate, by_join, at) JOIN candidates USING (candidate)
 LEFT JOIN LATERAL (
     SELECT coalesce(employer, vendor) AS introduced_by, claimed_at FROM claims
     WHERE claims.candidate = candidates.candidate
     ORDER BY registered DESC, claimed_at LIMIT 1
 ) AS introduction ON true
-WHERE candidates.confirmed_at IS NULL AND candidates.lapse_reason IS NULL AND (candidates.mailbox_gone_at IS NULL OR taken.by_join)
-ORDER BY taken.asked_at, candidate
+WHERE candidates.confirmed_at IS NULL AND candidates.lapse_reason IS NULL AND (candidates.mailbox_gone_at IS NULL OR asked.by_join)
+ORDER BY asked.at, candidate
 
 -- name: past_invitations
 SELECT slow_hash, count, last_at, said_no_at, refused_at IS NOT NULL AS refused

@@ -50,11 +50,11 @@ class PostgresRefusals:
                 standing = "never_again"
         return standing
 
-    async def forget(self, *, limit: int) -> int:
-        """Removes those whose link has expired, the oldest first; how many."""
-        async with self._work() as unit:
-            done = await unit.connection.execute(SQL["forget_refusals"], unit.at, limit)
-        return int(done.rpartition(" ")[2])
+
+async def forget_refusals(connection: Connection, at: datetime, *, limit: int) -> int:
+    """Removes those whose link has expired, the oldest first; how many."""
+    done = await connection.execute(SQL["forget_refusals"], at, limit)
+    return int(done.rpartition(" ")[2])
 
 
 async def _standing(connection: Connection, candidate: str) -> Refusal:

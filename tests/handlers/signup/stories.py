@@ -92,12 +92,12 @@ async def allow(store: FakeStore, candidate: str, version: int = 1, **changes: A
 
 async def settle(store: FakeStore) -> list[Event]:
     """Consent confirms whatever lapses, and what waited for it goes on; what is published for others."""
-    await jobs.lapse(store.work)
+    await jobs.lapse(store)
     lapsing = [one.candidate for one in await store.ask_again(store.at + timedelta(days=1), limit=100)]
     confirmed = [ErasureConfirmedV1(candidate=one, store="consent", at=store.at) for one in lapsing]
     await on_erasure_confirmed(store, [received(one) for one in confirmed])
     store.published.clear()
-    await jobs.release(store.work)
+    await jobs.release(store)
     again = [received(event) for event in store.published]
     store.published.clear()
     await on_candidate_reported(store, again, SECRETS)
@@ -111,7 +111,7 @@ async def register(store: FakeStore) -> str:
 
 async def invited(store: FakeStore) -> list[NoticeRequestedV2]:
     store.published.clear()
-    await jobs.invite(store.work, SECRETS)
+    await jobs.on_invitations(store, store.take_invitations(), SECRETS)
     return [event for event in store.published if isinstance(event, NoticeRequestedV2)]
 
 

@@ -265,13 +265,13 @@ async def test_who_answered_while_kafka_was_away_is_not_purged(store: FakeStore)
     store.at += timedelta(days=30)
     for _ in range(3):  # consent knows of an answer, and so confirms nothing
         store.published.clear()
-        await jobs.lapse(store.work)
+        await jobs.lapse(store)
         assert [event.candidate for event in store.published if isinstance(event, CandidateLapsedV1)] == [candidate]
         store.at += jobs.ASKED_AGAIN_AFTER + timedelta(seconds=1)
     assert list(store.vault) == [candidate]
     await allow(store, candidate)
     store.published.clear()
-    await jobs.lapse(store.work)
+    await jobs.lapse(store)
     assert store.published == []
 
 

@@ -35,6 +35,7 @@ from tests.handlers.signup.stories import (
     tell,
     titles_told,
 )
+from tests.working import jobs_for
 
 
 @pytest.fixture
@@ -241,8 +242,9 @@ async def test_a_pause_ends_by_itself(store: FakeStore) -> None:
     await allow(store, candidate, paused_until=NOON + timedelta(hours=1))
     store.published.clear()
     store.at = NOON + timedelta(hours=1)
-    await jobs.look_again(store.work)
-    await jobs.look_again(store.work)
+    assert store.to_look_at == {candidate: store.at}
+    for _ in range(2):
+        assert await jobs.on_showings(store, jobs_for(candidate, at=store.at)) == {}
     (shown,) = store.published
     assert isinstance(shown, CandidateProfileChangedV1)
     assert shown.profile is not None
@@ -263,10 +265,10 @@ async def test_a_stub_is_purged_after_fourteen_days_and_a_confirmed_person_is_no
 
 async def test_nothing_sealed_at_the_intake_opens_after_fifteen_days(store: FakeStore) -> None:
     store.at = NOON + timedelta(days=14)
-    await jobs.forget(store.work)
+    await jobs.forget(store)
     assert store.keys
     store.at = NOON + timedelta(days=15)
-    await jobs.forget(store.work)
+    await jobs.forget(store)
     assert not store.keys
 
 

@@ -348,7 +348,8 @@ async def test_the_page_says_whether_employers_see_it(
 
 async def notices(edge: Edge) -> list[dict[str, Any]]:
     """Those of changes that are on their way, after the job has run."""
-    await jobs.tell_profiles(lambda: store(edge))
+    async with store(edge) as one:
+        await jobs.tell_profiles(one)
     rows = await edge.pool.fetch("SELECT value FROM outbox WHERE topic = 'notices' ORDER BY id")
     return [notice for row in rows if (notice := json.loads(row["value"]))["purpose"] == "changed"]
 

@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from services.signup import jobs
-from services.signup.adapters.refusals import PostgresRefusals
 from services.signup.handlers import on_erasure_confirmed
 from shared.contracts.consent import ErasureConfirmedV1
 from shared.messaging.envelope import Received, Record
@@ -17,7 +16,7 @@ from shared.security.links import Link, LinkPurpose, LinkSigner
 from tests.fakes.clock import NOON
 from tests.fakes.consent import SEED, SUBJECT_KEY
 from tests.integration.signup.conftest import Edge
-from tests.integration.signup.test_story import SECRETS, arriving, handle, post, store
+from tests.integration.signup.test_story import arriving, handle, invite, post, store
 
 ANA = "ana.canary@example.org"
 UNTIL = NOON + timedelta(days=14)
@@ -28,7 +27,7 @@ async def invited(edge: Edge, http: httpx.AsyncClient, record: str = "1") -> str
     """A stub, and its invitation asked for; the candidate."""
     await post(http, "acme", record, ANA)
     await handle(edge, await arriving(edge))
-    await jobs.invite(lambda: store(edge), SECRETS)
+    await invite(edge)
     found: str = await edge.pool.fetchval("SELECT candidate::text FROM candidates")
     return found
 
@@ -106,7 +105,8 @@ async def test_a_no_that_is_passed_on_again_keeps_the_time_at_which_it_was_said(
 ) -> None:
     await http.post(way_out(await invited(edge, http)), data={"choice": "not_me"})
     edge.clock.at(NOON + timedelta(hours=1))
-    await jobs.lapse(lambda: store(edge))
+    async with store(edge) as one:
+        await jobs.lapse(one)
     first, again = await lapses(edge)
     assert (again["reason"], again["at"]) == ("refused", first["at"])
 
@@ -142,7 +142,7 @@ async def test_after_a_no_strangers_who_join_in_somebodys_name_have_them_written
         await edge.pool.execute("DELETE FROM outbox")
         await http.post("/join", json={"email": ANA, "name": "Ana", "work": "Nurse"})
         await handle(edge, await arriving(edge))
-        await jobs.invite(lambda: store(edge), SECRETS)
+        await invite(edge)
         candidate = await edge.pool.fetchval("SELECT candidate::text FROM candidates")
         return int(await edge.pool.fetchval("SELECT count(*) FROM outbox WHERE topic = 'notices'"))
 
@@ -221,9 +221,11 @@ async def test_two_at_once_are_one_refusal(edge: Edge, http: httpx.AsyncClient) 
 
 async def test_a_refusal_is_forgotten_when_its_link_has_expired(edge: Edge, http: httpx.AsyncClient) -> None:
     await http.post(way_out(await invited(edge, http)), data={"choice": "never_again"})
-    refusals = PostgresRefusals(edge.work, SECRETS)
-    assert await refusals.forget(limit=10) == 0
-    edge.clock.at(UNTIL + timedelta(seconds=1))
-    assert await refusals.forget(limit=10) == 1
+    forgotten = []
+    for at in (UNTIL, UNTIL + timedelta(seconds=1)):
+        edge.clock.at(at)
+        async with store(edge) as one:
+            forgotten.append(await one.forget_refusals(limit=10))
+    assert forgotten == [0, 1]
     assert await edge.pool.fetchval("SELECT count(*) FROM refusals") == 0
     assert await edge.pool.fetchval("SELECT count(*) FROM invitations WHERE refused_at IS NOT NULL") == 1

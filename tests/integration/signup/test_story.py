@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from services.signup.adapters.postgres import PostgresStore
 from services.signup.decisions.showing import news, settled
 from services.signup.handlers import on_candidate_reported, on_consent_changed, on_erasure_confirmed
 from services.signup.model import Report, Told
+from services.signup.ports import INVITATIONS, LANES
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import open_identity, open_key_pair
 from services.signup.vault.secrets import VaultSecrets
@@ -31,6 +33,7 @@ from shared.messaging.errors import is_transient
 from shared.messaging.reconciler import SQL as READ_BACK
 from shared.security.boxes import CannotOpenError
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, KEYS, VAULT_KEY, Edge
+from tests.working import runner_of
 
 SECRETS = VaultSecrets(VAULT_KEY, BLIND_INDEX_KEY)
 
@@ -66,6 +69,14 @@ async def store(edge: Edge, keys: IntakeKeys | None = None) -> AsyncIterator[Pos
         yield PostgresStore(unit, keys or edge.keys)
 
 
+async def invite(edge: Edge) -> int:
+    """Decides all invitations that wait; how many."""
+    store = partial(PostgresStore, keys=edge.keys)
+    return await runner_of(
+        edge.work, edge.clock, INVITATIONS, jobs.on_invitations, store, SECRETS, batch=8, lanes=LANES
+    ).run_once()
+
+
 async def handle(edge: Edge, reports: list[Received[CandidateReportedV1]]) -> None:
     """As the consumer does it: a transient error is tried again."""
     while True:
@@ -97,7 +108,7 @@ async def keep(edge: Edge, candidate: str) -> None:
 async def test_a_person_comes_in_is_invited_confirms_and_is_shown(http: httpx.AsyncClient, edge: Edge) -> None:
     await post(http, "acme", "1", "Annabellarita.Ruiz@example.org")
     await handle(edge, await arriving(edge))
-    assert await jobs.invite(lambda: store(edge), SECRETS) == 1
+    assert await invite(edge) == 1
     (notice,) = await published(edge, "notices")
     assert notice is not None
     candidate = notice["candidate"]
@@ -132,7 +143,7 @@ async def test_two_vendors_at_once_make_one_candidate(http: httpx.AsyncClient, e
     assert await edge.pool.fetchval("SELECT count(*) FROM identities") == 5
     assert await edge.pool.fetchval("SELECT count(*) FROM claims") == 10
     assert await edge.pool.fetchval("SELECT count(*) FROM claims WHERE registered") == 5
-    assert await edge.pool.fetchval("SELECT count(*) FROM to_invite") == 5
+    assert await edge.pool.fetchval("SELECT count(*) FROM work WHERE queue = 'invitations'") == 5
 
 
 async def test_overlapping_batches_in_any_order_end_well(http: httpx.AsyncClient, edge: Edge) -> None:
@@ -162,7 +173,8 @@ async def test_a_destroyed_intake_key_opens_nothing_any_more(http: httpx.AsyncCl
     await post(http, "acme", "1", "a@example.org")
     reports = await arriving(edge)
     edge.clock.advance(timedelta(days=17))
-    await jobs.forget(lambda: store(edge))
+    async with store(edge) as one:
+        await jobs.forget(one)
     assert await edge.pool.fetchval("SELECT count(*) FROM intake_keys") == 0
     assert await edge.pool.fetchval("SELECT count(*) FROM intake") == 0
     for keys in (edge.keys, IntakeKeys(VAULT_KEY)):
@@ -180,14 +192,11 @@ async def test_what_has_had_its_time_is_forgotten_in_many_short_transactions(edg
         "SELECT 'acme', n::text, '', 'hired', n::text, '{}', '2020-01-01' FROM generate_series(1, 600) AS n"
     )
     units = []
-
-    @asynccontextmanager
-    async def work() -> AsyncIterator[PostgresStore]:
+    more = True
+    while more:
         async with store(edge) as one:
-            yield one
+            more = await jobs.forget(one)
         units.append(await edge.pool.fetchval("SELECT count(*) FROM intake"))
-
-    await jobs.forget(work)
     assert units == [700, 200, 0]
     assert await edge.pool.fetchval("SELECT count(*) FROM kept_reports") == 0
 
@@ -195,9 +204,10 @@ async def test_what_has_had_its_time_is_forgotten_in_many_short_transactions(edg
 async def test_a_purged_stub_leaves_a_tombstone_and_a_slow_hash(http: httpx.AsyncClient, edge: Edge) -> None:
     await post(http, "acme", "1", "a@example.org")
     await handle(edge, await arriving(edge))
-    await jobs.invite(lambda: store(edge), SECRETS)
+    await invite(edge)
     edge.clock.advance(timedelta(days=15))
-    await jobs.lapse(lambda: store(edge))
+    async with store(edge) as one:
+        await jobs.lapse(one)
     (lapsed,) = [one for one in await published(edge, "candidate-events") if one and "reason" in one]
     confirmed = ErasureConfirmedV1(candidate=lapsed["candidate"], store="consent", at=edge.clock.now())
     for _ in range(2):
@@ -206,7 +216,7 @@ async def test_a_purged_stub_leaves_a_tombstone_and_a_slow_hash(http: httpx.Asyn
                 one, [Received("e", "/fairpool/consent", None, confirmed, Record("t", 0, 0, None, None, ()))]
             )
     assert [one and one["candidate"] for one in await published(edge, "erasures")] == [lapsed["candidate"]]
-    for table in ("candidates", "identities", "claims", "proposals", "to_invite"):
+    for table in ("candidates", "identities", "claims", "proposals", "work"):
         assert await edge.pool.fetchval(f"SELECT count(*) FROM {table}") == 0
     assert await edge.pool.fetchval("SELECT count(*) FROM invitations") == 1
     assert (await published(edge, "candidate-keys"))[-1] is None
@@ -238,8 +248,7 @@ async def test_two_processes_invite_nobody_twice(http: httpx.AsyncClient, edge: 
     for number in range(40):
         await post(http, "acme", str(number), f"person{number}@example.org")
     await handle(edge, await arriving(edge))
-    while sum(await asyncio.gather(*(jobs.invite(lambda: store(edge), SECRETS) for _ in range(3)))):
-        pass
+    await asyncio.gather(*(invite(edge) for _ in range(3)))
     notices = [notice["notice"] for notice in await published(edge, "notices") if notice]
     assert len(notices) == len(set(notices)) == 40
 
@@ -259,3 +268,19 @@ async def test_one_requests_fault_is_not_anothers(http: httpx.AsyncClient, edge:
     answers = await asyncio.gather(*map(intake.take, requests), return_exceptions=True)
     assert [place for place, answer in enumerate(answers) if isinstance(answer, Exception)] == [10]
     assert len(await edge.outbox()) == 19
+
+
+async def test_a_vault_row_that_does_not_open_holds_up_nobodys_invitation(http: httpx.AsyncClient, edge: Edge) -> None:
+    for number in range(20):
+        await post(http, "acme", str(number), f"person{number}@example.org")
+    await handle(edge, await arriving(edge))
+    broken = await edge.pool.fetchval(
+        "UPDATE identities SET mail = sha256(mail) WHERE candidate = "
+        "(SELECT candidate FROM candidates ORDER BY candidate LIMIT 1) RETURNING candidate::text"
+    )
+    for _ in range(8):
+        await asyncio.gather(invite(edge), invite(edge))
+        edge.clock.advance(timedelta(minutes=10))
+    assert len(await published(edge, "notices")) == 19
+    aside = await edge.pool.fetch("SELECT key, attempts, reason FROM work WHERE set_aside_at IS NOT NULL")
+    assert [tuple(row) for row in aside] == [(broken, 8, "failed: CannotOpenError")]

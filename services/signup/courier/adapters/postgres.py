@@ -21,6 +21,8 @@ from shared.postgres.queries import load
 from shared.security.boxes import CannotOpenError
 
 SQL = load(Path(__file__).parent / "queries.sql")
+_SHOWINGS = "showings"
+"""Signup's work: whether the person is shown."""
 DIED = "the courier stopped while it was handing the mail over"
 
 
@@ -180,6 +182,7 @@ class PostgresCourier:
         for row in await self._connection.fetch(SQL["note_mailboxes"], at, list(words), list(words.values())):
             news = MailboxChangedV1(**dict(row), at=at)
             self._unit.publish(news)
+            self._unit.work.add(_SHOWINGS, [news.candidate], at=at)
 
     def _report(self, over: Sequence[Over], at: datetime) -> None:
         for item in over:
