@@ -155,10 +155,13 @@ async def test_the_profile_page_shows_onets_notice_as_long_as_its_list_is_loaded
         return open_one
 
     service: Any = SimpleNamespace(
-        stores=opened, looks=opened, has_published=None, clock=edge.clock, tenants=edge.tenants
+        stores=opened, looks=opened, has_published=opened, clock=edge.clock, tenants=edge.tenants
     )
     settings: Any = SimpleNamespace(
-        link_verify_key=public_half(SEED), link_subject_key=SUBJECT_KEY, consent_url="https://consent.example"
+        link_verify_key=public_half(SEED),
+        link_subject_key=SUBJECT_KEY,
+        consent_url="https://consent.example",
+        publish_within=timedelta(seconds=1),
     )
 
     async def ready() -> dict[str, Any]:
