@@ -39,7 +39,7 @@ async def read_topics(kafka: Kafka, topics: Sequence[Topic] = ALL_TOPICS) -> lis
 
 def events(records: Sequence[Record]) -> tuple[list[Received[Event]], list[str]]:
     """What the records say, and the positions of those that say nothing readable (a dead letter is one)."""
-    decoded = [decode(record) for record in records if record.value is not None]
+    decoded = [decode(record, None) for record in records if record.value is not None]
     bad = [f"{item.record.position} {item.reason}" for item in decoded if isinstance(item, Undecodable)]
     return [item for item in decoded if isinstance(item, Received)], bad
 

@@ -19,7 +19,8 @@ def _aware(value: datetime) -> datetime:
 
 def rfc3339(value: datetime) -> str:
     """The time as RFC 3339 in UTC, with `Z`."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return in_utc.isoformat()[: -len("+00:00")] + "Z"
 
 
 Instant = Annotated[datetime, AfterValidator(_aware), PlainSerializer(rfc3339, return_type=str, when_used="json")]

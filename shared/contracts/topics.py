@@ -28,9 +28,19 @@ class Topic:
         """How Kafka makes room: `delete` by age, `compact` by key."""
         return "compact" if self.kept is None else "delete"
 
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The processes that write to it."""
+        return tuple(self.owner.split(", "))
+
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """In whose names its records are signed: what another signs is refused."""
+        return tuple(dict.fromkeys(signer_of(owner) for owner in self.owners))
+
     def concerns(self, process: str) -> bool:
         """Whether a process reads or writes it."""
-        return process in (*self.owner.split(", "), *self.readers)
+        return process in (*self.owners, *self.readers)
 
     @property
     def dead_letters(self) -> "Topic":
@@ -44,6 +54,11 @@ class Topic:
             partitions=1,
             kept=DEAD_LETTERS_KEPT,
         )
+
+
+def signer_of(process: str) -> str:
+    """In whose name a process signs: the courier shares signup's outbox, and whichever of the two sends a record signs it."""
+    return "signup" if process == "courier" else process
 
 
 ATS_EVENTS = Topic(
@@ -167,6 +182,9 @@ TOPICS: tuple[Topic, ...] = (
     OUTREACH_OUTCOMES,
     NOTICES,
 )
+
+SIGNERS: tuple[str, ...] = tuple(dict.fromkeys(signer for topic in TOPICS for signer in topic.signers))
+"""Everybody who has a key to sign with."""
 
 ALL_TOPICS: tuple[Topic, ...] = TOPICS + tuple(topic.dead_letters for topic in TOPICS)
 """What an operator creates: each topic and its dead letters."""

@@ -15,15 +15,17 @@ from shared.contracts.registry import EVENTS
 from shared.contracts.topics import TOPICS
 from shared.ids import event_id
 from shared.media_types import media_type
+from shared.messaging.signatures import BAD_SIGNATURE, Headers, Refused, Verifier
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
-Headers = tuple[tuple[str, bytes | None], ...]
-"""As Kafka has them: a header may come without a value, and a name may come twice."""
-
 STRUCTURED = b"application/cloudevents+json"
+_BINARY = b"application/json"
 UNKNOWN_TYPE = "unknown_type"
 """What the reason begins with where a newer version may know what this one does not."""
 COMPACTED = frozenset(topic.name for topic in TOPICS if topic.clean_up == "compact")
+_SIGNERS = {topic.name: topic.signers for topic in TOPICS}
+_ATTRIBUTES = ("id", "source", "type", "time")
+_NOT_THEIRS = f"{BAD_SIGNATURE}: whoever signed it may not say this"
 LARGEST = 900_000
 """Bytes of an event: below Kafka's usual limit of 1,048,588 for a batch, with room for headers."""
 
@@ -89,14 +91,6 @@ def encode(event: Event, *, source: str, at: datetime, id: str | None = None) ->
     """
     if id and event.KEY == "candidate" and event.key in id:
         raise ValueError("an event's id may not hold the id of the person whom it is about")
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": id or event_id(),
-        "ce_source": f"/fairpool/{source}",
-        "ce_type": event.TYPE,
-        "ce_time": rfc3339(event.told_at(at)),
-        "content-type": "application/json",
-    }
     value = event.model_dump_json().encode()
     if len(value) > LARGEST:
         raise ValueError(f"an event of {len(value)} bytes is larger than Kafka takes; its edge lets too much in")
@@ -104,19 +98,35 @@ def encode(event: Event, *, source: str, at: datetime, id: str | None = None) ->
         topic=event.TOPIC.name,
         key=event.key.encode(),
         value=value,
-        headers=tuple((name, text.encode()) for name, text in headers.items()),
+        headers=(
+            ("ce_specversion", b"1.0"),
+            ("ce_id", (id or event_id()).encode()),
+            ("ce_source", f"/fairpool/{source}".encode()),
+            ("ce_type", event.TYPE.encode()),
+            ("ce_time", rfc3339(event.told_at(at)).encode()),
+            ("content-type", _BINARY),
+        ),
     )
 
 
-def decode(record: Record) -> Received[Event] | Removed | Undecodable:
-    """The event in the record, the removal of its key, or why it is neither."""
+def decode(record: Record, verifier: Verifier | None) -> Received[Event] | Removed | Undecodable:
+    """The event in the record, the removal of its key, or why it is neither: also where the one who says it may not.
+
+    Without a verifier whoever wrote the record is believed: for tests, and for tools that judge what is there.
+    """
+    headers = dict(record.headers)
+    signer = None if verifier is None else verifier.signer_of(record, headers)
+    if isinstance(signer, Refused):
+        return Undecodable(record, signer.reason)
     if not record.value and record.topic in COMPACTED:
-        return _removed(record)
+        return _removed(record, signer)
     try:
-        attributes, data = _parts(record)
+        attributes, data = _parts(record, headers)
         kind = EVENTS.get(attributes.get("type", ""))
         if kind is None or kind.TOPIC.name != record.topic:
             return Undecodable(record, f"{UNKNOWN_TYPE}: no event of this type belongs on this topic")
+        if signer is not None and signer not in kind.TOPIC.signers:
+            return Undecodable(record, _NOT_THEIRS)
         if not attributes.get("id") or not attributes.get("source"):
             return Undecodable(record, "no_id: CloudEvents asks for id and source")
         event = kind.model_validate_json(data)
@@ -136,21 +146,24 @@ def decode(record: Record) -> Received[Event] | Removed | Undecodable:
     )
 
 
-def _removed(record: Record) -> Removed | Undecodable:
+def _removed(record: Record, signer: str | None) -> Removed | Undecodable:
+    if signer is not None and signer not in _SIGNERS.get(record.topic, ()):
+        return Undecodable(record, _NOT_THEIRS)
     try:
         return Removed(record, (record.key or b"").decode())
     except ValueError:
         return Undecodable(record, "unreadable: the key of a tombstone")
 
 
-def _parts(record: Record) -> tuple[Mapping[str, str], bytes]:
+def _parts(record: Record, headers: Mapping[str, bytes | None]) -> tuple[Mapping[str, str], bytes]:
     if record.value is None:
         raise ValueError("no value")
-    headers = {name: raw for name, raw in record.headers if raw is not None}
-    if media_type(headers.get("content-type", b"").decode("latin-1")).name == STRUCTURED.decode():
+    content_type = headers.get("content-type") or b""
+    if content_type != _BINARY and media_type(content_type.decode("latin-1")).name == STRUCTURED.decode():
         return _structured(json.loads(_text(record.value)))
-    attributes = {name.removeprefix("ce_"): raw.decode() for name, raw in headers.items() if name.startswith("ce_")}
-    return attributes, _text(record.value)
+    return {name: raw.decode() for name in _ATTRIBUTES if (raw := headers.get("ce_" + name)) is not None}, _text(
+        record.value
+    )
 
 
 def _structured(whole: object) -> tuple[Mapping[str, str], bytes]:

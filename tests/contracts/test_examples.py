@@ -25,7 +25,7 @@ def _decoded(whole: dict[str, Any]) -> Received[Any]:
     record = Record(
         EVENTS[whole["type"]].TOPIC.name, 0, 0, None, json.dumps(whole).encode(), (("content-type", STRUCTURED),)
     )
-    received = decode(record)
+    received = decode(record, None)
     assert isinstance(received, Received), received
     return received
 

@@ -72,7 +72,7 @@ def token(service: Service, candidate: str, purpose: str = "confirm", employer: 
 async def states(servers: Servers, candidate: str) -> list[ConsentChangedV1]:
     """Every state that the topic holds of one person, in its order, those that a relay sent twice once."""
     reading = read_to_the_end(Kafka.plain(servers.kafka), [CONSENT_STATE], client_id="test")
-    decoded = [decode(record) async for records in reading for record in records]
+    decoded = [decode(record, None) async for records in reading for record in records]
     events = [item.event for item in decoded if isinstance(item, Received)]
     found = [event for event in events if isinstance(event, ConsentChangedV1) and event.candidate == candidate]
     return [event for place, event in enumerate(found) if event not in found[:place]]
@@ -159,7 +159,9 @@ async def test_what_a_link_stopped_is_soon_on_its_way_to_the_persons_mailbox(
     told_of: list[str] = []
     try:
         async for raw in consumer:
-            received = decode(Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers)))
+            received = decode(
+                Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers)), None
+            )
             event = getattr(received, "event", None)
             if isinstance(event, NoticeRequestedV2) and event.candidate == candidate:
                 told_of = [change.what for change in event.changes]

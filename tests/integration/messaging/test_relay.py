@@ -45,7 +45,7 @@ async def _outbox(pool: Pool) -> int:
 
 
 async def _arrived(log: Log) -> list[Numbered]:
-    found = [decode(record) for record in await log.read()]
+    found = [decode(record, None) for record in await log.read()]
     return [item.event for item in found if isinstance(item, Received) and isinstance(item.event, Numbered)]
 
 

@@ -127,7 +127,8 @@ class PostgresKit:
                     row["key"],
                     row["value"],
                     tuple((name, text.encode()) for name, text in json.loads(row["headers"])),
-                )
+                ),
+                None,
             )
             for row in rows
         ]

@@ -59,7 +59,7 @@ async def arriving(edge: Edge) -> list[Received[CandidateReportedV1]]:
                tuple((name, text.encode("latin-1")) for name, text in json.loads(row["headers"])))
         for row in rows
     ]  # fmt: skip
-    decoded = [decode(record) for record in records]
+    decoded = [decode(record, None) for record in records]
     return only(CandidateReportedV1, [item for item in decoded if isinstance(item, Received)])
 
 

@@ -1,0 +1,171 @@
+"""Who says a record: one Ed25519 signature over the Merkle root of what was sent together, and in each record its path.
+
+A signature for each record would cost more than all else that is done with it. So a batch is signed once, and whoever reads
+a record of it checks the signature once and remembers the hashes that it vouches for (docs/decisions/0027).
+"""
+
+import struct
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Literal, Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from shared.security.merkle import LEAF, tree, way_up
+
+Headers = tuple[tuple[str, bytes | None], ...]
+"""As Kafka has them: a header may come without a value, and a name may come twice."""
+
+HEADER = "fp_signature"
+"""Version (1 byte), key id (8), root's signature (64), size and index (4 each, big endian), path (32 for each step)."""
+UNSIGNED, BAD_SIGNATURE = "unsigned", "bad_signature"
+"""What the reason begins with for a record that nobody signed, and for one whose signature does not hold."""
+Signatures = Literal["take", "require"]
+"""`take`: unsigned records are read as well, for the time in which not everybody signs; `require`: they are refused."""
+
+_VERSION = 1
+_FRONT, _PLACE = struct.Struct(">B8s64sI"), struct.Struct(">I")
+_PATH_FROM = _FRONT.size + _PLACE.size
+_ROOT = b"fairpool batch v1\x00"
+BOUND = ("ce_id", "ce_source", "ce_type", "ce_time", "content-type")
+"""The headers that say something of the event; any other may be added on the way."""
+_LENGTHS = struct.Struct(f">{3 + len(BOUND)}I").pack
+_NONE = 2**32 - 1
+_ROOTS = 1024
+_NODES = 65_536
+
+
+class Written(Protocol):
+    """A record as it is written or read."""
+
+    @property
+    def topic(self) -> str: ...  # noqa: D102 - as Kafka has it
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def headers(self) -> Headers: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a record is not believed; the reason says nothing of what it holds."""
+
+    reason: str
+
+
+def key_id(public: bytes) -> bytes:
+    """How a record names the key: the first 8 bytes of the SHA-256 of its public half."""
+    return sha256(public).digest()[:8]
+
+
+def leaf_of(topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes | None]) -> bytes:
+    """The hash of all that a record says: topic, key, value and the headers that describe it, behind their lengths."""
+    parts = (topic.encode(), key, value, *map(headers.get, BOUND))
+    try:
+        return sha256(b"".join((LEAF, _LENGTHS(*map(len, parts)), *parts))).digest()  # type: ignore[arg-type]  # where one is None, it raises
+    except TypeError:  # a tombstone, or a header that is not there: no length is that long
+        lengths = _LENGTHS(*(_NONE if part is None else len(part) for part in parts))
+        return sha256(b"".join((LEAF, lengths, *(part or b"" for part in parts)))).digest()
+
+
+class Signer:
+    """Signs in the name of one process."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self._id = key_id(self._key.public_key().public_bytes_raw())
+
+    def headers(self, records: Sequence[Written]) -> list[tuple[str, bytes]]:
+        """For each record that is sent together with the others, the header that says who says it."""
+        if not records:
+            return []
+        root, paths = tree(
+            [leaf_of(record.topic, record.key, record.value, dict(record.headers)) for record in records]
+        )
+        size = len(records)
+        before = _FRONT.pack(_VERSION, self._id, self._key.sign(_signed(root, size)), size)
+        place = _PLACE.pack
+        return [(HEADER, before + place(index) + path) for index, path in enumerate(paths)]
+
+
+@dataclass(slots=True)
+class _Root:
+    """A root that somebody signed, and every hash below it that was seen."""
+
+    by: str
+    known: set[bytes]
+
+
+@dataclass(slots=True)
+class Verifier:
+    """Tells who says a record, with the public halves of everybody; one for a process.
+
+    Several keys of one name work at the same time, so that one can be exchanged.
+    """
+
+    keys: Mapping[str, Sequence[bytes]]
+    """By the name of a process, 32 bytes each."""
+    signatures: Signatures = "require"
+    _by_id: dict[bytes, tuple[str, Ed25519PublicKey]] = field(init=False, repr=False)
+    _roots: OrderedDict[bytes, _Root] = field(init=False, repr=False, default_factory=OrderedDict)
+    _nodes: int = field(init=False, repr=False, default=0)
+
+    def __post_init__(self) -> None:
+        self._by_id = {
+            key_id(public): (name, Ed25519PublicKey.from_public_bytes(public))
+            for name, several in self.keys.items()
+            for public in several
+        }
+
+    def signer_of(self, record: Written, headers: Mapping[str, bytes | None]) -> str | None | Refused:
+        """Who says the record with these headers; None for one that nobody signed, where that is taken; else why it is refused."""
+        header = headers.get(HEADER)
+        if header is None:
+            return None if self.signatures == "take" else Refused(f"{UNSIGNED}: the record has no signature")
+        leaf = leaf_of(record.topic, record.key, record.value, headers)
+        root = self._roots.get(header[: _FRONT.size])
+        if root is not None and leaf in root.known:
+            return root.by
+        return self._prove(leaf, header, root)
+
+    def _prove(self, leaf: bytes, header: bytes, root: "_Root | None") -> str | Refused:
+        if len(header) < _PATH_FROM:
+            return _bad("no signature of this form")
+        version, id, signature, size = _FRONT.unpack_from(header)
+        if version != _VERSION:
+            return _bad("a form of signature that this version does not know")
+        way = way_up(
+            leaf, *_PLACE.unpack_from(header, _FRONT.size), size, header[_PATH_FROM:], root.known if root else ()
+        )
+        if way is None:
+            return _bad("a path that can't be")
+        if root is None:
+            signer = self._by_id.get(id)
+            if signer is None:
+                return _bad("a key that nobody has here")
+            try:
+                signer[1].verify(signature, _signed(way[-1], size))
+            except InvalidSignature:
+                return _bad("it does not belong to this record")
+            root = self._roots[header[: _FRONT.size]] = _Root(signer[0], set())
+        elif way[-1] not in root.known:
+            return _bad("it does not belong to this record")
+        before = len(root.known)
+        root.known.update(way)
+        self._nodes += len(root.known) - before
+        while len(self._roots) > _ROOTS or (self._nodes > _NODES and len(self._roots) > 1):
+            self._nodes -= len(self._roots.popitem(last=False)[1].known)
+        return root.by
+
+
+def _signed(root: bytes, size: int) -> bytes:
+    return _ROOT + size.to_bytes(4, "big") + root
+
+
+def _bad(why: str) -> Refused:
+    return Refused(f"{BAD_SIGNATURE}: {why}")
