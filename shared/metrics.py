@@ -53,6 +53,11 @@ DEAD_LETTERS = Counter(
     "Records that could not be handled, by topic and reason.",
     ["topic", "reason"],
 )
+SIGNATURES_REFUSED = Counter(
+    "fairpool_signatures_refused_total",
+    "Records that were refused because nobody who may say them had signed them, by topic and reason.",
+    ["topic", "reason"],
+)
 TOPICS_DIFFER = Gauge(
     "fairpool_topics_differ",
     "1 while a topic is not as it is described (missing, other partitions), else 0.",

@@ -28,6 +28,7 @@ from shared.messaging.errors import FatalError, is_transient, may_end_the_proces
 from shared.messaging.holding import Holding
 from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of
 from shared.messaging.progress import Progress, Standing
+from shared.messaging.signatures import Verifier, note_refused, watch_refused
 from shared.messaging.unit import Unit, unit_of_work
 from shared.metrics import BATCH_SECONDS, DEAD_LETTERS, RECORDS
 from shared.postgres.pool import Pool
@@ -80,6 +81,8 @@ class Consumer:
     """Wakes the outbox relay: told the shards that were written to, and not called where there are none."""
     scheduled: Callable[[Collection[str]], None] = lambda _: None
     """Wakes the runner: told the queues in which work was scheduled."""
+    verifier: Verifier | None = None
+    """Tells who says a record; None: whoever wrote it is believed."""
     _limit: DeadLetterLimit = field(default_factory=DeadLetterLimit)
     _in_flight: asyncio.Lock = field(default_factory=asyncio.Lock)
     progress: Progress = field(default_factory=Progress)
@@ -90,6 +93,8 @@ class Consumer:
 
     def __post_init__(self) -> None:
         self._holding = Holding(self.name)
+        for topic in self.subscription.topics:
+            watch_refused(topic.name)
         for topic, reason in itertools.product(self.subscription.topics, REASONS):
             DEAD_LETTERS.labels(topic.name, reason)  # a series that is there from the start, with 0
 
@@ -169,7 +174,7 @@ class Consumer:
     async def process(self, records: Sequence[Record]) -> None:
         """Every record is handled or set aside when this returns; FatalError when neither was possible."""
         started = time.perf_counter()
-        decoded = [decode(record) for record in records]
+        decoded = [decode(record, self.verifier) for record in records]
         known = (*self.subscription.takes, *self.subscription.ignores)
         for item in decoded:
             if isinstance(item, Undecodable):
@@ -259,6 +264,7 @@ class Consumer:
         if not await self._with_retries(write):
             return  # before the restart
         DEAD_LETTERS.labels(record.topic, reason.split(":", 1)[0]).inc()
+        note_refused(record.topic, reason)
         RECORDS.labels(group, "set_aside").inc()
         _log.warning("dead_letter", position=record.position, group=group, reason=reason)
 

@@ -16,9 +16,10 @@ import asyncpg
 
 from shared.contracts.base import rfc3339
 from shared.contracts.topics import DEAD_LETTER_SUFFIX
-from shared.messaging.envelope import Headers, Outgoing, Record
+from shared.messaging.envelope import Outgoing, Record
 from shared.messaging.errors import FatalError
 from shared.messaging.internals import size_when_sent
+from shared.messaging.signatures import BAD_SIGNATURE, UNSIGNED, Headers
 
 ADDED = (
     "fairpool_reason",
@@ -34,7 +35,7 @@ SHORTENED = ("fairpool_bytes", "fairpool_sha256", "fairpool_left_out")
 (value, key: to their first 4 KiB) or missing (headers)."""
 LARGEST = 2 * 1024 * 1024
 """Bytes of a letter, as a producer counts: what our producer sends and what dead-letter topics take."""
-REASONS = ("unknown_type", "no_id", "invalid", "unreadable", "wrong_key", "failed")
+REASONS = ("unknown_type", "no_id", "invalid", "unreadable", "wrong_key", "failed", UNSIGNED, BAD_SIGNATURE)
 """What a reason begins with, up to its colon."""
 How = Literal["replayed", "done"]
 """What an operator did about a letter: sent it back, or dealt with it in another way."""

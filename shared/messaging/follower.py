@@ -17,6 +17,7 @@ from shared.messaging.holding import Holding
 from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, partitions_of, standing_of
 from shared.messaging.kafka import Kafka
 from shared.messaging.progress import Progress, Standing
+from shared.messaging.signatures import UNKNOWN_KEY, note_refused, watch_refused
 from shared.messaging.stopping import stop_within
 from shared.messaging.topics import TopicsDifferError
 
@@ -33,8 +34,8 @@ class Follower:
     """Applies a topic from the start (or from stored positions) and can tell when it has reached its end.
 
     `apply` gets the events of one fetch and, for each partition, the offset to go on from; it must be idempotent. What is no
-    event, and the removal of a key, is passed over. So is an event of a kind that this version does not know, but the offset
-    to go on from stays before the first of these: a newer version that starts there reads it.
+    event, and the removal of a key, is passed over. So is an event of a kind that this version does not know, or with a key
+    that it was not told of, but the offset to go on from stays before the first of these: one that knows them reads it.
     """
 
     def __init__(self, kafka: Kafka, topic: Topic, apply: Apply, *, client_id: str) -> None:
@@ -51,6 +52,7 @@ class Follower:
         self._ends: Ends = {}
         self._unknown: dict[int, int] = {}
         self._holding = Holding(self.name)
+        watch_refused(topic.name)
         self.progress = Progress()
 
     @property
@@ -152,14 +154,18 @@ class Follower:
 
     async def _until_applied(self, records: Sequence[Record], positions: Positions) -> None:
         decoded = [
-            decode(Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers)))
+            decode(
+                Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers)),
+                self._kafka.verifier,
+            )
             for raw in records
         ]
         for item in decoded:
             if not isinstance(item, Received):
                 reason = item.reason if isinstance(item, Undecodable) else "removed: this projection keeps what it has"
                 _log.warning("not_followed", position=item.record.position, reason=reason)
-                if reason.startswith(UNKNOWN_TYPE):
+                note_refused(item.record.topic, reason)
+                if reason.startswith((UNKNOWN_TYPE, UNKNOWN_KEY)):
                     self._unknown.setdefault(item.record.partition, item.record.offset)
         positions = {partition: min(at, self._unknown.get(partition, at)) for partition, at in positions.items()}
         events = [item for item in decoded if isinstance(item, Received)]

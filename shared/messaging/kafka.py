@@ -7,6 +7,8 @@ from typing import Any, Literal, Self
 
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
+from shared.messaging.signatures import Verifier
+
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
@@ -36,6 +38,8 @@ class Kafka:
     ca: Path | None = None
     """The certificates (PEM) that the brokers' are signed with; those of the system where there is none."""
     login: Login | None = None
+    verifier: Verifier | None = field(default=None, repr=False, compare=False)
+    """Who is believed what they say there; None: whoever writes to it."""
 
     @classmethod
     def plain(cls, servers: str) -> Self:

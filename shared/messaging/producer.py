@@ -7,10 +7,12 @@ from datetime import timedelta
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from shared.contracts.topics import DEAD_LETTER_SUFFIX
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import TransientError
 from shared.messaging.internals import abandon_producer, dead_task_of_producer
 from shared.messaging.kafka import Kafka
+from shared.messaging.signatures import Signer
 from shared.messaging.stopping import stop_within
 
 _DELIVER_WITHIN = timedelta(seconds=20)
@@ -26,14 +28,15 @@ class NotAcknowledgedError(TransientError):
 
 
 class Producer:
-    """Sends batches. A client whose batch was not acknowledged in time is given up, and the next batch gets another one:
+    """Sends batches, each signed as a whole where there is a signer. A client whose batch was not acknowledged in time is given up, and the next batch gets another one:
     aiokafka's sender may be stuck, and whatever it still holds must not come after what is sent from now on.
     """
 
-    def __init__(self, kafka: Kafka, *, idempotence: bool, client_id: str) -> None:
+    def __init__(self, kafka: Kafka, *, idempotence: bool, client_id: str, signer: Signer | None = None) -> None:
         self._kafka = kafka
         self._idempotence = idempotence
         self._client_id = client_id
+        self._signer = signer
         self._client: _Client | None = None
         self._connecting = asyncio.Lock()
         self._is_started = False
@@ -73,11 +76,11 @@ class Producer:
             return
         if not self._is_started:
             raise RuntimeError("the producer has not started")
-        client = None
+        client, signed = None, records if self._signer is None else with_signatures(records, self._signer)
         try:
             async with asyncio.timeout(_DELIVER_WITHIN.total_seconds()):
                 client = await self._connected()
-                await client.deliver(records)
+                await client.deliver(signed)
         except (KafkaError, TimeoutError) as error:
             self._give_up(client)
             raise NotAcknowledgedError(f"Kafka did not acknowledge a batch: {type(error).__name__}") from error
@@ -113,6 +116,20 @@ class Producer:
         self.given_up += 1
         if self._client is client:
             self._client = None
+
+
+def with_signatures(records: Sequence[Outgoing], signer: Signer) -> list[Outgoing]:
+    """The records, each with the header that says who says it. Not so dead letters, whose own headers come last: what was
+    set aside keeps the signature that it came with.
+    """
+    ours = [record for record in records if not record.topic.endswith(DEAD_LETTER_SUFFIX)]
+    headers = iter(signer.headers(ours))
+    return [
+        record
+        if record.topic.endswith(DEAD_LETTER_SUFFIX)
+        else Outgoing(record.topic, record.key, record.value, (*record.headers, next(headers)))
+        for record in records
+    ]
 
 
 class _Client:

@@ -28,6 +28,7 @@ from shared.messaging.envelope import Outgoing, Received, Record, decode
 from shared.messaging.errors import TransientError, is_transient
 from shared.messaging.kafka import Kafka
 from shared.messaging.reading import read_to_the_end
+from shared.messaging.signatures import Verifier, signed_with
 from shared.messaging.unit import Unit, unit_of_work
 from shared.metrics import READ_BACK_FAILURES, REPUBLISHED
 from shared.postgres.pool import Pool
@@ -84,13 +85,26 @@ class LeaseLostError(TransientError):
 
 
 class Reconciler:
-    """Runs in every process of a service; one of them at a time has a topic's lease, once an hour or when asked."""
+    """Runs in every process of a service; one of them at a time has a topic's lease, once an hour or when asked.
 
-    def __init__(self, kafka: Kafka, reconciled: Sequence[Reconciled], clock: Clock, *, source: str) -> None:
+    Of a topic of one's own, what is signed with another key than the one that signs now (`own_key`), or not at all, is
+    republished: an exchange of keys needs nothing but time.
+    """
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        reconciled: Sequence[Reconciled],
+        clock: Clock,
+        *,
+        source: str,
+        own_key: bytes | None = None,
+    ) -> None:
         self._kafka = kafka
         self._reconciled = reconciled
         self._clock = clock
         self._source = source
+        self._own_key = own_key
         self._process = new_id("reconciler")
         for each in reconciled:  # series that are there from the start, with 0
             REPUBLISHED.labels(each.topic.name)
@@ -124,7 +138,17 @@ class Reconciler:
         name, again_after = reconciled.topic.name, timedelta(0)
         if not await pool.fetchval(SQL["lease"], name, self._process, _LEASE, EVERY):
             return 0
-        going = _Pass(pool, self._kafka, self._clock, self._source, self._process, reconciled, _AT_ONCE, _AT_ONCE)
+        going = _Pass(
+            pool,
+            self._kafka,
+            self._clock,
+            self._source,
+            self._process,
+            reconciled,
+            _AT_ONCE,
+            _AT_ONCE,
+            own_key=None if reconciled.behind is None else self._own_key,
+        )
         try:
             return await going.run()
         except Exception as error:
@@ -166,9 +190,16 @@ class _Pass:
     """Keys of the next page."""
     at_once: int
     """Keys of a page that may yet be handled in time."""
+    own_key: bytes | None = None
+    """What a record of this topic is to be signed with; None: it is another's topic, or nothing is signed."""
     at: _Progress = field(init=False)
+    verifier: Verifier | None = field(init=False)
+    """Its own, since it is asked in a thread."""
     passes_over: bool = False
     """Whether the next page is one key that can't be handled."""
+
+    def __post_init__(self) -> None:
+        self.verifier = None if self.kafka.verifier is None else replace(self.kafka.verifier)
 
     async def run(self) -> int:
         """How many records this process republished."""
@@ -224,7 +255,7 @@ class _Pass:
             await self._note(unit, replace(self.at, phase="rows"))
 
     async def _note_versions(self, records: Sequence[Record]) -> None:
-        versions = await asyncio.to_thread(_versions, records)  # the loop goes on serving
+        versions = await asyncio.to_thread(_versions, records, self.verifier, self.own_key)  # the loop goes on serving
         positions = list(self.at.positions)
         for record in records:
             positions[record.partition] = record.offset + 1
@@ -283,16 +314,18 @@ class _Pass:
         return replace(self.at, phase=phase, republished=self.at.republished + len(orphaned))
 
 
-def _versions(records: Sequence[Record]) -> dict[str, int]:
-    """The last version of each key: 0 for a tombstone, and for what nobody can read."""
+def _versions(records: Sequence[Record], verifier: Verifier | None, own_key: bytes | None) -> dict[str, int]:
+    """The last version of each key: 0 for a tombstone, for what nobody can read or may say, and for what has an old key."""
     keys = [(record.key or b"").decode("utf-8", "replace") for record in records]
     return {
-        key: _version(record)
+        key: _version(record, verifier, own_key)
         for key, record in zip(keys, records, strict=True)
         if 0 < len(key) <= _LONGEST_KEY and "\0" not in key
     }
 
 
-def _version(record: Record) -> int:
-    found = decode(record)
+def _version(record: Record, verifier: Verifier | None, own_key: bytes | None) -> int:
+    found = decode(record, verifier)
+    if own_key is not None and signed_with(record) != own_key:
+        return 0
     return found.event.version if isinstance(found, Received) and isinstance(found.event, State) else 0

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from shared.metrics import SIGNATURES_REFUSED
 from shared.security.merkle import LEAF, tree, way_up
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -23,6 +24,8 @@ HEADER = "fp_signature"
 """Version (1 byte), key id (8), root's signature (64), size and index (4 each, big endian), path (32 for each step)."""
 UNSIGNED, BAD_SIGNATURE = "unsigned", "bad_signature"
 """What the reason begins with for a record that nobody signed, and for one whose signature does not hold."""
+UNKNOWN_KEY = f"{BAD_SIGNATURE}: a key that nobody has here"
+"""Such a record may be good: whoever reads it has not been told of a new key."""
 Signatures = Literal["take", "require"]
 """`take`: unsigned records are read as well, for the time in which not everybody signs; `require`: they are refused."""
 
@@ -42,13 +45,13 @@ class Written(Protocol):
     """A record as it is written or read."""
 
     @property
-    def topic(self) -> str: ...  # noqa: D102 - as Kafka has it
+    def topic(self) -> str: ...
     @property
-    def key(self) -> bytes | None: ...  # noqa: D102
+    def key(self) -> bytes | None: ...
     @property
-    def value(self) -> bytes | None: ...  # noqa: D102
+    def value(self) -> bytes | None: ...
     @property
-    def headers(self) -> Headers: ...  # noqa: D102
+    def headers(self) -> Headers: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,12 @@ class Refused:
 def key_id(public: bytes) -> bytes:
     """How a record names the key: the first 8 bytes of the SHA-256 of its public half."""
     return sha256(public).digest()[:8]
+
+
+def signed_with(record: Written) -> bytes | None:
+    """The id of the key that the record says it is signed with; nothing of it was checked."""
+    header = dict(record.headers).get(HEADER)
+    return header[1:9] if header is not None and len(header) >= _PATH_FROM else None
 
 
 def leaf_of(topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes | None]) -> bytes:
@@ -78,7 +87,8 @@ class Signer:
 
     def __init__(self, seed: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self._id = key_id(self._key.public_key().public_bytes_raw())
+        self.id = key_id(self._key.public_key().public_bytes_raw())
+        """Which key it is."""
 
     def headers(self, records: Sequence[Written]) -> list[tuple[str, bytes]]:
         """For each record that is sent together with the others, the header that says who says it."""
@@ -88,7 +98,7 @@ class Signer:
             [leaf_of(record.topic, record.key, record.value, dict(record.headers)) for record in records]
         )
         size = len(records)
-        before = _FRONT.pack(_VERSION, self._id, self._key.sign(_signed(root, size)), size)
+        before = _FRONT.pack(_VERSION, self.id, self._key.sign(_signed(root, size)), size)
         place = _PLACE.pack
         return [(HEADER, before + place(index) + path) for index, path in enumerate(paths)]
 
@@ -122,7 +132,7 @@ class Verifier:
             for public in several
         }
 
-    def signer_of(self, record: Written, headers: Mapping[str, bytes | None]) -> str | None | Refused:
+    def signer_of(self, record: Written, headers: Mapping[str, bytes | None]) -> str | Refused | None:
         """Who says the record with these headers; None for one that nobody signed, where that is taken; else why it is refused."""
         header = headers.get(HEADER)
         if header is None:
@@ -139,15 +149,14 @@ class Verifier:
         version, id, signature, size = _FRONT.unpack_from(header)
         if version != _VERSION:
             return _bad("a form of signature that this version does not know")
-        way = way_up(
-            leaf, *_PLACE.unpack_from(header, _FRONT.size), size, header[_PATH_FROM:], root.known if root else ()
-        )
+        (index,) = _PLACE.unpack_from(header, _FRONT.size)
+        way = way_up(leaf, index, size, header[_PATH_FROM:], root.known if root else ())
         if way is None:
             return _bad("a path that can't be")
         if root is None:
             signer = self._by_id.get(id)
             if signer is None:
-                return _bad("a key that nobody has here")
+                return Refused(UNKNOWN_KEY)
             try:
                 signer[1].verify(signature, _signed(way[-1], size))
             except InvalidSignature:
@@ -161,6 +170,19 @@ class Verifier:
         while len(self._roots) > _ROOTS or (self._nodes > _NODES and len(self._roots) > 1):
             self._nodes -= len(self._roots.popitem(last=False)[1].known)
         return root.by
+
+
+def note_refused(topic: str, reason: str) -> None:
+    """Counts a record that a reader passed over or set aside, if that was for its signature."""
+    kind = reason.partition(":")[0]
+    if kind in (UNSIGNED, BAD_SIGNATURE):
+        SIGNATURES_REFUSED.labels(topic, kind).inc()
+
+
+def watch_refused(topic: str) -> None:
+    """Series that are there from the start, with 0, for a topic that this process reads."""
+    for kind in (UNSIGNED, BAD_SIGNATURE):
+        SIGNATURES_REFUSED.labels(topic, kind)
 
 
 def _signed(root: bytes, size: int) -> bytes:

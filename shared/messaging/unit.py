@@ -12,7 +12,8 @@ from opentelemetry.trace import SpanContext
 
 from shared import tracing
 from shared.contracts.base import Event
-from shared.messaging.envelope import Headers, Outgoing, encode
+from shared.messaging.envelope import Outgoing, encode
+from shared.messaging.signatures import Headers
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
 from shared.runner.postgres import PostgresWork

@@ -19,11 +19,12 @@ from deploy.local.ports import Ports
 from deploy.local.processes import Identity
 from shared.contracts.base import Event
 from shared.messaging import topics
-from shared.messaging.envelope import Headers, Outgoing, Received
+from shared.messaging.envelope import Outgoing, Received
 from shared.messaging.errors import TransientError
 from shared.messaging.follower import Follower, Positions, must_catch_up
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
+from shared.messaging.signatures import Headers
 from shared.messaging.topics import TopicsDifferError
 from shared.messaging.watchdog import Watchdog
 from tests.fakes.headers import NotUtf8

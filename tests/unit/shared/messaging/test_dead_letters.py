@@ -21,9 +21,10 @@ from shared.messaging.dead_letters import (
     original,
     settled,
 )
-from shared.messaging.envelope import Headers, Outgoing, Record
+from shared.messaging.envelope import Outgoing, Record
 from shared.messaging.errors import FatalError
 from shared.messaging.internals import size_when_sent
+from shared.messaging.signatures import Headers
 from shared.messaging.unit import headers_from_json, headers_to_json
 
 RECORD = Record(
