@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
 
+from shared.contracts.bounds import Version
 from shared.contracts.topics import Topic
 
 
@@ -55,4 +56,4 @@ class Event(Value):
 class State(Event):
     """The whole present state of its key, on a compacted topic; the highest version is the truth, whatever comes last."""
 
-    version: int
+    version: Version

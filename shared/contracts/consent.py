@@ -1,9 +1,10 @@
 """The events that consent owns."""
 
 from datetime import time
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from shared.contracts.base import Event, Instant, State, Value
+from shared.contracts.bounds import CandidateId, Code, Few, Id, Many, Number
 from shared.contracts.topics import CONSENT_STATE, ERASURE_CONFIRMATIONS, Topic
 
 Purpose = Literal["match", "contact"]
@@ -23,16 +24,16 @@ class ConsentChangedV1(State):
     TOPIC: ClassVar[Topic] = CONSENT_STATE
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
+    candidate: CandidateId
     at: Instant
-    purposes: tuple[Purpose, ...]
-    sectors: tuple[str, ...] = ()
+    purposes: Annotated[tuple[Purpose, ...], Few]
+    sectors: Annotated[tuple[Code, ...], Many] = ()
     """SOC codes of any level that pools may ask for; none given: all."""
-    blocked_employers: tuple[str, ...] = ()
-    first_contacts_per_week: int | None = None
-    min_gap_hours: int | None = None
+    blocked_employers: Annotated[tuple[Code, ...], Many] = ()
+    first_contacts_per_week: Number | None = None
+    min_gap_hours: Number | None = None
     quiet_hours: QuietHours | None = None
-    time_zone: str | None = None
+    time_zone: Id | None = None
     """IANA name; none: unknown."""
     paused_until: Instant | None = None
     ends_at: Instant | None = None
@@ -45,6 +46,6 @@ class ErasureConfirmedV1(Event):
     TOPIC: ClassVar[Topic] = ERASURE_CONFIRMATIONS
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
+    candidate: CandidateId
     store: Literal["consent"]
     at: Instant

@@ -1,8 +1,9 @@
 """The events that the operator of the network owns."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from shared.contracts.base import Instant, State
+from shared.contracts.bounds import Code, Few, Id, Line, MomentVersion
 from shared.contracts.topics import TENANTS, Topic
 
 TenantKind = Literal["vendor", "employer", "operator"]
@@ -15,23 +16,25 @@ class TenantChangedV1(State):
     TOPIC: ClassVar[Topic] = TENANTS
     KEY: ClassVar[str] = "tenant"
 
-    tenant: str
+    tenant: Id
+    version: MomentVersion
+    """The time of the change in milliseconds, or more: it only rises."""
     kind: TenantKind
-    name: str
+    name: Line
     """As people read it, for example in `Denver Health through Fairpool`."""
-    key_hashes: tuple[str, ...]
+    key_hashes: Annotated[tuple[Code, ...], Few]
     """SHA-256, in hex, of each key that works; several while a key is exchanged."""
-    vendor: str | None = None
+    vendor: Id | None = None
     """An employer's present vendor."""
-    reply_to: str | None = None
-    domain: str | None = None
+    reply_to: Line | None = None
+    domain: Line | None = None
     standing: Literal["good", "suspended"] = "good"
     removed: bool = False
     """It has left the network: no key works, and its name stands for what it did before."""
-    act: str | None = None
+    act: Line | None = None
     """What the operator did with this change, such as `suspended`."""
-    reason: str | None = None
+    reason: Line | None = None
     """Why, in the operator's words; no personal field."""
-    changed_by: str | None = None
+    changed_by: Line | None = None
     """Which operator."""
     changed_at: Instant | None = None

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import AnyHttpUrl
 
 from shared.contracts.base import Event, Instant, Value
+from shared.contracts.bounds import CandidateId, Id, Sealed, Version
 from shared.contracts.topics import OUTREACH_DECISIONS, OUTREACH_REQUESTS, Topic
 
 
@@ -47,9 +48,9 @@ class OutreachRequestedV1(Event):
     TOPIC: ClassVar[Topic] = OUTREACH_REQUESTS
     KEY: ClassVar[str] = "candidate"
 
-    outreach: str
-    employer: str
-    candidate: str
+    outreach: Id
+    employer: Id
+    candidate: CandidateId
     at: Instant
     expires_at: Instant
 
@@ -61,17 +62,17 @@ class OutreachDecidedV1(Event):
     TOPIC: ClassVar[Topic] = OUTREACH_DECISIONS
     KEY: ClassVar[str] = "candidate"
 
-    outreach: str
-    version: int
-    candidate: str
-    employer: str
+    outreach: Id
+    version: Version
+    candidate: CandidateId
+    employer: Id
     outcome: Literal["admitted", "delayed", "dropped", "cancelled"]
-    rule: str | None = None
-    policy: str
+    rule: Id | None = None
+    policy: Id
     at: Instant
     until: Instant | None = None
     """Delayed: planned for then, until a later version says another time. None: it waits for a slot, at most until its own end."""
     good_until: Instant | None = None
     """Admitted: the mail may be handed to the relay until then, not later."""
-    sealed: str | None = None
+    sealed: Sealed | None = None
     """Admitted: the `Words`, sealed to the person's key."""

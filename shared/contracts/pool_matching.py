@@ -1,9 +1,10 @@
 """The events that pool_matching owns."""
 
 from datetime import date, datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from shared.contracts.base import Event, Instant, State, Value
+from shared.contracts.bounds import CandidateId, Few, Id, Line, Many, Number
 from shared.contracts.signup import EmploymentType
 from shared.contracts.topics import MEMBERSHIPS, POOL_UPDATES, POOLS, Topic
 
@@ -11,15 +12,15 @@ from shared.contracts.topics import MEMBERSHIPS, POOL_UPDATES, POOLS, Topic
 class Criteria(Value):
     """What a pool asks for; what is left out does not restrict."""
 
-    occupations: tuple[str, ...] = ()
-    states: tuple[str, ...] = ()
+    occupations: Annotated[tuple[Line, ...], Many] = ()
+    states: Annotated[tuple[Line, ...], Many] = ()
     remote: bool | None = None
-    skills_all: tuple[str, ...] = ()
-    skills_any: tuple[str, ...] = ()
-    skills_any_at_least: int | None = None
-    min_years: int | None = None
-    pay_max: int | None = None
-    employment_types: tuple[EmploymentType, ...] = ()
+    skills_all: Annotated[tuple[Line, ...], Many] = ()
+    skills_any: Annotated[tuple[Line, ...], Many] = ()
+    skills_any_at_least: Number | None = None
+    min_years: Number | None = None
+    pay_max: Number | None = None
+    employment_types: Annotated[tuple[EmploymentType, ...], Few] = ()
     available_by: date | None = None
 
 
@@ -30,17 +31,17 @@ class PoolChangedV1(State):
     TOPIC: ClassVar[Topic] = POOLS
     KEY: ClassVar[str] = "pool"
 
-    pool: str
-    employer: str
-    name: str
+    pool: Id
+    employer: Id
+    name: Line
     criteria: Criteria | None
 
 
 class Membership(Value):
     """One pool that a person is in."""
 
-    pool: str
-    employer: str
+    pool: Id
+    employer: Id
     since: Instant
 
 
@@ -51,8 +52,8 @@ class MembershipsChangedV1(State):
     TOPIC: ClassVar[Topic] = MEMBERSHIPS
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
-    pools: tuple[Membership, ...]
+    candidate: CandidateId
+    pools: Annotated[tuple[Membership, ...], Many]
 
 
 class PoolUpdatedV1(Event):
@@ -62,9 +63,9 @@ class PoolUpdatedV1(Event):
     TOPIC: ClassVar[Topic] = POOL_UPDATES
     KEY: ClassVar[str] = "employer"
 
-    employer: str
-    pool: str
-    member_ref: str
+    employer: Id
+    pool: Id
+    member_ref: Id
     change: Literal["joined", "left", "changed"]
     at: Instant
     """Cut to the hour, so that two employers cannot compare moments."""

@@ -12,6 +12,7 @@ from shared.contracts.registry import EVENTS
 FOLDER = Path(__file__).parent / "schemas"
 
 Schema = Mapping[str, Any]
+_BOUNDS = frozenset({"maximum", "minimum", "maxItems", "maxLength", "pattern"})
 _WORDS = frozenset({"title", "description", "default", "examples"})
 
 
@@ -37,7 +38,9 @@ def text_of(event: type[Event]) -> str:
 
 
 def breaks(old: Schema, new: Schema) -> list[str]:
-    """How `new` breaks those who read or write by `old`; empty when it only gains optional fields."""
+    """How `new` breaks those who read or write by `old`; empty when it only gains optional fields, and bounds where there
+    were none: an owner is believed alone, and never wrote what no reader's columns hold.
+    """
     moved = [
         f"{name} was {old.get(name)}, is {new.get(name)}"
         for name in ("x-topic", "x-key")
@@ -68,7 +71,7 @@ def _parts_differ(old: object, new: object, old_root: Schema, new_root: Schema, 
     elif word == "anyOf" and isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for one, other in zip(old, new, strict=True):
             yield from _differences(one, other, old_root, new_root, at)
-    elif old != new:
+    elif old != new and not (old is None and word in _BOUNDS):
         yield f"{at.rstrip('.') or 'the event'}: {word} was {json.dumps(old)}, is {json.dumps(new)}"
 
 

@@ -1,9 +1,10 @@
 """The events that signup and its courier own."""
 
 from datetime import date
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from shared.contracts.base import Event, Instant, State, Value
+from shared.contracts.bounds import CandidateId, Code, Few, Id, Line, Many, Number, Sealed, Version
 from shared.contracts.consent import Purpose
 from shared.contracts.topics import (
     ATS_EVENTS,
@@ -29,14 +30,14 @@ class CandidateReportedV1(Event):
     TOPIC: ClassVar[Topic] = ATS_EVENTS
     KEY: ClassVar[str] = "vendor_record"
 
-    vendor: str
-    record: str
+    vendor: Id
+    record: Line
     """The candidate's id in the vendor's system; for the join page a random one."""
-    employer: str | None = None
+    employer: Id | None = None
     change: Literal["signed_up", "changed", "hired", "deleted"]
     reported_at: Instant
     intake_key: date
-    sealed: str
+    sealed: Sealed
     """base64url of AES-256-GCM over the JSON of person and profile; empty when the change carries neither."""
     happened_at: Instant | None = None
     """When, by the vendor's own clock: where it says so, its reports count in that order, however they arrive."""
@@ -54,12 +55,12 @@ class CandidateMergedV1(Event):
     TOPIC: ClassVar[Topic] = ATS_EVENTS
     KEY: ClassVar[str] = "vendor_record"
 
-    vendor: str
-    record: str
+    vendor: Id
+    record: Line
     """The one that is no more."""
-    into: str
+    into: Line
     """The one that goes on."""
-    employer: str | None = None
+    employer: Id | None = None
     reported_at: Instant
 
     @property
@@ -75,7 +76,7 @@ class CandidateRegisteredV1(Event):
     TOPIC: ClassVar[Topic] = CANDIDATE_EVENTS
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
+    candidate: CandidateId
     at: Instant
 
 
@@ -86,9 +87,9 @@ class CandidateClaimedV1(Event):
     TOPIC: ClassVar[Topic] = CANDIDATE_EVENTS
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
-    vendor: str
-    employer: str | None = None
+    candidate: CandidateId
+    vendor: Id
+    employer: Id | None = None
     at: Instant
 
 
@@ -99,7 +100,7 @@ class CandidateConfirmedV1(Event):
     TOPIC: ClassVar[Topic] = CANDIDATE_EVENTS
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
+    candidate: CandidateId
     at: Instant
 
 
@@ -110,9 +111,9 @@ class CandidateHiredV1(Event):
     TOPIC: ClassVar[Topic] = CANDIDATE_EVENTS
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
-    vendor: str
-    employer: str | None = None
+    candidate: CandidateId
+    vendor: Id
+    employer: Id | None = None
     at: Instant
 
 
@@ -128,7 +129,7 @@ class CandidateLapsedV1(Event):
     TOPIC: ClassVar[Topic] = CANDIDATE_EVENTS
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
+    candidate: CandidateId
     at: Instant
     reason: Literal["deleted", "expired", "refused"]
 
@@ -140,25 +141,25 @@ class CandidateErasedV1(State):
     TOPIC: ClassVar[Topic] = ERASURES
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
-    version: int = 1
+    candidate: CandidateId
+    version: Version = 1
     at: Instant
 
 
 class CoarseProfile(Value):
     """What employers may see of a person, in coarse steps; no personal field."""
 
-    occupations: tuple[str, ...] = ()
+    occupations: Annotated[tuple[Code, ...], Many] = ()
     """SOC 2018 codes, written in full."""
-    skills: tuple[str, ...] = ()
-    years: int | None = None
+    skills: Annotated[tuple[Code, ...], Many] = ()
+    years: Number | None = None
     """One of 0, 1, 3, 5, 10, 15, 20: rounded down."""
-    state: str | None = None
-    area: str | None = None
+    state: Code | None = None
+    area: Code | None = None
     """The first three digits of the ZIP code."""
     remote: bool = False
-    employment_types: tuple[EmploymentType, ...] = ()
-    pay_floor: int | None = None
+    employment_types: Annotated[tuple[EmploymentType, ...], Few] = ()
+    pay_floor: Number | None = None
     """US dollars a year, rounded down to a step of 20,000."""
     available_from: date | None = None
     """The first of the month."""
@@ -171,7 +172,7 @@ class CandidateProfileChangedV1(State):
     TOPIC: ClassVar[Topic] = CANDIDATE_PROFILES
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
+    candidate: CandidateId
     profile: CoarseProfile | None
 
 
@@ -182,8 +183,8 @@ class CandidateKeyPublishedV1(State):
     TOPIC: ClassVar[Topic] = CANDIDATE_KEYS
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
-    public_key: str
+    candidate: CandidateId
+    public_key: Id
     """base64url of the 32 bytes, without padding."""
 
 
@@ -194,11 +195,11 @@ class NoticeRequestedV1(Event):
     TOPIC: ClassVar[Topic] = NOTICES
     KEY: ClassVar[str] = "candidate"
 
-    notice: str
-    candidate: str
+    notice: Id
+    candidate: CandidateId
     purpose: Literal["confirm", "sign_in"]
     expires_at: Instant
-    introduced_by: str | None = None
+    introduced_by: Id | None = None
     """For `confirm`: the employer or vendor that told of the person, or `fairpool-join`; none when it is not known."""
 
 
@@ -207,9 +208,9 @@ class ChangeNoticed(Value):
 
     at: Instant
     what: Literal["everything_stopped", "employer_stopped", "choices_changed", "profile_changed"]
-    employer: str | None = None
+    employer: Id | None = None
     """For `employer_stopped`."""
-    switched_on: tuple[Purpose, ...] = ()
+    switched_on: Annotated[tuple[Purpose, ...], Few] = ()
     """For `choices_changed`: what was off before."""
     by_name: bool = False
     """For `employer_stopped`: it has a name or a domain that the person had blocked."""
@@ -222,18 +223,18 @@ class NoticeRequestedV2(Event):
     TOPIC: ClassVar[Topic] = NOTICES
     KEY: ClassVar[str] = "candidate"
 
-    notice: str
+    notice: Id
     """Random: it stands in a header of the mail."""
-    candidate: str
+    candidate: CandidateId
     purpose: Literal["confirm", "sign_in", "changed", "stop_asked"]
     """`changed`: tells what was stopped or changed in the person's name; `stop_asked`: an old link asked for a stop that
     one tap in this mail makes."""
     expires_at: Instant
-    introduced_by: str | None = None
+    introduced_by: Id | None = None
     """For `confirm`: the employer or vendor that told of the person, or `fairpool-join`; none when it is not known."""
     introduced_at: Instant | None = None
     """For `confirm`: when."""
-    changes: tuple[ChangeNoticed, ...] = ()
+    changes: Annotated[tuple[ChangeNoticed, ...], Many] = ()
     """For `changed`: what, oldest first; for `stop_asked`: the employer that the old link did stop, if it came with one."""
 
 
@@ -248,8 +249,8 @@ class MailboxChangedV1(Event):
     TOPIC: ClassVar[Topic] = CANDIDATE_EVENTS
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
-    version: int
+    candidate: CandidateId
+    version: Version
     at: Instant
     reachable: bool
 
@@ -261,14 +262,14 @@ class OutreachOutcomeReportedV1(Event):
     TOPIC: ClassVar[Topic] = OUTREACH_OUTCOMES
     KEY: ClassVar[str] = "candidate"
 
-    outreach: str
-    decision_version: int
+    outreach: Id
+    decision_version: Version
     """The version of the decision that the courier acted upon."""
-    candidate: str
-    employer: str
+    candidate: CandidateId
+    employer: Id
     outcome: Literal["delivered", "bounced", "doubtful", "returned", "withheld"]
     at: Instant
-    detail: str | None = None
+    detail: Line | None = None
     """Plain words without any address, such as `552 mailbox full`."""
     mailbox_gone: bool = False
     """With `bounced`: for good, there is no such mailbox; nothing arrived, and nothing will."""
