@@ -113,3 +113,13 @@ def test_a_breaking_change_is_not_written_over_the_old_schema(
     assert schema_files.main() == 1
     assert json.loads(path.read_text("utf-8")) == older
     assert "Make a new class with the next version" in capsys.readouterr().err
+
+
+def test_a_bound_may_come_where_there_was_none_and_never_changes() -> None:
+    bounded = copy.deepcopy(_checked_in(TYPE))
+    assert bounded["properties"]["version"].pop("maximum") == 2**31 - 1
+    assert schema_files.breaks(bounded, _checked_in(TYPE)) == []
+    assert schema_files.breaks(_checked_in(TYPE), bounded)
+    narrower = copy.deepcopy(_checked_in(TYPE))
+    narrower["properties"]["version"]["maximum"] = 7
+    assert schema_files.breaks(_checked_in(TYPE), narrower)

@@ -25,6 +25,7 @@ from shared.messaging.dead_letters import REASONS
 from shared.messaging.envelope import UNKNOWN_TYPE
 from shared.messaging.kafka import Kafka
 from shared.messaging.reconciler import Reconciled, Reconciler
+from shared.messaging.signatures import BAD_SIGNATURE, UNSIGNED
 
 ROOT = Path(__file__).parents[2]
 RULES = yaml.safe_load((ROOT / "deploy/grafana/alerts.yml").read_text())["groups"][0]["rules"]
@@ -235,4 +236,4 @@ def test_the_known_reasons_of_dead_letters_are_all_that_there_are() -> None:
     code = (ROOT / "shared/messaging/envelope.py").read_text() + (ROOT / "shared/messaging/consumer.py").read_text()
     code = code.replace("{UNKNOWN_TYPE}", UNKNOWN_TYPE)
     given = re.findall(r'(?:record, |reason = )f?"(\w+): ', code)
-    assert set(given) == set(REASONS)
+    assert {*given, UNSIGNED, BAD_SIGNATURE} == set(REASONS)

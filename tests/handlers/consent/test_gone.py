@@ -13,8 +13,11 @@ from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
 from tests.fakes.consent import JOIN, ConsentsDatabase, link, writes
 
-CONFIRM, ME = f"/confirm/{link('c1', 'confirm')}", f"/me?token={link('c1', 'me')}"
-U = f"/u/{link('c1', 'unsubscribe', employer='emp_acme')}"
+CONFIRM, ME = (
+    f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}",
+    f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}",
+)
+U = f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe', employer='emp_acme')}"
 PAGE = {"Accept": "text/html"}
 YES = {"purposes": ["match", "contact"], "time_zone": "America/Denver"}
 
@@ -32,9 +35,9 @@ async def hear(database: ConsentsDatabase, *events: Event) -> None:
                     await on_candidate_erased(consents, [received])  # type: ignore[list-item]  # of the matched class
 
 
-REGISTERED = CandidateRegisteredV1(candidate="c1", at=NOON)
-LAPSED = CandidateLapsedV1(candidate="c1", at=NOON, reason="deleted")
-ERASED = CandidateErasedV1(candidate="c1", at=NOON)
+REGISTERED = CandidateRegisteredV1(candidate="00000000-0000-7000-8000-000000000001", at=NOON)
+LAPSED = CandidateLapsedV1(candidate="00000000-0000-7000-8000-000000000001", at=NOON, reason="deleted")
+ERASED = CandidateErasedV1(candidate="00000000-0000-7000-8000-000000000001", at=NOON)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ async def test_who_answered_before_the_lapse_is_heard_is_kept(
     assert (await client.post(CONFIRM, json={"purposes": []})).json()["version"] == 2
 
 
-REFUSED = CandidateLapsedV1(candidate="c1", at=NOON, reason="refused")
+REFUSED = CandidateLapsedV1(candidate="00000000-0000-7000-8000-000000000001", at=NOON, reason="refused")
 
 
 async def test_a_no_to_the_invitation_stops_what_was_answered_before_it_and_the_person_is_told(
@@ -104,7 +107,9 @@ async def test_a_no_to_the_invitation_stops_nothing_that_was_allowed_after_it(
 ) -> None:
     assert (await client.post(CONFIRM, json=YES)).status_code == 200
     before = NOON - timedelta(minutes=1)
-    await hear(database, CandidateLapsedV1(candidate="c1", at=before, reason="refused"))
+    await hear(
+        database, CandidateLapsedV1(candidate="00000000-0000-7000-8000-000000000001", at=before, reason="refused")
+    )
     assert [entry.version for entry in database.entries] == [1]
 
 
@@ -122,17 +127,17 @@ async def test_a_lapse_for_another_reason_stops_nobody_who_answered(
     client: httpx.AsyncClient, database: ConsentsDatabase, reason: Literal["deleted", "expired"]
 ) -> None:
     assert (await client.post(CONFIRM, json=YES)).status_code == 200
-    await hear(database, CandidateLapsedV1(candidate="c1", at=NOON, reason=reason))
+    await hear(database, CandidateLapsedV1(candidate="00000000-0000-7000-8000-000000000001", at=NOON, reason=reason))
     assert [entry.choices.purposes for entry in database.entries] == [("match", "contact")]
 
 
 async def test_a_lapse_is_confirmed_each_time_it_is_heard(database: ConsentsDatabase) -> None:
     await hear(database, REGISTERED, LAPSED, LAPSED)
-    assert database.confirmed == ["c1", "c1"]
+    assert database.confirmed == ["00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000001"]
 
 
 async def test_an_invitation_that_is_over_says_how_to_join(client: httpx.AsyncClient) -> None:
-    over = f"/confirm/{link('c1', 'confirm', expires_at=NOON - timedelta(seconds=1))}"
+    over = f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm', expires_at=NOON - timedelta(seconds=1))}"
     answer = await client.post(over, json=YES)
     assert answer.status_code == 410
     assert JOIN in answer.json()["detail"]

@@ -42,50 +42,64 @@ async def says(client: httpx.AsyncClient, candidate: str, *names: str) -> None:
     assert (await client.post(f"/confirm/{link(candidate, 'confirm')}", json=body)).status_code == 200
 
 
-def choices(database: ConsentsDatabase, candidate: str = "c1") -> Choices:
+def choices(database: ConsentsDatabase, candidate: str = "00000000-0000-7000-8000-000000000001") -> Choices:
     return database.rows[candidate].choices
 
 
 async def test_an_employer_that_joins_is_blocked_for_those_who_named_it(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
-    await says(client, "c1", "globex")
-    await says(client, "c2", "globex.example")
-    await says(client, "c3", "initech")
+    await says(client, "00000000-0000-7000-8000-000000000001", "globex")
+    await says(client, "00000000-0000-7000-8000-000000000002", "globex.example")
+    await says(client, "00000000-0000-7000-8000-000000000003", "initech")
     await joins(database, domain="globex.example")
     await blocks(database)
-    assert [choices(database, one).blocked_employers for one in ("c1", "c2", "c3")] == [("emp_globex",)] * 2 + [()]
-    assert [database.rows[one].version for one in ("c1", "c2", "c3")] == [2, 2, 1]
+    assert [
+        choices(database, one).blocked_employers
+        for one in (
+            "00000000-0000-7000-8000-000000000001",
+            "00000000-0000-7000-8000-000000000002",
+            "00000000-0000-7000-8000-000000000003",
+        )
+    ] == [("emp_globex",)] * 2 + [()]
+    assert [
+        database.rows[one].version
+        for one in (
+            "00000000-0000-7000-8000-000000000001",
+            "00000000-0000-7000-8000-000000000002",
+            "00000000-0000-7000-8000-000000000003",
+        )
+    ] == [2, 2, 1]
     assert choices(database).blocked_names == ("globex",)
 
 
 async def test_it_is_blocked_once_however_often_it_is_told(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
-    await says(client, "c1", "globex")
+    await says(client, "00000000-0000-7000-8000-000000000001", "globex")
     for version in (1, 1, 2):
         await joins(database, version=version)
         await blocks(database)
-    assert database.rows["c1"].version == 2
+    assert database.rows["00000000-0000-7000-8000-000000000001"].version == 2
 
 
 async def test_whoever_named_it_is_told_that_it_was_blocked_and_only_when_it_was(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
-    await says(client, "c1", "globex")
+    await says(client, "00000000-0000-7000-8000-000000000001", "globex")
     database.links.changes.clear()
     for version in (1, 2):
         await joins(database, version=version)
         await blocks(database)
     (change,) = database.links.changes.values()
     assert (change.what, change.employer, change.by_name) == ("employer_stopped", "emp_globex", True)
-    assert "c1" in database.links.due
+    assert "00000000-0000-7000-8000-000000000001" in database.links.due
 
 
 async def test_a_change_of_name_or_domain_counts_and_an_older_record_does_not(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
-    await says(client, "c1", "globex")
+    await says(client, "00000000-0000-7000-8000-000000000001", "globex")
     await joins(database, "Initech", version=2)
     await joins(database, "Globex", version=1)
     await blocks(database)
@@ -96,7 +110,7 @@ async def test_a_change_of_name_or_domain_counts_and_an_older_record_does_not(
 
 
 async def test_a_vendor_is_nobody_to_block(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
-    await says(client, "c1", "globex")
+    await says(client, "00000000-0000-7000-8000-000000000001", "globex")
     await joins(database, kind="vendor")
     await blocks(database)
     assert choices(database).blocked_employers == ()
@@ -117,8 +131,11 @@ async def test_a_save_that_did_not_see_the_employer_yet_is_found_until_nobody_ca
 ) -> None:
     await joins(database)
     await blocks(database)
-    await says(client, "c1", "initech")
-    database.rows["c1"] = replace(database.rows["c1"], choices=replace(choices(database), blocked_names=("globex",)))
+    await says(client, "00000000-0000-7000-8000-000000000001", "initech")
+    database.rows["00000000-0000-7000-8000-000000000001"] = replace(
+        database.rows["00000000-0000-7000-8000-000000000001"],
+        choices=replace(choices(database), blocked_names=("globex",)),
+    )
     await blocks(database)
     assert choices(database).blocked_employers == ("emp_globex",)
     assert isinstance(database.clock, FixedClock)
@@ -131,16 +148,16 @@ async def test_typing_the_name_of_an_employer_that_is_here_blocks_it_at_once(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
     await joins(database)
-    await says(client, "c1", "GLOBEX")
+    await says(client, "00000000-0000-7000-8000-000000000001", "GLOBEX")
     assert choices(database).blocked_employers == ("emp_globex",)
-    assert database.rows["c1"].version == 1
+    assert database.rows["00000000-0000-7000-8000-000000000001"].version == 1
 
 
 async def test_the_receipt_of_the_block_says_why(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
-    await says(client, "c1", "globex")
+    await says(client, "00000000-0000-7000-8000-000000000001", "globex")
     await joins(database)
     await blocks(database)
-    address = f"/v1/receipts/{database.rows['c1'].receipt}?token={link('c1', 'me')}"
+    address = f"/v1/receipts/{database.rows['00000000-0000-7000-8000-000000000001'].receipt}?token={link('00000000-0000-7000-8000-000000000001', 'me')}"
     record = (await client.get(address)).json()["record"]
     assert record["limits"]["blocked_employers"] == ["emp_globex"]
     assert record["limits"]["blocked_names"] == ["globex"]
@@ -152,7 +169,7 @@ async def test_the_receipt_of_the_block_says_why(client: httpx.AsyncClient, data
 async def test_the_page_takes_names_one_a_line_and_shows_them(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
-    address = f"/confirm/{link('c1', 'confirm')}"
+    address = f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}"
     form = {"purposes": "match", "blocked_names": "Globex\r\n\r\ninitech.com\r\n"}
     saved = await client.post(address, data=form, headers=PAGE | {"Sec-Fetch-Dest": "document"})
     assert saved.status_code in (200, 303)
@@ -165,7 +182,9 @@ async def test_the_page_takes_names_one_a_line_and_shows_them(
 
 async def test_a_wrong_name_comes_back_with_its_sentence(client: httpx.AsyncClient) -> None:
     form = {"purposes": "match", "blocked_names": "???"}
-    page = await client.post(f"/confirm/{link('c1', 'confirm')}", data=form, headers=PAGE)
+    page = await client.post(
+        f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}", data=form, headers=PAGE
+    )
     assert page.status_code == 422
     assert 'href="#blocked_names"' in page.text
     assert ">???</textarea>" in page.text
@@ -182,7 +201,7 @@ async def test_of_hundreds_of_employers_only_the_blocked_ones_are_there_to_tick(
         monkeypatch.delitem(consent.EMPLOYERS, known)
     for known, name in many.items():
         monkeypatch.setitem(consent.EMPLOYERS, known, name)
-    address = f"/confirm/{link('c1', 'confirm')}"
+    address = f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}"
     await client.post(address, json={"purposes": ["match"], "blocked_employers": ["emp_7"]})
     page = (await client.get(address, headers=PAGE)).text
     assert page.count('name="blocked_employers" type="checkbox"') == ticked

@@ -11,8 +11,8 @@ from services.consent.model import Choices
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.consent import PROFILE, SIGN_IN, ConsentsDatabase, client_of, link, never_publishes
 
-CONFIRM = f"/confirm/{link('c1', 'confirm')}"
-ME = f"/me?token={link('c1', 'me')}"
+CONFIRM = f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}"
+ME = f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}"
 PAGE = {"Accept": "text/html"}
 COMPLETE = {
     "purposes": ["match", "contact"],
@@ -28,7 +28,7 @@ COMPLETE = {
 
 
 def choices(database: ConsentsDatabase) -> Choices:
-    return database.rows["c1"].choices
+    return database.rows["00000000-0000-7000-8000-000000000001"].choices
 
 
 def form_of(page: str) -> dict[str, list[str]]:
@@ -80,7 +80,7 @@ async def test_what_ran_out_and_is_allowed_again_counts_as_switched_on(
     await client.post(ME, json={"purposes": ["match"], "ends_at": "2026-12-01T00:00:00Z"})
     assert isinstance(database.clock, FixedClock)
     database.clock.at(datetime(2027, 1, 1, tzinfo=UTC))
-    me = f"/me?token={link('c1', 'me', expires_at=datetime(2027, 1, 2, tzinfo=UTC))}"
+    me = f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me', expires_at=datetime(2027, 1, 2, tzinfo=UTC))}"
     assert (await client.post(me, json={"purposes": ["match"]})).status_code == 200
     assert [one.switched_on for one in database.links.changes.values()] == [("match",)]
 
@@ -88,7 +88,11 @@ async def test_what_ran_out_and_is_allowed_again_counts_as_switched_on(
 async def test_only_purposes_is_required(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
     answer = await client.post(CONFIRM, json={"purposes": ["match", "contact"]})
     assert answer.status_code == 200
-    assert answer.json() == {"purposes": ["match", "contact"], "version": 1, "receipt": database.rows["c1"].receipt}
+    assert answer.json() == {
+        "purposes": ["match", "contact"],
+        "version": 1,
+        "receipt": database.rows["00000000-0000-7000-8000-000000000001"].receipt,
+    }
     assert choices(database) == Choices(purposes=("match", "contact"), ends_at=NOON + timedelta(days=365))
 
 
@@ -126,7 +130,7 @@ async def test_a_page_saved_as_it_stands_changes_nothing(client: httpx.AsyncClie
     saved = await client.post("/me", data=form, headers=PAGE)
     assert saved.status_code == 200
     assert "Nothing has changed" in saved.text
-    assert database.rows["c1"].version == 1
+    assert database.rows["00000000-0000-7000-8000-000000000001"].version == 1
 
 
 async def test_a_page_with_everything_unticked_switches_everything_off(
@@ -147,7 +151,7 @@ async def test_the_first_page_saved_with_both_boxes_ticked_grants_both(
     form |= {"time_zone": ["America/Denver"], "ends_at": ["2027-06-01"]}
     saved = await client.post(CONFIRM, data=form, headers=PAGE)
     assert saved.status_code == 303
-    assert database.rows["c1"].receipt is not None
+    assert database.rows["00000000-0000-7000-8000-000000000001"].receipt is not None
     assert choices(database).purposes == ("match", "contact")
     assert choices(database).ends_at == datetime(2027, 6, 1, 6, tzinfo=UTC), "midnight in Denver"
 
@@ -177,7 +181,13 @@ async def test_stop_everything_ignores_whatever_else_the_form_holds(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
     await client.post(CONFIRM, json=COMPLETE)
-    bad = {"token": link("c1", "me"), "action": "stop", "purposes": "match", "time_zone": "Mars", "ends_at": "never"}
+    bad = {
+        "token": link("00000000-0000-7000-8000-000000000001", "me"),
+        "action": "stop",
+        "purposes": "match",
+        "time_zone": "Mars",
+        "ends_at": "never",
+    }
     stopped = await client.post("/me", data=bad, headers=PAGE)
     assert stopped.status_code == 200
     assert "Everything is off" in stopped.text
@@ -192,7 +202,7 @@ async def test_a_withdrawal_works_even_if_other_fields_are_bad(
     answer = await client.post(ME, json={"purposes": [], "time_zone": "Mars/Base", "min_gap_hours": 1})
     assert (answer.status_code, answer.json()["purposes"]) == (200, [])
     await client.post(ME, json=COMPLETE)
-    form = {"token": link("c1", "me"), "purposes": "", "ends_at": "never"}
+    form = {"token": link("00000000-0000-7000-8000-000000000001", "me"), "purposes": "", "ends_at": "never"}
     assert (await client.post("/me", data=form, headers=PAGE)).status_code == 200
     assert choices(database).purposes == ()
 
@@ -304,11 +314,11 @@ async def test_a_browsers_privacy_signal_is_seen(client: httpx.AsyncClient) -> N
 
 
 BAD_LINKS = [
-    ("confirm", link("c1", "confirm", expires_at=NOON), 410),
-    ("confirm", link("c1", "me"), 404),
-    ("me", link("c1", "confirm"), 404),
-    ("me", link("c1", "unsubscribe"), 404),
-    ("confirm", link("c1", "confirm")[:-4], 404),
+    ("confirm", link("00000000-0000-7000-8000-000000000001", "confirm", expires_at=NOON), 410),
+    ("confirm", link("00000000-0000-7000-8000-000000000001", "me"), 404),
+    ("me", link("00000000-0000-7000-8000-000000000001", "confirm"), 404),
+    ("me", link("00000000-0000-7000-8000-000000000001", "unsubscribe"), 404),
+    ("confirm", link("00000000-0000-7000-8000-000000000001", "confirm")[:-4], 404),
     ("confirm", "x.y.z", 404),
 ]
 
@@ -350,7 +360,7 @@ async def test_what_is_changed_on_the_page_is_told_in_an_email_and_the_first_ans
     await client.post(ME, json={"purposes": ["match", "contact"]})
     await client.post(ME, json={"purposes": []})
     assert [what for _, what, _ in database.links.changes] == ["choices_changed", "everything_stopped"]
-    assert database.links.due == {"c1": NOON}
+    assert database.links.due == {"00000000-0000-7000-8000-000000000001": NOON}
 
 
 async def test_a_day_that_was_chosen_stays_that_day_when_the_zone_is_chosen_later(
@@ -364,8 +374,10 @@ async def test_a_day_that_was_chosen_stays_that_day_when_the_zone_is_chosen_late
     saved = await client.post("/me", data=form | {"time_zone": ["America/Denver"]}, headers=PAGE)
     assert "June 1, 2027" in saved.text
     assert form_of((await client.get(ME, headers=PAGE)).text)["ends_at"] == ["2027-06-01"]
-    receipt = database.rows["c1"].receipt
-    shown = await client.get(f"/v1/receipts/{receipt}?token={link('c1', 'me')}", headers=PAGE)
+    receipt = database.rows["00000000-0000-7000-8000-000000000001"].receipt
+    shown = await client.get(
+        f"/v1/receipts/{receipt}?token={link('00000000-0000-7000-8000-000000000001', 'me')}", headers=PAGE
+    )
     assert "June 1, 2027" in shown.text
     assert choices(database).ends_at == datetime(2027, 6, 1, 6, tzinfo=UTC)
 
@@ -382,8 +394,12 @@ async def test_the_pages_lead_to_what_employers_can_see_by_the_same_link(client:
 async def test_head_says_what_get_says_and_changes_nothing(
     client: httpx.AsyncClient, database: ConsentsDatabase, path: str
 ) -> None:
-    stop = link("c1", "unsubscribe", employer="emp_acme")
-    address = path.format(confirm=link("c1", "confirm"), me=link("c1", "me"), stop=stop)
+    stop = link("00000000-0000-7000-8000-000000000001", "unsubscribe", employer="emp_acme")
+    address = path.format(
+        confirm=link("00000000-0000-7000-8000-000000000001", "confirm"),
+        me=link("00000000-0000-7000-8000-000000000001", "me"),
+        stop=stop,
+    )
     for headers in (PAGE, {}):
         got, head = await client.get(address, headers=headers), await client.head(address, headers=headers)
         assert head.status_code == got.status_code
@@ -404,7 +420,11 @@ async def test_until_kafka_has_it_the_answer_is_202_also_when_it_is_asked_again(
     async with client_of(database, has_published=never_publishes) as client:
         first = await client.post(CONFIRM, json=COMPLETE)
         again = await client.post(CONFIRM, json=COMPLETE)
-        page = await client.post(f"/confirm/{link('c1', 'confirm')}", data={"purposes": "match"}, headers=PAGE)
+        page = await client.post(
+            f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}",
+            data={"purposes": "match"},
+            headers=PAGE,
+        )
     assert (first.status_code, again.status_code, page.status_code) == (202, 202, 202)
     assert again.json() == first.json()
     assert "still on its way" in page.text
@@ -417,8 +437,8 @@ async def test_when_the_database_is_away_it_is_503_and_says_so(
     for answer in (
         await client.post(CONFIRM, json=COMPLETE),
         await client.get(CONFIRM),
-        await client.get(f"/v1/receipts/r_x?token={link('c1', 'me')}"),
-        await client.get(f"/u/{link('c1', 'unsubscribe')}"),
+        await client.get(f"/v1/receipts/r_x?token={link('00000000-0000-7000-8000-000000000001', 'me')}"),
+        await client.get(f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe')}"),
     ):
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "10"
@@ -437,7 +457,10 @@ async def test_a_page_opened_before_an_unsubscribe_does_not_switch_contact_on_ag
 ) -> None:
     await client.post(CONFIRM, json={"purposes": ["match", "contact"]})
     opened = form_of((await client.get(CONFIRM, headers=PAGE)).text)
-    await client.post(f"/u/{link('c1', 'unsubscribe', employer='emp_acme')}", data={"List-Unsubscribe": "One-Click"})
+    await client.post(
+        f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe', employer='emp_acme')}",
+        data={"List-Unsubscribe": "One-Click"},
+    )
     answer = await client.post(CONFIRM, data=opened, headers=PAGE)
     assert answer.status_code == 422
     assert "changed after you opened this page" in answer.text

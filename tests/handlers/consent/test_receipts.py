@@ -11,9 +11,9 @@ from shared.security import encoding
 from tests.fakes.clock import NOON
 from tests.fakes.consent import SIGN_IN, ConsentsDatabase, link
 
-BEARER = {"Authorization": f"Bearer {link('c1', 'me')}"}
+BEARER = {"Authorization": f"Bearer {link('00000000-0000-7000-8000-000000000001', 'me')}"}
 PAGE = {"Accept": "text/html"}
-CONFIRM = f"/confirm/{link('c1', 'confirm')}"
+CONFIRM = f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}"
 
 
 async def receipt(client: httpx.AsyncClient, **given: Any) -> dict[str, Any]:
@@ -48,7 +48,10 @@ async def test_a_receipt_names_purposes_recipients_and_the_way_out(client: httpx
 
 
 async def test_a_browser_gets_a_page_and_can_have_the_json(client: httpx.AsyncClient) -> None:
-    address, token = f"/v1/receipts/{(await receipt(client))['receipt']}", link("c1", "confirm")
+    address, token = (
+        f"/v1/receipts/{(await receipt(client))['receipt']}",
+        link("00000000-0000-7000-8000-000000000001", "confirm"),
+    )
     page = await client.get(f"{address}?token={token}", headers=PAGE)
     assert "Your receipt" in page.text
     assert "Your data is never sold" in page.text
@@ -91,9 +94,9 @@ async def test_a_receipt_is_shown_to_its_person_and_to_nobody_who_has_its_id(cli
         assert without.status_code == 404
         assert SIGN_IN in without.text
     for token, status in (
-        (link("c2", "me"), 404),
-        (link("c1", "unsubscribe", employer="emp_acme"), 404),
-        (link("c1", "me", expires_at=NOON), 410),
+        (link("00000000-0000-7000-8000-000000000002", "me"), 404),
+        (link("00000000-0000-7000-8000-000000000001", "unsubscribe", employer="emp_acme"), 404),
+        (link("00000000-0000-7000-8000-000000000001", "me", expires_at=NOON), 410),
         ("x.y.z", 404),
     ):
         for headers in ({"Authorization": f"Bearer {token}"}, {"Authorization": f"Bearer {token}", **PAGE}):
@@ -109,7 +112,10 @@ async def test_a_receipt_is_shown_to_its_person_and_to_nobody_who_has_its_id(cli
 async def test_what_others_add_to_the_end_of_a_link_is_no_error(client: httpx.AsyncClient, path: str) -> None:
     made = await receipt(client)
     address = path.format(
-        confirm=link("c1", "confirm"), me=link("c1", "me"), stop=link("c1", "unsubscribe"), receipt=made["receipt"]
+        confirm=link("00000000-0000-7000-8000-000000000001", "confirm"),
+        me=link("00000000-0000-7000-8000-000000000001", "me"),
+        stop=link("00000000-0000-7000-8000-000000000001", "unsubscribe"),
+        receipt=made["receipt"],
     )
     added = ("&" if "?" in address else "?") + "utm_source=newsletter&fbclid=x&a=1&a=2"
     for headers in ({"Accept": "text/html"}, {"Accept": "*/*"}):
@@ -121,5 +127,5 @@ async def test_of_somebody_who_is_gone_no_receipt_is_shown(
 ) -> None:
     made = await receipt(client)
     async with database.transaction() as consents:
-        await consents.close(["c1"])
+        await consents.close(["00000000-0000-7000-8000-000000000001"])
     assert (await client.get(f"/v1/receipts/{made['receipt']}", headers=BEARER)).status_code == 410

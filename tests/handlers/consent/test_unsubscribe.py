@@ -9,22 +9,24 @@ import pytest
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.consent import SIGN_IN, ConsentsDatabase, client_of, link, never_publishes
 
-U = f"/u/{link('c1', 'unsubscribe', employer='emp_acme')}"
+U = f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe', employer='emp_acme')}"
 PAGE = {"Accept": "text/html"}
 EARLIER = NOON - timedelta(seconds=1)
-OLD = f"/u/{link('c1', 'unsubscribe', employer='emp_acme', issued_at=EARLIER)}"
-OF_NO_TIME = f"/u/{link('c1', 'unsubscribe', employer='emp_acme', issued_at=None)}"
+OLD = f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe', employer='emp_acme', issued_at=EARLIER)}"
+OF_NO_TIME = f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe', employer='emp_acme', issued_at=None)}"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
 @pytest.fixture(autouse=True)
 async def granted(client: httpx.AsyncClient) -> None:
     """Both purposes are on."""
-    await client.post(f"/confirm/{link('c1', 'confirm')}", json={"purposes": ["match", "contact"]})
+    await client.post(
+        f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}", json={"purposes": ["match", "contact"]}
+    )
 
 
 def purposes(database: ConsentsDatabase) -> tuple[str, ...]:
-    return database.rows["c1"].choices.purposes
+    return database.rows["00000000-0000-7000-8000-000000000001"].choices.purposes
 
 
 async def test_looking_at_the_link_changes_nothing(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
@@ -63,7 +65,7 @@ async def test_one_employer_alone_can_be_stopped(client: httpx.AsyncClient, data
     assert "Stopped: Acme Robotics" in page.text
     assert "Stop everyone too" in page.text
     assert purposes(database) == ("match", "contact")
-    assert database.rows["c1"].choices.blocked_employers == ("emp_acme",)
+    assert database.rows["00000000-0000-7000-8000-000000000001"].choices.blocked_employers == ("emp_acme",)
 
 
 async def test_everyone_can_be_stopped_from_the_page(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
@@ -77,7 +79,7 @@ async def test_twice_is_as_once(client: httpx.AsyncClient, database: ConsentsDat
     first = await client.post(U, data=body)
     again = await client.post(U, data=body)
     assert (again.status_code, again.json()) == (200, first.json())
-    assert database.rows["c1"].version == 2
+    assert database.rows["00000000-0000-7000-8000-000000000001"].version == 2
 
 
 async def test_somebody_without_a_row_can_stop_too(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
@@ -89,7 +91,7 @@ async def test_somebody_without_a_row_can_stop_too(client: httpx.AsyncClient, da
 async def test_a_link_that_names_no_employer_offers_only_everyone(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
-    address = f"/u/{link('c1', 'unsubscribe')}"
+    address = f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe')}"
     page = await client.get(address, headers=PAGE)
     assert "Stop only" not in page.text
     assert (await client.post(address, data={"scope": "employer"})).status_code == 200
@@ -99,10 +101,10 @@ async def test_a_link_that_names_no_employer_offers_only_everyone(
 async def test_an_employer_that_left_the_network_can_still_be_stopped(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
-    address = f"/u/{link('c1', 'unsubscribe', employer='emp_gone')}"
+    address = f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe', employer='emp_gone')}"
     assert "this employer" in (await client.get(address, headers=PAGE)).text
     assert (await client.post(address, data={"scope": "employer"})).status_code == 200
-    assert database.rows["c1"].choices.blocked_employers == ("emp_gone",)
+    assert database.rows["00000000-0000-7000-8000-000000000001"].choices.blocked_employers == ("emp_gone",)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ async def test_a_form_or_json_that_can_be_read_narrows_the_stop(
 ) -> None:
     assert (await client.post(U, **asked)).status_code == 200
     assert purposes(database) == ("match", "contact")
-    assert database.rows["c1"].choices.blocked_employers == ("emp_acme",)
+    assert database.rows["00000000-0000-7000-8000-000000000001"].choices.blocked_employers == ("emp_acme",)
 
 
 @pytest.mark.parametrize(
@@ -184,9 +186,9 @@ async def test_a_body_that_is_not_even_read_stops_everyone_too(
 @pytest.mark.parametrize(
     ("token", "status"),
     [
-        (link("c1", "unsubscribe", expires_at=NOON), 410),
-        (link("c1", "me"), 404),
-        (link("c1", "confirm"), 404),
+        (link("00000000-0000-7000-8000-000000000001", "unsubscribe", expires_at=NOON), 410),
+        (link("00000000-0000-7000-8000-000000000001", "me"), 404),
+        (link("00000000-0000-7000-8000-000000000001", "confirm"), 404),
         ("forged", 404),
     ],
 )
@@ -216,12 +218,19 @@ async def test_until_kafka_has_it_the_answer_is_202(database: ConsentsDatabase) 
 async def test_whoever_holds_the_link_is_told_that_it_stopped_and_nothing_else(
     client: httpx.AsyncClient, database: ConsentsDatabase, body: dict[str, str]
 ) -> None:
-    await client.post(f"/me?token={link('c1', 'me')}", json={"purposes": ["match", "contact"], "blocked_employers": ["emp_denverhealth"], "time_zone": "America/Denver"})  # fmt: skip
+    await client.post(f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}", json={"purposes": ["match", "contact"], "blocked_employers": ["emp_denverhealth"], "time_zone": "America/Denver"})  # fmt: skip
     assert set((await client.post(U, data=body)).json()) == {"status", "detail"}
     pages = [await client.post(U, data=body, headers=PAGE), await client.get(U, headers=PAGE)]
     for page in pages:
         assert page.status_code == 200
-        for fact in ("Denver", "receipts", database.rows["c1"].receipt or "", "Kinds of work", "Until", "/me?"):
+        for fact in (
+            "Denver",
+            "receipts",
+            database.rows["00000000-0000-7000-8000-000000000001"].receipt or "",
+            "Kinds of work",
+            "Until",
+            "/me?",
+        ):
             assert fact not in page.text
         assert SIGN_IN in page.text
 
@@ -233,9 +242,9 @@ async def test_a_link_from_before_the_last_grant_stops_its_employer_at_once_and_
     answer = await client.post(address, data=ONE_CLICK)
     assert answer.status_code == 200
     assert purposes(database) == ("match", "contact")
-    assert database.rows["c1"].choices.blocked_employers == ("emp_acme",)
+    assert database.rows["00000000-0000-7000-8000-000000000001"].choices.blocked_employers == ("emp_acme",)
     (notice,) = database.links.notices
-    assert (notice.purpose, notice.candidate) == ("stop_asked", "c1")
+    assert (notice.purpose, notice.candidate) == ("stop_asked", "00000000-0000-7000-8000-000000000001")
     assert [change.employer for change in notice.changes] == ["emp_acme"]
     page = await client.post(address, data={"scope": "all"}, headers=PAGE)
     assert "Stopped: Acme Robotics" in page.text
@@ -244,8 +253,13 @@ async def test_a_link_from_before_the_last_grant_stops_its_employer_at_once_and_
 async def test_an_old_link_that_names_no_employer_only_asks(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
-    await client.post(f"/u/{link('c1', 'unsubscribe', issued_at=EARLIER)}", data=ONE_CLICK)
-    assert (purposes(database), database.rows["c1"].version) == (("match", "contact"), 1)
+    await client.post(
+        f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe', issued_at=EARLIER)}", data=ONE_CLICK
+    )
+    assert (purposes(database), database.rows["00000000-0000-7000-8000-000000000001"].version) == (
+        ("match", "contact"),
+        1,
+    )
     assert [notice.purpose for notice in database.links.notices] == ["stop_asked"]
 
 
@@ -254,7 +268,7 @@ async def test_an_old_link_that_names_no_employer_only_asks(
 async def test_whoever_holds_a_link_cannot_tell_whether_its_person_granted_again(
     client: httpx.AsyncClient, database: ConsentsDatabase, employer: str | None, body: dict[str, str]
 ) -> None:
-    address = f"/u/{link('c1', 'unsubscribe', employer=employer)}"
+    address = f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe', employer=employer)}"
 
     async def told() -> list[tuple[int, str]]:
         answers = [
@@ -268,7 +282,7 @@ async def test_whoever_holds_a_link_cannot_tell_whether_its_person_granted_again
     assert isinstance(database.clock, FixedClock)
     database.clock.advance(timedelta(hours=1))
     again = {"purposes": ["match", "contact"], "blocked_employers": []}
-    await client.post(f"/me?token={link('c1', 'me')}", json=again)
+    await client.post(f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}", json=again)
     assert purposes(database) == ("match", "contact")
     assert await told() == before
     await client.post(address, data={"scope": "employer"})
@@ -279,7 +293,12 @@ async def test_the_person_is_asked_at_most_once_a_day(client: httpx.AsyncClient,
     assert isinstance(database.clock, FixedClock)
     for hours, asked in ((0, 1), (23, 1), (1, 2)):
         database.clock.advance(timedelta(hours=hours))
-        token = link("c1", "unsubscribe", issued_at=EARLIER, expires_at=NOON + timedelta(days=60))
+        token = link(
+            "00000000-0000-7000-8000-000000000001",
+            "unsubscribe",
+            issued_at=EARLIER,
+            expires_at=NOON + timedelta(days=60),
+        )
         assert (await client.post(f"/u/{token}", data=ONE_CLICK)).status_code == 200
         assert len(database.links.notices) == asked
 
@@ -287,7 +306,7 @@ async def test_the_person_is_asked_at_most_once_a_day(client: httpx.AsyncClient,
 async def test_switching_on_again_makes_links_old_and_saving_the_same_does_not(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
-    me = f"/me?token={link('c1', 'me')}"
+    me = f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}"
     assert isinstance(database.clock, FixedClock)
     database.clock.advance(timedelta(hours=1))
     await client.post(me, json={"purposes": ["match"], "min_gap_hours": 48})
@@ -296,7 +315,9 @@ async def test_switching_on_again_makes_links_old_and_saving_the_same_does_not(
     await client.post(me, json={"purposes": ["match"]})
     await client.post(U, data=ONE_CLICK)
     assert purposes(database) == ("match",)
-    fresh = link("c1", "unsubscribe", employer="emp_acme", issued_at=database.clock.now())
+    fresh = link(
+        "00000000-0000-7000-8000-000000000001", "unsubscribe", employer="emp_acme", issued_at=database.clock.now()
+    )
     await client.post(f"/u/{fresh}", data=ONE_CLICK)
     assert purposes(database) == ()
 
@@ -304,7 +325,7 @@ async def test_switching_on_again_makes_links_old_and_saving_the_same_does_not(
 async def test_letting_an_employer_in_again_makes_links_old(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
-    me = f"/me?token={link('c1', 'me')}"
+    me = f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}"
     await client.post(U, data={"scope": "employer"})
     assert isinstance(database.clock, FixedClock)
     database.clock.advance(timedelta(hours=1))
@@ -318,11 +339,11 @@ async def test_what_a_link_stopped_is_told_to_the_person_and_what_changed_nothin
 ) -> None:
     await client.post(U, data={"scope": "employer"})
     await client.post(U, data={"scope": "employer"})
-    assert list(database.links.changes) == [("c1", "employer_stopped", "emp_acme")]
-    page = (await client.get(f"/me?token={link('c1', 'me')}", headers=PAGE)).text
+    assert list(database.links.changes) == [("00000000-0000-7000-8000-000000000001", "employer_stopped", "emp_acme")]
+    page = (await client.get(f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}", headers=PAGE)).text
     assert "A link in an email from Acme Robotics was used to stop that employer. Nothing changed" in page
     await client.post(U, data=ONE_CLICK)
-    assert list(database.links.changes)[1:] == [("c1", "everything_stopped", "")]
+    assert list(database.links.changes)[1:] == [("00000000-0000-7000-8000-000000000001", "everything_stopped", "")]
 
 
 @pytest.mark.parametrize("end", [".", "%3E", ")", ",", "=", "%22", "%E2%80%9D"])
@@ -342,5 +363,5 @@ async def test_a_link_that_was_used_says_so(client: httpx.AsyncClient) -> None:
     assert "This link has already stopped Acme Robotics" in (await client.get(U, headers=PAGE)).text
     await client.post(U, data=ONE_CLICK)
     assert "Everyone else has stopped too" in (await client.get(U, headers=PAGE)).text
-    other = f"/u/{link('c1', 'unsubscribe', employer='emp_denverhealth')}"
+    other = f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe', employer='emp_denverhealth')}"
     assert "has changed nothing yet" in (await client.get(other, headers=PAGE)).text

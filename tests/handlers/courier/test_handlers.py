@@ -63,7 +63,7 @@ async def test_a_later_admission_is_a_mail_to_send_again() -> None:
 
 
 async def test_a_decision_for_something_that_is_no_person_is_set_aside() -> None:
-    with pytest.raises(ValueError, match="UUID"):
+    with pytest.raises(ValueError, match="candidate"):
         await on_outreach_decided(FakeCourierStore(), received(decided(1, candidate=PERSON.upper())))
 
 

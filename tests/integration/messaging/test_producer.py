@@ -36,7 +36,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def numbers_on(log: Log) -> list[int]:
-    found = [decode(record) for record in await log.read()]
+    found = [decode(record, None) for record in await log.read()]
     return [item.event.number for item in found if isinstance(item, Received) and isinstance(item.event, Numbered)]
 
 

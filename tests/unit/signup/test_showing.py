@@ -16,12 +16,20 @@ from tests.fakes.clock import NOON
 DAY = timedelta(days=1)
 
 PROFILE = CoarseProfile(occupations=("29-1141",))
-KEPT = Showing("c1", 0, False, False, None, None, PROFILE, 0, None)
+KEPT = Showing("00000000-0000-7000-8000-000000000001", 0, False, False, None, None, PROFILE, 0, None)
 HOUR = timedelta(hours=1)
 
 
 def consent(version: int = 1, **changes: Any) -> ConsentChangedV1:
-    return ConsentChangedV1(**{"candidate": "c1", "version": version, "at": NOON, "purposes": ("match",), **changes})
+    return ConsentChangedV1(
+        **{
+            "candidate": "00000000-0000-7000-8000-000000000001",
+            "version": version,
+            "at": NOON,
+            "purposes": ("match",),
+            **changes,
+        }
+    )
 
 
 def after(*events: ConsentChangedV1) -> Showing:
@@ -108,7 +116,7 @@ def test_versions_rise_with_every_change_of_what_is_shown() -> None:
 
 
 def test_of_a_batch_the_newest_counts_whatever_its_place() -> None:
-    assert newest([consent(3), consent(2)])["c1"].version == 3
+    assert newest([consent(3), consent(2)])["00000000-0000-7000-8000-000000000001"].version == 3
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.contracts.consent import ConsentChangedV1
-from shared.contracts.signup import CandidateConfirmedV1, CandidateRegisteredV1, NoticeRequestedV1
+from shared.contracts.signup import CandidateConfirmedV1, CandidateRegisteredV1, CandidateReportedV1
 from shared.contracts.topics import CANDIDATE_EVENTS
 from shared.messaging.envelope import (
     LARGEST,
@@ -24,7 +24,7 @@ from shared.messaging.envelope import (
 )
 
 AT = datetime(2026, 11, 22, 10, 0, 0, 250_000, tzinfo=UTC)
-EVENT = CandidateRegisteredV1(candidate="c-1", at=AT)
+EVENT = CandidateRegisteredV1(candidate="00000000-0000-7000-8000-000000000001", at=AT)
 SECRET = "ana.ruiz@example.org"
 
 
@@ -45,14 +45,14 @@ def _structured(**changes: object) -> Record:
         "source": "/fairpool/signup",
         "type": EVENT.TYPE,
         "time": "2026-11-22T10:00:00.250000Z",
-        "data": {"candidate": "c-1", "at": "2026-11-22T10:00:00Z"},
+        "data": {"candidate": "00000000-0000-7000-8000-000000000001", "at": "2026-11-22T10:00:00Z"},
         **changes,
     }
     return Record(
         CANDIDATE_EVENTS.name,
         0,
         0,
-        b"c-1",
+        b"00000000-0000-7000-8000-000000000001",
         json.dumps(whole).encode(),
         (("content-type", STRUCTURED + b"; charset=utf-8"),),
     )
@@ -69,16 +69,22 @@ def test_a_key_is_gone_where_its_topics_last_word_is_a_removal_whatever_other_to
     def removal(topic: str, key: bytes) -> Record:
         return Record(topic, 0, 0, key, None, ())
 
-    profile, other = removal("candidate-profiles", b"c-1"), removal("candidate-keys", b"c-1")
+    profile, other = (
+        removal("candidate-profiles", b"00000000-0000-7000-8000-000000000001"),
+        removal("candidate-keys", b"00000000-0000-7000-8000-000000000001"),
+    )
     spoke = Undecodable(replace(other, value=b"x"), "unreadable")
     batch = [
         decode(profile, None),
-        decode(removal("candidate-profiles", b"c-0"), None),
+        decode(removal("candidate-profiles", b"00000000-0000-7000-8000-000000000000"), None),
         decode(other, None),
         spoke,
         decode(removal("tenants", b"t"), None),
     ]
-    assert gone(batch) == {"candidate-profiles": ["c-0", "c-1"], "tenants": ["t"]}
+    assert gone(batch) == {
+        "candidate-profiles": ["00000000-0000-7000-8000-000000000000", "00000000-0000-7000-8000-000000000001"],
+        "tenants": ["t"],
+    }
     assert gone([]) == {}
 
 
@@ -89,7 +95,7 @@ def test_an_events_id_names_nobody() -> None:
 
 def test_an_event_written_in_binary_mode_is_read_back_whole() -> None:
     sent = encode(EVENT, source="signup", at=AT, id="e-1")
-    assert (sent.topic, sent.key) == ("candidate-events", b"c-1")
+    assert (sent.topic, sent.key) == ("candidate-events", b"00000000-0000-7000-8000-000000000001")
     received = decode(_record(sent), None)
     assert isinstance(received, Received)
     assert received.event == EVENT
@@ -106,7 +112,10 @@ def test_binary_mode_has_the_attributes_as_headers_and_the_data_as_value() -> No
         "ce_time": b"2026-11-22T10:00:00.250000Z",
         "content-type": b"application/json",
     }
-    assert json.loads(sent.value or b"") == {"candidate": "c-1", "at": "2026-11-22T10:00:00.250000Z"}
+    assert json.loads(sent.value or b"") == {
+        "candidate": "00000000-0000-7000-8000-000000000001",
+        "at": "2026-11-22T10:00:00.250000Z",
+    }
 
 
 def test_an_event_without_an_id_of_its_own_gets_a_fresh_one() -> None:
@@ -117,7 +126,7 @@ def test_an_event_without_an_id_of_its_own_gets_a_fresh_one() -> None:
 def test_structured_mode_is_read_as_well() -> None:
     received = decode(_structured(), None)
     assert isinstance(received, Received)
-    assert (received.id, received.event.key, received.time) == ("e-1", "c-1", AT)
+    assert (received.id, received.event.key, received.time) == ("e-1", "00000000-0000-7000-8000-000000000001", AT)
 
 
 @pytest.mark.parametrize("kind", [b"Application/CloudEvents+JSON", b"application/cloudevents+json ; a=b"])
@@ -131,12 +140,14 @@ def test_another_media_type_is_no_structured_mode(kind: bytes) -> None:
 
 
 def test_data_as_base64_is_read_and_a_byte_order_mark_passed_over() -> None:
-    packed = base64.b64encode(b'\xef\xbb\xbf{"candidate": "c-1", "at": "2026-11-22T10:00:00Z"}').decode()
+    packed = base64.b64encode(
+        b'\xef\xbb\xbf{"candidate": "00000000-0000-7000-8000-000000000001", "at": "2026-11-22T10:00:00Z"}'
+    ).decode()
     record = _structured(data=None, data_base64=packed, anextension=7)
     for one in (record, replace(record, value=b"\xef\xbb\xbf" + (record.value or b""))):
         received = decode(one, None)
         assert isinstance(received, Received)
-        assert received.event.key == "c-1"
+        assert received.event.key == "00000000-0000-7000-8000-000000000001"
     binary = _record(encode(EVENT, source="signup", at=AT))
     assert isinstance(decode(replace(binary, value=b"\xef\xbb\xbf" + (binary.value or b"")), None), Received)
 
@@ -149,7 +160,7 @@ def test_data_twice_or_no_base64_is_unreadable(changes: dict[str, object]) -> No
 
 
 def test_a_field_that_a_later_version_added_is_ignored() -> None:
-    data = {"candidate": "c-1", "at": "2026-11-22T10:00:00Z", "tomorrow": 1}
+    data = {"candidate": "00000000-0000-7000-8000-000000000001", "at": "2026-11-22T10:00:00Z", "tomorrow": 1}
     assert isinstance(decode(_structured(data=data), None), Received)
 
 
@@ -158,7 +169,7 @@ def test_a_record_without_a_key_is_taken() -> None:
 
 
 def test_a_key_of_another_candidate_is_refused() -> None:
-    assert _refused(replace(_binary(), key=b"c-2")).startswith("wrong_key")
+    assert _refused(replace(_binary(), key=b"00000000-0000-7000-8000-000000000002")).startswith("wrong_key")
 
 
 def test_an_event_on_another_events_topic_is_refused() -> None:
@@ -213,7 +224,7 @@ def test_a_time_that_is_none_is_left_out() -> None:
 def test_a_reason_names_fields_and_rules_but_no_values() -> None:
     reasons = [
         _refused(_structured(data={"candidate": {"mail": SECRET}, "at": SECRET})),
-        _refused(_structured(data={"candidate": "c-1", "at": "2026-11-22T10:00:00"})),
+        _refused(_structured(data={"candidate": "00000000-0000-7000-8000-000000000001", "at": "2026-11-22T10:00:00"})),
         _refused(_structured(type=SECRET)),
         _refused(replace(_structured(), key=SECRET.encode())),
         _refused(replace(_structured(), value=SECRET.encode())),
@@ -226,23 +237,38 @@ def test_a_reason_names_fields_and_rules_but_no_values() -> None:
 def test_a_reason_stays_short_however_much_is_wrong() -> None:
     pools = [{"wrong": True}] * 1000
     record = replace(
-        _structured(type="fairpool.memberships.changed.v1", data={"candidate": "c-1", "version": 1, "pools": pools}),
+        _structured(
+            type="fairpool.memberships.changed.v1",
+            data={"candidate": "00000000-0000-7000-8000-000000000001", "version": 1, "pools": pools},
+        ),
         topic="memberships",
     )
     assert len(_refused(record)) < 500
 
 
 def test_events_are_picked_by_kind_in_their_order() -> None:
-    kinds = [EVENT, CandidateConfirmedV1(candidate="c-1", at=AT), CandidateRegisteredV1(candidate="c-2", at=AT)]
+    kinds = [
+        EVENT,
+        CandidateConfirmedV1(candidate="00000000-0000-7000-8000-000000000001", at=AT),
+        CandidateRegisteredV1(candidate="00000000-0000-7000-8000-000000000002", at=AT),
+    ]
     received = [decode(_record(encode(event, source="signup", at=AT)), None) for event in kinds]
     good = [item for item in received if isinstance(item, Received)]
-    assert [item.event.candidate for item in only(CandidateRegisteredV1, good)] == ["c-1", "c-2"]
+    assert [item.event.candidate for item in only(CandidateRegisteredV1, good)] == [
+        "00000000-0000-7000-8000-000000000001",
+        "00000000-0000-7000-8000-000000000002",
+    ]
     assert only(ConsentChangedV1, good) == []
 
 
 def test_an_event_that_kafka_would_not_take_never_reaches_the_outbox() -> None:
-    event = NoticeRequestedV1(
-        notice="n" * (LARGEST + 1), candidate="c", purpose="confirm", expires_at=datetime(2026, 11, 22, tzinfo=UTC)
+    event = CandidateReportedV1(
+        vendor="v",
+        record="r",
+        change="changed",
+        reported_at=AT,
+        intake_key=AT.date(),
+        sealed="s" * LARGEST,
     )
     with pytest.raises(ValueError, match="larger than Kafka takes"):
         encode(event, source="test", at=datetime(2026, 11, 22, tzinfo=UTC))
