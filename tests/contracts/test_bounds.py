@@ -75,11 +75,11 @@ def test_a_version_fits_the_columns_that_keep_it(type_: str) -> None:
     ],
 )
 def test_what_no_column_holds_is_set_aside_unread(field: str, value: object, rule: str) -> None:
-    given: dict[str, object] = {"candidate": PERSON, "version": 1, "at": AT, "purposes": ("match",)}
+    given: dict[str, Any] = {"candidate": PERSON, "version": 1, "at": AT, "purposes": ("match",)}
     event = ConsentChangedV1.model_construct(**(given | {field: value}))
     headers = (("ce_id", b"e"), ("ce_source", b"s"), ("ce_type", event.TYPE.encode()))
     found = decode(Record("consent-state", 0, 0, None, event.model_dump_json().encode(), headers), None)
     assert isinstance(found, Undecodable)
     assert rule in found.reason
     with pytest.raises(ValidationError):
-        ConsentChangedV1(**(given | {field: value}))  # type: ignore[arg-type]  # as above
+        ConsentChangedV1(**(given | {field: value}))
