@@ -27,6 +27,8 @@ class Figures:
     """Set aside since the process started."""
     holds: tuple[str, ...]
     """`PART waits for WHAT`, of whatever is held now."""
+    role: str
+    """What the process is there for: all, edge, worker or pages; `-` of one that does not say."""
     oldest_due: float | None
     """Seconds that the oldest due outreach has waited; None but for the gateway."""
 
@@ -92,6 +94,7 @@ def parse(text: str) -> Figures:
             for sample in _samples(families, "fairpool_holding")
             if sample.value
         ),
+        role=next((one.labels["role"] for one in _samples(families, "fairpool_process_role") if one.value), "-"),
         oldest_due=due[0] if due else None,
     )
 

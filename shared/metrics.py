@@ -36,6 +36,7 @@ HOLDING = Gauge(
     "1 while a part holds its work because of what it waits for, else 0.",
     ["part", "waits_for"],
 )
+PROCESS_ROLE = Gauge("fairpool_process_role", "1, by what this process of its service is there for.", ["role"])
 OUTBOX_ROWS = Gauge("fairpool_outbox_rows", "Rows of the outbox that Kafka does not have yet.")
 OUTBOX_AGE_SECONDS = Gauge("fairpool_outbox_age_seconds", "Age of the oldest row of the outbox.")
 REPUBLISHED = Counter(

@@ -7,16 +7,17 @@ import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from shared.imprint import Operator
 from shared.messaging.kafka import Kafka, Login, Mechanism, Protocol
+from shared.roles import CONNECTIONS, FEWEST_CONNECTIONS, Role
 from shared.security import encoding
 from shared.text import why_not_one_line, why_not_readable
 from shared.web.http_limits import HttpLimits
@@ -210,6 +211,9 @@ class KafkaSettings(BaseSettings):
 class ServiceSettings(KafkaSettings):
     """What every process needs to know; services add their own knobs and secrets."""
 
+    ROLES: ClassVar[frozenset[Role]] = frozenset({Role.ALL, Role.EDGE, Role.WORKER})
+    """Which roles there are of the service."""
+
     kafka_idempotence: bool = True
     """Whether producers are idempotent; false on Tansu, which can't."""
     http_host: str = "127.0.0.1"
@@ -237,6 +241,12 @@ class ServiceSettings(KafkaSettings):
     """How long a body may take to arrive."""
     http_write_within: Duration = _HTTP.write_within
     """How long a caller may take nothing of its answer."""
+    role: Role = Role.ALL
+    """What this process of the service is there for."""
+    database_connections: Annotated[Annotated[int, Field(ge=FEWEST_CONNECTIONS, le=1_000)] | None, _EMPTY_IS_NONE] = (
+        None
+    )
+    """Connections to PostgreSQL; none: what the role needs."""
     clock_file: Path | None = None
     """A file with an offset in milliseconds; only `fairpool dev` and tests set it."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -256,6 +266,18 @@ class ServiceSettings(KafkaSettings):
     """Their postal address, on one line."""
     contact_email: Annotated[str, AfterValidator(_one_line)] = ""
     """Where people may write to with questions."""
+
+    @field_validator("role")
+    @classmethod
+    def _is_a_role_of_it(cls, value: Role) -> Role:
+        if value not in cls.ROLES:
+            raise ValueError(f"expected one of {', '.join(sorted(cls.ROLES))}, since this service has no others")
+        return value
+
+    @property
+    def connections(self) -> int:
+        """How many connections to PostgreSQL this process may have."""
+        return self.database_connections or CONNECTIONS[self.role]
 
     @property
     def http_limits(self) -> HttpLimits:

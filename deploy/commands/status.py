@@ -48,6 +48,8 @@ def status(
     STATE: ready; unready (it answers, and something it needs is away); silent (it does not answer within 3 s); starting;
     crashed (it is started again in a moment); stopped. Why stands below the table.
 
+    ROLE, with --at: what the process is there for (all, edge, worker, pages).
+
     LAG: records that wait on its topics. OUTBOX: rows that Kafka does not have yet, and the age of the oldest. DUE: how
     long the oldest due outreach has waited.
     """
@@ -79,8 +81,11 @@ def _status_at(urls: list[str], *, as_json: bool) -> NoReturn:
         ]
         out.print(json.dumps({"parts": parts}))
     else:
-        rows: list[tuple[str, ...]] = [("PROCESS", "STATE", *_HEADINGS)]
-        rows += [(name, item.health, *_cells(item.figures)) for name, item in told.items()]
+        rows: list[tuple[str, ...]] = [("PROCESS", "ROLE", "STATE", *_HEADINGS)]
+        rows += [
+            (name, item.figures.role if item.figures else "-", item.health, *_cells(item.figures))
+            for name, item in told.items()
+        ]
         reasons = [f"{name} is {item.health}: {item.why}" for name, item in told.items() if item.why]
         out.print("\n".join([table(rows), *_below(reasons)]))
     raise typer.Exit(0 if all(item.health == "ready" for item in told.values()) else 1)
@@ -155,6 +160,7 @@ def _figures(found: Figures | None) -> dict[str, object]:
     if found is None:
         return {}
     return {
+        "role": found.role,
         "lag": dict(found.lag),
         "outbox_rows": found.outbox_rows,
         "outbox_age_seconds": found.outbox_age,

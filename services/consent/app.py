@@ -11,7 +11,7 @@ from services.consent.adapters import agreement, ledger
 from services.consent.adapters.directory import TenantDirectory
 from services.consent.adapters.postgres import PostgresConsents, consents_behind
 from services.consent.adapters.writer import writer
-from services.consent.api import Edge, install
+from services.consent.api import Edge, answer_bad_links, preferences, receipts, unsubscribe
 from services.consent.model import Agreement
 from services.consent.ports import Writes
 from services.consent.settings import Settings
@@ -65,7 +65,10 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.every(_FORGETS_EVERY, "forget_attempts", jobs.forget_attempts, consents)
 
     app = service.http("Fairpool consent", signup_url=settings.signup_url)
-    install(app, edge(service, settings, agreed, writes))
+    at = edge(service, settings, agreed, writes)
+    answer_bad_links(app, at)
+    service.pages(app, preferences.router(at), unsubscribe.router(at))
+    service.api(app, receipts.router(at))
     return service, app
 
 

@@ -1,10 +1,13 @@
 """What the consent process is told by its environment."""
 
+from shared.roles import Role
 from shared.settings import OwnFolder, PostgresUrl, Secret32, Secret64, ServiceSettings, WebUrl
 
 
 class Settings(ServiceSettings):
     """Consent's own knobs and its keys: the public half of the courier's, to check links with, and the links' subjects'."""
+
+    ROLES = frozenset(Role)
 
     consent_database: PostgresUrl
     link_verify_key: Secret32

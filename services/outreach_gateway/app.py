@@ -32,6 +32,7 @@ from shared.contracts.signup import (
     OutreachOutcomeReportedV1,
 )
 from shared.contracts.topics import CANDIDATE_KEYS, ERASURES
+from shared.roles import Role
 from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
 from shared.service import Guard, Service
@@ -53,7 +54,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     windows = RedisWindows.at_url(settings.redis, policy, service.clock)
     store = partial(PostgresOutreach, policy=policy)
     standing = TenantStanding(service.tenants)
-    service.open(windows.open)
+    service.open(windows.open, by=Role.WORKER)
 
     decides = (windows, policy, standing)
     service.on(
@@ -98,7 +99,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     refs = MemberRefs(settings.member_ref_key)
     cursors = FeedCursors(settings.outreach_id_key, feed=NAME)
     edge = Edge(service.tenants, service.clock, policy, requests, refs, cursors, settings.outreach_id_key)
-    app.include_router(router(edge))
+    service.api(app, router(edge))
     return service, app
 
 

@@ -62,7 +62,8 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     service.every(_REMOVED_EVERY, "close_pools_of_removed", jobs.close_pools_of_removed, pools, removed)
 
     app = service.http("Fairpool pool matching")
-    app.include_router(
+    service.api(
+        app,
         router(
             Edge(
                 tenants=service.tenants,
@@ -75,6 +76,6 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
                 is_stopping=service.is_stopping,
                 changes_per_minute=settings.pool_changes_per_minute,
             )
-        )
+        ),
     )
     return service, app

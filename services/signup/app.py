@@ -67,18 +67,23 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.periodic(_OFTEN, "tell_profiles", jobs.tell_profiles, store)
     service.periodic(_OFTEN, "release", jobs.release, store)
     service.periodic(_SELDOM, "forget", jobs.forget, store)
-    service.every(_SELDOM, "titles", loaded.refresh_from, service.get_pool)
+    service.every(_SELDOM, "titles", loaded.refresh_from, service.get_pool, by=None)
 
     app = service.http("Fairpool signup", signup_url=settings.signup_url)
     intake = PostgresIntake(
         service.get_pool, service.work, service.has_published, keys, publish_within=settings.publish_within
     )
     _add_api(app, service, settings, intake, loaded)
-    _add_pages(app, service, settings, intake)
-    app.include_router(profile.router(profile_edge(service, settings, store, loaded)))
     links = LinkReader(settings.link_verify_key, settings.link_subject_key)
     any_body.mark(app, "/refuse/")
-    app.include_router(refuse.router(refusals, links, service.clock.now))
+    key, requests = settings.blind_index_key, PostgresPageRequests(service.work)
+    service.pages(
+        app,
+        join.router(intake, requests, service.clock, blind_index_key=key, titles=suggestions()),
+        sign_in.router(requests, blind_index_key=key),
+        profile.router(profile_edge(service, settings, store, loaded)),
+        refuse.router(refusals, links, service.clock.now),
+    )
     return service, app
 
 
@@ -90,22 +95,14 @@ def _add_api(app: FastAPI, service: Service, settings: Settings, intake: Postgre
         service.get_pool, service.work, settings.vault_key, clock.now, kept=settings.sources_kept
     )
     book = TenantTopic(service.work, service.tenants, service.catch_up_with_tenants, service.send)
-    app.include_router(
-        hooks.router(FORMATS, kept_sources, intake, backlog, service.tenants, clock, loaded.occupations_of)
+    service.api(
+        app,
+        hooks.router(FORMATS, kept_sources, intake, backlog, service.tenants, clock, loaded.occupations_of),
+        events.router(intake, backlog, service.tenants, clock, loaded.occupations_of),
+        sources.router(FORMATS.keys(), kept_sources, service.tenants, clock, base_url=settings.signup_url),
+        tenants.router(book, service.tenants, clock),
+        people.router(PostgresOperatorStore(service.work), service.tenants, blind_index_key=key),
     )
-    app.include_router(events.router(intake, backlog, service.tenants, clock, loaded.occupations_of))
-    app.include_router(
-        sources.router(FORMATS.keys(), kept_sources, service.tenants, clock, base_url=settings.signup_url)
-    )
-    app.include_router(tenants.router(book, service.tenants, clock))
-    app.include_router(people.router(PostgresOperatorStore(service.work), service.tenants, blind_index_key=key))
-
-
-def _add_pages(app: FastAPI, service: Service, settings: Settings, intake: PostgresIntake) -> None:
-    """What people open without a link."""
-    key, requests = settings.blind_index_key, PostgresPageRequests(service.work)
-    app.include_router(join.router(intake, requests, service.clock, blind_index_key=key, titles=suggestions()))
-    app.include_router(sign_in.router(requests, blind_index_key=key))
 
 
 def profile_edge(service: Service, settings: Settings, store: OpensStore, loaded: LoadedTitles) -> profile.ProfileEdge:

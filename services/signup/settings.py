@@ -2,11 +2,14 @@
 
 from datetime import timedelta
 
+from shared.roles import Role
 from shared.settings import Duration, PostgresUrl, Secret32, Secret64, ServiceSettings, WebUrl
 
 
 class Settings(ServiceSettings):
     """What signup needs to know beyond what every process does."""
+
+    ROLES = frozenset(Role)
 
     signup_database: PostgresUrl
     signup_url: WebUrl

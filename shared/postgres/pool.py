@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from shared.messaging.errors import PostgresAwayError
+from shared.messaging.errors import FatalError, PostgresAwayError
 
 if TYPE_CHECKING:  # asyncpg's classes take no parameter at run time
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -71,6 +71,18 @@ async def _connect(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg
 
 async def _as_it_is(connection: object) -> None:
     """In place of asyncpg's RESET ALL and its like, one more round trip for each unit of work."""
+
+
+async def must_be_direct(pool: Pool) -> None:
+    """FatalError where a pooler stands between us and PostgreSQL that does not pass on what a session is set to."""
+    name, wanted = "idle_in_transaction_session_timeout", _OF_THE_SESSION["idle_in_transaction_session_timeout"]
+    found = await pool.fetchval("SELECT current_setting($1)", name)
+    if found != wanted:
+        raise FatalError(
+            f"expected {name} = {wanted} as this process has set it for its sessions, found {found}: a pooler in between drops "
+            "it. Sessions' locks, which keep migrations and topics in order, are lost there too. Give the address of "
+            "PostgreSQL itself (docs/running.md, Connections)"
+        )
 
 
 async def close_pool(pool: Pool) -> None:

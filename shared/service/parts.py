@@ -15,6 +15,7 @@ from shared.messaging.follower import Follower, Positions
 from shared.messaging.holding import Holding
 from shared.messaging.reconciler import Reconciled
 from shared.messaging.unit import Unit
+from shared.roles import Role
 from shared.runner.loop import Runner
 from shared.runner.model import Again, Queue
 from shared.runner.model import Job as Work
@@ -39,6 +40,7 @@ class Parts:
 
     wiring: Wiring
     runner: Runner[Unit]
+    role: Role = Role.ALL
     migrations: Path | None = None
     followers: list[tuple[Follower, Stored | None]] = field(default_factory=list)
     reconciled: list[Reconciled] = field(default_factory=list)
@@ -46,8 +48,15 @@ class Parts:
     resources: list[Resource] = field(default_factory=list)
     checks: dict[str, Check] = field(default_factory=dict)
 
-    def every(self, period: timedelta, name: str, run: Callable[[*Ts], Awaitable[object]], *given: *Ts) -> None:
-        """`run(*given)` again and again, in each process; a transient error is retried at the next turn."""
+    def every(
+        self,
+        period: timedelta,
+        name: str,
+        run: Callable[[*Ts], Awaitable[object]],
+        *given: *Ts,
+        by: Role | None = None,
+    ) -> None:
+        """`run(*given)` again and again; a transient error is retried at the next turn."""
         holding = Holding(name)
 
         async def turns() -> None:
@@ -62,7 +71,7 @@ class Parts:
                     _log.warning("job_waits", job=name, error=type(error).__name__)
                 await asyncio.sleep(period.total_seconds())
 
-        self.jobs.append((name, turns))
+        self.job(name, turns, by=by)
 
     def queue(
         self,
@@ -95,3 +104,12 @@ class Parts:
             return {one.key: unit.at if more else unit.at + period for one in work}
 
         self.runner.add(Queue(name, on_turn, attempts=None, period=period))
+
+    def job(self, name: str, run: Job, *, by: Role | None) -> None:
+        """Something that runs as long as the process does, in every role or by one."""
+        if self.has(by):
+            self.jobs.append((name, run))
+
+    def has(self, by: Role | None) -> bool:
+        """Whether what is done by this role, or by each, is done in this process."""
+        return by is None or self.role.has(by)

@@ -22,8 +22,9 @@ from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
 from shared.messaging.watchdog import Watchdog
 from shared.metrics import TOPICS_DIFFER
-from shared.postgres.migrate import PLUMBING, migrate
-from shared.postgres.pool import Pool, close_pool, open_pool
+from shared.postgres.migrate import PLUMBING, migrate, must_be_applied
+from shared.postgres.pool import Pool, close_pool, must_be_direct, open_pool
+from shared.roles import Role
 from shared.service.parts import Parts
 from shared.settings import ServiceSettings
 
@@ -42,8 +43,9 @@ class StoppingError(Exception):
 class Process:
     """Runs what a service is made of.
 
-    Order of the start: database, migrations, topics, resources, producer, relay, followers (until their projections are
-    current), consumers, runner, jobs, watchdog. The stop goes the other way and finishes the batch in flight. Whatever dies on the
+    Order of the start: database, migrations (only where one process does everything; else they are a job of their own, and
+    must have been applied), topics, resources, producer, relay, followers (until their projections are current), consumers,
+    runner, jobs, watchdog. The stop goes the other way and finishes the batch in flight. Whatever dies on the
     way takes the process with it, with a non-zero code.
     """
 
@@ -155,9 +157,16 @@ class Process:
             await topics.wait_for_kafka(self.settings.cluster, seconds=_KAFKA_WITHIN)
         await topics.check(self.settings.cluster, self._topics)
         with _named("PostgreSQL did not answer"):
-            self._pool = await open_pool(self.database, name=f"fairpool-{self.name}")
+            self._pool = await open_pool(
+                self.database, name=f"fairpool-{self.name}", connections=self.settings.connections
+            )
         stack.push_async_callback(close_pool, self._pool)
-        await migrate(self._pool, PLUMBING, *([parts.migrations] if parts.migrations else []))
+        await must_be_direct(self._pool)
+        folders = (PLUMBING, *([parts.migrations] if parts.migrations else []))
+        if parts.role is Role.ALL:
+            await migrate(self._pool, *folders)
+        else:
+            await must_be_applied(self._pool, *folders)
         for resource in parts.resources:
             await stack.enter_async_context(resource())
         await self.producer.start()
@@ -165,9 +174,10 @@ class Process:
         self._relay = Relay(self._pool, self.producer)
         await stack.enter_async_context(self._running("relay", self._relay.run))
         await self._start_followers(stack)
-        await self._start_consumers(stack, parts.wiring.subscriptions())
+        if parts.has(Role.WORKER):
+            await self._start_consumers(stack, parts.wiring.subscriptions())
         parts.every(_TOPICS_COMPARED_EVERY, "compare_topics", self.compare_topics)
-        if parts.runner.queues:
+        if parts.has(Role.WORKER) and parts.runner.queues:
             await stack.enter_async_context(self._running("runner", parts.runner.run))
         for name, job in parts.jobs:
             await stack.enter_async_context(self._running(name, job))

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from shared import lifetime, log
 from shared.clock import Clock
@@ -24,7 +24,9 @@ from shared.messaging.follower import Apply, Follower, Positions, must_catch_up
 from shared.messaging.reconciler import LOOKS_EVERY, Behind, Orphaned, Reconciled, Reconciler
 from shared.messaging.relay import Relay
 from shared.messaging.unit import SHARDS, Unit, unit_of_work
+from shared.metrics import PROCESS_ROLE
 from shared.postgres.pool import Pool
+from shared.roles import Role
 from shared.runner.loop import Runner
 from shared.runner.model import Again
 from shared.runner.model import Job as Work
@@ -63,7 +65,8 @@ class Service:
     def __post_init__(self) -> None:
         self.clock = Clock(self.settings.clock_file)
         runner = Runner(self.work, rows_of, self.clock, self.settings.stop_within)
-        self.parts = Parts(Wiring(self.name), runner, self.migrations)
+        self.parts = Parts(Wiring(self.name), runner, self.settings.role, self.migrations)
+        PROCESS_ROLE.labels(self.settings.role).set(1)
         self.process = Process(self.name, self.settings, self.database, self.clock, self.parts)
         self.parts.checks.update(
             process=self.process.goes_on, postgres=self.process.postgres_answers, consumers=self.process.consumers_run
@@ -128,12 +131,20 @@ class Service:
 
         self.parts.reconciled.append(Reconciled(topic, behind, apply=call))
 
-    def every(self, period: timedelta, name: str, run: Callable[[*Ts], Awaitable[object]], *given: *Ts) -> None:
-        """`run(*given)` again and again, in each process; a transient error is retried at the next turn.
+    def every(
+        self,
+        period: timedelta,
+        name: str,
+        run: Callable[[*Ts], Awaitable[object]],
+        *given: *Ts,
+        by: Role | None = Role.WORKER,
+    ) -> None:
+        """`run(*given)` again and again, by the workers; a transient error is retried at the next turn.
 
-        For what a process needs for itself. What is to be done once for all of them is `queue` or `periodic`.
+        With `by=None` in each process, for what it needs for itself. What is to be done once for all of them is `queue` or
+        `periodic`.
         """
-        self.parts.every(period, name, run, *given)
+        self.parts.every(period, name, run, *given, by=by)
 
     def queue(
         self,
@@ -161,17 +172,19 @@ class Service:
         """`step(store(unit), *given)` again and again, by one process at a time; at once while it answers that there is more."""
         self.parts.periodic(period, name, step, store, *given)
 
-    def job(self, name: str, run: Job) -> None:
+    def job(self, name: str, run: Job, *, by: Role | None = Role.WORKER) -> None:
         """Something that runs as long as the process does; it ends only by being cancelled."""
-        self.parts.jobs.append((name, run))
+        self.parts.job(name, run, by=by)
 
-    def open(self, resource: Resource) -> None:
+    def open(self, resource: Resource, *, by: Role | None = None) -> None:
         """A resource opened after the database and closed before it (Redis, an SMTP pool)."""
-        self.parts.resources.append(resource)
+        if self.parts.has(by):
+            self.parts.resources.append(resource)
 
-    def check(self, name: str, check: Check) -> None:
+    def check(self, name: str, check: Check, *, by: Role | None = Role.WORKER) -> None:
         """One more thing that readiness really does."""
-        self.parts.checks[name] = check
+        if self.parts.has(by):
+            self.parts.checks[name] = check
 
     @property
     def subscriptions(self) -> list[Subscription]:
@@ -269,6 +282,19 @@ class Service:
         install_asyncapi(app, title, self.process.broker, self.parts.wiring.subscriptions)
         return app
 
+    def api(self, app: FastAPI, *routers: APIRouter) -> None:
+        """What programs call."""
+        self._offer(app, Role.EDGE, routers)
+
+    def pages(self, app: FastAPI, *routers: APIRouter) -> None:
+        """What people open."""
+        self._offer(app, Role.PAGES, routers)
+
+    def _offer(self, app: FastAPI, by: Role, routers: Sequence[APIRouter]) -> None:
+        if self.parts.has(by):
+            for router in routers:
+                app.include_router(router)
+
     def serve(self, app: FastAPI) -> None:
         """Serves until SIGTERM, drains, stops in order; exits with 1 when something in it died."""
         settings, process = self.settings, self.process
@@ -302,12 +328,12 @@ class Service:
             if self.relay.in_doubt:
                 await read_back.doubt(self.pool)
                 self.relay.in_doubt = False
-            if await read_back.turn(self.pool):
+            if self.parts.has(Role.WORKER) and await read_back.turn(self.pool):
                 self.relay.wake(range(SHARDS))
 
-        self.every(LOOKS_EVERY, "read_back", turn)
+        self.every(LOOKS_EVERY, "read_back", turn, by=None)
         topics_reconciled = [reconciled.topic.name for reconciled in self.parts.reconciled]
-        app.include_router(reading_back.router(topics_reconciled, lambda: read_back.ask(self.pool), self.tenants))
+        self.api(app, reading_back.router(topics_reconciled, lambda: read_back.ask(self.pool), self.tenants))
 
     def _lifespan(self, _: FastAPI) -> AbstractAsyncContextManager[None]:
         return self.process.running()

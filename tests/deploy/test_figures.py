@@ -7,12 +7,14 @@ from deploy import figures
 from services.outreach_gateway.adapters.metrics import OLDEST_DUE_SECONDS
 from shared.messaging.errors import TransientError
 from shared.messaging.holding import Holding
-from shared.metrics import LAG_RECORDS, OUTBOX_AGE_SECONDS, OUTBOX_ROWS
+from shared.metrics import LAG_RECORDS, OUTBOX_AGE_SECONDS, OUTBOX_ROWS, PROCESS_ROLE
 
 
 async def test_figures_are_read_from_what_a_process_really_shows() -> None:
     LAG_RECORDS.labels("figures.one", "a").set(3)
     LAG_RECORDS.labels("figures.one", "b").set(4)
+    PROCESS_ROLE.clear()
+    PROCESS_ROLE.labels("worker").set(1)
     OUTBOX_ROWS.set(2)
     OUTBOX_AGE_SECONDS.set(90.5)
     OLDEST_DUE_SECONDS.set(12)
@@ -22,6 +24,7 @@ async def test_figures_are_read_from_what_a_process_really_shows() -> None:
     assert found.lag["figures.one"] == 7
     assert (found.outbox_rows, found.outbox_age, found.oldest_due) == (2, 90.5, 12)
     assert "figures waits for other" in found.holds
+    assert found.role == "worker"
     holding.over()
     assert "figures waits for other" not in figures.parse(generate_latest().decode()).holds
 

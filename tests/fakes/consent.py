@@ -12,7 +12,7 @@ import httpx
 
 from services.consent.adapters import agreement
 from services.consent.adapters.writer import writer
-from services.consent.api import Edge, install
+from services.consent.api import Edge, answer_bad_links, preferences, receipts, unsubscribe
 from services.consent.api.edge import HasPublished
 from services.consent.decisions import keys_of_names
 from services.consent.model import (
@@ -342,5 +342,7 @@ def client_of(database: ConsentsDatabase, *, has_published: HasPublished = publi
         join=JOIN,
         pages=Pages("services.consent"),
     )
-    install(app, edge)
+    answer_bad_links(app, edge)
+    for routes in (preferences, unsubscribe, receipts):
+        app.include_router(routes.router(edge))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://consent.example")

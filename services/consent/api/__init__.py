@@ -1,6 +1,7 @@
 """Requests in."""
 
+from services.consent.api import preferences, receipts, unsubscribe
+from services.consent.api.bad_links import answer_bad_links
 from services.consent.api.edge import Edge
-from services.consent.api.routes import install
 
-__all__ = ["Edge", "install"]
+__all__ = ["Edge", "answer_bad_links", "preferences", "receipts", "unsubscribe"]

@@ -4,11 +4,15 @@ from datetime import timedelta
 
 from pydantic import Field
 
+from shared.roles import Role
 from shared.settings import Certificates, Duration, PostgresUrl, Secret32, Secret64, ServiceSettings, SmtpUrl, WebUrl
 
 
 class CourierSettings(ServiceSettings):
     """Settings of `python -m services.signup.courier`."""
+
+    ROLES = frozenset({Role.ALL, Role.WORKER})
+    """Nobody calls it."""
 
     signup_database: PostgresUrl
     vault_key: Secret32

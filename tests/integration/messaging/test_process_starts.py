@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
+
 from shared.messaging import topics
 from shared.messaging.kafka import Kafka
+from tests.databases import Databases
 from tests.stack import Servers
 
 PROGRAM = Path(__file__).with_name("dying.py")
@@ -67,3 +70,18 @@ async def test_without_its_database_it_says_so_in_one_line_and_ends_with_1(serve
     assert [line for line in lines if "PostgreSQL did not answer: ConnectionRefusedError" in line]
     assert len(lines) == 1
     assert "canary" not in lines[0]
+
+
+async def test_a_role_starts_only_on_tables_that_were_migrated_for_it(servers: Servers, databases: Databases) -> None:
+    await topics.create_missing(Kafka.plain(servers.kafka))
+    async with databases.lent() as nothing:
+        async with started(DYING_DATABASE=nothing, FAIRPOOL_KAFKA=servers.kafka, FAIRPOOL_ROLE="worker") as process:
+            async with asyncio.timeout(ENDS_WITHIN):
+                out, _ = await process.communicate()
+        (line,) = out.decode().splitlines()
+        assert process.returncode == 1
+        assert "postgres/0001_messaging.sql has not been applied, nor" in line
+        assert "Let `fairpool migrate --before` run" in line
+        connection = await asyncpg.connect(nothing)
+        assert await connection.fetchval("SELECT to_regclass('outbox')") is None
+        await connection.close()

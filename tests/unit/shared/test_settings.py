@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.messaging.unit import SHARDS
+from shared.roles import CONNECTIONS, FEWEST_CONNECTIONS, Role
 from shared.security.encoding import encode
 from shared.settings import PostgresUrl, Secret32, Secret64, ServiceSettings, WebUrl, load
 from shared.web.http_limits import HttpLimits
@@ -169,3 +171,17 @@ def test_the_repr_shows_no_secret() -> None:
     assert "hunter2" not in shown
     assert "x01" not in shown
     assert encode(KEY) not in shown
+
+
+def test_each_role_has_connections_of_its_own_and_an_operator_may_say_how_many(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load(Settings).connections == CONNECTIONS[Role.ALL]
+    monkeypatch.setenv("FAIRPOOL_ROLE", "edge")
+    monkeypatch.setenv("FAIRPOOL_DATABASE_CONNECTIONS", "")
+    assert load(Settings).connections == CONNECTIONS[Role.EDGE]
+    monkeypatch.setenv("FAIRPOOL_DATABASE_CONNECTIONS", "25")
+    assert load(Settings).connections == 25
+    monkeypatch.setenv("FAIRPOOL_DATABASE_CONNECTIONS", "5")
+    assert "FAIRPOOL_DATABASE_CONNECTIONS: " in refused(capsys)
+    assert min(CONNECTIONS.values()) >= FEWEST_CONNECTIONS > SHARDS

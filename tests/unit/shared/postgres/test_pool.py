@@ -2,14 +2,17 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from asyncpg.connection import LoggedQuery
 from fastapi import FastAPI
 
+from shared.messaging.errors import FatalError
 from shared.postgres import pool as pool_module
-from shared.postgres.pool import open_pool
+from shared.postgres.pool import must_be_direct, open_pool
 from shared.web.middleware import Boundary
 
 
@@ -57,3 +60,21 @@ async def test_what_a_connection_that_returns_had_open_is_rolled_back(database: 
     assert await pool.fetchval("SELECT to_regclass('left_open')") is None
     assert await pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
     await pool.close()
+
+
+async def test_a_pooler_that_drops_what_a_session_is_set_to_is_found_out(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    direct = await open_pool(database, name="test", connections=1)
+    await must_be_direct(direct)
+    await direct.close()
+    monkeypatch.setattr(pool_module, "_connect", _as_through_a_pooler)
+    pooled = await open_pool(database, name="test", connections=1)
+    with pytest.raises(FatalError, match=r"expected idle_in_transaction_session_timeout = 40s .*, found 0: a pooler"):
+        await must_be_direct(pooled)
+    await pooled.close()
+
+
+async def _as_through_a_pooler(*given: Any, server_settings: object, **options: Any) -> Any:
+    """PgBouncer with `ignore_startup_parameters`, and without it no connection at all."""
+    return await asyncpg.connect(*given, **options)

@@ -1,20 +1,16 @@
-"""The routes of consent, and what a link that is no good is answered."""
+"""What a link that is no good is answered."""
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.consent.api import preferences, receipts, unsubscribe
 from services.consent.api.edge import BadLinkError, Edge, GoneError, NoLinkError
 from shared.web import any_body, problems
 from shared.web.problems import Problem
 from shared.web.routes import shows_pages
 
 
-def install(app: FastAPI, edge: Edge) -> None:
-    """All routes of consent."""
-    routers: tuple[APIRouter, ...] = (preferences.router(edge), unsubscribe.router(edge), receipts.router(edge))
-    for router in routers:
-        app.include_router(router)
+def answer_bad_links(app: FastAPI, edge: Edge) -> None:
+    """What each route of consent says where its link opens nothing."""
     any_body.mark(app, "/u/")
 
     async def on_bad_link(request: Request, error: Exception) -> Response:
