@@ -6,6 +6,7 @@ import structlog
 
 from services.outreach_gateway.decisions import after_windows, is_open_to_contact
 from services.outreach_gateway.model import (
+    Answer,
     Cancel,
     Consent,
     Decision,
@@ -14,9 +15,11 @@ from services.outreach_gateway.model import (
     Outreach,
     Person,
     Policy,
+    Queue,
     Rule,
     Standing,
     State,
+    shard_of,
 )
 from services.outreach_gateway.ports import Reported, Settled, Store, Windows
 from services.outreach_gateway.queue import line_up
@@ -54,7 +57,7 @@ async def on_outreach_requested(
 
 async def on_due(store: Store, windows: Windows, policy: Policy, standing: StandingOf, *, limit: int) -> int:
     """Decides again what has come due, against the present state; how many there were."""
-    rows = await store.take_due(limit)
+    rows = await store.take_due(limit, held=windows.held)
     await decide(store, windows, policy, standing, rows)
     return len(rows)
 
@@ -78,7 +81,8 @@ async def decide(
 ) -> None:
     """Locked rows of locked people in, decisions out: for each person first the rules, then the windows, for their whole queue.
 
-    Whoever is moved by this, behind the rows or before them, is written in the same transaction.
+    Whoever is moved by this, behind the rows or before them, is written in the same transaction. What waits for a person
+    whose windows are held is due as soon as they are back, and holds nobody else.
     """
     if not rows:
         return
@@ -92,20 +96,35 @@ async def decide(
         for candidate in candidates
     ]
     queues = [line.queue for line in lines if line.queue is not None]
-    answers = iter(await windows.book(queues, await store.hold_epoch()) if queues else ())
+    answers = iter(await _book(store, windows, queues))
     decided: list[tuple[Outreach, Decision]] = []
+    held: list[str] = []
     for line in lines:
         decided += line.decided
-        if line.queue is not None:
-            decided += [
-                (turn.asked.outreach, after_windows(policy, turn.asked, turn.ask, turn.verdict, answer))
-                for turn, answer in zip(line.turns, next(answers), strict=True)
-            ]
+        if line.queue is None:
+            continue
+        booked = next(answers)
+        if booked is None:
+            held.append(line.queue.candidate)
+            continue
+        decided += [
+            (turn.asked.outreach, after_windows(policy, turn.asked, turn.ask, turn.verdict, answer))
+            for turn, answer in zip(line.turns, booked, strict=True)
+        ]
     wanted = {row.id for row in rows}
     moved_or_wanted = [(row, what) for row, what in decided if row.id in wanted or not isinstance(what, Hold)]
     await store.settle([_settled(row, what) for row, what in moved_or_wanted])
+    if held:
+        await store.look_again(held)
     if unknown := sorted({row.employer for row in rows if standing(row.employer) is Standing.UNKNOWN}):
         _log.warning("senders_not_heard_of", employers=unknown)
+
+
+async def _book(store: Store, windows: Windows, queues: Sequence[Queue]) -> Sequence[Sequence[Answer] | None]:
+    if not queues:
+        return ()
+    shards = sorted({shard_of(queue.candidate) for queue in queues})
+    return await windows.book(queues, await store.hold_epochs(shards))
 
 
 async def on_consent_changed(store: Store, batch: Sequence[Received[ConsentChangedV1]]) -> None:

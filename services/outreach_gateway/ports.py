@@ -3,14 +3,29 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Literal, Protocol
 
-from services.outreach_gateway.model import Answer, Consent, Decision, Outreach, Person, Queue, Rule, State
+from services.outreach_gateway.model import Answer, Consent, Decision, Outreach, Person, Place, Queue, Rule, State
 from shared.messaging.errors import TransientError
 
 
-class WindowsBeingBuiltError(TransientError):
-    """Another process builds the windows anew; what needs them waits until it is done."""
+class WindowsHeldError(TransientError):
+    """The windows of some shards are away or being built anew; what needs those waits, whatever else is decided."""
+
+    WAITS_FOR = "windows"
+    MAY_END_THE_PROCESS = False
+
+
+class WindowsLostError(TransientError):
+    """The Redis that answers does not have what was begun there."""
+
+    WAITS_FOR = "windows"
+    MAY_END_THE_PROCESS = False
+
+
+class WindowsAwayError(TransientError):
+    """Redis does not answer, or says that it can't now: it is full, read-only, busy, or does not let us in."""
 
     WAITS_FOR = "windows"
     MAY_END_THE_PROCESS = False
@@ -18,43 +33,84 @@ class WindowsBeingBuiltError(TransientError):
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Which Redis the windows are in; a batch commits only while it is still this one."""
+    """Under which name the windows of a shard were built; a batch commits only while it is still this one."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
-    """A slot as PostgreSQL knows it, to build the windows anew."""
+class Building:
+    """A shard that is built anew, and how far it is: whoever takes it up goes on behind `after`."""
 
-    outreach: str
-    employer: str
+    shard: int
+    epoch: Epoch
+    after: str | None = None
+    """The last person who was placed."""
+    placed: int = 0
+    """Slots."""
+    total: int = 0
+    """Slots that there were when it was begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One part of the windows, as its row says it."""
+
+    epoch: Epoch
+    building: Building | None = None
+
+
+class Found(StrEnum):
+    """What a look at a shard found."""
+
+    OPEN = "open"
+    BUILDING = "building"
+    LOST = "lost"
+    AWAY = "away"
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """The slots of one person as PostgreSQL knows them, to build the windows anew."""
+
     candidate: str
-    slot_at: datetime
+    places: tuple[Place, ...]
 
 
 class Windows(Protocol):
-    """The sliding windows of all people. Every method raises TransientError when Redis does not answer."""
+    """The sliding windows of all people, in shards (`model.shard_of`)."""
 
-    async def book(self, queues: Sequence[Queue], epoch: Epoch) -> Sequence[Sequence[Answer]]:
-        """For each queue one answer an ask, in order, each person's queue in one atomic step; TransientError when the windows
-        are not of this epoch.
+    @property
+    def held(self) -> frozenset[int]:
+        """Shards that can't be decided on, as far as this process knows: the last `book` or `look` found them lost or away,
+        or being built."""
 
-        What the rows say decides: a person's windows that do not hold it are made to, and that is counted. Call with
-        everybody of the queues locked (`Store.lock_people`).
+    async def book(self, queues: Sequence[Queue], epochs: Mapping[int, Epoch]) -> Sequence[Sequence[Answer] | None]:
+        """For each queue one answer an ask, in order, each person's queue in one atomic step; None where the shard of the
+        person is held, which never holds another shard.
+
+        `epochs` are those that this transaction holds (`Store.hold_epochs`). What the rows say decides: a person's windows
+        that do not hold it are made to, and that is counted. Call with everybody of the queues locked (`Store.lock_people`).
         """
 
-    async def is_intact(self, epoch: Epoch) -> bool:
-        """Whether the windows of this epoch are on the Redis that answers now, and held what the rows say so far."""
+    async def look(self, shards: Mapping[int, Shard]) -> Mapping[int, Found]:
+        """What the Redis that answers now has of each; a shard whose windows were not what the rows say, of many people, is lost."""
 
-    async def build(self, booked: AsyncIterator[Sequence[Booked]], epoch: Epoch) -> None:
-        """Fills the windows of a new epoch and, when all is in, lets them be used."""
+    async def begin(self, shard: int, epoch: Epoch) -> None:
+        """From here on nothing is booked in this shard, and its pages go under this epoch. TransientError when Redis is away."""
 
     async def refuses_eviction(self) -> bool:
         """Whether Redis is set to keep what it has, rather than to forget slots when it is full."""
 
-    def clear(self) -> AsyncIterator[int]:
-        """Clears the windows of all epochs away, some at a time; how many went each time."""
+    async def place(self, shard: int, epoch: Epoch, page: Sequence[Booked]) -> None:
+        """Makes the windows of these people what is given; WindowsLostError when this building was not begun on the Redis
+        that answers."""
+
+    async def open(self, shard: int, epoch: Epoch) -> None:
+        """Lets the shard be used, as often as it is called; WindowsLostError as `place`."""
+
+    def sweep(self) -> AsyncIterator[int]:
+        """Clears away what earlier versions kept under other names, some at a time; how many went each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +150,8 @@ class Store(Protocol):
     def at(self) -> datetime:
         """The time of this transaction."""
 
-    async def hold_epoch(self) -> Epoch:
-        """The present epoch, kept from changing until the transaction is over; WindowsBeingBuiltError while that can't be."""
+    async def hold_epochs(self, shards: Sequence[int]) -> Mapping[int, Epoch]:
+        """The present epochs of those that are not being built, kept from changing until the transaction is over."""
 
     async def lock_people(self, candidates: Sequence[str]) -> None:
         """Call before rows are locked, and before the places of what waits for these people change: until the transaction is
@@ -107,8 +163,8 @@ class Store(Protocol):
     async def lock_live(self, ids: Sequence[str]) -> Sequence[Outreach]:
         """Those of them that wait for a decision, locked, by id."""
 
-    async def take_due(self, limit: int) -> Sequence[Outreach]:
-        """Rows whose time has come, locked with their people, both of which no other worker has."""
+    async def take_due(self, limit: int, *, held: frozenset[int] = frozenset()) -> Sequence[Outreach]:
+        """Rows whose time has come, but for people of held shards, locked with their people, both of which no other worker has."""
 
     async def lock_waiting_of(self, candidates: Sequence[str]) -> Sequence[Outreach]:
         """The submitted and delayed rows of these people, locked, by id: as they are once who decides them now is done."""
@@ -255,19 +311,28 @@ class RequestStore(Protocol):
 
 
 class Epochs(Protocol):
-    """The row that names the present epoch, inside one transaction."""
+    """The rows that name the epochs of the shards, inside one transaction."""
 
-    async def present(self) -> Epoch:
-        """The epoch that batches run under now."""
+    async def present(self) -> Mapping[int, Shard]:
+        """All of them, read without a lock."""
 
-    async def take(self) -> Epoch:
-        """The same, once all batches that hold it have ended; none begins until the transaction is over."""
+    async def take(self, shard: int) -> Shard:
+        """The row, locked, once all batches that hold this shard have ended; none begins until the transaction is over."""
 
-    def booked(self, kept: timedelta) -> AsyncIterator[Sequence[Booked]]:
-        """Every slot of that long back, and of the future, some at a time, the earliest first."""
+    async def begin(self, shard: int, epoch: Epoch, *, kept: timedelta) -> None:
+        """It is being built under this epoch from the commit on, from its first person: batches hold it no more."""
 
-    async def begin(self, epoch: Epoch) -> None:
-        """Batches run under this one from the commit on."""
+    async def claim(self, *, but: Sequence[int]) -> Building | None:
+        """A shard that is being built and that nobody has now, locked; none of `but`."""
+
+    async def page(self, building: Building, limit: int, *, kept: timedelta) -> Sequence[Booked]:
+        """Up to so many people behind the last one, with all their slots of that long back, and of the future."""
+
+    async def placed(self, building: Building, page: Sequence[Booked]) -> None:
+        """Whoever takes it up next goes on behind these."""
+
+    async def end(self, building: Building) -> timedelta:
+        """Batches run under its epoch from the commit on; how long it took since it was begun."""
 
     async def due_state(self) -> tuple[int, timedelta]:
         """How many rows have come due, and since when the oldest has been."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.model import (
+    SHARDS,
     Admit,
     Answer,
     Ask,
@@ -23,8 +24,19 @@ from services.outreach_gateway.model import (
     Rule,
     Slot,
     State,
+    shard_of,
 )
-from services.outreach_gateway.ports import Booked, Epoch, Freed, Reported, Settled, WindowsBeingBuiltError
+from services.outreach_gateway.ports import (
+    Booked,
+    Epoch,
+    Found,
+    Freed,
+    Reported,
+    Settled,
+    Shard,
+    WindowsAwayError,
+    WindowsLostError,
+)
 from tests.fakes.clock import NOON
 
 
@@ -38,13 +50,22 @@ class FakeWindows:
     policy: Policy
     at: datetime = NOON
     step: timedelta = timedelta(minutes=10)
-    epoch: Epoch = field(default_factory=lambda: Epoch("one"))
+    epoch: Epoch = Epoch("one")
+    """Of every shard at the beginning."""
+    epochs: dict[int, Epoch] = field(init=False)
+    building: dict[int, Epoch] = field(default_factory=dict)
+    away: set[int] = field(default_factory=set)
+    held: frozenset[int] = frozenset()
     log: dict[str, dict[str, datetime]] = field(default_factory=dict)
 
-    async def book(self, queues: Sequence[Queue], epoch: Epoch) -> Sequence[Sequence[Answer]]:
-        if epoch != self.epoch:
-            raise WindowsBeingBuiltError("the windows are of another epoch")
-        return [self._book(queue) for queue in queues]
+    def __post_init__(self) -> None:
+        self.epochs = dict.fromkeys(range(SHARDS), self.epoch)
+
+    async def book(self, queues: Sequence[Queue], epochs: Mapping[int, Epoch]) -> Sequence[Sequence[Answer] | None]:
+        for shard in {shard_of(queue.candidate) for queue in queues}:
+            if shard in self.away or epochs.get(shard) is None or epochs[shard] != self.epochs.get(shard):
+                self.held |= {shard}
+        return [None if shard_of(queue.candidate) in self.held else self._book(queue) for queue in queues]
 
     def _book(self, queue: Queue) -> Sequence[Answer]:
         placed = list(queue.taken)
@@ -94,19 +115,43 @@ class FakeWindows:
         """Memory forgets nothing."""
         return True
 
-    async def is_intact(self, epoch: Epoch) -> bool:
-        return epoch == self.epoch
+    async def look(self, shards: Mapping[int, Shard]) -> Mapping[int, Found]:
+        found = {shard: self._look(shard, known) for shard, known in shards.items()}
+        self.held -= shards.keys()
+        self.held |= {shard for shard, what in found.items() if what is not Found.OPEN}
+        return found
 
-    async def build(self, booked: AsyncIterator[Sequence[Booked]], epoch: Epoch) -> None:
-        self.log = {}
-        async for some in booked:
-            for slot in some:
-                self.log.setdefault(slot.candidate, {})[slot.outreach] = slot.slot_at
-        self.epoch = epoch
+    def _look(self, shard: int, known: Shard) -> Found:
+        if shard in self.away:
+            return Found.AWAY
+        if known.building is not None:
+            return Found.BUILDING
+        return Found.OPEN if self.epochs.get(shard) == known.epoch else Found.LOST
 
-    async def clear(self) -> AsyncIterator[int]:
-        there, self.log, self.epoch = len(self.log), {}, Epoch("")
-        yield there
+    async def begin(self, shard: int, epoch: Epoch) -> None:
+        self._answers(shard)
+        self.epochs.pop(shard, None)
+        self.building[shard] = epoch
+
+    async def place(self, shard: int, epoch: Epoch, page: Sequence[Booked]) -> None:
+        self._answers(shard)
+        if self.building.get(shard) != epoch:
+            raise WindowsLostError
+        for person in page:
+            self.log[person.candidate] = {place.outreach: place.at for place in person.places}
+
+    async def open(self, shard: int, epoch: Epoch) -> None:
+        self._answers(shard)
+        if epoch not in (self.building.pop(shard, None), self.epochs.get(shard)):
+            raise WindowsLostError
+        self.epochs[shard] = epoch
+
+    def _answers(self, shard: int) -> None:
+        if shard in self.away:
+            raise WindowsAwayError
+
+    async def sweep(self) -> AsyncIterator[int]:
+        yield 0
 
     def slots_of(self, candidate: str) -> list[datetime]:
         """As they were placed last."""
@@ -131,14 +176,14 @@ class FakeStore:
     keys: dict[str, tuple[int, str]] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
     settled: list[Settled] = field(default_factory=list)
-    epoch: Epoch = field(default_factory=lambda: Epoch("one"))
+    epochs: dict[int, Epoch] = field(default_factory=lambda: dict.fromkeys(range(SHARDS), Epoch("one")))
 
     def submit(self, row: Outreach) -> None:
         self.rows[row.id] = row
         self.due[row.id] = row.submitted_at + timedelta(seconds=30)
 
-    async def hold_epoch(self) -> Epoch:
-        return self.epoch
+    async def hold_epochs(self, shards: Sequence[int]) -> Mapping[int, Epoch]:
+        return {shard: self.epochs[shard] for shard in shards if shard in self.epochs}
 
     async def lock_people(self, candidates: Sequence[str]) -> None:
         pass
@@ -155,10 +200,9 @@ class FakeStore:
         wanted = [self.rows[id] for id in sorted(set(ids)) if id in self.rows]
         return [row for row in wanted if row.state is State.SUBMITTED]
 
-    async def take_due(self, limit: int) -> Sequence[Outreach]:
-        return [self.rows[id] for id, due in sorted(self.due.items(), key=lambda item: item[1]) if due <= self.at][
-            :limit
-        ]
+    async def take_due(self, limit: int, *, held: frozenset[int] = frozenset()) -> Sequence[Outreach]:
+        due = [self.rows[id] for id, due in sorted(self.due.items(), key=lambda item: item[1]) if due <= self.at]
+        return [row for row in due if shard_of(row.candidate) not in held][:limit]
 
     async def lock_waiting_of(self, candidates: Sequence[str]) -> Sequence[Outreach]:
         waiting = (State.SUBMITTED, State.DELAYED)

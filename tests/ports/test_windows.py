@@ -1,8 +1,7 @@
 """The sliding windows: one suite on the brute-force fake and on Redis, and Redis against two oracles."""
 
 import secrets
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,19 +19,33 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError, ResponseError
 
 from services.outreach_gateway.adapters.policy_file import read_policy
-from services.outreach_gateway.adapters.redis_windows import (
-    MANY_DIFFER,
-    SHARDS,
-    RedisWindows,
-    WindowsAwayError,
-    WindowsLostError,
-    is_state_of_the_server,
-)
+from services.outreach_gateway.adapters.redis_servers import Call, OneServer, Script, is_state_of_the_server
+from services.outreach_gateway.adapters.redis_windows import MANY_DIFFER, RedisWindows
 from services.outreach_gateway.calendar import open_hours
 from services.outreach_gateway.decisions import windows_of
-from services.outreach_gateway.model import Answer, Ask, Consent, NoSlot, Place, Policy, Queue, Rule, Slot, Window
-from services.outreach_gateway.ports import Booked, Epoch
-from shared.messaging.errors import TransientError, may_end_the_process
+from services.outreach_gateway.model import (
+    SHARDS,
+    Answer,
+    Ask,
+    Consent,
+    NoSlot,
+    Place,
+    Policy,
+    Queue,
+    Rule,
+    Slot,
+    Window,
+    shard_of,
+)
+from services.outreach_gateway.ports import (
+    Booked,
+    Building,
+    Epoch,
+    Found,
+    Shard,
+    WindowsAwayError,
+    WindowsLostError,
+)
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.outreach_gateway import FakeWindows
 from tests.stack import Servers
@@ -40,6 +53,8 @@ from tests.stack import Servers
 POLICY = read_policy("2026-12")
 PERSON = Consent("c", 1, contact=True, time_zone="America/Denver")
 EPOCH = Epoch("one")
+EVERY = dict.fromkeys(range(SHARDS), EPOCH)
+OF_C = shard_of("c")
 WEEK = timedelta(days=7, minutes=10)
 DAY = timedelta(hours=24, minutes=10)
 Anyone = FakeWindows | RedisWindows
@@ -75,7 +90,8 @@ class Rows:
             if one.outreach not in self.sent:
                 self.waiting[one.outreach] = replace(one, slot_at=known.slot_at if known else None)
         asked = dict(self.waiting)
-        (found,) = await self.windows.book([self.queue()], self.epoch)
+        (found,) = await self.windows.book([self.queue()], {shard_of(self.candidate): self.epoch})
+        assert found is not None, "the shard is held"
         answers = dict(zip(asked, found, strict=True))
         if is_committed:
             self.commit(answers)
@@ -104,10 +120,16 @@ class Rows:
         return sorted([*(place.at for place in self.sent.values()), *reserved])
 
 
-async def nothing() -> AsyncIterator[Sequence[Booked]]:
-    no_slots: tuple[Sequence[Booked], ...] = ()
-    for some in no_slots:
-        yield some
+async def build(windows: RedisWindows, epoch: Epoch = EPOCH, *people: Booked, shards: Iterable[int] = range(SHARDS)) -> None:
+    for shard in shards:
+        await windows.begin(shard, epoch)
+        if page := [person for person in people if shard_of(person.candidate) == shard]:
+            await windows.place(shard, epoch, page)
+        await windows.open(shard, epoch)
+
+
+async def look(windows: Anyone, epoch: Epoch = EPOCH, shard: int = OF_C) -> Found:
+    return (await windows.look({shard: Shard(epoch)}))[shard]
 
 
 @pytest.fixture
@@ -118,8 +140,8 @@ async def redis(servers: Servers) -> AsyncIterator[Redis]:
 
 
 async def on_redis(redis: Redis, policy: Policy = POLICY) -> RedisWindows:
-    windows = RedisWindows(redis, policy, FixedClock(), prefix=f"t{secrets.token_hex(4)}", at=NOON)
-    await windows.build(nothing(), EPOCH)
+    windows = RedisWindows(OneServer(redis), policy, FixedClock(), prefix=f"t{secrets.token_hex(4)}", at=NOON)
+    await build(windows)
     return windows
 
 
@@ -197,7 +219,7 @@ async def test_a_slot_over_ten_minutes_old_moves_to_now(rows: Rows) -> None:
 async def test_a_slot_that_is_given_up_is_free_for_others(rows: Rows) -> None:
     await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b"))
     queue = replace(rows.queue(), taken=(), leaving=tuple(rows.sent.values()), waiting=(ask("o3", "emp_c"),))
-    assert await rows.windows.book([queue], EPOCH) == [[Slot(NOON, NOON, None)]]
+    assert await rows.windows.book([queue], EVERY) == [[Slot(NOON, NOON, None)]]
 
 
 async def test_outside_hours_waits_for_the_opening(rows: Rows) -> None:
@@ -251,13 +273,52 @@ async def test_windows_that_end_later_hold_too(rows: Rows) -> None:
     assert await rows.book(ask("o1", "emp_a")) == [Slot(later + DAY, NOON, Rule.NETWORK_GAP)]
 
 
-async def test_another_epochs_windows_are_fenced(rows: Rows) -> None:
-    assert await rows.windows.is_intact(EPOCH)
-    assert not await rows.windows.is_intact(Epoch("another"))
-    rows.epoch = Epoch("another")
-    with pytest.raises(TransientError) as raised:
-        await rows.book(ask("o1", "emp_a"))
-    assert not may_end_the_process(raised.value)
+async def test_another_epochs_windows_are_fenced_and_hold_no_other_shard(windows: Anyone) -> None:
+    assert (await look(windows), await look(windows, Epoch("another"))) == (Found.OPEN, Found.LOST)
+    assert await look(windows) is Found.OPEN
+    queues = [replace(Rows(windows, who).queue(), waiting=(ask("o1", "emp_a"),)) for who in ("c", "d")]
+    fenced, booked = await windows.book(queues, {**EVERY, OF_C: Epoch("another")})
+    assert (fenced, booked) == (None, [Slot(NOON, NOON, None)])
+    assert windows.held == {OF_C}
+    assert await look(windows) is Found.OPEN
+    assert windows.held == frozenset()
+
+
+async def test_a_shard_that_is_being_built_is_held_and_goes_on_where_it_was(windows: Anyone) -> None:
+    fresh = Epoch("two")
+    await windows.begin(OF_C, fresh)
+    await windows.place(OF_C, fresh, [Booked("c", (Place("o1", "emp_a", NOON),))])
+    building = Shard(EPOCH, Building(OF_C, fresh))
+    assert (await windows.look({OF_C: building}))[OF_C] is Found.BUILDING
+    assert windows.held == {OF_C}
+    assert await windows.book([Rows(windows).queue()], {OF_C: fresh}) == [None]
+    with pytest.raises(WindowsLostError):
+        await windows.place(OF_C, EPOCH, [Booked("c", (Place("o1", "emp_a", NOON),))])
+    await windows.place(OF_C, fresh, [Booked("c", (Place("o1", "emp_a", NOON),))])
+    await windows.open(OF_C, fresh)
+    await windows.open(OF_C, fresh)
+    assert await look(windows, fresh) is Found.OPEN
+    sent = {"o1": Place("o1", "emp_a", NOON)}
+    before = differed()
+    answers = await Rows(windows, epoch=fresh, sent=sent).book(ask("o2", "emp_b"))
+    assert answers == [Slot(NOON + DAY, NOON, Rule.NETWORK_GAP)]
+    assert differed() == before, "it was placed"
+
+
+async def test_what_was_there_makes_way_for_what_is_built(redis: Redis) -> None:
+    windows = await on_redis(redis)
+    log = f"{windows._prefix}:{{s{OF_C}}}:c"
+    await redis.set(log, "no sorted set")
+    await build(windows, Epoch("two"), Booked("c", (Place("o1", "emp_a", NOON),)), shards=[OF_C])
+    await build(windows, Epoch("three"), Booked("c", (Place("o2", "emp_b", NOON),)), shards=[OF_C])
+    assert await redis.zrange(log, 0, -1) == [b"o2|emp_b"]
+
+
+async def test_a_person_with_thousands_of_slots_is_built(redis: Redis) -> None:
+    windows = await on_redis(redis)
+    places = tuple(Place(f"o{n}", "emp_a", NOON + timedelta(seconds=n)) for n in range(9000))
+    await build(windows, Epoch("two"), Booked("c", places), shards=[OF_C])
+    assert await redis.zcard(f"{windows._prefix}:{{s{OF_C}}}:c") == 9000
 
 
 async def test_one_batch_of_200_admits_exactly_1(redis: Redis) -> None:
@@ -271,41 +332,75 @@ async def test_people_with_much_in_their_queues_are_asked_for_in_several_calls(
 ) -> None:
     windows = await on_redis(redis)
     asked: list[int] = []
-    run = windows._run
+    booking = windows._booking
 
-    async def counted(*call: Any) -> list[int]:
-        asked.append(sum(len(queue.waiting) for queue in call[2]))
-        return await run(*call)
+    def counted(epoch: Epoch, shard: int, queues: Sequence[Queue]) -> Call:
+        asked.append(sum(len(queue.waiting) for queue in queues))
+        return booking(epoch, shard, queues)
 
-    monkeypatch.setattr(windows, "_run", counted)
+    monkeypatch.setattr(windows, "_booking", counted)
     waiting = tuple(ask(f"o{n}", f"emp_{n}") for n in range(150))
-    queues = [replace(Rows(windows, f"c{who}").queue(), waiting=waiting) for who in range(8)]
-    answers = await windows.book(queues, EPOCH)
-    assert asked == [450, 450, 300]
-    assert [len(some) for some in answers] == [150] * 8
+    queues = [replace(Rows(windows, f"{who}c").queue(), waiting=waiting) for who in (0, 4, 8)]  # one shard
+    queues += [replace(Rows(windows, f"{who}d").queue(), waiting=waiting) for who in (0, 4, 8, 12)]
+    answers = await windows.book(queues, EVERY)
+    assert asked == [450, 450, 150]
+    assert [some and len(some) for some in answers] == [150] * 7
+
+
+async def test_no_call_has_keys_of_two_shards_and_a_server_that_forgot_the_script_is_sent_it(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows = await on_redis(redis)
+    tags: list[set[str]] = []
+    run = windows._redis.run
+
+    async def seen(script: Script, calls: Sequence[Call], **how: Any) -> list[Any]:
+        tags.extend({key.split(":")[1] for key in call.keys} for call in calls)
+        return await run(script, calls, **how)
+
+    monkeypatch.setattr(windows._redis, "run", seen)
+    await redis.script_flush()
+    queues = [replace(Rows(windows, f"{n:02x}").queue(), waiting=(ask("o1", "emp_a"),)) for n in range(200)]
+    assert await windows.book(queues, EVERY) == [[Slot(NOON, NOON, None)]] * 200
+    assert {len(tag) for tag in tags} == {1}
+    assert len(tags) == SHARDS
 
 
 @pytest.mark.parametrize("what", ["another run", "one is gone"])
-async def test_a_marker_that_is_not_of_this_server_fences_whoever_is_behind_it(redis: Redis, what: str) -> None:
+async def test_a_marker_that_is_not_of_this_server_fences_its_shard_alone(redis: Redis, what: str) -> None:
     windows = await on_redis(redis)
-    candidate = "c"
-    marker = f"{windows._prefix}:{{s{zlib.crc32(candidate.encode()) % SHARDS}}}:{EPOCH.name}"
+    marker = f"{windows._prefix}:{{s{OF_C}}}"
     if what == "another run":
-        await redis.set(marker, "0" * 40)  # as after a failover: the data came along, the run did not
+        await redis.set(marker, f"{'0' * 40}:{EPOCH.name}")  # as after a failover: the data came along, the run did not
     else:
         await redis.delete(marker)
-    assert not await windows.is_intact(EPOCH)
+    found = await windows.look({shard: Shard(EPOCH) for shard in range(SHARDS)})
+    assert {shard for shard, what in found.items() if what is Found.LOST} == {OF_C}
+    assert [what for shard, what in found.items() if shard != OF_C] == [Found.OPEN] * (SHARDS - 1)
+    assert await windows.book([Rows(windows).queue()], EVERY) == [None]
+
+
+async def test_a_building_that_was_begun_on_another_server_begins_again(redis: Redis) -> None:
+    windows, fresh = await on_redis(redis), Epoch("two")
+    await windows.begin(OF_C, fresh)
+    await redis.set(f"{windows._prefix}:{{s{OF_C}}}", f"building:{'0' * 40}:{fresh.name}")
     with pytest.raises(WindowsLostError):
-        await Rows(windows, candidate).book(ask("o1", "emp_a"))
+        await windows.place(OF_C, fresh, [Booked("c", (Place("o1", "emp_a", NOON),))])
+    with pytest.raises(WindowsLostError):
+        await windows.open(OF_C, fresh)
 
 
-async def test_the_windows_of_all_epochs_are_cleared_away_and_nothing_else(redis: Redis) -> None:
-    windows, others = await on_redis(redis), await on_redis(redis)
-    await Rows(windows).book(ask("o1", "emp_a"))
-    await windows.build(nothing(), Epoch("two"))
-    assert sum([gone async for gone in windows.clear()]) == 2 * SHARDS + 1
-    assert [key async for key in redis.scan_iter(match=f"{windows._prefix}:*")] == []
-    assert await others.is_intact(EPOCH)
+async def test_what_an_earlier_version_kept_is_swept_away_and_nothing_else(redis: Redis) -> None:
+    windows = await on_redis(redis)
+    candidate = "01890000-0000-7000-8000-00000000000c"
+    await Rows(windows, candidate).book(ask("o1", "emp_a"))
+    for old in ("{s7}:0123456789abcdef", "{s7}:0123456789abcdef:01890000-0000-7000-8000-00000000000c"):
+        await redis.set(f"{windows._prefix}:{old}", "x")
+    there = {key async for key in redis.scan_iter(match=f"{windows._prefix}:*")}
+    assert sum([gone async for gone in windows.sweep()]) == 2
+    kept = {key async for key in redis.scan_iter(match=f"{windows._prefix}:*")}
+    assert len(there) - len(kept) == 2
+    assert len(kept) == SHARDS + 1
 
 
 def differed() -> float:
@@ -371,18 +466,19 @@ async def test_a_move_that_was_rolled_back_is_no_difference(redis: Redis) -> Non
     assert differed() == before
 
 
-async def test_when_the_windows_of_many_differ_all_are_built_anew(redis: Redis) -> None:
+async def test_when_the_windows_of_many_of_a_shard_differ_it_is_built_anew(redis: Redis) -> None:
     windows = await on_redis(redis)
-    people = [Rows(windows, f"c{n}") for n in range(MANY_DIFFER)]
+    people = [Rows(windows, f"{n}-0c") for n in range(MANY_DIFFER)]
     for rows in people:
         await rows.book(ask("o1", "emp_a"))
-    async for key in redis.scan_iter(match=f"{windows._prefix}:*:c*"):
+    async for key in redis.scan_iter(match=f"{windows._prefix}:*:*-0c"):
         await redis.delete(key)
-    assert await windows.is_intact(EPOCH)
-    await windows.book([rows.queue() for rows in people], EPOCH)
-    assert not await windows.is_intact(EPOCH)
-    await windows.build(nothing(), Epoch("two"))
-    assert await windows.is_intact(Epoch("two"))
+    assert await look(windows) is Found.OPEN
+    await windows.book([rows.queue() for rows in people], EVERY)
+    assert await look(windows) is Found.LOST
+    assert await look(windows, shard=OF_C + 1) is Found.OPEN
+    await build(windows, Epoch("two"), shards=[OF_C])
+    assert await look(windows, Epoch("two")) is Found.OPEN
 
 
 async def lives(redis: Redis, windows: RedisWindows) -> timedelta:
@@ -409,10 +505,8 @@ async def test_a_nearer_slot_never_shortens_the_memory_of_a_later_one(redis: Red
 async def test_rebuilt_windows_live_as_long_as_their_last_slot_wants(redis: Redis) -> None:
     windows, now = await on_redis(redis), datetime.now(UTC)
 
-    async def log() -> AsyncIterator[Sequence[Booked]]:
-        yield [Booked("o1", "emp_a", "c", now), Booked("o2", "emp_b", "c", now + timedelta(days=12))]
-
-    await windows.build(log(), Epoch("two"))
+    places = (Place("o1", "emp_a", now), Place("o2", "emp_b", now + timedelta(days=12)))
+    await build(windows, Epoch("two"), Booked("c", places), shards=[OF_C])
     assert await lives(redis, windows) > timedelta(days=111)
 
 
@@ -435,22 +529,22 @@ async def read_only(redis: Redis) -> AsyncIterator[None]:
         await redis.replicaof("NO", "ONE")
 
 
-async def one_slot() -> AsyncIterator[Sequence[Booked]]:
-    yield [Booked("o1", "emp_a", "c", NOON)]
-
-
 @pytest.mark.parametrize("state", [full, read_only])
 async def test_a_redis_that_can_not_write_now_is_away_and_no_fault_of_the_message(
     redis: Redis, state: Callable[[Redis], AbstractAsyncContextManager[None]]
 ) -> None:
     windows = await on_redis(redis)
+    queue = replace(Rows(windows).queue(), waiting=(ask("o1", "emp_a"),))
     async with state(redis):
-        with pytest.raises(WindowsAwayError):
-            await Rows(windows).book(ask("o1", "emp_a"))
-        assert await windows.is_intact(EPOCH)
+        assert await windows.book([queue], EVERY) == [None]
+        assert windows.held == {OF_C}
+        assert await look(windows) is Found.AWAY
+        assert await windows.book([queue], EVERY) == [None], "it was tried again"
+        assert await look(windows) is Found.AWAY
         assert await windows.refuses_eviction()
         with pytest.raises(WindowsAwayError):
-            await windows.build(one_slot(), Epoch("two"))
+            await windows.begin(OF_C, Epoch("two"))
+    assert await look(windows) is Found.OPEN
     assert await Rows(windows).book(ask("o1", "emp_a")) == [Slot(NOON, NOON, None)]
 
 
@@ -509,16 +603,18 @@ hours = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 80)), min_size=1, 
 async def test_whatever_moves_a_queue_redis_places_it_as_trying_every_millisecond_does(
     redis: Redis, moves: list[tuple[str, int, int]], hours: list[tuple[int, int]]
 ) -> None:
-    real = RedisWindows(redis, SMALL, FixedClock(), prefix="model", at=NOON)
+    real = RedisWindows(OneServer(redis), SMALL, FixedClock(), prefix="model", at=NOON)
     epoch = Epoch(secrets.token_hex(4))
+    epochs = {OF_C: epoch}
     model = FakeWindows(SMALL, step=MS, epoch=epoch)
-    await real.build(nothing(), epoch)
+    log, before, damages = f"model:{{s{OF_C}}}:c", differed(), 0
+    await redis.delete(log)
+    await build(real, epoch, shards=[OF_C])
     base, opening, calendar = int(NOON.timestamp() * 1000), 0, []
     for closed, opened in hours:
         calendar.append((base + opening + closed, base + opening + closed + opened))
         opening += closed + opened
     rows = Rows(real, limits=SMALL_WINDOWS, hours=tuple(calendar), epoch=epoch)
-    log, before, damages = f"model:{{s{zlib.crc32(b'c') % SHARDS}}}:{epoch.name}:c", differed(), 0
     for number, (move, what, ahead) in enumerate(moves):
         is_committed, now = True, real.at or NOON
         if move == "wait":
@@ -543,7 +639,7 @@ async def test_whatever_moves_a_queue_redis_places_it_as_trying_every_millisecon
         elif move == "write":
             rows.waiting[f"o{number}"] = Ask(f"o{number}", "abcdef"[what], now + ahead * MS)
         queue = rows.queue()
-        assert await real.book([queue], epoch) == await model.book([queue], epoch)
+        assert await real.book([queue], epochs) == await model.book([queue], epochs)
         booked: Any = await redis.zrange(log, 0, -1, withscores=True)
         assert sorted(int(score) for name, score in booked if not name.startswith(b"#")) == [
             base + (slot - NOON) // MS for slot in model.slots_of("c")
@@ -561,9 +657,10 @@ async def test_whatever_moves_a_queue_redis_places_it_as_trying_every_millisecon
 async def test_with_one_rule_it_admits_what_limits_moving_window_admits(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, cap: int, waits: list[int]
 ) -> None:
-    real = RedisWindows(redis, SMALL, FixedClock(), prefix="limits", at=NOON)
+    real = RedisWindows(OneServer(redis), SMALL, FixedClock(), prefix="limits", at=NOON)
     epoch = Epoch(secrets.token_hex(4))
-    await real.build(nothing(), epoch)
+    await redis.delete(f"limits:{{s{OF_C}}}:c")
+    await build(real, epoch, shards=[OF_C])
     now = NOON
     monkeypatch.setattr("limits.storage.memory.time", SimpleNamespace(time=lambda: now.timestamp()))
     theirs, limit = MovingWindowRateLimiter(MemoryStorage()), RateLimitItemPerSecond(cap)

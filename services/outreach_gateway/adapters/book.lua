@@ -1,9 +1,9 @@
--- Gives each waiting message of a batch of people its earliest slot, each person's queue in its order, in one atomic call.
+-- Gives each waiting message of people of one shard its earliest slot, each person's queue in its order, in one atomic call.
 --
--- KEYS[1..m]  markers of this epoch, one a shard: each holds the run id of the Redis for which the windows were built
--- KEYS[m+n]   one log a person: a sorted set, member = "outreach|employer", score = slot in ms; "#" before a member: its
+-- KEYS[1]     the marker of the shard: "RUN:EPOCH", the run id of the Redis on which its windows were built, and their epoch
+-- KEYS[1+n]   one log a person: a sorted set, member = "outreach|employer", score = slot in ms; "#" before a member: its
 --             slot in the rows when its present one was proposed, for a transaction that may not have been committed
--- ARGV        m, clock_offset_ms, at_ms ("" = Redis' own time), slot_good_ms, kept_ms, unanswered_ms, halve_after (0: never),
+-- ARGV        epoch, clock_offset_ms, at_ms ("" = Redis' own time), slot_good_ms, kept_ms, unanswered_ms, halve_after (0: never),
 --             calendars: count, then each: count, then start and end (ms, ascending);
 --             window sets: count, then each: count, then length_ms, cap, halved cap, 1 if only this employer's messages count;
 --             people: each: calendar (1..), window set (1..), what holds its slot: count, then member, slot_ms each;
@@ -23,12 +23,9 @@ local function text()
 end
 local function number() return tonumber(text()) end
 
-local markers = number()
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-for k = 1, markers do
-  if redis.pcall('GET', KEYS[k]) ~= run then
-    return redis.error_reply('FENCED the windows of this epoch are not on this server')
-  end
+if redis.pcall('GET', KEYS[1]) ~= run .. ':' .. text() then
+  return redis.error_reply('FENCED the windows of this epoch are not on this server')
 end
 
 local offset, at = number(), text()
@@ -158,7 +155,7 @@ local function write(key, log, rows, planned)
 end
 
 local answer = { now }
-for k = markers + 1, #KEYS do
+for k = 2, #KEYS do
   local intervals, windows = calendars[number()], window_sets[number()]
   local rows, planned, slots, employers, unanswered = {}, {}, {}, {}, 0
   local function stands(member, slot)

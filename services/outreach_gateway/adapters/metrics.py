@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.outreach_gateway.model import Rule
+from services.outreach_gateway.ports import Found
 
 DECISIONS = Counter(
     "fairpool_decisions_total",
@@ -14,16 +15,28 @@ for _outcome, _rules in (("admit", ()), ("hold", ()), ("delay", Rule), ("drop", 
         DECISIONS.labels(_outcome, _rule)  # a series that is there from the start, with 0
 REBUILD_SECONDS = Histogram(
     "fairpool_windows_rebuild_seconds",
-    "Time from finding the windows lost to having built them anew.",
-    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
+    "Time from finding the windows of a shard lost to having built them anew: so long its outreach was held.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
 )
+WINDOWS_SHARDS = Gauge(
+    "fairpool_windows_shards",
+    "Shards of the windows as this process last found them: open, lost, building, or away (Redis does not answer, or can't "
+    "now). The outreach of people whose shard is not open is held.",
+    ["state"],
+)
+for _found in Found:
+    WINDOWS_SHARDS.labels(_found)
+REBUILD_ROWS = Gauge(
+    "fairpool_windows_rebuild_slots",
+    "Of the shards that are being built anew, by all processes together: slots that there are (total), and those that are "
+    "placed already (placed).",
+    ["what"],
+)
+for _what in ("placed", "total"):
+    REBUILD_ROWS.labels(_what)
 WINDOWS_DIFFERED = Counter(
     "fairpool_windows_differed_total",
     "People whose windows in Redis lacked a slot of their rows, or had it elsewhere; they were set right before anything was decided.",
-)
-WINDOWS_INTACT = Gauge(
-    "fairpool_windows_intact",
-    "Whether this process finds the windows on the Redis that answers (1), or outreach is held until they are (0).",
 )
 DUE_ROWS = Gauge("fairpool_due_rows", "Outreach whose time to be decided has come (all processes together).")
 OLDEST_DUE_SECONDS = Gauge(

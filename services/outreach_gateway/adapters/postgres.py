@@ -12,6 +12,7 @@ import asyncpg
 from services.outreach_gateway.adapters.metrics import DECISIONS
 from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.model import (
+    SHARDS,
     Admit,
     Cancel,
     Consent,
@@ -24,7 +25,7 @@ from services.outreach_gateway.model import (
     Policy,
     State,
 )
-from services.outreach_gateway.ports import Epoch, Freed, Reported, Settled, WindowsBeingBuiltError
+from services.outreach_gateway.ports import Epoch, Freed, Reported, Settled
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
@@ -53,12 +54,10 @@ class PostgresOutreach:
         """The unit's time."""
         return self._unit.at
 
-    async def hold_epoch(self) -> Epoch:
-        """The present epoch, shared-locked."""
-        name = await self._sql.fetchval(SQL["hold_epoch"])
-        if name is None:
-            raise WindowsBeingBuiltError("the windows are being built anew")
-        return Epoch(name)
+    async def hold_epochs(self, shards: Sequence[int]) -> Mapping[int, Epoch]:
+        """The present epochs, shared-locked."""
+        rows = await self._sql.fetch(SQL["hold_epochs"], list(shards))
+        return {row["shard"]: Epoch(row["name"]) for row in rows if row["name"] is not None}
 
     async def lock_people(self, candidates: Sequence[str]) -> None:
         """Their consents, locked; of whom there is none has no queue."""
@@ -74,9 +73,10 @@ class PostgresOutreach:
         """Submitted rows among them."""
         return [outreach_of(row) for row in await self._sql.fetch(SQL["lock_live"], list(ids))]
 
-    async def take_due(self, limit: int) -> list[Outreach]:
+    async def take_due(self, limit: int, *, held: frozenset[int] = frozenset()) -> list[Outreach]:
         """Rows whose time has come, of people who are free."""
-        return await self._take("take_due", "lock_due_people", "due_strangers", self.at, limit)
+        shards = [shard for shard in range(SHARDS) if shard not in held]
+        return await self._take("take_due", "lock_due_people", "due_strangers", self.at, limit, shards)
 
     async def _take(self, name: str, lock: str, strangers: str, *arguments: object) -> list[Outreach]:
         """People first, as everybody locks them; rows then."""

@@ -1,13 +1,16 @@
-"""The epoch's row."""
+"""The rows that name the epochs of the shards."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+import asyncpg
+
 from services.outreach_gateway.adapters.postgres import SQL
-from services.outreach_gateway.ports import Booked, Epoch
+from services.outreach_gateway.model import Place
+from services.outreach_gateway.ports import Booked, Building, Epoch, Shard
 from shared.messaging.unit import Unit
 
-_ROWS_AT_A_TIME = 1000
+_NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 class PostgresEpochs:
@@ -17,24 +20,45 @@ class PostgresEpochs:
         self._unit = unit
         self._sql = unit.connection
 
-    async def present(self) -> Epoch:
+    async def present(self) -> Mapping[int, Shard]:
         """Read without a lock."""
-        return Epoch(await self._sql.fetchval(SQL["present_epoch"]))
+        return {row["shard"]: _shard(row) for row in await self._sql.fetch(SQL["present_epochs"])}
 
-    async def take(self) -> Epoch:
+    async def take(self, shard: int) -> Shard:
         """Whoever shares it ends first; from the moment that this waits, nobody else begins to."""
-        await self._sql.execute(SQL["lock_epoch"])
-        return Epoch(await self._sql.fetchval(SQL["take_epoch"]))
+        await self._sql.execute(SQL["lock_epoch"], shard)
+        row = await self._sql.fetchrow(SQL["take_epoch"], shard)
+        assert row is not None, "there is a row for each shard"
+        return _shard(row)
 
-    async def booked(self, kept: timedelta) -> AsyncIterator[Sequence[Booked]]:
-        """Slots, a thousand at a time."""
-        cursor = await self._sql.cursor(SQL["booked"], self._unit.at - kept)
-        while rows := await cursor.fetch(_ROWS_AT_A_TIME):
-            yield [Booked(row["id"], row["employer"], row["candidate"], row["slot_at"]) for row in rows]
+    async def begin(self, shard: int, epoch: Epoch, *, kept: timedelta) -> None:
+        """From the first person on; the time that it takes counts from its first beginning."""
+        await self._sql.execute(SQL["begin_epoch"], shard, epoch.name, self._unit.at - kept)
 
-    async def begin(self, epoch: Epoch) -> None:
+    async def claim(self, *, but: Sequence[int]) -> Building | None:
+        """Who builds passes over what another builds."""
+        row = await self._sql.fetchrow(SQL["claim_epoch"], list(but))
+        return None if row is None else _shard(row).building
+
+    async def page(self, building: Building, limit: int, *, kept: timedelta) -> list[Booked]:
+        """By the index of the shard's slots."""
+        rows = await self._sql.fetch(
+            SQL["page_of_shard"], building.shard, building.after or _NOBODY, self._unit.at - kept, limit
+        )
+        return [
+            Booked(row["candidate"], tuple(map(Place, row["ids"], row["employers"], row["slots"])))
+            for row in rows
+        ]
+
+    async def placed(self, building: Building, page: Sequence[Booked]) -> None:
+        """The last of them, and how many slots they have."""
+        slots = sum(len(person.places) for person in page)
+        await self._sql.execute(SQL["note_placed"], building.shard, page[-1].candidate, slots)
+
+    async def end(self, building: Building) -> timedelta:
         """The new name."""
-        await self._sql.execute(SQL["begin_epoch"], epoch.name)
+        took: timedelta = await self._sql.fetchval(SQL["end_epoch"], building.shard)
+        return took
 
     async def due_state(self) -> tuple[int, timedelta]:
         """How many rows have come due, and since when the oldest has been."""
@@ -49,3 +73,13 @@ class PostgresEpochs:
         """Some at a time, so that no lock is held for long."""
         gone: int = await self._sql.fetchval(SQL["forget_changes"], self._unit.at - kept, limit)
         return gone
+
+
+def _shard(row: asyncpg.Record) -> Shard:
+    building = row["building"]
+    return Shard(
+        Epoch(row["name"]),
+        None
+        if building is None
+        else Building(row["shard"], Epoch(building), row["after"], row["placed"], row["total"]),
+    )

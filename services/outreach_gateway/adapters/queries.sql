@@ -1,22 +1,40 @@
--- name: hold_epoch
--- Null when another process builds the windows or waits until it can, so that batches never keep it waiting for long: whoever
--- finds that lets go of its connection meanwhile. (A row's lock is shared past those who wait for it alone; this one is not.)
-SELECT CASE WHEN pg_try_advisory_xact_lock_shared(262254608) THEN name END FROM epoch
+-- name: hold_epochs
+-- No name where the shard is built anew, or another process waits until it can: batches never keep it waiting for long.
+SELECT shard, CASE WHEN building IS NULL AND pg_try_advisory_xact_lock_shared(262254608, shard) THEN name END AS name
+FROM epochs WHERE shard = ANY($1::integer[])
 
--- name: present_epoch
-SELECT name FROM epoch
+-- name: present_epochs
+SELECT shard, name, building, after::text, placed, total FROM epochs
 
 -- name: lock_epoch
-SELECT pg_advisory_xact_lock(262254608)
+SELECT pg_advisory_xact_lock(262254608, $1::integer)
 
 -- name: take_epoch
-SELECT name FROM epoch FOR UPDATE
+SELECT shard, name, building, after::text, placed, total FROM epochs WHERE shard = $1 FOR UPDATE
 
 -- name: begin_epoch
-UPDATE epoch SET name = $1, began_at = now()
+UPDATE epochs SET building = $2, since = coalesce(since, now()), after = NULL, placed = 0, total = (
+    SELECT count(*) FROM outreach WHERE shard_of(candidate) = $1 AND slot_at IS NOT NULL AND slot_at > $3)
+WHERE shard = $1
 
--- name: booked
-SELECT id, employer, candidate::text, slot_at FROM outreach WHERE slot_at > $1 ORDER BY slot_at
+-- name: claim_epoch
+SELECT shard, name, building, after::text, placed, total FROM epochs
+WHERE building IS NOT NULL AND shard <> ALL($1::integer[])
+ORDER BY shard LIMIT 1 FOR UPDATE SKIP LOCKED
+
+-- name: page_of_shard
+SELECT candidate::text, array_agg(id) AS ids, array_agg(employer) AS employers, array_agg(slot_at) AS slots
+FROM outreach
+WHERE shard_of(candidate) = $1 AND candidate > $2::uuid AND slot_at IS NOT NULL AND slot_at > $3
+GROUP BY candidate ORDER BY candidate LIMIT $4
+
+-- name: note_placed
+UPDATE epochs SET after = $2::uuid, placed = placed + $3 WHERE shard = $1
+
+-- name: end_epoch
+UPDATE epochs SET name = building, building = NULL, since = NULL, after = NULL
+FROM (SELECT since AS began FROM epochs WHERE shard = $1) AS before
+WHERE shard = $1 RETURNING clock_timestamp() - began AS took
 
 -- name: submit
 INSERT INTO outreach (id, employer, candidate, member_ref, request_digest, sealed, submitted_at, expires_at, due_at,
@@ -38,20 +56,22 @@ FOR UPDATE
 -- name: lock_due_people
 -- Whom another process decides for is passed over, so that several share what is due.
 SELECT candidate::text FROM outreach JOIN consents c USING (candidate)
-WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE OF c SKIP LOCKED
+WHERE due_at <= $1 AND shard_of(candidate) = ANY($3::integer[])
+ORDER BY due_at LIMIT $2 FOR UPDATE OF c SKIP LOCKED
 
 -- name: due_strangers
 SELECT candidate::text FROM outreach
-WHERE due_at <= $1 AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate)
+WHERE due_at <= $1 AND shard_of(candidate) = ANY($3::integer[])
+  AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate)
 ORDER BY due_at LIMIT $2
 
 -- name: take_due
--- Of people whom this transaction has locked ($3), and of those of whom no consent is known ($4): they have no queue.
+-- Of people whom this transaction has locked ($4), and of those of whom no consent is known ($5): they have no queue.
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
 FROM outreach
-WHERE due_at <= $1
-  AND (candidate = ANY($3::uuid[])
-       OR candidate = ANY($4::uuid[]) AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate))
+WHERE due_at <= $1 AND shard_of(candidate) = ANY($3::integer[])
+  AND (candidate = ANY($4::uuid[])
+       OR candidate = ANY($5::uuid[]) AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate))
 ORDER BY due_at
 LIMIT $2
 FOR UPDATE SKIP LOCKED

@@ -1,290 +1,192 @@
-"""The sliding windows in Redis: one script call places the queues of a whole batch, and holds them against the rows."""
+"""The sliding windows in Redis: one script call a shard places the queues of its people, and holds them against the rows."""
 
-import re
-import zlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
 import structlog
-from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
 
+from services.outreach_gateway.adapters.booking import MILLISECOND, answers, arguments, in_parts, member, ms
 from services.outreach_gateway.adapters.metrics import WINDOWS_DIFFERED
+from services.outreach_gateway.adapters.redis_servers import Call, Script, Servers, servers
 from services.outreach_gateway.decisions import KEPT
-from services.outreach_gateway.model import Answer, Ask, NoSlot, Place, Policy, Queue, Rule, Slot, Window
-from services.outreach_gateway.ports import Booked, Epoch
+from services.outreach_gateway.model import Answer, Policy, Queue, shard_of
+from services.outreach_gateway.ports import Booked, Epoch, Found, Shard, WindowsAwayError, WindowsLostError
 from shared import tracing
 from shared.clock import Clock
-from shared.messaging.errors import TransientError
 
-SHARDS = 64
-MANY_DIFFER = 100
-"""When the windows of so many people were not what the rows say, all are built anew."""
+MANY_DIFFER = 20
+"""When the windows of so many people of a shard were not what the rows say, the shard is built anew."""
 
-# What a server says of its own state, first in its answer or inside what the script reports of a command.
-_STATE = re.compile(
-    r"^-?(?!WRONGTYPE|ERR)[A-Z]{3,} |\b(OOM|READONLY|MISCONF|BUSY|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|LOADING|NOAUTH|NOPERM)\b"
-)
-_SCRIPT = (Path(__file__).parent / "book.lua").read_text(encoding="utf-8")
-_MILLISECOND = timedelta(milliseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_HOURS = -1
+_BOOK = Script.of(Path(__file__).parent / "book.lua")
+_FILL = Script.of(Path(__file__).parent / "fill.lua")
+_LOOKS_WITHIN = 1.5
+_ONCE_KEPT = ("{s*}:" + "?" * 16, "{s*}:" + "?" * 16 + ":*")
+"""Before each shard had an epoch, its name of 16 letters was in the keys."""
 _log = structlog.get_logger(__name__)
-_NO_SLOT = -1
-_AT_ONCE = 1000
-_ANSWERS_WITHIN = 5.0
-_ASKS_A_CALL = 500
-"""About an eighth of a second of Redis' time, where everybody has a dozen slots."""
-
-
-class WindowsLostError(TransientError):
-    """The Redis that answers does not have this epoch's windows; they are being built anew."""
-
-    WAITS_FOR = "windows"
-    MAY_END_THE_PROCESS = False
-
-
-class WindowsAwayError(TransientError):
-    """Redis does not answer, or says that it can't now: it is full, read-only, busy, or does not let us in."""
-
-    WAITS_FOR = "windows"
-    MAY_END_THE_PROCESS = False
 
 
 class RedisWindows:
-    """The windows of all people, one sorted set each, under the hash tag of the person's shard.
+    """The windows of all people, one sorted set each, under the hash tag of the person's shard; beside them a marker that
+    says on which run of which server, and under which epoch, they were built.
 
-    Keys carry the epoch's name: what an older Redis or a slow process writes under another name is never read.
-    `at` fixes the time in tests; otherwise it is Redis' own, plus the clock's offset.
+    What is known of a shard is kept between calls: one that is held is not asked until a `look` finds it open, so that a
+    server which is away costs the others no time. `at` fixes the time in tests; otherwise it is Redis' own, plus the
+    clock's offset.
     """
 
     @classmethod
-    def at_url(cls, url: str, policy: Policy, clock: Clock) -> "RedisWindows":
-        """On a server that is asked for an answer within 5 s."""
-        redis: Redis = Redis.from_url(
-            url, socket_timeout=_ANSWERS_WITHIN, socket_connect_timeout=_ANSWERS_WITHIN, health_check_interval=15
-        )
-        return cls(redis, policy, clock)
+    def at_url(cls, url: str, policy: Policy, clock: Clock, *, is_cluster: bool) -> "RedisWindows":
+        """On a server, or on the cluster that it is of."""
+        return cls(servers(url, is_cluster=is_cluster), policy, clock)
 
     def __init__(
-        self, redis: Redis, policy: Policy, clock: Clock, *, prefix: str = "fp", at: datetime | None = None
+        self, redis: Servers, policy: Policy, clock: Clock, *, prefix: str = "fp", at: datetime | None = None
     ) -> None:
         self._redis = redis
-        self._script = redis.register_script(_SCRIPT)
         self._policy = policy
         self._clock = clock
         self._prefix = prefix
         self.at = at
-        self._different = ("", 0)
+        self._held: frozenset[int] = frozenset()
+        self._failed: set[int] = set()
+        self._different: dict[int, tuple[Epoch, int]] = {}
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
+    async def connected(self) -> AsyncIterator[None]:
         """Its connections are closed when the block ends."""
         try:
             yield
         finally:
             await self._redis.aclose()
 
-    async def book(self, queues: Sequence[Queue], epoch: Epoch) -> list[list[Answer]]:
-        """For each queue one answer an ask, in order; see `Windows`."""
-        return [answer for some in _in_parts(queues) for answer in await self._book(some, epoch)]
+    @property
+    def held(self) -> frozenset[int]:
+        """As the last call found them."""
+        return self._held
 
-    async def _book(self, queues: Sequence[Queue], epoch: Epoch) -> list[list[Answer]]:
-        shards = sorted({_shard(queue.candidate) for queue in queues})
-        keys = [self._marker(shard, epoch) for shard in shards]
-        keys += [self._log(queue.candidate, epoch) for queue in queues]
-        now_ms, *answers = await self._run(keys, [len(shards), *self._settings(), *_arguments(queues)], queues)
-        now, found, different = _time(now_ms), [], 0
-        answer = iter(answers)
-        for queue in queues:
-            different += next(answer)
-            found.append([_answer(ask, queue, next(answer), next(answer), now) for ask in queue.waiting])
-        if different:
-            self._note_differences(different, epoch)
-        return found
+    async def book(self, queues: Sequence[Queue], epochs: Mapping[int, Epoch]) -> list[list[Answer] | None]:
+        """For each queue one answer an ask, or None; see `Windows`."""
+        of_shard: dict[int, list[int]] = {}
+        for place, queue in enumerate(queues):
+            of_shard.setdefault(shard_of(queue.candidate), []).append(place)
+        self._hold(of_shard.keys() - epochs.keys())
+        asked: list[tuple[int, list[int]]] = []
+        for shard in sorted(of_shard.keys() - self._held):
+            for part in in_parts([(place, queues[place]) for place in of_shard[shard]]):
+                asked.append((shard, part))
+        calls = [self._booking(epochs[shard], shard, [queues[place] for place in part]) for shard, part in asked]
+        with tracing.span("redis book", "client", calls=len(calls)) if calls else nullcontext():
+            found = await self._redis.run(_BOOK, calls)
+        booked: list[list[Answer] | None] = [None] * len(queues)
+        for (shard, part), answer in zip(asked, found, strict=True):
+            if isinstance(answer, WindowsLostError | WindowsAwayError):
+                self._hold({shard})
+                if isinstance(answer, WindowsAwayError):
+                    self._failed.add(shard)
+                continue
+            different = 0
+            for place, (differs, slots) in zip(part, answers([queues[place] for place in part], answer), strict=True):
+                booked[place] = slots
+                different += differs
+            if different:
+                self._note_differences(shard, epochs[shard], different)
+        return booked
 
-    async def _run(self, keys: Sequence[str], arguments: Sequence[str | int], queues: Sequence[Queue]) -> list[int]:
-        asks = sum(len(queue.waiting) for queue in queues)
-        try:
-            # A look at the fence, many times a minute, would tell nothing in a trace.
-            with tracing.span("redis book", "client", asks=asks) if asks else nullcontext():
-                return [int(found) for found in await self._script(keys=keys, args=arguments)]
-        except ResponseError as error:
-            if "FENCED" in str(error):
-                raise WindowsLostError("the windows are being built anew") from error
-            if not is_state_of_the_server(error):
-                raise
-            raise WindowsAwayError(type(error).__name__) from error
-        except (RedisError, OSError) as error:
-            raise WindowsAwayError(type(error).__name__) from error
+    def _booking(self, epoch: Epoch, shard: int, queues: Sequence[Queue]) -> Call:
+        keys = [self._marker(shard), *(self._log(queue.candidate) for queue in queues)]
+        return Call(keys, [epoch.name, *self._settings(), *arguments(queues)])
 
-    def _note_differences(self, people: int, epoch: Epoch) -> None:
+    def _hold(self, shards: frozenset[int] | set[int]) -> None:
+        if shards - self._held:
+            _log.warning("shards_held", shards=sorted(shards - self._held))
+            self._held |= shards
+
+    def _note_differences(self, shard: int, epoch: Epoch, people: int) -> None:
         WINDOWS_DIFFERED.inc(people)
-        _log.warning("windows_differed", people=people, epoch=epoch.name)
-        before = self._different[1] if self._different[0] == epoch.name else 0
-        self._different = (epoch.name, before + people)
+        _log.warning("windows_differed", people=people, shard=shard)
+        of_epoch, before = self._different.get(shard, (epoch, 0))
+        self._different[shard] = (epoch, people + (before if of_epoch == epoch else 0))
 
-    async def is_intact(self, epoch: Epoch) -> bool:
-        """Runs the script with every marker and no message; TransientError when Redis does not answer."""
-        if self._different[0] == epoch.name and self._different[1] >= MANY_DIFFER:
-            return False
-        markers = [self._marker(shard, epoch) for shard in range(SHARDS)]
-        try:
-            await self._run(markers, [len(markers), *self._settings(), *_arguments([])], [])
-        except WindowsLostError:
-            return False
-        return True
+    async def look(self, shards: Mapping[int, Shard]) -> dict[int, Found]:
+        """Runs the script for each shard with its marker and nobody.
+
+        A shard where a booking failed since the last look was away, whatever it says now (a server that is full answers
+        who writes nothing); the next booking tries it again.
+        """
+        failed = self._failed & shards.keys()
+        self._failed -= failed
+        calls = [self._booking(known.epoch, shard, ()) for shard, known in shards.items()]
+        answered = await self._redis.run(_BOOK, calls, within=_LOOKS_WITHIN)
+        found = {
+            shard: self._found(shard, known, answer)
+            for (shard, known), answer in zip(shards.items(), answered, strict=True)
+        }
+        self._held -= shards.keys()
+        self._held |= {shard for shard, what in found.items() if what is not Found.OPEN}
+        return found | {shard: Found.AWAY for shard in failed if found[shard] is Found.OPEN}
+
+    def _found(self, shard: int, known: Shard, answer: object) -> Found:
+        if isinstance(answer, WindowsAwayError):
+            return Found.AWAY
+        if known.building is not None:
+            return Found.BUILDING
+        of_epoch, people = self._different.get(shard, (known.epoch, 0))
+        is_sound = of_epoch != known.epoch or people < MANY_DIFFER
+        return Found.OPEN if is_sound and not isinstance(answer, WindowsLostError) else Found.LOST
+
+    async def begin(self, shard: int, epoch: Epoch) -> None:
+        """The marker names the server and the epoch, and that it is not done."""
+        await self._fill("begin", shard, epoch)
+
+    async def place(self, shard: int, epoch: Epoch, page: Sequence[Booked]) -> None:
+        """One call; a person's set makes way for what is given, whatever it was."""
+        keys = [self._log(person.candidate) for person in page]
+        flat: list[str | int] = []
+        for person in page:
+            slots = [(ms(place.at), member(place.outreach, place.employer)) for place in person.places]
+            latest = max(place.at for place in person.places)
+            flat += (ms(max(latest, self._clock.now()) + KEPT), len(slots), *chain.from_iterable(slots))
+        await self._fill("place", shard, epoch, keys, flat)
+
+    async def open(self, shard: int, epoch: Epoch) -> None:
+        """The marker is what batches look for."""
+        await self._fill("open", shard, epoch)
+
+    async def _fill(
+        self, what: str, shard: int, epoch: Epoch, logs: Sequence[str] = (), flat: Sequence[str | int] = ()
+    ) -> None:
+        call = Call([self._marker(shard), *logs], [what, epoch.name, *flat])
+        (answer,) = await self._redis.run(_FILL, [call])
+        if isinstance(answer, Exception):
+            raise answer
 
     async def refuses_eviction(self) -> bool:
-        """Whether Redis would rather refuse a write than forget a slot (`maxmemory-policy noeviction`)."""
-        try:
-            memory = await self._redis.info("memory")
-        except (RedisError, OSError) as error:
-            raise WindowsAwayError(type(error).__name__) from error
-        return bool(memory.get("maxmemory_policy") == "noeviction")
+        """Whether each server would rather refuse a write than forget a slot (`maxmemory-policy noeviction`)."""
+        return set(await self._redis.policies()) <= {"noeviction"}
 
-    async def build(self, booked: AsyncIterator[Sequence[Booked]], epoch: Epoch) -> None:
-        """Fills a new epoch, the earliest slots first; its markers, which let it be used, are written last and name the server it was built on."""
-        try:
-            run = (await self._redis.info("server"))["run_id"]
-            async for some in booked:
-                await self._add(some, epoch)
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for shard in range(SHARDS):
-                    pipeline.set(self._marker(shard, epoch), run)
-                await pipeline.execute()
-        except (RedisError, OSError) as error:
-            raise WindowsAwayError(type(error).__name__) from error
-
-    async def clear(self) -> AsyncIterator[int]:
-        """Some thousand at a time; a Redis that is full lets go of keys all the same."""
-        cursor = -1
-        try:
-            while cursor != 0:
-                cursor, keys = await self._redis.scan(max(cursor, 0), match=f"{self._prefix}:{{s*", count=_AT_ONCE)
-                async with self._redis.pipeline(transaction=False) as pipeline:
-                    for key in keys:
-                        pipeline.unlink(key)
-                    await pipeline.execute()
-                yield len(keys)
-        except (RedisError, OSError) as error:
-            raise WindowsAwayError(type(error).__name__) from error
-
-    async def _add(self, booked: Sequence[Booked], epoch: Epoch) -> None:
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for slot in booked:
-                key = self._log(slot.candidate, epoch)
-                pipeline.zadd(key, {_member(slot.outreach, slot.employer): _ms(slot.slot_at)})
-                pipeline.pexpireat(key, _ms(max(slot.slot_at, self._clock.now()) + KEPT))
-            await pipeline.execute()
+    async def sweep(self) -> AsyncIterator[int]:
+        """By two scans."""
+        for pattern in _ONCE_KEPT:
+            async for gone in self._redis.forget(f"{self._prefix}:{pattern}"):
+                yield gone
 
     def _settings(self) -> list[str | int]:
-        at = "" if self.at is None else _ms(self.at)
+        at = "" if self.at is None else ms(self.at)
         policy = self._policy
         return [
             self._clock.offset_ms,
             at,
-            policy.slot_good_for // _MILLISECOND,
-            KEPT // _MILLISECOND,
-            policy.unanswered_after // _MILLISECOND,
+            policy.slot_good_for // MILLISECOND,
+            KEPT // MILLISECOND,
+            policy.unanswered_after // MILLISECOND,
             policy.halve_after_unanswered,
         ]
 
-    def _marker(self, shard: int, epoch: Epoch) -> str:
-        return f"{self._prefix}:{{s{shard}}}:{epoch.name}"
+    def _marker(self, shard: int) -> str:
+        return f"{self._prefix}:{{s{shard}}}"
 
-    def _log(self, candidate: str, epoch: Epoch) -> str:
-        return f"{self._prefix}:{{s{_shard(candidate)}}}:{epoch.name}:{candidate}"
-
-
-def is_state_of_the_server(error: ResponseError) -> bool:
-    """Whether it is Redis that can't do it now, rather than we who asked for what can't be done."""
-    return type(error) is not ResponseError or _STATE.search(str(error)) is not None
-
-
-def _in_parts(queues: Sequence[Queue]) -> Iterator[Sequence[Queue]]:
-    """People who are asked for in one call: while it runs, Redis answers nobody else."""
-    some: list[Queue] = []
-    asks = 0
-    for queue in queues:
-        if some and asks + len(queue.waiting) > _ASKS_A_CALL:
-            yield some
-            some, asks = [], 0
-        some.append(queue)
-        asks += len(queue.waiting)
-    if some:
-        yield some
-
-
-def _arguments(queues: Sequence[Queue]) -> list[str | int]:
-    """The batch's own arguments; a calendar or a set of windows that several people share is sent once."""
-    calendars: dict[int, tuple[int, list[str | int]]] = {}
-    sets: dict[int, tuple[int, list[str | int]]] = {}
-    people: list[str | int] = []
-    for queue in queues:
-        calendar = calendars.get(id(queue.open_hours)) or calendars.setdefault(
-            id(queue.open_hours), (len(calendars) + 1, _calendar(queue.open_hours))
-        )
-        windows = sets.get(id(queue.windows)) or sets.setdefault(
-            id(queue.windows), (len(sets) + 1, _windows(queue.windows))
-        )
-        people += (calendar[0], windows[0], *_places(queue.taken), *_places(queue.leaving), len(queue.waiting))
-        for ask in queue.waiting:
-            slot = _NO_SLOT if ask.slot_at is None else _ms(ask.slot_at)
-            people += (_member(ask.outreach, ask.employer), _ms(ask.until), slot)
-    return [
-        len(calendars),
-        *chain.from_iterable(arguments for _, arguments in calendars.values()),
-        len(sets),
-        *chain.from_iterable(arguments for _, arguments in sets.values()),
-        *people,
-    ]
-
-
-def _places(places: Sequence[Place]) -> list[str | int]:
-    flat: list[str | int] = [len(places)]
-    for place in places:
-        flat += (_member(place.outreach, place.employer), _ms(place.at))
-    return flat
-
-
-def _calendar(intervals: tuple[tuple[int, int], ...]) -> list[str | int]:
-    return [len(intervals), *chain.from_iterable(intervals)]
-
-
-def _windows(windows: tuple[Window, ...]) -> list[str | int]:
-    flat: list[str | int] = [len(windows)]
-    for window in windows:
-        flat += (window.length // _MILLISECOND, window.cap, window.halved, int(window.scope == "employer"))
-    return flat
-
-
-def _answer(ask: Ask, queue: Queue, slot_ms: int, against: int, now: datetime) -> Answer:
-    if against == 0:
-        rule = None
-    elif against == _HOURS:
-        rule = Rule.HOURS
-    else:
-        rule = queue.windows[against - 1].rule
-    if slot_ms == _NO_SLOT:
-        return NoSlot(rule or Rule.EXPIRED)
-    return Slot(_time(slot_ms), now, rule)
-
-
-def _member(outreach: str, employer: str) -> str:
-    return f"{outreach}|{employer}"
-
-
-def _shard(candidate: str) -> int:
-    return zlib.crc32(candidate.encode()) % SHARDS
-
-
-def _ms(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MILLISECOND
-
-
-def _time(ms: int | bytes | str) -> datetime:
-    return _EPOCH + int(ms) * _MILLISECOND
+    def _log(self, candidate: str) -> str:
+        return f"{self._prefix}:{{s{shard_of(candidate)}}}:{candidate}"
