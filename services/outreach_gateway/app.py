@@ -16,6 +16,7 @@ from services.outreach_gateway.adapters.standing import TenantStanding
 from services.outreach_gateway.adapters.windows_health import WindowsHealth
 from services.outreach_gateway.api import Edge, router
 from services.outreach_gateway.model import Policy
+from services.outreach_gateway.rebuild import Rebuild
 from services.outreach_gateway.settings import GatewaySettings
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
@@ -51,10 +52,10 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
         NAME, settings, database=settings.outreach_gateway_database, migrations=Path(__file__).parent / "migrations"
     )
     policy = _policy(settings)
-    windows = RedisWindows.at_url(settings.redis, policy, service.clock)
+    windows = RedisWindows.at_url(settings.redis, policy, service.clock, is_cluster=settings.redis_cluster)
     store = partial(PostgresOutreach, policy=policy)
     standing = TenantStanding(service.tenants)
-    service.open(windows.open, by=Role.WORKER)
+    service.open(windows.connected, by=Role.WORKER)
 
     decides = (windows, policy, standing)
     service.on(
@@ -89,10 +90,12 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
         settings.batch,
     )
     service.every(_DUE_LOOK_EVERY, "watch due", jobs.note_due, epochs)
-    service.every(_FENCE_EVERY, "windows", jobs.keep_windows_intact, epochs, windows)
+    rebuild = Rebuild(epochs, windows)
+    service.every(_FENCE_EVERY, "windows", rebuild.look)
+    service.every(_FENCE_EVERY, "build windows", rebuild.build)
     service.every(_FORGETS_EVERY, "forget", jobs.forget_old_changes, epochs)
     service.every(_FORGETS_EVERY, "forget ended", jobs.forget_ended, epochs)
-    service.check("windows", WindowsHealth(epochs, windows).check)
+    service.check("windows", WindowsHealth(windows).check)
 
     app = service.http("Fairpool outreach gateway")
     requests = service.stores(partial(PostgresRequestStore, policy=policy))

@@ -1,61 +1,21 @@
-"""What the gateway does without being asked: due slots, and windows that were lost."""
+"""What the gateway does without being asked: due slots, and rows that are old."""
 
-import secrets
-import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
-import structlog
-
 from services.outreach_gateway import handlers
-from services.outreach_gateway.adapters.metrics import DUE_ROWS, OLDEST_DUE_SECONDS, REBUILD_SECONDS, WINDOWS_INTACT
+from services.outreach_gateway.adapters.metrics import DUE_ROWS, OLDEST_DUE_SECONDS
 from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
 from services.outreach_gateway.model import Policy, Standing
-from services.outreach_gateway.ports import Epoch, Epochs, Store, Windows
+from services.outreach_gateway.ports import Epochs, Store, Windows, WindowsHeldError
 
 OpenEpochs = Callable[[], AbstractAsyncContextManager[Epochs]]
-"""A transaction on the epoch's row."""
+"""A transaction on the rows of the epochs."""
 OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
 """A transaction on the rows."""
 
 _FORGOTTEN_AT_ONCE = 5_000
-
-_log = structlog.get_logger(__name__)
-
-
-async def keep_windows_intact(epochs: OpenEpochs, windows: Windows) -> bool:
-    """Builds the windows anew when the Redis that answers has not this epoch's, or not what was put there; whether it did.
-
-    The epoch is locked: every batch that still runs under the old one ends first, and none begins until
-    the new windows stand. Of several processes one builds and the others find it done. What is there is cleared first,
-    also what an attempt left that was killed or that Redis had no room for: there is never more than one set of windows.
-    """
-    try:
-        async with epochs() as rows:
-            present = await rows.present()
-        intact = await windows.is_intact(present)
-    except Exception:
-        WINDOWS_INTACT.set(0)
-        raise
-    WINDOWS_INTACT.set(intact)
-    if intact:
-        return False
-    started = time.perf_counter()
-    async with epochs() as rows:
-        locked = await rows.take()
-        if await windows.is_intact(locked):
-            return False
-        fresh = Epoch(secrets.token_hex(8))
-        _log.warning("windows_lost", epoch=locked.name)
-        async for _ in windows.clear():
-            await rows.present()  # PostgreSQL ends a transaction in which nothing is asked for 40 s
-        await windows.build(rows.booked(KEPT), fresh)
-        await rows.begin(fresh)
-    REBUILD_SECONDS.observe(time.perf_counter() - started)
-    WINDOWS_INTACT.set(1)
-    _log.warning("windows_rebuilt", epoch=fresh.name)
-    return True
 
 
 async def forget_old_changes(epochs: OpenEpochs, *, kept: timedelta = KEPT) -> None:
@@ -85,11 +45,14 @@ async def note_due(epochs: OpenEpochs) -> None:
 async def decide_due(
     stores: OpenStore, windows: Windows, policy: Policy, standing: handlers.StandingOf, limit: int
 ) -> None:
-    """Decides what has come due, some at a time, a transaction each."""
+    """Decides what has come due, some at a time, a transaction each; then WindowsHeldError if people of some shards have to
+    wait for their windows."""
     taken = limit
     while taken == limit:
         async with stores() as store:
             taken = await handlers.on_due(store, windows, policy, standing, limit=limit)
+    if windows.held:
+        raise WindowsHeldError(f"the windows of {len(windows.held)} shards are held")
 
 
 async def cancel_of_suspended(

@@ -12,6 +12,8 @@ class GatewaySettings(ServiceSettings):
 
     outreach_gateway_database: PostgresUrl
     redis: RedisUrl
+    redis_cluster: bool = False
+    """Whether `redis` is a node of a Redis Cluster: the others are found through it."""
     member_ref_key: Secret64
     outreach_id_key: Secret32
     policy: str = "2026-12"

@@ -10,7 +10,6 @@ from typing import Protocol
 from uuid import UUID
 
 import pytest
-from redis.asyncio import Redis
 
 from services.outreach_gateway import handlers, jobs
 from services.outreach_gateway.adapters import postgres
@@ -18,8 +17,7 @@ from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.adapters.postgres_requests import PostgresRequestStore
-from services.outreach_gateway.adapters.redis_windows import SHARDS, RedisWindows, WindowsAwayError
-from services.outreach_gateway.decisions import ENDED_KEPT
+from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
 from services.outreach_gateway.model import (
     Admit,
     Cancel,
@@ -33,18 +31,16 @@ from services.outreach_gateway.model import (
     Rule,
     Standing,
     State,
+    shard_of,
 )
-from services.outreach_gateway.ports import Booked, Epoch, Position, Reported, Settled, Store, WindowsBeingBuiltError
-from shared.clock import Clock
+from services.outreach_gateway.ports import Building, Epoch, Position, Reported, Settled, Store
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.messaging.envelope import Received, Record
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool
-from tests.conftest import unique
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
-from tests.stack import Servers
 from tests.waiting import until
 
 POLICY = read_policy("2026-12")
@@ -123,6 +119,13 @@ async def settle(rows: Rows, id: str, decision: Decision, at: datetime = NOON) -
         found = await store.lock_live([id]) or await store.lock_waiting_of([ANA])
         row = next(row for row in found if row.id == id)
         await store.settle([Settled(row, decision, getattr(decision, "rule", None))])
+
+
+async def booked(rows: PostgresRows, candidate: str) -> dict[str, list[str]]:
+    """By person of this one's shard, what a building gets."""
+    async with rows.epochs() as epochs:
+        page = await epochs.page(Building(shard_of(candidate), Epoch("x")), 10, kept=KEPT)
+    return {person.candidate: sorted(place.outreach for place in person.places) for person in page}
 
 
 async def due(rows: Rows, at: datetime) -> list[str]:
@@ -334,6 +337,20 @@ async def test_two_workers_never_take_the_same_due_row(on_postgres: PostgresRows
     assert len({row.id for row in [*first, *second]}) == 20
 
 
+async def test_what_is_due_of_held_shards_is_left_to_wait(rows: Rows) -> None:
+    await rows.submit("o1", ANA)
+    await rows.submit("o2", BEN)
+    async with rows.store(NOON + timedelta(minutes=1)) as store:
+        assert [row.id for row in await store.take_due(10, held=frozenset({shard_of(ANA)}))] == ["o2"]
+        assert [row.id for row in await store.take_due(10)] == ["o1", "o2"]
+
+
+async def test_the_database_says_of_which_shard_a_person_is_as_we_do(on_postgres: PostgresRows) -> None:
+    people = [str(UUID(int=number * 77)) for number in range(300)]
+    rows = await on_postgres.pool.fetch("SELECT id::text, shard_of(id) AS shard FROM unnest($1::uuid[]) AS id", people)
+    assert {row["id"]: row["shard"] for row in rows} == {person: shard_of(person) for person in people}
+
+
 async def test_the_words_are_forgotten_once_a_row_is_final(on_postgres: PostgresRows) -> None:
     await on_postgres.submit("o1")
     await settle(on_postgres, "o1", Drop(Rule.HOURS))
@@ -365,53 +382,6 @@ async def test_the_feed_never_passes_over_a_row_that_commits_late(on_postgres: P
     assert await changes() == ["early", "late"]
 
 
-async def test_a_rebuild_waits_for_batches_of_the_old_epoch_and_finds_their_slots(on_postgres: PostgresRows) -> None:
-    await on_postgres.submit("o1")
-    windows = FakeWindows(POLICY)  # its epoch is not the database's: the windows are lost
-    async with on_postgres.store() as batch:
-        epoch = await batch.hold_epoch()
-        (row,) = await batch.lock_live(["o1"])
-        await batch.settle([Settled(row, Admit(NOON, SOON))])
-        rebuild = asyncio.create_task(jobs.keep_windows_intact(on_postgres.epochs, windows))
-        done, _ = await asyncio.wait([rebuild], timeout=0.3)
-        assert not done
-    assert await rebuild
-    assert windows.slots_of(ANA) == [NOON]
-    async with on_postgres.store() as batch:
-        assert await batch.hold_epoch() == windows.epoch != epoch
-
-
-async def test_what_an_attempt_left_is_gone_before_the_next_one_builds(
-    on_postgres: PostgresRows, servers: Servers
-) -> None:
-    redis = Redis.from_url(servers.redis)
-    windows = RedisWindows(redis, POLICY, Clock(None), prefix=unique("left"))
-    await on_postgres.submit("o1")
-    await settle(on_postgres, "o1", Admit(NOON, SOON))
-
-    class HasNoRoom(RedisWindows):
-        async def build(self, booked: AsyncIterator[Sequence[Booked]], epoch: Epoch) -> None:
-            await super().build(booked, epoch)
-            raise WindowsAwayError("OutOfMemoryError")
-
-    full = HasNoRoom(redis, POLICY, Clock(None), prefix=windows._prefix)
-    for _ in range(3):
-        with pytest.raises(WindowsAwayError):
-            await jobs.keep_windows_intact(on_postgres.epochs, full)
-    assert await jobs.keep_windows_intact(on_postgres.epochs, windows)
-    names = [key async for key in redis.scan_iter(match=f"{windows._prefix}:*")]
-    assert len(names) == SHARDS + 1, "its markers, and one person"
-    await redis.aclose()
-
-
-async def test_of_several_processes_one_rebuilds(on_postgres: PostgresRows) -> None:
-    windows = FakeWindows(POLICY)
-    jobs_done: Sequence[bool] = await asyncio.gather(
-        *(jobs.keep_windows_intact(on_postgres.epochs, windows) for _ in range(4))
-    )
-    assert sorted(jobs_done) == [False, False, False, True]
-
-
 async def test_a_version_rises_with_every_change(on_postgres: PostgresRows) -> None:
     await on_postgres.submit("o1")
     await settle(on_postgres, "o1", Delay(SOON, Rule.HOURS))
@@ -437,17 +407,7 @@ async def test_a_rebuild_finds_no_slot_of_what_bounced(on_postgres: PostgresRows
         await settle(on_postgres, id, Admit(NOON, SOON))
     async with on_postgres.store() as store:
         await store.report([Reported("o1", 1, "bounced", "552 too large"), Reported("o2", 1, "delivered", None)])
-    async with on_postgres.epochs() as epochs:
-        assert [slot.outreach async for some in epochs.booked(timedelta(days=100)) for slot in some] == ["o2"]
-
-
-async def test_a_rebuild_gets_the_earliest_slots_first(on_postgres: PostgresRows) -> None:
-    for id, ahead in (("o1", 3), ("o2", 1), ("o3", 2)):
-        await on_postgres.submit(id)
-        await settle(on_postgres, id, Delay(NOON + timedelta(days=ahead), Rule.HOURS))
-    async with on_postgres.epochs() as epochs:
-        found = [slot.outreach async for some in epochs.booked(timedelta(days=100)) for slot in some]
-    assert found == ["o2", "o3", "o1"]
+    assert await booked(on_postgres, ANA) == {ANA: ["o2"]}
 
 
 async def test_the_newest_word_of_a_mailbox_wins_and_goes_with_the_key(rows: Rows) -> None:
@@ -607,39 +567,6 @@ async def test_whatever_moves_makes_all_that_waits_for_the_person_due(rows: Rows
     async with rows.store() as store:
         await store.plan_again([ANA])
     assert await due(rows, NOON) == ["o1", "o2"]
-
-
-async def test_while_the_windows_are_built_what_needs_them_waits_without_a_connection(
-    on_postgres: PostgresRows,
-) -> None:
-    async with on_postgres.epochs() as rebuild:
-        await rebuild.take()
-        async with on_postgres.store() as batch:
-            with pytest.raises(WindowsBeingBuiltError):
-                await batch.hold_epoch()
-            await batch._unit.connection.execute("ROLLBACK; BEGIN")
-
-
-async def test_batches_that_overlap_never_keep_a_rebuild_waiting(on_postgres: PostgresRows) -> None:
-    async with on_postgres.store() as batch:
-        await batch.hold_epoch()
-
-        async def rebuild() -> None:
-            async with on_postgres.epochs() as rows:
-                await rows.take()
-
-        building = asyncio.create_task(rebuild())
-
-        async def is_refused() -> bool:
-            async with on_postgres.store() as newcomer:
-                try:
-                    await newcomer.hold_epoch()
-                except WindowsBeingBuiltError:
-                    return True
-            return False
-
-        await until(is_refused, what="who comes later waits behind the rebuild")
-    await building
 
 
 async def test_what_is_due_is_shared_by_several_processes_and_nobody_waits_for_a_person(

@@ -1,10 +1,9 @@
 """Whether the windows can be asked, as readiness says it."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 
-from services.outreach_gateway.ports import Epochs, Windows
+from services.outreach_gateway.model import SHARDS
+from services.outreach_gateway.ports import Windows
 from shared.messaging.errors import TransientError
 from shared.web.health import HeldError
 
@@ -14,21 +13,20 @@ _ANSWERS_WITHIN = 1.5
 class WindowsHealth:
     """No reason to be taken out of service: only decisions need the windows, and they are held without losing any."""
 
-    def __init__(self, epochs: Callable[[], AbstractAsyncContextManager[Epochs]], windows: Windows) -> None:
-        self._epochs = epochs
+    def __init__(self, windows: Windows) -> None:
         self._windows = windows
 
     async def check(self) -> None:
-        """HeldError, in words for the operator, where outreach is not decided at present."""
-        async with self._epochs() as rows:
-            present = await rows.present()
+        """HeldError, in words for the operator, where the outreach of some people, or of all, is not decided at present."""
+        held = len(self._windows.held)
+        whose = "no outreach is decided" if held == SHARDS else f"outreach is held in {held} of {SHARDS} shards"
         try:
             async with asyncio.timeout(_ANSWERS_WITHIN):
-                intact = await self._windows.is_intact(present)
                 refuses_eviction = await self._windows.refuses_eviction()
         except (TransientError, TimeoutError) as error:
-            raise HeldError("no outreach is decided: Redis does not answer, or says that it can't now") from error
-        if not intact:
-            raise HeldError("no outreach is decided: the windows are being built anew")
+            whose = whose if held else "no outreach is decided"
+            raise HeldError(f"{whose}: Redis does not answer, or says that it can't now") from error
+        if held:
+            raise HeldError(f"{whose}: the windows are being built anew, or their Redis can't be written now")
         if not refuses_eviction:
             raise HeldError("Redis may forget slots: set maxmemory-policy noeviction")

@@ -7,8 +7,8 @@ import pytest
 
 from services.outreach_gateway import handlers
 from services.outreach_gateway.adapters.policy_file import read_policy
-from services.outreach_gateway.model import Cancel, Consent, Delay, Outreach, Policy, Rule, Standing, State
-from services.outreach_gateway.ports import Settled
+from services.outreach_gateway.model import Cancel, Consent, Delay, Outreach, Policy, Rule, Standing, State, shard_of
+from services.outreach_gateway.ports import Epoch, Settled
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
@@ -212,9 +212,17 @@ async def test_who_left_a_pool_keeps_its_place_until_its_slot_comes_and_others_t
     assert line.slots()[2:4] == [DAY, WEEK]
 
 
-async def test_with_windows_of_another_epoch_nothing_is_decided_and_a_withdrawal_is(line: Line) -> None:
-    line.store.epoch = replace(line.store.epoch, name="another")
-    with pytest.raises(Exception, match="another epoch"):
-        await line.at(NOON + DAY)
+async def test_what_waits_for_a_held_shard_is_left_as_it_is_and_a_withdrawal_is_handled(line: Line) -> None:
+    line.store.epochs[shard_of(ANA)] = Epoch("another")
+    before = dict(line.store.rows)
+    await line.at(NOON + DAY)
+    assert line.store.rows == before
+    line.windows.held = frozenset()
+    await line.write(5)
+    assert line.store.rows["o5"].state is State.SUBMITTED
+    assert line.store.due["o5"] == line.store.at, "it is due as soon as the shard is back"
     await line.say(purposes=("match",))
-    assert line.states() == ["admitted", "cancelled", "cancelled", "cancelled"]
+    assert line.states()[:4] == ["admitted", "cancelled", "cancelled", "cancelled"]
+    line.store.epochs[shard_of(ANA)], line.windows.held = Epoch("one"), frozenset()
+    await line.at(NOON + DAY + timedelta(minutes=1))
+    assert line.states()[4] == "dropped", "nobody grants it any more"
