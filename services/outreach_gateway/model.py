@@ -5,7 +5,6 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Literal
 
-
 SHARDS = 64
 """The windows are in so many parts, each with an epoch of its own: what is lost of one holds nobody of the others."""
 

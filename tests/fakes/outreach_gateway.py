@@ -50,7 +50,7 @@ class FakeWindows:
     policy: Policy
     at: datetime = NOON
     step: timedelta = timedelta(minutes=10)
-    epoch: Epoch = Epoch("one")
+    epoch: Epoch = field(default_factory=lambda: Epoch("one"))
     """Of every shard at the beginning."""
     epochs: dict[int, Epoch] = field(init=False)
     building: dict[int, Epoch] = field(default_factory=dict)

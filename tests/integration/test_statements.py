@@ -25,7 +25,7 @@ BOUNDED = {
     "changes_forgotten": "one row an employer",
     "courier_consent_positions": "one row a partition",
     "courier_instances": "one row a courier",
-    "epoch": "one row",
+    "epochs": "one row a shard",
     "pool_changes": "one row",
     "read_back_passes": "one row a topic",
     "read_backs": "one row a topic",

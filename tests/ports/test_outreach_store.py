@@ -1,7 +1,7 @@
 """The gateway's rows: one suite on the fake and on PostgreSQL, and what only PostgreSQL can show."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta

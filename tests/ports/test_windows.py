@@ -120,7 +120,9 @@ class Rows:
         return sorted([*(place.at for place in self.sent.values()), *reserved])
 
 
-async def build(windows: RedisWindows, epoch: Epoch = EPOCH, *people: Booked, shards: Iterable[int] = range(SHARDS)) -> None:
+async def build(
+    windows: RedisWindows, epoch: Epoch = EPOCH, *people: Booked, shards: Iterable[int] = range(SHARDS)
+) -> None:
     for shard in shards:
         await windows.begin(shard, epoch)
         if page := [person for person in people if shard_of(person.candidate) == shard]:

@@ -27,8 +27,7 @@ class PostgresEpochs:
     async def take(self, shard: int) -> Shard:
         """Whoever shares it ends first; from the moment that this waits, nobody else begins to."""
         await self._sql.execute(SQL["lock_epoch"], shard)
-        row = await self._sql.fetchrow(SQL["take_epoch"], shard)
-        assert row is not None, "there is a row for each shard"
+        (row,) = await self._sql.fetch(SQL["take_epoch"], shard)
         return _shard(row)
 
     async def begin(self, shard: int, epoch: Epoch, *, kept: timedelta) -> None:
@@ -45,10 +44,7 @@ class PostgresEpochs:
         rows = await self._sql.fetch(
             SQL["page_of_shard"], building.shard, building.after or _NOBODY, self._unit.at - kept, limit
         )
-        return [
-            Booked(row["candidate"], tuple(map(Place, row["ids"], row["employers"], row["slots"])))
-            for row in rows
-        ]
+        return [Booked(row["candidate"], tuple(map(Place, row["ids"], row["employers"], row["slots"]))) for row in rows]
 
     async def placed(self, building: Building, page: Sequence[Booked]) -> None:
         """The last of them, and how many slots they have."""

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -147,9 +146,7 @@ class ClusterServers:
         async with self._turns:
             try:
                 async with asyncio.timeout(within):
-                    return await self._cluster.execute_command(
-                        name, by, len(call.keys), *call.keys, *call.arguments
-                    )
+                    return await self._cluster.execute_command(name, by, len(call.keys), *call.keys, *call.arguments)
             except (RedisError, OSError, TimeoutError) as error:
                 return error
 

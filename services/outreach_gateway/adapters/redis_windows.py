@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 
 import structlog
@@ -73,10 +72,11 @@ class RedisWindows:
         for place, queue in enumerate(queues):
             of_shard.setdefault(shard_of(queue.candidate), []).append(place)
         self._hold(of_shard.keys() - epochs.keys())
-        asked: list[tuple[int, list[int]]] = []
-        for shard in sorted(of_shard.keys() - self._held):
-            for part in in_parts([(place, queues[place]) for place in of_shard[shard]]):
-                asked.append((shard, part))
+        asked = [
+            (shard, part)
+            for shard in sorted(of_shard.keys() - self._held)
+            for part in in_parts([(place, queues[place]) for place in of_shard[shard]])
+        ]
         calls = [self._booking(epochs[shard], shard, [queues[place] for place in part]) for shard, part in asked]
         with tracing.span("redis book", "client", calls=len(calls)) if calls else nullcontext():
             found = await self._redis.run(_BOOK, calls)
@@ -146,9 +146,10 @@ class RedisWindows:
         keys = [self._log(person.candidate) for person in page]
         flat: list[str | int] = []
         for person in page:
-            slots = [(ms(place.at), member(place.outreach, place.employer)) for place in person.places]
             latest = max(place.at for place in person.places)
-            flat += (ms(max(latest, self._clock.now()) + KEPT), len(slots), *chain.from_iterable(slots))
+            flat += (ms(max(latest, self._clock.now()) + KEPT), len(person.places))
+            for place in person.places:
+                flat += (ms(place.at), member(place.outreach, place.employer))
         await self._fill("place", shard, epoch, keys, flat)
 
     async def open(self, shard: int, epoch: Epoch) -> None:

@@ -1,7 +1,6 @@
 """The gateway as one process on real Kafka, PostgreSQL and Redis: what its users and its neighbours see."""
 
 import secrets
-import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from redis.asyncio import Redis
 
 from services.outreach_gateway import jobs
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
-from services.outreach_gateway.adapters.redis_windows import SHARDS
 from services.outreach_gateway.app import build
+from services.outreach_gateway.model import shard_of
 from services.outreach_gateway.settings import GatewaySettings
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1, Purpose
@@ -536,15 +535,11 @@ async def test_whatever_is_done_to_a_persons_windows_no_cap_is_exceeded(gateway:
     employers = ("emp_a", "emp_b", "emp_c", "emp_d")
     person = await gateway.person("match", "contact", employers=employers)
 
-    async def key() -> str:
-        epoch = await gateway.service.pool.fetchval("SELECT name FROM epoch")
-        return f"fp:{{s{zlib.crc32(person.encode()) % SHARDS}}}:{epoch}"
-
+    marker = f"fp:{{s{shard_of(person)}}}"
     states = []
     for employer in employers:
         id = (await gateway.send(person, employer)).json()["id"]
         states.append((await gateway.decided(id, employer))["state"])
-        marker = await key()
         match employer:
             case "emp_a":
                 await gateway.redis.delete(f"{marker}:{person}")
@@ -566,21 +561,20 @@ def holds(part: str) -> bool:
     return REGISTRY.get_sample_value("fairpool_holding", {"part": part, "waits_for": "windows"}) == 1
 
 
-async def test_while_windows_are_built_for_long_all_that_needs_none_goes_on_and_the_rest_waits(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    requests = "outreach_gateway.outreach-requests"
-    for consumer in gateway.service.process.consumers:
-        if consumer.name == requests:
-            monkeypatch.setattr(consumer, "retry_for", timedelta(0))
-    withdraws, writes_later = await gateway.person("match", "contact"), await gateway.person("match", "contact")
+async def test_while_the_windows_of_a_shard_are_away_for_long_all_others_are_decided_for(gateway: Gateway) -> None:
+    writes_later, withdraws, another = [await gateway.person("match", "contact") for _ in range(3)]
+    while shard_of(another) == shard_of(writes_later):
+        another = await gateway.person("match", "contact")
     await gateway.decided((await gateway.send(withdraws, "emp_a")).json()["id"])
     waits = (await gateway.send(withdraws, "emp_b")).json()["id"]
     assert (await gateway.decided(waits, "emp_b"))["state"] == "delayed"
-    async with gateway.epochs() as rebuild:
-        await rebuild.take()
+    async with gateway.epochs() as somebody:
+        await somebody.take(shard_of(writes_later))
+        await gateway.redis.delete(f"fp:{{s{shard_of(writes_later)}}}")
         held = (await gateway.send(writes_later, "emp_a")).json()["id"]
-        await until(lambda: holds(requests), what="the request waits for the windows")
+        await until(lambda: holds("due"), what="the request waits for the windows")
+        goes_on = (await gateway.send(another, "emp_a")).json()["id"]
+        assert (await gateway.decided(goes_on))["state"] == "admitted"
         assert (await gateway.http.get("/health/ready")).status_code == 200
         assert (await gateway.http.get("/v1/outreach", headers=gateway.auth("emp_a"))).status_code == 200
         await gateway.tell(ConsentChangedV1(candidate=withdraws, version=2, at=OPEN, purposes=("match",)))
@@ -591,6 +585,7 @@ async def test_while_windows_are_built_for_long_all_that_needs_none_goes_on_and_
         await until(is_cancelled, what="the withdrawal is handled")
         assert (await gateway.shown(held))["decision"] is None
     assert (await gateway.decided(held))["state"] == "admitted"
+    await until(lambda: not holds("due"), what="nothing is held")
     assert gateway.service.process.failed is None
 
 
@@ -604,7 +599,8 @@ async def test_a_full_redis_holds_requests_and_what_is_due_and_ends_nothing(gate
         await gateway.redis.config_set("maxmemory", 1)
         try:
             new = (await gateway.send(another, "emp_a")).json()["id"]
-            await until(lambda: holds("outreach_gateway.outreach-requests") and holds("due"), what="both are held")
+            await until(lambda: holds("due"), what="both are held")
+            assert (await gateway.shown(new))["decision"] is None
             back = await gateway.http.delete(f"/v1/outreach/{due}", headers=gateway.auth("emp_b"))
             assert back.status_code == 204
         finally:

@@ -25,7 +25,7 @@ from services.outreach_gateway.model import SHARDS
 from services.outreach_gateway.ports import Booked, Building, Epoch, Found, WindowsAwayError
 from services.outreach_gateway.rebuild import Rebuild
 from shared.messaging.unit import unit_of_work
-from shared.postgres.pool import Pool, open_pool
+from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import FixedClock
 from tests.stack import Servers
@@ -332,7 +332,9 @@ async def test_what_is_lost_again_while_it_is_built_begins_again_and_what_is_awa
 
 async def test_what_is_more_than_100_days_old_is_not_placed(place: Place) -> None:
     await place.sent(person(1), person(2))
-    await place.pool.execute("UPDATE outreach SET slot_at = $1 WHERE candidate = $2", NOW - timedelta(days=101), UUID(person(1)))
+    await place.pool.execute(
+        "UPDATE outreach SET slot_at = $1 WHERE candidate = $2", NOW - timedelta(days=101), UUID(person(1))
+    )
     await place.whole()
     assert await place.logs() == {person(2)}
 
