@@ -31,6 +31,8 @@ class Figures:
     """What the process is there for: all, edge, worker or pages; `-` of one that does not say."""
     oldest_due: float | None
     """Seconds that the oldest due outreach has waited; None but for the gateway."""
+    windows: str | None = None
+    """What of the gateway's windows is held, and how far they are being built; None where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,19 @@ def parse(text: str) -> Figures:
         ),
         role=next((one.labels["role"] for one in _samples(families, "fairpool_process_role") if one.value), "-"),
         oldest_due=due[0] if due else None,
+        windows=_windows(families),
     )
+
+
+def _windows(families: Mapping[str, Metric]) -> str | None:
+    """`shards held: 2 away, 12 building (1,200 of 5,000 slots placed)`."""
+    shards = {sample.labels["state"]: int(sample.value) for sample in _samples(families, "fairpool_windows_shards")}
+    held = [f"{count} {state}" for state, count in sorted(shards.items()) if count and state != "open"]
+    if not held:
+        return None
+    slots = {sample.labels["what"]: int(sample.value) for sample in _samples(families, "fairpool_windows_rebuild_slots")}
+    placed = f" ({slots['placed']:,} of {slots['total']:,} slots placed)" if slots.get("total") else ""
+    return f"shards held: {', '.join(held)}{placed}"
 
 
 def _samples(families: Mapping[str, Metric], name: str) -> list[Any]:

@@ -51,7 +51,8 @@ def status(
     ROLE, with --at: what the process is there for (all, edge, worker, pages).
 
     LAG: records that wait on its topics. OUTBOX: rows that Kafka does not have yet, and the age of the oldest. DUE: how
-    long the oldest due outreach has waited.
+    long the oldest due outreach has waited. HOLDS: what waits, and for what; of the gateway's windows also how far they are
+    being built anew.
     """
     if at:
         _status_at(at, as_json=as_json)
@@ -167,6 +168,7 @@ def _figures(found: Figures | None) -> dict[str, object]:
         "oldest_due_seconds": found.oldest_due,
         "dead_letters": found.dead_letters,
         "holds": list(found.holds),
+        "windows": found.windows,
     }
 
 
@@ -175,7 +177,8 @@ def _cells(found: Figures | None) -> tuple[str, ...]:
         return ("-",) * len(_HEADINGS)
     outbox = f"{found.outbox_rows}, {_span(found.outbox_age)}" if found.outbox_rows else "0"
     due = "-" if found.oldest_due is None else _span(found.oldest_due)
-    return str(sum(found.lag.values())), outbox, due, "; ".join(found.holds) or "-"
+    held = [*found.holds, *([found.windows] if found.windows else [])]
+    return str(sum(found.lag.values())), outbox, due, "; ".join(held) or "-"
 
 
 def _ago(moment: datetime) -> str:

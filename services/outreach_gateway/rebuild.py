@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 
-from services.outreach_gateway.adapters.metrics import REBUILD_ROWS, REBUILD_SECONDS, WINDOWS_SHARDS
+from services.outreach_gateway.adapters.metrics import REBUILD_SLOTS, REBUILD_SECONDS, WINDOWS_SHARDS
 from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.ports import (
     Building,
@@ -130,8 +130,8 @@ class Rebuild:
 
     def _note(self, shards: Mapping[int, Shard]) -> None:
         building = [shard.building for shard in shards.values() if shard.building is not None]
-        REBUILD_ROWS.labels("placed").set(sum(one.placed for one in building))
-        REBUILD_ROWS.labels("total").set(sum(one.total for one in building))
+        REBUILD_SLOTS.labels("placed").set(sum(one.placed for one in building))
+        REBUILD_SLOTS.labels("total").set(sum(one.total for one in building))
 
 
 def _fresh() -> Epoch:

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from deploy import figures
-from services.outreach_gateway.adapters.metrics import OLDEST_DUE_SECONDS
+from services.outreach_gateway.adapters.metrics import OLDEST_DUE_SECONDS, REBUILD_SLOTS, WINDOWS_SHARDS
 from shared.messaging.errors import TransientError
 from shared.messaging.holding import Holding
 from shared.metrics import LAG_RECORDS, OUTBOX_AGE_SECONDS, OUTBOX_ROWS, PROCESS_ROLE
@@ -27,6 +27,20 @@ async def test_figures_are_read_from_what_a_process_really_shows() -> None:
     assert found.role == "worker"
     holding.over()
     assert "figures waits for other" not in figures.parse(generate_latest().decode()).holds
+
+
+def test_how_far_the_windows_are_being_built_is_told_while_something_of_them_is_held() -> None:
+    try:
+        for state, shards in (("open", 50), ("building", 12), ("away", 2)):
+            WINDOWS_SHARDS.labels(state).set(shards)
+        for what, slots in (("placed", 1200), ("total", 5000)):
+            REBUILD_SLOTS.labels(what).set(slots)
+        found = figures.parse(generate_latest().decode())
+        assert found.windows == "shards held: 2 away, 12 building (1,200 of 5,000 slots placed)"
+    finally:
+        for state, shards in (("open", 64), ("building", 0), ("away", 0)):
+            WINDOWS_SHARDS.labels(state).set(shards)
+    assert figures.parse(generate_latest().decode()).windows is None
 
 
 def test_what_is_no_metrics_page_is_an_error_and_not_an_empty_one() -> None:

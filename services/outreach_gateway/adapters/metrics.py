@@ -26,14 +26,14 @@ WINDOWS_SHARDS = Gauge(
 )
 for _found in Found:
     WINDOWS_SHARDS.labels(_found)
-REBUILD_ROWS = Gauge(
+REBUILD_SLOTS = Gauge(
     "fairpool_windows_rebuild_slots",
     "Of the shards that are being built anew, by all processes together: slots that there are (total), and those that are "
     "placed already (placed).",
     ["what"],
 )
 for _what in ("placed", "total"):
-    REBUILD_ROWS.labels(_what)
+    REBUILD_SLOTS.labels(_what)
 WINDOWS_DIFFERED = Counter(
     "fairpool_windows_differed_total",
     "People whose windows in Redis lacked a slot of their rows, or had it elsewhere; they were set right before anything was decided.",

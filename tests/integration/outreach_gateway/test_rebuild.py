@@ -206,10 +206,11 @@ async def test_who_read_the_epoch_before_it_was_begun_anew_is_fenced(place: Plac
 
 _CHILD = """
 import asyncio, sys
+from shared.postgres.pool import open_pool
 from tests.integration.outreach_gateway import test_rebuild as here
 
 async def main(dsn, url, prefix):
-    place = here.Place(await here.open_pool(dsn, name="child"), here.Redis.from_url(url), dsn, prefix)
+    place = here.Place(await open_pool(dsn, name="child"), here.Redis.from_url(url), dsn, prefix)
     here.rebuild.PEOPLE_A_PAGE = 2
     process, windows = place.process()
     await process.build_a_page()
