@@ -108,7 +108,9 @@ def _windows(families: Mapping[str, Metric]) -> str | None:
     held = [f"{count} {state}" for state, count in sorted(shards.items()) if count and state != "open"]
     if not held:
         return None
-    slots = {sample.labels["what"]: int(sample.value) for sample in _samples(families, "fairpool_windows_rebuild_slots")}
+    slots = {
+        sample.labels["state"]: int(sample.value) for sample in _samples(families, "fairpool_windows_rebuild_slots")
+    }
     placed = f" ({slots['placed']:,} of {slots['total']:,} slots placed)" if slots.get("total") else ""
     return f"shards held: {', '.join(held)}{placed}"
 

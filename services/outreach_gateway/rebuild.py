@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 
-from services.outreach_gateway.adapters.metrics import REBUILD_SLOTS, REBUILD_SECONDS, WINDOWS_SHARDS
+from services.outreach_gateway.adapters.metrics import REBUILD_SECONDS, REBUILD_SLOTS, WINDOWS_SHARDS
 from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.ports import (
     Building,

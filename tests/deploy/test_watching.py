@@ -41,7 +41,7 @@ METRIC_MODULES = (
     "services.signup.adapters.kept_reports",
     "shared.runner.metrics",
 )
-PARTS_ONLY = {"subscription", "reader", "topic", "part", "waits_for", "reason", "outcome", "rule", "kind", "queue", "role", "method", "route", "status", "at"}  # fmt: skip
+PARTS_ONLY = {"subscription", "reader", "topic", "part", "waits_for", "reason", "outcome", "rule", "kind", "queue", "role", "method", "route", "state", "status", "at"}  # fmt: skip
 SCRAPED = {"up": {"job", "instance", "service"}, "process_start_time_seconds": {"job", "instance"}}
 WORDS = frozenset(
     "sum max min rate increase delta changes histogram_quantile absent label_replace vector time by and or on without".split()  # noqa: SIM905 - PromQL reads better so

@@ -30,7 +30,7 @@ REBUILD_SLOTS = Gauge(
     "fairpool_windows_rebuild_slots",
     "Of the shards that are being built anew, by all processes together: slots that there are (total), and those that are "
     "placed already (placed).",
-    ["what"],
+    ["state"],
 )
 for _what in ("placed", "total"):
     REBUILD_SLOTS.labels(_what)

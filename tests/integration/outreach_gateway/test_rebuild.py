@@ -129,7 +129,7 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def slots_to_place(what: str) -> float | None:
-    return REGISTRY.get_sample_value("fairpool_windows_rebuild_slots", {"what": what})
+    return REGISTRY.get_sample_value("fairpool_windows_rebuild_slots", {"state": what})
 
 
 async def test_an_empty_redis_gets_all_shards_and_a_lost_shard_is_built_alone(place: Place) -> None:

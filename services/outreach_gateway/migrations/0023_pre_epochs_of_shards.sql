@@ -14,11 +14,3 @@ CREATE TABLE epochs (
     total bigint NOT NULL DEFAULT 0
 );
 INSERT INTO epochs (shard) SELECT * FROM generate_series(0, 63);
-
--- The slots of a shard, person by person: a building reads this index alone.
-CREATE INDEX outreach_slots_of_shard ON outreach (shard_of(candidate), candidate) INCLUDE (id, employer, slot_at)
-    WHERE slot_at IS NOT NULL;
-DROP INDEX outreach_slots;
--- What is due, without that of shards which are held.
-CREATE INDEX outreach_due_of_shards ON outreach (due_at, shard_of(candidate)) WHERE due_at IS NOT NULL;
-DROP INDEX outreach_due;
