@@ -1,4 +1,4 @@
-"""The five processes and what their settings ask of the environment."""
+"""The processes, in the roles in which they are deployed, and what their settings ask of the environment."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,9 +8,10 @@ from services.outreach_gateway.settings import GatewaySettings
 from services.pool_matching.settings import PoolMatchingSettings
 from services.signup.courier.settings import CourierSettings
 from services.signup.settings import Settings as SignupSettings
+from shared.roles import Role
 from shared.settings import PREFIX, ServiceSettings
 
-PROCESSES: Mapping[str, tuple[str, type[ServiceSettings]]] = MappingProxyType(
+_SERVICES: Mapping[str, tuple[str, type[ServiceSettings]]] = MappingProxyType(
     {
         "signup": ("services.signup", SignupSettings),
         "consent": ("services.consent", ConsentSettings),
@@ -18,6 +19,24 @@ PROCESSES: Mapping[str, tuple[str, type[ServiceSettings]]] = MappingProxyType(
         "outreach-gateway": ("services.outreach_gateway", GatewaySettings),
         "courier": ("services.signup.courier", CourierSettings),
     }
+)
+
+
+def _name(service: str, settings: type[ServiceSettings], role: Role) -> str:
+    return service if role is Role.EDGE or Role.EDGE not in settings.ROLES else f"{service}-{role}"
+
+
+ROLES: Mapping[str, tuple[str, Role]] = MappingProxyType(
+    {
+        _name(service, settings, role): (service, role)
+        for service, (_, settings) in _SERVICES.items()
+        for role in Role
+        if role in settings.ROLES - {Role.ALL}
+    }
+)
+"""By the name of the container: the service, and which of its roles."""
+PROCESSES: Mapping[str, tuple[str, type[ServiceSettings]]] = MappingProxyType(
+    {name: _SERVICES[service] for name, (service, _) in ROLES.items()}
 )
 """By the name of the container: the module and its settings."""
 SECRETS = frozenset(

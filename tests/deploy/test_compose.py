@@ -14,13 +14,17 @@ from deploy.local.endpoints import ROLES
 from deploy.local.home import Home
 from deploy.local.ports import Ports
 from services.pool_matching.settings import PoolMatchingSettings
+from shared.roles import Role
 from shared.settings import KafkaSettings
 from shared.web.http_limits import HttpLimits
 from tests.deploy.processes import PROCESSES, keys, known, required
+from tests.deploy.processes import ROLES as ROLES_OF
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy" / "compose"
 NGINX = (COMPOSE / "nginx" / "nginx.conf").read_text()
+ONCE = {"topics", "migrations", "migrations-after"}
+"""Those that end when they have done what they are for."""
 SERVERS = {"kafka", "postgres", "valkey", "mailpit"}
 FILES = (
     ROOT / "docker-compose.yml",
@@ -33,13 +37,17 @@ Parts = dict[str, dict[str, Any]]
 def parts(path: Path) -> Parts:
     """The containers of a file, each on top of the one that it extends."""
     found: Parts = yaml.safe_load(path.read_text())["services"]
-    return {name: _extended(service) for name, service in found.items()}
+    return {name: _extended(service, found) for name, service in found.items()}
 
 
-def _extended(service: dict[str, Any]) -> dict[str, Any]:
+def _extended(service: dict[str, Any], beside: Parts) -> dict[str, Any]:
     if "extends" not in service:
         return service
-    base = parts(ROOT / service["extends"]["file"])[service["extends"]["service"]]
+    extends = service["extends"]
+    if isinstance(extends, str):
+        base = _extended(beside[extends], beside)
+    else:
+        base = parts(ROOT / extends["file"])[extends["service"]]
     environment = base.get("environment", {}) | service.get("environment", {})
     return base | service | {"environment": environment}
 
@@ -50,7 +58,7 @@ OWN_SERVERS = parts(ROOT / "docker-compose.own-servers.yml")
 
 
 def test_each_part_is_there() -> None:
-    assert set(SERVICES) == {*PROCESSES, *SERVERS, "topics", "edge"}
+    assert set(SERVICES) == {*PROCESSES, *SERVERS, *ONCE, "edge"}
 
 
 @pytest.mark.parametrize("parts", [SERVICES, OWN_SERVERS], ids=["with-servers", "own-servers"])
@@ -63,7 +71,9 @@ def test_a_process_is_told_what_it_needs_and_no_secret_more(name: str, parts: Pa
     assert required(settings) - told == set()
     assert told - known(settings) == set()
     assert keys(told) == keys(required(settings))
-    assert environment["FAIRPOOL_HTTP_PORT"] == Ports().named()[name.replace("-", "_")]
+    service, role = ROLES_OF[name]
+    assert environment["FAIRPOOL_HTTP_PORT"] == Ports().named()[service.replace("-", "_")]
+    assert environment["FAIRPOOL_ROLE"] == role
 
 
 TRUSTED = "FAIRPOOL_TRUSTED_PROXIES"
@@ -72,7 +82,8 @@ TRUSTED = "FAIRPOOL_TRUSTED_PROXIES"
 @pytest.mark.parametrize("name", PROCESSES)
 def test_where_a_request_comes_from_is_the_edge_s_to_say_and_nobody_s_without_it(name: str) -> None:
     assert SERVICES[name]["environment"][TRUSTED].startswith(f"${{{TRUSTED}-10.")
-    assert parts(COMPOSE / "direct.yml")[name]["environment"] == {TRUSTED: ""}
+    direct = parts(COMPOSE / "direct.yml")
+    assert direct[ROLES_OF[name][0]]["environment"][TRUSTED] == ""
     assert "X-Forwarded-For $remote_addr;" in NGINX
 
 
@@ -150,7 +161,7 @@ def test_it_may_do_nothing_that_it_need_not(name: str, service: dict[str, Any]) 
     assert service.get("read_only", False) is (name != "kafka")
 
 
-@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"topics"}))
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - ONCE))
 def test_it_says_when_it_is_healthy_and_comes_back(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
     assert SERVICES[name]["healthcheck"]["test"]
@@ -161,7 +172,8 @@ def test_everything_starts_in_order() -> None:
     for name in PROCESSES:
         conditions = {other: how["condition"] for other, how in SERVICES[name]["depends_on"].items()}
         assert conditions["topics"] == "service_completed_successfully"
-        assert {conditions[other] for other in set(conditions) - {"topics"}} == {"service_healthy"}
+        assert conditions["migrations"] == "service_completed_successfully"
+        assert {conditions[other] for other in set(conditions) - ONCE} == {"service_healthy"}
         needs = {"FAIRPOOL_REDIS": "valkey", "FAIRPOOL_SMTP": "mailpit", "FAIRPOOL_KAFKA": "kafka"}
         assert {server for variable, server in needs.items() if variable in SERVICES[name]["environment"]} <= set(
             conditions
@@ -180,15 +192,20 @@ def test_ports_are_open_to_this_machine_alone(path: Path) -> None:
     assert [port for port in published if not port.startswith("127.0.0.1:")] == []
 
 
-CALLED = {name: PROCESSES_FILE[name]["environment"]["FAIRPOOL_HTTP_PORT"] for name in PROCESSES if name != "courier"}
-"""Those with callers from outside, and their ports: nobody calls the courier."""
+CALLED = {
+    name: PROCESSES_FILE[name]["environment"]["FAIRPOOL_HTTP_PORT"]
+    for name, (_, role) in ROLES_OF.items()
+    if role is not Role.WORKER
+}
+"""Those with callers from outside, and their ports: nobody calls a worker."""
 
 
 def test_the_edge_knows_each_service_and_its_port() -> None:
     for name, port in CALLED.items():
-        assert f"{port} {name}:{port};" in NGINX
+        assert f" {name}:{port};" in NGINX
         assert f"listen {port};" in NGINX
-    assert len(re.findall(r"^\s+listen \d+;", NGINX, re.MULTILINE)) == len(CALLED)
+    assert len(re.findall(r"^\s+listen \d+;", NGINX, re.MULTILINE)) == len(set(CALLED.values()))
+    assert len(re.findall(r'^ +"~\^81', NGINX, re.MULTILINE)) == len(CALLED)
     assert "access_log off;" in NGINX  # a path may hold a token
     first, last = min(CALLED.values()), max(CALLED.values())
     assert PROCESSES_FILE["edge"]["ports"] == [f"127.0.0.1:{first}-{last}:{first}-{last}"]
@@ -235,7 +252,7 @@ def test_only_the_demo_moves_the_clock() -> None:
 
 def test_with_servers_of_ones_own_no_other_is_named_started_or_given_room() -> None:
     text = (ROOT / "docker-compose.own-servers.yml").read_text()
-    assert set(OWN_SERVERS) == {*PROCESSES, "topics", "edge"}
+    assert set(OWN_SERVERS) == {*PROCESSES, *ONCE, "edge"}
     assert "volumes" not in yaml.safe_load(text)
     for name in PROCESSES:
         named = {
@@ -257,9 +274,15 @@ def test_the_way_into_ones_own_kafka_is_passed_on_whole() -> None:
 def test_without_the_edge_each_service_opens_its_own_port() -> None:
     assert OWN_SERVERS["edge"]["profiles"] == ["edge"]  # so its image is not fetched either
     direct = parts(COMPOSE / "direct.yml")
+    alone = {service: PROCESSES_FILE[service]["environment"]["FAIRPOOL_HTTP_PORT"] for service, _ in ROLES_OF.values()}
     assert {name: one["ports"] for name, one in direct.items()} == {
-        name: [f"127.0.0.1:{port}:{port}"] for name, port in {**CALLED, "courier": 8105}.items()
+        name: [f"127.0.0.1:{port}:{port}"] for name, port in alone.items()
     }
+    assert {name for name, one in direct.items() if one["environment"].get("FAIRPOOL_ROLE") == "all"} == {*alone} - {
+        "courier"
+    }
+    # what the one container of a service does itself then, has no container of its own
+    assert {name for name in PROCESSES if OWN_SERVERS[name].get("profiles") == ["edge"]} == {*PROCESSES} - {*alone}
 
 
 def test_prometheus_asks_each_container_for_itself() -> None:
@@ -271,6 +294,15 @@ def test_prometheus_asks_each_container_for_itself() -> None:
     assert job["relabel_configs"] == [{"source_labels": ["__meta_dns_name"], "target_label": "service"}]
     mounted = [volume.split(":")[0] for volume in parts(COMPOSE / "prometheus.yml")["prometheus"]["volumes"]]
     assert [path for path in mounted if path.startswith("./") and not (ROOT / path).is_file()] == []
+
+
+def test_tables_are_migrated_by_a_container_that_knows_no_other_secret() -> None:
+    databases = {f"FAIRPOOL_{role.upper()}_DATABASE" for role in ROLES}
+    for kept in (SERVICES, OWN_SERVERS):
+        for name, half in (("migrations", "--before"), ("migrations-after", "--after")):
+            assert kept[name]["command"] == ["deploy", "migrate", half]
+            assert set(kept[name]["environment"]) == databases
+        assert kept["migrations-after"]["profiles"] == ["after"]  # by hand, when no older container runs
 
 
 def test_each_service_gets_a_database() -> None:

@@ -6,10 +6,12 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pytest
@@ -57,9 +59,9 @@ class Edge:
         for shipped, port in self.ports.items():
             text = text.replace(f"listen {shipped};", f"listen 127.0.0.1:{port};")
         text = text.replace("listen 127.0.0.1:8100;", f"listen 127.0.0.1:{_free_port()};")
-        text = text.replace(
-            "map $server_port $service {", f"map $server_port $service {{ default 127.0.0.1:{upstream};"
-        )
+        asked = 'map "$server_port $uri" $service {'
+        assert asked in text
+        text = text.replace(asked, f"{asked} default 127.0.0.1:{upstream};")
         text = text.replace("resolver 127.0.0.11 valid=1s ipv6=off;", "").replace("/tmp/", f"{self.folder}/")  # noqa: S108 - what is replaced
         for old, new in changes.items():
             assert old in text
@@ -82,6 +84,12 @@ class Edge:
             return await client.get(f"http://127.0.0.1:{self.ports[service]}{path}", headers=headers)
 
 
+async def _say(word: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(word), word))
+    writer.close()
+
+
 def _free_port() -> int:
     with socket.socket() as made:
         made.bind(("127.0.0.1", 0))
@@ -90,10 +98,19 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def running(folder: Path, **changes: str) -> AsyncIterator[Edge]:
+async def running(
+    folder: Path, of_its_own: Mapping[str, str] = MappingProxyType({}), /, **changes: str
+) -> AsyncIterator[Edge]:
+    """`of_its_own` names containers of signup that are apart here, each with what it answers."""
     assert NGINX is not None
     edge = Edge(folder, {port: _free_port() for port in (SIGNUP, CONSENT, POOL_MATCHING, 8104)})
     upstream = await asyncio.start_server(edge.answer, "127.0.0.1", 0, backlog=1024)
+    apart = []
+    for name, word in of_its_own.items():
+        apart.append(await asyncio.start_server(partial(_say, word.encode()), "127.0.0.1", 0))
+        changes |= {f" {name}:8101;": f" 127.0.0.1:{apart[-1].sockets[0].getsockname()[1]};"}
+    if apart:
+        changes |= {'"~^8101 ': f'"~^{edge.ports[SIGNUP]} '}
     conf = edge.conf(upstream.sockets[0].getsockname()[1], changes=changes)
     nginx = subprocess.Popen((NGINX, "-c", str(conf), "-p", str(folder), "-g", "daemon off;"), stderr=subprocess.PIPE)  # noqa: ASYNC220 - starts at once
 
@@ -113,7 +130,8 @@ async def running(folder: Path, **changes: str) -> AsyncIterator[Edge]:
     finally:
         nginx.terminate()
         nginx.communicate()
-        upstream.close()
+        for server in (upstream, *apart):
+            server.close()
 
 
 async def test_six_hundred_streams_of_one_key_are_four_and_people_are_answered(tmp_path: Path) -> None:
@@ -136,6 +154,16 @@ async def test_six_hundred_streams_of_one_key_are_four_and_people_are_answered(t
 async def test_where_a_request_comes_from_is_said_by_the_edge_alone(tmp_path: Path) -> None:
     async with running(tmp_path) as edge:
         assert (await edge.get(SIGNUP, "/join", **{"X-Forwarded-For": "203.0.113.9"})).text == "127.0.0.1"
+
+
+BY_PROGRAMS = ("/v1/events", "/v1/hooks/s_1", "/docs", "/openapi.json", "/asyncapi", "/v1%2fevents")
+BY_PEOPLE = ("/", "/join", "/profile/v1/x", "/docsx", "/static/fairpool.css", "/.well-known/gpc.json")
+
+
+async def test_programs_and_people_are_answered_by_processes_of_their_own(tmp_path: Path) -> None:
+    async with running(tmp_path, {"signup": "edge", "signup-pages": "pages"}) as edge:
+        for paths, whose in ((BY_PROGRAMS, "edge"), (BY_PEOPLE, "pages")):
+            assert {path: (await edge.get(SIGNUP, path)).text for path in paths} == dict.fromkeys(paths, whose)
 
 
 async def test_a_late_head_ends_its_connection_and_a_large_one_is_a_431(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from tests.deploy.processes import PROCESSES, SECRETS, keys, known, required
+from tests.deploy.processes import PROCESSES, ROLES, SECRETS, keys, known, required
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 OLDEST, NEWEST = "1.30", "1.37"
@@ -138,9 +138,25 @@ def test_kustomize_makes_of_the_overlay_what_kubernetes_accepts(tmp_path: Path) 
         assert labels["app.kubernetes.io/part-of"] == "fairpool"  # by which Prometheus finds it
 
 
-def test_the_topics_job_leaves_room_for_the_next_one() -> None:
-    (job,) = (one for one in MANIFESTS if one["kind"] == "Job")
-    assert 0 < job["spec"]["ttlSecondsAfterFinished"] <= 3600
+JOBS = {one["metadata"]["name"]: one for one in MANIFESTS if one["kind"] == "Job"}
+
+
+def test_a_job_leaves_room_for_the_next_one() -> None:
+    assert set(JOBS) == {"topics", "migrations", "migrations-after"}
+    for job in JOBS.values():
+        assert 0 < job["spec"]["ttlSecondsAfterFinished"] <= 3600
+
+
+def test_tables_are_migrated_before_a_release_and_after_it_only_when_somebody_says_so() -> None:
+    for name, half in (("migrations", "--before"), ("migrations-after", "--after")):
+        assert container(JOBS[name])["args"] == ["deploy", "migrate", half]
+        assert JOBS[name]["spec"].get("suspend", False) is (half == "--after")
+        told = {variable["name"] for variable in container(JOBS[name])["env"]}
+        assert told == {key for key in SECRET if key.endswith("_DATABASE")}
+
+
+def test_the_topics_job_says_how_many_replicas() -> None:
+    job = JOBS["topics"]
     assert "--replication" in container(job)["args"]
     assert set(re.findall(r"\$\((\w+)\)", " ".join(container(job)["args"]))) <= set(CONFIG)
 
@@ -161,7 +177,7 @@ def test_a_process_is_told_what_it_needs_and_no_secret_more(name: str) -> None:
     assert keys(told) == keys(required(settings))
 
 
-@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda one: one["metadata"]["name"])
+@pytest.mark.parametrize("workload", [*DEPLOYMENTS.values(), JOBS["topics"]], ids=lambda one: one["metadata"]["name"])
 def test_a_kafka_with_logins_can_be_named(workload: Manifest) -> None:
     assert optional_secrets(workload) == {"FAIRPOOL_KAFKA_USER", "FAIRPOOL_KAFKA_PASSWORD"}
     assert CONFIG["FAIRPOOL_KAFKA_SECURITY"] == "PLAINTEXT"
@@ -171,7 +187,9 @@ def test_a_kafka_with_logins_can_be_named(workload: Manifest) -> None:
 def test_its_settings_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in environment(DEPLOYMENTS[name]).items():
         monkeypatch.setenv(variable, SECRET[variable] if value.startswith("secret:") else value)
-    assert PROCESSES[name][1]().http_port == container(DEPLOYMENTS[name])["ports"][0]["containerPort"]
+    settings = PROCESSES[name][1]()
+    assert settings.http_port == container(DEPLOYMENTS[name])["ports"][0]["containerPort"]
+    assert settings.role == ROLES[name][1]
 
 
 WITH_PASSWORDS = re.compile("KEY$|PASSWORD$|DATABASE$|REDIS$|SMTP$|KAFKA_USER$")
