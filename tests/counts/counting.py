@@ -3,7 +3,6 @@
 One mechanism for all gates: whatever else the process does meanwhile is not counted, and nothing in the code under test knows.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -15,6 +14,7 @@ import pytest
 from redis.asyncio.connection import AbstractConnection
 
 from shared.messaging.producer import Producer
+from tests.waiting import others_run
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ async def counted() -> AsyncIterator[Counts]:
     token = _COUNTED.set(counts)
     try:
         yield counts
-        await asyncio.sleep(0)  # asyncpg tells of a statement in the loop's next turn
+        await others_run()  # asyncpg tells of a statement in the loop's next turn
     finally:
         _COUNTED.reset(token)
 
