@@ -5,7 +5,8 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -25,9 +26,10 @@ from shared.service.wiring import Wiring
 from tests.architecture.test_subscriptions import ENVIRONMENT, PROCESSES
 from tests.counts import counting
 from tests.databases import MIGRATIONS_OF, Databases
+from tests.integration.outreach_gateway.test_gateway import OPEN as AT
+from tests.integration.outreach_gateway.test_gateway import clock_at
 from tests.stack import Servers
 
-AT = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)
 SUBJECT_KEY = bytes(range(64))
 _DATABASE_OF = {"courier": "signup"}
 
@@ -108,7 +110,7 @@ def _record(event: Event) -> Record:
 
 @pytest.fixture
 async def starts(
-    servers: Servers, databases: Databases, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, databases: Databases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> AsyncIterator[Callable[[str], Any]]:
     """Starts a process by its name; what it asks of the servers can be counted."""
     counting.install(monkeypatch)
@@ -124,6 +126,7 @@ async def starts(
 
         async with databases.lent(*MIGRATIONS_OF[_DATABASE_OF.get(name, name)]) as dsn:
             environment = {**ENVIRONMENT, "KAFKA": servers.kafka, "REDIS": servers.redis, "BATCH": "1000"}
+            environment["CLOCK_FILE"] = str(clock_at(AT, tmp_path))  # open in all zones of the 50 states
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Wiring, "on", noted)
                 for variable, value in environment.items():
