@@ -16,6 +16,8 @@ import pytest
 
 from services.outreach_gateway import handlers as gateway_handlers
 from services.outreach_gateway.adapters.postgres import SQL as GATEWAY
+from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
+from services.outreach_gateway.rebuild import Rebuild
 from services.pool_matching import handlers as matching_handlers
 from services.signup.courier.model import ConsentCheck
 from services.signup.courier.sending import Sender
@@ -53,7 +55,6 @@ from shared.messaging.unit import unit_of_work
 from shared.security.links import Link, LinkSigner
 from shared.security.member_refs import MemberRefs
 from shared.security.words import KeyPair
-from shared.web.health import HeldError
 from tests.architecture.test_subscriptions import SEED
 from tests.counts.conftest import AT, SUBJECT_KEY, Process
 from tests.counts.counting import Counts, counted
@@ -263,7 +264,8 @@ async def _requested(process: Process, count: int) -> Act:
 async def _due(process: Process, count: int) -> Act:
     await process.service.pool.execute("TRUNCATE outreach CASCADE")
     await (await _requested(process, count))()
-    await process.service.pool.execute("UPDATE outreach SET state = 'delayed', due_at = now() - interval '1 day'")
+    due = process.service.clock.now() - timedelta(hours=1)
+    await process.service.pool.execute("UPDATE outreach SET state = 'delayed', due_at = $1", due)
     service = process.service
     heard = process.given(gateway_handlers.on_outreach_requested)
 
@@ -370,21 +372,16 @@ async def _ready(process: Process) -> None:
 
 
 async def _windows_are_built(process: Process) -> None:
-    """By the service's own job."""
-    run = next(run for name, run in process.service.parts.jobs if name == "windows")
-    job = asyncio.ensure_future(run())
+    """By the service's own job, on a Redis that other tests have used."""
+    (windows, *_) = process.given(gateway_handlers.on_outreach_requested).given
+    rebuild = Rebuild(process.service.stores(PostgresEpochs), windows)
 
     async def stand() -> bool:
-        assert not job.done()
-        try:
-            await process.service.parts.checks["windows"]()
-        except HeldError:
-            return False
-        return True
+        await rebuild.look()
+        await rebuild.build()
+        return not windows.held
 
     await until(stand)
-    job.cancel()
-    await asyncio.wait([job])
 
 
 @pytest.mark.parametrize("path", PATHS)
