@@ -56,9 +56,10 @@ from shared.security.links import Link, LinkSigner
 from shared.security.member_refs import MemberRefs
 from shared.security.words import KeyPair
 from tests.architecture.test_subscriptions import SEED
-from tests.counts.conftest import AT, SUBJECT_KEY, Process
+from tests.counts.conftest import SUBJECT_KEY, Process
 from tests.counts.counting import Counts, counted
 from tests.integration.outreach_gateway.test_gateway import JOB
+from tests.integration.outreach_gateway.test_gateway import OPEN as AT
 from tests.integration.signup.test_events import BATCH, data
 from tests.integration.signup.test_hooks import HOOK, SOURCE, payload, signed
 from tests.stack import Servers
