@@ -12,6 +12,7 @@ from deploy.commands import (
     dev,
     dlq,
     env,
+    feeds,
     logs,
     migrate,
     person,
@@ -48,6 +49,7 @@ app.add_typer(topics.app, name="topics")
 app.command()(migrate.migrate)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(work.app, name="work")
+app.add_typer(feeds.app, name="feeds")
 app.add_typer(secrets.app, name="secrets")
 app.command()(demo)
 

@@ -56,7 +56,7 @@ DECLARE one record; filled boolean;
 BEGIN
     FOR one IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename LOOP
         IF NOT EXISTS (SELECT FROM as_new.tables WHERE name = one.name) THEN
-            EXECUTE format('DROP TABLE public.%I CASCADE', one.name);
+            EXECUTE format('DROP TABLE IF EXISTS public.%I CASCADE', one.name); -- a partition went with its table
         ELSE
             EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', one.name) INTO filled;
             IF filled THEN

@@ -15,6 +15,8 @@ from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.adapters.standing import TenantStanding
 from services.outreach_gateway.adapters.windows_health import WindowsHealth
 from services.outreach_gateway.api import Edge, router
+from services.outreach_gateway.api.feed import ANEW
+from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.model import Policy
 from services.outreach_gateway.rebuild import Rebuild
 from services.outreach_gateway.settings import GatewaySettings
@@ -33,6 +35,8 @@ from shared.contracts.signup import (
     OutreachOutcomeReportedV1,
 )
 from shared.contracts.topics import CANDIDATE_KEYS, ERASURES
+from shared.feed.feed import Feed
+from shared.feed.web import FeedFace
 from shared.roles import Role
 from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
@@ -53,7 +57,15 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     )
     policy = _policy(settings)
     windows = RedisWindows.at_url(settings.redis, policy, service.clock, is_cluster=settings.redis_cluster)
-    store = partial(PostgresOutreach, policy=policy)
+    changes = Feed(
+        "outreach",
+        kept=KEPT,
+        cursors=FeedCursors(settings.outreach_id_key, feed=NAME),
+        pool=service.get_pool,
+        now=service.clock.now,
+    )
+    service.feed(changes)
+    store = partial(PostgresOutreach, policy=policy, feed=changes.writer)
     standing = TenantStanding(service.tenants)
     service.open(windows.connected, by=Role.WORKER)
 
@@ -93,15 +105,14 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     rebuild = Rebuild(epochs, windows)
     service.every(_FENCE_EVERY, "windows", rebuild.look)
     service.every(_FENCE_EVERY, "build windows", rebuild.build)
-    service.every(_FORGETS_EVERY, "forget", jobs.forget_old_changes, epochs)
     service.every(_FORGETS_EVERY, "forget ended", jobs.forget_ended, epochs)
     service.check("windows", WindowsHealth(windows).check)
 
     app = service.http("Fairpool outreach gateway")
-    requests = service.stores(partial(PostgresRequestStore, policy=policy))
+    requests = service.stores(partial(PostgresRequestStore, policy=policy, feed=changes.writer))
     refs = MemberRefs(settings.member_ref_key)
-    cursors = FeedCursors(settings.outreach_id_key, feed=NAME)
-    edge = Edge(service.tenants, service.clock, policy, requests, refs, cursors, settings.outreach_id_key)
+    face = FeedFace(changes.reader, anew=ANEW)
+    edge = Edge(service.tenants, service.clock, policy, requests, refs, face, settings.outreach_id_key)
     service.api(app, router(edge))
     return service, app
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from services.outreach_gateway import handlers
 from services.outreach_gateway.adapters.metrics import DUE_ROWS, OLDEST_DUE_SECONDS
-from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
+from services.outreach_gateway.decisions import ENDED_KEPT
 from services.outreach_gateway.model import Policy, Standing
 from services.outreach_gateway.ports import Epochs, Store, Windows, WindowsHeldError
 
@@ -16,14 +16,6 @@ OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
 """A transaction on the rows."""
 
 _FORGOTTEN_AT_ONCE = 5_000
-
-
-async def forget_old_changes(epochs: OpenEpochs, *, kept: timedelta = KEPT) -> None:
-    """The feed keeps 100 days; some at a time, a transaction each."""
-    more = True
-    while more:
-        async with epochs() as rows:
-            more = await rows.forget_changes(_FORGOTTEN_AT_ONCE, kept=kept) == _FORGOTTEN_AT_ONCE
 
 
 async def forget_ended(epochs: OpenEpochs, *, kept: timedelta = ENDED_KEPT) -> None:

@@ -1,5 +1,6 @@
 """What the gateway's decisions read and what they say."""
 
+import json
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -242,3 +243,25 @@ class Cancel:
 
 
 Decision = Admit | Delay | Drop | Hold | Cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of an outreach's state, as the feed tells it."""
+
+    outreach: str
+    state: State
+    rule: str | None
+    at: datetime
+
+    def told(self) -> str:
+        """Its row in the feed, as JSON."""
+        return json.dumps(
+            {"outreach": self.outreach, "state": self.state.value, "rule": self.rule, "at": self.at.isoformat()}
+        )
+
+    @classmethod
+    def of(cls, told: str) -> "Change":
+        """What such a row says."""
+        row = json.loads(told)
+        return cls(row["outreach"], State(row["state"]), row["rule"], datetime.fromisoformat(row["at"]))

@@ -256,26 +256,6 @@ class Account:
     slot_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
-    """A place in the feed: everything before it was committed when it was given out. Later ones are greater."""
-
-    transaction: int = 0
-    change: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change of state."""
-
-    position: Position
-    outreach: str
-    state: State
-    rule: Rule | None
-    at: datetime
-    employer: str
-
-
 class RequestStore(Protocol):
     """The gateway's rows as requests need them, inside one transaction."""
 
@@ -293,12 +273,6 @@ class RequestStore(Protocol):
 
     async def accounts_of(self, candidate: str, *, limit: int) -> Sequence[Account]:
         """Everything to one person, newest first: for the operator."""
-
-    async def changes(self, employer: str | None, *, after: Position, limit: int) -> Sequence[Change]:
-        """The feed after a position, oldest first; never passes over a change that commits late."""
-
-    async def forgotten(self, employer: str | None) -> Position:
-        """The last change of this feed that was forgotten; where the feed begins when none was."""
 
     async def lock_one(self, id: str, employer: str) -> Outreach | None:
         """The row, locked with its person, if it is this employer's."""
@@ -339,6 +313,3 @@ class Epochs(Protocol):
 
     async def forget_ended(self, limit: int, *, kept: timedelta) -> int:
         """Deletes up to so many final rows that were last decided longer ago than this; how many."""
-
-    async def forget_changes(self, limit: int, *, kept: timedelta) -> int:
-        """Drops up to so many of those that are older from the feeds, and notes how far each has forgotten; how many."""

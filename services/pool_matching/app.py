@@ -9,16 +9,18 @@ from fastapi import FastAPI
 from services.pool_matching import handlers, jobs
 from services.pool_matching.adapters import occupations
 from services.pool_matching.adapters.pool_cache import PoolCache
-from services.pool_matching.adapters.postgres_feed import PostgresFeed
 from services.pool_matching.adapters.postgres_persons import PostgresPersons
 from services.pool_matching.adapters.postgres_pools import PostgresPools
 from services.pool_matching.adapters.read_back import lists_behind, pools_behind
 from services.pool_matching.api import Edge, router
+from services.pool_matching.api.updates import ANEW
 from services.pool_matching.settings import PoolMatchingSettings
 from shared.contracts.consent import ConsentChangedV1
-from shared.contracts.pool_matching import PoolChangedV1, PoolUpdatedV1
+from shared.contracts.pool_matching import PoolChangedV1
 from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1
 from shared.contracts.topics import ERASURES, MEMBERSHIPS, POOLS
+from shared.feed.feed import Feed
+from shared.feed.web import FeedFace
 from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
 from shared.service import Guard, Service
@@ -27,7 +29,7 @@ from shared.web.budgets import Streams
 _EVALUATES_EVERY = timedelta(milliseconds=500)
 _LOOKS_AT_THE_TIME_EVERY = timedelta(seconds=1)
 _REMOVED_EVERY = timedelta(seconds=2)
-_FORGETS_EVERY = timedelta(hours=1)
+_UPDATES_KEPT = timedelta(days=30)
 NAME = "pool_matching"
 
 
@@ -36,7 +38,15 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     folder = Path(__file__).parent
     service = Service(NAME, settings, database=settings.pool_matching_database, migrations=folder / "migrations")
     soc = occupations.load()
-    store = partial(PostgresPersons, cache=PoolCache(), occupations=soc)
+    updates = Feed(
+        "updates",
+        kept=_UPDATES_KEPT,
+        cursors=FeedCursors(settings.member_ref_key, feed=NAME),
+        pool=service.get_pool,
+        now=service.clock.now,
+    )
+    service.feed(updates)
+    store = partial(PostgresPersons, cache=PoolCache(), occupations=soc, feed=updates.writer)
     refs = MemberRefs(settings.member_ref_key).make
 
     service.on(
@@ -49,15 +59,13 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     )
     service.on(CandidateErasedV1, handlers.on_candidates_erased, store, refs, guard=Guard.VERSION)
     service.on(PoolChangedV1, handlers.on_pools_changed, store, guard=Guard.VERSION)
-    service.on(PoolUpdatedV1, handlers.on_pools_updated, PostgresFeed, group="feed")
     service.reconcile(MEMBERSHIPS, lists_behind)
     service.reconcile(POOLS, pools_behind)
     service.read_back(ERASURES, handlers.erase_again, store, refs)
 
-    persons, pools, feed = service.stores(store), service.stores(PostgresPools), service.stores(PostgresFeed)
+    persons, pools = service.stores(store), service.stores(PostgresPools)
     service.every(_EVALUATES_EVERY, "evaluate_pools", jobs.evaluate_pools, persons, refs)
     service.every(_LOOKS_AT_THE_TIME_EVERY, "notice_the_time", jobs.notice_the_time, persons, refs)
-    service.every(_FORGETS_EVERY, "forget_old_updates", jobs.forget_old_updates, feed)
     removed = service.tenants.removed_employers
     service.every(_REMOVED_EVERY, "close_pools_of_removed", jobs.close_pools_of_removed, pools, removed)
 
@@ -68,9 +76,8 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
             Edge(
                 tenants=service.tenants,
                 pools=pools,
-                feed=feed,
+                feed=FeedFace(updates.reader, anew=ANEW),
                 occupations=soc,
-                cursors=FeedCursors(settings.member_ref_key, feed=NAME),
                 heartbeat=settings.pool_matching_heartbeat,
                 streams=Streams(settings.http_limits),
                 is_stopping=service.is_stopping,

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from services.pool_matching.decisions import memberships, settle, to_the_hour
 from services.pool_matching.model import Settled
-from services.pool_matching.ports import EvaluationStore, FeedStore, PersonStore, PoolStore
+from services.pool_matching.ports import EvaluationStore, PersonStore, PoolStore
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
@@ -20,6 +20,8 @@ Refs = Callable[[str, str], str]
 """`refs(candidate, employer)` is the candidate's member ref for that employer."""
 
 _CHUNK = 500
+_OF_UPDATES = "up"
+"""What ids of updates begin with; until December 2026 it was `u`, and they came into the feed by their topic."""
 
 
 async def on_candidates_changed(store: PersonStore, received: Sequence[Received[Event]], refs: Refs) -> None:
@@ -98,13 +100,6 @@ async def on_employers_removed(store: PoolStore, employers: Collection[str], *, 
     return len(pools)
 
 
-async def on_pools_updated(store: FeedStore, received: Sequence[Received[Event]]) -> None:
-    """Someone joined, left or changed: the employer can read it."""
-    updates = [(item.id, item.event) for item in only(PoolUpdatedV1, received)]
-    if updates:
-        await store.note(updates)
-
-
 async def _decide_again(store: PersonStore, candidates: Sequence[str], refs: Refs) -> None:
     if not candidates:
         return
@@ -125,8 +120,11 @@ async def _apply(store: PersonStore, decided: Sequence[Settled | None], refs: Re
         if one.list_changed:
             store.publish(_list(one))
     # In the order of the refs: that of the persons would be the same for two employers.
-    for update in sorted(_updates(settled, refs, store.at), key=lambda event: event.member_ref):
-        store.publish(update, id=new_id("u"))
+    updates = sorted(_updates(settled, refs, store.at), key=lambda event: event.member_ref)
+    told = [(new_id(_OF_UPDATES), update) for update in updates]
+    await store.tell(told)
+    for id_, update in told:
+        store.publish(update, id=id_)
 
 
 def _list(settled: Settled) -> MembershipsChangedV1:

@@ -1,13 +1,10 @@
-"""What happens without a message: evaluations go on, pauses end, old updates are forgotten."""
+"""What happens without a message: evaluations go on, pauses end, pools of who left are closed."""
 
 from collections.abc import Callable, Collection
-from datetime import timedelta
 
 from services.pool_matching.handlers import Refs, on_employers_removed, on_time_passed, on_turn
-from services.pool_matching.ports import EvaluationStore, FeedStore, PoolStore, Work
+from services.pool_matching.ports import EvaluationStore, PoolStore, Work
 
-FEED_KEPT = timedelta(days=30)
-_AT_ONCE = 5_000
 _POOLS_AT_ONCE = 100
 
 
@@ -39,11 +36,3 @@ async def close_pools_of_removed(work: Work[PoolStore], removed: Callable[[], Co
     while more:
         async with work() as store:
             more = await on_employers_removed(store, removed(), limit=_POOLS_AT_ONCE) == _POOLS_AT_ONCE
-
-
-async def forget_old_updates(work: Work[FeedStore]) -> None:
-    """Updates of more than 30 days are gone."""
-    more = True
-    while more:
-        async with work() as store:
-            more = await store.forget(_AT_ONCE, kept=FEED_KEPT) == _AT_ONCE

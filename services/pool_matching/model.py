@@ -228,19 +228,9 @@ class ShownMember:
     shown: Shown
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
-    """A place in the feed: the transaction that wrote the row, and the row."""
+class Update(Value):
+    """What an employer's feed tells; as JSON it is a row of the feed."""
 
-    transaction: int = 0
-    row: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """A row of an employer's feed."""
-
-    position: Position
     id: str
     change: Literal["joined", "left", "changed"]
     pool: str

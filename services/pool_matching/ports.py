@@ -11,10 +11,8 @@ from services.pool_matching.model import (
     Listed,
     Pool,
     PoolIndex,
-    Position,
     Settled,
     ShownMember,
-    Update,
 )
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
@@ -62,6 +60,9 @@ class PersonStore(Publishes, Protocol):
 
     async def pools(self) -> PoolIndex:
         """The pools in force: at least as new as when `hold_pools` returned."""
+
+    async def tell(self, updates: Sequence[tuple[str, PoolUpdatedV1]]) -> None:
+        """Employers read these in their feeds, each with its id, in this order, if the transaction commits."""
 
     async def settle(self, settled: Sequence[Settled], refs: Callable[[str, str], str]) -> None:
         """Writes what was decided; `refs(candidate, employer)` gives the ref under which a new member is listed."""
@@ -128,19 +129,3 @@ class PoolStore(Publishes, Protocol):
 
     async def members(self, pool: str, *, after: str, limit: int) -> list[ShownMember]:
         """The members whose refs come after this one, in the order of the refs."""
-
-
-class FeedStore(Protocol):
-    """What employers are told."""
-
-    async def note(self, updates: Sequence[tuple[str, PoolUpdatedV1]]) -> None:
-        """Keeps updates, each with its id, in their order."""
-
-    async def read(self, employer: str, *, after: Position, limit: int) -> list[Update]:
-        """What comes after the position; nothing later appears at a position before one that was read."""
-
-    async def forget(self, limit: int, *, kept: timedelta) -> int:
-        """Removes up to so many of those that were kept this long, and notes how far each feed has forgotten; how many."""
-
-    async def forgotten(self, employer: str) -> Position:
-        """The last update of this employer's feed that was forgotten; where the feed begins when none was."""

@@ -128,7 +128,7 @@ POOL_UPDATES = Topic(
     "pool-updates",
     "employer",
     "pool_matching",
-    ("pool_matching",),
+    (),
     "joined, left, changed; member refs only",
     kept=timedelta(days=30),
 )
@@ -186,5 +186,5 @@ TOPICS: tuple[Topic, ...] = (
 SIGNERS: tuple[str, ...] = tuple(dict.fromkeys(signer for topic in TOPICS for signer in topic.signers))
 """Everybody who has a key to sign with."""
 
-ALL_TOPICS: tuple[Topic, ...] = TOPICS + tuple(topic.dead_letters for topic in TOPICS)
-"""What an operator creates: each topic and its dead letters."""
+ALL_TOPICS: tuple[Topic, ...] = TOPICS + tuple(topic.dead_letters for topic in TOPICS if topic.readers)
+"""What an operator creates: each topic, and the dead letters of those that one of our processes reads."""

@@ -10,6 +10,7 @@ from typing import TypeVar, TypeVarTuple
 
 import structlog
 
+from shared.feed.feed import Feed
 from shared.messaging.errors import is_transient
 from shared.messaging.follower import Follower, Positions
 from shared.messaging.holding import Holding
@@ -31,6 +32,8 @@ Resource = Callable[[], AbstractAsyncContextManager[object]]
 Stored = Callable[[], Awaitable[Positions]]
 """How far a follower had come, as it was kept."""
 
+_FEED_KEPT_EVERY = timedelta(hours=1)
+_FEED_WATCHED_EVERY = timedelta(seconds=10)
 _log = structlog.get_logger(__name__)
 
 
@@ -46,7 +49,16 @@ class Parts:
     reconciled: list[Reconciled] = field(default_factory=list)
     jobs: list[tuple[str, Job]] = field(default_factory=list)
     resources: list[Resource] = field(default_factory=list)
+    feeds: list[Feed] = field(default_factory=list)
     checks: dict[str, Check] = field(default_factory=dict)
+
+    def feed(self, feed: Feed) -> None:
+        """All that a feed takes."""
+        self.feeds.append(feed)
+        self.job(f"sequencer of {feed.name}", feed.sequencer.run, by=Role.WORKER)
+        self.job(f"tailer of {feed.name}", feed.tailer.run, by=Role.EDGE)
+        self.every(_FEED_KEPT_EVERY, f"days of {feed.name}", feed.keep, by=Role.WORKER)
+        self.every(_FEED_WATCHED_EVERY, f"figures of {feed.name}", feed.watch, by=Role.WORKER)
 
     def every(
         self,

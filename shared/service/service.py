@@ -16,6 +16,8 @@ from shared.clock import Clock
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.topics import TENANTS, Topic
+from shared.feed.feed import Feed
+from shared.feed.web import restart_router
 from shared.messaging.asyncapi import install_asyncapi
 from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, encode, only
@@ -181,6 +183,10 @@ class Service:
         if self.parts.has(by):
             self.parts.resources.append(resource)
 
+    def feed(self, feed: Feed) -> None:
+        """A feed of this service's database: workers number its rows and drop the oldest, edges know the newest."""
+        self.parts.feed(feed)
+
     def check(self, name: str, check: Check, *, by: Role | None = Role.WORKER) -> None:
         """One more thing that readiness really does."""
         if self.parts.has(by):
@@ -279,6 +285,8 @@ class Service:
         app.include_router(home.router(self.settings.operator, self.tenants, title=title, signup_url=signup_url))
         if self.parts.reconciled:
             self._add_read_back(app)
+        if self.parts.feeds:
+            self.api(app, restart_router(self.parts.feeds, self.tenants))
         install_asyncapi(app, title, self.process.broker, self.parts.wiring.subscriptions)
         return app
 

@@ -305,7 +305,7 @@ async def test_the_worst_body_of_each_route_is_refused_in_few_words(routes: list
     assert {what: why for what, why in found.items() if why} == {}
 
 
-NO_BODY = {"POST /v1/read-back", "POST /v1/tenants/{tenant}/keys"}
+NO_BODY = {"POST /v1/feeds/restart", "POST /v1/read-back", "POST /v1/tenants/{tenant}/keys"}
 """They read none."""
 
 

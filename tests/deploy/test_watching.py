@@ -34,6 +34,7 @@ DASHBOARD = json.loads((ROOT / "deploy/grafana/fairpool.json").read_text())
 RUNBOOK = (ROOT / "docs/watching.md").read_text()
 METRIC_MODULES = (
     "shared.metrics",
+    "shared.feed.metrics",
     "services.outreach_gateway.adapters.metrics",
     "services.signup.courier.sending",
     "services.signup.courier.breaker",
@@ -41,7 +42,7 @@ METRIC_MODULES = (
     "services.signup.adapters.kept_reports",
     "shared.runner.metrics",
 )
-PARTS_ONLY = {"subscription", "reader", "topic", "part", "waits_for", "reason", "outcome", "rule", "kind", "queue", "role", "method", "route", "state", "status", "at"}  # fmt: skip
+PARTS_ONLY = {"subscription", "reader", "topic", "part", "waits_for", "reason", "outcome", "rule", "kind", "queue", "role", "method", "route", "feed", "state", "status", "at"}  # fmt: skip
 SCRAPED = {"up": {"job", "instance", "service"}, "process_start_time_seconds": {"job", "instance"}}
 WORDS = frozenset(
     "sum max min rate increase delta changes histogram_quantile absent label_replace vector time by and or on without".split()  # noqa: SIM905 - PromQL reads better so
@@ -52,6 +53,7 @@ SIGNALS = {
     "decisions by outcome and rule": "fairpool_decisions_total",
     "holds": "fairpool_holding",
     "outbox age": "fairpool_outbox_age_seconds",
+    "rows of feeds without a number": "fairpool_feed_unsequenced_age_seconds",
     "dead letters": "fairpool_dead_letters_total",
     "topics that differ": "fairpool_topics_differ",
     "window rebuild count": "fairpool_windows_rebuild_seconds_count",

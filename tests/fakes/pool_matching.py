@@ -17,10 +17,8 @@ from services.pool_matching.model import (
     Person,
     Pool,
     PoolIndex,
-    Position,
     Settled,
     ShownMember,
-    Update,
 )
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
@@ -58,6 +56,8 @@ class FakeMatching:
 
     at: datetime = NOON
     published: list[Event] = field(default_factory=list)
+    told: list[tuple[str, PoolUpdatedV1]] = field(default_factory=list)
+    """What feeds got, with its id."""
     _persons: dict[str, _Person] = field(default_factory=dict)
     _pools: dict[str, tuple[Pool, datetime]] = field(default_factory=dict)
     _deleted: dict[str, Pool] = field(default_factory=dict)
@@ -119,6 +119,9 @@ class FakeMatching:
 
     async def pools(self) -> PoolIndex:
         return PoolIndex.of(pool for pool, _ in self._pools.values())
+
+    async def tell(self, updates: Sequence[tuple[str, PoolUpdatedV1]]) -> None:
+        self.told.extend(updates)
 
     async def settle(self, settled: Sequence[Settled], refs: Callable[[str, str], str]) -> None:
         for one in settled:
@@ -236,37 +239,3 @@ def _may_come_in(person: _Person, pool: Pool) -> bool:
     return (not asked.occupations or not codes.isdisjoint(asked.occupations)) and (
         not asked.states or person.profile.state in asked.states
     )
-
-
-@dataclass
-class FakeFeed:
-    """`FeedStore`."""
-
-    at: datetime = NOON
-    _rows: list[tuple[str, Update, datetime]] = field(default_factory=list)
-    _next: int = 1
-    _forgotten: dict[str, Position] = field(default_factory=dict)
-
-    async def note(self, updates: Sequence[tuple[str, PoolUpdatedV1]]) -> None:
-        for id_, event in updates:
-            update = Update(Position(1, self._next), id_, event.change, event.pool, event.member_ref, event.at)
-            self._rows.append((event.employer, update, self.at))
-            self._next += 1
-
-    async def read(self, employer: str, *, after: Position, limit: int) -> list[Update]:
-        own = [update for whose, update, _ in self._rows if whose == employer and update.position > after]
-        return own[:limit]
-
-    async def forget(self, limit: int, *, kept: timedelta) -> int:
-        old = [row for row in self._rows if row[2] < self.at - kept][:limit]
-        self._rows = [row for row in self._rows if row not in old]
-        for employer, update, _ in old:
-            self._forgotten[employer] = max(self._forgotten.get(employer, Position()), update.position)
-        return len(old)
-
-    async def forgotten(self, employer: str) -> Position:
-        return self._forgotten.get(employer, Position())
-
-    @asynccontextmanager
-    async def work(self) -> AsyncIterator["FakeFeed"]:
-        yield self

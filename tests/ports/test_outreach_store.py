@@ -21,6 +21,7 @@ from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
 from services.outreach_gateway.model import (
     Admit,
     Cancel,
+    Change,
     Consent,
     Decision,
     Delay,
@@ -33,14 +34,20 @@ from services.outreach_gateway.model import (
     State,
     shard_of,
 )
-from services.outreach_gateway.ports import Building, Epoch, Position, Reported, Settled, Store
+from services.outreach_gateway.ports import Building, Epoch, Reported, Settled, Store
 from shared.contracts.outreach_gateway import OutreachRequestedV1
+from shared.feed.model import Place
+from shared.feed.ports import FeedWriter
+from shared.feed.postgres import SQL as FEED_SQL
+from shared.feed.postgres import PostgresFeedRows, PostgresFeedWriter
 from shared.messaging.envelope import Received, Record
-from shared.messaging.unit import unit_of_work
-from shared.postgres.pool import Pool
+from shared.messaging.unit import Unit, unit_of_work
+from shared.postgres.pool import Pool, open_pool
+from tests.conftest import unique
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
+from tests.stack import Servers
 from tests.waiting import until
 
 POLICY = read_policy("2026-12")
@@ -77,7 +84,7 @@ class PostgresRows:
     @asynccontextmanager
     async def store(self, at: datetime = NOON) -> AsyncIterator[PostgresOutreach]:
         async with unit_of_work(self.pool, at=at, source="outreach_gateway") as unit:
-            yield PostgresOutreach(unit, POLICY)
+            yield PostgresOutreach(unit, POLICY, feed)
 
     async def submit(self, id: str, candidate: str = ANA, employer: str = "emp_a") -> None:
         until, due = NOON + timedelta(days=14), NOON + timedelta(seconds=30)
@@ -86,12 +93,16 @@ class PostgresRows:
     @asynccontextmanager
     async def requests(self) -> AsyncIterator[PostgresRequestStore]:
         async with unit_of_work(self.pool, at=NOON, source="outreach_gateway") as unit:
-            yield PostgresRequestStore(unit, POLICY)
+            yield PostgresRequestStore(unit, POLICY, feed)
 
     @asynccontextmanager
     async def epochs(self) -> AsyncIterator[PostgresEpochs]:
         async with unit_of_work(self.pool, at=NOON, source="outreach_gateway") as unit:
             yield PostgresEpochs(unit)
+
+
+def feed(unit: Unit) -> FeedWriter:
+    return PostgresFeedWriter(unit, "outreach", lambda: None)
 
 
 @pytest.fixture
@@ -205,23 +216,6 @@ async def test_what_ended_long_ago_is_deleted_some_at_a_time_and_nothing_else(on
         ("waits", False),
         ("young", True),
     ]
-
-
-async def test_a_feed_that_forgot_before_it_was_written_down_answers_an_old_cursor(on_postgres: PostgresRows) -> None:
-    await feed_of(on_postgres, ("emp_a", 130), ("emp_b", 90), ("emp_a", 80))
-    await on_postgres.submit("o1", employer="emp_c")
-    async with on_postgres.requests() as store:
-        places = [change.position for change in await store.changes(None, after=Position(), limit=10)]
-    await on_postgres.pool.execute("DELETE FROM changes WHERE at < $1", NOON - timedelta(days=100))  # as it once was
-    await on_postgres.pool.execute((MIGRATIONS / "0005_feeds_that_forgot.sql").read_text())
-    async with on_postgres.requests() as store:
-        for owner in ("emp_a", "emp_b", None):
-            assert places[0] < await store.forgotten(owner) < places[1]
-        assert Position() < await store.forgotten("emp_c") < places[1]
-    await on_postgres.pool.execute("DELETE FROM changes; DELETE FROM changes_forgotten")
-    await on_postgres.pool.execute((MIGRATIONS / "0005_feeds_that_forgot.sql").read_text())
-    async with on_postgres.requests() as store:
-        assert await store.forgotten("emp_c") > places[2]
 
 
 async def test_the_newest_consent_wins_in_any_order(rows: Rows) -> None:
@@ -366,20 +360,47 @@ async def test_a_decision_leaves_through_the_outbox_with_its_version(on_postgres
     assert '"sealed":"sealed"' in row["value"]
 
 
-async def test_the_feed_never_passes_over_a_row_that_commits_late(on_postgres: PostgresRows) -> None:
-    await on_postgres.submit("early")
-    await on_postgres.submit("late")
+async def told(rows: PostgresRows, employer: str | None = "emp_a") -> list[Change]:
+    found = PostgresFeedRows(lambda: rows.pool, "outreach", lambda: NOON)
+    await found.sequence(100)
+    return [Change.of(row.body) for row in await found.rows(employer, after=Place(0), limit=100)]
 
-    async def changes() -> list[str]:
-        async with on_postgres.requests() as store:
-            return [change.outreach for change in await store.changes("emp_a", after=Position(), limit=100)]
 
-    async with on_postgres.store() as slow:
-        (row,) = await slow.lock_live(["early"])
-        await slow.settle([Settled(row, Drop(Rule.HOURS), Rule.HOURS)])
-        await settle(on_postgres, "late", Drop(Rule.HOURS))
-        assert await changes() == []  # `late` is committed, and waits until `early` can't come before it any more
-    assert await changes() == ["early", "late"]
+async def test_each_change_is_told_in_its_own_transaction_or_not_at_all(on_postgres: PostgresRows) -> None:
+    for id in ("one", "two"):
+        await on_postgres.submit(id)
+    await settle(on_postgres, "one", Drop(Rule.HOURS))
+    with pytest.raises(ZeroDivisionError):
+        async with on_postgres.store() as store:
+            (row,) = await store.lock_live(["two"])
+            await store.settle([Settled(row, Drop(Rule.HOURS), Rule.HOURS)])
+            raise ZeroDivisionError
+    assert await told(on_postgres) == [Change("one", State.DROPPED, "hours", NOON)]
+    assert await told(on_postgres, "emp_b") == []
+
+
+async def test_the_feed_of_an_older_release_is_carried_over_and_its_late_rows_are_told(servers: Servers) -> None:
+    plumbing, own = MIGRATIONS_OF["outreach_gateway"]
+    dsn = await servers.create_database(unique("carried"))
+    async with await open_pool(dsn, name="test") as pool:
+        for file in (*sorted(plumbing.glob("*.sql")), *sorted(own.glob("*.sql"))):
+            if file.name == "0022_pre_feed.sql":
+                break
+            await pool.execute(file.read_text())
+        rows = PostgresRows(pool)
+        write = "INSERT INTO changes (outreach, employer, state, rule, at) VALUES ($1, $2, 'dropped', 'hours', $3)"
+        for id, employer, days in (("o1", "emp_a", 3), ("o2", "emp_b", 1), ("o3", "emp_a", 2)):
+            await pool.execute(write, id, employer, NOON - timedelta(days=days))
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute((own / "0022_pre_feed.sql").read_text())
+        assert [change.outreach for change in await told(rows, None)] == ["o1", "o2", "o3"]
+        await pool.execute(write, "o4", "emp_a", NOON)
+        assert await told(rows) == [
+            Change(id, State.DROPPED, "hours", NOON - timedelta(days=days))
+            for id, days in (("o1", 3), ("o3", 2), ("o4", 0))
+        ]
+        await pool.execute((own / "0026_post_feed_alone.sql").read_text())
+        assert (await PostgresFeedRows(lambda: pool, "outreach", lambda: NOON).ends(None)).last_seq == 4
 
 
 async def test_a_version_rises_with_every_change(on_postgres: PostgresRows) -> None:
@@ -463,41 +484,6 @@ async def test_a_delay_waits_for_a_withdrawal_that_was_first(on_postgres: Postgr
         assert not (await asyncio.wait([asked], timeout=0.2))[0]
     consent = await asked
     assert consent is not None and consent.version == 2
-
-
-async def feed_of(rows: PostgresRows, *changes: tuple[str, int]) -> None:
-    """Changes of an employer, each so many days before noon, a transaction each."""
-    for employer, days in changes:
-        async with unit_of_work(rows.pool, at=NOON - timedelta(days=days), source="outreach_gateway") as unit:
-            await unit.connection.execute(
-                SQL["note_changes"], ["o"], [employer], ["dropped"], [None], NOON - timedelta(days=days)
-            )
-
-
-async def test_each_feed_knows_the_last_change_that_it_forgot(on_postgres: PostgresRows) -> None:
-    await feed_of(on_postgres, ("emp_a", 130), ("emp_b", 125), ("emp_a", 120), ("emp_a", 5), ("emp_c", 4))
-    async with on_postgres.requests() as store:
-        places = [change.position for change in await store.changes(None, after=Position(), limit=10)]
-        assert await store.forgotten("emp_a") == await store.forgotten(None) == Position()
-    await jobs.forget_old_changes(on_postgres.epochs)
-    async with on_postgres.requests() as store:
-        left = [change.position for change in await store.changes(None, after=Position(), limit=10)]
-        assert left == places[3:]
-        found = [await store.forgotten(employer) for employer in ("emp_a", "emp_b", "emp_c", None)]
-    assert found == [places[2], places[1], Position(), places[2]]
-
-
-async def test_old_changes_go_some_at_a_time_and_what_was_forgotten_never_goes_back(on_postgres: PostgresRows) -> None:
-    await feed_of(on_postgres, ("emp_a", 110), ("emp_a", 130), ("emp_a", 120))
-    async with on_postgres.requests() as store:
-        places = [change.position for change in await store.changes(None, after=Position(), limit=10)]
-    found = []
-    for _ in range(4):
-        async with on_postgres.epochs() as epochs:
-            count = await epochs.forget_changes(1, kept=timedelta(days=100))
-        async with on_postgres.requests() as store:
-            found.append((count, await store.forgotten("emp_a")))
-    assert found == [(1, places[1]), (1, places[2]), (1, places[2]), (0, places[2])]
 
 
 async def known(rows: PostgresRows, *candidates: str) -> None:
@@ -614,7 +600,9 @@ async def test_a_batch_takes_as_many_statements_whatever_its_size_one_of_them_to
             record = Record("outreach-requests", 0, 0, b"", b"", ())
             received = [Received(event.outreach, "test", None, event, record) for event in batch]
             await handlers.on_outreach_requested(store, received, windows, POLICY, lambda _: Standing.GOOD)
-    ours = [statement for statement in statements if statement in {*SQL.values()}]  # asyncpg asks for types of its own
+    ours = [
+        statement for statement in statements if statement in {*SQL.values(), *FEED_SQL.values()}
+    ]  # asyncpg asks for types of its own
     assert len(ours) == 7
     assert statements.count(SQL["places"]) == 1
     states = await on_postgres.pool.fetch("SELECT state, count(*) FROM outreach GROUP BY state ORDER BY state")

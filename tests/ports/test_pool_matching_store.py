@@ -14,10 +14,13 @@ from services.pool_matching.handlers import (
     on_pools_changed,
     on_time_passed,
 )
-from services.pool_matching.model import Position, Shown
+from services.pool_matching.model import Shown
 from shared.contracts.pool_matching import MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
 from shared.contracts.signup import CandidateErasedV1
 from shared.messaging.envelope import Received, Record
+from shared.messaging.unit import unit_of_work
+from shared.postgres.pool import open_pool
+from tests.conftest import unique
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
 from tests.integration.pool_matching.kit import (
@@ -39,6 +42,7 @@ from tests.integration.pool_matching.kit import (
     tell_persons,
     tell_pools,
 )
+from tests.stack import Servers
 
 HOUR = timedelta(hours=1)
 MIGRATIONS = Path(handlers.__file__).parent / "migrations"
@@ -196,53 +200,65 @@ async def test_many_persons_are_evaluated_in_several_chunks(kit: Kit) -> None:
     assert len(await kit.published(MembershipsChangedV1)) == 1100
 
 
-async def test_the_feed_gives_each_employer_its_own_in_order(kit: Kit) -> None:
-    def update(employer: str, member: str) -> PoolUpdatedV1:
-        return PoolUpdatedV1(employer=employer, pool="p", member_ref=member, change="joined", at=NOON)
-
-    async with kit.feed() as store:
-        await store.note(
-            [("u1", update("emp_a", "m_1")), ("u2", update("emp_b", "m_2")), ("u3", update("emp_a", "m_3"))]
-        )
-    async with kit.feed() as store:
-        first = await store.read("emp_a", after=Position(), limit=1)
-        rest = await store.read("emp_a", after=first[-1].position, limit=10)
-        assert [one.id for one in (*first, *rest)] == ["u1", "u3"]
-        assert await store.read("emp_a", after=rest[-1].position, limit=10) == []
-
-
-async def test_the_feed_forgets_what_is_old(kit: Kit) -> None:
-    event = PoolUpdatedV1(employer="emp_a", pool="p", member_ref="m_1", change="left", at=NOON)
-    async with kit.feed() as store:
-        await store.note([("u1", event)])
-    kit.at += timedelta(days=20)
-    async with kit.feed() as store:
-        await store.note([("u2", event)])
-    kit.at += timedelta(days=11)
-    async with kit.feed() as store:
-        assert await store.forget(100, kept=timedelta(days=30)) == 1
-    async with kit.feed() as store:
-        assert [one.id for one in await store.read("emp_a", after=Position(), limit=10)] == ["u2"]
+async def test_each_update_is_in_the_feed_once_with_the_id_and_the_words_that_its_topic_has(kit: Kit) -> None:
+    who, other = candidates(2)
+    await put_pool(kit, pool("p_1"))
+    await put_pool(kit, pool("p_2", "emp_b"))
+    for _ in range(2):
+        await tell_persons(kit, profile(who), consent(who), profile(other), consent(other))
+    await tell_persons(kit, consent(who, 2, match=False))
+    await tell_persons(kit, consent(who, 2, match=False), profile(who))
+    told = await kit.told("emp_a")
+    assert [(one.change, one.member_ref) for one in told] == [
+        *(("joined", one) for one in sorted([ref(who), ref(other)])),
+        ("left", ref(who)),
+    ]
+    published = [event for event in await kit.published(PoolUpdatedV1) if event.employer == "emp_a"]
+    assert [(one.change, one.pool, one.member_ref, one.at) for one in told] == [
+        (event.change, event.pool, event.member_ref, event.at) for event in published
+    ]
+    assert len({one.id for one in (*told, *await kit.told("emp_b"))}) == 6
 
 
-async def test_each_feed_knows_the_last_update_that_it_forgot(kit: Kit) -> None:
-    def update(employer: str) -> PoolUpdatedV1:
-        return PoolUpdatedV1(employer=employer, pool="p", member_ref="m_1", change="left", at=NOON)
+async def test_the_feed_of_the_release_before_is_carried_over_and_what_its_processes_still_tell_comes_once(
+    servers: Servers,
+) -> None:
+    plumbing, own = MIGRATIONS_OF["pool_matching"]
+    dsn = await servers.create_database(unique("carried"))
+    async with await open_pool(dsn, name="test") as connections:
+        for file in (*sorted(plumbing.glob("*.sql")), *sorted(own.glob("*.sql"))):
+            if file.name == "0022_pre_feed.sql":
+                break
+            await connections.execute(file.read_text())
+        kit = PostgresKit(connections)
 
-    async with kit.feed() as store:
-        await store.note([("u1", update("emp_a")), ("u2", update("emp_b")), ("u3", update("emp_a"))])
-    async with kit.feed() as store:
-        places = [one.position for one in await store.read("emp_a", after=Position(), limit=10)]
-        assert await store.forgotten("emp_a") == Position()
-    kit.at += timedelta(days=31)
-    for _ in range(3):
-        async with kit.feed() as store:
-            assert await store.forget(1, kept=timedelta(days=30)) == 1
-    async with kit.feed() as store:
-        assert await store.forget(1, kept=timedelta(days=30)) == 0
-        assert await store.forgotten("emp_a") == places[-1]
-        assert await store.forgotten("emp_b") > Position()
-        assert await store.forgotten("emp_c") == Position()
+        async def comes_back(id_: str, days: int = 0) -> None:
+            write = "INSERT INTO feed (employer, update_id, pool, member_ref, change, at, stored_at)"
+            await connections.execute(
+                write + " VALUES ('emp_a', $1, 'p', 'm_1', 'joined', $2, $2)", id_, NOON - timedelta(days=days)
+            )
+
+        async def is_published(id_: str) -> None:
+            event = PoolUpdatedV1(employer="emp_a", pool="p", member_ref="m_1", change="joined", at=NOON)
+            async with unit_of_work(connections, at=NOON, source="pool_matching") as unit:
+                unit.publish(event, id=id_)
+
+        await comes_back("u_1", 3)
+        await comes_back("u_2", 1)
+        async with connections.acquire() as connection, connection.transaction():
+            await connection.execute((own / "0022_pre_feed.sql").read_text())
+        assert [one.id for one in await kit.told("emp_a")] == ["u_1", "u_2"]
+        await comes_back("u_on_its_way")
+        await is_published("u_late")
+        await is_published("up_new")
+        await comes_back("u_late")
+        await comes_back("up_new")
+        told = await kit.told("emp_a")
+        assert [one.id for one in told] == ["u_1", "u_2", "u_on_its_way", "u_late"]
+        assert {(one.change, one.pool, one.member_ref) for one in told} == {("joined", "p", "m_1")}
+        await connections.execute((own / "0024_post_feed_alone.sql").read_text())
+        await is_published("up_newer")
+        assert await kit.told("emp_a") == told
 
 
 async def test_the_pools_of_an_employer_that_left_are_closed_some_at_a_time_and_their_members_leave(kit: Kit) -> None:
@@ -265,27 +281,6 @@ async def test_the_pools_of_an_employer_that_left_are_closed_some_at_a_time_and_
     async with kit.pools() as store:
         assert await on_employers_removed(store, [], limit=1) == 0
         assert await store.count("emp_gone") == 0
-
-
-async def test_a_feed_that_forgot_before_it_was_written_down_answers_an_old_cursor(kit: Kit) -> None:
-    if not isinstance(kit, PostgresKit):
-        pytest.skip("a migration is PostgreSQL's")
-    script = (MIGRATIONS / "0003_feeds_that_forgot.sql").read_text()
-    event = PoolUpdatedV1(employer="emp_a", pool="p", member_ref="m_1", change="left", at=NOON)
-    await keep_pool(kit, pool("p_1", "emp_b"))
-    for id_ in ("u1", "u2"):
-        async with kit.feed() as store:
-            await store.note([(id_, event)])
-    async with kit.feed() as store:
-        first, second = [one.position for one in await store.read("emp_a", after=Position(), limit=10)]
-    await kit.connections.execute("DELETE FROM feed WHERE update_id = 'u1'")  # as it once was
-    await kit.connections.execute(script)
-    async with kit.feed() as store:
-        assert first < await store.forgotten("emp_a") < second
-    await kit.connections.execute("DELETE FROM feed; DELETE FROM feed_forgotten")
-    await kit.connections.execute(script)
-    async with kit.feed() as store:
-        assert await store.forgotten("emp_b") > second
 
 
 def erased(candidate: str) -> Received[CandidateErasedV1]:

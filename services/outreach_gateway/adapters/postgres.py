@@ -1,7 +1,7 @@
 """The gateway's rows in PostgreSQL."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, assert_never
@@ -15,6 +15,7 @@ from services.outreach_gateway.model import (
     SHARDS,
     Admit,
     Cancel,
+    Change,
     Consent,
     Decision,
     Delay,
@@ -27,6 +28,8 @@ from services.outreach_gateway.model import (
 )
 from services.outreach_gateway.ports import Epoch, Freed, Reported, Settled
 from shared.contracts.outreach_gateway import OutreachDecidedV1
+from shared.feed.model import Telling
+from shared.feed.ports import FeedWriter
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 
@@ -43,8 +46,9 @@ _STATE_AFTER = {
 class PostgresOutreach:
     """The `Store` inside one unit of work."""
 
-    def __init__(self, unit: Unit, policy: Policy) -> None:
+    def __init__(self, unit: Unit, policy: Policy, feed: Callable[[Unit], FeedWriter]) -> None:
         self._unit = unit
+        self._feed = feed(unit)
         self._sql = unit.connection
         self._policy = policy
         self._locked: set[str] = set()
@@ -232,13 +236,8 @@ class PostgresOutreach:
         )
 
     async def _note(self, changes: Sequence[tuple[Outreach, State, str | None]]) -> None:
-        await self._sql.execute(
-            SQL["note_changes"],
-            [row.id for row, _, _ in changes],
-            [row.employer for row, _, _ in changes],
-            [state.value for _, state, _ in changes],
-            [rule for _, _, rule in changes],
-            self.at,
+        await self._feed.write(
+            [Telling(row.employer, Change(row.id, state, rule, self.at).told()) for row, state, rule in changes]
         )
 
 

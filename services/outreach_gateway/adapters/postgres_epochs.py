@@ -65,11 +65,6 @@ class PostgresEpochs:
         """By the index of what has ended."""
         return len(await self._sql.fetch(SQL["forget_ended"], self._unit.at - kept, limit))
 
-    async def forget_changes(self, limit: int, *, kept: timedelta) -> int:
-        """Some at a time, so that no lock is held for long."""
-        gone: int = await self._sql.fetchval(SQL["forget_changes"], self._unit.at - kept, limit)
-        return gone
-
 
 def _shard(row: asyncpg.Record) -> Shard:
     building = row["building"]

@@ -1,23 +1,24 @@
 """The gateway's rows as requests need them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import asyncpg
 
 from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach, outreach_of
 from services.outreach_gateway.model import Outreach, Policy, Rule, State
-from services.outreach_gateway.ports import Account, Change, Position, Settled, Submission
+from services.outreach_gateway.ports import Account, Settled, Submission
 from shared.contracts.outreach_gateway import OutreachRequestedV1
+from shared.feed.ports import FeedWriter
 from shared.messaging.unit import Unit
 
 
 class PostgresRequestStore:
     """The `RequestStore` inside one unit of work."""
 
-    def __init__(self, unit: Unit, policy: Policy) -> None:
+    def __init__(self, unit: Unit, policy: Policy, feed: Callable[[Unit], FeedWriter]) -> None:
         self._unit = unit
         self._sql = unit.connection
-        self._rows = PostgresOutreach(unit, policy)
+        self._rows = PostgresOutreach(unit, policy, feed)
 
     async def public_key(self, candidate: str) -> str | None:
         """The person's key, if it has arrived."""
@@ -65,26 +66,6 @@ class PostgresRequestStore:
     async def accounts_of(self, candidate: str, *, limit: int) -> list[Account]:
         """Everything to one person, newest first."""
         return [_account(row) for row in await self._sql.fetch(SQL["accounts_of"], candidate, limit)]
-
-    async def changes(self, employer: str | None, *, after: Position, limit: int) -> list[Change]:
-        """The feed."""
-        rows = await self._sql.fetch(SQL["changes"], employer, str(after.transaction), after.change, limit)
-        return [
-            Change(
-                Position(int(row["xid"]), row["id"]),
-                row["outreach"],
-                State(row["state"]),
-                Rule(row["rule"]) if row["rule"] else None,
-                row["at"],
-                row["employer"],
-            )
-            for row in rows
-        ]
-
-    async def forgotten(self, employer: str | None) -> Position:
-        """How far back it does not go."""
-        row = await self._sql.fetchrow(SQL["forgotten"], employer)
-        return Position() if row is None else Position(int(row["xid"]), row["id"])
 
     async def lock_one(self, id: str, employer: str) -> Outreach | None:
         """One row, locked after its person."""

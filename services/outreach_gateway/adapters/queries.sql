@@ -153,11 +153,6 @@ UPDATE outreach o SET due_at = s.due_at
 FROM unnest($1::text[], $2::timestamptz[]) AS s (id, due_at)
 WHERE o.id = s.id
 
--- name: note_changes
-INSERT INTO changes (outreach, employer, state, rule, at)
-SELECT outreach, employer, state, rule, $5
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS c (outreach, employer, state, rule)
-
 -- name: keep_consents
 INSERT INTO consents AS kept (candidate, version, contact, blocked_employers, first_contacts_per_week, min_gap_hours,
                               quiet_start, quiet_end, time_zone, paused_until, ends_at)
@@ -268,34 +263,6 @@ WHERE o.id = r.id
 -- name: account
 SELECT id, employer, member_ref, state, decision, rule, policy, decided_at, slot_at, submitted_at, expires_at
 FROM outreach WHERE id = $1 AND ($2::text IS NULL OR employer = $2)
-
--- name: changes
-SELECT c.id, c.xid::text AS xid, c.outreach, c.employer, c.state, c.rule, c.at
-FROM changes c
-WHERE ($1::text IS NULL OR c.employer = $1)
-  AND (c.xid, c.id) > ($2::text::xid8, $3::bigint)
-  AND c.xid < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY c.xid, c.id
-LIMIT $4
-
--- name: forget_changes
--- What goes and how far each employer's feed has forgotten are written together: no reader sees the one without the other.
-WITH old AS (
-    SELECT id FROM changes WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED
-), gone AS (
-    DELETE FROM changes USING old WHERE changes.id = old.id RETURNING changes.employer, changes.xid, changes.id
-), noted AS (
-    INSERT INTO changes_forgotten AS known (employer, xid, id)
-    SELECT DISTINCT ON (employer) employer, xid, id FROM gone ORDER BY employer, xid DESC, id DESC
-    ON CONFLICT (employer) DO UPDATE SET xid = excluded.xid, id = excluded.id
-    WHERE (known.xid, known.id) < (excluded.xid, excluded.id)
-)
-SELECT count(*) FROM gone
-
--- name: forgotten
-SELECT xid::text AS xid, id FROM changes_forgotten
-WHERE $1::text IS NULL OR employer = $1
-ORDER BY changes_forgotten.xid DESC, id DESC LIMIT 1
 
 -- name: accounts_of
 SELECT id, employer, member_ref, state, submitted_at, expires_at, decision, rule, policy, decided_at, slot_at

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from services.outreach_gateway.model import Policy
 from services.outreach_gateway.ports import RequestStore
 from shared.clock import Clock
-from shared.security.cursors import FeedCursors
+from shared.feed.web import FeedFace
 from shared.security.member_refs import MemberRefs
 from shared.web.tenants import Tenants
 
@@ -21,5 +21,5 @@ class Edge:
     policy: Policy
     store: Callable[[], AbstractAsyncContextManager[RequestStore]]
     refs: MemberRefs
-    cursors: FeedCursors
+    feed: FeedFace
     outreach_id_key: bytes

@@ -19,10 +19,14 @@ from services.pool_matching.model import (
     PoolIndex,
     Settled,
     Shown,
+    Update,
 )
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
+from shared.feed.model import Telling
+from shared.feed.ports import FeedWriter
 from shared.messaging.unit import Unit
 
 LAST_VERSION = 2**63 - 1
@@ -40,7 +44,10 @@ class PostgresPersons:
     Nobody who holds a row waits for that lock, so the two cannot block each other for ever.
     """
 
-    def __init__(self, unit: Unit, cache: PoolCache, occupations: Occupations) -> None:
+    def __init__(
+        self, unit: Unit, cache: PoolCache, occupations: Occupations, feed: Callable[[Unit], FeedWriter]
+    ) -> None:
+        self._feed = feed(unit)
         self._unit = unit
         self._connection = unit.connection
         self._cache = cache
@@ -95,6 +102,20 @@ class PostgresPersons:
     async def pools(self) -> PoolIndex:
         """From memory, after a look at what changed."""
         return await self._cache.current(self._connection)
+
+    async def tell(self, updates: Sequence[tuple[str, PoolUpdatedV1]]) -> None:
+        """Rows of the feed."""
+        await self._feed.write(
+            [
+                Telling(
+                    event.employer,
+                    Update(
+                        id=id_, change=event.change, pool=event.pool, member_ref=event.member_ref, at=event.at
+                    ).model_dump_json(),
+                )
+                for id_, event in updates
+            ]
+        )
 
     async def settle(self, settled: Sequence[Settled], refs: Callable[[str, str], str]) -> None:
         """One statement each for who left, joined and changed."""

@@ -167,41 +167,6 @@ SELECT used_until FROM changes_used WHERE employer = $1
 SELECT member_ref, since, shown FROM memberships
 WHERE pool = $1 AND member_ref > $2 ORDER BY member_ref LIMIT $3
 
--- name: write_feed
-INSERT INTO feed (employer, update_id, pool, member_ref, change, at, stored_at)
-SELECT employer, update_id, pool, member_ref, change, at, $7
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-    WITH ORDINALITY AS new (employer, update_id, pool, member_ref, change, at, place)
-ORDER BY place
-
--- name: read_feed
--- Rows get their id before they commit, so a reader that goes by id alone passes over one that commits late. A
--- transaction's number is given before it writes, and none below the oldest one still running can appear any more: what
--- is read up to there is complete, and its order (transaction, row) never changes.
-SELECT written_by::text::bigint AS written_by, id, update_id, pool, member_ref, change, at FROM feed
-WHERE employer = $1 AND (written_by, id) > ($2::bigint::text::xid8, $3)
-  AND written_by < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY written_by, id LIMIT $4
-
--- name: forget_feed
--- What goes and how far each employer's feed has forgotten are written together: no reader sees the one without the other.
-WITH old AS (
-    SELECT employer, written_by, id FROM feed WHERE stored_at < $1 ORDER BY stored_at LIMIT $2 FOR UPDATE SKIP LOCKED
-), gone AS (
-    DELETE FROM feed USING old
-    WHERE feed.employer = old.employer AND feed.written_by = old.written_by AND feed.id = old.id
-    RETURNING feed.employer, feed.written_by, feed.id
-), noted AS (
-    INSERT INTO feed_forgotten AS known (employer, written_by, id)
-    SELECT DISTINCT ON (employer) employer, written_by, id FROM gone ORDER BY employer, written_by DESC, id DESC
-    ON CONFLICT (employer) DO UPDATE SET written_by = excluded.written_by, id = excluded.id
-    WHERE (known.written_by, known.id) < (excluded.written_by, excluded.id)
-)
-SELECT count(*) FROM gone
-
--- name: feed_forgotten
-SELECT written_by::text::bigint AS written_by, id FROM feed_forgotten WHERE employer = $1
-
 -- name: persons_after
 SELECT candidate FROM persons WHERE candidate > $1 ORDER BY candidate LIMIT $2
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.pool_matching.model import Occupations
-from services.pool_matching.ports import FeedStore, PoolStore, Work
-from shared.security.cursors import FeedCursors
+from services.pool_matching.ports import PoolStore, Work
+from shared.feed.web import FeedFace
 from shared.web.budgets import Streams
 from shared.web.tenants import Tenants
 
@@ -17,9 +17,8 @@ class Edge:
 
     tenants: Tenants
     pools: Work[PoolStore]
-    feed: Work[FeedStore]
+    feed: FeedFace
     occupations: Occupations
-    cursors: FeedCursors
     heartbeat: timedelta
     streams: Streams
     is_stopping: Callable[[], bool]

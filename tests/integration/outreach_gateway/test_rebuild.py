@@ -24,7 +24,9 @@ from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.model import SHARDS
 from services.outreach_gateway.ports import Booked, Building, Epoch, Found, WindowsAwayError
 from services.outreach_gateway.rebuild import Rebuild
-from shared.messaging.unit import unit_of_work
+from shared.feed.ports import FeedWriter
+from shared.feed.postgres import PostgresFeedWriter
+from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import FixedClock
@@ -33,6 +35,10 @@ from tests.waiting import until, until_held_up
 
 POLICY = read_policy("2026-12")
 NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def feed(unit: Unit) -> FeedWriter:
+    return PostgresFeedWriter(unit, "outreach", lambda: None)
 
 
 @pytest.fixture
@@ -76,7 +82,7 @@ class Place:
     @asynccontextmanager
     async def store(self) -> AsyncIterator[PostgresOutreach]:
         async with unit_of_work(self.pool, at=NOW, source="outreach_gateway") as unit:
-            yield PostgresOutreach(unit, POLICY)
+            yield PostgresOutreach(unit, POLICY, feed)
 
     def process(self) -> tuple[Rebuild, Watched]:
         windows = Watched(self.redis, self.prefix)

@@ -9,11 +9,9 @@ import httpx
 import pytest
 
 from services.pool_matching.api import Edge, router
-from services.pool_matching.handlers import on_pools_updated
+from services.pool_matching.api.updates import ANEW
 from shared.contracts.operator import TenantChangedV1, TenantKind
-from shared.contracts.pool_matching import PoolUpdatedV1
-from shared.messaging.envelope import only
-from shared.security.cursors import FeedCursors
+from shared.feed.web import FeedFace
 from shared.security.tenant_keys import hash_key, new_key
 from shared.web.app import create_app
 from shared.web.budgets import Streams
@@ -46,12 +44,9 @@ class Http:
         headers |= more.pop("headers", {})
         return await self.client.request(method, path, headers=headers, **more)
 
-    async def relay_updates(self) -> None:
-        """What Kafka would do: the updates in the outbox reach the feed."""
-        updates = only(PoolUpdatedV1, await self.kit.outbox())
-        async with self.kit.feed() as store:
-            await on_pools_updated(store, updates)
-        await self.kit.connections.execute("DELETE FROM outbox")
+    async def number_updates(self) -> None:
+        """What the sequencer does: updates that were committed can be read."""
+        await self.kit.feed.sequencer.once()
 
     def tenant(self, id_: str, kind: TenantKind, *, version: int = 1, suspended: bool = False) -> None:
         self.keys.setdefault(id_, new_key(id_))
@@ -73,9 +68,8 @@ async def http(kit: PostgresKit) -> AsyncIterator[Http]:
     edge = Edge(
         tenants,
         kit.pools,
-        kit.feed,
+        FeedFace(kit.feed.reader, anew=ANEW),
         SOC,
-        FeedCursors(bytes(range(64)), feed="pool_matching"),
         timedelta(seconds=1),
         Streams(HttpLimits()),
         lambda: False,

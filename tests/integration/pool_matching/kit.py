@@ -4,30 +4,32 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import services.pool_matching
 from services.pool_matching.adapters.pool_cache import PoolCache
-from services.pool_matching.adapters.postgres_feed import PostgresFeed
 from services.pool_matching.adapters.postgres_persons import PostgresPersons
 from services.pool_matching.adapters.postgres_pools import PostgresPools
 from services.pool_matching.handlers import on_candidates_changed, on_pools_changed, on_turn
 from services.pool_matching.jobs import evaluate_pools
-from services.pool_matching.model import Pool
-from services.pool_matching.ports import EvaluationStore, FeedStore, PoolStore
+from services.pool_matching.model import Pool, Update
+from services.pool_matching.ports import EvaluationStore, PoolStore
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.pool_matching import Criteria, PoolChangedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
+from shared.feed.feed import Feed
+from shared.feed.model import Place
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, Undecodable, decode
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool as Connections
+from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
 from tests.fakes.clock import NOON
-from tests.fakes.pool_matching import SOC, FakeFeed, FakeMatching
+from tests.fakes.pool_matching import SOC, FakeMatching
 
 E = TypeVar("E", bound=Event)
 
@@ -61,8 +63,8 @@ class Kit(Protocol):
 
     def persons(self) -> AbstractAsyncContextManager[EvaluationStore]: ...
     def pools(self) -> AbstractAsyncContextManager[PoolStore]: ...
-    def feed(self) -> AbstractAsyncContextManager[FeedStore]: ...
     async def published(self, kind: type[E]) -> list[E]: ...
+    async def told(self, employer: str) -> list[Update]: ...
 
 
 @dataclass
@@ -70,7 +72,6 @@ class FakeKit:
     """The fakes."""
 
     world: FakeMatching = field(default_factory=FakeMatching)
-    updates: FakeFeed = field(default_factory=FakeFeed)
     at: datetime = NOON
 
     def persons(self) -> AbstractAsyncContextManager[EvaluationStore]:
@@ -81,12 +82,15 @@ class FakeKit:
         self.world.at = self.at
         return self.world.work()
 
-    def feed(self) -> AbstractAsyncContextManager[FeedStore]:
-        self.updates.at = self.at
-        return self.updates.work()
-
     async def published(self, kind: type[E]) -> list[E]:
         return [event for event in self.world.published if isinstance(event, kind)]
+
+    async def told(self, employer: str) -> list[Update]:
+        return [
+            Update(id=id_, change=event.change, pool=event.pool, member_ref=event.member_ref, at=event.at)
+            for id_, event in self.world.told
+            if event.employer == employer
+        ]
 
 
 @dataclass
@@ -96,25 +100,35 @@ class PostgresKit:
     connections: Connections
     at: datetime = NOON
     cache: PoolCache = field(default_factory=PoolCache)
+    feed: Feed = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.feed = Feed(
+            "updates",
+            kept=timedelta(days=30),
+            cursors=FeedCursors(bytes(range(64)), feed="pool_matching"),
+            pool=lambda: self.connections,
+            now=lambda: self.at,
+        )
 
     @asynccontextmanager
     async def persons(self) -> AsyncIterator[EvaluationStore]:
         async with unit_of_work(self.connections, at=self.at, source="pool_matching") as unit:
-            yield PostgresPersons(unit, self.cache, SOC)
+            yield PostgresPersons(unit, self.cache, SOC, self.feed.writer)
 
     @asynccontextmanager
     async def pools(self) -> AsyncIterator[PoolStore]:
         async with unit_of_work(self.connections, at=self.at, source="pool_matching") as unit:
             yield PostgresPools(unit)
 
-    @asynccontextmanager
-    async def feed(self) -> AsyncIterator[FeedStore]:
-        async with unit_of_work(self.connections, at=self.at, source="pool_matching") as unit:
-            yield PostgresFeed(unit)
-
     async def published(self, kind: type[E]) -> list[E]:
         found = [item.event for item in await self.outbox()]
         return [event for event in found if isinstance(event, kind)]
+
+    async def told(self, employer: str) -> list[Update]:
+        await self.feed.sequencer.once()
+        rows = await self.feed.rows.rows(employer, after=Place(0), limit=10_000)
+        return [Update.model_validate_json(row.body) for row in rows]
 
     async def outbox(self) -> list[Received[Event]]:
         rows = await self.connections.fetch("SELECT topic, key, value, headers FROM outbox ORDER BY id")

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.pool_matching.api.updates import _stream
+from services.pool_matching.api.updates import stream
 from services.pool_matching.handlers import on_pools_changed
-from services.pool_matching.jobs import forget_old_updates
-from services.pool_matching.model import Position
 from tests.integration.pool_matching.conftest import Http
 from tests.integration.pool_matching.kit import candidates, consent, evaluate, profile, tell_persons
 
@@ -141,7 +139,7 @@ async def test_two_employers_answers_for_one_person_share_no_identifier(http: Ht
     mine = {employer: await make(http, employer, occupations=["29-0000"]) for employer in ("emp_a", "emp_b")}
     (who,) = candidates(1)
     await tell_persons(http.kit, profile(who), consent(who))
-    await http.relay_updates()
+    await http.number_updates()
     for employer, made in mine.items():
         members = await http.ask("GET", f"/v1/pools/{made}/members", employer)
         updates = await http.ask("GET", "/v1/updates", employer)
@@ -166,7 +164,7 @@ async def test_updates_are_read_from_the_start_and_from_a_cursor_on(http: Http) 
     made = await make(http)
     people = candidates(3)
     await tell_persons(http.kit, *(event for who in people for event in (profile(who), consent(who))))
-    await http.relay_updates()
+    await http.number_updates()
     first = (await http.ask("GET", "/v1/updates", params={"after": empty["next"], "limit": 2})).json()
     rest = (await http.ask("GET", "/v1/updates", params={"after": first["next"]})).json()
     whole = (await http.ask("GET", "/v1/updates")).json()
@@ -174,7 +172,7 @@ async def test_updates_are_read_from_the_start_and_from_a_cursor_on(http: Http) 
     assert {(one["type"], one["pool"]) for one in whole["items"]} == {("member.joined", made)}
     assert (await http.ask("GET", "/v1/updates", params={"after": whole["next"]})).json()["items"] == []
     await tell_persons(http.kit, consent(people[0], 2, match=False))
-    await http.relay_updates()
+    await http.number_updates()
     (left,) = (await http.ask("GET", "/v1/updates", params={"after": whole["next"]})).json()["items"]
     assert left["type"] == "member.left"
 
@@ -190,12 +188,13 @@ async def test_the_stream_sends_updates_heartbeats_and_goes_on_from_the_last_eve
     await make(http)
     people = candidates(2)
     await tell_persons(http.kit, *(event for who in people for event in (profile(who), consent(who))))
-    await http.relay_updates()
+    await http.number_updates()
     employer = http.tenants.get("emp_a")
     assert employer is not None
     frames = []
+    start = (await http.edge.feed.page("emp_a", None, limit=1)).start
     async with asyncio.timeout(60):
-        async for frame in _stream(http.edge, employer, Position()):
+        async for frame in stream(http.edge, employer, start):
             frames.append(frame)
             if frame == ": heartbeat\n\n":
                 http.tenant("emp_a", "employer", version=2, suspended=True)  # ends the stream
@@ -228,13 +227,13 @@ async def test_a_cursor_behind_which_updates_were_forgotten_is_gone_and_any_othe
     ana, newcomer = candidates(2)
     await run_evaluations(http)
     await tell_persons(http.kit, profile(ana), consent(ana, blocked_employers=["emp_b"]))
-    await http.relay_updates()
+    await http.number_updates()
     joined = (await http.ask("GET", "/v1/updates")).json()["next"]
     await tell_persons(http.kit, consent(ana, 2, match=False))
-    await http.relay_updates()
+    await http.number_updates()
     left = (await http.ask("GET", "/v1/updates")).json()["next"]
     http.kit.at += timedelta(days=36)
-    await forget_old_updates(http.kit.feed)
+    await http.kit.feed.keep()
     for cursor in (before["emp_a"], joined):
         for more in ({"params": {"after": cursor}}, {"headers": {**STREAM, "Last-Event-ID": cursor}}):
             gone = await http.ask("GET", "/v1/updates", **more)  # type: ignore[arg-type]  # either of both
@@ -244,7 +243,7 @@ async def test_a_cursor_behind_which_updates_were_forgotten_is_gone_and_any_othe
     anew = (await http.ask("GET", "/v1/updates")).json()
     assert anew["items"] == []
     await tell_persons(http.kit, profile(newcomer), consent(newcomer))
-    await http.relay_updates()
+    await http.number_updates()
     for cursor in (left, anew["next"], None):
         found = await http.ask("GET", "/v1/updates", params={"after": cursor} if cursor else {})
         assert [one["type"] for one in found.json()["items"]] == ["member.joined"]
@@ -257,13 +256,14 @@ async def test_a_stream_ends_when_what_comes_next_was_forgotten(http: Http) -> N
     (ana,) = candidates(1)
     await run_evaluations(http)
     await tell_persons(http.kit, profile(ana), consent(ana))
-    await http.relay_updates()
+    await http.number_updates()
+    start = (await http.edge.feed.page("emp_a", None, limit=1)).start
     http.kit.at += timedelta(days=36)
-    await forget_old_updates(http.kit.feed)
+    await http.kit.feed.keep()
     employer = http.tenants.get("emp_a")
     assert employer is not None
     async with asyncio.timeout(60):
-        assert [frame async for frame in _stream(http.edge, employer, Position())] == [": listening\n\n"]
+        assert [frame async for frame in stream(http.edge, employer, start)] == [": listening\n\n"]
 
 
 async def test_occupations_are_found_by_code_and_by_title_for_every_tenant(http: Http) -> None:

@@ -1,11 +1,10 @@
-"""Real connections side by side: no membership is missed or left over, and the feed skips nothing."""
+"""Real connections side by side: no membership is missed or left over."""
 
 import asyncio
 
 from services.pool_matching.decisions import memberships, settle
 from services.pool_matching.handlers import on_candidates_changed
-from services.pool_matching.model import Position
-from shared.contracts.pool_matching import MembershipsChangedV1, PoolUpdatedV1
+from shared.contracts.pool_matching import MembershipsChangedV1
 from tests.fakes.clock import NOON
 from tests.integration.pool_matching.kit import (
     REFS,
@@ -118,22 +117,3 @@ async def test_batches_evaluations_and_withdrawals_side_by_side_end_in_the_right
         assert told.candidate not in latest or told.version > latest[told.candidate].version
         latest[told.candidate] = told
     assert {len(told.pools) for told in latest.values()} == {12}
-
-
-async def test_the_feed_never_skips_a_row_that_was_committed_late(kit: PostgresKit) -> None:
-    def joined(member: str) -> PoolUpdatedV1:
-        return PoolUpdatedV1(employer="emp_a", pool="p", member_ref=member, change="joined", at=NOON)
-
-    async def read(after: Position) -> list[tuple[str, Position]]:
-        async with kit.feed() as store:
-            return [(one.id, one.position) for one in await store.read("emp_a", after=after, limit=10)]
-
-    async with kit.feed() as store:
-        await store.note([("first", joined("m_0"))])
-    ((_, cursor),) = await read(Position())
-    async with kit.feed() as slow:
-        await slow.note([("slow", joined("m_1"))])
-        async with kit.feed() as quick:
-            await quick.note([("quick", joined("m_2"))])
-        assert await read(cursor) == [], "what was committed after the slow one began is not shown before it"
-    assert [id_ for id_, _ in await read(cursor)] == ["slow", "quick"]
