@@ -18,6 +18,7 @@ from shared.messaging.errors import FatalError
 from shared.messaging.follower import Follower, Positions
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
+from shared.messaging.signatures import Signer
 from shared.messaging.topics import wait_for_kafka
 from shared.security.tenant_keys import hash_key
 from shared.web.tenants import Tenants
@@ -50,16 +51,23 @@ def changed(tenant: Tenant, keys: Iterable[str], *, at: datetime) -> TenantChang
     )
 
 
-async def publish(kafka: Kafka, tenants: Sequence[Tenant], keys: Mapping[str, str]) -> None:
+async def publish(kafka: Kafka, tenants: Sequence[Tenant], keys: Mapping[str, str], signer: Signer) -> None:
     """Put each tenant, with the hash of its key, on the topic; FatalError when Kafka does not take them."""
     at = datetime.now(UTC)
-    await _send(kafka, [changed(tenant, [keys[tenant.id]], at=at) for tenant in tenants])
+    await _send(kafka, [changed(tenant, [keys[tenant.id]], at=at) for tenant in tenants], signer)
 
 
-async def _send(kafka: Kafka, events: Sequence[TenantChangedV1]) -> None:
+async def republish(kafka: Kafka, signer: Signer) -> int:
+    """Says of every tenant once more what is known of it, signed with the operator's present key; how many there are."""
+    events = await read(kafka)
+    await _send(kafka, events, signer)
+    return len(events)
+
+
+async def _send(kafka: Kafka, events: Sequence[TenantChangedV1], signer: Signer) -> None:
     at = datetime.now(UTC)
     # Not idempotent: that works with every broker, and a record that is there twice says the same.
-    producer = Producer(kafka, idempotence=False, client_id="fairpool-operator")
+    producer = Producer(kafka, idempotence=False, client_id="fairpool-operator", signer=signer)
     await producer.start()
     try:
         await producer.send([encode(event, source=_SOURCE, at=at) for event in events])
@@ -68,9 +76,10 @@ async def _send(kafka: Kafka, events: Sequence[TenantChangedV1]) -> None:
 
 
 async def act(
-    kafka: Kafka, decide: Callable[[Mapping[str, TenantChangedV1]], TenantChangedV1 | Refused]
+    kafka: Kafka, decide: Callable[[Mapping[str, TenantChangedV1]], TenantChangedV1 | Refused], signer: Signer
 ) -> TenantChangedV1:
-    """Decides on everybody as they are now and says the outcome; StackError when it is refused.
+    """Decides on everybody as they are now and says the outcome; StackError when it is refused. What nobody may say of them
+    must not be believed: whoever asks gives a Kafka with a verifier.
 
     Somebody else may act in the same moment, here or by a route: then it is decided once more, on what they said.
     """
@@ -79,7 +88,7 @@ async def act(
         known = await _follow(kafka)
         return dict(known.records()), known.replaced
 
-    outcome = await acting.act(decide, look, lambda event: _send(kafka, [event]))
+    outcome = await acting.act(decide, look, lambda event: _send(kafka, [event], signer))
     if isinstance(outcome, Refused):
         raise StackError("; ".join(f"{field} {sentence}" for field, sentence in outcome.errors.items()))
     return outcome

@@ -5,7 +5,9 @@ import re
 import ssl
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -15,20 +17,27 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from shared.contracts.topics import SIGNERS
 from shared.imprint import Operator
 from shared.messaging.kafka import Kafka, Login, Mechanism, Protocol
 from shared.roles import CONNECTIONS, FEWEST_CONNECTIONS, Role
+from shared.messaging.signatures import Signatures, Verifier
 from shared.security import encoding
 from shared.text import why_not_one_line, why_not_readable
 from shared.web.http_limits import HttpLimits
 
 PREFIX = "FAIRPOOL_"
+_PUBLIC_KEY_BYTES = 32
 EX_CONFIG = 78
 """The exit code of a process whose settings are wrong (sysexits.h)."""
 
 
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+def _split(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _split_text(value: object) -> object:
+    return _split(value) if isinstance(value, str) else value
 
 
 def _brokers(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -54,6 +63,27 @@ def _secret(length: int) -> BeforeValidator:
         return raw
 
     return BeforeValidator(decoded)
+
+
+def _public_keys(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    expected = (
+        f"expected NAME=KEY, separated by commas, with names of {', '.join(SIGNERS)} and keys of 32 bytes as base64url"
+    )
+    found: dict[str, tuple[bytes, ...]] = {}
+    for part in _split(value):
+        name, _, key = part.partition("=")
+        try:
+            raw = encoding.decode(key)
+        except ValueError:
+            raise ValueError(expected) from None
+        if name not in SIGNERS or len(raw) != _PUBLIC_KEY_BYTES:
+            raise ValueError(expected)
+        found[name] = (*found.get(name, ()), raw)
+    if missing := [name for name in SIGNERS if name not in found]:
+        raise ValueError(f"{expected}; there is none for {', '.join(missing)}")
+    return found
 
 
 def _url(*schemes: str) -> AfterValidator:
@@ -166,6 +196,8 @@ Secret32 = Annotated[bytes, _secret(32), Field(repr=False)]
 """32 bytes, in the environment as base64url without padding; never shown by the settings' repr."""
 Secret64 = Annotated[bytes, _secret(64), Field(repr=False)]
 """64 bytes, as `Secret32`."""
+PublicKeys = Annotated[dict[str, tuple[bytes, ...]], NoDecode, BeforeValidator(_public_keys)]
+"""By signer, the public halves of their keys; in the environment `NAME=KEY`, separated by commas, a name as often as it has keys."""
 PostgresUrl = Annotated[str, _url("postgresql", "postgres"), Field(repr=False)]
 """A DSN; it may hold a password, so the settings' repr leaves it out."""
 RedisUrl = Annotated[str, _url("redis", "rediss"), Field(repr=False)]
@@ -189,7 +221,7 @@ class KafkaSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    kafka: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_brokers)]
+    kafka: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_text), AfterValidator(_brokers)]
     """Kafka's `host:port`, several separated by commas."""
     kafka_security: Annotated[Protocol, BeforeValidator(lambda value: value or "PLAINTEXT")] = "PLAINTEXT"
     """Whether records travel with TLS, and whether there is a login."""
@@ -214,12 +246,18 @@ class ServiceSettings(KafkaSettings):
     ROLES: ClassVar[frozenset[Role]] = frozenset({Role.ALL, Role.EDGE, Role.WORKER})
     """Which roles there are of the service."""
 
+    signing_key: Secret32
+    """The seed of the key with which this process signs what it says (Ed25519)."""
+    verify_keys: PublicKeys
+    """Who is believed: the public halves of everybody's keys."""
+    signatures: Signatures = "require"
+    """Whether unsigned records are refused (`require`), or still read, while not every process signs (`take`)."""
     kafka_idempotence: bool = True
     """Whether producers are idempotent; false on Tansu, which can't."""
     http_host: str = "127.0.0.1"
     http_port: int = Field(ge=0, le=65_535)
     """0 takes any free port."""
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_networks)] = ()
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_text), AfterValidator(_networks)] = ()
     """The addresses or networks whose X-Forwarded-For and -Proto are believed, separated by commas; nobody's otherwise."""
     http_api_requests: Annotated[int, _AtLeastOne] = _HTTP.api_requests
     """Requests of `/v1/` that are answered at a time."""
@@ -278,6 +316,15 @@ class ServiceSettings(KafkaSettings):
     def connections(self) -> int:
         """How many connections to PostgreSQL this process may have."""
         return self.database_connections or CONNECTIONS[self.role]
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Tells who says a record; one for the process, since it remembers."""
+        return Verifier(self.verify_keys, self.signatures)
+
+    @property
+    def cluster(self) -> Kafka:
+        """Kafka, as clients take it, and who is believed there."""
+        return replace(super().cluster, verifier=self.verifier)
 
     @property
     def http_limits(self) -> HttpLimits:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Any
 
-from shared.contracts.topics import SIGNERS, TOPICS
+from shared.contracts.topics import SIGNERS, TOPICS, signer_of
 from shared.messaging.signatures import Signatures, Signer, Verifier, Written
 from shared.security import encoding
 from shared.security.links import public_half
@@ -41,3 +42,20 @@ class Owners(Signer):
     def headers(self, records: Sequence[Written]) -> list[tuple[str, bytes]]:
         """As `Signer.headers`."""
         return [self._signers[_SIGNER_OF.get(record.topic, "operator")].headers([record])[0] for record in records]
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    """What the settings of this process are given."""
+    return {"signing_key": seed_of(signer_of(name)), "verify_keys": PUBLIC}
+
+
+def environment_of(name: str) -> dict[str, str]:
+    """The same in the environment of a process."""
+    return {"FAIRPOOL_SIGNING_KEY": encoding.encode(seed_of(signer_of(name))), "FAIRPOOL_VERIFY_KEYS": VERIFY_KEYS}
+
+
+OPERATOR = {
+    "FAIRPOOL_OPERATOR_SIGNING_KEY": encoding.encode(seed_of("operator")),
+    "FAIRPOOL_VERIFY_KEYS": VERIFY_KEYS,
+}
+"""In the environment of an operator's commands."""

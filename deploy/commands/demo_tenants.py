@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deploy import tenants
+from deploy import signing, tenants
 from deploy.commands import kafka
 from deploy.commands.terminal import HomeOption, fails_plainly, out
 from deploy.local import clockfile, demo_tenants, launch, secrets
@@ -58,7 +58,8 @@ def demo(
         local_databases=(),
     )
     dev = demo_tenants.dev_file(_USUAL, where, kept).model_copy(update={"mail": mail})
-    kafka.speak(tenants.publish(secured(kafka_address), demo_tenants.TENANTS, kept.tenant_keys))
+    signer, _ = signing.of_commands(place)
+    kafka.speak(tenants.publish(secured(kafka_address), demo_tenants.TENANTS, kept.tenant_keys, signer))
     asyncio.run(_add_sources(dev))
     if not place.clock_file.exists():
         clockfile.reset(place.clock_file)

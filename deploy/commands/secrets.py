@@ -10,7 +10,7 @@ import typer
 from deploy.commands.terminal import fails_plainly, out
 from deploy.local.endpoints import ROLES
 from deploy.local.errors import StackError
-from deploy.local.secrets import fresh_keys, password
+from deploy.local.secrets import fresh_keys, password, signing_keys
 
 app = typer.Typer(help="Secrets of a deployment in containers.", no_args_is_help=True)
 
@@ -20,9 +20,11 @@ _HEAD = """\
 """
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps `new` a command of its own: typer would make an only command the group itself."""
+@app.command()
+@fails_plainly
+def signing() -> None:
+    """Print new keys to sign records with, and FAIRPOOL_VERIFY_KEYS: for a deployment that is older than these (`>> .env`)."""
+    sys.stdout.write("".join(f"{name}={value}\n" for name, value in signing_keys().items()))
 
 
 @app.command()

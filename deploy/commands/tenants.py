@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from deploy import tenants
+from deploy import signing, tenants
 from deploy.commands import kafka
 from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly, out, plain, table
 from deploy.local.errors import StackError
@@ -17,6 +17,8 @@ from services.signup.decisions import tenants as decisions
 from services.signup.decisions.tenants import About, Act, fingerprints
 from services.signup.ports import DecideTenant
 from shared.contracts.operator import TenantChangedV1, TenantKind
+from shared.messaging.kafka import Kafka
+from shared.messaging.signatures import Signer
 from shared.security.tenant_keys import hash_key, new_key
 
 app = typer.Typer(
@@ -34,7 +36,7 @@ MaybeReason = Annotated[str | None, typer.Option("--reason", help="Why; it is wr
 @fails_plainly
 def list_tenants(home: HomeOption = None, *, as_json: JsonOption = False) -> None:
     """Each tenant as it is now; keys are never shown, only their number."""
-    found = kafka.speak(tenants.read(kafka.find(Home.at(home))))
+    found = kafka.speak(tenants.read(_trusted(home)[1]))
     if as_json:
         shown = [
             {**event.model_dump(mode="json", exclude={"key_hashes"}), "keys": fingerprints(event)} for event in found
@@ -135,11 +137,22 @@ def remove(tenant: Id, reason: Reason, home: HomeOption = None) -> None:
     _tell(_act(home, lambda there: decisions.remove(there, tenant, _by(reason))))
 
 
+@app.command()
+@fails_plainly
+def republish(home: HomeOption = None) -> None:
+    """Say of every tenant once more what is known of it, signed with the operator's present key. Again is harmless.
+
+    For an exchange of that key, and once where tenants were added before records were signed (with FAIRPOOL_SIGNATURES=take).
+    """
+    signer, believed = _trusted(home)
+    out.print(f"{kafka.speak(tenants.republish(believed, signer))} tenants were said again")
+
+
 @keys.command("list")
 @fails_plainly
 def list_keys(tenant: Id, home: HomeOption = None, *, as_json: JsonOption = False) -> None:
     """The fingerprints of the keys that work, oldest first."""
-    found = {event.tenant: event for event in kafka.speak(tenants.read(kafka.find(Home.at(home))))}
+    found = {event.tenant: event for event in kafka.speak(tenants.read(_trusted(home)[1]))}
     if tenant not in found:
         raise StackError(f"expected the id of a tenant (`fairpool tenants list`), found {tenant!r}.")
     shown = fingerprints(found[tenant])
@@ -170,7 +183,13 @@ def revoke_key(
 
 
 def _act(home: HomeOption, decide: DecideTenant) -> TenantChangedV1:
-    return kafka.speak(tenants.act(kafka.find(Home.at(home)), decide))
+    signer, believed = _trusted(home)
+    return kafka.speak(tenants.act(believed, decide, signer))
+
+
+def _trusted(home: HomeOption) -> tuple[Signer, Kafka]:
+    signer, verifier = signing.of_commands(Home.at(home))
+    return signer, signing.believing(kafka.find(Home.at(home)), verifier)
 
 
 def _by(reason: str | None) -> Act:

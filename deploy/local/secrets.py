@@ -9,7 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deploy.local.errors import StackError
 from deploy.local.home import Home, write_whole
+from shared.contracts.topics import SIGNERS
+from shared.messaging.signatures import Signatures
 from shared.security import encoding
+from shared.security.links import public_half
+
+VERIFY_KEYS = "FAIRPOOL_VERIFY_KEYS"
 
 
 def fresh_keys() -> dict[str, str]:
@@ -24,7 +29,19 @@ def fresh_keys() -> dict[str, str]:
         "FAIRPOOL_LINK_SUBJECT_KEY": os.urandom(64),
         "FAIRPOOL_OUTREACH_ID_KEY": os.urandom(32),
     }
-    return {name: encoding.encode(value) for name, value in raw.items()}
+    return {name: encoding.encode(value) for name, value in raw.items()} | signing_keys()
+
+
+def signing_keys() -> dict[str, str]:
+    """A new key for everybody who signs, by the name of its variable, and FAIRPOOL_VERIFY_KEYS with the public halves."""
+    seeds = {name: os.urandom(32) for name in SIGNERS}
+    public = ",".join(f"{name}={encoding.encode(public_half(seed))}" for name, seed in seeds.items())
+    return {signing_key_of(name): encoding.encode(seed) for name, seed in seeds.items()} | {VERIFY_KEYS: public}
+
+
+def signing_key_of(signer: str) -> str:
+    """The variable with the seed of this signer's key, where everybody's secrets are kept together."""
+    return f"FAIRPOOL_{signer.upper()}_SIGNING_KEY"
 
 
 def password() -> str:
@@ -37,6 +54,8 @@ class LocalSecrets(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    signatures: Signatures = "take"
+    """`require`, unless the home is older than signatures: its topics hold records that nobody signed."""
     keys: dict[str, str] = Field(default_factory=fresh_keys, repr=False)
     """The services' secrets by the name of their environment variable, base64url."""
     postgres_password: str = Field(default_factory=password, repr=False)
@@ -55,12 +74,21 @@ def load_or_create(
     """The secrets of this home; made on the first call, from then on always the same."""
     if not home.secrets_file.exists():
         made = LocalSecrets(
+            signatures="require",
             role_passwords={role: password() for role in roles},
             tenant_keys=tenant_keys(),
             source_secrets={source: secrets.token_urlsafe(24) for source in sources},
         )
         write_whole(home.secrets_file, made.model_dump_json(indent=1), mode=0o600)
-    return read(home)
+    return with_signing_keys(home, read(home))
+
+
+def with_signing_keys(home: Home, kept: LocalSecrets) -> LocalSecrets:
+    """The secrets, and keys to sign with if the home is older than those."""
+    if VERIFY_KEYS not in kept.keys:
+        kept = kept.model_copy(update={"keys": kept.keys | signing_keys()})
+        write_whole(home.secrets_file, kept.model_dump_json(indent=1), mode=0o600)
+    return kept
 
 
 def read(home: Home) -> LocalSecrets:

@@ -13,6 +13,9 @@ from deploy.local.home import Home
 from deploy.local.parts import Part, answers_http
 from deploy.local.ports import HOST, Ports, free_ports
 from deploy.local.processes import Command
+from deploy.local.secrets import VERIFY_KEYS, signing_key_of
+from shared.contracts.topics import signer_of
+from shared.messaging.signatures import Signatures
 
 PROJECT = Path(__file__).resolve().parents[2]
 _PREFIX = "FAIRPOOL_"
@@ -58,6 +61,8 @@ def parts(
     endpoints: Endpoints,
     keys: Mapping[str, str],
     replicas: Mapping[str, int] | None = None,
+    *,
+    signatures: Signatures = "require",
 ) -> list[Part]:
     """The four services and the courier; each is ready when its own `/health/ready` says so.
 
@@ -70,6 +75,8 @@ def parts(
         **endpoints.security(),
         "FAIRPOOL_REDIS": endpoints.redis,
         "FAIRPOOL_SMTP": endpoints.smtp,
+        VERIFY_KEYS: keys[VERIFY_KEYS],
+        "FAIRPOOL_SIGNATURES": signatures,
         "FAIRPOOL_HTTP_HOST": HOST,
         "FAIRPOOL_SIGNUP_URL": url(ports.signup),
         "FAIRPOOL_CONSENT_URL": url(ports.consent),
@@ -82,6 +89,7 @@ def parts(
             "FAIRPOOL_HTTP_PORT": str(port),
             _PREFIX + f"{process.database}_DATABASE".upper(): endpoints.databases[process.database],
             **{_PREFIX + name: keys[_PREFIX + name] for name in process.secrets},
+            "FAIRPOOL_SIGNING_KEY": keys[signing_key_of(signer_of(process.name))],
         }
         made.append(
             Part(

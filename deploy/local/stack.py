@@ -10,7 +10,7 @@ from pathlib import Path
 from aiokafka.errors import KafkaError
 from pydantic import BaseModel, ConfigDict
 
-from deploy import tenants
+from deploy import signing, tenants
 from deploy.local import (
     broker,
     clockfile,
@@ -105,7 +105,9 @@ async def _start_and_watch(
     dev = None
     if options.services:
         await _fill(where, kept)
-        await supervisor.start(services.parts(home, chosen, options.broker, where, kept.keys, options.replicas))
+        await supervisor.start(
+            services.parts(home, chosen, options.broker, where, kept.keys, options.replicas, signatures=kept.signatures)
+        )
         dev = demo_tenants.dev_file(chosen, where, kept)
         await demo_tenants.add_sources(dev)
         dev.save(home)
@@ -180,10 +182,12 @@ async def _fill(where: Endpoints, kept: LocalSecrets) -> None:
     try:
         await topics.wait_for_kafka(where.cluster, seconds=_KAFKA_SECONDS)
         made = await topics.create_missing(where.cluster)
-        kept_tenants = () if TENANTS.name in made else await tenants.read(where.cluster)
+        signer, verifier = signing.of_stack(kept)
+        believed = signing.believing(where.cluster, verifier)
+        kept_tenants = () if TENANTS.name in made else await tenants.read(believed)
         there = {tenant.tenant for tenant in kept_tenants}  # these may have been changed since
         missing = [tenant for tenant in demo_tenants.TENANTS if tenant.id not in there]
-        await tenants.publish(where.cluster, missing, kept.tenant_keys)
+        await tenants.publish(where.cluster, missing, kept.tenant_keys, signer)
     except (KafkaError, FatalError, topics.TopicsDifferError) as error:
         raise PartDidNotStartError(
             f"expected a Kafka that takes topics and records at {where.kafka}, found: {error or type(error).__name__}."

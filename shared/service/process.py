@@ -14,12 +14,13 @@ from faststream.kafka import KafkaBroker
 
 from shared import lifetime, tracing
 from shared.clock import Clock
-from shared.contracts.topics import ALL_TOPICS, Topic
+from shared.contracts.topics import ALL_TOPICS, SIGNERS, Topic, signer_of
 from shared.messaging import topics
 from shared.messaging.consumer import Consumer, Subscription
 from shared.messaging.errors import FatalError, is_transient
 from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
+from shared.messaging.signatures import Signer, key_id
 from shared.messaging.watchdog import Watchdog
 from shared.metrics import TOPICS_DIFFER
 from shared.postgres.migrate import PLUMBING, migrate, must_be_applied
@@ -54,6 +55,7 @@ class Process:
     database: str
     clock: Clock
     parts: Parts
+    signer: Signer = field(init=False)
     producer: Producer = field(init=False)
     broker: KafkaBroker = field(init=False)
     consumers: list[Consumer] = field(default_factory=list)
@@ -65,7 +67,13 @@ class Process:
 
     def __post_init__(self) -> None:
         cluster, settings = self.settings.cluster, self.settings
-        self.producer = Producer(cluster, idempotence=settings.kafka_idempotence, client_id=f"fairpool-{self.name}")
+        self.signer = Signer(settings.signing_key)
+        self.producer = Producer(
+            cluster,
+            idempotence=settings.kafka_idempotence,
+            client_id=f"fairpool-{self.name}",
+            signer=self.signer,
+        )
         self.broker = KafkaBroker(
             list(settings.kafka),
             security=cluster.for_faststream(),
@@ -151,6 +159,7 @@ class Process:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         parts = self.parts
+        self._must_be_believed()
         if self.settings.traces != "none":
             stack.push_async_callback(asyncio.to_thread, tracing.start(self.name, self.settings.traces))
         with _named("Kafka did not answer within a minute"):
@@ -183,6 +192,14 @@ class Process:
             await stack.enter_async_context(self._running(name, job))
         await stack.enter_async_context(self._running("watchdog", self._watchdog().run))
 
+    def _must_be_believed(self) -> None:
+        name = signer_of(self.name)
+        if name in SIGNERS and self.signer.id not in map(key_id, self.settings.verify_keys[name]):
+            raise FatalError(
+                f"FAIRPOOL_VERIFY_KEYS has no key of {name} that belongs to FAIRPOOL_SIGNING_KEY: whatever this process says "
+                "would be refused. Add the public half to every process first (docs/running.md, Keys that sign)."
+            )
+
     @property
     def _topics(self) -> list[Topic]:
         return [topic for topic in ALL_TOPICS if topic.concerns(self.name)]
@@ -212,6 +229,7 @@ class Process:
             retry_for=self.settings.retry_for,
             on_fatal=self.fail,
             after_commit=self.relay.wake,
+            verifier=self.settings.verifier,
             scheduled=self.parts.runner.wake,
         )
 

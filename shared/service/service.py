@@ -330,7 +330,13 @@ class Service:
             sys.exit(1)
 
     def _add_read_back(self, app: FastAPI) -> None:
-        read_back = Reconciler(self.settings.cluster, self.parts.reconciled, self.clock, source=self.name)
+        read_back = Reconciler(
+            self.settings.cluster,
+            self.parts.reconciled,
+            self.clock,
+            source=self.name,
+            own_key=self.process.signer.id,
+        )
 
         async def turn() -> None:
             if self.relay.in_doubt:

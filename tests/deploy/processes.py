@@ -48,6 +48,7 @@ SECRETS = frozenset(
         "LINK_VERIFY_KEY",
         "LINK_SUBJECT_KEY",
         "OUTREACH_ID_KEY",
+        "SIGNING_KEY",
     }
 )
 

@@ -119,7 +119,7 @@ def test_each_answer_of_the_edge_itself_is_a_problem_that_says_what_to_do(line: 
 def _secrets_used(path: Path) -> dict[str, set[str]]:
     """Each secret that the file names, and how: `` as it is, `:?` or it must be there."""
     used: dict[str, set[str]] = {}
-    for name, how in re.findall(r"\$\{(\w+_KEY|\w*PASSWORD|\w+_DATABASE)(:?[-?])?", path.read_text()):
+    for name, how in re.findall(r"\$\{(\w+_KEY(?!S)|\w*PASSWORD|\w+_DATABASE)(:?[-?])?", path.read_text()):
         used.setdefault(name, set()).add(how)
     return used
 

@@ -14,7 +14,9 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from shared.contracts.topics import signer_of
 from tests.deploy.processes import PROCESSES, ROLES, SECRETS, keys, known, required
+from tests.signing import OPERATOR
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 OLDEST, NEWEST = "1.30", "1.37"
@@ -54,6 +56,12 @@ def container(workload: Manifest) -> Manifest:
     return found
 
 
+def name_of(workload: Manifest) -> str:
+    """Whose it is, as topics name it."""
+    whole = str(workload["metadata"]["name"])
+    return whole.removesuffix("-pages").removesuffix("-worker").replace("-", "_")
+
+
 def environment(workload: Manifest) -> dict[str, str]:
     """What the process sees where the Secret holds what it must; a secret is shown as `secret:KEY`."""
     assert container(workload)["envFrom"] == [{"configMapRef": {"name": "fairpool"}}]
@@ -63,9 +71,11 @@ def environment(workload: Manifest) -> dict[str, str]:
             seen[variable["name"]] = variable["value"]
             continue
         origin = variable["valueFrom"]["secretKeyRef"]
-        assert (origin["name"], origin["key"]) == ("fairpool", variable["name"])
+        signs = variable["name"] == "FAIRPOOL_SIGNING_KEY"
+        own = f"FAIRPOOL_{signer_of(name_of(workload)).upper()}_SIGNING_KEY" if signs else variable["name"]
+        assert (origin["name"], origin["key"]) == ("fairpool", own)
         if not origin.get("optional", False):
-            seen[variable["name"]] = f"secret:{origin['key']}"
+            seen[variable["name"]] = f"secret:{variable['name']}"
     return seen
 
 
@@ -186,7 +196,7 @@ def test_a_kafka_with_logins_can_be_named(workload: Manifest) -> None:
 @pytest.mark.parametrize("name", PROCESSES)
 def test_its_settings_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in environment(DEPLOYMENTS[name]).items():
-        monkeypatch.setenv(variable, SECRET[variable] if value.startswith("secret:") else value)
+        monkeypatch.setenv(variable, (SECRET | OPERATOR)[variable] if value.startswith("secret:") else value)
     settings = PROCESSES[name][1]()
     assert settings.http_port == container(DEPLOYMENTS[name])["ports"][0]["containerPort"]
     assert settings.role == ROLES[name][1]
@@ -194,7 +204,10 @@ def test_its_settings_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 WITH_PASSWORDS = re.compile("KEY$|PASSWORD$|DATABASE$|REDIS$|SMTP$|KAFKA_USER$")
 SECRET = {
-    **{f"FAIRPOOL_{name}": "A" * (86 if name in ("MEMBER_REF_KEY", "LINK_SUBJECT_KEY") else 43) for name in SECRETS},
+    **{
+        f"FAIRPOOL_{name}": "A" * (86 if name in ("MEMBER_REF_KEY", "LINK_SUBJECT_KEY") else 43)
+        for name in {*SECRETS, "OPERATOR_SIGNING_KEY"}
+    },
     **{
         f"FAIRPOOL_{name}_DATABASE": f"postgresql://{name.lower()}:word@postgres:5432/{name.lower()}?sslmode=require"
         for name in ("SIGNUP", "CONSENT", "POOL_MATCHING", "OUTREACH_GATEWAY")

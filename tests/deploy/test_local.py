@@ -1,5 +1,6 @@
 """Ports, secrets, clock and caught mails of the local stack."""
 
+import json
 import smtplib
 import socket
 import stat
@@ -19,6 +20,7 @@ from deploy.local.mail import Catcher, create_app
 from deploy.local.mailbox import Mailbox
 from deploy.local.ports import Ports
 from deploy.local.secrets import LocalSecrets
+from shared.contracts.topics import SIGNERS
 from shared.security import encoding
 
 
@@ -60,7 +62,10 @@ def test_secrets_are_made_once_and_only_their_user_may_read_them(home: Home) -> 
     made = _secrets(home)
     assert _secrets(home) == made
     assert stat.S_IMODE(home.secrets_file.stat().st_mode) == 0o600
-    sizes = {name: len(encoding.decode(key)) for name, key in made.keys.items()}
+    public = dict(part.split("=") for part in made.keys["FAIRPOOL_VERIFY_KEYS"].split(","))
+    assert {name: len(encoding.decode(key)) for name, key in public.items()} == dict.fromkeys(SIGNERS, 32)
+    secret = {name: key for name, key in made.keys.items() if name != "FAIRPOOL_VERIFY_KEYS"}
+    sizes = {name: len(encoding.decode(key)) for name, key in secret.items()}
     assert sizes.pop("FAIRPOOL_MEMBER_REF_KEY") == 64
     assert sizes.pop("FAIRPOOL_LINK_SUBJECT_KEY") == 64
     assert set(sizes.values()) == {32}
@@ -76,6 +81,7 @@ def test_each_process_is_told_its_own_secrets_and_database_only(home: Home, monk
     assert {name for name in gateway if name.startswith("FAIRPOOL_") and name.endswith(("_KEY", "_DATABASE"))} == {
         "FAIRPOOL_MEMBER_REF_KEY",
         "FAIRPOOL_OUTREACH_ID_KEY",
+        "FAIRPOOL_SIGNING_KEY",
         "FAIRPOOL_OUTREACH_GATEWAY_DATABASE",
     }
     assert gateway["FAIRPOOL_KAFKA_IDEMPOTENCE"] == "false"
@@ -178,3 +184,18 @@ async def test_a_caught_mail_is_shown_in_mailpits_shape_and_survives_a_restart(t
         assert 'href="http://127.0.0.1:8102/u/x?a=1&amp;b=2"' in inbox
         assert (await browser.get("/api/v1/message/none")).status_code == 404
         assert (await browser.get("/api/v1/messages?start=1")).json()["messages"] == []
+
+
+def test_a_home_that_is_older_than_signatures_gets_keys_and_takes_unsigned_records(home: Home) -> None:
+    new = _secrets(home)
+    assert new.signatures == "require"
+    older = json.loads(home.secrets_file.read_text())
+    del older["signatures"]
+    older["keys"] = {name: key for name, key in new.keys.items() if "SIGNING" not in name and "VERIFY_KEYS" not in name}
+    older["keys"]["FAIRPOOL_LINK_SIGNING_KEY"] = new.keys["FAIRPOOL_LINK_SIGNING_KEY"]
+    home.secrets_file.write_text(json.dumps(older))
+    kept = _secrets(home)
+    assert kept.signatures == "take"
+    assert kept.keys.keys() == new.keys.keys()
+    assert _secrets(home) == kept
+    assert kept.keys["FAIRPOOL_VAULT_KEY"] == new.keys["FAIRPOOL_VAULT_KEY"]

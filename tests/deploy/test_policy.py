@@ -13,6 +13,7 @@ from deploy.cli import app
 from services.outreach_gateway.adapters.policy_file import POLICIES
 from shared.contracts.agreements import SHIPPED
 from shared.security import encoding
+from tests.signing import environment_of
 
 run = CliRunner()
 ROOT = Path(__file__).parents[2]
@@ -112,6 +113,7 @@ def test_the_gateway_does_not_start_under_it(tmp_path: Path, by: str) -> None:
     environment = {
         "FAIRPOOL_KAFKA": "127.0.0.1:1",
         "FAIRPOOL_HTTP_PORT": "0",
+        **environment_of("outreach_gateway"),
         "FAIRPOOL_OUTREACH_GATEWAY_DATABASE": "postgresql://127.0.0.1:1/none",
         "FAIRPOOL_REDIS": "redis://127.0.0.1:1/0",
         "FAIRPOOL_MEMBER_REF_KEY": encoding.encode(bytes(64)),

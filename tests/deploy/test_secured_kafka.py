@@ -30,6 +30,7 @@ from tests.conftest import unique
 from tests.deploy import secured
 from tests.deploy.secured import PASSWORD, USER, Cluster
 from tests.integration.messaging.kit import Log, numbered_on
+from tests.signing import OPERATOR, environment_of
 from tests.waiting import until
 
 run = CliRunner()
@@ -169,6 +170,7 @@ async def test_a_process_with_a_wrong_password_ends_at_once_and_says_so_without_
         "FAIRPOOL_CONSENT_URL": "http://127.0.0.1:2",
         "FAIRPOOL_LINK_VERIFY_KEY": "A" * 43,
         "FAIRPOOL_LINK_SUBJECT_KEY": "A" * 86,
+        **environment_of("consent"),
     }
     ended = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-m", "services.consent"], env=os.environ | told, capture_output=True, text=True,
@@ -180,7 +182,7 @@ async def test_a_process_with_a_wrong_password_ends_at_once_and_says_so_without_
 
 
 async def test_the_commands_take_the_same_settings(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in _environment(cluster.login("SCRAM-SHA-512")).items():
+    for name, value in (_environment(cluster.login("SCRAM-SHA-512")) | OPERATOR).items():
         monkeypatch.setenv(name, value)
     for command, said in (
         ("topics create --replication 3", "created tenants"),

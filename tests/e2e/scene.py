@@ -18,7 +18,9 @@ from deploy.demo.watching import MailWatch, TopicWatch
 from deploy.demo.world import next_tuesday
 from deploy.local import clockfile
 from deploy.local.devfile import DevFile
+from deploy.local.home import Home
 from deploy.local.secrets import read as read_secrets
+from deploy.local.secrets import signing_key_of
 from services.signup.courier.adapters.envelope import message_id
 from services.signup.decisions.skills import known_skills
 from shared.contracts.base import Event, rfc3339
@@ -26,6 +28,7 @@ from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.messaging.envelope import encode
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
+from shared.messaging.signatures import Signer
 from shared.security import encoding
 from shared.security.links import Link, LinkReader
 from shared.security.tenant_keys import new_key
@@ -36,6 +39,11 @@ _LINK = re.compile(r"https?://[^\s<>\"]+/(?:confirm/|me\?token=)[^\s<>\"]+")
 _UNSUBSCRIBE = re.compile(rb"^List-Unsubscribe:\s*<([^>]+)>", re.MULTILINE | re.IGNORECASE)
 _SKILLS = sorted(known_skills() - {"triage", "icu", "welding"})  # tests ask for these by name
 ALL_ON = {"purposes": ["match", "contact"]}
+
+
+def signed_as(name: str, home: Home) -> Signer:
+    """Signs as one who does in the stack of this home."""
+    return Signer(encoding.decode(read_secrets(home).keys[signing_key_of(name)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +196,9 @@ class Scene:
         name = f"emp_{secrets.token_hex(5)}"
         employer = Employer(name, new_key(name))
         tenant = tenants.Tenant(name, "employer", "Test Works", vendor=self.dev.vendors[0].id, domain="works.example")
-        await tenants.publish(Kafka.plain(self.dev.kafka), [tenant], {name: employer.key})
+        await tenants.publish(
+            Kafka.plain(self.dev.kafka), [tenant], {name: employer.key}, signed_as("operator", self.stack.home)
+        )
         for url in (self.dev.services.pool_matching + "/v1/pools", self.dev.services.outreach_gateway + "/v1/outreach"):
             await until(partial(self._is_known, url, employer), what="the employer's key works")
         return employer
@@ -304,13 +314,14 @@ class Scene:
 
     async def publish(self, *events: Event) -> None:
         """Put events on their topics, one after the other, as nobody else would."""
-        producer = Producer(Kafka.plain(self.dev.kafka), idempotence=False, client_id="test-by-hand")
-        await producer.start()
-        try:
-            for event in events:
+        for event in events:
+            signer = signed_as(event.TOPIC.signers[0], self.stack.home)
+            producer = Producer(Kafka.plain(self.dev.kafka), idempotence=False, client_id="test-by-hand", signer=signer)
+            await producer.start()
+            try:
                 await producer.send([encode(event, source="test", at=datetime.now(UTC))])
-        finally:
-            await producer.stop()
+            finally:
+                await producer.stop()
 
     async def rows(self, database: str, query: str, *values: Any) -> Sequence[asyncpg.Record]:
         """Ask a service's database as the administrator."""

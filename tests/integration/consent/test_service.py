@@ -26,6 +26,7 @@ from shared.security.links import public_half
 from shared.service import Service
 from tests.conftest import unique
 from tests.fakes.consent import SEED, SUBJECT_KEY, link
+from tests.signing import Owners, settings_of
 from tests.stack import Servers
 from tests.waiting import until
 
@@ -39,6 +40,7 @@ async def running(servers: Servers) -> AsyncIterator[tuple[Service, FastAPI]]:
         kafka=(servers.kafka,),
         kafka_idempotence=servers.idempotence,
         http_port=0,
+        **settings_of("consent"),
         consent_database=await servers.create_database(unique("consent")),
         link_verify_key=public_half(SEED),
         link_subject_key=SUBJECT_KEY,
@@ -176,7 +178,7 @@ async def test_people_registered_by_signup_have_rows_whichever_comes_first(
 ) -> None:
     service, early, late = running[0], new_candidate_id(), new_candidate_id()
     await client.post(f"/confirm/{token(service, early)}", json={"purposes": ["match"]})
-    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
+    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test", signer=Owners())
     await producer.start()
     now = service.clock.now()
     try:
@@ -201,7 +203,7 @@ async def test_employers_can_be_blocked_as_soon_as_the_copy_of_tenants_has_them(
     address, body = f"/confirm/{token(service, candidate)}", {"purposes": ["match"], "blocked_employers": [employer]}
     assert (await client.post(address, json=body)).status_code == 422
     event = TenantChangedV1(tenant=employer, version=1, kind="employer", name="New Employer & Co", key_hashes=())
-    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
+    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test", signer=Owners())
     await producer.start()
     try:
         await producer.send([encode(event, source="operator", at=now)])
@@ -220,7 +222,7 @@ async def test_an_employer_that_joins_is_blocked_for_whoever_named_it(
     body = {"purposes": ["match"], "blocked_names": [employer]}
     await saved(client, f"/confirm/{token(service, candidate)}", json=body)
     event = TenantChangedV1(tenant=employer, version=1, kind="employer", name=f"The {employer} LLC", key_hashes=())
-    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
+    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test", signer=Owners())
     await producer.start()
     try:
         await producer.send([encode(event, source="operator", at=now)])

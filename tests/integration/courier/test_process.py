@@ -37,6 +37,7 @@ from shared.security.links import LinkReader, public_half
 from shared.security.words import KeyPair, seal_words
 from tests.integration.courier.faulty import SILENCE, FaultyRelay, faulty_relay
 from tests.integration.courier.tables import put_into_vault
+from tests.signing import Owners, environment_of
 from tests.stack import Servers
 from tests.unit.courier.jobs import JOB
 from tests.waiting import until
@@ -155,12 +156,13 @@ async def is_ready(port: int) -> bool:
 async def world(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[World]:
     await create_missing(Kafka.plain(servers.kafka))
     pool = await open_pool(database, name="test")
-    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
+    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test", signer=Owners())
     await producer.start()
     seed, vault_key = boxes.new_key(), boxes.new_key()
     async with faulty_relay() as relay:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FAIRPOOL_")} | {
             "FAIRPOOL_KAFKA": servers.kafka,
+            **environment_of("courier"),
             "FAIRPOOL_KAFKA_IDEMPOTENCE": str(servers.idempotence).lower(),
             "FAIRPOOL_SIGNUP_DATABASE": database,
             "FAIRPOOL_VAULT_KEY": encoding.encode(vault_key),

@@ -9,6 +9,7 @@ import pytest
 
 from shared.messaging import topics
 from shared.messaging.kafka import Kafka
+from tests.signing import environment_of
 from tests.stack import Servers
 
 PROGRAM = Path(__file__).with_name("dying.py")
@@ -36,6 +37,7 @@ async def test_a_process_with_something_dead_in_it_ends_with_1(
         "FAIRPOOL_KAFKA": servers.kafka,
         "FAIRPOOL_KAFKA_IDEMPOTENCE": str(servers.idempotence),
         "FAIRPOOL_HTTP_PORT": "0",
+        **environment_of("signup"),
         "FAIRPOOL_STOP_WITHIN": "PT2S",
     }
     process = await asyncio.create_subprocess_exec(

@@ -13,6 +13,7 @@ import asyncpg
 from shared.messaging import topics
 from shared.messaging.kafka import Kafka
 from tests.databases import Databases
+from tests.signing import environment_of
 from tests.stack import Servers
 
 PROGRAM = Path(__file__).with_name("dying.py")
@@ -29,6 +30,7 @@ async def started(**environment: str) -> AsyncIterator[asyncio.subprocess.Proces
         "never",
         env=os.environ
         | {"PYTHONPATH": str(ROOT), "FAIRPOOL_HTTP_PORT": "0", "FAIRPOOL_KAFKA_IDEMPOTENCE": "false"}
+        | environment_of("signup")
         | environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -36,6 +36,7 @@ from shared.security.tenant_keys import hash_key, new_key
 from shared.security.words import KeyPair
 from shared.service import Service
 from tests.conftest import unique
+from tests.signing import Owners, settings_of
 from tests.stack import Servers
 from tests.waiting import until
 
@@ -161,13 +162,14 @@ async def gateway(servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
         kafka_idempotence=servers.idempotence,
         http_port=0,
         clock_file=clock_file,
+        **settings_of("outreach_gateway"),
         outreach_gateway_database=await servers.create_database(unique("gateway")),
         redis=servers.redis,
         member_ref_key=MEMBER_REF_KEY,
         outreach_id_key=secrets.token_bytes(32),
     )
     keys = {tenant: new_key(tenant) for tenant in TENANTS}
-    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
+    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test", signer=Owners())
     await producer.start()
     service, app = build(settings)
     redis = Redis.from_url(servers.redis)

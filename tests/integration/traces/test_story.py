@@ -39,6 +39,7 @@ from tests.databases import MIGRATIONS_OF, Databases
 from tests.integration.courier.faulty import FaultyRelay, faulty_relay
 from tests.integration.courier.tables import put_into_vault
 from tests.integration.messaging.kit import Log, Numbered
+from tests.signing import Owners, settings_of
 from tests.stack import Servers
 from tests.waiting import until
 
@@ -130,6 +131,7 @@ async def world(
         gateway, app = build_gateway(
             GatewaySettings(
                 **common,
+                **settings_of("outreach_gateway"),
                 outreach_gateway_database=gateway_database,
                 redis=servers.redis,
                 member_ref_key=member_ref_key,
@@ -139,6 +141,7 @@ async def world(
         _, courier = build_courier(
             CourierSettings(
                 **common,
+                **settings_of("courier"),
                 signup_database=vault,
                 vault_key=vault_key,
                 link_signing_key=secrets.token_bytes(32),
@@ -170,7 +173,7 @@ async def _tell(servers: Servers, candidate: str, words_key: KeyPair, tenant_key
         ),
         ConsentChangedV1(candidate=candidate, version=1, at=OPEN, purposes=("match", "contact")),
     ]
-    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test")
+    producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test", signer=Owners())
     await producer.start()
     try:
         await producer.send([encode(event, source="test", at=OPEN) for event in events])

@@ -10,6 +10,7 @@ from shared.roles import CONNECTIONS, FEWEST_CONNECTIONS, Role
 from shared.security.encoding import encode
 from shared.settings import PostgresUrl, Secret32, Secret64, ServiceSettings, WebUrl, load
 from shared.web.http_limits import HttpLimits
+from tests.signing import environment_of
 
 
 class Settings(ServiceSettings):
@@ -25,6 +26,7 @@ KEY = bytes(range(32))
 GOOD = {
     "FAIRPOOL_KAFKA": "one:9092, two:9093",
     "FAIRPOOL_HTTP_PORT": "8101",
+    **environment_of("signup"),
     "FAIRPOOL_VAULT_KEY": encode(KEY),
     "FAIRPOOL_MEMBER_REF_KEY": encode(KEY * 2),
     "FAIRPOOL_SIGNUP_DATABASE": "postgresql://signup:hunter2hunter2@db/signup",
