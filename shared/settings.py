@@ -20,8 +20,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 from shared.contracts.topics import SIGNERS
 from shared.imprint import Operator
 from shared.messaging.kafka import Kafka, Login, Mechanism, Protocol
-from shared.roles import CONNECTIONS, FEWEST_CONNECTIONS, Role
 from shared.messaging.signatures import Signatures, Verifier
+from shared.roles import CONNECTIONS, FEWEST_CONNECTIONS, Role
 from shared.security import encoding
 from shared.text import why_not_one_line, why_not_readable
 from shared.web.http_limits import HttpLimits
@@ -316,6 +316,7 @@ class ServiceSettings(KafkaSettings):
     def connections(self) -> int:
         """How many connections to PostgreSQL this process may have."""
         return self.database_connections or CONNECTIONS[self.role]
+
     @cached_property
     def verifier(self) -> Verifier:
         """Tells who says a record; one for the process, since it remembers."""
