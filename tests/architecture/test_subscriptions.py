@@ -16,6 +16,7 @@ from shared.messaging.asyncapi import owners
 from shared.messaging.consumer import Subscription
 from shared.security import encoding
 from shared.security.links import public_half
+from tests.signing import environment_of
 
 PROCESSES = {
     "consent": "services.consent",
@@ -29,6 +30,7 @@ REMOVED = {topics.CANDIDATE_KEYS}
 SEED = bytes(32)
 ENVIRONMENT = {
     "KAFKA": "127.0.0.1:1",
+    **{name.removeprefix("FAIRPOOL_"): value for name, value in environment_of("signup").items()},
     "REDIS": "redis://127.0.0.1:1/0",
     "SMTP": "smtp://127.0.0.1:1",
     "HTTP_PORT": "0",

@@ -7,10 +7,12 @@ import pytest
 from services.signup.courier.settings import CourierSettings
 from shared.security import encoding
 from shared.settings import load
+from tests.signing import environment_of
 
 NEEDED = {
     "FAIRPOOL_KAFKA": "127.0.0.1:9092",
     "FAIRPOOL_HTTP_PORT": "8105",
+    **environment_of("courier"),
     "FAIRPOOL_SIGNUP_DATABASE": "postgresql://signup@db/signup",
     "FAIRPOOL_VAULT_KEY": encoding.encode(bytes(32)),
     "FAIRPOOL_LINK_SIGNING_KEY": encoding.encode(bytes(32)),
