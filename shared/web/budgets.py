@@ -1,6 +1,5 @@
 """What a process has in hand at a time: requests of programs, of people and of whoever watches it, each with a budget of its own, and streams."""
 
-import ipaddress
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from shared import metrics
 from shared.web import problems
 from shared.web.gates import PLACE
 from shared.web.http_limits import HEALTH_REQUESTS, HttpLimits
+from shared.web.origins import network_of
 from shared.web.problems import Problem
 
 _SOON = {"Retry-After": "1"}
@@ -203,12 +203,7 @@ class EventStream(StreamingResponse):
 
 
 def _origin(scope: Scope) -> str:
-    host = scope["client"][0] if scope.get("client") else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    return host if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
+    return network_of(scope["client"][0]) if scope.get("client") else ""
 
 
 def busy() -> Problem:

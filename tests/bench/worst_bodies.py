@@ -146,7 +146,7 @@ def _measure(caller: Caller, name: str, url: str, pid: int, only: str) -> Iterat
 def main() -> int:
     """Print a line for each, the worst at the end."""
     home, only = Home(Path(sys.argv[1] if len(sys.argv) > 1 else ".fairpool")), "".join(sys.argv[2:3])
-    keys = {name: encoding.decode(key) for name, key in read_secrets(home).keys.items()}
+    keys = {name: encoding.decode(key) for name, key in read_secrets(home).keys.items() if name.endswith("_KEY")}
     signer = LinkSigner(keys["FAIRPOOL_LINK_SIGNING_KEY"], keys["FAIRPOOL_LINK_SUBJECT_KEY"])
     caller = Caller(devfile.load(home.dev_file), signer, max(clockfile.now(home.clock_file), datetime.now(UTC)))
     stack = state.read(home)

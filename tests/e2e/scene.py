@@ -177,8 +177,9 @@ class Scene:
     async def candidate(self, person: Newcomer) -> str:
         """The candidate's id, as the services read it in their link."""
         token = re.split(r"/confirm/|token=", await self.link(person))[1]
-        keys = {name: encoding.decode(key) for name, key in read_secrets(self.stack.home).keys.items()}
-        reader = LinkReader(keys["FAIRPOOL_LINK_VERIFY_KEY"], keys["FAIRPOOL_LINK_SUBJECT_KEY"])
+        keys = read_secrets(self.stack.home).keys
+        verify, subject = (encoding.decode(keys[f"FAIRPOOL_LINK_{name}_KEY"]) for name in ("VERIFY", "SUBJECT"))
+        reader = LinkReader(verify, subject)
         link = reader.read(token, "confirm", "me", at=self.now)
         assert isinstance(link, Link), link
         return link.candidate

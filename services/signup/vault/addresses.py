@@ -2,11 +2,12 @@
 
 import hashlib
 import hmac
-import ipaddress
 import re
 import unicodedata
 
 from email_validator import EmailNotValidError, validate_email
+
+from shared.web.origins import network_of
 
 # 15 ms here, against 63 ms for 2^14: a few hundred people who register at once are to get their mail within seconds on two
 # cores, and whoever guesses needs the pepper as well. Another cost gives other hashes, so it can't be changed alone.
@@ -96,13 +97,7 @@ def mailbox(mail: str) -> str:
 
 def origin_index(host: str, key: bytes) -> bytes:
     """Counts a network's requests without keeping its address; of IPv6, a whole /64 is one."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        network = host
-    else:
-        network = str(ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False))
-    return hmac.digest(key, b"fairpool origin " + network.encode(), "sha256")
+    return hmac.digest(key, b"fairpool origin " + network_of(host).encode(), "sha256")
 
 
 def blind_index(mail: str, key: bytes) -> bytes:

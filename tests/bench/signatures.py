@@ -1,0 +1,79 @@
+"""What signing and checking cost a record, beside encoding and decoding it: `python -m tests.bench.signatures`.
+
+The best of several turns, in microseconds a record: a machine that does other things as well is only ever slower.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.outreach_gateway import OutreachDecidedV1
+from shared.ids import new_candidate_id
+from shared.messaging.envelope import Received, Record, decode, encode
+from shared.messaging.producer import with_signatures
+from tests.signing import signed_by, verifier
+
+AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
+BATCHES = (1, 100, 500, 1000)
+_RECORDS = 4000
+
+
+def consent() -> ConsentChangedV1:
+    """A small record: a person's choices."""
+    return ConsentChangedV1(
+        candidate=new_candidate_id(), version=3, at=AT, purposes=("match", "contact"), time_zone="America/Denver"
+    )
+
+
+def decision() -> OutreachDecidedV1:
+    """A large one: an admitted message with its sealed words."""
+    return OutreachDecidedV1(
+        outreach="o_" + "x" * 22,
+        version=1,
+        candidate=new_candidate_id(),
+        employer="emp_denverhealth",
+        outcome="admitted",
+        policy="2026-12",
+        at=AT,
+        good_until=AT,
+        sealed="x" * 1500,
+    )
+
+
+def microseconds(make: Callable[[], Event], signer: str, size: int) -> tuple[float, float]:
+    """A record of a batch of this size: encoded and decoded as it is, and signed and checked besides."""
+    events = [make() for _ in range(size)]
+    plain, signed = [], []
+    for _ in range(max(3, _RECORDS // size)):
+        plain.append(_turn(events, None, size))
+        signed.append(_turn(events, signer, size))
+    return min(plain), min(signed)
+
+
+def _turn(events: Sequence[Event], signer: str | None, size: int) -> float:
+    key, known = (signed_by(signer), verifier()) if signer else (None, None)
+    began = time.perf_counter()
+    sent = [encode(event, source="bench", at=AT) for event in events]
+    if key is not None:
+        sent = with_signatures(sent, key)
+    read = [decode(Record(one.topic, 0, 0, one.key, one.value, one.headers), known) for one in sent]
+    took = time.perf_counter() - began
+    assert all(isinstance(one, Received) for one in read)
+    return took / size * 1e6
+
+
+def main() -> None:
+    """Prints a line for each kind of record and size of batch."""
+    for make, signer in ((consent, "consent"), (decision, "outreach_gateway")):
+        for size in BATCHES:
+            plain, signed = microseconds(make, signer, size)
+            sys.stdout.write(
+                f"{make.__name__:9} batch of {size:4}: {plain:6.1f} us, signed {signed:6.1f} us, ratio {signed / plain:.2f}\n"
+            )
+
+
+if __name__ == "__main__":
+    main()
