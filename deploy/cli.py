@@ -12,6 +12,7 @@ from deploy.commands import (
     dev,
     dlq,
     env,
+    erasures,
     feeds,
     logs,
     migrate,
@@ -41,6 +42,7 @@ tenants.app.command("demo")(demo_tenants.demo)
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(sources.app, name="sources")
 app.command()(person.person)
+app.command()(erasures.erasures)
 app.command("operator-log")(person.operator_log)
 app.command()(logs.logs)
 app.add_typer(policy.app, name="policy")

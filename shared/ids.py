@@ -1,6 +1,7 @@
 """How new ids are made: none can be guessed, and those that tables are ordered by rise with time."""
 
 import os
+from uuid import UUID
 
 import uuid_utils
 
@@ -19,6 +20,14 @@ def new_id(prefix: str) -> str:
 def new_candidate_id() -> str:
     """A UUID of version 7 (RFC 9562) as text: new rows land at the end of their index."""
     return str(uuid_utils.uuid7())
+
+
+def is_candidate_id(text: str) -> bool:
+    """Whether it is written as a candidate's id is: a UUID in lower case."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def event_id() -> str:

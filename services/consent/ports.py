@@ -48,7 +48,7 @@ class Consents(Protocol):
         """
 
     async def close(self, candidates: Sequence[str]) -> None:
-        """Closes for good, whatever they answered; nothing is said."""
+        """Closes for good, whatever they answered, forgets what is kept of them, and confirms that (`ErasureSweptV1`)."""
 
     async def read(self, candidate: str) -> Present:
         """The present state; of somebody unknown, version 0."""

@@ -11,7 +11,7 @@ from services.pool_matching.ports import EvaluationStore, PersonStore, PoolStore
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
-from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1
+from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1, ErasureSweptV1
 from shared.ids import new_id
 from shared.messaging.envelope import Received, only
 
@@ -33,7 +33,7 @@ async def on_candidates_changed(store: PersonStore, received: Sequence[Received[
 
 
 async def on_candidates_erased(store: PersonStore, received: Sequence[Received[CandidateErasedV1]], refs: Refs) -> None:
-    """Whoever was erased is in no pool any more, in any order with what else is told of them."""
+    """Whoever was erased is in no pool any more, in any order with what else is told of them; signup is told that it is so."""
     await _erase(store, {item.event.candidate for item in received}, refs)
 
 
@@ -47,6 +47,7 @@ async def erase_again(store: PersonStore, limit: int, refs: Refs) -> int:
 async def _erase(store: PersonStore, candidates: Collection[str], refs: Refs) -> None:
     await store.hold_pools()
     await _decide_again(store, await store.erase(candidates), refs)
+    store.publish(*(ErasureSweptV1(candidate=one, service="pool_matching", at=store.at) for one in sorted(candidates)))
 
 
 async def on_time_passed(store: PersonStore, refs: Refs) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.signup import handlers, jobs
+from services.signup.adapters.erasures import PostgresErasures
 from services.signup.adapters.formats import FORMATS
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
@@ -22,13 +23,13 @@ from services.signup.adapters.sources import PostgresSources
 from services.signup.adapters.tenant_topic import TenantTopic
 from services.signup.adapters.titles import suggestions
 from services.signup.adapters.titles.loaded import LoadedTitles
-from services.signup.api import events, hooks, join, people, profile, refuse, sign_in, sources, tenants
+from services.signup.api import erasures, events, hooks, join, people, profile, refuse, sign_in, sources, tenants
 from services.signup.ports import INVITATIONS, LANES, SHOWINGS
 from services.signup.settings import Settings
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
 from shared.contracts.operator import TenantChangedV1
-from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1
+from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1, ErasureSweptV1
 from shared.contracts.topics import CANDIDATE_KEYS, CANDIDATE_PROFILES, ERASURES
 from shared.messaging.unit import Unit
 from shared.security.links import LinkReader
@@ -55,6 +56,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.on((CandidateReportedV1, CandidateMergedV1), handlers.on_candidate_reported, store, secrets)
     service.on(ConsentChangedV1, handlers.on_consent_changed, store, guard=Guard.VERSION)
     service.on(ErasureConfirmedV1, handlers.on_erasure_confirmed, store, guard=Guard.STATE)
+    service.on(ErasureSweptV1, handlers.on_erasure_swept, PostgresErasures, guard=Guard.STATE)
     service.on(TenantChangedV1, handlers.on_tenant_changed, PostgresOperatorActs, guard=Guard.STATE)
     service.reconcile(CANDIDATE_PROFILES, profiles_behind)
     service.reconcile(CANDIDATE_KEYS, keys_behind, keys_orphaned)
@@ -64,9 +66,11 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.queue(SHOWINGS, jobs.on_showings, store)
     service.periodic(_SELDOM, "missed_showings", jobs.find_missed_showings, store)
     service.periodic(_OFTEN, "lapse", jobs.lapse, store)
+    service.periodic(_SELDOM, "ask_for_confirmations", jobs.ask_for_confirmations, PostgresErasures)
     service.periodic(_OFTEN, "tell_profiles", jobs.tell_profiles, store)
     service.periodic(_OFTEN, "release", jobs.release, store)
     service.periodic(_SELDOM, "forget", jobs.forget, store)
+    service.every(_SELDOM, "watch_erasures", jobs.watch_erasures, service.stores(PostgresErasures))
     service.every(_SELDOM, "titles", loaded.refresh_from, service.get_pool, by=None)
 
     app = service.http("Fairpool signup", signup_url=settings.signup_url)
@@ -102,6 +106,7 @@ def _add_api(app: FastAPI, service: Service, settings: Settings, intake: Postgre
         sources.router(FORMATS.keys(), kept_sources, service.tenants, clock, base_url=settings.signup_url),
         tenants.router(book, service.tenants, clock),
         people.router(PostgresOperatorStore(service.work), service.tenants, blind_index_key=key),
+        erasures.router(service.looks(PostgresErasures), service.tenants),
     )
 
 

@@ -28,7 +28,7 @@ from services.signup.decisions.reports import (
     waves,
 )
 from services.signup.model import Claim, KeptReport, Opened, Record, Told
-from services.signup.ports import OperatorActs, Store
+from services.signup.ports import Erasures, OperatorActs, Store
 from services.signup.vault.addresses import blind_index
 from services.signup.vault.intake import open_told
 from services.signup.vault.sealing import Identity, seal_identity
@@ -47,6 +47,7 @@ from shared.contracts.signup import (
     CandidateMergedV1,
     CandidateRegisteredV1,
     CandidateReportedV1,
+    ErasureSweptV1,
 )
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received
@@ -112,6 +113,11 @@ async def on_erasure_confirmed(store: Store, received: Sequence[Received[Erasure
     """Erases whoever lapses, now that consent has closed them; whoever confirmed in the meantime is kept."""
     for candidate in await store.erase_lapsed(sorted({item.event.candidate for item in received})):
         store.publish(CandidateErasedV1(candidate=candidate, at=store.at))
+
+
+async def on_erasure_swept(erasures: Erasures, received: Sequence[Received[ErasureSweptV1]]) -> None:
+    """One service less that an erasure is outstanding at."""
+    await erasures.swept([(item.event.candidate, item.event.service) for item in received])
 
 
 async def on_consent_changed(store: Store, received: Sequence[Received[ConsentChangedV1]]) -> None:

@@ -1,8 +1,9 @@
 """What comes due by itself: invitations, pauses that end, stubs whose time is over, keys to destroy."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 import structlog
@@ -11,7 +12,7 @@ from services.signup.decisions import notices
 from services.signup.decisions import showing as showing_decisions
 from services.signup.decisions.inviting import may_invite
 from services.signup.model import Asked, PastInvitations
-from services.signup.ports import KEPT, LANES, Store
+from services.signup.ports import KEPT, LANES, Erasures, Store
 from services.signup.vault.addresses import slow_hash
 from services.signup.vault.sealing import SealedIdentity, open_identity
 from services.signup.vault.secrets import VaultSecrets
@@ -100,6 +101,20 @@ async def lapse(store: Store) -> bool:
     if over or again:
         _log.info("stubs_lapse", expired=len(over), asked_again=len(again))
     return max(len(over), len(again)) == _AT_ONCE
+
+
+async def ask_for_confirmations(erasures: Erasures) -> bool:
+    """Tells of an erasure again, as long as a service has not confirmed it: what was lost on the way, or in a restore, is caught up."""
+    asked = await erasures.ask_again(erasures.at - ASKED_AGAIN_AFTER, limit=_AT_ONCE)
+    if asked:
+        _log.warning("erasures_outstanding", asked_again=asked)
+    return asked == _AT_ONCE
+
+
+async def watch_erasures(erasures: Callable[[], AbstractAsyncContextManager[Erasures]]) -> None:
+    """Shows in the metrics of this process since when each service owes a confirmation."""
+    async with erasures() as store:
+        await store.note_oldest()
 
 
 async def tell_profiles(store: Store) -> bool:

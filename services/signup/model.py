@@ -147,6 +147,17 @@ class OperatorAct:
 
 
 @dataclass(frozen=True, slots=True)
+class Outstanding:
+    """A service that has not confirmed yet that it erased what it kept of an erased person."""
+
+    candidate: str
+    service: str
+    erased_at: datetime
+    asked_at: datetime
+    """When it was asked last."""
+
+
+@dataclass(frozen=True, slots=True)
 class LookedUp:
     """What signup holds of a person, as states, ids and times: no name, no address, no words."""
 

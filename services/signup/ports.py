@@ -17,6 +17,7 @@ from services.signup.model import (
     LookedUp,
     Malformed,
     OperatorAct,
+    Outstanding,
     PastInvitations,
     Picture,
     Proposal,
@@ -106,6 +107,26 @@ class TenantBook(Protocol):
 
     async def act(self, decide: DecideTenant) -> TenantChangedV1 | Refused:
         """Decides on all that was said before; returns once every service can hear of it."""
+
+
+class Erasures(Protocol):
+    """Which services have yet to confirm an erasure, inside one transaction."""
+
+    @property
+    def at(self) -> datetime:
+        """The time of the transaction."""
+
+    async def swept(self, told: Sequence[tuple[str, str]]) -> None:
+        """These services have erased what they kept of these people: candidate and service, in any order, also again."""
+
+    async def ask_again(self, before: datetime, *, limit: int) -> int:
+        """Tells of so many erasures again that a service was asked for before then and has not confirmed; how many."""
+
+    async def outstanding(self, *, after: tuple[str, str] | None, limit: int) -> Sequence[Outstanding]:
+        """What is outstanding after this candidate and service, in their order."""
+
+    async def note_oldest(self) -> None:
+        """Shows in the metrics since when each service owes one."""
 
 
 class OperatorStore(Protocol):

@@ -15,6 +15,7 @@ _ALL: tuple[type[Event], ...] = (
     signup.CandidateHiredV1,
     signup.CandidateLapsedV1,
     signup.CandidateErasedV1,
+    signup.ErasureSweptV1,
     signup.CandidateProfileChangedV1,
     signup.CandidateKeyPublishedV1,
     signup.NoticeRequestedV1,

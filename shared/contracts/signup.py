@@ -11,6 +11,7 @@ from shared.contracts.topics import (
     CANDIDATE_EVENTS,
     CANDIDATE_KEYS,
     CANDIDATE_PROFILES,
+    ERASURE_CONFIRMATIONS,
     ERASURES,
     NOTICES,
     OUTREACH_OUTCOMES,
@@ -143,6 +144,21 @@ class CandidateErasedV1(State):
 
     candidate: CandidateId
     version: Version = 1
+    at: Instant
+
+
+class ErasureSweptV1(Event):
+    """A service has erased what it kept of an erased person; what it keeps for good it declares.
+
+    Each service that hears of an erasure says so, and says so again when it hears of it again.
+    """
+
+    TYPE: ClassVar[str] = "fairpool.erasure.swept.v1"
+    TOPIC: ClassVar[Topic] = ERASURE_CONFIRMATIONS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: str
+    service: Literal["consent", "courier", "outreach_gateway", "pool_matching"]
     at: Instant
 
 

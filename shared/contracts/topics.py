@@ -22,6 +22,8 @@ class Topic:
     partitions: int = 6
     kept: timedelta | None = None
     """None with `compact`: the last record of each key stays for ever."""
+    erased: str | None = None
+    """Of a compacted topic whose key is a candidate: what its last record says of whoever was erased."""
 
     @property
     def clean_up(self) -> CleanUp:
@@ -78,6 +80,7 @@ CANDIDATE_PROFILES = Topic(
     "signup",
     ("pool_matching",),
     "what the person kept of their profile, coarse, only while `match` is granted",
+    erased="no profile; the id stays",
 )
 CANDIDATE_KEYS = Topic(
     "candidate-keys",
@@ -85,20 +88,22 @@ CANDIDATE_KEYS = Topic(
     "signup",
     ("outreach_gateway",),
     "the person's public key, to which employers' words are sealed",
+    erased="removed: a record without a value",
 )
 ERASURES = Topic(
     "erasures",
     "candidate",
     "signup",
-    ("consent", "outreach_gateway", "pool_matching"),
+    ("consent", "courier", "outreach_gateway", "pool_matching"),
     "the ids of erased people, so that nothing brings one back",
+    erased="the id, which is what it is for",
 )
 ERASURE_CONFIRMATIONS = Topic(
     "erasure-confirmations",
     "candidate",
-    "consent",
+    "consent, courier, outreach_gateway, pool_matching",
     ("signup",),
-    "which service has closed what it keeps of a person",
+    "whom consent has closed, so that signup may erase them; which service has erased what it kept of a person",
     kept=timedelta(days=30),
 )
 CONSENT_STATE = Topic(
@@ -107,6 +112,7 @@ CONSENT_STATE = Topic(
     "consent",
     ("signup", "courier", "pool_matching", "outreach_gateway"),
     "the whole present state of a person's consent, with a rising version",
+    erased="nothing is on, nobody blocked; the id stays",
 )
 TENANTS = Topic(
     "tenants",
@@ -123,6 +129,7 @@ MEMBERSHIPS = Topic(
     "pool_matching",
     ("outreach_gateway",),
     "the pools, with their employers, that a person is in now",
+    erased="no pool; the id stays",
 )
 POOL_UPDATES = Topic(
     "pool-updates",

@@ -20,6 +20,7 @@ from services.consent.model import (
     TOLD_EVERY,
     Attempt,
     Blocking,
+    Choices,
     Entry,
     Introduction,
     NamedEmployer,
@@ -103,7 +104,7 @@ class FakeConsents:
 
     async def register(self, candidates: Sequence[str]) -> None:
         for candidate in candidates:
-            if (await self.read(candidate)).principal == "":
+            if candidate not in self.rows and candidate not in self.database.rows:
                 self.rows[candidate] = Present(candidate, new_id("person"))
 
     async def close_unanswered(self, candidates: Sequence[str]) -> Collection[str]:
@@ -122,7 +123,18 @@ class FakeConsents:
 
     def _forget(self, present: Present) -> None:
         candidate, links = present.candidate, self.links
-        self.rows[candidate] = replace(present, is_closed=True, choices=replace(present.choices, blocked_names=()))
+        self.rows[candidate] = replace(
+            present,
+            principal="",
+            version=present.version + bool(present.leaf),
+            leaf=b"" if present.version else None,
+            is_closed=True,
+            choices=Choices(),
+            receipt=None,
+            outbox_id=None,
+            granted_at=None,
+        )
+        self.entries = [entry for entry in self.entries if entry.candidate != candidate]
         links.attempts = {link: use for link, use in links.attempts.items() if use.candidate != candidate}
         links.changes = {key: change for key, change in links.changes.items() if key[0] != candidate}
         links.introductions.pop(candidate, None)

@@ -55,6 +55,9 @@ class FakeCourierStore:
     vault: dict[str, Person | Unreadable] = field(default_factory=dict)
     alive: set[str] = field(default_factory=set)
     published: list[tuple[OutreachOutcomeReportedV1, str]] = field(default_factory=list)
+    erased: set[str] = field(default_factory=set)
+    swept: list[str] = field(default_factory=list)
+    """Whose erasure was confirmed to signup."""
     lost: set[str] = field(default_factory=set)
     """Whose mailboxes count as gone."""
     mailboxes: list[MailboxChangedV1] = field(default_factory=list)
@@ -81,10 +84,19 @@ class FakeCourierStore:
     async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> None:
         """The highest version of each."""
         for item in consents:
+            if item.candidate in self.erased:
+                continue
             if item.candidate not in self.kept or self.kept[item.candidate].version < item.version:
                 self.kept[item.candidate] = item
         for partition, offset in positions.items():
             self.positions[partition] = max(offset, self.positions.get(partition, 0))
+
+    async def erase(self, candidates: Sequence[str]) -> None:
+        """Forgets the consents, and remembers who is gone, as signup's own table does."""
+        self.erased |= set(candidates)
+        self.swept += candidates
+        for candidate in candidates:
+            self.kept.pop(candidate, None)
 
     async def anything_due(self, *, at: datetime) -> bool:
         """Whether a ready mail's time has come."""

@@ -64,6 +64,10 @@ class Store:
             return await consents.read(candidate)
 
 
+OF_THE_PERSON = "candidate = (SELECT principal FROM consents WHERE candidate = $1)"
+"""The ledger names a principal."""
+
+
 def entry(present: Present, choices: Choices) -> Entry:
     return decisions.record(
         present,
@@ -169,7 +173,9 @@ async def test_an_erased_person_is_closed_whatever_they_answered(store: Store, c
     async with store.transaction() as consents:
         await consents.close([candidate, unheard_of])
         await consents.close([candidate])
-    assert (await store.present(candidate)).is_closed
+    present = await store.present(candidate)
+    assert present.is_closed
+    assert (present.version, present.choices, present.principal) == (2, Choices(), "")
     assert (await store.present(unheard_of)).is_closed
     assert await store.confirmed(candidate) == []
     async with store.transaction() as consents:
@@ -325,13 +331,13 @@ async def test_a_shredded_opening_leaves_leaf_and_chain_standing(consent_pool: P
         consents = PostgresConsents(unit)
         present = await consents.append(entry(await consents.lock(candidate), COMPLETE))
     await consent_pool.execute(
-        "DELETE FROM ledger_openings WHERE seq = (SELECT seq FROM ledger WHERE candidate = $1)", candidate
+        f"DELETE FROM ledger_openings WHERE seq = (SELECT seq FROM ledger WHERE {OF_THE_PERSON})", candidate
     )
     async with unit_of_work(consent_pool, at=NOON, source="consent") as unit:
         receipt = await PostgresConsents(unit).receipt(present.receipt or "", candidate)
     assert receipt is not None
     assert receipt["ledger"]["opening"] is None
-    assert await consent_pool.fetchval("SELECT leaf FROM ledger WHERE candidate = $1", candidate) == present.leaf
+    assert await consent_pool.fetchval(f"SELECT leaf FROM ledger WHERE {OF_THE_PERSON}", candidate) == present.leaf
 
 
 async def test_the_ledgers_rows_show_each_persons_chain(consent_pool: Pool, candidate: str) -> None:
@@ -339,6 +345,6 @@ async def test_the_ledgers_rows_show_each_persons_chain(consent_pool: Pool, cand
         async with unit_of_work(consent_pool, at=NOON, source="consent") as unit:
             consents = PostgresConsents(unit)
             await consents.append(entry(await consents.lock(candidate), choices))
-    rows = await consent_pool.fetch("SELECT * FROM ledger WHERE candidate = $1 ORDER BY seq", candidate)
+    rows = await consent_pool.fetch(f"SELECT * FROM ledger WHERE {OF_THE_PERSON} ORDER BY seq", candidate)
     assert [row["version"] for row in rows] == [1, 2, 3]
     assert [row["previous"] for row in rows] == [None, rows[0]["leaf"], rows[1]["leaf"]]

@@ -13,8 +13,9 @@ import pytest
 
 from services.outreach_gateway import handlers, jobs
 from services.outreach_gateway.adapters import postgres
+from services.outreach_gateway.adapters.kept import SQL
 from services.outreach_gateway.adapters.policy_file import read_policy
-from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach
+from services.outreach_gateway.adapters.postgres import PostgresOutreach
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.adapters.postgres_requests import PostgresRequestStore
 from services.outreach_gateway.decisions import ENDED_KEPT, KEPT

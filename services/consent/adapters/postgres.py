@@ -7,10 +7,12 @@ from typing import Any
 
 import asyncpg
 
+from services.consent.adapters.kept import PEOPLE
 from services.consent.adapters.links import SQL, PostgresLinks
 from services.consent.decisions import keys_of_names
 from services.consent.model import Blocking, Choices, Entry, Introduction, NamedEmployer, Present, Quiet
 from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1, QuietHours
+from shared.contracts.signup import ErasureSweptV1
 from shared.ids import new_id
 from shared.messaging.reconciler import Behind
 from shared.messaging.unit import Unit
@@ -32,26 +34,28 @@ class PostgresConsents(PostgresLinks):
             SQL["close_unanswered"], self.at, lapsed, [_new_principal() for _ in lapsed]
         )
         closed = [row["candidate"] for row in rows]
-        await self._forget(closed)
+        await PEOPLE.erase(self._unit.connection, closed)
         for candidate in closed:
             self._unit.publish(ErasureConfirmedV1(candidate=candidate, store="consent", at=self.at))
         return closed
 
     async def close(self, candidates: Sequence[str]) -> None:
-        """Also of somebody never heard of: a registration that comes later opens nothing."""
+        """Also of somebody never heard of: a registration that comes later opens nothing.
+
+        Whoever had answered gets a last state, with nothing on, for whoever hears of that before the erasure.
+        """
         erased = list(dict.fromkeys(candidates))
         await self._unit.connection.execute(SQL["close"], self.at, erased, [_new_principal() for _ in erased])
-        await self._forget(erased)
+        last = await self._unit.connection.fetch(SQL["last_words"], erased)
+        await PEOPLE.erase(self._unit.connection, erased)
+        self._unit.publish(*(_event(row["candidate"], row["version"], self.at, Choices()) for row in last))
+        self._unit.publish(*(ErasureSweptV1(candidate=one, service="consent", at=self.at) for one in erased))
 
     async def close_again(self, limit: int) -> int:
         """Closes some whom `erasures` has, as it was read back, and a backup brought back; how many."""
         erased = [row["candidate"] for row in await self._unit.connection.fetch(SQL["erased_and_open"], limit)]
         await self.close(erased)
         return len(erased)
-
-    async def _forget(self, candidates: Sequence[str]) -> None:
-        """What their links were used for, what there was to tell them, and the names that they typed; their rows are locked."""
-        await self._unit.connection.execute(SQL["forget_person"], candidates)
 
     async def read(self, candidate: str) -> Present:
         """Takes no lock and makes no row."""
@@ -162,7 +166,7 @@ def _present(row: asyncpg.Record) -> Present:
     quiet = Quiet(row["quiet_start"], row["quiet_end"]) if row["quiet_start"] is not None else None
     return Present(
         candidate=row["candidate"],
-        principal=row["principal"],
+        principal=row["principal"] or "",
         version=row["version"],
         choices=Choices(
             purposes=tuple(row["purposes"]),

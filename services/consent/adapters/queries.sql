@@ -10,9 +10,10 @@ SELECT * FROM consents WHERE candidate = $1
 SELECT * FROM consents WHERE candidate = $1 FOR UPDATE
 
 -- name: append
+-- A leaf stands under the person's principal, also where the column has an older name: only `consents` ties the two.
 WITH entry AS (
     INSERT INTO ledger (candidate, version, leaf, previous, at)
-    SELECT candidate, $2, $3, leaf, $4 FROM consents WHERE candidate = $1 AND version = $2::bigint - 1
+    SELECT principal, $2, $3, leaf, $4 FROM consents WHERE candidate = $1 AND version = $2::bigint - 1
     RETURNING seq
 ), opening AS (
     INSERT INTO ledger_openings (seq, nonce) SELECT seq, $5 FROM entry
@@ -36,7 +37,8 @@ FROM pg_class, pg_database WHERE pg_class.oid = 'ledger'::regclass AND datname =
 -- name: receipt
 SELECT receipts.document, ledger_openings.nonce
 FROM receipts JOIN ledger USING (seq) LEFT JOIN ledger_openings USING (seq)
-WHERE receipts.id = $1 AND ledger.candidate = $2
+WHERE receipts.id = $1
+    AND ledger.candidate IN (SELECT unnest(ARRAY[principal, candidate]) FROM consents WHERE candidate = $2)
 
 -- name: note_attempt
 INSERT INTO attempts (link, candidate, employer, scope, outcome, at, expires_at, stopped_all, stopped_employer)
@@ -142,8 +144,21 @@ ORDER BY candidate LIMIT $3 FOR UPDATE
 -- name: end_blocking
 UPDATE employers SET blocks_until = NULL WHERE employer = $1
 
+-- name: last_words
+-- Of whoever is being erased and had answered: what `consent-state` is to say of them from now on.
+SELECT candidate, version + 1 AS version FROM consents WHERE candidate = ANY($1::text[]) AND version > 0 AND leaf <> ''
+ORDER BY candidate
+
 -- name: forget_person
-WITH uses AS (
+-- What opens their leaves goes, and what ties them to the ledger; an empty leaf says that their chain has ended.
+WITH leaves AS (
+    SELECT seq FROM ledger JOIN consents ON ledger.candidate IN (consents.principal, consents.candidate)
+    WHERE consents.candidate = ANY($1::text[])
+), openings AS (
+    DELETE FROM ledger_openings WHERE seq = ANY(ARRAY(SELECT seq FROM leaves))
+), documents AS (
+    DELETE FROM receipts WHERE seq = ANY(ARRAY(SELECT seq FROM leaves))
+), uses AS (
     DELETE FROM attempts WHERE candidate = ANY($1::text[])
 ), changes AS (
     DELETE FROM changes_to_tell WHERE candidate = ANY($1::text[])
@@ -152,4 +167,10 @@ WITH uses AS (
 ), telling AS (
     DELETE FROM tellings WHERE candidate = ANY($1::text[])
 )
-UPDATE consents SET blocked_names = '{}', blocked_keys = '{}' WHERE candidate = ANY($1::text[])
+UPDATE consents SET
+    principal = NULL, version = version + (version > 0 AND leaf <> '')::int, leaf = CASE WHEN version > 0 THEN ''::bytea END,
+    changed_at = CASE WHEN version > 0 THEN closed_at END, granted_at = NULL, receipt = NULL, outbox_id = NULL,
+    purposes = '{}', sectors = '{}', blocked_employers = '{}', blocked_names = '{}', blocked_keys = '{}',
+    first_contacts_per_week = NULL, min_gap_hours = NULL, quiet_start = NULL, quiet_end = NULL, time_zone = NULL,
+    paused_until = NULL, ends_at = NULL
+WHERE candidate = ANY($1::text[])

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal, assert_never
-from uuid import UUID
 
 import asyncpg
 
+from services.outreach_gateway.adapters.kept import PEOPLE, SQL
 from services.outreach_gateway.adapters.metrics import DECISIONS
 from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.model import (
@@ -28,12 +27,12 @@ from services.outreach_gateway.model import (
 )
 from services.outreach_gateway.ports import Epoch, Freed, Reported, Settled
 from shared.contracts.outreach_gateway import OutreachDecidedV1
+from shared.contracts.signup import ErasureSweptV1
+from shared.ids import is_candidate_id
 from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
 from shared.messaging.unit import Unit
-from shared.postgres.queries import load
 
-SQL = load(Path(__file__).parent / "queries.sql")
 _ERASURES = 0x0FA1_6A7E
 _STATE_AFTER = {
     "delivered": State.DELIVERED,
@@ -65,7 +64,7 @@ class PostgresOutreach:
 
     async def lock_people(self, candidates: Sequence[str]) -> None:
         """Their consents, locked; of whom there is none has no queue."""
-        known = sorted({candidate for candidate in candidates if _is_uuid(candidate)})
+        known = sorted({candidate for candidate in candidates if is_candidate_id(candidate)})
         self._locked.update(row["candidate"] for row in await self._sql.fetch(SQL["lock_people"], known))
 
     async def places(self, candidates: Sequence[str]) -> list[Outreach]:
@@ -160,10 +159,11 @@ class PostgresOutreach:
         return [row["candidate"] for row in await self._sql.fetch(SQL["erased_unheard"], limit)]
 
     async def erase(self, candidates: Sequence[str]) -> None:
-        """Four tables, and the ids; a key of the topic that is no id names nobody."""
-        known = sorted({candidate for candidate in candidates if _is_uuid(candidate)})
-        for name in ("note_erased", "forget_consents", "forget_memberships", "forget_keys", "forget_mailboxes"):
-            await self._sql.execute(SQL[name], known)
+        """By the declared erasers, and the ids are kept; a key of the topic that is no id names nobody."""
+        known = sorted({candidate for candidate in candidates if is_candidate_id(candidate)})
+        await self._sql.execute(SQL["note_erased"], known)
+        await PEOPLE.erase(self._sql, known)
+        self._unit.publish(*(ErasureSweptV1(candidate=one, service="outreach_gateway", at=self.at) for one in known))
 
     async def keep_consents(self, consents: Sequence[Consent]) -> None:
         """Newest of each person wins."""
@@ -196,7 +196,7 @@ class PostgresOutreach:
 
     async def forget_keys(self, candidates: Sequence[str]) -> None:
         """Their public keys go, and what is known of their mailboxes; a key of the topic that is no id names nobody."""
-        known = [candidate for candidate in candidates if _is_uuid(candidate)]
+        known = [candidate for candidate in candidates if is_candidate_id(candidate)]
         await self._sql.execute(SQL["forget_keys"], known)
         await self._sql.execute(SQL["forget_mailboxes"], known)
 
@@ -301,13 +301,6 @@ def outreach_of(row: asyncpg.Record) -> Outreach:
         slot_at=row["slot_at"],
         valid_through=row["valid_through"],
     )
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def _consent(row: asyncpg.Record) -> Consent | None:

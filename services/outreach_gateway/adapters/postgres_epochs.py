@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import asyncpg
 
-from services.outreach_gateway.adapters.postgres import SQL
+from services.outreach_gateway.adapters.kept import SQL
 from services.outreach_gateway.model import Place
 from services.outreach_gateway.ports import Booked, Building, Epoch, Shard
 from shared.messaging.unit import Unit

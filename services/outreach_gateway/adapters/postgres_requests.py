@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import asyncpg
 
-from services.outreach_gateway.adapters.postgres import SQL, PostgresOutreach, outreach_of
+from services.outreach_gateway.adapters.kept import SQL
+from services.outreach_gateway.adapters.postgres import PostgresOutreach, outreach_of
 from services.outreach_gateway.model import Outreach, Policy, Rule, State
 from services.outreach_gateway.ports import Account, Settled, Submission
 from shared.contracts.outreach_gateway import OutreachRequestedV1

@@ -78,7 +78,7 @@ class PostgresPersons:
 
     async def erase(self, candidates: Collection[str]) -> list[str]:
         """The row stays, empty, with the highest version there is: no event comes after it."""
-        rows = await self._connection.fetch(SQL["erase"], sorted(candidates), LAST_VERSION)
+        rows = await self._connection.fetch(SQL["erase"], sorted(candidates))
         return sorted(row["candidate"] for row in rows)
 
     async def take_overdue(self, limit: int) -> list[str]:

@@ -29,10 +29,11 @@ RETURNING persons.candidate
 
 -- name: erase
 INSERT INTO persons (candidate, profile_version, consent_version)
-SELECT candidate, $2, $2 FROM unnest($1::text[]) AS candidate ORDER BY candidate COLLATE "C"
+SELECT candidate, 9223372036854775807, 9223372036854775807 FROM unnest($1::text[]) AS candidate ORDER BY candidate COLLATE "C"
 ON CONFLICT (candidate) DO UPDATE SET
-    profile_version = $2, profile = NULL, reach = '{}', state = NULL, consent_version = $2, consent = NULL
-WHERE persons.profile_version < $2 OR persons.consent_version < $2
+    profile_version = excluded.profile_version, profile = NULL, reach = '{}', state = NULL,
+    consent_version = excluded.consent_version, consent = NULL
+WHERE persons.profile_version < excluded.profile_version OR persons.consent_version < excluded.consent_version
 RETURNING candidate
 
 -- name: erased_and_known

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import asyncpg
 
+from services.signup.adapters.erasures import SERVICES
 from services.signup.model import Lapse, LapseReason
 from services.signup.ports import INVITATIONS, SHOWINGS
-from shared.contracts.signup import CandidateErasedV1
+from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1
 from shared.contracts.topics import CANDIDATE_KEYS
 from shared.messaging.envelope import Outgoing
 from shared.messaging.reconciler import Behind
@@ -43,13 +44,13 @@ async def ask_again(connection: Connection, at: datetime, before: datetime, *, l
 
 async def erase_lapsed(unit: Unit, candidates: Sequence[str]) -> list[str]:
     """Rows and keys go, the key's topic gets a tombstone, and the id is kept among those that never come back."""
-    rows = await unit.connection.fetch(SQL["erase_lapsed"], candidates, unit.at) if candidates else []
+    rows = await unit.connection.fetch(SQL["erase_lapsed"], candidates, unit.at, SERVICES) if candidates else []
     return _buried(unit, rows)
 
 
 async def erase_again(unit: Unit, limit: int) -> int:
     """Erases some whom `erasures` has, as it was read back, and a backup brought back; how many."""
-    return len(_buried(unit, await unit.connection.fetch(SQL["erase_again"], unit.at, limit)))
+    return len(_buried(unit, await unit.connection.fetch(SQL["erase_again"], unit.at, limit, SERVICES)))
 
 
 async def _erased(unit: Unit, after: str, limit: int) -> list[str]:
@@ -70,6 +71,13 @@ def _buried(unit: Unit, rows: Sequence[asyncpg.Record]) -> list[str]:
         unit.write(Outgoing(CANDIDATE_KEYS.name, candidate.encode(), value=None, headers=()))
     for queue in (INVITATIONS, SHOWINGS):
         unit.work.cancel(queue, gone)
+    unit.publish(
+        *(
+            CandidateProfileChangedV1(candidate=row["candidate"], version=row["profile_version"] + 1, profile=None)
+            for row in rows
+            if row["profile_version"]
+        )
+    )
     return gone
 
 

@@ -34,11 +34,14 @@ RETURNING candidate::text, lapse_reason AS reason, lapsed_at AS at
 WITH gone AS (
     DELETE FROM candidates
     WHERE candidate = ANY($1::uuid[]) AND confirmed_at IS NULL AND lapse_reason IS NOT NULL
-    RETURNING candidate
+    RETURNING candidate, profile_version
 ), noted AS (
     INSERT INTO erased (candidate, erased_at) SELECT candidate, $2 FROM gone ON CONFLICT DO NOTHING
+), asked AS (
+    INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at)
+    SELECT candidate, service, $2, $2 FROM gone, unnest($3::text[]) AS service ON CONFLICT DO NOTHING
 )
-SELECT candidate::text FROM gone
+SELECT candidate::text, profile_version FROM gone
 
 -- name: erased_after
 SELECT candidate::text FROM erased WHERE candidate > $1 ORDER BY erased.candidate LIMIT $2
@@ -53,8 +56,11 @@ WITH back AS (
     SELECT candidates.candidate FROM pg_temp.read_back JOIN candidates ON candidates.candidate = id
     WHERE version > 0 ORDER BY candidate LIMIT $2 FOR UPDATE OF candidates
 ), gone AS (
-    DELETE FROM candidates USING back WHERE candidates.candidate = back.candidate RETURNING candidates.candidate
+    DELETE FROM candidates USING back WHERE candidates.candidate = back.candidate RETURNING candidates.candidate, candidates.profile_version
 ), noted AS (
     INSERT INTO erased (candidate, erased_at) SELECT candidate, $1 FROM gone ON CONFLICT DO NOTHING
+), asked AS (
+    INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at)
+    SELECT candidate, service, $1, $1 FROM gone, unnest($3::text[]) AS service ON CONFLICT DO NOTHING
 )
-SELECT candidate::text FROM gone
+SELECT candidate::text, profile_version FROM gone

@@ -17,7 +17,7 @@ from services.signup.courier.adapters.tenants import CourierTenants
 from services.signup.courier.sending import Sender
 from services.signup.courier.settings import CourierSettings
 from shared.contracts.outreach_gateway import OutreachDecidedV1
-from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2
+from shared.contracts.signup import CandidateErasedV1, NoticeRequestedV1, NoticeRequestedV2
 from shared.contracts.topics import CONSENT_STATE
 from shared.ids import new_id
 from shared.security.links import LinkSigner
@@ -46,6 +46,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     service.on(OutreachDecidedV1, handlers.on_outreach_decided, store, guard=Guard.VERSION)
     service.on(NoticeRequestedV1, handlers.on_notice_requested, store, guard=Guard.STATE)
     service.on(NoticeRequestedV2, handlers.on_notice_requested, store, guard=Guard.STATE)
+    service.on(CandidateErasedV1, handlers.on_candidate_erased, store, guard=Guard.STATE)
     projection = ConsentProjection(mails, handlers.on_consent_changed, service.get_pool)
     consents = service.follow(CONSENT_STATE, projection.apply, stored=projection.stored)
 

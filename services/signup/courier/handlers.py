@@ -8,7 +8,7 @@ from services.signup.courier.model import Mail
 from services.signup.courier.ports import Incoming
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
-from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2
+from shared.contracts.signup import CandidateErasedV1, NoticeRequestedV1, NoticeRequestedV2
 from shared.messaging.envelope import Received
 
 
@@ -36,6 +36,11 @@ async def on_consent_changed(
 ) -> None:
     """The projection that each send is checked against."""
     await store.keep_consents([kept_of(item.event) for item in received], positions)
+
+
+async def on_candidate_erased(store: Incoming, received: Sequence[Received[CandidateErasedV1]]) -> None:
+    """Nothing is kept of them but that they were emailed; what waits for them is withheld, for the vault has nobody."""
+    await store.erase(sorted({item.event.candidate for item in received}))
 
 
 def _highest(events: Iterable[OutreachDecidedV1]) -> dict[str, OutreachDecidedV1]:

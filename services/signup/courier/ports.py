@@ -42,6 +42,9 @@ class Incoming(Protocol):
     async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> None:
         """Keeps the highest version of each, and how far the topic's partitions have been read."""
 
+    async def erase(self, candidates: Sequence[str]) -> None:
+        """Forgets what is kept of these people, so that nothing brings it back, and confirms that (`ErasureSweptV1`)."""
+
 
 class Outgoing(Protocol):
     """Where the sender finds its work and writes down what became of it; one transaction."""

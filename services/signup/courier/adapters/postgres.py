@@ -4,23 +4,21 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import asyncpg
 
+from services.signup.courier.adapters.kept import PEOPLE, SQL
 from services.signup.courier.decisions import report
 from services.signup.courier.model import Again, Consent, Kind, Mail, Over, People, Person, Unreadable
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair
 from shared import tracing
-from shared.contracts.signup import ChangeNoticed, MailboxChangedV1
+from shared.contracts.signup import ChangeNoticed, ErasureSweptV1, MailboxChangedV1
 from shared.messaging.errors import TransientError
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
-from shared.postgres.queries import load
 from shared.security.boxes import CannotOpenError
 
-SQL = load(Path(__file__).parent / "queries.sql")
 _SHOWINGS = "showings"
 """Signup's work: whether the person is shown."""
 DIED = "the courier stopped while it was handing the mail over"
@@ -75,6 +73,12 @@ class PostgresCourier:
             [item.time_zone for item in highest],
         )
         await self._connection.execute(SQL["keep_positions"], list(positions), list(positions.values()))
+
+    async def erase(self, candidates: Sequence[str]) -> None:
+        """Waits for whoever keeps a consent just now; who comes after that sees who is erased."""
+        await self._connection.execute(SQL["hold_consents"])
+        await PEOPLE.erase(self._connection, candidates)
+        self._unit.publish(*(ErasureSweptV1(candidate=one, service="courier", at=self._unit.at) for one in candidates))
 
     async def anything_due(self, *, at: datetime) -> bool:
         """Whether there is a mail that could be looked at now."""

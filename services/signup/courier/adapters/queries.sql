@@ -40,11 +40,26 @@ SELECT candidate, version, ARRAY(SELECT jsonb_array_elements_text(purposes::json
        ARRAY(SELECT jsonb_array_elements_text(blocked_employers::jsonb)), paused_until, ends_at, time_zone
 FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[])
     AS consent (candidate, version, purposes, blocked_employers, paused_until, ends_at, time_zone)
+WHERE NOT EXISTS (
+    SELECT FROM erased
+    WHERE erased.candidate = CASE WHEN consent.candidate ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN consent.candidate::uuid END
+)
 ORDER BY candidate
 ON CONFLICT (candidate) DO UPDATE
 SET version = excluded.version, purposes = excluded.purposes, blocked_employers = excluded.blocked_employers,
     paused_until = excluded.paused_until, ends_at = excluded.ends_at, time_zone = excluded.time_zone
 WHERE courier_consent.version < excluded.version
+
+-- name: hold_consents
+LOCK TABLE courier_consent IN SHARE ROW EXCLUSIVE MODE
+
+-- name: forget_consents
+DELETE FROM courier_consent WHERE candidate = ANY($1::text[])
+
+-- name: blank_mails
+-- What waits to be sent, or is being sent, ends by itself: there is nobody in the vault to send it to.
+UPDATE courier_mails SET changes = '[]', introduced_by = NULL, introduced_at = NULL, detail = NULL, trace = NULL
+WHERE candidate = ANY($1::text[]) AND state NOT IN ('claimed', 'sending')
 
 -- name: keep_positions
 INSERT INTO courier_consent_positions (partition, next_offset)

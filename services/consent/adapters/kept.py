@@ -1,0 +1,33 @@
+"""What consent keeps of people, and how each table ends with its person."""
+
+from services.consent.adapters.links import SQL
+from shared.projections import Blanks, Deletes, Kept, Stays, Table
+
+PEOPLE = Kept(
+    "consent",
+    (
+        Table(
+            "consents",
+            ("candidate", "principal"),
+            Blanks(
+                "forget_person",
+                "an empty, closed row, for good: the links in old emails stay dead, and no consent can be given by one",
+            ),
+        ),
+        Table(
+            "ledger",
+            ("candidate",),
+            Stays(
+                "a principal that nothing ties to a person once `consents` is empty; a leaf says nothing without its opening"
+            ),
+        ),
+        Table("ledger_openings", ("seq",), Deletes("forget_person")),
+        Table("receipts", ("document",), Deletes("forget_person")),
+        Table("attempts", ("candidate",), Deletes("forget_person")),
+        Table("tellings", ("candidate",), Deletes("forget_person")),
+        Table("changes_to_tell", ("candidate",), Deletes("forget_person")),
+        Table("introductions", ("candidate",), Deletes("forget_person")),
+    ),
+    SQL,
+    nobody={"employers": "employers by what they are found by"},
+)

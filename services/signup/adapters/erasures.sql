@@ -1,0 +1,22 @@
+-- name: swept
+DELETE FROM erasures_outstanding
+USING unnest($1::uuid[], $2::text[]) AS told (candidate, service)
+WHERE erasures_outstanding.candidate = told.candidate AND erasures_outstanding.service = told.service
+
+-- name: ask_again
+UPDATE erasures_outstanding SET asked_at = $1
+WHERE (candidate, service) IN (
+    SELECT candidate, service FROM erasures_outstanding
+    WHERE asked_at < $2 ORDER BY asked_at LIMIT $3 FOR UPDATE SKIP LOCKED
+)
+RETURNING candidate::text, erased_at AS at
+
+-- name: outstanding
+SELECT candidate::text, service, erased_at, asked_at FROM erasures_outstanding
+WHERE (candidate, service) > ($1::uuid, $2) ORDER BY candidate, service LIMIT $3
+
+-- name: oldest
+SELECT service, (
+    SELECT erased_at FROM erasures_outstanding WHERE erasures_outstanding.service = known.service ORDER BY erased_at LIMIT 1
+) AS erased_at
+FROM unnest($1::text[]) AS known (service)
