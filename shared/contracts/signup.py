@@ -157,7 +157,7 @@ class ErasureSweptV1(Event):
     TOPIC: ClassVar[Topic] = ERASURE_CONFIRMATIONS
     KEY: ClassVar[str] = "candidate"
 
-    candidate: str
+    candidate: CandidateId
     service: Literal["consent", "courier", "outreach_gateway", "pool_matching"]
     at: Instant
 

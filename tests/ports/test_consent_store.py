@@ -105,7 +105,7 @@ def store(kind: str, request: pytest.FixtureRequest) -> Store:
 
     async def confirmed(*candidates: str) -> list[str]:
         keys = [candidate.encode() for candidate in candidates]
-        sql = "SELECT key FROM outbox WHERE topic = 'erasure-confirmations' AND key = ANY($1) ORDER BY id"
+        sql = "SELECT key FROM outbox WHERE headers::text LIKE '%erasure.confirmed.v1%' AND key = ANY($1) ORDER BY id"
         return [row["key"].decode() for row in await pool.fetch(sql, keys)]
 
     return Store(transaction, confirmed, partial(until_held_up, pool))

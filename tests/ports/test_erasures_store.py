@@ -69,7 +69,6 @@ async def test_an_erasure_is_outstanding_at_every_service_until_it_has_confirmed
     assert await outstanding(pool) == {(who, service) for who in (ana, bo) for service in SERVICES}
     await confirm(pool, ana, "courier", "consent")
     await confirm(pool, ana, "courier")
-    await confirm(pool, "no id of ours", "courier")
     assert await outstanding(pool) == {
         (ana, "outreach_gateway"),
         (ana, "pool_matching"),

@@ -10,7 +10,6 @@ from prometheus_client import Gauge
 
 from services.signup.model import Outstanding
 from shared.contracts.signup import CandidateErasedV1, ErasureSweptV1
-from shared.ids import is_candidate_id
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 
@@ -39,9 +38,8 @@ class PostgresErasures:
         return self._unit.at
 
     async def swept(self, told: Sequence[tuple[str, str]]) -> None:
-        """One statement; what is not outstanding, or is no id of ours, changes nothing."""
-        known = [one for one in told if is_candidate_id(one[0])]
-        await self._unit.connection.execute(SQL["swept"], [one for one, _ in known], [service for _, service in known])
+        """One statement; what is not outstanding changes nothing."""
+        await self._unit.connection.execute(SQL["swept"], [one for one, _ in told], [service for _, service in told])
 
     async def ask_again(self, before: datetime, *, limit: int) -> int:
         """What another process asks again just now is left to it."""

@@ -12,7 +12,6 @@ from shared.contracts.base import Instant
 from shared.web.tenants import Tenant, Tenants
 
 _PAGE = 200
-_CURSOR = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[a-z_]{1,40}$"
 
 
 class OutstandingOut(BaseModel):
@@ -42,7 +41,13 @@ def router(look: Callable[[], AbstractAsyncContextManager[Erasures]], tenants: T
     @routes.get("/v1/erasures", summary="Erasures that a service has not confirmed yet")
     async def outstanding(
         _: Operator,
-        after: Annotated[str | None, Query(pattern=_CURSOR, description="`next` of the page before.")] = None,
+        after: Annotated[
+            str | None,
+            Query(
+                pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[a-z_]{1,40}$",
+                description="`next` of the page before.",
+            ),
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
     ) -> ErasuresOut:
         place = None
