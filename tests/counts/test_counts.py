@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from services.outreach_gateway import handlers as gateway_handlers
-from services.outreach_gateway.adapters.postgres import SQL as GATEWAY
+from services.outreach_gateway.adapters.kept import SQL as GATEWAY
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.rebuild import Rebuild
 from services.pool_matching import handlers as matching_handlers

@@ -137,7 +137,7 @@ def test_every_topic_forgets_by_age_or_says_what_it_says_of_the_erased(topic: To
 
 
 def test_the_keys_of_redis_are_those_that_are_declared() -> None:
-    assert [keys.pattern for keys in GATEWAY.keys] == ["fp:{s<shard>}:<epoch>:<candidate>"]
+    assert [keys.pattern for keys in GATEWAY.keys] == ["fp:{s<shard>}:<candidate>"]
     assert [kept.service for kept in ALL if kept.keys] == ["outreach_gateway"], "only the gateway has a Redis"
 
 

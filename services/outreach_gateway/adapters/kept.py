@@ -44,11 +44,11 @@ PEOPLE = Kept(
     nobody={
         "changes": "states of outreach by its id, for its employer",
         "changes_forgotten": "how far each employer's feed has forgotten",
-        "epoch": "which Redis the windows are in",
+        "epochs": "what the windows of each shard are called, and how far they are built",
     },
     keys=(
         Keys(
-            "fp:{s<shard>}:<epoch>:<candidate>",
+            "fp:{s<shard>}:<candidate>",
             "the slots of a person's outreach, by its id; Redis drops each 100 days after its last slot",
         ),
     ),
