@@ -121,12 +121,25 @@ PLUMBING = Kept(
             ("key", "payload"),
             Follows("an erasure cancels what is named by the person; other work of theirs finds nobody, and is done"),
         ),
+        Table("feed_incoming", ("body",), Follows("numbered and moved into `feed_rows`, in a second as a rule")),
+        Table(
+            "feed_rows",
+            ("body",),
+            Stays(
+                "what an employer was told, by member refs and ids of its messages; as long as the feed keeps (30, 100 days)"
+            ),
+        ),
         Table("read_back_seen", ("key",), Stays("what a topic was found to hold; until that pass is over, in minutes")),
         Table(
             "read_back_passes", ("after",), Stays("how far such a pass has come: an id as a place, until the next step")
         ),
     ),
     {},
-    nobody={"migrations": "files that were applied", "read_backs": "topics that were read back"},
+    nobody={
+        "feeds": "how far each feed was numbered",
+        "feeds_forgotten": "how far each reader's feed has forgotten",
+        "migrations": "files that were applied",
+        "read_backs": "topics that were read back",
+    },
 )
 """What every service's database has beside its own."""

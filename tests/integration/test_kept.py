@@ -29,6 +29,8 @@ from services.signup.courier.adapters.postgres import PostgresCourier
 from shared.contracts.registry import EVENTS
 from shared.contracts.signup import CandidateErasedV1, CandidateReportedV1
 from shared.contracts.topics import TOPICS, Topic
+from shared.feed.ports import FeedWriter
+from shared.feed.postgres import PostgresFeedWriter
 from shared.messaging.envelope import Received, Record
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Connection, Pool
@@ -52,7 +54,7 @@ SELECT relname AS "table", attname AS name, format_type(atttypid, NULL) AS type,
     (SELECT string_agg(pg_get_constraintdef(oid), ' ') FROM pg_constraint
      WHERE conrelid = attrelid AND contype = 'c' AND conkey = ARRAY[attnum]) AS checks
 FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 ORDER BY relname, attnum
 """
 _VALUES: Mapping[str, str] = {
@@ -201,16 +203,21 @@ def _heard() -> Received[CandidateErasedV1]:
     )
 
 
+def _feed(unit: Unit) -> FeedWriter:
+    feed = {"outreach_gateway": "outreach", "pool_matching": "updates"}[unit.source]
+    return PostgresFeedWriter(unit, feed, lambda: None)
+
+
 async def _by_consent(unit: Unit) -> None:
     await PostgresConsents(unit).close([WHO])
 
 
 async def _by_the_gateway(unit: Unit) -> None:
-    await gateway.on_candidate_erased(PostgresOutreach(unit, read_policy("2026-12")), [_heard()])
+    await gateway.on_candidate_erased(PostgresOutreach(unit, read_policy("2026-12"), _feed), [_heard()])
 
 
 async def _by_matching(unit: Unit) -> None:
-    store = PostgresPersons(unit, PoolCache(), occupations.load())
+    store = PostgresPersons(unit, PoolCache(), occupations.load(), _feed)
     await matching.on_candidates_erased(store, [_heard()], lambda candidate, employer: "m_x")
 
 

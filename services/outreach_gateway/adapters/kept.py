@@ -42,8 +42,6 @@ PEOPLE = Kept(
     ),
     SQL,
     nobody={
-        "changes": "states of outreach by its id, for its employer",
-        "changes_forgotten": "how far each employer's feed has forgotten",
         "epochs": "what the windows of each shard are called, and how far they are built",
     },
     keys=(

@@ -28,9 +28,9 @@ from services.outreach_gateway.model import (
 from services.outreach_gateway.ports import Epoch, Freed, Reported, Settled
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import ErasureSweptV1
-from shared.ids import is_candidate_id
 from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
+from shared.ids import is_candidate_id
 from shared.messaging.unit import Unit
 
 _ERASURES = 0x0FA1_6A7E

@@ -22,18 +22,10 @@ PEOPLE = Kept(
             ("after_candidate",),
             Stays("how far a pool has come on its way through all persons: an id as a place, until the next step"),
         ),
-        Table(
-            "feed",
-            ("member_ref",),
-            Stays(
-                "that somebody joined and left, by a ref that only the holder of the member-ref key can open; 30 days"
-            ),
-        ),
     ),
     SQL,
     nobody={
         "changes_used": "how much each employer may change",
-        "feed_forgotten": "how far each employer's feed has forgotten",
         "pool_changes": "a number",
         "pools": "employers' queries",
     },
