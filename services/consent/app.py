@@ -10,6 +10,7 @@ from services.consent import handlers, jobs
 from services.consent.adapters import agreement, ledger
 from services.consent.adapters.directory import TenantDirectory
 from services.consent.adapters.postgres import PostgresConsents, consents_behind
+from services.consent.adapters.withdrawals import Withdrawals
 from services.consent.adapters.writer import writer
 from services.consent.api import Edge, answer_bad_links, preferences, receipts, unsubscribe
 from services.consent.model import Agreement
@@ -78,6 +79,7 @@ def edge(service: Service, settings: Settings, agreed: Agreement, writes: Writes
         change=service.stores(PostgresConsents),
         look=service.looks(PostgresConsents),
         has_published=partial(service.has_published, within=_KAFKA_WITHIN),
+        time_withdrawal=Withdrawals(service.has_published).time,
         now=service.clock.now,
         links=LinkReader(settings.link_verify_key, settings.link_subject_key),
         directory=TenantDirectory(service.tenants),

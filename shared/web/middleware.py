@@ -31,6 +31,8 @@ def content_security_policy(*forms_lead_to: str) -> str:
 
 CONTENT_SECURITY_POLICY = content_security_policy()
 
+ARRIVED = "fairpool.arrived"
+"""When a request's head was here, by `time.perf_counter`, in its scope."""
 log = structlog.get_logger()
 
 
@@ -49,6 +51,7 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         status, started = 0, time.perf_counter()
+        scope[ARRIVED] = started
 
         async def noting(message: Message) -> None:
             nonlocal status

@@ -35,6 +35,7 @@ RUNBOOK = (ROOT / "docs/watching.md").read_text()
 METRIC_MODULES = (
     "shared.metrics",
     "shared.feed.metrics",
+    "services.consent.adapters.withdrawals",
     "services.outreach_gateway.adapters.metrics",
     "services.signup.courier.sending",
     "services.signup.courier.breaker",
@@ -61,6 +62,7 @@ SIGNALS = {
     "window rebuild time": "fairpool_windows_rebuild_seconds_bucket",
     "consent projection behind": 'fairpool_lag_records{reader="projection of consent-state"}',
     "mails by outcome": 'fairpool_mails_total{outcome="bounced"}',
+    "time to withdraw": "fairpool_withdrawal_seconds_bucket",
     "doubtful": 'fairpool_mails_total{outcome="doubtful"}',
 }
 

@@ -1,7 +1,7 @@
 """Consent's store and directory in memory: they lock, roll back and keep the chain as the real ones do."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -333,7 +333,12 @@ def link(
     return LinkSigner(SEED, SUBJECT_KEY).sign(Link(candidate, purpose, until, employer, made_at))
 
 
-def client_of(database: ConsentsDatabase, *, has_published: HasPublished = publishes) -> httpx.AsyncClient:
+def client_of(
+    database: ConsentsDatabase,
+    *,
+    has_published: HasPublished = publishes,
+    time_withdrawal: Callable[[int, float], None] = lambda outbox_id, arrived: None,
+) -> httpx.AsyncClient:
     """The real routes on the fake store."""
 
     async def no_checks() -> Mapping[str, Check]:
@@ -344,6 +349,7 @@ def client_of(database: ConsentsDatabase, *, has_published: HasPublished = publi
         change=database.transaction,
         look=database.transaction,
         has_published=has_published,
+        time_withdrawal=time_withdrawal,
         now=database.clock.now,
         links=LinkReader(public_half(SEED), SUBJECT_KEY),
         directory=FakeDirectory(EMPLOYERS),

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 from fastapi import Request
 
+from services.consent import decisions
 from services.consent.decisions import Changed, Refused, Unchanged
 from services.consent.model import Agreement, Door, Introduction, Present
 from services.consent.ports import Consents, Directory, Writes
 from shared.messaging.errors import is_transient
 from shared.security.links import BadLink, Link, LinkPurpose, LinkReader
+from shared.web.middleware import ARRIVED
 from shared.web.pages import Pages
 from shared.web.problems import Problem, kind
 
@@ -29,6 +31,8 @@ class Edge:
     """For reading."""
     has_published: HasPublished
     """Whether Kafka has these outbox rows within the time that a person can be asked to wait."""
+    time_withdrawal: Callable[[int, float], None]
+    """Notes how long the row of the outbox takes from that moment (`time.perf_counter`) to Kafka."""
     now: Callable[[], datetime]
     links: LinkReader
     directory: Directory
@@ -79,6 +83,11 @@ class Edge:
             if not is_transient(error):
                 raise
             return False
+
+    def time_if_withdrawal(self, request: Request, before: Present, after: Present) -> None:
+        """From the arrival of the request, where it takes something back."""
+        if after.outbox_id is not None and decisions.takes_back(before.choices, after.choices):
+            self.time_withdrawal(after.outbox_id, request.scope[ARRIVED])
 
     async def apply(self, consents: Consents, present: Present, outcome: Changed | Unchanged, door: Door) -> Present:
         """The state after the decision, written down if it is a new one."""

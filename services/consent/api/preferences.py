@@ -100,6 +100,7 @@ async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
         if posted.is_json:
             raise refused(outcome)
         return await _again(edge, request, door, token, after, posted, outcome.errors)
+    edge.time_if_withdrawal(request, before, after)
     status = 200 if await edge.is_out(after) else 202
     if posted.is_json:
         answer = {"purposes": list(after.choices.purposes), "version": after.version, "receipt": after.receipt}

@@ -72,6 +72,7 @@ def router(edge: Edge) -> APIRouter:
             after = await edge.apply(consents, before, stop.outcome, "unsubscribe")
             if not before.is_closed:
                 await _note(consents, link, token, scope, stop)
+        edge.time_if_withdrawal(request, before, after)
         status = 200 if await edge.is_out(after) else 202
         await asyncio.sleep(max(edge.stops_within.total_seconds() - (time.monotonic() - began), 0))
         if not shows_pages(request.scope):

@@ -10,6 +10,7 @@ from services.consent.decisions.changes import (
     is_grant,
     stop_all,
     switched_on,
+    takes_back,
     what_changed,
 )
 from services.consent.decisions.hours import open_time
@@ -37,5 +38,6 @@ __all__ = [
     "stop",
     "stop_all",
     "switched_on",
+    "takes_back",
     "what_changed",
 ]

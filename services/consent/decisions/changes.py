@@ -102,6 +102,13 @@ def is_grant(present: Choices, wish: Choices, at: datetime) -> bool:
     return not set(wish.purposes) <= before or bool(let_in)
 
 
+def takes_back(present: Choices, wish: Choices) -> bool:
+    """Whether somebody who might use or write to the person before may not any more."""
+    return bool(
+        set(present.purposes) - set(wish.purposes) or set(wish.blocked_employers) - set(present.blocked_employers)
+    )
+
+
 def switched_on(present: Present, choices: Choices, at: datetime) -> tuple[Purpose, ...]:
     """What is on now and was off or had ended before."""
     before = present.choices
