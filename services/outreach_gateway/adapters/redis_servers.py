@@ -1,24 +1,20 @@
-"""Scripts on one Redis or on a Redis Cluster: each call by itself, so that what one server can't do holds nobody else's."""
+"""Scripts on Redis: each call has an answer of its own, so that what can't be done for one holds nobody else's."""
 
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
+from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from services.outreach_gateway.ports import WindowsAwayError, WindowsLostError
 
-_ANSWERS_WITHIN = 5.0
+ANSWERS_WITHIN = 5.0
 _KEYS_AT_ONCE = 1000
-_CALLS_AT_ONCE = 32
-"""A call takes a connection of a cluster's client; it has up to a hundred a node."""
 # What a server says of its own state, first in its answer or inside what the script reports of a command.
 _STATE = re.compile(
     r"^-?(?!WRONGTYPE|ERR)[A-Z]{3,} |\b(OOM|READONLY|MISCONF|BUSY|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|LOADING|NOAUTH|NOPERM)\b"
@@ -46,11 +42,16 @@ class Call:
     keys: Sequence[str]
     arguments: Sequence[str | int]
 
+    @property
+    def command(self) -> list[str | int]:
+        """As EVAL takes it, behind the script."""
+        return [len(self.keys), *self.keys, *self.arguments]
+
 
 class Servers(Protocol):
     """Where the windows are."""
 
-    async def run(self, script: Script, calls: Sequence[Call], *, within: float = _ANSWERS_WITHIN) -> list[Any]:
+    async def run(self, script: Script, calls: Sequence[Call], *, within: float = ANSWERS_WITHIN) -> list[Any]:
         """What each call answered, or in its place WindowsLostError where it was fenced, WindowsAwayError where its server
         does not answer in so many seconds or says that it can't now. Raises where the call itself is wrong."""
 
@@ -64,44 +65,30 @@ class Servers(Protocol):
         """Closes its connections."""
 
 
-def servers(url: str, *, is_cluster: bool) -> Servers:
-    """One Redis, or the cluster that this node is of."""
-    if is_cluster:
-        return ClusterServers(
-            RedisCluster.from_url(
-                url,
-                socket_timeout=_ANSWERS_WITHIN,
-                socket_connect_timeout=_ANSWERS_WITHIN,
-                health_check_interval=15,
-                require_full_coverage=False,
-                retry=Retry(ExponentialBackoff(cap=0.1, base=0.01), 3),
-            )
-        )
-    return OneServer(
-        Redis.from_url(
-            url, socket_timeout=_ANSWERS_WITHIN, socket_connect_timeout=_ANSWERS_WITHIN, health_check_interval=15
-        )
-    )
-
-
 class OneServer:
     """All calls in one round trip."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def run(self, script: Script, calls: Sequence[Call], *, within: float = _ANSWERS_WITHIN) -> list[Any]:
-        """In one pipeline; a second one where the server has forgotten the script."""
-        return await _run(script, calls, lambda name, by, some: self._send(name, by, some, within))
+    @classmethod
+    def at_url(cls, url: str) -> "OneServer":
+        """A server that is asked for an answer within 5 s."""
+        return cls(
+            Redis.from_url(
+                url, socket_timeout=ANSWERS_WITHIN, socket_connect_timeout=ANSWERS_WITHIN, health_check_interval=15
+            )
+        )
 
-    async def _send(self, name: str, by: str, calls: Sequence[Call], within: float) -> list[Any]:
-        try:
-            async with asyncio.timeout(within), self._redis.pipeline(transaction=False) as pipeline:
-                for call in calls:
-                    pipeline.execute_command(name, by, len(call.keys), *call.keys, *call.arguments)
-                return await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError, TimeoutError) as error:
-            return [error] * len(calls)
+    async def run(self, script: Script, calls: Sequence[Call], *, within: float = ANSWERS_WITHIN) -> list[Any]:
+        """In one pipeline; a second one where the server has forgotten the script."""
+        commands = [["EVALSHA", script.sha, *call.command] for call in calls]
+        found = await send(self._redis, commands, within)
+        unknown = [place for place, answer in enumerate(found) if isinstance(answer, NoScriptError)]
+        again = await send(self._redis, [["EVAL", script.text, *calls[place].command] for place in unknown], within)
+        for place, answer in zip(unknown, again, strict=True):
+            found[place] = answer
+        return [told(answer) for answer in found]
 
     async def policies(self) -> Sequence[str]:
         """One."""
@@ -116,8 +103,7 @@ class OneServer:
         try:
             while cursor != 0:
                 cursor, keys = await self._redis.scan(max(cursor, 0), match=pattern, count=_KEYS_AT_ONCE)
-                if keys:
-                    await self._redis.unlink(*keys)
+                await send(self._redis, [["UNLINK", key] for key in keys], ANSWERS_WITHIN)
                 yield len(keys)
         except (RedisError, OSError) as error:
             raise WindowsAwayError(type(error).__name__) from error
@@ -127,80 +113,28 @@ class OneServer:
         await self._redis.aclose()
 
 
-class ClusterServers:
-    """Each call on the node that has its slot now; the client follows MOVED and ASK, and asks who is there when one is away."""
-
-    def __init__(self, cluster: RedisCluster) -> None:
-        self._cluster = cluster
-        self._turns = asyncio.Semaphore(_CALLS_AT_ONCE)
-
-    async def run(self, script: Script, calls: Sequence[Call], *, within: float = _ANSWERS_WITHIN) -> list[Any]:
-        """Side by side."""
-        return await _run(
-            script,
-            calls,
-            lambda name, by, some: asyncio.gather(*(self._send(name, by, call, within) for call in some)),
-        )
-
-    async def _send(self, name: str, by: str, call: Call, within: float) -> Any:  # noqa: ANN401 - as Redis answers
-        async with self._turns:
-            try:
-                async with asyncio.timeout(within):
-                    return await self._cluster.execute_command(name, by, len(call.keys), *call.keys, *call.arguments)
-            except (RedisError, OSError, TimeoutError) as error:
-                return error
-
-    async def policies(self) -> Sequence[str]:
-        """Of each primary."""
-        try:
-            await self._cluster.initialize()
-            found = await self._cluster.info("memory", target_nodes=RedisCluster.PRIMARIES)
-        except (RedisError, OSError) as error:
-            raise WindowsAwayError(type(error).__name__) from error
-        return [str(of_one.get("maxmemory_policy")) for of_one in found.values()]
-
-    async def forget(self, pattern: str) -> AsyncIterator[int]:
-        """By a scan of each primary."""
-        try:
-            await self._cluster.initialize()
-            for node in self._cluster.get_primaries():
-                cursor = "-1"
-                while cursor != "0":
-                    answer = await self._cluster.execute_command(
-                        "SCAN", max(int(cursor), 0), "MATCH", pattern, "COUNT", _KEYS_AT_ONCE, target_nodes=node
-                    )
-                    (cursors, keys) = answer
-                    cursor = str(next(iter(cursors.values()))) if isinstance(cursors, dict) else str(int(cursors))
-                    await asyncio.gather(*(self._cluster.unlink(key) for key in keys))
-                    yield len(keys)
-        except (RedisError, OSError) as error:
-            raise WindowsAwayError(type(error).__name__) from error
-
-    async def aclose(self) -> None:
-        """The pools of all nodes."""
-        await self._cluster.aclose()
+async def send(redis: Redis, commands: Sequence[Sequence[str | int | bytes]], within: float) -> list[Any]:
+    """What each command answered, or its error: in one round trip, and the same error for all where there is no answer."""
+    try:
+        async with asyncio.timeout(within), redis.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            return list(await pipeline.execute(raise_on_error=False))
+    except (RedisError, OSError, TimeoutError) as error:
+        return [error] * len(commands)
 
 
-async def _run(
-    script: Script, calls: Sequence[Call], send: Callable[[str, str, Sequence[Call]], Awaitable[list[Any]]]
-) -> list[Any]:
-    found = await send("EVALSHA", script.sha, calls) if calls else []
-    unknown = [place for place, answer in enumerate(found) if isinstance(answer, NoScriptError)]
-    if unknown:
-        again = await send("EVAL", script.text, [calls[place] for place in unknown])
-        for place, answer in zip(unknown, again, strict=True):
-            found[place] = answer
-    return [_told(answer) if isinstance(answer, Exception) else answer for answer in found]
-
-
-def _told(error: Exception) -> Exception:
-    if isinstance(error, ResponseError):
-        if "FENCED" in str(error):
+def told(answer: Any) -> Any:  # noqa: ANN401 - as Redis answers
+    """The answer, or WindowsLostError or WindowsAwayError in its place; raises where the call itself is wrong."""
+    if not isinstance(answer, Exception):
+        return answer
+    if isinstance(answer, ResponseError):
+        if "FENCED" in str(answer):
             return WindowsLostError("the windows are not on this server")
-        if not is_state_of_the_server(error):
-            raise error
-    away = WindowsAwayError(type(error).__name__)
-    away.__cause__ = error
+        if not is_state_of_the_server(answer):
+            raise answer
+    away = WindowsAwayError(type(answer).__name__)
+    away.__cause__ = answer
     return away
 
 

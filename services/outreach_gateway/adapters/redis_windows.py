@@ -9,7 +9,8 @@ import structlog
 
 from services.outreach_gateway.adapters.booking import MILLISECOND, answers, arguments, in_parts, member, ms
 from services.outreach_gateway.adapters.metrics import WINDOWS_DIFFERED
-from services.outreach_gateway.adapters.redis_servers import Call, Script, Servers, servers
+from services.outreach_gateway.adapters.redis_cluster import ClusterServers
+from services.outreach_gateway.adapters.redis_servers import Call, OneServer, Script, Servers
 from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.model import Answer, Policy, Queue, shard_of
 from services.outreach_gateway.ports import Booked, Epoch, Found, Shard, WindowsAwayError, WindowsLostError
@@ -39,7 +40,7 @@ class RedisWindows:
     @classmethod
     def at_url(cls, url: str, policy: Policy, clock: Clock, *, is_cluster: bool) -> "RedisWindows":
         """On a server, or on the cluster that it is of."""
-        return cls(servers(url, is_cluster=is_cluster), policy, clock)
+        return cls(ClusterServers(url) if is_cluster else OneServer.at_url(url), policy, clock)
 
     def __init__(
         self, redis: Servers, policy: Policy, clock: Clock, *, prefix: str = "fp", at: datetime | None = None

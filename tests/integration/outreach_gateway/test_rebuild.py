@@ -5,9 +5,8 @@ import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -16,38 +15,23 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from services.outreach_gateway import rebuild
-from services.outreach_gateway.adapters.policy_file import read_policy
-from services.outreach_gateway.adapters.postgres import PostgresOutreach
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.adapters.redis_servers import OneServer
 from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.model import SHARDS
-from services.outreach_gateway.ports import Booked, Building, Epoch, Found, WindowsAwayError
+from services.outreach_gateway.ports import Booked, Epoch, Found, WindowsAwayError
 from services.outreach_gateway.rebuild import Rebuild
-from shared.feed.ports import FeedWriter
-from shared.feed.postgres import PostgresFeedWriter
-from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import FixedClock
+from tests.integration.outreach_gateway.rebuilding import NOW, POLICY, Rows, person
 from tests.stack import Servers
 from tests.waiting import until, until_held_up
-
-POLICY = read_policy("2026-12")
-NOW = datetime.now(UTC).replace(microsecond=0)
-
-
-def feed(unit: Unit) -> FeedWriter:
-    return PostgresFeedWriter(unit, "outreach", lambda: None)
 
 
 @pytest.fixture
 def migrations() -> tuple[Path, ...]:
     return MIGRATIONS_OF["outreach_gateway"]
-
-
-def person(number: int, shard: int = 0) -> str:
-    return str(UUID(int=number * 256 + shard))
 
 
 class Watched(RedisWindows):
@@ -68,36 +52,16 @@ class Watched(RedisWindows):
 
 
 @dataclass
-class Place:
-    pool: Pool
-    redis: Redis
-    database: str
-    prefix: str = field(default_factory=lambda: f"t{secrets.token_hex(4)}")
+class Place(Rows):
+    """Rows, and the windows of one Redis."""
 
-    @asynccontextmanager
-    async def epochs(self) -> AsyncIterator[PostgresEpochs]:
-        async with unit_of_work(self.pool, at=NOW, source="outreach_gateway") as unit:
-            yield PostgresEpochs(unit)
-
-    @asynccontextmanager
-    async def store(self) -> AsyncIterator[PostgresOutreach]:
-        async with unit_of_work(self.pool, at=NOW, source="outreach_gateway") as unit:
-            yield PostgresOutreach(unit, POLICY, feed)
+    redis: Redis = field(kw_only=True)
+    database: str = field(kw_only=True)
+    prefix: str = field(default_factory=lambda: f"t{secrets.token_hex(4)}", kw_only=True)
 
     def process(self) -> tuple[Rebuild, Watched]:
         windows = Watched(self.redis, self.prefix)
         return Rebuild(self.epochs, windows), windows
-
-    async def sent(self, *people: str, id: str = "o") -> None:
-        """A message that went to each of them."""
-        await self.pool.execute(
-            "INSERT INTO outreach (id, employer, candidate, member_ref, request_digest, submitted_at, expires_at, state, slot_at) "
-            "SELECT $3 || candidate, 'emp_a', candidate, 'm', 'd', $2::timestamptz, $2, 'delivered', $2 "
-            "FROM unnest($1::uuid[]) AS candidate",
-            people,
-            NOW,
-            id,
-        )
 
     async def whole(self) -> None:
         """All shards are built, of what is there."""
@@ -109,14 +73,6 @@ class Place:
     async def lose(self, *shards: int) -> None:
         await self.redis.delete(*(f"{self.prefix}:{{s{shard}}}" for shard in shards))
 
-    async def building(self, shard: int) -> Building | None:
-        async with self.epochs() as rows:
-            return (await rows.present())[shard].building
-
-    async def names(self) -> dict[int, str]:
-        async with self.epochs() as rows:
-            return {shard: known.epoch.name for shard, known in (await rows.present()).items()}
-
     async def logs(self) -> set[str]:
         """People who have windows."""
         return {key.decode().rpartition(":")[2] async for key in self.redis.scan_iter(match=f"{self.prefix}:*:*")}
@@ -125,7 +81,7 @@ class Place:
 @pytest.fixture
 async def place(pool: Pool, database: str, servers: Servers) -> AsyncIterator[Place]:
     redis = Redis.from_url(servers.redis)
-    yield Place(pool, redis, database)
+    yield Place(pool, redis=redis, database=database)
     await redis.aclose()
 
 
@@ -216,7 +172,7 @@ from shared.postgres.pool import open_pool
 from tests.integration.outreach_gateway import test_rebuild as here
 
 async def main(dsn, url, prefix):
-    place = here.Place(await open_pool(dsn, name="child"), here.Redis.from_url(url), dsn, prefix)
+    place = here.Place(await open_pool(dsn, name="child"), redis=here.Redis.from_url(url), database=dsn, prefix=prefix)
     here.rebuild.PEOPLE_A_PAGE = 2
     process, windows = place.process()
     await process.build_a_page()
