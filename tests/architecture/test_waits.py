@@ -10,6 +10,7 @@ import pytest
 TESTS = Path(__file__).parents[1]
 SLEEPS = frozenset({"asyncio.sleep", "time.sleep", "trio.sleep", "anyio.sleep"})
 MAY = {
+    "bench/rebuild.py": "a load at its pace, and gateways that look again",
     "waiting.py": "the one loop that looks again, and gives way to others",
     "faults/crowd.py": "a client that asks twenty times a second, as a load",
     "faults/balancer.py": "looks at its replicas again and again, as a balancer does",
