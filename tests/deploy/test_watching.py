@@ -83,7 +83,13 @@ def _series() -> dict[str, set[str]]:
     suffixes = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
     for name, metric in _metrics().items():
         for suffix in suffixes[str(metric._type)]:
-            found[name + suffix] = {*metric._labelnames, "job", "instance", *(["le"] if suffix == "_bucket" else [])}
+            found[name + suffix] = {
+                *metric._labelnames,
+                "job",
+                "instance",
+                "service",
+                *(["le"] if suffix == "_bucket" else []),
+            }
     return found
 
 
