@@ -94,13 +94,11 @@ class FeedFace:
                 yield frame(row, self.cursor(place, tenant))
             if page.rows:
                 last_sent = time.monotonic()
-            elif time.monotonic() - last_sent >= heartbeat.total_seconds():
+                continue
+            if time.monotonic() - last_sent >= heartbeat.total_seconds():
                 yield ": heartbeat\n\n"
                 last_sent = time.monotonic()
-            if len(page.rows) < _AT_ONCE:
-                await self._reader.tailer.wait(
-                    tenant.id if page.from_memory else None, limit=min(_ALIVE_EVERY, heartbeat)
-                )
+            await self._reader.tailer.wait(tenant.id if page.from_memory else None, limit=min(_ALIVE_EVERY, heartbeat))
 
 
 class RestartAnswer(BaseModel):

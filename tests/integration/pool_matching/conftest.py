@@ -11,7 +11,7 @@ import pytest
 from services.pool_matching.api import Edge, router
 from services.pool_matching.api.updates import ANEW
 from shared.contracts.operator import TenantChangedV1, TenantKind
-from shared.feed.web import FeedFace
+from shared.feed.web import FeedFace, restart_router
 from shared.security.tenant_keys import hash_key, new_key
 from shared.web.app import create_app
 from shared.web.budgets import Streams
@@ -81,10 +81,12 @@ async def http(kit: PostgresKit) -> AsyncIterator[Http]:
 
     app = create_app("Fairpool pool matching", "pool_matching", ready=nothing)
     app.include_router(router(edge))
+    app.include_router(restart_router([kit.feed], tenants))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         made = Http(client, {}, tenants, kit, edge)
         made.tenant("emp_a", "employer")
         made.tenant("emp_b", "employer")
         made.tenant("emp_bad", "employer", suspended=True)
         made.tenant("acme-ats", "vendor")
+        made.tenant("operator", "operator")
         yield made
