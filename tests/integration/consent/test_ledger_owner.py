@@ -13,6 +13,7 @@ from deploy.local import packages, postgres
 from services.consent.adapters.ledger import out_of_reach
 from shared.messaging.errors import FatalError
 from shared.postgres.migrate import migrate
+from shared.postgres.migration_files import read
 from shared.postgres.pool import Pool, open_pool
 from tests.conftest import unique
 from tests.databases import MIGRATIONS_OF
@@ -40,6 +41,7 @@ REFUSED = (
     "CREATE SCHEMA other",
     "SET session_replication_role = replica",
     "DROP FUNCTION make_append_only(regclass)",
+    "DROP FUNCTION name_principals(text[], text[])",
 )
 
 
@@ -146,3 +148,43 @@ async def test_nothing_is_given_away_that_would_run_with_the_rights_of_the_ledge
         await pool.execute("CREATE TABLE bait (one int);" + WITH_RIGHTS_OF_ITS_OWNER[what])
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="without rules"):
             await pool.execute("SELECT make_append_only('bait')")
+
+
+async def test_leaves_from_before_move_under_their_principals_once_and_no_leaf_changes(servers: Servers) -> None:
+    moves = [one for one in read(MIGRATIONS_OF["consent"][1]) if "names_principals" in one.name]
+    async with await open_pool(await servers.create_database(unique("consent")), name="test") as pool:
+        await migrate(pool, *MIGRATIONS_OF["consent"])
+        for who, principal in (("ana", "person_a"), ("bo", "person_b")):
+            await pool.execute(
+                "INSERT INTO consents (candidate, principal, version, leaf) VALUES ($1, $2, 1, sha256('x'))",
+                who,
+                principal,
+            )
+            await pool.execute(LEAF, who)
+        before = await pool.fetch("SELECT seq, version, leaf, previous, at FROM ledger ORDER BY seq")
+        for _ in range(2):
+            await pool.execute(moves[0].sql)
+            assert [row[0] for row in await pool.fetch("SELECT candidate FROM ledger ORDER BY seq")] == [
+                "person_a",
+                "person_b",
+            ]
+        assert await pool.fetch("SELECT seq, version, leaf, previous, at FROM ledger ORDER BY seq") == before
+        await pool.execute("SELECT name_principals(ARRAY['person_a'], ARRAY['person_c'])")
+        assert await pool.fetchval("SELECT count(*) FROM ledger WHERE candidate = 'person_a'") == 1, (
+            "a name is given once"
+        )
+        await say_no_to_all(pool)
+
+
+async def test_without_the_function_of_the_owner_leaves_from_before_stop_the_migration(servers: Servers) -> None:
+    moves = [one for one in read(MIGRATIONS_OF["consent"][1]) if "names_principals" in one.name]
+    dsn = await servers.create_database(unique("consent"))
+    administrator = await asyncpg.connect(f"{servers.postgres.rpartition('/')[0]}/{dsn.rpartition('/')[2]}")
+    await administrator.execute("DROP FUNCTION name_principals(text[], text[])")
+    await administrator.close()
+    async with await open_pool(dsn, name="test") as pool:
+        await migrate(pool, *MIGRATIONS_OF["consent"])
+        await pool.execute("INSERT INTO consents (candidate, principal) VALUES ('ana', 'person_a')")
+        await pool.execute(LEAF, "ana")
+        with pytest.raises(asyncpg.RaiseError, match=r"10-databases\.sh once as an administrator"):
+            await pool.execute(moves[0].sql)
