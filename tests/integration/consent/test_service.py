@@ -127,7 +127,8 @@ async def test_two_posts_at_once_become_two_versions_in_one_chain(
 
     await until(are_told)
     rows = await running[0].pool.fetch(
-        "SELECT leaf, previous FROM ledger WHERE candidate = $1 ORDER BY version", candidate
+        "SELECT leaf, previous FROM ledger WHERE candidate = (SELECT principal FROM consents WHERE candidate = $1) ORDER BY version",
+        candidate,
     )
     assert rows[1]["previous"] == rows[0]["leaf"]
     shown = await client.post(address, json={"purposes": last["purposes"]})
