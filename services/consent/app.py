@@ -60,10 +60,9 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.reconcile(CONSENT_STATE, consents_behind)
     service.read_back(ERASURES, PostgresConsents.close_again, PostgresConsents)
 
-    consents = service.stores(PostgresConsents)
-    service.every(_BLOCKS_EVERY, "block_named", jobs.block_those_named, consents, writes)
-    service.every(_TELLS_EVERY, "tell_changes", jobs.tell_changes, consents)
-    service.every(_FORGETS_EVERY, "forget_attempts", jobs.forget_attempts, consents)
+    service.periodic(_BLOCKS_EVERY, "block_named", jobs.block_those_named, PostgresConsents, writes)
+    service.periodic(_TELLS_EVERY, "tell_changes", jobs.tell_changes, PostgresConsents)
+    service.periodic(_FORGETS_EVERY, "forget_attempts", jobs.forget_attempts, PostgresConsents)
 
     app = service.http("Fairpool consent", signup_url=settings.signup_url)
     at = edge(service, settings, agreed, writes)

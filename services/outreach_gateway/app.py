@@ -16,8 +16,9 @@ from services.outreach_gateway.adapters.standing import TenantStanding
 from services.outreach_gateway.adapters.windows_health import WindowsHealth
 from services.outreach_gateway.api import Edge, router
 from services.outreach_gateway.api.feed import ANEW
-from services.outreach_gateway.decisions import KEPT
+from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
 from services.outreach_gateway.model import Policy
+from services.outreach_gateway.ports import DUE
 from services.outreach_gateway.rebuild import Rebuild
 from services.outreach_gateway.settings import GatewaySettings
 from shared.contracts.consent import ConsentChangedV1
@@ -45,6 +46,7 @@ from shared.settings import refused
 
 _FENCE_EVERY = timedelta(milliseconds=500)
 _DUE_LOOK_EVERY = timedelta(seconds=10)
+_MISSED_EVERY = timedelta(seconds=5)
 _SUSPENDED_EVERY = timedelta(seconds=2)
 _FORGETS_EVERY = timedelta(hours=1)
 NAME = "outreach_gateway"
@@ -90,13 +92,15 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     service.on(CandidateErasedV1, handlers.on_candidate_erased, store, guard=Guard.VERSION)
     service.read_back(ERASURES, handlers.erase_again, store)
 
-    stores, epochs = service.stores(store), service.stores(PostgresEpochs)
-    service.every(settings.due_every, "due", jobs.decide_due, stores, *decides, settings.batch)
-    service.every(
+    epochs = service.stores(PostgresEpochs)
+    service.queue(DUE, handlers.on_due, store, *decides, settings.batch, batch=settings.batch)
+    service.every(_FENCE_EVERY, DUE, jobs.say_what_is_held, windows)
+    service.periodic(_MISSED_EVERY, "missed_due", jobs.find_missed_due, store)
+    service.periodic(
         _SUSPENDED_EVERY,
-        "cancel of suspended",
+        "cancel_of_suspended",
         jobs.cancel_of_suspended,
-        stores,
+        store,
         service.tenants.records,
         standing,
         settings.batch,
@@ -105,7 +109,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     rebuild = Rebuild(epochs, windows)
     service.every(_FENCE_EVERY, "windows", rebuild.look)
     service.every(_FENCE_EVERY, "build windows", rebuild.build)
-    service.every(_FORGETS_EVERY, "forget ended", jobs.forget_ended, epochs)
+    service.periodic(_FORGETS_EVERY, "forget_ended", jobs.forget_ended, PostgresEpochs, ENDED_KEPT)
     service.check("windows", WindowsHealth(windows).check)
 
     app = service.http("Fairpool outreach gateway")

@@ -1,11 +1,13 @@
 """Messages in: read, decide, apply; each batch inside one transaction that the runtime owns."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import structlog
 
 from services.outreach_gateway.decisions import after_windows, is_open_to_contact
 from services.outreach_gateway.model import (
+    SHARDS,
     Answer,
     Cancel,
     Consent,
@@ -21,7 +23,7 @@ from services.outreach_gateway.model import (
     State,
     shard_of,
 )
-from services.outreach_gateway.ports import Reported, Settled, Store, Windows
+from services.outreach_gateway.ports import Reported, Settled, Store, Windows, WindowsHeldError
 from services.outreach_gateway.queue import line_up
 from shared.contracts import grants
 from shared.contracts.consent import ConsentChangedV1
@@ -34,10 +36,14 @@ from shared.contracts.signup import (
     OutreachOutcomeReportedV1,
 )
 from shared.messaging.envelope import Received
+from shared.runner.model import Again, Job
 
 StandingOf = Callable[[str], Standing]
 """What this process knows of a tenant."""
 
+_LOOKS_AGAIN_AFTER = timedelta(milliseconds=200)
+"""At what is due still: of whom somebody else was deciding for, or whose windows were lost meanwhile."""
+_HELD_FOR = timedelta(seconds=1)
 _log = structlog.get_logger(__name__)
 
 
@@ -55,11 +61,22 @@ async def on_outreach_requested(
     await decide(store, windows, policy, standing, rows)
 
 
-async def on_due(store: Store, windows: Windows, policy: Policy, standing: StandingOf, *, limit: int) -> int:
-    """Decides again what has come due, against the present state; how many there were."""
-    rows = await store.take_due(limit, held=windows.held)
-    await decide(store, windows, policy, standing, rows)
-    return len(rows)
+async def on_due(
+    store: Store, work: Sequence[Job], windows: Windows, policy: Policy, standing: StandingOf, limit: int
+) -> Again:
+    """Decides again what has come due of these people, against the present state; what is left of theirs comes at its time.
+
+    Who has to wait for their windows comes again in a second; WindowsHeldError where that is everybody.
+    """
+    if len(windows.held) == SHARDS:
+        raise WindowsHeldError("the windows of all shards are held")
+    candidates = sorted({job.key for job in work})
+    held = [candidate for candidate in candidates if shard_of(candidate) in windows.held]
+    free = [candidate for candidate in candidates if candidate not in held]
+    await decide(store, windows, policy, standing, await store.take_due(free, limit))
+    soon, at_last = store.at + _LOOKS_AGAIN_AFTER, store.at + _HELD_FOR
+    left = {candidate: max(at, soon) for candidate, at in (await store.next_due(free)).items()}
+    return left | dict.fromkeys(held, at_last)
 
 
 async def on_senders_suspended(store: Store, standing: StandingOf, employers: Sequence[str], *, limit: int) -> int:

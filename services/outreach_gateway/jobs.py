@@ -7,23 +7,19 @@ from datetime import timedelta
 from services.outreach_gateway import handlers
 from services.outreach_gateway.adapters.metrics import DUE_ROWS, OLDEST_DUE_SECONDS
 from services.outreach_gateway.decisions import ENDED_KEPT
-from services.outreach_gateway.model import Policy, Standing
+from services.outreach_gateway.model import Standing
 from services.outreach_gateway.ports import Epochs, Store, Windows, WindowsHeldError
 
 OpenEpochs = Callable[[], AbstractAsyncContextManager[Epochs]]
 """A transaction on the rows of the epochs."""
-OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
-"""A transaction on the rows."""
 
 _FORGOTTEN_AT_ONCE = 5_000
+_MISSED_AT_ONCE = 500
 
 
-async def forget_ended(epochs: OpenEpochs, *, kept: timedelta = ENDED_KEPT) -> None:
-    """What ended 110 days ago goes; some at a time, a transaction each."""
-    more = True
-    while more:
-        async with epochs() as rows:
-            more = await rows.forget_ended(_FORGOTTEN_AT_ONCE, kept=kept) == _FORGOTTEN_AT_ONCE
+async def forget_ended(rows: Epochs, kept: timedelta = ENDED_KEPT) -> bool:
+    """What ended 110 days ago goes; some at a time."""
+    return await rows.forget_ended(_FORGOTTEN_AT_ONCE, kept=kept) == _FORGOTTEN_AT_ONCE
 
 
 async def note_due(epochs: OpenEpochs) -> None:
@@ -34,27 +30,22 @@ async def note_due(epochs: OpenEpochs) -> None:
     OLDEST_DUE_SECONDS.set(age.total_seconds())
 
 
-async def decide_due(
-    stores: OpenStore, windows: Windows, policy: Policy, standing: handlers.StandingOf, limit: int
-) -> None:
-    """Decides what has come due, some at a time, a transaction each; then WindowsHeldError if people of some shards have to
-    wait for their windows."""
-    taken = limit
-    while taken == limit:
-        async with stores() as store:
-            taken = await handlers.on_due(store, windows, policy, standing, limit=limit)
+async def say_what_is_held(windows: Windows) -> None:
+    """WindowsHeldError, which metrics show, while people of some shards have to wait for their windows."""
     if windows.held:
         raise WindowsHeldError(f"the windows of {len(windows.held)} shards are held")
 
 
+async def find_missed_due(store: Store) -> bool:
+    """What is due though nobody has to decide it is decided now."""
+    missed = await store.missed_due(_MISSED_AT_ONCE)
+    store.decide_for(missed, store.at)
+    return len(missed) == _MISSED_AT_ONCE
+
+
 async def cancel_of_suspended(
-    stores: OpenStore, tenants: Callable[[], Iterable[str]], standing: handlers.StandingOf, limit: int
-) -> None:
+    store: Store, tenants: Callable[[], Iterable[str]], standing: handlers.StandingOf, limit: int
+) -> bool:
     """What suspended and removed employers have waiting holds no slot that others could have."""
-    taken = limit
-    while taken == limit:
-        employers = [id for id in tenants() if standing(id) is Standing.SUSPENDED]
-        if not employers:
-            return
-        async with stores() as store:
-            taken = await handlers.on_senders_suspended(store, standing, employers, limit=limit)
+    employers = [id for id in tenants() if standing(id) is Standing.SUSPENDED]
+    return bool(employers) and await handlers.on_senders_suspended(store, standing, employers, limit=limit) == limit

@@ -31,6 +31,10 @@ class WindowsAwayError(TransientError):
     MAY_END_THE_PROCESS = False
 
 
+DUE = "due"
+"""The queue of due decisions; each key is a candidate."""
+
+
 @dataclass(frozen=True, slots=True)
 class Epoch:
     """Under which name the windows of a shard were built; a batch commits only while it is still this one."""
@@ -163,8 +167,18 @@ class Store(Protocol):
     async def lock_live(self, ids: Sequence[str]) -> Sequence[Outreach]:
         """Those of them that wait for a decision, locked, by id."""
 
-    async def take_due(self, limit: int, *, held: frozenset[int] = frozenset()) -> Sequence[Outreach]:
-        """Rows whose time has come, but for people of held shards, locked with their people, both of which no other worker has."""
+    async def take_due(self, candidates: Sequence[str], limit: int) -> Sequence[Outreach]:
+        """Rows of these people whose time has come, locked with their people; not of whom somebody else decides for now."""
+
+    async def next_due(self, candidates: Sequence[str]) -> Mapping[str, datetime]:
+        """When something of these people is due next, as it is written by now; who has nothing is missing."""
+
+    async def missed_due(self, limit: int) -> Sequence[str]:
+        """Some for whom something is due, and for whom nobody has to decide."""
+
+    def decide_for(self, candidates: Sequence[str], at: datetime) -> None:
+        """Has what is due of these people decided at that time; what `settle`, `look_again`, `plan_again` and `report` make due
+        is scheduled by them."""
 
     async def lock_waiting_of(self, candidates: Sequence[str]) -> Sequence[Outreach]:
         """The submitted and delayed rows of these people, locked, by id: as they are once who decides them now is done."""

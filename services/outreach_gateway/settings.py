@@ -1,7 +1,5 @@
 """The gateway's knobs."""
 
-from datetime import timedelta
-
 from pydantic import Field
 
 from shared.settings import OwnFolder, PostgresUrl, RedisUrl, Secret32, Secret64, ServiceSettings
@@ -22,7 +20,6 @@ class GatewaySettings(ServiceSettings):
     """A directory with policy files of the operator's own, beside those that are shipped."""
     agreements: OwnFolder = None
     """A directory with agreements of the operator's own: no policy may allow more than any of them promises."""
-    due_every: timedelta = Field(default=timedelta(milliseconds=200), gt=timedelta(0))
     """How often due slots are looked for."""
     batch: int = Field(default=500, ge=1, le=5000)
     """Messages decided in one transaction and one script call."""

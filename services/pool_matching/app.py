@@ -14,6 +14,7 @@ from services.pool_matching.adapters.postgres_pools import PostgresPools
 from services.pool_matching.adapters.read_back import lists_behind, pools_behind
 from services.pool_matching.api import Edge, router
 from services.pool_matching.api.updates import ANEW
+from services.pool_matching.ports import EVALUATIONS, OVERDUE
 from services.pool_matching.settings import PoolMatchingSettings
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.pool_matching import PoolChangedV1
@@ -26,7 +27,7 @@ from shared.security.member_refs import MemberRefs
 from shared.service import Guard, Service
 from shared.web.budgets import Streams
 
-_EVALUATES_EVERY = timedelta(milliseconds=500)
+_MISSED_EVERY = timedelta(seconds=5)
 _LOOKS_AT_THE_TIME_EVERY = timedelta(seconds=1)
 _REMOVED_EVERY = timedelta(seconds=2)
 _UPDATES_KEPT = timedelta(days=30)
@@ -63,11 +64,14 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     service.reconcile(POOLS, pools_behind)
     service.read_back(ERASURES, handlers.erase_again, store, refs)
 
-    persons, pools = service.stores(store), service.stores(PostgresPools)
-    service.every(_EVALUATES_EVERY, "evaluate_pools", jobs.evaluate_pools, persons, refs)
-    service.every(_LOOKS_AT_THE_TIME_EVERY, "notice_the_time", jobs.notice_the_time, persons, refs)
+    service.queue(EVALUATIONS, handlers.on_evaluations, store, refs, batch=1)
+    service.periodic(_MISSED_EVERY, "missed_evaluations", jobs.find_missed_evaluations, store)
+    service.queue(OVERDUE, handlers.on_overdue, store, refs)
+    service.periodic(_LOOKS_AT_THE_TIME_EVERY, "find_overdue", jobs.find_overdue, store)
     removed = service.tenants.removed_employers
-    service.every(_REMOVED_EVERY, "close_pools_of_removed", jobs.close_pools_of_removed, pools, removed)
+    service.periodic(_REMOVED_EVERY, "close_pools_of_removed", jobs.close_pools_of_removed, PostgresPools, removed)
+
+    pools = service.stores(PostgresPools)
 
     app = service.http("Fairpool pool matching")
     service.api(

@@ -14,6 +14,7 @@ from shared.contracts.pool_matching import Membership, MembershipsChangedV1, Poo
 from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1, ErasureSweptV1
 from shared.ids import new_id
 from shared.messaging.envelope import Received, only
+from shared.runner.model import Again, Job
 
 V = TypeVar("V", CandidateProfileChangedV1, ConsentChangedV1, PoolChangedV1)
 Refs = Callable[[str, str], str]
@@ -50,12 +51,26 @@ async def _erase(store: PersonStore, candidates: Collection[str], refs: Refs) ->
     store.publish(*(ErasureSweptV1(candidate=one, service="pool_matching", at=store.at) for one in sorted(candidates)))
 
 
-async def on_time_passed(store: PersonStore, refs: Refs) -> bool:
-    """Pauses and consents ended: decides some of those again; False when there are none."""
+async def on_overdue(store: PersonStore, work: Sequence[Job], refs: Refs) -> None:
+    """Their pauses or consents ended: decides those again of whom it is still so."""
     await store.hold_pools()
-    overdue = await store.take_overdue(_CHUNK)
-    await _decide_again(store, overdue, refs)
-    return bool(overdue)
+    await _decide_again(store, await store.take_overdue([job.key for job in work]), refs)
+
+
+async def on_evaluations(store: EvaluationStore, work: Sequence[Job], refs: Refs) -> Again:
+    """One step of one pool of each employer; who has more waiting comes again behind the others.
+
+    Between a new pool and its first step lies at most one step of each other employer, and one between any two of its steps,
+    whatever anybody renames, makes or deletes. A step that fails is tried again after one of the employer's next pool.
+    """
+    more: dict[str, datetime] = {}
+    for job in work:
+        pool = await store.next_turn(job.key, job.attempts - 1)
+        if pool is not None:
+            await on_turn(store, pool, refs)
+        if await store.has_waiting(job.key):
+            more[job.key] = store.at
+    return more
 
 
 async def on_pools_changed(store: EvaluationStore, received: Sequence[Received[Event]]) -> None:

@@ -1,38 +1,28 @@
-"""What happens without a message: evaluations go on, pauses end, pools of who left are closed."""
+"""What happens without a message: what waits is found, pools of who left are closed."""
 
 from collections.abc import Callable, Collection
 
-from services.pool_matching.handlers import Refs, on_employers_removed, on_time_passed, on_turn
-from services.pool_matching.ports import EvaluationStore, PoolStore, Work
+from services.pool_matching.handlers import on_employers_removed
+from services.pool_matching.ports import EvaluationStore, PoolStore
 
+_FOUND_AT_ONCE = 500
 _POOLS_AT_ONCE = 100
 
 
-async def evaluate_pools(work: Work[EvaluationStore], refs: Refs) -> None:
-    """Every pool that is to be held against all persons is, in turns; one transaction a chunk.
-
-    A turn is used up before its step is tried: a step that fails or takes too long, again and again, holds up nobody else.
-    """
-    while True:
-        async with work() as store:
-            pool = await store.next_turn()
-        if pool is None:
-            return
-        async with work() as store:
-            await on_turn(store, pool, refs)
-
-
-async def notice_the_time(work: Work[EvaluationStore], refs: Refs) -> None:
+async def find_overdue(store: EvaluationStore) -> bool:
     """Whoever's pause or consent has ended is decided again."""
-    more = True
-    while more:
-        async with work() as store:
-            more = await on_time_passed(store, refs)
+    overdue = await store.overdue(_FOUND_AT_ONCE)
+    store.decide_for(overdue)
+    return len(overdue) == _FOUND_AT_ONCE
 
 
-async def close_pools_of_removed(work: Work[PoolStore], removed: Callable[[], Collection[str]]) -> None:
-    """The pools of employers that have left the network are closed; some at a time, a transaction each."""
-    more = True
-    while more:
-        async with work() as store:
-            more = await on_employers_removed(store, removed(), limit=_POOLS_AT_ONCE) == _POOLS_AT_ONCE
+async def find_missed_evaluations(store: EvaluationStore) -> bool:
+    """Pools that wait without anybody who has to evaluate them (an older version opened them, or a backup) are evaluated."""
+    employers = await store.employers_waiting(_FOUND_AT_ONCE)
+    store.evaluate_for(employers)
+    return len(employers) == _FOUND_AT_ONCE
+
+
+async def close_pools_of_removed(store: PoolStore, removed: Callable[[], Collection[str]]) -> bool:
+    """The pools of employers that have left the network are closed, some at a time."""
+    return await on_employers_removed(store, removed(), limit=_POOLS_AT_ONCE) == _POOLS_AT_ONCE

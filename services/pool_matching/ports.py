@@ -19,6 +19,8 @@ from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1
 
+EVALUATIONS, OVERDUE = "evaluations", "overdue"
+"""Queues of work: of the first each key is an employer, of the second a candidate."""
 S_co = TypeVar("S_co", covariant=True)
 
 Work = Callable[[], AbstractAsyncContextManager[S_co]]
@@ -52,8 +54,14 @@ class PersonStore(Publishes, Protocol):
     async def erase(self, candidates: Collection[str]) -> list[str]:
         """Forgets what is kept of them, now and whatever comes later; gives those for whom that is news."""
 
-    async def take_overdue(self, limit: int) -> list[str]:
-        """Candidates whose pause or consent has ended by now, and whom nobody else is at."""
+    async def overdue(self, limit: int) -> list[str]:
+        """Some whose pause or consent has ended by now, and for whom nobody has to decide."""
+
+    def decide_for(self, candidates: Sequence[str]) -> None:
+        """Has them decided again."""
+
+    async def take_overdue(self, candidates: Sequence[str]) -> list[str]:
+        """Those of them whose pause or consent has ended by now; nobody else changes them until this is over."""
 
     async def known(self, candidates: Sequence[str]) -> list[Known]:
         """These persons as they are now; nobody else changes them until this is over."""
@@ -74,12 +82,17 @@ class EvaluationStore(PersonStore, Protocol):
     async def open_evaluations(self, pools: Sequence[str]) -> None:
         """Has these pools evaluated from the start, unless that was asked for since they ask for what they ask for."""
 
-    async def next_turn(self) -> str | None:
-        """The pool whose turn it is, of those that wait and that nobody is at; its turn is used up when this commits.
+    def evaluate_for(self, employers: Sequence[str]) -> None:
+        """Has these employers' pools evaluated, a step at a time, each behind all other employers that wait."""
 
-        Between a new pool and its first step lie at most two steps of each other employer, and one between any two of
-        its steps, whatever anybody renames, makes or deletes.
-        """
+    async def employers_waiting(self, limit: int) -> list[str]:
+        """Some whose pools wait, and for whom nobody has to evaluate them."""
+
+    async def next_turn(self, employer: str, after: int) -> str | None:
+        """Of the employer's pools that wait the next in turn after so many others; its turn is used up."""
+
+    async def has_waiting(self, employer: str) -> bool:
+        """Whether a pool of the employer waits."""
 
     async def take_evaluation(self, pool: str) -> Evaluation | None:
         """The pool's, unless it is done or somebody else is at it."""

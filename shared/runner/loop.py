@@ -142,7 +142,7 @@ class Runner(Generic[U]):
                 return
 
     async def _work_off(self, queue: Queue[U]) -> None:
-        backoff, holding = Backoff(), Holding(f"work {queue.name}")
+        backoff, holding = Backoff(), Holding(queue.name)
         while not self._stop.is_set():
             self._wakes[queue.name].clear()
             try:
@@ -238,19 +238,22 @@ class Runner(Generic[U]):
             await self._in_one_unit(queue, lease, jobs)
         except FatalError:
             raise
-        except Exception as error:
-            if is_transient(error):
-                metrics.WORK.labels(queue.name, "held").inc(len(jobs))
-                raise _HeldError(error, [job.key for job in jobs]) from error
-            if len(jobs) == 1:
-                await self._failed(queue, lease, jobs[0], error)
-                return
-            middle = len(jobs) // 2
-            try:
-                await self._do(queue, lease, jobs[:middle])
-            except _HeldError as held:
-                raise _HeldError(held.cause, [*held.keys, *(job.key for job in jobs[middle:])]) from None
-            await self._do(queue, lease, jobs[middle:])
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the row that it raises for goes its way out
+            failed = error
+        else:
+            return
+        if is_transient(failed):
+            metrics.WORK.labels(queue.name, "held").inc(len(jobs))
+            raise _HeldError(failed, [job.key for job in jobs]) from failed
+        if len(jobs) == 1:
+            await self._failed(queue, lease, jobs[0], failed)
+            return
+        middle = len(jobs) // 2
+        try:
+            await self._do(queue, lease, jobs[:middle])
+        except _HeldError as held:
+            raise _HeldError(held.cause, [*held.keys, *(job.key for job in jobs[middle:])]) from None
+        await self._do(queue, lease, jobs[middle:])
 
     async def _in_one_unit(self, queue: Queue[U], lease: str, jobs: Sequence[Job]) -> None:
         causes = [cause for job in jobs if (cause := tracing.read(job.traceparent)) is not None]

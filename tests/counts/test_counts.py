@@ -64,6 +64,7 @@ from tests.integration.signup.test_events import BATCH, data
 from tests.integration.signup.test_hooks import HOOK, SOURCE, payload, signed
 from tests.stack import Servers
 from tests.waiting import until
+from tests.working import jobs_for
 
 BASELINE = Path(__file__).with_name("baseline.toml")
 SIZES = 1, 100, 500
@@ -268,12 +269,15 @@ async def _due(process: Process, count: int) -> Act:
     due = process.service.clock.now() - timedelta(hours=1)
     await process.service.pool.execute("UPDATE outreach SET state = 'delayed', due_at = $1", due)
     service = process.service
+    people = [row["candidate"] for row in await service.pool.fetch("SELECT candidate::text FROM outreach")]
+    assert len(people) == count
     heard = process.given(gateway_handlers.on_outreach_requested)
+    windows, policy, standing = heard.given
 
     async def act() -> None:
         async with unit_of_work(service.pool, at=service.clock.now(), source=service.name) as unit:
-            taken = await gateway_handlers.on_due(heard.store(unit), *heard.given, limit=1000)
-            assert taken == count
+            work = jobs_for(*people, at=service.clock.now())
+            assert await gateway_handlers.on_due(heard.store(unit), work, windows, policy, standing, 1000) == {}
 
     return act
 

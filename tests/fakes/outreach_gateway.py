@@ -37,6 +37,7 @@ from services.outreach_gateway.ports import (
     WindowsAwayError,
     WindowsLostError,
 )
+from shared.runner.model import Job
 from tests.fakes.clock import NOON
 
 
@@ -200,9 +201,27 @@ class FakeStore:
         wanted = [self.rows[id] for id in sorted(set(ids)) if id in self.rows]
         return [row for row in wanted if row.state is State.SUBMITTED]
 
-    async def take_due(self, limit: int, *, held: frozenset[int] = frozenset()) -> Sequence[Outreach]:
-        due = [self.rows[id] for id, due in sorted(self.due.items(), key=lambda item: item[1]) if due <= self.at]
-        return [row for row in due if shard_of(row.candidate) not in held][:limit]
+    async def take_due(self, candidates: Sequence[str], limit: int) -> Sequence[Outreach]:
+        due = [id for id, at in sorted(self.due.items(), key=lambda item: item[1]) if at <= self.at]
+        return [self.rows[id] for id in due if self.rows[id].candidate in candidates][:limit]
+
+    async def next_due(self, candidates: Sequence[str]) -> Mapping[str, datetime]:
+        found: dict[str, datetime] = {}
+        for id, at in self.due.items():
+            candidate = self.rows[id].candidate
+            if candidate in candidates:
+                found[candidate] = min(at, found.get(candidate, at))
+        return found
+
+    async def missed_due(self, limit: int) -> Sequence[str]:
+        return [self.rows[id].candidate for id, at in self.due.items() if at <= self.at][:limit]
+
+    def decide_for(self, candidates: Sequence[str], at: datetime) -> None:
+        """`due` says it all here."""
+
+    def due_work(self) -> list[Job]:
+        """What the runner would claim."""
+        return [Job(candidate, self.at, 1) for candidate in sorted({self.rows[id].candidate for id in self.due})]
 
     async def lock_waiting_of(self, candidates: Sequence[str]) -> Sequence[Outreach]:
         waiting = (State.SUBMITTED, State.DELAYED)

@@ -64,6 +64,9 @@ class FakeMatching:
     _asks_since: dict[str, int] = field(default_factory=dict)
     _evaluations: dict[str, _Waiting] = field(default_factory=dict)
     _asked: int = 0
+    to_evaluate: list[str] = field(default_factory=list)
+    """Employers in the order in which the runner takes them."""
+    to_decide: set[str] = field(default_factory=set)
     _used_until: dict[str, datetime] = field(default_factory=dict)
 
     def publish(self, *events: Event, id: str | None = None) -> None:
@@ -101,9 +104,16 @@ class FakeMatching:
             )
         return sorted(news)
 
-    async def take_overdue(self, limit: int) -> list[str]:
+    async def overdue(self, limit: int) -> list[str]:
         overdue = [who for who, person in self._persons.items() if person.due_at and person.due_at <= self.at]
-        return sorted(overdue)[:limit]
+        return sorted(set(overdue) - self.to_decide)[:limit]
+
+    def decide_for(self, candidates: Sequence[str]) -> None:
+        self.to_decide |= set(candidates)
+
+    async def take_overdue(self, candidates: Sequence[str]) -> list[str]:
+        self.to_decide -= set(candidates)
+        return sorted(set(candidates) & set(await self.overdue(len(self._persons))))
 
     async def known(self, candidates: Sequence[str]) -> list[Known]:
         return [
@@ -137,19 +147,33 @@ class FakeMatching:
             employer = self._deleted[pool].employer if pool in self._deleted else self._pools[pool][0].employer
             known = self._evaluations.get(pool)
             if known is None or (known.done and known.evaluation.version < fresh.version):
-                now = min((one.turn for one in self._waiting()), default=0)
-                turn = 1 + max([now, *(one.turn for one in self._waiting() if one.employer == employer)])
+                turn = 1 + max([0, *(one.turn for one in self._waiting() if one.employer == employer)])
                 self._asked += 1
                 self._evaluations[pool] = _Waiting(fresh, employer, turn, self._asked)
             elif known.evaluation.version < fresh.version:
                 known.evaluation = fresh
+            else:
+                continue
+            self.evaluate_for([employer])
 
-    async def next_turn(self) -> str | None:
-        taken = min(self._waiting(), key=lambda one: (one.turn, one.asked), default=None)
-        if taken is None:
+    def evaluate_for(self, employers: Sequence[str]) -> None:
+        self.to_evaluate += [employer for employer in employers if employer not in self.to_evaluate]
+
+    async def employers_waiting(self, limit: int) -> list[str]:
+        return sorted({one.employer for one in self._waiting()} - set(self.to_evaluate))[:limit]
+
+    async def next_turn(self, employer: str, after: int) -> str | None:
+        own = sorted(
+            (one for one in self._waiting() if one.employer == employer), key=lambda one: (one.turn, one.asked)
+        )
+        if not own:
             return None
-        taken.turn = 1 + max(one.turn for one in self._waiting() if one.employer == taken.employer)
+        taken = own[after % len(own)]
+        taken.turn = 1 + own[-1].turn
         return taken.evaluation.pool
+
+    async def has_waiting(self, employer: str) -> bool:
+        return any(one.employer == employer for one in self._waiting())
 
     async def take_evaluation(self, pool: str) -> Evaluation | None:
         found = self._evaluations.get(pool)

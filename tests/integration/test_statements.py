@@ -36,7 +36,6 @@ BOUNDED = {
 }
 """Tables that stay small, whatever people and employers do."""
 QUEUES = {
-    "evaluations_in_turn": "pools that wait",
     "evaluations_of_employer": "pools that wait",
     "courier_mails_in_hand": "mails that a courier is busy with",
 }

@@ -142,7 +142,7 @@ async def booked(rows: PostgresRows, candidate: str) -> dict[str, list[str]]:
 
 async def due(rows: Rows, at: datetime) -> list[str]:
     async with rows.store(at) as store:
-        return sorted(row.id for row in await store.take_due(10))
+        return sorted(row.id for row in await store.take_due([ANA, BEN], 10))
 
 
 async def test_a_submitted_row_is_live_until_it_is_decided(rows: Rows) -> None:
@@ -209,7 +209,8 @@ async def test_what_ended_long_ago_is_deleted_some_at_a_time_and_nothing_else(on
         await settle(on_postgres, id, Drop(Rule.HOURS), at=ended)
     async with on_postgres.epochs() as epochs:
         assert await epochs.forget_ended(2, kept=ENDED_KEPT) == 2
-    await jobs.forget_ended(on_postgres.epochs)
+    async with on_postgres.epochs() as epochs:
+        assert not await jobs.forget_ended(epochs)
     left = await on_postgres.pool.fetch("SELECT id, sealed FROM outreach ORDER BY id")
     assert [(row["id"], row["sealed"] is None) for row in left] == [
         ("out", False),
@@ -328,16 +329,8 @@ async def test_two_workers_never_take_the_same_due_row(on_postgres: PostgresRows
         await on_postgres.submit(f"o{number}")
     at = NOON + timedelta(minutes=1)
     async with on_postgres.store(at) as one, on_postgres.store(at) as two:
-        first, second = await one.take_due(10), await two.take_due(10)
+        first, second = await one.take_due([ANA], 10), await two.take_due([ANA], 10)
     assert len({row.id for row in [*first, *second]}) == 20
-
-
-async def test_what_is_due_of_held_shards_is_left_to_wait(rows: Rows) -> None:
-    await rows.submit("o1", ANA)
-    await rows.submit("o2", BEN)
-    async with rows.store(NOON + timedelta(minutes=1)) as store:
-        assert [row.id for row in await store.take_due(10, held=frozenset({shard_of(ANA)}))] == ["o2"]
-        assert [row.id for row in await store.take_due(10)] == ["o1", "o2"]
 
 
 async def test_the_database_says_of_which_shard_a_person_is_as_we_do(on_postgres: PostgresRows) -> None:
@@ -408,7 +401,7 @@ async def test_a_version_rises_with_every_change(on_postgres: PostgresRows) -> N
     await on_postgres.submit("o1")
     await settle(on_postgres, "o1", Delay(SOON, Rule.HOURS))
     async with on_postgres.store(SOON) as store:
-        (row,) = await store.take_due(1)
+        (row,) = await store.take_due([ANA], 1)
         assert row.version == 1
         await store.settle([Settled(replace(row), Admit(SOON, SOON + timedelta(minutes=10)))])
     assert await on_postgres.pool.fetchval("SELECT version FROM outreach WHERE id = 'o1'") == 2
@@ -554,22 +547,6 @@ async def test_whatever_moves_makes_all_that_waits_for_the_person_due(rows: Rows
     async with rows.store() as store:
         await store.plan_again([ANA])
     assert await due(rows, NOON) == ["o1", "o2"]
-
-
-async def test_what_is_due_is_shared_by_several_processes_and_nobody_waits_for_a_person(
-    on_postgres: PostgresRows,
-) -> None:
-    people = [str(UUID(int=100 + number)) for number in range(6)]
-    await known(on_postgres, *people)
-    for number, candidate in enumerate(people):
-        await on_postgres.submit(f"o{number}", candidate)
-    await on_postgres.submit("stranger", str(UUID(int=999)))
-    later = NOON + timedelta(minutes=1)
-    async with on_postgres.store(later) as one, on_postgres.store(later) as two:
-        taken = [{row.id for row in await store.take_due(4)} for store in (one, two)]
-    assert len(taken[0]) == 4
-    assert len(taken[1]) >= 2, "all but whom the first one holds"
-    assert not taken[0] & taken[1]
 
 
 @pytest.mark.parametrize("people", [1, 40])

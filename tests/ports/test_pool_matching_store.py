@@ -11,8 +11,8 @@ from services.pool_matching.handlers import (
     on_candidates_changed,
     on_candidates_erased,
     on_employers_removed,
+    on_overdue,
     on_pools_changed,
-    on_time_passed,
 )
 from services.pool_matching.model import Shown
 from shared.contracts.pool_matching import MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
@@ -43,6 +43,7 @@ from tests.integration.pool_matching.kit import (
     tell_pools,
 )
 from tests.stack import Servers
+from tests.working import jobs_for
 
 HOUR = timedelta(hours=1)
 MIGRATIONS = Path(handlers.__file__).parent / "migrations"
@@ -141,7 +142,8 @@ async def test_a_pool_that_arrives_twice_is_evaluated_once(kit: Kit) -> None:
     await put_pool(kit, value)
     await tell_pools(kit, value)
     async with kit.persons() as store:
-        assert await store.next_turn() is None
+        assert not await store.has_waiting(value.employer)
+        assert await store.next_turn(value.employer, 0) is None
 
 
 async def test_a_change_that_is_not_shown_is_not_told(kit: Kit) -> None:
@@ -164,8 +166,7 @@ async def test_a_pause_that_passes_brings_the_person_back_and_an_end_takes_them_
     seen = []
     for _ in range(4):
         async with kit.persons() as store:
-            while await on_time_passed(store, REFS.make):
-                pass
+            await on_overdue(store, jobs_for(*await store.overdue(10), at=kit.at), REFS.make)
         seen.append(await member_refs(kit, "p_nurses"))
         kit.at += HOUR
     assert seen == [set(), {ref(who)}, {ref(who)}, set()]

@@ -18,13 +18,14 @@ from shared.postgres.migrate import migrate
 from shared.postgres.pool import open_pool
 from tests.conftest import unique
 from tests.databases import MIGRATIONS_OF, Databases
+from tests.fakes.clock import FixedClock
 from tests.integration.pool_matching.kit import (
-    REFS,
     FakeKit,
     Kit,
     PostgresKit,
     candidates,
     consent,
+    evaluate,
     keep_pool,
     member_refs,
     pool,
@@ -50,6 +51,12 @@ async def kit(request: pytest.FixtureRequest) -> AsyncIterator[Kit]:
         yield FakeKit()
         return
     databases: Databases = request.getfixturevalue("databases")
+    async with databases.pool(*MIGRATIONS_OF["pool_matching"]) as opened:
+        yield PostgresKit(opened)
+
+
+@pytest.fixture
+async def pool_kit(databases: Databases) -> AsyncIterator[PostgresKit]:
     async with databases.pool(*MIGRATIONS_OF["pool_matching"]) as opened:
         yield PostgresKit(opened)
 
@@ -143,7 +150,7 @@ async def test_a_wide_pool_lets_others_in_between_its_chunks(kit: Kit) -> None:
     for value in (wide, narrow):
         await keep_pool(kit, value)
         await tell_pools(kit, value)
-    assert [await step(kit) for _ in range(7)] == ["p_1", "p_1", "p_2", "p_1", "p_2", "p_1", "p_1"]
+    assert [await step(kit) for _ in range(7)] == ["p_1", "p_2", "p_1", "p_2", "p_1", "p_1", "p_1"]
     assert [await step(kit) for _ in range(2)] == [None, None]
     assert len(await kit.published(PoolChangedV1)) == 0
     async with kit.pools() as store:
@@ -201,41 +208,51 @@ async def test_a_name_that_comes_during_an_evaluation_neither_ends_nor_repeats_i
     assert await ready(kit, value.id, value.employer)
 
 
-async def test_a_step_that_fails_again_and_again_holds_up_nobody_else(
-    kit: Kit, monkeypatch: pytest.MonkeyPatch
+async def test_a_pool_that_cannot_be_evaluated_holds_up_no_other_of_its_employer_and_nobody_elses(
+    pool_kit: PostgresKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for value in (pool("p_1", BUSY), pool("p_2", "emp_b")):
+    """On two processes; at last the employer's turn is set aside, and comes back with the next pool that they ask for."""
+    kit = pool_kit
+    for value in (pool("p_1", BUSY), pool("p_2", BUSY), pool("p_3", "emp_b")):
         await keep_pool(kit, value)
         await tell_pools(kit, value)
     well = handlers.on_turn
 
     async def fails_for_one(store: EvaluationStore, id_: str, refs: handlers.Refs) -> None:
         if id_ == "p_1":
-            raise TimeoutError
+            raise ValueError(id_)
         await well(store, id_, refs)
 
-    monkeypatch.setattr(jobs, "on_turn", fails_for_one)
-    for _ in range(5):
-        with pytest.raises(TimeoutError):
-            await jobs.evaluate_pools(kit.persons, REFS.make)
-    assert await ready(kit, "p_2", "emp_b")
-    assert not await ready(kit, "p_1", BUSY)
+    monkeypatch.setattr(handlers, "on_turn", fails_for_one)
+    clock = FixedClock()
+    processes = [kit.process(clock) for _ in range(2)]
+    for _ in range(12):
+        await asyncio.gather(*(process.run_once() for process in processes))
+        clock.advance(timedelta(minutes=10))
+    assert await ready(kit, "p_2", BUSY)
+    assert await ready(kit, "p_3", "emp_b")
+    aside = await kit.connections.fetch("SELECT key, reason FROM work WHERE set_aside_at IS NOT NULL")
+    assert [tuple(row) for row in aside] == [(BUSY, "failed: ValueError")]
+    kit.at = clock.now()
+    await keep_pool(kit, pool("p_4", BUSY))
+    await tell_pools(kit, pool("p_4", BUSY))
+    for _ in range(4):
+        await processes[0].run_once()
+        clock.advance(timedelta(minutes=10))
+    assert await ready(kit, "p_4", BUSY)
 
 
-async def test_what_one_process_is_at_another_one_passes_over(kit: Kit) -> None:
-    if not isinstance(kit, PostgresKit):
-        pytest.skip("locks are PostgreSQL's")
-    for value in (pool("p_1", BUSY), pool("p_2", "emp_b")):
-        await keep_pool(kit, value)
-        await tell_pools(kit, value)
-    async with kit.persons() as other:
-        assert await other.next_turn() == "p_1"
-        assert await other.take_evaluation("p_1")
-        assert [await step(kit), await step(kit), await step(kit)] == ["p_2", "p_2", None]
-        async with kit.persons() as store:
-            assert await store.take_evaluation("p_1") is None
-    assert await ready(kit, "p_2", "emp_b")
-    assert [await step(kit), await step(kit), await step(kit)] == ["p_1", "p_1", None]
+async def test_pools_that_wait_without_anybody_to_evaluate_them_are_found(pool_kit: PostgresKit) -> None:
+    kit = pool_kit
+    await keep_pool(kit, pool())
+    await tell_pools(kit, pool())
+    await kit.connections.execute("DELETE FROM work")  # as an older version left it
+    async with kit.persons() as store:
+        assert not await jobs.find_missed_evaluations(store)
+    async with kit.persons() as store:
+        assert await store.employers_waiting(10) == []
+    await evaluate(kit)
+    assert await ready(kit, pool().id, pool().employer)
 
 
 async def test_so_many_changes_come_at_once_and_then_one_after_the_other(kit: Kit) -> None:

@@ -11,7 +11,6 @@ from services.outreach_gateway.adapters.kept import PEOPLE, SQL
 from services.outreach_gateway.adapters.metrics import DECISIONS
 from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.model import (
-    SHARDS,
     Admit,
     Cancel,
     Change,
@@ -25,7 +24,7 @@ from services.outreach_gateway.model import (
     Policy,
     State,
 )
-from services.outreach_gateway.ports import Epoch, Freed, Reported, Settled
+from services.outreach_gateway.ports import DUE, Epoch, Freed, Reported, Settled
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import ErasureSweptV1
 from shared.feed.model import Telling
@@ -76,19 +75,26 @@ class PostgresOutreach:
         """Submitted rows among them."""
         return [outreach_of(row) for row in await self._sql.fetch(SQL["lock_live"], list(ids))]
 
-    async def take_due(self, limit: int, *, held: frozenset[int] = frozenset()) -> list[Outreach]:
-        """Rows whose time has come, of people who are free."""
-        shards = [shard for shard in range(SHARDS) if shard not in held]
-        return await self._take("take_due", "lock_due_people", "due_strangers", self.at, limit, shards)
-
-    async def _take(self, name: str, lock: str, strangers: str, *arguments: object) -> list[Outreach]:
+    async def take_due(self, candidates: Sequence[str], limit: int) -> list[Outreach]:
         """People first, as everybody locks them; rows then."""
-        self._locked.update(row["candidate"] for row in await self._sql.fetch(SQL[lock], *arguments))
-        unknown = sorted({row["candidate"] for row in await self._sql.fetch(SQL[strangers], *arguments)})
-        if not self._locked and not unknown:
-            return []
-        rows = await self._sql.fetch(SQL[name], *arguments, sorted(self._locked), unknown)
+        self._locked.update(
+            row["candidate"] for row in await self._sql.fetch(SQL["lock_free_people"], list(candidates))
+        )
+        rows = await self._sql.fetch(SQL["take_due"], self.at, limit, list(candidates), sorted(self._locked))
         return [outreach_of(row) for row in rows]
+
+    async def next_due(self, candidates: Sequence[str]) -> Mapping[str, datetime]:
+        """By candidate."""
+        rows = await self._sql.fetch(SQL["next_due"], list(candidates))
+        return {row["candidate"]: row["at"] for row in rows}
+
+    async def missed_due(self, limit: int) -> list[str]:
+        """Candidates without a row of work; one of several rows stands here several times."""
+        return [row["candidate"] for row in await self._sql.fetch(SQL["missed_due"], self.at, limit)]
+
+    def decide_for(self, candidates: Sequence[str], at: datetime) -> None:
+        """Scheduled."""
+        self._unit.work.add(DUE, candidates, at=at)
 
     async def lock_waiting_of(self, candidates: Sequence[str]) -> list[Outreach]:
         """Submitted and delayed rows of these people."""
@@ -96,9 +102,14 @@ class PostgresOutreach:
 
     async def take_waiting_of_senders(self, employers: Sequence[str], limit: int) -> list[Outreach]:
         """Submitted and delayed rows of these senders."""
-        return await self._take(
-            "take_waiting_of_senders", "lock_people_waited_for_by", "strangers_waited_for_by", list(employers), limit
-        )
+        asked = (list(employers), limit)
+        # People first, as everybody locks them; rows then.
+        self._locked.update(row["candidate"] for row in await self._sql.fetch(SQL["lock_people_waited_for_by"], *asked))
+        unknown = sorted({row["candidate"] for row in await self._sql.fetch(SQL["strangers_waited_for_by"], *asked)})
+        if not self._locked and not unknown:
+            return []
+        rows = await self._sql.fetch(SQL["take_waiting_of_senders"], *asked, sorted(self._locked), unknown)
+        return [outreach_of(row) for row in rows]
 
     async def people(self, candidates: Sequence[str]) -> Mapping[str, Person]:
         """Consent, employers and mailbox by candidate."""
@@ -125,6 +136,9 @@ class PostgresOutreach:
                 [item.outreach.id for item in holds],
                 [item.decision.until for item in holds if isinstance(item.decision, Hold)],
             )
+        for item in holds:
+            if isinstance(item.decision, Hold):
+                self.decide_for([item.outreach.candidate], item.decision.until)
         if not rest:
             return
         written = [_written(item.decision) for item in rest]
@@ -140,6 +154,9 @@ class PostgresOutreach:
             self.at,
             [word for _, word, _, _ in written],
         )
+        for item, (*_, due) in zip(rest, written, strict=True):
+            if due is not None:
+                self.decide_for([item.outreach.candidate], due)
         await self._note([(item.outreach, state, item.rule) for item, (state, *_) in zip(rest, written, strict=True)])
         sealed = {row["id"]: row["sealed"] for row in rows}
         for item in rest:
@@ -202,12 +219,14 @@ class PostgresOutreach:
 
     async def look_again(self, candidates: Sequence[str]) -> None:
         """What is held for them is due now."""
-        await self._sql.execute(SQL["look_again"], list(candidates), self.at)
+        rows = await self._sql.fetch(SQL["look_again"], list(candidates), self.at)
+        self.decide_for([row["candidate"] for row in rows], self.at)
 
     async def plan_again(self, candidates: Sequence[str]) -> None:
         """What waits for them is due now."""
         if candidates:
-            await self._sql.execute(SQL["plan_again"], list(candidates), self.at)
+            rows = await self._sql.fetch(SQL["plan_again"], list(candidates), self.at)
+            self.decide_for([row["candidate"] for row in rows], self.at)
 
     async def report(self, reports: Sequence[Reported]) -> Freed:
         """Final outcomes; the withheld and the bounced come back."""
@@ -221,6 +240,8 @@ class PostgresOutreach:
         closed = [row for row in rows if by_id[row.id].outcome in _STATE_AFTER]
         if closed:
             states = [_STATE_AFTER[by_id[row.id].outcome] for row in closed]
+            returned = [row.candidate for row, state in zip(closed, states, strict=True) if state is State.SUBMITTED]
+            self.decide_for(returned, self.at)
             await self._sql.execute(
                 SQL["write_outcomes"],
                 [row.id for row in closed],

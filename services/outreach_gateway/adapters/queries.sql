@@ -53,28 +53,33 @@ WHERE id = ANY($1::text[]) AND state = 'submitted'
 ORDER BY id
 FOR UPDATE
 
--- name: lock_due_people
--- Whom another process decides for is passed over, so that several share what is due.
-SELECT candidate::text FROM outreach JOIN consents c USING (candidate)
-WHERE due_at <= $1 AND shard_of(candidate) = ANY($3::integer[])
-ORDER BY due_at LIMIT $2 FOR UPDATE OF c SKIP LOCKED
-
--- name: due_strangers
-SELECT candidate::text FROM outreach
-WHERE due_at <= $1 AND shard_of(candidate) = ANY($3::integer[])
-  AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate)
-ORDER BY due_at LIMIT $2
+-- name: lock_free_people
+-- Whom a batch decides for at this moment is passed over: nobody waits for one person.
+SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE SKIP LOCKED
 
 -- name: take_due
--- Of people whom this transaction has locked ($4), and of those of whom no consent is known ($5): they have no queue.
+-- Of people whom this transaction has locked ($4), and of those of whom no consent is known: they have no queue.
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
 FROM outreach
-WHERE due_at <= $1 AND shard_of(candidate) = ANY($3::integer[])
-  AND (candidate = ANY($4::uuid[])
-       OR candidate = ANY($5::uuid[]) AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate))
+WHERE candidate = ANY($3::uuid[]) AND due_at <= $1
+  AND (candidate = ANY($4::uuid[]) OR NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate))
 ORDER BY due_at
 LIMIT $2
 FOR UPDATE SKIP LOCKED
+
+-- name: next_due
+SELECT candidate::text, min(due_at) AS at FROM outreach
+WHERE candidate = ANY($1::uuid[]) AND due_at IS NOT NULL
+GROUP BY candidate
+
+-- name: missed_due
+-- What was submitted and whose record did not come, what an older version wrote, or what a backup brought back: its time has come,
+-- and nobody has its person to decide for.
+SELECT candidate::text FROM outreach
+WHERE due_at <= $1
+  AND NOT EXISTS (SELECT FROM work WHERE queue = 'due' AND key = outreach.candidate::text)
+ORDER BY due_at
+LIMIT $2
 
 -- name: places
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
@@ -234,6 +239,7 @@ WHERE id IN (
     SELECT id FROM outreach
     WHERE candidate = ANY($1::uuid[]) AND state = 'submitted' AND due_at > $2
     ORDER BY id FOR UPDATE)
+RETURNING candidate::text
 
 -- name: plan_again
 UPDATE outreach SET due_at = $2
@@ -241,6 +247,7 @@ WHERE id IN (
     SELECT id FROM outreach
     WHERE candidate = ANY($1::uuid[]) AND state IN ('submitted', 'delayed') AND due_at > $2
     ORDER BY id FOR UPDATE)
+RETURNING candidate::text
 
 -- name: lock_reported
 SELECT o.id, o.version, o.state, o.employer, o.candidate::text, o.submitted_at, o.expires_at, o.slot_at,

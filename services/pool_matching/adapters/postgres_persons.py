@@ -21,6 +21,7 @@ from services.pool_matching.model import (
     Shown,
     Update,
 )
+from services.pool_matching.ports import EVALUATIONS, OVERDUE
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.pool_matching import PoolUpdatedV1
@@ -81,10 +82,18 @@ class PostgresPersons:
         rows = await self._connection.fetch(SQL["erase"], sorted(candidates))
         return sorted(row["candidate"] for row in rows)
 
-    async def take_overdue(self, limit: int) -> list[str]:
-        """Rows that another process holds are left to it."""
-        rows = await self._connection.fetch(SQL["take_overdue"], self.at, limit)
-        return sorted(row["candidate"] for row in rows)
+    async def overdue(self, limit: int) -> list[str]:
+        """By the index of what is due."""
+        return [row["candidate"] for row in await self._connection.fetch(SQL["overdue"], self.at, limit)]
+
+    def decide_for(self, candidates: Sequence[str]) -> None:
+        """Scheduled."""
+        self._unit.work.add(OVERDUE, candidates, at=self.at)
+
+    async def take_overdue(self, candidates: Sequence[str]) -> list[str]:
+        """Locked."""
+        rows = await self._connection.fetch(SQL["take_overdue"], self.at, list(candidates))
+        return [row["candidate"] for row in rows]
 
     async def known(self, candidates: Sequence[str]) -> list[Known]:
         """Persons are locked, then their memberships are read: as the last who held the lock left them."""
@@ -140,12 +149,25 @@ class PostgresPersons:
 
     async def open_evaluations(self, pools: Sequence[str]) -> None:
         """Waits for a chunk of the same pool that is under way."""
-        await self._connection.execute(SQL["open_evaluations"], pools)
+        rows = await self._connection.fetch(SQL["open_evaluations"], pools)
+        self.evaluate_for([row["employer"] for row in rows])
 
-    async def next_turn(self) -> str | None:
-        """One statement, by index; explained there."""
-        pool: str | None = await self._connection.fetchval(SQL["next_turn"])
+    def evaluate_for(self, employers: Sequence[str]) -> None:
+        """Scheduled: behind every employer that waits."""
+        self._unit.work.add(EVALUATIONS, employers, at=self.at)
+
+    async def employers_waiting(self, limit: int) -> list[str]:
+        """Without a row of work."""
+        return [row["employer"] for row in await self._connection.fetch(SQL["employers_waiting"], "", limit)]
+
+    async def next_turn(self, employer: str, after: int) -> str | None:
+        """One statement, by index."""
+        pool: str | None = await self._connection.fetchval(SQL["next_turn"], employer, after)
         return pool
+
+    async def has_waiting(self, employer: str) -> bool:
+        """One look at the index."""
+        return bool(await self._connection.fetchval(SQL["has_waiting"], employer))
 
     async def take_evaluation(self, pool: str) -> Evaluation | None:
         """Locked until the transaction is over."""

@@ -41,8 +41,13 @@ SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN persons ON candidate = 
 WHERE read_back.version > 0 AND (profile_version IS NULL OR profile_version < $2 OR consent_version < $2)
 ORDER BY key COLLATE "C" LIMIT $1
 
+-- name: overdue
+SELECT candidate FROM persons
+WHERE due_at <= $1 AND NOT EXISTS (SELECT FROM work WHERE queue = 'overdue' AND key = persons.candidate)
+ORDER BY due_at LIMIT $2
+
 -- name: take_overdue
-SELECT candidate FROM persons WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+SELECT candidate FROM persons WHERE candidate = ANY($2::text[]) AND due_at <= $1 ORDER BY candidate FOR UPDATE
 
 -- name: read_persons
 SELECT candidate, profile, consent, version, due_at
@@ -75,34 +80,38 @@ FROM unnest($1::text[], $2::bigint[], $3::timestamptz[]) AS new (candidate, vers
 WHERE persons.candidate = new.candidate
 
 -- name: open_evaluations
--- What is asked anew while it waits keeps its turn; everything else goes behind what its employer has waiting, and behind
--- whoever is next now. Of the version that asks for it, so a new name alone opens nothing.
+-- What is asked anew while it waits keeps its turn; everything else goes behind what its employer has waiting. Of the version that
+-- asks for it, so a new name alone opens nothing.
 INSERT INTO evaluations (pool, version, employer, turn)
 SELECT pool, criteria_version, employer,
-    greatest(
-        1 + coalesce((SELECT min(turn) FROM evaluations WHERE NOT done), 0),
-        1 + (SELECT max(turn) FROM evaluations AS own WHERE own.employer = pools.employer AND NOT own.done)
-    ) + row_number() OVER (PARTITION BY employer ORDER BY pool) - 1
+    coalesce((SELECT max(turn) FROM evaluations AS own WHERE own.employer = pools.employer AND NOT own.done), 0)
+        + row_number() OVER (PARTITION BY employer ORDER BY pool)
 FROM pools WHERE pool = ANY($1::text[]) ORDER BY pool
 ON CONFLICT (pool) DO UPDATE SET
     version = excluded.version, employer = excluded.employer, after_candidate = NULL, done = false,
     turn = CASE WHEN evaluations.done THEN excluded.turn ELSE evaluations.turn END,
     asked = CASE WHEN evaluations.done THEN excluded.asked ELSE evaluations.asked END
 WHERE evaluations.version < excluded.version
+RETURNING employer
+
+-- name: employers_waiting
+SELECT DISTINCT employer FROM evaluations
+WHERE NOT done AND employer > $1
+  AND NOT EXISTS (SELECT FROM work WHERE queue = 'evaluations' AND key = evaluations.employer)
+ORDER BY employer LIMIT $2
 
 -- name: next_turn
--- Turns are numbers, and no employer has one twice: so of each employer at most one pool is taken before the next number's.
--- Whoever comes gets a number above the one that is being taken, whoever was taken one above all of its employer's. So
--- between a new pool and its first step lie at most two steps of each other employer, and one between any two of its steps,
--- whatever they rename, make or delete. (Where processes take turns in the same moment, one more for each of them.)
+-- Of the employer's pools that wait, in their turns, the one after so many; its turn is used up.
 UPDATE evaluations AS taken
-SET turn = 1 + greatest(taken.turn, (
-    SELECT max(turn) FROM evaluations AS own WHERE own.employer = taken.employer AND NOT own.done
-))
+SET turn = 1 + (SELECT max(turn) FROM evaluations AS own WHERE own.employer = $1 AND NOT own.done)
 WHERE taken.pool = (
-    SELECT pool FROM evaluations WHERE NOT done ORDER BY turn, asked LIMIT 1 FOR UPDATE SKIP LOCKED
+    SELECT pool FROM evaluations WHERE employer = $1 AND NOT done ORDER BY turn, asked
+    OFFSET $2::bigint % greatest(1, (SELECT count(*) FROM evaluations WHERE employer = $1 AND NOT done)) LIMIT 1
 )
 RETURNING taken.pool
+
+-- name: has_waiting
+SELECT EXISTS (SELECT FROM evaluations WHERE employer = $1 AND NOT done)
 
 -- name: take_evaluation
 SELECT pool, version, after_candidate FROM evaluations WHERE pool = $1 AND NOT done FOR UPDATE SKIP LOCKED

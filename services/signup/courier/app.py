@@ -76,7 +76,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     )
     service.job("sender", sender.run)
     service.every(settings.courier_lease / 5, "watch", sender.watch)
-    service.every(_FORGETS_EVERY, "forget", jobs.forget, mails)
+    service.periodic(_FORGETS_EVERY, "forget_mails", jobs.forget, store)
     service.check("smtp", partial(sender.breaker.must_be_let_in, relay))
     service.check("consent_copy", partial(is_current, consents))
     return service, service.http("Fairpool courier")

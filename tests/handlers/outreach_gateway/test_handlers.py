@@ -65,7 +65,7 @@ class Gateway:
 
     async def at(self, moment: datetime) -> None:
         self.store.at = self.windows.at = moment
-        await handlers.on_due(self.store, self.windows, POLICY, self.standing, limit=100)
+        await handlers.on_due(self.store, self.store.due_work(), self.windows, POLICY, self.standing, 100)
 
     async def consents(self, *purposes: Purpose, version: int = 2, blocked: tuple[str, ...] = ()) -> None:
         event = ConsentChangedV1(
@@ -457,7 +457,7 @@ async def test_a_clock_ahead_of_the_windows_decides_a_due_slot_once(gateway: Gat
     gateway.store.at, gateway.windows.at = slot, slot - timedelta(seconds=2)
     gateway.windows.step = timedelta(seconds=1)
     for _ in range(10):
-        await handlers.on_due(gateway.store, gateway.windows, POLICY, gateway.standing, limit=100)
+        await handlers.on_due(gateway.store, gateway.store.due_work(), gateway.windows, POLICY, gateway.standing, 100)
     assert (len(gateway.store.settled), gateway.store.due["o2"]) == (decided, slot + timedelta(seconds=2))
     await gateway.at(slot + timedelta(seconds=2))
     assert gateway.state("o2") is State.ADMITTED

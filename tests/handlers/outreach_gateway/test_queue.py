@@ -58,7 +58,7 @@ class Line:
 
     async def at(self, moment: datetime) -> None:
         self.store.at = self.windows.at = moment
-        await handlers.on_due(self.store, self.windows, self.policy, self.standing, limit=100)
+        await handlers.on_due(self.store, self.store.due_work(), self.windows, self.policy, self.standing, 100)
 
     async def report(self, number: int, outcome: str) -> None:
         event = OutreachOutcomeReportedV1.model_validate(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 from services.pool_matching.decisions import matches
 from services.pool_matching.handlers import (
     on_candidates_changed,
+    on_overdue,
     on_pools_changed,
 )
-from services.pool_matching.jobs import evaluate_pools, notice_the_time
+from services.pool_matching.jobs import find_overdue
 from services.pool_matching.model import Consent, Person, Pool
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.pool_matching import Criteria, MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
@@ -25,6 +27,7 @@ from tests.integration.pool_matching.kit import (
     FakeKit,
     candidates,
     consent,
+    evaluate,
     pool,
     profile,
     put_pool,
@@ -33,6 +36,7 @@ from tests.integration.pool_matching.kit import (
     tell_persons,
 )
 from tests.integration.pool_matching.kit import step as take_step
+from tests.working import jobs_for
 
 PEOPLE = tuple(candidates(2))
 CRITERIA = (Criteria(occupations=("29-1000",)), Criteria(states=("CO",)), Criteria(min_years=10), None)
@@ -80,7 +84,7 @@ async def _play(world: FakeMatching, steps: Sequence[Step]) -> None:
             await on_pools_changed(world, received(step))
         else:
             await on_candidates_changed(world, received(step), REFS.make)
-    await evaluate_pools(world.work, REFS.make)
+    await evaluate(FakeKit(world))
 
 
 async def _write(world: FakeMatching, event: PoolChangedV1) -> None:
@@ -191,13 +195,19 @@ async def test_only_the_newest_of_a_batch_counts() -> None:
     assert await kit.published(PoolUpdatedV1) == []
 
 
-async def test_the_job_ends_when_nobody_is_due() -> None:
+async def test_who_is_found_overdue_is_decided_once_and_not_found_again() -> None:
     kit = FakeKit()
     (who,) = candidates(1)
     await put_pool(kit, pool())
-    await tell_persons(kit, profile(who), consent(who, ends_at=NOON))
-    await notice_the_time(kit.world.work, REFS.make)
-    assert await kit.published(PoolUpdatedV1) == []
+    await tell_persons(kit, profile(who), consent(who, ends_at=NOON + timedelta(hours=1)))
+    kit.world.at = NOON + timedelta(hours=1)
+    assert not await find_overdue(kit.world)
+    assert kit.world.to_decide == {who}
+    assert await kit.world.overdue(10) == [], "somebody has them to decide"
+    for _ in range(2):
+        await on_overdue(kit.world, jobs_for(who, at=NOON), REFS.make)
+    assert [update.change for update in await kit.published(PoolUpdatedV1)] == ["joined", "left"]
+    assert await kit.world.overdue(10) == []
 
 
 async def test_an_evaluation_that_was_cut_short_goes_on_where_it_was() -> None:
@@ -210,5 +220,5 @@ async def test_an_evaluation_that_was_cut_short_goes_on_where_it_was() -> None:
     await on_pools_changed(kit.world, received(event))
     assert [await take_step(kit), await take_step(kit)] == ["p_nurses", "p_nurses"]
     assert len(await kit.published(PoolUpdatedV1)) == 500
-    await evaluate_pools(kit.world.work, REFS.make)
+    await evaluate(kit)
     assert len(await kit.published(PoolUpdatedV1)) == 1200

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -12,10 +13,9 @@ import services.pool_matching
 from services.pool_matching.adapters.pool_cache import PoolCache
 from services.pool_matching.adapters.postgres_persons import PostgresPersons
 from services.pool_matching.adapters.postgres_pools import PostgresPools
-from services.pool_matching.handlers import on_candidates_changed, on_pools_changed, on_turn
-from services.pool_matching.jobs import evaluate_pools
+from services.pool_matching.handlers import on_candidates_changed, on_evaluations, on_pools_changed
 from services.pool_matching.model import Pool, Update
-from services.pool_matching.ports import EvaluationStore, PoolStore
+from services.pool_matching.ports import EVALUATIONS, EvaluationStore, PoolStore
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.pool_matching import Criteria, PoolChangedV1
@@ -24,12 +24,16 @@ from shared.feed.feed import Feed
 from shared.feed.model import Place
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, Undecodable, decode
-from shared.messaging.unit import unit_of_work
+from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool as Connections
+from shared.runner.loop import Runner
+from shared.runner.model import Job
+from shared.runner.postgres import PostgresWork
 from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
-from tests.fakes.clock import NOON
+from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.pool_matching import SOC, FakeMatching
+from tests.working import runner_of
 
 E = TypeVar("E", bound=Event)
 
@@ -56,6 +60,10 @@ def received(*events: E) -> list[Received[E]]:
     return [Received(f"e{place}", "test", None, event, record) for place, event in enumerate(events)]
 
 
+_MOMENT = timedelta(milliseconds=1)
+_LEASE = "00000000-0000-0000-0000-000000000001"
+
+
 class Kit(Protocol):
     """Either world, with a clock that stands still."""
 
@@ -65,6 +73,8 @@ class Kit(Protocol):
     def pools(self) -> AbstractAsyncContextManager[PoolStore]: ...
     async def published(self, kind: type[E]) -> list[E]: ...
     async def told(self, employer: str) -> list[Update]: ...
+    async def claim(self) -> str | None: ...
+    async def finish(self, employer: str, again: datetime | None) -> None: ...
 
 
 @dataclass
@@ -91,6 +101,12 @@ class FakeKit:
             for id_, event in self.world.told
             if event.employer == employer
         ]
+
+    async def claim(self) -> str | None:
+        return self.world.to_evaluate.pop(0) if self.world.to_evaluate else None
+
+    async def finish(self, employer: str, again: datetime | None) -> None:
+        self.world.evaluate_for([employer] if again else [])
 
 
 @dataclass
@@ -129,6 +145,25 @@ class PostgresKit:
         await self.feed.sequencer.once()
         rows = await self.feed.rows.rows(employer, after=Place(0), limit=10_000)
         return [Update.model_validate_json(row.body) for row in rows]
+
+    async def claim(self) -> str | None:
+        async with self.connections.acquire() as connection:
+            rows = PostgresWork(connection)
+            jobs = await rows.claim(EVALUATIONS, [0], 1, at=self.at, lease=_LEASE, until=self.at + timedelta(minutes=1))
+        return jobs[0].key if jobs else None
+
+    async def finish(self, employer: str, again: datetime | None) -> None:
+        async with self.connections.acquire() as connection:
+            assert await PostgresWork(connection).finish(EVALUATIONS, _LEASE, {employer: again}) == 1
+
+    def process(self, clock: FixedClock) -> Runner[Unit]:
+        """One of those that evaluate."""
+
+        def work() -> AbstractAsyncContextManager[Unit]:
+            return unit_of_work(self.connections, at=clock.now(), source="pool_matching")
+
+        store = partial(PostgresPersons, cache=self.cache, occupations=SOC, feed=self.feed.writer)
+        return runner_of(work, clock, EVALUATIONS, on_evaluations, store, REFS.make, batch=1)
 
     async def outbox(self) -> list[Received[Event]]:
         rows = await self.connections.fetch("SELECT topic, key, value, headers FROM outbox ORDER BY id")
@@ -175,17 +210,32 @@ async def tell_pools(kit: Kit, *values: Pool) -> None:
 
 async def evaluate(kit: Kit) -> None:
     """Evaluations run until none is left."""
-    await evaluate_pools(kit.persons, REFS.make)
+    while await step(kit) is not None:
+        pass
 
 
 async def step(kit: Kit) -> str | None:
-    """One step of the pool whose turn it is; that pool, None when none waits."""
+    """One step of the pool whose turn it is, as the runner has it done; that pool, None when none waits."""
+    kit.at += _MOMENT
+    employer = await kit.claim()
+    if employer is None:
+        return None
+    taken: list[str | None] = []
     async with kit.persons() as store:
-        pool_id = await store.next_turn()
-    if pool_id is not None:
-        async with kit.persons() as store:
-            await on_turn(store, pool_id, REFS.make)
-    return pool_id
+        turn = store.next_turn
+
+        async def noted(*of: Any) -> str | None:
+            taken.append(await turn(*of))
+            return taken[-1]
+
+        setattr(store, "next_turn", noted)  # noqa: B010 - a method that is watched
+        try:
+            again = await on_evaluations(store, [Job(employer, kit.at, 1)], REFS.make)
+        finally:
+            delattr(store, "next_turn")
+    await kit.finish(employer, again.get(employer))
+    kit.at += _MOMENT
+    return taken[0] if taken[0] is not None else await step(kit)
 
 
 async def put_pool(kit: Kit, value: Pool) -> None:
