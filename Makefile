@@ -8,7 +8,7 @@ export FAIRPOOL_BROKER := $(BROKER)
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env dev demo test test-all test-apache test-replicas check format lock schemas
+.PHONY: help setup env dev demo test test-all test-apache test-replicas bench check format lock schemas
 
 help:    ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 15
@@ -47,6 +47,16 @@ test-apache: setup    ## the tests that need a broker, on a real Apache Kafka (J
 test-replicas: setup    ## several of each process on a real Apache Kafka, killed and restarted under traffic (minutes; wants a quiet machine)
 	@$(BIN)/python -m deploy.local.kafka.jars >/dev/null
 	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/faults/test_replicas.py $(PYTEST_ARGS)
+
+BENCHES := intake
+
+bench: $(addprefix bench-,$(BENCHES))    ## every bench: figures beside what one would write first, to bench/NAME.json (wants a quiet machine)
+
+bench-%: setup    ## one of them: bench-intake (its figures: BENCH_ARGS="route profile")
+	@$(BIN)/python -m tests.bench.$* $(BENCH_ARGS)
+
+bench-bodies: setup    ## what the worst bodies cost a stack that runs here (HOME_OF=.fairpool)
+	@$(BIN)/python -m tests.bench.worst_bodies $(or $(HOME_OF),.fairpool)
 
 check: setup    ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

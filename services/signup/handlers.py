@@ -27,7 +27,7 @@ from services.signup.decisions.reports import (
     possible_stubs,
     waves,
 )
-from services.signup.model import Claim, KeptReport, Opened, Record, Told
+from services.signup.model import Claim, KeptReport, Opened, Picture, Record, Told
 from services.signup.ports import Erasures, OperatorActs, Store
 from services.signup.vault.addresses import blind_index
 from services.signup.vault.intake import open_told
@@ -93,9 +93,12 @@ async def _take(store: Store, wave: Sequence[Opened], secrets: VaultSecrets) -> 
     if stubs:
         fresh = await store.register(list(stubs.values()))
         new = {record: stub.candidate for record, stub in stubs.items() if stub.candidate in fresh}
-        picture = await store.look_up(keys, mailboxes)
+        if len(fresh) == len(stubs):  # ours, and locked: nothing else of the picture can have changed
+            picture = picture.with_new(stubs.values())
+        else:
+            picture = await store.look_up(keys, mailboxes)
     outcomes = [decide(report, picture, new) for report in wave]
-    await _apply(store, outcomes, secrets)
+    await _apply(store, outcomes, picture, secrets)
     return [record for one in outcomes if (record := _made_known(one)) is not None]
 
 
@@ -160,7 +163,7 @@ async def _opened(
     return opened
 
 
-async def _apply(store: Store, outcomes: Sequence[Outcome], secrets: VaultSecrets) -> None:
+async def _apply(store: Store, outcomes: Sequence[Outcome], picture: Picture, secrets: VaultSecrets) -> None:
     registered = [one for one in outcomes if isinstance(one, Registered)]
     claimed = [one for one in outcomes if isinstance(one, Claimed)]
     removed = [one for one in outcomes if isinstance(one, ClaimRemoved)]
@@ -172,7 +175,7 @@ async def _apply(store: Store, outcomes: Sequence[Outcome], secrets: VaultSecret
             if isinstance(one, Kept | Waits)
         ]
     )
-    await _end_records(store, outcomes)
+    await _end_records(store, outcomes, picture)
     await _register(store, registered, secrets)
     await store.save_claims([*map(_first_claim, registered), *(_claim(one) for one in claimed if one.is_news)])
     again = [one.candidate for one in claimed if one.invite_again]
@@ -197,12 +200,13 @@ def _name(outcome: Outcome) -> str:
     return outcome.reason if isinstance(outcome, Noise) else type(outcome).__name__.lower()
 
 
-async def _end_records(store: Store, outcomes: Sequence[Outcome]) -> None:
+async def _end_records(store: Store, outcomes: Sequence[Outcome], picture: Picture) -> None:
     """What a deletion ends besides the claim; one that ended its record, or lies before a creation, does nothing more."""
     ended = [one.report for one in outcomes if isinstance(one, ClaimRemoved | Merged)]
     await store.keep([KeptReport(report.id, report.event, counted=True) for report in ended])
     taken = [one.report for one in outcomes if isinstance(one, Registered | Claimed | Stopped)]
-    await store.count_deletions([report.owned for report in taken if report.change == "signed_up"])
+    created = [report.owned for report in taken if report.change == "signed_up"]
+    await store.count_deletions([owned for owned in created if owned in picture.deletions])
     gone = {one.report.owned: one.deletion.happened_at for one in outcomes if isinstance(one, Stopped)}
     deletions = [
         one.report for one in outcomes if isinstance(one, ClaimRemoved | Kept) and one.report.change == "deleted"

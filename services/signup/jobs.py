@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
@@ -13,7 +12,7 @@ from services.signup.decisions import showing as showing_decisions
 from services.signup.decisions.inviting import may_invite
 from services.signup.model import Asked, PastInvitations
 from services.signup.ports import KEPT, LANES, Erasures, Store
-from services.signup.vault.addresses import slow_hash
+from services.signup.vault.hashing import hashed_slowly
 from services.signup.vault.sealing import SealedIdentity, open_identity
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.signup import CandidateLapsedV1
@@ -33,7 +32,6 @@ MISSED_AFTER = timedelta(minutes=1)
 """Longer than what is due waits for its turn."""
 _AT_ONCE = 500
 _NEVER = PastInvitations(0)
-_HASHING = ThreadPoolExecutor(max_workers=2, thread_name_prefix="slow-hash")  # more would starve the event loop
 _log = structlog.get_logger(__name__)
 
 
@@ -63,7 +61,7 @@ def _asked(job: Job) -> Asked:
 
 async def _hashed(row: SealedIdentity, secrets: VaultSecrets) -> bytes:
     mail = open_identity(row, secrets.vault_key).mail
-    return await asyncio.get_running_loop().run_in_executor(_HASHING, slow_hash, mail, secrets.blind_index_key)
+    return await hashed_slowly(mail, secrets.blind_index_key)
 
 
 async def on_showings(store: Store, work: Sequence[Job]) -> Again:

@@ -1,7 +1,7 @@
 """Frozen values that the decisions read."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -401,6 +401,15 @@ class Picture:
     """By blind index."""
     deletions: Mapping[tuple[Record, str], Deletion] = field(default_factory=dict)
     """By record and employer (empty: none)."""
+
+    def with_new(self, stubs: Iterable["Stub"]) -> "Picture":
+        """The same, and these, who were just registered."""
+        new = [Known(stub.candidate, stub.blind_index, confirmed=False) for stub in stubs]
+        return replace(
+            self,
+            people={**self.people, **{known.candidate: known for known in new}},
+            addresses={**self.addresses, **{known.blind_index: known for known in new}},
+        )
 
 
 @dataclass(frozen=True, slots=True)

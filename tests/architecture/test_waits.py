@@ -12,6 +12,8 @@ SLEEPS = frozenset({"asyncio.sleep", "time.sleep", "trio.sleep", "anyio.sleep"})
 MAY = {
     "bench/rebuild.py": "a load at its pace, and gateways that look again",
     "waiting.py": "the one loop that looks again, and gives way to others",
+    "bench/load.py": "posts at a rate, and measures how late the answers are",
+    "bench/intake.py": "measures how long something takes; no test",
     "faults/crowd.py": "a client that asks twenty times a second, as a load",
     "faults/balancer.py": "looks at its replicas again and again, as a balancer does",
     "faults/test_replicas.py": "an outage of so many seconds is what it tries",

@@ -1,0 +1,110 @@
+"""What one would write first, at its best: a route that checks the HMAC and produces, and a loop that consumes, inserts and
+produces. aiokafka with acks=all and lz4, uvicorn with uvloop and httptools, asyncpg with one statement a batch.
+
+`python -m tests.bench.bare route PORT KAFKA TOPIC` serves; `... loop KAFKA FROM TO POSTGRES COUNT HASHES` says `ready`, waits for a
+line, and says `done` once COUNT records went through; `... burn` computes slow hashes until it is ended.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import uvicorn
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from fastapi import FastAPI, HTTPException, Request
+
+from services.signup.vault.addresses import slow_hash
+from services.signup.vault.hashing import hashed_slowly
+from tests.bench.harness import say
+from tests.integration.signup.test_hooks import SECRET
+
+KEY = bytes(32)
+
+
+def _producer(kafka: str) -> AIOKafkaProducer:
+    return AIOKafkaProducer(bootstrap_servers=kafka, acks="all", compression_type="lz4", enable_idempotence=False)
+
+
+def route(port: str, kafka: str, topic: str) -> None:
+    """Serves until it is ended."""
+
+    @asynccontextmanager
+    async def producing(app: FastAPI) -> AsyncIterator[None]:
+        async with _producer(kafka) as app.state.producer:
+            yield
+
+    app = FastAPI(lifespan=producing)
+
+    @app.post("/hook")
+    async def take(request: Request) -> dict[str, str]:
+        raw = await request.body()
+        expected = "sha256 " + hmac.new(SECRET.encode(), raw, hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(expected, request.headers.get("signature", "")):
+            raise HTTPException(401)
+        await app.state.producer.send_and_wait(topic, raw)
+        return {"status": "accepted"}
+
+    uvicorn.run(app, port=int(port), log_level="warning", access_log=False)
+
+
+async def loop(kafka: str, source: str, target: str, postgres: str, count: str, hashes: str) -> None:
+    """One batch after the other; the hashes beside, and waited for at the end."""
+    pool = await asyncpg.create_pool(postgres)
+    await pool.execute("CREATE TABLE IF NOT EXISTS bare (key bytea PRIMARY KEY, value bytea NOT NULL)")
+    consumer = AIOKafkaConsumer(
+        source, bootstrap_servers=kafka, group_id=f"bare-{os.getpid()}", auto_offset_reset="latest",
+        enable_auto_commit=False, fetch_max_wait_ms=100,
+    )  # fmt: skip
+    async with consumer, _producer(kafka) as producer:
+        await consumer.getmany(timeout_ms=1500)  # it has its partitions now
+        await consumer.seek_to_end()
+        say("ready")
+        await asyncio.to_thread(sys.stdin.readline)
+        left = int(count)
+        hashing: list[asyncio.Future[bytes]] = []
+        while left:
+            batch = [raw for some in (await consumer.getmany(timeout_ms=100, max_records=500)).values() for raw in some]
+            if not batch:
+                continue
+            await pool.execute(
+                "INSERT INTO bare (key, value) SELECT * FROM unnest($1::bytea[], $2::bytea[]) ON CONFLICT DO NOTHING",
+                [raw.key for raw in batch], [raw.value for raw in batch],
+            )  # fmt: skip
+            if hashes == "with":
+                hashing += [asyncio.ensure_future(hashed_slowly(raw.key.hex(), KEY)) for raw in batch]
+            sent = [await producer.send(target, raw.value, key=raw.key) for raw in batch]
+            await asyncio.gather(*sent)
+            await consumer.commit()
+            left -= len(batch)
+        await asyncio.gather(*hashing)
+        say("done")
+    await pool.close()
+
+
+def burn() -> None:
+    """As many threads as ours, at the same priority."""
+    os.nice(10)
+
+    def hash_on() -> None:
+        while True:
+            slow_hash("somebody@example.org", KEY)
+
+    for _ in range(2):
+        threading.Thread(target=hash_on, daemon=True).start()
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    what, *given = sys.argv[1:]
+    if what == "route":
+        route(*given)
+    elif what == "loop":
+        asyncio.run(loop(*given))
+    else:
+        burn()
