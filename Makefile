@@ -8,7 +8,7 @@ export FAIRPOOL_BROKER := $(BROKER)
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env dev demo test test-all test-apache test-replicas bench check format lock schemas
+.PHONY: help setup env dev demo test test-all test-apache test-replicas bench bench-intake bench-bodies check format lock schemas
 
 help:    ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 15
@@ -52,8 +52,8 @@ BENCHES := intake
 
 bench: $(addprefix bench-,$(BENCHES))    ## every bench: figures beside what one would write first, to bench/NAME.json (wants a quiet machine)
 
-bench-%: setup    ## one of them: bench-intake (its figures: BENCH_ARGS="route profile")
-	@$(BIN)/python -m tests.bench.$* $(BENCH_ARGS)
+bench-intake: setup    ## a webhook, and the way to a person's rows (BENCH_ARGS="route profile", or all: one process of all roles)
+	@$(BIN)/python -m tests.bench.intake $(BENCH_ARGS)
 
 bench-bodies: setup    ## what the worst bodies cost a stack that runs here (HOME_OF=.fairpool)
 	@$(BIN)/python -m tests.bench.worst_bodies $(or $(HOME_OF),.fairpool)
