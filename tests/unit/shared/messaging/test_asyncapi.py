@@ -75,6 +75,8 @@ def test_each_topic_is_a_channel_with_its_description() -> None:
         "tenants",
         "outreach-outcomes",
         "candidate-events",
+        "erasures",
+        "erasure-confirmations",
     }
     notices = channels["notices"]
     assert notices["address"] == "notices"
@@ -96,6 +98,8 @@ def test_a_group_receives_its_topics_and_a_service_sends_what_it_owns() -> None:
         f"courier.{TENANTS.name}.follow": ("receive", "tenants"),
         "courier.candidate-events.send": ("send", "candidate-events"),
         "courier.outreach-outcomes.send": ("send", "outreach-outcomes"),
+        "courier.erasures.follow": ("receive", "erasures"),
+        "courier.erasure-confirmations.send": ("send", "erasure-confirmations"),
     }
 
 
