@@ -42,6 +42,7 @@ from tests.bench.harness import Figure, compared, interleaved, spread, tell
 from tests.databases import MIGRATIONS_OF
 from tests.integration.signup.test_events import BATCH, data
 from tests.integration.signup.test_hooks import HOOK, SOURCE
+from tests.signing import Owners
 from tests.stack import Servers
 
 SECONDS, CONNECTIONS, BACKLOG, PEOPLE = 3.0, 32, 1000, 300
@@ -270,7 +271,7 @@ async def _prepare(bench: Bench) -> None:
     async with await open_pool(bench.dsn, name="bench") as pool:
         await migrate(pool, *MIGRATIONS_OF["signup"])
     at = datetime.now(UTC)
-    producer = Producer(bench.kafka, idempotence=bench.servers.idempotence, client_id="bench")
+    producer = Producer(bench.kafka, idempotence=bench.servers.idempotence, client_id="bench", signer=Owners())
     await producer.start()
     tenants = [
         TenantChangedV1(tenant="acme", version=1, kind="vendor", name="acme", key_hashes=(hash_key(bench.keys["acme"]),)),
