@@ -42,11 +42,18 @@ class Event(Value):
     TOPIC: ClassVar[Topic]
     KEY: ClassVar[str]
     """The field that is the record's key."""
+    SAID_BY: ClassVar[str | None] = None
+    """Where several may write to the topic and each speaks for itself alone: the field that names who says it."""
 
     @property
     def key(self) -> str:
         """The Kafka key: all events of one key keep their order."""
         return str(getattr(self, self.KEY))
+
+    @property
+    def said_by(self) -> str | None:
+        """The process that says it, where the event names it: only its own signature is believed."""
+        return None if self.SAID_BY is None else str(getattr(self, self.SAID_BY))
 
     def told_at(self, at: datetime) -> datetime:
         """The `ce_time` of an event that happened then; an event that must not tell the moment says a coarser one."""

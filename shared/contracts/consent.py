@@ -45,6 +45,7 @@ class ErasureConfirmedV1(Event):
     TYPE: ClassVar[str] = "fairpool.erasure.confirmed.v1"
     TOPIC: ClassVar[Topic] = ERASURE_CONFIRMATIONS
     KEY: ClassVar[str] = "candidate"
+    SAID_BY: ClassVar[str | None] = "store"
 
     candidate: CandidateId
     store: Literal["consent"]

@@ -156,6 +156,7 @@ class ErasureSweptV1(Event):
     TYPE: ClassVar[str] = "fairpool.erasure.swept.v1"
     TOPIC: ClassVar[Topic] = ERASURE_CONFIRMATIONS
     KEY: ClassVar[str] = "candidate"
+    SAID_BY: ClassVar[str | None] = "service"
 
     candidate: CandidateId
     service: Literal["consent", "courier", "outreach_gateway", "pool_matching"]

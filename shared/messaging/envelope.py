@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from shared.contracts.base import Event, rfc3339
 from shared.contracts.registry import EVENTS
-from shared.contracts.topics import TOPICS
+from shared.contracts.topics import TOPICS, signer_of
 from shared.ids import event_id
 from shared.media_types import media_type
 from shared.messaging.signatures import BAD_SIGNATURE, Headers, Refused, Verifier
@@ -136,6 +136,8 @@ def decode(record: Record, verifier: Verifier | None) -> Received[Event] | Remov
         return Undecodable(record, f"unreadable: {type(error).__name__}")
     if record.key is not None and record.key != event.key.encode():
         return Undecodable(record, "wrong_key: the record's key is not the event's")
+    if signer is not None and event.said_by is not None and signer_of(event.said_by) != signer:
+        return Undecodable(record, _NOT_THEIRS)
     moment = attributes.get("time")
     return Received(
         id=attributes["id"],

@@ -7,8 +7,12 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.base import Event
+from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
 from shared.contracts.operator import TenantChangedV1
+from shared.contracts.registry import EVENTS
+from shared.contracts.signup import ErasureSweptV1
+from shared.contracts.topics import ERASURE_CONFIRMATIONS, signer_of
 from shared.messaging import signatures
 from shared.messaging.dead_letters import dead_letter, original
 from shared.messaging.envelope import Outgoing, Received, Record, Removed, Undecodable, decode, encode
@@ -141,6 +145,27 @@ def test_who_may_not_say_it_is_refused_with_a_good_signature() -> None:
     for who, is_believed in (("operator", True), ("signup", True), ("consent", False), ("outreach_gateway", False)):
         sent = with_signatures([encode(tenant, source=who, at=AT)], signed_by(who))
         assert isinstance(decode(read(sent)[0], verifier()), Received) == is_believed
+
+
+@pytest.mark.parametrize(
+    ("told", "signer"),
+    [
+        *((ErasureSweptV1(candidate=PEOPLE[0], service=one, at=AT), signer_of(one)) for one in ERASURE_CONFIRMATIONS.owners),
+        (ErasureConfirmedV1(candidate=PEOPLE[0], store="consent", at=AT), "consent"),
+    ],
+)  # fmt: skip
+def test_a_confirmation_is_believed_of_the_service_alone_that_it_names(told: Event, signer: str) -> None:
+    def said(by: str) -> Record:
+        return read(with_signatures([encode(told, source=by, at=AT)], signed_by(by)))[0]
+
+    assert isinstance(decode(said(signer), verifier()), Received)
+    for other in set(ERASURE_CONFIRMATIONS.signers) - {signer}:
+        assert reason(said(other)).startswith("bad_signature: whoever signed it may not say this")
+
+
+def test_each_event_of_a_topic_with_several_signers_who_speak_for_themselves_names_its_own() -> None:
+    named = {event for event in EVENTS.values() if event.SAID_BY is not None}
+    assert named == {event for event in EVENTS.values() if event.TOPIC == ERASURE_CONFIRMATIONS}
 
 
 def test_a_removal_is_signed_by_the_owner_of_its_topic() -> None:
