@@ -14,7 +14,7 @@ from services.consent.adapters.withdrawals import Withdrawals
 from services.consent.adapters.writer import writer
 from services.consent.api import Edge, answer_bad_links, preferences, receipts, unsubscribe
 from services.consent.model import Agreement
-from services.consent.ports import Writes
+from services.consent.ports import BLOCKS, Writes
 from services.consent.settings import Settings
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import (
@@ -37,7 +37,8 @@ _KAFKA_WITHIN = timedelta(seconds=3)
 
 _STOPS_WITHIN = timedelta(milliseconds=400)
 """Longer than a stop takes as a rule with Kafka at hand."""
-_BLOCKS_EVERY = timedelta(seconds=1)
+_BLOCKED_AT_ONCE = 100
+"""People in a transaction, of one employer: one that can't be blocked holds up no other."""
 _TELLS_EVERY = timedelta(seconds=2)
 _FORGETS_EVERY = timedelta(hours=1)
 
@@ -60,7 +61,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.reconcile(CONSENT_STATE, consents_behind)
     service.read_back(ERASURES, PostgresConsents.close_again, PostgresConsents)
 
-    service.periodic(_BLOCKS_EVERY, "block_named", jobs.block_those_named, PostgresConsents, writes)
+    service.queue(BLOCKS, handlers.on_blocks, PostgresConsents, writes, _BLOCKED_AT_ONCE, batch=1)
     service.periodic(_TELLS_EVERY, "tell_changes", jobs.tell_changes, PostgresConsents)
     service.periodic(_FORGETS_EVERY, "forget_attempts", jobs.forget_attempts, PostgresConsents)
 

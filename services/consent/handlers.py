@@ -10,9 +10,12 @@ from services.consent.ports import Consents, Writes
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import CandidateClaimedV1, CandidateErasedV1, CandidateLapsedV1, CandidateRegisteredV1
 from shared.messaging.envelope import Received
+from shared.runner.model import Again, Job
 
 _LOOKED_FOR = timedelta(minutes=2)
 """Longer than a save may take that has not seen the employer yet: nobody falls between the two."""
+_LOOKS_EVERY = timedelta(seconds=10)
+"""For whoever named an employer that their save did not see yet."""
 
 
 async def on_candidate_registered(consents: Consents, events: Sequence[Received[CandidateRegisteredV1]]) -> None:
@@ -63,19 +66,26 @@ async def on_tenant_changed(consents: Consents, events: Sequence[Received[Tenant
         await consents.keep_employers(employers, consents.at + _LOOKED_FOR)
 
 
-async def block_named(consents: Consents, writes: Writes, after: str, most: int) -> str | None:
-    """Blocks the next employer for so many of those who named it; where to go on, or None when no employer is left."""
-    blocking = await consents.next_to_block(after)
-    if blocking is None:
-        return None
-    people = await consents.who_named(blocking, most)
-    for present in people:
-        outcome = decisions.block_employer(present, blocking.employer)
-        if isinstance(outcome, Changed):
-            await consents.append(writes(present, outcome.choices, consents.at, "name"))
-            await consents.note_change(present.candidate, "employer_stopped", blocking.employer, by_name=True)
-    if len(people) == most:
-        return after
-    if not people and blocking.until <= consents.at:
-        await consents.end_blocking(blocking.employer)
-    return blocking.employer
+async def on_blocks(consents: Consents, work: Sequence[Job], writes: Writes, most: int) -> Again:
+    """Blocks each of these employers for so many of those who named it before we knew it; the rest at once after that.
+
+    One is looked for again until nobody can have named it without seeing it: a save that was under way is found so.
+    """
+    again = {}
+    for job in work:
+        blocking = await consents.blocking(job.key)
+        if blocking is None:
+            continue
+        people = await consents.who_named(blocking, most)
+        for present in people:
+            outcome = decisions.block_employer(present, blocking.employer)
+            if isinstance(outcome, Changed):
+                await consents.append(writes(present, outcome.choices, consents.at, "name"))
+                await consents.note_change(present.candidate, "employer_stopped", blocking.employer, by_name=True)
+        if len(people) == most:
+            again[job.key] = consents.at
+        elif people or consents.at < blocking.until:
+            again[job.key] = consents.at + _LOOKS_EVERY
+        else:
+            await consents.end_blocking(blocking.employer)
+    return again

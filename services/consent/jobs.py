@@ -1,20 +1,8 @@
 """What consent does without being asked, batch by batch."""
 
-from services.consent.handlers import block_named
-from services.consent.ports import Consents, Writes
+from services.consent.ports import Consents
 
 _BATCH = 100
-
-
-async def block_those_named(consents: Consents, writes: Writes) -> bool:
-    """Blocks employers for those who named them before we knew them, employer by employer, one batch of each."""
-    after: str | None = ""
-    more = False
-    while after is not None:
-        before, after = after, await block_named(consents, writes, after, _BATCH)
-        if after == before:  # it has more people than a batch: the next turn goes on with it
-            more, after = True, None
-    return more
 
 
 async def tell_changes(consents: Consents) -> bool:

@@ -18,6 +18,8 @@ from services.consent.model import (
 )
 from shared.contracts.consent import Purpose
 
+BLOCKS = "blocks"
+"""Queue of work, of which each key is an employer that is to be blocked for those who named it."""
 Writes = Callable[[Present, Choices, datetime, Door], Entry]
 """A new state as it is written down: with its leaf, its opening and its receipt."""
 
@@ -70,14 +72,14 @@ class Consents(Protocol):
 
     async def keep_employers(self, employers: Sequence[NamedEmployer], until: datetime) -> None:
         """What employers are found by, unless it is older than what is kept; one that is found by something else now is
-        blocked until then for those who named it.
+        blocked for those who named it, and looked for until then: scheduled here, in the queue `BLOCKS`.
         """
 
     async def employers_named(self, keys: Collection[str]) -> Sequence[str]:
         """The employers that are found by any of these."""
 
-    async def next_to_block(self, after: str) -> Blocking | None:
-        """The next employer, by id, that is being blocked and that nobody else works at; it is held until the end."""
+    async def blocking(self, employer: str) -> Blocking | None:
+        """What is left to be done of it, held until the transaction ends; None when it is blocked for all who named it."""
 
     async def who_named(self, blocking: Blocking, most: int) -> Sequence[Present]:
         """So many of those who named it and have not blocked it yet, each locked."""

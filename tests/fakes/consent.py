@@ -15,6 +15,7 @@ from services.consent.adapters.writer import writer
 from services.consent.api import Edge, answer_bad_links, preferences, receipts, unsubscribe
 from services.consent.api.edge import HasPublished
 from services.consent.decisions import keys_of_names
+from services.consent.handlers import on_blocks
 from services.consent.model import (
     PURPOSES,
     TOLD_EVERY,
@@ -32,6 +33,7 @@ from shared.clock import Clock
 from shared.contracts.consent import Purpose
 from shared.contracts.signup import ChangeNoticed, NoticeRequestedV2
 from shared.ids import new_id
+from shared.runner.model import Job
 from shared.security import encoding
 from shared.security.links import Link, LinkPurpose, LinkReader, LinkSigner, public_half
 from shared.web.app import create_app
@@ -53,6 +55,8 @@ class LinksTables:
     notices: list[NoticeRequestedV2] = field(default_factory=list)
     employers: dict[str, NamedEmployer] = field(default_factory=dict)
     blocking: dict[str, datetime] = field(default_factory=dict)
+    blocks: dict[str, datetime] = field(default_factory=dict)
+    """The queue of this name: when each employer's turn is."""
 
 
 @dataclass
@@ -184,16 +188,24 @@ class FakeConsents:
                 self.links.employers[employer.employer] = employer
                 if known is None or known.keys != employer.keys:
                     self.links.blocking[employer.employer] = until
+                if employer.employer in self.links.blocking:
+                    self.links.blocks[employer.employer] = self.at
 
     async def employers_named(self, keys: Collection[str]) -> Sequence[str]:
         return sorted(one.employer for one in self.links.employers.values() if one.keys & set(keys))
 
-    async def next_to_block(self, after: str) -> Blocking | None:
-        due = sorted(employer for employer in self.links.blocking if employer > after)
-        if not due:
-            return None
-        keys = tuple(self.links.employers[due[0]].keys)
-        return Blocking(due[0], keys, self.links.blocking[due[0]])
+    async def blocking(self, employer: str) -> Blocking | None:
+        until = self.links.blocking.get(employer)
+        return None if until is None else Blocking(employer, tuple(self.links.employers[employer].keys), until)
+
+    async def on_blocks(self, most: int = 10) -> int:
+        """A turn of what is due in the queue `blocks`, as the runner would take it; how many employers."""
+        due = [Job(employer, at, 1) for employer, at in sorted(self.links.blocks.items()) if at <= self.at]
+        again = await on_blocks(self, due, writes, most)
+        for job in due:
+            del self.links.blocks[job.key]
+        self.links.blocks |= again
+        return len(due)
 
     async def who_named(self, blocking: Blocking, most: int) -> Sequence[Present]:
         rows = (self.database.rows | self.rows).values()

@@ -11,6 +11,7 @@ from services.consent.adapters.kept import PEOPLE
 from services.consent.adapters.links import SQL, PostgresLinks
 from services.consent.decisions import keys_of_names
 from services.consent.model import Blocking, Choices, Entry, Introduction, NamedEmployer, Present, Quiet
+from services.consent.ports import BLOCKS
 from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1, QuietHours
 from shared.contracts.signup import ErasureSweptV1
 from shared.ids import new_id
@@ -129,23 +130,27 @@ class PostgresConsents(PostgresLinks):
         return Introduction(row["candidate"], row["teller"], row["at"]) if row else None
 
     async def keep_employers(self, employers: Sequence[NamedEmployer], until: datetime) -> None:
-        """One statement, its rows in order; of an employer that is there twice its highest version."""
+        """One statement, its rows in order; of an employer that is there twice its highest version.
+
+        What is older than what is kept was scheduled with what is kept.
+        """
         highest = {item.employer: item for item in sorted(employers, key=lambda item: item.version)}
-        await self._unit.connection.execute(
+        rows = await self._unit.connection.fetch(
             SQL["keep_employers"],
             list(highest),
             [item.version for item in highest.values()],
             ["\n".join(sorted(item.keys)) for item in highest.values()],
             until,
         )
+        self._unit.work.add(BLOCKS, [row["employer"] for row in rows if row["blocks_until"] is not None], at=self.at)
 
     async def employers_named(self, keys: Collection[str]) -> Sequence[str]:
         """From the index of keys."""
         return [row["employer"] for row in await self._unit.connection.fetch(SQL["employers_named"], list(keys))]
 
-    async def next_to_block(self, after: str) -> Blocking | None:
-        """One that another process works at is passed over."""
-        row = await self._unit.connection.fetchrow(SQL["next_to_block"], after)
+    async def blocking(self, employer: str) -> Blocking | None:
+        """Locked: what it is found by does not change meanwhile."""
+        row = await self._unit.connection.fetchrow(SQL["blocking"], employer)
         return Blocking(row["employer"], tuple(row["keys"]), row["blocks_until"]) if row else None
 
     async def who_named(self, blocking: Blocking, most: int) -> Sequence[Present]:
@@ -154,7 +159,7 @@ class PostgresConsents(PostgresLinks):
         return [_present(row) for row in rows]
 
     async def end_blocking(self, employer: str) -> None:
-        """The row is held since `next_to_block`."""
+        """The row is held since `blocking`."""
         await self._unit.connection.execute(SQL["end_blocking"], employer)
 
 

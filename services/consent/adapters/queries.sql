@@ -128,13 +128,13 @@ ON CONFLICT (employer) DO UPDATE SET
     version = excluded.version, keys = excluded.keys,
     blocks_until = CASE WHEN employers.keys = excluded.keys THEN employers.blocks_until ELSE excluded.blocks_until END
 WHERE employers.version < excluded.version
+RETURNING employer, blocks_until
 
 -- name: employers_named
 SELECT employer FROM employers WHERE keys && $1::text[] ORDER BY employer
 
--- name: next_to_block
-SELECT employer, keys, blocks_until FROM employers
-WHERE blocks_until IS NOT NULL AND employer > $1 ORDER BY employer LIMIT 1 FOR UPDATE SKIP LOCKED
+-- name: blocking
+SELECT employer, keys, blocks_until FROM employers WHERE employer = $1 AND blocks_until IS NOT NULL FOR UPDATE
 
 -- name: who_named
 SELECT * FROM consents

@@ -6,12 +6,12 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from services.consent.handlers import block_named, on_tenant_changed
+from services.consent.handlers import on_tenant_changed
 from services.consent.model import Choices
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import ConsentsDatabase, link, writes
+from tests.fakes.consent import ConsentsDatabase, link
 
 PAGE = {"Accept": "text/html"}
 
@@ -31,10 +31,10 @@ async def joins(
 
 
 async def blocks(database: ConsentsDatabase, most: int = 10) -> None:
-    after: str | None = ""
-    while after is not None:
+    some = 1
+    while some:
         async with database.transaction() as consents:
-            after = await block_named(consents, writes, after, most)
+            some = await consents.on_blocks(most)
 
 
 async def says(client: httpx.AsyncClient, candidate: str, *names: str) -> None:
@@ -136,12 +136,14 @@ async def test_a_save_that_did_not_see_the_employer_yet_is_found_until_nobody_ca
         database.rows["00000000-0000-7000-8000-000000000001"],
         choices=replace(choices(database), blocked_names=("globex",)),
     )
+    assert isinstance(database.clock, FixedClock)
+    database.clock.advance(timedelta(seconds=10))
     await blocks(database)
     assert choices(database).blocked_employers == ("emp_globex",)
-    assert isinstance(database.clock, FixedClock)
+    assert database.links.blocking != {}
     database.clock.advance(timedelta(minutes=3))
     await blocks(database)
-    assert database.links.blocking == {}
+    assert (database.links.blocking, database.links.blocks) == ({}, {})
 
 
 async def test_typing_the_name_of_an_employer_that_is_here_blocks_it_at_once(
