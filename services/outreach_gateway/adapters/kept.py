@@ -33,7 +33,7 @@ PEOPLE = Kept(
             ("candidate", "member_ref"),
             Stays(
                 "what was written to them and decided, without words once it has ended, so that its sender is told the end; "
-                "100 days (`forget_ended`)"
+                "110 days after it was last decided (`forget_ended`)"
             ),
         ),
         Table(
