@@ -44,6 +44,11 @@ REPUBLISHED = Counter(
     "Records of a compacted topic that its owner had to republish, because Kafka did not have the row's version last.",
     ["topic"],
 )
+TOPIC_AHEAD = Gauge(
+    "fairpool_topic_ahead_records",
+    "Keys of a compacted topic that the last read-back found newer than their rows, or without a row that nothing says is gone.",
+    ["topic"],
+)
 READ_BACK_FAILURES = Counter(
     "fairpool_read_back_failures_total",
     "Rows or keys of a compacted topic that its owner's read-back could not handle and passed over, and passes that failed.",

@@ -15,7 +15,7 @@ WHERE topic = $1 AND leased_by = $2
 
 -- name: begin_pass
 INSERT INTO read_back_passes (topic) VALUES ($1) ON CONFLICT (topic) DO UPDATE SET topic = excluded.topic
-RETURNING phase, positions, after, republished
+RETURNING phase, positions, after, republished, ahead
 
 -- name: note_versions
 INSERT INTO read_back_seen (topic, key, version)
@@ -23,7 +23,7 @@ SELECT $1, key, version FROM unnest($2::text[], $3::bigint[]) AS new (key, versi
 ON CONFLICT (topic, key) DO UPDATE SET version = excluded.version
 
 -- name: note_progress
-UPDATE read_back_passes SET phase = $2, positions = $3, after = $4, republished = $5 WHERE topic = $1
+UPDATE read_back_passes SET phase = $2, positions = $3, after = $4, republished = $5, ahead = $6 WHERE topic = $1
 
 -- name: begin_page
 CREATE TEMPORARY TABLE read_back (
@@ -51,7 +51,10 @@ RETURNING key
 
 -- name: end_pass
 WITH over AS (DELETE FROM read_back_passes WHERE topic = $1 RETURNING topic, began_at)
-UPDATE read_backs SET began_at = over.began_at FROM over WHERE read_backs.topic = over.topic
+UPDATE read_backs SET began_at = over.began_at, ahead = $2 FROM over WHERE read_backs.topic = over.topic
+
+-- name: ahead
+SELECT topic, ahead FROM read_backs WHERE topic = ANY($1::text[])
 
 -- name: ask
 INSERT INTO read_backs (topic, asked_at) SELECT topic, now() FROM unnest($1::text[]) AS topic ORDER BY topic

@@ -30,7 +30,7 @@ from shared.messaging.kafka import Kafka
 from shared.messaging.reading import read_to_the_end
 from shared.messaging.signatures import Verifier, signed_with
 from shared.messaging.unit import Unit, unit_of_work
-from shared.metrics import READ_BACK_FAILURES, REPUBLISHED
+from shared.metrics import READ_BACK_FAILURES, REPUBLISHED, TOPIC_AHEAD
 from shared.postgres.pool import Pool
 from shared.postgres.queries import load
 
@@ -50,13 +50,16 @@ SQL = load(Path(__file__).parent / "read_back.sql")
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """How an owner's rows are asked what a topic lacks, a page at a time."""
+    """How an owner's rows are asked what a topic lacks, and what it has that they don't, a page at a time."""
 
     keys: Callable[[Unit, str, int], Awaitable[Sequence[str]]]
     """The keys of the next rows after a key (none: ''), at most so many, in the rows' own order; every row has its turn."""
     states: Callable[[Unit], Awaitable[Sequence[State]]]
     """Of the page in the temporary table `read_back` (`key`; `id`, the key as uuid where it is one; `version`, 0 where the
     topic shows none), those whose rows have a higher version. Their rows stay locked until the unit is over."""
+    ahead: Callable[[Unit], Awaitable[int]]
+    """Of `read_back`, here a page of the topic's keys: how many have a higher version than their row, or no row though
+    nothing says that it is gone. Rows only rise, so none are, unless rows were lost or somebody else writes."""
 
 
 Orphaned = Callable[[Unit], Awaitable[Sequence[str]]]
@@ -109,6 +112,8 @@ class Reconciler:
         for each in reconciled:  # series that are there from the start, with 0
             REPUBLISHED.labels(each.topic.name)
             READ_BACK_FAILURES.labels(each.topic.name)
+            if each.behind is not None:
+                TOPIC_AHEAD.labels(each.topic.name)
 
     async def turn(self, pool: Pool) -> int:
         """Reads back what is due; how many records were republished. One topic's trouble is not the others'.
@@ -122,9 +127,16 @@ class Reconciler:
             except Exception as error:  # noqa: BLE001 - the next topic has its turn
                 _log.warning("read_back_waits", topic=reconciled.topic.name, error=type(error).__name__)
                 trouble = trouble or (error if is_transient(error) else None)
+        await self._tell_ahead(pool)
         if trouble is not None:
             raise trouble
         return republished
+
+    async def _tell_ahead(self, pool: Pool) -> None:
+        """In every process what the last pass found, whichever made it: else an old finding would stand beside a new one."""
+        own = [each.topic.name for each in self._reconciled if each.behind is not None]
+        for row in await pool.fetch(SQL["ahead"], own):
+            TOPIC_AHEAD.labels(row["topic"]).set(row["ahead"])
 
     async def doubt(self, pool: Pool) -> None:
         """A relay had trouble: reads back soon, though not over and over while the trouble lasts."""
@@ -174,6 +186,8 @@ class _Progress:
     """By partition, the offset to read from; -1 where nothing was read."""
     after: str = ""
     republished: int = 0
+    ahead: int = 0
+    """Keys that the topic has newer than their rows."""
 
 
 @dataclass(slots=True)
@@ -205,7 +219,9 @@ class _Pass:
         """How many records this process republished."""
         (row,) = await self.pool.fetch(SQL["begin_pass"], self._name)
         unread = (-1,) * self.reconciled.topic.partitions
-        self.at = _Progress(row["phase"], tuple(row["positions"]) or unread, row["after"], row["republished"])
+        self.at = _Progress(
+            row["phase"], tuple(row["positions"]) or unread, row["after"], row["republished"], row["ahead"]
+        )
         before = self.at.republished
         if self.at.phase == "reading":
             await self._read()
@@ -213,6 +229,8 @@ class _Pass:
         await self._in_pages("keys", self._compare_keys)
         if self.at.republished:
             _log.warning("republished", topic=self._name, records=self.at.republished)
+        if self.at.ahead:
+            _log.error("topic_is_ahead_of_rows", topic=self._name, records=self.at.ahead)
         return self.at.republished - before
 
     @property
@@ -228,10 +246,10 @@ class _Pass:
 
     async def _note(self, unit: Unit, at: _Progress) -> None:
         if at.phase == "over":
-            await unit.connection.execute(SQL["end_pass"], self._name)
+            await unit.connection.execute(SQL["end_pass"], self._name, at.ahead)
         else:
             await unit.connection.execute(
-                SQL["note_progress"], self._name, at.phase, at.positions, at.after, at.republished
+                SQL["note_progress"], self._name, at.phase, at.positions, at.after, at.republished, at.ahead
             )
 
         def noted() -> None:
@@ -303,7 +321,10 @@ class _Pass:
         await unit.connection.execute(SQL["begin_page"])
         taken = await unit.connection.fetch(SQL["take_page"], self._name, self.most)
         orphaned: Sequence[str] = ()
+        ahead = self.at.ahead
         if taken and not self.passes_over:
+            if self.reconciled.behind is not None:  # before anything is mended
+                ahead += await self.reconciled.behind.ahead(unit)
             if self.reconciled.apply is not None:
                 await self.reconciled.apply(unit, len(taken))
             if self.reconciled.orphaned is not None:
@@ -311,7 +332,7 @@ class _Pass:
             for key in orphaned:
                 unit.write(Outgoing(self._name, key.encode(), value=None, headers=()))
         phase: _Phase = "over" if len(taken) < self.most else "keys"
-        return replace(self.at, phase=phase, republished=self.at.republished + len(orphaned))
+        return replace(self.at, phase=phase, republished=self.at.republished + len(orphaned), ahead=ahead)
 
 
 def _versions(records: Sequence[Record], verifier: Verifier | None, own_key: bytes | None) -> dict[str, int]:

@@ -202,7 +202,11 @@ async def _behind(unit: Unit) -> list[ConsentChangedV1]:
     return [_event(row["candidate"], row["version"], row["changed_at"], _present(row).choices) for row in rows]
 
 
-consents_behind = Behind(_candidates, _behind)
+async def _ahead(unit: Unit) -> int:
+    return int(await unit.connection.fetchval(SQL["ahead"]))
+
+
+consents_behind = Behind(_candidates, _behind, _ahead)
 """Those whose rows are ahead of `consent-state`, as it was read back."""
 
 

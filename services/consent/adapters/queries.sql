@@ -105,6 +105,10 @@ SELECT consents.* FROM pg_temp.read_back JOIN consents ON candidate = key COLLAT
 WHERE consents.version > read_back.version
 ORDER BY candidate FOR UPDATE OF consents
 
+-- name: ahead
+SELECT count(*) FROM pg_temp.read_back LEFT JOIN consents ON candidate = key COLLATE "default"
+WHERE read_back.version > coalesce(consents.version, 0)
+
 -- name: erased_and_open
 SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN consents ON candidate = key COLLATE "default"
 WHERE read_back.version > 0 AND closed_at IS NULL

@@ -185,6 +185,10 @@ SELECT candidate, persons.version FROM pg_temp.read_back JOIN persons ON candida
 WHERE persons.version > read_back.version
 ORDER BY candidate FOR UPDATE OF persons
 
+-- name: lists_ahead
+SELECT count(*) FROM pg_temp.read_back LEFT JOIN persons ON candidate = key
+WHERE read_back.version > coalesce(persons.version, 0)
+
 -- name: pools_after
 SELECT pool FROM pools WHERE pool > $1 ORDER BY pool LIMIT $2
 
@@ -192,3 +196,7 @@ SELECT pool FROM pools WHERE pool > $1 ORDER BY pool LIMIT $2
 SELECT pool, pools.version, employer, name, criteria FROM pg_temp.read_back JOIN pools ON pool = key
 WHERE pools.version > read_back.version
 ORDER BY pool FOR UPDATE OF pools
+
+-- name: pools_ahead
+SELECT count(*) FROM pg_temp.read_back LEFT JOIN pools ON pool = key
+WHERE read_back.version > coalesce(pools.version, 0)

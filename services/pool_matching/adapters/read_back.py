@@ -42,7 +42,15 @@ async def _definitions(unit: Unit) -> list[PoolChangedV1]:
     ]
 
 
-lists_behind = Behind(_persons, _lists)
+async def _lists_ahead(unit: Unit) -> int:
+    return int(await unit.connection.fetchval(SQL["lists_ahead"]))
+
+
+async def _pools_ahead(unit: Unit) -> int:
+    return int(await unit.connection.fetchval(SQL["pools_ahead"]))
+
+
+lists_behind = Behind(_persons, _lists, _lists_ahead)
 """Those whose rows are ahead of `memberships`, as it was read back; a list is read once its person is locked."""
-pools_behind = Behind(_pools, _definitions)
+pools_behind = Behind(_pools, _definitions, _pools_ahead)
 """Those whose rows are ahead of `pools`, as it was read back."""

@@ -49,7 +49,7 @@ async def erase_lapsed(unit: Unit, candidates: Sequence[str]) -> list[str]:
 
 
 async def erase_again(unit: Unit, limit: int) -> int:
-    """Erases some whom `erasures` has, as it was read back, and a backup brought back; how many."""
+    """Erases some whom `erasures` has, as it was read back, and a backup brought back; how many. Every id that it has is kept again."""
     return len(_buried(unit, await unit.connection.fetch(SQL["erase_again"], unit.at, limit, SERVICES)))
 
 
@@ -61,7 +61,11 @@ async def _erasures(unit: Unit) -> list[CandidateErasedV1]:
     return [CandidateErasedV1(**dict(row)) for row in await unit.connection.fetch(SQL["erasures_behind"])]
 
 
-erasures_behind = Behind(_erased, _erasures)
+async def _erasures_ahead(unit: Unit) -> int:
+    return int(await unit.connection.fetchval(SQL["erasures_ahead"]))
+
+
+erasures_behind = Behind(_erased, _erasures, _erasures_ahead)
 """Erased people whom `erasures` does not have, as it was read back."""
 
 

@@ -51,6 +51,10 @@ SELECT candidate::text, erased_at AS at FROM pg_temp.read_back JOIN erased ON ca
 WHERE version = 0
 ORDER BY erased.candidate FOR UPDATE OF erased
 
+-- name: erasures_ahead
+SELECT count(*) FROM pg_temp.read_back LEFT JOIN erased ON candidate = id
+WHERE version > 0 AND candidate IS NULL
+
 -- name: erase_again
 WITH back AS (
     SELECT candidates.candidate FROM pg_temp.read_back JOIN candidates ON candidates.candidate = id
@@ -58,7 +62,9 @@ WITH back AS (
 ), gone AS (
     DELETE FROM candidates USING back WHERE candidates.candidate = back.candidate RETURNING candidates.candidate, candidates.profile_version
 ), noted AS (
-    INSERT INTO erased (candidate, erased_at) SELECT candidate, $1 FROM gone ON CONFLICT DO NOTHING
+    INSERT INTO erased (candidate, erased_at)
+    SELECT id, $1 FROM pg_temp.read_back WHERE version > 0 AND id IS NOT NULL ORDER BY id
+    ON CONFLICT DO NOTHING
 ), asked AS (
     INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at)
     SELECT candidate, service, $1, $1 FROM gone, unnest($3::text[]) AS service ON CONFLICT DO NOTHING

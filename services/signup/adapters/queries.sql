@@ -285,6 +285,12 @@ SELECT candidate::text, profile_version, published FROM pg_temp.read_back JOIN c
 WHERE profile_version > read_back.version
 ORDER BY candidates.candidate FOR UPDATE OF candidates
 
+-- name: profiles_ahead
+SELECT count(*) FROM pg_temp.read_back
+LEFT JOIN candidates ON candidates.candidate = id
+LEFT JOIN erased ON erased.candidate = id
+WHERE read_back.version > coalesce(profile_version, 0) AND erased.candidate IS NULL
+
 -- name: identities_after
 SELECT candidate::text FROM identities WHERE candidate > $1 ORDER BY identities.candidate LIMIT $2
 
@@ -292,6 +298,12 @@ SELECT candidate::text FROM identities WHERE candidate > $1 ORDER BY identities.
 SELECT candidate::text, identities.version, public_key FROM pg_temp.read_back JOIN identities ON candidate = id
 WHERE identities.version > read_back.version
 ORDER BY identities.candidate FOR UPDATE OF identities
+
+-- name: keys_ahead
+SELECT count(*) FROM pg_temp.read_back
+LEFT JOIN identities ON identities.candidate = id
+LEFT JOIN erased ON erased.candidate = id
+WHERE read_back.version > coalesce(identities.version, 0) AND erased.candidate IS NULL
 
 -- name: keys_orphaned
 SELECT key FROM pg_temp.read_back LEFT JOIN identities ON candidate = id

@@ -35,9 +35,17 @@ async def _keys(unit: Unit) -> list[CandidateKeyPublishedV1]:
     return [CandidateKeyPublishedV1(**dict(row)) for row in await unit.connection.fetch(SQL["keys_behind"])]
 
 
-profiles_behind = Behind(_candidates, _profiles)
+async def _profiles_ahead(unit: Unit) -> int:
+    return int(await unit.connection.fetchval(SQL["profiles_ahead"]))
+
+
+async def _keys_ahead(unit: Unit) -> int:
+    return int(await unit.connection.fetchval(SQL["keys_ahead"]))
+
+
+profiles_behind = Behind(_candidates, _profiles, _profiles_ahead)
 """Those whose rows are ahead of `candidate-profiles`, as it was read back."""
-keys_behind = Behind(_identities, _keys)
+keys_behind = Behind(_identities, _keys, _keys_ahead)
 """Those whose rows are ahead of `candidate-keys`, as it was read back."""
 
 

@@ -22,7 +22,7 @@ from shared.messaging.producer import Producer
 from shared.messaging.reading import read_to_the_end
 from shared.messaging.reconciler import Behind, Reconciled, Reconciler
 from shared.messaging.unit import Unit
-from shared.metrics import READ_BACK_FAILURES
+from shared.metrics import READ_BACK_FAILURES, TOPIC_AHEAD
 from shared.postgres.pool import Pool
 from tests.conftest import unique
 from tests.fakes.clock import FixedClock
@@ -36,6 +36,10 @@ _BEHIND = """
 _ORPHANED = """
     SELECT read_back.key FROM pg_temp.read_back LEFT JOIN facts ON read_back.key = facts.key
     WHERE read_back.version > 0 AND facts.key IS NULL ORDER BY read_back.key
+"""
+_AHEAD = """
+    SELECT count(*) FROM pg_temp.read_back LEFT JOIN facts ON read_back.key = facts.key
+    WHERE read_back.version > coalesce(facts.version, 0)
 """
 _ON_THE_PAGE = "SELECT key FROM pg_temp.read_back ORDER BY key"
 
@@ -72,7 +76,7 @@ class Owner:
     @property
     def reconciled(self) -> Reconciled:
         """What such a service says of its topic."""
-        return Reconciled(self.topic, Behind(self.rows_after, self.states), self.orphaned)
+        return Reconciled(self.topic, Behind(self.rows_after, self.states, self.ahead), self.orphaned)
 
     async def rows_after(self, unit: Unit, after: str, limit: int) -> list[str]:
         return [row["key"] for row in await unit.connection.fetch(_ROWS, after, limit)]
@@ -87,6 +91,9 @@ class Owner:
     async def orphaned(self, unit: Unit) -> list[str]:
         self.before([row["key"] for row in await unit.connection.fetch(_ON_THE_PAGE)])
         return [row["key"] for row in await unit.connection.fetch(_ORPHANED)]
+
+    async def ahead(self, unit: Unit) -> int:
+        return int(await unit.connection.fetchval(_AHEAD))
 
     async def has_rows(self, versions: dict[str, int]) -> None:
         await self.pool.executemany("INSERT INTO facts (key, version) VALUES ($1, $2)", versions.items())
@@ -158,6 +165,33 @@ async def test_a_last_record_that_nobody_can_read_is_followed_by_the_state(owner
     )
     await owner.reconciler.turn(owner.pool)
     assert await owner.leaving() == [("hidden", 1)]
+
+
+async def test_a_topic_that_is_ahead_of_its_rows_is_told_by_every_process_until_it_is_not(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler, "_AT_ONCE", 2)
+    monkeypatch.setattr(owner, "orphaned", _none)
+    told = TOPIC_AHEAD.labels(owner.topic.name)._value
+    await owner.has_rows({"behind": 3, "level": 2, "newer": 2})
+    await owner.was_said(("behind", 2), ("level", 2), ("newer", 5), ("rowless", 1), ("buried", 1), ("buried", None))
+    first, other = Reconciler(owner.kafka, [owner.reconciled], FixedClock(), source="test"), owner.another()
+    await first.turn(owner.pool)
+    assert told.get() == 2
+    told.set(0)
+    await other.turn(owner.pool)
+    assert told.get() == 2, "a process that made no pass tells what the last one found"
+    await owner.has_rows({"rowless": 1})
+    await owner.pool.execute("UPDATE facts SET version = 6 WHERE key = 'newer'")
+    await first.ask(owner.pool)
+    await other.turn(owner.pool)
+    told.set(2)
+    await first.turn(owner.pool)
+    assert told.get() == 0
+
+
+async def _none(_: Unit) -> list[str]:
+    return []
 
 
 async def test_a_topic_that_was_lost_is_republished_whole(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +302,7 @@ async def test_a_statement_over_postgresqls_limit_of_time_is_no_end_of_a_pass(ow
 
     rows = {f"key-{number:03}": 1 for number in range(150)}
     await owner.has_rows(rows)
-    slowly = Reconciled(owner.topic, Behind(owner.rows_after, states))
+    slowly = Reconciled(owner.topic, Behind(owner.rows_after, states, owner.ahead))
     assert await Reconciler(owner.kafka, [slowly], FixedClock(), source="test").turn(owner.pool) == 150
     assert await owner.leaving() == list(rows.items())
 
@@ -302,7 +336,7 @@ async def test_one_topics_trouble_is_not_the_next_ones(owner: Owner, error: type
     await owner.has_rows({"unsaid": 1})
     other = replace(owner.topic, name=f"{owner.topic.name}-of-trouble")
     await topics.create_missing(owner.kafka, [other])
-    broken = Reconciled(other, Behind(fails, owner.states))
+    broken = Reconciled(other, Behind(fails, owner.states, owner.ahead))
     made = Reconciler(owner.kafka, [broken, owner.reconciled], FixedClock(), source="test")
     with contextlib.suppress(ConnectionError):
         await made.turn(owner.pool)
