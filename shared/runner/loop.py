@@ -33,6 +33,8 @@ _SUSPECT_AFTER = 3
 """Attempts of which nobody lived to tell: from then on a row is done alone, so that it takes no other with it."""
 _EVERY_FOURTH = 4
 """Turn of a queue, that begins with another lane than the first: no lane waits for ever."""
+HELD_PAUSE = timedelta(minutes=1)
+"""How long a row waits that met something transient when it was alone: it may be the row itself that takes too long."""
 TURN = "turn"
 """The key of the one row of periodic work."""
 _LOOKS_EVERY = timedelta(seconds=10)
@@ -55,7 +57,8 @@ class Runner(Generic[U]):
     commits only while the lease is ours. Killed before that commit, the rows are claimed again when the lease is over;
     after it, they are gone. A batch that fails is halved until the row that fails is alone: that one is tried again with
     growing pauses and after `Queue.attempts` set aside, with its reason, as is one with which processes died so often. What is
-    transient counts for nothing: the batch goes back, and the queue holds.
+    transient counts for nothing: the batch goes back, and the queue holds. While it goes on, batches become smaller until a row
+    is alone, and that one steps aside for a minute: a row whose own statement takes too long looks like an outage, and stops nobody.
     """
 
     work: OpenWork[U]
@@ -65,8 +68,10 @@ class Runner(Generic[U]):
     _queues: dict[str, Queue[U]] = field(default_factory=dict)
     _wakes: dict[str, asyncio.Event] = field(default_factory=dict)
     _turns: dict[str, int] = field(default_factory=dict)
-    _owed: dict[str, list[tuple[str, Sequence[str]]]] = field(default_factory=dict)
-    """By queue, leases and keys that could not be put back yet."""
+    _held: dict[str, int] = field(default_factory=dict)
+    """By queue, how many turns in a row were held."""
+    _owed: dict[str, list[tuple[str, Sequence[str], timedelta | None]]] = field(default_factory=dict)
+    """By queue, leases and keys that could not be put back yet, and how long they step aside."""
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, queue: Queue[U]) -> None:
@@ -201,10 +206,14 @@ class Runner(Generic[U]):
         try:
             await self._do(queue, lease, jobs)
         except _HeldError as held:
-            self._owed.setdefault(queue.name, []).append((lease, held.keys))
+            self._held[queue.name] = self._held.get(queue.name, 0) + 1
+            aside = spread(HELD_PAUSE) if len(jobs) == 1 else None
+            self._owed.setdefault(queue.name, []).append((lease, held.keys, aside))
             with contextlib.suppress(Exception):  # where the database is away it is tried again before the next claim
                 await self._put_back(queue)
             raise held.cause from None
+        if claimed:
+            self._held.pop(queue.name, None)
         return claimed
 
     async def _claim(self, queue: Queue[U], lease: str) -> tuple[int, list[Job]]:
@@ -212,7 +221,7 @@ class Runner(Generic[U]):
         async with self.work() as unit:
             rows = self.rows(unit)
             claimed = await rows.claim(
-                queue.name, self._lanes(queue), queue.batch, at=at, lease=lease, until=at + queue.lease
+                queue.name, self._lanes(queue), self._batch(queue), at=at, lease=lease, until=at + queue.lease
             )
             over = [job for job in claimed if queue.attempts is not None and job.attempts > queue.attempts]
             for job in over:
@@ -220,10 +229,14 @@ class Runner(Generic[U]):
             left = [job for job in claimed if job not in over]
             jobs = _alone(left)
             if len(jobs) < len(left):
-                await rows.put_back(queue.name, lease, [job.key for job in left if job not in jobs], at=at)
+                await rows.put_back(queue.name, lease, [job.key for job in left if job not in jobs])
         for job in over:
             self._note_set_aside(queue, "stalled: its process ended", job)
         return len(claimed), jobs
+
+    def _batch(self, queue: Queue[U]) -> int:
+        """Half of it for each turn that was held since the last one that was not."""
+        return max(1, queue.batch >> min(self._held.get(queue.name, 0), 30))
 
     def _lanes(self, queue: Queue[U]) -> tuple[int, ...]:
         turn = self._turns[queue.name] = self._turns.get(queue.name, 0) + 1
@@ -296,7 +309,9 @@ class Runner(Generic[U]):
         owed = self._owed.get(queue.name)
         while owed:
             async with self.work() as unit:
-                await self.rows(unit).put_back(queue.name, *owed[0], at=self.clock.now())
+                lease, keys, aside = owed[0]
+                until = None if aside is None else self.clock.now() + aside
+                await self.rows(unit).put_back(queue.name, lease, keys, until=until)
             owed.pop(0)
 
 
@@ -307,7 +322,7 @@ def pause_after(attempts: int) -> timedelta:
 
 def _alone(jobs: list[Job]) -> list[Job]:
     """All of them, or the first suspect by itself."""
-    suspects = [job for job in jobs if job.attempts > _SUSPECT_AFTER and job.reason is None]
+    suspects = [job for job in jobs if job.attempts > _SUSPECT_AFTER]
     return suspects[:1] or jobs
 
 

@@ -28,7 +28,7 @@ class WorkRows(Protocol):
     async def finish(self, queue: str, lease: str, jobs: Mapping[str, datetime | None]) -> int:
         """Removes each, or has it run again at its time; how many of them were ours."""
 
-    async def put_back(self, queue: str, lease: str, keys: Sequence[str], *, at: datetime) -> None:
+    async def put_back(self, queue: str, lease: str, keys: Sequence[str], *, until: datetime | None = None) -> None:
         """Lets go of them until then, as if they had not been claimed."""
 
     async def fail(

@@ -64,9 +64,9 @@ class PostgresWork:
         """Deleted, or moved, where the lease is still this one."""
         return int(await self._sql.fetchval(SQL["finish"], queue, lease, list(jobs), list(jobs.values())))
 
-    async def put_back(self, queue: str, lease: str, keys: Sequence[str], *, at: datetime) -> None:
+    async def put_back(self, queue: str, lease: str, keys: Sequence[str], *, until: datetime | None = None) -> None:
         """The attempt does not count."""
-        await self._sql.execute(SQL["put_back"], queue, lease, list(keys), at)
+        await self._sql.execute(SQL["put_back"], queue, lease, list(keys), until)
 
     async def fail(
         self, queue: str, lease: str, key: str, reason: str, *, again: datetime | None, at: datetime

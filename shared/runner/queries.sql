@@ -62,7 +62,7 @@ WITH mine AS MATERIALIZED (
 SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM kept)
 
 -- name: put_back
-UPDATE work SET run_at = least($4, work.again_at), again_at = NULL, lease = NULL, leased_until = NULL, attempts = attempts - 1
+UPDATE work SET run_at = least(coalesce($4, work.run_at), work.again_at), again_at = NULL, lease = NULL, leased_until = NULL, attempts = attempts - 1
 WHERE queue = $1 AND key IN (
     SELECT key FROM work WHERE queue = $1 AND key = ANY($3::text[]) AND lease = $2::uuid ORDER BY key FOR UPDATE)
 

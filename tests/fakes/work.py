@@ -113,13 +113,13 @@ class FakeWork:
                 self.table[queue, key] = Row(row.lane, run_at, payload=row.payload, traceparent=row.traceparent)
         return done
 
-    async def put_back(self, queue: str, lease: str, keys: Sequence[str], *, at: datetime) -> None:
+    async def put_back(self, queue: str, lease: str, keys: Sequence[str], *, until: datetime | None = None) -> None:
         for key in keys:
             row = self.table.get((queue, key))
             if row is not None and row.lease == lease:
                 self.table[queue, key] = replace(
                     row,
-                    run_at=_least(row.again_at, at) or at,
+                    run_at=_least(row.again_at, until or row.run_at) or row.run_at,
                     again_at=None,
                     lease=None,
                     leased_until=None,

@@ -323,3 +323,31 @@ async def test_a_queue_that_is_woken_does_its_work_and_a_stop_ends_what_is_in_ha
     async with kit.work() as unit:
         kit.clock.advance(LEASE)
         assert await kit.rows(unit).due(["letters"], [0], at=kit.clock.now()) == set(), "and it was committed"
+
+
+async def test_a_row_that_looks_like_an_outage_steps_aside_and_stops_nobody(kit: Kit) -> None:
+    letters = Letters("slow", error=TimeoutError())
+    runner = kit.runner()
+    runner.add(letters.queue())
+    good = [f"good{number}" for number in range(20)]
+    await kit.schedule("slow", *good, run_at=NOON - MINUTE)
+    for _ in range(20):
+        try:
+            if not await runner.run_once("letters"):
+                break
+        except TimeoutError:
+            pass
+    assert sorted(letters.done) == sorted(good)
+    assert await kit.set_aside() == 0, "what is transient counts for nothing"
+
+
+async def test_what_is_held_is_as_old_as_it_was(kit: Kit) -> None:
+    letters = Letters("a", error=TransientError("away"))
+    runner = kit.runner()
+    runner.add(letters.queue())
+    await kit.schedule("a", "b", run_at=NOON - MINUTE)
+    with pytest.raises(TransientError):
+        await runner.run_once("letters")
+    async with kit.work() as unit:
+        depth = (await kit.rows(unit).depths(["letters"], [0], at=kit.clock.now()))["letters"]
+    assert (depth.due, depth.oldest) == (2, MINUTE)
