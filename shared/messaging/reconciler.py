@@ -336,7 +336,9 @@ class _Pass:
 
 
 def _versions(records: Sequence[Record], verifier: Verifier | None, own_key: bytes | None) -> dict[str, int]:
-    """The last version of each key: 0 for a tombstone, for what nobody can read or may say, and for what has an old key."""
+    """The last version of each key: 0 for a tombstone and for what nobody can read or may say; below 0, as if it were older than
+    any row, for what holds and is to be said again since it has an old key.
+    """
     keys = [(record.key or b"").decode("utf-8", "replace") for record in records]
     return {
         key: _version(record, verifier, own_key)
@@ -347,6 +349,7 @@ def _versions(records: Sequence[Record], verifier: Verifier | None, own_key: byt
 
 def _version(record: Record, verifier: Verifier | None, own_key: bytes | None) -> int:
     found = decode(record, verifier)
-    if own_key is not None and signed_with(record) != own_key:
+    if not isinstance(found, Received) or not isinstance(found.event, State):
         return 0
-    return found.event.version if isinstance(found, Received) and isinstance(found.event, State) else 0
+    is_to_be_signed_anew = own_key is not None and signed_with(record) != own_key
+    return -found.event.version if is_to_be_signed_anew else found.event.version

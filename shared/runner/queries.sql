@@ -15,6 +15,7 @@ ON CONFLICT (queue, key) DO UPDATE SET
     lane = least(work.lane, excluded.lane),
     payload = coalesce(excluded.payload, work.payload),
     traceparent = coalesce(excluded.traceparent, work.traceparent),
+    reason = CASE WHEN work.set_aside_at IS NULL THEN work.reason END,
     set_aside_at = NULL
 
 -- name: cancel
@@ -99,7 +100,7 @@ WHERE set_aside_at IS NOT NULL AND ($1::text IS NULL OR queue = $1) AND ($2::tex
 ORDER BY queue, set_aside_at, key LIMIT $3
 
 -- name: replay
-UPDATE work SET set_aside_at = NULL, attempts = 0, run_at = $4 WHERE (queue, key) IN (
+UPDATE work SET set_aside_at = NULL, attempts = 0, reason = NULL, run_at = $4 WHERE (queue, key) IN (
     SELECT queue, key FROM work
     WHERE set_aside_at IS NOT NULL AND queue = $1 AND ($2::text IS NULL OR key = $2)
     ORDER BY set_aside_at, key LIMIT $3 FOR UPDATE SKIP LOCKED)

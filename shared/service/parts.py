@@ -24,6 +24,8 @@ from shared.service.wiring import Wiring
 
 S = TypeVar("S")
 Ts = TypeVarTuple("Ts")
+_LEASE = timedelta(seconds=45)
+"""Of periodic work: longer than a statement may take, and so long at most nobody does it after its process was killed."""
 Check = Callable[[], Awaitable[None]]
 """Raises when the thing it checks does not work."""
 Job = Callable[[], Awaitable[None]]
@@ -115,7 +117,7 @@ class Parts:
             more = await step(store(unit), *given)
             return {one.key: unit.at if more else unit.at + period for one in work}
 
-        self.runner.add(Queue(name, on_turn, attempts=None, period=period))
+        self.runner.add(Queue(name, on_turn, attempts=None, period=period, lease=_LEASE))
 
     def job(self, name: str, run: Job, *, by: Role | None) -> None:
         """Something that runs as long as the process does, in every role or by one."""

@@ -191,7 +191,9 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(self, frames: Any, *, streams: Streams, tenant: str) -> None:  # noqa: ANN401 - as Starlette's
-        super().__init__(frames)
+        super().__init__(
+            frames, headers={"X-Accel-Buffering": "no"}
+        )  # else an nginx with its defaults holds events back
         self._streams, self._tenant = streams, tenant
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -111,7 +111,7 @@ WHERE read_back.version > coalesce(consents.version, 0)
 
 -- name: erased_and_open
 SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN consents ON candidate = key COLLATE "default"
-WHERE read_back.version > 0 AND closed_at IS NULL
+WHERE read_back.version <> 0 AND closed_at IS NULL
 ORDER BY key LIMIT $1
 
 -- name: introduce

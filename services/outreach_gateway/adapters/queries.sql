@@ -212,7 +212,7 @@ SELECT pg_advisory_xact_lock($1)
 
 -- name: erased_unheard
 SELECT key AS candidate FROM pg_temp.read_back
-WHERE version > 0 AND id IS NOT NULL AND NOT EXISTS (SELECT FROM erased WHERE erased.candidate = id)
+WHERE version <> 0 AND id IS NOT NULL AND NOT EXISTS (SELECT FROM erased WHERE erased.candidate = id)
 ORDER BY key LIMIT $1
 
 -- name: note_erased

@@ -92,6 +92,8 @@ class ClusterServers:
                 one.moved_to, one.asking, learn = (answer.host, answer.port), False, True
             elif isinstance(answer, NoScriptError):
                 one.moved_to, one.by_text = address, True
+            elif isinstance(answer, ClusterDownError):
+                one.is_over, learn = True, True  # this node serves the slot no more: for the next call another may
             elif isinstance(answer, Exception) and not isinstance(answer, ResponseError):
                 one.moved_to, one.asking, learn = None, False, True  # no answer: who has the slot may be another by now
             else:
@@ -131,6 +133,8 @@ class ClusterServers:
                         found = await self._client(address).execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]  # redis-py's own
                 except (RedisError, OSError, TimeoutError):
                     continue
+                if not found:
+                    continue  # a node that was reset knows of nobody
                 self._owners = {
                     (first_slot, last): (master[0].decode() or address[0], master[1])
                     for first_slot, last, master, *_ in found

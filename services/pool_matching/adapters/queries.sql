@@ -38,7 +38,7 @@ RETURNING candidate
 
 -- name: erased_and_known
 SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN persons ON candidate = key
-WHERE read_back.version > 0 AND (profile_version IS NULL OR profile_version < $2 OR consent_version < $2)
+WHERE read_back.version <> 0 AND (profile_version IS NULL OR profile_version < $2 OR consent_version < $2)
 ORDER BY key COLLATE "C" LIMIT $1
 
 -- name: overdue

@@ -46,7 +46,7 @@ class PostgresErasures:
         rows = await self._unit.connection.fetch(SQL["ask_again"], self.at, before, limit)
         erased = {row["candidate"]: row["at"] for row in rows}
         self._unit.publish(*(CandidateErasedV1(candidate=one, at=at) for one, at in sorted(erased.items())))
-        return len(erased)
+        return len(rows)
 
     async def outstanding(self, *, after: tuple[str, str] | None, limit: int) -> Sequence[Outstanding]:
         """From the index of the key."""

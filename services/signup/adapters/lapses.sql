@@ -48,7 +48,7 @@ SELECT candidate::text FROM erased WHERE candidate > $1 ORDER BY erased.candidat
 
 -- name: erasures_behind
 SELECT candidate::text, erased_at AS at FROM pg_temp.read_back JOIN erased ON candidate = id
-WHERE version = 0
+WHERE version <= 0
 ORDER BY erased.candidate FOR UPDATE OF erased
 
 -- name: erasures_ahead
@@ -58,7 +58,7 @@ WHERE version > 0 AND candidate IS NULL
 -- name: erase_again
 WITH back AS (
     SELECT candidates.candidate FROM pg_temp.read_back JOIN candidates ON candidates.candidate = id
-    WHERE version > 0 ORDER BY candidate LIMIT $2 FOR UPDATE OF candidates
+    WHERE version <> 0 ORDER BY candidate LIMIT $2 FOR UPDATE OF candidates
 ), gone AS (
     DELETE FROM candidates USING back WHERE candidates.candidate = back.candidate RETURNING candidates.candidate, candidates.profile_version
 ), noted AS (

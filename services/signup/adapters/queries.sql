@@ -307,5 +307,5 @@ WHERE read_back.version > coalesce(identities.version, 0) AND erased.candidate I
 
 -- name: keys_orphaned
 SELECT key FROM pg_temp.read_back LEFT JOIN identities ON candidate = id
-WHERE read_back.version > 0 AND candidate IS NULL
+WHERE read_back.version <> 0 AND candidate IS NULL
 ORDER BY key

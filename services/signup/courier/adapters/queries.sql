@@ -189,8 +189,15 @@ FOR UPDATE
 
 -- name: record_over
 UPDATE courier_mails AS known
-SET state = mail.outcome, detail = mail.detail, sealed = NULL, courier = NULL, changed_at = now()
+SET state = mail.outcome, sealed = NULL, courier = NULL, changed_at = now(),
+    detail = CASE WHEN NOT gone THEN mail.detail END, trace = CASE WHEN NOT gone THEN trace END,
+    changes = CASE WHEN gone THEN '[]' ELSE changes END,
+    introduced_by = CASE WHEN NOT gone THEN introduced_by END, introduced_at = CASE WHEN NOT gone THEN introduced_at END
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS mail (kind, id, outcome, detail)
+JOIN LATERAL (
+    SELECT EXISTS (SELECT FROM erased JOIN courier_mails AS own ON own.candidate = erased.candidate::text
+                   WHERE own.kind = mail.kind AND own.id = mail.id) AS gone
+) AS person ON true
 WHERE known.kind = mail.kind AND known.id = mail.id
 
 -- name: record_again
