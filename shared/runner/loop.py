@@ -258,7 +258,7 @@ class Runner(Generic[U]):
         if is_transient(failed):
             metrics.WORK.labels(queue.name, "held").inc(len(jobs))
             raise _HeldError(failed, [job.key for job in jobs]) from failed
-        if len(jobs) == 1:
+        if len(jobs) == 1 or (isinstance(error, LeaseLostError) and not error.ours):
             await self._failed(queue, lease, jobs[0], failed)
             return
         middle = len(jobs) // 2
@@ -274,8 +274,8 @@ class Runner(Generic[U]):
             async with self.work() as unit:
                 again = await queue.handle(unit, jobs) or {}
                 outcome = {job.key: again.get(job.key) for job in jobs}
-                if await self.rows(unit).finish(queue.name, lease, outcome) != len(jobs):
-                    raise LeaseLostError
+                if (ours := await self.rows(unit).finish(queue.name, lease, outcome)) != len(jobs):
+                    raise LeaseLostError(ours)
         later = sum(at is not None for at in outcome.values())
         metrics.WORK.labels(queue.name, "done").inc(len(jobs) - later)
         metrics.WORK.labels(queue.name, "again").inc(later)

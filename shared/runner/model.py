@@ -72,4 +72,9 @@ class Depth:
 
 
 class LeaseLostError(Exception):
-    """Somebody else has the row, or it was cancelled: what was done for it must not be committed."""
+    """Somebody else has some of the rows, or they were cancelled: what was done for them must not be committed."""
+
+    def __init__(self, ours: int) -> None:
+        super().__init__()
+        self.ours = ours
+        """How many of the batch are still ours; where none is, there is nothing left to try."""

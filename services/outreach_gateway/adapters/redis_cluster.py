@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
-from redis.exceptions import AskError, MovedError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import AskError, ClusterDownError, MovedError, NoScriptError, RedisError, ResponseError
 
 from services.outreach_gateway.adapters.redis_servers import ANSWERS_WITHIN, Call, OneServer, Script, send, told
 from services.outreach_gateway.ports import WindowsAwayError
