@@ -56,14 +56,14 @@ class Behind:
     """The keys of the next rows after a key (none: ''), at most so many, in the rows' own order; every row has its turn."""
     states: Callable[[Unit], Awaitable[Sequence[State]]]
     """Of the page in the temporary table `read_back` (`key`; `id`, the key as uuid where it is one; `version`, 0 where the
-    topic shows none), those whose rows have a higher version. Their rows stay locked until the unit is over."""
+    topic shows none, below 0 where it has an old key), those whose rows have a higher version. Their rows stay locked until the unit is over."""
     ahead: Callable[[Unit], Awaitable[int]]
     """Of `read_back`, here a page of the topic's keys: how many have a higher version than their row, or no row though
     nothing says that it is gone. Rows only rise, so none are, unless rows were lost or somebody else writes."""
 
 
 Orphaned = Callable[[Unit], Awaitable[Sequence[str]]]
-"""The keys in `read_back`, here a page of the topic's keys, that have a version above 0 and no row any more."""
+"""The keys in `read_back`, here a page of the topic's keys, that have a version other than 0 and no row any more."""
 
 ApplyReadBack = Callable[[Unit, int], Awaitable[int]]
 """Does to rows what `read_back` says, here a page of the topic's keys; never more than so many. How many it was."""

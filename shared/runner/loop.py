@@ -258,7 +258,7 @@ class Runner(Generic[U]):
         if is_transient(failed):
             metrics.WORK.labels(queue.name, "held").inc(len(jobs))
             raise _HeldError(failed, [job.key for job in jobs]) from failed
-        if len(jobs) == 1 or (isinstance(error, LeaseLostError) and not error.ours):
+        if len(jobs) == 1 or (isinstance(failed, LeaseLostError) and not failed.ours):
             await self._failed(queue, lease, jobs[0], failed)
             return
         middle = len(jobs) // 2

@@ -7,13 +7,20 @@ import pytest
 
 from services.signup.adapters import lapses
 from services.signup.adapters.erasures import OLDEST, SERVICES, PostgresErasures
+from services.signup.courier.adapters.kept import PEOPLE as COURIER
+from services.signup.courier.adapters.kept import SQL as COURIER_SQL
 from services.signup.handlers import on_erasure_swept
-from services.signup.jobs import ASKED_AGAIN_AFTER
-from shared.contracts.signup import ErasureSweptV1
+from services.signup.jobs import ASKED_AGAIN_AFTER, ask_for_confirmations
+from shared.contracts.signup import CandidateErasedV1, ErasureSweptV1
 from shared.ids import new_candidate_id
-from shared.messaging.envelope import Received, Record
+from shared.messaging.envelope import Received, Record, encode
+from shared.messaging.producer import with_signatures
+from shared.messaging.reconciler import SQL as READ_BACK
+from shared.messaging.reconciler import _versions
+from shared.messaging.signatures import Signer, Verifier
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool
+from shared.security.links import public_half
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
 
@@ -113,3 +120,64 @@ async def test_the_age_of_the_oldest_is_shown_by_service_and_falls_to_0(pool: Po
     async with unit_of_work(pool, at=NOON + timedelta(hours=2), source="signup") as unit:
         await PostgresErasures(unit).note_oldest()
     assert {OLDEST.labels(service)._value.get() for service in SERVICES} == {0.0}
+
+
+@pytest.mark.parametrize("own_seed", [b"o" * 32, b"n" * 32], ids=["same key", "exchanged key"])
+async def test_an_erasure_that_was_signed_before_the_key_was_exchanged_still_erases_after_a_restore(
+    pool: Pool, own_seed: bytes
+) -> None:
+    person, signed_by = new_candidate_id(), Signer(b"o" * 32)
+    verifier = Verifier({"signup": (public_half(b"o" * 32), public_half(b"n" * 32))})
+    event = CandidateErasedV1(candidate=person, at=NOON)
+    (sent,) = with_signatures([encode(event, source="signup", at=NOON)], signed_by)
+    record = Record(sent.topic, 0, 0, sent.key, sent.value, sent.headers)
+    await pool.execute(_STUB, person, person, NOON)  # a backup brought them back
+    seen = _versions([record], verifier, Signer(own_seed).id)
+    async with unit_of_work(pool, at=NOON, source="signup") as unit:
+        await unit.connection.execute(READ_BACK["begin_page"])
+        await unit.connection.execute(
+            "INSERT INTO pg_temp.read_back (key, version) SELECT * FROM unnest($1::text[], $2::bigint[])",
+            list(seen),
+            list(seen.values()),
+        )
+        assert await lapses.erase_again(unit, 100) == 1
+        behind = await lapses.erasures_behind.states(unit)
+    assert await pool.fetchval("SELECT count(*) FROM candidates") == 0
+    assert len(behind) == (own_seed != b"o" * 32), "what has an old key is said again"
+
+
+async def test_all_that_is_outstanding_is_asked_for_again_also_when_it_is_more_than_a_batch(pool: Pool) -> None:
+    await pool.execute(
+        """INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at)
+           SELECT candidate, service, $1, $1
+           FROM (SELECT gen_random_uuid() AS candidate FROM generate_series(1, 300) OFFSET 0) AS people, unnest($2::text[]) AS service""",
+        NOON,
+        list(SERVICES),
+    )
+    more, turns = True, 0
+    while more:
+        async with unit_of_work(pool, at=LATER, source="signup") as unit:
+            more = await ask_for_confirmations(PostgresErasures(unit))
+        turns += 1
+        assert turns < 10
+    assert await pool.fetchval("SELECT count(*) FROM erasures_outstanding WHERE asked_at < $1", LATER) == 0
+
+
+async def test_a_mail_that_is_in_hand_at_the_erasure_ends_without_a_word_of_the_person(pool: Pool) -> None:
+    person = new_candidate_id()
+    await pool.execute(
+        """INSERT INTO courier_mails (kind, id, candidate, introduced_by, version, admitted, state, introduced_at, changes, lane,
+               not_before, good_until, trace)
+           VALUES ('notice', 'n_1', $1, 'emp_a', 1, true, 'claimed', now(), '[{"change": "everything_stopped"}]', 0, now(),
+               now() + interval '1 day', '00-x')""",
+        person,
+    )
+    await pool.execute("INSERT INTO erased (candidate, erased_at) VALUES ($1, now())", person)
+    async with pool.acquire() as connection, connection.transaction():
+        await COURIER.erase(connection, [person])
+        await connection.execute(COURIER_SQL["record_over"], ["notice"], ["n_1"], ["withheld"], ["not there"])
+    row = await pool.fetchrow(
+        "SELECT state, introduced_by, introduced_at, changes::text, trace, detail FROM courier_mails"
+    )
+    assert row is not None
+    assert tuple(row) == ("withheld", None, None, "[]", None, None)

@@ -187,7 +187,7 @@ ORDER BY candidate FOR UPDATE OF persons
 
 -- name: lists_ahead
 SELECT count(*) FROM pg_temp.read_back LEFT JOIN persons ON candidate = key
-WHERE read_back.version > coalesce(persons.version, 0)
+WHERE abs(read_back.version) > coalesce(persons.version, 0)
 
 -- name: pools_after
 SELECT pool FROM pools WHERE pool > $1 ORDER BY pool LIMIT $2
@@ -199,4 +199,4 @@ ORDER BY pool FOR UPDATE OF pools
 
 -- name: pools_ahead
 SELECT count(*) FROM pg_temp.read_back LEFT JOIN pools ON pool = key
-WHERE read_back.version > coalesce(pools.version, 0)
+WHERE abs(read_back.version) > coalesce(pools.version, 0)

@@ -53,7 +53,7 @@ ORDER BY erased.candidate FOR UPDATE OF erased
 
 -- name: erasures_ahead
 SELECT count(*) FROM pg_temp.read_back LEFT JOIN erased ON candidate = id
-WHERE version > 0 AND candidate IS NULL
+WHERE version <> 0 AND candidate IS NULL
 
 -- name: erase_again
 WITH back AS (
@@ -63,7 +63,7 @@ WITH back AS (
     DELETE FROM candidates USING back WHERE candidates.candidate = back.candidate RETURNING candidates.candidate, candidates.profile_version
 ), noted AS (
     INSERT INTO erased (candidate, erased_at)
-    SELECT id, $1 FROM pg_temp.read_back WHERE version > 0 AND id IS NOT NULL ORDER BY id
+    SELECT id, $1 FROM pg_temp.read_back WHERE version <> 0 AND id IS NOT NULL ORDER BY id
     ON CONFLICT DO NOTHING
 ), asked AS (
     INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at)

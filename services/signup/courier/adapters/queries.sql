@@ -195,8 +195,11 @@ SET state = mail.outcome, sealed = NULL, courier = NULL, changed_at = now(),
     introduced_by = CASE WHEN NOT gone THEN introduced_by END, introduced_at = CASE WHEN NOT gone THEN introduced_at END
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS mail (kind, id, outcome, detail)
 JOIN LATERAL (
-    SELECT EXISTS (SELECT FROM erased JOIN courier_mails AS own ON own.candidate = erased.candidate::text
-                   WHERE own.kind = mail.kind AND own.id = mail.id) AS gone
+    SELECT EXISTS (
+        SELECT FROM courier_mails AS own JOIN erased ON erased.candidate =
+            CASE WHEN own.candidate ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN own.candidate::uuid END
+        WHERE own.kind = mail.kind AND own.id = mail.id
+    ) AS gone
 ) AS person ON true
 WHERE known.kind = mail.kind AND known.id = mail.id
 
