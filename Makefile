@@ -8,7 +8,7 @@ export FAIRPOOL_BROKER := $(BROKER)
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env dev demo test test-all test-apache test-replicas bench bench-intake bench-bodies check format lock schemas
+.PHONY: help setup env dev demo test test-all test-apache test-replicas bench bench-intake bench-rebuild bench-signatures bench-bodies check format lock schemas
 
 help:    ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 15
@@ -54,6 +54,12 @@ bench: $(addprefix bench-,$(BENCHES))    ## every bench: figures beside what one
 
 bench-intake: setup    ## a webhook, and the way to a person's rows (BENCH_ARGS="route profile", or all: one process of all roles)
 	@$(BIN)/python -m tests.bench.intake $(BENCH_ARGS)
+
+bench-rebuild: setup    ## the windows of a million people built anew, with others deciding meanwhile (BENCH_ARGS="--part 10": a tenth)
+	@$(BIN)/python -m tests.bench.rebuild $(BENCH_ARGS)
+
+bench-signatures: setup    ## what signing and checking cost a record, beside encoding and decoding it
+	@$(BIN)/python -m tests.bench.signatures
 
 bench-bodies: setup    ## what the worst bodies cost a stack that runs here (HOME_OF=.fairpool)
 	@$(BIN)/python -m tests.bench.worst_bodies $(or $(HOME_OF),.fairpool)
