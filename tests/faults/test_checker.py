@@ -16,17 +16,18 @@ from shared.contracts.signup import OutreachOutcomeReportedV1
 Decided = Literal["admitted", "delayed", "dropped", "cancelled"]
 Outcome = Literal["delivered", "bounced", "doubtful", "returned", "withheld"]
 
+ANA, ANOTHER = "0190a1b2-0000-7000-8000-000000000001", "0190a1b2-0000-7000-8000-000000000002"
 TUESDAY = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 MOMENT = timedelta(seconds=1)
 
 
-def consent(candidate: str = "ana", version: int = 1, at: datetime = TUESDAY - DAY, **more: Any) -> ConsentChangedV1:
+def consent(candidate: str = ANA, version: int = 1, at: datetime = TUESDAY - DAY, **more: Any) -> ConsentChangedV1:
     given = {"candidate": candidate, "version": version, "at": at, "purposes": ("match", "contact"), **more}
     return ConsentChangedV1.model_validate(given)
 
 
-def request(outreach: str, employer: str, at: datetime, candidate: str = "ana") -> OutreachRequestedV1:
+def request(outreach: str, employer: str, at: datetime, candidate: str = ANA) -> OutreachRequestedV1:
     return OutreachRequestedV1(
         outreach=outreach, employer=employer, candidate=candidate, at=at, expires_at=at + 13 * DAY
     )
@@ -39,7 +40,7 @@ def decision(
     outcome: Decided = "admitted",
     *,
     version: int = 1,
-    candidate: str = "ana",
+    candidate: str = ANA,
 ) -> OutreachDecidedV1:
     return OutreachDecidedV1(
         outreach=outreach,
@@ -54,14 +55,14 @@ def decision(
 
 
 def outcome(
-    outreach: str, employer: str, at: datetime, kind: Outcome = "delivered", *, version: int = 1, candidate: str = "ana"
+    outreach: str, employer: str, at: datetime, kind: Outcome = "delivered", *, version: int = 1, candidate: str = ANA
 ) -> OutreachOutcomeReportedV1:
     return OutreachOutcomeReportedV1(
         outreach=outreach, decision_version=version, candidate=candidate, employer=employer, outcome=kind, at=at
     )
 
 
-def delivered(*sent: tuple[str, str, datetime], address: str = "ana@example.org", candidate: str = "ana") -> History:
+def delivered(*sent: tuple[str, str, datetime], address: str = "ana@example.org", candidate: str = ANA) -> History:
     """Each was requested, admitted, handed over and arrived within two seconds."""
     return History(
         now=max(at for *_, at in sent) + timedelta(minutes=1),
@@ -216,7 +217,7 @@ def test_a_mail_after_an_answered_withdrawal_is_found() -> None:
 
 
 def test_two_candidates_behind_one_address_are_found() -> None:
-    other = delivered(("o_9", "emp_c", TUESDAY + 3 * DAY), candidate="another")
+    other = delivered(("o_9", "emp_c", TUESDAY + 3 * DAY), candidate=ANOTHER)
     both = replace(
         CLEAN,
         requests=[*CLEAN.requests, *other.requests],
