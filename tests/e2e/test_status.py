@@ -30,6 +30,7 @@ async def test_status_tells_of_every_process_its_lag_and_ages(scene: Scene) -> N
     readers = {
         "courier.outreach-decisions",
         "courier.notices",
+        "courier.erasures",
         "projection of consent-state",
         "projection of tenants",
     }

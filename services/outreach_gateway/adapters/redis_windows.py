@@ -79,7 +79,8 @@ class RedisWindows:
             for part in in_parts([(place, queues[place]) for place in of_shard[shard]])
         ]
         calls = [self._booking(epochs[shard], shard, [queues[place] for place in part]) for shard, part in asked]
-        with tracing.span("redis book", "client", calls=len(calls)) if calls else nullcontext():
+        asks = sum(len(queue.waiting) for queue in queues)
+        with tracing.span("redis book", "client", asks=asks) if calls else nullcontext():
             found = await self._redis.run(_BOOK, calls)
         booked: list[list[Answer] | None] = [None] * len(queues)
         for (shard, part), answer in zip(asked, found, strict=True):
