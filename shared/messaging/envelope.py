@@ -92,18 +92,29 @@ def encode(event: Event, *, source: str, at: datetime, id: str | None = None) ->
     if id and event.KEY == "candidate" and event.key in id:
         raise ValueError("an event's id may not hold the id of the person whom it is about")
     value = event.model_dump_json().encode()
+    return _binary(type(event), event.key.encode(), value, source=source, at=event.told_at(at), id=id)
+
+
+def encode_as_it_is(kind: type[Event], key: bytes, text: str, *, source: str, at: datetime) -> Outgoing:
+    """What was once an event of this kind and can't be read as one: whoever reads the topic sets it aside with its reason."""
+    return _binary(kind, key, text.encode(), source=source, at=at)
+
+
+def _binary(
+    kind: type[Event], key: bytes, value: bytes, *, source: str, at: datetime, id: str | None = None
+) -> Outgoing:
     if len(value) > LARGEST:
         raise ValueError(f"an event of {len(value)} bytes is larger than Kafka takes; its edge lets too much in")
     return Outgoing(
-        topic=event.TOPIC.name,
-        key=event.key.encode(),
+        topic=kind.TOPIC.name,
+        key=key,
         value=value,
         headers=(
             ("ce_specversion", b"1.0"),
             ("ce_id", (id or event_id()).encode()),
             ("ce_source", f"/fairpool/{source}".encode()),
-            ("ce_type", event.TYPE.encode()),
-            ("ce_time", rfc3339(event.told_at(at)).encode()),
+            ("ce_type", kind.TYPE.encode()),
+            ("ce_time", rfc3339(at).encode()),
             ("content-type", _BINARY),
         ),
     )

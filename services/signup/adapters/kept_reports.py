@@ -7,11 +7,14 @@ from pathlib import Path
 import asyncpg
 import structlog
 from prometheus_client import Counter
+from pydantic import ValidationError
 
 from services.signup.decisions import quota
 from services.signup.decisions.quota import MOST_KEPT, full, is_kept
 from services.signup.model import Change, Deletion, KeptReport, Record
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1
+from shared.messaging.envelope import encode_as_it_is
+from shared.messaging.unit import Unit
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
 
@@ -78,11 +81,11 @@ async def _with_room(connection: Connection, reports: Sequence[KeptReport]) -> S
     return kept
 
 
-async def take_kept(connection: Connection, records: Sequence[Record], since: datetime) -> list[KeptReport]:
+async def take_kept(unit: Unit, records: Sequence[Record], since: datetime) -> list[KeptReport]:
     """What was kept of these records since then, out of the table, in the order in which it happened or came."""
     if not records:
         return []
-    return _reports(await connection.fetch(SQL["take_kept"], *_columns(records), since))
+    return _reports(unit, await unit.connection.fetch(SQL["take_kept"], *_columns(records), since))
 
 
 async def deletions(connection: Connection, records: Sequence[Record], since: datetime) -> list[Deletion]:
@@ -103,9 +106,9 @@ async def forget_told_before(connection: Connection, deleted: Mapping[tuple[Reco
         await connection.execute(SQL["forget_told_before"], *columns, list(deleted.values()))
 
 
-async def release(connection: Connection, *, limit: int) -> list[KeptReport]:
+async def release(unit: Unit, *, limit: int) -> list[KeptReport]:
     """What waited for somebody who does not lapse any more, out of the table."""
-    return _reports(await connection.fetch(SQL["release"], limit))
+    return _reports(unit, await unit.connection.fetch(SQL["release"], limit))
 
 
 async def forget_kept(connection: Connection, before: datetime, *, limit: int) -> int:
@@ -128,14 +131,17 @@ def _kind(one: KeptReport) -> str:
     return _MERGED if isinstance(one.event, CandidateMergedV1) else one.event.change
 
 
-def _reports(rows: Sequence[asyncpg.Record]) -> list[KeptReport]:
-    rows = sorted(rows, key=lambda row: row["happened_at"] or row["kept_at"])
-    return [
-        KeptReport(
-            row["id"],
-            CandidateMergedV1.model_validate_json(row["event"])
-            if row["kind"] == _MERGED
-            else CandidateReportedV1.model_validate_json(row["event"]),
-        )
-        for row in rows
-    ]
+def _reports(unit: Unit, rows: Sequence[asyncpg.Record]) -> list[KeptReport]:
+    """In their order. One that this version can't read holds up none of them: it leaves as it was kept, and whoever reads the
+    topic sets it aside with its reason.
+    """
+    found = []
+    for row in sorted(rows, key=lambda row: row["happened_at"] or row["kept_at"]):
+        kind = CandidateMergedV1 if row["kind"] == _MERGED else CandidateReportedV1
+        try:
+            found.append(KeptReport(row["id"], kind.model_validate_json(row["event"])))
+        except ValidationError:
+            _log.warning("kept_report_unreadable", kind=row["kind"])
+            key = f"{row['vendor']}:{row['record']}".encode()
+            unit.write(encode_as_it_is(kind, key, row["event"], source=unit.source, at=unit.at))
+    return found

@@ -15,7 +15,7 @@ WHERE kept_reports.happened_at IS NULL OR excluded.happened_at IS NULL OR exclud
 -- name: take_kept
 DELETE FROM kept_reports USING unnest($1::text[], $2::text[]) AS known (vendor, record)
 WHERE kept_reports.vendor = known.vendor AND kept_reports.record = known.record AND waits_for IS NULL AND NOT counted AND kept_at >= $3
-RETURNING id, kind, event, happened_at, kept_at
+RETURNING kept_reports.vendor, kept_reports.record, id, kind, event, happened_at, kept_at
 
 -- name: deletions
 SELECT vendor, record, employer, happened_at, (event::jsonb ->> 'reported_at')::timestamptz AS reported_at, counted
@@ -42,7 +42,7 @@ DELETE FROM kept_reports WHERE (vendor, record, employer, kind) IN (
         AND NOT EXISTS (SELECT FROM candidates WHERE candidate = waits_for AND lapse_reason IS NOT NULL)
     ORDER BY kept_at LIMIT $1 FOR UPDATE SKIP LOCKED
 )
-RETURNING id, kind, event, happened_at, kept_at
+RETURNING vendor, record, id, kind, event, happened_at, kept_at
 
 -- name: forget_kept
 DELETE FROM kept_reports WHERE (vendor, record, employer, kind) IN (

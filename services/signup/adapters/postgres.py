@@ -146,7 +146,7 @@ class PostgresStore:
 
     async def take_kept(self, records: Sequence[Record]) -> Sequence[KeptReport]:
         """What was kept of these records for a day at most, taken out, in the order in which it happened or came."""
-        return await kept_reports.take_kept(self._connection, records, self.at - KEPT)
+        return await kept_reports.take_kept(self._unit, records, self.at - KEPT)
 
     async def count_deletions(self, records: Sequence[tuple[Record, str]]) -> None:
         """What is kept of their deletions is only remembered from now on."""
@@ -158,7 +158,7 @@ class PostgresStore:
 
     async def release(self, *, limit: int) -> Sequence[KeptReport]:
         """What waited for somebody who does not lapse any more, taken out."""
-        return await kept_reports.release(self._connection, limit=limit)
+        return await kept_reports.release(self._unit, limit=limit)
 
     async def forget_kept(self, before: datetime, *, limit: int) -> int:
         """What was kept before that and nobody came for; how many."""
