@@ -83,6 +83,12 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, OSError) and _is_of_the_network(error)
 
 
+def is_slow(error: BaseException) -> bool:
+    """Whether it may be the work itself that takes too long: an outage, as far as anybody can tell, or a statement at its limit."""
+    slow = isinstance(error, TimeoutError | asyncpg.QueryCanceledError | asyncpg.LockNotAvailableError)
+    return slow and not isinstance(error, TransientError)
+
+
 def _is_of_the_network(error: OSError) -> bool:
     if error.errno is None:  # asyncio's, when several addresses of a host failed in different ways
         return type(error) is OSError

@@ -16,7 +16,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-import asyncpg
 import structlog
 from aiokafka import TopicPartition
 
@@ -25,7 +24,7 @@ from shared.contracts.base import State
 from shared.contracts.topics import Topic
 from shared.ids import new_id
 from shared.messaging.envelope import Outgoing, Received, Record, decode
-from shared.messaging.errors import TransientError, is_transient
+from shared.messaging.errors import TransientError, is_slow, is_transient
 from shared.messaging.kafka import Kafka
 from shared.messaging.reading import read_to_the_end
 from shared.messaging.signatures import Verifier, signed_with
@@ -290,10 +289,10 @@ class _Pass:
                 async with self._step() as unit:
                     await self._note(unit, await page(unit))
             except Exception as error:
-                is_slow = self.most > 1 and isinstance(error, TimeoutError | asyncpg.QueryCanceledError)
-                if self.passes_over or (is_transient(error) and not is_slow):
+                too_much = self.most > 1 and is_slow(error)
+                if self.passes_over or (is_transient(error) and not too_much):
                     raise
-                if is_slow:
+                if too_much:
                     self.at_once = max(self.most // 8, 1)
                 elif self.most == 1:
                     READ_BACK_FAILURES.labels(self._name).inc()

@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanContext
 from shared import tracing
 from shared.backoff import Backoff, spread
 from shared.clock import Clock
-from shared.messaging.errors import FatalError, is_transient
+from shared.messaging.errors import FatalError, is_slow, is_transient
 from shared.messaging.holding import Holding
 from shared.runner import metrics
 from shared.runner.model import Job, LeaseLostError, Queue, Wanted
@@ -33,8 +33,8 @@ _SUSPECT_AFTER = 3
 """Attempts of which nobody lived to tell: from then on a row is done alone, so that it takes no other with it."""
 _EVERY_FOURTH = 4
 """Turn of a queue, that begins with another lane than the first: no lane waits for ever."""
-HELD_PAUSE = timedelta(minutes=1)
-"""How long a row waits that met something transient when it was alone: it may be the row itself that takes too long."""
+SLOW_PAUSE = timedelta(minutes=1)
+"""How long a row steps aside that takes too long when it is alone."""
 TURN = "turn"
 """The key of the one row of periodic work."""
 _LOOKS_EVERY = timedelta(seconds=10)
@@ -57,8 +57,8 @@ class Runner(Generic[U]):
     commits only while the lease is ours. Killed before that commit, the rows are claimed again when the lease is over;
     after it, they are gone. A batch that fails is halved until the row that fails is alone: that one is tried again with
     growing pauses and after `Queue.attempts` set aside, with its reason, as is one with which processes died so often. What is
-    transient counts for nothing: the batch goes back, and the queue holds. While it goes on, batches become smaller until a row
-    is alone, and that one steps aside for a minute: a row whose own statement takes too long looks like an outage, and stops nobody.
+    transient counts for nothing: the batch goes back, and the queue holds. Where it takes too long, which a row's own statement
+    may be the reason of, batches become smaller until a row is alone, and that one steps aside for a minute and stops nobody.
     """
 
     work: OpenWork[U]
@@ -68,8 +68,10 @@ class Runner(Generic[U]):
     _queues: dict[str, Queue[U]] = field(default_factory=dict)
     _wakes: dict[str, asyncio.Event] = field(default_factory=dict)
     _turns: dict[str, int] = field(default_factory=dict)
-    _held: dict[str, int] = field(default_factory=dict)
-    """By queue, how many turns in a row were held."""
+    _slow: dict[str, int] = field(default_factory=dict)
+    """By queue, how many turns in a row took too long."""
+    _alone: dict[str, str] = field(default_factory=dict)
+    """By queue, the key that took too long when it was alone."""
     _owed: dict[str, list[tuple[str, Sequence[str], timedelta | None]]] = field(default_factory=dict)
     """By queue, leases and keys that could not be put back yet, and how long they step aside."""
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -206,15 +208,22 @@ class Runner(Generic[U]):
         try:
             await self._do(queue, lease, jobs)
         except _HeldError as held:
-            self._held[queue.name] = self._held.get(queue.name, 0) + 1
-            aside = spread(HELD_PAUSE) if len(jobs) == 1 else None
+            aside = self._steps_aside(queue, jobs) if is_slow(held.cause) else None
             self._owed.setdefault(queue.name, []).append((lease, held.keys, aside))
             with contextlib.suppress(Exception):  # where the database is away it is tried again before the next claim
                 await self._put_back(queue)
             raise held.cause from None
         if claimed:
-            self._held.pop(queue.name, None)
+            self._slow.pop(queue.name, None)
         return claimed
+
+    def _steps_aside(self, queue: Queue[U], jobs: Sequence[Job]) -> timedelta | None:
+        """How long a row waits that is too slow alone for the second time; the next batch is smaller in any case."""
+        self._slow[queue.name] = self._slow.get(queue.name, 0) + 1
+        if len(jobs) > 1:
+            return None
+        before, self._alone[queue.name] = self._alone.get(queue.name), jobs[0].key
+        return spread(SLOW_PAUSE) if before == jobs[0].key else None
 
     async def _claim(self, queue: Queue[U], lease: str) -> tuple[int, list[Job]]:
         at = self.clock.now()
@@ -235,8 +244,8 @@ class Runner(Generic[U]):
         return len(claimed), jobs
 
     def _batch(self, queue: Queue[U]) -> int:
-        """Half of it for each turn that was held since the last one that was not."""
-        return max(1, queue.batch >> min(self._held.get(queue.name, 0), 30))
+        """Half of it for each turn that took too long since the last one that was done."""
+        return max(1, queue.batch >> min(self._slow.get(queue.name, 0), 30))
 
     def _lanes(self, queue: Queue[U]) -> tuple[int, ...]:
         turn = self._turns[queue.name] = self._turns.get(queue.name, 0) + 1

@@ -325,12 +325,26 @@ async def test_a_queue_that_is_woken_does_its_work_and_a_stop_ends_what_is_in_ha
         assert await kit.rows(unit).due(["letters"], [0], at=kit.clock.now()) == set(), "and it was committed"
 
 
+async def test_who_waits_for_something_that_is_away_is_done_as_soon_as_it_is_back(kit: Kit) -> None:
+    letters = Letters("a", error=TransientError("away"))
+    runner = kit.runner()
+    runner.add(letters.queue())
+    await kit.schedule("a")
+    for _ in range(9):
+        with pytest.raises(TransientError):
+            await runner.run_once("letters")
+    letters.bad.clear()
+    assert await runner.run_once("letters") == 1
+    assert letters.done == ["a"]
+
+
 async def test_a_row_that_looks_like_an_outage_steps_aside_and_stops_nobody(kit: Kit) -> None:
     letters = Letters("slow", error=TimeoutError())
     runner = kit.runner()
     runner.add(letters.queue())
     good = [f"good{number}" for number in range(20)]
-    await kit.schedule("slow", *good, run_at=NOON - MINUTE)
+    await kit.schedule("slow", run_at=NOON - 2 * MINUTE)
+    await kit.schedule(*good, run_at=NOON - MINUTE)
     for _ in range(20):
         try:
             if not await runner.run_once("letters"):
@@ -351,3 +365,20 @@ async def test_what_is_held_is_as_old_as_it_was(kit: Kit) -> None:
     async with kit.work() as unit:
         depth = (await kit.rows(unit).depths(["letters"], [0], at=kit.clock.now()))["letters"]
     assert (depth.due, depth.oldest) == (2, MINUTE)
+
+
+async def test_of_a_batch_whose_lease_is_lost_whole_nothing_is_tried_again(kit: Kit) -> None:
+    letters = Letters()
+    runner = kit.runner()
+
+    async def slowly(unit: object, jobs: Sequence[Job]) -> Again | None:
+        if not letters.tried:
+            kit.clock.advance(2 * LEASE)
+            assert len(await kit.claim(lease="00000000-0000-0000-0000-000000000009")) == len(jobs)
+        return await letters(unit, jobs)
+
+    runner.add(Queue("letters", slowly))
+    keys = [f"k{number}" for number in range(8)]
+    await kit.schedule(*keys)
+    await runner.run_once("letters")
+    assert all(sorted(tried) == keys for tried in letters.tried), "nothing was halved: there was no bad row to find"
