@@ -74,10 +74,7 @@ def show(
     found = asyncio.run(
         databases.with_database(_service(service), Home.at(home), lambda sql: operator.listed(sql, queue, key))
     )
-    if not found:
-        raise StackError(
-            f"expected {key!r} among what was set aside of {queue}, found nothing: see `fairpool work list`."
-        )
+    _must_be_there(len(found), queue, key)
     values = {"service": service, **operator.as_values(found[0]), "payload": json.loads(found[0].payload or "null")}
     if as_json:
         out.print(json.dumps(values))
@@ -103,6 +100,7 @@ def replay(
     done = asyncio.run(
         databases.with_database(_service(service), where, lambda sql: operator.replay(sql, queue, key, limit, at))
     )
+    _must_be_there(done, queue, key)
     out.print(json.dumps({"replayed": done}) if as_json else _said(done, "is tried again", queue))
 
 
@@ -124,6 +122,7 @@ def close(
     done = asyncio.run(
         databases.with_database(_service(service), Home.at(home), lambda sql: operator.close(sql, queue, key, limit))
     )
+    _must_be_there(done, queue, key)
     out.print(json.dumps({"closed": done}) if as_json else _said(done, "is closed; nothing was done for it", queue))
 
 
@@ -153,6 +152,13 @@ def _service(name: str) -> str:
 def _now(home: Home) -> datetime:
     """The services' time: that of a local stack may have been moved."""
     return Clock(home.clock_file).now() if home.clock_file.exists() else datetime.now(UTC)
+
+
+def _must_be_there(done: int, queue: str, key: str | None) -> None:
+    if key is not None and not done:
+        raise StackError(
+            f"expected {key!r} among what was set aside of {queue}, found nothing: see `fairpool work list`."
+        )
 
 
 def _said(done: int, what: str, queue: str) -> str:

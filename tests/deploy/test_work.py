@@ -60,6 +60,8 @@ async def test_a_close_says_what_it_needs_and_a_show_of_nothing_says_so(set_asid
         (["close", "consent", "tellings"], "expected --key, --limit or --all"),
         (["show", "consent", "tellings", "two"], "expected 'two' among what was set aside"),
         (["replay", "nobody", "tellings"], "expected one of signup"),
+        (["replay", "consent", "tellings", "--key", "two"], "expected 'two' among what was set aside"),
+        (["close", "consent", "nosuch", "--key", "one"], "expected 'one' among what was set aside of nosuch"),
     ):
         found = await asyncio.to_thread(run.invoke, app, ["work", *arguments])
         assert found.exit_code != 0

@@ -471,6 +471,22 @@ async def test_a_bad_cursor_is_refused(gateway: Gateway, after: str) -> None:
     assert answer.status_code == 422
 
 
+async def test_a_feed_goes_on_from_a_time_and_says_where_it_can_not(gateway: Gateway) -> None:
+    id = (await gateway.send(await gateway.person("match", "contact"))).json()["id"]
+    await gateway.decided(id)
+
+    async def since(moment: str) -> httpx.Response:
+        return await gateway.http.get("/v1/outreach", params={"since": moment}, headers=gateway.auth("emp_a"))
+
+    async def is_told() -> bool:
+        return id in {item["outreach"] for item in (await since(OPEN.isoformat())).json()["items"]}
+
+    await until(is_told, what="the message in the feed")
+    assert (await since((OPEN + timedelta(days=40)).isoformat())).json()["items"] == []
+    for moment, status in (("yesterday", 422), ("2026-11-23T10:00:00", 422), ("2020-01-01T00:00:00Z", 410)):
+        assert (await since(moment)).status_code == status, moment
+
+
 async def test_the_policy_is_public(gateway: Gateway) -> None:
     answer = await gateway.http.get("/v1/policy")
     assert answer.json()["first_contact"]["at_most"] == [{"number": 2, "days": 7.0}, {"number": 6, "days": 30.0}]
