@@ -180,9 +180,7 @@ async def _apply(store: Store, outcomes: Sequence[Outcome], picture: Picture, se
     await store.save_claims([*map(_first_claim, registered), *(_claim(one) for one in claimed if one.is_news)])
     again = [one.candidate for one in claimed if one.invite_again]
     await store.prolong(again, store.at + STUB_KEPT)
-    await store.ask_to_invite(
-        {one.candidate: one.report.vendor == JOIN for one in registered} | dict.fromkeys(again, True)
-    )
+    await store.ask_to_invite({one.candidate: one.report.vendor for one in registered} | dict.fromkeys(again, JOIN))
     await store.save_proposals(proposals_among(outcomes))
     taken = [one for one in outcomes if isinstance(one, Registered | Claimed | ProposalChanged)]
     await store.note_times({one.report.key: at for one in taken if (at := one.report.happened_at) is not None})

@@ -262,8 +262,8 @@ class Store(Protocol):
     async def erase_lapsed(self, candidates: Sequence[str]) -> Sequence[str]:
         """Those of them who lapse and did not confirm, erased: rows and keys go, the key's topic gets a tombstone."""
 
-    async def ask_to_invite(self, candidates: Mapping[str, bool]) -> None:
-        """They are to be invited, by candidate; True: they came by the join page, and go first."""
+    async def ask_to_invite(self, candidates: Mapping[str, str]) -> None:
+        """They are to be invited; by candidate, the vendor who told of them. Those of the join page go first, others by turns."""
 
     async def prolong(self, candidates: Sequence[str], until: datetime) -> None:
         """Stubs are kept until then."""

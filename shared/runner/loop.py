@@ -230,7 +230,7 @@ class Runner(Generic[U]):
         async with self.work() as unit:
             rows = self.rows(unit)
             claimed = await rows.claim(
-                queue.name, self._lanes(queue), self._batch(queue), at=at, lease=lease, until=at + queue.lease
+                queue.name, self._lanes(queue), self._batch(queue), at=at, lease=lease, lasts=queue.lease
             )
             over = [job for job in claimed if queue.attempts is not None and job.attempts > queue.attempts]
             for job in over:

@@ -60,6 +60,8 @@ class Wanted:
     """Whether a row that is there moves to this time also when it is later; else only when it is earlier."""
     payload: Mapping[str, Any] | None = None
     traceparent: str | None = None
+    flow: str = ""
+    """Whose work it is (a tenant): within a lane they take turns. A row that is there becomes theirs who have it done earlier."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What the runner asks of the rows."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.runner.model import Depth, Job, Wanted
@@ -18,9 +18,10 @@ class WorkRows(Protocol):
         """These are not done; whoever has one in hand can't finish it."""
 
     async def claim(
-        self, queue: str, lanes: Sequence[int], limit: int, *, at: datetime, lease: str, until: datetime
+        self, queue: str, lanes: Sequence[int], limit: int, *, at: datetime, lease: str, lasts: timedelta
     ) -> list[Job]:
-        """Rows that are due and that nobody has in hand, of the first lanes first; the attempt is counted."""
+        """Rows that are due at that time and that nobody has in hand, of the first lanes first, and in a lane some of each flow;
+        the attempt is counted. The lease lasts by the clock of the database, which is the same for all who claim."""
 
     async def due(self, queues: Sequence[str], lanes: Sequence[int], *, at: datetime) -> set[str]:
         """Which of these queues have something to claim."""

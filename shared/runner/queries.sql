@@ -1,8 +1,8 @@
 -- name: schedule
-INSERT INTO work (queue, key, lane, run_at, traceparent, payload)
-SELECT queue, key, lane, run_at, traceparent, payload::json
-FROM unnest($1::text[], $2::text[], $3::smallint[], $4::timestamptz[], $6::text[], $7::text[])
-    AS wanted (queue, key, lane, run_at, traceparent, payload)
+INSERT INTO work (queue, key, lane, run_at, traceparent, payload, flow)
+SELECT queue, key, lane, run_at, traceparent, payload::json, flow
+FROM unnest($1::text[], $2::text[], $3::smallint[], $4::timestamptz[], $6::text[], $7::text[], $8::integer[])
+    AS wanted (queue, key, lane, run_at, traceparent, payload, flow)
 ORDER BY queue, key
 ON CONFLICT (queue, key) DO UPDATE SET
     again_at = CASE WHEN work.lease IS NULL THEN NULL
@@ -13,6 +13,9 @@ ON CONFLICT (queue, key) DO UPDATE SET
         ELSE least(work.run_at, excluded.run_at) END,
     attempts = CASE WHEN work.set_aside_at IS NULL THEN work.attempts ELSE 0 END,
     lane = least(work.lane, excluded.lane),
+    flow = CASE WHEN (excluded.queue || ' ' || excluded.key) = ANY($5::text[]) OR work.set_aside_at IS NOT NULL
+            OR excluded.run_at < coalesce(CASE WHEN work.lease IS NULL THEN work.run_at ELSE work.again_at END, 'infinity')
+        THEN excluded.flow ELSE work.flow END,
     payload = coalesce(excluded.payload, work.payload),
     traceparent = coalesce(excluded.traceparent, work.traceparent),
     reason = CASE WHEN work.set_aside_at IS NULL THEN work.reason END,
@@ -23,19 +26,54 @@ DELETE FROM work WHERE (queue, key) IN (
     SELECT queue, key FROM work WHERE queue = $1 AND key = ANY($2::text[]) ORDER BY key FOR UPDATE)
 
 -- name: claim
--- Lane after lane, and in each who has waited longest; what another process claims at this moment is passed over.
+-- Lane after lane. In each those whose work there is take turns, up to 64 of them, who have the same share of the batch, from a
+-- place that is chance; what is left of it goes to who has waited longest. What another process claims at this moment is passed over.
 WITH due AS MATERIALIZED (
     SELECT found.key
     FROM unnest($2::smallint[]) AS lanes (lane)
     CROSS JOIN LATERAL (
-        SELECT key FROM work
-        WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND run_at <= $4
-          AND (leased_until IS NULL OR leased_until <= $4)
-        ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED
+        WITH RECURSIVE flows (flow, first, number) AS (
+            SELECT begin.flow, begin.flow, 1
+            FROM (
+                SELECT coalesce(
+                    (SELECT flow FROM work WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND flow >= $7
+                     ORDER BY flow LIMIT 1),
+                    (SELECT flow FROM work WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL ORDER BY flow LIMIT 1)
+                ) AS flow
+            ) AS begin
+            WHERE begin.flow IS NOT NULL
+            UNION ALL
+            SELECT following.flow, flows.first, flows.number + 1
+            FROM flows
+            CROSS JOIN LATERAL (
+                SELECT coalesce(
+                    (SELECT flow FROM work WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND flow > flows.flow
+                     ORDER BY flow LIMIT 1),
+                    (SELECT flow FROM work WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL ORDER BY flow LIMIT 1)
+                ) AS flow
+            ) AS following
+            WHERE flows.number < 64 AND following.flow <> flows.first
+        ), by_turns AS MATERIALIZED (
+            SELECT mine.key
+            FROM flows
+            CROSS JOIN LATERAL (
+                SELECT key FROM work
+                WHERE queue = $1 AND lane = lanes.lane AND flow = flows.flow AND set_aside_at IS NULL AND run_at <= $4
+                  AND (leased_until IS NULL OR leased_until <= now())
+                ORDER BY run_at LIMIT greatest($3 / (SELECT count(*) FROM flows), 1) FOR UPDATE SKIP LOCKED
+            ) AS mine
+            LIMIT $3
+        ), others AS (
+            SELECT key FROM work
+            WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND run_at <= $4
+              AND (leased_until IS NULL OR leased_until <= now()) AND key <> ALL(ARRAY(SELECT key FROM by_turns))
+            ORDER BY run_at LIMIT $3 - (SELECT count(*) FROM by_turns) FOR UPDATE SKIP LOCKED
+        )
+        SELECT key FROM by_turns UNION ALL SELECT key FROM others
     ) AS found
     LIMIT $3
 )
-UPDATE work SET lease = $5::uuid, leased_until = $6, attempts = attempts + 1
+UPDATE work SET lease = $5::uuid, leased_until = now() + $6::interval, attempts = attempts + 1
 FROM due WHERE work.queue = $1 AND work.key = due.key
 RETURNING work.key, lane, run_at, attempts, payload, traceparent, reason
 
@@ -44,7 +82,7 @@ SELECT DISTINCT queue FROM unnest($1::text[]) AS queues (queue) CROSS JOIN unnes
 WHERE EXISTS (
     SELECT FROM work
     WHERE work.queue = queues.queue AND work.lane = lanes.lane AND set_aside_at IS NULL AND run_at <= $3
-      AND (leased_until IS NULL OR leased_until <= $3)
+      AND (leased_until IS NULL OR leased_until <= now())
 )
 
 -- name: finish

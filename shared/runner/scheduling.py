@@ -32,11 +32,15 @@ class Scheduling:
         exactly: bool = False,
         payload: Mapping[str, Any] | None = None,
         traces: Mapping[str, str | None] | None = None,
+        flow: str = "",
     ) -> None:
-        """Has these done at that time; one that is there already moves to the earlier time, or `exactly` to this one."""
+        """Has these done at that time; one that is there already moves to the earlier time, or `exactly` to this one.
+
+        `flow` is the tenant whose work it is: no tenant's work waits behind a burst of another's.
+        """
         for key in keys:
             trace = traces.get(key) if traces else None
-            wanted = Wanted(queue, key, at, lane, exactly, payload, trace)
+            wanted = Wanted(queue, key, at, lane, exactly, payload, trace, flow)
             before = self._wanted.get((queue, key))
             self._wanted[queue, key] = wanted if before is None else _both(before, wanted)
 
@@ -66,4 +70,5 @@ def _both(before: Wanted, after: Wanted) -> Wanted:
         exactly=before.exactly or after.exactly,
         payload=after.payload or before.payload,
         traceparent=after.traceparent or before.traceparent,
+        flow=after.flow if after.exactly or after.run_at < before.run_at else before.flow,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ async def set_aside(pool: Pool, database: str, tmp_path: Path, monkeypatch: pyte
         rows = PostgresWork(connection)
         await rows.schedule([Wanted("tellings", key, NOON, payload={"n": 1}) for key in ("one", "two", "three")])
         lease = "00000000-0000-0000-0000-000000000001"
-        await rows.claim("tellings", [0], 2, at=NOON, lease=lease, until=NOON)
+        await rows.claim("tellings", [0], 2, at=NOON, lease=lease, lasts=timedelta(minutes=1))
         for key in ("one", "three"):
             await rows.fail("tellings", lease, key, "failed: KeyError", again=None, at=NOON)
     return pool

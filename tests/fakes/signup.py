@@ -33,6 +33,7 @@ from services.signup.model import (
 from services.signup.ports import KEPT, LANES, MOST_PROPOSALS
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
+from shared.contracts.signup import JOIN
 from shared.runner.model import Job
 from tests.fakes.clock import NOON
 
@@ -237,10 +238,10 @@ class FakeStore:
             self._erase(candidate)
         return gone
 
-    async def ask_to_invite(self, candidates: Mapping[str, bool]) -> None:
-        for candidate, by_join in candidates.items():
+    async def ask_to_invite(self, candidates: Mapping[str, str]) -> None:
+        for candidate, vendor in candidates.items():
             before, asked_at = self._queue.get(candidate, (False, self.at))
-            self._queue[candidate] = before or by_join, asked_at
+            self._queue[candidate] = before or vendor == JOIN, asked_at
 
     async def prolong(self, candidates: Sequence[str], until: datetime) -> None:
         for candidate in candidates:

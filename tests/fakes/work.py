@@ -1,5 +1,6 @@
 """The rows of the runner in memory, with transactions that undo themselves."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -7,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.runner.model import Depth, Job, Wanted
+from tests.fakes.clock import NOON
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Row:
     reason: str | None = None
     payload: Mapping[str, Any] | None = None
     traceparent: str | None = None
+    flow: str = ""
 
 
 @dataclass(slots=True)
@@ -28,6 +31,8 @@ class FakeWork:
     """`WorkRows` that are committed when the block of `transaction` ends."""
 
     table: dict[tuple[str, str], Row] = field(default_factory=dict)
+    server: datetime = NOON
+    """The clock by which leases last."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["FakeWork"]:
@@ -44,7 +49,7 @@ class FakeWork:
             old = self.table.get((one.queue, one.key))
             if old is None:
                 self.table[one.queue, one.key] = Row(
-                    one.lane, one.run_at, payload=one.payload, traceparent=one.traceparent
+                    one.lane, one.run_at, payload=one.payload, traceparent=one.traceparent, flow=one.flow
                 )
                 continue
             run_at, again_at = old.run_at, None
@@ -54,8 +59,11 @@ class FakeWork:
                 run_at = one.run_at
             else:
                 run_at = min(run_at, one.run_at)
+            comes = old.run_at if old.lease is None else old.again_at
+            is_theirs = one.exactly or old.set_aside_at is not None or comes is None or one.run_at < comes
             self.table[one.queue, one.key] = replace(
                 old,
+                flow=one.flow if is_theirs else old.flow,
                 lane=min(old.lane, one.lane),
                 run_at=run_at,
                 again_at=again_at,
@@ -70,18 +78,31 @@ class FakeWork:
             self.table.pop((queue, key), None)
 
     async def claim(
-        self, queue: str, lanes: Sequence[int], limit: int, *, at: datetime, lease: str, until: datetime
+        self, queue: str, lanes: Sequence[int], limit: int, *, at: datetime, lease: str, lasts: timedelta
     ) -> list[Job]:
         found = []
         for lane in lanes:
             free = sorted(key for key in self.table if key[0] == queue and self._is_free(key, lane, at))
-            found += sorted(free, key=lambda place: self.table[place].run_at)
+            found += self._by_turns(sorted(free, key=lambda place: self.table[place].run_at))
         jobs = []
         for place in found[:limit]:
-            row = replace(self.table[place], lease=lease, leased_until=until, attempts=self.table[place].attempts + 1)
+            row = replace(
+                self.table[place],
+                lease=lease,
+                leased_until=self.server + lasts,
+                attempts=self.table[place].attempts + 1,
+            )
             self.table[place] = row
             jobs.append(Job(place[1], row.run_at, row.attempts, row.payload, row.traceparent, row.lane, row.reason))
         return jobs
+
+    def _by_turns(self, places: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        turn: Counter[str] = Counter()
+        ranked = []
+        for place in places:
+            turn[self.table[place].flow] += 1
+            ranked.append((turn[self.table[place].flow], place))
+        return [place for _, place in sorted(ranked, key=lambda each: each[0])]
 
     def _is_free(self, place: tuple[str, str], lane: int, at: datetime) -> bool:
         row = self.table[place]
@@ -89,7 +110,7 @@ class FakeWork:
             row.lane == lane
             and row.set_aside_at is None
             and row.run_at <= at
-            and (row.leased_until is None or row.leased_until <= at)
+            and (row.leased_until is None or row.leased_until <= self.server)
         )
 
     async def due(self, queues: Sequence[str], lanes: Sequence[int], *, at: datetime) -> set[str]:
@@ -110,7 +131,9 @@ class FakeWork:
             if run_at is None:
                 del self.table[queue, key]
             else:
-                self.table[queue, key] = Row(row.lane, run_at, payload=row.payload, traceparent=row.traceparent)
+                self.table[queue, key] = Row(
+                    row.lane, run_at, payload=row.payload, traceparent=row.traceparent, flow=row.flow
+                )
         return done
 
     async def put_back(self, queue: str, lease: str, keys: Sequence[str], *, until: datetime | None = None) -> None:

@@ -53,7 +53,7 @@ from tests.waiting import until
 
 POLICY = read_policy("2026-12")
 MIGRATIONS = Path(postgres.__file__).parent.parent / "migrations"
-ANA, BEN = str(UUID(int=1)), str(UUID(int=2))
+ANA, BEN, CAM = str(UUID(int=1)), str(UUID(int=2)), str(UUID(int=3))
 SOON = NOON + timedelta(hours=1)
 
 
@@ -592,3 +592,12 @@ async def test_places_are_found_by_an_index(on_postgres: PostgresRows) -> None:
         await connection.execute("SET LOCAL enable_seqscan = off")
         plan = await connection.fetch(f"EXPLAIN {SQL['places']}", [ANA], NOON)
     assert any("outreach_places" in row[0] for row in plan)
+
+
+async def test_employers_take_turns_at_having_decided_what_is_due(on_postgres: PostgresRows) -> None:
+    for id, candidate, employer in (("o1", ANA, "emp_a"), ("o2", BEN, "emp_b"), ("o3", CAM, "emp_a")):
+        await on_postgres.submit(id, candidate, employer)
+        await settle(on_postgres, id, Delay(SOON, Rule.HOURS))
+    rows = await on_postgres.pool.fetch("SELECT key, flow FROM work WHERE queue = 'due'")
+    flow = {row["key"]: row["flow"] for row in rows}
+    assert flow[ANA] == flow[CAM] != flow[BEN]

@@ -13,7 +13,7 @@ from services.signup.decisions import quota
 from services.signup.model import Asked, Claim, Deletion, KeptReport, Lapse, PastInvitations, Proposal, Stub
 from services.signup.ports import LANES, MOST_PROPOSALS, Store
 from services.signup.vault.sealing import Identity, seal_identity
-from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1, CoarseProfile
+from shared.contracts.signup import JOIN, CandidateMergedV1, CandidateReportedV1, CoarseProfile
 from shared.ids import new_candidate_id
 from shared.messaging.unit import unit_of_work
 from shared.security.words import KeyPair
@@ -141,7 +141,7 @@ async def test_identities_come_back_as_they_went_in(work: Work) -> None:
 async def test_a_stub_without_claims_is_erased_whole(work: Work) -> None:
     ana, bo = await registered(work, b"ana"), await registered(work, b"bo")
     async with work() as store:
-        await store.ask_to_invite({ana: False})
+        await store.ask_to_invite({ana: "acme"})
         await store.remove_claims([("acme", "ana"), ("acme", "nobody")])
         assert await store.lapse_unclaimed([bo, ana]) == [Lapse(ana, "deleted", NOON)]
     async with work() as store:
@@ -274,17 +274,30 @@ async def test_a_lost_mailbox_is_invited_again_only_by_the_join_page(work: Work,
     candidate = await registered(work)
     await lose_mailbox(work, candidate)
     async with work() as store:
-        await store.ask_to_invite({candidate: by_join})
+        await store.ask_to_invite({candidate: JOIN if by_join else "acme"})
     async with work() as store:
         assert [one.candidate for one in await store.to_invite(await asked(store))] == [candidate] * by_join
         assert await store.to_invite(await asked(store)) == [], "taken out of the queue either way"
 
 
+async def test_vendors_take_turns_at_having_people_invited(work: Work) -> None:
+    people = [await registered(work, address) for address in (b"ana", b"bo", b"cy")]
+    async with work() as store:
+        if isinstance(store, FakeStore):
+            pytest.skip("the runner's rows are PostgreSQL's")
+        await store.ask_to_invite(dict(zip(people, ("acme", "bright", "acme"), strict=True)))
+    async with work() as store:
+        assert isinstance(store, PostgresStore)
+        rows = await store._connection.fetch("SELECT key, flow FROM work WHERE queue = 'invitations'")
+    flow = {row["key"]: row["flow"] for row in rows}
+    assert flow[people[0]] == flow[people[2]] != flow[people[1]]
+
+
 async def test_an_invitation_is_taken_once_and_remembers_the_join_page(work: Work) -> None:
     candidate = await registered(work)
     async with work() as store:
-        await store.ask_to_invite({candidate: True})
-        await store.ask_to_invite({candidate: False})
+        await store.ask_to_invite({candidate: JOIN})
+        await store.ask_to_invite({candidate: "acme"})
     async with work() as store:
         (taken,) = await store.to_invite(await asked(store))
         assert (taken.candidate, taken.by_join, taken.until) == (candidate, True, NOON + timedelta(days=14))
@@ -299,7 +312,7 @@ async def test_an_invitation_knows_who_registered_the_person_and_else_who_claime
         async with work() as store:
             await store.save_claims([later])
             await store.remove_claims([("acme", gone)])
-            await store.ask_to_invite({candidate: False})
+            await store.ask_to_invite({candidate: "acme"})
         async with work() as store:
             introduced_by += [one.introduced_by for one in await store.to_invite(await asked(store))]
     assert introduced_by == ["emp_one", "bright"]

@@ -1,7 +1,7 @@
 """Work that is no record, and the loop that does it: on the fake rows and on PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,6 +33,8 @@ class Kit:
     work: Work
     rows: Callable[[Any], WorkRows]
     clock: FixedClock
+    pass_time: Callable[[timedelta], Awaitable[None]]
+    """So much time goes by for whoever has a lease, by the clock of the database."""
 
     def runner(self) -> Runner[Any]:
         return Runner(self.work, self.rows, self.clock)
@@ -45,7 +47,7 @@ class Kit:
     async def claim(self, *, lease: str = "00000000-0000-0000-0000-000000000001", limit: int = 100) -> list[Job]:
         at = self.clock.now()
         async with self.work() as unit:
-            return await self.rows(unit).claim("letters", [0], limit, at=at, lease=lease, until=at + LEASE)
+            return await self.rows(unit).claim("letters", [0], limit, at=at, lease=lease, lasts=LEASE)
 
     async def set_aside(self, queue: str = "letters") -> int:
         async with self.work() as unit:
@@ -57,7 +59,11 @@ async def kit(request: pytest.FixtureRequest) -> AsyncIterator[Kit]:
     clock = FixedClock()
     if request.param == "fake":
         table = FakeWork()
-        yield Kit(table.transaction, lambda unit: unit, clock)
+
+        async def pass_time(time: timedelta) -> None:
+            table.server += time
+
+        yield Kit(table.transaction, lambda unit: unit, clock, pass_time)
         return
     databases: Databases = request.getfixturevalue("databases")
     async with databases.pool(PLUMBING) as pool:
@@ -67,7 +73,10 @@ async def kit(request: pytest.FixtureRequest) -> AsyncIterator[Kit]:
             async with unit_of_work(pool, at=clock.now(), source="tests") as unit:
                 yield unit
 
-        yield Kit(work, lambda unit: PostgresWork(unit.connection), clock)
+        async def let_time_pass(time: timedelta) -> None:
+            await pool.execute("UPDATE work SET leased_until = leased_until - $1::interval", time)
+
+        yield Kit(work, lambda unit: PostgresWork(unit.connection), clock, let_time_pass)
 
 
 class Letters:
@@ -180,7 +189,7 @@ async def test_a_row_that_kills_its_process_is_set_aside_and_takes_no_other_with
     await kit.schedule("a", "killer")
     for _ in range(3):  # both were in hand when the process died
         assert len(await kit.claim()) == 2
-        kit.clock.advance(LEASE)
+        await kit.pass_time(LEASE)
     died: list[list[str]] = []
 
     async def dies(_: object, jobs: Sequence[Job]) -> None:
@@ -194,7 +203,7 @@ async def test_a_row_that_kills_its_process_is_set_aside_and_takes_no_other_with
         try:
             await dying.run_once()
         except SystemExit:
-            kit.clock.advance(LEASE)
+            await kit.pass_time(LEASE)
     assert died == [["a"], ["killer"]], "each alone"
     await runner.run_once()
     assert letters.done == []
@@ -207,7 +216,7 @@ async def test_a_row_whose_process_was_killed_after_the_claim_is_done_when_the_l
     await kit.schedule("a")
     assert len(await kit.claim()) == 1
     assert await runner.run_once() == 0
-    kit.clock.advance(LEASE)
+    await kit.pass_time(LEASE)
     await runner.run_once()
     assert letters.done == ["a"]
 
@@ -217,9 +226,9 @@ async def test_nothing_is_committed_for_a_row_whose_lease_was_lost(kit: Kit) -> 
 
     async def slow(unit: Any, _: Sequence[Job]) -> None:
         await kit.rows(unit).schedule([Wanted("written", "by the slow one", NOON)])
-        kit.clock.advance(LEASE)
+        await kit.pass_time(LEASE)
         if isinstance(unit, FakeWork):
-            await unit.claim("letters", [0], 1, at=kit.clock.now(), lease="other", until=NOON + 3 * LEASE)
+            await unit.claim("letters", [0], 1, at=kit.clock.now(), lease="other", lasts=LEASE)
         else:
             await kit.claim()
 
@@ -320,8 +329,8 @@ async def test_a_queue_that_is_woken_does_its_work_and_a_stop_ends_what_is_in_ha
         with pytest.raises(asyncio.CancelledError):
             await running
     assert done.is_set()
+    await kit.pass_time(LEASE)
     async with kit.work() as unit:
-        kit.clock.advance(LEASE)
         assert await kit.rows(unit).due(["letters"], [0], at=kit.clock.now()) == set(), "and it was committed"
 
 
@@ -373,7 +382,7 @@ async def test_of_a_batch_whose_lease_is_lost_whole_nothing_is_tried_again(kit: 
 
     async def slowly(unit: object, jobs: Sequence[Job]) -> Again | None:
         if not letters.tried:
-            kit.clock.advance(2 * LEASE)
+            await kit.pass_time(2 * LEASE)
             assert len(await kit.claim(lease="00000000-0000-0000-0000-000000000009")) == len(jobs)
         return await letters(unit, jobs)
 
@@ -382,3 +391,53 @@ async def test_of_a_batch_whose_lease_is_lost_whole_nothing_is_tried_again(kit: 
     await kit.schedule(*keys)
     await runner.run_once("letters")
     assert all(sorted(tried) == keys for tried in letters.tried), "nothing was halved: there was no bad row to find"
+
+
+async def test_a_process_whose_clock_is_wrong_takes_nothing_that_another_has_in_hand(kit: Kit) -> None:
+    await kit.schedule("a")
+    assert len(await kit.claim()) == 1
+    kit.clock.advance(timedelta(days=1))
+    assert await kit.claim(lease="00000000-0000-0000-0000-000000000002") == []
+    async with kit.work() as unit:
+        assert await kit.rows(unit).due(["letters"], [0], at=kit.clock.now()) == set()
+    await kit.pass_time(LEASE)
+    assert len(await kit.claim(lease="00000000-0000-0000-0000-000000000003")) == 1
+
+
+async def test_the_work_of_one_tenant_does_not_wait_behind_a_burst_of_another(kit: Kit) -> None:
+    await kit.schedule(*(f"burst {number:05}" for number in range(10_000)), flow="emp_many", run_at=NOON - MINUTE)
+    await kit.schedule("one", flow="emp_one")
+    claimed = [job.key for job in await kit.claim(limit=10)]
+    assert "one" in claimed
+    assert len(claimed) == 10, "and nobody's place stays empty"
+
+
+async def test_tenants_have_the_same_share_of_a_batch_and_each_of_them_who_waited_longest_first(kit: Kit) -> None:
+    for number in range(20):
+        await kit.schedule(f"a{number:02}", flow="emp_a", run_at=NOON - (60 - number) * SECOND)
+        await kit.schedule(f"b{number:02}", flow="emp_b", run_at=NOON - (30 - number) * SECOND)
+    await kit.schedule("c", flow="emp_c", run_at=NOON + MINUTE)
+    claimed = sorted(job.key for job in await kit.claim(limit=9))
+    assert {"a00", "a01", "a02", "b00", "b01", "b02"} <= set(claimed)
+    assert len(claimed) == 9
+
+
+async def test_of_very_many_tenants_each_has_its_turn(kit: Kit) -> None:
+    await kit.schedule(*(f"burst {number:04}" for number in range(2_000)), flow="emp_many", run_at=NOON - MINUTE)
+    for number in range(200):
+        await kit.schedule(f"later {number}", flow=f"emp_{number}", run_at=NOON + MINUTE)
+    for number in range(100):
+        await kit.schedule(f"now {number}", flow=f"emp_now_{number}", run_at=NOON)
+    claimed: set[str] = set()
+    for _ in range(19):
+        claimed |= {job.key for job in await kit.claim(limit=100)}
+    assert len(claimed) == 1900, "each batch is full"
+    assert sum(key.startswith("now") for key in claimed) > 50, "whom chance has passed over so often"
+
+
+async def test_a_row_is_theirs_who_have_it_done_first(kit: Kit) -> None:
+    await kit.schedule("shared", flow="emp_many", run_at=NOON + MINUTE)
+    await kit.schedule("shared", flow="emp_one", run_at=NOON)
+    await kit.schedule("shared", flow="emp_many", run_at=NOON + MINUTE)
+    await kit.schedule(*(f"burst {number:02}" for number in range(50)), flow="emp_many", run_at=NOON - MINUTE)
+    assert "shared" in [job.key for job in await kit.claim(limit=2)]

@@ -96,6 +96,9 @@ class PostgresOutreach:
         """Scheduled."""
         self._unit.work.add(DUE, candidates, at=at)
 
+    def _decide_for(self, outreach: Outreach, at: datetime) -> None:
+        self._unit.work.add(DUE, [outreach.candidate], at=at, flow=outreach.employer)
+
     async def lock_waiting_of(self, candidates: Sequence[str]) -> list[Outreach]:
         """Submitted and delayed rows of these people."""
         return [outreach_of(row) for row in await self._sql.fetch(SQL["lock_waiting_of"], list(candidates))]
@@ -138,7 +141,7 @@ class PostgresOutreach:
             )
         for item in holds:
             if isinstance(item.decision, Hold):
-                self.decide_for([item.outreach.candidate], item.decision.until)
+                self._decide_for(item.outreach, item.decision.until)
         if not rest:
             return
         written = [_written(item.decision) for item in rest]
@@ -156,7 +159,7 @@ class PostgresOutreach:
         )
         for item, (*_, due) in zip(rest, written, strict=True):
             if due is not None:
-                self.decide_for([item.outreach.candidate], due)
+                self._decide_for(item.outreach, due)
         await self._note([(item.outreach, state, item.rule) for item, (state, *_) in zip(rest, written, strict=True)])
         sealed = {row["id"]: row["sealed"] for row in rows}
         for item in rest:
@@ -240,8 +243,9 @@ class PostgresOutreach:
         closed = [row for row in rows if by_id[row.id].outcome in _STATE_AFTER]
         if closed:
             states = [_STATE_AFTER[by_id[row.id].outcome] for row in closed]
-            returned = [row.candidate for row, state in zip(closed, states, strict=True) if state is State.SUBMITTED]
-            self.decide_for(returned, self.at)
+            for row, state in zip(closed, states, strict=True):
+                if state is State.SUBMITTED:
+                    self._decide_for(row, self.at)
             await self._sql.execute(
                 SQL["write_outcomes"],
                 [row.id for row in closed],

@@ -29,7 +29,7 @@ from services.signup.ports import INVITATIONS, KEPT, LANES, SHOWINGS
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
-from shared.contracts.signup import CoarseProfile
+from shared.contracts.signup import JOIN, CoarseProfile
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 
@@ -184,15 +184,16 @@ class PostgresStore:
         """Those of them who lapse and did not confirm, erased: rows and keys go, the key's topic gets a tombstone."""
         return await lapses.erase_lapsed(self._unit, candidates)
 
-    async def ask_to_invite(self, candidates: Mapping[str, bool]) -> None:
+    async def ask_to_invite(self, candidates: Mapping[str, str]) -> None:
         """Scheduled, in the lane of those who ask for themselves or in that of reports."""
-        for by_join in (True, False):
-            chosen = [candidate for candidate, joins in candidates.items() if joins is by_join]
+        for vendor in sorted(set(candidates.values())):
+            chosen = [candidate for candidate, teller in candidates.items() if teller == vendor]
             self._unit.work.add(
                 INVITATIONS,
                 chosen,
                 at=self.at,
-                lane=LANES[not by_join],
+                lane=LANES[vendor != JOIN],
+                flow=vendor,
                 payload={"asked_at": self.at.isoformat()},
                 traces={candidate: self._unit.trace_of(candidate.encode()) for candidate in chosen},
             )

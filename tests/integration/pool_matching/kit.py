@@ -149,7 +149,7 @@ class PostgresKit:
     async def claim(self) -> str | None:
         async with self.connections.acquire() as connection:
             rows = PostgresWork(connection)
-            jobs = await rows.claim(EVALUATIONS, [0], 1, at=self.at, lease=_LEASE, until=self.at + timedelta(minutes=1))
+            jobs = await rows.claim(EVALUATIONS, [0], 1, at=self.at, lease=_LEASE, lasts=timedelta(minutes=1))
         return jobs[0].key if jobs else None
 
     async def finish(self, employer: str, again: datetime | None) -> None:
