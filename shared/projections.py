@@ -130,16 +130,12 @@ PLUMBING = Kept(
             ),
         ),
         Table("read_back_seen", ("key",), Stays("what a topic was found to hold; until that pass is over, in minutes")),
-        Table(
-            "read_back_passes", ("after",), Stays("how far such a pass has come: an id as a place, until the next step")
-        ),
     ),
     {},
     nobody={
         "feeds": "how far each feed was numbered",
         "feeds_forgotten": "how far each reader's feed has forgotten",
         "migrations": "files that were applied",
-        "read_backs": "topics that were read back",
     },
 )
 """What every service's database has beside its own."""

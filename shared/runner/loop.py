@@ -280,8 +280,9 @@ class Runner(Generic[U]):
     async def _in_one_unit(self, queue: Queue[U], lease: str, jobs: Sequence[Job]) -> None:
         causes = [cause for job in jobs if (cause := tracing.read(job.traceparent)) is not None]
         with _span(queue.name, causes, len(jobs)):
+            handle = queue.handle if queue.prepare is None else await queue.prepare(jobs)
             async with self.work() as unit:
-                again = await queue.handle(unit, jobs) or {}
+                again = await handle(unit, jobs) or {}
                 outcome = {job.key: again.get(job.key) for job in jobs}
                 if (ours := await self.rows(unit).finish(queue.name, lease, outcome)) != len(jobs):
                     raise LeaseLostError(ours)

@@ -28,15 +28,16 @@ Again = Mapping[str, datetime]
 """By key, when to run it again: no failure, and it counts as a first attempt then. What is not named is done."""
 
 
+Handle = Callable[[U, Sequence[Job]], Awaitable[Again | None]]
+"""Does a batch in one unit of work, in which the rows are finished too: all of it is done, or nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Queue(Generic[U]):
-    """How the work of one name is done.
-
-    `handle` does a batch in one unit of work, in which the rows are finished too: all of it is done, or nothing.
-    """
+    """How the work of one name is done."""
 
     name: str
-    handle: Callable[[U, Sequence[Job]], Awaitable[Again | None]]
+    handle: Handle[U]
     batch: int = 100
     lanes: tuple[int, ...] = (0,)
     """Every lane that is written to this queue; the lowest goes first."""
@@ -46,6 +47,8 @@ class Queue(Generic[U]):
     """Of periodic work, which has one row that comes again: how often."""
     lease: timedelta = timedelta(minutes=2)
     """How long a process may be silent before others take what it had in hand."""
+    prepare: Callable[[Sequence[Job]], Awaitable[Handle[U]]] | None = None
+    """What takes its time outside is had first, while no transaction is open; the answer handles the batch in place of `handle`."""
 
 
 @dataclass(frozen=True, slots=True)

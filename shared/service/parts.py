@@ -14,7 +14,7 @@ from shared.feed.feed import Feed
 from shared.messaging.errors import is_transient
 from shared.messaging.follower import Follower, Positions
 from shared.messaging.holding import Holding
-from shared.messaging.reconciler import Reconciled
+from shared.messaging.reconciled import Reconciled
 from shared.messaging.unit import Unit
 from shared.roles import Role
 from shared.runner.loop import Runner

@@ -23,9 +23,10 @@ from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, encode, only
 from shared.messaging.errors import is_transient
 from shared.messaging.follower import Apply, Follower, Positions, must_catch_up
-from shared.messaging.reconciler import LOOKS_EVERY, Behind, Orphaned, Reconciled, Reconciler
+from shared.messaging.reconciled import Behind, Orphaned, Reconciled
+from shared.messaging.reconciler import LOOKS_EVERY, Reconciler
 from shared.messaging.relay import Relay
-from shared.messaging.unit import SHARDS, Unit, unit_of_work
+from shared.messaging.unit import Unit, unit_of_work
 from shared.metrics import PROCESS_ROLE
 from shared.postgres.pool import Pool
 from shared.roles import Role
@@ -333,21 +334,28 @@ class Service:
         read_back = Reconciler(
             self.settings.cluster,
             self.parts.reconciled,
-            self.clock,
             source=self.name,
             own_key=self.process.signer.id,
         )
 
         async def turn() -> None:
-            if self.relay.in_doubt:
-                await read_back.doubt(self.pool)
+            async with self.work() as unit:
+                await read_back.will_begin(unit)
+                if is_in_doubt := self.relay.in_doubt:
+                    read_back.doubt(unit)
+            if is_in_doubt:
                 self.relay.in_doubt = False
-            if self.parts.has(Role.WORKER) and await read_back.turn(self.pool):
-                self.relay.wake(range(SHARDS))
+            await read_back.tell_ahead(self.pool)
 
+        async def ask() -> None:
+            async with self.work() as unit:
+                read_back.ask(unit)
+
+        for queue in read_back.queues:
+            self.parts.runner.add(queue)
         self.every(LOOKS_EVERY, "read_back", turn, by=None)
         topics_reconciled = [reconciled.topic.name for reconciled in self.parts.reconciled]
-        self.api(app, reading_back.router(topics_reconciled, lambda: read_back.ask(self.pool), self.tenants))
+        self.api(app, reading_back.router(topics_reconciled, ask, self.tenants))
 
     def _lifespan(self, _: FastAPI) -> AbstractAsyncContextManager[None]:
         return self.process.running()

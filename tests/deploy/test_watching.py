@@ -24,7 +24,8 @@ from shared.messaging.consumer import Consumer, Subscription
 from shared.messaging.dead_letters import REASONS
 from shared.messaging.envelope import UNKNOWN_TYPE
 from shared.messaging.kafka import Kafka
-from shared.messaging.reconciler import Reconciled, Reconciler
+from shared.messaging.reconciled import Reconciled
+from shared.messaging.reconciler import Reconciler
 from shared.messaging.signatures import BAD_SIGNATURE, UNSIGNED
 
 ROOT = Path(__file__).parents[2]
@@ -238,7 +239,7 @@ def test_dead_letters_and_what_is_republished_are_counted_from_0_by_whoever_may_
     )
     expected = {(topic.name, reason) for topic in (NOTICES, POOLS) for reason in REASONS}
     assert expected <= _labels("fairpool_dead_letters")
-    Reconciler(Kafka.plain("127.0.0.1:9"), [Reconciled(MEMBERSHIPS)], Clock(None), source="watching")
+    Reconciler(Kafka.plain("127.0.0.1:9"), [Reconciled(MEMBERSHIPS)], source="watching")
     assert (MEMBERSHIPS.name,) in _labels("fairpool_republished_records")
     assert (MEMBERSHIPS.name,) in _labels("fairpool_read_back_failures")
 

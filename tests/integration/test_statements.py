@@ -29,8 +29,6 @@ BOUNDED = {
     "courier_instances": "one row a courier",
     "epochs": "one row a shard",
     "pool_changes": "one row",
-    "read_back_passes": "one row a topic",
-    "read_backs": "one row a topic",
     "sources": "one row a source, which an operator makes",
     "title_files": "one row a file, which an operator loads",
 }
@@ -51,7 +49,7 @@ FEW = {
     "services/signup/adapters/queries.sql: delete_source": "one row",
     "services/signup/adapters/titles/queries.sql: forget_file": "one row",
     "services/signup/courier/adapters/queries.sql: leave": "one row",
-    "shared/messaging/read_back.sql: end_pass": "one row",
+    "shared/messaging/read_back.sql: forget_noted": "one row",
     "services/signup/courier/adapters/queries.sql: forget_instances": "one row a courier",
 }
 """Statements that delete few rows by nature."""

@@ -14,9 +14,9 @@ from services.signup.jobs import ASKED_AGAIN_AFTER, ask_for_confirmations
 from shared.contracts.signup import CandidateErasedV1, ErasureSweptV1
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, encode
+from shared.messaging.passes import SQL as READ_BACK
+from shared.messaging.passes import _versions
 from shared.messaging.producer import with_signatures
-from shared.messaging.reconciler import SQL as READ_BACK
-from shared.messaging.reconciler import _versions
 from shared.messaging.signatures import Signer, Verifier
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool

@@ -15,7 +15,7 @@ from services.consent.ports import BLOCKS
 from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1, QuietHours
 from shared.contracts.signup import ErasureSweptV1
 from shared.ids import new_id
-from shared.messaging.reconciler import Behind
+from shared.messaging.reconciled import Behind
 from shared.messaging.unit import Unit
 from shared.security import encoding
 

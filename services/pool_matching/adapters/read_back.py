@@ -2,7 +2,7 @@
 
 from services.pool_matching.adapters.sql import SQL
 from shared.contracts.pool_matching import Criteria, Membership, MembershipsChangedV1, PoolChangedV1
-from shared.messaging.reconciler import Behind
+from shared.messaging.reconciled import Behind
 from shared.messaging.unit import Unit
 
 

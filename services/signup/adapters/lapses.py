@@ -13,7 +13,7 @@ from services.signup.ports import INVITATIONS, SHOWINGS
 from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1
 from shared.contracts.topics import CANDIDATE_KEYS
 from shared.messaging.envelope import Outgoing
-from shared.messaging.reconciler import Behind
+from shared.messaging.reconciled import Behind
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Connection
 from shared.postgres.queries import load

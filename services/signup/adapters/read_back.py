@@ -4,7 +4,7 @@ from pathlib import Path
 from uuid import UUID
 
 from shared.contracts.signup import CandidateKeyPublishedV1, CandidateProfileChangedV1, CoarseProfile
-from shared.messaging.reconciler import Behind
+from shared.messaging.reconciled import Behind
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 

@@ -18,11 +18,11 @@ from shared.messaging import topics
 from shared.messaging.envelope import encode
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
-from shared.messaging.reconciler import Reconciled, Reconciler
+from shared.messaging.reconciled import Reconciled
 from shared.postgres.pool import Pool
 from tests.architecture.test_subscriptions import ENVIRONMENT
 from tests.databases import MIGRATIONS_OF, Databases
-from tests.fakes.clock import FixedClock
+from tests.integration.messaging.read_backs import ReadBacks
 from tests.stack import Servers
 
 _BACKUP = {
@@ -102,8 +102,8 @@ async def test_whoever_was_erased_after_the_backup_is_gone_again_and_nobody_else
     at = datetime(2026, 11, 23, tzinfo=UTC)
     await producer.send([encode(CandidateErasedV1(candidate=erased, at=at), source="signup", at=at)])
     assert [await rows.fetchval(_IS_THERE[service], one) for one in (erased, other)] == [True, True]
-    reconciler = Reconciler(kafka, [reconciled], FixedClock(), source=service)
-    await reconciler.turn(rows)
+    process = ReadBacks(kafka, rows, [reconciled])
+    await process.run()
     assert [await rows.fetchval(_IS_THERE[service], one) for one in (erased, other)] == [False, True]
-    await rows.execute("UPDATE read_backs SET began_at = began_at - interval '1 day'")
-    assert await reconciler.turn(rows) == 0, "another service's topic is only read"
+    await process.ask()
+    assert await process.run() == 0, "another service's topic is only read"

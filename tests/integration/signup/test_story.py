@@ -30,7 +30,7 @@ from shared.contracts.signup import CandidateReportedV1
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, decode, only
 from shared.messaging.errors import is_transient
-from shared.messaging.reconciler import SQL as READ_BACK
+from shared.messaging.passes import SQL as READ_BACK
 from shared.security.boxes import CannotOpenError
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, KEYS, VAULT_KEY, Edge
 from tests.working import runner_of
