@@ -75,7 +75,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
 
     app = service.http("Fairpool signup", signup_url=settings.signup_url)
     intake = PostgresIntake(
-        service.get_pool, service.work, service.has_published, keys, publish_within=settings.publish_within
+        service.get_pool, service.work, service.get_producer, keys, publish_within=settings.publish_within
     )
     _add_api(app, service, settings, intake, loaded)
     links = LinkReader(settings.link_verify_key, settings.link_subject_key)

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -54,6 +54,15 @@ class Unit:
             if trace is not None:
                 record = replace(record, headers=(*record.headers, (tracing.HEADER, trace.encode())))
             self._leaving.append(record)
+
+    async def publish_now(self, send: Callable[[Sequence[Outgoing]], Awaitable[None]]) -> None:
+        """Sends what was published so far at once, past the outbox, and returns when Kafka has it.
+
+        Kafka has it then also where the transaction is rolled back. So this is for events that do no harm when they come
+        again under their ids, and that whoever waits for an answer sends again when there was none.
+        """
+        leaving, self._leaving = self._leaving, []
+        await send(leaving)
 
     def trace_of(self, key: bytes) -> str | None:
         """The `traceparent` to keep with a row that is made of the record with this key; None when traces are off."""

@@ -23,6 +23,7 @@ from shared.messaging.consumer import Subscription
 from shared.messaging.envelope import Received, encode, only
 from shared.messaging.errors import is_transient
 from shared.messaging.follower import Apply, Follower, Positions, must_catch_up
+from shared.messaging.producer import Producer
 from shared.messaging.reconciled import Behind, Orphaned, Reconciled
 from shared.messaging.reconciler import LOOKS_EVERY, Reconciler
 from shared.messaging.relay import Relay
@@ -208,6 +209,10 @@ class Service:
     def get_pool(self) -> Pool:
         """`pool`, for what is put together before there is one."""
         return self.process.pool
+
+    def get_producer(self) -> Producer:
+        """The process's producer, for what is put together before there is one; it sends what has no row of the outbox."""
+        return self.process.producer
 
     @property
     def relay(self) -> Relay:

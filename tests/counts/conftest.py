@@ -16,7 +16,8 @@ from fastapi import FastAPI
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
 from shared.messaging.consumer import Consumer
-from shared.messaging.envelope import Record, encode
+from shared.messaging.envelope import Outgoing, Record, encode
+from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
 from shared.messaging.unit import Unit, headers_from_json
 from shared.postgres.pool import open_pool
@@ -43,6 +44,19 @@ class _Sent:
         return True
 
 
+class Kept(Producer):
+    """A producer that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.records: list[Outgoing] = []
+
+    async def must_answer(self) -> None: ...
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        counting.note_batch()
+        self.records += records
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """A handler as `app.py` wired it: what opens its store, and what else it is given."""
@@ -61,6 +75,7 @@ class Process:
     http: httpx.AsyncClient
     keys: dict[str, str]
     heard: list["Heard"]
+    kept: Kept
 
     def given(self, handle: object) -> "Heard":
         """What `app.py` gives to this handler."""
@@ -90,12 +105,17 @@ class Process:
             await consumer.process(batch)
 
     async def leaving(self, topic: str) -> list[Record]:
-        """What is in the outbox for this topic, taken out."""
+        """What is in the outbox for this topic or was sent past it, taken out."""
         rows = await self.service.pool.fetch("DELETE FROM outbox RETURNING id, topic, key, value, headers")
+        left = [
+            Outgoing(row["topic"], row["key"], row["value"], headers_from_json(row["headers"]))
+            for row in sorted(rows, key=lambda row: int(row["id"]))
+        ]
+        sent, self.kept.records = self.kept.records, []
         return [
-            Record(row["topic"], 0, place, row["key"], row["value"], headers_from_json(row["headers"]))
-            for place, row in enumerate(sorted(rows, key=lambda row: int(row["id"])))
-            if row["topic"] == topic
+            Record(one.topic, 0, place, one.key, one.value, one.headers)
+            for place, one in enumerate(sent + left)
+            if one.topic == topic
         ]
 
 
@@ -135,8 +155,9 @@ async def starts(
                 service, app = build(inspect.signature(build).parameters["settings"].annotation())
             pool = await open_pool(dsn, name="counts", connections=1)
             service.process._pool, service.process._relay = pool, cast(Relay, _Sent())
+            service.process.producer = kept = Kept()
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
-                yield Process(service, app, http, {}, heard)
+                yield Process(service, app, http, {}, heard, kept)
             await pool.close()
 
     yield started

@@ -52,6 +52,12 @@ def _note_statement(asked: Any) -> None:
         counts.said.append(" ".join(asked.query.split())[:100])
 
 
+def note_batch() -> None:
+    """A batch is sent to Kafka."""
+    if (counts := _COUNTED.get()) is not None:
+        counts.kafka += 1
+
+
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections that are made from now on are listened to."""
     connect, send_command, send = asyncpg.connect, AbstractConnection.send_packed_command, Producer.send
@@ -67,8 +73,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         await send_command(self, *args, **options)
 
     async def sent_to_kafka(self: Producer, *args: Any, **options: Any) -> None:
-        if (counts := _COUNTED.get()) is not None:
-            counts.kafka += 1
+        note_batch()
         await send(self, *args, **options)
 
     monkeypatch.setattr(asyncpg, "connect", connected)

@@ -11,6 +11,9 @@ from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.model import Report, Taken, Told
 from services.signup.ports import Intake
+from shared.messaging.envelope import Outgoing
+from shared.messaging.errors import TransientError
+from shared.messaging.producer import NotAcknowledgedError
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF, Databases
@@ -18,14 +21,30 @@ from tests.fakes.clock import NOON
 from tests.fakes.signup import FakeIntake
 
 
-def on(pool: Pool) -> PostgresIntake:
-    async def has_published(outbox_ids: Sequence[int], *, within: timedelta) -> bool:
-        return True
+class Kafka:
+    """Has what it is sent, unless it is away."""
 
+    def __init__(self) -> None:
+        self.records: list[Outgoing] = []
+        self.answers = self.acknowledges = True
+
+    async def must_answer(self) -> None:
+        """As `Producer.must_answer`."""
+        if not self.answers:
+            raise NotAcknowledgedError("no broker answers")
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """As `Producer.send`; what is not acknowledged may be there all the same."""
+        self.records += records
+        if not self.acknowledges:
+            raise NotAcknowledgedError("not acknowledged")
+
+
+def on(pool: Pool, kafka: Kafka) -> PostgresIntake:
     return PostgresIntake(
         lambda: pool,
         lambda: unit_of_work(pool, at=NOON, source="signup"),
-        has_published,
+        lambda: kafka,
         IntakeKeys(bytes(range(32))),
         publish_within=timedelta(seconds=1),
     )
@@ -44,7 +63,7 @@ async def intake(request: pytest.FixtureRequest) -> AsyncIterator[Intake]:
         return
     databases: Databases = request.getfixturevalue("databases")
     async with databases.pool(*MIGRATIONS_OF["signup"]) as pool:
-        yield on(pool)
+        yield on(pool, Kafka())
 
 
 def event(mark: str, content: str, **changes: Any) -> Report:
@@ -84,7 +103,7 @@ async def test_of_webhooks_only_what_says_something_new_of_its_record_is_taken(i
 
 
 async def test_what_is_kept_to_recognise_content_is_no_plain_digest_of_it(pool: Pool) -> None:
-    await on(pool).take([event("a", "x"), hook("b", "x")])
+    await on(pool, Kafka()).take([event("a", "x"), hook("b", "x")])
     kept = [row["content_digest"] for row in await pool.fetch("SELECT content_digest FROM intake")]
     kept += [row["content_digest"] for row in await pool.fetch("SELECT content_digest FROM intake_last")]
     assert len(kept) == 3
@@ -95,5 +114,48 @@ async def test_what_is_kept_to_recognise_content_is_no_plain_digest_of_it(pool: 
 
 async def test_what_was_noted_before_contents_were_is_a_duplicate(pool: Pool) -> None:
     await pool.execute("INSERT INTO intake (vendor, event_digest, received_at) VALUES ('acme', 'a', now())")
-    assert await on(pool).take([event("a", "x")]) == Taken(0, 1)
+    assert await on(pool, Kafka()).take([event("a", "x")]) == Taken(0, 1)
+    await pool.close()
+
+
+async def test_what_kafka_did_not_acknowledge_is_taken_when_it_comes_again_under_the_same_id(pool: Pool) -> None:
+    kafka = Kafka()
+    kafka.acknowledges = False
+    with pytest.raises(TransientError):
+        await on(pool, kafka).take([event("a", "x")])
+    assert await pool.fetchval("SELECT count(*) FROM intake") == 0
+    kafka.acknowledges = True
+    assert await on(pool, kafka).take([event("a", "x")]) == Taken(1, 0)
+    first, again = (dict(record.headers)["ce_id"] for record in kafka.records)
+    assert first == again, "who reads takes it once"
+    assert await on(pool, kafka).take([event("a", "x")]) == Taken(0, 1)
+    assert len(kafka.records) == 2
+    await pool.close()
+
+
+async def test_while_no_broker_answers_no_connection_is_taken(pool: Pool) -> None:
+    kafka, opened = Kafka(), []
+    kafka.answers = False
+
+    def work() -> Any:
+        opened.append(1)
+        return unit_of_work(pool, at=NOON, source="signup")
+
+    intake = PostgresIntake(
+        lambda: pool, work, lambda: kafka, IntakeKeys(bytes(range(32))), publish_within=timedelta(seconds=1)
+    )
+    with pytest.raises(TransientError):
+        await intake.take([event("a", "x")])
+    assert not opened
+    kafka.answers = True
+    assert await intake.take([event("a", "x")]) == Taken(1, 0)
+    assert opened
+    await pool.close()
+
+
+async def test_nothing_is_left_for_the_outbox(pool: Pool) -> None:
+    kafka = Kafka()
+    await on(pool, kafka).take([event("a", "x"), hook("b", "y")])
+    assert len(kafka.records) == 2
+    assert await pool.fetchval("SELECT count(*) FROM outbox") == 0
     await pool.close()

@@ -1,4 +1,8 @@
-"""The way onto the bus: recognized, sealed, committed with its outbox row, and acknowledged by Kafka."""
+"""The way onto the bus: recognized, sealed, and acknowledged by Kafka before it is kept that they came.
+
+No row of the outbox stands between: whoever sent a report waits, and sends it again unless it was answered. So Kafka has
+it first and the transaction is committed then; a report that Kafka has and nobody answered comes again under the same id.
+"""
 
 import asyncio
 import hashlib
@@ -15,6 +19,7 @@ from services.signup.adapters.repetitions import Outcome, note
 from services.signup.model import Report, Taken
 from services.signup.vault.intake import seal_told
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1
+from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import TransientError, is_transient
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
@@ -26,11 +31,14 @@ _TOGETHER = 500
 """Reports in one transaction, and what the last request brings."""
 
 
-class HasPublished(Protocol):
-    """`Relay.has_published`."""
+class Kafka(Protocol):
+    """`Producer`."""
 
-    def __call__(self, outbox_ids: Sequence[int], *, within: timedelta) -> Awaitable[bool]:
-        """Whether Kafka has acknowledged these rows by then."""
+    def must_answer(self) -> Awaitable[None]:
+        """Raises a transient error when no broker answers."""
+
+    def send(self, records: Sequence[Outgoing]) -> Awaitable[None]:
+        """Returns once Kafka has all of them; raises a transient error when it has not, and nothing of them leaves later."""
 
 
 @dataclass(slots=True)
@@ -42,23 +50,23 @@ class _Request:
 
 
 class PostgresIntake:
-    """`ports.Intake`: requests that come at the same time share a transaction and a wait for Kafka.
+    """`ports.Intake`: requests that come at the same time share a transaction and a batch for Kafka.
 
-    A transaction for each would cost twenty times as much, and a look at the outbox for each would take all connections.
+    A transaction for each would cost twenty times as much. While no broker answers, no connection is taken.
     """
 
     def __init__(
         self,
         pool: Callable[[], Pool],
         work: Callable[[], AbstractAsyncContextManager[Unit]],
-        has_published: HasPublished,
+        kafka: Callable[[], Kafka],
         keys: IntakeKeys,
         *,
         publish_within: timedelta,
     ) -> None:
         self._pool = pool
         self._work = work
-        self._has_published = has_published
+        self._kafka = kafka
         self._keys = keys
         self._publish_within = publish_within
         self._waiting: deque[_Request] = deque()
@@ -68,7 +76,7 @@ class PostgresIntake:
     async def take(self, reports: Sequence[Report]) -> Taken:
         """Returns once Kafka has the reports; raises a transient error when it does not, or the database does not answer.
 
-        After a failure the reports may have been kept: sent again they are duplicates, and nothing is lost or twice.
+        After a failure Kafka may have them all the same: sent again they have the same ids, and who reads takes each once.
         """
         if not reports:
             return Taken(accepted=0, duplicates=0)
@@ -112,15 +120,22 @@ class PostgresIntake:
         reports = [report for request in requests for report in request]
         day = reports[0].at.date()
         key = await self._keys.for_day(self._pool(), day)
+        await self._in_time(self._kafka().must_answer())
         async with self._work() as unit:
             outcomes = await note(unit, reports, self._keys)
             for report, outcome in zip(reports, outcomes, strict=True):
                 if outcome == "accepted":
                     unit.publish(_event(report, day, key), id=_event_id(report))
-        if unit.outbox_ids and not await self._has_published(unit.outbox_ids, within=self._publish_within):
-            raise TransientError("Kafka has not acknowledged the reports in time")
+            await self._in_time(unit.publish_now(self._kafka().send))
         each = iter(outcomes)
         return [_taken(list(islice(each, len(request)))) for request in requests]
+
+    async def _in_time(self, answer: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(self._publish_within.total_seconds()):
+                await answer
+        except TimeoutError as error:
+            raise TransientError("Kafka has not acknowledged the reports in time") from error
 
 
 def _taken(outcomes: Sequence[Outcome]) -> Taken:

@@ -65,7 +65,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "Too much was told of records that were never signed up (too-many-unknown-records). In a batch: among"
         " `rejected`; candidate.signed_up is always taken."
     },
-    503: {"description": "Send the same again later: what was kept already is recognized."},
+    503: {"description": "Send the same again later: whatever of it had arrived is taken once."},
 }
 
 

@@ -60,7 +60,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     429: {
         "description": "Too much was told of records that were never signed up: send the same again when Retry-After says."
     },
-    503: {"description": "Send the same again later: what was kept already is recognized."},
+    503: {"description": "Send the same again later: whatever of it had arrived is taken once."},
 }
 
 

@@ -1,4 +1,4 @@
-"""Signup's HTTP edge on a real database; Kafka is only asked whether it has what was written."""
+"""Signup's HTTP edge on a real database, and a Kafka that keeps what it is sent."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -26,6 +26,8 @@ from services.signup.decisions.quota import MOST_KEPT
 from services.signup.vault.secrets import VaultSecrets
 from shared import wording
 from shared.contracts.operator import TenantChangedV1, TenantKind
+from shared.messaging.envelope import Outgoing
+from shared.messaging.producer import NotAcknowledgedError
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool
 from shared.security.links import LinkReader, public_half
@@ -52,6 +54,8 @@ class Edge:
     tenants: Tenants = field(default_factory=Tenants)
     keys: IntakeKeys = field(default_factory=lambda: IntakeKeys(VAULT_KEY))
     kafka_answers: bool = True
+    sent: list[Outgoing] = field(default_factory=list)
+    """What Kafka has without the outbox."""
     answer_after: timedelta = timedelta(0)
     most_kept: int = MOST_KEPT
     """Reports of one tenant's unknown records."""
@@ -63,6 +67,15 @@ class Edge:
 
     async def has_published(self, outbox_ids: Sequence[int], *, within: timedelta) -> bool:
         return self.kafka_answers
+
+    async def must_answer(self) -> None:
+        """A broker answers."""
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """As `Producer.send`."""
+        if not self.kafka_answers:
+            raise NotAcknowledgedError("Kafka is away")
+        self.sent += records
 
     def tenant(self, name: str, kind: TenantKind, *, vendor: str | None = None, version: int = 1, **more: Any) -> None:
         hashes = (hash_key(KEYS[name]),) if name in KEYS else ()
@@ -105,13 +118,13 @@ class Edge:
         )
 
     async def outbox(self) -> list[dict[str, Any]]:
-        """The values that are on their way."""
+        """The values that are on their way, or in Kafka already."""
         rows = await self.pool.fetch("SELECT value FROM outbox ORDER BY id")
-        return [json.loads(row["value"]) for row in rows]
+        return [json.loads(value) for value in [one.value or b"" for one in self.sent] + [row["value"] for row in rows]]
 
     async def everything(self) -> str:
-        """All that the database holds, as text."""
-        found = []
+        """All that the database holds, and Kafka, as text."""
+        found = list(map(str, self.sent))
         for row in await self.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
             found += [str(dict(line)) for line in await self.pool.fetch(f"SELECT * FROM {row['tablename']}")]
         return "\n".join(found)
@@ -142,9 +155,7 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
         return {}
 
     app = create_app("signup", "signup", ready=ready)
-    intake = PostgresIntake(
-        lambda: edge.pool, edge.work, edge.has_published, edge.keys, publish_within=timedelta(seconds=1)
-    )
+    intake = PostgresIntake(lambda: edge.pool, edge.work, lambda: edge, edge.keys, publish_within=timedelta(seconds=1))
     backlog = PostgresBacklog(lambda: edge.pool, most=edge.most_kept)
     kept = PostgresSources(lambda: edge.pool, edge.work, VAULT_KEY, edge.clock.now, kept=timedelta(seconds=60))
     requests = PostgresPageRequests(edge.work)

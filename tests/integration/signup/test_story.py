@@ -52,13 +52,9 @@ async def post(http: httpx.AsyncClient, vendor: str, record: str, mail: str) -> 
 
 
 async def arriving(edge: Edge) -> list[Received[CandidateReportedV1]]:
-    """What a consumer of `ats-events` gets, taken out of the outbox."""
-    rows = await edge.pool.fetch("DELETE FROM outbox WHERE topic = 'ats-events' RETURNING *")
-    records = [
-        Record(row["topic"], 0, row["id"], row["key"], row["value"],
-               tuple((name, text.encode("latin-1")) for name, text in json.loads(row["headers"])))
-        for row in rows
-    ]  # fmt: skip
+    """What a consumer of `ats-events` gets, once."""
+    records = [Record(one.topic, 0, place, one.key, one.value, one.headers) for place, one in enumerate(edge.sent)]
+    edge.sent.clear()
     decoded = [decode(record, None) for record in records]
     return only(CandidateReportedV1, [item for item in decoded if isinstance(item, Received)])
 
@@ -259,9 +255,7 @@ async def test_one_requests_fault_is_not_anothers(http: httpx.AsyncClient, edge:
     def report(digest: bytes, record: str) -> Report:
         return Report(digest, "acme", record, "emp_one", "hired", edge.clock.now(), taken)
 
-    intake = PostgresIntake(
-        lambda: edge.pool, edge.work, edge.has_published, edge.keys, publish_within=timedelta(seconds=1)
-    )
+    intake = PostgresIntake(lambda: edge.pool, edge.work, lambda: edge, edge.keys, publish_within=timedelta(seconds=1))
     bad = replace(report(b"bad", "1"), vendor="\x00")  # PostgreSQL keeps no U+0000; no route lets one through
     requests = [[report(bytes([number]), str(number))] for number in range(20)]
     requests[10] = [bad]
