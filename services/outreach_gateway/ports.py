@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from services.outreach_gateway.model import Answer, Consent, Decision, Outreach, Person, Place, Queue, Rule, State
+from services.outreach_gateway.model import Answer, Consent, Decision, Outreach, Person, Queue, Rule, State
 from shared.messaging.errors import TransientError
 
 
@@ -78,7 +78,10 @@ class Booked:
     """The slots of one person as PostgreSQL knows them, to build the windows anew."""
 
     candidate: str
-    places: tuple[Place, ...]
+    slots: int
+    """How many."""
+    places: str
+    """JSON, flat: the latest of them (ms since 1970), then of each when, as text, and `message|employer`. Millions go through as they are."""
 
 
 class Windows(Protocol):

@@ -1,8 +1,10 @@
 """The gateway's outside, small and obvious: windows by brute force, rows in a dict."""
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.model import (
@@ -39,6 +41,8 @@ from services.outreach_gateway.ports import (
 )
 from shared.runner.model import Job
 from tests.fakes.clock import NOON
+
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 
 @dataclass
@@ -139,7 +143,7 @@ class FakeWindows:
         if self.building.get(shard) != epoch:
             raise WindowsLostError
         for person in page:
-            self.log[person.candidate] = {place.outreach: place.at for place in person.places}
+            self.log[person.candidate] = {place.outreach: place.at for place in places_of(person)}
 
     async def open(self, shard: int, epoch: Epoch) -> None:
         self._answers(shard)
@@ -157,6 +161,22 @@ class FakeWindows:
     def slots_of(self, candidate: str) -> list[datetime]:
         """As they were placed last."""
         return sorted(self.log.get(candidate, {}).values())
+
+
+def booked(candidate: str, *places: Place) -> Booked:
+    """As the rows tell it."""
+    when = [(one.at - _EPOCH) // _MILLISECOND for one in places]
+    flat = [(str(at), f"{one.outreach}|{one.employer}") for at, one in zip(when, places, strict=True)]
+    return Booked(candidate, len(places), json.dumps([max(when), *chain.from_iterable(flat)]))
+
+
+def places_of(person: Booked) -> list[Place]:
+    """One by one."""
+    latest, *flat = json.loads(person.places)
+    assert len(flat) == 2 * person.slots
+    assert latest == max(map(int, flat[::2]))
+    found = [(*member.split("|"), int(at)) for at, member in zip(flat[::2], flat[1::2], strict=True)]
+    return [Place(outreach, employer, _EPOCH + at * _MILLISECOND) for outreach, employer, at in found]
 
 
 def _is_open(queue: Queue, moment: datetime) -> bool:

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from services.outreach_gateway import handlers, jobs
-from services.outreach_gateway.adapters import postgres
+from services.outreach_gateway.adapters import booking, postgres
 from services.outreach_gateway.adapters.kept import SQL
 from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.postgres import PostgresOutreach
@@ -47,7 +47,7 @@ from shared.postgres.pool import Pool, open_pool
 from tests.conftest import unique
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import NOON
-from tests.fakes.outreach_gateway import FakeStore, FakeWindows
+from tests.fakes.outreach_gateway import FakeStore, FakeWindows, places_of
 from tests.stack import Servers
 from tests.waiting import until
 
@@ -137,7 +137,25 @@ async def booked(rows: PostgresRows, candidate: str) -> dict[str, list[str]]:
     """By person of this one's shard, what a building gets."""
     async with rows.epochs() as epochs:
         page = await epochs.page(Building(shard_of(candidate), Epoch("x")), 10, kept=KEPT)
-    return {person.candidate: sorted(place.outreach for place in person.places) for person in page}
+    return {person.candidate: sorted(place.outreach for place in places_of(person)) for person in page}
+
+
+async def test_a_building_gets_each_slot_as_windows_have_it(on_postgres: PostgresRows) -> None:
+    """To the millisecond that a booking would have sent, whatever is in the names."""
+    odd = NOON + timedelta(microseconds=123_999)
+    slots = {
+        "o1": ('emp_"\\é\t', odd),
+        "o2": ("emp_a", NOON - timedelta(days=3)),
+        "o3": ("emp_b", NOON + timedelta(days=9)),
+    }
+    for id, (employer, at) in slots.items():
+        await on_postgres.submit(id, employer=employer)
+        await settle(on_postgres, id, Admit(at, SOON))
+    async with on_postgres.epochs() as epochs:
+        (person,) = await epochs.page(Building(shard_of(ANA), Epoch("x")), 10, kept=KEPT)
+    assert sorted((place.outreach, place.employer, booking.ms(place.at)) for place in places_of(person)) == [
+        (id, employer, booking.ms(at)) for id, (employer, at) in slots.items()
+    ]
 
 
 async def due(rows: Rows, at: datetime) -> list[str]:

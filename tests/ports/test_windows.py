@@ -47,7 +47,7 @@ from services.outreach_gateway.ports import (
     WindowsLostError,
 )
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.outreach_gateway import FakeWindows
+from tests.fakes.outreach_gateway import FakeWindows, booked
 from tests.stack import Servers
 
 POLICY = read_policy("2026-12")
@@ -289,14 +289,14 @@ async def test_another_epochs_windows_are_fenced_and_hold_no_other_shard(windows
 async def test_a_shard_that_is_being_built_is_held_and_goes_on_where_it_was(windows: Anyone) -> None:
     fresh = Epoch("two")
     await windows.begin(OF_C, fresh)
-    await windows.place(OF_C, fresh, [Booked("c", (Place("o1", "emp_a", NOON),))])
+    await windows.place(OF_C, fresh, [booked("c", Place("o1", "emp_a", NOON))])
     building = Shard(EPOCH, Building(OF_C, fresh))
     assert (await windows.look({OF_C: building}))[OF_C] is Found.BUILDING
     assert windows.held == {OF_C}
     assert await windows.book([Rows(windows).queue()], {OF_C: fresh}) == [None]
     with pytest.raises(WindowsLostError):
-        await windows.place(OF_C, EPOCH, [Booked("c", (Place("o1", "emp_a", NOON),))])
-    await windows.place(OF_C, fresh, [Booked("c", (Place("o1", "emp_a", NOON),))])
+        await windows.place(OF_C, EPOCH, [booked("c", Place("o1", "emp_a", NOON))])
+    await windows.place(OF_C, fresh, [booked("c", Place("o1", "emp_a", NOON))])
     await windows.open(OF_C, fresh)
     await windows.open(OF_C, fresh)
     assert await look(windows, fresh) is Found.OPEN
@@ -311,15 +311,15 @@ async def test_what_was_there_makes_way_for_what_is_built(redis: Redis) -> None:
     windows = await on_redis(redis)
     log = f"{windows._prefix}:{{s{OF_C}}}:c"
     await redis.set(log, "no sorted set")
-    await build(windows, Epoch("two"), Booked("c", (Place("o1", "emp_a", NOON),)), shards=[OF_C])
-    await build(windows, Epoch("three"), Booked("c", (Place("o2", "emp_b", NOON),)), shards=[OF_C])
+    await build(windows, Epoch("two"), booked("c", Place("o1", "emp_a", NOON)), shards=[OF_C])
+    await build(windows, Epoch("three"), booked("c", Place("o2", "emp_b", NOON)), shards=[OF_C])
     assert await redis.zrange(log, 0, -1) == [b"o2|emp_b"]
 
 
 async def test_a_person_with_thousands_of_slots_is_built(redis: Redis) -> None:
     windows = await on_redis(redis)
     places = tuple(Place(f"o{n}", "emp_a", NOON + timedelta(seconds=n)) for n in range(9000))
-    await build(windows, Epoch("two"), Booked("c", places), shards=[OF_C])
+    await build(windows, Epoch("two"), booked("c", *places), shards=[OF_C])
     assert await redis.zcard(f"{windows._prefix}:{{s{OF_C}}}:c") == 9000
 
 
@@ -387,7 +387,7 @@ async def test_a_building_that_was_begun_on_another_server_begins_again(redis: R
     await windows.begin(OF_C, fresh)
     await redis.set(f"{windows._prefix}:{{s{OF_C}}}", f"building:{'0' * 40}:{fresh.name}")
     with pytest.raises(WindowsLostError):
-        await windows.place(OF_C, fresh, [Booked("c", (Place("o1", "emp_a", NOON),))])
+        await windows.place(OF_C, fresh, [booked("c", Place("o1", "emp_a", NOON))])
     with pytest.raises(WindowsLostError):
         await windows.open(OF_C, fresh)
 
@@ -508,7 +508,7 @@ async def test_rebuilt_windows_live_as_long_as_their_last_slot_wants(redis: Redi
     windows, now = await on_redis(redis), datetime.now(UTC)
 
     places = (Place("o1", "emp_a", now), Place("o2", "emp_b", now + timedelta(days=12)))
-    await build(windows, Epoch("two"), Booked("c", places), shards=[OF_C])
+    await build(windows, Epoch("two"), booked("c", *places), shards=[OF_C])
     assert await lives(redis, windows) > timedelta(days=111)
 
 

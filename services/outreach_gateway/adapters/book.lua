@@ -3,53 +3,53 @@
 -- KEYS[1]     the marker of the shard: "RUN:EPOCH", the run id of the Redis on which its windows were built, and their epoch
 -- KEYS[1+n]   one log a person: a sorted set, member = "outreach|employer", score = slot in ms; "#" before a member: its
 --             slot in the rows when its present one was proposed, for a transaction that may not have been committed
--- ARGV        epoch, clock_offset_ms, at_ms ("" = Redis' own time), slot_good_ms, kept_ms, unanswered_ms, halve_after (0: never),
+-- ARGV        epoch, and one JSON list, which costs its client and Redis less than as many arguments:
+--             clock_offset_ms, at_ms (-1: Redis' own time), slot_good_ms, kept_ms, unanswered_ms, halve_after (0: never),
 --             calendars: count, then each: count, then start and end (ms, ascending);
 --             window sets: count, then each: count, then length_ms, cap, halved cap, 1 if only this employer's messages count;
 --             people: each: calendar (1..), window set (1..), what holds its slot: count, then member, slot_ms each;
 --             what gives its slot up: the same; what waits, in the queue's order: count, then member, until_ms, slot_ms
 --             (-1: none yet) each
--- Answer      now_ms, then for each person 1 if their log was not what the rows say, else 0, and for each of their waiting
---             messages slot_ms (-1: none before it ends) and what stood against an earlier slot (0 nothing, n the nth window
---             of its set, -1 the hours)
+-- Answer      numbers with spaces between: now_ms, then for each person 1 if their log was not what the rows say, else 0, and for
+--             each of their waiting messages slot_ms (-1: none before it ends) and what stood against an earlier slot
+--             (0 nothing, n the nth window of its set, -1 the hours)
 -- The slots of the arguments are the rows': they decide, and the log is made what they say. A waiting message stands where
 -- it stood when its slot has come less than slot_good ago and holds; else as early as those before it in the queue leave
 -- room. A slot exactly one window length after another is allowed.
 
-local next_argument = 0
-local function text()
-  next_argument = next_argument + 1
-  return ARGV[next_argument]
-end
-local function number() return tonumber(text()) end
-
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-if redis.pcall('GET', KEYS[1]) ~= run .. ':' .. text() then
+if redis.pcall('GET', KEYS[1]) ~= run .. ':' .. ARGV[1] then
   return redis.error_reply('FENCED the windows of this epoch are not on this server')
 end
 
-local offset, at = number(), text()
+local given, last = cjson.decode(ARGV[2]), 0
+local function argument()
+  last = last + 1
+  return given[last]
+end
+
+local offset, at = argument(), argument()
 local now
-if at == '' then
+if at == -1 then
   local time = redis.call('TIME')
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + offset
 else
-  now = tonumber(at)
+  now = at
 end
-local slot_good, kept, unanswered_after, halve_after = number(), number(), number(), number()
+local slot_good, kept, unanswered_after, halve_after = argument(), argument(), argument(), argument()
 local DAY = 86400000
 
 local calendars = {}
-for c = 1, number() do
+for c = 1, argument() do
   local intervals = {}
-  for i = 1, number() do intervals[i] = { number(), number() } end
+  for i = 1, argument() do intervals[i] = { argument(), argument() } end
   calendars[c] = intervals
 end
 
 local window_sets = {}
-for s = 1, number() do
+for s = 1, argument() do
   local windows = {}
-  for w = 1, number() do windows[w] = { number(), number(), number(), text() == '1' } end
+  for w = 1, argument() do windows[w] = { argument(), argument(), argument(), argument() == 1 } end
   window_sets[s] = windows
 end
 
@@ -156,27 +156,27 @@ end
 
 local answer = { now }
 for k = 2, #KEYS do
-  local intervals, windows = calendars[number()], window_sets[number()]
+  local intervals, windows = calendars[argument()], window_sets[argument()]
   local rows, planned, slots, employers, unanswered = {}, {}, {}, {}, 0
   local function stands(member, slot)
     slots[#slots + 1], employers[#employers + 1] = slot, string.match(member, '|(.*)$')
     planned[member] = slot
   end
-  for _ = 1, number() do
-    local member, slot = text(), number()
+  for _ = 1, argument() do
+    local member, slot = argument(), argument()
     if slot > now - kept then
       rows[member] = slot
       stands(member, slot)
       if slot <= now - unanswered_after then unanswered = unanswered + 1 end
     end
   end
-  for _ = 1, number() do
-    local member, slot = text(), number()
+  for _ = 1, argument() do
+    local member, slot = argument(), argument()
     rows[member] = slot
   end
   local waiting = {}
-  for i = 1, number() do
-    local member, until_ms, slot = text(), number(), number()
+  for i = 1, argument() do
+    local member, until_ms, slot = argument(), argument(), argument()
     waiting[i] = { member, until_ms, slot }
     if slot ~= -1 then rows[member] = slot end
   end
@@ -200,4 +200,4 @@ for k = 2, #KEYS do
   end
   write(KEYS[k], log, rows, planned)
 end
-return answer
+return table.concat(answer, ' ')

@@ -71,9 +71,9 @@ def _windows(windows: tuple[Window, ...]) -> list[str | int]:
     return flat
 
 
-def answers(queues: Sequence[Queue], found: Sequence[int]) -> Iterator[tuple[bool, list[Answer]]]:
+def answers(queues: Sequence[Queue], found: bytes) -> Iterator[tuple[bool, list[Answer]]]:
     """Of each queue whether the person's log was not what the rows say, and an answer an ask."""
-    answer = iter(found)
+    answer = map(int, found.split())
     now = time(next(answer))
     for queue in queues:
         differs = next(answer) == 1

@@ -2,8 +2,8 @@
 --
 -- KEYS[1]     the marker of the shard: "building:RUN:EPOCH" while it is filled, "RUN:EPOCH" once it is open (`book.lua`)
 -- KEYS[1+n]   one log a person of this page; whatever is there makes way
--- ARGV        what (begin, place or open), epoch, then for each person: when their log may be forgotten (ms), count, then
---             score (ms) and member each
+-- ARGV        what (begin, place or open), epoch; of a page the time (ms), for how long after it or after their last slot a
+--             log is kept (ms), and JSON: for each person their last slot (ms), then score and member of each, as texts
 -- A page goes where its building was begun alone: not on a server that has taken over since, and not into windows that
 -- somebody else has built or opened meanwhile.
 
@@ -24,15 +24,13 @@ if what == 'open' then
 end
 
 local FEW = 2000 -- Lua takes some thousand values of a call
-local next_argument = 3
-for k = 2, #KEYS do
-  local expires, count = ARGV[next_argument], tonumber(ARGV[next_argument + 1])
-  local first = next_argument + 2
-  next_argument = first + 2 * count
-  redis.call('UNLINK', KEYS[k])
-  for from = first, next_argument - 1, FEW do
-    redis.call('ZADD', KEYS[k], unpack(ARGV, from, math.min(from + FEW, next_argument) - 1))
+local now, kept = tonumber(ARGV[3]), tonumber(ARGV[4])
+for k, person in ipairs(cjson.decode(ARGV[5])) do
+  local log = KEYS[k + 1]
+  redis.call('UNLINK', log)
+  for from = 2, #person, FEW do
+    redis.call('ZADD', log, unpack(person, from, math.min(from + FEW - 1, #person)))
   end
-  redis.call('PEXPIREAT', KEYS[k], expires)
+  redis.call('PEXPIREAT', log, math.max(now, person[1]) + kept)
 end
 return 'OK'

@@ -6,7 +6,6 @@ from datetime import timedelta
 import asyncpg
 
 from services.outreach_gateway.adapters.kept import SQL
-from services.outreach_gateway.model import Place
 from services.outreach_gateway.ports import Booked, Building, Epoch, Shard
 from shared.messaging.unit import Unit
 
@@ -44,11 +43,11 @@ class PostgresEpochs:
         rows = await self._sql.fetch(
             SQL["page_of_shard"], building.shard, building.after or _NOBODY, self._unit.at - kept, limit
         )
-        return [Booked(row["candidate"], tuple(map(Place, row["ids"], row["employers"], row["slots"]))) for row in rows]
+        return [Booked(*row) for row in rows]
 
     async def placed(self, building: Building, page: Sequence[Booked]) -> None:
         """The last of them, and how many slots they have."""
-        slots = sum(len(person.places) for person in page)
+        slots = sum(person.slots for person in page)
         await self._sql.execute(SQL["note_placed"], building.shard, page[-1].candidate, slots)
 
     async def end(self, building: Building) -> timedelta:

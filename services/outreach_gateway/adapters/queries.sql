@@ -23,7 +23,10 @@ WHERE building IS NOT NULL AND shard <> ALL($1::integer[])
 ORDER BY shard LIMIT 1 FOR UPDATE SKIP LOCKED
 
 -- name: page_of_shard
-SELECT candidate::text, array_agg(id) AS ids, array_agg(employer) AS employers, array_agg(slot_at) AS slots
+-- The places of a person as one text: whoever passes them on touches a person, and not each slot.
+SELECT candidate::text, count(*) AS slots,
+    '[' || floor(extract(epoch FROM max(slot_at)) * 1000)::bigint || ',' || string_agg(
+        '"' || floor(extract(epoch FROM slot_at) * 1000)::bigint || '",' || to_json(id || '|' || employer)::text, ',') || ']' AS places
 FROM outreach
 WHERE shard_of(candidate) = $1 AND candidate > $2::uuid AND slot_at IS NOT NULL AND slot_at > $3
 GROUP BY candidate ORDER BY candidate LIMIT $4

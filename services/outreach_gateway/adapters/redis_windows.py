@@ -1,5 +1,6 @@
 """The sliding windows in Redis: one script call a shard places the queues of its people, and holds them against the rows."""
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from services.outreach_gateway.adapters.booking import MILLISECOND, answers, arguments, in_parts, member, ms
+from services.outreach_gateway.adapters.booking import MILLISECOND, answers, arguments, in_parts, ms
 from services.outreach_gateway.adapters.metrics import WINDOWS_DIFFERED
 from services.outreach_gateway.adapters.redis_cluster import ClusterServers
 from services.outreach_gateway.adapters.redis_servers import Call, OneServer, Script, Servers
@@ -23,6 +24,7 @@ MANY_DIFFER = 20
 _BOOK = Script.of(Path(__file__).parent / "book.lua")
 _FILL = Script.of(Path(__file__).parent / "fill.lua")
 _LOOKS_WITHIN = 1.5
+_ITS_OWN_TIME = -1
 _ONCE_KEPT = ("{s*}:" + "?" * 16, "{s*}:" + "?" * 16 + ":*")
 """Before each shard had an epoch, its name of 16 letters was in the keys."""
 _log = structlog.get_logger(__name__)
@@ -99,7 +101,7 @@ class RedisWindows:
 
     def _booking(self, epoch: Epoch, shard: int, queues: Sequence[Queue]) -> Call:
         keys = [self._marker(shard), *(self._log(queue.candidate) for queue in queues)]
-        return Call(keys, [epoch.name, *self._settings(), *arguments(queues)])
+        return Call(keys, [epoch.name, json.dumps([*self._settings(), *arguments(queues)])])
 
     def _hold(self, shards: frozenset[int] | set[int]) -> None:
         if shards - self._held:
@@ -145,23 +147,19 @@ class RedisWindows:
 
     async def place(self, shard: int, epoch: Epoch, page: Sequence[Booked]) -> None:
         """One call; a person's set makes way for what is given, whatever it was."""
-        keys = [self._log(person.candidate) for person in page]
-        flat: list[str | int] = []
-        for person in page:
-            latest = max(place.at for place in person.places)
-            flat += (ms(max(latest, self._clock.now()) + KEPT), len(person.places))
-            for place in person.places:
-                flat += (ms(place.at), member(place.outreach, place.employer))
-        await self._fill("place", shard, epoch, keys, flat)
+        beside = self._marker(shard) + ":"
+        keys = [beside + person.candidate for person in page]
+        places = ",".join([person.places for person in page])
+        await self._fill("place", shard, epoch, keys, [ms(self._clock.now()), KEPT // MILLISECOND, f"[{places}]"])
 
     async def open(self, shard: int, epoch: Epoch) -> None:
         """The marker is what batches look for."""
         await self._fill("open", shard, epoch)
 
     async def _fill(
-        self, what: str, shard: int, epoch: Epoch, logs: Sequence[str] = (), flat: Sequence[str | int] = ()
+        self, what: str, shard: int, epoch: Epoch, logs: Sequence[str] = (), given: Sequence[str | int] = ()
     ) -> None:
-        call = Call([self._marker(shard), *logs], [what, epoch.name, *flat])
+        call = Call([self._marker(shard), *logs], [what, epoch.name, *given])
         (answer,) = await self._redis.run(_FILL, [call])
         if isinstance(answer, Exception):
             raise answer
@@ -177,7 +175,7 @@ class RedisWindows:
                 yield gone
 
     def _settings(self) -> list[str | int]:
-        at = "" if self.at is None else ms(self.at)
+        at = _ITS_OWN_TIME if self.at is None else ms(self.at)
         policy = self._policy
         return [
             self._clock.offset_ms,
