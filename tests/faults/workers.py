@@ -163,6 +163,6 @@ def _breaks(runner: Runner[Unit], moment: Moment, batch: int) -> None:
         if begun > before:
             die_at(Moment.COMMITTED)
 
-    runner.work = dying_work
+    runner.work = runner._batches.work = dying_work
     Unit.publish, Unit.flush = say, end  # type: ignore[method-assign,assignment]  # in this process alone
     runner._queues[queue.name] = replace(queue, handle=handle)

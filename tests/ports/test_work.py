@@ -234,7 +234,7 @@ async def test_nothing_is_committed_for_a_row_whose_lease_was_lost(kit: Kit) -> 
 
     runner.add(Queue("letters", slow))
     await kit.schedule("a")
-    await runner._turn(runner._queues["letters"])
+    await runner._batches.turn(runner._queues["letters"])
     async with kit.work() as unit:
         assert await kit.rows(unit).due(["written"], [0], at=kit.clock.now()) == set()
 
@@ -301,10 +301,10 @@ async def test_the_urgent_never_wait_behind_a_burst_and_the_burst_goes_on_beside
     await kit.schedule(*(f"burst {number}" for number in range(6)), lane=1, run_at=NOON - MINUTE)
     await kit.schedule(*(f"urgent {number}" for number in range(8)))
     queue = runner._queues["letters"]
-    await runner._turn(queue)
+    await runner._batches.turn(queue)
     assert all(key.startswith("urgent") for key in letters.done)
     for _ in range(3):
-        await runner._turn(queue)
+        await runner._batches.turn(queue)
     assert any(key.startswith("burst") for key in letters.done), "while some of the urgent still wait"
     assert len([key for key in letters.done if key.startswith("urgent")]) == 6
 

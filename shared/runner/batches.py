@@ -1,0 +1,210 @@
+"""One batch of a queue: claimed, done, finished; what fails in it is found, spaced and at last set aside."""
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+import structlog
+from opentelemetry.trace import SpanContext
+
+from shared import tracing
+from shared.backoff import spread
+from shared.clock import Clock
+from shared.messaging.errors import FatalError, is_slow, is_transient
+from shared.runner import metrics
+from shared.runner.model import Job, LeaseLostError, Queue
+from shared.runner.ports import WorkRows
+
+U = TypeVar("U")
+OpenWork = Callable[[], AbstractAsyncContextManager[U]]
+"""Opens a unit of work, which commits when the block ends."""
+
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=10)
+"""Between the attempts at a row that fails: eight of them take about two minutes."""
+_SUSPECT_AFTER = 3
+"""Attempts of which nobody lived to tell: from then on a row is done alone, so that it takes no other with it."""
+_EVERY_FOURTH = 4
+"""Turn of a queue, that begins with another lane than the first: no lane waits for ever."""
+SLOW_PAUSE = timedelta(minutes=1)
+"""How long a row steps aside that takes too long when it is alone."""
+_log = structlog.get_logger(__name__)
+
+
+class _HeldError(Exception):
+    """Something outside is away: these jobs go back as they were."""
+
+    def __init__(self, cause: Exception, keys: Sequence[str]) -> None:
+        super().__init__()
+        self.cause, self.keys = cause, keys
+
+
+@dataclass(slots=True)
+class Batches(Generic[U]):
+    """Takes a batch of a queue at a time.
+
+    It is claimed, with a lease, in a transaction of its own; it is handled and finished in one unit of work that
+    commits only while the lease is ours. Killed before that commit, the rows are claimed again when the lease is over;
+    after it, they are gone. A batch that fails is halved until the row that fails is alone: that one is tried again with
+    growing pauses and after `Queue.attempts` set aside, with its reason, as is one with which processes died so often. What is
+    transient counts for nothing: the batch goes back, and the queue holds. Where it takes too long, which a row's own statement
+    may be the reason of, batches become smaller until a row is alone, and that one steps aside for a minute and stops nobody.
+    """
+
+    work: OpenWork[U]
+    rows: Callable[[U], WorkRows]
+    clock: Clock
+    _turns: dict[str, int] = field(default_factory=dict)
+    _slow: dict[str, int] = field(default_factory=dict)
+    """By queue, how many turns in a row took too long."""
+    _alone: dict[str, str] = field(default_factory=dict)
+    """By queue, the key that took too long when it was alone."""
+    _owed: dict[str, list[tuple[str, Sequence[str], timedelta | None]]] = field(default_factory=dict)
+    """By queue, leases and keys that could not be put back yet, and how long they step aside."""
+
+    async def turn(self, queue: Queue[U]) -> int:
+        """Claims a batch and works it off; how many jobs were claimed."""
+        await self._put_back(queue)
+        lease = str(uuid.uuid4())
+        claimed, jobs = await self._claim(queue, lease)
+        try:
+            await self._do(queue, lease, jobs)
+        except _HeldError as held:
+            aside = self._steps_aside(queue, jobs) if is_slow(held.cause) else None
+            self._owed.setdefault(queue.name, []).append((lease, held.keys, aside))
+            with contextlib.suppress(Exception):  # where the database is away it is tried again before the next claim
+                await self._put_back(queue)
+            raise held.cause from None
+        if claimed:
+            self._slow.pop(queue.name, None)
+        return claimed
+
+    def _steps_aside(self, queue: Queue[U], jobs: Sequence[Job]) -> timedelta | None:
+        """How long a row waits that is too slow alone for the second time; the next batch is smaller in any case."""
+        self._slow[queue.name] = self._slow.get(queue.name, 0) + 1
+        if len(jobs) > 1:
+            return None
+        before, self._alone[queue.name] = self._alone.get(queue.name), jobs[0].key
+        return spread(SLOW_PAUSE) if before == jobs[0].key else None
+
+    async def _claim(self, queue: Queue[U], lease: str) -> tuple[int, list[Job]]:
+        at = self.clock.now()
+        async with self.work() as unit:
+            rows = self.rows(unit)
+            claimed = await rows.claim(
+                queue.name, self._lanes(queue), self._batch(queue), at=at, lease=lease, lasts=queue.lease
+            )
+            over = [job for job in claimed if queue.attempts is not None and job.attempts > queue.attempts]
+            for job in over:
+                await rows.fail(queue.name, lease, job.key, "stalled: its process ended", again=None, at=at)
+            left = [job for job in claimed if job not in over]
+            jobs = _alone(left)
+            if len(jobs) < len(left):
+                await rows.put_back(queue.name, lease, [job.key for job in left if job not in jobs])
+        for job in over:
+            self._note_set_aside(queue, "stalled: its process ended", job)
+        return len(claimed), jobs
+
+    def _batch(self, queue: Queue[U]) -> int:
+        """Half of it for each turn that took too long since the last one that was done."""
+        return max(1, queue.batch >> min(self._slow.get(queue.name, 0), 30))
+
+    def _lanes(self, queue: Queue[U]) -> tuple[int, ...]:
+        turn = self._turns[queue.name] = self._turns.get(queue.name, 0) + 1
+        first = (turn // _EVERY_FOURTH) % len(queue.lanes) if turn % _EVERY_FOURTH == 0 else 0
+        return (*queue.lanes[first:], *queue.lanes[:first])
+
+    async def _do(self, queue: Queue[U], lease: str, jobs: Sequence[Job]) -> None:
+        """Every job is done, spaced or set aside when this returns; _HeldError with those that are not."""
+        if not jobs:
+            return
+        try:
+            await self._in_one_unit(queue, lease, jobs)
+        except FatalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the row that it raises for goes its way out
+            failed = error
+        else:
+            return
+        if is_transient(failed):
+            metrics.WORK.labels(queue.name, "held").inc(len(jobs))
+            raise _HeldError(failed, [job.key for job in jobs]) from failed
+        if len(jobs) == 1 or (isinstance(failed, LeaseLostError) and not failed.ours):
+            await self._failed(queue, lease, jobs[0], failed)
+            return
+        middle = len(jobs) // 2
+        try:
+            await self._do(queue, lease, jobs[:middle])
+        except _HeldError as held:
+            raise _HeldError(held.cause, [*held.keys, *(job.key for job in jobs[middle:])]) from None
+        await self._do(queue, lease, jobs[middle:])
+
+    async def _in_one_unit(self, queue: Queue[U], lease: str, jobs: Sequence[Job]) -> None:
+        causes = [cause for job in jobs if (cause := tracing.read(job.traceparent)) is not None]
+        with _span(queue.name, causes, len(jobs)):
+            handle = queue.handle if queue.prepare is None else await queue.prepare(jobs)
+            async with self.work() as unit:
+                again = await handle(unit, jobs) or {}
+                outcome = {job.key: again.get(job.key) for job in jobs}
+                if (ours := await self.rows(unit).finish(queue.name, lease, outcome)) != len(jobs):
+                    raise LeaseLostError(ours)
+        later = sum(at is not None for at in outcome.values())
+        metrics.WORK.labels(queue.name, "done").inc(len(jobs) - later)
+        metrics.WORK.labels(queue.name, "again").inc(later)
+
+    async def _failed(self, queue: Queue[U], lease: str, job: Job, error: Exception) -> None:
+        if isinstance(error, LeaseLostError):
+            metrics.WORK.labels(queue.name, "lease_lost").inc()
+            _log.warning("lease_lost", queue=queue.name)
+            return
+        is_over = queue.attempts is not None and job.attempts >= queue.attempts
+        reason = f"failed: {type(error).__name__}"
+        _log.error("work_failed", queue=queue.name, attempt=job.attempts, exc_info=error)
+        metrics.WORK.labels(queue.name, "failed").inc()
+        at = self.clock.now()
+        try:
+            async with self.work() as unit:
+                again = None if is_over else at + pause_after(job.attempts)
+                await self.rows(unit).fail(queue.name, lease, job.key, reason, again=again, at=at)
+        except Exception as other:
+            if not is_transient(other):
+                raise
+            raise _HeldError(other, []) from other
+        if is_over:
+            self._note_set_aside(queue, reason, job)
+
+    def _note_set_aside(self, queue: Queue[U], reason: str, job: Job) -> None:
+        metrics.WORK.labels(queue.name, "set_aside").inc()
+        _log.warning("work_set_aside", queue=queue.name, reason=reason, attempts=job.attempts)
+
+    async def _put_back(self, queue: Queue[U]) -> None:
+        owed = self._owed.get(queue.name)
+        while owed:
+            async with self.work() as unit:
+                lease, keys, aside = owed[0]
+                until = None if aside is None else self.clock.now() + aside
+                await self.rows(unit).put_back(queue.name, lease, keys, until=until)
+            owed.pop(0)
+
+
+def pause_after(attempts: int) -> timedelta:
+    """How long a row that failed so often waits: it doubles up to ten minutes, and the upper half is chance."""
+    return spread(min(FIRST_PAUSE * 2 ** min(attempts - 1, 16), LONGEST_PAUSE))
+
+
+def _alone(jobs: list[Job]) -> list[Job]:
+    """All of them, or the first suspect by itself."""
+    suspects = [job for job in jobs if job.attempts > _SUSPECT_AFTER]
+    return suspects[:1] or jobs
+
+
+@contextlib.contextmanager
+def _span(queue: str, causes: Sequence[SpanContext], count: int) -> Iterator[None]:
+    if not causes:
+        yield
+        return
+    with tracing.span(f"{queue} batch", "consumer", causes=causes, subscription=queue, records=count):
+        yield
