@@ -1,13 +1,12 @@
 """The rows in PostgreSQL, in the database of each service."""
 
-import hashlib
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from shared.flows import any_flow, flow_of
 from shared.postgres.pool import Connection
 from shared.postgres.queries import load
 from shared.runner.model import Depth, Job, Wanted
@@ -33,7 +32,7 @@ class PostgresWork:
             [f"{one.queue} {one.key}" for one in wanted if one.exactly],
             [one.traceparent for one in wanted],
             [None if one.payload is None else json.dumps(one.payload) for one in wanted],
-            [_flow(one.flow) for one in wanted],
+            [flow_of(one.flow) for one in wanted],
         )
 
     async def cancel(self, queue: str, keys: Sequence[str]) -> None:
@@ -44,8 +43,7 @@ class PostgresWork:
         self, queue: str, lanes: Sequence[int], limit: int, *, at: datetime, lease: str, lasts: timedelta
     ) -> list[Job]:
         """FOR UPDATE SKIP LOCKED, and the lease in the same statement."""
-        begin = _flow(secrets.token_hex(4))
-        rows = await self._sql.fetch(SQL["claim"], queue, list(lanes), limit, at, lease, lasts, begin)
+        rows = await self._sql.fetch(SQL["claim"], queue, list(lanes), limit, at, lease, lasts, any_flow())
         place = {lane: index for index, lane in enumerate(lanes)}
         return [
             Job(
@@ -84,11 +82,6 @@ class PostgresWork:
         return {
             row["queue"]: Depth(int(row["due"]), row["oldest"] or timedelta(0), int(row["set_aside"])) for row in rows
         }
-
-
-def _flow(name: str) -> int:
-    """A number for each name, so that rows of work name no tenant; 0 for none."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], signed=True) if name else 0
 
 
 class InATransaction(Protocol):

@@ -1,5 +1,6 @@
 """The courier's outside by hand: a store in memory, a vault, letters and a relay that do what a test says."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -106,7 +107,7 @@ class FakeCourierStore:
         """Ready mails whose time has come: what is over, what is urgent, then outreach and notices by halves."""
         over = list(await self.claim_over(at=at, limit=limit))
         due = sorted((row for row in self._due(at) if row.mail not in over), key=lambda row: row.not_before)
-        lanes = [[row.mail for row in due if row.mail.lane == lane] for lane in (0, 1, 2)]
+        lanes = [_by_turns([row.mail for row in due if row.mail.lane == lane]) for lane in (0, 1, 2)]
         found = (over + lanes[0])[:limit]
         outreach = lanes[2][: (limit - len(found) + 1) // 2] if consent_is_current else []
         return [*found, *outreach, *lanes[1][: limit - len(found) - len(outreach)]]
@@ -341,3 +342,12 @@ class FakeConsentCheck:
         if self.behind:
             raise TransientError("behind")
         return ConsentCheck(at)
+
+
+def _by_turns(mails: Sequence[Mail]) -> list[Mail]:
+    turn: Counter[str] = Counter()
+    ranked = []
+    for mail in mails:
+        turn[mail.sender] += mail.lane > 0
+        ranked.append((turn[mail.sender], mail))
+    return [mail for _, mail in sorted(ranked, key=lambda each: each[0])]

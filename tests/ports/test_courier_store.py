@@ -445,6 +445,18 @@ async def test_what_somebody_waits_for_is_claimed_first_and_then_outreach_and_no
     assert [mail.kind for mail in behind] == ["notice"] * 7
 
 
+async def test_one_senders_burst_is_not_in_front_of_anothers_email(stores: Stores) -> None:
+    burst = [replace(MAIL, id=f"o_{n:03}", employer="emp_many") for n in range(200)]
+    told = [replace(NOTICE, id=f"n_{n:03}", introduced_by="emp_many") for n in range(200)]
+    await keep(stores, *burst, *told)
+    async with stores.open() as store:
+        later = [replace(MAIL, id="o_one"), replace(NOTICE, id="n_one")]
+        await store.keep(later, [], at=NOON + timedelta(seconds=1))
+        claimed = await store.claim(at=NOON + timedelta(seconds=2), limit=8, consent_is_current=True)
+    assert {"o_one", "n_one"} <= {mail.id for mail in claimed}
+    assert len({mail.id for mail in claimed}) == len(claimed) == 8, "and nobody's place stays empty"
+
+
 async def test_what_is_over_is_found_by_itself(stores: Stores) -> None:
     await keep(stores, MAIL, replace(NOTICE, good_until=SLOT + timedelta(days=1)))
     late = SLOT + timedelta(seconds=1)

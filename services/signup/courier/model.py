@@ -67,6 +67,11 @@ class Mail:
         return self.introduced_by if self.purpose == "confirm" and not self.is_asked_for else None
 
     @property
+    def sender(self) -> str:
+        """Whose email it is; within a lane they take turns. Empty for what is the network's own."""
+        return self.employer or self.introducer or ""
+
+    @property
     def lane(self) -> Lane:
         """The queue that it waits in."""
         if self.kind == "outreach":

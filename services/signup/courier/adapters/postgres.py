@@ -14,6 +14,7 @@ from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair
 from shared import tracing
 from shared.contracts.signup import ChangeNoticed, ErasureSweptV1, MailboxChangedV1
+from shared.flows import any_flow, flow_of
 from shared.messaging.errors import TransientError
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
@@ -51,7 +52,11 @@ class PostgresCourier:
         """Adds the new ones (a notice that is known already stays as it is) and writes the changed ones."""
         if new:
             added = await self._connection.fetch(
-                SQL["add"], *_columns(self._traced(new)), [mail.lane for mail in new], at
+                SQL["add"],
+                *_columns(self._traced(new)),
+                [mail.lane for mail in new],
+                [flow_of(mail.sender) for mail in new],
+                at,
             )
             expected = sum(mail.kind == "outreach" for mail in new)
             if sum(row["kind"] == "outreach" for row in added) != expected:
@@ -87,10 +92,13 @@ class PostgresCourier:
     async def claim(self, *, at: datetime, limit: int, consent_is_current: bool) -> Sequence[Mail]:
         """Ready mails whose time has come, locked, none of which another courier holds.
 
-        First those whose own time is over, then what somebody waits for, then outreach and other notices by halves.
+        First those whose own time is over, then what somebody waits for, then outreach and other notices by halves, in each of
+        which senders take turns.
         Without a current projection of the consents: only those that need no grant or whose slot is over.
         """
-        return [_mail(row) for row in await self._connection.fetch(SQL["claim"], at, limit, consent_is_current)]
+        return [
+            _mail(row) for row in await self._connection.fetch(SQL["claim"], at, limit, consent_is_current, any_flow())
+        ]
 
     async def claim_over(self, *, at: datetime, limit: int) -> Sequence[Mail]:
         """As `claim`, only those whose own time is over."""

@@ -9,14 +9,14 @@ FOR UPDATE
 -- name: add
 INSERT INTO courier_mails
     (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
-    introduced_at, changes, lane, not_before)
+    introduced_at, changes, lane, flow, not_before)
 SELECT kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
-    introduced_at, changes::jsonb, lane, $16
+    introduced_at, changes::jsonb, lane, flow, $17
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::text[],
-    $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[], $14::text[], $15::smallint[]
+    $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[], $14::text[], $15::smallint[], $16::integer[]
 ) AS mail (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
-    introduced_at, changes, lane)
+    introduced_at, changes, lane, flow)
 ORDER BY kind, id
 ON CONFLICT DO NOTHING
 RETURNING kind
@@ -87,7 +87,9 @@ LIMIT $2
 FOR UPDATE SKIP LOCKED
 
 -- name: claim
-WITH over AS MATERIALIZED (
+-- What is over, and what somebody waits for. Of outreach and of other notices, by halves, each sender whose mails wait (64 of them, from a
+-- place that is chance) has the same share, and what is left goes to who has waited longest.
+WITH RECURSIVE over AS MATERIALIZED (
     SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
         introduced_by, introduced_at, changes
     FROM courier_mails
@@ -105,24 +107,80 @@ WITH over AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), room AS MATERIALIZED (
     SELECT $2 - (SELECT count(*) FROM over) - (SELECT count(*) FROM urgent) AS mails
-), outreach AS MATERIALIZED (
+), flows (lane, flow, first, number) AS (
+    SELECT lanes.lane, begin.flow, begin.flow, 1
+    FROM (VALUES (1::smallint), (2::smallint)) AS lanes (lane)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(
+            (SELECT flow FROM courier_mails WHERE state = 'ready' AND lane = lanes.lane AND flow >= $4 ORDER BY flow LIMIT 1),
+            (SELECT flow FROM courier_mails WHERE state = 'ready' AND lane = lanes.lane ORDER BY flow LIMIT 1)
+        ) AS flow
+    ) AS begin
+    WHERE begin.flow IS NOT NULL
+    UNION ALL
+    SELECT flows.lane, following.flow, flows.first, flows.number + 1
+    FROM flows
+    CROSS JOIN LATERAL (
+        SELECT coalesce(
+            (SELECT flow FROM courier_mails WHERE state = 'ready' AND lane = flows.lane AND flow > flows.flow ORDER BY flow LIMIT 1),
+            (SELECT flow FROM courier_mails WHERE state = 'ready' AND lane = flows.lane ORDER BY flow LIMIT 1)
+        ) AS flow
+    ) AS following
+    WHERE flows.number < 64 AND following.flow <> flows.first
+), half AS MATERIALIZED (
+    SELECT CASE WHEN $3 THEN (mails + 1) / 2 ELSE 0 END AS mails FROM room
+), outreach_by_turns AS MATERIALIZED (
+    SELECT mine.*
+    FROM flows
+    CROSS JOIN LATERAL (
+        SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
+            introduced_by, introduced_at, changes
+        FROM courier_mails
+        WHERE state = 'ready' AND lane = 2 AND flow = flows.flow AND not_before <= $1 AND good_until >= $1
+        ORDER BY not_before
+        LIMIT greatest((SELECT mails FROM half) / (SELECT count(*) FROM flows WHERE lane = 2), 1)
+        FOR UPDATE SKIP LOCKED
+    ) AS mine
+    WHERE flows.lane = 2
+    LIMIT (SELECT mails FROM half)
+), outreach_left AS MATERIALIZED (
     SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
         introduced_by, introduced_at, changes
     FROM courier_mails
     WHERE state = 'ready' AND lane = 2 AND not_before <= $1 AND good_until >= $1
+      AND id <> ALL(ARRAY(SELECT id FROM outreach_by_turns))
     ORDER BY not_before
-    LIMIT (SELECT CASE WHEN $3 THEN (mails + 1) / 2 ELSE 0 END FROM room)
+    LIMIT (SELECT mails FROM half) - (SELECT count(*) FROM outreach_by_turns)
     FOR UPDATE SKIP LOCKED
-), usual AS MATERIALIZED (
+), rest AS MATERIALIZED (
+    SELECT mails - (SELECT count(*) FROM outreach_by_turns) - (SELECT count(*) FROM outreach_left) AS mails FROM room
+), notices_by_turns AS MATERIALIZED (
+    SELECT mine.*
+    FROM flows
+    CROSS JOIN LATERAL (
+        SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
+            introduced_by, introduced_at, changes
+        FROM courier_mails
+        WHERE state = 'ready' AND lane = 1 AND flow = flows.flow AND not_before <= $1 AND good_until >= $1
+        ORDER BY not_before
+        LIMIT greatest((SELECT mails FROM rest) / (SELECT count(*) FROM flows WHERE lane = 1), 1)
+        FOR UPDATE SKIP LOCKED
+    ) AS mine
+    WHERE flows.lane = 1
+    LIMIT (SELECT mails FROM rest)
+), notices_left AS MATERIALIZED (
     SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
         introduced_by, introduced_at, changes
     FROM courier_mails
     WHERE state = 'ready' AND lane = 1 AND not_before <= $1 AND good_until >= $1
+      AND id <> ALL(ARRAY(SELECT id FROM notices_by_turns))
     ORDER BY not_before
-    LIMIT (SELECT mails FROM room) - (SELECT count(*) FROM outreach)
+    LIMIT (SELECT mails FROM rest) - (SELECT count(*) FROM notices_by_turns)
     FOR UPDATE SKIP LOCKED
 )
-SELECT * FROM over UNION ALL SELECT * FROM urgent UNION ALL SELECT * FROM outreach UNION ALL SELECT * FROM usual
+SELECT * FROM over UNION ALL SELECT * FROM urgent
+UNION ALL SELECT * FROM outreach_by_turns UNION ALL SELECT * FROM outreach_left
+UNION ALL SELECT * FROM notices_by_turns UNION ALL SELECT * FROM notices_left
 
 -- name: gone
 SELECT candidate::text FROM candidates WHERE candidate = ANY($1::uuid[]) AND mailbox_gone_at IS NOT NULL
