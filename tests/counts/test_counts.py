@@ -435,7 +435,8 @@ async def test_the_relay_sends_a_batch_with_as_many_round_trips_whatever_its_siz
             relay = Relay(process.service.pool, producer)
             for size in (2, *SIZES):
                 await process.service.pool.execute("DELETE FROM outbox")
-                await (await _events(process, size))()
+                async with process.service.work() as unit:
+                    unit.publish(*(_consent(candidate) for candidate in people(size)))
                 await process.service.pool.execute("UPDATE outbox SET shard = 0, topic = 'counts'")
                 async with counted() as counts:
                     assert await relay._relay_some(0) == size
