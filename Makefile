@@ -8,7 +8,7 @@ export FAIRPOOL_BROKER := $(BROKER)
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env dev demo test test-all test-apache test-replicas bench bench-intake bench-rebuild bench-signatures bench-bodies check format lock schemas
+.PHONY: help setup env dev demo test test-all test-apache test-replicas bench bench-intake bench-rebuild bench-signatures bench-flood bench-bodies check format lock schemas
 
 help:    ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 15
@@ -48,7 +48,7 @@ test-replicas: setup    ## several of each process on a real Apache Kafka, kille
 	@$(BIN)/python -m deploy.local.kafka.jars >/dev/null
 	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/faults/test_replicas.py $(PYTEST_ARGS)
 
-BENCHES := intake
+BENCHES := intake flood
 
 bench: $(addprefix bench-,$(BENCHES))    ## every bench: figures beside what one would write first, to bench/NAME.json (wants a quiet machine)
 
@@ -60,6 +60,9 @@ bench-rebuild: setup    ## the windows of a million people built anew, with othe
 
 bench-signatures: setup    ## what signing and checking cost a record, beside encoding and decoding it
 	@$(BIN)/python -m tests.bench.signatures
+
+bench-flood: setup    ## how long a withdrawal takes beside an adversary's flood, and without it (BENCH_ARGS=ROUNDS)
+	@$(BIN)/python -m tests.bench.flood $(BENCH_ARGS)
 
 bench-bodies: setup    ## what the worst bodies cost a stack that runs here (HOME_OF=.fairpool)
 	@$(BIN)/python -m tests.bench.worst_bodies $(or $(HOME_OF),.fairpool)

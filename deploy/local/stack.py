@@ -104,7 +104,7 @@ async def _start_and_watch(
     await supervisor.start(await _servers(options, where, kept, report))
     dev = None
     if options.services:
-        await _fill(where, kept)
+        await fill(where, kept)
         await supervisor.start(
             services.parts(home, chosen, options.broker, where, kept.keys, options.replicas, signatures=kept.signatures)
         )
@@ -160,11 +160,12 @@ async def _servers(options: Options, where: Endpoints, kept: LocalSecrets, repor
     elif "redis" in where.local:
         made.append(redis.part(home, chosen.redis))
     if "mail" in where.local and options.services:
-        made.append(_mail(home, chosen))
+        made.append(mail(home, chosen))
     return made
 
 
-def _mail(home: Home, chosen: Ports) -> Part:
+def mail(home: Home, chosen: Ports) -> Part:
+    """The mail catcher."""
     arguments = (
         sys.executable, "-m", "deploy.local.mail", "--folder", str(home.mail), "--http-port", str(chosen.mail),
         "--smtp-port", str(chosen.smtp),
@@ -173,7 +174,7 @@ def _mail(home: Home, chosen: Ports) -> Part:
     return Part("mail", Command(arguments, processes.ambient(), services.PROJECT), chosen.mail, probe)
 
 
-async def _fill(where: Endpoints, kept: LocalSecrets) -> None:
+async def fill(where: Endpoints, kept: LocalSecrets) -> None:
     """Databases, topics and tenants, in place before any service looks for them."""
     if where.local_databases:
         await postgres.create_databases(
