@@ -42,6 +42,10 @@ class Epoch:
     name: str
 
 
+NEVER_BUILT = Epoch("none")
+"""Of a shard that no process has built yet: there is nothing that could have been lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Building:
     """A shard that is built anew, and how far it is: whoever takes it up goes on behind `after`."""
@@ -54,6 +58,8 @@ class Building:
     """Slots."""
     total: int = 0
     """Slots that there were when it was begun."""
+    is_first: bool = False
+    """Nothing was lost: these windows were never built before."""
 
 
 @dataclass(frozen=True, slots=True)

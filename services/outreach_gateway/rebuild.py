@@ -9,6 +9,7 @@ import structlog
 from services.outreach_gateway.adapters.metrics import REBUILD_SECONDS, REBUILD_SLOTS, WINDOWS_SHARDS
 from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.ports import (
+    NEVER_BUILT,
     Building,
     Epoch,
     Epochs,
@@ -22,7 +23,6 @@ from services.outreach_gateway.ports import (
 OpenEpochs = Callable[[], AbstractAsyncContextManager[Epochs]]
 """A transaction on the rows of the epochs."""
 PEOPLE_A_PAGE = 500
-_NEVER_BUILT = Epoch("none")
 
 _log = structlog.get_logger(__name__)
 
@@ -46,8 +46,11 @@ class Rebuild:
         shards = await self._present()
         found = dict(await self._windows.look(shards))
         lost = [shard for shard, what in found.items() if what is Found.LOST]
+        first = [shard for shard in lost if shards[shard].epoch == NEVER_BUILT]
+        found |= dict.fromkeys(first, Found.BUILDING)
         self._tell(found)
-        if any(shards[shard].epoch == _NEVER_BUILT for shard in lost):
+        if first:
+            _log.info("windows_built_first", shards=len(first))
             await self._sweep()
         for shard in lost:
             try:
@@ -88,8 +91,9 @@ class Rebuild:
         if len(page) < PEOPLE_A_PAGE:
             await self._windows.open(building.shard, building.epoch)
             took = await rows.end(building)
-            REBUILD_SECONDS.observe(took.total_seconds())
-            _log.warning("shard_rebuilt", shard=building.shard)
+            if not building.is_first:
+                REBUILD_SECONDS.observe(took.total_seconds())
+                _log.warning("shard_rebuilt", shard=building.shard)
 
     async def _begin(self, shard: int) -> Found:
         """The batches that hold the shard end first; then, in one transaction, its row and its marker say that it is being built:
@@ -103,7 +107,8 @@ class Rebuild:
                 fresh = _fresh()
                 await rows.begin(shard, fresh, kept=KEPT)
                 await self._windows.begin(shard, fresh)
-                _log.warning("shard_lost", shard=shard)
+                if locked.epoch != NEVER_BUILT:
+                    _log.warning("shard_lost", shard=shard)
         return Found.BUILDING
 
     async def _begin_again(self, rows: Epochs, building: Building) -> None:

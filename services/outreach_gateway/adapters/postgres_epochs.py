@@ -6,7 +6,7 @@ from datetime import timedelta
 import asyncpg
 
 from services.outreach_gateway.adapters.kept import SQL
-from services.outreach_gateway.ports import Booked, Building, Epoch, Shard
+from services.outreach_gateway.ports import NEVER_BUILT, Booked, Building, Epoch, Shard
 from shared.messaging.unit import Unit
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -66,10 +66,10 @@ class PostgresEpochs:
 
 
 def _shard(row: asyncpg.Record) -> Shard:
-    building = row["building"]
+    epoch, building = Epoch(row["name"]), row["building"]
+    if building is None:
+        return Shard(epoch)
+    is_first = epoch == NEVER_BUILT
     return Shard(
-        Epoch(row["name"]),
-        None
-        if building is None
-        else Building(row["shard"], Epoch(building), row["after"], row["placed"], row["total"]),
+        epoch, Building(row["shard"], Epoch(building), row["after"], row["placed"], row["total"], is_first=is_first)
     )

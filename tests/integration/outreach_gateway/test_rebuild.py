@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from services.outreach_gateway import rebuild
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
@@ -112,6 +113,25 @@ async def test_an_empty_redis_gets_all_shards_and_a_lost_shard_is_built_alone(pl
     assert {shard for shard in after if after[shard] != before[shard]} == {1}
     assert set((await process.look()).values()) == {Found.OPEN}
     assert windows.held == frozenset()
+
+
+async def test_the_first_building_is_told_once_and_as_no_loss_and_a_lost_shard_is_warned_of(place: Place) -> None:
+    def rebuilt() -> float:
+        return REGISTRY.get_sample_value("fairpool_windows_rebuild_seconds_count") or 0.0
+
+    before = rebuilt()
+    with capture_logs() as told:
+        await place.whole()
+    assert told == [{"event": "windows_built_first", "log_level": "info", "shards": SHARDS}]
+    assert rebuilt() == before
+    await place.lose(1)
+    with capture_logs() as told:
+        await place.whole()
+    assert [(line["event"], line["log_level"]) for line in told] == [
+        ("shard_lost", "warning"),
+        ("shard_rebuilt", "warning"),
+    ]
+    assert rebuilt() == before + 1
 
 
 async def test_while_a_shard_is_built_batches_hold_all_others_and_what_ends_meanwhile_is_no_difference(
