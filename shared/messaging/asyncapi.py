@@ -1,10 +1,12 @@
 """`GET /asyncapi`: what a service hears and says, as AsyncAPI 3.0, from its subscribers, the topics and the contracts."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from faststream.kafka import KafkaBroker
 from faststream.specification.asyncapi import AsyncAPI
 
@@ -22,11 +24,20 @@ Document = dict[str, Any]
 def install_asyncapi(
     app: FastAPI, title: str, broker: KafkaBroker, subscriptions: Callable[[], Sequence[Subscription]]
 ) -> None:
-    """Adds `GET /asyncapi`; the service's name is `app.state.service`."""
+    """Adds `GET /asyncapi`, made once: anybody may ask for it. The service's name is `app.state.service`."""
 
-    @app.get("/asyncapi", tags=["operations"], summary="What this service hears and says (AsyncAPI 3.0)")
-    async def asyncapi() -> Document:
-        return describe(title, app.state.service, broker, subscriptions())
+    @cache
+    def made() -> str:
+        return json.dumps(describe(title, app.state.service, broker, subscriptions()))
+
+    @app.get(
+        "/asyncapi",
+        tags=["operations"],
+        summary="What this service hears and says (AsyncAPI 3.0)",
+        response_model=Document,
+    )
+    async def asyncapi() -> Response:
+        return Response(made(), media_type="application/json")
 
 
 def describe(title: str, service: str, broker: KafkaBroker, subscriptions: Sequence[Subscription]) -> Document:

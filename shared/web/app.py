@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -66,9 +67,11 @@ def create_app(
 
 
 def _add_pages(app: FastAPI) -> None:
+    made = cache(partial(docs.page, app))  # once: anybody may ask for it
+
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def show_docs() -> HTMLResponse:
-        return docs.page(app)
+        return HTMLResponse(made())
 
     @app.get(pages.STYLESHEET_PATH, include_in_schema=False)
     async def stylesheet() -> FileResponse:

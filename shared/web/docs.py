@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
 
 from shared.web import health, pages
 
@@ -42,9 +41,10 @@ class Operation:
     """Other answers that the route tells of itself: code and description."""
 
 
-def page(app: FastAPI) -> HTMLResponse:
+def page(app: FastAPI) -> bytes:
     """The documentation of everything in the application's schema."""
-    return pages.SHARED.render("docs.html", title=app.title, version=app.version, operations=operations(app.openapi()))
+    shown = operations(app.openapi())
+    return bytes(pages.SHARED.render("docs.html", title=app.title, version=app.version, operations=shown).body)
 
 
 def operations(document: dict[str, Any]) -> list[Operation]:

@@ -120,7 +120,8 @@ class _Body:
 
 
 def _check_address(scope: Scope) -> None:
-    if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+    query: bytes = scope["query_string"]
+    if "\x00" in scope["path"] or b"%00" in query or b"\x00" in query:
         raise problems.malformed("The address holds the character U+0000, which no id and no value has.")
 
 

@@ -19,7 +19,7 @@ async def refuse_unknown(request: Request) -> None:
     """A 422 that names the parameters which this route of the API does not have, and those that it has; first the key counts."""
     gates.pass_all(request.scope)
     dependant = dependant_of(request.scope)
-    if dependant is None or not request.url.path.startswith(_API) or is_page(request.scope):
+    if dependant is None or not request.scope["path"].startswith(_API) or is_page(request.scope):
         return
     known = sorted(set(_names(dependant)))
     unknown = sorted(set(request.query_params) - set(known))
