@@ -20,9 +20,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 from shared.contracts.topics import SIGNERS
 from shared.imprint import Operator
 from shared.messaging.kafka import Kafka, Login, Mechanism, Protocol
-from shared.messaging.signatures import Signatures, Verifier
+from shared.messaging.signatures import STATEMENTS, Signatures, Verifier
 from shared.roles import CONNECTIONS, FEWEST_CONNECTIONS, Role
 from shared.security import encoding
+from shared.security.seals import Seals
 from shared.text import why_not_one_line, why_not_readable
 from shared.web.http_limits import HttpLimits
 
@@ -78,11 +79,24 @@ def _public_keys(value: object) -> object:
             raw = encoding.decode(key)
         except ValueError:
             raise ValueError(expected) from None
-        if name not in SIGNERS or len(raw) != _PUBLIC_KEY_BYTES:
+        if name not in (*SIGNERS, STATEMENTS) or len(raw) != _PUBLIC_KEY_BYTES:
             raise ValueError(expected)
         found[name] = (*found.get(name, ()), raw)
     if missing := [name for name in SIGNERS if name not in found]:
         raise ValueError(f"{expected}; there is none for {', '.join(missing)}")
+    return found
+
+
+def _seal_keys(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    expected = "expected keys of 32 bytes as base64url without padding, separated by commas; the first seals"
+    try:
+        found = tuple(encoding.decode(part) for part in _split(value))
+    except ValueError:
+        raise ValueError(expected) from None
+    if not found or any(len(key) != _PUBLIC_KEY_BYTES for key in found):
+        raise ValueError(expected)
     return found
 
 
@@ -198,6 +212,8 @@ Secret64 = Annotated[bytes, _secret(64), Field(repr=False)]
 """64 bytes, as `Secret32`."""
 PublicKeys = Annotated[dict[str, tuple[bytes, ...]], NoDecode, BeforeValidator(_public_keys)]
 """By signer, the public halves of their keys; in the environment `NAME=KEY`, separated by commas, a name as often as it has keys."""
+SealKeys = Annotated[tuple[bytes, ...], NoDecode, BeforeValidator(_seal_keys), Field(repr=False)]
+"""Keys of 32 bytes, in the environment as `Secret32`, separated by commas: the first seals, all of them open."""
 PostgresUrl = Annotated[str, _url("postgresql", "postgres"), Field(repr=False)]
 """A DSN; it may hold a password, so the settings' repr leaves it out."""
 RedisUrl = Annotated[str, _url("redis", "rediss"), Field(repr=False)]
@@ -320,7 +336,12 @@ class ServiceSettings(KafkaSettings):
     @cached_property
     def verifier(self) -> Verifier:
         """Tells who says a record; one for the process, since it remembers."""
-        return Verifier(self.verify_keys, self.signatures)
+        return Verifier(self.verify_keys, self.signatures, self.seals)
+
+    @property
+    def seals(self) -> Seals:
+        """What opens, and for its owner seals, what only some readers of a topic need; nothing for whoever needs none of it."""
+        return Seals()
 
     @property
     def cluster(self) -> Kafka:
@@ -347,6 +368,18 @@ class ServiceSettings(KafkaSettings):
     def operator(self) -> Operator:
         """Who runs this network."""
         return Operator(self.operator_name, self.operator_address, self.contact_email)
+
+
+class ReadsLimitsSettings(ServiceSettings):
+    """Of a process that needs what is sealed in a consent: who is blocked, hours, zone, kinds of work."""
+
+    consent_seal_keys: SealKeys
+    """Consent seals with the first; all open, so that one can be exchanged."""
+
+    @property
+    def seals(self) -> Seals:
+        """The keys in use."""
+        return Seals(self.consent_seal_keys)
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -1,13 +1,17 @@
 """Keys for tests: each signer's is made of its name, so that whoever knows a name signs as it."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from shared.contracts.consent import ConsentChangedV2, Limits, LinkStatement
 from shared.contracts.topics import SIGNERS, TOPICS, signer_of
 from shared.messaging.signatures import Signatures, Signer, Verifier, Written
 from shared.security import encoding
 from shared.security.links import public_half
+from shared.security.seals import Seals
+from shared.security.statements import StatementSigner
 
 _SIGNER_OF = {topic.name: topic.signers[0] for topic in TOPICS}
 
@@ -29,7 +33,31 @@ def signed_by(name: str) -> Signer:
 
 def verifier(signatures: Signatures = "require") -> Verifier:
     """Knows everybody's keys."""
-    return Verifier(PUBLIC, signatures)
+    return Verifier(PUBLIC, signatures, SEALS)
+
+
+SEAL_KEYS = (sha256(b"only for tests: what is sealed in a consent").digest(),)
+SEALS = Seals(SEAL_KEYS)
+READ_LIMITS = frozenset({"consent", "courier", "pool_matching", "outreach_gateway"})
+"""The processes that have these keys."""
+
+
+def statement(
+    candidate: str, at: datetime, *, lasts: timedelta = timedelta(days=14), link: str = "a-link", by: str = "signup"
+) -> LinkStatement:
+    """Of a link that was made for this person then."""
+    made = at.replace(microsecond=0)
+    return LinkStatement.of(StatementSigner(seed_of(by)).state(candidate, link, made, made + lasts))
+
+
+def consented(**given: Any) -> ConsentChangedV2:
+    """As consent says it: with what is limited sealed, and a yes with the statement of a link that was made just then."""
+    limits = Limits.model_validate({name: given.pop(name) for name in list(given) if name in Limits.model_fields})
+    if given["purposes"]:
+        given = {"statement": statement(given["candidate"], given["at"]), "said_at": given["at"]} | given
+    else:
+        given = {"stopped_at": given["at"]} | given
+    return ConsentChangedV2.within(limits, SEALS, **given)
 
 
 class Owners(Signer):
@@ -46,12 +74,15 @@ class Owners(Signer):
 
 def settings_of(name: str) -> dict[str, Any]:
     """What the settings of this process are given."""
-    return {"signing_key": seed_of(signer_of(name)), "verify_keys": PUBLIC}
+    own = {"consent_seal_keys": SEAL_KEYS} if name in READ_LIMITS else {}
+    return {"signing_key": seed_of(signer_of(name)), "verify_keys": PUBLIC} | own
 
 
 def environment_of(name: str) -> dict[str, str]:
     """The same in the environment of a process."""
-    return {"FAIRPOOL_SIGNING_KEY": encoding.encode(seed_of(signer_of(name))), "FAIRPOOL_VERIFY_KEYS": VERIFY_KEYS}
+    own = {"FAIRPOOL_CONSENT_SEAL_KEYS": ",".join(map(encoding.encode, SEAL_KEYS))} if name in READ_LIMITS else {}
+    keys = {"FAIRPOOL_SIGNING_KEY": encoding.encode(seed_of(signer_of(name))), "FAIRPOOL_VERIFY_KEYS": VERIFY_KEYS}
+    return keys | own
 
 
 OPERATOR = {

@@ -10,7 +10,7 @@ import typer
 from deploy.commands.terminal import fails_plainly, out
 from deploy.local.endpoints import ROLES
 from deploy.local.errors import StackError
-from deploy.local.secrets import fresh_keys, password, signing_keys
+from deploy.local.secrets import SEAL_KEYS, fresh_keys, password, seal_key, signing_keys
 
 app = typer.Typer(help="Secrets of a deployment in containers.", no_args_is_help=True)
 
@@ -25,6 +25,13 @@ _HEAD = """\
 def signing() -> None:
     """Print new keys to sign records with, and FAIRPOOL_VERIFY_KEYS: for a deployment that is older than these (`>> .env`)."""
     sys.stdout.write("".join(f"{name}={value}\n" for name, value in signing_keys().items()))
+
+
+@app.command()
+@fails_plainly
+def seals() -> None:
+    """Print a new FAIRPOOL_CONSENT_SEAL_KEYS, of one key: for a deployment that is older than these (`>> .env`)."""
+    sys.stdout.write(f"{SEAL_KEYS}={seal_key()}\n")
 
 
 @app.command()

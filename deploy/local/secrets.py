@@ -15,6 +15,7 @@ from shared.security import encoding
 from shared.security.links import public_half
 
 VERIFY_KEYS = "FAIRPOOL_VERIFY_KEYS"
+SEAL_KEYS = "FAIRPOOL_CONSENT_SEAL_KEYS"
 
 
 def fresh_keys() -> dict[str, str]:
@@ -29,7 +30,7 @@ def fresh_keys() -> dict[str, str]:
         "FAIRPOOL_LINK_SUBJECT_KEY": os.urandom(64),
         "FAIRPOOL_OUTREACH_ID_KEY": os.urandom(32),
     }
-    return {name: encoding.encode(value) for name, value in raw.items()} | signing_keys()
+    return {name: encoding.encode(value) for name, value in raw.items()} | {SEAL_KEYS: seal_key()} | signing_keys()
 
 
 def signing_keys() -> dict[str, str]:
@@ -37,6 +38,11 @@ def signing_keys() -> dict[str, str]:
     seeds = {name: os.urandom(32) for name in SIGNERS}
     public = ",".join(f"{name}={encoding.encode(public_half(seed))}" for name, seed in seeds.items())
     return {signing_key_of(name): encoding.encode(seed) for name, seed in seeds.items()} | {VERIFY_KEYS: public}
+
+
+def seal_key() -> str:
+    """A new key to seal with what only some readers of a consent need."""
+    return encoding.encode(os.urandom(32))
 
 
 def signing_key_of(signer: str) -> str:
@@ -84,9 +90,12 @@ def load_or_create(
 
 
 def with_signing_keys(home: Home, kept: LocalSecrets) -> LocalSecrets:
-    """The secrets, and keys to sign with if the home is older than those."""
-    if VERIFY_KEYS not in kept.keys:
-        kept = kept.model_copy(update={"keys": kept.keys | signing_keys()})
+    """The secrets, and keys to sign and to seal with if the home is older than those."""
+    missing = {} if VERIFY_KEYS in kept.keys else signing_keys()
+    if SEAL_KEYS not in kept.keys:
+        missing |= {SEAL_KEYS: seal_key()}
+    if missing:
+        kept = kept.model_copy(update={"keys": kept.keys | missing})
         write_whole(home.secrets_file, kept.model_dump_json(indent=1), mode=0o600)
     return kept
 

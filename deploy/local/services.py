@@ -43,12 +43,20 @@ _LINKS = ("LINK_VERIFY_KEY", "LINK_SUBJECT_KEY")
 """Of processes that read links."""
 _PROCESSES = (
     _Process("signup", "services.signup", "signup", ("VAULT_KEY", "BLIND_INDEX_KEY", *_LINKS)),
-    _Process("consent", "services.consent", "consent", _LINKS),
-    _Process("pool_matching", "services.pool_matching", "pool_matching", ("MEMBER_REF_KEY",)),
+    _Process("consent", "services.consent", "consent", (*_LINKS, "CONSENT_SEAL_KEYS")),
+    _Process("pool_matching", "services.pool_matching", "pool_matching", ("MEMBER_REF_KEY", "CONSENT_SEAL_KEYS")),
     _Process(
-        "outreach_gateway", "services.outreach_gateway", "outreach_gateway", ("MEMBER_REF_KEY", "OUTREACH_ID_KEY")
+        "outreach_gateway",
+        "services.outreach_gateway",
+        "outreach_gateway",
+        ("MEMBER_REF_KEY", "OUTREACH_ID_KEY", "CONSENT_SEAL_KEYS"),
     ),
-    _Process("courier", "services.signup.courier", "signup", ("VAULT_KEY", "LINK_SIGNING_KEY", "LINK_SUBJECT_KEY")),
+    _Process(
+        "courier",
+        "services.signup.courier",
+        "signup",
+        ("VAULT_KEY", "LINK_SIGNING_KEY", "LINK_SUBJECT_KEY", "CONSENT_SEAL_KEYS"),
+    ),
 )
 
 NAMES = tuple(process.name for process in _PROCESSES)

@@ -1,5 +1,6 @@
 """Puts consent together."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from shared.contracts.signup import (
     MailboxChangedV1,
 )
 from shared.contracts.topics import CONSENT_STATE, ERASURES
+from shared.messaging.unit import Unit
 from shared.security.links import LinkReader
 from shared.service import Guard, Service
 from shared.settings import refused
@@ -49,39 +51,44 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
         "consent", settings, database=settings.consent_database, migrations=Path(__file__).parent / "migrations"
     )
     agreed = _agreement(settings)
+    store = partial(PostgresConsents, seals=settings.seals)
     writes = writer(agreed, where=f"{settings.signup_url}/sign-in", home=settings.consent_url)
     service.open(partial(ledger.out_of_reach, service.get_pool))
 
-    service.on(CandidateRegisteredV1, handlers.on_candidate_registered, PostgresConsents, guard=Guard.STATE)
-    service.on(CandidateClaimedV1, handlers.on_candidate_claimed, PostgresConsents, guard=Guard.STATE)
-    service.on(CandidateLapsedV1, handlers.on_candidate_lapsed, PostgresConsents, writes, guard=Guard.STATE)
+    service.on(CandidateRegisteredV1, handlers.on_candidate_registered, store, guard=Guard.STATE)
+    service.on(CandidateClaimedV1, handlers.on_candidate_claimed, store, guard=Guard.STATE)
+    service.on(CandidateLapsedV1, handlers.on_candidate_lapsed, store, writes, guard=Guard.STATE)
     service.ignores(CandidateConfirmedV1, CandidateHiredV1, MailboxChangedV1)
-    service.on(TenantChangedV1, handlers.on_tenant_changed, PostgresConsents, guard=Guard.VERSION)
-    service.on(CandidateErasedV1, handlers.on_candidate_erased, PostgresConsents, guard=Guard.STATE)
-    service.reconcile(CONSENT_STATE, consents_behind)
-    service.read_back(ERASURES, PostgresConsents.close_again, PostgresConsents)
+    service.on(TenantChangedV1, handlers.on_tenant_changed, store, guard=Guard.VERSION)
+    service.on(CandidateErasedV1, handlers.on_candidate_erased, store, guard=Guard.STATE)
+    taken = settings.signatures == "take"
+    service.reconcile(CONSENT_STATE, consents_behind(settings.seals, without_statement=taken))
+    service.read_back(ERASURES, PostgresConsents.close_again, store)
 
-    service.queue(BLOCKS, handlers.on_blocks, PostgresConsents, writes, _BLOCKED_AT_ONCE, batch=1)
-    service.periodic(_TELLS_EVERY, "tell_changes", jobs.tell_changes, PostgresConsents)
-    service.periodic(_FORGETS_EVERY, "forget_attempts", jobs.forget_attempts, PostgresConsents)
+    service.queue(BLOCKS, handlers.on_blocks, store, writes, _BLOCKED_AT_ONCE, batch=1)
+    service.periodic(_TELLS_EVERY, "tell_changes", jobs.tell_changes, store)
+    service.periodic(_FORGETS_EVERY, "forget_attempts", jobs.forget_attempts, store)
 
     app = service.http("Fairpool consent", signup_url=settings.signup_url)
-    at = edge(service, settings, agreed, writes)
+    at = edge(service, settings, agreed, writes, store)
     answer_bad_links(app, at)
     service.pages(app, preferences.router(at), unsubscribe.router(at))
     service.api(app, receipts.router(at))
     return service, app
 
 
-def edge(service: Service, settings: Settings, agreed: Agreement, writes: Writes) -> Edge:
+def edge(
+    service: Service, settings: Settings, agreed: Agreement, writes: Writes, store: Callable[[Unit], PostgresConsents]
+) -> Edge:
     """What the routes work with."""
     return Edge(
-        change=service.stores(PostgresConsents),
-        look=service.looks(PostgresConsents),
+        change=service.stores(store),
+        look=service.looks(store),
         has_published=partial(service.has_published, within=_KAFKA_WITHIN),
         time_withdrawal=Withdrawals(service.has_published).time,
         now=service.clock.now,
         links=LinkReader(settings.link_verify_key, settings.link_subject_key),
+        statements=settings.verifier.statements,
         directory=TenantDirectory(service.tenants),
         agreement=agreed,
         writes=writes,

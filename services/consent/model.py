@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from shared.contracts import agreements
-from shared.contracts.consent import Purpose
+from shared.contracts.consent import LinkStatement, Purpose
 
 PURPOSES: tuple[Purpose, ...] = ("match", "contact")
 Door = Literal["confirm", "me", "unsubscribe", "refuse", "name"]
@@ -100,6 +100,12 @@ class Present:
     """The outbox row that carried this state away: gone once Kafka has it."""
     granted_at: datetime | None = None
     """When something was last switched on that was off, or an employer let in again."""
+    statement: LinkStatement | None = None
+    """Signup's, of the link by which what is on was said; none where nothing is on."""
+    said_at: datetime | None = None
+    """When that was."""
+    stopped_at: datetime | None = None
+    """When a purpose last went off."""
     is_closed: bool = False
     """The person lapsed without an answer, or was erased: no link of theirs opens anything any more."""
 
@@ -145,6 +151,10 @@ class Entry:
     document: Mapping[str, Any]
     is_grant: bool
     """Whether it allows what was not allowed before."""
+    statement: LinkStatement | None = None
+    said_at: datetime | None = None
+    stopped_at: datetime | None = None
+    """As in `Present`, after the change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What consent asks of the outside."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -16,12 +16,19 @@ from services.consent.model import (
     Present,
     What,
 )
-from shared.contracts.consent import Purpose
+from shared.contracts.consent import LinkStatement, Purpose
 
 BLOCKS = "blocks"
 """Queue of work, of which each key is an employer that is to be blocked for those who named it."""
-Writes = Callable[[Present, Choices, datetime, Door], Entry]
-"""A new state as it is written down: with its leaf, its opening and its receipt."""
+
+
+class Writes(Protocol):
+    """A new state as it is written down: with its leaf, its opening and its receipt."""
+
+    def __call__(
+        self, present: Present, choices: Choices, at: datetime, door: Door, statement: LinkStatement | None = None
+    ) -> Entry:
+        """`statement`: signup's, of the link by which it was said, where it was one that can switch something on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """What the consent process is told by its environment."""
 
 from shared.roles import Role
-from shared.settings import OwnFolder, PostgresUrl, Secret32, Secret64, ServiceSettings, WebUrl
+from shared.settings import OwnFolder, PostgresUrl, ReadsLimitsSettings, Secret32, Secret64, WebUrl
 
 
-class Settings(ServiceSettings):
+class Settings(ReadsLimitsSettings):
     """Consent's own knobs and its keys: the public half of the courier's, to check links with, and the links' subjects'."""
 
     ROLES = frozenset(Role)

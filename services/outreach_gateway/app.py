@@ -21,7 +21,7 @@ from services.outreach_gateway.model import Policy
 from services.outreach_gateway.ports import DUE
 from services.outreach_gateway.rebuild import Rebuild
 from services.outreach_gateway.settings import GatewaySettings
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import CONSENT_CHANGED
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import MembershipsChangedV1
 from shared.contracts.signup import (
@@ -81,7 +81,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
         max_records=settings.batch,
     )
     service.on(OutreachOutcomeReportedV1, handlers.on_outcome_reported, store)
-    service.on(ConsentChangedV1, handlers.on_consent_changed, store, guard=Guard.VERSION)
+    service.on(CONSENT_CHANGED, handlers.on_consent_changed, store, guard=Guard.VERSION)
     service.on(MembershipsChangedV1, handlers.on_memberships_changed, store, guard=Guard.VERSION)
     service.on(CandidateKeyPublishedV1, handlers.on_key_published, store, guard=Guard.VERSION)
     service.on_removed(CANDIDATE_KEYS, handlers.on_keys_removed, store)

@@ -26,7 +26,7 @@ from services.outreach_gateway.model import (
 from services.outreach_gateway.ports import Reported, Settled, Store, Windows, WindowsHeldError
 from services.outreach_gateway.queue import line_up
 from shared.contracts import grants
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChanged
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import MembershipsChangedV1
 from shared.contracts.signup import (
@@ -36,6 +36,7 @@ from shared.contracts.signup import (
     OutreachOutcomeReportedV1,
 )
 from shared.messaging.envelope import Received
+from shared.messaging.replays import note_replays
 from shared.runner.model import Again, Job
 
 StandingOf = Callable[[str], Standing]
@@ -144,10 +145,12 @@ async def _book(store: Store, windows: Windows, queues: Sequence[Queue]) -> Sequ
     return await windows.book(queues, await store.hold_epochs(shards))
 
 
-async def on_consent_changed(store: Store, batch: Sequence[Received[ConsentChangedV1]]) -> None:
+async def on_consent_changed(store: Store, batch: Sequence[Received[ConsentChanged]]) -> None:
     """Keeps the new state, cancels what waits for whoever withdrew, and looks again at all else that waits for these people."""
     await store.hold_erasures()
-    await store.keep_consents([_consent(item.event) for item in batch])
+    newest = grants.newest(item.event for item in batch)
+    refused = await store.keep_consents([_consent(event) for event in newest.by_candidate.values()])
+    note_replays(batch, newest.replayed | {(one, newest.by_candidate[one].version) for one in refused})
     candidates = sorted({item.event.candidate for item in batch})
     waiting = await store.lock_waiting_of(candidates)
     people = await store.people(candidates)
@@ -267,18 +270,21 @@ def _no_longer_allowed(row: Outreach, consent: Consent | None, store: Store) -> 
     return Rule.EMPLOYER_BLOCKED if grants.shuts_out(consent, row.employer) else None
 
 
-def _consent(event: ConsentChangedV1) -> Consent:
-    quiet = event.quiet_hours
+def _consent(event: ConsentChanged) -> Consent:
+    limits = event.limits
+    quiet = limits.quiet_hours
     return Consent(
         candidate=event.candidate,
         version=event.version,
         contact=grants.allows_contact(event.purposes),
-        blocked_employers=frozenset(event.blocked_employers),
-        first_contacts_per_week=event.first_contacts_per_week,
-        min_gap_hours=event.min_gap_hours,
+        blocked_employers=frozenset(limits.blocked_employers),
+        first_contacts_per_week=limits.first_contacts_per_week,
+        min_gap_hours=limits.min_gap_hours,
         quiet_start=quiet.start if quiet else None,
         quiet_end=quiet.end if quiet else None,
-        time_zone=event.time_zone,
+        time_zone=limits.time_zone,
         paused_until=event.paused_until,
         ends_at=event.ends_at,
+        lifts_no_until=event.lifts_no_until,
+        no_at=event.no_at,
     )

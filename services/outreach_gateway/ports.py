@@ -1,6 +1,6 @@
 """What the gateway asks of the outside."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -217,8 +217,11 @@ class Store(Protocol):
     async def erase(self, candidates: Sequence[str]) -> None:
         """Forgets consent, pools, key and mailbox of these people and remembers their ids: nothing is kept of them again."""
 
-    async def keep_consents(self, consents: Sequence[Consent]) -> None:
-        """Keeps each that is newer than what is there; locks their people, as `lock_people` does."""
+    async def keep_consents(self, consents: Sequence[Consent]) -> Collection[str]:
+        """Keeps each that is newer than what is there; locks their people, as `lock_people` does.
+
+        Gives those whose yes it did not take, since it was said by a link from before a no (`grants.is_replayed`).
+        """
 
     async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:
         """Candidate to version and employers; keeps each that is newer than what is there."""

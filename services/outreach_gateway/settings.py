@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from shared.settings import OwnFolder, PostgresUrl, RedisUrl, Secret32, Secret64, ServiceSettings
+from shared.settings import OwnFolder, PostgresUrl, ReadsLimitsSettings, RedisUrl, Secret32, Secret64
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(ReadsLimitsSettings):
     """From the environment; see `.env.example`."""
 
     outreach_gateway_database: PostgresUrl

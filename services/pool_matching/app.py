@@ -16,7 +16,7 @@ from services.pool_matching.api import Edge, router
 from services.pool_matching.api.updates import ANEW
 from services.pool_matching.ports import EVALUATIONS, OVERDUE
 from services.pool_matching.settings import PoolMatchingSettings
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import CONSENT_CHANGED
 from shared.contracts.pool_matching import PoolChangedV1
 from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1
 from shared.contracts.topics import ERASURES, MEMBERSHIPS, POOLS
@@ -51,7 +51,7 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     refs = MemberRefs(settings.member_ref_key).make
 
     service.on(
-        (CandidateProfileChangedV1, ConsentChangedV1),
+        (CandidateProfileChangedV1, *CONSENT_CHANGED),
         handlers.on_candidates_changed,
         store,
         refs,

@@ -8,15 +8,17 @@ from typing import TypeVar
 from services.pool_matching.decisions import memberships, settle, to_the_hour
 from services.pool_matching.model import Settled
 from services.pool_matching.ports import EvaluationStore, PersonStore, PoolStore
+from shared.contracts import grants
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChanged
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
 from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1, ErasureSweptV1
 from shared.ids import new_id
 from shared.messaging.envelope import Received, only
+from shared.messaging.replays import note_replays
 from shared.runner.model import Again, Job
 
-V = TypeVar("V", CandidateProfileChangedV1, ConsentChangedV1, PoolChangedV1)
+V = TypeVar("V", CandidateProfileChangedV1, PoolChangedV1)
 Refs = Callable[[str, str], str]
 """`refs(candidate, employer)` is the candidate's member ref for that employer."""
 
@@ -29,8 +31,11 @@ async def on_candidates_changed(store: PersonStore, received: Sequence[Received[
     """Profiles and consents came, in any order: whoever's is newer than what is known is decided again."""
     await store.hold_pools()
     profiles = _newest([item.event for item in only(CandidateProfileChangedV1, received)])
-    consents = _newest([item.event for item in only(ConsentChangedV1, received)])
-    await _decide_again(store, await store.note(profiles, consents), refs)
+    consents = only(ConsentChanged, received)
+    newest = grants.newest(item.event for item in consents)
+    noted = await store.note(profiles, newest.by_candidate.values())
+    note_replays(consents, newest.replayed | {(one, newest.by_candidate[one].version) for one in noted.replayed})
+    await _decide_again(store, noted.news, refs)
 
 
 async def on_candidates_erased(store: PersonStore, received: Sequence[Received[CandidateErasedV1]], refs: Refs) -> None:

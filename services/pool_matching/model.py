@@ -7,7 +7,7 @@ from typing import Literal
 
 from shared.contracts import grants
 from shared.contracts.base import Instant, Value
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChanged
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile, EmploymentType
 
@@ -59,15 +59,25 @@ class Consent(Value):
     ends_at: Instant | None = None
 
     @classmethod
-    def of(cls, event: ConsentChangedV1) -> "Consent":
+    def of(cls, event: ConsentChanged) -> "Consent":
         """The part of the event that matching keeps."""
         return cls(
             match=grants.allows_match(event.purposes),
-            sectors=event.sectors,
-            blocked_employers=event.blocked_employers,
+            sectors=event.limits.sectors,
+            blocked_employers=event.limits.blocked_employers,
             paused_until=event.paused_until,
             ends_at=event.ends_at,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What became of what came about people."""
+
+    news: tuple[str, ...]
+    """For whom it was newer than what was known."""
+    replayed: tuple[str, ...]
+    """Whose yes was not taken: it was said by a link from before a no."""
 
 
 @dataclass(frozen=True, slots=True)

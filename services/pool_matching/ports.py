@@ -9,13 +9,14 @@ from services.pool_matching.model import (
     Evaluation,
     Known,
     Listed,
+    Noted,
     Pool,
     PoolIndex,
     Settled,
     ShownMember,
 )
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChanged
 from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1
 
@@ -44,9 +45,9 @@ class PersonStore(Publishes, Protocol):
         """Call first where persons are held against all pools: no pool's evaluation begins until this is over."""
 
     async def note(
-        self, profiles: Collection[CandidateProfileChangedV1], consents: Collection[ConsentChangedV1]
-    ) -> list[str]:
-        """Keeps what is newer than what is known, one of each a candidate; gives the candidates for whom it was."""
+        self, profiles: Collection[CandidateProfileChangedV1], consents: Collection[ConsentChanged]
+    ) -> Noted:
+        """Keeps what is newer than what is known, one of each a candidate, and no yes that is a replay (`grants.is_replayed`)."""
 
     async def erased_and_known(self, limit: int) -> list[str]:
         """Of the people whom `erasures` has, as it was read back, some who are not erased here."""

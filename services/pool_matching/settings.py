@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings import Duration, PostgresUrl, Secret64, ServiceSettings
+from shared.settings import Duration, PostgresUrl, ReadsLimitsSettings, Secret64
 
 
-class PoolMatchingSettings(ServiceSettings):
+class PoolMatchingSettings(ReadsLimitsSettings):
     """Read once, in `app.py`."""
 
     pool_matching_database: PostgresUrl

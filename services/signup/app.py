@@ -27,7 +27,7 @@ from services.signup.api import erasures, events, hooks, join, people, profile, 
 from services.signup.ports import INVITATIONS, LANES, SHOWINGS
 from services.signup.settings import Settings
 from services.signup.vault.secrets import VaultSecrets
-from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
+from shared.contracts.consent import CONSENT_CHANGED, ErasureConfirmedV1
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1, ErasureSweptV1
 from shared.contracts.topics import CANDIDATE_KEYS, CANDIDATE_PROFILES, ERASURES
@@ -54,7 +54,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     refusals = PostgresRefusals(service.work, secrets)
 
     service.on((CandidateReportedV1, CandidateMergedV1), handlers.on_candidate_reported, store, secrets)
-    service.on(ConsentChangedV1, handlers.on_consent_changed, store, guard=Guard.VERSION)
+    service.on(CONSENT_CHANGED, handlers.on_consent_changed, store, guard=Guard.VERSION)
     service.on(ErasureConfirmedV1, handlers.on_erasure_confirmed, store, guard=Guard.STATE)
     service.on(ErasureSweptV1, handlers.on_erasure_swept, PostgresErasures, guard=Guard.STATE)
     service.on(TenantChangedV1, handlers.on_tenant_changed, PostgresOperatorActs, guard=Guard.STATE)

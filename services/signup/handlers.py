@@ -27,14 +27,15 @@ from services.signup.decisions.reports import (
     possible_stubs,
     waves,
 )
-from services.signup.model import Claim, KeptReport, Opened, Picture, Record, Told
+from services.signup.model import Claim, KeptReport, Opened, Picture, Record, Showing, Told
 from services.signup.ports import Erasures, OperatorActs, Store
 from services.signup.vault.addresses import blind_index
 from services.signup.vault.intake import open_told
 from services.signup.vault.sealing import Identity, seal_identity
 from services.signup.vault.secrets import VaultSecrets
+from shared.contracts import grants
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
+from shared.contracts.consent import ConsentChanged, ErasureConfirmedV1
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import (
     JOIN,
@@ -51,6 +52,7 @@ from shared.contracts.signup import (
 )
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received
+from shared.messaging.replays import note_replays
 from shared.security.boxes import CannotOpenError
 from shared.security.words import KeyPair
 
@@ -123,15 +125,18 @@ async def on_erasure_swept(erasures: Erasures, received: Sequence[Received[Erasu
     await erasures.swept([(item.event.candidate, item.event.service) for item in received])
 
 
-async def on_consent_changed(store: Store, received: Sequence[Received[ConsentChangedV1]]) -> None:
-    """Confirms on the first state, and shows or hides the profile; an older version changes nothing."""
-    latest = showing_decisions.newest(item.event for item in received)
+async def on_consent_changed(store: Store, received: Sequence[Received[ConsentChanged]]) -> None:
+    """Confirms on the first state, and shows or hides the profile; an older version changes nothing, nor does a replay."""
+    newest = grants.newest(item.event for item in received)
+    latest = newest.by_candidate
     known = await store.showings(sorted(latest))
-    heard = {
-        candidate: after
+    outcomes = {
+        candidate: showing_decisions.heard(before, latest[candidate], at=store.at)
         for candidate, before in known.items()
-        if (after := showing_decisions.heard(before, latest[candidate], at=store.at)) is not None
     }
+    replayed = {(one, latest[one].version) for one, outcome in outcomes.items() if outcome == "replayed"}
+    note_replays(received, newest.replayed | replayed)
+    heard = {candidate: after for candidate, after in outcomes.items() if isinstance(after, Showing)}
     await store.save_showings(list(heard.values()))
     for candidate, after in heard.items():
         if not known[candidate].confirmed:

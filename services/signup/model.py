@@ -429,6 +429,8 @@ class Showing:
     look_again_at: datetime | None = None
     mailbox_gone: bool = False
     """Mail to them can't be delivered any more; the courier notes it."""
+    no_at: datetime | None = None
+    """When a purpose last went off."""
 
 
 @dataclass(frozen=True, slots=True)

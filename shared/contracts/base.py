@@ -1,12 +1,14 @@
 """What every event shares: a type, a topic, a key, and how its fields are written."""
 
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
 
 from shared.contracts.bounds import Version
 from shared.contracts.topics import Topic
+from shared.security.seals import Seals
+from shared.security.statements import StatementReader
 
 
 def _aware(value: datetime) -> datetime:
@@ -58,6 +60,18 @@ class Event(Value):
     def told_at(self, at: datetime) -> datetime:
         """The `ce_time` of an event that happened then; an event that must not tell the moment says a coarser one."""
         return at
+
+    def unproven(self, statements: StatementReader, *, required: bool) -> str | None:
+        """Why it is not believed though its owner signed it, or None; not `required` while not everybody brings proofs."""
+        return None
+
+    def opened(self, seals: Seals) -> Self:
+        """The same with what is sealed in it, for a process that has the keys; ValueError where they do not open it."""
+        return self
+
+    def is_outdated(self, seals: Seals) -> bool:
+        """Whether its owner writes it otherwise by now, and is to say it again."""
+        return False
 
 
 class State(Event):

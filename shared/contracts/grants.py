@@ -1,10 +1,13 @@
 """What a consent means, said once: every service that keeps a part of one asks here."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
-from shared.contracts.consent import Purpose
+from shared.contracts.consent import ConsentChanged, Purpose
+
+E = TypeVar("E", bound=ConsentChanged)
 
 
 class Term(Protocol):
@@ -61,3 +64,45 @@ def changes_at(term: Term, *, at: datetime) -> datetime | None:
 def shuts_out(consent: Blocks, employer: str) -> bool:
     """Whether the person shut this employer out: it neither sees them nor writes to them."""
     return employer in consent.blocked_employers
+
+
+def is_replayed(
+    before: Collection[Purpose], after: Collection[Purpose], lifts_no_until: datetime, no_at: datetime | None
+) -> bool:
+    """Whether it switches on what is off by a link that was made before the last no: such a yes is somebody else's.
+
+    Whoever has consent's key can say again what was once said by a link, and never by one that they were not sent.
+    """
+    return not set(after) <= set(before) and no_at is not None and lifts_no_until < no_at
+
+
+def later(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The later of two noes."""
+    return max((at for at in (one, other) if at is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Newest(Generic[E]):
+    """Of a batch, what is to be kept of each person, and what is not believed beside the rest of the batch."""
+
+    by_candidate: dict[str, E]
+    """The highest version."""
+    replayed: set[tuple[str, int]]
+    """Candidates and versions."""
+
+
+def newest(events: Iterable[E]) -> Newest[E]:
+    """What each person's highest version says; one that is a replay after a no of the same batch does not hide that no."""
+    found: dict[str, E] = {}
+    no_at: dict[str, datetime | None] = {}
+    replayed: set[tuple[str, int]] = set()
+    for event in sorted(events, key=lambda event: event.version):
+        before = found.get(event.candidate)
+        known = no_at.get(event.candidate)
+        if before is not None and is_replayed(before.purposes, event.purposes, event.lifts_no_until, known):
+            replayed.add((event.candidate, event.version))
+            continue
+        if before is None or before.version < event.version:
+            found[event.candidate] = event
+            no_at[event.candidate] = later(known, event.no_at)
+    return Newest(found, replayed)

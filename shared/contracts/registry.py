@@ -23,6 +23,7 @@ _ALL: tuple[type[Event], ...] = (
     signup.MailboxChangedV1,
     signup.OutreachOutcomeReportedV1,
     consent.ConsentChangedV1,
+    consent.ConsentChangedV2,
     consent.ErasureConfirmedV1,
     operator.TenantChangedV1,
     pool_matching.PoolChangedV1,

@@ -15,7 +15,8 @@ from shared.contracts.registry import EVENTS
 from shared.contracts.topics import TOPICS, signer_of
 from shared.ids import event_id
 from shared.media_types import media_type
-from shared.messaging.signatures import BAD_SIGNATURE, Headers, Refused, Verifier
+from shared.messaging.signatures import BAD_SIGNATURE, UNKNOWN_KEY, Headers, Refused, Verifier
+from shared.security.seals import UnknownSealError
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 STRUCTURED = b"application/cloudevents+json"
@@ -149,6 +150,16 @@ def decode(record: Record, verifier: Verifier | None) -> Received[Event] | Remov
         return Undecodable(record, "wrong_key: the record's key is not the event's")
     if signer is not None and event.said_by is not None and signer_of(event.said_by) != signer:
         return Undecodable(record, _NOT_THEIRS)
+    if verifier is not None:
+        unproven = event.unproven(verifier.statements, required=verifier.signatures == "require")
+        if unproven is not None:
+            return Undecodable(record, f"{BAD_SIGNATURE}: {unproven}")
+        try:
+            event = event.opened(verifier.seals)
+        except UnknownSealError:
+            return Undecodable(record, f"{UNKNOWN_KEY}, of what is sealed")
+        except ValueError:
+            return Undecodable(record, f"{BAD_SIGNATURE}: what is sealed does not belong to this record")
     moment = attributes.get("time")
     return Received(
         id=attributes["id"],

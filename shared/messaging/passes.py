@@ -220,7 +220,7 @@ class Pass:
 
 def _versions(records: Sequence[Record], verifier: Verifier | None, own_key: bytes | None) -> dict[str, int]:
     """The last version of each key: 0 for a tombstone and for what nobody can read or may say; below 0, as if it were older than
-    any row, for what holds and is to be said again since it has an old key.
+    any row, for what holds and is to be said again since it has an old key or form.
     """
     keys = [(record.key or b"").decode("utf-8", "replace") for record in records]
     return {
@@ -234,5 +234,7 @@ def _version(record: Record, verifier: Verifier | None, own_key: bytes | None) -
     found = decode(record, verifier)
     if not isinstance(found, Received) or not isinstance(found.event, State):
         return 0
-    is_to_be_signed_anew = own_key is not None and signed_with(record) != own_key
-    return -found.event.version if is_to_be_signed_anew else found.event.version
+    is_to_be_said_anew = (own_key is not None and signed_with(record) != own_key) or (
+        verifier is not None and found.event.is_outdated(verifier.seals)
+    )
+    return -found.event.version if is_to_be_said_anew else found.event.version

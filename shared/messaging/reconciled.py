@@ -16,7 +16,7 @@ class Behind:
     """The keys of the next rows after a key (none: ''), at most so many, in the rows' own order; every row has its turn."""
     states: Callable[[Unit], Awaitable[Sequence[State]]]
     """Of the page in the temporary table `read_back` (`key`; `id`, the key as uuid where it is one; `version`, 0 where the
-    topic shows none, below 0 where it has an old key), those whose rows have a higher version. Their rows stay locked until the unit is over."""
+    topic shows none, below 0 where it has an old key or form), those whose rows have a higher version. Their rows stay locked until the unit is over."""
     ahead: Callable[[Unit], Awaitable[int]]
     """Of `read_back`, here a page of the topic's keys: how many have a higher version than their row, or no row though
     nothing says that it is gone. Rows only rise, so none are, unless rows were lost or somebody else writes."""

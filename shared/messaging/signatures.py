@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from shared.metrics import SIGNATURES_REFUSED
 from shared.security.merkle import LEAF, tree, way_up
+from shared.security.seals import Seals
+from shared.security.statements import StatementReader, key_id
 
 Headers = tuple[tuple[str, bytes | None], ...]
 """As Kafka has them: a header may come without a value, and a name may come twice."""
@@ -26,9 +28,15 @@ UNSIGNED, BAD_SIGNATURE = "unsigned", "bad_signature"
 """What the reason begins with for a record that nobody signed, and for one whose signature does not hold."""
 UNKNOWN_KEY = f"{BAD_SIGNATURE}: a key that nobody has here"
 """Such a record may be good: whoever reads it has not been told of a new key."""
+STATEMENTS = "statements"
+"""Under this name stand keys that signup once had: what it stated with them of links holds, and no record that they sign."""
+STATES_LINKS = ("signup", STATEMENTS)
+REPLAYED = "replayed"
+"""What the reason begins with for a yes whose link was made before a later no."""
 Signatures = Literal["take", "require"]
 """`take`: unsigned records are read as well, for the time in which not everybody signs; `require`: they are refused."""
 
+_OF_YESES = "consent-state"
 _VERSION = 1
 _FRONT, _PLACE = struct.Struct(">B8s64sI"), struct.Struct(">I")
 _PATH_FROM = _FRONT.size + _PLACE.size
@@ -59,11 +67,6 @@ class Refused:
     """Why a record is not believed; the reason says nothing of what it holds."""
 
     reason: str
-
-
-def key_id(public: bytes) -> bytes:
-    """How a record names the key: the first 8 bytes of the SHA-256 of its public half."""
-    return sha256(public).digest()[:8]
 
 
 def signed_with(record: Written) -> bytes | None:
@@ -121,11 +124,16 @@ class Verifier:
     keys: Mapping[str, Sequence[bytes]]
     """By the name of a process, 32 bytes each."""
     signatures: Signatures = "require"
+    seals: Seals = field(default_factory=Seals, repr=False)
+    """Opens what is sealed to this process."""
+    statements: StatementReader = field(init=False, repr=False)
+    """Tells which links signup has made."""
     _by_id: dict[bytes, tuple[str, Ed25519PublicKey]] = field(init=False, repr=False)
     _roots: OrderedDict[bytes, _Root] = field(init=False, repr=False, default_factory=OrderedDict)
     _nodes: int = field(init=False, repr=False, default=0)
 
     def __post_init__(self) -> None:
+        self.statements = StatementReader([key for name in STATES_LINKS for key in self.keys.get(name, ())])
         self._by_id = {
             key_id(public): (name, Ed25519PublicKey.from_public_bytes(public))
             for name, several in self.keys.items()
@@ -175,13 +183,13 @@ class Verifier:
 def note_refused(topic: str, reason: str) -> None:
     """Counts a record that a reader passed over or set aside, if that was for its signature."""
     kind = reason.partition(":")[0]
-    if kind in (UNSIGNED, BAD_SIGNATURE):
+    if kind in (UNSIGNED, BAD_SIGNATURE, REPLAYED):
         SIGNATURES_REFUSED.labels(topic, kind).inc()
 
 
 def watch_refused(topic: str) -> None:
     """Series that are there from the start, with 0, for a topic that this process reads."""
-    for kind in (UNSIGNED, BAD_SIGNATURE):
+    for kind in (UNSIGNED, BAD_SIGNATURE, *((REPLAYED,) if topic == _OF_YESES else ())):
         SIGNATURES_REFUSED.labels(topic, kind)
 
 

@@ -20,12 +20,13 @@ from shared.messaging.consumer import Consumer, Subscription
 from shared.messaging.errors import FatalError, is_transient
 from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
-from shared.messaging.signatures import Signer, key_id
+from shared.messaging.signatures import Signer
 from shared.messaging.watchdog import Watchdog
 from shared.metrics import TOPICS_DIFFER
 from shared.postgres.migrate import PLUMBING, migrate, must_be_applied
 from shared.postgres.pool import Pool, close_pool, must_be_direct, open_pool
 from shared.roles import Role
+from shared.security.statements import key_id
 from shared.service.parts import Parts
 from shared.settings import ServiceSettings
 

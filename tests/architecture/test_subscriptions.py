@@ -30,7 +30,7 @@ REMOVED = {topics.CANDIDATE_KEYS}
 SEED = bytes(32)
 ENVIRONMENT = {
     "KAFKA": "127.0.0.1:1",
-    **{name.removeprefix("FAIRPOOL_"): value for name, value in environment_of("signup").items()},
+    **{name.removeprefix("FAIRPOOL_"): value for name, value in environment_of("consent").items()},
     "REDIS": "redis://127.0.0.1:1/0",
     "SMTP": "smtp://127.0.0.1:1",
     "HTTP_PORT": "0",

@@ -67,7 +67,7 @@ EXTRA: Mapping[str, Callable[[], Iterator[Worst]]] = {
 def services() -> Iterator[tuple[Service, FastAPI]]:
     """All of them, put together and not started."""
     database, url = "postgresql://nobody:x@127.0.0.1:1/none", "http://fairpool.example"
-    shared: dict[str, Any] = {"kafka": ("127.0.0.1:1",), "http_port": 0, **settings_of("signup")}
+    shared: dict[str, Any] = {"kafka": ("127.0.0.1:1",), "http_port": 0, **settings_of("consent")}
     key, long_key, verify = bytes(32), SUBJECT_KEY, public_half(SEED)
     people: dict[str, Any] = {"signup_url": url, "consent_url": url, "link_subject_key": long_key}
     yield signup(

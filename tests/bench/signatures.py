@@ -9,21 +9,21 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, decode, encode
 from shared.messaging.producer import with_signatures
-from tests.signing import signed_by, verifier
+from tests.signing import consented, signed_by, verifier
 
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 BATCHES = (1, 100, 500, 1000)
 _RECORDS = 4000
 
 
-def consent() -> ConsentChangedV1:
+def consent() -> ConsentChangedV2:
     """A small record: a person's choices."""
-    return ConsentChangedV1(
+    return consented(
         candidate=new_candidate_id(), version=3, at=AT, purposes=("match", "contact"), time_zone="America/Denver"
     )
 

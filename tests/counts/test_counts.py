@@ -23,7 +23,7 @@ from services.signup.courier.model import ConsentCheck
 from services.signup.courier.sending import Sender
 from shared.clock import elapsed
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.outreach_gateway import OutreachDecidedV1, OutreachRequestedV1
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1
 from shared.contracts.signup import (
@@ -62,6 +62,7 @@ from tests.integration.outreach_gateway.test_gateway import JOB
 from tests.integration.outreach_gateway.test_gateway import OPEN as AT
 from tests.integration.signup.test_events import BATCH, data
 from tests.integration.signup.test_hooks import HOOK, SOURCE, payload, signed
+from tests.signing import consented
 from tests.stack import Servers
 from tests.waiting import until
 from tests.working import jobs_for
@@ -139,8 +140,8 @@ async def _signup_consents(process: Process, count: int) -> Act:
     return lambda: process.takes(CONSENT_STATE.name, [_consent(one, "match", "contact") for one in found])
 
 
-def _consent(candidate: str, *purposes: Any, version: int = 1) -> ConsentChangedV1:
-    return ConsentChangedV1(candidate=candidate, version=version, at=AT, purposes=purposes)
+def _consent(candidate: str, *purposes: Any, version: int = 1) -> ConsentChangedV2:
+    return consented(candidate=candidate, version=version, at=AT, purposes=purposes)
 
 
 # consent

@@ -49,6 +49,7 @@ SECRETS = frozenset(
         "LINK_SUBJECT_KEY",
         "OUTREACH_ID_KEY",
         "SIGNING_KEY",
+        "CONSENT_SEAL_KEYS",
     }
 )
 

@@ -202,7 +202,7 @@ def test_its_settings_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert settings.role == ROLES[name][1]
 
 
-WITH_PASSWORDS = re.compile("KEY$|PASSWORD$|DATABASE$|REDIS$|SMTP$|KAFKA_USER$")
+WITH_PASSWORDS = re.compile("KEY$|SEAL_KEYS$|PASSWORD$|DATABASE$|REDIS$|SMTP$|KAFKA_USER$")
 SECRET = {
     **{
         f"FAIRPOOL_{name}": "A" * (86 if name in ("MEMBER_REF_KEY", "LINK_SUBJECT_KEY") else 43)

@@ -8,7 +8,7 @@ from functools import partial
 from aiokafka.partitioner import DefaultPartitioner
 
 from deploy.local.secrets import read as read_secrets
-from shared.contracts.consent import ConsentChangedV1, Purpose
+from shared.contracts.consent import ConsentChangedV2, Purpose
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1
 from shared.contracts.signup import CandidateKeyPublishedV1, CandidateProfileChangedV1, CoarseProfile
 from shared.contracts.topics import Topic
@@ -17,6 +17,7 @@ from shared.security import encoding
 from shared.security.member_refs import MemberRefs
 from shared.security.words import KeyPair
 from tests.e2e.scene import Employer, Scene
+from tests.signing import consented
 from tests.waiting import until
 
 _STILL_HELD = timedelta(seconds=5)  # of 30, so that a busy machine has time left
@@ -34,24 +35,22 @@ class Stranger:
     async def write(self) -> str:
         return await self.scene.write(self.employer, self.ref)
 
-    def consent(self, version: int, *purposes: Purpose) -> ConsentChangedV1:
-        return ConsentChangedV1(candidate=self.candidate, version=version, at=self.scene.now, purposes=purposes)
+    def consent(self, version: int, *purposes: Purpose) -> ConsentChangedV2:
+        return consented(candidate=self.candidate, version=version, at=self.scene.now, purposes=purposes)
 
     def memberships(self, version: int, *, is_in: bool = True) -> MembershipsChangedV1:
         pool = Membership(pool=new_id("p"), employer=self.employer.id, since=self.scene.now)
         return MembershipsChangedV1(candidate=self.candidate, version=version, pools=(pool,) if is_in else ())
 
-    async def is_heard(self, *events: ConsentChangedV1 | MembershipsChangedV1) -> None:
+    async def is_heard(self, *events: ConsentChangedV2 | MembershipsChangedV1) -> None:
         """They are on their topics, one after the other, and the gateway has taken in each."""
         await self.scene.publish(*events)
         for kind in {type(event) for event in events}:
             # Of the same partition, and after them: when it is taken in, so is what was before it.
             neighbor = _neighbor(self.candidate, kind.TOPIC)
-            if kind is ConsentChangedV1:
+            if kind is ConsentChangedV2:
                 table = "consents"
-                await self.scene.publish(
-                    ConsentChangedV1(candidate=neighbor, version=1, at=self.scene.now, purposes=())
-                )
+                await self.scene.publish(consented(candidate=neighbor, version=1, at=self.scene.now, purposes=()))
             else:
                 table = "memberships"
                 await self.scene.publish(MembershipsChangedV1(candidate=neighbor, version=1, pools=()))

@@ -36,10 +36,12 @@ from shared.ids import new_id
 from shared.runner.model import Job
 from shared.security import encoding
 from shared.security.links import Link, LinkPurpose, LinkReader, LinkSigner, public_half
+from shared.security.statements import StatementReader, StatementSigner
 from shared.web.app import create_app
 from shared.web.health import Check
 from shared.web.pages import Pages
 from tests.fakes.clock import NOON
+from tests.signing import PUBLIC, seed_of
 
 
 @dataclass
@@ -137,6 +139,9 @@ class FakeConsents:
             receipt=None,
             outbox_id=None,
             granted_at=None,
+            statement=None,
+            said_at=None,
+            stopped_at=None,
         )
         self.entries = [entry for entry in self.entries if entry.candidate != candidate]
         links.attempts = {link: use for link, use in links.attempts.items() if use.candidate != candidate}
@@ -171,6 +176,9 @@ class FakeConsents:
             receipt=entry.receipt,
             outbox_id=len(self.database.entries) + len(self.entries),
             granted_at=entry.at if entry.is_grant else before.granted_at,
+            statement=entry.statement,
+            said_at=entry.said_at,
+            stopped_at=entry.stopped_at,
         )
         return self.rows[entry.candidate]
 
@@ -329,6 +337,8 @@ SIGN_IN = "http://signup.example/sign-in"
 AGREED = agreement.read()
 writes = writer(AGREED, where=SIGN_IN, home="http://consent.example")
 JOIN = "http://signup.example/join"
+LINKS = LinkSigner(SEED, SUBJECT_KEY, StatementSigner(seed_of("signup")))
+"""The courier's."""
 
 
 def link(
@@ -341,8 +351,7 @@ def link(
 ) -> str:
     """A token as the courier makes it, at noon and good for a day unless it says otherwise."""
     until = expires_at or NOON + timedelta(days=1)
-    made_at = issued_at if purpose == "unsubscribe" else None
-    return LinkSigner(SEED, SUBJECT_KEY).sign(Link(candidate, purpose, until, employer, made_at))
+    return LINKS.sign(Link(candidate, purpose, until, employer, issued_at))
 
 
 def client_of(
@@ -364,6 +373,7 @@ def client_of(
         time_withdrawal=time_withdrawal,
         now=database.clock.now,
         links=LinkReader(public_half(SEED), SUBJECT_KEY),
+        statements=StatementReader(PUBLIC["signup"]),
         directory=FakeDirectory(EMPLOYERS),
         agreement=AGREED,
         writes=writes,

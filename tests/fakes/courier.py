@@ -1,7 +1,7 @@
 """The courier's outside by hand: a store in memory, a vault, letters and a relay that do what a test says."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ from services.signup.courier.model import (
     Unwritable,
 )
 from services.signup.courier.ports import Clear, Mark
+from shared.contracts import grants
 from shared.contracts.signup import MailboxChangedV1, OutreachOutcomeReportedV1
 from shared.messaging.errors import TransientError
 from tests.fakes.clock import NOON
@@ -82,15 +83,23 @@ class FakeCourierStore:
             row.mail, row.not_before = mail, at
             row.courier = row.courier if mail.state == "sending" else None
 
-    async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> None:
+    async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> Collection[str]:
         """The highest version of each."""
+        refused = []
         for item in consents:
             if item.candidate in self.erased:
                 continue
-            if item.candidate not in self.kept or self.kept[item.candidate].version < item.version:
-                self.kept[item.candidate] = item
+            known = self.kept.get(item.candidate)
+            if known is not None and known.version >= item.version:
+                continue
+            no_at, lifts = known.no_at if known else None, item.lifts_no_until
+            if known and no_at and not set(item.purposes) <= set(known.purposes) and not (lifts and lifts >= no_at):
+                refused.append(item.candidate)
+                continue
+            self.kept[item.candidate] = replace(item, no_at=grants.later(no_at, item.no_at))
         for partition, offset in positions.items():
             self.positions[partition] = max(offset, self.positions.get(partition, 0))
+        return refused
 
     async def erase(self, candidates: Sequence[str]) -> None:
         """Forgets the consents, and remembers who is gone, as signup's own table does."""

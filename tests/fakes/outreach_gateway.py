@@ -1,7 +1,7 @@
 """The gateway's outside, small and obvious: windows by brute force, rows in a dict."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -39,6 +39,7 @@ from services.outreach_gateway.ports import (
     WindowsAwayError,
     WindowsLostError,
 )
+from shared.contracts import grants
 from shared.runner.model import Job
 from tests.fakes.clock import NOON
 
@@ -299,13 +300,20 @@ class FakeStore:
             self.memberships.pop(candidate, None)
         await self.forget_keys(candidates)
 
-    async def keep_consents(self, consents: Sequence[Consent]) -> None:
+    async def keep_consents(self, consents: Sequence[Consent]) -> Collection[str]:
+        refused = []
         for consent in consents:
             known = self.consents.get(consent.candidate)
             if consent.candidate in self.erased:
                 continue
             if known is None or consent.version > known.version:
-                self.consents[consent.candidate] = consent
+                no_at = known.no_at if known else None
+                lifts = consent.lifts_no_until
+                if known and consent.contact and not known.contact and no_at and not (lifts and lifts >= no_at):
+                    refused.append(consent.candidate)
+                    continue
+                self.consents[consent.candidate] = replace(consent, no_at=grants.later(no_at, consent.no_at))
+        return refused
 
     async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:
         for candidate, found in memberships.items():

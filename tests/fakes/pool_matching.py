@@ -14,14 +14,16 @@ from services.pool_matching.model import (
     Known,
     Listed,
     Member,
+    Noted,
     Person,
     Pool,
     PoolIndex,
     Settled,
     ShownMember,
 )
+from shared.contracts import grants
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChanged
 from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 from tests.fakes.clock import NOON
@@ -35,6 +37,7 @@ class _Person:
     profile: CoarseProfile | None = None
     consent_version: int = 0
     consent: Consent | None = None
+    no_at: datetime | None = None
     version: int = 0
     due_at: datetime | None = None
     members: dict[str, tuple[str, Member]] = field(default_factory=dict)
@@ -76,9 +79,9 @@ class FakeMatching:
         pass
 
     async def note(
-        self, profiles: Collection[CandidateProfileChangedV1], consents: Collection[ConsentChangedV1]
-    ) -> list[str]:
-        changed = set()
+        self, profiles: Collection[CandidateProfileChangedV1], consents: Collection[ConsentChanged]
+    ) -> Noted:
+        changed, replayed = set(), []
         for profile in profiles:
             person = self._persons.setdefault(profile.candidate, _Person())
             if profile.version > person.profile_version:
@@ -86,10 +89,16 @@ class FakeMatching:
                 changed.add(profile.candidate)
         for consent in consents:
             person = self._persons.setdefault(consent.candidate, _Person())
-            if consent.version > person.consent_version:
-                person.consent_version, person.consent = consent.version, Consent.of(consent)
-                changed.add(consent.candidate)
-        return sorted(changed)
+            if consent.version <= person.consent_version:
+                continue
+            after, was_on = Consent.of(consent), person.consent is not None and person.consent.match
+            if after.match and not was_on and person.no_at is not None and consent.lifts_no_until < person.no_at:
+                replayed.append(consent.candidate)
+                continue
+            person.consent_version, person.consent = consent.version, after
+            person.no_at = grants.later(person.no_at, consent.no_at)
+            changed.add(consent.candidate)
+        return Noted(tuple(sorted(changed)), tuple(replayed))
 
     async def erased_and_known(self, limit: int) -> list[str]:
         """Nothing is read back here."""

@@ -37,6 +37,7 @@ from shared.postgres.pool import Connection, Pool
 from shared.projections import PLUMBING, Blanks, Deletes, Follows, Kept, Projection, Stays, Table
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
+from tests.signing import SEALS
 
 DECLARED: Mapping[str, tuple[Kept, ...]] = {
     "consent": (CONSENT, PLUMBING),
@@ -209,7 +210,7 @@ def _feed(unit: Unit) -> FeedWriter:
 
 
 async def _by_consent(unit: Unit) -> None:
-    await PostgresConsents(unit).close([WHO])
+    await PostgresConsents(unit, SEALS).close([WHO])
 
 
 async def _by_the_gateway(unit: Unit) -> None:

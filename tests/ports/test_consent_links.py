@@ -23,6 +23,7 @@ from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.consent import ConsentsDatabase, writes
+from tests.signing import SEALS
 
 DAY = timedelta(days=1)
 
@@ -71,7 +72,7 @@ def store(kind: str, request: pytest.FixtureRequest) -> Store:
     @asynccontextmanager
     async def transaction(at: datetime) -> AsyncIterator[Consents]:
         async with unit_of_work(pool, at=at, source="consent") as unit:
-            yield PostgresConsents(unit)
+            yield PostgresConsents(unit, SEALS)
 
     async def notices(candidate: str) -> list[NoticeRequestedV2]:
         rows = await pool.fetch("SELECT value FROM outbox WHERE topic = 'notices' AND key = $1 ORDER BY id", candidate.encode())  # fmt: skip

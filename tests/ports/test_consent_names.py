@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 import pytest
@@ -14,6 +15,7 @@ from services.consent.decisions import keys_of_employer, keys_of_names
 from services.consent.handlers import on_blocks
 from services.consent.model import Choices, Door, Entry, NamedEmployer, Present
 from services.consent.ports import BLOCKS, Consents, Writes
+from shared.contracts.consent import LinkStatement
 from shared.ids import new_candidate_id
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool
@@ -21,6 +23,7 @@ from tests.conftest import unique
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.consent import ConsentsDatabase, FakeConsents, writes
+from tests.signing import SEALS
 from tests.working import jobs_for, runner_of
 
 UNTIL = NOON + timedelta(minutes=2)
@@ -53,7 +56,9 @@ class Store:
     async def block(self, most: int = 10, writes: Writes = writes) -> None:
         """Works off what is due."""
         if self.pool is not None:
-            runner = runner_of(self.work, self.clock, BLOCKS, on_blocks, PostgresConsents, writes, most, batch=1)
+            runner = runner_of(
+                self.work, self.clock, BLOCKS, on_blocks, partial(PostgresConsents, seals=SEALS), writes, most, batch=1
+            )
             await runner.run_once()
             return
         some = 1
@@ -83,7 +88,7 @@ def _on_postgres(pool: Pool, clock: FixedClock) -> Store:
     @asynccontextmanager
     async def transaction() -> AsyncIterator[Consents]:
         async with unit_of_work(pool, at=clock.now(), source="consent") as unit:
-            yield PostgresConsents(unit)
+            yield PostgresConsents(unit, SEALS)
 
     return Store(transaction, clock, pool)
 
@@ -172,10 +177,12 @@ async def test_an_employer_that_cannot_be_blocked_for_somebody_holds_up_no_other
         await store.name(person, f"{name} {employer}")
         await store.join(employer, f"{name} {employer}")
 
-    def fails_for_one(present: Present, choices: Choices, at: datetime, door: Door) -> Entry:
+    def fails_for_one(
+        present: Present, choices: Choices, at: datetime, door: Door, statement: LinkStatement | None = None
+    ) -> Entry:
         if present.candidate == people[bad]:
             raise ValueError
-        return writes(present, choices, at, door)
+        return writes(present, choices, at, door, statement)
 
     await store.block(writes=fails_for_one)
     assert (await store.present(people[good])).choices.blocked_employers == (good,)

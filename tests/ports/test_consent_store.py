@@ -26,6 +26,7 @@ from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.consent import ConsentsDatabase
+from tests.signing import SEALS
 from tests.stack import Servers
 from tests.waiting import others_run, until_held_up
 
@@ -101,7 +102,7 @@ def store(kind: str, request: pytest.FixtureRequest) -> Store:
     @asynccontextmanager
     async def transaction() -> AsyncIterator[Consents]:
         async with unit_of_work(pool, at=NOON, source="consent") as unit:
-            yield PostgresConsents(unit)
+            yield PostgresConsents(unit, SEALS)
 
     async def confirmed(*candidates: str) -> list[str]:
         keys = [candidate.encode() for candidate in candidates]
@@ -314,7 +315,7 @@ async def test_registering_and_answering_at_once_do_not_lose_each_other(store: S
 async def test_the_ledger_can_only_grow(consent_pool: Pool, servers: Servers, candidate: str) -> None:
     clock: Clock = FixedClock()
     async with unit_of_work(consent_pool, at=clock.now(), source="consent") as unit:
-        consents = PostgresConsents(unit)
+        consents = PostgresConsents(unit, SEALS)
         await consents.append(entry(await consents.lock(candidate), COMPLETE))
     database = await consent_pool.fetchval("SELECT current_database()")
     administrator = await asyncpg.connect(f"{servers.postgres.rpartition('/')[0]}/{database}")
@@ -328,13 +329,13 @@ async def test_the_ledger_can_only_grow(consent_pool: Pool, servers: Servers, ca
 
 async def test_a_shredded_opening_leaves_leaf_and_chain_standing(consent_pool: Pool, candidate: str) -> None:
     async with unit_of_work(consent_pool, at=NOON, source="consent") as unit:
-        consents = PostgresConsents(unit)
+        consents = PostgresConsents(unit, SEALS)
         present = await consents.append(entry(await consents.lock(candidate), COMPLETE))
     await consent_pool.execute(
         f"DELETE FROM ledger_openings WHERE seq = (SELECT seq FROM ledger WHERE {OF_THE_PERSON})", candidate
     )
     async with unit_of_work(consent_pool, at=NOON, source="consent") as unit:
-        receipt = await PostgresConsents(unit).receipt(present.receipt or "", candidate)
+        receipt = await PostgresConsents(unit, SEALS).receipt(present.receipt or "", candidate)
     assert receipt is not None
     assert receipt["ledger"]["opening"] is None
     assert await consent_pool.fetchval(f"SELECT leaf FROM ledger WHERE {OF_THE_PERSON}", candidate) == present.leaf
@@ -343,7 +344,7 @@ async def test_a_shredded_opening_leaves_leaf_and_chain_standing(consent_pool: P
 async def test_the_ledgers_rows_show_each_persons_chain(consent_pool: Pool, candidate: str) -> None:
     for choices in (COMPLETE, Choices(), COMPLETE):
         async with unit_of_work(consent_pool, at=NOON, source="consent") as unit:
-            consents = PostgresConsents(unit)
+            consents = PostgresConsents(unit, SEALS)
             await consents.append(entry(await consents.lock(candidate), choices))
     rows = await consent_pool.fetch(f"SELECT * FROM ledger WHERE {OF_THE_PERSON} ORDER BY seq", candidate)
     assert [row["version"] for row in rows] == [1, 2, 3]

@@ -12,16 +12,21 @@ from services.consent.adapters.links import SQL, PostgresLinks
 from services.consent.decisions import keys_of_names
 from services.consent.model import Blocking, Choices, Entry, Introduction, NamedEmployer, Present, Quiet
 from services.consent.ports import BLOCKS
-from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1, QuietHours
+from shared.contracts.consent import ConsentChangedV2, ErasureConfirmedV1, Limits, LinkStatement, QuietHours
 from shared.contracts.signup import ErasureSweptV1
 from shared.ids import new_id
 from shared.messaging.reconciled import Behind
 from shared.messaging.unit import Unit
 from shared.security import encoding
+from shared.security.seals import Seals
 
 
 class PostgresConsents(PostgresLinks):
-    """The port `Consents` on a unit of work."""
+    """The port `Consents` on a unit of work; `seals` seal what only some readers of a consent need."""
+
+    def __init__(self, unit: Unit, seals: Seals) -> None:
+        super().__init__(unit)
+        self._seals = seals
 
     async def register(self, candidates: Sequence[str]) -> None:
         """One statement, its rows in order: two processes that register the same people don't deadlock."""
@@ -49,7 +54,21 @@ class PostgresConsents(PostgresLinks):
         await self._unit.connection.execute(SQL["close"], self.at, erased, [_new_principal() for _ in erased])
         last = await self._unit.connection.fetch(SQL["last_words"], erased)
         await PEOPLE.erase(self._unit.connection, erased)
-        self._unit.publish(*(_event(row["candidate"], row["version"], self.at, Choices()) for row in last))
+        self._unit.publish(
+            *(
+                _event(
+                    Present(
+                        row["candidate"],
+                        principal="",
+                        version=row["version"],
+                        stopped_at=self.at if row["stops"] else row["stopped_at"],
+                    ),
+                    self.at,
+                    self._seals,
+                )
+                for row in last
+            )
+        )
         self._unit.publish(*(ErasureSweptV1(candidate=one, service="consent", at=self.at) for one in erased))
 
     async def close_again(self, limit: int) -> int:
@@ -76,7 +95,19 @@ class PostgresConsents(PostgresLinks):
     async def append(self, entry: Entry) -> Present:
         """One statement; RuntimeError when the row was not at the version before."""
         self._unit.publish(
-            _event(entry.candidate, entry.version, entry.at, entry.choices),
+            _event(
+                Present(
+                    entry.candidate,
+                    principal="",
+                    version=entry.version,
+                    choices=entry.choices,
+                    statement=entry.statement,
+                    said_at=entry.said_at,
+                    stopped_at=entry.stopped_at,
+                ),
+                entry.at,
+                self._seals,
+            ),
         )
         await self._unit.flush()
         choices, quiet = entry.choices, entry.choices.quiet_hours
@@ -103,6 +134,9 @@ class PostgresConsents(PostgresLinks):
             entry.is_grant,
             choices.blocked_names,
             sorted(keys_of_names(choices.blocked_names)),
+            entry.statement.model_dump_json() if entry.statement else None,
+            entry.said_at,
+            entry.stopped_at,
         )
         if row is None:
             raise RuntimeError("a change was appended to another version than the one it was decided on")
@@ -189,6 +223,9 @@ def _present(row: asyncpg.Record) -> Present:
         receipt=row["receipt"],
         outbox_id=row["outbox_id"],
         granted_at=row["granted_at"],
+        statement=LinkStatement.model_validate_json(row["statement"]) if row["statement"] else None,
+        said_at=row["said_at"],
+        stopped_at=row["stopped_at"],
         is_closed=row["closed_at"] is not None,
     )
 
@@ -197,32 +234,42 @@ async def _candidates(unit: Unit, after: str, limit: int) -> list[str]:
     return [row["candidate"] for row in await unit.connection.fetch(SQL["consents_after"], after, limit)]
 
 
-async def _behind(unit: Unit) -> list[ConsentChangedV1]:
-    rows = await unit.connection.fetch(SQL["behind"])
-    return [_event(row["candidate"], row["version"], row["changed_at"], _present(row).choices) for row in rows]
-
-
 async def _ahead(unit: Unit) -> int:
     return int(await unit.connection.fetchval(SQL["ahead"]))
 
 
-consents_behind = Behind(_candidates, _behind, _ahead)
-"""Those whose rows are ahead of `consent-state`, as it was read back."""
+def consents_behind(seals: Seals, *, without_statement: bool) -> Behind:
+    """Those whose rows are ahead of `consent-state`, as it was read back.
+
+    A yes of before there were statements is said again only `without_statement`: while readers take it.
+    """
+
+    async def behind(unit: Unit) -> list[ConsentChangedV2]:
+        rows = await unit.connection.fetch(SQL["behind"], without_statement)
+        return [_event(_present(row), row["changed_at"], seals) for row in rows]
+
+    return Behind(_candidates, behind, _ahead)
 
 
-def _event(candidate: str, version: int, at: datetime, choices: Choices) -> ConsentChangedV1:
-    quiet = choices.quiet_hours
-    return ConsentChangedV1(
-        candidate=candidate,
-        version=version,
+def _event(present: Present, at: datetime, seals: Seals) -> ConsentChangedV2:
+    choices, quiet = present.choices, present.choices.quiet_hours
+    return ConsentChangedV2.within(
+        Limits(
+            sectors=choices.sectors,
+            blocked_employers=choices.blocked_employers,
+            first_contacts_per_week=choices.first_contacts_per_week,
+            min_gap_hours=choices.min_gap_hours,
+            quiet_hours=QuietHours(start=quiet.start, end=quiet.end) if quiet else None,
+            time_zone=choices.time_zone,
+        ),
+        seals,
+        candidate=present.candidate,
+        version=present.version,
         at=at,
         purposes=choices.purposes,
-        sectors=choices.sectors,
-        blocked_employers=choices.blocked_employers,
-        first_contacts_per_week=choices.first_contacts_per_week,
-        min_gap_hours=choices.min_gap_hours,
-        quiet_hours=QuietHours(start=quiet.start, end=quiet.end) if quiet else None,
-        time_zone=choices.time_zone,
         paused_until=choices.paused_until,
         ends_at=choices.ends_at,
+        statement=present.statement,
+        said_at=present.said_at,
+        stopped_at=present.stopped_at,
     )

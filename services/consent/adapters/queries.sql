@@ -24,7 +24,8 @@ UPDATE consents SET
     version = $2, leaf = $3, changed_at = $4, receipt = $6, outbox_id = $8, purposes = $9, sectors = $10,
     blocked_employers = $11, first_contacts_per_week = $12, min_gap_hours = $13, quiet_start = $14, quiet_end = $15,
     time_zone = $16, paused_until = $17, ends_at = $18,
-    granted_at = CASE WHEN $19 THEN $4 ELSE granted_at END, blocked_names = $20, blocked_keys = $21
+    granted_at = CASE WHEN $19 THEN $4 ELSE granted_at END, blocked_names = $20, blocked_keys = $21,
+    statement = $22::jsonb, said_at = $23, stopped_at = $24
 WHERE candidate = $1 AND version = $2::bigint - 1
 RETURNING *
 
@@ -103,6 +104,7 @@ SELECT candidate FROM consents WHERE candidate > $1 ORDER BY candidate LIMIT $2
 -- name: behind
 SELECT consents.* FROM pg_temp.read_back JOIN consents ON candidate = key COLLATE "default"
 WHERE consents.version > read_back.version
+    AND ($1 OR consents.statement IS NOT NULL OR consents.purposes = '{}') -- nobody would believe it
 ORDER BY candidate FOR UPDATE OF consents
 
 -- name: ahead
@@ -150,7 +152,7 @@ UPDATE employers SET blocks_until = NULL WHERE employer = $1
 
 -- name: last_words
 -- Of whoever is being erased and had answered: what `consent-state` is to say of them from now on.
-SELECT candidate, version + 1 AS version FROM consents WHERE candidate = ANY($1::text[]) AND version > 0 AND leaf <> ''
+SELECT candidate, version + 1 AS version, purposes <> '{}' AS stops, stopped_at FROM consents WHERE candidate = ANY($1::text[]) AND version > 0 AND leaf <> ''
 ORDER BY candidate
 
 -- name: forget_person
@@ -176,5 +178,5 @@ UPDATE consents SET
     changed_at = CASE WHEN version > 0 THEN closed_at END, granted_at = NULL, receipt = NULL, outbox_id = NULL,
     purposes = '{}', sectors = '{}', blocked_employers = '{}', blocked_names = '{}', blocked_keys = '{}',
     first_contacts_per_week = NULL, min_gap_hours = NULL, quiet_start = NULL, quiet_end = NULL, time_zone = NULL,
-    paused_until = NULL, ends_at = NULL
+    paused_until = NULL, ends_at = NULL, statement = NULL, said_at = NULL, stopped_at = NULL
 WHERE candidate = ANY($1::text[])

@@ -6,6 +6,7 @@ from datetime import datetime
 from services.consent import decisions
 from services.consent.model import Agreement, Choices, Door, Entry, Present
 from services.consent.ports import Writes
+from shared.contracts.consent import LinkStatement
 from shared.ids import new_id
 
 _NONCE_BYTES = 32
@@ -14,10 +15,21 @@ _NONCE_BYTES = 32
 def writer(agreed: Agreement, *, where: str, home: str) -> Writes:
     """Under this agreement; `where` emails the person a link, `home` is our own address."""
 
-    def write(present: Present, choices: Choices, at: datetime, door: Door) -> Entry:
+    def write(
+        present: Present, choices: Choices, at: datetime, door: Door, statement: LinkStatement | None = None
+    ) -> Entry:
         nonce, receipt = os.urandom(_NONCE_BYTES), new_id("r")
         return decisions.record(
-            present, choices, at=at, door=door, agreement=agreed, where=where, home=home, nonce=nonce, receipt=receipt
+            present,
+            choices,
+            at=at,
+            door=door,
+            agreement=agreed,
+            where=where,
+            home=home,
+            nonce=nonce,
+            receipt=receipt,
+            statement=statement,
         )
 
     return write

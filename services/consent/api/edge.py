@@ -11,8 +11,10 @@ from services.consent import decisions
 from services.consent.decisions import Changed, Refused, Unchanged
 from services.consent.model import Agreement, Door, Introduction, Present
 from services.consent.ports import Consents, Directory, Writes
+from shared.contracts.consent import LinkStatement
 from shared.messaging.errors import is_transient
 from shared.security.links import BadLink, Link, LinkPurpose, LinkReader
+from shared.security.statements import StatementReader
 from shared.web.middleware import ARRIVED
 from shared.web.pages import Pages
 from shared.web.problems import Problem, kind
@@ -35,6 +37,8 @@ class Edge:
     """Notes how long the row of the outbox takes from that moment (`time.perf_counter`) to Kafka."""
     now: Callable[[], datetime]
     links: LinkReader
+    statements: StatementReader
+    """Tells which links signup has made."""
     directory: Directory
     agreement: Agreement
     writes: Writes
@@ -54,6 +58,12 @@ class Edge:
         if isinstance(found, BadLink):
             raise BadLinkError(found)
         return found
+
+    def stated(self, link: Link) -> LinkStatement | None:
+        """Signup's statement of this link; None where there is none that holds: then nothing can be switched on by it."""
+        if link.statement is None or not self.statements.holds(link.candidate, link.statement):
+            return None
+        return LinkStatement.of(link.statement)
 
     async def read(self, candidate: str) -> Present:
         """The person's present state."""
@@ -89,11 +99,18 @@ class Edge:
         if after.outbox_id is not None and decisions.takes_back(before.choices, after.choices):
             self.time_withdrawal(after.outbox_id, request.scope[ARRIVED])
 
-    async def apply(self, consents: Consents, present: Present, outcome: Changed | Unchanged, door: Door) -> Present:
-        """The state after the decision, written down if it is a new one."""
+    async def apply(
+        self,
+        consents: Consents,
+        present: Present,
+        outcome: Changed | Unchanged,
+        door: Door,
+        statement: LinkStatement | None = None,
+    ) -> Present:
+        """The state after the decision, written down if it is a new one, with what signup states of the link."""
         if isinstance(outcome, Unchanged):
             return present
-        return await consents.append(self.writes(present, outcome.choices, consents.at, door))
+        return await consents.append(self.writes(present, outcome.choices, consents.at, door, statement))
 
 
 class BadLinkError(Exception):
@@ -129,6 +146,16 @@ def refused(outcome: Refused) -> Problem:
         "Some of this can't be so; `errors` says what. Nothing was changed. Correct it and send it again.",
         type=kind("invalid"),
         errors=[{"pointer": f"#/{field}", "detail": sentence} for field, sentence in outcome.errors.items()],
+    )
+
+
+def too_old(sign_in: str) -> Problem:
+    """The refusal for a program of a yes that a link can't say any more."""
+    return Problem(
+        403,
+        "Newer link needed",
+        f"This link is too old to switch anything on, and still switches off. Nothing was changed. {sign_in} emails a new one.",
+        type=kind("link-too-old"),
     )
 
 

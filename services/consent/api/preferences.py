@@ -10,7 +10,7 @@ from starlette.responses import Response
 from services.consent import decisions
 from services.consent.api import bodies, views
 from services.consent.api.bodies import ConsentBody, Posted
-from services.consent.api.edge import Edge, NoLinkError, privacy_signal, refused
+from services.consent.api.edge import Edge, NoLinkError, privacy_signal, refused, too_old
 from services.consent.decisions import Changed, Refused, Unchanged
 from services.consent.model import Attempt, Present
 from services.consent.ports import Consents
@@ -22,6 +22,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "What is so now: `purposes`, `version`, `receipt` (or a page); the network has it"},
     202: {"description": "The same, saved; the network does not have it yet"},
     303: {"description": "A page: saved, and something is on; what employers may see comes next, by the same link"},
+    403: {"description": "The link is too old to switch anything on; nothing was changed, and a new link is needed"},
     404: {"description": "Not a link of this page"},
     410: {"description": "The link has expired, or the invitation has ended"},
 }
@@ -66,6 +67,7 @@ _MOST_ATTEMPTS = 10
 _STALE = {
     "purposes": "Your choices were changed after you opened this page. This is how they are now: tick what you want and save"
 }
+_TOO_OLD = {"purposes": "This link is too old to switch anything on. Nothing was changed: get a new link by email"}
 
 
 async def _show(edge: Edge, request: Request, door: PageDoor, token: str) -> Response:
@@ -76,11 +78,15 @@ async def _show(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
         present = edge.alive(await consents.read(link.candidate))
         attempts = await consents.attempts(link.candidate, _MOST_ATTEMPTS)
     filled = views.fields(present.choices, edge.now())
-    return await _form(edge, request, door, token, present, filled=filled, attempts=attempts)
+    can_switch_on = decisions.can_switch_on(present, edge.stated(link))
+    return await _form(
+        edge, request, door, token, present, filled=filled, attempts=attempts, can_switch_on=can_switch_on
+    )
 
 
 async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Response:
-    candidate = edge.link(token, door).candidate  # first: a stranger's body is not worth a look
+    link = edge.link(token, door)  # first: a stranger's body is not worth a look
+    candidate, statement = link.candidate, edge.stated(link)
     present = edge.alive(await edge.read(candidate))
     posted = await bodies.read(request)
     if posted.errors and not posted.stops:
@@ -91,7 +97,12 @@ async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
             filled = views.fields(before.choices, edge.now())
             return await _form(edge, request, door, token, before, filled=filled, errors=_STALE)
         outcome = decisions.stop_all(before) if posted.stops else await _change(edge, consents, before, posted)
-        after = before if isinstance(outcome, Refused) else await edge.apply(consents, before, outcome, door)
+        if isinstance(outcome, Changed) and decisions.is_too_old_for(before, outcome.choices, statement, consents.at):
+            if posted.is_json:
+                raise too_old(edge.sign_in)
+            filled = views.fields(before.choices, edge.now())
+            return await _form(edge, request, door, token, before, filled=filled, errors=_TOO_OLD, can_switch_on=False)
+        after = before if isinstance(outcome, Refused) else await edge.apply(consents, before, outcome, door, statement)
         if isinstance(outcome, Changed) and (what := decisions.what_changed(before, outcome.choices)):
             await consents.note_change(
                 candidate, what, switched_on=decisions.switched_on(before, outcome.choices, consents.at)
@@ -117,7 +128,7 @@ async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
         facts=views.facts(after.choices, edge.directory.name, edge.now()),
         receipt=after.receipt,
         link=token,
-        back=_address(door, token, for_get=True),
+        back=_address(door, token, for_get=True) if decisions.can_switch_on(after, statement) else edge.sign_in,
         sign_in=edge.sign_in,
         profile=profile,
     )
@@ -160,12 +171,13 @@ async def _form(
     filled: Mapping[str, Any],
     errors: Mapping[str, str] | None = None,
     attempts: Sequence[Attempt] = (),
+    can_switch_on: bool = True,
 ) -> HTMLResponse:
     at, name = edge.now(), edge.directory.name
     employers = [(employer.id, employer.name) for employer in edge.directory.employers()]
     return edge.pages.render(
         "preferences.html",
-        status=422 if errors else 200,
+        status=403 if errors is _TOO_OLD else 422 if errors else 200,
         headers={"Content-Security-Policy": content_security_policy(f"{edge.profile}/")} if door == "confirm" else None,
         agreement=edge.agreement,
         door=door,
@@ -184,6 +196,8 @@ async def _form(
         options=views.options(present.choices, employers),
         filled=filled,
         errors=errors or {},
+        can_switch_on=can_switch_on,
+        sign_in=edge.sign_in,
         attempts=views.attempts(attempts, name, present.choices),
         told=views.told(await edge.introduction(present), edge.directory.name),
         signal=privacy_signal(request),

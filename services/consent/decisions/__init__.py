@@ -14,7 +14,7 @@ from services.consent.decisions.changes import (
     what_changed,
 )
 from services.consent.decisions.hours import open_time
-from services.consent.decisions.links import Stop, is_old, refuse, stop
+from services.consent.decisions.links import Stop, can_switch_on, is_old, is_too_old_for, refuse, stop
 from services.consent.decisions.names import keys_of_employer, keys_of_names
 from services.consent.decisions.records import canonical, commitment, record
 
@@ -25,11 +25,13 @@ __all__ = [
     "Stop",
     "Unchanged",
     "block_employer",
+    "can_switch_on",
     "canonical",
     "change",
     "commitment",
     "is_grant",
     "is_old",
+    "is_too_old_for",
     "keys_of_employer",
     "keys_of_names",
     "open_time",

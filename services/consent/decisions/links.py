@@ -1,13 +1,12 @@
 """What an unsubscribe link may do: its mail may have been forwarded, and whoever holds it is not always its person."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from services.consent.decisions.changes import Changed, Unchanged, block_employer, stop_all
-from services.consent.model import Present, Scope
-
-_CLOCKS_DIFFER = timedelta(seconds=5)
-"""Between two services: of two words at nearly the same time the no counts."""
+from services.consent.decisions.changes import Changed, Unchanged, block_employer, is_grant, stop_all
+from services.consent.model import Choices, Present, Scope
+from shared.contracts import grants
+from shared.contracts.consent import CLOCKS_DIFFER, LinkStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ def stop(present: Present, employer: str | None, scope: Scope, issued_at: dateti
 
 def refuse(present: Present, at: datetime) -> Changed | Unchanged:
     """A no to the invitation, said then: it stops all that was answered before it; what was allowed later is a later word."""
-    if present.is_closed or (present.granted_at is not None and present.granted_at > at + _CLOCKS_DIFFER):
+    if present.is_closed or (present.granted_at is not None and present.granted_at > at + CLOCKS_DIFFER):
         return Unchanged()
     return stop_all(present)
 
@@ -50,3 +49,23 @@ def is_old(present: Present, issued_at: datetime | None) -> bool:
     if present.granted_at is None or present.is_closed:
         return False
     return issued_at is None or issued_at < present.granted_at.replace(microsecond=0)  # links know whole seconds
+
+
+def is_too_old_for(present: Present, choices: Choices, statement: LinkStatement | None, at: datetime) -> bool:
+    """Whether a change allows more than the link that it came by can: no reader would believe it.
+
+    `statement`: signup's of that link, checked. Without one nothing is allowed anew, and no purpose goes on by a link from
+    before one went off.
+    """
+    if not is_grant(present.choices, choices, at):
+        return False
+    return statement is None or grants.is_replayed(
+        present.choices.purposes, choices.purposes, statement.issued_at + CLOCKS_DIFFER, present.stopped_at
+    )
+
+
+def can_switch_on(present: Present, statement: LinkStatement | None) -> bool:
+    """Whether what is off now can go on by the link with this statement."""
+    if statement is None:
+        return False
+    return present.stopped_at is None or statement.issued_at + CLOCKS_DIFFER >= present.stopped_at

@@ -9,6 +9,7 @@ from typing import Any
 from services.consent.decisions.changes import is_grant
 from services.consent.model import Agreement, Choices, Door, Entry, Present
 from shared.contracts.base import rfc3339
+from shared.contracts.consent import LinkStatement
 
 SCHEMA = "fairpool.consent-receipt.v1"
 _BY: Mapping[Door, str] = {
@@ -31,6 +32,7 @@ def record(
     home: str,
     nonce: bytes,
     receipt: str,
+    statement: LinkStatement | None = None,
 ) -> Entry:
     """The next version, its leaf and its receipt; `where` emails the person a link to change it, `home` is our own address."""
     version = present.version + 1
@@ -43,6 +45,11 @@ def record(
         "state": plain(choices),
     }
     leaf = commitment(nonce, committed)
+    grants = is_grant(present.choices, choices, at)
+    stated, said_at = present.statement, present.said_at
+    if statement is not None and (stated is None or (grants and stated.issued_at < statement.issued_at)):
+        stated, said_at = statement, at  # the newest link: a reader may have seen none of what was in between
+    has_stopped = not set(present.choices.purposes) <= set(choices.purposes)
     return Entry(
         candidate=present.candidate,
         version=version,
@@ -59,7 +66,10 @@ def record(
             "record": _record(present, choices, at=at, door=door, agreement=agreement, where=where),
             "ledger": {"leaf": leaf.hex(), "committed": committed},
         },
-        is_grant=is_grant(present.choices, choices, at),
+        is_grant=grants,
+        statement=stated if choices.purposes else None,
+        said_at=said_at if choices.purposes else None,
+        stopped_at=at if has_stopped else present.stopped_at,
     )
 
 

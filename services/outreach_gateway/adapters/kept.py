@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.pool_matching import MembershipsChangedV1
 from shared.contracts.signup import CandidateKeyPublishedV1
 from shared.postgres.queries import load
@@ -14,7 +14,7 @@ PEOPLE = Kept(
     "outreach_gateway",
     (
         Projection(
-            "consents", ("candidate",), Deletes("forget_consents"), ConsentChangedV1, "version", "keep_consents"
+            "consents", ("candidate",), Deletes("forget_consents"), ConsentChangedV2, "version", "keep_consents"
         ),
         Projection(
             "memberships",

@@ -1,7 +1,7 @@
 """The gateway's rows in PostgreSQL."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
@@ -185,11 +185,12 @@ class PostgresOutreach:
         await PEOPLE.erase(self._sql, known)
         self._unit.publish(*(ErasureSweptV1(candidate=one, service="outreach_gateway", at=self.at) for one in known))
 
-    async def keep_consents(self, consents: Sequence[Consent]) -> None:
+    async def keep_consents(self, consents: Sequence[Consent]) -> Collection[str]:
         """Newest of each person wins."""
         newest = {consent.candidate: consent for consent in sorted(consents, key=lambda consent: consent.version)}
-        await self._sql.execute(SQL["keep_consents"], json.dumps([_consent_row(item) for item in newest.values()]))
+        rows = await self._sql.fetch(SQL["keep_consents"], json.dumps([_consent_row(item) for item in newest.values()]))
         self._locked.update(newest)
+        return [row["candidate"] for row in rows]
 
     async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:
         """Employers by candidate."""
@@ -362,4 +363,6 @@ def _consent_row(consent: Consent) -> dict[str, Any]:
         "time_zone": consent.time_zone,
         "paused_until": text(consent.paused_until),
         "ends_at": text(consent.ends_at),
+        "lifts_no_until": text(consent.lifts_no_until),
+        "no_at": text(consent.no_at),
     }

@@ -162,13 +162,15 @@ FROM unnest($1::text[], $2::timestamptz[]) AS s (id, due_at)
 WHERE o.id = s.id
 
 -- name: keep_consents
-INSERT INTO consents AS kept (candidate, version, contact, blocked_employers, first_contacts_per_week, min_gap_hours,
-                              quiet_start, quiet_end, time_zone, paused_until, ends_at)
+-- Answers whose yes it did not take: by a link from before a no.
+WITH written AS (INSERT INTO consents AS kept (candidate, version, contact, blocked_employers, first_contacts_per_week, min_gap_hours,
+                              quiet_start, quiet_end, time_zone, paused_until, ends_at, lifts_no_until, no_at)
 SELECT (row ->> 'candidate')::uuid, (row ->> 'version')::integer, (row ->> 'contact')::boolean,
        ARRAY(SELECT jsonb_array_elements_text(row -> 'blocked_employers')),
        (row ->> 'first_contacts_per_week')::integer, (row ->> 'min_gap_hours')::integer,
        (row ->> 'quiet_start')::time, (row ->> 'quiet_end')::time, row ->> 'time_zone',
-       (row ->> 'paused_until')::timestamptz, (row ->> 'ends_at')::timestamptz
+       (row ->> 'paused_until')::timestamptz, (row ->> 'ends_at')::timestamptz,
+       (row ->> 'lifts_no_until')::timestamptz, (row ->> 'no_at')::timestamptz
 FROM jsonb_array_elements($1::jsonb) AS row
 WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = (row ->> 'candidate')::uuid)
 ORDER BY 1
@@ -176,8 +178,15 @@ ON CONFLICT (candidate) DO UPDATE SET
     version = excluded.version, contact = excluded.contact, blocked_employers = excluded.blocked_employers,
     first_contacts_per_week = excluded.first_contacts_per_week, min_gap_hours = excluded.min_gap_hours,
     quiet_start = excluded.quiet_start, quiet_end = excluded.quiet_end, time_zone = excluded.time_zone,
-    paused_until = excluded.paused_until, ends_at = excluded.ends_at
+    paused_until = excluded.paused_until, ends_at = excluded.ends_at, lifts_no_until = excluded.lifts_no_until,
+    no_at = greatest(kept.no_at, excluded.no_at)
 WHERE kept.version < excluded.version
+  AND (kept.contact OR NOT excluded.contact OR kept.no_at IS NULL OR excluded.lifts_no_until >= kept.no_at)
+)
+SELECT candidate::text FROM jsonb_array_elements($1::jsonb) AS row
+JOIN consents AS kept ON kept.candidate = (row ->> 'candidate')::uuid
+WHERE kept.version < (row ->> 'version')::integer AND (row ->> 'contact')::boolean AND NOT kept.contact
+  AND kept.no_at IS NOT NULL AND ((row ->> 'lifts_no_until')::timestamptz >= kept.no_at) IS NOT TRUE
 
 -- name: keep_memberships
 INSERT INTO memberships AS kept (candidate, version, employers)

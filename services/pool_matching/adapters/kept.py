@@ -1,7 +1,7 @@
 """What matching keeps of people, and how each table ends with its person."""
 
 from services.pool_matching.adapters.sql import SQL
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.signup import CandidateProfileChangedV1
 from shared.projections import Blanks, Follows, Kept, Projection, Stays, Table
 
@@ -11,7 +11,7 @@ PEOPLE = Kept(
     "pool_matching",
     (
         Projection("persons", ("candidate",), _EMPTY, CandidateProfileChangedV1, "profile_version", "note_profiles"),
-        Projection("persons", ("candidate",), _EMPTY, ConsentChangedV1, "consent_version", "note_consents"),
+        Projection("persons", ("candidate",), _EMPTY, ConsentChangedV2, "consent_version", "note_consents"),
         Table(
             "memberships",
             ("candidate", "member_ref"),

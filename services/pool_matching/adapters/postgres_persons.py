@@ -13,6 +13,7 @@ from services.pool_matching.model import (
     Evaluation,
     Known,
     Member,
+    Noted,
     Occupations,
     Person,
     Pool,
@@ -23,7 +24,7 @@ from services.pool_matching.model import (
 )
 from services.pool_matching.ports import EVALUATIONS, OVERDUE
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChanged
 from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 from shared.feed.model import Telling
@@ -64,14 +65,16 @@ class PostgresPersons:
         await self._connection.execute(SQL["hold_pools"], POOLS_LOCK)
 
     async def note(
-        self, profiles: Collection[CandidateProfileChangedV1], consents: Collection[ConsentChangedV1]
-    ) -> list[str]:
+        self, profiles: Collection[CandidateProfileChangedV1], consents: Collection[ConsentChanged]
+    ) -> Noted:
         """Locks all persons concerned in one order first: two batches never wait for each other."""
         candidates = sorted({event.candidate for event in profiles} | {event.candidate for event in consents})
         await self._connection.execute(SQL["make_known"], candidates)
         await self._connection.execute(SQL["lock_persons"], candidates)
-        rows = [*await self._note_profiles(profiles), *await self._note_consents(consents)]
-        return sorted({row["candidate"] for row in rows})
+        news = {row["candidate"] for row in await self._note_profiles(profiles)}
+        consented = await self._note_consents(consents)
+        news |= {row["candidate"] for row in consented if row["taken"]}
+        return Noted(tuple(sorted(news)), tuple(row["candidate"] for row in consented if not row["taken"]))
 
     async def erased_and_known(self, limit: int) -> list[str]:
         """`read_back` is a table of this session while the topic is held against the rows."""
@@ -215,9 +218,12 @@ class PostgresPersons:
         ]
         return await self._connection.fetch(SQL["note_profiles"], *_columns(rows, 5)) if rows else []
 
-    async def _note_consents(self, events: Collection[ConsentChangedV1]) -> list[asyncpg.Record]:
-        rows = [(event.candidate, event.version, Consent.of(event).model_dump_json()) for event in events]
-        return await self._connection.fetch(SQL["note_consents"], *_columns(rows, 3)) if rows else []
+    async def _note_consents(self, events: Collection[ConsentChanged]) -> list[asyncpg.Record]:
+        rows = [
+            (event.candidate, event.version, Consent.of(event).model_dump_json(), event.lifts_no_until, event.no_at)
+            for event in events
+        ]
+        return await self._connection.fetch(SQL["note_consents"], *_columns(rows, 5)) if rows else []
 
     def _reach(self, profile: CoarseProfile | None) -> list[str]:
         codes = profile.occupations if profile else ()

@@ -21,11 +21,23 @@ WHERE persons.candidate = new.candidate AND persons.profile_version < new.versio
 RETURNING persons.candidate
 
 -- name: note_consents
-UPDATE persons
-SET consent_version = new.version, consent = new.consent::jsonb
-FROM unnest($1::text[], $2::bigint[], $3::text[]) AS new (candidate, version, consent)
-WHERE persons.candidate = new.candidate AND persons.consent_version < new.version
-RETURNING persons.candidate
+-- Of locked people. What is not taken is a yes by a link from before a no.
+WITH new AS (
+    SELECT candidate, version, consent::jsonb, lifts_no_until, no_at
+    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+        AS new (candidate, version, consent, lifts_no_until, no_at)
+), written AS (
+    UPDATE persons
+    SET consent_version = new.version, consent = new.consent, consent_no_at = greatest(persons.consent_no_at, new.no_at)
+    FROM new
+    WHERE persons.candidate = new.candidate AND persons.consent_version < new.version
+      AND (coalesce((persons.consent -> 'match')::boolean, false) OR NOT (new.consent -> 'match')::boolean
+           OR persons.consent_no_at IS NULL OR new.lifts_no_until >= persons.consent_no_at)
+    RETURNING persons.candidate
+)
+SELECT new.candidate, written.candidate IS NOT NULL AS taken
+FROM new JOIN persons USING (candidate) LEFT JOIN written USING (candidate)
+WHERE persons.consent_version < new.version
 
 -- name: erase
 INSERT INTO persons (candidate, profile_version, consent_version)

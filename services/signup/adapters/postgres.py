@@ -237,10 +237,11 @@ class PostgresStore:
                     one.profile_version,
                     _json(one.published),
                     _json(one.profile),
+                    one.no_at,
                 )
                 for one in showings
             ]
-            await self._connection.execute(SQL["save_showings"], self.at, *_columns(rows, 10))
+            await self._connection.execute(SQL["save_showings"], self.at, *_columns(rows, 11))
         for one in showings:
             if one.look_again_at is not None:
                 self._unit.work.add(SHOWINGS, [one.candidate], at=one.look_again_at)

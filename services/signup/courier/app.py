@@ -21,6 +21,7 @@ from shared.contracts.signup import CandidateErasedV1, NoticeRequestedV1, Notice
 from shared.contracts.topics import CONSENT_STATE
 from shared.ids import new_id
 from shared.security.links import LinkSigner
+from shared.security.statements import StatementSigner
 from shared.service import Guard, Service
 
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"  # one series for the database that signup and courier share
@@ -51,7 +52,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     consents = service.follow(CONSENT_STATE, projection.apply, stored=projection.stored)
 
     letters = JinjaLetters(
-        LinkSigner(settings.link_signing_key, settings.link_subject_key),
+        LinkSigner(settings.link_signing_key, settings.link_subject_key, StatementSigner(settings.signing_key)),
         settings.link_subject_key,
         service.tenants.name_of,
         settings.operator,

@@ -25,7 +25,7 @@ from services.signup.courier.model import (
     Unknown,
 )
 from shared.contracts import grants
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChanged
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2, OutreachOutcomeReportedV1
 
@@ -87,16 +87,18 @@ def after_notice(event: NoticeRequestedV1 | NoticeRequestedV2) -> Mail:
     )
 
 
-def kept_of(event: ConsentChangedV1) -> Consent:
+def kept_of(event: ConsentChanged) -> Consent:
     """The part of a consent that the courier needs."""
     return Consent(
         candidate=event.candidate,
         version=event.version,
         purposes=event.purposes,
-        blocked_employers=event.blocked_employers,
+        blocked_employers=event.limits.blocked_employers,
         paused_until=event.paused_until,
         ends_at=event.ends_at,
-        time_zone=event.time_zone,
+        time_zone=event.limits.time_zone,
+        lifts_no_until=event.lifts_no_until,
+        no_at=event.no_at,
     )
 
 

@@ -6,10 +6,12 @@ from uuid import UUID
 from services.signup.courier.decisions import after_decision, after_notice, kept_of
 from services.signup.courier.model import Mail
 from services.signup.courier.ports import Incoming
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts import grants
+from shared.contracts.consent import ConsentChanged
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import CandidateErasedV1, NoticeRequestedV1, NoticeRequestedV2
 from shared.messaging.envelope import Received
+from shared.messaging.replays import note_replays
 
 
 async def on_outreach_decided(store: Incoming, received: Sequence[Received[OutreachDecidedV1]]) -> None:
@@ -32,10 +34,12 @@ async def on_notice_requested(
 
 
 async def on_consent_changed(
-    store: Incoming, received: Sequence[Received[ConsentChangedV1]], positions: Mapping[int, int]
+    store: Incoming, received: Sequence[Received[ConsentChanged]], positions: Mapping[int, int]
 ) -> None:
     """The projection that each send is checked against."""
-    await store.keep_consents([kept_of(item.event) for item in received], positions)
+    newest = grants.newest(item.event for item in received)
+    refused = await store.keep_consents([kept_of(event) for event in newest.by_candidate.values()], positions)
+    note_replays(received, newest.replayed | {(one, newest.by_candidate[one].version) for one in refused})
 
 
 async def on_candidate_erased(store: Incoming, received: Sequence[Received[CandidateErasedV1]]) -> None:

@@ -90,6 +90,10 @@ class Consent:
     paused_until: datetime | None = None
     ends_at: datetime | None = None
     time_zone: str | None = None
+    lifts_no_until: datetime | None = None
+    """How late a no may be that this yes lifts."""
+    no_at: datetime | None = None
+    """When a purpose last went off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What the courier asks of the outside."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -39,7 +39,7 @@ class Incoming(Protocol):
     async def keep(self, new: Sequence[Mail], changed: Sequence[Mail], *, at: datetime) -> None:
         """Adds the new ones (a notice that is known already stays as it is) and writes the changed ones."""
 
-    async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> None:
+    async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> Collection[str]:
         """Keeps the highest version of each, and how far the topic's partitions have been read."""
 
     async def erase(self, candidates: Sequence[str]) -> None:

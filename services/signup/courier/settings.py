@@ -5,10 +5,19 @@ from datetime import timedelta
 from pydantic import Field
 
 from shared.roles import Role
-from shared.settings import Certificates, Duration, PostgresUrl, Secret32, Secret64, ServiceSettings, SmtpUrl, WebUrl
+from shared.settings import (
+    Certificates,
+    Duration,
+    PostgresUrl,
+    ReadsLimitsSettings,
+    Secret32,
+    Secret64,
+    SmtpUrl,
+    WebUrl,
+)
 
 
-class CourierSettings(ServiceSettings):
+class CourierSettings(ReadsLimitsSettings):
     """Settings of `python -m services.signup.courier`."""
 
     ROLES = frozenset({Role.ALL, Role.WORKER})

@@ -1,31 +1,29 @@
 """Is a person's profile shown now, and when does that change by itself?"""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import Literal
 
 from services.signup.model import Showing
 from shared.contracts import grants
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChanged, Purpose
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 
-
-def newest(events: Iterable[ConsentChangedV1]) -> dict[str, ConsentChangedV1]:
-    """The highest version of each candidate."""
-    found: dict[str, ConsentChangedV1] = {}
-    for event in events:
-        if event.candidate not in found or event.version > found[event.candidate].version:
-            found[event.candidate] = event
-    return found
+Unheard = Literal["older", "replayed"]
+"""Why a consent changes nothing: a version as high was heard before, or it is a yes by a link from before a no."""
 
 
-def heard(showing: Showing, consent: ConsentChangedV1, *, at: datetime) -> Showing | None:
-    """The person's state after this consent; None when a version as high was heard before.
+def heard(showing: Showing, consent: ConsentChanged, *, at: datetime) -> Showing | Unheard:
+    """The person's state after this consent.
 
     Any state confirms the person: only they can make one, through the link that was mailed to them.
     """
     if consent.version <= showing.consent_version:
-        return None
+        return "older"
+    before: tuple[Purpose, ...] = ("match",) if showing.match_granted else ()
+    after: tuple[Purpose, ...] = ("match",) if grants.allows_match(consent.purposes) else ()
+    if grants.is_replayed(before, after, consent.lifts_no_until, showing.no_at):
+        return "replayed"
     return settled(
         replace(
             showing,
@@ -34,6 +32,7 @@ def heard(showing: Showing, consent: ConsentChangedV1, *, at: datetime) -> Showi
             match_granted=grants.allows_match(consent.purposes),
             paused_until=consent.paused_until,
             ends_at=consent.ends_at,
+            no_at=grants.later(showing.no_at, consent.no_at),
         ),
         at=at,
     )

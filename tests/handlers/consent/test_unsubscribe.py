@@ -312,7 +312,9 @@ async def test_switching_on_again_makes_links_old_and_saving_the_same_does_not(
     await client.post(me, json={"purposes": ["match"], "min_gap_hours": 48})
     await client.post(U, data=ONE_CLICK)
     assert purposes(database) == ()
-    await client.post(me, json={"purposes": ["match"]})
+    assert (await client.post(me, json={"purposes": ["match"]})).status_code == 403
+    newer = link("00000000-0000-7000-8000-000000000001", "me", issued_at=database.clock.now())
+    await client.post(f"/me?token={newer}", json={"purposes": ["match"]})
     await client.post(U, data=ONE_CLICK)
     assert purposes(database) == ("match",)
     fresh = link(

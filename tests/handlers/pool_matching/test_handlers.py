@@ -16,7 +16,7 @@ from services.pool_matching.handlers import (
 )
 from services.pool_matching.jobs import find_overdue
 from services.pool_matching.model import Consent, Person, Pool
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.pool_matching import Criteria, MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 from tests.fakes.clock import NOON
@@ -47,7 +47,7 @@ PROFILES = (
     None,
 )
 
-Step = PoolChangedV1 | CandidateProfileChangedV1 | ConsentChangedV1 | None
+Step = PoolChangedV1 | CandidateProfileChangedV1 | ConsentChangedV2 | None
 """None: an evaluation takes one step."""
 
 
@@ -104,12 +104,12 @@ def _expected(steps: Sequence[Step]) -> set[tuple[str, str]]:
                 newest[type(step), step.key] = step
     found = set()
     for who in PEOPLE:
-        told, agreed = newest.get((CandidateProfileChangedV1, who)), newest.get((ConsentChangedV1, who))
+        told, agreed = newest.get((CandidateProfileChangedV1, who)), newest.get((ConsentChangedV2, who))
         for id_ in ("p_1", "p_2"):
             event = newest.get((PoolChangedV1, id_))
             if not (
                 isinstance(told, CandidateProfileChangedV1)
-                and isinstance(agreed, ConsentChangedV1)
+                and isinstance(agreed, ConsentChangedV2)
                 and isinstance(event, PoolChangedV1)
                 and event.criteria
             ):

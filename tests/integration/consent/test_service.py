@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from services.consent.app import build
 from services.consent.settings import Settings
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import CandidateRegisteredV1, NoticeRequestedV2
 from shared.contracts.topics import CONSENT_STATE, NOTICES
@@ -26,7 +26,7 @@ from shared.security.links import public_half
 from shared.service import Service
 from tests.conftest import unique
 from tests.fakes.consent import SEED, SUBJECT_KEY, link
-from tests.signing import Owners, settings_of
+from tests.signing import Owners, settings_of, verifier
 from tests.stack import Servers
 from tests.waiting import until
 
@@ -71,12 +71,12 @@ def token(service: Service, candidate: str, purpose: str = "confirm", employer: 
     return link(candidate, purpose, employer=employer, expires_at=expires_at, issued_at=now)  # type: ignore[arg-type]  # one of the three
 
 
-async def states(servers: Servers, candidate: str) -> list[ConsentChangedV1]:
+async def states(servers: Servers, candidate: str) -> list[ConsentChangedV2]:
     """Every state that the topic holds of one person, in its order, those that a relay sent twice once."""
     reading = read_to_the_end(Kafka.plain(servers.kafka), [CONSENT_STATE], client_id="test")
-    decoded = [decode(record, None) async for records in reading for record in records]
+    decoded = [decode(record, verifier()) async for records in reading for record in records]
     events = [item.event for item in decoded if isinstance(item, Received)]
-    found = [event for event in events if isinstance(event, ConsentChangedV1) and event.candidate == candidate]
+    found = [event for event in events if isinstance(event, ConsentChangedV2) and event.candidate == candidate]
     return [event for place, event in enumerate(found) if event not in found[:place]]
 
 
@@ -103,8 +103,8 @@ async def test_a_grant_is_on_the_topic_when_it_is_answered_with_200(
     }
     answer = await saved(client, address, json=body)
     (state,) = await states(servers, candidate)
-    assert (state.version, state.purposes, state.time_zone) == (1, ("match", "contact"), "America/Denver")
-    assert state.first_contacts_per_week == 2
+    assert (state.version, state.purposes, state.limits.time_zone) == (1, ("match", "contact"), "America/Denver")
+    assert state.limits.first_contacts_per_week == 2
     assert state.ends_at is not None
     assert state.ends_at - state.at == timedelta(days=365)
     bearer = {"Authorization": f"Bearer {token(running[0], candidate, 'me')}"}
@@ -237,7 +237,7 @@ async def test_an_employer_that_joins_is_blocked_for_whoever_named_it(
     await until(blocked)
 
     async def told() -> bool:
-        return [state.blocked_employers for state in await states(servers, candidate)] == [(), (employer,)]
+        return [state.limits.blocked_employers for state in await states(servers, candidate)] == [(), (employer,)]
 
     await until(told)
 

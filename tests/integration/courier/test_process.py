@@ -22,7 +22,7 @@ from deploy.local.ports import Ports
 from services.signup.courier.adapters.envelope import message_id
 from services.signup.courier.model import Person
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1, Words
 from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2
@@ -37,7 +37,7 @@ from shared.security.links import LinkReader, public_half
 from shared.security.words import KeyPair, seal_words
 from tests.integration.courier.faulty import SILENCE, FaultyRelay, faulty_relay
 from tests.integration.courier.tables import put_into_vault
-from tests.signing import Owners, environment_of
+from tests.signing import Owners, consented, environment_of
 from tests.stack import Servers
 from tests.unit.courier.jobs import JOB
 from tests.waiting import until
@@ -138,8 +138,8 @@ def address_of(candidate: str) -> str:
     return f"canary.{candidate[-12:]}@people.example"
 
 
-def consent(candidate: str, version: int, *, granted: bool) -> ConsentChangedV1:
-    return ConsentChangedV1(
+def consent(candidate: str, version: int, *, granted: bool) -> ConsentChangedV2:
+    return consented(
         candidate=candidate, version=version, at=datetime.now(UTC), purposes=("match", "contact") if granted else ()
     )
 

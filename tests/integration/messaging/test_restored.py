@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1, CoarseProfile
 from shared.contracts.topics import ERASURES
 from shared.ids import new_candidate_id
@@ -23,6 +22,7 @@ from shared.postgres.pool import Pool
 from tests.architecture.test_subscriptions import ENVIRONMENT
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.integration.messaging.read_backs import ReadBacks
+from tests.signing import consented
 from tests.stack import Servers
 
 _BACKUP = {
@@ -87,7 +87,7 @@ async def back(service: str, rows: Pool) -> Callable[[], str]:
             profile = CandidateProfileChangedV1(
                 candidate=candidate, version=1, profile=CoarseProfile(occupations=("29-1141",))
             )
-            consent = ConsentChangedV1(candidate=candidate, version=1, at=at, purposes=("match",))
+            consent = consented(candidate=candidate, version=1, at=at, purposes=("match",))
             assert profile.profile is not None
             told = [profile.profile.model_dump_json(), consent.model_dump_json()]
         await rows.execute(_BACKUP[service], candidate, *told)

@@ -20,7 +20,7 @@ from services.outreach_gateway.app import build
 from services.outreach_gateway.model import shard_of
 from services.outreach_gateway.settings import GatewaySettings
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1, Purpose
+from shared.contracts.consent import Purpose
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1
 from shared.contracts.signup import CandidateKeyPublishedV1, MailboxChangedV1, OutreachOutcomeReportedV1
@@ -36,7 +36,7 @@ from shared.security.tenant_keys import hash_key, new_key
 from shared.security.words import KeyPair
 from shared.service import Service
 from tests.conftest import unique
-from tests.signing import Owners, settings_of
+from tests.signing import Owners, consented, settings_of
 from tests.stack import Servers
 from tests.waiting import until
 
@@ -96,7 +96,7 @@ class Gateway:
                 version=1,
                 pools=tuple(Membership(pool=f"p_{employer}", employer=employer, since=now) for employer in employers),
             ),
-            ConsentChangedV1(candidate=candidate, version=1, at=now, purposes=purposes),
+            consented(candidate=candidate, version=1, at=now, purposes=purposes),
         )
         return candidate
 
@@ -215,7 +215,7 @@ async def test_a_full_person_delays_and_the_sender_is_not_told_by_whom(gateway: 
 async def test_without_contact_it_is_held_and_a_grant_lets_it_go(gateway: Gateway) -> None:
     person = await gateway.person("match")
     id = (await gateway.send(person)).json()["id"]
-    grant = ConsentChangedV1(candidate=person, version=2, at=OPEN, purposes=("match", "contact"))
+    grant = consented(candidate=person, version=2, at=OPEN, purposes=("match", "contact"))
     await gateway.tell(grant)
     assert (await gateway.decided(id))["state"] == "admitted"
 
@@ -595,7 +595,7 @@ async def test_while_the_windows_of_a_shard_are_away_for_long_all_others_are_dec
         assert (await gateway.decided(goes_on))["state"] == "admitted"
         assert (await gateway.http.get("/health/ready")).status_code == 200
         assert (await gateway.http.get("/v1/outreach", headers=gateway.auth("emp_a"))).status_code == 200
-        await gateway.tell(ConsentChangedV1(candidate=withdraws, version=2, at=OPEN, purposes=("match",)))
+        await gateway.tell(consented(candidate=withdraws, version=2, at=OPEN, purposes=("match",)))
 
         async def is_cancelled() -> bool:
             return bool((await gateway.shown(waits, "emp_b"))["state"] == "cancelled")

@@ -17,7 +17,7 @@ from services.pool_matching.handlers import on_candidates_changed, on_evaluation
 from services.pool_matching.model import Pool, Update
 from services.pool_matching.ports import EVALUATIONS, EvaluationStore, PoolStore
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.pool_matching import Criteria, PoolChangedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 from shared.feed.feed import Feed
@@ -33,6 +33,7 @@ from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.pool_matching import SOC, FakeMatching
+from tests.signing import consented
 from tests.working import runner_of
 
 E = TypeVar("E", bound=Event)
@@ -46,9 +47,9 @@ def profile(candidate: str, version: int = 1, value: CoarseProfile | None = NURS
     return CandidateProfileChangedV1(candidate=candidate, version=version, profile=value)
 
 
-def consent(candidate: str, version: int = 1, *, match: bool = True, **more: Any) -> ConsentChangedV1:
+def consent(candidate: str, version: int = 1, *, match: bool = True, **more: Any) -> ConsentChangedV2:
     purposes: tuple[Any, ...] = ("match",) if match else ()
-    return ConsentChangedV1(candidate=candidate, version=version, at=NOON, purposes=purposes, **more)
+    return consented(candidate=candidate, version=version, at=NOON, purposes=purposes, **more)
 
 
 def pool(id_: str = "p_nurses", employer: str = "emp_a", version: int = 1, **criteria: Any) -> Pool:

@@ -25,7 +25,7 @@ from services.signup.ports import INVITATIONS, LANES
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import open_identity, open_key_pair
 from services.signup.vault.secrets import VaultSecrets
-from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
+from shared.contracts.consent import ErasureConfirmedV1
 from shared.contracts.signup import CandidateReportedV1
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, decode, only
@@ -33,6 +33,7 @@ from shared.messaging.errors import is_transient
 from shared.messaging.passes import SQL as READ_BACK
 from shared.security.boxes import CannotOpenError
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, KEYS, VAULT_KEY, Edge
+from tests.signing import consented
 from tests.working import runner_of
 
 SECRETS = VaultSecrets(VAULT_KEY, BLIND_INDEX_KEY)
@@ -114,7 +115,7 @@ async def test_a_person_comes_in_is_invited_confirms_and_is_shown(http: httpx.As
     (key,) = await published(edge, "candidate-keys")
     assert key is not None
     assert open_key_pair(row, VAULT_KEY).public == key["public_key"]
-    consent = ConsentChangedV1(candidate=candidate, version=1, at=edge.clock.now(), purposes=("match",))
+    consent = consented(candidate=candidate, version=1, at=edge.clock.now(), purposes=("match",))
     item = Received("c1", "consent", None, consent, Record("consent-state", 0, 0, None, None, ()))
     async with store(edge) as one:
         await on_consent_changed(one, [item])

@@ -21,7 +21,6 @@ from services.signup.courier.model import Person
 from services.signup.courier.settings import CourierSettings
 from shared import tracing
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1
 from shared.contracts.signup import CandidateKeyPublishedV1
@@ -40,7 +39,7 @@ from tests.databases import MIGRATIONS_OF, Databases
 from tests.integration.courier.faulty import FaultyRelay, faulty_relay
 from tests.integration.courier.tables import put_into_vault
 from tests.integration.messaging.kit import Log, Numbered
-from tests.signing import Owners, settings_of
+from tests.signing import Owners, consented, settings_of
 from tests.stack import Servers
 from tests.waiting import until
 
@@ -181,7 +180,7 @@ async def _tell(servers: Servers, candidate: str, words_key: KeyPair, tenant_key
         MembershipsChangedV1(
             candidate=candidate, version=1, pools=(Membership(pool="p_a", employer=EMPLOYER, since=OPEN),)
         ),
-        ConsentChangedV1(candidate=candidate, version=1, at=OPEN, purposes=("match", "contact")),
+        consented(candidate=candidate, version=1, at=OPEN, purposes=("match", "contact")),
     ]
     producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test", signer=Owners())
     await producer.start()

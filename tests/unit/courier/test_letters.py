@@ -186,7 +186,7 @@ def test_a_notice_carries_its_link_until_it_expires(purpose: str, path: str, lin
         found = re.search(rf"https://consent\.test{re.escape(path)}([\w.-]+)", text)
         assert found is not None
         link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "confirm", "me", at=NOON)
-        assert link == Link(CANDIDATE, link_purpose, NOON + timedelta(days=14))  # type: ignore[arg-type]  # parametrised
+        assert link == Link(CANDIDATE, link_purpose, NOON + timedelta(days=14), issued_at=NOON)  # type: ignore[arg-type]  # parametrised
         assert "December 7, 2026" in text
         assert "Hello," in text, "a name is a stranger's words until the person has confirmed"
 
@@ -433,7 +433,7 @@ def test_the_mail_about_changes_leads_to_the_persons_own_page() -> None:
         found = re.search(r"https://consent\.test/me\?token=([\w.-]+)", text)
         assert found is not None
         link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "me", at=NOON)
-        assert link == Link(CANDIDATE, "me", NOON + timedelta(days=1))
+        assert link == Link(CANDIDATE, "me", NOON + timedelta(days=1), issued_at=NOON)
 
 
 def test_an_old_links_stop_is_made_by_one_tap_of_a_link_that_is_issued_now() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from services.signup.decisions.inviting import may_invite
-from services.signup.decisions.showing import heard, newest, news, settled
+from services.signup.decisions.showing import Unheard, heard, news, settled
 from services.signup.model import PastInvitations, Showing
 from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.grants import newest
 from shared.contracts.signup import CoarseProfile
 from tests.fakes.clock import NOON
 
@@ -32,10 +33,14 @@ def consent(version: int = 1, **changes: Any) -> ConsentChangedV1:
     )
 
 
+def allowed(outcome: Showing | Unheard, *, or_else: Showing = KEPT) -> Showing:
+    return outcome if isinstance(outcome, Showing) else or_else
+
+
 def after(*events: ConsentChangedV1) -> Showing:
     showing = KEPT
     for event in events:
-        showing = heard(showing, event, at=NOON) or showing
+        showing = allowed(heard(showing, event, at=NOON), or_else=showing)
     return showing
 
 
@@ -52,15 +57,13 @@ def test_no_purpose_at_all_confirms_and_shows_nothing() -> None:
 
 @pytest.mark.parametrize("profile", [None, CoarseProfile()])
 def test_who_kept_nothing_is_not_shown_whatever_they_allow(profile: CoarseProfile | None) -> None:
-    found = heard(replace(KEPT, profile=profile), consent(), at=NOON)
-    assert found is not None
+    found = allowed(heard(replace(KEPT, profile=profile), consent(), at=NOON))
     assert (found.match_granted, found.published, found.profile_version) == (True, None, 0)
 
 
 def test_what_is_kept_after_the_answer_is_shown_then() -> None:
-    allowed = heard(replace(KEPT, profile=None), consent(), at=NOON)
-    assert allowed is not None
-    kept = settled(replace(allowed, profile=PROFILE), at=NOON)
+    before = allowed(heard(replace(KEPT, profile=None), consent(), at=NOON))
+    kept = settled(replace(before, profile=PROFILE), at=NOON)
     assert (kept.published, kept.profile_version) == (PROFILE, 1)
 
 
@@ -71,8 +74,8 @@ def test_a_withdrawal_hides_it() -> None:
 
 def test_an_older_or_repeated_version_changes_nothing() -> None:
     now = after(consent(2, purposes=()))
-    assert heard(now, consent(1), at=NOON) is None
-    assert heard(now, consent(2), at=NOON) is None
+    assert heard(now, consent(1), at=NOON) == "older"
+    assert heard(now, consent(2), at=NOON) == "older"
 
 
 def test_the_same_choice_again_is_no_news() -> None:
@@ -98,8 +101,7 @@ def test_whom_no_mail_reaches_is_not_shown_until_they_are_back() -> None:
     shown = after(consent())
     lost = settled(replace(shown, mailbox_gone=True), at=NOON)
     assert (lost.published, lost.profile_version) == (None, 2)
-    again = heard(lost, consent(2), at=NOON)
-    assert again is not None
+    again = allowed(heard(lost, consent(2), at=NOON))
     assert again.published is None, "another yes brings no mailbox back"
     back = settled(replace(lost, mailbox_gone=False), at=NOON)
     assert (back.published, back.profile_version) == (PROFILE, 3)
@@ -116,7 +118,7 @@ def test_versions_rise_with_every_change_of_what_is_shown() -> None:
 
 
 def test_of_a_batch_the_newest_counts_whatever_its_place() -> None:
-    assert newest([consent(3), consent(2)])["00000000-0000-7000-8000-000000000001"].version == 3
+    assert newest([consent(3), consent(2)]).by_candidate["00000000-0000-7000-8000-000000000001"].version == 3
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from services.signup.courier.model import ConsentCheck
 from services.signup.courier.ports import Incoming
 from shared.clock import elapsed
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChanged
 from shared.messaging.envelope import Received, only
 from shared.messaging.follower import Follower, Positions, must_catch_up
 from shared.postgres.pool import Pool
 
-Keep = Callable[[Incoming, Sequence[Received[ConsentChangedV1]], Positions], Awaitable[None]]
+Keep = Callable[[Incoming, Sequence[Received[ConsentChanged]], Positions], Awaitable[None]]
 _CATCH_UP_WITHIN = timedelta(milliseconds=400)
 _READY_WITHIN = timedelta(milliseconds=1500)
 
@@ -32,7 +32,7 @@ class ConsentProjection:
     async def apply(self, received: Sequence[Received[Event]], positions: Positions) -> None:
         """What a follower of the topic calls."""
         async with self._work() as kept:
-            await self._keep(kept, only(ConsentChangedV1, received), positions)
+            await self._keep(kept, only(ConsentChanged, received), positions)
 
     async def stored(self) -> Positions:
         """How far it was read before."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV2
 from shared.postgres.queries import load
 from shared.projections import Blanks, Deletes, Kept, Projection, Table
 
@@ -12,7 +12,7 @@ PEOPLE = Kept(
     "courier",
     (
         Projection(
-            "courier_consent", ("candidate",), Deletes("forget_consents"), ConsentChangedV1, "version", "keep_consents"
+            "courier_consent", ("candidate",), Deletes("forget_consents"), ConsentChangedV2, "version", "keep_consents"
         ),
         Table(
             "courier_mails",

@@ -116,10 +116,10 @@ class JinjaLetters:
         until, refuse, more = mail.good_until, None, {"Auto-Submitted": "auto-generated"}  # RFC 3834
         match mail.purpose:
             case "confirm":
-                link, refuse = self._link(mail, "confirm", until), self._link(mail, "refuse", until)
+                link, refuse = self._link(mail, "confirm", until, issued_at=at), self._link(mail, "refuse", until)
                 more |= one_click(refuse)
             case "sign_in" | "changed":
-                link = self._link(mail, "me", until)
+                link = self._link(mail, "me", until, issued_at=at)
             case "stop_asked":
                 until = at + UNSUBSCRIBE_WORKS_FOR
                 link = self._link(mail, "unsubscribe", until, issued_at=at)

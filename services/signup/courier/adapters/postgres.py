@@ -1,7 +1,7 @@
 """The courier's tables in signup's PostgreSQL; each statement is in `queries.sql`."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -64,10 +64,10 @@ class PostgresCourier:
         if changed:
             await self._connection.execute(SQL["change"], *_columns(self._traced(changed)), at)
 
-    async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> None:
+    async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> Collection[str]:
         """Keeps the highest version of each, and how far the topic's partitions have been read."""
         highest = {item.candidate: item for item in sorted(consents, key=lambda item: item.version)}.values()
-        await self._connection.execute(
+        rows = await self._connection.fetch(
             SQL["keep_consents"],
             [item.candidate for item in highest],
             [item.version for item in highest],
@@ -76,8 +76,11 @@ class PostgresCourier:
             [item.paused_until for item in highest],
             [item.ends_at for item in highest],
             [item.time_zone for item in highest],
+            [item.lifts_no_until for item in highest],
+            [item.no_at for item in highest],
         )
         await self._connection.execute(SQL["keep_positions"], list(positions), list(positions.values()))
+        return [row["candidate"] for row in rows]
 
     async def erase(self, candidates: Sequence[str]) -> None:
         """Waits for whoever keeps a consent just now; who comes after that sees who is erased."""

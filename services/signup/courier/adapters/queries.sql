@@ -35,11 +35,22 @@ FROM unnest(
 WHERE known.kind = mail.kind AND known.id = mail.id
 
 -- name: keep_consents
-INSERT INTO courier_consent (candidate, version, purposes, blocked_employers, paused_until, ends_at, time_zone)
-SELECT candidate, version, ARRAY(SELECT jsonb_array_elements_text(purposes::jsonb)),
-       ARRAY(SELECT jsonb_array_elements_text(blocked_employers::jsonb)), paused_until, ends_at, time_zone
-FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[])
-    AS consent (candidate, version, purposes, blocked_employers, paused_until, ends_at, time_zone)
+-- Answers whose yes it did not take: by a link from before a no.
+WITH consent AS (
+    SELECT candidate, version, ARRAY(SELECT jsonb_array_elements_text(purposes::jsonb)) AS purposes,
+        ARRAY(SELECT jsonb_array_elements_text(blocked_employers::jsonb)) AS blocked_employers, paused_until, ends_at, time_zone,
+        lifts_no_until, no_at
+    FROM unnest(
+        $1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::timestamptz[],
+        $9::timestamptz[]
+    ) AS new (
+        candidate, version, purposes, blocked_employers, paused_until, ends_at, time_zone, lifts_no_until, no_at
+    )
+), written AS (
+INSERT INTO courier_consent AS kept (
+    candidate, version, purposes, blocked_employers, paused_until, ends_at, time_zone, lifts_no_until, no_at
+)
+SELECT * FROM consent
 WHERE NOT EXISTS (
     SELECT FROM erased
     WHERE erased.candidate = CASE WHEN consent.candidate ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN consent.candidate::uuid END
@@ -47,8 +58,14 @@ WHERE NOT EXISTS (
 ORDER BY candidate
 ON CONFLICT (candidate) DO UPDATE
 SET version = excluded.version, purposes = excluded.purposes, blocked_employers = excluded.blocked_employers,
-    paused_until = excluded.paused_until, ends_at = excluded.ends_at, time_zone = excluded.time_zone
-WHERE courier_consent.version < excluded.version
+    paused_until = excluded.paused_until, ends_at = excluded.ends_at, time_zone = excluded.time_zone,
+    lifts_no_until = excluded.lifts_no_until, no_at = greatest(kept.no_at, excluded.no_at)
+WHERE kept.version < excluded.version
+  AND (excluded.purposes <@ kept.purposes OR kept.no_at IS NULL OR excluded.lifts_no_until >= kept.no_at)
+)
+SELECT candidate FROM consent JOIN courier_consent AS kept USING (candidate)
+WHERE kept.version < consent.version AND NOT consent.purposes <@ kept.purposes
+  AND kept.no_at IS NOT NULL AND (consent.lifts_no_until >= kept.no_at) IS NOT TRUE
 
 -- name: hold_consents
 LOCK TABLE courier_consent IN SHARE ROW EXCLUSIVE MODE

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1, ErasureConfirmedV1
+from shared.contracts.consent import ConsentChangedV2, ErasureConfirmedV1
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.registry import EVENTS
 from shared.contracts.signup import ErasureSweptV1
@@ -19,14 +19,14 @@ from shared.messaging.envelope import Outgoing, Received, Record, Removed, Undec
 from shared.messaging.producer import with_signatures
 from shared.messaging.signatures import HEADER, UNKNOWN_KEY, Signatures, Verifier, signed_with
 from shared.messaging.unit import headers_from_json, headers_to_json
-from tests.signing import PUBLIC, signed_by, verifier
+from tests.signing import PUBLIC, consented, signed_by, verifier
 
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 PEOPLE = [f"01890000-0000-7000-8000-{number:012}" for number in range(20)]
 
 
-def yes(candidate: str, version: int = 1) -> ConsentChangedV1:
-    return ConsentChangedV1(candidate=candidate, version=version, at=AT, purposes=("match", "contact"))
+def yes(candidate: str, version: int = 1) -> ConsentChangedV2:
+    return consented(candidate=candidate, version=version, at=AT, purposes=("match", "contact"))
 
 
 def read(sent: Sequence[Outgoing]) -> list[Record]:
@@ -177,7 +177,7 @@ def test_a_removal_is_signed_by_the_owner_of_its_topic() -> None:
 
 def test_two_keys_of_one_signer_work_at_a_time() -> None:
     old, new = batch(2, by="operator"), batch(2, by="consent")
-    both = Verifier({"consent": (*PUBLIC["operator"], *PUBLIC["consent"])})
+    both = Verifier({"consent": (*PUBLIC["operator"], *PUBLIC["consent"]), "signup": PUBLIC["signup"]})
     assert all(isinstance(decode(record, both), Received) for record in (*old, *new))
     only_new = Verifier({"consent": PUBLIC["consent"]})
     assert reason(old[0], only_new) == UNKNOWN_KEY
