@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 
 from deploy.checks.history import ArrivedMail, History
 from deploy.checks.policy import FIRST_POLICY, Cap, PolicyWindows
-from shared.contracts.consent import ConsentChangedV1, QuietHours
+from shared.contracts.consent import ConsentChanged, QuietHours
 from shared.contracts.topics import TOPICS
 
 _DUE_IS_LATE_AFTER = timedelta(minutes=5)
@@ -259,18 +259,18 @@ def _count(moments: Sequence[datetime], end: datetime, within: timedelta) -> int
     return sum(1 for moment in moments if end - within < moment <= end)
 
 
-def _own_caps(state: ConsentChangedV1 | None) -> Iterator[Cap]:
-    if state is not None and state.first_contacts_per_week is not None:
-        yield Cap("own cap a week", state.first_contacts_per_week, timedelta(days=7))
-    if state is not None and state.min_gap_hours:
-        yield Cap("own gap", 1, timedelta(hours=state.min_gap_hours))
+def _own_caps(state: ConsentChanged | None) -> Iterator[Cap]:
+    if state is not None and state.limits.first_contacts_per_week is not None:
+        yield Cap("own cap a week", state.limits.first_contacts_per_week, timedelta(days=7))
+    if state is not None and state.limits.min_gap_hours:
+        yield Cap("own gap", 1, timedelta(hours=state.limits.min_gap_hours))
 
 
-def _is_open(moment: datetime, state: ConsentChangedV1 | None, windows: PolicyWindows) -> bool:
-    zone = state.time_zone if state else None
+def _is_open(moment: datetime, state: ConsentChanged | None, windows: PolicyWindows) -> bool:
+    zone = state.limits.time_zone if state else None
     if not windows.is_open(moment, zone):
         return False
-    quiet = state.quiet_hours if state else None
+    quiet = state.limits.quiet_hours if state else None
     return quiet is None or not any(_is_quiet(there, quiet) for there in windows.times_there(moment, zone))
 
 
@@ -289,11 +289,11 @@ def _admission_has_an_end(history: History, outreach: str, version: int) -> Iter
         yield Violation("nothing lost", outreach, "its slot was over, and it was not decided again")
 
 
-def _allows(state: ConsentChangedV1 | None, employer: str, moment: datetime) -> bool:
+def _allows(state: ConsentChanged | None, employer: str, moment: datetime) -> bool:
     return (
         state is not None
         and "contact" in state.purposes
-        and employer not in state.blocked_employers
+        and employer not in state.limits.blocked_employers
         and (state.paused_until is None or state.paused_until <= moment)
         and (state.ends_at is None or state.ends_at > moment)
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ import httpx
 from deploy.checks.history import Versioned
 from shared.contracts.base import Event
 from shared.contracts.topics import ALL_TOPICS, Topic
-from shared.messaging.envelope import Received, Record, Undecodable, decode
+from shared.messaging.envelope import Received, Record, Removed, Undecodable, decode
 from shared.messaging.kafka import Kafka
 from shared.messaging.reading import read_to_the_end
+from shared.security.seals import Seals
 
 _READ_WITHIN = 60.0
 _PAGE = 50
+_NO_KEYS = Seals()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,20 @@ async def read_topics(kafka: Kafka, topics: Sequence[Topic] = ALL_TOPICS) -> lis
         return [record async for some in reading for record in some]
 
 
-def events(records: Sequence[Record]) -> tuple[list[Received[Event]], list[str]]:
-    """What the records say, and the positions of those that say nothing readable (a dead letter is one)."""
-    decoded = [decode(record, None) for record in records if record.value is not None]
+def events(records: Sequence[Record], seals: Seals = _NO_KEYS) -> tuple[list[Received[Event]], list[str]]:
+    """What the records say, opened with these keys where something is sealed, and the positions of those that say nothing readable (a dead letter is one)."""
+    decoded = [_opened(decode(record, None), seals) for record in records if record.value is not None]
     bad = [f"{item.record.position} {item.reason}" for item in decoded if isinstance(item, Undecodable)]
     return [item for item in decoded if isinstance(item, Received)], bad
+
+
+def _opened(item: Received[Event] | Removed | Undecodable, seals: Seals) -> Received[Event] | Removed | Undecodable:
+    if not isinstance(item, Received):
+        return item
+    try:
+        return replace(item, event=item.event.opened(seals))
+    except ValueError:
+        return Undecodable(item.record, "what is sealed in it does not open")
 
 
 def versioned(received: Sequence[Received[Event]]) -> list[Versioned]:

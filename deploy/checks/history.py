@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChanged
 from shared.contracts.outreach_gateway import OutreachDecidedV1, OutreachRequestedV1
 from shared.contracts.signup import OutreachOutcomeReportedV1
 
@@ -51,7 +51,7 @@ class History:
     requests: Sequence[OutreachRequestedV1] = ()
     decisions: Sequence[OutreachDecidedV1] = ()
     outcomes: Sequence[OutreachOutcomeReportedV1] = ()
-    consents: Sequence[ConsentChangedV1] = ()
+    consents: Sequence[ConsentChanged] = ()
     mails: Sequence[ArrivedMail] = ()
     withdrawals: Sequence[Withdrawal] = ()
     versioned: Sequence[Versioned] = ()
@@ -101,14 +101,14 @@ class History:
         return found
 
     @cached_property
-    def consents_of(self) -> Mapping[str, Sequence[ConsentChangedV1]]:
+    def consents_of(self) -> Mapping[str, Sequence[ConsentChanged]]:
         """Candidate to the states of their consent, by version."""
-        found: dict[str, dict[int, ConsentChangedV1]] = defaultdict(dict)
+        found: dict[str, dict[int, ConsentChanged]] = defaultdict(dict)
         for state in self.consents:
             found[state.candidate].setdefault(state.version, state)
         return {candidate: [by[version] for version in sorted(by)] for candidate, by in found.items()}
 
-    def consent_at(self, candidate: str, moment: datetime) -> ConsentChangedV1 | None:
+    def consent_at(self, candidate: str, moment: datetime) -> ConsentChanged | None:
         """The state that was in force at a moment."""
         states = [state for state in self.consents_of.get(candidate, ()) if state.at <= moment]
         return states[-1] if states else None

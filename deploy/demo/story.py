@@ -20,7 +20,7 @@ from deploy.local import clockfile
 from deploy.local.devfile import DevFile
 from deploy.local.endpoints import reach
 from deploy.local.home import Home
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChanged
 from shared.contracts.outreach_gateway import OutreachDecidedV1, OutreachRequestedV1
 from shared.contracts.signup import OutreachOutcomeReportedV1
 from shared.messaging.envelope import Record, only
@@ -83,14 +83,14 @@ async def _write(world: World, steps: Steps) -> None:
 
 def history_of(world: World, records: Sequence[Record]) -> History:
     """What the checker recounts."""
-    received, unreadable = collect.events(records)
+    received, unreadable = collect.events(records, world.seals)
     return History(
         now=world.now,
         submitted=frozenset(world.sent),
         requests=[item.event for item in only(OutreachRequestedV1, received)],
         decisions=[item.event for item in only(OutreachDecidedV1, received)],
         outcomes=[item.event for item in only(OutreachOutcomeReportedV1, received)],
-        consents=[item.event for item in only(ConsentChangedV1, received)],
+        consents=[item.event for item in only(ConsentChanged, received)],
         mails=world.arrived(),
         withdrawals=world.withdrawals,
         versioned=collect.versioned(received),

@@ -12,7 +12,7 @@ from deploy.checks.collect import CaughtMail, list_mails
 from deploy.demo.client import Client
 from deploy.local.endpoints import reach
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChanged
 from shared.contracts.outreach_gateway import OutreachDecidedV1, OutreachRequestedV1
 from shared.contracts.pool_matching import MembershipsChangedV1
 from shared.contracts.signup import OutreachOutcomeReportedV1
@@ -69,7 +69,7 @@ class TopicWatch:
     decided: dict[str, OutreachDecidedV1] = field(default_factory=dict)
     outcome: dict[str, OutreachOutcomeReportedV1] = field(default_factory=dict)
     candidate: dict[str, str] = field(default_factory=dict)
-    consent: dict[str, ConsentChangedV1] = field(default_factory=dict)
+    consent: dict[str, ConsentChanged] = field(default_factory=dict)
     membership: dict[str, MembershipsChangedV1] = field(default_factory=dict)
 
     async def apply(self, received: Sequence[Received[Event]], _: Positions) -> None:
@@ -89,7 +89,7 @@ class TopicWatch:
                 known_outcome = self.outcome.get(event.outreach)
                 if known_outcome is None or event.decision_version >= known_outcome.decision_version:
                     self.outcome[event.outreach] = event
-            case ConsentChangedV1():
+            case ConsentChanged():
                 if (state := self.consent.get(event.candidate)) is None or event.version > state.version:
                     self.consent[event.candidate] = event
             case MembershipsChangedV1():

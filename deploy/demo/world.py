@@ -12,8 +12,11 @@ from deploy.demo.client import Client
 from deploy.demo.people import Person
 from deploy.demo.trades import Seeking
 from deploy.demo.watching import MailWatch, TopicWatch, reference_in
-from deploy.local import clockfile
+from deploy.local import clockfile, secrets
 from deploy.local.devfile import DevEmployer
+from deploy.local.home import Home
+from shared.security import encoding
+from shared.security.seals import Seals
 
 _TUESDAY = 1
 
@@ -53,6 +56,12 @@ class World:
 
     def __post_init__(self) -> None:
         self.offsets = ClockOffsets(((datetime.min.replace(tzinfo=UTC), clockfile.offset(self.clock_file)),))
+
+    @property
+    def seals(self) -> Seals:
+        """Opens what is sealed on this stack's topics."""
+        kept = secrets.read(Home.at(self.clock_file.parent))
+        return Seals([encoding.decode(key) for key in kept.keys[secrets.SEAL_KEYS].split(",")])
 
     @property
     def now(self) -> datetime:
