@@ -1,0 +1,224 @@
+"""One suite for the four readers of consents, on the fakes and on PostgreSQL: what each believes of a yes after a no.
+
+Each record is signed with consent's real key, and goes through what decodes and through the reader's own handler.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.outreach_gateway import handlers as gateway
+from services.outreach_gateway.adapters.policy_file import read_policy
+from services.outreach_gateway.adapters.postgres import PostgresOutreach as GatewayStore
+from services.pool_matching import handlers as matching
+from services.pool_matching.adapters.pool_cache import PoolCache
+from services.pool_matching.adapters.postgres_persons import PostgresPersons
+from services.signup import handlers as signup
+from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.postgres import PostgresStore as SignupStore
+from services.signup.courier import handlers as courier
+from services.signup.courier.adapters.postgres import PostgresCourier
+from services.signup.model import Stub
+from shared.contracts.consent import ConsentChangedV2
+from shared.feed.postgres import PostgresFeedWriter
+from shared.ids import new_candidate_id
+from shared.messaging.envelope import Received, Record, decode, encode
+from shared.messaging.producer import with_signatures
+from shared.messaging.signatures import REPLAYED
+from shared.messaging.unit import Unit, unit_of_work
+from shared.metrics import SIGNATURES_REFUSED
+from tests.databases import MIGRATIONS_OF, Databases
+from tests.fakes.clock import NOON
+from tests.fakes.courier import FakeCourierStore
+from tests.fakes.outreach_gateway import FakeStore as FakeGateway
+from tests.fakes.pool_matching import SOC, FakeMatching
+from tests.fakes.signup import FakeStore as FakeSignup
+from tests.signing import consented, signed_by, statement, verifier
+
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+KEY, POLICY = bytes(32), read_policy("2026-12")
+
+
+@dataclass
+class Reader:
+    """A reader of consents, whatever keeps them."""
+
+    name: str
+    database: str
+    open: Callable[[], AbstractAsyncContextManager[Any]]
+    handle: Callable[[Any, list[Received[Any]]], Awaitable[None]]
+    allows: Callable[[Any, str], Awaitable[bool]]
+
+    async def read(self, *events: ConsentChangedV2) -> None:
+        """As one batch; what is not believed goes no further, as in each consumer."""
+        sent = with_signatures([encode(event, source="consent", at=NOON) for event in events], signed_by("consent"))
+        records = [Record(one.topic, 0, at, one.key, one.value, one.headers) for at, one in enumerate(sent)]
+        decoded = [decode(record, verifier()) for record in records]
+        async with self.open() as store:
+            await self.handle(store, [item for item in decoded if isinstance(item, Received)])
+
+    async def acts_on(self, candidate: str) -> bool:
+        """Whether by what is kept something is allowed."""
+        async with self.open() as store:
+            return await self.allows(store, candidate)
+
+
+async def _in_gateway(store: Any, candidate: str) -> bool:
+    await store.lock_people([candidate])
+    consent = (await store.people([candidate]))[candidate].consent
+    return consent is not None and consent.contact
+
+
+async def _in_courier(store: Any, candidate: str) -> bool:
+    kept = (await store.consents([candidate])).get(candidate)
+    return kept is not None and bool(kept.purposes)
+
+
+async def _in_matching(store: Any, candidate: str) -> bool:
+    known = [one.person.consent for one in await store.known([candidate])]
+    return any(consent is not None and consent.match for consent in known)
+
+
+async def _in_signup(store: Any, candidate: str) -> bool:
+    if not (await store.showings([candidate])):
+        await store.register([Stub(candidate, candidate.encode(), NOON + DAY)])
+    return bool((await store.showings([candidate]))[candidate].match_granted)
+
+
+HANDLE: dict[str, Callable[[Any, list[Received[Any]]], Awaitable[None]]] = {
+    "outreach_gateway": gateway.on_consent_changed,
+    "courier": lambda store, received: courier.on_consent_changed(store, received, {0: 1}),
+    "pool_matching": lambda store, received: matching.on_candidates_changed(
+        store, received, lambda who, of: f"m_{who}"
+    ),
+    "signup": signup.on_consent_changed,
+}
+ALLOWS = {"outreach_gateway": _in_gateway, "courier": _in_courier, "pool_matching": _in_matching, "signup": _in_signup}
+MAKES: dict[str, Callable[[Unit], Any]] = {
+    "outreach_gateway": lambda unit: GatewayStore(
+        unit, POLICY, lambda of: PostgresFeedWriter(of, "outreach", lambda: None)
+    ),
+    "courier": lambda unit: PostgresCourier(unit, KEY),
+    "pool_matching": lambda unit: PostgresPersons(
+        unit, PoolCache(), SOC, lambda of: PostgresFeedWriter(of, "updates", lambda: None)
+    ),
+    "signup": lambda unit: SignupStore(unit, IntakeKeys(KEY)),
+}
+FAKES: dict[str, Callable[[], Any]] = {
+    "outreach_gateway": FakeGateway,
+    "courier": FakeCourierStore,
+    "pool_matching": FakeMatching,
+    "signup": FakeSignup,
+}
+
+
+@pytest.fixture(params=[f"{name} {where}" for name in HANDLE for where in ("fake", "postgres")])
+async def reader(request: pytest.FixtureRequest) -> AsyncIterator[Reader]:
+    name, where = request.param.split()
+    database = "signup" if name == "courier" else name
+    if where == "fake":
+        fake = FAKES[name]()
+
+        @asynccontextmanager
+        async def in_memory() -> AsyncIterator[Any]:
+            yield fake
+
+        yield Reader(name, database, in_memory, HANDLE[name], ALLOWS[name])
+        return
+    databases: Databases = request.getfixturevalue("databases")
+    async with databases.pool(*MIGRATIONS_OF[database]) as pool:
+
+        @asynccontextmanager
+        async def in_postgres() -> AsyncIterator[Any]:
+            async with unit_of_work(pool, at=NOON, source=name) as unit:
+                yield MAKES[name](unit)
+
+        yield Reader(name, database, in_postgres, HANDLE[name], ALLOWS[name])
+
+
+@pytest.fixture
+async def ana(reader: Reader) -> str:
+    candidate = new_candidate_id()
+    assert not await reader.acts_on(candidate)
+    return candidate
+
+
+@pytest.fixture
+def counted() -> Iterator[Callable[[], float]]:
+    """How many were counted as replayed since the test began."""
+    series = SIGNATURES_REFUSED.labels("consent-state", REPLAYED)._value
+    before = series.get()
+    yield lambda: float(series.get() - before)
+
+
+def yes(candidate: str, version: int, **more: Any) -> ConsentChangedV2:
+    return consented(candidate=candidate, version=version, at=NOON, purposes=("match", "contact"), **more)
+
+
+def no(candidate: str, version: int, after: timedelta = DAY) -> ConsentChangedV2:
+    return consented(candidate=candidate, version=version, at=NOON + after, purposes=())
+
+
+async def test_what_is_not_stated_by_signup_changes_nothing_and_the_later_withdrawal_works(
+    reader: Reader, ana: str
+) -> None:
+    stranger = statement(new_candidate_id(), NOON)
+    for forged in (
+        yes(ana, 1, statement=None),
+        yes(ana, 1, statement=stranger),
+        yes(ana, 1, statement=statement(ana, NOON - 2 * DAY, lasts=DAY)),
+        yes(ana, 2**31 - 1, statement=None),
+    ):
+        await reader.read(forged)
+        assert not await reader.acts_on(ana)
+    await reader.read(yes(ana, 1))
+    assert await reader.acts_on(ana)
+    await reader.read(yes(ana, 2**31 - 1, statement=stranger))
+    await reader.read(no(ana, 2))
+    assert not await reader.acts_on(ana)
+
+
+async def test_a_yes_that_is_said_again_after_a_no_is_not_acted_on(
+    reader: Reader, ana: str, counted: Callable[[], float]
+) -> None:
+    await reader.read(yes(ana, 1))
+    await reader.read(no(ana, 2))
+    said = [NOON, NOON + DAY + MINUTE]  # when it was said, or as if it had been said just now: the link still works
+    for version, at in enumerate(said, start=3):
+        await reader.read(yes(ana, version, statement=statement(ana, NOON), said_at=at))
+        assert not await reader.acts_on(ana)
+        assert counted() == version - 2
+    await reader.read(no(ana, 3, after=2 * DAY))
+    await reader.read(yes(ana, 4, statement=statement(ana, NOON + 3 * DAY), said_at=NOON + 3 * DAY))
+    assert await reader.acts_on(ana), "what was not believed raised no version, and a new link says yes"
+
+
+async def test_a_replay_in_the_batch_of_the_no_does_not_hide_it(
+    reader: Reader, ana: str, counted: Callable[[], float]
+) -> None:
+    await reader.read(yes(ana, 1))
+    await reader.read(no(ana, 2), yes(ana, 2**31 - 1))
+    assert not await reader.acts_on(ana)
+    assert counted() == 1
+    await reader.read(yes(ana, 3, statement=statement(ana, NOON + 2 * DAY), said_at=NOON + 2 * DAY))
+    assert await reader.acts_on(ana)
+
+
+async def test_a_no_is_not_forgotten_by_a_later_one_that_says_nothing_of_it(reader: Reader, ana: str) -> None:
+    await reader.read(yes(ana, 1))
+    await reader.read(no(ana, 2))
+    await reader.read(no(ana, 3).model_copy(update={"stopped_at": None}))
+    await reader.read(yes(ana, 4))
+    assert not await reader.acts_on(ana)
+
+
+async def test_what_stays_on_needs_no_newer_link(reader: Reader, ana: str, counted: Callable[[], float]) -> None:
+    await reader.read(yes(ana, 1))
+    await reader.read(yes(ana, 2, min_gap_hours=48))
+    await reader.read(yes(ana, 3, stopped_at=NOON + DAY, paused_until=NOON))
+    assert await reader.acts_on(ana)
+    assert counted() == 0
