@@ -29,6 +29,7 @@ from tests.counts import counting
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.integration.outreach_gateway.test_gateway import OPEN as AT
 from tests.integration.outreach_gateway.test_gateway import clock_at
+from tests.signing import verifier
 from tests.stack import Servers
 
 SUBJECT_KEY = bytes(range(64))
@@ -100,7 +101,7 @@ class Process:
         for subscription in found:
             consumer = Consumer(
                 subscription, self.service.pool, self.service.clock, self.service.name, timedelta(seconds=1), _fails,
-                lambda shards: None,
+                lambda shards: None, verifier=verifier("take"),
             )  # fmt: skip
             await consumer.process(batch)
 

@@ -54,6 +54,7 @@ from shared.messaging.relay import Relay
 from shared.messaging.unit import unit_of_work
 from shared.security.links import Link, LinkSigner
 from shared.security.member_refs import MemberRefs
+from shared.security.statements import StatementSigner
 from shared.security.words import KeyPair
 from tests.architecture.test_subscriptions import SEED
 from tests.counts.conftest import SUBJECT_KEY, Process
@@ -62,7 +63,7 @@ from tests.integration.outreach_gateway.test_gateway import JOB
 from tests.integration.outreach_gateway.test_gateway import OPEN as AT
 from tests.integration.signup.test_events import BATCH, data
 from tests.integration.signup.test_hooks import HOOK, SOURCE, payload, signed
-from tests.signing import consented
+from tests.signing import consented, seed_of
 from tests.stack import Servers
 from tests.waiting import until
 from tests.working import jobs_for
@@ -155,7 +156,7 @@ async def _registered(process: Process, count: int) -> Act:
 async def _saves(process: Process, _: int) -> Act:
     now = process.service.clock.now()
     link = Link(new_candidate_id(), "me", now + timedelta(hours=1), issued_at=now)
-    token = LinkSigner(SEED, SUBJECT_KEY).sign(link)
+    token = LinkSigner(SEED, SUBJECT_KEY, StatementSigner(seed_of("signup"))).sign(link)
 
     async def act() -> None:
         answer = await process.http.post(f"/me?token={token}", json={"purposes": ["match", "contact"]})
