@@ -241,7 +241,7 @@ class NoticeRequestedV2(Event):
     KEY: ClassVar[str] = "candidate"
 
     notice: Id
-    """Random: it stands in a header of the mail."""
+    """Random; of it the mail has a keyed hash alone, as its Message-ID."""
     candidate: CandidateId
     purpose: Literal["confirm", "sign_in", "changed", "stop_asked"]
     """`changed`: tells what was stopped or changed in the person's name; `stop_asked`: an old link asked for a stop that

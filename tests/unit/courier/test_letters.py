@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP, default
 from html import unescape
+from typing import get_args
 from uuid import UUID
 
 import pytest
@@ -20,11 +21,13 @@ from services.signup.courier.model import Letter, Mail, NoticePurpose, Person, U
 from shared.contracts.outreach_gateway import Pay, Words
 from shared.contracts.signup import JOIN, ChangeNoticed
 from shared.imprint import Operator
-from shared.security import boxes
+from shared.security import boxes, encoding
 from shared.security.links import Link, LinkReader, LinkSigner, public_half
+from shared.security.statements import StatementReader, StatementSigner
 from shared.security.tenant_keys import new_key
 from shared.security.words import KeyPair, seal_words
 from tests.fakes.clock import NOON
+from tests.signing import PUBLIC, seed_of
 from tests.unit.courier.jobs import JOB
 
 SEED = boxes.new_key()
@@ -33,7 +36,7 @@ CANDIDATE = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
 PAIR = KeyPair.generate()
 PERSON = Person("ana.ruiz.canary@people.example", PAIR)
 LETTERS = JinjaLetters(
-    LinkSigner(SEED, SUBJECT_KEY),
+    LinkSigner(SEED, SUBJECT_KEY, StatementSigner(seed_of("signup"))),
     bytes(range(32)),
     {"emp_denverhealth": "Denver Health (denverhealth.org)"}.get,
     Operator("The Example Pool", "1 Main Street, Denver, CO 80202", "help@pool.example"),
@@ -186,7 +189,10 @@ def test_a_notice_carries_its_link_until_it_expires(purpose: str, path: str, lin
         found = re.search(rf"https://consent\.test{re.escape(path)}([\w.-]+)", text)
         assert found is not None
         link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "confirm", "me", at=NOON)
-        assert link == Link(CANDIDATE, link_purpose, NOON + timedelta(days=14), issued_at=NOON)  # type: ignore[arg-type]  # parametrised
+        assert isinstance(link, Link)
+        assert replace(link, statement=None) == Link(CANDIDATE, link_purpose, NOON + timedelta(days=14), None, NOON)  # type: ignore[arg-type]  # parametrised
+        assert link.statement is not None
+        assert StatementReader(PUBLIC["signup"]).holds(CANDIDATE, link.statement), "a yes can be said by it"
         assert "December 7, 2026" in text
         assert "Hello," in text, "a name is a stranger's words until the person has confirmed"
 
@@ -315,17 +321,38 @@ def test_nothing_of_another_person_or_of_our_inside_is_in_the_bytes_in_any_encod
         new_key("emp_x"),
     )
     LETTERS.outreach(mail_with(), replace(PERSON, address=other), "Denver Health", at=NOON)
-    purposes: list[NoticePurpose] = ["confirm", "sign_in", "changed", "stop_asked"]
+    changes, stated = (STOPPED, STOPPED.model_copy(update={"employer": "emp_stopped_canary"})), set[str]()
+    purposes: tuple[NoticePurpose, ...] = get_args(NoticePurpose)
     letters = [
         outreach(),
         *(
-            LETTERS.notice(replace(notice_mail(purpose), changes=(STOPPED,)), PERSON, None, at=NOON)
+            LETTERS.notice(replace(notice_mail(purpose), changes=changes), PERSON, None, at=NOON)
             for purpose in purposes
         ),
     ]
+    for letter in letters[1:]:
+        assert isinstance(letter, Letter)
+        for token in re.findall(r"/(?:confirm/|me\?token=)([\w.-]+)", "".join(texts(written(letter)))):
+            link = LinkReader(public_half(SEED), SUBJECT_KEY).read(token, "confirm", "me", at=NOON)
+            assert isinstance(link, Link)
+            assert link.statement is not None
+            stated.update((link.statement.link, encoding.encode(link.statement.signature)))
+    assert len(stated) == 2 * 2, "of the invitation, and of what leads to the preference center"
     uuid = UUID(CANDIDATE)
-    secrets = (other, employers_mail, key, PAIR.private, PAIR.public, CANDIDATE, uuid.hex, "o_abc", "n_1canary")
-    forbidden = [writing for secret in secrets for writing in every_writing(secret)]
+    secrets = (
+        *stated,
+        other,
+        employers_mail,
+        key,
+        PAIR.private,
+        PAIR.public,
+        CANDIDATE,
+        uuid.hex,
+        "o_abc",
+        "n_1canary",
+    )
+    keys_of_topics = ("emp_denverhealth", "emp_stopped_canary")  # beside the person's and the outreach's, above
+    forbidden = [writing for secret in (*secrets, *keys_of_topics) for writing in every_writing(secret)]
     forbidden += [uuid.bytes, base64.urlsafe_b64encode(uuid.bytes).rstrip(b"=")]
     for letter in letters:
         assert isinstance(letter, Letter)
@@ -433,7 +460,9 @@ def test_the_mail_about_changes_leads_to_the_persons_own_page() -> None:
         found = re.search(r"https://consent\.test/me\?token=([\w.-]+)", text)
         assert found is not None
         link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "me", at=NOON)
-        assert link == Link(CANDIDATE, "me", NOON + timedelta(days=1), issued_at=NOON)
+        assert isinstance(link, Link)
+        assert replace(link, statement=None) == Link(CANDIDATE, "me", NOON + timedelta(days=1), issued_at=NOON)
+        assert link.statement is not None, "what was stopped in the person's name can be switched on again by it"
 
 
 def test_an_old_links_stop_is_made_by_one_tap_of_a_link_that_is_issued_now() -> None:

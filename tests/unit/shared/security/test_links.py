@@ -4,12 +4,14 @@ import base64
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.security import encoding
-from shared.security.links import BadLink, Link, LinkReader, LinkSigner, public_half
+from shared.security.links import WIDENS, BadLink, Link, LinkPurpose, LinkReader, LinkSigner, public_half
+from shared.security.statements import StatementReader, StatementSigner
 
 SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")  # RFC 8032, 7.1, test 1
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -158,3 +160,61 @@ def test_padding_within_and_other_alphabets_make_no_second_token() -> None:
     assert other != signature
     for token in (f"{header}=.{claims}.{signature}", f"{header}.{claims}=.{signature}", f"{header}.{claims}.{other}"):
         assert READER.read(token, "confirm", at=NOW) == BadLink("forged")
+
+
+STATES = LinkSigner(SEED, SUBJECT_KEY, StatementSigner(bytes(31) + b"s"))
+STATED_BY = StatementReader([public_half(bytes(31) + b"s")])
+
+
+@pytest.mark.parametrize("purpose", ["confirm", "me"])
+def test_a_link_by_which_something_can_be_switched_on_brings_what_signup_states_of_it(purpose: LinkPurpose) -> None:
+    link = Link(LINK.candidate, purpose, LINK.expires_at, issued_at=NOW)
+    token = STATES.sign(link)
+    assert token == STATES.sign(link), "the same link is the same token"
+    found = READER.read(token, purpose, at=NOW)
+    assert isinstance(found, Link)
+    assert found.statement is not None
+    assert replace(found, statement=None) == link
+    assert STATED_BY.holds(LINK.candidate, found.statement)
+    assert (found.statement.issued_at, found.statement.expires_at) == (NOW, LINK.expires_at)
+    assert READER.read(encoding.encode(found.statement.signature), purpose, at=NOW) == BadLink("forged"), (
+        "it opens no page"
+    )
+
+
+@pytest.mark.parametrize("purpose", ["unsubscribe", "refuse"])
+def test_a_link_that_can_only_stop_brings_none(purpose: LinkPurpose) -> None:
+    found = READER.read(STATES.sign(Link(LINK.candidate, purpose, LINK.expires_at, issued_at=NOW)), purpose, at=NOW)
+    assert isinstance(found, Link)
+    assert found.statement is None
+
+
+def test_every_purpose_of_a_link_is_said_to_widen_or_not() -> None:
+    assert set(get_args(LinkPurpose)) == {"unsubscribe", "refuse"} | WIDENS
+
+
+def test_a_link_from_before_there_were_statements_opens_as_before() -> None:
+    old = SIGNER.sign(replace(LINK, issued_at=NOW))
+    assert READER.read(old, "confirm", at=NOW) == replace(LINK, issued_at=NOW)
+
+
+def test_a_statement_says_nothing_by_which_a_link_could_be_found_and_is_in_no_token_to_be_read() -> None:
+    first, second = (
+        READER.read(STATES.sign(Link(LINK.candidate, "me", LINK.expires_at, issued_at=NOW + timedelta(minutes=later))), "me", at=NOW)
+        for later in range(2)
+    )  # fmt: skip
+    assert isinstance(first, Link)
+    assert isinstance(second, Link)
+    assert first.statement is not None
+    assert second.statement is not None
+    assert first.statement.link != second.statement.link
+    token = STATES.sign(Link(LINK.candidate, "me", LINK.expires_at, issued_at=NOW))
+    readings = [encoding.decode(part) for part in token.split(".")]
+    readings.append(encoding.decode(json.loads(readings[1])["sub"]))
+    assert not any(first.statement.signature in reading for reading in readings)
+
+
+def test_a_token_with_its_statement_stays_far_below_what_a_line_of_a_mail_may_hold() -> None:
+    assert (
+        len(STATES.sign(Link(LINK.candidate, "confirm", LINK.expires_at, issued_at=NOW))) < 600
+    )  # RFC 5322, 2.1.1: 998
