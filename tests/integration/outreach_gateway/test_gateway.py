@@ -31,12 +31,13 @@ from shared.messaging.envelope import Outgoing, encode
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.messaging.unit import unit_of_work
+from shared.metrics import SIGNATURES_REFUSED
 from shared.security.member_refs import MemberRefs
 from shared.security.tenant_keys import hash_key, new_key
 from shared.security.words import KeyPair
 from shared.service import Service
 from tests.conftest import unique
-from tests.signing import Owners, consented, settings_of
+from tests.signing import Owners, consented, settings_of, statement
 from tests.stack import Servers
 from tests.waiting import until
 
@@ -217,6 +218,28 @@ async def test_without_contact_it_is_held_and_a_grant_lets_it_go(gateway: Gatewa
     id = (await gateway.send(person)).json()["id"]
     grant = consented(candidate=person, version=2, at=OPEN, purposes=("match", "contact"))
     await gateway.tell(grant)
+    assert (await gateway.decided(id))["state"] == "admitted"
+
+
+async def test_with_consents_own_key_nobody_says_yes_for_somebody_or_says_it_again_after_a_no(gateway: Gateway) -> None:
+    def refused(reason: str) -> float:
+        return float(SIGNATURES_REFUSED.labels("consent-state", reason)._value.get())
+
+    person = await gateway.person("match", "contact")
+    later = OPEN + timedelta(days=1)
+    before = refused("bad_signature"), refused("replayed")
+    again = {"candidate": person, "at": later, "purposes": ("match", "contact"), "said_at": later}
+    await gateway.tell(
+        consented(candidate=person, version=2, at=later, purposes=()),
+        consented(**again, version=3, statement=statement(person, OPEN)),
+        consented(**again, version=2**31 - 1, statement=None),
+        consented(**again, version=2**31 - 1, statement=statement(str(uuid4()), later)),
+    )
+    await until(lambda: (refused("bad_signature"), refused("replayed")) == (before[0] + 2, before[1] + 1))
+    kept = "SELECT version, contact FROM consents WHERE candidate = $1"
+    assert [tuple(row) for row in await gateway.service.pool.fetch(kept, person)] == [(2, False)]
+    id = (await gateway.send(person)).json()["id"]
+    await gateway.tell(consented(**again, version=3, statement=statement(person, later)))
     assert (await gateway.decided(id))["state"] == "admitted"
 
 
