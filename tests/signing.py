@@ -43,21 +43,30 @@ READ_LIMITS = frozenset({"consent", "courier", "pool_matching", "outreach_gatewa
 
 
 def statement(
-    candidate: str, at: datetime, *, lasts: timedelta = timedelta(days=14), link: str = "a-link", by: str = "signup"
+    candidate: str,
+    at: datetime,
+    *,
+    lasts: timedelta = timedelta(days=14),
+    link: str = "a-link",
+    by: str = "signup",
+    seed: bytes | None = None,
 ) -> LinkStatement:
     """Of a link that was made for this person then."""
     made = at.replace(microsecond=0)
-    return LinkStatement.of(StatementSigner(seed_of(by)).state(candidate, link, made, made + lasts))
+    return LinkStatement.of(StatementSigner(seed or seed_of(by)).state(candidate, link, made, made + lasts))
 
 
-def consented(**given: Any) -> ConsentChangedV2:
-    """As consent says it: with what is limited sealed, and a yes with the statement of a link that was made just then."""
+def consented(seals: Seals = SEALS, seed: bytes | None = None, /, **given: Any) -> ConsentChangedV2:
+    """As consent says it: with what is limited sealed, and a yes with the statement of a link that was made just then.
+
+    On a stack that has keys of its own: `seals`, and the seed of signup's.
+    """
     limits = Limits.model_validate({name: given.pop(name) for name in list(given) if name in Limits.model_fields})
     if given["purposes"]:
-        given = {"statement": statement(given["candidate"], given["at"]), "said_at": given["at"]} | given
+        given = {"statement": statement(given["candidate"], given["at"], seed=seed), "said_at": given["at"]} | given
     else:
         given = {"stopped_at": given["at"]} | given
-    return ConsentChangedV2.within(limits, SEALS, **given)
+    return ConsentChangedV2.within(limits, seals, **given)
 
 
 class Owners(Signer):

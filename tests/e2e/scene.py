@@ -19,11 +19,12 @@ from deploy.demo.world import next_tuesday
 from deploy.local import clockfile
 from deploy.local.devfile import DevFile
 from deploy.local.home import Home
+from deploy.local.secrets import SEAL_KEYS, signing_key_of
 from deploy.local.secrets import read as read_secrets
-from deploy.local.secrets import signing_key_of
 from services.signup.courier.adapters.envelope import message_id
 from services.signup.decisions.skills import known_skills
 from shared.contracts.base import Event, rfc3339
+from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.messaging.envelope import encode
 from shared.messaging.kafka import Kafka
@@ -31,7 +32,9 @@ from shared.messaging.producer import Producer
 from shared.messaging.signatures import Signer
 from shared.security import encoding
 from shared.security.links import Link, LinkReader
+from shared.security.seals import Seals
 from shared.security.tenant_keys import new_key
+from tests.signing import consented
 from tests.stack import Stack
 from tests.waiting import until
 
@@ -312,6 +315,12 @@ class Scene:
         return found.group(1).decode()
 
     # topics and tables
+
+    def consented(self, **given: Any) -> ConsentChangedV2:
+        """A consent as this stack's own keys make it."""
+        keys = read_secrets(self.stack.home).keys
+        seals = Seals([encoding.decode(key) for key in keys[SEAL_KEYS].split(",")])
+        return consented(seals, encoding.decode(keys[signing_key_of("signup")]), **given)
 
     async def publish(self, *events: Event) -> None:
         """Put events on their topics, one after the other, as nobody else would."""

@@ -17,7 +17,6 @@ from shared.security import encoding
 from shared.security.member_refs import MemberRefs
 from shared.security.words import KeyPair
 from tests.e2e.scene import Employer, Scene
-from tests.signing import consented
 from tests.waiting import until
 
 _STILL_HELD = timedelta(seconds=5)  # of 30, so that a busy machine has time left
@@ -36,7 +35,7 @@ class Stranger:
         return await self.scene.write(self.employer, self.ref)
 
     def consent(self, version: int, *purposes: Purpose) -> ConsentChangedV2:
-        return consented(candidate=self.candidate, version=version, at=self.scene.now, purposes=purposes)
+        return self.scene.consented(candidate=self.candidate, version=version, at=self.scene.now, purposes=purposes)
 
     def memberships(self, version: int, *, is_in: bool = True) -> MembershipsChangedV1:
         pool = Membership(pool=new_id("p"), employer=self.employer.id, since=self.scene.now)
@@ -50,7 +49,9 @@ class Stranger:
             neighbor = _neighbor(self.candidate, kind.TOPIC)
             if kind is ConsentChangedV2:
                 table = "consents"
-                await self.scene.publish(consented(candidate=neighbor, version=1, at=self.scene.now, purposes=()))
+                await self.scene.publish(
+                    self.scene.consented(candidate=neighbor, version=1, at=self.scene.now, purposes=())
+                )
             else:
                 table = "memberships"
                 await self.scene.publish(MembershipsChangedV1(candidate=neighbor, version=1, pools=()))

@@ -228,7 +228,7 @@ async def test_with_consents_own_key_nobody_says_yes_for_somebody_or_says_it_aga
     person = await gateway.person("match", "contact")
     later = OPEN + timedelta(days=1)
     before = refused("bad_signature"), refused("replayed")
-    again = {"candidate": person, "at": later, "purposes": ("match", "contact"), "said_at": later}
+    again: dict[str, Any] = {"candidate": person, "at": later, "purposes": ("match", "contact"), "said_at": later}
     await gateway.tell(
         consented(candidate=person, version=2, at=later, purposes=()),
         consented(**again, version=3, statement=statement(person, OPEN)),
