@@ -26,10 +26,12 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from deploy.local.secrets import signing_key_of
 from shared.contracts.topics import CONSENT_STATE
 from shared.roles import Role
 from shared.security import encoding
 from shared.security.links import Link, LinkPurpose, LinkSigner
+from shared.security.statements import StatementSigner
 from tests.bench.apart import NGINX, Apart, started
 from tests.bench.harness import Figure, say, spread, tell
 
@@ -329,7 +331,8 @@ def main() -> None:
         say(f"ready, {'behind nginx' if NGINX else 'without nginx'}")
         keys = apart.kept.keys
         seed, subject = (encoding.decode(keys[f"FAIRPOOL_LINK_{name}_KEY"]) for name in ("SIGNING", "SUBJECT"))
-        figures = asyncio.run(play(Bench(apart, LinkSigner(seed, subject)), rounds))
+        states = StatementSigner(encoding.decode(keys[signing_key_of("signup")]))
+        figures = asyncio.run(play(Bench(apart, LinkSigner(seed, subject, states)), rounds))
     tell("flood", figures, rounds=rounds)
 
 

@@ -27,8 +27,10 @@ from deploy.local import clockfile, devfile, state
 from deploy.local.devfile import DevFile
 from deploy.local.home import Home
 from deploy.local.secrets import read as read_secrets
+from deploy.local.secrets import signing_key_of
 from shared.security import encoding
 from shared.security.links import Link, LinkPurpose, LinkSigner
+from shared.security.statements import StatementSigner
 from shared.web import gates
 from tests.worst_bodies import Operation, Worst, batches, bodies, greenhouse, limit_of, operations
 
@@ -147,7 +149,11 @@ def main() -> int:
     """Print a line for each, the worst at the end."""
     home, only = Home(Path(sys.argv[1] if len(sys.argv) > 1 else ".fairpool")), "".join(sys.argv[2:3])
     keys = {name: encoding.decode(key) for name, key in read_secrets(home).keys.items() if name.endswith("_KEY")}
-    signer = LinkSigner(keys["FAIRPOOL_LINK_SIGNING_KEY"], keys["FAIRPOOL_LINK_SUBJECT_KEY"])
+    signer = LinkSigner(
+        keys["FAIRPOOL_LINK_SIGNING_KEY"],
+        keys["FAIRPOOL_LINK_SUBJECT_KEY"],
+        StatementSigner(keys[signing_key_of("signup")]),
+    )
     caller = Caller(devfile.load(home.dev_file), signer, max(clockfile.now(home.clock_file), datetime.now(UTC)))
     stack = state.read(home)
     pids = {part.name: part.process.pid for part in (stack.parts if stack else ()) if part.process}
