@@ -1,5 +1,6 @@
 """Settings: typed, from the environment, read once; a missing or wrong one is named in plain words."""
 
+import base64
 import ipaddress
 import re
 import ssl
@@ -164,13 +165,24 @@ def _with_login(what: str) -> BeforeValidator:
     return BeforeValidator(checked)
 
 
-def _certificates(value: Path | None, info: ValidationInfo) -> Path | None:
+def _authorities(value: object, info: ValidationInfo) -> object:
     protocol = info.data.get("kafka_security")
-    if value is None or protocol is None:
-        return value
+    if not value or protocol is None:
+        return value or None
     if not protocol.endswith("SSL"):
         raise ValueError(f"expected nothing, because FAIRPOOL_KAFKA_SECURITY is {protocol}")
-    return _readable(value)
+    if isinstance(value, str) and value.startswith(_THEMSELVES):
+        return _der(value.removeprefix(_THEMSELVES))
+    return value if isinstance(value, bytes) else _readable(Path(str(value)))
+
+
+def _der(text: str) -> bytes:
+    try:
+        found = base64.b64decode(text, validate=True)
+        ssl.create_default_context(cadata=found)
+    except (ValueError, OSError) as error:  # binascii.Error is the one, ssl.SSLError the other
+        raise ValueError("expected base64: and a certificate (DER), as `fairpool secrets kafka` makes it") from error
+    return found
 
 
 def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -228,6 +240,9 @@ Wait = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1))]
 """As `Duration`; zero is allowed (`PT0S`)."""
 
 
+_THEMSELVES = "base64:"
+"""What a setting begins with that holds certificates instead of naming a file."""
+
 _HTTP = HttpLimits()
 _AtLeastOne = Field(ge=1, le=100_000)
 
@@ -244,8 +259,9 @@ class KafkaSettings(BaseSettings):
     kafka_mechanism: Annotated[Mechanism | None, _with_login("PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")] = None
     kafka_user: Annotated[str | None, _with_login("a user name")] = None
     kafka_password: Annotated[SecretStr | None, _with_login("a password")] = None
-    kafka_ca: Annotated[Path | None, _EMPTY_IS_NONE, AfterValidator(_certificates)] = None
-    """The certificates (PEM) that the brokers' are signed with; those of the system where there is none."""
+    kafka_ca: Annotated[Path | bytes | None, BeforeValidator(_authorities)] = None
+    """The certificates that the brokers' are signed with: a file (PEM), or themselves (DER), in the environment `base64:...`;
+    those of the system where there is none."""
 
     @property
     def cluster(self) -> Kafka:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deploy import kafka_secrets
 from deploy.commands.terminal import fails_plainly, out
 from deploy.local.endpoints import ROLES
 from deploy.local.errors import StackError
@@ -36,12 +37,20 @@ def seals() -> None:
 
 @app.command()
 @fails_plainly
+def kafka() -> None:
+    """Print new passwords for Kafka's users and a new certificate for compose's broker: for a deployment that has none (`>> .env`)."""
+    values = kafka_secrets.passwords() | kafka_secrets.of_broker()
+    sys.stdout.write("".join(f"{name}={value}\n" for name, value in values.items()))
+
+
+@app.command()
+@fails_plainly
 def new(
     file: Annotated[Path, typer.Argument(help="Where to; - prints them.", allow_dash=True)] = Path(".env"),
 ) -> None:
     """Write keys and passwords into a file that only its user may read; one that exists is never touched."""
     names = ("POSTGRES_PASSWORD", *(f"POSTGRES_{role.upper()}_PASSWORD" for role in ROLES), "VALKEY_PASSWORD")
-    values = fresh_keys() | {name: password() for name in names}
+    values = fresh_keys() | {name: password() for name in names} | kafka_secrets.passwords() | kafka_secrets.of_broker()
     text = _HEAD + "".join(f"{name}={value}\n" for name, value in values.items())
     if str(file) == "-":
         sys.stdout.write(text)

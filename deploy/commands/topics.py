@@ -1,15 +1,22 @@
 """`fairpool topics`: what there is on Kafka, beside what there should be."""
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, NoReturn
 
 import typer
 
+from deploy import access, kafka_secrets
 from deploy import topics as operated
+from deploy.access import Extra
+from deploy.acls import USERS
+from deploy.acls import acls as every_acl
 from deploy.commands import kafka
 from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, table, warn
+from deploy.local.errors import StackError
 from deploy.local.home import Home
 from deploy.topics import Checked, Difference
 from shared.contracts.topics import ALL_TOPICS, Topic
@@ -40,10 +47,63 @@ def list_topics(home: HomeOption = None, *, as_json: JsonOption = False) -> None
 
 @app.command()
 @fails_plainly
-def create(home: HomeOption = None, *, replication: int = 1) -> None:
+def create(
+    home: HomeOption = None,
+    *,
+    replication: int = 1,
+    users: Annotated[
+        bool,
+        typer.Option("--users", help="Also make Kafka's users, with their passwords and ACLs: takes an administrator."),
+    ] = False,
+) -> None:
     """Create the topics that are missing; again is harmless."""
-    made = kafka.speak(topics.create_missing(kafka.find(Home.at(home)), replication=replication))
+    brokers = kafka.find(Home.at(home))
+    if users and (missing := kafka_secrets.missing_from(os.environ)):
+        raise StackError(
+            f"expected the passwords of Kafka's users in the environment, found none in {', '.join(missing)}. "
+            "`fairpool secrets kafka` makes them."
+        )
+    made = kafka.speak(topics.create_missing(brokers, replication=replication))
     out.print("\n".join(f"created {name}" for name in made) if made else "every topic was there")
+    if users:
+        given = kafka_secrets.given_in(os.environ)
+        before = kafka.speak(access.grant(brokers, given))
+        out.print(f"gave {len(given)} users their passwords, and {len(before.missing)} ACLs that they had not")
+        if before.extra:
+            warn(f"{_besides(before.extra)}\nTake them away: fairpool topics acls --remove-extra")
+
+
+@app.command()
+@fails_plainly
+def acls(
+    home: HomeOption = None,
+    *,
+    compare: Annotated[
+        bool, typer.Option("--check", help="Compare with Kafka's. Exit code 1 when they differ.")
+    ] = False,
+    remove: Annotated[bool, typer.Option("--remove-extra", help="Take away what our users may do besides.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what each of Kafka's users may do: all else is refused to it. Asks no broker unless told to."""
+    wanted = every_acl()
+    if not compare and not remove:
+        rows = [("USER", "RESOURCE", "NAME", "OPERATION")]
+        rows += [(one.user, one.resource, one.name + "*" * one.is_prefix, one.operation) for one in wanted]
+        out.print(json.dumps([asdict(one) | {"prefix": one.is_prefix} for one in wanted]) if as_json else table(rows))
+        return
+    brokers = kafka.find(Home.at(home))
+    found = kafka.speak(access.compare(brokers, wanted, USERS))
+    if remove and found.extra:
+        kafka.speak(access.take_away(brokers, found.extra, wanted, USERS))
+        found = kafka.speak(access.compare(brokers, wanted, USERS))
+    if as_json:
+        extra = [{"user": one.user, "what": one.what} for one in found.extra]
+        out.print(json.dumps({"missing": [asdict(one) for one in found.missing], "extra": extra}))
+    else:
+        missing = [f"{one.user} may not {one.operation} {one.resource} {one.name}" for one in found.missing]
+        lines = [*missing, *([_besides(found.extra)] if found.extra else [])]
+        out.print("\n".join(lines) or "each user may do what it needs, and no more")
+    raise typer.Exit(1 if found.missing or found.extra else 0)
 
 
 @app.command()
@@ -83,6 +143,10 @@ def reconcile(home: HomeOption = None, *, replication: ReplicationOption = None,
     else:
         out.print("every topic is as described now")
     _end(left)
+
+
+def _besides(extra: Sequence[Extra]) -> str:
+    return "\n".join(f"{one.user} has besides: {one.what}" for one in extra)
 
 
 def _shown(checked: Checked) -> dict[str, object]:

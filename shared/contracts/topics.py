@@ -22,6 +22,8 @@ class Topic:
     partitions: int = 6
     kept: timedelta | None = None
     """None with `compact`: the last record of each key stays for ever."""
+    by_outbox: bool = True
+    """Whether its records leave by their owner's outbox; else whoever says one sends it, and nobody else."""
     erased: str | None = None
     """Of a compacted topic whose key is a candidate: what its last record says of whoever was erased."""
 
@@ -121,6 +123,7 @@ TENANTS = Topic(
     ("signup", "consent", "courier", "pool_matching", "outreach_gateway"),
     "vendors, employers and operators: hashed keys, standing, present vendor",
     partitions=1,
+    by_outbox=False,
 )
 POOLS = Topic("pools", "pool", "pool_matching", ("pool_matching",), "pool definitions")
 MEMBERSHIPS = Topic(

@@ -35,8 +35,8 @@ class Kafka:
     servers: tuple[str, ...]
     """Each `host:port`."""
     tls: bool = False
-    ca: Path | None = None
-    """The certificates (PEM) that the brokers' are signed with; those of the system where there is none."""
+    ca: Path | bytes | None = None
+    """The certificates that the brokers' are signed with, a file (PEM) or themselves (DER); the system's where there is none."""
     login: Login | None = None
     verifier: Verifier | None = field(default=None, repr=False, compare=False)
     """Who is believed what they say there; None: whoever writes to it."""
@@ -55,7 +55,11 @@ class Kafka:
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """Checks certificate and host name; OSError or ssl.SSLError when the CA file can't be read."""
-        return ssl.create_default_context(cafile=self.ca) if self.tls else None
+        if not self.tls:
+            return None
+        if isinstance(self.ca, bytes):
+            return ssl.create_default_context(cadata=self.ca)
+        return ssl.create_default_context(cafile=self.ca)
 
     def for_aiokafka(self) -> dict[str, Any]:
         """The keyword arguments of every aiokafka client."""
