@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from deploy.acls import USERS
-from deploy.local.secrets import password
-from shared.settings import PREFIX
+from deploy.local.secrets import kafka_password_of, password
 
 ADMIN_PASSWORD = "KAFKA_ADMIN_PASSWORD"  # noqa: S105 - a variable's name
 """Of the one user who may say what others may do: no process has it but the one that makes topics and users."""
@@ -24,24 +23,19 @@ _CLOCKS_DIFFER = timedelta(days=1)
 _IS_AUTHORITY = x509.BasicConstraints(ca=True, path_length=0)
 
 
-def password_of(user: str) -> str:
-    """The variable with the password of this user, where everybody's secrets are kept together."""
-    return f"{PREFIX}KAFKA_{user.upper()}_PASSWORD"
-
-
 def passwords() -> dict[str, str]:
     """A new one for each user of Kafka, by the name of its variable."""
-    return {password_of(user): password() for user in USERS}
+    return {kafka_password_of(user): password() for user in USERS}
 
 
 def missing_from(environment: Mapping[str, str]) -> list[str]:
     """The variables of passwords that are not there."""
-    return [name for name in map(password_of, USERS) if not environment.get(name)]
+    return [name for name in map(kafka_password_of, USERS) if not environment.get(name)]
 
 
 def given_in(environment: Mapping[str, str]) -> dict[str, str]:
     """The passwords that are there, by user."""
-    return {user: environment[password_of(user)] for user in USERS if environment.get(password_of(user))}
+    return {user: environment[kafka_password_of(user)] for user in USERS if environment.get(kafka_password_of(user))}
 
 
 def of_broker(hosts: Sequence[str] = _HOSTS) -> dict[str, str]:

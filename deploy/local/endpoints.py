@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from deploy.local import postgres, redis
 from deploy.local.broker import Broker
 from deploy.local.ports import HOST, Ports
-from deploy.local.secrets import LocalSecrets
+from deploy.local.secrets import LocalSecrets, kafka_password_of
 from shared.messaging.kafka import Kafka
 from shared.settings import PREFIX, KafkaSettings, load
 
@@ -34,10 +34,19 @@ class Endpoints:
         """Kafka, as clients take it."""
         return reach(self.kafka)
 
-    def security(self) -> dict[str, str]:
-        """What processes are told of the way into Kafka: the environment's, and nothing where Kafka is ours."""
+    def security(self, process: str) -> dict[str, str]:
+        """What a process is told of the way into Kafka: the environment's, and nothing where Kafka is ours.
+
+        Where the environment has a password of this process as a user of its own, it gets that one.
+        """
         names = [PREFIX + name.upper() for name in KafkaSettings.model_fields if name != "kafka"]
-        return {name: "" if "kafka" in self.local else os.environ.get(name, "") for name in names}
+        if "kafka" in self.local:
+            return dict.fromkeys(names, "")
+        told = {name: os.environ.get(name, "") for name in names}
+        if own := os.environ.get(kafka_password_of(process)):
+            login = {"MECHANISM": "SCRAM-SHA-512", "USER": process, "PASSWORD": own}
+            told |= {f"{PREFIX}KAFKA_{name}": value for name, value in login.items()}
+        return told
 
     def idempotence(self, broker: Broker) -> str:
         """Whether producers may be idempotent, as the environment has it; somebody else's Kafka may say so itself."""

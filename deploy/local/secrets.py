@@ -13,6 +13,7 @@ from shared.contracts.topics import SIGNERS
 from shared.messaging.signatures import Signatures
 from shared.security import encoding
 from shared.security.links import public_half
+from shared.settings import PREFIX
 
 VERIFY_KEYS = "FAIRPOOL_VERIFY_KEYS"
 SEAL_KEYS = "FAIRPOOL_CONSENT_SEAL_KEYS"
@@ -48,6 +49,11 @@ def seal_key() -> str:
 def signing_key_of(signer: str) -> str:
     """The variable with the seed of this signer's key, where everybody's secrets are kept together."""
     return f"FAIRPOOL_{signer.upper()}_SIGNING_KEY"
+
+
+def kafka_password_of(user: str) -> str:
+    """The variable with the password of this user of Kafka, where everybody's secrets are kept together."""
+    return f"{PREFIX}KAFKA_{user.upper()}_PASSWORD"
 
 
 def password() -> str:

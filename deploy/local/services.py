@@ -80,7 +80,6 @@ def parts(
     common = {
         "FAIRPOOL_KAFKA": endpoints.kafka,
         "FAIRPOOL_KAFKA_IDEMPOTENCE": endpoints.idempotence(broker),
-        **endpoints.security(),
         "FAIRPOOL_REDIS": endpoints.redis,
         "FAIRPOOL_SMTP": endpoints.smtp,
         VERIFY_KEYS: keys[VERIFY_KEYS],
@@ -94,6 +93,7 @@ def parts(
     made = []
     for name, port, process in _named(ports, replicas or {}):
         own = {
+            **endpoints.security(process.name),
             "FAIRPOOL_HTTP_PORT": str(port),
             _PREFIX + f"{process.database}_DATABASE".upper(): endpoints.databases[process.database],
             **{_PREFIX + name: keys[_PREFIX + name] for name in process.secrets},

@@ -123,11 +123,13 @@ def test_the_way_into_kafka_is_passed_on_for_the_kafka_that_the_environment_name
     monkeypatch.delenv("FAIRPOOL_KAFKA", raising=False)
     ours = endpoints.resolve(Ports(), _secrets(home))
     assert ours.cluster.protocol == "PLAINTEXT"
-    assert set(ours.security().values()) == {""}
+    assert set(ours.security("consent").values()) == {""}
     monkeypatch.setenv("FAIRPOOL_KAFKA", "elsewhere:9092")
     theirs = endpoints.resolve(Ports(), _secrets(home))
     assert theirs.cluster.protocol == "SASL_PLAINTEXT"
-    assert theirs.security() == {f"FAIRPOOL_KAFKA_{name}": value for name, value in (told | {"CA": ""}).items()}
+    assert theirs.security("consent") == {
+        f"FAIRPOOL_KAFKA_{name}": value for name, value in (told | {"CA": ""}).items()
+    }
     assert "hunter2" not in repr(theirs)
 
 
