@@ -6,16 +6,26 @@ import re
 import ssl
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from shared.contracts.topics import SIGNERS
@@ -222,6 +232,35 @@ Secret32 = Annotated[bytes, _secret(32), Field(repr=False)]
 """32 bytes, in the environment as base64url without padding; never shown by the settings' repr."""
 Secret64 = Annotated[bytes, _secret(64), Field(repr=False)]
 """64 bytes, as `Secret32`."""
+
+
+RoleSecret32 = Annotated[bytes | None, _secret(32), Field(repr=False)]
+"""As `Secret32`, for a setting that is `OnlyFor` some roles."""
+RoleSecret64 = Annotated[bytes | None, _secret(64), Field(repr=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyFor:
+    """Of a setting that may be None: the roles whose processes can't do without it. The others forget it if they are told."""
+
+    roles: frozenset[Role]
+
+    def is_needed_by(self, role: Role) -> bool:
+        """Whether a process of this role does something that takes it."""
+        return any(role.has(one) for one in self.roles)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - as pydantic calls it
+        return core_schema.with_info_wrap_validator_function(self._checked, handler(source))
+
+    def _checked(self, value: object, further: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        role = info.data.get("role")
+        if role is None or not self.is_needed_by(role):
+            return None
+        if not value:
+            raise ValueError(f"is missing, because FAIRPOOL_ROLE is {role} (a secret; it has no default)")
+        return further(value)
+
+
 PublicKeys = Annotated[dict[str, tuple[bytes, ...]], NoDecode, BeforeValidator(_public_keys)]
 """By signer, the public halves of their keys; in the environment `NAME=KEY`, separated by commas, a name as often as it has keys."""
 SealKeys = Annotated[tuple[bytes, ...], NoDecode, BeforeValidator(_seal_keys), Field(repr=False)]
@@ -245,6 +284,15 @@ _THEMSELVES = "base64:"
 
 _HTTP = HttpLimits()
 _AtLeastOne = Field(ge=1, le=100_000)
+
+
+NOT_TOLD: Any = Field(default=None, validate_default=True)
+"""The default of a secret that is `OnlyFor` some roles."""
+
+
+def is_needed(field: FieldInfo, role: Role) -> bool:
+    """Whether a process of this role does not start without this setting."""
+    return field.is_required() or any(isinstance(one, OnlyFor) and one.is_needed_by(role) for one in field.metadata)
 
 
 class KafkaSettings(BaseSettings):

@@ -29,7 +29,7 @@ from shared.contracts.signup import (
 )
 from shared.contracts.topics import CONSENT_STATE, ERASURES
 from shared.messaging.unit import Unit
-from shared.security.links import LinkReader
+from shared.roles import Role
 from shared.service import Guard, Service
 from shared.settings import refused
 from shared.web.pages import Pages
@@ -70,10 +70,11 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.periodic(_FORGETS_EVERY, "forget_attempts", jobs.forget_attempts, store)
 
     app = service.http("Fairpool consent", signup_url=settings.signup_url)
-    at = edge(service, settings, agreed, writes, store)
-    answer_bad_links(app, at)
-    service.pages(app, preferences.router(at), unsubscribe.router(at))
-    service.api(app, receipts.router(at))
+    if settings.role is not Role.WORKER:
+        at = edge(service, settings, agreed, writes, store)
+        answer_bad_links(app, at)
+        service.pages(app, preferences.router(at), unsubscribe.router(at))
+        service.api(app, receipts.router(at))
     return service, app
 
 
@@ -87,7 +88,7 @@ def edge(
         has_published=partial(service.has_published, within=_KAFKA_WITHIN),
         time_withdrawal=Withdrawals(service.has_published).time,
         now=service.clock.now,
-        links=LinkReader(settings.link_verify_key, settings.link_subject_key),
+        links=settings.links,
         statements=settings.verifier.statements,
         directory=TenantDirectory(service.tenants),
         agreement=agreed,

@@ -1,7 +1,22 @@
 """What the consent process is told by its environment."""
 
+from typing import Annotated
+
 from shared.roles import Role
-from shared.settings import OwnFolder, PostgresUrl, ReadsLimitsSettings, Secret32, Secret64, WebUrl
+from shared.security.links import LinkReader
+from shared.settings import (
+    NOT_TOLD,
+    OnlyFor,
+    OwnFolder,
+    PostgresUrl,
+    ReadsLimitsSettings,
+    RoleSecret32,
+    RoleSecret64,
+    WebUrl,
+)
+
+_ANSWERS = OnlyFor(frozenset({Role.PAGES, Role.EDGE}))
+"""A receipt is shown to whoever has the link that leads to it, by `edge` as well."""
 
 
 class Settings(ReadsLimitsSettings):
@@ -10,8 +25,8 @@ class Settings(ReadsLimitsSettings):
     ROLES = frozenset(Role)
 
     consent_database: PostgresUrl
-    link_verify_key: Secret32
-    link_subject_key: Secret64
+    link_verify_key: Annotated[RoleSecret32, _ANSWERS] = NOT_TOLD
+    link_subject_key: Annotated[RoleSecret64, _ANSWERS] = NOT_TOLD
     signup_url: WebUrl
     """Where a person without a working link gets a new one."""
     consent_url: WebUrl
@@ -19,3 +34,10 @@ class Settings(ReadsLimitsSettings):
     """A directory with agreements of the operator's own, beside those that are shipped."""
     agreement: str = ""
     """The version that people are shown; empty: the newest."""
+
+    @property
+    def links(self) -> LinkReader:
+        """Reads the links in emails; a `worker` can't."""
+        if self.link_verify_key is None or self.link_subject_key is None:
+            raise RuntimeError(f"a process that is {self.role} reads no links")
+        return LinkReader(self.link_verify_key, self.link_subject_key)

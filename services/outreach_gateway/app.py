@@ -114,10 +114,11 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
 
     app = service.http("Fairpool outreach gateway")
     requests = service.stores(partial(PostgresRequestStore, policy=policy, feed=changes.writer))
-    refs = MemberRefs(settings.member_ref_key)
     face = FeedFace(changes.reader, anew=ANEW)
-    edge = Edge(service.tenants, service.clock, policy, requests, refs, face, settings.outreach_id_key)
-    service.api(app, router(edge))
+    if settings.member_ref_key is not None:  # an `edge`: nobody else resolves a member ref
+        refs = MemberRefs(settings.member_ref_key)
+        edge = Edge(service.tenants, service.clock, policy, requests, refs, face, settings.outreach_id_key)
+        service.api(app, router(edge))
     return service, app
 
 

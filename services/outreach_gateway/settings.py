@@ -1,8 +1,20 @@
 """The gateway's knobs."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from shared.settings import OwnFolder, PostgresUrl, ReadsLimitsSettings, RedisUrl, Secret32, Secret64
+from shared.roles import Role
+from shared.settings import (
+    NOT_TOLD,
+    OnlyFor,
+    OwnFolder,
+    PostgresUrl,
+    ReadsLimitsSettings,
+    RedisUrl,
+    RoleSecret64,
+    Secret32,
+)
 
 
 class GatewaySettings(ReadsLimitsSettings):
@@ -12,7 +24,7 @@ class GatewaySettings(ReadsLimitsSettings):
     redis: RedisUrl
     redis_cluster: bool = False
     """Whether `redis` is a node of a Redis Cluster: the others are found through it."""
-    member_ref_key: Secret64
+    member_ref_key: Annotated[RoleSecret64, OnlyFor(frozenset({Role.EDGE}))] = NOT_TOLD
     outreach_id_key: Secret32
     policy: str = "2026-12"
     """What to decide by: the version of a policy file, or its path."""

@@ -32,7 +32,7 @@ from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1, ErasureSweptV1
 from shared.contracts.topics import CANDIDATE_KEYS, CANDIDATE_PROFILES, ERASURES
 from shared.messaging.unit import Unit
-from shared.security.links import LinkReader
+from shared.roles import Role
 from shared.service import Guard, Service
 from shared.web import any_body
 
@@ -78,16 +78,16 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
         service.get_pool, service.work, service.get_producer, keys, publish_within=settings.publish_within
     )
     _add_api(app, service, settings, intake, loaded)
-    links = LinkReader(settings.link_verify_key, settings.link_subject_key)
     any_body.mark(app, "/refuse/")
-    key, requests = settings.blind_index_key, PostgresPageRequests(service.work)
-    service.pages(
-        app,
-        join.router(intake, requests, service.clock, blind_index_key=key, titles=suggestions()),
-        sign_in.router(requests, blind_index_key=key),
-        profile.router(profile_edge(service, settings, store, loaded)),
-        refuse.router(refusals, links, service.clock.now),
-    )
+    if settings.role.has(Role.PAGES):
+        key, requests = settings.blind_index_key, PostgresPageRequests(service.work)
+        service.pages(
+            app,
+            join.router(intake, requests, service.clock, blind_index_key=key, titles=suggestions()),
+            sign_in.router(requests, blind_index_key=key),
+            profile.router(profile_edge(service, settings, store, loaded)),
+            refuse.router(refusals, settings.links, service.clock.now),
+        )
     return service, app
 
 
@@ -117,7 +117,7 @@ def profile_edge(service: Service, settings: Settings, store: OpensStore, loaded
         look=service.looks(store),
         has_published=partial(service.has_published, within=settings.publish_within),
         now=service.clock.now,
-        links=LinkReader(settings.link_verify_key, settings.link_subject_key),
+        links=settings.links,
         names=service.tenants.name_of,
         occupations_of=loaded.occupations_of,
         titles=tuple(suggestions()),

@@ -9,7 +9,7 @@ from services.pool_matching.settings import PoolMatchingSettings
 from services.signup.courier.settings import CourierSettings
 from services.signup.settings import Settings as SignupSettings
 from shared.roles import Role
-from shared.settings import PREFIX, ServiceSettings
+from shared.settings import PREFIX, ServiceSettings, is_needed
 
 _SERVICES: Mapping[str, tuple[str, type[ServiceSettings]]] = MappingProxyType(
     {
@@ -54,9 +54,14 @@ SECRETS = frozenset(
 )
 
 
-def required(settings: type[ServiceSettings]) -> set[str]:
-    """The variables without which the process does not start."""
-    return {PREFIX + name.upper() for name, field in settings.model_fields.items() if field.is_required()}
+def required(settings: type[ServiceSettings], role: Role) -> set[str]:
+    """The variables without which a process of this role does not start: what it is told, and no secret more."""
+    return {PREFIX + name.upper() for name, field in settings.model_fields.items() if is_needed(field, role)}
+
+
+def user_of(name: str) -> str:
+    """As whom the container of this name logs in to Kafka."""
+    return ROLES[name][0].replace("-", "_")
 
 
 def known(settings: type[ServiceSettings]) -> set[str]:

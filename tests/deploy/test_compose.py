@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy import kafka_secrets
+from deploy.acls import USERS
 from deploy.local import secrets
 from deploy.local.endpoints import ROLES
 from deploy.local.home import Home
@@ -17,13 +19,13 @@ from services.pool_matching.settings import PoolMatchingSettings
 from shared.roles import Role
 from shared.settings import KafkaSettings
 from shared.web.http_limits import HttpLimits
-from tests.deploy.processes import PROCESSES, keys, known, required
+from tests.deploy.processes import PROCESSES, keys, known, required, user_of
 from tests.deploy.processes import ROLES as ROLES_OF
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy" / "compose"
 NGINX = (COMPOSE / "nginx" / "nginx.conf").read_text()
-ONCE = {"topics", "migrations", "migrations-after"}
+ONCE = {"topics", "operator", "migrations", "migrations-after"}
 """Those that end when they have done what they are for."""
 SERVERS = {"kafka", "postgres", "valkey", "mailpit"}
 FILES = (
@@ -31,6 +33,7 @@ FILES = (
     ROOT / "docker-compose.own-servers.yml",
     *(path for path in COMPOSE.glob("*.yml")),
 )
+OWN_FILES = (FILES[1], COMPOSE / "processes.yml")
 Parts = dict[str, dict[str, Any]]
 
 
@@ -68,10 +71,10 @@ def test_a_process_is_told_what_it_needs_and_no_secret_more(name: str, parts: Pa
     environment = parts[name]["environment"]
     told = {variable for variable in environment if variable.startswith("FAIRPOOL_")}
     assert parts[name]["command"] == [module]
-    assert required(settings) - told == set()
-    assert told - known(settings) == set()
-    assert keys(told) == keys(required(settings))
     service, role = ROLES_OF[name]
+    assert required(settings, role) - told == set()
+    assert told - known(settings) == set()
+    assert keys(told) == keys(required(settings, role))
     assert environment["FAIRPOOL_HTTP_PORT"] == Ports().named()[service.replace("-", "_")]
     assert environment["FAIRPOOL_ROLE"] == role
 
@@ -124,13 +127,18 @@ def _secrets_used(path: Path) -> dict[str, set[str]]:
     return used
 
 
+def named_by_those_beneath(path: Path) -> set[str]:
+    """An override is never alone: what the files beneath it ask for, is there."""
+    overrides = {"direct.yml": OWN_FILES, "demo-kafka.yml": FILES[:1]}.get(path.name, ())
+    return {name for beneath in overrides for name, how in _secrets_used(beneath).items() if ":?" in how}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_no_secret_has_a_default(path: Path) -> None:
-    may_be_missing = {"FAIRPOOL_KAFKA_PASSWORD"} if "own-servers" in path.name else set()  # a Kafka without logins
-    used = {name: how for name, how in _secrets_used(path).items() if name not in may_be_missing}
+    used = _secrets_used(path)
     assert {name for name, how in used.items() if how - {"", ":?"}} == set()
     # its absence is named before anything starts
-    assert {name for name, how in used.items() if ":?" not in how} == set()
+    assert {name for name, how in used.items() if ":?" not in how} - named_by_those_beneath(path) == set()
 
 
 def test_one_command_makes_every_secret() -> None:
@@ -141,6 +149,8 @@ def test_one_command_makes_every_secret() -> None:
         "POSTGRES_PASSWORD",
         *(f"POSTGRES_{role.upper()}_PASSWORD" for role in ROLES),
         "VALKEY_PASSWORD",
+        *kafka_secrets.passwords(),
+        *kafka_secrets.of_broker(),
     } == wanted
 
 
@@ -263,12 +273,48 @@ def test_with_servers_of_ones_own_no_other_is_named_started_or_given_room() -> N
         assert {variable for variable, value in named.items() if not value.startswith(f"${{{variable}")} == set()
 
 
-def test_the_way_into_ones_own_kafka_is_passed_on_whole() -> None:
-    wanted = {f"FAIRPOOL_{name.upper()}" for name in KafkaSettings.model_fields}
-    for name in (*PROCESSES, "topics"):
-        assert wanted - set(OWN_SERVERS[name]["environment"]) == set()
-    for name, service in SERVICES.items():  # this Kafka is in plain text, whatever .env says
-        assert wanted & set(service.get("environment", {})) <= {"FAIRPOOL_KAFKA"}, name
+WAY_IN = {f"FAIRPOOL_{name.upper()}" for name in KafkaSettings.model_fields}
+
+
+@pytest.mark.parametrize("kept", [SERVICES, OWN_SERVERS], ids=["with-servers", "own-servers"])
+def test_each_process_is_a_user_of_its_own_and_knows_no_other_s_password(kept: Parts) -> None:
+    for name in (*PROCESSES, "operator"):
+        user, told = ("operator" if name == "operator" else user_of(name)), kept[name]["environment"]
+        assert set(told) >= WAY_IN, name
+        assert told["FAIRPOOL_KAFKA_USER"] == user
+        passwords = set(re.findall(r"\$\{(\w*KAFKA\w*PASSWORD)", " ".join(map(str, told.values()))))
+        assert passwords == {secrets.kafka_password_of(user)}
+    assert all("KAFKA_ADMIN" not in str(service) for name, service in kept.items() if name not in ("topics", "kafka"))
+
+
+@pytest.mark.parametrize("kept", [SERVICES, OWN_SERVERS], ids=["with-servers", "own-servers"])
+def test_topics_and_users_are_made_by_one_that_has_no_key_and_ends(kept: Parts) -> None:
+    told = kept["topics"]["environment"]
+    assert kept["topics"]["command"][:4] == ["deploy", "topics", "create", "--users"]
+    assert set(told) >= WAY_IN | {secrets.kafka_password_of(user) for user in USERS}
+    assert "${KAFKA_ADMIN_PASSWORD" in told["FAIRPOOL_KAFKA_PASSWORD"]
+    assert not [name for name in told if name.endswith("_KEY")]
+
+
+def test_kafka_asks_everybody_who_they_are() -> None:
+    for told in (SERVICES["kafka"]["environment"], parts(COMPOSE / "demo-kafka.yml")["kafka"]["environment"]):
+        listeners = re.findall(r"(\w+)://([^:,]*):", told["KAFKA_LISTENERS"])
+        protocols = dict(
+            re.findall(r"(\w+):(\w+)", SERVICES["kafka"]["environment"]["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"])
+        )
+        assert {protocols[name] for name, host in listeners if host != "127.0.0.1"} == {"SASL_SSL"}
+        assert {protocols[name] for name, _ in listeners} <= {"SASL_SSL", "SASL_PLAINTEXT"}
+
+
+def test_a_kafka_that_asks_nobody_takes_a_file_of_its_own() -> None:
+    nobody = parts(COMPOSE / "plain-kafka.yml")
+    assert set(nobody) == {*PROCESSES, "topics", "operator"}
+    for name, service in nobody.items():
+        told = OWN_SERVERS[name]["environment"] | service["environment"]
+        assert {variable for variable in WAY_IN if told[variable] == ""} == {
+            f"FAIRPOOL_KAFKA_{name}" for name in ("MECHANISM", "USER", "PASSWORD")
+        }
+    assert "--users" not in nobody["topics"]["command"]
 
 
 def test_without_the_edge_each_service_opens_its_own_port() -> None:
@@ -278,9 +324,11 @@ def test_without_the_edge_each_service_opens_its_own_port() -> None:
     assert {name: one["ports"] for name, one in direct.items()} == {
         name: [f"127.0.0.1:{port}:{port}"] for name, port in alone.items()
     }
-    assert {name for name, one in direct.items() if one["environment"].get("FAIRPOOL_ROLE") == "all"} == {*alone} - {
-        "courier"
-    }
+    everything = {name for name, one in direct.items() if one["environment"].get("FAIRPOOL_ROLE") == "all"}
+    assert everything == {*alone} - {"courier"}
+    for name in everything:
+        told = set(OWN_SERVERS[name]["environment"]) | set(direct[name]["environment"])
+        assert keys(told) == keys(required(PROCESSES[name][1], Role.ALL))
     # what the one container of a service does itself then, has no container of its own
     assert {name for name in PROCESSES if OWN_SERVERS[name].get("profiles") == ["edge"]} == {*PROCESSES} - {*alone}
 

@@ -14,8 +14,10 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from deploy.acls import USERS
+from deploy.local.secrets import kafka_password_of
 from shared.contracts.topics import signer_of
-from tests.deploy.processes import PROCESSES, ROLES, SECRETS, keys, known, required
+from tests.deploy.processes import PROCESSES, ROLES, SECRETS, keys, known, required, user_of
 from tests.signing import OPERATOR
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -77,12 +79,6 @@ def environment(workload: Manifest) -> dict[str, str]:
         if not origin.get("optional", False):
             seen[variable["name"]] = f"secret:{variable['name']}"
     return seen
-
-
-def optional_secrets(workload: Manifest) -> set[str]:
-    """The keys of the Secret that may be missing."""
-    origins = [one["valueFrom"]["secretKeyRef"] for one in container(workload)["env"] if "valueFrom" in one]
-    return {origin["key"] for origin in origins if origin.get("optional", False)}
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -152,7 +148,7 @@ JOBS = {one["metadata"]["name"]: one for one in MANIFESTS if one["kind"] == "Job
 
 
 def test_a_job_leaves_room_for_the_next_one() -> None:
-    assert set(JOBS) == {"topics", "migrations", "migrations-after"}
+    assert set(JOBS) == {"topics", "operator", "migrations", "migrations-after"}
     for job in JOBS.values():
         assert 0 < job["spec"]["ttlSecondsAfterFinished"] <= 3600
 
@@ -182,15 +178,36 @@ def test_a_process_is_told_what_it_needs_and_no_secret_more(name: str) -> None:
     told = {variable for variable in environment(DEPLOYMENTS[name]) if variable.startswith("FAIRPOOL_")}
     common = set(CONFIG)  # every process is told these, whether it reads them or not
     assert container(DEPLOYMENTS[name])["args"] == [module]
-    assert required(settings) - told == set()
+    role = ROLES[name][1]
+    assert required(settings, role) - told == set()
     assert told - known(settings) - common == set()
-    assert keys(told) == keys(required(settings))
+    assert keys(told) == keys(required(settings, role))
 
 
-@pytest.mark.parametrize("workload", [*DEPLOYMENTS.values(), JOBS["topics"]], ids=lambda one: one["metadata"]["name"])
-def test_a_kafka_with_logins_can_be_named(workload: Manifest) -> None:
-    assert optional_secrets(workload) == {"FAIRPOOL_KAFKA_USER", "FAIRPOOL_KAFKA_PASSWORD"}
-    assert CONFIG["FAIRPOOL_KAFKA_SECURITY"] == "PLAINTEXT"
+def kafka_passwords(workload: Manifest) -> set[str]:
+    """The passwords of Kafka's users that it is told."""
+    return {
+        value.removeprefix("secret:")
+        for value in environment(workload).values()
+        if re.search(r"KAFKA\w+PASSWORD$", value)
+    }
+
+
+@pytest.mark.parametrize("name", [*PROCESSES, "operator"])
+def test_each_is_a_user_of_kafka_of_its_own_and_knows_no_other_s_password(name: str) -> None:
+    workload = DEPLOYMENTS.get(name) or JOBS[name]
+    user = "operator" if name == "operator" else user_of(name)
+    assert environment(workload)["FAIRPOOL_KAFKA_USER"] == user
+    assert kafka_passwords(workload) == {kafka_password_of(user)}
+    assert (CONFIG["FAIRPOOL_KAFKA_SECURITY"], CONFIG["FAIRPOOL_KAFKA_MECHANISM"]) == ("SASL_SSL", "SCRAM-SHA-512")
+
+
+def test_topics_and_users_are_made_by_one_that_has_no_key_and_ends() -> None:
+    told = environment(JOBS["topics"])
+    assert container(JOBS["topics"])["args"][:4] == ["deploy", "topics", "create", "--users"]
+    assert kafka_passwords(JOBS["topics"]) == {"KAFKA_ADMIN_PASSWORD", *(kafka_password_of(user) for user in USERS)}
+    assert told["FAIRPOOL_KAFKA_USER"] == "secret:KAFKA_ADMIN_USER"
+    assert not [name for name in told if name.endswith("_KEY")]
 
 
 @pytest.mark.parametrize("name", PROCESSES)
@@ -202,7 +219,7 @@ def test_its_settings_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert settings.role == ROLES[name][1]
 
 
-WITH_PASSWORDS = re.compile("KEY$|SEAL_KEYS$|PASSWORD$|DATABASE$|REDIS$|SMTP$|KAFKA_USER$")
+WITH_PASSWORDS = re.compile("KEY$|SEAL_KEYS$|PASSWORD$|DATABASE$|REDIS$|SMTP$")
 SECRET = {
     **{
         f"FAIRPOOL_{name}": "A" * (86 if name in ("MEMBER_REF_KEY", "LINK_SUBJECT_KEY") else 43)
@@ -214,6 +231,8 @@ SECRET = {
     },
     "FAIRPOOL_REDIS": "rediss://:word@valkey:6379/0",
     "FAIRPOOL_SMTP": "smtps://user:word@relay:465",
+    "KAFKA_ADMIN_USER": "admin",
+    **dict.fromkeys(("KAFKA_ADMIN_PASSWORD", *map(kafka_password_of, USERS)), "word"),
 }
 """All that the Secret must hold."""
 
@@ -224,8 +243,8 @@ def test_what_holds_a_password_is_in_the_secret_and_nowhere_else() -> None:
         for variable in container(workload)["env"]:
             if WITH_PASSWORDS.search(variable["name"]):
                 assert "secretKeyRef" in variable["valueFrom"], variable["name"]
-                asked.add(variable["name"])
-        asked -= optional_secrets(workload)
+            if "valueFrom" in variable:
+                asked.add(variable["valueFrom"]["secretKeyRef"]["key"])
     assert not [name for name in CONFIG if WITH_PASSWORDS.search(name)]
     assert asked == set(SECRET)
 
