@@ -40,7 +40,11 @@ async def check(kafka: Kafka, topics: Sequence[Topic] = ALL_TOPICS) -> None:
     """TopicsDifferError unless every topic is there with its number of partitions."""
     found = await differences(kafka, topics)
     if missing := sorted(name for name, partitions in found.items() if partitions is None):
-        raise TopicsDifferError(f"topics are missing: {', '.join(missing)}. Create them with `fairpool topics create`.")
+        hidden = "" if kafka.login is None else f", or {kafka.login.user} may not see them"
+        raise TopicsDifferError(
+            f"topics are missing{hidden}: {', '.join(missing)}. Create them with `fairpool topics create`"
+            f"{' --users' if hidden else ''}."
+        )
     wrong = [
         f"{topic.name} has {found[topic.name]} partitions, not {topic.partitions}"
         for topic in topics

@@ -64,6 +64,16 @@ def name_of(workload: Manifest) -> str:
     return whole.removesuffix("-pages").removesuffix("-worker").replace("-", "_")
 
 
+LOGIN = ("FAIRPOOL_KAFKA_USER", "FAIRPOOL_KAFKA_PASSWORD")
+"""Everybody's own, from another key of the Secret each."""
+
+
+def secret_of(variable: Manifest) -> str:
+    """Which secret it is: the name under which a process knows it, for its login the one under which the Secret does."""
+    key: str = variable["valueFrom"]["secretKeyRef"]["key"]
+    return key if variable["name"] in LOGIN else str(variable["name"])
+
+
 def environment(workload: Manifest) -> dict[str, str]:
     """What the process sees where the Secret holds what it must; a secret is shown as `secret:KEY`."""
     assert container(workload)["envFrom"] == [{"configMapRef": {"name": "fairpool"}}]
@@ -75,9 +85,8 @@ def environment(workload: Manifest) -> dict[str, str]:
         origin = variable["valueFrom"]["secretKeyRef"]
         signs = variable["name"] == "FAIRPOOL_SIGNING_KEY"
         own = f"FAIRPOOL_{signer_of(name_of(workload)).upper()}_SIGNING_KEY" if signs else variable["name"]
-        assert (origin["name"], origin["key"]) == ("fairpool", own)
-        if not origin.get("optional", False):
-            seen[variable["name"]] = f"secret:{variable['name']}"
+        assert (origin["name"], origin["key"]) == ("fairpool", origin["key"] if variable["name"] in LOGIN else own)
+        seen[variable["name"]] = f"secret:{secret_of(variable)}"
     return seen
 
 
@@ -213,7 +222,9 @@ def test_topics_and_users_are_made_by_one_that_has_no_key_and_ends() -> None:
 @pytest.mark.parametrize("name", PROCESSES)
 def test_its_settings_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in environment(DEPLOYMENTS[name]).items():
-        monkeypatch.setenv(variable, (SECRET | OPERATOR)[variable] if value.startswith("secret:") else value)
+        monkeypatch.setenv(
+            variable, value if (key := value.removeprefix("secret:")) == value else (SECRET | OPERATOR)[key]
+        )
     settings = PROCESSES[name][1]()
     assert settings.http_port == container(DEPLOYMENTS[name])["ports"][0]["containerPort"]
     assert settings.role == ROLES[name][1]
@@ -244,9 +255,9 @@ def test_what_holds_a_password_is_in_the_secret_and_nowhere_else() -> None:
             if WITH_PASSWORDS.search(variable["name"]):
                 assert "secretKeyRef" in variable["valueFrom"], variable["name"]
             if "valueFrom" in variable:
-                asked.add(variable["valueFrom"]["secretKeyRef"]["key"])
+                asked.add(secret_of(variable))
     assert not [name for name in CONFIG if WITH_PASSWORDS.search(name)]
-    assert asked == set(SECRET)
+    assert asked - {"FAIRPOOL_VERIFY_KEYS"} == set(SECRET)
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda one: one["metadata"]["name"])
