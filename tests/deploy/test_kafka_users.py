@@ -43,6 +43,7 @@ from shared.contracts.topics import (
 )
 from shared.messaging import topics
 from shared.messaging.envelope import Outgoing, Record
+from shared.messaging.errors import FatalError
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.messaging.refusal import KafkaRefusesError
@@ -163,13 +164,13 @@ async def test_nobody_takes_a_place_in_a_group_of_another(broker: Guarded) -> No
 async def test_no_process_makes_topics_or_says_what_users_may_do(broker: Guarded, user: str) -> None:
     with pytest.raises((TopicAuthorizationFailedError, ClusterAuthorizationFailedError)):
         await _create(broker.user(user), "made-by-nobody")
-    with pytest.raises(topics.FatalError, match="takes a user that may alter the cluster"):
+    with pytest.raises(FatalError, match="takes a user that may alter the cluster"):
         await access.set_passwords(broker.user(user), {"consent": "another"})
 
 
 async def test_an_operator_makes_topics_and_not_users(broker: Guarded) -> None:
     await _create(broker.user("operator"), "made-by-an-operator")
-    with pytest.raises(topics.FatalError, match="takes a user that may alter the cluster"):
+    with pytest.raises(FatalError, match="takes a user that may alter the cluster"):
         await access.add_missing(broker.user("operator"), acls(), USERS)
 
 
@@ -273,7 +274,7 @@ async def _read_back(broker: Guarded, stack: Stack) -> None:
 
     async def is_newest(topic: Topic) -> bool:
         found = await _last(broker, topic, newest[topic].key)
-        return json.loads(found.value or b"") == json.loads(newest[topic].value or b"")
+        return bool(json.loads(found.value or b"") == json.loads(newest[topic].value or b""))
 
     for topic in KEPT_BY:
         await until(partial(is_newest, topic), within=SOON, what=f"{topic.name} shows the row's version last")
