@@ -1,12 +1,15 @@
 """Keys for tests: each signer's is made of its name, so that whoever knows a name signs as it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from shared.contracts.consent import ConsentChangedV2, Limits, LinkStatement
 from shared.contracts.topics import SIGNERS, TOPICS, signer_of
+from shared.messaging.envelope import Outgoing
+from shared.messaging.producer import said_by
 from shared.messaging.signatures import Signatures, Signer, Verifier, Written
 from shared.security import encoding
 from shared.security.links import public_half
@@ -67,6 +70,12 @@ def consented(seals: Seals = SEALS, seed: bytes | None = None, /, **given: Any) 
     else:
         given = {"stopped_at": given["at"]} | given
     return ConsentChangedV2.within(limits, seals, **given)
+
+
+def with_signatures(records: Sequence[Outgoing], signer: Signer) -> list[Outgoing]:
+    """The records as a producer with this signer sends them."""
+    said = said_by(signer, records)
+    return [replace(record, headers=(*record.headers, *more)) for record, more in zip(records, said, strict=True)]
 
 
 class Owners(Signer):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
@@ -137,7 +138,7 @@ def decode(record: Record, verifier: Verifier | None) -> Received[Event] | Remov
         kind = EVENTS.get(attributes.get("type", ""))
         if kind is None or kind.TOPIC.name != record.topic:
             return Undecodable(record, f"{UNKNOWN_TYPE}: no event of this type belongs on this topic")
-        if signer is not None and signer not in kind.TOPIC.signers:
+        if signer is not None and signer not in _who_may_say(kind):
             return Undecodable(record, _NOT_THEIRS)
         if not attributes.get("id") or not attributes.get("source"):
             return Undecodable(record, "no_id: CloudEvents asks for id and source")
@@ -148,7 +149,7 @@ def decode(record: Record, verifier: Verifier | None) -> Received[Event] | Remov
         return Undecodable(record, f"unreadable: {type(error).__name__}")
     if record.key is not None and record.key != event.key.encode():
         return Undecodable(record, "wrong_key: the record's key is not the event's")
-    if signer is not None and event.said_by is not None and signer_of(event.said_by) != signer:
+    if signer is not None and kind.SAID_BY is not None and signer_of(str(event.said_by)) != signer:
         return Undecodable(record, _NOT_THEIRS)
     if verifier is not None:
         unproven = event.unproven(verifier.statements, required=verifier.signatures == "require")
@@ -168,6 +169,11 @@ def decode(record: Record, verifier: Verifier | None) -> Received[Event] | Remov
         event=event,
         record=record,
     )
+
+
+@cache
+def _who_may_say(kind: type[Event]) -> frozenset[str]:
+    return frozenset(kind.TOPIC.signers)
 
 
 def _removed(record: Record, signer: str | None) -> Removed | Undecodable:

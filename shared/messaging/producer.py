@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import compress
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -12,7 +13,7 @@ from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import TransientError
 from shared.messaging.internals import abandon_producer, dead_task_of_producer
 from shared.messaging.kafka import Kafka
-from shared.messaging.signatures import Signer
+from shared.messaging.signatures import Headers, Signer
 from shared.messaging.stopping import stop_within
 
 _DELIVER_WITHIN = timedelta(seconds=20)
@@ -76,11 +77,11 @@ class Producer:
             return
         if not self._is_started:
             raise RuntimeError("the producer has not started")
-        client, signed = None, records if self._signer is None else with_signatures(records, self._signer)
+        client, said = None, said_by(self._signer, records)
         try:
             async with asyncio.timeout(_DELIVER_WITHIN.total_seconds()):
                 client = await self._connected()
-                await client.deliver(signed)
+                await client.deliver(records, said)
         except (KafkaError, TimeoutError) as error:
             self._give_up(client)
             raise NotAcknowledgedError(f"Kafka did not acknowledge a batch: {type(error).__name__}") from error
@@ -118,18 +119,15 @@ class Producer:
             self._client = None
 
 
-def with_signatures(records: Sequence[Outgoing], signer: Signer) -> list[Outgoing]:
-    """The records, each with the header that says who says it. Not so dead letters, whose own headers come last: what was
-    set aside keeps the signature that it came with.
+def said_by(signer: Signer | None, records: Sequence[Outgoing]) -> list[Headers]:
+    """What goes behind the headers of each: the one that says who says it. Nothing to dead letters: what was set aside
+    keeps the signature that it came with.
     """
-    ours = [record for record in records if not record.topic.endswith(DEAD_LETTER_SUFFIX)]
-    headers = iter(signer.headers(ours))
-    return [
-        record
-        if record.topic.endswith(DEAD_LETTER_SUFFIX)
-        else Outgoing(record.topic, record.key, record.value, (*record.headers, next(headers)))
-        for record in records
-    ]
+    if signer is None:
+        return [()] * len(records)
+    is_ours = [not record.topic.endswith(DEAD_LETTER_SUFFIX) for record in records]
+    headers = iter(signer.headers([*compress(records, is_ours)]))
+    return [(next(headers),) if one else () for one in is_ours]
 
 
 class _Client:
@@ -139,9 +137,9 @@ class _Client:
         self.producer = producer
         self.is_lost = asyncio.Event()
 
-    async def deliver(self, records: Sequence[Outgoing]) -> None:
-        """Returns when all are acknowledged; KafkaError when one is refused or the client was given up meanwhile."""
-        sending = asyncio.ensure_future(self._send(records))
+    async def deliver(self, records: Sequence[Outgoing], said: Sequence[Headers]) -> None:
+        """With these behind their headers. Returns when all are acknowledged; KafkaError when one is refused or the client was given up meanwhile."""
+        sending = asyncio.ensure_future(self._send(records, said))
         lost = asyncio.ensure_future(self.is_lost.wait())
         try:
             await asyncio.wait({sending, lost}, return_when=asyncio.FIRST_COMPLETED)
@@ -152,9 +150,9 @@ class _Client:
             for task in (sending, lost):
                 task.cancel()
 
-    async def _send(self, records: Sequence[Outgoing]) -> None:
+    async def _send(self, records: Sequence[Outgoing], said: Sequence[Headers]) -> None:
         acknowledgements = [
-            await self.producer.send(record.topic, key=record.key, value=record.value, headers=list(record.headers))
-            for record in records
+            await self.producer.send(record.topic, key=record.key, value=record.value, headers=[*record.headers, *more])
+            for record, more in zip(records, said, strict=True)
         ]
         await asyncio.gather(*acknowledgements)

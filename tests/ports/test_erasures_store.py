@@ -16,13 +16,13 @@ from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, encode
 from shared.messaging.passes import SQL as READ_BACK
 from shared.messaging.passes import _versions
-from shared.messaging.producer import with_signatures
 from shared.messaging.signatures import Signer, Verifier
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool
 from shared.security.links import public_half
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
+from tests.signing import with_signatures
 
 LATER = NOON + ASKED_AGAIN_AFTER + timedelta(seconds=1)
 _STUB = """

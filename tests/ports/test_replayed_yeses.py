@@ -27,7 +27,6 @@ from shared.contracts.consent import ConsentChangedV2
 from shared.feed.postgres import PostgresFeedWriter
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, decode, encode
-from shared.messaging.producer import with_signatures
 from shared.messaging.signatures import REPLAYED
 from shared.messaging.unit import Unit, unit_of_work
 from shared.metrics import SIGNATURES_REFUSED
@@ -37,7 +36,7 @@ from tests.fakes.courier import FakeCourierStore
 from tests.fakes.outreach_gateway import FakeStore as FakeGateway
 from tests.fakes.pool_matching import SOC, FakeMatching
 from tests.fakes.signup import FakeStore as FakeSignup
-from tests.signing import consented, signed_by, statement, verifier
+from tests.signing import consented, signed_by, statement, verifier, with_signatures
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 KEY, POLICY = bytes(32), read_policy("2026-12")

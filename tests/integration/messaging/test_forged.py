@@ -4,14 +4,14 @@ from collections import Counter
 from dataclasses import replace
 
 from shared.messaging.envelope import Record
-from shared.messaging.producer import Producer, with_signatures
+from shared.messaging.producer import Producer
 from shared.messaging.signatures import BAD_SIGNATURE, UNSIGNED, Verifier
 from shared.metrics import SIGNATURES_REFUSED
 from shared.postgres.pool import Pool
 from shared.security.links import public_half
 from tests.integration.messaging.kit import Log, Noted, consumer_of, effects, make_effects
 from tests.integration.messaging.test_follower import SOON, Projection, following
-from tests.signing import PUBLIC, seed_of, signed_by
+from tests.signing import PUBLIC, seed_of, signed_by, with_signatures
 from tests.waiting import until
 
 KNOWN = Verifier({**PUBLIC, "test": (public_half(seed_of("test")),)})

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -16,10 +17,9 @@ from shared.contracts.topics import ERASURE_CONFIRMATIONS, signer_of
 from shared.messaging import signatures
 from shared.messaging.dead_letters import dead_letter, original
 from shared.messaging.envelope import Outgoing, Received, Record, Removed, Undecodable, decode, encode
-from shared.messaging.producer import with_signatures
 from shared.messaging.signatures import HEADER, UNKNOWN_KEY, Signatures, Verifier, signed_with
 from shared.messaging.unit import headers_from_json, headers_to_json
-from tests.signing import PUBLIC, consented, signed_by, verifier
+from tests.signing import PUBLIC, consented, signed_by, verifier, with_signatures
 
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 PEOPLE = [f"01890000-0000-7000-8000-{number:012}" for number in range(20)]
@@ -118,6 +118,33 @@ def test_a_signature_of_another_batch_does_not_fit() -> None:
     assert reason(swapped, known).startswith("bad_signature")
 
 
+@pytest.mark.parametrize("number", [2, 19])
+def test_no_byte_of_a_signature_can_be_another(number: int) -> None:
+    record = batch(20)[number]
+    header = dict(record.headers)[HEADER] or b""
+    for at in range(len(header)):
+        changed = header[:at] + bytes([header[at] ^ 1]) + header[at + 1 :]
+        assert reason(replace(record, headers=(*record.headers[:-1], (HEADER, changed)))).startswith("bad_signature")
+
+
+PARTS = (None, b"", b"a", b"\x00(s", "é".encode(), b"N" * 300)
+
+
+@pytest.mark.parametrize("value", PARTS)
+@pytest.mark.parametrize("key", PARTS)
+def test_what_is_hashed_is_each_part_behind_its_length(key: bytes | None, value: bytes | None) -> None:
+    """The form is in its docstring; marshal is the fast way to write it, here is the slow one."""
+
+    def written(part: bytes | None) -> bytes:
+        return b"N" if part is None else b"s" + len(part).to_bytes(4, "little") + part
+
+    headers = {"ce_id": key, "ce_type": value, "content-type": b"application/json", "traceparent": b"x"}
+    bound = [headers.get(name) for name in ("ce_id", "ce_source", "ce_type", "ce_time", "content-type")]
+    for given, parts in ((headers, bound), (dict(zip(signatures.BOUND, bound, strict=True)), bound)):
+        text = b"(" + (8).to_bytes(4, "little") + b"".join(map(written, (b"topic", key, value, *parts)))
+        assert signatures.leaf_of("topic", key, value, given) == sha256(b"\x00" + text).digest()
+
+
 def test_a_path_that_goes_on_vouches_for_nothing() -> None:
     """Whoever reads stops at a hash that is known: what a forger put behind it in the path must not be believed later."""
     forged = read([encode(yes(PEOPLE[9], 2**31 - 2), source="consent", at=AT)])[0]
@@ -131,7 +158,7 @@ def test_a_path_that_goes_on_vouches_for_nothing() -> None:
     assert reason(wearing, known).startswith("bad_signature")
 
 
-@pytest.mark.parametrize("header", [None, b"", b"\x01", b"\x02" + bytes(80), b"\x01" + bytes(80), bytes(200)])
+@pytest.mark.parametrize("header", [None, b"", b"\x02", b"\x01" + bytes(112), b"\x02" + bytes(112), bytes(200)])
 def test_what_is_no_signature_is_refused(header: bytes | None) -> None:
     record = read([encode(yes(PEOPLE[0]), source="consent", at=AT)])[0]
     assert reason(replace(record, headers=(*record.headers, (HEADER, header)))).startswith(

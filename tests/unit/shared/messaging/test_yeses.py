@@ -10,12 +10,11 @@ from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1, ConsentChangedV2, Limits
 from shared.contracts.topics import CONSENT_STATE
 from shared.messaging.envelope import Received, Record, Undecodable, decode, encode
-from shared.messaging.producer import with_signatures
 from shared.messaging.signatures import BAD_SIGNATURE, STATEMENTS, UNKNOWN_KEY, Verifier
 from shared.security.links import public_half
 from shared.security.seals import Seals
 from shared.security.statements import StatementReader
-from tests.signing import PUBLIC, SEALS, consented, seed_of, signed_by, statement, verifier
+from tests.signing import PUBLIC, SEALS, consented, seed_of, signed_by, statement, verifier, with_signatures
 
 ANA, BO = "01945f2e-7c1a-7d3b-9a51-3f0c5b2d8e10", "01945f2e-7c1a-7d3b-9a51-3f0c5b2d8e11"
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)

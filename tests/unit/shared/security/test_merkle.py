@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from shared.security.merkle import leaf_hash, tree, way_up
+from shared.security.merkle import HASH_BYTES, WIDE, bundle_hash, bundled, leaf_hash, tree, way_of_bundle, way_up
 
 ENTRIES = [
     bytes.fromhex(text)
@@ -61,3 +61,49 @@ def test_a_node_is_no_leaf() -> None:
     left, right = leaf_hash(b"a"), leaf_hash(b"b")
     assert leaf_hash(left + right) != tree([left, right])[0]
     assert leaf_hash(b"a") != sha256(b"a").digest()
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 16, 17, 63, 64, 65, 130])
+def test_each_leaf_proves_itself_in_its_own_bundle_alone(size: int) -> None:
+    leaves = [leaf_hash(b"%d" % number) for number in range(size)]
+    root, proofs = bundled(leaves)
+    for index, leaf in enumerate(leaves):
+        number = index // WIDE
+        way = way_of_bundle(leaf, number, size, proofs[number])
+        assert way is not None
+        assert way[-1] == root
+        assert set(leaves[number * WIDE : (number + 1) * WIDE]) <= set(way)
+        for wrong in range(-1, len(proofs) + 1):
+            other = way_of_bundle(leaf, wrong, size, proofs[number])
+            assert wrong == number or other is None or other[-1] != root
+            if 0 <= wrong < len(proofs) and wrong != number:
+                assert way_of_bundle(leaf, number, size, proofs[wrong]) is None
+                assert way_of_bundle(leaf, wrong, size, proofs[wrong]) is None
+
+
+@pytest.mark.parametrize("size", [1, 8, 9, 17, 40])
+def test_a_proof_that_is_longer_or_shorter_is_none(size: int) -> None:
+    leaves = [leaf_hash(b"%d" % number) for number in range(size)]
+    _, proofs = bundled(leaves)
+    for number, proof in enumerate(proofs):
+        leaf = leaves[number * WIDE]
+        for end in range(len(proof)):
+            assert way_of_bundle(leaf, number, size, proof[:end]) is None
+        for more in (b"x", bytes(HASH_BYTES), leaf):
+            assert way_of_bundle(leaf, number, size, proof + more) is None
+
+
+def test_what_stands_on_one_level_proves_nothing_on_another() -> None:
+    leaves = [leaf_hash(b"%d" % number) for number in range(4 * WIDE)]
+    root, proofs = bundled(leaves)
+    joined = [proof[: WIDE * HASH_BYTES] for proof in proofs]
+    above = [bundle_hash(one) for one in joined]
+    nodes, _ = tree(above[:2])
+    for higher in (root, nodes, *above):
+        assert way_of_bundle(higher, 0, len(leaves), proofs[0]) is None
+    assert bundle_hash(leaves[0] + leaves[1]) != tree(leaves[:2])[0] != leaf_hash(leaves[0] + leaves[1])
+    assert bundle_hash(leaves[0]) not in (leaves[0], leaf_hash(leaves[0]))
+    # the hashes of four bundles, given as if they were four leaves, lead to another root
+    other = way_of_bundle(above[0], 0, 4, b"".join(above))
+    assert other is not None
+    assert other[-1] != root
