@@ -2,7 +2,7 @@
 produces. aiokafka with acks=all and lz4, uvicorn with uvloop and httptools, asyncpg with one statement a batch.
 
 `python -m tests.bench.bare route PORT KAFKA TOPIC` serves; `... loop KAFKA FROM TO POSTGRES COUNT HASHES` says `ready`, waits for a
-line, and says `done` once COUNT records went through; `... burn` computes slow hashes until it is ended.
+line, and says `done` once COUNT records went through and `hashed` once their hashes are there; `... burn` computes slow hashes until it is ended.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import uvicorn
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from fastapi import FastAPI, HTTPException, Request
 
 from services.signup.vault.addresses import slow_hash
@@ -58,12 +58,16 @@ async def loop(kafka: str, source: str, target: str, postgres: str, count: str, 
     pool = await asyncpg.create_pool(postgres)
     await pool.execute("CREATE TABLE IF NOT EXISTS bare (key bytea PRIMARY KEY, value bytea NOT NULL)")
     consumer = AIOKafkaConsumer(
-        source, bootstrap_servers=kafka, group_id=f"bare-{os.getpid()}", auto_offset_reset="latest",
+        bootstrap_servers=kafka, group_id=f"bare-{os.getpid()}", auto_offset_reset="latest",
         enable_auto_commit=False, fetch_max_wait_ms=100,
     )  # fmt: skip
     async with consumer, _producer(kafka) as producer:
-        await consumer.getmany(timeout_ms=1500)  # it has its partitions now
-        await consumer.seek_to_end()
+        await consumer.topics()  # knows them now
+        # Assigned, not subscribed: a group may take its time, and what is sent before it stands lies before its `latest`.
+        partitions = [TopicPartition(source, number) for number in consumer.partitions_for_topic(source) or ()]
+        consumer.assign(partitions)
+        for partition, end in (await consumer.end_offsets(partitions)).items():
+            consumer.seek(partition, end)
         say("ready")
         await asyncio.to_thread(sys.stdin.readline)
         left = int(count)
@@ -82,8 +86,9 @@ async def loop(kafka: str, source: str, target: str, postgres: str, count: str, 
             await asyncio.gather(*sent)
             await consumer.commit()
             left -= len(batch)
-        await asyncio.gather(*hashing)
         say("done")
+        await asyncio.gather(*hashing)
+        say("hashed")
     await pool.close()
 
 
