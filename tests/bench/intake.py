@@ -214,8 +214,8 @@ class Bench:
         connection = await asyncpg.connect(self.dsn)
         try:
             async with asyncio.timeout(_WITHIN):
-                while await connection.fetchval(statement) != expected:
-                    await asyncio.sleep(0.01)  # noqa: ASYNC110 - rows of another process have no event
+                while await connection.fetchval(statement) != expected:  # noqa: ASYNC110 - another process has no event here
+                    await asyncio.sleep(0.01)
         finally:
             await connection.close()
 
