@@ -18,6 +18,8 @@ _API = "/v1/"
 async def refuse_unknown(request: Request) -> None:
     """A 422 that names the parameters which this route of the API does not have, and those that it has; first the key counts."""
     gates.pass_all(request.scope)
+    if not request.scope["query_string"]:
+        return
     dependant = dependant_of(request.scope)
     if dependant is None or not request.scope["path"].startswith(_API) or is_page(request.scope):
         return

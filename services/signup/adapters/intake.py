@@ -25,8 +25,8 @@ from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
 from shared.web import request_ids
 
-_WRITERS = 3
-"""Transactions at once: while one waits for Kafka, others write."""
+_WRITERS = 2
+"""Transactions at once: while one waits for Kafka, the other writes. With more, each would hold fewer requests and cost as much."""
 _TOGETHER = 500
 """Reports in one transaction, and what the last request brings."""
 

@@ -1,8 +1,9 @@
 """The vault and its surroundings in PostgreSQL: whole batches, one round trip a step."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from datetime import date, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 
 SQL = load(Path(__file__).parent / "queries.sql")
+_AS_A_ROW = attrgetter(*(field.name for field in fields(SealedIdentity)))  # `astuple` copies each value, deeply
 
 
 class PostgresStore:
@@ -104,7 +106,7 @@ class PostgresStore:
         """Into the vault."""
         if identities:
             await self._connection.execute(
-                SQL["save_identities"], *_columns([astuple(one) for one in identities], len(fields(SealedIdentity)))
+                SQL["save_identities"], *_columns([*map(_AS_A_ROW, identities)], len(fields(SealedIdentity)))
             )
 
     async def save_claims(self, claims: Sequence[Claim]) -> None:

@@ -189,12 +189,27 @@ INSERT INTO intake_keys (day, sealed_key) VALUES ($1, $2) ON CONFLICT DO NOTHING
 SELECT day, sealed_key FROM intake_keys WHERE day = ANY($1::date[])
 
 -- name: note_intake
-INSERT INTO intake (vendor, event_digest, content_digest, received_at)
-SELECT vendor, event_digest, content_digest, $1
-FROM unnest($2::text[], $3::bytea[], $4::bytea[]) AS report (vendor, event_digest, content_digest)
-ORDER BY vendor, event_digest
-ON CONFLICT DO NOTHING
-RETURNING vendor, event_digest
+WITH report AS MATERIALIZED (
+    SELECT * FROM unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[])
+        AS told (vendor, event_digest, content_digest, record_digest)
+), fresh AS (
+    INSERT INTO intake (vendor, event_digest, content_digest, received_at)
+    SELECT vendor, event_digest, content_digest, $1 FROM report
+    ORDER BY vendor, event_digest
+    ON CONFLICT DO NOTHING
+    RETURNING vendor, event_digest
+), changed AS (
+    INSERT INTO intake_last (vendor, record_digest, content_digest, received_at)
+    SELECT vendor, record_digest, content_digest, $1 FROM report JOIN fresh USING (vendor, event_digest)
+    WHERE record_digest IS NOT NULL
+    ORDER BY vendor, record_digest
+    ON CONFLICT (vendor, record_digest) DO UPDATE
+    SET content_digest = excluded.content_digest, received_at = excluded.received_at
+    WHERE intake_last.content_digest <> excluded.content_digest
+    RETURNING vendor, record_digest, TRUE AS is_changed
+)
+SELECT vendor, event_digest, record_digest IS NULL OR is_changed IS NOT NULL AS says_something_new
+FROM report JOIN fresh USING (vendor, event_digest) LEFT JOIN changed USING (vendor, record_digest)
 
 -- name: read_intake
 SELECT intake.vendor, intake.event_digest, intake.content_digest

@@ -1,6 +1,7 @@
 """Which reports are news: an id that comes again is a repetition, or a conflict when it says something else."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,30 +17,46 @@ _Key = tuple[str, bytes]
 
 
 async def note(unit: Unit, reports: Sequence[Report], keys: IntakeKeys) -> list[Outcome]:
-    """Notes the reports and says of each what it is, in their order; two round trips, and one more for repetitions."""
+    """Notes the reports and says of each what it is, in their order.
+
+    One round trip; one more for repetitions, and one for each further report of a record in the same batch.
+    """
     contents = [keys.digest(report.content) for report in reports]
-    first: dict[_Key, bytes] = {}
-    for report, content in zip(reports, contents, strict=True):
-        first.setdefault((report.vendor, report.mark), content)
+    first: dict[_Key, int] = {}
+    for place, report in enumerate(reports):
+        first.setdefault((report.vendor, report.mark), place)
+    records = [_record(reports[place]) for place in first.values()]
+    alone = Counter(records)
     rows = await unit.connection.fetch(
         SQL["note_intake"],
         unit.at,
         [vendor for vendor, _ in first],
         [mark for _, mark in first],
-        list(first.values()),
+        [contents[place] for place in first.values()],
+        [record[1] if record is not None and alone[record] == 1 else None for record in records],
     )
-    fresh = {(row["vendor"], row["event_digest"]) for row in rows}
-    known = {**first, **await _known(unit, first.keys() - fresh)}
+    fresh = {(row["vendor"], row["event_digest"]): row["says_something_new"] for row in rows}
+    known: dict[_Key, bytes | None] = {key: contents[place] for key, place in first.items()}
+    known |= await _known(unit, first.keys() - fresh.keys())
     outcomes: list[Outcome] = []
-    for report, content in zip(reports, contents, strict=True):
+    for place, (report, content) in enumerate(zip(reports, contents, strict=True)):
         key = report.vendor, report.mark
-        if key in fresh:
-            fresh.remove(key)
-            outcomes.append("accepted")
+        if key in fresh and first[key] == place:
+            outcomes.append("accepted" if fresh[key] else "duplicate")
         else:
             outcomes.append("duplicate" if known[key] in (None, content) else "conflict")
-    await _note_last(unit, reports, contents, outcomes)
+    several = [
+        place
+        for place, report in enumerate(reports)
+        if outcomes[place] == "accepted" and (record := _record(report)) is not None and alone[record] > 1
+    ]
+    await _note_last(unit, {place: reports[place] for place in several}, contents, outcomes)
     return outcomes
+
+
+def _record(report: Report) -> _Key | None:
+    """What the last word of a record is kept by; None for a report whose id alone says whether it came before."""
+    return (report.vendor, hashlib.sha256(report.record.encode()).digest()) if report.by_content else None
 
 
 async def _known(unit: Unit, keys: Iterable[_Key]) -> Mapping[_Key, bytes | None]:
@@ -52,12 +69,13 @@ async def _known(unit: Unit, keys: Iterable[_Key]) -> Mapping[_Key, bytes | None
     return {(row["vendor"], row["event_digest"]): row["content_digest"] for row in rows}
 
 
-async def _note_last(unit: Unit, reports: Sequence[Report], contents: Sequence[bytes], outcomes: list[Outcome]) -> None:
-    """Of new webhooks, those that say what the last one of their record said are repetitions."""
+async def _note_last(
+    unit: Unit, reports: Mapping[int, Report], contents: Sequence[bytes], outcomes: list[Outcome]
+) -> None:
+    """Of new reports of the same record, one after the other, those that say what the one before said are repetitions."""
     waves: list[dict[_Key, int]] = []
-    for place, report in enumerate(reports):
-        if report.by_content and outcomes[place] == "accepted":
-            key = report.vendor, hashlib.sha256(report.record.encode()).digest()
+    for place, report in reports.items():
+        if (key := _record(report)) is not None:
             wave = next((one for one in waves if key not in one), None)
             if wave is None:
                 waves.append(wave := {})
