@@ -193,6 +193,7 @@ class Service(Declaring):
             limits=settings.http_limits,
             trusted_proxies=settings.trusted_proxies,
             when_told=lambda: lifetime.exit_at_last(settings.drain_for + _STOPS * settings.stop_within),
+            when_started=lifetime.keep_what_is_there,
         )
 
         def stop() -> None:

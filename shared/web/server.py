@@ -46,6 +46,7 @@ class Server(uvicorn.Server):
         limits: HttpLimits | None = None,
         trusted_proxies: Sequence[str] = (),
         when_told: Callable[[], None] = lambda: None,
+        when_started: Callable[[], None] = lambda: None,
     ) -> None:
         limits = _with_files_for(limits or HttpLimits())
         super().__init__(
@@ -67,6 +68,7 @@ class Server(uvicorn.Server):
         self._limits = limits
         self._drain_for = drain_for
         self._when_told = when_told
+        self._when_started = when_started
         self._told: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -78,6 +80,7 @@ class Server(uvicorn.Server):
         for listener in (listener for server in self.servers for listener in server.sockets):
             with socket.socket(fileno=socket.dup(listener.fileno())) as same:  # uvloop's own has no options
                 _notice_who_vanishes(same, 2 * self._limits.write_within)
+        self._when_started()
 
     def is_stopping(self) -> bool:
         """Whether the process was told to stop, or has to."""
