@@ -21,10 +21,12 @@ class Told:
     """A server that a test tells to stop, and a route that answers when the test lets it."""
 
     def __init__(self, drain_for: timedelta) -> None:
-        self.entered, self.let_go = threading.Event(), threading.Event()
+        self.entered, self.let_go, self.serves = threading.Event(), threading.Event(), threading.Event()
         self.app = create_app("Things", "things", ready=self._ready, is_stopping=lambda: self.server.is_stopping())
         self.app.get("/slow")(self._slow)
-        self.server = Server(self.app, host="127.0.0.1", port=0, drain_for=drain_for, stop_within=LONG)
+        self.server = Server(
+            self.app, host="127.0.0.1", port=0, drain_for=drain_for, stop_within=LONG, when_started=self.serves.set
+        )
         self.thread = threading.Thread(target=self.server.run, daemon=True)
 
     async def _ready(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
@@ -102,6 +104,11 @@ async def test_whoever_has_to_know_is_told_of_the_first_signal_alone() -> None:
     for _ in range(2):
         server.handle_exit(signal.SIGTERM, None)
     assert told == [1]
+
+
+async def test_what_waits_for_the_start_is_done_once_it_listens() -> None:
+    async with serving(LONG) as (told, _):
+        await until(told.serves.is_set, what="it was told")
 
 
 def test_idle_connections_outlive_those_of_usual_load_balancers() -> None:
