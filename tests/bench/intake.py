@@ -44,7 +44,7 @@ from tests.bench.harness import Figure, alone, compared, interleaved, tell
 from tests.databases import MIGRATIONS_OF
 from tests.integration.signup.test_events import BATCH, data
 from tests.integration.signup.test_hooks import HOOK, SOURCE
-from tests.signing import Owners
+from tests.signing import Owners, environment_of
 from tests.stack import Servers
 
 SECONDS, CONNECTIONS, BACKLOG, PEOPLE = 3.0, 32, 500, 500
@@ -94,11 +94,13 @@ class Bench:
     def signup(self, role: str, port: int) -> subprocess.Popen[bytes]:
         """One process of the service."""
         known = {
-            **ENVIRONMENT, "KAFKA": self.servers.kafka, "KAFKA_IDEMPOTENCE": str(self.servers.idempotence), "REDIS": self.servers.redis,
+            **ENVIRONMENT, **{name.removeprefix("FAIRPOOL_"): value for name, value in environment_of("signup").items()},
+            "KAFKA": self.servers.kafka, "KAFKA_IDEMPOTENCE": str(self.servers.idempotence), "REDIS": self.servers.redis,
             "SIGNUP_DATABASE": self.dsn, "HTTP_PORT": str(port), "ROLE": role, "LOG_LEVEL": "WARNING", "DRAIN_FOR": "PT0S",
         }  # fmt: skip
         made = self.process("services.signup", environment=known)
-        _until(lambda: _answers(f"http://127.0.0.1:{port}/health/ready"))
+        _until(lambda: made.poll() is not None or _answers(f"http://127.0.0.1:{port}/health/ready"))
+        assert made.poll() is None, f"signup as {role} did not start: it has said why"
         return made
 
     def rows(self, statement: str, *given: object) -> Any:
