@@ -42,7 +42,7 @@ test-all: setup    ## all tests, the slow ones and more generated examples too
 
 test-apache: setup    ## the tests that need a broker, on a real Apache Kafka (Java 17 and, once, Maven)
 	@$(BIN)/python -m deploy.local.kafka.jars >/dev/null
-	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/integration/messaging tests/integration/traces tests/e2e tests/faults/test_kills.py
+	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/integration/messaging tests/integration/traces tests/e2e tests/faults/test_kills.py tests/deploy/test_secured_kafka.py tests/deploy/test_kafka_users.py
 
 test-replicas: setup    ## several of each process on a real Apache Kafka, killed and restarted under traffic (minutes; wants a quiet machine)
 	@$(BIN)/python -m deploy.local.kafka.jars >/dev/null
