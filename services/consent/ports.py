@@ -17,6 +17,7 @@ from services.consent.model import (
     What,
 )
 from shared.contracts.consent import LinkStatement, Purpose
+from shared.facts import Fact
 
 BLOCKS = "blocks"
 """Queue of work, of which each key is an employer that is to be blocked for those who named it."""
@@ -74,8 +75,8 @@ class Consents(Protocol):
     async def introduce(self, introductions: Sequence[Introduction]) -> None:
         """Who told of whom; of several of one person the first stays, and of nobody who is closed anything."""
 
-    async def introduction(self, candidate: str) -> Introduction | None:
-        """Who told of them first, as far as this service heard of it."""
+    async def introduction(self, candidate: str) -> Fact[Introduction]:
+        """Who told of them first."""
 
     async def keep_employers(self, employers: Sequence[NamedEmployer], until: datetime) -> None:
         """What employers are found by, unless it is older than what is kept; one that is found by something else now is
@@ -135,5 +136,5 @@ class Directory(Protocol):
     def employers(self) -> Sequence[Employer]:
         """All of them, by name."""
 
-    def name(self, employer: str) -> str | None:
-        """What this employer, or a vendor who told of somebody, is called; None when it is not in the network."""
+    def name(self, employer: str) -> Fact[str]:
+        """What this employer, or a vendor who told of somebody, is called, also once it has left the network."""

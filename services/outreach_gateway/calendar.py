@@ -21,10 +21,9 @@ def open_hours(policy: Policy, consent: Consent, *, at: datetime) -> tuple[Inter
     return _intervals(policy, zones, consent.quiet_start, consent.quiet_end, at.astimezone(UTC).date())
 
 
-def end_of_day(policy: Policy, consent: Consent | None, day: date) -> datetime | None:
+def end_of_day(policy: Policy, consent: Consent, day: date) -> datetime | None:
     """When this day is over where the person is, or where it is over first when they told no zone; None: not foreseeable."""
-    known = consent.time_zone if consent else None
-    return _end_of_day((known,) if known else policy.unknown_zone, day)
+    return _end_of_day((consent.time_zone,) if consent.time_zone else policy.unknown_zone, day)
 
 
 @lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Literal, assert_never
 
-from services.outreach_gateway.calendar import end_of_day
+from services.outreach_gateway.calendar import end_of_day, is_still_open
 from services.outreach_gateway.model import (
     Admit,
     Answer,
@@ -26,16 +26,17 @@ from services.outreach_gateway.model import (
     Window,
 )
 from shared.contracts import grants
+from shared.facts import UNKNOWN, Fact, Known, Unknown
 
 KEPT = timedelta(days=100)
 """How long slots and changes are remembered: longer than the longest window (`fairpool policy check`)."""
 ENDED_KEPT = KEPT + timedelta(days=10)
 """How long a row stays after its end: its slot counts no more by then, and the feed has forgotten it."""
-_SENDER_SOON, _SENDER_AT_LAST = timedelta(seconds=1), timedelta(minutes=1)
+_SOON, _AT_LAST = timedelta(seconds=1), timedelta(minutes=1)
 _LEAST = timedelta(milliseconds=1)
 
-Verdict = Rule | None
-"""The rule that is broken, or None."""
+Verdict = Rule | Unknown | None
+"""The rule that is broken; None: it holds; or nobody can say yet, since what it asks about has not arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Asked:
     policy: Policy
     outreach: Outreach
     person: Person
-    sender: Standing
+    sender: Fact[Standing]
     at: datetime
 
     @property
@@ -56,9 +57,11 @@ class Asked:
 
     @property
     def end_of_offer(self) -> datetime | None:
-        """Of the offer alone."""
-        day = self.outreach.valid_through
-        return None if day is None else end_of_day(self.policy, self.person.consent, day)
+        """Of the offer alone; None: not foreseeable, or the person's zone has not arrived yet."""
+        day, consent = self.outreach.valid_through, self.person.consent
+        if day is None or isinstance(consent, Unknown):
+            return None
+        return end_of_day(self.policy, consent.value, day)
 
 
 def outreach_has_not_ended(asked: Asked) -> Verdict:
@@ -68,42 +71,82 @@ def outreach_has_not_ended(asked: Asked) -> Verdict:
 
 def offer_has_not_ended(asked: Asked) -> Verdict:
     """Nothing is sent after the last day of the offer where the person is."""
-    end = asked.end_of_offer
-    return None if end is None or asked.at < end else Rule.EXPIRED
+    day = asked.outreach.valid_through
+    match asked.person.consent:
+        case Known():
+            end = asked.end_of_offer
+            return None if end is None or asked.at < end else Rule.EXPIRED
+        case Unknown():
+            return UNKNOWN if day is None or is_still_open(day, at=asked.at) else Rule.EXPIRED
+        case _:
+            assert_never(asked.person.consent)
 
 
 def sender_is_not_suspended(asked: Asked) -> Verdict:
     """A suspended employer writes to nobody."""
-    return Rule.SENDER_SUSPENDED if asked.sender is Standing.SUSPENDED else None
+    match asked.sender:
+        case Known(standing):
+            return Rule.SENDER_SUSPENDED if standing is Standing.SUSPENDED else None
+        case Unknown():
+            return UNKNOWN
+        case _:
+            assert_never(asked.sender)
+
+
+def person_is_not_erased(asked: Asked) -> Verdict:
+    """Whoever was erased allows nothing, and nothing of them is on its way."""
+    return Rule.CONTACT_NOT_GRANTED if asked.person.erased else None
 
 
 def mailbox_is_there(asked: Asked) -> Verdict:
-    """Nobody writes to a mailbox that does not exist."""
-    return Rule.MAILBOX_GONE if asked.person.mailbox_gone else None
+    """Nobody writes to a mailbox that does not exist; of most nothing was ever told, and they are written to."""
+    match asked.person.reachable:
+        case Known(reachable):
+            return None if reachable else Rule.MAILBOX_GONE
+        case Unknown():
+            return None
+        case _:
+            assert_never(asked.person.reachable)
 
 
 def contact_is_granted(asked: Asked) -> Verdict:
     """The person switched `contact` on, and it is neither paused nor over."""
-    consent = asked.person.consent
-    return None if consent and is_open_to_contact(consent, at=asked.at) else Rule.CONTACT_NOT_GRANTED
+    match asked.person.consent:
+        case Known(consent):
+            return None if is_open_to_contact(consent, at=asked.at) else Rule.CONTACT_NOT_GRANTED
+        case Unknown():
+            return UNKNOWN
+        case _:
+            assert_never(asked.person.consent)
 
 
 def employer_is_not_blocked(asked: Asked) -> Verdict:
     """The person did not block this employer."""
-    consent = asked.person.consent
-    blocked = consent is not None and grants.shuts_out(consent, asked.outreach.employer)
-    return Rule.EMPLOYER_BLOCKED if blocked else None
+    match asked.person.consent:
+        case Known(consent):
+            return Rule.EMPLOYER_BLOCKED if grants.shuts_out(consent, asked.outreach.employer) else None
+        case Unknown():
+            return UNKNOWN
+        case _:
+            assert_never(asked.person.consent)
 
 
 def person_is_in_a_pool_of_the_employer(asked: Asked) -> Verdict:
     """Only those whom a pool of the employer holds now are written to by it."""
-    return None if asked.outreach.employer in asked.person.employers else Rule.NOT_A_MEMBER
+    match asked.person.employers:
+        case Known(employers):
+            return None if asked.outreach.employer in employers else Rule.NOT_A_MEMBER
+        case Unknown():
+            return UNKNOWN
+        case _:
+            assert_never(asked.person.employers)
 
 
 Rules = tuple[Callable[[Asked], Verdict], ...]
 OF_THE_SENDER: Rules = (outreach_has_not_ended, sender_is_not_suspended)
 """Asked first: what is broken of these is the sender's own, and told at once."""
 OF_THE_PERSON: Rules = (
+    person_is_not_erased,
     mailbox_is_there,
     contact_is_granted,
     employer_is_not_blocked,
@@ -113,7 +156,8 @@ OF_THE_PERSON: Rules = (
 """Asked then, before the windows; the first that is broken is the reason, and told when `held_for_grant` is over.
 
 Some may still be mended by what is on its way (a grant, a membership). The others wait as long, so that the time of an
-answer never says which it was: a block, a pause, a mailbox or a zone.
+answer never says which it was: a block, a pause, a mailbox or a zone. Where none is known to be broken and something has
+not arrived, the message is held, if need be until its own end: only what is known to be so is refused.
 """
 _TOLD_LATE = frozenset({Rule.HOURS, Rule.EXPIRED})
 """Of what the windows refuse: the person's zone and hours did it. That they are full has a word of its own, told at once."""
@@ -125,17 +169,28 @@ def is_open_to_contact(consent: Consent, *, at: datetime) -> bool:
 
 
 def before_windows(
-    policy: Policy, outreach: Outreach, person: Person, *, sender: Standing, at: datetime
+    policy: Policy, outreach: Outreach, person: Person, *, sender: Fact[Standing], at: datetime
 ) -> Drop | Hold | Ask:
-    """Refuses, holds what waits for its sender or for the turn of a refusal, or says what to ask the windows."""
+    """Refuses, holds what waits for what has not arrived or for the turn of a refusal, or says what to ask the windows."""
     asked = Asked(policy, outreach, person, sender, at)
-    if sender is Standing.UNKNOWN and outreach_has_not_ended(asked) is None:
-        return Hold(at + _patience_with_sender(outreach, at))
-    if (broken := _first_broken(OF_THE_SENDER, asked)) is not None:
-        return Drop(broken)
-    if (broken := _first_broken(OF_THE_PERSON, asked)) is not None:
-        return _refused(policy, outreach, broken, at)
-    return question(asked)
+    match of_sender := _first_broken(OF_THE_SENDER, asked):
+        case Rule():
+            return Drop(of_sender)
+        case Unknown():
+            return Hold(at + _patience(outreach, at))
+        case None:
+            pass
+        case _:
+            assert_never(of_sender)
+    match of_person := _first_broken(OF_THE_PERSON, asked):
+        case Rule():
+            return _refused(policy, outreach, of_person, at)
+        case Unknown():
+            return Hold(max(_told_at(policy, outreach), at + _patience(outreach, at)))
+        case None:
+            return question(asked)
+        case _:
+            assert_never(of_person)
 
 
 def question(asked: Asked) -> Ask:
@@ -151,18 +206,25 @@ def question(asked: Asked) -> Ask:
 
 
 def _first_broken(rules: Rules, asked: Asked) -> Verdict:
-    return next((broken for rule in rules if (broken := rule(asked)) is not None), None)
+    """The first that is known to be broken; else whether something has not arrived."""
+    verdicts = [rule(asked) for rule in rules]
+    broken = next((verdict for verdict in verdicts if isinstance(verdict, Rule)), None)
+    return broken or next((verdict for verdict in verdicts if verdict is not None), None)
 
 
 def _refused(policy: Policy, outreach: Outreach, rule: Rule, at: datetime) -> Drop | Hold:
     """Whatever of the person stands against it is told in the same turn."""
-    told_at = outreach.submitted_at + policy.held_for_grant
+    told_at = _told_at(policy, outreach)
     return Hold(told_at) if at < told_at else Drop(rule)
 
 
-def _patience_with_sender(outreach: Outreach, at: datetime) -> timedelta:
+def _told_at(policy: Policy, outreach: Outreach) -> datetime:
+    return outreach.submitted_at + policy.held_for_grant
+
+
+def _patience(outreach: Outreach, at: datetime) -> timedelta:
     """As long again as it has waited: soon at first, for a projection is mostly a moment behind, and never rarely."""
-    return min(max(at - outreach.submitted_at, _SENDER_SOON), _SENDER_AT_LAST)
+    return min(max(at - outreach.submitted_at, _SOON), _AT_LAST)
 
 
 def windows_of(policy: Policy, consent: Consent) -> tuple[Window, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import assert_never
 
 import structlog
 
@@ -35,11 +36,12 @@ from shared.contracts.signup import (
     MailboxChangedV1,
     OutreachOutcomeReportedV1,
 )
+from shared.facts import UNKNOWN, Fact, Known, Unknown
 from shared.messaging.envelope import Received
 from shared.messaging.replays import note_replays
 from shared.runner.model import Again, Job
 
-StandingOf = Callable[[str], Standing]
+StandingOf = Callable[[str], Fact[Standing]]
 """What this process knows of a tenant."""
 
 _LOOKS_AGAIN_AFTER = timedelta(milliseconds=200)
@@ -87,7 +89,9 @@ async def on_senders_suspended(store: Store, standing: StandingOf, employers: Se
     """
     rows = await store.take_waiting_of_senders(employers, limit)
     settled = [
-        _settled(row, Drop(Rule.SENDER_SUSPENDED)) for row in rows if standing(row.employer) is Standing.SUSPENDED
+        _settled(row, Drop(Rule.SENDER_SUSPENDED))
+        for row in rows
+        if standing(row.employer) == Known(Standing.SUSPENDED)
     ]
     await store.settle(settled)
     await store.plan_again(sorted({item.outreach.candidate for item in settled}))
@@ -134,7 +138,7 @@ async def decide(
     await store.settle([_settled(row, what) for row, what in moved_or_wanted])
     if held:
         await store.look_again(held)
-    if unknown := sorted({row.employer for row in rows if standing(row.employer) is Standing.UNKNOWN}):
+    if unknown := sorted({row.employer for row in rows if standing(row.employer) == UNKNOWN}):
         _log.warning("senders_not_heard_of", employers=unknown)
 
 
@@ -159,7 +163,7 @@ async def on_consent_changed(store: Store, batch: Sequence[Received[ConsentChang
         for row in waiting
         if row.state
         is State.DELAYED  # what was only submitted is told in its own turn: it may have overtaken its grant
-        and (rule := _no_longer_allowed(row, people[row.candidate].consent, store)) is not None
+        and (rule := _no_longer_allowed(row, people[row.candidate], store)) is not None
     ]
     await store.settle(settled)
     await store.plan_again(candidates)
@@ -175,7 +179,7 @@ async def on_mailbox_changed(store: Store, batch: Sequence[Received[MailboxChang
     await store.lock_people(candidates)
     await store.keep_mailboxes({candidate: (event.version, event.reachable) for candidate, event in newest.items()})
     people = await store.people(candidates)
-    gone = [candidate for candidate in candidates if people[candidate].mailbox_gone]
+    gone = [candidate for candidate in candidates if people[candidate].reachable == Known(value=False)]
     settled = [
         _settled(row, Cancel(Rule.MAILBOX_GONE))
         for row in await store.lock_waiting_of(gone)
@@ -257,17 +261,25 @@ def _reported(event: OutreachOutcomeReportedV1) -> Reported:
 def _why_withheld(person: Person, *, sender_suspended: bool) -> Rule:
     if sender_suspended:
         return Rule.SENDER_SUSPENDED
-    return Rule.MAILBOX_GONE if person.mailbox_gone else Rule.CONTACT_NOT_GRANTED
+    return Rule.MAILBOX_GONE if person.reachable == Known(value=False) else Rule.CONTACT_NOT_GRANTED
 
 
 def _settled(row: Outreach, decision: Decision) -> Settled:
     return Settled(row, decision, getattr(decision, "rule", None))
 
 
-def _no_longer_allowed(row: Outreach, consent: Consent | None, store: Store) -> Rule | None:
-    if consent is None or not is_open_to_contact(consent, at=store.at):
+def _no_longer_allowed(row: Outreach, person: Person, store: Store) -> Rule | None:
+    if person.erased:
         return Rule.CONTACT_NOT_GRANTED
-    return Rule.EMPLOYER_BLOCKED if grants.shuts_out(consent, row.employer) else None
+    match person.consent:
+        case Known(consent) if not is_open_to_contact(consent, at=store.at):
+            return Rule.CONTACT_NOT_GRANTED
+        case Known(consent):
+            return Rule.EMPLOYER_BLOCKED if grants.shuts_out(consent, row.employer) else None
+        case Unknown():
+            return None
+        case _:
+            assert_never(person.consent)
 
 
 def _consent(event: ConsentChanged) -> Consent:

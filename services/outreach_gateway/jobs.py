@@ -9,6 +9,7 @@ from services.outreach_gateway.adapters.metrics import DUE_ROWS, OLDEST_DUE_SECO
 from services.outreach_gateway.decisions import ENDED_KEPT
 from services.outreach_gateway.model import Standing
 from services.outreach_gateway.ports import Epochs, Store, Windows, WindowsHeldError
+from shared.facts import Known
 
 OpenEpochs = Callable[[], AbstractAsyncContextManager[Epochs]]
 """A transaction on the rows of the epochs."""
@@ -47,5 +48,5 @@ async def cancel_of_suspended(
     store: Store, tenants: Callable[[], Iterable[str]], standing: handlers.StandingOf, limit: int
 ) -> bool:
     """What suspended and removed employers have waiting holds no slot that others could have."""
-    employers = [id for id in tenants() if standing(id) is Standing.SUSPENDED]
+    employers = [id for id in tenants() if standing(id) == Known(Standing.SUSPENDED)]
     return bool(employers) and await handlers.on_senders_suspended(store, standing, employers, limit=limit) == limit

@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NewType
+
+from shared.facts import UNKNOWN, Fact
 
 SHARDS = 64
 """The windows are in so many parts, each with an epoch of its own: what is lost of one holds nobody of the others."""
@@ -13,6 +15,10 @@ SHARDS = 64
 def shard_of(candidate: str) -> int:
     """Of a person's id its last byte, as `shard_of` in the database does: ids are random there (version 7)."""
     return int(candidate[-2:], 16) % SHARDS
+
+
+PublicKey = NewType("PublicKey", str)
+"""Of a person: to which employers' words for them are sealed."""
 
 
 class State(StrEnum):
@@ -50,11 +56,10 @@ class Rule(StrEnum):
 
 
 class Standing(StrEnum):
-    """What this process knows of a sender. One that it has not heard of yet is waited for: a projection can be behind."""
+    """Of a sender, where it is known: one that this process has not heard of yet is waited for, a projection can be behind."""
 
     GOOD = "good"
     SUSPENDED = "suspended"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +118,12 @@ class Person:
     """What the gateway knows of a person when it decides: consent, the employers whose pools they are in, and whether
     anything reaches them."""
 
-    consent: Consent | None
-    employers: frozenset[str]
-    mailbox_gone: bool = False
-    """There is no such mailbox, as the relay said for good."""
+    consent: Fact[Consent]
+    employers: Fact[frozenset[str]]
+    reachable: Fact[bool] = UNKNOWN
+    """Told only once a relay has said something of the mailbox; known to be False: there is no such mailbox."""
+    erased: bool = False
+    """For good: nothing of them is kept, and nothing is on its way."""
 
 
 @dataclass(frozen=True, slots=True)

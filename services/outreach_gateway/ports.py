@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from services.outreach_gateway.model import Answer, Consent, Decision, Outreach, Person, Queue, Rule, State
+from services.outreach_gateway.model import Answer, Consent, Decision, Outreach, Person, PublicKey, Queue, Rule, State
+from shared.facts import Fact
 from shared.messaging.errors import TransientError
 
 
@@ -285,7 +286,7 @@ class Account:
 class RequestStore(Protocol):
     """The gateway's rows as requests need them, inside one transaction."""
 
-    async def public_key(self, candidate: str) -> str | None:
+    async def public_key(self, candidate: str) -> Fact[PublicKey]:
         """The key to which words for this person are sealed."""
 
     async def digest_of(self, id: str) -> bytes | None:

@@ -19,6 +19,7 @@ from services.outreach_gateway.model import (
     Rule,
     Standing,
 )
+from shared.facts import Fact, Known, Unknown
 
 
 def in_order(waiting: Iterable[Outreach]) -> list[Outreach]:
@@ -48,7 +49,7 @@ class Lined:
 
 
 def line_up(
-    policy: Policy, person: Person, rows: Iterable[Outreach], *, sender: Callable[[str], Standing], at: datetime
+    policy: Policy, person: Person, rows: Iterable[Outreach], *, sender: Callable[[str], Fact[Standing]], at: datetime
 ) -> Lined:
     """Asks the rules of all that waits for one person, and puts what they leave in the queue's order."""
     turns: list[Turn] = []
@@ -62,13 +63,13 @@ def line_up(
         verdict = before_windows(policy, row, person, sender=asked.sender, at=at)
         if isinstance(verdict, Ask):
             turns.append(Turn(asked, verdict, verdict))
-        elif person.consent is not None and _keeps_its_place(row, verdict, at):
+        elif isinstance(person.consent, Known) and _keeps_its_place(row, verdict, at):
             turns.append(Turn(asked, verdict, question(asked)))
         else:
             decided.append((row, verdict))
-    consent = person.consent
-    if consent is None or not turns:
+    if isinstance(person.consent, Unknown) or not turns:
         return Lined(None, (), decided)
+    consent = person.consent.value
     queue = Queue(
         candidate=consent.candidate,
         windows=windows_of(policy, consent),

@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
-from services.pool_matching.model import Change, Consent, Known, Member, Person, Pool, Settled, Shown, plain_skill
+from services.pool_matching.model import Change, Consent, KeptPerson, Member, Person, Pool, Settled, Shown, plain_skill
 from shared.contracts import grants
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile
+from shared.facts import Fact, Known, Unknown
 
 YEARS_STEPS = (0, 1, 3, 5, 10, 15, 20)
 PAY_STEP = 20_000
@@ -121,15 +122,20 @@ RULES: tuple[Rule, ...] = (
 
 def matches(person: Person, pool: Pool, at: datetime) -> bool:
     """Whether the person belongs to the pool at that time."""
-    profile, consent = person.profile, person.consent
-    if profile is None or consent is None:
+    halves = _halves(person)
+    if halves is None:
         return False
-    case = Case(person, profile, consent, pool, at)
+    case = Case(person, *halves, pool, at)
     return all(rule(case) for rule in RULES)
 
 
 def memberships(before: Iterable[Member], person: Person, pools: Iterable[Pool], at: datetime) -> Change:
-    """How the person's place changes in the pools of `before` and in `pools`, which hold every one that may match."""
+    """How the person's place changes in the pools of `before` and in `pools`, which hold every one that may match.
+
+    Of whom a half has not arrived nothing changes: only who is known not to belong to a pool leaves it.
+    """
+    if Unknown() in (person.profile, person.consent):
+        return Change()
     then = {member.pool: member for member in before}
     now = {pool.id: _member(person, pool, then.get(pool.id), at) for pool in pools if matches(person, pool, at)}
     return Change(
@@ -141,9 +147,10 @@ def memberships(before: Iterable[Member], person: Person, pools: Iterable[Pool],
 
 def shown(person: Person, criteria: Criteria) -> Shown:
     """The fields that the pool asks for; of lists, what it asks for. For a person that the pool matches."""
-    profile, consent = person.profile, person.consent
-    if profile is None or consent is None:
+    halves = _halves(person)
+    if halves is None:
         return Shown()
+    profile, consent = halves
     skills = {*criteria.skills_all, *criteria.skills_any}
     types = set(criteria.employment_types)
     return Shown(
@@ -158,7 +165,7 @@ def shown(person: Person, criteria: Criteria) -> Shown:
     )
 
 
-def settle(known: Known, change: Change, at: datetime) -> Settled | None:
+def settle(known: KeptPerson, change: Change, at: datetime) -> Settled | None:
     """What is to be written for the person; None when all stays as it is."""
     gone = {member.pool for member in (*change.left, *change.changed)}
     staying = [member for member in known.members if member.pool not in gone]
@@ -170,11 +177,15 @@ def settle(known: Known, change: Change, at: datetime) -> Settled | None:
     return Settled(known.person.candidate, version, due_at, change, tuple(members))
 
 
-def next_due(consent: Consent | None, at: datetime) -> datetime | None:
-    """The next moment at which a pause or the consent itself ends."""
-    if consent is None or not consent.match:
-        return None
-    return grants.changes_at(consent, at=at)
+def next_due(consent: Fact[Consent], at: datetime) -> datetime | None:
+    """The next moment at which a pause or the consent itself ends, where it is known."""
+    match consent:
+        case Known(Consent(match=True) as granted):
+            return grants.changes_at(granted, at=at)
+        case Known() | Unknown():
+            return None
+        case _:
+            assert_never(consent)
 
 
 def coarse(criteria: Criteria) -> Criteria:
@@ -221,6 +232,14 @@ def first_of_month(day: date) -> date:
 def to_the_hour(at: datetime) -> datetime:
     """The hour that the moment lies in: finer times would let two employers find out that they see one person."""
     return at.replace(minute=0, second=0, microsecond=0)
+
+
+def _halves(person: Person) -> tuple[CoarseProfile, Consent] | None:
+    """What the rules need; None where a half has not arrived, or there is nothing to show."""
+    profile, consent = person.profile, person.consent
+    if isinstance(profile, Unknown) or isinstance(consent, Unknown) or profile.value is None:
+        return None
+    return profile.value, consent.value
 
 
 def _member(person: Person, pool: Pool, then: Member | None, at: datetime) -> Member:

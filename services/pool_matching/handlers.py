@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from services.pool_matching.decisions import memberships, settle, to_the_hour
-from services.pool_matching.model import Settled
+from services.pool_matching.model import Change, Settled
 from services.pool_matching.ports import EvaluationStore, PersonStore, PoolStore
 from shared.contracts import grants
 from shared.contracts.base import Event
@@ -98,7 +98,7 @@ async def on_turn(store: EvaluationStore, pool_id: str, refs: Refs) -> None:
     settled = []
     for known in await store.known(candidates):
         before = [member for member in known.members if member.pool == evaluation.pool]
-        change = memberships(before, known.person, [pool] if pool else [], store.at)
+        change = memberships(before, known.person, [pool], store.at) if pool else Change(left=tuple(before))
         settled.append(settle(known, change, store.at))
     await _apply(store, settled, refs)
     if len(candidates) < _CHUNK:

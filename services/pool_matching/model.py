@@ -10,6 +10,7 @@ from shared.contracts.base import Instant, Value
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile, EmploymentType
+from shared.facts import Fact, Known, Unknown
 
 Level = Literal["major", "minor", "broad", "detailed"]
 
@@ -59,6 +60,11 @@ class Consent(Value):
     ends_at: Instant | None = None
 
     @classmethod
+    def none(cls) -> "Consent":
+        """Of whoever was erased: nothing is allowed."""
+        return cls(match=False)
+
+    @classmethod
     def of(cls, event: ConsentChanged) -> "Consent":
         """The part of the event that matching keeps."""
         return cls(
@@ -85,8 +91,9 @@ class Person:
     """A person as matching knows them now; either half may not have arrived yet."""
 
     candidate: str
-    profile: CoarseProfile | None
-    consent: Consent | None
+    profile: Fact[CoarseProfile | None]
+    """Known to be None of whoever shows nothing, or was erased."""
+    consent: Fact[Consent]
     lineages: Mapping[str, frozenset[str]]
     """Each occupation of the profile that the SOC has, with its lineage."""
     skills: frozenset[str]
@@ -94,16 +101,17 @@ class Person:
 
     @classmethod
     def of(
-        cls, candidate: str, profile: CoarseProfile | None, consent: Consent | None, occupations: Occupations
+        cls, candidate: str, profile: Fact[CoarseProfile | None], consent: Fact[Consent], occupations: Occupations
     ) -> "Person":
         """The person, with what the rules look up again and again worked out once."""
-        lineages = {code: occupations.lineage(code) for code in (profile.occupations if profile else ())}
+        shown = profile.value if isinstance(profile, Known) else None
+        lineages = {code: occupations.lineage(code) for code in (shown.occupations if shown else ())}
         return cls(
             candidate=candidate,
             profile=profile,
             consent=consent,
             lineages={code: lineage for code, lineage in lineages.items() if lineage},
-            skills=frozenset(plain_skill(skill) for skill in (profile.skills if profile else ())),
+            skills=frozenset(plain_skill(skill) for skill in (shown.skills if shown else ())),
         )
 
 
@@ -139,7 +147,7 @@ class PoolIndex:
 
     def candidates_for(self, person: Person) -> list[Pool]:
         """Every pool that could take the person in by occupation; each once, most others left out."""
-        if person.profile is None:
+        if person.profile in (Known(None), Unknown()):
             return []
         codes = frozenset[str]().union(*person.lineages.values())
         found = {pool.id: pool for code in codes for pool in self.by_occupation.get(code, ())}
@@ -181,7 +189,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KeptPerson:
     """What is kept of a person: the values, and the state of what was decided last."""
 
     person: Person

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from services.pool_matching.model import (
     Evaluation,
-    Known,
+    KeptPerson,
     Listed,
     Noted,
     Pool,
@@ -64,7 +64,7 @@ class PersonStore(Publishes, Protocol):
     async def take_overdue(self, candidates: Sequence[str]) -> list[str]:
         """Those of them whose pause or consent has ended by now; nobody else changes them until this is over."""
 
-    async def known(self, candidates: Sequence[str]) -> list[Known]:
+    async def known(self, candidates: Sequence[str]) -> list[KeptPerson]:
         """These persons as they are now; nobody else changes them until this is over."""
 
     async def pools(self) -> PoolIndex:

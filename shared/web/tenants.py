@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from shared import wording
 from shared.contracts.operator import TenantChangedV1, TenantKind
+from shared.facts import UNKNOWN, Fact, Known, fact
 from shared.security.tenant_keys import hash_key, tenant_of
 from shared.web import gates
 from shared.web.problems import Problem, kind
@@ -61,14 +62,14 @@ class Tenants:
                 self._replaced[event.tenant] = self._records[event.tenant]
             self._records[event.tenant] = event
 
-    def get(self, tenant: str) -> Tenant | None:
-        """The tenant of this id, also one that has left; None when this process has not heard of it."""
-        return self._known.get(tenant)
+    def get(self, tenant: str) -> Fact[Tenant]:
+        """The tenant of this id, also one that has left; Unknown when this process has not heard of it."""
+        return fact(self._known.get(tenant))
 
-    def name_of(self, tenant: str) -> str | None:
-        """What people read for it; None when this process has not heard of it."""
+    def name_of(self, tenant: str) -> Fact[str]:
+        """What people read for it; Unknown when this process has not heard of it."""
         known = self._known.get(tenant)
-        return None if known is None else wording.tenant(known.name, known.domain)
+        return UNKNOWN if known is None else Known(wording.tenant(known.name, known.domain))
 
     def records(self) -> Mapping[str, TenantChangedV1]:
         """Each tenant's present record by id, also of those that have left."""

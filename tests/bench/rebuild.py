@@ -28,6 +28,7 @@ from services.outreach_gateway.model import SHARDS, Standing, shard_of
 from services.outreach_gateway.ports import Found
 from services.outreach_gateway.rebuild import Rebuild
 from shared.contracts.outreach_gateway import OutreachRequestedV1
+from shared.facts import Known
 from shared.messaging.envelope import Received, Record
 from shared.messaging.unit import unit_of_work
 from shared.postgres.migrate import migrate
@@ -119,7 +120,9 @@ class Bench:
             began = time.perf_counter()
             async with unit_of_work(self.pool, at=NOW, source="outreach_gateway") as unit:
                 store = PostgresOutreach(unit, POLICY, feed)
-                await handlers.on_outreach_requested(store, received, self.windows, POLICY, lambda _: Standing.GOOD)
+                await handlers.on_outreach_requested(
+                    store, received, self.windows, POLICY, lambda _: Known(Standing.GOOD)
+                )
             took = time.perf_counter() - began
             held = {event.outreach for event in batch if shard_of(event.candidate) in self.windows.held}
             seen.add(took, len(batch) - len(held), len(held))

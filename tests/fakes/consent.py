@@ -32,6 +32,7 @@ from services.consent.ports import Employer
 from shared.clock import Clock
 from shared.contracts.consent import Purpose
 from shared.contracts.signup import ChangeNoticed, NoticeRequestedV2
+from shared.facts import Fact, fact
 from shared.ids import new_id
 from shared.runner.model import Job
 from shared.security import encoding
@@ -255,8 +256,8 @@ class FakeConsents:
             if not (await self.read(one.candidate)).is_closed and (known is None or one.at < known.at):
                 self.links.introductions[one.candidate] = one
 
-    async def introduction(self, candidate: str) -> Introduction | None:
-        return self.links.introductions.get(candidate)
+    async def introduction(self, candidate: str) -> Fact[Introduction]:
+        return fact(self.links.introductions.get(candidate))
 
     async def note_change(
         self,
@@ -315,8 +316,8 @@ class FakeDirectory:
     def employers(self) -> Sequence[Employer]:
         return [Employer(employer, name) for employer, name in sorted(self.known.items(), key=lambda item: item[1])]
 
-    def name(self, employer: str) -> str | None:
-        return self.known.get(employer)
+    def name(self, employer: str) -> Fact[str]:
+        return fact(self.known.get(employer))
 
 
 async def publishes(_: Sequence[int]) -> bool:

@@ -30,6 +30,7 @@ from services.signup.courier.model import (
 from services.signup.courier.ports import Clear, Mark
 from shared.contracts import grants
 from shared.contracts.signup import MailboxChangedV1, OutreachOutcomeReportedV1
+from shared.facts import Fact, fact
 from shared.messaging.errors import TransientError
 from tests.fakes.clock import NOON
 
@@ -129,9 +130,9 @@ class FakeCourierStore:
         """Whose mailboxes count as gone."""
         return frozenset(candidates) & self.lost
 
-    async def consents(self, candidates: Iterable[str]) -> Mapping[str, Consent]:
+    async def consents(self, candidates: Iterable[str]) -> Mapping[str, Fact[Consent]]:
         """What is kept."""
-        return {name: self.kept[name] for name in candidates if name in self.kept}
+        return {name: fact(self.kept.get(name)) for name in candidates}
 
     async def people(self, candidates: Iterable[str]) -> People:
         """Who is in the vault."""

@@ -40,6 +40,7 @@ from services.outreach_gateway.ports import (
     WindowsLostError,
 )
 from shared.contracts import grants
+from shared.facts import fact
 from shared.runner.model import Job
 from tests.fakes.clock import NOON
 
@@ -255,9 +256,10 @@ class FakeStore:
     async def people(self, candidates: Sequence[str]) -> Mapping[str, Person]:
         return {
             candidate: Person(
-                self.consents.get(candidate),
-                self.memberships.get(candidate, (0, frozenset[str]()))[1],
-                not self.mailboxes.get(candidate, (0, True))[1],
+                fact(self.consents.get(candidate)),
+                fact(self.memberships[candidate][1] if candidate in self.memberships else None),
+                fact(self.mailboxes[candidate][1] if candidate in self.mailboxes else None),
+                candidate in self.erased,
             )
             for candidate in candidates
         }

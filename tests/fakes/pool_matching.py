@@ -11,7 +11,7 @@ from services.pool_matching.decisions import asks
 from services.pool_matching.model import (
     Consent,
     Evaluation,
-    Known,
+    KeptPerson,
     Listed,
     Member,
     Noted,
@@ -26,6 +26,7 @@ from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
+from shared.facts import UNKNOWN, Fact, Known
 from tests.fakes.clock import NOON
 
 SOC = occupations.load()
@@ -34,9 +35,9 @@ SOC = occupations.load()
 @dataclass
 class _Person:
     profile_version: int = 0
-    profile: CoarseProfile | None = None
+    profile: Fact[CoarseProfile | None] = UNKNOWN
     consent_version: int = 0
-    consent: Consent | None = None
+    consent: Fact[Consent] = UNKNOWN
     no_at: datetime | None = None
     version: int = 0
     due_at: datetime | None = None
@@ -85,17 +86,17 @@ class FakeMatching:
         for profile in profiles:
             person = self._persons.setdefault(profile.candidate, _Person())
             if profile.version > person.profile_version:
-                person.profile_version, person.profile = profile.version, profile.profile
+                person.profile_version, person.profile = profile.version, Known(profile.profile)
                 changed.add(profile.candidate)
         for consent in consents:
             person = self._persons.setdefault(consent.candidate, _Person())
             if consent.version <= person.consent_version:
                 continue
-            after, was_on = Consent.of(consent), person.consent is not None and person.consent.match
+            after, was_on = Consent.of(consent), isinstance(person.consent, Known) and person.consent.value.match
             if after.match and not was_on and person.no_at is not None and consent.lifts_no_until < person.no_at:
                 replayed.append(consent.candidate)
                 continue
-            person.consent_version, person.consent = consent.version, after
+            person.consent_version, person.consent = consent.version, Known(after)
             person.no_at = grants.later(person.no_at, consent.no_at)
             changed.add(consent.candidate)
         return Noted(tuple(sorted(changed)), tuple(replayed))
@@ -109,7 +110,11 @@ class FakeMatching:
         for who in news:
             known = self._persons.get(who, _Person())
             self._persons[who] = replace(
-                known, profile_version=LAST_VERSION, profile=None, consent_version=LAST_VERSION, consent=None
+                known,
+                profile_version=LAST_VERSION,
+                profile=Known(None),
+                consent_version=LAST_VERSION,
+                consent=Known(Consent.none()),
             )
         return sorted(news)
 
@@ -124,9 +129,9 @@ class FakeMatching:
         self.to_decide -= set(candidates)
         return sorted(set(candidates) & set(await self.overdue(len(self._persons))))
 
-    async def known(self, candidates: Sequence[str]) -> list[Known]:
+    async def known(self, candidates: Sequence[str]) -> list[KeptPerson]:
         return [
-            Known(
+            KeptPerson(
                 Person.of(who, person.profile, person.consent, SOC),
                 person.version,
                 person.due_at,
@@ -265,10 +270,11 @@ class FakeMatching:
 
 
 def _may_come_in(person: _Person, pool: Pool) -> bool:
-    if person.profile is None:
+    profile = person.profile.value if isinstance(person.profile, Known) else None
+    if profile is None:
         return False
-    codes = {code for own in person.profile.occupations for code in SOC.lineage(own)}
+    codes = {code for own in profile.occupations for code in SOC.lineage(own)}
     asked = pool.criteria
     return (not asked.occupations or not codes.isdisjoint(asked.occupations)) and (
-        not asked.states or person.profile.state in asked.states
+        not asked.states or profile.state in asked.states
     )

@@ -17,6 +17,7 @@ from services.consent.model import Attempt, Blocking, Choices, Introduction
 from services.consent.ports import Consents
 from shared.contracts.base import rfc3339
 from shared.contracts.signup import NoticeRequestedV2
+from shared.facts import UNKNOWN, Known
 from shared.ids import new_candidate_id
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool
@@ -192,12 +193,12 @@ async def test_who_told_of_somebody_first_is_kept_in_any_order_until_they_are_go
         async with store.transaction(NOON) as consents:
             await consents.introduce(told)
     async with store.transaction(NOON) as consents:
-        assert await consents.introduction(candidate) == first
+        assert await consents.introduction(candidate) == Known(first)
         await consents.close([candidate])
     async with store.transaction(NOON) as consents:
         await consents.introduce([later])
-        assert await consents.introduction(candidate) is None
-        assert await consents.introduction(other) == Introduction(other, "fairpool-join", NOON)
+        assert await consents.introduction(candidate) == UNKNOWN
+        assert await consents.introduction(other) == Known(Introduction(other, "fairpool-join", NOON))
 
 
 async def test_what_is_told_is_bounded_by_its_batch(store: Store) -> None:

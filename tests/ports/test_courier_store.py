@@ -13,6 +13,7 @@ from services.signup.courier.adapters.postgres import PostgresCourier, read_posi
 from services.signup.courier.model import Again, Consent, Mail, NoticePurpose, Over, Person, State, Unreadable
 from services.signup.courier.ports import Incoming, Outgoing
 from shared.contracts.signup import ChangeNoticed
+from shared.facts import UNKNOWN, Known
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool
 from shared.security import boxes
@@ -340,7 +341,8 @@ async def test_the_highest_version_of_a_consent_is_kept(stores: Stores) -> None:
             [first, Consent(BO, 1, ("contact",), ("emp_x", "emp_y"), time_zone="America/Denver")], {0: 1, 1: 8}
         )
         found = await store.consents([ANA, BO, "nobody"])
-    assert found == {ANA: second, BO: Consent(BO, 1, ("contact",), ("emp_x", "emp_y"), time_zone="America/Denver")}
+    of_bo = Consent(BO, 1, ("contact",), ("emp_x", "emp_y"), time_zone="America/Denver")
+    assert found == {ANA: Known(second), BO: Known(of_bo), "nobody": UNKNOWN}
     assert await stores.positions() == {0: 2, 1: 8}
 
 

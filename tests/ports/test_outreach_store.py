@@ -37,6 +37,7 @@ from services.outreach_gateway.model import (
 )
 from services.outreach_gateway.ports import Building, Epoch, Reported, Settled, Store
 from shared.contracts.outreach_gateway import OutreachRequestedV1
+from shared.facts import UNKNOWN, Fact, Known
 from shared.feed.model import Place
 from shared.feed.ports import FeedWriter
 from shared.feed.postgres import SQL as FEED_SQL
@@ -259,8 +260,8 @@ async def test_the_newest_consent_wins_in_any_order(rows: Rows) -> None:
     async with rows.store() as store:
         await store.lock_people([ANA, BEN])
         people = await store.people([ANA, BEN])
-    assert people[ANA].consent == newest
-    assert people[BEN].consent is None
+    assert people[ANA].consent == Known(newest)
+    assert people[BEN].consent == UNKNOWN
 
 
 async def test_the_newest_memberships_win(rows: Rows) -> None:
@@ -269,7 +270,8 @@ async def test_the_newest_memberships_win(rows: Rows) -> None:
     async with rows.store() as store:
         await store.keep_memberships({ANA: (1, frozenset({"emp_b"}))})
     async with rows.store() as store:
-        assert (await store.people([ANA]))[ANA].employers == {"emp_a"}
+        people = await store.people([ANA, BEN])
+    assert (people[ANA].employers, people[BEN].employers) == (Known(frozenset({"emp_a"})), UNKNOWN)
 
 
 async def keep_all(rows: Rows, candidate: str) -> None:
@@ -291,8 +293,10 @@ async def test_of_who_was_erased_nothing_is_kept_whatever_came_before_or_comes_l
         async with rows.store() as store:
             await store.lock_people([ANA, BEN])
             people = await store.people([ANA, BEN])
-        assert people[ANA] == Person(None, frozenset())
-        assert people[BEN] == Person(Consent(BEN, 1, contact=True), frozenset({"emp_a"}), mailbox_gone=True)
+        assert people[ANA] == Person(UNKNOWN, UNKNOWN, erased=True)
+        assert people[BEN] == Person(
+            Known(Consent(BEN, 1, contact=True)), Known(frozenset({"emp_a"})), Known(value=False)
+        )
         assert await keys(rows) == {BEN}
         await keep_all(rows, ANA)
     assert await keys(rows) == {BEN}
@@ -444,18 +448,18 @@ async def test_a_rebuild_finds_no_slot_of_what_bounced(on_postgres: PostgresRows
 
 
 async def test_the_newest_word_of_a_mailbox_wins_and_goes_with_the_key(rows: Rows) -> None:
-    async def is_gone() -> bool:
+    async def told() -> Fact[bool]:
         async with rows.store() as store:
-            return (await store.people([ANA]))[ANA].mailbox_gone
+            return (await store.people([ANA]))[ANA].reachable
 
-    assert not await is_gone()
-    for version, reachable, gone in ((2, False, True), (1, True, True), (3, True, False), (4, False, True)):
+    assert await told() == UNKNOWN
+    for version, reachable, last in ((2, False, False), (1, True, False), (3, True, True), (4, False, False)):
         async with rows.store() as store:
             await store.keep_mailboxes({ANA: (version, reachable)})
-        assert await is_gone() is gone
+        assert await told() == Known(last)
     async with rows.store() as store:
         await store.forget_keys([ANA, "a key of the topic that is no id"])
-    assert not await is_gone()
+    assert await told() == UNKNOWN
 
 
 async def test_a_withdrawal_waits_for_who_decides_and_finds_what_was_delayed_meanwhile(
@@ -475,7 +479,7 @@ async def test_a_withdrawal_waits_for_who_decides_and_finds_what_was_delayed_mea
         withdrawal = asyncio.create_task(withdraw())
         await on_postgres.submit("o1")  # committed after the withdrawal began
         (row,) = await request.lock_live(["o1"])
-        assert (await request.people([ANA]))[ANA].consent == granted
+        assert (await request.people([ANA]))[ANA].consent == Known(granted)
         await request.settle([Settled(row, Delay(SOON, Rule.HOURS), Rule.HOURS)])
         assert not withdrawal.done()
     assert await withdrawal == [State.DELAYED]
@@ -485,7 +489,7 @@ async def test_a_delay_waits_for_a_withdrawal_that_was_first(on_postgres: Postgr
     async with on_postgres.store() as store:
         await store.keep_consents([Consent(ANA, 1, contact=True)])
 
-    async def seen() -> Consent | None:
+    async def seen() -> Fact[Consent]:
         async with on_postgres.store() as request:
             await request.lock_people([ANA])
             return (await request.people([ANA]))[ANA].consent
@@ -495,7 +499,7 @@ async def test_a_delay_waits_for_a_withdrawal_that_was_first(on_postgres: Postgr
         asked = asyncio.create_task(seen())
         assert not (await asyncio.wait([asked], timeout=0.2))[0]
     consent = await asked
-    assert consent is not None and consent.version == 2
+    assert isinstance(consent, Known) and consent.value.version == 2
 
 
 async def known(rows: PostgresRows, *candidates: str) -> None:
@@ -595,7 +599,7 @@ async def test_a_batch_takes_as_many_statements_whatever_its_size_one_of_them_to
         with connection.query_logger(lambda query: statements.append(query.query)):
             record = Record("outreach-requests", 0, 0, b"", b"", ())
             received = [Received(event.outreach, "test", None, event, record) for event in batch]
-            await handlers.on_outreach_requested(store, received, windows, POLICY, lambda _: Standing.GOOD)
+            await handlers.on_outreach_requested(store, received, windows, POLICY, lambda _: Known(Standing.GOOD))
     ours = [
         statement for statement in statements if statement in {*SQL.values(), *FEED_SQL.values()}
     ]  # asyncpg asks for types of its own

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from services.consent.ports import Employer
 from shared import wording
+from shared.facts import Fact
 from shared.web.tenants import Tenant, Tenants
 
 
@@ -18,10 +19,9 @@ class TenantDirectory:
         found = (Employer(tenant.id, _name(tenant)) for tenant in self._tenants.of_kind("employer"))
         return sorted(found, key=lambda employer: (employer.name.casefold(), employer.id))
 
-    def name(self, employer: str) -> str | None:
+    def name(self, employer: str) -> Fact[str]:
         """What this employer, or whoever else told of a person, is called."""
-        tenant = self._tenants.get(employer)
-        return _name(tenant) if tenant is not None and tenant.kind != "operator" else None
+        return self._tenants.name_of(employer)
 
 
 def _name(employer: Tenant) -> str:

@@ -14,6 +14,7 @@ from services.consent.model import Blocking, Choices, Entry, Introduction, Named
 from services.consent.ports import BLOCKS
 from shared.contracts.consent import ConsentChangedV2, ErasureConfirmedV1, Limits, LinkStatement, QuietHours
 from shared.contracts.signup import ErasureSweptV1
+from shared.facts import UNKNOWN, Fact, Known
 from shared.ids import new_id
 from shared.messaging.reconciled import Behind
 from shared.messaging.unit import Unit
@@ -158,10 +159,10 @@ class PostgresConsents(PostgresLinks):
             SQL["introduce"], list(first), [one.teller for one in first.values()], [one.at for one in first.values()]
         )
 
-    async def introduction(self, candidate: str) -> Introduction | None:
+    async def introduction(self, candidate: str) -> Fact[Introduction]:
         """By its key."""
         row = await self._unit.connection.fetchrow(SQL["introduction"], candidate)
-        return Introduction(row["candidate"], row["teller"], row["at"]) if row else None
+        return UNKNOWN if row is None else Known(Introduction(row["candidate"], row["teller"], row["at"]))
 
     async def keep_employers(self, employers: Sequence[NamedEmployer], until: datetime) -> None:
         """One statement, its rows in order; of an employer that is there twice its highest version.

@@ -12,6 +12,7 @@ from services.consent.decisions import Changed, Refused, Unchanged
 from services.consent.model import Agreement, Door, Introduction, Present
 from services.consent.ports import Consents, Directory, Writes
 from shared.contracts.consent import LinkStatement
+from shared.facts import UNKNOWN, Fact
 from shared.messaging.errors import is_transient
 from shared.security.links import BadLink, Link, LinkPurpose, LinkReader
 from shared.security.statements import StatementReader
@@ -70,10 +71,10 @@ class Edge:
         async with self.look() as consents:
             return await consents.read(candidate)
 
-    async def introduction(self, present: Present) -> Introduction | None:
-        """Who told of the person; whoever has answered is not told again."""
+    async def introduction(self, present: Present) -> Fact[Introduction]:
+        """Who told of the person; whoever has answered is not told again, and it is not looked for."""
         if present.version > 0:
-            return None
+            return UNKNOWN
         async with self.look() as consents:
             return await consents.introduction(present.candidate)
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from services.consent.api import views
 from services.consent.api.edge import Edge, NoLinkError
 from shared import wording
+from shared.facts import shown
 from shared.web.problems import Problem
 
 _NAMES = {
@@ -82,7 +83,7 @@ def _words(field: str, value: Any, zone: str | None, name: views.Names) -> str: 
     if field == "sectors":
         return "; ".join(views.work(code) for code in value)
     if field == "blocked_employers":
-        return ", ".join(name(employer) or "an employer that is no longer here" for employer in value)
+        return ", ".join(shown(name(employer), views.NAMELESS) for employer in value)
     if field in ("paused_until", "ends_at"):
         return wording.day(datetime.fromisoformat(value), zone)
     if field == "quiet_hours":

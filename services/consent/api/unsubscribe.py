@@ -14,6 +14,7 @@ from services.consent.api.edge import Edge
 from services.consent.decisions import Changed, Stop
 from services.consent.model import Attempt, Scope, What
 from services.consent.ports import Consents
+from shared.facts import shown
 from shared.security.links import Link, trimmed
 from shared.web import any_body
 from shared.web.routes import shows_pages
@@ -129,7 +130,7 @@ def _name(edge: Edge, link: Link) -> str:
     """What the page calls the employer of the link; nothing when it names none."""
     if link.employer is None:
         return ""
-    return edge.directory.name(link.employer) or "this employer"
+    return shown(edge.directory.name(link.employer), "this employer")
 
 
 async def _scope(request: Request, link: Link) -> Scope:

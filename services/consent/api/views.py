@@ -21,8 +21,9 @@ from shared import wording
 from shared.contracts import grants
 from shared.contracts.codes import occupation_titles
 from shared.contracts.signup import JOIN
+from shared.facts import Fact, shown
 
-Names = Callable[[str], str | None]
+Names = Callable[[str], Fact[str]]
 MOST_TICKED = 50
 """Employers, as a list to tick."""
 
@@ -40,7 +41,7 @@ _US_ZONES = (
 _GAPS = ((24, "1 day (everyone’s rule)"), (48, "2 days"), (72, "3 days"), (168, "1 week"), (336, "2 weeks"), (720, "30 days"))  # fmt: skip
 
 
-_GONE = "an employer that is no longer here"
+NAMELESS = "an employer that is not known here"
 
 
 def fields(choices: Choices, at: datetime) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def options(choices: Choices, employers: Sequence[tuple[str, str]]) -> dict[str,
     weekly = [(POLICY_CONTACTS_PER_WEEK, f"{POLICY_CONTACTS_PER_WEEK} (everyone’s rule)"), (1, "1")]
     return {
         "sectors": [(code, title, "") for code, title in MAJOR_GROUPS.items()] + finer,
-        "employers": _offered(choices, employers) + [(code, _sentence(_GONE), "") for code in gone],
+        "employers": _offered(choices, employers) + [(code, _sentence(NAMELESS), "") for code in gone],
         "zones": _US_ZONES,
         "other_zones": [(zone, zone_name(zone)) for zone in others],
         "weekly": _with_default(weekly, choices.first_contacts_per_week),
@@ -93,7 +94,7 @@ def _offered(choices: Choices, employers: Sequence[tuple[str, str]]) -> list[tup
 def limits(choices: Choices, name: Names, at: datetime) -> dict[str, str]:
     """Each group of limits in a few words, as its heading shows them."""
     sectors = [work(code) for code in choices.sectors]
-    blocked = [name(code) or _GONE for code in choices.blocked_employers]
+    blocked = [shown(name(code), NAMELESS) for code in choices.blocked_employers]
     blocked += [f"whoever is called “{typed}”" for typed in choices.blocked_names]
     return {
         "sectors": _some(sectors, "all"),
@@ -147,15 +148,16 @@ def work(code: str) -> str:
     return MAJOR_GROUPS.get(code) or occupation_titles().get(code) or code
 
 
-def told(introduction: Introduction | None, name: Names) -> str:
+def told(found: Fact[Introduction], name: Names) -> str:
     """Why the person has this link, as one sentence."""
+    introduction = shown(found, None)
     if introduction is None:
         return "You have this link because you joined Fairpool, or because a hiring system that you applied through told us about you."
     on = wording.day(introduction.at)
     if introduction.teller == JOIN:
         return f"You have this link because our join page was filled in with your email on {on}."
-    teller = name(introduction.teller)
-    return f"You have this link because {teller or 'an employer or its hiring system'} told us about you on {on}."
+    teller = shown(name(introduction.teller), "an employer or its hiring system")
+    return f"You have this link because {teller} told us about you on {on}."
 
 
 def attempts(uses: Sequence[Attempt], name: Names, choices: Choices) -> list[tuple[str, str]]:
@@ -164,7 +166,7 @@ def attempts(uses: Sequence[Attempt], name: Names, choices: Choices) -> list[tup
 
 
 def _use(use: Attempt, name: Names) -> str:
-    sender = (name(use.employer) or _GONE) if use.employer else "Fairpool"
+    sender = shown(name(use.employer), NAMELESS) if use.employer else "Fairpool"
     wanted = "everyone" if use.scope == "all" else "that employer"
     end = {
         "changed": "That was done",

@@ -166,7 +166,7 @@ def blocked_employers_are_known(asked: _Asked) -> str | None:
     new = set(asked.wish.blocked_employers) - set(asked.present.blocked_employers)
     if all(employer in asked.employers for employer in new):
         return None
-    return "One of the employers to block is not in the network: choose from those on the page"
+    return "One of the employers to block is not known here: choose from those on the page, or block it by its name"
 
 
 def blocked_names_can_be_found(asked: _Asked) -> str | None:

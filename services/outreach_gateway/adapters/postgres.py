@@ -27,6 +27,7 @@ from services.outreach_gateway.model import (
 from services.outreach_gateway.ports import DUE, Epoch, Freed, Reported, Settled
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import ErasureSweptV1
+from shared.facts import UNKNOWN, Known, fact
 from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
 from shared.ids import is_candidate_id
@@ -121,9 +122,10 @@ class PostgresOutreach:
         rows = await self._sql.fetch(SQL["people"], sorted(set(candidates)))
         return {
             row["candidate"]: Person(
-                _consent(row) if row["candidate"] in self._locked else None,
-                frozenset(row["employers"] or ()),
-                row["reachable"] is False,
+                fact(_consent(row)) if row["candidate"] in self._locked else UNKNOWN,
+                UNKNOWN if row["employers"] is None else Known(frozenset(row["employers"])),
+                fact(row["reachable"]),
+                row["erased"],
             )
             for row in rows
         }

@@ -6,9 +6,10 @@ import asyncpg
 
 from services.outreach_gateway.adapters.kept import SQL
 from services.outreach_gateway.adapters.postgres import PostgresOutreach, outreach_of
-from services.outreach_gateway.model import Outreach, Policy, Rule, State
+from services.outreach_gateway.model import Outreach, Policy, PublicKey, Rule, State
 from services.outreach_gateway.ports import Account, Settled, Submission
 from shared.contracts.outreach_gateway import OutreachRequestedV1
+from shared.facts import Fact, fact
 from shared.feed.ports import FeedWriter
 from shared.messaging.unit import Unit
 
@@ -21,10 +22,9 @@ class PostgresRequestStore:
         self._sql = unit.connection
         self._rows = PostgresOutreach(unit, policy, feed)
 
-    async def public_key(self, candidate: str) -> str | None:
+    async def public_key(self, candidate: str) -> Fact[PublicKey]:
         """The person's key, if it has arrived."""
-        key: str | None = await self._sql.fetchval(SQL["public_key"], candidate)
-        return key
+        return fact(await self._sql.fetchval(SQL["public_key"], candidate))
 
     async def digest_of(self, id: str) -> bytes | None:
         """Of the row under this id."""

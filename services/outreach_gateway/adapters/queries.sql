@@ -140,11 +140,13 @@ SELECT candidate::text FROM outreach WHERE id = $1 AND employer = $2
 
 -- name: people
 SELECT person.candidate::text, b.reachable, c.version, c.contact, c.blocked_employers, c.first_contacts_per_week, c.min_gap_hours,
-       c.quiet_start, c.quiet_end, c.time_zone, c.paused_until, c.ends_at, m.employers
+       c.quiet_start, c.quiet_end, c.time_zone, c.paused_until, c.ends_at, m.employers,
+       e.candidate IS NOT NULL AS erased
 FROM unnest($1::uuid[]) AS person (candidate)
 LEFT JOIN consents c USING (candidate)
 LEFT JOIN memberships m USING (candidate)
 LEFT JOIN mailboxes b USING (candidate)
+LEFT JOIN erased e USING (candidate)
 
 -- name: settle
 UPDATE outreach o

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_never
 
 from fastapi import APIRouter, Depends, Header, Request
 from pydantic import ValidationError
@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from services.outreach_gateway.api.bodies import OutreachRequest, SubmittedOut
 from services.outreach_gateway.api.edge import Edge
 from services.outreach_gateway.calendar import is_still_open
-from services.outreach_gateway.model import Policy
+from services.outreach_gateway.model import Policy, PublicKey
 from services.outreach_gateway.ports import Submission
 from shared.contracts.outreach_gateway import Job, Pay, Words
+from shared.facts import Known, Unknown
 from shared.security import encoding
 from shared.security.words import seal_words
 from shared.web.bodies import parse_json
@@ -137,15 +138,19 @@ def _wrong(field: tuple[str, ...], sentence: str) -> Problem:
     return invalid([{"loc": ("body", *field), "type": "value_error", "ctx": {"error": ValueError(sentence)}}])
 
 
-async def _public_key(edge: Edge, candidate: str) -> str:
+async def _public_key(edge: Edge, candidate: str) -> PublicKey:
     try:
         async with asyncio.timeout(_KEY_WITHIN.total_seconds()):
             while True:
                 async with edge.store() as store:
                     key = await store.public_key(candidate)
-                if key is not None:
-                    return key
-                await asyncio.sleep(0.2)
+                match key:
+                    case Known(told):
+                        return told
+                    case Unknown():
+                        await asyncio.sleep(0.2)
+                    case _:
+                        assert_never(key)
     except TimeoutError:
         raise Problem(
             503,

@@ -11,7 +11,7 @@ from services.pool_matching.adapters.sql import POOLS_LOCK, SQL
 from services.pool_matching.model import (
     Consent,
     Evaluation,
-    Known,
+    KeptPerson,
     Member,
     Noted,
     Occupations,
@@ -27,6 +27,7 @@ from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
+from shared.facts import UNKNOWN, Fact, Known
 from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
 from shared.messaging.unit import Unit
@@ -98,7 +99,7 @@ class PostgresPersons:
         rows = await self._connection.fetch(SQL["take_overdue"], self.at, list(candidates))
         return [row["candidate"] for row in rows]
 
-    async def known(self, candidates: Sequence[str]) -> list[Known]:
+    async def known(self, candidates: Sequence[str]) -> list[KeptPerson]:
         """Persons are locked, then their memberships are read: as the last who held the lock left them."""
         persons = await self._connection.fetch(SQL["read_persons"], candidates)
         members: dict[str, list[Member]] = {}
@@ -107,7 +108,7 @@ class PostgresPersons:
                 Member(row["pool"], row["employer"], row["since"], Shown.model_validate_json(row["shown"]))
             )
         return [
-            Known(self._person(row), row["version"], row["due_at"], tuple(members.get(row["candidate"], ())))
+            KeptPerson(self._person(row), row["version"], row["due_at"], tuple(members.get(row["candidate"], ())))
             for row in persons
         ]
 
@@ -230,13 +231,19 @@ class PostgresPersons:
         return sorted(frozenset[str]().union(*(self._occupations.lineage(code) for code in codes)))
 
     def _person(self, row: asyncpg.Record) -> Person:
-        profile, consent = row["profile"], row["consent"]
-        return Person.of(
-            row["candidate"],
-            CoarseProfile.model_validate_json(profile) if profile is not None else None,
-            Consent.model_validate_json(consent) if consent is not None else None,
-            self._occupations,
-        )
+        return Person.of(row["candidate"], _profile(row), _consent_of(row), self._occupations)
+
+
+def _profile(row: asyncpg.Record) -> Fact[CoarseProfile | None]:
+    if row["profile_version"] == 0:
+        return UNKNOWN
+    return Known(None if row["profile"] is None else CoarseProfile.model_validate_json(row["profile"]))
+
+
+def _consent_of(row: asyncpg.Record) -> Fact[Consent]:
+    if row["consent_version"] == 0:
+        return UNKNOWN
+    return Known(Consent.none() if row["consent"] is None else Consent.model_validate_json(row["consent"]))
 
 
 def _json(shown: Shown) -> str:

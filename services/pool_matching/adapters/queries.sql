@@ -62,7 +62,7 @@ ORDER BY due_at LIMIT $2
 SELECT candidate FROM persons WHERE candidate = ANY($2::text[]) AND due_at <= $1 ORDER BY candidate FOR UPDATE
 
 -- name: read_persons
-SELECT candidate, profile, consent, version, due_at
+SELECT candidate, profile_version, profile, consent_version, consent, version, due_at
 FROM persons WHERE candidate = ANY($1::text[]) ORDER BY candidate FOR UPDATE
 
 -- name: read_memberships

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from services.pool_matching.api.bodies import UpdateOut, UpdatesOut
 from services.pool_matching.api.edge import Edge
 from services.pool_matching.model import Update
+from shared.facts import Known
 from shared.feed.model import Place, Row
 from shared.feed.web import LONGEST_CURSOR, After, Since
 from shared.web.budgets import EventStream
@@ -69,7 +70,7 @@ def stream(edge: Edge, employer: Tenant, start: Place) -> AsyncIterator[str]:
     """Goes on until the employer's key or standing changes or the process stops."""
 
     def goes_on() -> bool:
-        return edge.tenants.get(employer.id) == employer and not edge.is_stopping()
+        return edge.tenants.get(employer.id) == Known(employer) and not edge.is_stopping()
 
     return edge.feed.stream(employer, start, frame, heartbeat=edge.heartbeat, goes_on=goes_on)
 

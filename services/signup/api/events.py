@@ -21,6 +21,7 @@ from services.signup.api.readings import EventRead, OccupationsOf
 from services.signup.model import Report
 from services.signup.ports import Backlog, Intake
 from shared.clock import Clock
+from shared.facts import shown
 from shared.media_types import MediaType, media_type
 from shared.web import bodies, gates, plain, problems
 from shared.web.openapi import REF
@@ -304,7 +305,8 @@ def _employer(event: CloudEventIn, vendor: Tenant, tenants: Tenants) -> str:
     if event.source != vendor.id:
         detail = "`source` must be the tenant id that the key is of: a vendor speaks for itself only."
         raise Problem(403, "Forbidden", detail, type=kind("wrong-source"))
-    employer = tenants.get(event.data.employer)
+    # The vendor's own word: whoever names an employer before it arrived here, or one that is none, is told so at once.
+    employer = shown(tenants.get(event.data.employer), None)
     if employer is not None and employer.vendor == vendor.id and employer.suspended:
         detail = "This employer is suspended: nobody is taken for it. The operator of the network can say why."
         raise Problem(403, "Forbidden", detail, type=kind("suspended"))

@@ -16,6 +16,7 @@ from services.signup.api.readings import OccupationsOf
 from services.signup.model import PASSED_OVER, Ignored, Malformed, Reading, Report, Source
 from services.signup.ports import Backlog, Format, Intake, Sources
 from shared.clock import Clock
+from shared.facts import Unknown
 from shared.web import gates
 from shared.web.problems import Problem, kind, not_found
 from shared.web.tenants import Tenants
@@ -175,9 +176,17 @@ def _unsupported(formats: Iterable[str]) -> Problem:
 
 
 def _check_standing(source: Source, tenants: Tenants) -> None:
+    """Both were in the network when an operator named them here: of whom nothing has arrived is waited for."""
     vendor, employer = tenants.get(source.vendor), tenants.get(source.employer)
-    present = None if employer is None else employer.vendor or employer.id
-    if vendor is None or employer is None or vendor.suspended or employer.suspended or present != source.vendor:
+    if isinstance(vendor, Unknown) or isinstance(employer, Unknown):
+        raise Problem(
+            503,
+            "Not ready for this source yet",
+            "What the network says of this source's vendor or employer has not arrived here yet. Send the same again later.",
+            headers={"Retry-After": "5"},
+        )
+    present = employer.value.vendor or employer.value.id
+    if vendor.value.suspended or employer.value.suspended or present != source.vendor:
         raise Problem(
             403,
             "Forbidden",

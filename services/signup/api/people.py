@@ -10,6 +10,7 @@ from services.signup.decisions.tenants import REASON_SPEAKS_OF_A_PERSON
 from services.signup.ports import OperatorStore
 from services.signup.vault.addresses import blind_index, parse_mail
 from shared.contracts.base import Instant
+from shared.facts import Known
 from shared.text import speaks_of_a_person
 from shared.web.problems import Problem, invalid, kind, not_found
 from shared.web.tenants import Tenant, Tenants
@@ -122,5 +123,5 @@ def router(store: OperatorStore, tenants: Tenants, *, blind_index_key: bytes) ->
 
 def _names(row: Mapping[str, Any], tenants: Tenants) -> dict[str, str]:
     """What the tenants are called, beside their ids."""
-    known = {kind: tenants.get(row[kind]) for kind in ("vendor", "employer") if row.get(kind)}
-    return {f"{kind}_name": tenant.name for kind, tenant in known.items() if tenant is not None}
+    found = {kind: tenants.get(row[kind]) for kind in ("vendor", "employer") if row.get(kind)}
+    return {f"{kind}_name": tenant.value.name for kind, tenant in found.items() if isinstance(tenant, Known)}

@@ -12,11 +12,12 @@ from shared import wording
 from shared.contracts import grants
 from shared.contracts.codes import STATES, occupation_titles
 from shared.contracts.signup import JOIN, CoarseProfile
+from shared.facts import Fact, shown
 from shared.web.pages import Pages
 
 PAGES = Pages("services.signup")
-Names = Callable[[str], str | None]
-"""What a tenant is called on pages, with its domain; None when this process has not heard of it."""
+Names = Callable[[str], Fact[str]]
+"""What a tenant is called on pages, with its domain."""
 
 _KINDS = {
     "full_time": "Full time",
@@ -107,8 +108,8 @@ def source(by: Proposed, names: Names) -> str:
     if by.proposal.vendor == JOIN:
         return f"the join page, {when}"
     if by.employer is not None:
-        return f"the hiring system of {names(by.employer) or 'an employer'}, {when}"
-    return f"{names(by.proposal.vendor) or 'a hiring system'}, {when}"
+        return f"the hiring system of {shown(names(by.employer), 'an employer')}, {when}"
+    return f"{shown(names(by.proposal.vendor), 'a hiring system')}, {when}"
 
 
 def words_of(name: Field, value: Value) -> str:

@@ -11,6 +11,7 @@ from services.signup.model import Source
 from services.signup.ports import Sources
 from shared.clock import Clock
 from shared.contracts.base import Instant
+from shared.facts import shown
 from shared.web.problems import Problem, kind, not_found
 from shared.web.tenants import Tenant, Tenants
 from shared.web.types import Line, RequestModel
@@ -146,7 +147,8 @@ def router(formats: Collection[str], sources: Sources, tenants: Tenants, clock: 
 
 def _vendor(given: SourceIn, formats: Collection[str], tenants: Tenants) -> str:
     """Who posts: the vendor that is named, or the employer itself where neither has one."""
-    vendor, employer = tenants.get(given.vendor or ""), tenants.get(given.employer)
+    # An operator's own word, and read by them at once: what has not arrived here is refused as what does not exist.
+    vendor, employer = shown(tenants.get(given.vendor or ""), None), shown(tenants.get(given.employer), None)
     wrong = []
     if given.format not in formats:
         wrong.append({"pointer": "#/format", "detail": f"must be one of: {', '.join(sorted(formats))}"})

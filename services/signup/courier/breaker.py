@@ -6,7 +6,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from services.signup.courier.decisions import after_answer, rests
-from services.signup.courier.model import Circuit, Handed, NotTaken, RefusesUs, Step, Unknown
+from services.signup.courier.model import Circuit, Handed, NoAnswer, NotTaken, RefusesUs, Step
 from services.signup.courier.ports import Relay, Spread
 from shared.clock import Clock
 from shared.web.health import NotReadyError
@@ -88,7 +88,7 @@ class Breaker:
                 return "refuses"
             case NotTaken():
                 return "away"
-            case RefusesUs() | Unknown() | None:
+            case RefusesUs() | NoAnswer() | None:
                 return "in_doubt"
             case unexpected:
                 assert_never(unexpected)
@@ -99,13 +99,13 @@ def _was_about_the_way_in(circuit: Circuit) -> bool:
     return not isinstance(cause, RefusesUs) or cause.step in ("connect", "TLS", "EHLO", "AUTH", "MAIL")
 
 
-def _words(cause: RefusesUs | NotTaken | Unknown) -> str:
+def _words(cause: RefusesUs | NotTaken | NoAnswer) -> str:
     match cause:
         case RefusesUs(step, detail, certain):
             return f"the relay {'refuses us' if certain else 'refuses one after another'} at {step}: {detail}"
         case NotTaken(reason):
             return f"the relay is away: {reason}"
-        case Unknown(reason):
+        case NoAnswer(reason):
             return f"the relay leaves mails without an answer: {reason}"
         case _:
             assert_never(cause)

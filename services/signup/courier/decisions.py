@@ -13,6 +13,7 @@ from services.signup.courier.model import (
     Consent,
     Handed,
     Mail,
+    NoAnswer,
     NotTaken,
     Outcome,
     Over,
@@ -22,16 +23,20 @@ from services.signup.courier.model import (
     Standing,
     Stopped,
     Taken,
-    Unknown,
+    Unheard,
 )
 from shared.contracts import grants
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2, OutreachOutcomeReportedV1
+from shared.facts import UNKNOWN, Fact, Known, Unknown
 
 NO_GRANT = "no grant to write to this person when the mail was to leave"
 SENDER_OUT = "the employer was suspended or removed when the mail was to leave"
 INTRODUCER_REMOVED = "whoever told of this person was removed from the network before the invitation left"
+NO_CONSENT_YET = "nobody told of this person's consent"
+NO_EMPLOYER_YET = "nobody told of this employer"
+NO_INTRODUCER_YET = "nobody told of whoever told of this person"
 INTRODUCER_SUSPENDED = "whoever told of this person is suspended"
 SLOT_OVER = "the slot was over when the mail could leave"
 MAILBOX_GONE = "the mailbox is gone; nobody writes to it until its person comes back"
@@ -115,9 +120,9 @@ def employer_is_not_blocked(consent: Consent, mail: Mail, at: datetime) -> bool:
 RULES: tuple[Callable[[Consent, Mail, datetime], bool], ...] = (contact_is_granted, employer_is_not_blocked)
 
 
-def has_grant(consent: Consent | None, mail: Mail, *, at: datetime) -> bool:
+def has_grant(consent: Consent, mail: Mail, *, at: datetime) -> bool:
     """Whether the person lets this employer write to them now."""
-    return consent is not None and all(rule(consent, mail, at) for rule in RULES)
+    return all(rule(consent, mail, at) for rule in RULES)
 
 
 def lost(mail: Mail) -> Settle | None:
@@ -125,21 +130,38 @@ def lost(mail: Mail) -> Settle | None:
     return None if mail.is_asked_for else Settle("bounced", MAILBOX_GONE, mailbox_gone=True)
 
 
-def stopped(mail: Mail, consent: Consent | None, *, at: datetime, sender_is_out: bool = False) -> Settle | None:
-    """Why a mail that was claimed does not leave any more, or None when it may; `sender_is_out`: suspended or removed."""
-    if mail.kind == "outreach" and sender_is_out:
+def stopped(
+    mail: Mail, consent: Fact[Consent], *, at: datetime, sender: Fact[Standing] = UNKNOWN
+) -> Settle | Unheard | None:
+    """Why a mail that was claimed does not leave any more, or not yet; None when it may. `sender`: of an outreach."""
+    if mail.kind == "outreach" and sender in (Known("suspended"), Known("removed")):
         return Settle("withheld", SENDER_OUT)
     if not in_time(mail, at=at):
         return Settle("returned", SLOT_OVER)
-    if mail.kind == "outreach" and not has_grant(consent, mail, at=at):
-        return Settle("withheld", NO_GRANT)
-    return None
+    if mail.kind != "outreach":
+        return None
+    match consent:
+        case Known(told) if not has_grant(told, mail, at=at):
+            return Settle("withheld", NO_GRANT)
+        case Unknown():
+            return Unheard(NO_CONSENT_YET)
+        case Known():
+            return Unheard(NO_EMPLOYER_YET) if isinstance(sender, Unknown) else None
+        case _:
+            assert_never(consent)
 
 
-def dropped(mail: Mail, introducer: Standing) -> Settle | None:
+def dropped(mail: Mail, introducer: Fact[Standing]) -> Settle | Unheard | None:
     """Whether an invitation ends since whoever told of the person has left the network; a suspension only holds it."""
-    is_out = mail.introducer is not None and introducer == "removed"
-    return Settle("withheld", INTRODUCER_REMOVED) if is_out else None
+    if mail.introducer is None:
+        return None
+    match introducer:
+        case Known(standing):
+            return Settle("withheld", INTRODUCER_REMOVED) if standing == "removed" else None
+        case Unknown():
+            return Unheard(NO_INTRODUCER_YET)
+        case _:
+            assert_never(introducer)
 
 
 def in_time(mail: Mail, *, at: datetime) -> bool:
@@ -158,7 +180,7 @@ def after_attempt(mail: Mail, handed: Handed, circuit: Circuit, *, at: datetime,
             return Over(mail, "delivered", mailbox_back=mail.is_asked_for)
         case Refused(detail, mailbox_gone):
             return Over(mail, "bounced", detail, mailbox_gone=mailbox_gone)
-        case Unknown(reason):
+        case NoAnswer(reason):
             return Over(mail, "doubtful", reason)
         case Stopped(settle):
             return Over(mail, settle.outcome, settle.detail)
@@ -194,10 +216,10 @@ def after_answer(circuit: Circuit, handed: Handed, candidate: str, *, at: dateti
         case RefusesUs(certain=True) | NotTaken(away=True):
             after = replace(circuit, failures=circuit.failures + 1, cause=handed)
             opens = isinstance(handed, RefusesUs) or after.failures >= _FAILURES_TO_OPEN
-        case RefusesUs() | Unknown():
+        case RefusesUs() | NoAnswer():
             after = replace(circuit, doubts=circuit.doubts | {candidate}, cause=handed)
             opens = len(after.doubts) >= _FAILURES_TO_OPEN
-        case Refused() | NotTaken() | Stopped() | CalledOff("late" | "not_marked" | "behind"):
+        case Refused() | NotTaken() | Stopped() | CalledOff("late" | "not_marked" | "behind" | "unheard"):
             return Circuit(taken_at=circuit.taken_at) if _was_about_the_way_in(circuit) else circuit
         case CalledOff():
             return circuit

@@ -25,11 +25,13 @@ from services.signup.courier.model import (
     Send,
     Settle,
     Standing,
+    Unheard,
     Unreadable,
     Unwritable,
     Verdict,
 )
-from services.signup.courier.ports import IntroducerStanding, Letters, SenderIsOut, Spread, TenantName
+from services.signup.courier.ports import IntroducerStanding, Letters, SenderStanding, Spread, TenantName
+from shared.facts import UNKNOWN, Fact, Known, shown
 
 _HELD_FOR = timedelta(seconds=5)
 _LOOKED_AT_AGAIN = timedelta(minutes=1)
@@ -44,30 +46,30 @@ class Judge:
         self,
         letters: Letters,
         tenant_name: TenantName,
-        sender_is_out: SenderIsOut,
+        sender_standing: SenderStanding,
         introducer_standing: IntroducerStanding,
         spread: Spread,
     ) -> None:
         self._letters = letters
         self._tenant_name = tenant_name
-        self._sender_is_out = sender_is_out
+        self._sender_standing = sender_standing
         self._introducer_standing = introducer_standing
         self._spread = spread
 
     def __call__(
-        self, mail: Mail, consents: Mapping[str, Consent], people: People, gone: frozenset[str], *, at: datetime
+        self, mail: Mail, consents: Mapping[str, Fact[Consent]], people: People, gone: frozenset[str], *, at: datetime
     ) -> Verdict:
-        """The verdict on one mail; `gone`: whose mailboxes count as gone."""
-        consent = consents.get(mail.candidate)
+        """The verdict on one mail; `gone`: whose mailboxes count as gone.
+
+        What is known to stand against it ends it, before anything that has not arrived holds it.
+        """
+        consent, introducer = consents[mail.candidate], self.introducer_of(mail)
         if mail.candidate in gone and (no := lost(mail)) is not None:
             return no
-        is_out = mail.employer is not None and self._sender_is_out(mail.employer)
-        if (no := stopped(mail, consent, at=at, sender_is_out=is_out)) is not None:
-            return no
-        introducer = self.introducer_of(mail)
-        if (no := dropped(mail, introducer)) is not None:
-            return no
-        if introducer == "suspended":
+        against = stopped(mail, consent, at=at, sender=self.sender_of(mail)) or dropped(mail, introducer)
+        if isinstance(against, Settle):
+            return against
+        if introducer == Known("suspended"):
             _log.info("invitation_waits", mail=mail.id, reason=INTRODUCER_SUSPENDED)
             return Hold(INTRODUCER_SUSPENDED, at + _LOOKED_AT_AGAIN)
         person = people.get(mail.candidate)
@@ -76,11 +78,12 @@ class Judge:
                 return Settle("withheld", NO_GRANT if mail.kind == "outreach" else NOT_IN_THE_VAULT)
             case Unreadable():
                 return self._hold(mail, "the vault's row does not open", at=at)
+        if isinstance(against, Unheard):
+            return self._hold(mail, against.of, at=at)
         tenant = mail.employer if mail.kind == "outreach" else mail.introduced_by
-        name = self._tenant_name(tenant) if tenant is not None else None
-        if mail.kind == "outreach" and name is None:
-            return self._hold(mail, "nobody told of this employer", at=at)
-        match self._letter(mail, person, name, at=at, zone=consent.time_zone if consent is not None else None):
+        name = shown(self._tenant_name(tenant), None) if tenant is not None else None
+        zone = consent.value.time_zone if isinstance(consent, Known) else None
+        match self._letter(mail, person, name, at=at, zone=zone):
             case Letter() as letter:
                 return Send(letter)
             case Unwritable(reason):
@@ -88,9 +91,13 @@ class Judge:
             case unexpected:
                 assert_never(unexpected)
 
-    def introducer_of(self, mail: Mail) -> Standing:
+    def sender_of(self, mail: Mail) -> Fact[Standing]:
+        """How the employer of an outreach stands now."""
+        return UNKNOWN if mail.employer is None else self._sender_standing(mail.employer)
+
+    def introducer_of(self, mail: Mail) -> Fact[Standing]:
         """How whoever told of the person stands now; good where nobody is asked about."""
-        return "good" if mail.introducer is None else self._introducer_standing(mail.introducer)
+        return Known("good") if mail.introducer is None else self._introducer_standing(mail.introducer)
 
     def _letter(
         self, mail: Mail, person: Person, name: str | None, *, at: datetime, zone: str | None

@@ -189,7 +189,7 @@ class RefusesUs:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class NoAnswer:
     """The final dot may have been sent and no answer came: the one point where nobody can know."""
 
     reason: str
@@ -198,9 +198,9 @@ class Unknown:
 Standing = Literal["good", "suspended", "removed"]
 """Of a tenant; `suspended` comes back or goes, `removed` does not come back as it was."""
 
-Why = Literal["late", "not_marked", "behind", "resting", "stopping", "suspended"]
+Why = Literal["late", "not_marked", "behind", "unheard", "resting", "stopping", "suspended"]
 """`late`: the check had grown too old; `not_marked`: the mark could not be made or the mail was not this courier's any more;
-`behind`: the consent projection was; `resting`: the relay is left alone for now; `stopping`: this process ends; `suspended`: whoever told of the person was, since."""
+`behind`: the consent projection was; `unheard`: something that the mail needs has not arrived (`Unheard`); `resting`: the relay is left alone for now; `stopping`: this process ends; `suspended`: whoever told of the person was, since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +208,13 @@ class CalledOff:
     """Nothing was handed over, for a reason of ours."""
 
     why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """What another service says, and the mail needs, has not arrived: it waits; `of` is for the operator's log."""
+
+    of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +231,7 @@ class Cleared:
     check: ConsentCheck | None
 
 
-Handed = Taken | Refused | NotTaken | RefusesUs | Unknown | CalledOff | Stopped
+Handed = Taken | Refused | NotTaken | RefusesUs | NoAnswer | CalledOff | Stopped
 """How an attempt at the relay ended."""
 
 
@@ -238,7 +245,7 @@ class Circuit:
     """Of whom mails in a row were refused so that it could be about us, or lost without an answer."""
     rests_until: datetime | None = None
     """None: closed."""
-    cause: RefusesUs | NotTaken | Unknown | None = None
+    cause: RefusesUs | NotTaken | NoAnswer | None = None
     taken_at: datetime | None = None
     """When the relay last took a mail."""
 

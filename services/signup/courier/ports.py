@@ -24,6 +24,7 @@ from services.signup.courier.model import (
     Stopped,
     Unwritable,
 )
+from shared.facts import Fact
 
 
 class Incoming(Protocol):
@@ -65,8 +66,8 @@ class Outgoing(Protocol):
     async def gone(self, candidates: Iterable[str]) -> frozenset[str]:
         """Whose mailboxes count as gone."""
 
-    async def consents(self, candidates: Iterable[str]) -> Mapping[str, Consent]:
-        """What is kept of these people's consents."""
+    async def consents(self, candidates: Iterable[str]) -> Mapping[str, Fact[Consent]]:
+        """What is kept of these people's consents; all of them are in the answer."""
 
     async def people(self, candidates: Iterable[str]) -> People:
         """Who these people are, from the vault."""
@@ -114,14 +115,12 @@ CheckConsents = Callable[[], Awaitable[ConsentCheck]]
 Spread = Callable[[], float]
 """From 0 to 1, each time another: couriers that wait for the same thing do not all come back at once."""
 
-TenantName = Callable[[str], str | None]
-"""A tenant's name as people read it, with its domain; None when nobody told us of this tenant."""
-
-
-SenderIsOut = Callable[[str], bool]
-"""Whether an employer is known to be suspended or removed: nothing is done for it. One that nobody told of is not known to be."""
-IntroducerStanding = Callable[[str], Standing]
-"""Of an employer or a vendor, with that of an employer's present vendor; one that nobody told of is not known to be out."""
+TenantName = Callable[[str], Fact[str]]
+"""A tenant's name as people read it, with its domain."""
+SenderStanding = Callable[[str], Fact[Standing]]
+"""Of an employer: for one that is suspended or removed nothing is done."""
+IntroducerStanding = Callable[[str], Fact[Standing]]
+"""Of an employer or a vendor, with that of an employer's present vendor."""
 
 
 class Letters(Protocol):

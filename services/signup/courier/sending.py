@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import SystemRandom
-from typing import get_args
+from typing import assert_never, get_args
 
 import structlog
 from prometheus_client import Counter
@@ -38,6 +38,7 @@ from services.signup.courier.model import (
     Send,
     Settle,
     Stopped,
+    Unheard,
     Why,
 )
 from services.signup.courier.ports import (
@@ -46,7 +47,7 @@ from services.signup.courier.ports import (
     Letters,
     OpenStore,
     Relay,
-    SenderIsOut,
+    SenderStanding,
     Spread,
     TenantName,
 )
@@ -54,6 +55,7 @@ from services.signup.courier.queueing import Batcher, Places
 from shared import tracing
 from shared.backoff import Backoff
 from shared.clock import Clock
+from shared.facts import UNKNOWN, Fact, Known
 from shared.messaging.errors import TransientError, is_transient
 from shared.messaging.holding import Holding
 
@@ -88,7 +90,7 @@ class Sender:
     letters: Letters
     relay: Relay
     tenant_name: TenantName
-    sender_is_out: SenderIsOut
+    sender_standing: SenderStanding
     introducer_standing: IntroducerStanding
     clock: Clock
     batch: int
@@ -111,7 +113,7 @@ class Sender:
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(self.clock, self.spread)
-        self._judge = Judge(self.letters, self.tenant_name, self.sender_is_out, self.introducer_standing, self.spread)
+        self._judge = Judge(self.letters, self.tenant_name, self.sender_standing, self.introducer_standing, self.spread)
         self._places = Places(self.at_once)
         self._clear = Batcher(self._look_at_last)
         self._mark = Batcher(self._mark_sending)
@@ -223,7 +225,7 @@ class Sender:
         """Whether each may leave now: outreach by a projection of the consents that is made current for it, all by their time."""
         candidates = [mail.candidate for mail in mails if mail.kind == "outreach"]
         check = await self._check() if candidates else None
-        consents: Mapping[str, Consent] = {}
+        consents: Mapping[str, Fact[Consent]] = {}
         if check is not None:
             try:
                 async with self.open_store() as store:
@@ -234,19 +236,25 @@ class Sender:
                 _log.warning("last_look_failed", error=type(error).__name__, mails=len(mails))
                 check = None
         at = self.clock.now()
-        return [self._last_word(mail, consents.get(mail.candidate), check, at=at) for mail in mails]
+        return [self._last_word(mail, consents.get(mail.candidate, UNKNOWN), check, at=at) for mail in mails]
 
     def _last_word(
-        self, mail: Mail, consent: Consent | None, check: ConsentCheck | None, *, at: datetime
+        self, mail: Mail, consent: Fact[Consent], check: ConsentCheck | None, *, at: datetime
     ) -> Cleared | Stopped | CalledOff:
         if mail.kind == "outreach" and check is None:
             return CalledOff("behind")
-        is_out = mail.employer is not None and self.sender_is_out(mail.employer)
         introducer = self._judge.introducer_of(mail)
-        no = stopped(mail, consent, at=at, sender_is_out=is_out) or dropped(mail, introducer)
-        if no is None and introducer == "suspended":
-            return CalledOff("suspended")
-        return Stopped(no) if no is not None else Cleared(check if mail.kind == "outreach" else None)
+        match stopped(mail, consent, at=at, sender=self._judge.sender_of(mail)) or dropped(mail, introducer):
+            case Settle() as no:
+                return Stopped(no)
+            case Unheard():
+                return CalledOff("unheard")
+            case None if introducer == Known("suspended"):
+                return CalledOff("suspended")
+            case None:
+                return Cleared(check if mail.kind == "outreach" else None)
+            case unexpected:
+                assert_never(unexpected)
 
     async def _send(self, mail: Mail, letter: Letter) -> None:
         """One attempt, and what came of it; its place is free again when that is written down."""

@@ -18,6 +18,7 @@ from services.signup.courier.model import (
     Handed,
     Letter,
     Mail,
+    NoAnswer,
     NoticePurpose,
     NotTaken,
     Person,
@@ -26,13 +27,13 @@ from services.signup.courier.model import (
     Standing,
     State,
     Taken,
-    Unknown,
     Unreadable,
     Unwritable,
 )
 from services.signup.courier.ports import Clear, Mark
 from services.signup.courier.sending import CALLED_OFF, Sender
 from shared.contracts.signup import JOIN
+from shared.facts import UNKNOWN, Fact, Known, fact
 from shared.security.words import KeyPair
 from shared.web.health import NotReadyError
 from tests.fakes.clock import NOON, FixedClock
@@ -67,9 +68,18 @@ class Kit:
     """Employers that are suspended or removed."""
     standings: dict[str, Standing] = field(default_factory=dict)
     """Of whoever told of people."""
+    unheard_of: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.check = FakeConsentCheck(lambda: self.relay)
+
+    def of_sender(self, employer: str) -> Fact[Standing]:
+        if employer in self.out:
+            return Known("suspended")
+        return Known("good") if employer in self.employers else UNKNOWN
+
+    def of_introducer(self, tenant: str) -> Fact[Standing]:
+        return UNKNOWN if tenant in self.unheard_of else Known(self.standings.get(tenant, "good"))
 
     def sender(self, name: str = "one", batch: int = 10) -> Sender:
         return Sender(
@@ -78,9 +88,9 @@ class Kit:
             check_consents=self.check,
             letters=self.letters,
             relay=self.relay,
-            tenant_name=self.employers.get,
-            sender_is_out=self.out.__contains__,
-            introducer_standing=lambda tenant: self.standings.get(tenant, "good"),
+            tenant_name=lambda tenant: fact(self.employers.get(tenant)),
+            sender_standing=self.of_sender,
+            introducer_standing=self.of_introducer,
             clock=self.clock,
             batch=batch,
             at_once=4,
@@ -173,7 +183,9 @@ async def test_a_notice_whose_link_is_over_is_not_sent(kit: Kit) -> None:
     assert kit.state(NOTICE) == "returned"
 
 
-@pytest.mark.parametrize(("answer", "outcome"), [(Refused("550"), "bounced"), (Unknown("connection lost"), "doubtful")])
+@pytest.mark.parametrize(
+    ("answer", "outcome"), [(Refused("550"), "bounced"), (NoAnswer("connection lost"), "doubtful")]
+)
 async def test_a_refusal_and_a_doubt_are_final(kit: Kit, answer: Handed, outcome: str) -> None:
     kit.relay.answer = lambda _: answer
     await kit.send()
@@ -226,6 +238,35 @@ async def test_an_invitation_by_somebody_who_was_removed_never_leaves(invited: K
     invited.standings["emp_a"] = "removed"
     await invited.send()
     assert (invited.relay.named, invited.state(NOTICE)) == ([], "withheld")
+
+
+async def test_an_invitation_waits_until_this_process_has_heard_of_whoever_told_of_the_person(invited: Kit) -> None:
+    invited.unheard_of.add("emp_a")
+    await invited.send()
+    assert (invited.relay.named, invited.state(NOTICE)) == ([], "ready")
+    invited.unheard_of.clear()
+    invited.clock.advance(timedelta(minutes=1))
+    await invited.send()
+    assert invited.relay.given == ["n_1"]
+
+
+async def test_outreach_waits_for_a_consent_that_has_not_arrived_and_is_withheld_from_who_is_not_in_the_vault(
+    kit: Kit,
+) -> None:
+    told = kit.store.kept.pop(ANA)
+    await kit.send()
+    assert (kit.relay.named, kit.state()) == ([], "ready")
+    kit.store.kept[ANA] = told
+    kit.clock.advance(timedelta(seconds=30))
+    await kit.send()
+    assert kit.outcomes() == ["o_1.3.delivered"]
+
+
+async def test_of_whoever_was_erased_no_consent_is_waited_for(kit: Kit) -> None:
+    kit.store.kept.clear()
+    kit.store.vault.clear()
+    await kit.send()
+    assert kit.outcomes() == ["o_1.3.withheld"]
 
 
 @pytest.mark.parametrize(("standing", "state"), [("suspended", "ready"), ("removed", "withheld")])

@@ -19,6 +19,7 @@ from shared.contracts.signup import (
     MailboxChangedV1,
     OutreachOutcomeReportedV1,
 )
+from shared.facts import UNKNOWN, Fact, Known
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
@@ -42,10 +43,10 @@ class Gateway:
     suspended: set[str] = field(default_factory=set)
     unheard_of: set[str] = field(default_factory=set)
 
-    def standing(self, employer: str) -> Standing:
+    def standing(self, employer: str) -> Fact[Standing]:
         if employer in self.unheard_of:
-            return Standing.UNKNOWN
-        return Standing.SUSPENDED if employer in self.suspended else Standing.GOOD
+            return UNKNOWN
+        return Known(Standing.SUSPENDED if employer in self.suspended else Standing.GOOD)
 
     def knows(self, candidate: str, *, contact: bool = True) -> None:
         self.store.consents[candidate] = Consent(candidate, 1, contact=contact, time_zone="America/Denver")
@@ -174,12 +175,25 @@ async def test_outreach_that_overtook_its_membership_is_held_and_then_admitted(g
 
 
 async def test_without_a_grant_it_is_dropped_after_30_seconds(gateway: Gateway) -> None:
-    gateway.store.consents.clear()
+    gateway.knows(ANA, contact=False)
     await gateway.submitted("o1")
     await gateway.at(NOON + timedelta(seconds=29))
     assert gateway.state("o1") is State.SUBMITTED
     await gateway.at(NOON + timedelta(seconds=30))
     assert gateway.state("o1") is State.DROPPED
+
+
+@pytest.mark.parametrize("missing", ["consents", "memberships"])
+async def test_what_has_not_arrived_of_a_person_is_waited_for_and_admits_when_it_comes(
+    gateway: Gateway, missing: str
+) -> None:
+    getattr(gateway.store, missing).clear()
+    await gateway.submitted("o1")
+    await gateway.at(NOON + timedelta(hours=2))
+    assert gateway.state("o1") is State.SUBMITTED
+    gateway.knows(ANA)
+    await gateway.at(NOON + timedelta(hours=2, minutes=1))
+    assert gateway.state("o1") is State.ADMITTED
 
 
 async def blocks(world: Gateway) -> None:

@@ -14,6 +14,7 @@ from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1
 from shared.contracts.signup import OutreachOutcomeReportedV1
+from shared.facts import Fact, Known
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
@@ -42,8 +43,8 @@ class Line:
         self.store.consents[ANA] = Consent(ANA, 1, contact=True, time_zone="America/Denver")
         self.store.memberships[ANA] = (1, EMPLOYERS)
 
-    def standing(self, employer: str) -> Standing:
-        return Standing.GOOD
+    def standing(self, employer: str) -> Fact[Standing]:
+        return Known(Standing.GOOD)
 
     async def write(self, *numbers: int, ends_after: timedelta = timedelta(days=14)) -> None:
         for number in numbers:

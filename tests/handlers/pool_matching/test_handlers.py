@@ -19,6 +19,7 @@ from services.pool_matching.model import Consent, Person, Pool
 from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.pool_matching import Criteria, MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
+from shared.facts import Known
 from tests.fakes.clock import NOON
 from tests.fakes.pool_matching import SOC, FakeMatching
 from tests.integration.pool_matching.kit import (
@@ -114,7 +115,7 @@ def _expected(steps: Sequence[Step]) -> set[tuple[str, str]]:
                 and event.criteria
             ):
                 continue
-            person = Person.of(who, told.profile, Consent.of(agreed), SOC)
+            person = Person.of(who, Known(told.profile), Known(Consent.of(agreed)), SOC)
             if matches(person, Pool(id_, event.employer, 1, "", event.criteria), NOON):
                 found.add((who, id_))
     return found

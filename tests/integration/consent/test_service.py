@@ -16,6 +16,7 @@ from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import CandidateRegisteredV1, NoticeRequestedV2
 from shared.contracts.topics import CONSENT_STATE, NOTICES
+from shared.facts import UNKNOWN
 from shared.ids import new_candidate_id
 from shared.messaging import topics
 from shared.messaging.envelope import Received, Record, decode, encode
@@ -210,7 +211,7 @@ async def test_employers_can_be_blocked_as_soon_as_the_copy_of_tenants_has_them(
         await producer.send([encode(event, source="operator", at=now)])
     finally:
         await producer.stop()
-    await until(lambda: service.tenants.get(employer))
+    await until(lambda: service.tenants.get(employer) != UNKNOWN)
     page = await client.get(address, headers={"Accept": "text/html"})
     assert "New Employer &amp; Co" in page.text
     await saved(client, address, json=body)

@@ -12,6 +12,7 @@ from services.signup.courier.adapters.postgres import PostgresCourier
 from services.signup.courier.model import Consent, Handed, Letter, Mail, Person, Taken
 from services.signup.courier.ports import Clear, Mark
 from services.signup.courier.sending import Sender
+from shared.facts import Known
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool
 from shared.security import boxes
@@ -44,9 +45,9 @@ class Couriers:
             check_consents=FakeConsentCheck(lambda: relay),
             letters=FakeLetters(),
             relay=relay,
-            tenant_name={"emp_a": "Acme"}.get,
-            sender_is_out=lambda _: False,
-            introducer_standing=lambda _: "good",
+            tenant_name=lambda _: Known("Acme"),
+            sender_standing=lambda _: Known("good"),
+            introducer_standing=lambda _: Known("good"),
             clock=FixedClock(),
             batch=8,
             at_once=4,

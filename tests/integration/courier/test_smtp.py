@@ -14,13 +14,13 @@ from services.signup.courier.model import (
     Cleared,
     ConsentCheck,
     Letter,
+    NoAnswer,
     NotTaken,
     Refused,
     RefusesUs,
     Settle,
     Stopped,
     Taken,
-    Unknown,
 )
 from shared.clock import elapsed
 from tests.certificates import Authority
@@ -213,7 +213,7 @@ async def test_a_not_now_after_the_words_is_an_answer_and_means_not_taken(faulty
 async def test_after_the_final_dot_no_answer_means_that_nobody_can_know(faulty: FaultyRelay, fault: str) -> None:
     faulty.says["dot"] = fault
     async with relay_to(faulty, within=0.3) as relay:
-        assert isinstance(await relay.hand_over(LETTER, free, marked), Unknown)
+        assert isinstance(await relay.hand_over(LETTER, free, marked), NoAnswer)
         assert len(faulty.reached) == 1
         faulty.says.clear()
         assert await relay.hand_over(LETTER, free, marked) == Taken()

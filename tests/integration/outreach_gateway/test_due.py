@@ -15,6 +15,7 @@ from services.outreach_gateway.adapters.kept import SQL
 from services.outreach_gateway.adapters.postgres import PostgresOutreach
 from services.outreach_gateway.model import SHARDS, Consent, Standing, shard_of
 from services.outreach_gateway.ports import DUE, Epoch, WindowsHeldError
+from shared.facts import Known
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool
 from shared.runner.loop import Runner
@@ -48,7 +49,7 @@ class Gateway:
             yield unit
 
     def process(self) -> Runner[Unit]:
-        decides = (self.windows, POLICY, lambda _: Standing.GOOD, 500)
+        decides = (self.windows, POLICY, lambda _: Known(Standing.GOOD), 500)
         store = partial(PostgresOutreach, policy=POLICY, feed=feed)
         return runner_of(self.work, self.clock, DUE, handlers.on_due, store, *decides, batch=4)
 

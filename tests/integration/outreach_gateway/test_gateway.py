@@ -25,6 +25,7 @@ from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1
 from shared.contracts.signup import CandidateKeyPublishedV1, MailboxChangedV1, OutreachOutcomeReportedV1
 from shared.contracts.topics import CANDIDATE_KEYS
+from shared.facts import UNKNOWN
 from shared.feed.postgres import PostgresFeedRows
 from shared.messaging import topics
 from shared.messaging.envelope import Outgoing, encode
@@ -183,7 +184,7 @@ async def gateway(servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
                 for tenant, kind in TENANTS.items()
             )
         )
-        await until(lambda: service.tenants.get("operator"))
+        await until(lambda: service.tenants.get("operator") != UNKNOWN)
         yield made
     await redis.aclose()
     await producer.stop()

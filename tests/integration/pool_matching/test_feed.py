@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from services.pool_matching.api.updates import stream
+from shared.facts import Known
 from shared.feed.ports import FeedRows
 from shared.security import encoding
 from tests.integration.pool_matching.conftest import Http
@@ -81,9 +82,9 @@ async def test_a_hundred_streams_get_their_updates_from_one_look_at_the_database
     await run_evaluations(http)
     await feed.tailer.look()
     employer = http.tenants.get("emp_a")
-    assert employer is not None
+    assert isinstance(employer, Known)
     start = (await http.edge.feed.page("emp_a", None, limit=1)).start
-    streams = [stream(http.edge, employer, start) for _ in range(100)]
+    streams = [stream(http.edge, employer.value, start) for _ in range(100)]
     for one in streams:
         assert await anext(one) == ": listening\n\n"
     for _ in range(2):

@@ -10,6 +10,7 @@ import pytest
 
 from services.pool_matching.api.updates import stream
 from services.pool_matching.handlers import on_pools_changed
+from shared.facts import Known
 from tests.integration.pool_matching.conftest import Http
 from tests.integration.pool_matching.kit import candidates, consent, evaluate, profile, tell_persons
 
@@ -190,11 +191,11 @@ async def test_the_stream_sends_updates_heartbeats_and_goes_on_from_the_last_eve
     await tell_persons(http.kit, *(event for who in people for event in (profile(who), consent(who))))
     await http.number_updates()
     employer = http.tenants.get("emp_a")
-    assert employer is not None
+    assert isinstance(employer, Known)
     frames = []
     start = (await http.edge.feed.page("emp_a", None, limit=1)).start
     async with asyncio.timeout(60):
-        async for frame in stream(http.edge, employer, start):
+        async for frame in stream(http.edge, employer.value, start):
             frames.append(frame)
             if frame == ": heartbeat\n\n":
                 http.tenant("emp_a", "employer", version=2, suspended=True)  # ends the stream
@@ -261,9 +262,9 @@ async def test_a_stream_ends_when_what_comes_next_was_forgotten(http: Http) -> N
     http.kit.at += timedelta(days=36)
     await http.kit.feed.keep()
     employer = http.tenants.get("emp_a")
-    assert employer is not None
+    assert isinstance(employer, Known)
     async with asyncio.timeout(60):
-        assert [frame async for frame in stream(http.edge, employer, start)] == [": listening\n\n"]
+        assert [frame async for frame in stream(http.edge, employer.value, start)] == [": listening\n\n"]
 
 
 async def test_occupations_are_found_by_code_and_by_title_for_every_tenant(http: Http) -> None:

@@ -24,7 +24,6 @@ from services.signup.adapters.titles import occupations_of, suggestions
 from services.signup.api import events, hooks, join, profile, refuse, sign_in, sources
 from services.signup.decisions.quota import MOST_KEPT
 from services.signup.vault.secrets import VaultSecrets
-from shared import wording
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.messaging.envelope import Outgoing
 from shared.messaging.producer import NotAcknowledgedError
@@ -101,17 +100,13 @@ class Edge:
         async def has_published(outbox_ids: Sequence[int]) -> bool:
             return self.kafka_answers
 
-        def names(tenant: str) -> str | None:
-            found = self.tenants.get(tenant)
-            return wording.tenant(found.name, found.domain) if found else None
-
         return profile.ProfileEdge(
             change=change,
             look=look,
             has_published=has_published,
             now=self.clock.now,
             links=LinkReader(public_half(SEED), SUBJECT_KEY),
-            names=names,
+            names=self.tenants.name_of,
             occupations_of=lambda title: occupations_of(title) if self.table is None else self.table.get(title, ()),
             titles=tuple(suggestions()),
             consent_url="https://consent.example",

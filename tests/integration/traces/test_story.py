@@ -25,6 +25,7 @@ from shared.contracts.operator import TenantChangedV1
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1
 from shared.contracts.signup import CandidateKeyPublishedV1
 from shared.contracts.topics import OUTREACH_DECISIONS, OUTREACH_OUTCOMES, OUTREACH_REQUESTS
+from shared.facts import UNKNOWN
 from shared.ids import new_candidate_id
 from shared.messaging import topics
 from shared.messaging.envelope import encode
@@ -155,7 +156,7 @@ async def world(
         await stack.enter_async_context(courier.router.lifespan_context(courier))
         http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t")
         await stack.enter_async_context(http)
-        await until(lambda: gateway.tenants.get(EMPLOYER))
+        await until(lambda: gateway.tenants.get(EMPLOYER) != UNKNOWN)
 
         async def decides() -> bool:  # else the request is held, and its row is decided by another way
             try:

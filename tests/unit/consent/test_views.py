@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from services.consent.api import views
 from services.consent.model import LASTS, MAJOR_GROUPS, PURPOSES, Choices, Quiet
+from shared.facts import fact
 from tests.fakes.clock import NOON
 
 ON = Choices(purposes=PURPOSES, ends_at=NOON + LASTS, time_zone="America/Denver")
@@ -12,7 +13,7 @@ NAMES = {"emp_acme": "Acme Robotics"}
 
 
 def facts(choices: Choices) -> dict[str, str]:
-    return dict(views.facts(choices, NAMES.get, NOON))
+    return dict(views.facts(choices, lambda employer: fact(NAMES.get(employer)), NOON))
 
 
 def test_nothing_on_is_two_offs_and_nothing_more() -> None:
@@ -27,7 +28,7 @@ def test_what_is_on_is_told_with_its_limits() -> None:
         "Your profile": "On – employers whose jobs fit can see it",
         "Messages": "On – at most 2 in 7 days, 2 days apart, 8\u00a0am to 9\u00a0pm, not noon to 1:30\u00a0pm",
         "Kinds of work": "Healthcare Practitioners and Technical",
-        "Blocked employers": "Acme Robotics, an employer that is no longer here",
+        "Blocked employers": "Acme Robotics, an employer that is not known here",
         "Until": "November 23, 2027",
     }
 

@@ -14,19 +14,22 @@ from services.signup.courier.model import (
     ConsentCheck,
     Handed,
     Mail,
+    NoAnswer,
     NoticePurpose,
     NotTaken,
     Over,
     Refused,
     RefusesUs,
     Settle,
+    Standing,
     State,
     Stopped,
     Taken,
-    Unknown,
+    Unheard,
 )
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import JOIN
+from shared.facts import UNKNOWN, Fact, Known
 from tests.fakes.clock import NOON
 
 PERSON = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
@@ -39,6 +42,7 @@ MAIL = Mail(
     good_until=NOON + timedelta(minutes=10),
     sealed="jwe",
 )
+GOOD: Fact[Standing] = Known("good")
 GRANT = Consent(PERSON, 1, ("match", "contact"))
 
 
@@ -104,13 +108,30 @@ def test_an_admission_without_words_is_refused() -> None:
 
 
 def test_a_mail_leaves_with_a_grant_and_in_its_slot() -> None:
-    assert decisions.stopped(MAIL, GRANT, at=NOON) is None
+    assert decisions.stopped(MAIL, Known(GRANT), at=NOON, sender=GOOD) is None
+
+
+def test_what_has_not_arrived_holds_a_mail_and_what_is_known_to_stand_against_it_ends_it() -> None:
+    assert decisions.stopped(MAIL, UNKNOWN, at=NOON, sender=GOOD) == Unheard(decisions.NO_CONSENT_YET)
+    assert decisions.stopped(MAIL, Known(GRANT), at=NOON, sender=UNKNOWN) == Unheard(decisions.NO_EMPLOYER_YET)
+    out: Fact[Standing] = Known("suspended")
+    assert decisions.stopped(MAIL, UNKNOWN, at=NOON, sender=out) == Settle("withheld", decisions.SENDER_OUT)
+    none = Known(replace(GRANT, purposes=()))
+    assert decisions.stopped(MAIL, none, at=NOON, sender=UNKNOWN) == Settle("withheld", decisions.NO_GRANT)
+    late = NOON + timedelta(minutes=11)
+    assert decisions.stopped(MAIL, UNKNOWN, at=late, sender=UNKNOWN) == Settle("returned", decisions.SLOT_OVER)
+
+
+def test_an_invitation_waits_for_word_of_whoever_told_of_its_person() -> None:
+    assert decisions.dropped(notice("confirm", "emp_a"), UNKNOWN) == Unheard(decisions.NO_INTRODUCER_YET)
+    assert decisions.dropped(notice("confirm", "emp_a"), GOOD) is None
+    assert decisions.dropped(notice("confirm", JOIN), UNKNOWN) is None
+    assert decisions.dropped(MAIL, UNKNOWN) is None
 
 
 @pytest.mark.parametrize(
     "consent",
     [
-        None,
         replace(GRANT, purposes=("match",)),
         replace(GRANT, purposes=()),
         replace(GRANT, blocked_employers=("emp_b", "emp_a")),
@@ -118,27 +139,26 @@ def test_a_mail_leaves_with_a_grant_and_in_its_slot() -> None:
         replace(GRANT, ends_at=NOON),
     ],
 )
-def test_without_a_live_grant_a_mail_is_withheld(consent: Consent | None) -> None:
-    assert decisions.stopped(MAIL, consent, at=NOON) == Settle("withheld", decisions.NO_GRANT)
+def test_without_a_live_grant_a_mail_is_withheld(consent: Consent) -> None:
+    assert decisions.stopped(MAIL, Known(consent), at=NOON, sender=GOOD) == Settle("withheld", decisions.NO_GRANT)
 
 
 def test_a_pause_that_is_over_and_another_employers_block_stop_nothing() -> None:
     consent = replace(GRANT, paused_until=NOON, ends_at=NOON + timedelta(seconds=1), blocked_employers=("emp_b",))
-    assert decisions.stopped(MAIL, consent, at=NOON) is None
+    assert decisions.stopped(MAIL, Known(consent), at=NOON, sender=GOOD) is None
 
 
 def test_a_mail_whose_slot_is_over_goes_back() -> None:
     late = NOON + timedelta(minutes=10, milliseconds=1)
-    assert decisions.stopped(MAIL, GRANT, at=NOON + timedelta(minutes=10)) is None
-    assert decisions.stopped(MAIL, GRANT, at=late) == Settle("returned", decisions.SLOT_OVER)
+    assert decisions.stopped(MAIL, Known(GRANT), at=NOON + timedelta(minutes=10), sender=GOOD) is None
+    assert decisions.stopped(MAIL, Known(GRANT), at=late) == Settle("returned", decisions.SLOT_OVER)
 
 
 def test_a_notice_needs_no_grant_and_ends_with_its_link() -> None:
     notice = Mail(kind="notice", id="n_1", candidate=PERSON, version=1, good_until=NOON, purpose="confirm")
-    assert decisions.stopped(notice, None, at=NOON) is None
-    after = decisions.stopped(notice, None, at=NOON + timedelta(seconds=1))
-    assert after is not None
-    assert after.outcome == "returned"
+    assert decisions.stopped(notice, UNKNOWN, at=NOON) is None
+    after = decisions.stopped(notice, UNKNOWN, at=NOON + timedelta(seconds=1))
+    assert after == Settle("returned", decisions.SLOT_OVER)
 
 
 CLOSED = Circuit()
@@ -154,7 +174,7 @@ AWAY = NotTaken("connection lost", away=True)
         (Taken(), Over(MAIL, "delivered")),
         (Refused("550"), Over(MAIL, "bounced", "550")),
         (Refused("550 5.1.1", mailbox_gone=True), Over(MAIL, "bounced", "550 5.1.1", mailbox_gone=True)),
-        (Unknown("connection lost"), Over(MAIL, "doubtful", "connection lost")),
+        (NoAnswer("connection lost"), Over(MAIL, "doubtful", "connection lost")),
         (Stopped(Settle("withheld", "no grant")), Over(MAIL, "withheld", "no grant")),
         (NotTaken("451"), Again(MAIL, NOON + SECOND, 1)),
         (REFUSED, Again(MAIL, NOON + SECOND, 1)),
@@ -226,7 +246,7 @@ def test_a_relay_that_is_away_opens_it_at_the_third_time_in_a_row() -> None:
     assert answered(("ana", AWAY), ("ana", AWAY), ("bo", Taken()), ("ana", AWAY)).rests_until is None
 
 
-@pytest.mark.parametrize("doubt", [UNCLEAR, Unknown("no answer in time")])
+@pytest.mark.parametrize("doubt", [UNCLEAR, NoAnswer("no answer in time")])
 def test_one_persons_mail_alone_never_opens_it_by_what_may_be_about_them(doubt: Handed) -> None:
     assert answered(*[("ana", doubt)] * 99).rests_until is None
     assert answered(("ana", doubt), ("bo", doubt), ("cy", doubt)).rests_until is not None

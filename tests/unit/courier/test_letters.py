@@ -20,6 +20,7 @@ from services.signup.courier.adapters.letters import JinjaLetters, pay_in_words
 from services.signup.courier.model import Letter, Mail, NoticePurpose, Person, Unwritable
 from shared.contracts.outreach_gateway import Pay, Words
 from shared.contracts.signup import JOIN, ChangeNoticed
+from shared.facts import UNKNOWN, Known
 from shared.imprint import Operator
 from shared.security import boxes, encoding
 from shared.security.links import Link, LinkReader, LinkSigner, public_half
@@ -38,7 +39,7 @@ PERSON = Person("ana.ruiz.canary@people.example", PAIR)
 LETTERS = JinjaLetters(
     LinkSigner(SEED, SUBJECT_KEY, StatementSigner(seed_of("signup"))),
     bytes(range(32)),
-    {"emp_denverhealth": "Denver Health (denverhealth.org)"}.get,
+    lambda tenant: Known("Denver Health (denverhealth.org)") if tenant == "emp_denverhealth" else UNKNOWN,
     Operator("The Example Pool", "1 Main Street, Denver, CO 80202", "help@pool.example"),
     consent_url="https://consent.test",
     signup_url="https://signup.test",
@@ -574,7 +575,7 @@ def test_every_mail_says_who_runs_the_network_and_where_they_are() -> None:
 
 def test_what_the_operator_has_not_said_is_told_plainly() -> None:
     silent = JinjaLetters(
-        LinkSigner(SEED, SUBJECT_KEY), bytes(32), lambda _: None, Operator(), consent_url="https://c.test", signup_url="https://s.test", domain="fairpool.test"
+        LinkSigner(SEED, SUBJECT_KEY), bytes(32), lambda _: UNKNOWN, Operator(), consent_url="https://c.test", signup_url="https://s.test", domain="fairpool.test"
     )  # fmt: skip
     for text in map(plainly, texts(written(silent.notice(notice_mail("sign_in"), PERSON, None, at=NOON)))):
         assert "Whoever runs this Fairpool has given neither a name nor a postal address." in text

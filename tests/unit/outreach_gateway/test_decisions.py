@@ -24,17 +24,19 @@ from services.outreach_gateway.model import (
     State,
 )
 from services.outreach_gateway.queue import in_order, line_up
+from shared.facts import UNKNOWN, Fact, Known
 
 POLICY = read_policy("2026-12")
 AT = datetime(2026, 11, 24, 19, 0, tzinfo=UTC)
+GOOD, SUSPENDED = Known(Standing.GOOD), Known(Standing.SUSPENDED)
 CONSENT = Consent("c", 1, contact=True, time_zone="America/Denver")
-PERSON = Person(CONSENT, frozenset({"emp_a"}))
+PERSON = Person(Known(CONSENT), Known(frozenset({"emp_a"})))
 OUTREACH = Outreach("o_1", 0, State.SUBMITTED, "emp_a", "c", AT, AT + timedelta(days=14))
 LATER = AT + timedelta(seconds=31)
 
 
 def verdict(
-    person: Person = PERSON, outreach: Outreach = OUTREACH, *, sender: Standing = Standing.GOOD, at: datetime = AT
+    person: Person = PERSON, outreach: Outreach = OUTREACH, *, sender: Fact[Standing] = GOOD, at: datetime = AT
 ) -> Drop | Hold | Ask:
     return before_windows(POLICY, outreach, person, sender=sender, at=at)
 
@@ -42,7 +44,7 @@ def verdict(
 def answered(answer: Slot | NoSlot, outreach: Outreach = OUTREACH, *, at: datetime = AT) -> Admit | Delay | Drop | Hold:
     ask = verdict(outreach=outreach, at=at)
     assert isinstance(ask, Ask)
-    return after_windows(POLICY, Asked(POLICY, outreach, PERSON, Standing.GOOD, at), ask, ask, answer)
+    return after_windows(POLICY, Asked(POLICY, outreach, PERSON, GOOD, at), ask, ask, answer)
 
 
 def test_a_person_who_allows_it_is_asked_for_at_the_windows() -> None:
@@ -51,16 +53,43 @@ def test_a_person_who_allows_it_is_asked_for_at_the_windows() -> None:
     assert asked.until == OUTREACH.expires_at - timedelta(milliseconds=1)
 
 
-IN_THE_POOL = frozenset({"emp_a"})
+IN_THE_POOL = Known(frozenset({"emp_a"}))
 AGAINST_IT = {
-    "nothing heard": Person(None, frozenset()),
-    "off": Person(replace(CONSENT, contact=False), IN_THE_POOL),
-    "in no pool": Person(CONSENT, frozenset({"emp_b"})),
-    "paused": Person(replace(CONSENT, paused_until=AT + timedelta(days=1)), IN_THE_POOL),
-    "over": Person(replace(CONSENT, ends_at=AT), IN_THE_POOL),
-    "blocked": Person(replace(CONSENT, blocked_employers=frozenset({"emp_a"})), IN_THE_POOL),
-    "no mailbox": Person(CONSENT, IN_THE_POOL, mailbox_gone=True),
+    "erased": Person(UNKNOWN, UNKNOWN, erased=True),
+    "off": Person(Known(replace(CONSENT, contact=False)), IN_THE_POOL),
+    "in no pool": Person(Known(CONSENT), Known(frozenset({"emp_b"}))),
+    "in no pool, and nothing else heard": Person(UNKNOWN, Known(frozenset())),
+    "paused": Person(Known(replace(CONSENT, paused_until=AT + timedelta(days=1))), IN_THE_POOL),
+    "over": Person(Known(replace(CONSENT, ends_at=AT)), IN_THE_POOL),
+    "blocked": Person(Known(replace(CONSENT, blocked_employers=frozenset({"emp_a"}))), IN_THE_POOL),
+    "no mailbox": Person(Known(CONSENT), IN_THE_POOL, Known(value=False)),
 }
+UNHEARD = {
+    "nothing heard": Person(UNKNOWN, UNKNOWN),
+    "no consent heard": Person(UNKNOWN, IN_THE_POOL, Known(value=True)),
+    "no membership heard": Person(Known(CONSENT), UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("what", UNHEARD)
+def test_what_has_not_arrived_holds_the_message_until_its_own_end_and_refuses_nothing(what: str) -> None:
+    person = UNHEARD[what]
+    assert verdict(person) == Hold(AT + timedelta(seconds=30))
+    assert verdict(person, at=LATER) == Hold(LATER + timedelta(seconds=31))
+    assert verdict(person, at=AT + timedelta(days=3)) == Hold(AT + timedelta(days=3, minutes=1))
+    assert verdict(person, at=OUTREACH.expires_at) == Drop(Rule.EXPIRED)
+    waits = replace(OUTREACH, state=State.DELAYED, slot_at=LATER)
+    assert isinstance(verdict(person, waits, at=LATER), Hold), "nor is anything cancelled"
+    line = line_up(POLICY, person, [waits], sender=lambda _: GOOD, at=LATER)
+    assert all(isinstance(decision, Hold) for _, decision in line.decided)
+
+
+@pytest.mark.parametrize("what", ["nothing heard", "no consent heard"])
+def test_an_offer_is_over_for_whoever_has_no_zone_yet_once_it_is_over_everywhere(what: str) -> None:
+    over_in_the_east, over_everywhere = DENVER_MIDNIGHT, datetime(2026, 11, 25, 11, tzinfo=UTC)
+    late = replace(ENDS_TODAY, submitted_at=over_in_the_east - timedelta(minutes=1))
+    assert isinstance(verdict(UNHEARD[what], late, at=over_in_the_east), Hold)
+    assert verdict(UNHEARD[what], late, at=over_everywhere) == Drop(Rule.EXPIRED)
 
 
 @pytest.mark.parametrize("why", AGAINST_IT)
@@ -74,13 +103,13 @@ def test_whatever_of_the_person_stands_against_it_is_told_after_30_seconds(why: 
 @pytest.mark.parametrize("why", AGAINST_IT)
 def test_what_is_the_senders_own_is_told_at_once_whoever_the_person_is(why: str) -> None:
     offer_is_over = replace(OUTREACH, valid_through=date(2026, 11, 23))
-    assert verdict(AGAINST_IT[why], offer_is_over, sender=Standing.SUSPENDED) == Drop(Rule.SENDER_SUSPENDED)
+    assert verdict(AGAINST_IT[why], offer_is_over, sender=SUSPENDED) == Drop(Rule.SENDER_SUSPENDED)
     brief = replace(offer_is_over, expires_at=AT)
     assert verdict(AGAINST_IT[why], brief) == Drop(Rule.EXPIRED)
 
 
 def test_a_suspended_sender_is_dropped() -> None:
-    assert verdict(sender=Standing.SUSPENDED) == Drop(Rule.SENDER_SUSPENDED)
+    assert verdict(sender=SUSPENDED) == Drop(Rule.SENDER_SUSPENDED)
 
 
 def test_an_expired_outreach_is_dropped() -> None:
@@ -127,8 +156,8 @@ def test_a_sender_cannot_tell_a_full_window_from_a_short_gap() -> None:
 
 
 def test_quiet_hours_and_policy_reach_the_windows_as_open_hours() -> None:
-    person = Person(replace(CONSENT, quiet_start=time(12), quiet_end=time(8)), frozenset({"emp_a"}))
-    queue = line_up(POLICY, person, [OUTREACH], sender=lambda _: Standing.GOOD, at=AT).queue
+    person = replace(PERSON, consent=Known(replace(CONSENT, quiet_start=time(12), quiet_end=time(8))))
+    queue = line_up(POLICY, person, [OUTREACH], sender=lambda _: GOOD, at=AT).queue
     assert queue is not None
     first = queue.open_hours[1]
     assert [datetime.fromtimestamp(ms / 1000, UTC) for ms in first] == [
@@ -178,7 +207,7 @@ def test_what_ends_in_the_persons_zone_alone_is_told_after_30_seconds() -> None:
 
 
 def test_a_sender_not_heard_of_is_waited_for_whatever_the_persons_zone() -> None:
-    assert isinstance(verdict(outreach=ENDS_TODAY, sender=Standing.UNKNOWN, at=DENVER_MIDNIGHT), Hold)
+    assert isinstance(verdict(outreach=ENDS_TODAY, sender=UNKNOWN, at=DENVER_MIDNIGHT), Hold)
 
 
 def test_what_comes_due_after_its_offer_is_dropped() -> None:
@@ -188,7 +217,7 @@ def test_what_comes_due_after_its_offer_is_dropped() -> None:
 
 
 def test_without_a_zone_the_day_ends_where_it_ends_first() -> None:
-    nowhere = replace(PERSON, consent=replace(CONSENT, time_zone=None))
+    nowhere = replace(PERSON, consent=Known(replace(CONSENT, time_zone=None)))
     new_york = datetime(2026, 11, 25, 5, tzinfo=UTC)
     assert isinstance(verdict(nowhere, ENDS_TODAY, at=new_york - timedelta(seconds=1)), Ask)
     assert verdict(nowhere, ENDS_TODAY, at=new_york) == Drop(Rule.EXPIRED)
@@ -211,17 +240,17 @@ def test_a_slot_shortly_before_the_end_is_good_until_the_end_alone() -> None:
 
 def test_a_sender_not_heard_of_is_held_rarely_and_rarer_until_the_message_ends() -> None:
     def until(waited: timedelta) -> timedelta:
-        held = verdict(sender=Standing.UNKNOWN, at=AT + waited)
+        held = verdict(sender=UNKNOWN, at=AT + waited)
         assert isinstance(held, Hold)
         return held.until - AT - waited
 
     waits = [timedelta(seconds=-5), timedelta(seconds=20), timedelta(days=3)]
     assert [until(waited) for waited in waits] == [timedelta(seconds=1), timedelta(seconds=20), timedelta(minutes=1)]
-    assert verdict(sender=Standing.UNKNOWN, at=OUTREACH.expires_at) == Drop(Rule.EXPIRED)
+    assert verdict(sender=UNKNOWN, at=OUTREACH.expires_at) == Drop(Rule.EXPIRED)
 
 
 def test_nobody_writes_to_a_mailbox_that_is_gone_and_the_sender_learns_nothing_new() -> None:
-    gone = Person(None, frozenset(), mailbox_gone=True)  # the profile is taken back as well: the reason stays this one
+    gone = Person(UNKNOWN, UNKNOWN, Known(value=False))  # the profile is taken back as well: the reason stays this one
     assert verdict(gone, at=LATER) == Drop(Rule.MAILBOX_GONE)
     assert for_sender(Rule.MAILBOX_GONE) == for_sender(Rule.CONTACT_NOT_GRANTED)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -21,9 +21,10 @@ from services.pool_matching.decisions import (
     shown,
     to_the_hour,
 )
-from services.pool_matching.model import Change, Consent, Known, Member, Person, Pool, PoolIndex, Shown
+from services.pool_matching.model import Change, Consent, KeptPerson, Member, Person, Pool, PoolIndex, Shown
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile
+from shared.facts import UNKNOWN, Fact, Known, fact
 
 SOC = occupations.load()
 AT = datetime(2026, 11, 23, 19, 42, 7, tzinfo=UTC)
@@ -36,7 +37,8 @@ GRANTED = Consent(match=True)
 
 
 def person(profile: CoarseProfile | None = NURSE, consent: Consent | None = GRANTED, **more: Any) -> Person:
-    return Person.of("c", profile.model_copy(update=more) if profile else None, consent, SOC)
+    """`consent` None: it has not arrived."""
+    return Person.of("c", Known(profile.model_copy(update=more) if profile else None), fact(consent), SOC)
 
 
 def pool(id_: str = "p", employer: str = "emp_a", **criteria: Any) -> Pool:
@@ -94,6 +96,18 @@ def test_consent_decides_first(consent: Consent | None, expected: bool) -> None:
 
 def test_nobody_is_in_a_pool_without_a_profile() -> None:
     assert not matches(person(None), pool(), AT)
+
+
+@pytest.mark.parametrize("half", ["profile", "consent"])
+def test_of_whom_a_half_has_not_arrived_nobody_leaves_a_pool_and_nobody_joins_one(half: str) -> None:
+    before = memberships((), person(), [pool("p_in")], AT).joined
+    unheard: dict[str, Any] = {half: UNKNOWN}
+    assert memberships(before, replace(person(), **unheard), [pool("p_in"), pool("p_new")], AT) == Change()
+    nothing: dict[str, Fact[Any]] = {"profile": Known(None), "consent": Known(Consent.none())}
+    assert (
+        memberships(before, replace(person(), **cast(dict[str, Any], {half: nothing[half]})), [pool("p_in")], AT).left
+        == before
+    )
 
 
 def test_who_named_sectors_is_not_found_by_a_pool_that_names_no_occupation() -> None:
@@ -166,27 +180,29 @@ def test_joined_left_and_changed_are_told_apart() -> None:
     assert change.joined == (Member("new", "emp_a", to_the_hour(AT), Shown()),)
     assert change.left == (before[1],)
     assert change.changed == (Member("stays", "emp_a", old, Shown(years=5)),)
-    settled = settle(Known(person(), 7, None, tuple(before)), change, AT)
+    settled = settle(KeptPerson(person(), 7, None, tuple(before)), change, AT)
     assert settled is not None and settled.version == 8
     assert [member.pool for member in settled.members] == ["new", "other", "stays"]
 
 
 def test_nothing_is_written_when_nothing_is_different() -> None:
-    assert settle(Known(person(), 1, None, ()), Change(), AT) is None
+    assert settle(KeptPerson(person(), 1, None, ()), Change(), AT) is None
 
 
 def test_the_list_keeps_its_version_when_only_what_is_shown_changed() -> None:
     before = Member("p", "emp_a", AT, Shown(years=3))
-    settled = settle(Known(person(), 4, None, (before,)), Change(changed=(replace(before, shown=Shown(years=5)),)), AT)
+    settled = settle(
+        KeptPerson(person(), 4, None, (before,)), Change(changed=(replace(before, shown=Shown(years=5)),)), AT
+    )
     assert settled is not None and settled.version == 4 and not settled.list_changed
 
 
 def test_a_person_is_due_when_a_pause_or_the_consent_ends_next() -> None:
-    assert next_due(Consent(match=True, paused_until=AT + HOUR, ends_at=AT + 2 * HOUR), AT) == AT + HOUR
-    assert next_due(Consent(match=True, paused_until=AT, ends_at=AT + 2 * HOUR), AT) == AT + 2 * HOUR
-    assert next_due(Consent(match=True, ends_at=AT), AT) is None
-    assert next_due(Consent(match=False, ends_at=AT + HOUR), AT) is None
-    assert next_due(None, AT) is None
+    assert next_due(Known(Consent(match=True, paused_until=AT + HOUR, ends_at=AT + 2 * HOUR)), AT) == AT + HOUR
+    assert next_due(Known(Consent(match=True, paused_until=AT, ends_at=AT + 2 * HOUR)), AT) == AT + 2 * HOUR
+    assert next_due(Known(Consent(match=True, ends_at=AT)), AT) is None
+    assert next_due(Known(Consent(match=False, ends_at=AT + HOUR)), AT) is None
+    assert next_due(UNKNOWN, AT) is None
 
 
 CODES = ("29-0000", "29-1000", "29-1140", "29-1141", "29-1210", "29-1229", "15-1200", "15-1252", "15-0000", "99-9999")
@@ -279,7 +295,7 @@ def test_the_index_and_the_rules_find_exactly_the_pools_that_obviously_fit(
     profile: CoarseProfile, consent: Consent, asked: list[Criteria]
 ) -> None:
     pools = [Pool(f"p{place}", "emp_a", 1, "", one) for place, one in enumerate(asked)]
-    who = Person.of("c", profile, consent, SOC)
+    who = Person.of("c", Known(profile), Known(consent), SOC)
     change = memberships((), who, PoolIndex.of(pools).candidates_for(who), AT)
     expected = {one.id for one in pools if obviously(profile, consent, one.criteria, "emp_a")}
     assert {member.pool for member in change.joined} == expected
@@ -290,7 +306,7 @@ def test_the_index_and_the_rules_find_exactly_the_pools_that_obviously_fit(
 def test_nothing_is_shown_that_the_pool_did_not_ask_for(
     profile: CoarseProfile, consent: Consent, asked: Criteria
 ) -> None:
-    seen = shown(Person.of("c", profile, consent, SOC), asked).model_dump(exclude_none=True)
+    seen = shown(Person.of("c", Known(profile), Known(consent), SOC), asked).model_dump(exclude_none=True)
     by_field = {
         "occupations": asked.occupations,
         "skills": asked.skills_all + asked.skills_any,

@@ -15,6 +15,7 @@ from services.signup.courier.ports import TenantName
 from services.signup.vault.addresses import mailable
 from shared.contracts.outreach_gateway import Pay, Words
 from shared.contracts.signup import JOIN
+from shared.facts import shown
 from shared.imprint import Operator
 from shared.security.boxes import CannotOpenError
 from shared.security.links import Link, LinkPurpose, LinkSigner
@@ -139,7 +140,8 @@ class JinjaLetters:
             introducer=introducer,
             told_on=_day_and_zone(mail.introduced_at, zone) if mail.introduced_at else None,
             changes=[
-                (moment(change.at, zone), change, self._tenant_name(change.employer or "")) for change in mail.changes
+                (moment(change.at, zone), change, shown(self._tenant_name(change.employer or ""), None))
+                for change in mail.changes
             ],
         )
 

@@ -14,6 +14,7 @@ from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair
 from shared import tracing
 from shared.contracts.signup import ChangeNoticed, ErasureSweptV1, MailboxChangedV1
+from shared.facts import Fact, fact
 from shared.flows import any_flow, flow_of
 from shared.messaging.errors import TransientError
 from shared.messaging.unit import Unit
@@ -112,10 +113,11 @@ class PostgresCourier:
         rows = await self._connection.fetch(SQL["gone"], list(candidates))
         return frozenset(row["candidate"] for row in rows)
 
-    async def consents(self, candidates: Iterable[str]) -> Mapping[str, Consent]:
+    async def consents(self, candidates: Iterable[str]) -> Mapping[str, Fact[Consent]]:
         """What is kept of these people's consents."""
-        rows = await self._connection.fetch(SQL["consents"], list(candidates))
-        return {row["candidate"]: _consent(row) for row in rows}
+        asked = list(candidates)
+        told = {row["candidate"]: _consent(row) for row in await self._connection.fetch(SQL["consents"], asked)}
+        return {candidate: fact(told.get(candidate)) for candidate in asked}
 
     async def people(self, candidates: Iterable[str]) -> People:
         """Who these people are, from the vault."""

@@ -19,12 +19,12 @@ from services.signup.courier.model import (
     Cleared,
     Handed,
     Letter,
+    NoAnswer,
     NotTaken,
     Refused,
     RefusesUs,
     Step,
     Taken,
-    Unknown,
 )
 from services.signup.courier.ports import Clear, Mark
 from shared.clock import elapsed
@@ -222,7 +222,7 @@ class SmtpRelay:
             answer = await protocol.read_response(timeout=self._within)
         except (SMTPException, OSError) as error:
             client.close()
-            return Unknown(_word_for(error))
+            return NoAnswer(_word_for(error))
         except BaseException:
             client.close()
             raise
@@ -233,7 +233,7 @@ class SmtpRelay:
         if 400 <= answer.code < 600:
             return read_no("words", answer)
         client.close()
-        return Unknown("an answer that is none")
+        return NoAnswer("an answer that is none")
 
     def _client(self) -> SMTP:
         return SMTP(

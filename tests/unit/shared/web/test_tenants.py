@@ -5,6 +5,7 @@ import pytest
 from fastapi import Depends, FastAPI
 
 from shared.contracts.operator import TenantChangedV1
+from shared.facts import UNKNOWN, Known
 from shared.security.tenant_keys import hash_key, new_key
 from shared.web.problems import Problem
 from shared.web.tenants import Tenant, Tenants
@@ -76,16 +77,16 @@ def test_while_keys_are_exchanged_both_work_and_then_only_the_new_one(tenants: T
 def test_whoever_has_left_is_suspended_whatever_keys_its_record_still_has(tenants: Tenants) -> None:
     tenants.apply(changed(2, removed=True))
     found = tenants.get("emp_denver_health")
-    assert found is not None
-    assert (found.removed, found.suspended) == (True, True)
+    assert isinstance(found, Known)
+    assert (found.value.removed, found.value.suspended) == (True, True)
     assert tenants.of_kind("employer") == []
 
 
 def test_a_tenant_is_found_by_its_id(tenants: Tenants) -> None:
     found = tenants.get("emp_denver_health")
-    assert found is not None
-    assert found.name == "Denver Health"
-    assert tenants.get("nobody") is None
+    assert isinstance(found, Known)
+    assert found.value.name == "Denver Health"
+    assert tenants.get("nobody") == UNKNOWN
 
 
 async def test_a_route_gets_its_caller_and_refuses_the_wrong_kind_and_the_suspended(
