@@ -1,6 +1,6 @@
 """What is outstanding of erasures: written with the erasure, gone with the last confirmation, told again in between."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 
 import pytest
@@ -163,21 +163,37 @@ async def test_all_that_is_outstanding_is_asked_for_again_also_when_it_is_more_t
     assert await pool.fetchval("SELECT count(*) FROM erasures_outstanding WHERE asked_at < $1", LATER) == 0
 
 
-async def test_a_mail_that_is_in_hand_at_the_erasure_ends_without_a_word_of_the_person(pool: Pool) -> None:
+_ENDS: Mapping[str, tuple[str, ...]] = {"sending": ("doubt_the_dead",), "claimed": ("free_the_dead", "settle")}
+"""Of a courier that is dead, by what it had in hand; of one that lives the mail ends by `record_over`."""
+
+
+@pytest.mark.parametrize("state", _ENDS)
+@pytest.mark.parametrize("lives", [True, False], ids=["the courier lives", "the courier is dead"])
+async def test_a_mail_that_is_in_hand_at_the_erasure_ends_without_a_word_of_the_person(
+    pool: Pool, state: str, *, lives: bool
+) -> None:
     person = new_candidate_id()
-    await pool.execute(
-        """INSERT INTO courier_mails (kind, id, candidate, introduced_by, version, admitted, state, introduced_at, changes, lane,
-               not_before, good_until, trace)
-           VALUES ('notice', 'n_1', $1, 'emp_a', 1, true, 'claimed', now(), '[{"change": "everything_stopped"}]', 0, now(),
-               now() + interval '1 day', '00-x')""",
-        person,
-    )
+    for name, candidate in (("n_1", person), ("n_2", new_candidate_id())):
+        await pool.execute(
+            """INSERT INTO courier_mails (kind, id, candidate, introduced_by, version, admitted, state, introduced_at, changes, lane,
+                   not_before, good_until, trace, courier, claimed_version)
+               VALUES ('notice', $1, $2, 'emp_a', 1, true, $3, now(), '[{"change": "everything_stopped"}]', 0, now(),
+                   now() + interval '1 day', '00-x', 'one', 1)""",
+            name,
+            candidate,
+            state,
+        )
     await pool.execute("INSERT INTO erased (candidate, erased_at) VALUES ($1, now())", person)
+    both: list[list[str]] = [["notice"] * 2, ["n_1", "n_2"], ["withheld"] * 2, ["why"] * 2]
+    given: Mapping[str, list[object]] = {"doubt_the_dead": ["why"], "free_the_dead": []}
     async with pool.acquire() as connection, connection.transaction():
         await COURIER.erase(connection, [person])
-        await connection.execute(COURIER_SQL["record_over"], ["notice"], ["n_1"], ["withheld"], ["not there"])
-    row = await pool.fetchrow(
-        "SELECT state, introduced_by, introduced_at, changes::text, trace, detail FROM courier_mails"
+        for name in ("record_over",) if lives else _ENDS[state]:
+            await connection.execute(COURIER_SQL[name], *given.get(name, both))
+    end = "withheld" if lives or state == "claimed" else "doubtful"
+    erased, other = await pool.fetch(
+        "SELECT state, introduced_by, introduced_at, changes::text, trace, detail FROM courier_mails ORDER BY id"
     )
-    assert row is not None
-    assert tuple(row) == ("withheld", None, None, "[]", None, None)
+    assert tuple(erased) == (end, None, None, "[]", None, None)
+    assert (other["state"], other["introduced_by"], other["trace"], other["detail"]) == (end, "emp_a", "00-x", "why")
+    assert other["introduced_at"] is not None and other["changes"] != "[]"

@@ -15,6 +15,8 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from services.signup.vault.intake import open_told
+from shared.facts import UNKNOWN
+from shared.web.tenants import Tenants
 from tests.integration.signup.conftest import KEYS, Edge
 
 SECRET = "the-secret-of-denver"
@@ -137,6 +139,18 @@ async def test_nobody_is_taken_for_a_suspended_employer(http: httpx.AsyncClient,
     edge.tenant("emp_one", "employer", vendor="acme", version=2, standing="suspended")
     raw = payload()
     assert (await http.post(HOOK, content=raw, headers=signed(raw))).status_code == 403
+    assert await edge.outbox() == []
+
+
+@pytest.mark.parametrize("unheard_of", ["acme", "emp_one"])
+async def test_a_webhook_of_whom_nothing_has_arrived_here_yet_is_asked_for_again_and_not_refused(
+    http: httpx.AsyncClient, edge: Edge, monkeypatch: pytest.MonkeyPatch, unheard_of: str
+) -> None:
+    raw, told = payload(), {name: edge.tenants.get(name) for name in ("acme", "emp_one")}
+    told[unheard_of] = UNKNOWN
+    monkeypatch.setattr(Tenants, "get", lambda _, tenant: told[tenant])
+    answer = await http.post(HOOK, content=raw, headers=signed(raw))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert await edge.outbox() == []
 
 

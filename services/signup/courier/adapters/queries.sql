@@ -242,9 +242,20 @@ WHERE (kind, id) IN (
 RETURNING kind, id
 
 -- name: settle
+-- Of whoever was erased while it was claimed nothing stays but that it was emailed, as `record_over` leaves it.
 UPDATE courier_mails AS known
-SET state = mail.outcome, detail = mail.detail, sealed = NULL, changed_at = now()
+SET state = mail.outcome, sealed = NULL, changed_at = now(),
+    detail = CASE WHEN NOT gone THEN mail.detail END, trace = CASE WHEN NOT gone THEN trace END,
+    changes = CASE WHEN gone THEN '[]' ELSE changes END,
+    introduced_by = CASE WHEN NOT gone THEN introduced_by END, introduced_at = CASE WHEN NOT gone THEN introduced_at END
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS mail (kind, id, outcome, detail)
+JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM courier_mails AS own JOIN erased ON erased.candidate =
+            CASE WHEN own.candidate ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN own.candidate::uuid END
+        WHERE own.kind = mail.kind AND own.id = mail.id
+    ) AS gone
+) AS person ON true
 WHERE known.kind = mail.kind AND known.id = mail.id AND known.state = 'ready'
 
 -- name: hold
@@ -294,17 +305,24 @@ ON CONFLICT (courier) DO UPDATE SET lives_until = excluded.lives_until
 DELETE FROM courier_instances WHERE courier = $1
 
 -- name: doubt_the_dead
-UPDATE courier_mails
-SET state = 'doubtful', detail = $1, sealed = NULL, courier = NULL, changed_at = now()
-WHERE (kind, id) IN (
-    SELECT kind, id FROM courier_mails
+UPDATE courier_mails AS known
+SET state = 'doubtful', sealed = NULL, courier = NULL, changed_at = now(),
+    detail = CASE WHEN NOT gone THEN $1 END, trace = CASE WHEN NOT gone THEN trace END,
+    changes = CASE WHEN gone THEN '[]' ELSE changes END,
+    introduced_by = CASE WHEN NOT gone THEN introduced_by END, introduced_at = CASE WHEN NOT gone THEN introduced_at END
+FROM (
+    SELECT kind, id, EXISTS (
+        SELECT FROM erased WHERE erased.candidate =
+            CASE WHEN own.candidate ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN own.candidate::uuid END
+    ) AS gone
+    FROM courier_mails AS own
     WHERE state = 'sending' AND courier NOT IN (SELECT courier FROM courier_instances WHERE lives_until > now())
     ORDER BY kind, id
-    FOR UPDATE SKIP LOCKED
-)
-RETURNING kind, id, candidate, employer, purpose, claimed_version AS version, admitted, NULL::text AS sealed,
-    good_until, state, attempts, trace,
-    introduced_by, introduced_at, changes
+    FOR UPDATE OF own SKIP LOCKED
+) AS dead
+WHERE known.kind = dead.kind AND known.id = dead.id
+RETURNING known.kind, known.id, candidate, employer, purpose, claimed_version AS version, admitted, NULL::text AS sealed,
+    good_until, state, attempts, trace, introduced_by, introduced_at, changes
 
 -- name: free_the_dead
 UPDATE courier_mails
