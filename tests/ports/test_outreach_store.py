@@ -546,7 +546,7 @@ async def test_a_consent_that_arrives_while_others_decide_is_as_if_it_came_later
     async with on_postgres.store() as request:
         await request.lock_people([ANA])
         await known(on_postgres, ANA)
-        assert (await request.people([ANA]))[ANA].consent is None
+        assert (await request.people([ANA]))[ANA].consent == UNKNOWN
 
 
 async def test_places_are_what_waits_and_the_slots_of_100_days(rows: Rows) -> None:
