@@ -26,6 +26,7 @@ from services.signup.adapters.postgres import PostgresStore
 from services.signup.ports import INVITATIONS, LANES, SHOWINGS
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.base import Event
+from shared.facts import Known
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool, open_pool
 from shared.runner.loop import TURN, Runner
@@ -116,7 +117,7 @@ def runner_in(place: Place, pool: Pool, windows: RedisWindows) -> Runner[Unit]:
     if place.queue == SHOWINGS:
         return runner_of(work, clock, SHOWINGS, jobs.on_showings, keys, batch=BATCH)
     if place.queue == DUE:
-        decides = (windows, POLICY, lambda _: Standing.GOOD, 500)
+        decides = (windows, POLICY, lambda _: Known(Standing.GOOD), 500)
         store = partial(PostgresOutreach, policy=POLICY, feed=feed)
         return runner_of(work, clock, DUE, gateway.on_due, store, *decides, batch=BATCH)
     if place.queue == LAPSES:
