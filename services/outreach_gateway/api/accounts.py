@@ -34,7 +34,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
             account = await store.account(id, owner(reader))
         if account is None:
             raise not_found("outreach")
-        return _shown(account, reader)
+        return shown(account, reader)
 
     @routes.delete(
         "/v1/outreach/{id}",
@@ -65,8 +65,9 @@ def owner(reader: Tenant) -> str | None:
     return None if reader.kind == "operator" else reader.id
 
 
-def _shown(account: Account, reader: Tenant) -> OutreachOut:
-    shown = OutreachOut(
+def shown(account: Account, reader: Tenant) -> OutreachOut:
+    """As this reader may see it."""
+    out = OutreachOut(
         id=account.id,
         state=account.state.value,
         member_ref=account.member_ref,
@@ -74,7 +75,7 @@ def _shown(account: Account, reader: Tenant) -> OutreachOut:
         expires_at=account.expires_at,
         decision=_decision(account, reader),
     )
-    return shown.model_copy(update={"employer": account.employer}) if reader.kind == "operator" else shown
+    return out.model_copy(update={"employer": account.employer}) if reader.kind == "operator" else out
 
 
 def _decision(account: Account, reader: Tenant) -> DecisionOut | None:
@@ -86,7 +87,7 @@ def _decision(account: Account, reader: Tenant) -> DecisionOut | None:
         outcome=account.decision,
         rule=rule,
         policy=account.policy,
-        at=when(reader, account.decided_at),
+        at=max(when(reader, account.decided_at), account.submitted_at),  # the hour, but no answer before its question
         until=_not_before(reader, until) if until else None,
         detail=detail,
     )

@@ -84,7 +84,7 @@ class DecisionOut(BaseModel):
         "sender_suspended, expired or cancelled_by_sender. The operator's key sees the rule's own name."
     )
     policy: str = Field(description="The version of the rules; see /v1/policy.")
-    at: Instant = Field(description="To the hour; exact for the operator's key.")
+    at: Instant = Field(description="To the hour, or `submitted_at` where that is later; exact for the operator's key.")
     until: Instant | None = Field(
         description="Delayed: planned for this hour, when it is decided again. The plan can change until then, to a later hour or "
         "an earlier one. Null: no hour before the message's own end is free as things stand; it waits for one until then. "

@@ -95,6 +95,13 @@ class PoolIn(PoolPatch):
 
     name: Line
 
+    @field_validator("skills_any_at_least")
+    @classmethod
+    def _has_skills(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value > 1 and not info.data.get("skills_any"):
+            raise ValueError("must not be more than there are skills in skills_any, and there is none")
+        return value
+
     def criteria(self) -> Criteria:
         """What is asked for, as it was given."""
         return Criteria(**self.model_dump(exclude={"name", "near"}, exclude_none=True))

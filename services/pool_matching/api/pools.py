@@ -12,7 +12,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from services.pool_matching.api.bodies import MemberOut, MembersOut, PoolIn, PoolOut, PoolPatch, PoolsOut
 from services.pool_matching.api.edge import Edge
 from services.pool_matching.decisions import asks, coarse
-from services.pool_matching.model import POOLS_PER_EMPLOYER, Listed, Pool
+from services.pool_matching.model import POOLS_PER_EMPLOYER, Listed, Pool, plain_skill
 from services.pool_matching.ports import PoolStore
 from shared.contracts.pool_matching import PoolChangedV1
 from shared.ids import new_id
@@ -136,10 +136,26 @@ async def _found(store: PoolStore, employer: Tenant, pool: str) -> Listed:
     return listed
 
 
+def _must_be_enough(skills: list[str] | None, stored: dict[str, Any]) -> None:
+    """Other skills than before, for the number of them that is asked for already; without any it goes too."""
+    least, there = stored["skills_any_at_least"] or 1, len({plain_skill(skill) for skill in skills or ()})
+    if not there:
+        stored["skills_any_at_least"] = None
+    elif there < least:
+        sentence = (
+            f"must be {least} skills or more, since skills_any_at_least is {least} here: give that as well to change it"
+        )
+        raise problems.invalid(
+            [{"loc": ("body", "skills_any"), "type": "value_error", "ctx": {"error": ValueError(sentence)}}]
+        )
+
+
 def _changed(pool: Pool, body: PoolPatch) -> Pool:
     """The next version; the same pool when nothing is different."""
     stored = pool.criteria.model_dump(mode="json")
     given = body.model_dump(mode="json", exclude_unset=True)
+    if "skills_any" in given and "skills_any_at_least" not in given:
+        _must_be_enough(given["skills_any"], stored)
     try:
         whole = PoolIn.model_validate({"name": pool.name} | stored | given)
     except ValidationError as error:

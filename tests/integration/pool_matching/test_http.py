@@ -309,6 +309,32 @@ async def test_all_that_is_wrong_with_a_pool_is_told_in_one_answer(http: Http) -
 
 
 @pytest.mark.parametrize(
+    ("given", "pointer"),
+    [
+        ({"skills_any_at_least": 3}, "#/skills_any_at_least"),
+        ({"skills_any": ["icu", "ICU "]}, "#/skills_any"),
+        ({"skills_any": ["icu"], "skills_any_at_least": 2}, "#/skills_any_at_least"),
+        ({"skills_any": [], "skills_any_at_least": 2}, "#/skills_any_at_least"),
+        ({"skills_any": None, "skills_any_at_least": 2}, "#/skills_any_at_least"),
+    ],
+)
+async def test_a_patch_after_which_more_skills_are_asked_for_than_there_are_names_the_half_that_was_given(
+    http: Http, given: dict[str, Any], pointer: str
+) -> None:
+    made = await make(http, skills_any=["icu", "triage"], skills_any_at_least=2)
+    before = (await http.ask("GET", f"/v1/pools/{made}")).json()
+    answer = await http.ask("PATCH", f"/v1/pools/{made}", json=given)
+    assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (422, [pointer])
+    assert (await http.ask("GET", f"/v1/pools/{made}")).json() == before
+    fewer = await http.ask("PATCH", f"/v1/pools/{made}", json={"skills_any": ["icu"], "skills_any_at_least": 1})
+    assert (fewer.status_code, fewer.json()["skills_any_at_least"]) == (200, 1)
+    none = await http.ask("PATCH", f"/v1/pools/{made}", json={"skills_any": None})
+    assert (none.status_code, none.json()["skills_any_at_least"]) == (200, None)
+    alone = await http.ask("POST", "/v1/pools", json={"name": "Alone", "skills_any_at_least": 2})
+    assert [error["pointer"] for error in alone.json()["errors"]] == ["#/skills_any_at_least"]
+
+
+@pytest.mark.parametrize(
     ("field", "value", "pointer"),
     [
         ("near", {"postal_code": "80202", "miles": 50}, "#/near"),
