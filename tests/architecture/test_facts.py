@@ -28,7 +28,7 @@ from services.signup.courier import model as courier
 from services.signup.courier import ports as courier_ports
 from services.signup.courier.adapters.kept import PEOPLE as COURIER
 from shared.contracts.base import State
-from shared.contracts.consent import ConsentChangedV1
+from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.pool_matching import MembershipsChangedV1
 from shared.contracts.signup import CandidateKeyPublishedV1, CandidateProfileChangedV1, CoarseProfile
 from shared.facts import UNKNOWN, Fact, Known, Unknown, fact, shown
@@ -36,12 +36,12 @@ from shared.projections import Projection
 from shared.web import tenants
 
 TOLD: Mapping[tuple[str, type[State]], object] = {
-    ("outreach_gateway", ConsentChangedV1): gateway.Consent,
+    ("outreach_gateway", ConsentChangedV2): gateway.Consent,
     ("outreach_gateway", MembershipsChangedV1): frozenset[str],
     ("outreach_gateway", CandidateKeyPublishedV1): gateway.PublicKey,
     ("pool_matching", CandidateProfileChangedV1): CoarseProfile,
-    ("pool_matching", ConsentChangedV1): matching.Consent,
-    ("courier", ConsentChangedV1): courier.Consent,
+    ("pool_matching", ConsentChangedV2): matching.Consent,
+    ("courier", ConsentChangedV2): courier.Consent,
 }
 """As what a service reads its copy of another's facts."""
 FACTS: tuple[object, ...] = (
