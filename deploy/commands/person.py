@@ -1,14 +1,17 @@
 """`fairpool person` and `fairpool operator-log`: for a complaint by phone, and what stays of such looks."""
 
 import json
+import os
 import re
 import sys
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
 from deploy.commands.operator import Operator
 from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, plain, table
+from deploy.local import clockfile
 from deploy.local.errors import StackError
 from deploy.local.home import Home
 
@@ -56,8 +59,10 @@ def person(
     )
     out.print("\n".join(f"{name:14} {_cell(found[name])}" for name in facts))
     _list("RECORDS OF VENDORS", found["claims"], ("vendor_name", "employer_name", "employer", "record", "claimed_at"))
-    _list("EMAILS, NEWEST FIRST", found["mails"], ("changed_at", "kind", "purpose", "employer_name", "state"))
+    real = " (IN REAL TIME)" if _is_moved(Home.at(home)) else ""
+    _list(f"EMAILS, NEWEST FIRST{real}", found["mails"], ("changed_at", "kind", "purpose", "employer_name", "state"))
     _list("OUTREACH, NEWEST FIRST", outreach, ("submitted_at", "id", "employer", "state", "rule", "until"))
+    _say_which_clock(Home.at(home), "Times of emails are real time, all others the stack's.")
 
 
 @fails_plainly
@@ -79,6 +84,20 @@ def operator_log(
         out.print(json.dumps(items))
         return
     _list("", items, ("at", "by", "act", "tenant", "candidate", "reason"))
+    _say_which_clock(Home.at(home), "Acts by `fairpool tenants` are in real time, all others in the stack's.")
+
+
+def _is_moved(home: Home) -> bool:
+    """Whether a local stack runs here whose clock was moved; one that the environment names has no clock of its own."""
+    is_local = not (os.environ.get("FAIRPOOL_OPERATOR_KEY") and os.environ.get("FAIRPOOL_SIGNUP_URL"))
+    return is_local and clockfile.offset(home.clock_file) > timedelta()
+
+
+def _say_which_clock(home: Home, which: str) -> None:
+    """Two clocks stand side by side in what was printed, where the stack's was moved."""
+    if _is_moved(home):
+        ahead = timedelta(seconds=round(clockfile.offset(home.clock_file).total_seconds()))
+        out.print(f"\n{which} The stack's clock is ahead by {ahead} (fairpool dev clock show).")
 
 
 def _list(heading: str, items: list[dict[str, Any]], columns: tuple[str, ...]) -> None:

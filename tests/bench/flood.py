@@ -24,6 +24,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.secrets import signing_key_of
@@ -272,11 +273,13 @@ async def play(bench: Bench, rounds: int) -> list[Figure]:
         {"ports": ports, "described": described, "key": bench.apart.kept.tenant_keys[FLOODER], "pools": await bench.pools(20)}
     )  # fmt: skip
     found: dict[str, list[Times]] = {"with": [], "without": []}
+    busy: dict[str, Counter[str]] = {how: Counter() for how in found}
     try:
         left = list(bench.people)
         for number in range(rounds):
             for how in found:
                 people, left = left[:PEOPLE], left[PEOPLE:]
+                before = _processors(bench)
                 if how == "with":
                     adversary.begins()
                     await asyncio.sleep(WARM_UP)
@@ -284,6 +287,7 @@ async def play(bench: Bench, rounds: int) -> list[Figure]:
                 if how == "with":
                     adversary.pauses()
                     await asyncio.sleep(1)
+                busy[how] += _processors(bench) - before
                 slowest = max(found[how][-1].answered.values())
                 say(
                     f"round {number + 1} of {rounds}, {how} the flood: slowest answer {slowest:.2f} s {dict(found[how][-1].statuses)}"
@@ -292,12 +296,23 @@ async def play(bench: Bench, rounds: int) -> list[Figure]:
         adversary.ends()
     await _holds(bench)
     reading.cancel()
+    for how, used in busy.items():
+        say(f"seconds of CPU {how} it: {', '.join(f'{name} {spent:.1f}' for name, spent in used.most_common(6))}")
     say(f"the flood got in {adversary.seconds:.0f} s: {dict(sorted(adversary.answers.items()))}")
     return [
         figure
         for what, pick in {"to its answer": "answered", "to Kafka": "on_kafka", "to the gateway's row": "at_gateway"}.items()
         for figure in _figures(what, pick, found)
     ]  # fmt: skip
+
+
+def _processors(bench: Bench) -> Counter[str]:
+    """Seconds that each process has had so far."""
+    used: Counter[str] = Counter()
+    for (name, role), pid in bench.apart.pids.items():
+        times = psutil.Process(pid).cpu_times()
+        used[f"{name}-{role}"] = round(times.user + times.system, 1)  # type: ignore[assignment]  # a float counts, too
+    return used
 
 
 async def _holds(bench: Bench) -> None:
