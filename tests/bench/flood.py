@@ -297,7 +297,9 @@ async def play(bench: Bench, rounds: int) -> list[Figure]:
     await _holds(bench)
     reading.cancel()
     for how, used in busy.items():
-        say(f"seconds of CPU {how} it: {', '.join(f'{name} {spent:.1f}' for name, spent in used.most_common(6))}")
+        say(
+            f"seconds of CPU {how} it: {', '.join(f'{name} {spent / 1000:.1f}' for name, spent in used.most_common(6))}"
+        )
     say(f"the flood got in {adversary.seconds:.0f} s: {dict(sorted(adversary.answers.items()))}")
     return [
         figure
@@ -307,11 +309,11 @@ async def play(bench: Bench, rounds: int) -> list[Figure]:
 
 
 def _processors(bench: Bench) -> Counter[str]:
-    """Seconds that each process has had so far."""
+    """Milliseconds that each process has had so far."""
     used: Counter[str] = Counter()
     for (name, role), pid in bench.apart.pids.items():
         times = psutil.Process(pid).cpu_times()
-        used[f"{name}-{role}"] = round(times.user + times.system, 1)  # type: ignore[assignment]  # a float counts, too
+        used[f"{name}-{role}"] = round((times.user + times.system) * 1000)
     return used
 
 
@@ -346,8 +348,8 @@ def main() -> None:
         say(f"ready, {'behind nginx' if NGINX else 'without nginx'}")
         keys = apart.kept.keys
         seed, subject = (encoding.decode(keys[f"FAIRPOOL_LINK_{name}_KEY"]) for name in ("SIGNING", "SUBJECT"))
-        states = StatementSigner(encoding.decode(keys[signing_key_of("signup")]))
-        figures = asyncio.run(play(Bench(apart, LinkSigner(seed, subject, states)), rounds))
+        signup = StatementSigner(encoding.decode(keys[signing_key_of("signup")]))
+        figures = asyncio.run(play(Bench(apart, LinkSigner(seed, subject, signup)), rounds))
     tell("flood", figures, rounds=rounds)
 
 

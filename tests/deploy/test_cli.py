@@ -3,13 +3,15 @@
 import json
 import os
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from deploy.cli import app
-from deploy.local import state
+from deploy.commands.operator import Operator
+from deploy.local import clockfile, state
 from deploy.local.home import Home
 from deploy.local.processes import Identity
 from deploy.local.state import Phase, StackState
@@ -52,3 +54,20 @@ def test_the_clock_of_a_running_stack_moves(home: Home) -> None:
     assert (done.exit_code, done.stdout[:17]) == (0, "2031-01-02T03:04:")
     done = run.invoke(app, ["dev", "clock", "advance", "26h", "--home", str(home.root)])
     assert done.stdout.startswith("2031-01-03T05:04:")
+
+
+def test_beside_a_moved_clock_the_operators_log_says_which_times_are_real(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act = {"at": "2026-11-22T10:00:00Z", "by": "ana", "act": "looked_up", "candidate": "c", "reason": "a complaint"}
+    monkeypatch.setattr(Operator, "__init__", lambda self, _: setattr(self, "signup", "http://signup.example"))
+    monkeypatch.setattr(Operator, "ask", lambda *_, **__: {"items": [act], "next": None})
+    for name in ("FAIRPOOL_OPERATOR_KEY", "FAIRPOOL_SIGNUP_URL"):
+        monkeypatch.delenv(name, raising=False)
+    told = ("operator-log", "--home", str(home.root))
+    clockfile.reset(home.clock_file)
+    assert "real time" not in run.invoke(app, told).stdout
+    clockfile.advance(home.clock_file, timedelta(hours=26))
+    assert "in real time" in " ".join(run.invoke(app, told).stdout.split())
+    assert "1 day, 2:00:00" in " ".join(run.invoke(app, told).stdout.split())
+    assert json.loads(run.invoke(app, [*told, "--json"]).stdout) == [act]
