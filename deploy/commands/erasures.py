@@ -7,14 +7,14 @@ from deploy.commands.operator import Operator
 from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, table
 from deploy.local.home import Home
 
-_COLUMNS = ("erased_at", "service", "candidate", "asked_at")
+_COLUMNS = ("erased_at", "service", "candidate", "asked", "asked_at", "ask_at")
 
 
 @fails_plainly
 def erasures(home: HomeOption = None, *, as_json: JsonOption = False) -> None:
     """Erasures that a service has not confirmed yet, the oldest first: what it keeps of the person may be there still.
 
-    Each is asked for again every ten minutes. Exit code 0 also when some are outstanding.
+    Each is asked for again, after ten minutes at first and then rarer, at last once a day. Exit code 0 also when some are outstanding.
     """
     operator = Operator(Home.at(home))
     items: list[dict[str, Any]] = []

@@ -23,6 +23,8 @@ INVITED_AT_ONCE = 32
 """Half a second of hashing on two cores: a transaction stays short."""
 ASKED_AGAIN_AFTER = timedelta(minutes=10)
 """Kafka keeps the question while consent is away: this is for one that was lost on the way."""
+ASKED_AT_LAST = timedelta(days=1)
+"""An erasure that no service confirms is told of again so rarely in the end, for as long as it is outstanding."""
 INTAKE_KEPT = timedelta(days=14)
 """Before the day that is destroyed: 7 days on the topic and 7 among the dead letters. Nothing sealed opens after 15 days."""
 PAGE_REQUESTS_KEPT = timedelta(days=1)
@@ -102,8 +104,8 @@ async def lapse(store: Store) -> bool:
 
 
 async def ask_for_confirmations(erasures: Erasures) -> bool:
-    """Tells of an erasure again, as long as a service has not confirmed it: what was lost on the way, or in a restore, is caught up."""
-    asked = await erasures.ask_again(erasures.at - ASKED_AGAIN_AFTER, limit=_AT_ONCE)
+    """Tells of an erasure again, as long as a service has not confirmed it, rarer each time: what was lost on the way, or in a restore, is caught up."""
+    asked = await erasures.ask_again(first=ASKED_AGAIN_AFTER, longest=ASKED_AT_LAST, limit=_AT_ONCE)
     if asked:
         _log.warning("erasures_outstanding", asked_again=asked)
     return asked == _AT_ONCE

@@ -155,6 +155,10 @@ class Outstanding:
     erased_at: datetime
     asked_at: datetime
     """When it was asked last."""
+    asked: int
+    """How often."""
+    ask_at: datetime
+    """When it is asked again."""
 
 
 @dataclass(frozen=True, slots=True)

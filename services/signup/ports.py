@@ -119,8 +119,11 @@ class Erasures(Protocol):
     async def swept(self, told: Sequence[tuple[str, str]]) -> None:
         """These services have erased what they kept of these people: candidate and service, in any order, also again."""
 
-    async def ask_again(self, before: datetime, *, limit: int) -> int:
-        """Tells of so many erasures again that a service was asked for before then and has not confirmed; how many."""
+    async def ask_again(self, *, first: timedelta, longest: timedelta, limit: int) -> int:
+        """Tells of so many erasures again that a service has not confirmed and is to be asked for by now; how many.
+
+        It is asked next after twice as long as before, from `first` on and up to `longest`; up to a half less, by chance.
+        """
 
     async def outstanding(self, *, after: tuple[str, str] | None, limit: int) -> Sequence[Outstanding]:
         """What is outstanding after this candidate and service, in their order."""

@@ -10,7 +10,7 @@ from services.signup.adapters.erasures import OLDEST, SERVICES, PostgresErasures
 from services.signup.courier.adapters.kept import PEOPLE as COURIER
 from services.signup.courier.adapters.kept import SQL as COURIER_SQL
 from services.signup.handlers import on_erasure_swept
-from services.signup.jobs import ASKED_AGAIN_AFTER, ask_for_confirmations
+from services.signup.jobs import ASKED_AGAIN_AFTER, ASKED_AT_LAST, ask_for_confirmations
 from shared.contracts.signup import CandidateErasedV1, ErasureSweptV1
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, encode
@@ -68,7 +68,7 @@ async def confirm(pool: Pool, candidate: str, *services: str) -> None:
 
 async def ask(pool: Pool, at: datetime) -> int:
     async with unit_of_work(pool, at=at, source="signup") as unit:
-        return await PostgresErasures(unit).ask_again(at - ASKED_AGAIN_AFTER, limit=100)
+        return await PostgresErasures(unit).ask_again(first=ASKED_AGAIN_AFTER, longest=ASKED_AT_LAST, limit=100)
 
 
 async def test_an_erasure_is_outstanding_at_every_service_until_it_has_confirmed(pool: Pool) -> None:
@@ -95,6 +95,24 @@ async def test_it_is_told_again_once_in_a_while_as_long_as_somebody_owes_a_word(
     assert await ask(pool, LATER + timedelta(minutes=1)) == 0
     await confirm(pool, ana, "outreach_gateway")
     assert await ask(pool, LATER + timedelta(days=1)) == 0
+
+
+async def test_a_service_that_never_answers_is_asked_rarer_each_time_up_to_once_a_day_and_never_in_step(
+    pool: Pool,
+) -> None:
+    for _ in range(3):
+        await erase(pool)
+    at, waits = LATER, [ASKED_AGAIN_AFTER * 2**number for number in range(1, 10)]
+    for times, wait in enumerate(waits, 2):
+        assert await ask(pool, at) == 12
+        async with unit_of_work(pool, at=at, source="signup") as unit:
+            found = await PostgresErasures(unit).outstanding(after=None, limit=20)
+        assert {one.asked for one in found} == {times}
+        longest = min(wait, ASKED_AT_LAST)
+        assert all(longest / 2 <= one.ask_at - at <= longest for one in found)
+        assert len({one.ask_at for one in found}) > 1
+        assert await ask(pool, at + longest / 2 - timedelta(seconds=1)) == 0
+        at += longest
 
 
 async def test_a_page_goes_on_where_the_last_one_ended(pool: Pool) -> None:
@@ -148,8 +166,8 @@ async def test_an_erasure_that_was_signed_before_the_key_was_exchanged_still_era
 
 async def test_all_that_is_outstanding_is_asked_for_again_also_when_it_is_more_than_a_batch(pool: Pool) -> None:
     await pool.execute(
-        """INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at)
-           SELECT candidate, service, $1, $1
+        """INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at, ask_at)
+           SELECT candidate, service, $1, $1, $1
            FROM (SELECT gen_random_uuid() AS candidate FROM generate_series(1, 300) OFFSET 0) AS people, unnest($2::text[]) AS service""",
         NOON,
         list(SERVICES),

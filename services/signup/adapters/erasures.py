@@ -1,7 +1,7 @@
 """Which services have yet to say that they erased what they kept of an erased person."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import get_args
 from uuid import UUID
@@ -41,9 +41,9 @@ class PostgresErasures:
         """One statement; what is not outstanding changes nothing."""
         await self._unit.connection.execute(SQL["swept"], [one for one, _ in told], [service for _, service in told])
 
-    async def ask_again(self, before: datetime, *, limit: int) -> int:
+    async def ask_again(self, *, first: timedelta, longest: timedelta, limit: int) -> int:
         """What another process asks again just now is left to it."""
-        rows = await self._unit.connection.fetch(SQL["ask_again"], self.at, before, limit)
+        rows = await self._unit.connection.fetch(SQL["ask_again"], self.at, first, longest, limit)
         erased = {row["candidate"]: row["at"] for row in rows}
         self._unit.publish(*(CandidateErasedV1(candidate=one, at=at) for one, at in sorted(erased.items())))
         return len(rows)

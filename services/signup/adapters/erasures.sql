@@ -4,15 +4,18 @@ USING unnest($1::uuid[], $2::text[]) AS told (candidate, service)
 WHERE erasures_outstanding.candidate = told.candidate AND erasures_outstanding.service = told.service
 
 -- name: ask_again
-UPDATE erasures_outstanding SET asked_at = $1
+-- As the runner spaces attempts: twice as long each time, up to a limit, and the upper half of it is chance.
+UPDATE erasures_outstanding
+SET asked_at = $1, asked = asked + 1,
+    ask_at = $1::timestamptz + least($2::interval * power(2, least(asked, 16)), $3::interval) * (0.5 + random() / 2)
 WHERE (candidate, service) IN (
     SELECT candidate, service FROM erasures_outstanding
-    WHERE asked_at < $2 ORDER BY asked_at LIMIT $3 FOR UPDATE SKIP LOCKED
+    WHERE ask_at <= $1 ORDER BY ask_at LIMIT $4 FOR UPDATE SKIP LOCKED
 )
 RETURNING candidate::text, erased_at AS at
 
 -- name: outstanding
-SELECT candidate::text, service, erased_at, asked_at FROM erasures_outstanding
+SELECT candidate::text, service, erased_at, asked_at, asked, ask_at FROM erasures_outstanding
 WHERE (candidate, service) > ($1::uuid, $2) ORDER BY candidate, service LIMIT $3
 
 -- name: oldest

@@ -38,8 +38,8 @@ WITH gone AS (
 ), noted AS (
     INSERT INTO erased (candidate, erased_at) SELECT candidate, $2 FROM gone ON CONFLICT DO NOTHING
 ), asked AS (
-    INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at)
-    SELECT candidate, service, $2, $2 FROM gone, unnest($3::text[]) AS service ON CONFLICT DO NOTHING
+    INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at, ask_at)
+    SELECT candidate, service, $2, $2, $2::timestamptz + interval '10 minutes' FROM gone, unnest($3::text[]) AS service ON CONFLICT DO NOTHING
 )
 SELECT candidate::text, profile_version FROM gone
 
@@ -66,7 +66,7 @@ WITH back AS (
     SELECT id, $1 FROM pg_temp.read_back WHERE version <> 0 AND id IS NOT NULL ORDER BY id
     ON CONFLICT DO NOTHING
 ), asked AS (
-    INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at)
-    SELECT candidate, service, $1, $1 FROM gone, unnest($3::text[]) AS service ON CONFLICT DO NOTHING
+    INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at, ask_at)
+    SELECT candidate, service, $1, $1, $1::timestamptz + interval '10 minutes' FROM gone, unnest($3::text[]) AS service ON CONFLICT DO NOTHING
 )
 SELECT candidate::text, profile_version FROM gone

@@ -22,7 +22,11 @@ class OutstandingOut(BaseModel):
     service: str
     erased_at: Instant
     asked_at: Instant
-    """When it was asked last; it is asked again every ten minutes."""
+    """When it was asked last."""
+    asked: int
+    """How often it was asked."""
+    ask_at: Instant
+    """When it is asked again: after ten minutes at first, then twice as long each time, up to a day."""
 
 
 class ErasuresOut(BaseModel):
@@ -57,7 +61,14 @@ def router(look: Callable[[], AbstractAsyncContextManager[Erasures]], tenants: T
         async with look() as erasures:
             found = await erasures.outstanding(after=place, limit=limit)
         items = [
-            OutstandingOut(candidate=one.candidate, service=one.service, erased_at=one.erased_at, asked_at=one.asked_at)
+            OutstandingOut(
+                candidate=one.candidate,
+                service=one.service,
+                erased_at=one.erased_at,
+                asked_at=one.asked_at,
+                asked=one.asked,
+                ask_at=one.ask_at,
+            )
             for one in found
         ]
         is_full = len(found) == limit

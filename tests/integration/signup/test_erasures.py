@@ -34,8 +34,8 @@ async def routes(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app("signup", "signup", ready=ready)
     app.include_router(erasures.router(look, edge.tenants))
     await edge.pool.execute(
-        """INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at)
-           SELECT candidate, service, $1, $1 FROM unnest($2::uuid[]) AS candidate, unnest($3::text[]) AS service""",
+        """INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at, ask_at)
+           SELECT candidate, service, $1, $1, $1 FROM unnest($2::uuid[]) AS candidate, unnest($3::text[]) AS service""",
         NOON,
         PEOPLE,
         list(SERVICES),
