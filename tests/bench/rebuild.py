@@ -8,6 +8,7 @@ own, and gateways that only build run as processes beside it.
 import argparse
 import asyncio
 import hashlib
+import logging
 import resource
 import statistics
 import sys
@@ -17,6 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from redis.asyncio import Redis
 
 from services.outreach_gateway import handlers
@@ -50,12 +52,28 @@ FROM (SELECT i, $4::timestamptz - $3::integer * interval '8 days' - (i % 600000)
       FROM generate_series($1::bigint, $2::bigint) AS i) AS sent
 """
 
+_ROWS = """
+SELECT candidate, json_agg(json_build_array(id || '|' || employer, round(extract(epoch FROM slot_at) * 1000)))::text AS slots
+FROM outreach WHERE shard_of(candidate) = $1 AND slot_at IS NOT NULL AND id LIKE 'o\\_%' GROUP BY candidate
+"""
+_COMPARE = """
+local wrong = 0
+for k, key in ipairs(KEYS) do
+  local rows, same = cjson.decode(ARGV[k]), true
+  for _, row in ipairs(rows) do same = same and tonumber(redis.call('ZSCORE', key, row[1]) or -1) == row[2] end
+  if not same or redis.call('ZCARD', key) ~= #rows or redis.call('PTTL', key) < 0 then wrong = wrong + 1 end
+end
+return wrong
+"""
+_COMPARED_AT_ONCE = 500
+
 
 @dataclass
 class Bench:
     pool: Pool
     windows: RedisWindows
     waits: list[OutreachRequestedV1] = field(default_factory=list)
+    decided: int = 0
 
     @asynccontextmanager
     async def epochs(self) -> AsyncIterator[PostgresEpochs]:
@@ -73,9 +91,24 @@ class Bench:
             for first in range(1, people + 1, _ROWS_AT_ONCE):
                 last = min(first + _ROWS_AT_ONCE - 1, people)
                 await self.pool.execute(_SENT, first, last, slot, NOW, timeout=600)
-        for index in indexes:
-            await self.pool.execute(index["indexdef"], timeout=600)
+        async with self.pool.acquire() as connection:
+            await connection.execute("SET maintenance_work_mem = '256MB'")
+            for index in indexes:
+                await connection.execute(index["indexdef"], timeout=600)
+            await connection.execute("RESET maintenance_work_mem")
         await self.pool.execute("VACUUM (ANALYZE) outreach", timeout=600)
+
+    async def differing(self, redis: Redis) -> tuple[int, int]:
+        """People whose windows in Redis are not what their rows say, by a comparison that is slow and obvious; of how many."""
+        compare, wrong, seen = redis.register_script(_COMPARE), 0, 0
+        for shard in range(SHARDS):
+            rows = await self.pool.fetch(_ROWS, shard, timeout=600)
+            for at in range(0, len(rows), _COMPARED_AT_ONCE):
+                some = rows[at : at + _COMPARED_AT_ONCE]
+                keys = [f"fp:{{s{shard}}}:{row['candidate']}" for row in some]
+                wrong += int(await compare(keys=keys, args=[row["slots"] for row in some]))
+            seen += len(rows)
+        return wrong, seen
 
     async def know(self, people: int) -> None:
         """People who allow it, each with a request that waits to be decided."""
@@ -113,7 +146,7 @@ class Bench:
 
     async def decide(self, done: asyncio.Event) -> "Traffic":
         """Batch after batch, until it is over or nobody waits any more; the pace is that of a busy gateway."""
-        seen, record = Traffic(), Record("outreach-requests", 0, 0, b"", b"", ())
+        since, seen, record = time.perf_counter(), Traffic(), Record("outreach-requests", 0, 0, b"", b"", ())
         while not done.is_set() and self.waits:
             batch, self.waits = self.waits[:BATCH], self.waits[BATCH:]
             received = [Received(event.outreach, "bench", None, event, record) for event in batch]
@@ -126,8 +159,10 @@ class Bench:
             took = time.perf_counter() - began
             held = {event.outreach for event in batch if shard_of(event.candidate) in self.windows.held}
             seen.add(took, len(batch) - len(held), len(held))
+            self.decided += len(batch) - len(held)
             self.waits += [event for event in batch if event.outreach in held]
             await asyncio.sleep(max(0.0, 0.1 - took))
+        seen.lasted = time.perf_counter() - since
         return seen
 
     async def rebuilt(self, lost: Sequence[int], redis: Redis, workers: int, places: tuple[str, str]) -> float:
@@ -144,7 +179,9 @@ class Bench:
                 building = [one.building for one in (await rows.present()).values() if one.building]
             if sys.stderr.isatty() and building:
                 placed, total = (sum(getattr(one, what) for one in building) for what in ("placed", "total"))
-                sys.stderr.write(f"\r{len(building):>3} shards, {placed:,} of {total:,} slots  ")
+                sys.stderr.write(
+                    f"\r{len(building):>3} shards, {placed:,} of {total:,} slots, {self.decided:,} decided  "
+                )
             await asyncio.sleep(0.5)
         took = time.perf_counter() - began
         for process in processes:
@@ -158,6 +195,7 @@ class Traffic:
     times: list[float] = field(default_factory=list)
     decided: int = 0
     held: int = 0
+    lasted: float = 0.0
 
     def add(self, took: float, decided: int, held: int) -> None:
         self.times.append(took)
@@ -169,8 +207,8 @@ class Traffic:
             return "too few batches"
         cuts = statistics.quantiles(self.times, n=100)
         return (
-            f"{len(self.times)} batches of {BATCH}: {self.decided} decided, {self.held} times held; "
-            f"p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms"
+            f"{len(self.times)} batches of {BATCH}: {self.decided} decided ({self.decided / self.lasted:.0f}/s), "
+            f"{self.held} times held; p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms"
         )
 
 
@@ -193,7 +231,7 @@ async def _measure(people: int, slots: int, workers: int) -> None:
         bench = Bench(pool, RedisWindows.at_url(servers.redis, POLICY, FixedClock(NOW), is_cluster=False))
         began = time.perf_counter()
         await bench.fill(people, slots)
-        await bench.know(max(5000, people // 10))
+        await bench.know(max(30_000, people // 10))
         _say(
             f"{people:,} people, {people * slots:,} slots, filled in {time.perf_counter() - began:.0f} s; {workers} gateways build"
         )
@@ -209,6 +247,10 @@ async def _measure(people: int, slots: int, workers: int) -> None:
             _say(
                 f"{what}: built anew in {took:.1f} s ({people * slots * len(lost) / SHARDS / took:,.0f} slots/s); meanwhile {await deciding}"
             )
+            wrong, compared = await bench.differing(redis)
+            _say(f"{compared:,} people compared: {wrong} differ from their rows")
+            if wrong or compared != people:
+                sys.exit("what was built is not what the rows say")
         memory = (await redis.info("memory"))["used_memory"]
         children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         _say(f"Redis {memory / people:.0f} bytes a person; the largest process had {children:.0f} MB")
@@ -230,6 +272,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="gateways that build")
     parser.add_argument("--worker", nargs=2, metavar=("DSN", "REDIS"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     if chosen.worker:
         asyncio.run(_worker(*chosen.worker))
     else:
