@@ -1,12 +1,16 @@
-"""What only some readers of a topic need is sealed to them: AES-256-GCM, bound to what it is part of.
+"""What only some readers of a topic need is sealed to them: AES-SIV (RFC 5297), bound to what it is part of.
 
-The first key seals, all of them open: so one is exchanged while records of the one before are still read.
+The same is sealed the same, so that what is said again is the same record; another context (a person, a version) is sealed
+otherwise. The first key seals, all of them open: so one is exchanged while records of the one before are still read.
 """
 
 from collections.abc import Sequence
-from hashlib import sha256
+from hashlib import sha256, sha512
 
-from shared.security import boxes, encoding
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from shared.security import encoding
 
 _KEY_ID_BYTES = 8
 _STEP = 256
@@ -21,7 +25,12 @@ class Seals:
     """The keys of one process; without any it neither seals nor opens."""
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
-        self._keys = {sha256(b"fairpool seal v1\x00" + key).digest()[:_KEY_ID_BYTES]: key for key in keys}
+        self._keys = {
+            sha256(b"fairpool seal v1\x00" + key).digest()[:_KEY_ID_BYTES]: AESSIV(
+                sha512(b"fairpool seal v1\x00" + key).digest()
+            )
+            for key in keys
+        }
 
     def __bool__(self) -> bool:
         return bool(self._keys)
@@ -32,7 +41,7 @@ class Seals:
             raise ValueError("there is no key to seal with")
         id, key = next(iter(self._keys.items()))
         raw = plain.encode()
-        return encoding.encode(id + boxes.seal(key, raw + b" " * (-len(raw) % _STEP), context=context))
+        return encoding.encode(id + key.encrypt(raw + b" " * (-len(raw) % _STEP), [context.encode()]))
 
     def open(self, sealed: str, *, context: str) -> str:
         """What was sealed; UnknownSealError without its key, ValueError for what was changed or is for another context."""
@@ -41,8 +50,8 @@ class Seals:
         if key is None:
             raise UnknownSealError("sealed with a key that nobody has here")
         try:
-            return boxes.unseal(key, raw[_KEY_ID_BYTES:], context=context).decode()
-        except boxes.CannotOpenError as error:
+            return key.decrypt(raw[_KEY_ID_BYTES:], [context.encode()]).decode()
+        except InvalidTag as error:
             raise ValueError("it does not open") from error
 
     def is_current(self, sealed: str) -> bool:

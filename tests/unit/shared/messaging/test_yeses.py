@@ -132,6 +132,12 @@ def test_how_many_are_blocked_does_not_show_by_ones() -> None:
     assert len(sizes) == 1
 
 
+def test_what_is_said_again_is_the_same_record_and_another_version_is_sealed_otherwise() -> None:
+    first, again, later = (consented(**{**YES, "version": version}, time_zone="UTC") for version in (1, 1, 2))
+    assert first.model_dump_json() == again.model_dump_json()
+    assert first.sealed != later.sealed
+
+
 def test_a_seal_is_exchanged_while_what_the_old_one_sealed_is_still_read_and_said_again() -> None:
     new, old = bytes(31) + b"\1", bytes(31) + b"\2"
     event = ConsentChangedV2.within(Limits(sectors=("29-0000",)), Seals([old]), **YES)
