@@ -24,6 +24,7 @@ from services.signup.courier import handlers as courier
 from services.signup.courier.adapters.postgres import PostgresCourier
 from services.signup.model import Stub
 from shared.contracts.consent import ConsentChangedV2
+from shared.facts import Known
 from shared.feed.postgres import PostgresFeedWriter
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, decode, encode
@@ -69,17 +70,17 @@ class Reader:
 async def _in_gateway(store: Any, candidate: str) -> bool:
     await store.lock_people([candidate])
     consent = (await store.people([candidate]))[candidate].consent
-    return consent is not None and consent.contact
+    return isinstance(consent, Known) and bool(consent.value.contact)
 
 
 async def _in_courier(store: Any, candidate: str) -> bool:
-    kept = (await store.consents([candidate])).get(candidate)
-    return kept is not None and bool(kept.purposes)
+    kept = (await store.consents([candidate]))[candidate]
+    return isinstance(kept, Known) and bool(kept.value.purposes)
 
 
 async def _in_matching(store: Any, candidate: str) -> bool:
     known = [one.person.consent for one in await store.known([candidate])]
-    return any(consent is not None and consent.match for consent in known)
+    return any(isinstance(consent, Known) and consent.value.match for consent in known)
 
 
 async def _in_signup(store: Any, candidate: str) -> bool:
