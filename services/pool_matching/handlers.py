@@ -149,11 +149,13 @@ async def _apply(store: PersonStore, decided: Sequence[Settled | None], refs: Re
 
 
 def _list(settled: Settled) -> MembershipsChangedV1:
+    """In the order of the pools, as a read-back says it again: one version is one value."""
     return MembershipsChangedV1(
         candidate=settled.candidate,
         version=settled.version,
         pools=tuple(
-            Membership(pool=member.pool, employer=member.employer, since=member.since) for member in settled.members
+            Membership(pool=member.pool, employer=member.employer, since=member.since)
+            for member in sorted(settled.members, key=lambda member: member.pool)
         ),
     )
 

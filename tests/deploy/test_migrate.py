@@ -55,7 +55,8 @@ async def test_a_release_is_migrated_in_two_halves(servers: Servers, monkeypatch
     )
     assert (await asyncio.to_thread(_invoke, "--before"))[1].endswith("consent: nothing was missing\n")
     code, said = await asyncio.to_thread(_invoke, "--after", "--json")
-    assert (code, json.loads(said.splitlines()[-1])) == (0, {"applied": {"consent": ["consent/0004_post_id.sql"]}})
+    applied = json.loads(said.splitlines()[-1])["applied"]["consent"]
+    assert (code, [name for name in applied if name.startswith("consent/")]) == (0, ["consent/0004_post_id.sql"])
     connection = await asyncpg.connect(dsn)
     assert (
         await connection.fetchval(

@@ -1,5 +1,7 @@
 """What is news and what is a repetition is the same in memory and in PostgreSQL."""
 
+import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -9,16 +11,18 @@ import pytest
 
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.repetitions import Outcome, note
 from services.signup.model import Report, Taken, Told
 from services.signup.ports import Intake
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import TransientError
 from shared.messaging.producer import NotAcknowledgedError
-from shared.messaging.unit import unit_of_work
-from shared.postgres.pool import Pool
+from shared.messaging.unit import Unit, unit_of_work
+from shared.postgres.pool import Connection, Pool
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
 from tests.fakes.signup import FakeIntake
+from tests.waiting import until_held_up
 
 
 class Kafka:
@@ -158,4 +162,49 @@ async def test_nothing_is_left_for_the_outbox(pool: Pool) -> None:
     await on(pool, kafka).take([event("a", "x"), hook("b", "y")])
     assert len(kafka.records) == 2
     assert await pool.fetchval("SELECT count(*) FROM outbox") == 0
+    await pool.close()
+
+
+async def test_other_content_under_an_id_that_kafka_may_have_is_another_event(pool: Pool) -> None:
+    kafka = Kafka()
+    kafka.acknowledges = False
+    with pytest.raises(TransientError):
+        await on(pool, kafka).take([event("a", "x")])
+    kafka.acknowledges = True
+    assert await on(pool, kafka).take([event("a", "y")]) == Taken(1, 0)
+    first, other = (dict(record.headers)["ce_id"] for record in kafka.records)
+    assert first != other, "whoever reads takes both, the last one last"
+    await pool.close()
+
+
+class Waiting:
+    """A connection whose second statement waits for somebody to wait for what the first has locked."""
+
+    def __init__(self, connection: Connection, pool: Pool, has_locked: asyncio.Event) -> None:
+        self._connection, self._pool, self._has_locked, self._asked = connection, pool, has_locked, 0
+
+    async def fetch(self, *asked: Any) -> Any:
+        self._asked += 1
+        if self._asked == 2:
+            self._has_locked.set()
+            await until_held_up(self._pool)
+        return await self._connection.fetch(*asked)
+
+
+async def test_batches_that_tell_of_the_same_records_wait_for_each_other_in_one_order(pool: Pool) -> None:
+    low, high = sorted(("r1", "r2"), key=lambda record: hashlib.sha256(record.encode()).digest())
+    keys, has_locked = IntakeKeys(bytes(range(32))), asyncio.Event()
+
+    async def first() -> list[Outcome]:
+        async with unit_of_work(pool, at=NOON, source="signup") as unit:
+            waiting: Any = Waiting(unit.connection, pool, has_locked)
+            told = [hook("a", "x", record=high), hook("b", "x", record=low), hook("c", "y", record=low)]
+            return await note(Unit(waiting, NOON, "signup"), told, keys)
+
+    async def second() -> list[Outcome]:
+        await has_locked.wait()
+        async with unit_of_work(pool, at=NOON, source="signup") as unit:
+            return await note(unit, [hook("d", "z", record=low), hook("e", "z", record=high)], keys)
+
+    assert list(await asyncio.gather(first(), second())) == [["accepted"] * 3, ["accepted"] * 2]
     await pool.close()

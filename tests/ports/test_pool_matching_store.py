@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.pool_matching import handlers
+from services.pool_matching.adapters.read_back import lists_behind
 from services.pool_matching.handlers import (
     on_candidates_changed,
     on_candidates_erased,
@@ -18,6 +19,7 @@ from services.pool_matching.model import Shown
 from shared.contracts.pool_matching import MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
 from shared.contracts.signup import CandidateErasedV1
 from shared.messaging.envelope import Received, Record
+from shared.messaging.passes import SQL as READ_BACK
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import open_pool
 from tests.conftest import unique
@@ -73,6 +75,22 @@ async def test_a_person_joins_the_pools_that_fit(kit: Kit) -> None:
     assert (told.candidate, told.version, [one.pool for one in told.pools]) == (who, 1, ["p_1"])
     (update,) = await kit.published(PoolUpdatedV1)
     assert (update.member_ref, update.change, update.at) == (ref(who), "joined", NOON)
+
+
+async def test_one_version_of_a_persons_pools_is_one_value_whenever_it_is_said(kit: Kit) -> None:
+    (who,) = candidates(1)
+    for name in ("p_3", "p_1", "p_2"):
+        await put_pool(kit, pool(name, occupations=("29-0000",)))
+    await tell_persons(kit, profile(who), consent(who))
+    await put_pool(kit, pool("p_0", occupations=("29-0000",)))
+    await evaluate(kit)
+    told = (await kit.published(MembershipsChangedV1))[-1]
+    assert [one.pool for one in told.pools] == ["p_0", "p_1", "p_2", "p_3"]
+    if isinstance(kit, PostgresKit):
+        async with unit_of_work(kit.connections, at=NOON, source="pool_matching") as unit:
+            await unit.connection.execute(READ_BACK["begin_page"])
+            await unit.connection.execute("INSERT INTO pg_temp.read_back (key, version) VALUES ($1, 0)", who)
+            assert await lists_behind.states(unit) == [told]
 
 
 async def test_a_new_pool_takes_in_those_who_are_there(kit: Kit) -> None:

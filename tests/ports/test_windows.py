@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -321,6 +322,27 @@ async def test_a_person_with_thousands_of_slots_is_built(redis: Redis) -> None:
     places = tuple(Place(f"o{n}", "emp_a", NOON + timedelta(seconds=n)) for n in range(9000))
     await build(windows, Epoch("two"), booked("c", *places), shards=[OF_C])
     assert await redis.zcard(f"{windows._prefix}:{{s{OF_C}}}:c") == 9000
+
+
+async def test_of_a_person_redis_holds_the_id_in_the_declared_key_alone_and_not_for_ever(redis: Redis) -> None:
+    windows, who = await on_redis(redis), str(uuid4())
+    rows = Rows(windows, candidate=who)
+    await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b"), ask("o3", "emp_c"))
+    await build(windows, Epoch("two"), booked(who, Place("o1", "emp_a", NOON)), shards=[shard_of(who)])
+    await Rows(windows, epoch=Epoch("two"), candidate=who).book(ask("o4", "emp_d"))
+    holding = set()
+    async for key in redis.scan_iter(f"*{windows._prefix}*"):
+        match await redis.type(key):
+            case b"zset":
+                held: Any = await redis.zrange(key, 0, -1, withscores=True)
+            case b"string":
+                held = await redis.get(key)
+            case other:
+                raise AssertionError(f"{key!r} is a {other!r}: look into it here")
+        if who in f"{key!r}{held!r}":
+            holding.add(key)
+    assert holding == {f"{windows._prefix}:{{s{shard_of(who)}}}:{who}".encode()}, "the pattern of adapters/kept.py"
+    assert 0 < await redis.ttl(holding.pop()) <= timedelta(days=115).total_seconds()
 
 
 async def test_one_batch_of_200_admits_exactly_1(redis: Redis) -> None:

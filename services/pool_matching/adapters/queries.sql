@@ -66,7 +66,7 @@ SELECT candidate, profile_version, profile, consent_version, consent, version, d
 FROM persons WHERE candidate = ANY($1::text[]) ORDER BY candidate FOR UPDATE
 
 -- name: read_memberships
-SELECT candidate, pool, employer, since, shown FROM memberships WHERE candidate = ANY($1::text[])
+SELECT candidate, pool, employer, since, shown FROM memberships WHERE candidate = ANY($1::text[]) ORDER BY candidate, pool
 
 -- name: pools_changed_since
 SELECT pool, employer, version, name, criteria, change FROM pools WHERE change > $1

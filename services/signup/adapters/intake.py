@@ -125,10 +125,15 @@ class PostgresIntake:
             outcomes = await note(unit, reports, self._keys)
             for report, outcome in zip(reports, outcomes, strict=True):
                 if outcome == "accepted":
-                    unit.publish(_event(report, day, key), id=_event_id(report))
+                    unit.publish(_event(report, day, key), id=self._id_of(report))
             await self._in_time(unit.publish_now(self._kafka().send))
         each = iter(outcomes)
         return [_taken(list(islice(each, len(request)))) for request in requests]
+
+    def _id_of(self, report: Report) -> str:
+        # Its content is in it: where Kafka has what was not answered, other content that comes under the same id is news.
+        named = report.vendor.encode() + b"\n" + report.mark + self._keys.digest(report.content)
+        return hashlib.sha256(named).hexdigest()
 
     async def _in_time(self, answer: Awaitable[None]) -> None:
         try:
@@ -141,10 +146,6 @@ class PostgresIntake:
 def _taken(outcomes: Sequence[Outcome]) -> Taken:
     conflicts = tuple(place for place, outcome in enumerate(outcomes) if outcome == "conflict")
     return Taken(outcomes.count("accepted"), outcomes.count("duplicate"), conflicts)
-
-
-def _event_id(report: Report) -> str:
-    return hashlib.sha256(report.vendor.encode() + b"\n" + report.mark).hexdigest()
 
 
 def _event(report: Report, day: date, key: bytes) -> CandidateReportedV1 | CandidateMergedV1:

@@ -190,26 +190,35 @@ SELECT day, sealed_key FROM intake_keys WHERE day = ANY($1::date[])
 
 -- name: note_intake
 WITH report AS MATERIALIZED (
-    SELECT * FROM unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[])
-        AS told (vendor, event_digest, content_digest, record_digest)
+    SELECT * FROM unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[]) WITH ORDINALITY
+        AS told (vendor, event_digest, content_digest, record_digest, place)
 ), fresh AS (
     INSERT INTO intake (vendor, event_digest, content_digest, received_at)
     SELECT vendor, event_digest, content_digest, $1 FROM report
     ORDER BY vendor, event_digest
     ON CONFLICT DO NOTHING
     RETURNING vendor, event_digest
+), first AS MATERIALIZED (
+    -- Of each record, so that all are locked here and in one order, whatever else is told of them.
+    SELECT DISTINCT ON (vendor, record_digest) vendor, record_digest, content_digest, place
+    FROM report JOIN fresh USING (vendor, event_digest)
+    WHERE record_digest IS NOT NULL
+    ORDER BY vendor, record_digest, place
 ), changed AS (
     INSERT INTO intake_last (vendor, record_digest, content_digest, received_at)
-    SELECT vendor, record_digest, content_digest, $1 FROM report JOIN fresh USING (vendor, event_digest)
-    WHERE record_digest IS NOT NULL
+    SELECT vendor, record_digest, content_digest, $1 FROM first
     ORDER BY vendor, record_digest
     ON CONFLICT (vendor, record_digest) DO UPDATE
     SET content_digest = excluded.content_digest, received_at = excluded.received_at
     WHERE intake_last.content_digest <> excluded.content_digest
-    RETURNING vendor, record_digest, TRUE AS is_changed
+    RETURNING vendor, record_digest
 )
-SELECT vendor, event_digest, record_digest IS NULL OR is_changed IS NOT NULL AS says_something_new
-FROM report JOIN fresh USING (vendor, event_digest) LEFT JOIN changed USING (vendor, record_digest)
+-- Not known of a further report of a record: it is held against the one before it.
+SELECT report.vendor, event_digest,
+    CASE WHEN report.record_digest IS NULL THEN true WHEN first.place IS NOT NULL THEN changed.vendor IS NOT NULL END AS says_something_new
+FROM report JOIN fresh USING (vendor, event_digest)
+LEFT JOIN first ON first.place = report.place
+LEFT JOIN changed ON changed.vendor = first.vendor AND changed.record_digest = first.record_digest
 
 -- name: read_intake
 SELECT intake.vendor, intake.event_digest, intake.content_digest

@@ -1,7 +1,6 @@
 """Which reports are news: an id that comes again is a repetition, or a conflict when it says something else."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -26,14 +25,13 @@ async def note(unit: Unit, reports: Sequence[Report], keys: IntakeKeys) -> list[
     for place, report in enumerate(reports):
         first.setdefault((report.vendor, report.mark), place)
     records = [_record(reports[place]) for place in first.values()]
-    alone = Counter(records)
     rows = await unit.connection.fetch(
         SQL["note_intake"],
         unit.at,
         [vendor for vendor, _ in first],
         [mark for _, mark in first],
         [contents[place] for place in first.values()],
-        [record[1] if record is not None and alone[record] == 1 else None for record in records],
+        [None if record is None else record[1] for record in records],
     )
     fresh = {(row["vendor"], row["event_digest"]): row["says_something_new"] for row in rows}
     known: dict[_Key, bytes | None] = {key: contents[place] for key, place in first.items()}
@@ -42,15 +40,11 @@ async def note(unit: Unit, reports: Sequence[Report], keys: IntakeKeys) -> list[
     for place, (report, content) in enumerate(zip(reports, contents, strict=True)):
         key = report.vendor, report.mark
         if key in fresh and first[key] == place:
-            outcomes.append("accepted" if fresh[key] else "duplicate")
+            outcomes.append("duplicate" if fresh[key] is False else "accepted")
         else:
             outcomes.append("duplicate" if known[key] in (None, content) else "conflict")
-    several = [
-        place
-        for place, report in enumerate(reports)
-        if outcomes[place] == "accepted" and (record := _record(report)) is not None and alone[record] > 1
-    ]
-    await _note_last(unit, {place: reports[place] for place in several}, contents, outcomes)
+    further = sorted(first[key] for key, is_new in fresh.items() if is_new is None)
+    await _note_last(unit, {place: reports[place] for place in further}, contents, outcomes)
     return outcomes
 
 
@@ -72,7 +66,7 @@ async def _known(unit: Unit, keys: Iterable[_Key]) -> Mapping[_Key, bytes | None
 async def _note_last(
     unit: Unit, reports: Mapping[int, Report], contents: Sequence[bytes], outcomes: list[Outcome]
 ) -> None:
-    """Of new reports of the same record, one after the other, those that say what the one before said are repetitions."""
+    """Of further reports of a record, one after the other, those that say what the one before said are repetitions."""
     waves: list[dict[_Key, int]] = []
     for place, report in reports.items():
         if (key := _record(report)) is not None:
