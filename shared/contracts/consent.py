@@ -1,6 +1,8 @@
 """The events that consent owns."""
 
+import json
 from datetime import datetime, time, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import PrivateAttr
@@ -135,7 +137,8 @@ class ConsentChangedV2(ConsentChanged):
     """The whole present state of one person's consent; the highest version is the truth.
 
     What is on was said by a link of the person's, and signup's statement of that link is here: not even consent can say yes
-    for somebody. What only some readers need is sealed to them, and to this version of this person's consent.
+    for somebody. What only some readers need is sealed to them, and what is sealed opens beside all that is in clear as it
+    was said, and beside nothing else: who has consent's signing key alone can change no field of a yes.
     """
 
     TYPE: ClassVar[str] = "fairpool.consent.changed.v2"
@@ -160,7 +163,7 @@ class ConsentChangedV2(ConsentChanged):
 
     @classmethod
     def within(cls, limits: Limits, seals: Seals, **fields: Any) -> Self:  # noqa: ANN401 - those of the class
-        """The event with these limits sealed."""
+        """The event with these limits sealed: last, since they are bound to everything else in it."""
         bare = cls(**fields)
         event = bare.model_copy(update={"sealed": seals.seal(limits.model_dump_json(), context=bare._context)})
         event._limits = limits
@@ -217,7 +220,12 @@ class ConsentChangedV2(ConsentChanged):
 
     @property
     def _context(self) -> str:
-        return f"consent limits:{self.candidate}:{self.version}"
+        """All that is in clear: nothing of it can be changed by who does not seal. A field without a value is not there, so
+        one that is added later changes nothing for whoever does not use it.
+        """
+        clear = self.model_dump(mode="json", exclude={"sealed"}, exclude_none=True)
+        canonical = json.dumps(clear, sort_keys=True, separators=(",", ":"))
+        return f"{self.TYPE}:{sha256(canonical.encode()).hexdigest()}"
 
 
 _NO_STATEMENT = "a yes without signup's statement of the link it was said by"

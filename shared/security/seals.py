@@ -1,7 +1,7 @@
 """What only some readers of a topic need is sealed to them: AES-SIV (RFC 5297), bound to what it is part of.
 
-The same is sealed the same, so that what is said again is the same record; another context (a person, a version) is sealed
-otherwise. The first key seals, all of them open: so one is exchanged while records of the one before are still read.
+The same is sealed the same, so that what is said again is the same record; another context (what stands beside it)
+is sealed otherwise. The first key seals, all of them open: so one is exchanged while records of the one before are still read.
 """
 
 from collections.abc import Sequence

@@ -40,6 +40,11 @@ def moved(**changes: Any) -> ConsentChangedV2:
     return consented(**YES, statement=statement(ANA, AT).model_copy(update=changes))
 
 
+def genuine(more: Mapping[str, Any], **changes: Any) -> ConsentChangedV2:
+    """One that consent said, with its limits sealed; who has its signing key alone changed something in clear."""
+    return consented(**{**YES, **more}).model_copy(update=changes)
+
+
 FORGED: Mapping[str, Event] = {
     "without a statement": consented(**YES, statement=None),
     "with another person's": consented(**YES, statement=statement(BO, AT)),
@@ -59,6 +64,13 @@ FORGED: Mapping[str, Event] = {
     "with another person's limits": consented(**YES).model_copy(
         update={"sealed": consented(**{**YES, "candidate": BO}).sealed}
     ),
+    "of one purpose with one more": genuine({"purposes": ("match",)}, purposes=("match", "contact")),
+    "that was paused and is not": genuine({"paused_until": AT + DAY}, paused_until=None),
+    "that lasts longer": genuine({"ends_at": AT + DAY}, ends_at=AT + 3000 * DAY),
+    "with the statement of a later link": genuine({}, statement=statement(ANA, AT + DAY, link="later")),
+    "said at another time": genuine({}, said_at=AT + DAY),
+    "that no no was before": genuine({"stopped_at": AT - DAY}, stopped_at=None),
+    "at another time": genuine({}, at=AT + DAY),
     "sealed by somebody else": ConsentChangedV2.within(
         Limits(), OTHERS, **YES, statement=statement(ANA, AT), said_at=AT
     ),
@@ -71,6 +83,14 @@ def test_with_consents_own_key_nobody_says_yes_for_somebody(how: str) -> None:
     assert isinstance(found, Undecodable)
     assert found.reason.startswith(BAD_SIGNATURE)
     assert ANA not in found.reason
+
+
+def test_each_field_in_clear_is_bound_by_what_is_sealed() -> None:
+    said = consented(**YES, stopped_at=AT - DAY, paused_until=AT, ends_at=AT + DAY)
+    others: Mapping[str, Any] = {"candidate": BO, "version": 2, "purposes": ("match",), "statement": None}
+    for name in set(ConsentChangedV2.model_fields) - {"sealed"}:
+        with pytest.raises(ValueError, match="open"):
+            said.model_copy(update={name: others.get(name, AT + 2 * DAY)}).opened(SEALS)
 
 
 def test_a_yes_that_was_said_by_a_link_is_believed_with_its_limits() -> None:
@@ -93,8 +113,8 @@ def test_while_not_everybody_signs_a_yes_without_a_statement_is_taken_and_a_wron
 
 def test_a_clock_that_differs_by_seconds_makes_no_yes_a_hold() -> None:
     just_over = consented(**YES, statement=statement(ANA, AT - DAY, lasts=DAY), said_at=AT + timedelta(seconds=4))
-    assert isinstance(read(just_over), Received)
-    assert isinstance(read(just_over.model_copy(update={"said_at": AT + timedelta(seconds=6)})), Undecodable)
+    too_late = consented(**YES, statement=statement(ANA, AT - DAY, lasts=DAY), said_at=AT + timedelta(seconds=6))
+    assert [type(read(one)) for one in (just_over, too_late)] == [Received, Undecodable]
 
 
 def test_what_signup_stated_with_a_key_that_it_has_no_more_holds_and_no_record_that_the_key_signs() -> None:
