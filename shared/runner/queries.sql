@@ -26,33 +26,50 @@ DELETE FROM work WHERE (queue, key) IN (
     SELECT queue, key FROM work WHERE queue = $1 AND key = ANY($2::text[]) ORDER BY key FOR UPDATE)
 
 -- name: claim
--- Lane after lane. In each those whose work there is take turns, up to 64 of them, who have the same share of the batch, from a
--- place that is chance; what is left of it goes to who has waited longest. What another process claims at this moment is passed over.
+-- Lane after lane. Where more is due than there is room for, those who have work that is due take turns, up to 64 of them, who have
+-- the same share of the batch; they are sought from a place that is chance, past up to 4,096 whose work is not due yet. What is left
+-- of the batch goes to who has waited longest. What another process claims at this moment is passed over.
 WITH due AS MATERIALIZED (
     SELECT found.key
     FROM unnest($2::smallint[]) AS lanes (lane)
     CROSS JOIN LATERAL (
-        WITH RECURSIVE flows (flow, first, number) AS (
-            SELECT begin.flow, begin.flow, 1
+        WITH RECURSIVE walk (flow, is_due, first, passed, found) AS (
+            SELECT begin.flow, begin.run_at <= $4, begin.flow, 1, (begin.run_at <= $4)::integer
             FROM (
-                SELECT coalesce(
-                    (SELECT flow FROM work WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND flow >= $7
-                     ORDER BY flow LIMIT 1),
-                    (SELECT flow FROM work WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL ORDER BY flow LIMIT 1)
-                ) AS flow
+                (SELECT flow, run_at FROM work
+                 WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND (leased_until IS NULL OR leased_until <= now())
+                   AND flow >= $7
+                 ORDER BY flow, run_at LIMIT 1)
+                UNION ALL
+                (SELECT flow, run_at FROM work
+                 WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND (leased_until IS NULL OR leased_until <= now())
+                 ORDER BY flow, run_at LIMIT 1)
+                LIMIT 1
             ) AS begin
-            WHERE begin.flow IS NOT NULL
+            WHERE EXISTS (
+                SELECT FROM work
+                WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND run_at <= $4
+                  AND (leased_until IS NULL OR leased_until <= now())
+                ORDER BY run_at OFFSET $3 LIMIT 1
+            )
             UNION ALL
-            SELECT following.flow, flows.first, flows.number + 1
-            FROM flows
+            SELECT following.flow, following.run_at <= $4, walk.first, walk.passed + 1,
+                walk.found + (following.run_at <= $4)::integer
+            FROM walk
             CROSS JOIN LATERAL (
-                SELECT coalesce(
-                    (SELECT flow FROM work WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND flow > flows.flow
-                     ORDER BY flow LIMIT 1),
-                    (SELECT flow FROM work WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL ORDER BY flow LIMIT 1)
-                ) AS flow
+                (SELECT flow, run_at FROM work
+                 WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND (leased_until IS NULL OR leased_until <= now())
+                   AND flow > walk.flow
+                 ORDER BY flow, run_at LIMIT 1)
+                UNION ALL
+                (SELECT flow, run_at FROM work
+                 WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND (leased_until IS NULL OR leased_until <= now())
+                 ORDER BY flow, run_at LIMIT 1)
+                LIMIT 1
             ) AS following
-            WHERE flows.number < 64 AND following.flow <> flows.first
+            WHERE walk.passed < 4096 AND walk.found < 64 AND following.flow <> walk.first
+        ), flows AS MATERIALIZED (
+            SELECT flow FROM walk WHERE is_due
         ), by_turns AS MATERIALIZED (
             SELECT mine.key
             FROM flows

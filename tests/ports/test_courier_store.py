@@ -459,6 +459,22 @@ async def test_one_senders_burst_is_not_in_front_of_anothers_email(stores: Store
     assert len({mail.id for mail in claimed}) == len(claimed) == 8, "and nobody's place stays empty"
 
 
+async def test_senders_whose_emails_are_not_due_take_no_turn_from_those_whose_are(stores: Stores) -> None:
+    waiting = [replace(MAIL, id=f"o_later_{n}", employer=f"emp_{n}") for n in range(2_000)]
+    told = [replace(NOTICE, id=f"n_later_{n}", introduced_by=f"emp_{n}") for n in range(2_000)]
+    many = [replace(MAIL, id=f"o_{n:03}", employer="emp_many") for n in range(200)]
+    of_many = [replace(NOTICE, id=f"n_{n:03}", introduced_by="emp_many") for n in range(200)]
+    small = [replace(MAIL, id=f"o_small_{n}", employer="emp_small") for n in range(5)]
+    of_small = [replace(NOTICE, id=f"n_small_{n}", introduced_by="emp_small") for n in range(5)]
+    async with stores.open() as store:
+        await store.keep([*waiting, *told], [], at=NOON + timedelta(minutes=5))
+        await store.keep([*many, *of_many], [], at=NOON)
+        await store.keep([*small, *of_small], [], at=NOON + timedelta(seconds=1))
+        claimed = await store.claim(at=NOON + timedelta(seconds=2), limit=20, consent_is_current=True)
+    assert {mail.id for mail in (*small, *of_small)} <= {mail.id for mail in claimed}
+    assert len({mail.id for mail in claimed}) == len(claimed) == 20
+
+
 async def test_what_is_over_is_found_by_itself(stores: Stores) -> None:
     await keep(stores, MAIL, replace(NOTICE, good_until=SLOT + timedelta(days=1)))
     late = SLOT + timedelta(seconds=1)

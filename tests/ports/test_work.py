@@ -435,6 +435,27 @@ async def test_of_very_many_tenants_each_has_its_turn(kit: Kit) -> None:
     assert sum(key.startswith("now") for key in claimed) > 50, "whom chance has passed over so often"
 
 
+async def test_tenants_whose_work_is_not_due_take_no_turn_from_those_whose_work_is(kit: Kit) -> None:
+    waiting = [Wanted("letters", f"later {n}", NOON + timedelta(days=1), flow=f"emp_{n}") for n in range(2_000)]
+    async with kit.work() as unit:
+        await kit.rows(unit).schedule(waiting)
+    await kit.schedule(*(f"burst {number:04}" for number in range(1_000)), flow="emp_many", run_at=NOON - MINUTE)
+    await kit.schedule(*(f"small {number}" for number in range(10)), flow="emp_small", run_at=NOON)
+    claimed = [job.key for job in await kit.claim(limit=20)]
+    assert len([key for key in claimed if key.startswith("small")]) == 10, "half of the batch is theirs"
+    assert len(claimed) == 20
+
+
+async def test_tenants_whose_work_is_in_hand_take_no_turn_from_those_whose_work_waits(kit: Kit) -> None:
+    for n in range(100):
+        await kit.schedule(f"in hand {n}", flow=f"emp_{n}", run_at=NOON - 2 * MINUTE)
+    assert len(await kit.claim(limit=100)) == 100
+    await kit.schedule(*(f"burst {number:04}" for number in range(1_000)), flow="emp_many", run_at=NOON - MINUTE)
+    await kit.schedule(*(f"small {number}" for number in range(10)), flow="emp_small", run_at=NOON)
+    claimed = [job.key for job in await kit.claim(lease="00000000-0000-0000-0000-000000000002", limit=20)]
+    assert len([key for key in claimed if key.startswith("small")]) == 10
+
+
 async def test_a_row_is_theirs_who_have_it_done_first(kit: Kit) -> None:
     await kit.schedule("shared", flow="emp_many", run_at=NOON + MINUTE)
     await kit.schedule("shared", flow="emp_one", run_at=NOON)

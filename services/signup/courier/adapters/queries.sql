@@ -104,8 +104,9 @@ LIMIT $2
 FOR UPDATE SKIP LOCKED
 
 -- name: claim
--- What is over, and what somebody waits for. Of outreach and of other notices, by halves, each sender whose mails wait (64 of them, from a
--- place that is chance) has the same share, and what is left goes to who has waited longest.
+-- What is over, and what somebody waits for. Of outreach and of other notices, by halves, each sender who has mails that are due has the
+-- same share where there is no room for all: up to 64 of them, sought from a place that is chance, past up to 4,096 whose mails are not
+-- due yet. What is left goes to who has waited longest.
 WITH RECURSIVE over AS MATERIALIZED (
     SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
         introduced_by, introduced_at, changes
@@ -124,26 +125,37 @@ WITH RECURSIVE over AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), room AS MATERIALIZED (
     SELECT $2 - (SELECT count(*) FROM over) - (SELECT count(*) FROM urgent) AS mails
-), flows (lane, flow, first, number) AS (
-    SELECT lanes.lane, begin.flow, begin.flow, 1
+), walk (lane, flow, is_due, first, passed, found) AS (
+    SELECT lanes.lane, begin.flow, begin.not_before <= $1, begin.flow, 1, (begin.not_before <= $1)::integer
     FROM (VALUES (1::smallint), (2::smallint)) AS lanes (lane)
     CROSS JOIN LATERAL (
-        SELECT coalesce(
-            (SELECT flow FROM courier_mails WHERE state = 'ready' AND lane = lanes.lane AND flow >= $4 ORDER BY flow LIMIT 1),
-            (SELECT flow FROM courier_mails WHERE state = 'ready' AND lane = lanes.lane ORDER BY flow LIMIT 1)
-        ) AS flow
+        (SELECT flow, not_before FROM courier_mails
+         WHERE state = 'ready' AND lane = lanes.lane AND good_until >= $1 AND flow >= $4 ORDER BY flow, not_before LIMIT 1)
+        UNION ALL
+        (SELECT flow, not_before FROM courier_mails
+         WHERE state = 'ready' AND lane = lanes.lane AND good_until >= $1 ORDER BY flow, not_before LIMIT 1)
+        LIMIT 1
     ) AS begin
-    WHERE begin.flow IS NOT NULL
+    WHERE (lanes.lane = 1 OR $3) AND (SELECT mails FROM room) > 0 AND EXISTS (
+        SELECT FROM courier_mails
+        WHERE state = 'ready' AND lane = lanes.lane AND not_before <= $1 AND good_until >= $1
+        ORDER BY not_before OFFSET (SELECT mails / 2 FROM room) LIMIT 1
+    )
     UNION ALL
-    SELECT flows.lane, following.flow, flows.first, flows.number + 1
-    FROM flows
+    SELECT walk.lane, following.flow, following.not_before <= $1, walk.first, walk.passed + 1,
+        walk.found + (following.not_before <= $1)::integer
+    FROM walk
     CROSS JOIN LATERAL (
-        SELECT coalesce(
-            (SELECT flow FROM courier_mails WHERE state = 'ready' AND lane = flows.lane AND flow > flows.flow ORDER BY flow LIMIT 1),
-            (SELECT flow FROM courier_mails WHERE state = 'ready' AND lane = flows.lane ORDER BY flow LIMIT 1)
-        ) AS flow
+        (SELECT flow, not_before FROM courier_mails
+         WHERE state = 'ready' AND lane = walk.lane AND good_until >= $1 AND flow > walk.flow ORDER BY flow, not_before LIMIT 1)
+        UNION ALL
+        (SELECT flow, not_before FROM courier_mails
+         WHERE state = 'ready' AND lane = walk.lane AND good_until >= $1 ORDER BY flow, not_before LIMIT 1)
+        LIMIT 1
     ) AS following
-    WHERE flows.number < 64 AND following.flow <> flows.first
+    WHERE walk.passed < 4096 AND walk.found < 64 AND following.flow <> walk.first
+), flows AS MATERIALIZED (
+    SELECT lane, flow FROM walk WHERE is_due
 ), half AS MATERIALIZED (
     SELECT CASE WHEN $3 THEN (mails + 1) / 2 ELSE 0 END AS mails FROM room
 ), outreach_by_turns AS MATERIALIZED (
