@@ -26,14 +26,19 @@ DELETE FROM work WHERE (queue, key) IN (
     SELECT queue, key FROM work WHERE queue = $1 AND key = ANY($2::text[]) ORDER BY key FOR UPDATE)
 
 -- name: claim
--- Lane after lane. Where more is due than there is room for, those who have work that is due take turns, up to 64 of them, who have
--- the same share of the batch; they are sought from a place that is chance, past up to 4,096 whose work is not due yet. What is left
--- of the batch goes to who has waited longest. What another process claims at this moment is passed over.
+-- Lane after lane. In each those who have work that is due take turns, up to 64 of them, who have the same share of the batch, from a
+-- place that is chance. They are found among the oldest 10,000 rows that are due; where there are more, also by going from one to the
+-- next, past up to 1,024. What is left of the batch goes to who has waited longest. What another process claims now is passed over.
 WITH due AS MATERIALIZED (
     SELECT found.key
     FROM unnest($2::smallint[]) AS lanes (lane)
     CROSS JOIN LATERAL (
-        WITH RECURSIVE walk (flow, is_due, first, passed, found) AS (
+        WITH RECURSIVE oldest AS MATERIALIZED (
+            SELECT flow FROM work
+            WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND run_at <= $4
+              AND (leased_until IS NULL OR leased_until <= now())
+            ORDER BY run_at LIMIT 10000
+        ), walk (flow, is_due, first, passed, found) AS (
             SELECT begin.flow, begin.run_at <= $4, begin.flow, 1, (begin.run_at <= $4)::integer
             FROM (
                 (SELECT flow, run_at FROM work
@@ -46,12 +51,7 @@ WITH due AS MATERIALIZED (
                  ORDER BY flow, run_at LIMIT 1)
                 LIMIT 1
             ) AS begin
-            WHERE EXISTS (
-                SELECT FROM work
-                WHERE queue = $1 AND lane = lanes.lane AND set_aside_at IS NULL AND run_at <= $4
-                  AND (leased_until IS NULL OR leased_until <= now())
-                ORDER BY run_at OFFSET $3 LIMIT 1
-            )
+            WHERE (SELECT count(*) FROM oldest) = 10000
             UNION ALL
             SELECT following.flow, following.run_at <= $4, walk.first, walk.passed + 1,
                 walk.found + (following.run_at <= $4)::integer
@@ -67,9 +67,10 @@ WITH due AS MATERIALIZED (
                  ORDER BY flow, run_at LIMIT 1)
                 LIMIT 1
             ) AS following
-            WHERE walk.passed < 4096 AND walk.found < 64 AND following.flow <> walk.first
+            WHERE walk.passed < 1024 AND walk.found < 64 AND following.flow <> walk.first
         ), flows AS MATERIALIZED (
-            SELECT flow FROM walk WHERE is_due
+            SELECT flow FROM (SELECT flow FROM oldest UNION SELECT flow FROM walk WHERE is_due) AS theirs
+            ORDER BY flow < $7, flow LIMIT 64
         ), by_turns AS MATERIALIZED (
             SELECT mine.key
             FROM flows

@@ -475,6 +475,20 @@ async def test_senders_whose_emails_are_not_due_take_no_turn_from_those_whose_ar
     assert len({mail.id for mail in claimed}) == len(claimed) == 20
 
 
+async def test_behind_a_burst_of_any_size_senders_whose_emails_are_due_are_found_among_those_who_wait(
+    stores: Stores,
+) -> None:
+    waiting = [replace(MAIL, id=f"o_later_{n}", employer=f"emp_{n}") for n in range(500)]
+    many = [replace(MAIL, id=f"o_{n:05}", employer="emp_many") for n in range(10_100)]
+    small = [replace(MAIL, id=f"o_small_{n}", employer="emp_small") for n in range(5)]
+    async with stores.open() as store:
+        await store.keep(waiting, [], at=NOON + timedelta(minutes=5))
+        await store.keep(many, [], at=NOON)
+        await store.keep(small, [], at=NOON + timedelta(seconds=1))
+        claimed = await store.claim(at=NOON + timedelta(seconds=2), limit=20, consent_is_current=True)
+    assert {mail.id for mail in small} <= {mail.id for mail in claimed}
+
+
 async def test_what_is_over_is_found_by_itself(stores: Stores) -> None:
     await keep(stores, MAIL, replace(NOTICE, good_until=SLOT + timedelta(days=1)))
     late = SLOT + timedelta(seconds=1)

@@ -446,6 +446,16 @@ async def test_tenants_whose_work_is_not_due_take_no_turn_from_those_whose_work_
     assert len(claimed) == 20
 
 
+async def test_behind_a_burst_of_any_size_tenants_whose_work_is_due_are_found_among_those_who_wait(kit: Kit) -> None:
+    waiting = [Wanted("letters", f"later {n}", NOON + timedelta(days=1), flow=f"emp_{n}") for n in range(500)]
+    async with kit.work() as unit:
+        await kit.rows(unit).schedule(waiting)
+    await kit.schedule(*(f"burst {number:05}" for number in range(10_500)), flow="emp_many", run_at=NOON - MINUTE)
+    await kit.schedule(*(f"small {number}" for number in range(10)), flow="emp_small", run_at=NOON)
+    claimed = [job.key for job in await kit.claim(limit=20)]
+    assert len([key for key in claimed if key.startswith("small")]) == 10
+
+
 async def test_tenants_whose_work_is_in_hand_take_no_turn_from_those_whose_work_waits(kit: Kit) -> None:
     for n in range(100):
         await kit.schedule(f"in hand {n}", flow=f"emp_{n}", run_at=NOON - 2 * MINUTE)

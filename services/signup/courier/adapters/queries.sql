@@ -104,9 +104,9 @@ LIMIT $2
 FOR UPDATE SKIP LOCKED
 
 -- name: claim
--- What is over, and what somebody waits for. Of outreach and of other notices, by halves, each sender who has mails that are due has the
--- same share where there is no room for all: up to 64 of them, sought from a place that is chance, past up to 4,096 whose mails are not
--- due yet. What is left goes to who has waited longest.
+-- What is over, and what somebody waits for. Of outreach and of other notices, by halves, each sender who has mails that are due (64 of
+-- them, from a place that is chance) has the same share, and what is left goes to who has waited longest. Senders are found among the
+-- oldest 10,000 mails that are due; where there are more, also by going from one to the next, past up to 1,024.
 WITH RECURSIVE over AS MATERIALIZED (
     SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
         introduced_by, introduced_at, changes
@@ -125,6 +125,16 @@ WITH RECURSIVE over AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), room AS MATERIALIZED (
     SELECT $2 - (SELECT count(*) FROM over) - (SELECT count(*) FROM urgent) AS mails
+), oldest AS MATERIALIZED (
+    SELECT lanes.lane, due.flow
+    FROM (VALUES (1::smallint), (2::smallint)) AS lanes (lane)
+    CROSS JOIN LATERAL (
+        SELECT flow FROM courier_mails
+        WHERE state = 'ready' AND lane = lanes.lane AND not_before <= $1 AND good_until >= $1
+        ORDER BY not_before
+        LIMIT 10000
+    ) AS due
+    WHERE (lanes.lane = 1 OR $3) AND (SELECT mails FROM room) > 0
 ), walk (lane, flow, is_due, first, passed, found) AS (
     SELECT lanes.lane, begin.flow, begin.not_before <= $1, begin.flow, 1, (begin.not_before <= $1)::integer
     FROM (VALUES (1::smallint), (2::smallint)) AS lanes (lane)
@@ -136,11 +146,7 @@ WITH RECURSIVE over AS MATERIALIZED (
          WHERE state = 'ready' AND lane = lanes.lane AND good_until >= $1 ORDER BY flow, not_before LIMIT 1)
         LIMIT 1
     ) AS begin
-    WHERE (lanes.lane = 1 OR $3) AND (SELECT mails FROM room) > 0 AND EXISTS (
-        SELECT FROM courier_mails
-        WHERE state = 'ready' AND lane = lanes.lane AND not_before <= $1 AND good_until >= $1
-        ORDER BY not_before OFFSET (SELECT mails / 2 FROM room) LIMIT 1
-    )
+    WHERE (SELECT count(*) FROM oldest WHERE oldest.lane = lanes.lane) = 10000
     UNION ALL
     SELECT walk.lane, following.flow, following.not_before <= $1, walk.first, walk.passed + 1,
         walk.found + (following.not_before <= $1)::integer
@@ -153,9 +159,19 @@ WITH RECURSIVE over AS MATERIALIZED (
          WHERE state = 'ready' AND lane = walk.lane AND good_until >= $1 ORDER BY flow, not_before LIMIT 1)
         LIMIT 1
     ) AS following
-    WHERE walk.passed < 4096 AND walk.found < 64 AND following.flow <> walk.first
+    WHERE walk.passed < 1024 AND walk.found < 64 AND following.flow <> walk.first
 ), flows AS MATERIALIZED (
-    SELECT lane, flow FROM walk WHERE is_due
+    SELECT lanes.lane, theirs.flow
+    FROM (VALUES (1::smallint), (2::smallint)) AS lanes (lane)
+    CROSS JOIN LATERAL (
+        SELECT flow
+        FROM (
+            SELECT flow FROM oldest WHERE oldest.lane = lanes.lane
+            UNION SELECT flow FROM walk WHERE walk.lane = lanes.lane AND is_due
+        ) AS found
+        ORDER BY flow < $4, flow
+        LIMIT 64
+    ) AS theirs
 ), half AS MATERIALIZED (
     SELECT CASE WHEN $3 THEN (mails + 1) / 2 ELSE 0 END AS mails FROM room
 ), outreach_by_turns AS MATERIALIZED (
