@@ -1,6 +1,7 @@
 """What the acts of the demo share: the stack, its clock, its people, and what was sent."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -59,9 +60,11 @@ class World:
 
     @property
     def seals(self) -> Seals:
-        """Opens what is sealed on this stack's topics."""
-        kept = secrets.read(Home.at(self.clock_file.parent))
-        return Seals([encoding.decode(key) for key in kept.keys[secrets.SEAL_KEYS].split(",")])
+        """Opens what is sealed on this stack's topics; with the keys of the environment first, as on containers."""
+        kept = (
+            os.environ.get(secrets.SEAL_KEYS) or secrets.read(Home.at(self.clock_file.parent)).keys[secrets.SEAL_KEYS]
+        )
+        return Seals([encoding.decode(key) for key in kept.split(",")])
 
     @property
     def now(self) -> datetime:

@@ -48,8 +48,9 @@ class PostgresPageRequests:
         """A sign-in email as `decisions.asking` has it, if a confirmed person has this address."""
         async with self._work() as unit:
             before, by = await _before(unit, blind_index, origin)
-            mail = asking.sign_in(before, at=unit.at)
-            candidate = await unit.connection.fetchval(SQL["confirmed_by_address"], blind_index)
+            found = await unit.connection.fetchrow(SQL["confirmed_by_address"], blind_index)
+            candidate, no_at = found or (None, None)
+            mail = asking.sign_in(before, at=unit.at, no_at=no_at)
             if mail is None:
                 return
             await _note(unit, blind_index, "sign_in", by=by, sent=mail if candidate else None)

@@ -300,7 +300,7 @@ ORDER BY asked_at DESC LIMIT 1000
 INSERT INTO page_requests (blind_index, page, asked_at, asked_by, link_until, is_new_link) VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: confirmed_by_address
-SELECT candidate::text FROM candidates WHERE blind_index = $1 AND confirmed_at IS NOT NULL
+SELECT candidate::text, consent_no_at FROM candidates WHERE blind_index = $1 AND confirmed_at IS NOT NULL
 
 -- name: candidates_after
 SELECT candidate::text FROM candidates WHERE candidate > $1 ORDER BY candidates.candidate LIMIT $2

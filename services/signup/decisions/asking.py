@@ -52,15 +52,17 @@ class Joining:
     is_mailed: bool
 
 
-def sign_in(before: Sequence[Asked], *, at: datetime) -> Mail | None:
+def sign_in(before: Sequence[Asked], *, at: datetime, no_at: datetime | None = None) -> Mail | None:
     """What a request for a link brings: the same link as long as it is good, and else a new one.
 
-    A link that is good is in the mailbox already, whoever asked for it.
+    A link that is good is in the mailbox already, whoever asked for it. One from before the person switched something off, at
+    `no_at`, is none: it can switch nothing on.
     """
     if not _may_mail(before, at=at):
         return None
     sent = [one for one in _mailed(before, at=at) if one.page == "sign_in"]
-    good = max((one.link_until for one in sent if one.link_until and one.link_until >= at + STILL_GOOD), default=None)
+    works = [one.link_until for one in sent if one.link_until is not None and one.link_until >= at + STILL_GOOD]
+    good = max((until for until in works if no_at is None or until - SIGN_IN_KEPT > no_at), default=None)
     if good is None:
         return Mail(at + SIGN_IN_KEPT, is_new_link=True)
     is_soon = any(one.by_the_same for one in sent) and any(one.at > at - SAME_LINK_AGAIN for one in sent)

@@ -255,6 +255,23 @@ async def test_strangers_requests_never_keep_a_person_out(http: httpx.AsyncClien
     assert len(set(await links(edge))) == 2, "a link with less than ten minutes left is followed by a new one"
 
 
+async def test_who_switched_something_off_is_sent_a_link_that_can_switch_it_on_again(
+    http: httpx.AsyncClient, edge: Edge
+) -> None:
+    candidate = await confirmed(edge)
+    await ask_from(http, "203.0.113.9")
+    edge.clock.advance(timedelta(minutes=1))
+    await edge.pool.execute(
+        "UPDATE candidates SET consent_no_at = $2 WHERE candidate = $1", candidate, edge.clock.now()
+    )
+    edge.clock.advance(timedelta(minutes=1))
+    await ask_from(http, "203.0.113.9")
+    assert len(set(await links(edge))) == 2, "the first is from before that, and good for nothing that is off"
+    edge.clock.advance(timedelta(minutes=1))
+    await ask_from(http, "203.0.113.9")
+    assert len(await links(edge)) == 2, "the second is good"
+
+
 async def test_a_crowd_of_strangers_fills_no_inbox_and_keeps_nobody_out_for_long(
     http: httpx.AsyncClient, edge: Edge
 ) -> None:

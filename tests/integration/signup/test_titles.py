@@ -25,7 +25,7 @@ from services.signup.app import profile_edge
 from shared.ids import new_candidate_id
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
-from shared.security.links import public_half
+from shared.security.links import LinkReader, public_half
 from shared.web.app import create_app
 from tests.fakes.clock import NOON
 from tests.fakes.consent import SEED, SUBJECT_KEY, link
@@ -158,8 +158,7 @@ async def test_the_profile_page_shows_onets_notice_as_long_as_its_list_is_loaded
         stores=opened, looks=opened, has_published=opened, clock=edge.clock, tenants=edge.tenants
     )
     settings: Any = SimpleNamespace(
-        link_verify_key=public_half(SEED),
-        link_subject_key=SUBJECT_KEY,
+        links=LinkReader(public_half(SEED), SUBJECT_KEY),
         consent_url="https://consent.example",
         publish_within=timedelta(seconds=1),
     )
