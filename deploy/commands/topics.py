@@ -73,6 +73,12 @@ def create(
             warn(f"{_besides(before.extra)}\nTake them away: fairpool topics acls --remove-extra")
 
 
+_NONE_IS_THERE = (
+    "none of these ACLs is there: either no users were made (`fairpool topics create --users`), or this Kafka has no authorizer, "
+    "and then everybody may do everything there"
+)
+
+
 @app.command()
 @fails_plainly
 def acls(
@@ -101,6 +107,8 @@ def acls(
         out.print(json.dumps({"missing": [asdict(one) for one in found.missing], "extra": extra}))
     else:
         missing = [f"{one.user} may not {one.operation} {one.resource} {one.name}" for one in found.missing]
+        if len(missing) == len(wanted):
+            missing = [_NONE_IS_THERE]
         lines = [*missing, *([_besides(found.extra)] if found.extra else [])]
         out.print("\n".join(lines) or "each user may do what it needs, and no more")
     raise typer.Exit(1 if found.missing or found.extra else 0)

@@ -93,10 +93,13 @@ class PostgresIntake:
         request_ids.forget()  # it writes for many
         try:
             while self._waiting:
-                together = [self._waiting.popleft()]
+                together: list[_Request] = []
                 while self._waiting and sum(len(one.reports) for one in together) < _TOGETHER:
-                    together.append(self._waiting.popleft())
-                await self._answer(together)
+                    request = self._waiting.popleft()
+                    if not request.answer.done():  # whoever left while Kafka was away sends again
+                        together.append(request)
+                if together:
+                    await self._answer(together)
         finally:
             self._writing -= 1  # in the turn that saw nobody waiting: whoever comes next starts another
 
