@@ -135,7 +135,7 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     assert run.invoke(app, ["secrets", "new", str(file)]).exit_code == 0
     made = file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
-    assert len(set(re.findall(r"^\w+=(\S{22,})$", made, re.MULTILINE))) == 20
+    assert len(set(re.findall(r"^\w+=(\S{22,})$", made, re.MULTILINE))) == 28
     again = run.invoke(app, ["secrets", "new", str(file)])
     assert (again.exit_code, file.read_text()) == (1, made)
-    assert len(re.findall(r"^\w+=", run.invoke(app, ["secrets", "new", "-"]).stdout, re.MULTILINE)) == 19
+    assert len(re.findall(r"^\w+=", run.invoke(app, ["secrets", "new", "-"]).stdout, re.MULTILINE)) == 28
