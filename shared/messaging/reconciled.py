@@ -19,8 +19,7 @@ class Behind:
     topic shows none, below 0 where it has an old key or form), those whose rows have a higher version. Their rows stay locked until the unit is over."""
     ahead: Callable[[Unit], Awaitable[int]]
     """Of `read_back`, here a page of the topic's keys: how many have a higher version than their row, or no row though
-    nothing says that it is gone. Rows only rise, so none are, unless rows were lost or somebody else writes. An owner that knows
-    which of the two is right may raise the row above the topic and publish it; it counts all the same."""
+    nothing says that it is gone. Rows only rise, so none are, unless rows were lost or somebody else writes."""
 
 
 Orphaned = Callable[[Unit], Awaitable[Sequence[str]]]

@@ -12,7 +12,6 @@ from services.consent.adapters.links import SQL, PostgresLinks
 from services.consent.decisions import keys_of_names
 from services.consent.model import Blocking, Choices, Entry, Introduction, NamedEmployer, Present, Quiet
 from services.consent.ports import BLOCKS
-from shared.contracts.bounds import LARGEST_INTEGER
 from shared.contracts.consent import ConsentChangedV2, ErasureConfirmedV1, Limits, LinkStatement, QuietHours
 from shared.contracts.signup import ErasureSweptV1
 from shared.facts import UNKNOWN, Fact, Known
@@ -236,25 +235,21 @@ async def _candidates(unit: Unit, after: str, limit: int) -> list[str]:
     return [row["candidate"] for row in await unit.connection.fetch(SQL["consents_after"], after, limit)]
 
 
+async def _ahead(unit: Unit) -> int:
+    return int(await unit.connection.fetchval(SQL["ahead"]))
+
+
 def consents_behind(seals: Seals, *, without_statement: bool) -> Behind:
     """Those whose rows are ahead of `consent-state`, as it was read back.
 
-    A yes of before there were statements is said again only `without_statement`: while readers take it. A no is said again
-    also where the topic is ahead of it, with a version above the topic's: the ledger has no yes that would be newer.
+    A yes of before there were statements is said again only `without_statement`: while readers take it.
     """
 
     async def behind(unit: Unit) -> list[ConsentChangedV2]:
         rows = await unit.connection.fetch(SQL["behind"], without_statement)
         return [_event(_present(row), row["changed_at"], seals) for row in rows]
 
-    async def ahead(unit: Unit) -> int:
-        found = int(await unit.connection.fetchval(SQL["ahead"]))
-        if found:
-            rows = await unit.connection.fetch(SQL["say_no_above"], LARGEST_INTEGER)
-            unit.publish(*(_event(_present(row), row["changed_at"], seals) for row in rows))
-        return found
-
-    return Behind(_candidates, behind, ahead)
+    return Behind(_candidates, behind, _ahead)
 
 
 def _event(present: Present, at: datetime, seals: Seals) -> ConsentChangedV2:

@@ -111,17 +111,6 @@ ORDER BY candidate FOR UPDATE OF consents
 SELECT count(*) FROM pg_temp.read_back LEFT JOIN consents ON candidate = key COLLATE "default"
 WHERE abs(read_back.version) > coalesce(consents.version, 0)
 
--- name: say_no_above
--- Where the topic is ahead of somebody who has nothing on. $1: the last version that there can be.
-WITH page AS (
-    SELECT candidate, abs(read_back.version) + 1 AS version
-    FROM pg_temp.read_back JOIN consents ON candidate = key COLLATE "default"
-    WHERE abs(read_back.version) > consents.version AND abs(read_back.version) < $1
-        AND consents.version > 0 AND purposes = '{}'
-    ORDER BY candidate FOR UPDATE OF consents
-)
-UPDATE consents SET version = page.version FROM page WHERE consents.candidate = page.candidate RETURNING consents.*
-
 -- name: erased_and_open
 SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN consents ON candidate = key COLLATE "default"
 WHERE read_back.version <> 0 AND closed_at IS NULL
