@@ -38,7 +38,7 @@ async def test_a_request_that_comes_while_the_last_writer_ends_is_answered() -> 
     requests = []
     for _ in range(_WRITERS):  # as many as there are writers, each of which takes one
         requests.append(asyncio.create_task(intake.take([report])))
-        await until(lambda: not intake._waiting)
+        await others_run()
     requests.append(asyncio.create_task(late()))
     await others_run()
     gate.set()
@@ -53,7 +53,7 @@ async def test_for_whoever_has_left_nothing_is_written() -> None:
     at_work = []
     for _ in range(_WRITERS):  # as many as there are writers, each of which takes one
         at_work.append(asyncio.create_task(intake.take([report])))
-        await until(lambda: not intake._waiting)
+        await others_run()
     left, stays = (asyncio.create_task(intake.take([report])) for _ in range(2))
     await others_run()
     left.cancel()
