@@ -1,7 +1,7 @@
 """Messages in: read, decide, apply; each batch inside one transaction that the runtime owns."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 import structlog
@@ -152,8 +152,10 @@ async def _book(store: Store, windows: Windows, queues: Sequence[Queue]) -> Sequ
 async def on_consent_changed(store: Store, batch: Sequence[Received[ConsentChanged]]) -> None:
     """Keeps the new state, cancels what waits for whoever withdrew, and looks again at all else that waits for these people."""
     await store.hold_erasures()
-    newest = grants.newest(item.event for item in batch)
-    refused = await store.keep_consents([_consent(event) for event in newest.by_candidate.values()])
+    newest = grants.newest((item.event for item in batch), now=store.at)
+    refused = await store.keep_consents(
+        [_consent(event, newest.no_at[who]) for who, event in newest.by_candidate.items()]
+    )
     note_replays(batch, newest.replayed | {(one, newest.by_candidate[one].version) for one in refused})
     candidates = sorted({item.event.candidate for item in batch})
     waiting = await store.lock_waiting_of(candidates)
@@ -282,7 +284,7 @@ def _no_longer_allowed(row: Outreach, person: Person, store: Store) -> Rule | No
             assert_never(person.consent)
 
 
-def _consent(event: ConsentChanged) -> Consent:
+def _consent(event: ConsentChanged, no_at: datetime | None) -> Consent:
     limits = event.limits
     quiet = limits.quiet_hours
     return Consent(
@@ -298,5 +300,5 @@ def _consent(event: ConsentChanged) -> Consent:
         paused_until=event.paused_until,
         ends_at=event.ends_at,
         lifts_no_until=event.lifts_no_until,
-        no_at=event.no_at,
+        no_at=no_at,
     )

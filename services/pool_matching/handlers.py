@@ -32,8 +32,8 @@ async def on_candidates_changed(store: PersonStore, received: Sequence[Received[
     await store.hold_pools()
     profiles = _newest([item.event for item in only(CandidateProfileChangedV1, received)])
     consents = only(ConsentChanged, received)
-    newest = grants.newest(item.event for item in consents)
-    noted = await store.note(profiles, newest.by_candidate.values())
+    newest = grants.newest((item.event for item in consents), now=store.at)
+    noted = await store.note(profiles, newest)
     note_replays(consents, newest.replayed | {(one, newest.by_candidate[one].version) for one in noted.replayed})
     await _decide_again(store, noted.news, refs)
 

@@ -17,6 +17,7 @@ from services.pool_matching.model import (
 )
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
+from shared.contracts.grants import Newest
 from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1
 
@@ -44,10 +45,11 @@ class PersonStore(Publishes, Protocol):
     async def hold_pools(self) -> None:
         """Call first where persons are held against all pools: no pool's evaluation begins until this is over."""
 
-    async def note(
-        self, profiles: Collection[CandidateProfileChangedV1], consents: Collection[ConsentChanged]
-    ) -> Noted:
-        """Keeps what is newer than what is known, one of each a candidate, and no yes that is a replay (`grants.is_replayed`)."""
+    async def note(self, profiles: Collection[CandidateProfileChangedV1], consents: Newest[ConsentChanged]) -> Noted:
+        """Keeps what is newer than what is known, one of each a candidate, and no yes that is a replay (`grants.is_replayed`).
+
+        A no counts whatever its version (`grants.still_on`).
+        """
 
     async def erased_and_known(self, limit: int) -> list[str]:
         """Of the people whom `erasures` has, as it was read back, some who are not erased here."""

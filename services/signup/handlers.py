@@ -126,12 +126,12 @@ async def on_erasure_swept(erasures: Erasures, received: Sequence[Received[Erasu
 
 
 async def on_consent_changed(store: Store, received: Sequence[Received[ConsentChanged]]) -> None:
-    """Confirms on the first state, and shows or hides the profile; an older version changes nothing, nor does a replay."""
-    newest = grants.newest(item.event for item in received)
+    """Confirms on the first state, and shows or hides the profile; of an older version only its no counts, of a replay nothing."""
+    newest = grants.newest((item.event for item in received), now=store.at)
     latest = newest.by_candidate
     known = await store.showings(sorted(latest))
     outcomes = {
-        candidate: showing_decisions.heard(before, latest[candidate], at=store.at)
+        candidate: showing_decisions.heard(before, latest[candidate], newest.no_at[candidate], at=store.at)
         for candidate, before in known.items()
     }
     replayed = {(one, latest[one].version) for one, outcome in outcomes.items() if outcome == "replayed"}

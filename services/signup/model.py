@@ -435,6 +435,8 @@ class Showing:
     """Mail to them can't be delivered any more; the courier notes it."""
     no_at: datetime | None = None
     """When a purpose last went off."""
+    lifts_no_until: datetime | None = None
+    """How late a no may be that what is granted lifts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,10 @@ class ConsentChangedV2(ConsentChanged):
         return self.stopped_at
 
     def unproven(self, statements: StatementReader, *, required: bool) -> str | None:
-        """A no is believed; a yes with signup's statement of a link of this person that still worked when it was said."""
+        """A no is believed, unless it is of later than when it was said; a yes with signup's statement of a link of this
+        person that still worked when it was said."""
+        if self.stopped_at is not None and self.stopped_at > self.at + CLOCKS_DIFFER:
+            return "a no of later than when it was said"
         if not self.purposes:
             return None
         if self.statement is None or self.said_at is None:

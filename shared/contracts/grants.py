@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from shared.contracts.consent import ConsentChanged, Purpose
+from shared.contracts.consent import CLOCKS_DIFFER, ConsentChanged, Purpose
 
 E = TypeVar("E", bound=ConsentChanged)
 
@@ -76,6 +76,18 @@ def is_replayed(
     return not set(after) <= set(before) and no_at is not None and lifts_no_until < no_at
 
 
+def still_on(
+    kept: Collection[Purpose], others: Collection[Purpose], lifts_no_until: datetime | None, no_at: datetime | None
+) -> tuple[Purpose, ...]:
+    """What stays on of what is kept when another version that is not higher says no: a no counts whatever its version.
+
+    Of true versions, what was on after such a no was said by a link that was made after it. Only a false one has a higher
+    version and an older link.
+    """
+    is_later = no_at is not None and (lifts_no_until is None or lifts_no_until < no_at)
+    return tuple(purpose for purpose in kept if not is_later or purpose in others)
+
+
 def later(one: datetime | None, other: datetime | None) -> datetime | None:
     """The later of two noes."""
     return max((at for at in (one, other) if at is not None), default=None)
@@ -89,14 +101,20 @@ class Newest(Generic[E]):
     """The highest version."""
     replayed: set[tuple[str, int]]
     """Candidates and versions."""
+    no_at: dict[str, datetime | None]
+    """When a purpose last went off, as far as any version of the batch tells, by candidate."""
 
 
-def newest(events: Iterable[E]) -> Newest[E]:
-    """What each person's highest version says; one that is a replay after a no of the same batch does not hide that no."""
+def newest(events: Iterable[E], *, now: datetime) -> Newest[E]:
+    """What each person's highest version says, and the last no of any; one that is a replay after a no of the same batch
+    does not hide that no.
+
+    A no is never later than now: nobody is shut out by one that is said to be of next year.
+    """
     found: dict[str, E] = {}
     no_at: dict[str, datetime | None] = {}
     replayed: set[tuple[str, int]] = set()
-    for event in sorted(events, key=lambda event: event.version):
+    for event in sorted(events, key=lambda event: (event.version, len(event.purposes))):
         before = found.get(event.candidate)
         known = no_at.get(event.candidate)
         if before is not None and is_replayed(before.purposes, event.purposes, event.lifts_no_until, known):
@@ -104,5 +122,6 @@ def newest(events: Iterable[E]) -> Newest[E]:
             continue
         if before is None or before.version < event.version:
             found[event.candidate] = event
-            no_at[event.candidate] = later(known, event.no_at)
-    return Newest(found, replayed)
+        told = None if event.no_at is None else min(event.no_at, now + CLOCKS_DIFFER)
+        no_at[event.candidate] = later(known, told)
+    return Newest(found, replayed, no_at)

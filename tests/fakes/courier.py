@@ -92,6 +92,9 @@ class FakeCourierStore:
                 continue
             known = self.kept.get(item.candidate)
             if known is not None and known.version >= item.version:
+                on = grants.still_on(known.purposes, item.purposes, known.lifts_no_until, item.no_at)
+                no_at = grants.later(known.no_at, item.no_at)
+                self.kept[item.candidate] = replace(known, purposes=on, no_at=no_at)
                 continue
             no_at, lifts = known.no_at if known else None, item.lifts_no_until
             if known and no_at and not set(item.purposes) <= set(known.purposes) and not (lifts and lifts >= no_at):

@@ -40,6 +40,7 @@ from services.outreach_gateway.ports import (
     WindowsLostError,
 )
 from shared.contracts import grants
+from shared.contracts.consent import Purpose
 from shared.facts import fact
 from shared.runner.model import Job
 from tests.fakes.clock import NOON
@@ -315,6 +316,13 @@ class FakeStore:
                     refused.append(consent.candidate)
                     continue
                 self.consents[consent.candidate] = replace(consent, no_at=grants.later(no_at, consent.no_at))
+            else:
+                before: tuple[Purpose, ...] = ("contact",) if known.contact else ()
+                others: tuple[Purpose, ...] = ("contact",) if consent.contact else ()
+                contact = bool(grants.still_on(before, others, known.lifts_no_until, consent.no_at))
+                self.consents[consent.candidate] = replace(
+                    known, contact=contact, no_at=grants.later(known.no_at, consent.no_at)
+                )
         return refused
 
     async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:

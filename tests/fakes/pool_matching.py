@@ -23,7 +23,8 @@ from services.pool_matching.model import (
 )
 from shared.contracts import grants
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChanged
+from shared.contracts.consent import ConsentChanged, Purpose
+from shared.contracts.grants import Newest
 from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 from shared.facts import UNKNOWN, Fact, Known
@@ -39,6 +40,7 @@ class _Person:
     consent_version: int = 0
     consent: Fact[Consent] = UNKNOWN
     no_at: datetime | None = None
+    lifts: datetime | None = None
     version: int = 0
     due_at: datetime | None = None
     members: dict[str, tuple[str, Member]] = field(default_factory=dict)
@@ -79,25 +81,30 @@ class FakeMatching:
     async def hold_pools(self) -> None:
         pass
 
-    async def note(
-        self, profiles: Collection[CandidateProfileChangedV1], consents: Collection[ConsentChanged]
-    ) -> Noted:
+    async def note(self, profiles: Collection[CandidateProfileChangedV1], consents: Newest[ConsentChanged]) -> Noted:
         changed, replayed = set(), []
         for profile in profiles:
             person = self._persons.setdefault(profile.candidate, _Person())
             if profile.version > person.profile_version:
                 person.profile_version, person.profile = profile.version, Known(profile.profile)
                 changed.add(profile.candidate)
-        for consent in consents:
+        for consent in consents.by_candidate.values():
             person = self._persons.setdefault(consent.candidate, _Person())
+            no_at = grants.later(person.no_at, consents.no_at[consent.candidate])
             if consent.version <= person.consent_version:
+                kept = person.consent.value if isinstance(person.consent, Known) else Consent.none()
+                if person.consent_version < LAST_VERSION:
+                    on: tuple[Purpose, ...] = ("match",) if kept.match else ()
+                    on = grants.still_on(on, consent.purposes, person.lifts, consents.no_at[consent.candidate])
+                    person.consent, person.no_at = Known(kept.model_copy(update={"match": bool(on)})), no_at
+                    changed.add(consent.candidate)
                 continue
             after, was_on = Consent.of(consent), isinstance(person.consent, Known) and person.consent.value.match
             if after.match and not was_on and person.no_at is not None and consent.lifts_no_until < person.no_at:
                 replayed.append(consent.candidate)
                 continue
             person.consent_version, person.consent = consent.version, Known(after)
-            person.no_at = grants.later(person.no_at, consent.no_at)
+            person.no_at, person.lifts = no_at, consent.lifts_no_until
             changed.add(consent.candidate)
         return Noted(tuple(sorted(changed)), tuple(replayed))
 
@@ -115,6 +122,8 @@ class FakeMatching:
                 profile=Known(None),
                 consent_version=LAST_VERSION,
                 consent=Known(Consent.none()),
+                no_at=None,
+                lifts=None,
             )
         return sorted(news)
 

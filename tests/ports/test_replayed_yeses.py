@@ -40,6 +40,7 @@ from tests.fakes.signup import FakeStore as FakeSignup
 from tests.signing import consented, signed_by, statement, verifier, with_signatures
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+NOW = NOON + 9 * DAY
 KEY, POLICY = bytes(32), read_policy("2026-12")
 
 
@@ -122,6 +123,7 @@ async def reader(request: pytest.FixtureRequest) -> AsyncIterator[Reader]:
     database = "signup" if name == "courier" else name
     if where == "fake":
         fake = FAKES[name]()
+        fake.at = NOW
 
         @asynccontextmanager
         async def in_memory() -> AsyncIterator[Any]:
@@ -134,7 +136,7 @@ async def reader(request: pytest.FixtureRequest) -> AsyncIterator[Reader]:
 
         @asynccontextmanager
         async def in_postgres() -> AsyncIterator[Any]:
-            async with unit_of_work(pool, at=NOON, source=name) as unit:
+            async with unit_of_work(pool, at=NOW, source=name) as unit:
                 yield MAKES[name](unit)
 
         yield Reader(name, database, in_postgres, HANDLE[name], ALLOWS[name])
@@ -156,7 +158,9 @@ def counted() -> Iterator[Callable[[], float]]:
 
 
 def yes(candidate: str, version: int, **more: Any) -> ConsentChangedV2:
-    return consented(candidate=candidate, version=version, at=NOON, purposes=("match", "contact"), **more)
+    return consented(
+        **{"candidate": candidate, "version": version, "at": NOON, "purposes": ("match", "contact")} | more
+    )
 
 
 def no(candidate: str, version: int, after: timedelta = DAY) -> ConsentChangedV2:
@@ -219,6 +223,59 @@ async def test_a_no_is_not_forgotten_by_a_later_one_that_says_nothing_of_it(read
 async def test_what_stays_on_needs_no_newer_link(reader: Reader, ana: str, counted: Callable[[], float]) -> None:
     await reader.read(yes(ana, 1))
     await reader.read(yes(ana, 2, min_gap_hours=48))
-    await reader.read(yes(ana, 3, stopped_at=NOON + DAY, paused_until=NOON))
+    await reader.read(
+        yes(ana, 3, at=NOON + DAY, stopped_at=NOON + DAY, statement=statement(ana, NOON), paused_until=NOON)
+    )
     assert await reader.acts_on(ana)
     assert counted() == 0
+
+
+async def test_a_no_is_not_forgotten_by_another_one_of_its_batch(reader: Reader, ana: str) -> None:
+    await reader.read(yes(ana, 1))
+    await reader.read(no(ana, 2), no(ana, 3).model_copy(update={"stopped_at": None}))
+    await reader.read(yes(ana, 4))
+    assert not await reader.acts_on(ana)
+
+
+async def test_a_no_counts_although_a_yes_of_a_higher_version_came_before_it(reader: Reader, ana: str) -> None:
+    for version in (1, 2, 2**31 - 1):
+        await reader.read(yes(ana, version))
+    await reader.read(yes(ana, 2**31 - 1))
+    assert await reader.acts_on(ana)
+    await reader.read(no(ana, 2))
+    assert not await reader.acts_on(ana)
+
+
+async def test_a_no_counts_although_a_yes_that_claims_a_later_no_came_before_it(reader: Reader, ana: str) -> None:
+    await reader.read(yes(ana, 1))
+    later = {"at": NOON + 8 * DAY, "stopped_at": NOON + 8 * DAY}
+    await reader.read(yes(ana, 2**31 - 1, **later, statement=statement(ana, NOON), said_at=NOON))
+    await reader.read(no(ana, 2))
+    assert not await reader.acts_on(ana)
+
+
+async def test_a_no_is_kept_although_another_of_a_higher_version_came_before_it(reader: Reader, ana: str) -> None:
+    await reader.read(yes(ana, 1))
+    await reader.read(no(ana, 2**31 - 3).model_copy(update={"stopped_at": None}))
+    await reader.read(no(ana, 2))
+    await reader.read(yes(ana, 2**31 - 2))
+    assert not await reader.acts_on(ana)
+
+
+async def test_an_older_no_that_comes_late_takes_nothing_from_a_newer_yes(reader: Reader, ana: str) -> None:
+    await reader.read(yes(ana, 3, statement=statement(ana, NOON + 2 * DAY), said_at=NOON + 2 * DAY))
+    await reader.read(no(ana, 2))
+    await reader.read(yes(ana, 1))
+    assert await reader.acts_on(ana)
+
+
+async def test_a_no_of_next_year_shuts_nobody_out(reader: Reader, ana: str) -> None:
+    ahead = NOON + 3000 * DAY
+    await reader.read(yes(ana, 1))
+    await reader.read(no(ana, 2).model_copy(update={"stopped_at": ahead}))
+    assert await reader.acts_on(ana), "it is of later than when it was said"
+    await reader.read(no(ana, 3, after=3000 * DAY))
+    assert not await reader.acts_on(ana)
+    link = NOW + MINUTE
+    await reader.read(yes(ana, 4, at=link))
+    assert await reader.acts_on(ana)

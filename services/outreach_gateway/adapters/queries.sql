@@ -164,7 +164,7 @@ FROM unnest($1::text[], $2::timestamptz[]) AS s (id, due_at)
 WHERE o.id = s.id
 
 -- name: keep_consents
--- Answers whose yes it did not take: by a link from before a no.
+-- Answers whose yes it did not take: by a link from before a no. Of an older version only its no is kept, and done.
 WITH written AS (INSERT INTO consents AS kept (candidate, version, contact, blocked_employers, first_contacts_per_week, min_gap_hours,
                               quiet_start, quiet_end, time_zone, paused_until, ends_at, lifts_no_until, no_at)
 SELECT (row ->> 'candidate')::uuid, (row ->> 'version')::integer, (row ->> 'contact')::boolean,
@@ -177,13 +177,24 @@ FROM jsonb_array_elements($1::jsonb) AS row
 WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = (row ->> 'candidate')::uuid)
 ORDER BY 1
 ON CONFLICT (candidate) DO UPDATE SET
-    version = excluded.version, contact = excluded.contact, blocked_employers = excluded.blocked_employers,
-    first_contacts_per_week = excluded.first_contacts_per_week, min_gap_hours = excluded.min_gap_hours,
-    quiet_start = excluded.quiet_start, quiet_end = excluded.quiet_end, time_zone = excluded.time_zone,
-    paused_until = excluded.paused_until, ends_at = excluded.ends_at, lifts_no_until = excluded.lifts_no_until,
+    version = greatest(kept.version, excluded.version),
+    contact = CASE WHEN kept.version < excluded.version THEN excluded.contact
+        ELSE kept.contact AND (excluded.contact OR (kept.lifts_no_until < excluded.no_at) IS FALSE OR excluded.no_at IS NULL) END,
+    blocked_employers = CASE WHEN kept.version < excluded.version THEN excluded.blocked_employers ELSE kept.blocked_employers END,
+    first_contacts_per_week = CASE WHEN kept.version < excluded.version THEN excluded.first_contacts_per_week ELSE kept.first_contacts_per_week END,
+    min_gap_hours = CASE WHEN kept.version < excluded.version THEN excluded.min_gap_hours ELSE kept.min_gap_hours END,
+    quiet_start = CASE WHEN kept.version < excluded.version THEN excluded.quiet_start ELSE kept.quiet_start END,
+    quiet_end = CASE WHEN kept.version < excluded.version THEN excluded.quiet_end ELSE kept.quiet_end END,
+    time_zone = CASE WHEN kept.version < excluded.version THEN excluded.time_zone ELSE kept.time_zone END,
+    paused_until = CASE WHEN kept.version < excluded.version THEN excluded.paused_until ELSE kept.paused_until END,
+    ends_at = CASE WHEN kept.version < excluded.version THEN excluded.ends_at ELSE kept.ends_at END,
+    lifts_no_until = CASE WHEN kept.version < excluded.version THEN excluded.lifts_no_until ELSE kept.lifts_no_until END,
     no_at = greatest(kept.no_at, excluded.no_at)
-WHERE kept.version < excluded.version
-  AND (kept.contact OR NOT excluded.contact OR kept.no_at IS NULL OR excluded.lifts_no_until >= kept.no_at)
+WHERE CASE WHEN kept.version < excluded.version
+    THEN kept.contact OR NOT excluded.contact OR kept.no_at IS NULL OR excluded.lifts_no_until >= kept.no_at
+    ELSE excluded.no_at > coalesce(kept.no_at, '-infinity')
+        OR kept.contact AND NOT excluded.contact AND excluded.no_at > coalesce(kept.lifts_no_until, '-infinity')
+END
 )
 SELECT candidate::text FROM jsonb_array_elements($1::jsonb) AS row
 JOIN consents AS kept ON kept.candidate = (row ->> 'candidate')::uuid

@@ -25,6 +25,7 @@ from services.pool_matching.model import (
 from services.pool_matching.ports import EVALUATIONS, OVERDUE
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
+from shared.contracts.grants import Newest
 from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 from shared.facts import UNKNOWN, Fact, Known
@@ -65,11 +66,9 @@ class PostgresPersons:
         """The shared half of the lock that the class tells of."""
         await self._connection.execute(SQL["hold_pools"], POOLS_LOCK)
 
-    async def note(
-        self, profiles: Collection[CandidateProfileChangedV1], consents: Collection[ConsentChanged]
-    ) -> Noted:
+    async def note(self, profiles: Collection[CandidateProfileChangedV1], consents: Newest[ConsentChanged]) -> Noted:
         """Locks all persons concerned in one order first: two batches never wait for each other."""
-        candidates = sorted({event.candidate for event in profiles} | {event.candidate for event in consents})
+        candidates = sorted({event.candidate for event in profiles} | set(consents.by_candidate))
         await self._connection.execute(SQL["make_known"], candidates)
         await self._connection.execute(SQL["lock_persons"], candidates)
         news = {row["candidate"] for row in await self._note_profiles(profiles)}
@@ -219,10 +218,10 @@ class PostgresPersons:
         ]
         return await self._connection.fetch(SQL["note_profiles"], *_columns(rows, 5)) if rows else []
 
-    async def _note_consents(self, events: Collection[ConsentChanged]) -> list[asyncpg.Record]:
+    async def _note_consents(self, newest: Newest[ConsentChanged]) -> list[asyncpg.Record]:
         rows = [
-            (event.candidate, event.version, Consent.of(event).model_dump_json(), event.lifts_no_until, event.no_at)
-            for event in events
+            (who, event.version, Consent.of(event).model_dump_json(), event.lifts_no_until, newest.no_at[who])
+            for who, event in newest.by_candidate.items()
         ]
         return await self._connection.fetch(SQL["note_consents"], *_columns(rows, 5)) if rows else []
 

@@ -21,30 +21,41 @@ WHERE persons.candidate = new.candidate AND persons.profile_version < new.versio
 RETURNING persons.candidate
 
 -- name: note_consents
--- Of locked people. What is not taken is a yes by a link from before a no.
+-- Of locked people. What is not taken is a yes by a link from before a no. Of an older version only its no is kept, and done.
 WITH new AS (
     SELECT candidate, version, consent::jsonb, lifts_no_until, no_at
     FROM unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[])
         AS new (candidate, version, consent, lifts_no_until, no_at)
 ), written AS (
     UPDATE persons
-    SET consent_version = new.version, consent = new.consent, consent_no_at = greatest(persons.consent_no_at, new.no_at)
+    SET consent_version = greatest(persons.consent_version, new.version),
+        consent = CASE WHEN persons.consent_version < new.version THEN new.consent
+            WHEN (new.consent -> 'match')::boolean OR new.no_at <= coalesce(persons.consent_lifts_no_until, '-infinity')
+            THEN persons.consent ELSE jsonb_set(persons.consent, '{match}', 'false') END,
+        consent_lifts_no_until = CASE WHEN persons.consent_version < new.version THEN new.lifts_no_until
+            ELSE persons.consent_lifts_no_until END,
+        consent_no_at = greatest(persons.consent_no_at, new.no_at)
     FROM new
-    WHERE persons.candidate = new.candidate AND persons.consent_version < new.version
-      AND (coalesce((persons.consent -> 'match')::boolean, false) OR NOT (new.consent -> 'match')::boolean
-           OR persons.consent_no_at IS NULL OR new.lifts_no_until >= persons.consent_no_at)
+    WHERE persons.candidate = new.candidate AND persons.consent_version < 9223372036854775807 -- of whoever was erased
+      AND CASE WHEN persons.consent_version < new.version
+          THEN coalesce((persons.consent -> 'match')::boolean, false) OR NOT (new.consent -> 'match')::boolean
+              OR persons.consent_no_at IS NULL OR new.lifts_no_until >= persons.consent_no_at
+          ELSE new.no_at > coalesce(persons.consent_no_at, '-infinity')
+              OR (persons.consent -> 'match')::boolean AND NOT (new.consent -> 'match')::boolean
+                  AND new.no_at > coalesce(persons.consent_lifts_no_until, '-infinity')
+      END
     RETURNING persons.candidate
 )
 SELECT new.candidate, written.candidate IS NOT NULL AS taken
 FROM new JOIN persons USING (candidate) LEFT JOIN written USING (candidate)
-WHERE persons.consent_version < new.version
+WHERE persons.consent_version < new.version OR written.candidate IS NOT NULL
 
 -- name: erase
 INSERT INTO persons (candidate, profile_version, consent_version)
 SELECT candidate, 9223372036854775807, 9223372036854775807 FROM unnest($1::text[]) AS candidate ORDER BY candidate COLLATE "C"
 ON CONFLICT (candidate) DO UPDATE SET
     profile_version = excluded.profile_version, profile = NULL, reach = '{}', state = NULL,
-    consent_version = excluded.consent_version, consent = NULL
+    consent_version = excluded.consent_version, consent = NULL, consent_no_at = NULL, consent_lifts_no_until = NULL
 WHERE persons.profile_version < excluded.profile_version OR persons.consent_version < excluded.consent_version
 RETURNING candidate
 

@@ -240,10 +240,11 @@ class PostgresStore:
                     _json(one.published),
                     _json(one.profile),
                     one.no_at,
+                    one.lifts_no_until,
                 )
                 for one in showings
             ]
-            await self._connection.execute(SQL["save_showings"], self.at, *_columns(rows, 11))
+            await self._connection.execute(SQL["save_showings"], self.at, *_columns(rows, 12))
         for one in showings:
             if one.look_again_at is not None:
                 self._unit.work.add(SHOWINGS, [one.candidate], at=one.look_again_at)

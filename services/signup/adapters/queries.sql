@@ -77,13 +77,15 @@ UPDATE candidates SET stub_until = greatest(stub_until, $2) WHERE candidate = AN
 
 -- name: read_showing
 SELECT candidate::text, consent_version, confirmed_at IS NOT NULL AS confirmed, match_granted, paused_until, ends_at,
-    profile, profile_version, published, look_again_at, mailbox_gone_at IS NOT NULL AS mailbox_gone, consent_no_at AS no_at
+    profile, profile_version, published, look_again_at, mailbox_gone_at IS NOT NULL AS mailbox_gone, consent_no_at AS no_at,
+    consent_lifts_no_until AS lifts_no_until
 FROM candidates
 WHERE candidate = $1
 
 -- name: lock_showings
 SELECT candidate::text, consent_version, confirmed_at IS NOT NULL AS confirmed, match_granted, paused_until, ends_at,
-    profile, profile_version, published, look_again_at, mailbox_gone_at IS NOT NULL AS mailbox_gone, consent_no_at AS no_at
+    profile, profile_version, published, look_again_at, mailbox_gone_at IS NOT NULL AS mailbox_gone, consent_no_at AS no_at,
+    consent_lifts_no_until AS lifts_no_until
 FROM candidates
 WHERE candidate = ANY($1::uuid[])
 ORDER BY candidate
@@ -111,13 +113,14 @@ UPDATE candidates SET
     profile_version = after.profile_version,
     published = after.published::jsonb,
     profile = after.profile::jsonb,
-    consent_no_at = after.no_at
+    consent_no_at = after.no_at,
+    consent_lifts_no_until = after.lifts_no_until
 FROM unnest(
     $2::uuid[], $3::integer[], $4::boolean[], $5::boolean[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[],
-    $9::integer[], $10::text[], $11::text[], $12::timestamptz[]
+    $9::integer[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[]
 ) AS after (
     candidate, consent_version, confirmed, match_granted, paused_until, ends_at, look_again_at, profile_version, published,
-    profile, no_at
+    profile, no_at, lifts_no_until
 )
 WHERE candidates.candidate = after.candidate
 

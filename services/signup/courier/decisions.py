@@ -92,8 +92,8 @@ def after_notice(event: NoticeRequestedV1 | NoticeRequestedV2) -> Mail:
     )
 
 
-def kept_of(event: ConsentChanged) -> Consent:
-    """The part of a consent that the courier needs."""
+def kept_of(event: ConsentChanged, no_at: datetime | None) -> Consent:
+    """The part of a consent that the courier needs, and the last no that came with it."""
     return Consent(
         candidate=event.candidate,
         version=event.version,
@@ -103,7 +103,7 @@ def kept_of(event: ConsentChanged) -> Consent:
         ends_at=event.ends_at,
         time_zone=event.limits.time_zone,
         lifts_no_until=event.lifts_no_until,
-        no_at=event.no_at,
+        no_at=no_at,
     )
 
 

@@ -37,8 +37,10 @@ async def on_consent_changed(
     store: Incoming, received: Sequence[Received[ConsentChanged]], positions: Mapping[int, int]
 ) -> None:
     """The projection that each send is checked against."""
-    newest = grants.newest(item.event for item in received)
-    refused = await store.keep_consents([kept_of(event) for event in newest.by_candidate.values()], positions)
+    newest = grants.newest((item.event for item in received), now=store.at)
+    refused = await store.keep_consents(
+        [kept_of(event, newest.no_at[who]) for who, event in newest.by_candidate.items()], positions
+    )
     note_replays(received, newest.replayed | {(one, newest.by_candidate[one].version) for one in refused})
 
 

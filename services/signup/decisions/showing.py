@@ -13,15 +13,17 @@ Unheard = Literal["older", "replayed"]
 """Why a consent changes nothing: a version as high was heard before, or it is a yes by a link from before a no."""
 
 
-def heard(showing: Showing, consent: ConsentChanged, *, at: datetime) -> Showing | Unheard:
-    """The person's state after this consent.
+def heard(showing: Showing, consent: ConsentChanged, no_at: datetime | None, *, at: datetime) -> Showing | Unheard:
+    """The person's state after this consent and the last no that came with it, which counts whatever its version.
 
     Any state confirms the person: only they can make one, through the link that was mailed to them.
     """
-    if consent.version <= showing.consent_version:
-        return "older"
     before: tuple[Purpose, ...] = ("match",) if showing.match_granted else ()
     after: tuple[Purpose, ...] = ("match",) if grants.allows_match(consent.purposes) else ()
+    if consent.version <= showing.consent_version:
+        on = grants.still_on(before, after, showing.lifts_no_until, no_at)
+        known = replace(showing, match_granted=bool(on), no_at=grants.later(showing.no_at, no_at))
+        return "older" if known == showing else settled(known, at=at)
     if grants.is_replayed(before, after, consent.lifts_no_until, showing.no_at):
         return "replayed"
     return settled(
@@ -32,7 +34,8 @@ def heard(showing: Showing, consent: ConsentChanged, *, at: datetime) -> Showing
             match_granted=grants.allows_match(consent.purposes),
             paused_until=consent.paused_until,
             ends_at=consent.ends_at,
-            no_at=grants.later(showing.no_at, consent.no_at),
+            no_at=grants.later(showing.no_at, no_at),
+            lifts_no_until=consent.lifts_no_until,
         ),
         at=at,
     )

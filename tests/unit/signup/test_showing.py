@@ -40,7 +40,7 @@ def allowed(outcome: Showing | Unheard, *, or_else: Showing = KEPT) -> Showing:
 def after(*events: ConsentChangedV1) -> Showing:
     showing = KEPT
     for event in events:
-        showing = allowed(heard(showing, event, at=NOON), or_else=showing)
+        showing = allowed(heard(showing, event, None, at=NOON), or_else=showing)
     return showing
 
 
@@ -57,12 +57,12 @@ def test_no_purpose_at_all_confirms_and_shows_nothing() -> None:
 
 @pytest.mark.parametrize("profile", [None, CoarseProfile()])
 def test_who_kept_nothing_is_not_shown_whatever_they_allow(profile: CoarseProfile | None) -> None:
-    found = allowed(heard(replace(KEPT, profile=profile), consent(), at=NOON))
+    found = allowed(heard(replace(KEPT, profile=profile), consent(), None, at=NOON))
     assert (found.match_granted, found.published, found.profile_version) == (True, None, 0)
 
 
 def test_what_is_kept_after_the_answer_is_shown_then() -> None:
-    before = allowed(heard(replace(KEPT, profile=None), consent(), at=NOON))
+    before = allowed(heard(replace(KEPT, profile=None), consent(), None, at=NOON))
     kept = settled(replace(before, profile=PROFILE), at=NOON)
     assert (kept.published, kept.profile_version) == (PROFILE, 1)
 
@@ -74,8 +74,8 @@ def test_a_withdrawal_hides_it() -> None:
 
 def test_an_older_or_repeated_version_changes_nothing() -> None:
     now = after(consent(2, purposes=()))
-    assert heard(now, consent(1), at=NOON) == "older"
-    assert heard(now, consent(2), at=NOON) == "older"
+    assert heard(now, consent(1), None, at=NOON) == "older"
+    assert heard(now, consent(2), None, at=NOON) == "older"
 
 
 def test_the_same_choice_again_is_no_news() -> None:
@@ -101,7 +101,7 @@ def test_whom_no_mail_reaches_is_not_shown_until_they_are_back() -> None:
     shown = after(consent())
     lost = settled(replace(shown, mailbox_gone=True), at=NOON)
     assert (lost.published, lost.profile_version) == (None, 2)
-    again = allowed(heard(lost, consent(2), at=NOON))
+    again = allowed(heard(lost, consent(2), None, at=NOON))
     assert again.published is None, "another yes brings no mailbox back"
     back = settled(replace(lost, mailbox_gone=False), at=NOON)
     assert (back.published, back.profile_version) == (PROFILE, 3)
@@ -118,7 +118,7 @@ def test_versions_rise_with_every_change_of_what_is_shown() -> None:
 
 
 def test_of_a_batch_the_newest_counts_whatever_its_place() -> None:
-    assert newest([consent(3), consent(2)]).by_candidate["00000000-0000-7000-8000-000000000001"].version == 3
+    assert newest([consent(3), consent(2)], now=NOON).by_candidate["00000000-0000-7000-8000-000000000001"].version == 3
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ FROM unnest(
 WHERE known.kind = mail.kind AND known.id = mail.id
 
 -- name: keep_consents
--- Answers whose yes it did not take: by a link from before a no.
+-- Answers whose yes it did not take: by a link from before a no. Of an older version only its no is kept, and done.
 WITH consent AS (
     SELECT candidate, version, ARRAY(SELECT jsonb_array_elements_text(purposes::jsonb)) AS purposes,
         ARRAY(SELECT jsonb_array_elements_text(blocked_employers::jsonb)) AS blocked_employers, paused_until, ends_at, time_zone,
@@ -57,11 +57,22 @@ WHERE NOT EXISTS (
 )
 ORDER BY candidate
 ON CONFLICT (candidate) DO UPDATE
-SET version = excluded.version, purposes = excluded.purposes, blocked_employers = excluded.blocked_employers,
-    paused_until = excluded.paused_until, ends_at = excluded.ends_at, time_zone = excluded.time_zone,
-    lifts_no_until = excluded.lifts_no_until, no_at = greatest(kept.no_at, excluded.no_at)
-WHERE kept.version < excluded.version
-  AND (excluded.purposes <@ kept.purposes OR kept.no_at IS NULL OR excluded.lifts_no_until >= kept.no_at)
+SET version = greatest(kept.version, excluded.version),
+    purposes = CASE WHEN kept.version < excluded.version THEN excluded.purposes
+        WHEN excluded.no_at > coalesce(kept.lifts_no_until, '-infinity')
+        THEN ARRAY(SELECT unnest(kept.purposes) INTERSECT SELECT unnest(excluded.purposes))
+        ELSE kept.purposes END,
+    blocked_employers = CASE WHEN kept.version < excluded.version THEN excluded.blocked_employers ELSE kept.blocked_employers END,
+    paused_until = CASE WHEN kept.version < excluded.version THEN excluded.paused_until ELSE kept.paused_until END,
+    ends_at = CASE WHEN kept.version < excluded.version THEN excluded.ends_at ELSE kept.ends_at END,
+    time_zone = CASE WHEN kept.version < excluded.version THEN excluded.time_zone ELSE kept.time_zone END,
+    lifts_no_until = CASE WHEN kept.version < excluded.version THEN excluded.lifts_no_until ELSE kept.lifts_no_until END,
+    no_at = greatest(kept.no_at, excluded.no_at)
+WHERE CASE WHEN kept.version < excluded.version
+    THEN excluded.purposes <@ kept.purposes OR kept.no_at IS NULL OR excluded.lifts_no_until >= kept.no_at
+    ELSE excluded.no_at > coalesce(kept.no_at, '-infinity')
+        OR NOT kept.purposes <@ excluded.purposes AND excluded.no_at > coalesce(kept.lifts_no_until, '-infinity')
+END
 )
 SELECT candidate FROM consent JOIN courier_consent AS kept USING (candidate)
 WHERE kept.version < consent.version AND NOT consent.purposes <@ kept.purposes

@@ -1,0 +1,2 @@
+-- How late a no may be that the kept yes lifts: a later one counts whatever its version.
+ALTER TABLE candidates ADD COLUMN consent_lifts_no_until timestamptz;
