@@ -25,6 +25,7 @@ from services.signup.courier.adapters.postgres import PostgresCourier
 from services.signup.model import Stub
 from shared.contracts.consent import ConsentChangedV2
 from shared.facts import Known
+from shared.contracts.grants import newest
 from shared.feed.postgres import PostgresFeedWriter
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, decode, encode
@@ -215,7 +216,7 @@ async def test_a_replay_in_the_batch_of_the_no_does_not_hide_it(
 async def test_a_no_is_not_forgotten_by_a_later_one_that_says_nothing_of_it(reader: Reader, ana: str) -> None:
     await reader.read(yes(ana, 1))
     await reader.read(no(ana, 2))
-    await reader.read(no(ana, 3).model_copy(update={"stopped_at": None}))
+    await reader.read(no(ana, 3).model_copy(update={"stopped_at": None, "sealed": None}))
     await reader.read(yes(ana, 4))
     assert not await reader.acts_on(ana)
 
@@ -232,7 +233,7 @@ async def test_what_stays_on_needs_no_newer_link(reader: Reader, ana: str, count
 
 async def test_a_no_is_not_forgotten_by_another_one_of_its_batch(reader: Reader, ana: str) -> None:
     await reader.read(yes(ana, 1))
-    await reader.read(no(ana, 2), no(ana, 3).model_copy(update={"stopped_at": None}))
+    await reader.read(no(ana, 2), no(ana, 3).model_copy(update={"stopped_at": None, "sealed": None}))
     await reader.read(yes(ana, 4))
     assert not await reader.acts_on(ana)
 
@@ -256,7 +257,7 @@ async def test_a_no_counts_although_a_yes_that_claims_a_later_no_came_before_it(
 
 async def test_a_no_is_kept_although_another_of_a_higher_version_came_before_it(reader: Reader, ana: str) -> None:
     await reader.read(yes(ana, 1))
-    await reader.read(no(ana, 2**31 - 3).model_copy(update={"stopped_at": None}))
+    await reader.read(no(ana, 2**31 - 3).model_copy(update={"stopped_at": None, "sealed": None}))
     await reader.read(no(ana, 2))
     await reader.read(yes(ana, 2**31 - 2))
     assert not await reader.acts_on(ana)
@@ -272,10 +273,23 @@ async def test_an_older_no_that_comes_late_takes_nothing_from_a_newer_yes(reader
 async def test_a_no_of_next_year_shuts_nobody_out(reader: Reader, ana: str) -> None:
     ahead = NOON + 3000 * DAY
     await reader.read(yes(ana, 1))
-    await reader.read(no(ana, 2).model_copy(update={"stopped_at": ahead}))
+    await reader.read(no(ana, 2).model_copy(update={"stopped_at": ahead, "sealed": None}))
     assert await reader.acts_on(ana), "it is of later than when it was said"
     await reader.read(no(ana, 3, after=3000 * DAY))
     assert not await reader.acts_on(ana)
     link = NOW + MINUTE
     await reader.read(yes(ana, 4, at=link))
     assert await reader.acts_on(ana)
+
+
+async def test_of_who_was_erased_matching_keeps_what_it_keeps_of_who_was_never_known(databases: Databases) -> None:
+    known, stranger = new_candidate_id(), new_candidate_id()
+    async with databases.pool(*MIGRATIONS_OF["pool_matching"]) as pool, unit_of_work(pool, at=NOW, source="x") as unit:
+        store = MAKES["pool_matching"](unit)
+        for events in ([yes(known, 1)], [no(known, 2)], [yes(known, 3, statement=statement(known, NOON + 2 * DAY))]):
+            await store.note([], newest(events, now=NOW))
+        await store.erase([known, stranger])
+        await store.note([], newest([no(known, 4, after=5 * DAY)], now=NOW))
+        rows = await unit.connection.fetch("SELECT * FROM persons ORDER BY candidate = $1", known)
+        fresh, erased = [{name: value for name, value in row.items() if name != "candidate"} for row in rows]
+        assert erased == fresh
