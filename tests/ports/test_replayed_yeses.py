@@ -24,8 +24,8 @@ from services.signup.courier import handlers as courier
 from services.signup.courier.adapters.postgres import PostgresCourier
 from services.signup.model import Stub
 from shared.contracts.consent import ConsentChangedV2
-from shared.facts import Known
 from shared.contracts.grants import newest
+from shared.facts import Known
 from shared.feed.postgres import PostgresFeedWriter
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record, decode, encode
