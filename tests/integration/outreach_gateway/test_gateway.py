@@ -238,7 +238,11 @@ async def test_with_consents_own_key_nobody_says_yes_for_somebody_or_says_it_aga
     )
     await until(lambda: (refused("bad_signature"), refused("replayed")) == (before[0] + 2, before[1] + 1))
     kept = "SELECT version, contact FROM consents WHERE candidate = $1"
-    assert [tuple(row) for row in await gateway.service.pool.fetch(kept, person)] == [(2, False)]
+
+    async def is_kept() -> bool:  # what is refused is counted before the batch is committed
+        return [tuple(row) for row in await gateway.service.pool.fetch(kept, person)] == [(2, False)]
+
+    await until(is_kept)
     id = (await gateway.send(person)).json()["id"]
     await gateway.tell(consented(**again, version=3, statement=statement(person, later)))
     assert (await gateway.decided(id))["state"] == "admitted"
@@ -554,9 +558,9 @@ async def test_two_employers_cannot_match_a_person_by_times_or_cursors(gateway: 
     person = await gateway.person("match", "contact", employers=("emp_a", "emp_b"))
     ids = {employer: (await gateway.send(person, employer)).json()["id"] for employer in ("emp_a", "emp_b")}
     for employer, id in ids.items():
-        decision = (await gateway.decided(id, employer))["decision"]
-        for moment in (decision["at"], decision["until"]):
-            assert moment is None or moment.endswith(":00:00Z")
+        told = await gateway.decided(id, employer)
+        for moment in (told["decision"]["at"], told["decision"]["until"]):
+            assert moment in (None, told["submitted_at"]) or moment.endswith(":00:00Z")
 
     async def are_told() -> bool:
         return all([id in {item["outreach"] for item in await gateway.feed(employer)} for employer, id in ids.items()])
