@@ -319,8 +319,12 @@ class Scene:
     def consented(self, **given: Any) -> ConsentChangedV2:
         """A consent as this stack's own keys make it."""
         keys = read_secrets(self.stack.home).keys
-        seals = Seals([encoding.decode(key) for key in keys[SEAL_KEYS].split(",")])
-        return consented(seals, encoding.decode(keys[signing_key_of("signup")]), **given)
+        return consented(self.seals, encoding.decode(keys[signing_key_of("signup")]), **given)
+
+    @property
+    def seals(self) -> Seals:
+        """This stack's own."""
+        return Seals([encoding.decode(key) for key in read_secrets(self.stack.home).keys[SEAL_KEYS].split(",")])
 
     async def publish(self, *events: Event) -> None:
         """Put events on their topics, one after the other, as nobody else would."""

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from deploy.checks.collect import read_topics
+from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.topics import (
     CANDIDATE_KEYS,
     CANDIDATE_PROFILES,
@@ -19,6 +20,7 @@ from shared.messaging.envelope import Outgoing, Record
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.messaging.signatures import HEADER
+from shared.security.seals import Seals
 from tests.e2e.scene import Scene, signed_as
 from tests.waiting import until
 
@@ -37,10 +39,13 @@ async def last_of(scene: Scene, topic: Topic, key: str) -> Record | None:
     return found[-1] if found else None
 
 
-def older(record: Record) -> Outgoing:
-    """What a relay that was paused would still write."""
+def older(record: Record, seals: Seals) -> Outgoing:
+    """What a relay that was paused would still write; what is sealed in it was sealed for that version."""
     said = json.loads(record.value or b"")
     said["version"] -= 1
+    if record.topic == CONSENT_STATE.name:
+        limits = ConsentChangedV2.model_validate_json(record.value or b"").opened(seals).limits
+        said = ConsentChangedV2.within(limits, seals, **said | {"sealed": None}).model_dump(mode="json")
     own = tuple(pair for pair in record.headers if pair[0] != HEADER)
     return Outgoing(record.topic, record.key, json.dumps(said).encode(), own)
 
@@ -55,7 +60,7 @@ async def test_an_old_version_that_comes_last_is_followed_by_what_the_row_says(s
         signer = signed_as(topic.signers[0], scene.stack.home)
         producer = Producer(Kafka.plain(scene.dev.kafka), idempotence=False, client_id="test-by-hand", signer=signer)
         await producer.start()
-        await producer.send([older(record)])
+        await producer.send([older(record, scene.seals)])
         await producer.stop()
 
     for service, topics in _OWNERS.items():
