@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -324,13 +325,14 @@ async def test_a_bounce_frees_the_slot_and_a_mailbox_that_is_gone_ends_what_wait
         at=OPEN,
         mailbox_gone=True,
     )
-    await gateway.tell(bounced, MailboxChangedV1(candidate=person, version=1, at=OPEN, reachable=False))
 
-    async def has_ended() -> bool:
-        states = [(await gateway.shown(id, "operator"))["state"] for id in (first, second)]
-        return states == ["bounced", "cancelled"]
+    async def is_in(state: str, id: str) -> bool:
+        return bool((await gateway.shown(id, "operator"))["state"] == state)
 
-    await until(has_ended)
+    await gateway.tell(MailboxChangedV1(candidate=person, version=1, at=OPEN, reachable=False))
+    await until(partial(is_in, "cancelled", second))  # before the slot is free: else it would be sent in that
+    await gateway.tell(bounced)
+    await until(partial(is_in, "bounced", first))
     assert (await gateway.shown(second, "operator"))["decision"]["rule"] == "mailbox_gone"
     assert (await gateway.shown(first, "operator"))["decision"]["rule"] == "mailbox_gone"
     seen = [(await gateway.shown(first, "emp_a"))["decision"], (await gateway.shown(second, "emp_b"))["decision"]]
