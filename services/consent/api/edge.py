@@ -150,14 +150,21 @@ def refused(outcome: Refused) -> Problem:
     )
 
 
-def too_old(sign_in: str) -> Problem:
+def too_old(sign_in: str, *, took_back: bool) -> Problem:
     """The refusal for a program of a yes that a link can't say any more."""
     return Problem(
         403,
         "Newer link needed",
-        f"This link is too old to switch anything on, and still switches off. Nothing was changed. {sign_in} emails a new one.",
+        f"This link is too old to switch anything on, and still switches off. {WHAT_A_LINK_TOO_OLD_DID[took_back]} {sign_in} emails a new one.",
         type=kind("link-too-old"),
     )
+
+
+WHAT_A_LINK_TOO_OLD_DID = {
+    True: "What this switches off or blocks is off and blocked; nothing else was changed.",
+    False: "Nothing was changed.",
+}
+"""By whether something of what it asked was taken back."""
 
 
 def privacy_signal(request: Request) -> bool:

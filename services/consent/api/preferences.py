@@ -10,7 +10,14 @@ from starlette.responses import Response
 from services.consent import decisions
 from services.consent.api import bodies, views
 from services.consent.api.bodies import ConsentBody, Posted
-from services.consent.api.edge import Edge, NoLinkError, privacy_signal, refused, too_old
+from services.consent.api.edge import (
+    WHAT_A_LINK_TOO_OLD_DID,
+    Edge,
+    NoLinkError,
+    privacy_signal,
+    refused,
+    too_old,
+)
 from services.consent.decisions import Changed, Refused, Unchanged
 from services.consent.model import Attempt, Present
 from services.consent.ports import Consents
@@ -22,7 +29,10 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "What is so now: `purposes`, `version`, `receipt` (or a page); the network has it"},
     202: {"description": "The same, saved; the network does not have it yet"},
     303: {"description": "A page: saved, and something is on; what employers may see comes next, by the same link"},
-    403: {"description": "The link is too old to switch anything on; nothing was changed, and a new link is needed"},
+    403: {
+        "description": "The link is too old to switch anything on, and a new one is needed. What was asked to be switched off or"
+        " blocked is; nothing else was changed"
+    },
     404: {"description": "Not a link of this page"},
     410: {"description": "The link has expired, or the invitation has ended"},
 }
@@ -67,7 +77,12 @@ _MOST_ATTEMPTS = 10
 _STALE = {
     "purposes": "Your choices were changed after you opened this page. This is how they are now: tick what you want and save"
 }
-_TOO_OLD = {"purposes": "This link is too old to switch anything on. Nothing was changed: get a new link by email"}
+_TOO_OLD = {
+    took_back: {
+        "purposes": f"This link is too old to switch anything on. {what} To switch something on, get a new link by email"
+    }
+    for took_back, what in WHAT_A_LINK_TOO_OLD_DID.items()
+}
 
 
 async def _show(edge: Edge, request: Request, door: PageDoor, token: str) -> Response:
@@ -97,11 +112,11 @@ async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
             filled = views.fields(before.choices, edge.now())
             return await _form(edge, request, door, token, before, filled=filled, errors=_STALE)
         outcome = decisions.stop_all(before) if posted.stops else await _change(edge, consents, before, posted)
-        if isinstance(outcome, Changed) and decisions.is_too_old_for(before, outcome.choices, statement, consents.at):
-            if posted.is_json:
-                raise too_old(edge.sign_in)
-            filled = views.fields(before.choices, edge.now())
-            return await _form(edge, request, door, token, before, filled=filled, errors=_TOO_OLD, can_switch_on=False)
+        is_too_old = isinstance(outcome, Changed) and decisions.is_too_old_for(
+            before, outcome.choices, statement, consents.at
+        )
+        if is_too_old and isinstance(outcome, Changed):
+            outcome = decisions.take_back(before, outcome.choices)
         after = before if isinstance(outcome, Refused) else await edge.apply(consents, before, outcome, door, statement)
         if isinstance(outcome, Changed) and (what := decisions.what_changed(before, outcome.choices)):
             await consents.note_change(
@@ -112,6 +127,11 @@ async def _save(edge: Edge, request: Request, door: PageDoor, token: str) -> Res
             raise refused(outcome)
         return await _again(edge, request, door, token, after, posted, outcome.errors)
     edge.time_if_withdrawal(request, before, after)
+    if is_too_old:
+        if posted.is_json:
+            raise too_old(edge.sign_in, took_back=isinstance(outcome, Changed))
+        filled, errors = views.fields(after.choices, edge.now()), _TOO_OLD[isinstance(outcome, Changed)]
+        return await _form(edge, request, door, token, after, filled=filled, errors=errors, can_switch_on=False)
     status = 200 if await edge.is_out(after) else 202
     if posted.is_json:
         answer = {"purposes": list(after.choices.purposes), "version": after.version, "receipt": after.receipt}
@@ -177,7 +197,7 @@ async def _form(
     employers = [(employer.id, employer.name) for employer in edge.directory.employers()]
     return edge.pages.render(
         "preferences.html",
-        status=403 if errors is _TOO_OLD else 422 if errors else 200,
+        status=403 if errors in _TOO_OLD.values() else 422 if errors else 200,
         headers={"Content-Security-Policy": content_security_policy(f"{edge.profile}/")} if door == "confirm" else None,
         agreement=edge.agreement,
         door=door,

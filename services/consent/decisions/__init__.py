@@ -10,6 +10,7 @@ from services.consent.decisions.changes import (
     is_grant,
     stop_all,
     switched_on,
+    take_back,
     takes_back,
     what_changed,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "stop",
     "stop_all",
     "switched_on",
+    "take_back",
     "takes_back",
     "what_changed",
 ]

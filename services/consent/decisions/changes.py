@@ -91,6 +91,18 @@ def block_employer(present: Present, employer: str) -> Changed | Unchanged:
     return _outcome(present, replace(present.choices, blocked_employers=blocked))
 
 
+def take_back(present: Present, wish: Choices) -> Changed | Unchanged:
+    """What of the wish takes something back: what it has off goes off, whom it blocks is blocked. All else stays as it is."""
+    now = present.choices
+    left = replace(
+        now,
+        purposes=tuple(purpose for purpose in now.purposes if purpose in wish.purposes),
+        blocked_employers=_in_order(*now.blocked_employers, *wish.blocked_employers),
+        blocked_names=wish.blocked_names if set(now.blocked_names) <= set(wish.blocked_names) else now.blocked_names,
+    )
+    return Unchanged() if left == now else Changed(left)
+
+
 def _in_order(*entries: str) -> tuple[str, ...]:
     return tuple(sorted(set(entries)))
 

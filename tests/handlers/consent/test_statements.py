@@ -85,6 +85,29 @@ async def test_after_a_no_the_page_says_that_its_link_is_too_old_and_leads_to_a_
     assert (await client.post(me(now), json=BOTH)).status_code == 200
 
 
+@pytest.mark.parametrize("is_page", [True, False])
+async def test_a_link_that_is_too_old_for_a_part_of_what_is_asked_takes_back_the_rest(
+    client: httpx.AsyncClient, database: ConsentsDatabase, is_page: bool
+) -> None:
+    await client.post(me(), json={"purposes": ["match", "contact"]})
+    hours_pass(database)
+    await client.post(me(), json={"purposes": ["contact"]})
+    asked = {"purposes": ["match"], "blocked_employers": ["emp_acme"]}
+    if is_page:
+        answer = await client.post(me(), data={"action": "save", "version": 2, **asked}, headers=PAGE)
+        assert "is off and blocked" in answer.text
+        assert "disabled" in answer.text.partition('value="match"')[2].partition(">")[0], "it can't be ticked"
+    else:
+        answer = await client.post(me(), json=asked)
+        assert "is off and blocked" in answer.json()["detail"]
+    assert answer.status_code == 403
+    kept = row(database).choices
+    assert (kept.purposes, kept.blocked_employers) == ((), ("emp_acme",))
+    again = await client.post(me(), json={"purposes": ["match"]})
+    assert "Nothing was changed" in again.json()["detail"]
+    assert row(database).version == 3
+
+
 async def test_who_said_no_at_first_may_say_yes_by_the_same_link(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
