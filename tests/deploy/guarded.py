@@ -22,17 +22,10 @@ from deploy.local.secrets import kafka_password_of
 from shared.messaging.kafka import Kafka, Login
 from shared.messaging.topics import Admin, create_missing
 from shared.settings import KafkaSettings
+from tests.deploy.secured import CLUSTER, JVM
 from tests.waiting import until
 
 _ROOT = Path(__file__).parents[2]
-_JVM = (
-    "-Xms64m",
-    "-Xmx256m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-)
-_CLUSTER = "4L6g3nShT-eMCtK--X86sw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +84,10 @@ async def guarded(folder: Path) -> AsyncIterator[Guarded]:
         name: value.strip("'") for name, value in (kafka_secrets.passwords() | kafka_secrets.of_broker()).items()
     }
     (folder / "server.properties").write_text(_properties(secrets, port, controller))
-    start = (str(java()), *_JVM, "-cp", f"{classes}/*")
+    start = (str(java()), *JVM, "-cp", f"{classes}/*")
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     log = folder / "log.txt"
-    tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={_CLUSTER}", "--config", "server.properties")
+    tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={CLUSTER}", "--config", "server.properties")
     assert await processes.run(Command((*start, *tool), environment, folder), log) == 0
     started = await processes.spawn(Command((*start, "kafka.Kafka", "server.properties"), environment, folder), log)
     running = Identity.of(started.pid)

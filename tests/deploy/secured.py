@@ -20,9 +20,9 @@ from tests.certificates import Authority
 from tests.waiting import until
 
 USER, PASSWORD = "fairpool", "correct-horse-battery"
-_CLUSTER = "4L6g3nShT-eMCtK--X86sw"
+CLUSTER = "4L6g3nShT-eMCtK--X86sw"
 _MODULES = "org.apache.kafka.common.security"
-_JVM = (
+JVM = (
     "-Xms64m",
     "-Xmx256m",
     "-XX:+UseSerialGC",
@@ -98,14 +98,14 @@ async def _start(folder: Path, node: Node, controller: int, classes: Path) -> Id
     place = folder / str(node.number)
     place.mkdir()
     (place / "server.properties").write_text(_settings(folder, node, controller))
-    start = (str(java()), *_JVM, "-cp", f"{classes}/*")
+    start = (str(java()), *JVM, "-cp", f"{classes}/*")
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     # The users whose passwords go by SCRAM are part of the metadata, which begin with the controller's formatting.
     users = [
         f"--add-scram={mechanism}=[name={USER},password={PASSWORD}]" for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
     ]
     tool = (
-        "kafka.tools.StorageTool", "format", f"--cluster-id={_CLUSTER}", "--config", "server.properties",
+        "kafka.tools.StorageTool", "format", f"--cluster-id={CLUSTER}", "--config", "server.properties",
         *(users if node.number == 1 else ()),
     )  # fmt: skip
     assert await processes.run(Command((*start, *tool), environment, place), place / "log.txt") == 0
