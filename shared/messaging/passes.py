@@ -75,6 +75,9 @@ class Read:
     """What a step has read of the topic."""
 
     versions: Mapping[str, int]
+    """The last of each key, as `_version` has it."""
+    highest: Mapping[str, int]
+    """The highest of each key, whether or not it came last."""
     positions: tuple[int, ...]
     is_all: bool
 
@@ -109,23 +112,27 @@ class Pass:
         positions = list(at.positions) or [-1] * self.reconciled.topic.partitions
         start = {TopicPartition(self._name, number): offset for number, offset in enumerate(positions) if offset >= 0}
         versions: dict[str, int] = {}
+        highest: dict[str, int] = {}
         read, until = 0, asyncio.get_running_loop().time() + _READ_FOR.total_seconds()
         reading = read_to_the_end(self.kafka, [self.reconciled.topic], client_id=f"fairpool-{self.source}", start=start)
         try:
             async with contextlib.aclosing(reading):
                 async for records in reading:
                     # in a thread: the loop goes on serving
-                    versions |= await asyncio.to_thread(_versions, records, self.verifier, self.own_key)
+                    found = await asyncio.to_thread(_versions, records, self.verifier, self.own_key)
+                    for key, version in found:
+                        versions[key] = version
+                        highest[key] = max(highest.get(key, 0), abs(version))
                     for record in records:
                         positions[record.partition] = record.offset + 1
                     read += len(records)
                     if read >= _READ_AT_ONCE or (read and asyncio.get_running_loop().time() > until):
-                        return Read(versions, tuple(positions), is_all=False)
+                        return Read(versions, highest, tuple(positions), is_all=False)
         except Exception as error:
             if not read or not is_transient(error):
                 raise
-            return Read(versions, tuple(positions), is_all=False)
-        return Read(versions, tuple(positions), is_all=True)
+            return Read(versions, highest, tuple(positions), is_all=False)
+        return Read(versions, highest, tuple(positions), is_all=True)
 
     async def step(self, unit: Unit, job: Job, read: Read | None) -> Progress:
         """One step more; what was read is noted, or a page is handled.
@@ -153,7 +160,13 @@ class Pass:
         if at.positions and not await unit.connection.fetchval(SQL["is_noted"], self._name):
             return self.begin()
         versions = {"": 0, **read.versions}
-        await unit.connection.execute(SQL["note_versions"], self._name, list(versions), list(versions.values()))
+        await unit.connection.execute(
+            SQL["note_versions"],
+            self._name,
+            list(versions),
+            list(versions.values()),
+            [read.highest.get(key, 0) for key in versions],
+        )
         return replace(at, positions=read.positions, phase="rows" if read.is_all else "reading")
 
     async def _page(self, unit: Unit, at: Progress, job: Job) -> Progress:
@@ -218,16 +231,16 @@ class Pass:
             _log.error("topic_is_ahead_of_rows", topic=self._name, records=after.ahead)
 
 
-def _versions(records: Sequence[Record], verifier: Verifier | None, own_key: bytes | None) -> dict[str, int]:
-    """The last version of each key: 0 for a tombstone and for what nobody can read or may say; below 0, as if it were older than
+def _versions(records: Sequence[Record], verifier: Verifier | None, own_key: bytes | None) -> list[tuple[str, int]]:
+    """Keys and their versions, in order: 0 for a tombstone and for what nobody can read or may say; below 0, as if it were older than
     any row, for what holds and is to be said again since it has an old key or form.
     """
     keys = [(record.key or b"").decode("utf-8", "replace") for record in records]
-    return {
-        key: _version(record, verifier, own_key)
+    return [
+        (key, _version(record, verifier, own_key))
         for key, record in zip(keys, records, strict=True)
         if 0 < len(key) <= _LONGEST_KEY and "\0" not in key
-    }
+    ]
 
 
 def _version(record: Record, verifier: Verifier | None, own_key: bytes | None) -> int:

@@ -18,8 +18,8 @@ class Behind:
     """Of the page in the temporary table `read_back` (`key`; `id`, the key as uuid where it is one; `version`, 0 where the
     topic shows none, below 0 where it has an old key or form), those whose rows have a higher version. Their rows stay locked until the unit is over."""
     ahead: Callable[[Unit], Awaitable[int]]
-    """Of `read_back`, here a page of the topic's keys: how many have a higher version than their row, or no row though
-    nothing says that it is gone. Rows only rise, so none are, unless rows were lost or somebody else writes."""
+    """Of `read_back`, here a page of the topic's keys: how many have a version that is higher than their row's (`highest`, whether
+    or not it comes last: readers have it), or no row though nothing says that it is gone. Rows only rise, so none are, unless rows were lost or somebody else writes."""
 
 
 Orphaned = Callable[[Unit], Awaitable[Sequence[str]]]

@@ -150,7 +150,7 @@ async def test_an_erasure_that_was_signed_before_the_key_was_exchanged_still_era
     (sent,) = with_signatures([encode(event, source="signup", at=NOON)], signed_by)
     record = Record(sent.topic, 0, 0, sent.key, sent.value, sent.headers)
     await pool.execute(_STUB, person, person, NOON)  # a backup brought them back
-    seen = _versions([record], verifier, Signer(own_seed).id)
+    seen = dict(_versions([record], verifier, Signer(own_seed).id))
     async with unit_of_work(pool, at=NOON, source="signup") as unit:
         await unit.connection.execute(READ_BACK["begin_page"])
         await unit.connection.execute(

@@ -109,7 +109,7 @@ ORDER BY candidate FOR UPDATE OF consents
 
 -- name: ahead
 SELECT count(*) FROM pg_temp.read_back LEFT JOIN consents ON candidate = key COLLATE "default"
-WHERE abs(read_back.version) > coalesce(consents.version, 0)
+WHERE read_back.highest > coalesce(consents.version, 0)
 
 -- name: erased_and_open
 SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN consents ON candidate = key COLLATE "default"

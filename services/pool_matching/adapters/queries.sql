@@ -210,7 +210,7 @@ ORDER BY candidate FOR UPDATE OF persons
 
 -- name: lists_ahead
 SELECT count(*) FROM pg_temp.read_back LEFT JOIN persons ON candidate = key
-WHERE abs(read_back.version) > coalesce(persons.version, 0)
+WHERE read_back.highest > coalesce(persons.version, 0)
 
 -- name: pools_after
 SELECT pool FROM pools WHERE pool > $1 ORDER BY pool LIMIT $2
@@ -222,4 +222,4 @@ ORDER BY pool FOR UPDATE OF pools
 
 -- name: pools_ahead
 SELECT count(*) FROM pg_temp.read_back LEFT JOIN pools ON pool = key
-WHERE abs(read_back.version) > coalesce(pools.version, 0)
+WHERE read_back.highest > coalesce(pools.version, 0)

@@ -317,7 +317,7 @@ ORDER BY candidates.candidate FOR UPDATE OF candidates
 SELECT count(*) FROM pg_temp.read_back
 LEFT JOIN candidates ON candidates.candidate = id
 LEFT JOIN erased ON erased.candidate = id
-WHERE abs(read_back.version) > coalesce(profile_version, 0) AND erased.candidate IS NULL
+WHERE read_back.highest > coalesce(profile_version, 0) AND erased.candidate IS NULL
 
 -- name: identities_after
 SELECT candidate::text FROM identities WHERE candidate > $1 ORDER BY identities.candidate LIMIT $2
@@ -331,7 +331,7 @@ ORDER BY identities.candidate FOR UPDATE OF identities
 SELECT count(*) FROM pg_temp.read_back
 LEFT JOIN identities ON identities.candidate = id
 LEFT JOIN erased ON erased.candidate = id
-WHERE abs(read_back.version) > coalesce(identities.version, 0) AND erased.candidate IS NULL
+WHERE read_back.highest > coalesce(identities.version, 0) AND erased.candidate IS NULL
 
 -- name: keys_orphaned
 SELECT key FROM pg_temp.read_back LEFT JOIN identities ON candidate = id

@@ -40,7 +40,7 @@ _ORPHANED = """
 """
 _AHEAD = """
     SELECT count(*) FROM pg_temp.read_back LEFT JOIN facts ON read_back.key = facts.key
-    WHERE read_back.version > coalesce(facts.version, 0)
+    WHERE read_back.highest > coalesce(facts.version, 0)
 """
 _ON_THE_PAGE = "SELECT key FROM pg_temp.read_back ORDER BY key"
 
@@ -196,6 +196,19 @@ async def test_a_topic_that_is_ahead_of_its_rows_is_told_by_every_process_until_
     told.set(2)
     await first.tell()
     assert told.get() == 0
+
+
+async def test_a_topic_is_ahead_also_where_the_highest_version_does_not_come_last(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers keep the highest: what somebody else wrote holds there, though a record of the owner's came after it."""
+    monkeypatch.setattr(owner, "orphaned", _none)
+    told = TOPIC_AHEAD.labels(owner.topic.name)._value
+    await owner.has_rows({"hidden": 2, "level": 2})
+    await owner.was_said(("hidden", 9), ("hidden", 2), ("level", 1), ("level", 2), ("buried", 7), ("buried", None))
+    await owner.process.run()
+    await owner.process.tell()
+    assert told.get() == 1
 
 
 async def _none(_: Unit) -> list[str]:
