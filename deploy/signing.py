@@ -13,7 +13,8 @@ from deploy.local.home import Home
 from deploy.local.secrets import VERIFY_KEYS, LocalSecrets, signing_key_of
 from shared.messaging.kafka import Kafka
 from shared.messaging.signatures import Signatures, Signer, Verifier
-from shared.settings import PREFIX, PublicKeys, Secret32
+from shared.setting_forms import PublicKeys, Secret32
+from shared.settings import PREFIX
 
 OPERATOR = "operator"
 

@@ -4,16 +4,8 @@ from typing import Annotated
 
 from shared.roles import Role
 from shared.security.links import LinkReader
-from shared.settings import (
-    NOT_TOLD,
-    OnlyFor,
-    OwnFolder,
-    PostgresUrl,
-    ReadsLimitsSettings,
-    RoleSecret32,
-    RoleSecret64,
-    WebUrl,
-)
+from shared.setting_forms import NOT_TOLD, OnlyFor, OwnFolder, PostgresUrl, RoleSecret32, RoleSecret64, WebUrl
+from shared.settings import ReadsLimitsSettings
 
 _ANSWERS = OnlyFor(frozenset({Role.PAGES, Role.EDGE}))
 """A receipt is shown to whoever has the link that leads to it, by `edge` as well."""

@@ -5,16 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.roles import Role
-from shared.settings import (
-    NOT_TOLD,
-    OnlyFor,
-    OwnFolder,
-    PostgresUrl,
-    ReadsLimitsSettings,
-    RedisUrl,
-    RoleSecret64,
-    Secret32,
-)
+from shared.setting_forms import NOT_TOLD, OnlyFor, OwnFolder, PostgresUrl, RedisUrl, RoleSecret64, Secret32
+from shared.settings import ReadsLimitsSettings
 
 
 class GatewaySettings(ReadsLimitsSettings):

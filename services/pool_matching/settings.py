@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings import Duration, PostgresUrl, ReadsLimitsSettings, Secret64
+from shared.setting_forms import Duration, PostgresUrl, Secret64
+from shared.settings import ReadsLimitsSettings
 
 
 class PoolMatchingSettings(ReadsLimitsSettings):

@@ -5,17 +5,8 @@ from typing import Annotated
 
 from shared.roles import Role
 from shared.security.links import LinkReader
-from shared.settings import (
-    NOT_TOLD,
-    Duration,
-    OnlyFor,
-    PostgresUrl,
-    RoleSecret32,
-    RoleSecret64,
-    Secret32,
-    ServiceSettings,
-    WebUrl,
-)
+from shared.setting_forms import NOT_TOLD, Duration, OnlyFor, PostgresUrl, RoleSecret32, RoleSecret64, Secret32, WebUrl
+from shared.settings import ServiceSettings
 
 _PAGES = OnlyFor(frozenset({Role.PAGES}))
 

@@ -63,7 +63,7 @@ def in_text(pattern: re.Pattern[Any]) -> re.Pattern[str]:
 
 
 MADE = {
-    "shared/settings.py": "re.fullmatch(f\"({'|'.join(map(re.escape, schemes))})://\\\\S+\", value)",
+    "shared/setting_forms.py": "re.fullmatch(f\"({'|'.join(map(re.escape, schemes))})://\\\\S+\", value)",
     "shared/web/types.py": "re.fullmatch(self.pattern, value)",
 }
 """Patterns that are put together when they are used: a list of fixed words before one repeat, and those of `Form`, which are

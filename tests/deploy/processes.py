@@ -9,7 +9,8 @@ from services.pool_matching.settings import PoolMatchingSettings
 from services.signup.courier.settings import CourierSettings
 from services.signup.settings import Settings as SignupSettings
 from shared.roles import Role
-from shared.settings import PREFIX, ServiceSettings, is_needed
+from shared.setting_forms import is_needed
+from shared.settings import PREFIX, ServiceSettings
 
 _SERVICES: Mapping[str, tuple[str, type[ServiceSettings]]] = MappingProxyType(
     {

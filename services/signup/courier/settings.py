@@ -5,16 +5,8 @@ from datetime import timedelta
 from pydantic import Field
 
 from shared.roles import Role
-from shared.settings import (
-    Certificates,
-    Duration,
-    PostgresUrl,
-    ReadsLimitsSettings,
-    Secret32,
-    Secret64,
-    SmtpUrl,
-    WebUrl,
-)
+from shared.setting_forms import Certificates, Duration, PostgresUrl, Secret32, Secret64, SmtpUrl, WebUrl
+from shared.settings import ReadsLimitsSettings
 
 
 class CourierSettings(ReadsLimitsSettings):

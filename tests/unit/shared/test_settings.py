@@ -8,7 +8,8 @@ import pytest
 from shared.messaging.unit import SHARDS
 from shared.roles import CONNECTIONS, FEWEST_CONNECTIONS, Role
 from shared.security.encoding import encode
-from shared.settings import PostgresUrl, Secret32, Secret64, ServiceSettings, WebUrl, load
+from shared.setting_forms import PostgresUrl, Secret32, Secret64, WebUrl
+from shared.settings import ServiceSettings, load
 from shared.web.http_limits import HttpLimits
 from tests.signing import environment_of
 
