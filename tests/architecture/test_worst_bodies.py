@@ -37,6 +37,7 @@ from services.signup.courier.settings import CourierSettings
 from services.signup.model import Source
 from services.signup.settings import Settings as SignupSettings
 from shared.contracts.operator import TenantChangedV1
+from shared.facts import UNKNOWN, Unknown
 from shared.security.links import LinkPurpose, public_half
 from shared.security.tenant_keys import hash_key
 from shared.service import Service
@@ -165,8 +166,9 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
         """Nobody is known to signup."""
         return {}
 
-    async def nobody_told(_: object, present: Present) -> None:
+    async def nobody_told(_: object, present: Present) -> Unknown:
         """Who told of the person is not known to consent."""
+        return UNKNOWN
 
     monkeypatch.setattr(Service, "work", work)
     monkeypatch.setattr(PostgresStore, "showings", nobody)
