@@ -8,7 +8,7 @@ export FAIRPOOL_BROKER := $(BROKER)
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env dev demo test test-all test-apache test-replicas bench bench-intake bench-rebuild bench-signatures bench-flood bench-bodies check format lock schemas
+.PHONY: help setup env dev demo test test-keepers bench-vault test-all test-apache test-replicas bench bench-intake bench-rebuild bench-signatures bench-listing bench-patience bench-flood bench-bodies attack-rows attack-arrivals attack-timings pictures check format lock schemas
 
 help:    ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 15
@@ -55,17 +55,44 @@ bench: $(addprefix bench-,$(BENCHES))    ## every bench: figures beside what one
 bench-intake: setup    ## a webhook, and the way to a person's rows (BENCH_ARGS="route profile", or all: one process of all roles)
 	@$(BIN)/python -m tests.bench.intake $(BENCH_ARGS)
 
+bench-vault: setup    ## how fast a rotation of the vault re-wraps a million keys (BENCH_ARGS="--keys 100000")
+	@$(BIN)/python -m tests.bench.vault $(BENCH_ARGS)
+
+test-keepers: setup    ## who keeps the vault's epoch keys, with AWS' own client against moto: in .venv-keepers, over .venv
+	@test -x .venv-keepers/bin/python || $(BIN)/python -m venv .venv-keepers
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$$(.venv-keepers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/over.pth"
+	@$(BIN)/python -c 'import tomllib; found = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*found["aws"], *found["keepers"], sep="\n")' | .venv-keepers/bin/python -m pip install -q -r /dev/stdin
+	@.venv-keepers/bin/python -m pytest -q -p no:cacheprovider tests/ports/test_keepers.py
+
 bench-rebuild: setup    ## the windows of a million people built anew, with others deciding meanwhile (BENCH_ARGS="--part 10": a tenth)
 	@$(BIN)/python -m tests.bench.rebuild $(BENCH_ARGS)
 
 bench-signatures: setup    ## what signing and checking cost a record, beside encoding and decoding it
 	@$(BIN)/python -m tests.bench.signatures
 
+bench-patience: setup    ## how long people and senders wait where employers are told once a day (BENCH_ARGS=PEOPLE)
+	@$(BIN)/python -m tests.bench.patience $(BENCH_ARGS)
+
+bench-listing: setup    ## what a listing of many people takes to decide and to tell (BENCH_ARGS=PEOPLE)
+	@$(BIN)/python -m tests.bench.listing $(BENCH_ARGS)
+
 bench-flood: setup    ## how long a withdrawal takes beside an adversary's flood, and without it (BENCH_ARGS=ROUNDS)
 	@$(BIN)/python -m tests.bench.flood $(BENCH_ARGS)
 
+attack-rows: setup    ## how many of 10,000 people two employers link by whole rows, before and after what is left out, and what recruiters lose
+	@$(BIN)/python -m tests.bench.rows
+
+attack-timings: setup    ## what the time of an answer tells an employer of the person it writes to (BENCH_ARGS=PEOPLE)
+	@$(BIN)/python -m tests.bench.timings $(BENCH_ARGS)
+
+attack-arrivals: setup    ## how many they link by the days on which people came
+	@$(BIN)/python -m tests.bench.arrivals
+
 bench-bodies: setup    ## what the worst bodies cost a stack that runs here (HOME_OF=.fairpool)
 	@$(BIN)/python -m tests.bench.worst_bodies $(or $(HOME_OF),.fairpool)
+
+pictures: setup    ## take the pictures of docs/pages anew, in Chromium on a stack of its own (each page whole: docs/pages/whole)
+	@FAIRPOOL_SCREENSHOTS=docs/pages $(BIN)/python -m pytest tests/e2e/test_browser.py
 
 check: setup    ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

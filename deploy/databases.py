@@ -15,6 +15,7 @@ from shared.postgres.pool import Connection
 
 R = TypeVar("R")
 
+ADMINISTRATOR = "FAIRPOOL_POSTGRES_ADMINISTRATOR"
 _CONNECT_WITHIN = 10.0
 _ANSWERS_WITHIN = 60.0
 
@@ -27,6 +28,27 @@ def variable(service: str) -> str:
 def reachable(home: Home) -> list[str]:
     """The services whose databases the environment names (in a container: its own), else all of the running local stack."""
     return [service for service in ROLES if os.environ.get(variable(service))] or list(ROLES)
+
+
+def is_given(service: str) -> bool:
+    """Whether the environment names this service's database; else it is the running local stack's."""
+    return bool(os.environ.get(variable(service)))
+
+
+def administrator(service: str, home: Home, database: str) -> str:
+    """An administrator's DSN of a database beside this service's own: FAIRPOOL_POSTGRES_ADMINISTRATOR says who, or the local stack does."""
+    given = os.environ.get(ADMINISTRATOR) if is_given(service) else dsn(service, home)
+    if given:
+        return urlunsplit(urlsplit(given)._replace(path=f"/{database}"))
+    raise StackError(
+        f"expected {ADMINISTRATOR} in the environment, the address of the same PostgreSQL for one who may make databases there "
+        f"(postgresql://postgres:...@host:5432/postgres), found none: {service}'s own role can neither dump the ledger nor make a database."
+    )
+
+
+def name(service: str, home: Home) -> str:
+    """What the service's database is called; the role that it runs as has the same name."""
+    return urlsplit(dsn(service, home)).path.removeprefix("/")
 
 
 def dsn(service: str, home: Home) -> str:

@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 _WITHIN = 3.0
 """Seconds; readiness gives each of its checks 2."""
-Health = Literal["ready", "unready", "silent"]
+Health = Literal["ready", "unready", "closed", "silent"]
+_CLOSED = ":restoring"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a process answers now; `silent` is one that does not within 3 s."""
+    """What a process answers now; `silent` is one that does not within 3 s, `closed` one that serves nothing yet: its database was
+    restored."""
 
     health: Health
     why: str | None = None
@@ -63,7 +65,9 @@ async def _health(client: httpx.AsyncClient, url: str) -> tuple[Health, str | No
             answer = await client.get(f"{url}/health/ready")
         if answer.status_code == httpx.codes.OK:
             return "ready", None
-        return "unready", str(answer.json()["detail"])
+        said = answer.json()
+        detail = str(said["detail"])
+        return "closed" if str(said.get("type")).endswith(_CLOSED) else "unready", detail
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, LookupError, TypeError):
         return "silent", f"no answer at /health/ready within {_WITHIN:g} s"
 

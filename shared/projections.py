@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from shared.contracts.base import State
+from shared.contracts.signup import SweptStore
 from shared.postgres.pool import Connection
 
 
@@ -95,6 +97,13 @@ class Kept:
         erasers = [table.eraser for table in self.tables]
         return tuple(dict.fromkeys(one.statement for one in erasers if isinstance(one, Deletes | Blanks)))
 
+    @property
+    def swept(self) -> tuple[SweptStore, ...]:
+        """What an erasure does in each place, each once, for whoever is told that it was done."""
+        stores = {table.name: _swept(table) for table in self.tables}
+        keys = (SweptStore(store=keys.pattern, ends="follows", how=keys.ends) for keys in self.keys)
+        return (*stores.values(), *keys)
+
     async def erase(self, connection: Connection, candidates: Collection[str]) -> None:
         """Runs every eraser for these people, inside the caller's transaction: once more changes nothing."""
         for name in self.erasers:
@@ -109,6 +118,20 @@ class Kept:
     def _statements_of(table: Table) -> list[str]:
         found = [table.statement] if isinstance(table, Projection) else []
         return [*found, table.eraser.statement] if isinstance(table.eraser, Deletes | Blanks) else found
+
+
+def _swept(table: Table) -> SweptStore:
+    match table.eraser:
+        case Deletes():
+            return SweptStore(store=table.name, ends="deleted", how="the rows of the person are deleted")
+        case Blanks(stays=stays):
+            return SweptStore(store=table.name, ends="emptied", how=f"what stays: {stays}")
+        case Follows(how):
+            return SweptStore(store=table.name, ends="follows", how=how)
+        case Stays(why):
+            return SweptStore(store=table.name, ends="stays", how=why)
+        case _:
+            assert_never(table.eraser)
 
 
 PLUMBING = Kept(
@@ -136,6 +159,7 @@ PLUMBING = Kept(
         "feeds": "how far each feed was numbered",
         "feeds_forgotten": "how far each reader's feed has forgotten",
         "migrations": "files that were applied",
+        "restored": "which process has yet to replay who was erased, after a restore",
     },
 )
 """What every service's database has beside its own."""

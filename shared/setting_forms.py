@@ -29,6 +29,7 @@ from shared.messaging.signatures import STATEMENTS
 from shared.roles import FEWEST_CONNECTIONS, Role
 from shared.security import encoding
 from shared.text import why_not_one_line, why_not_readable
+from shared.ticks import SHORTEST
 
 _PUBLIC_KEY_BYTES = 32
 
@@ -47,8 +48,10 @@ def _brokers(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _secret(length: int) -> BeforeValidator:
+def _secret(length: int, *, may_be_missing: bool = False) -> BeforeValidator:
     def decoded(value: object) -> object:
+        if may_be_missing and not value:
+            return None
         expected = f"expected {length} bytes as base64url without padding ({-(-length * 4 // 3)} characters)"
         if isinstance(value, bytes):
             raw = value
@@ -87,17 +90,34 @@ def _public_keys(value: object) -> object:
     return found
 
 
-def _seal_keys(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    expected = "expected keys of 32 bytes as base64url without padding, separated by commas; the first seals"
-    try:
-        found = tuple(encoding.decode(part) for part in _split(value))
-    except ValueError:
-        raise ValueError(expected) from None
-    if not found or any(len(key) != _PUBLIC_KEY_BYTES for key in found):
-        raise ValueError(expected)
-    return found
+def _keys(length: int, *, may_be_missing: bool = False) -> BeforeValidator:
+    def decoded(value: object) -> object:
+        if not value and may_be_missing:
+            return ()
+        expected = (
+            f"expected keys of {length} bytes as base64url without padding ({-(-length * 4 // 3)} characters), separated by "
+            "commas: the one in use first, then those before it"
+        )
+        if isinstance(value, str):
+            try:
+                found = tuple(encoding.decode(part) for part in _split(value))
+            except ValueError:
+                raise ValueError(f"{expected}; found something else") from None
+        elif isinstance(value, bytes):
+            found = (value,)
+        elif isinstance(value, tuple) and all(isinstance(key, bytes) for key in value):
+            found = value
+        else:
+            raise ValueError(expected)
+        if not found:
+            raise ValueError(f"{expected}; found none")
+        if wrong := [len(key) for key in found if len(key) != length]:
+            raise ValueError(f"{expected}; found one of {wrong[0]} bytes")
+        if len(set(found)) < len(found):
+            raise ValueError(f"{expected}; found the same twice")
+        return found
+
+    return BeforeValidator(decoded)
 
 
 def _url(*schemes: str) -> AfterValidator:
@@ -184,6 +204,14 @@ def _der(text: str) -> bytes:
     return found
 
 
+def _not_too_often(value: timedelta, info: ValidationInfo) -> timedelta:
+    if value < SHORTEST and info.data.get("clock_file") is None:
+        raise ValueError(
+            "expected 6 hours (PT6H) to a day (P1D); less tells an employer too much of what others did, and when"
+        )
+    return value
+
+
 def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
     try:
         return tuple(str(ipaddress.ip_network(one)) for one in value)
@@ -208,13 +236,18 @@ Certificates = Annotated[Path | None, _EMPTY_IS_NONE, AfterValidator(_readable)]
 """A file with certificates (PEM) of authorities, or none."""
 Secret32 = Annotated[bytes, _secret(32), Field(repr=False)]
 """32 bytes, in the environment as base64url without padding; never shown by the settings' repr."""
-Secret64 = Annotated[bytes, _secret(64), Field(repr=False)]
-"""64 bytes, as `Secret32`."""
-
-
-RoleSecret32 = Annotated[bytes | None, _secret(32), Field(repr=False)]
-"""As `Secret32`, for a setting that is `OnlyFor` some roles."""
-RoleSecret64 = Annotated[bytes | None, _secret(64), Field(repr=False)]
+Keys32 = Annotated[tuple[bytes, ...], NoDecode, _keys(32), Field(repr=False)]
+"""`NEW,OLD`: secrets of 32 bytes, each as `Secret32`: what is made is made with the first, what any of them made is read."""
+Keys64 = Annotated[tuple[bytes, ...], NoDecode, _keys(64), Field(repr=False)]
+MaybeKeys32 = Annotated[
+    tuple[bytes, ...], NoDecode, _keys(32, may_be_missing=True), Field(repr=False, validate_default=True)
+]
+"""As `Keys32`, or none."""
+RoleKeys32 = Annotated[tuple[bytes, ...] | None, NoDecode, _keys(32), Field(repr=False)]
+"""As `Keys32`, for a setting that is `OnlyFor` some roles."""
+RoleKeys64 = Annotated[tuple[bytes, ...] | None, NoDecode, _keys(64), Field(repr=False)]
+OldSecret32 = Annotated[bytes | None, _secret(32, may_be_missing=True), Field(repr=False)]
+"""As `Secret32`, of a secret that only an older installation still has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,18 +290,20 @@ Connections = Annotated[Annotated[int, Field(ge=FEWEST_CONNECTIONS, le=1_000)] |
 """How many connections to PostgreSQL, or none for what the role needs."""
 PublicKeys = Annotated[dict[str, tuple[bytes, ...]], NoDecode, BeforeValidator(_public_keys)]
 """By signer, the public halves of their keys; in the environment `NAME=KEY`, separated by commas, a name as often as it has keys."""
-SealKeys = Annotated[tuple[bytes, ...], NoDecode, BeforeValidator(_seal_keys), Field(repr=False)]
-"""Keys of 32 bytes, in the environment as `Secret32`, separated by commas: the first seals, all of them open."""
 PostgresUrl = Annotated[str, _url("postgresql", "postgres"), Field(repr=False)]
 """A DSN; it may hold a password, so the settings' repr leaves it out."""
 RedisUrl = Annotated[str, _url("redis", "rediss"), Field(repr=False)]
 SmtpUrl = Annotated[str, _url("smtp", "smtp+starttls", "smtps"), AfterValidator(_with_tls), Field(repr=False)]
 """A mail relay; one without TLS must be on this machine, unless a setting before it, `smtp_plain_to`, names its host."""
+KeeperUrl = Annotated[str, _url("file", "aws-kms", "vault+https", "vault+http"), Field(repr=False)]
+"""Who keeps the vault's epoch keys: `file:///a/directory`, `aws-kms:///region`, `vault+https://host:port/mount?token-file=/a/file`."""
 WebUrl = Annotated[str, _url("http", "https"), AfterValidator(lambda value: value.rstrip("/"))]
 """A public base URL for links, without the slash at its end."""
 Duration = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=1))]
 """A length of time up to a day, in the environment as ISO 8601 (`PT30S`) or `HH:MM:SS`."""
 
+TickLength = Annotated[Duration, AfterValidator(_not_too_often)]
+"""Of a setting after `clock_file`: 6 hours to a day; where that is set, on a laptop and in tests, less as well."""
 Wait = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1))]
 """As `Duration`; zero is allowed (`PT0S`)."""
 

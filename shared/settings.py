@@ -30,17 +30,19 @@ from shared.setting_forms import (
     Brokers,
     Connections,
     Duration,
+    Keys32,
     LoginMechanism,
     LoginPassword,
     LoginUser,
     Networks,
     OneLine,
     PublicKeys,
-    SealKeys,
     Secret32,
+    TickLength,
     TracesUrl,
     Wait,
 )
+from shared.ticks import DAY, Ticks
 from shared.web.http_limits import HttpLimits
 
 PREFIX = "FAIRPOOL_"
@@ -202,13 +204,27 @@ class ServiceSettings(KafkaSettings):
 class ReadsLimitsSettings(ServiceSettings):
     """Of a process that needs what is sealed in a consent: who is blocked, hours, zone, kinds of work."""
 
-    consent_seal_keys: SealKeys
+    consent_seal_keys: Keys32
     """Consent seals with the first; all open, so that one can be exchanged."""
 
     @property
     def seals(self) -> Seals:
         """The keys in use."""
         return Seals(self.consent_seal_keys)
+
+
+class TellsEmployersSettings(ReadsLimitsSettings):
+    """Of a process that tells employers what came of others' acts, or decides what they will be told."""
+
+    tick_key: Secret32
+    """Gives each employer a moment of its own; all processes have the same."""
+    tick: TickLength = DAY
+    """How often an employer is told."""
+
+    @property
+    def ticks(self) -> Ticks:
+        """When which employer is told."""
+        return Ticks(self.tick_key, self.tick)
 
 
 S = TypeVar("S", bound=BaseSettings)

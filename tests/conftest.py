@@ -16,6 +16,7 @@ from shared.messaging.kafka import Kafka
 from shared.postgres.migrate import PLUMBING
 from shared.postgres.pool import Pool, open_pool
 from tests import workers
+from tests.browsers import NO_BROWSER
 from tests.databases import Databases
 from tests.e2e.scene import Scene
 from tests.stack import Servers, Stack
@@ -49,6 +50,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         f"{folder} {seconds:.0f} s" for folder, seconds in sorted(spent.items(), key=itemgetter(1), reverse=True)[:12]
     )
     terminalreporter.write_line(f"time by folder: {said}")
+    unopened = [one for one in terminalreporter.getreports("skipped") if NO_BROWSER in str(one.longrepr)]
+    if unopened:
+        terminalreporter.section("pages that no test opened", red=True, bold=True)
+        terminalreporter.write_line(f"{len(unopened)} tests skipped. {NO_BROWSER}")
 
 
 @pytest.fixture(scope="session")

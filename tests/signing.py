@@ -41,6 +41,9 @@ def verifier(signatures: Signatures = "require") -> Verifier:
 
 SEAL_KEYS = (sha256(b"only for tests: what is sealed in a consent").digest(),)
 SEALS = Seals(SEAL_KEYS)
+TICK_KEY = sha256(b"only for tests: when employers are told").digest()
+TELL_EMPLOYERS = frozenset({"pool_matching", "outreach_gateway"})
+"""The processes that have this key."""
 READ_LIMITS = frozenset({"consent", "courier", "pool_matching", "outreach_gateway"})
 """The processes that have these keys."""
 
@@ -92,15 +95,17 @@ class Owners(Signer):
 
 def settings_of(name: str) -> dict[str, Any]:
     """What the settings of this process are given."""
-    own = {"consent_seal_keys": SEAL_KEYS} if name in READ_LIMITS else {}
-    return {"signing_key": seed_of(signer_of(name)), "verify_keys": PUBLIC} | own
+    own: dict[str, Any] = {"consent_seal_keys": SEAL_KEYS} if name in READ_LIMITS else {}
+    ticks: dict[str, Any] = {"tick_key": TICK_KEY} if name in TELL_EMPLOYERS else {}
+    return {"signing_key": seed_of(signer_of(name)), "verify_keys": PUBLIC} | own | ticks
 
 
 def environment_of(name: str) -> dict[str, str]:
     """The same in the environment of a process."""
     own = {"FAIRPOOL_CONSENT_SEAL_KEYS": ",".join(map(encoding.encode, SEAL_KEYS))} if name in READ_LIMITS else {}
+    ticks = {"FAIRPOOL_TICK_KEY": encoding.encode(TICK_KEY)} if name in TELL_EMPLOYERS else {}
     keys = {"FAIRPOOL_SIGNING_KEY": encoding.encode(seed_of(signer_of(name))), "FAIRPOOL_VERIFY_KEYS": VERIFY_KEYS}
-    return keys | own
+    return keys | own | ticks
 
 
 OPERATOR = {

@@ -12,7 +12,7 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 MANY = {"/v1/events", "/v1/hooks/{format}/{source}"}
 """They take lists of events, and what another's program writes."""
-CHOICES = {"/me", "/confirm/{token}", "/profile/{token}"}
+CHOICES = {"/me", "/confirm/{token}", "/profile/{token}", "/me/profile"}
 """They take 128 KiB: long lists, in any script."""
 Schema = Mapping[str, Any]
 Place = tuple[str, ...]

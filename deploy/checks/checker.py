@@ -1,31 +1,17 @@
 """Recounts a history by brute force and names every broken promise; it knows no service and trusts none."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, time, timedelta
 
-from deploy.checks.history import ArrivedMail, History
+from deploy.checks import disclosures, employers
+from deploy.checks.history import USED, ArrivedMail, History
 from deploy.checks.policy import FIRST_POLICY, Cap, PolicyWindows
+from deploy.checks.violation import Check, Violation
 from shared.contracts.consent import ConsentChanged, QuietHours
 from shared.contracts.topics import TOPICS
 
 _DUE_IS_LATE_AFTER = timedelta(minutes=5)
 _COMPACTED = frozenset(topic.name for topic in TOPICS if topic.clean_up == "compact")
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One broken promise: which, and of what."""
-
-    promise: str
-    subject: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.promise}: {self.subject}: {self.detail}"
-
-
-Check = Callable[[History, PolicyWindows], Iterator[Violation]]
 
 
 def violations(history: History, windows: PolicyWindows = FIRST_POLICY) -> list[Violation]:
@@ -68,7 +54,7 @@ def caps_hold_for_admitted_slots(history: History, windows: PolicyWindows) -> It
     """The same count over the moments of the admissions that were used."""
     slots: dict[str, list[tuple[datetime, str]]] = {}
     for outreach, decisions in history.decisions_of.items():
-        used = {item.decision_version for item in history.outcomes_of.get(outreach, ()) if item.outcome in _USED}
+        used = {item.decision_version for item in history.outcomes_of.get(outreach, ()) if item.outcome in USED}
         for decision in decisions:
             if decision.outcome == "admitted" and decision.version in used:
                 slots.setdefault(decision.candidate, []).append((decision.at, decision.employer))
@@ -134,7 +120,7 @@ def mails_and_outcomes_agree(history: History, _: PolicyWindows) -> Iterator[Vio
         kinds = {item.outcome for item in outcomes}
         if "delivered" in kinds and count == 0 and outreach in history.submitted:
             yield Violation("mails and outcomes agree", outreach, "it is delivered and no mail carries it")
-        if not kinds & _USED and count:
+        if not kinds & USED and count:
             yield Violation(
                 "mails and outcomes agree", outreach, f"a mail carries it and it is {', '.join(sorted(kinds))}"
             )
@@ -236,10 +222,13 @@ CHECKS: dict[str, Check] = {
     "versions rise": versions_rise,
     "compaction keeps the newest": compaction_keeps_the_newest,
     "every record is readable": every_record_is_readable,
+    "an employer is told a word and a day, at its own ticks": employers.employers_are_told_a_word_and_a_day,
+    "what is told `sent` was sent, and nothing else": employers.what_is_told_sent_was_sent,
+    "every sender hears by the day it was told": employers.every_sender_hears_by_the_day_it_was_told,
+    "a list names at least five, or nobody": employers.no_list_names_fewer_than_five,
+    "whoever an employer is shown was noted as disclosed before": disclosures.whoever_was_shown_was_noted_before,
 }
 """Each promise as people read it, and what checks it."""
-
-_USED = frozenset({"delivered", "bounced", "doubtful"})
 
 
 def fullest(history: History, cap: Cap) -> int:
@@ -282,7 +271,7 @@ def _is_quiet(there: time, quiet: QuietHours) -> bool:
 
 def _admission_has_an_end(history: History, outreach: str, version: int) -> Iterator[Violation]:
     outcomes = history.outcomes_of.get(outreach, ())
-    kinds = {item.outcome for item in outcomes if item.decision_version == version or item.outcome in _USED}
+    kinds = {item.outcome for item in outcomes if item.decision_version == version or item.outcome in USED}
     if not kinds:
         yield Violation("nothing lost", outreach, "it was admitted and nobody says what became of it")
     elif kinds == {"returned"}:

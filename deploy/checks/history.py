@@ -3,12 +3,17 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
+from deploy.checks.told import Answer, Told
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.outreach_gateway import OutreachDecidedV1, OutreachRequestedV1
+from shared.contracts.pool_matching import DisclosedV1
 from shared.contracts.signup import OutreachOutcomeReportedV1
+
+USED = frozenset({"delivered", "bounced", "doubtful"})
+"""Outcomes of what was handed to a relay, whatever the mailbox did with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,18 @@ class Versioned:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class ShownMember:
+    """Somebody in a list, as an employer read it; `at` is the stack's time of the answer."""
+
+    employer: str
+    pool: str
+    candidate: str
+    """Behind the member ref."""
+    fields: frozenset[str]
+    at: datetime
+
+
 @dataclass(frozen=True)
 class History:
     """All that the checker looks at; sequences from topics are in the order of their records."""
@@ -54,6 +71,19 @@ class History:
     consents: Sequence[ConsentChanged] = ()
     mails: Sequence[ArrivedMail] = ()
     withdrawals: Sequence[Withdrawal] = ()
+    answers: Sequence[Answer] = ()
+    """What employers were answered of their outreach."""
+    told: Sequence[Told] = ()
+    """The employers' feeds, each in its order."""
+    told_every: timedelta = timedelta(days=1)
+    """How long it is from one of an employer's ticks to its next."""
+    known_by: Mapping[str, date] = field(default_factory=dict)
+    """Outreach id to the day by which its employer was promised to know."""
+    lists: Sequence[tuple[str, int]] = ()
+    """Each list of members that an employer saw, by pool, with how many were in it."""
+    shown: Sequence[ShownMember] = ()
+    """Who was in them, each row with the same fields once, when it was read first."""
+    disclosures: Sequence[DisclosedV1] = ()
     versioned: Sequence[Versioned] = ()
     unreadable: Sequence[str] = ()
     """Positions of records that are no event of ours, with the reason."""

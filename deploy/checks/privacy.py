@@ -1,11 +1,10 @@
-"""Looks for personal fields in bytes: as they are, in other cases, and as encodings commonly write them."""
+"""Looks for personal fields in bytes: as they are, in other cases, and as encodings commonly write or pack them."""
 
-import base64
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import quote, quote_plus
+
+from deploy.checks import encodings
 
 SHORTEST = 12
 """Characters of a canary: anything shorter turns up by chance."""
@@ -34,15 +33,22 @@ class Scanner:
         exact: dict[bytes, str] = {}
         folded: dict[bytes, str] = {}
         for canary in set(canaries):
-            for needle, encoding in _case_matters(canary.text):
+            for needle, encoding in encodings.case_matters(canary.text):
                 exact.setdefault(needle, f"{canary.kind} in {encoding}")
-            for needle, encoding in _case_does_not_matter(canary.text):
+            for needle, encoding in encodings.case_does_not_matter(canary.text):
                 folded.setdefault(needle, f"{canary.kind} in {encoding}")
         self._exact, self._folded = _by_beginning(exact), _by_beginning(folded)
 
     def find(self, data: bytes) -> list[str]:
-        """What is there, such as `mail in base64`; never the field itself."""
-        return sorted({*_hits(self._exact, data), *_hits(self._folded, data.lower())})
+        """What is there, such as `mail in base64` or `name in clear in gzip`; never the field itself."""
+        found = set(self._here(data))
+        for inner, packed in encodings.unpacked(data):
+            found |= {f"{what} in {packed}" for what in self._here(inner)}
+        return sorted(found)
+
+    def _here(self, data: bytes) -> Iterator[str]:
+        yield from _hits(self._exact, data)
+        yield from _hits(self._folded, data.lower())
 
 
 def _by_beginning(needles: Mapping[bytes, str]) -> _Needles:
@@ -57,27 +63,3 @@ def _hits(needles: _Needles, data: bytes) -> Iterator[str]:
         for needle, what in needles.get(data[start : start + SHORTEST], ()):
             if data.startswith(needle, start):
                 yield what
-
-
-def _case_matters(text: str) -> Iterator[tuple[bytes, str]]:
-    for form in {text, text.lower()}:
-        raw = form.encode()
-        for shift in range(3):
-            # Only whole groups of three bytes are the same whatever stands before and behind.
-            inner = raw[-shift % 3 :] if shift else raw
-            whole = inner[: len(inner) // 3 * 3]
-            for encode in (base64.b64encode, base64.urlsafe_b64encode):
-                yield encode(whole), "base64"
-
-
-def _case_does_not_matter(text: str) -> Iterator[tuple[bytes, str]]:
-    for form in {text, text.lower()}:
-        raw = form.encode()
-        for encoded, name in (
-            (raw, "clear"),
-            (raw.hex().encode(), "hex"),
-            (quote(form, safe="").encode(), "URL encoding"),
-            (quote_plus(form).encode(), "URL encoding"),
-            (json.dumps(form)[1:-1].encode(), "JSON escapes"),
-        ):
-            yield encoded.lower(), name

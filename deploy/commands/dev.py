@@ -1,17 +1,20 @@
 """`fairpool dev`: the whole stack on this machine, and its clock."""
 
 import asyncio
+import os
 import time
 from datetime import UTC, timedelta
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
+from deploy.commands.seed import in_words, sow
 from deploy.commands.terminal import BrokerOption, HomeOption, Progress, fails_plainly, out, table, warn
 from deploy.local import clockfile, devfile, launch, services, stack, state
 from deploy.local.broker import Broker
 from deploy.local.devfile import DevFile
-from deploy.local.errors import NotRunningError
+from deploy.local.errors import NotRunningError, StackError
 from deploy.local.home import Home
 from deploy.local.ports import BASE_ENVIRONMENT, Ports
 
@@ -47,6 +50,9 @@ def dev(
     replicas: Annotated[
         int, typer.Option(min=1, max=4, metavar="N", help="Run each service and the courier N times, on free ports.")
     ] = 1,
+    seed: Annotated[
+        bool, typer.Option("--seed", help="Let invented people join at once, as `fairpool seed` does later.")
+    ] = False,
     home: HomeOption = None,
 ) -> None:
     """Start the stack, unless a subcommand was named."""
@@ -59,10 +65,13 @@ def dev(
         replicas=dict.fromkeys(services.NAMES, replicas),
     )
     began = time.monotonic()
+    _say_how_often_employers_are_told()
     if detach:
         _in_background(options, began)
+        if seed:
+            asyncio.run(_seed(Home(options.home)))
     else:
-        asyncio.run(_in_foreground(options, began))
+        asyncio.run(_in_foreground(options, began, seeds=seed))
 
 
 @clock.command()
@@ -120,6 +129,15 @@ def _show(home: Home) -> None:
     out.print(f"{clockfile.now(home.clock_file).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
+def _say_how_often_employers_are_told() -> None:
+    length = os.environ.get(services.TICK, services.SHORT_TICKS[services.TICK])
+    warn(
+        f"for this machine alone: employers are told every {length} ({services.TICK}) what came of others' acts, so that you need "
+        "not wait; on a network it is once a day, since each time tells them more of when people did what. And each may make 1,000 "
+        "pools a day (FAIRPOOL_POOLS_ASKED_PER_DAY); on a network it is 40"
+    )
+
+
 def _in_background(options: stack.Options, began: float) -> None:
     home, progress = Home(options.home), Progress()
     try:
@@ -131,22 +149,36 @@ def _in_background(options: stack.Options, began: float) -> None:
     _welcome(home, devfile.load(home.dev_file), began, stop="fairpool down")
 
 
-async def _in_foreground(options: stack.Options, began: float) -> None:
+async def _in_foreground(options: stack.Options, began: float, *, seeds: bool) -> None:
     home, progress = Home(options.home), Progress()
+    seeding: set[asyncio.Task[None]] = set()
 
     def ready(dev: DevFile | None) -> None:
         progress.end()
         watching.cancel()
         if dev is not None:
             _welcome(home, dev, began, stop="Ctrl-C")
+            if seeds:
+                seeding.add(asyncio.create_task(_seed(home)))
 
     watching = asyncio.create_task(_watch_start(home, progress))
     try:
         await stack.run(options, warn, ready)
     finally:
-        watching.cancel()
+        for task in (watching, *seeding):
+            task.cancel()
         progress.end()
     out.print("stopped")
+
+
+async def _seed(home: Home) -> None:
+    """What keeps it from being done is said, and the stack goes on."""
+    try:
+        out.print(
+            in_words(await sow(devfile.load(home.dev_file), home, console=Console(highlight=False, soft_wrap=True)))
+        )
+    except StackError as error:
+        warn(f"no people were invented: {error}")
 
 
 async def _watch_start(home: Home, progress: Progress) -> None:
@@ -164,6 +196,7 @@ def _welcome(home: Home, dev: DevFile, began: float, *, stop: str) -> None:
         ("caught emails", dev.mail or "sent to the relay that FAIRPOOL_SMTP names"),
         ("API pages", " ".join(f"{url}/docs" for url in dev.services.model_dump().values())),
         ("keys, addresses", str(home.dev_file)),
+        ("people", "none yet: fairpool seed invents 60, so that pools are not empty (--seed does it at once)"),
         (
             "try",
             f"curl -H 'Authorization: Bearer {employer.key}' '{dev.services.pool_matching}/v1/occupations?q=nurse'",

@@ -54,7 +54,7 @@ def check(
     except PolicyError as error:
         reasons += error.reasons
     try:
-        agreement.in_force(agreement_, own=_folder(agreements_))
+        agreement.found(agreement_, own=_folder(agreements_))
     except ValueError as error:
         if str(error) not in reasons:  # a file that nobody can read is told once
             reasons.append(str(error))

@@ -1,23 +1,29 @@
 """`fairpool secrets`: everything secret that a deployment in containers needs, made once."""
 
+import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from deploy import kafka_secrets
-from deploy.commands.terminal import fails_plainly, out
+from deploy.commands.operator import Operator
+from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, table
+from deploy.local import devfile
 from deploy.local.endpoints import ROLES
 from deploy.local.errors import StackError
-from deploy.local.secrets import SEAL_KEYS, fresh_keys, password, seal_key, signing_keys
+from deploy.local.home import Home
+from deploy.local.secrets import SEAL_KEYS, TICK_KEY, fresh_keys, password, seal_key, signing_keys, tick_key
+from deploy.rotations import PEPPER, pepper, steps
+from shared.settings import PREFIX
 
 app = typer.Typer(help="Secrets of a deployment in containers.", no_args_is_help=True)
 
 _HEAD = """\
-# Every secret of this deployment, made by `fairpool secrets new`. Keep a copy in a safe place, apart from the backups:
-# without FAIRPOOL_VAULT_KEY nobody's address can be read again. What else can be set here: docs/running.md.
+# Every secret of this deployment, made by `fairpool secrets new`. Keep a copy in a safe place, apart from the backups.
+# The keys of people's addresses are not here: signup makes them where FAIRPOOL_VAULT_KEYS says. What else can be set here: docs/running.md.
 """
 
 
@@ -33,6 +39,13 @@ def signing() -> None:
 def seals() -> None:
     """Print a new FAIRPOOL_CONSENT_SEAL_KEYS, of one key: for a deployment that is older than these (`>> .env`)."""
     sys.stdout.write(f"{SEAL_KEYS}={seal_key()}\n")
+
+
+@app.command()
+@fails_plainly
+def tick() -> None:
+    """Print a new FAIRPOOL_TICK_KEY: for a deployment that is older than it (`>> .env`)."""
+    sys.stdout.write(f"{TICK_KEY}={tick_key()}\n")
 
 
 @app.command()
@@ -67,3 +80,57 @@ def new(
     with os.fdopen(descriptor, "w") as opened:
         opened.write(text)
     out.print(f"wrote {len(values)} secrets to {file}")
+
+
+FileOption = Annotated[Path, typer.Option(help="Where the secrets in force are, beside the environment.")]
+
+
+@app.command("next")
+@fails_plainly
+def next_(name: Annotated[str, typer.Argument(help="The variable.")], file: FileOption = Path(".env")) -> None:
+    """Print what to set to exchange a secret, step by step, with a new key; nothing is written or restarted."""
+    for number, (what, variables) in enumerate(steps(name, _in_force(file)), 1):
+        sys.stdout.write(f"# {number}. {what}\n" + "".join(f"{key}={value}\n" for key, value in variables.items()))
+
+
+@app.command("pepper")
+@fails_plainly
+def pepper_(file: FileOption = Path(".env")) -> None:
+    """Print the FAIRPOOL_INVITATION_PEPPER that is in use where none was set: for a deployment that is older than it (`>> .env`)."""
+    sys.stdout.write(f"{PEPPER}={pepper(_in_force(file))}\n")
+
+
+@app.command()
+@fails_plainly
+def status(
+    at: Annotated[
+        list[str] | None,
+        typer.Option(help="Address of signup or of pool-matching; may be given twice. Else both of the local stack."),
+    ] = None,
+    home: HomeOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """How many rows another key than the first made: an older one may go when there are none. Exit code 0 also when there are some."""
+    found = Home.at(home)
+    operator = Operator(found)
+    if not at:
+        services = devfile.load(found.dev_file).services
+        at = [services.signup, services.pool_matching]
+    items = [item for url in at for item in operator.ask("GET", f"{url.rstrip('/')}/v1/secrets")["items"]]
+    if as_json:
+        out.print(json.dumps(items))
+        return
+    rows = [("SECRET", "FIRST KEY", "ROWS UNDER OTHERS")]
+    rows += [(item["setting"], item["first"], _others(item["others"])) for item in items]
+    out.print(table(rows))
+
+
+def _others(others: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{one['key'] or 'unknown'}: {one['rows']}" for one in others) or "none"
+
+
+def _in_force(file: Path) -> dict[str, str]:
+    lines = file.read_text().splitlines() if file.is_file() else []
+    kept = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return kept | {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}

@@ -45,7 +45,8 @@ def status(
 ) -> None:
     """Show each part of the local stack, with lag and ages. Exit codes: 0 all ready, 1 something is not, 8 nothing runs.
 
-    STATE: ready; unready (it answers, and something it needs is away); silent (it does not answer within 3 s); starting;
+    STATE: ready; unready (it answers, and something it needs is away); closed (its database was restored, and it waits for who was
+    erased since); silent (it does not answer within 3 s); starting;
     crashed (it is started again in a moment); stopped. Why stands below the table.
 
     ROLE, with --at: what the process is there for (all, edge, worker, pages).
@@ -94,6 +95,8 @@ def _status_at(urls: list[str], *, as_json: bool) -> NoReturn:
 
 def _seen(place: Home, part: PartState, told: Told | None) -> _Seen:
     figures_now = told.figures if told else None
+    if told is not None and told.health == "closed":  # not ready since it was started, and no failure
+        return _Seen(part, told.health, told.why, figures_now)
     if part.phase is PartPhase.CRASHED or (part.phase is PartPhase.STARTING and part.restarts):
         return _Seen(part, part.phase, _last_words(place, part), figures_now)
     if part.process is None or not part.process.alive():

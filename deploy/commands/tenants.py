@@ -1,24 +1,18 @@
 """`fairpool tenants`: vendors, employers and operators, by way of the topic `tenants`."""
 
-import getpass
 import json
-import os
-from datetime import UTC, datetime
 from typing import Annotated, get_args
 
 import typer
 
-from deploy import signing, tenants
+from deploy import tenants
 from deploy.commands import kafka
+from deploy.commands.acting import Reason, act, by, trusted
 from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly, out, plain, table
 from deploy.local.errors import StackError
-from deploy.local.home import Home
 from services.signup.decisions import tenants as decisions
-from services.signup.decisions.tenants import About, Act, fingerprints
-from services.signup.ports import DecideTenant
+from services.signup.decisions.tenants import About, fingerprints
 from shared.contracts.operator import TenantChangedV1, TenantKind
-from shared.messaging.kafka import Kafka
-from shared.messaging.signatures import Signer
 from shared.security.tenant_keys import hash_key, new_key
 
 app = typer.Typer(
@@ -28,7 +22,6 @@ keys = typer.Typer(help="A tenant's keys: list, add or revoke one.", no_args_is_
 app.add_typer(keys, name="keys")
 
 Id = Annotated[str, typer.Argument(help="The tenant's id.")]
-Reason = Annotated[str, typer.Option(help="Why, in one line; it is written down. No name, email or phone number.")]
 MaybeReason = Annotated[str | None, typer.Option("--reason", help="Why; it is written down.")]
 
 
@@ -36,7 +29,7 @@ MaybeReason = Annotated[str | None, typer.Option("--reason", help="Why; it is wr
 @fails_plainly
 def list_tenants(home: HomeOption = None, *, as_json: JsonOption = False) -> None:
     """Each tenant as it is now; keys are never shown, only their number."""
-    found = kafka.speak(tenants.read(_trusted(home)[1]))
+    found = kafka.speak(tenants.read(trusted(home)[1]))
     if as_json:
         shown = [
             {**event.model_dump(mode="json", exclude={"key_hashes"}), "keys": fingerprints(event)} for event in found
@@ -75,7 +68,7 @@ def add(
 ) -> None:
     """Add a tenant and print its key, which is shown this once. The embedded broker forgets it when it stops."""
     key, about = new_key(tenant), About(name, vendor, domain, reply_to)
-    _act(home, lambda there: decisions.add(there, tenant, _kind(kind), about, hash_key(key), _by(reason)))
+    act(home, lambda there: decisions.add(there, tenant, _kind(kind), about, hash_key(key), by(reason)))
     err.print(f"the key of {tenant}, shown this once:")
     out.print(key)
 
@@ -85,28 +78,27 @@ def add(
 def change(
     tenant: Id,
     name: Annotated[str | None, typer.Option(help="As people read it.")] = None,
-    vendor: Annotated[str | None, typer.Option(help="Its new vendor; an empty text: none.")] = None,
     domain: Annotated[str | None, typer.Option(help="The domain that you checked; an empty text: none.")] = None,
     reply_to: Annotated[str | None, typer.Option(help="An email address; an empty text: none.")] = None,
     reason: MaybeReason = None,
     home: HomeOption = None,
 ) -> None:
-    """Give a tenant another name, vendor or domain; pools, history and limits stay. What is not named stays."""
-    if name is None and vendor is None and domain is None and reply_to is None:
-        raise StackError("expected something to change: --name, --vendor, --domain or --reply-to.")
+    """Give a tenant another name or domain; what is not named stays. Another vendor is a move."""
+    if name is None and domain is None and reply_to is None:
+        raise StackError("expected something to change: --name, --domain or --reply-to.")
 
     def decide(there: "decisions.Tenants") -> TenantChangedV1 | decisions.Refused:
         before = there.get(tenant)
         now = About(before.name, before.vendor, before.domain, before.reply_to) if before else About("")
         about = About(
             name=now.name if name is None else name,
-            vendor=now.vendor if vendor is None else vendor or None,
+            vendor=now.vendor,
             domain=now.domain if domain is None else domain or None,
             reply_to=now.reply_to if reply_to is None else reply_to or None,
         )
-        return decisions.change(there, tenant, about, _by(reason))
+        return decisions.change(there, tenant, about, by(reason))
 
-    _tell(_act(home, decide))
+    _tell(act(home, decide))
 
 
 @app.command()
@@ -117,14 +109,14 @@ def suspend(tenant: Id, reason: Reason, home: HomeOption = None) -> None:
     What an employer has waiting is dropped within seconds, and stays dropped after `reinstate`. Its pools are kept up to
     date, and nobody can read them meanwhile.
     """
-    _tell(_act(home, lambda there: decisions.suspend(there, tenant, _by(reason))))
+    _tell(act(home, lambda there: decisions.suspend(there, tenant, by(reason))))
 
 
 @app.command()
 @fails_plainly
 def reinstate(tenant: Id, reason: Reason, home: HomeOption = None) -> None:
     """In good standing again. What was dropped meanwhile stays dropped; pools are as they would be without the suspension."""
-    _tell(_act(home, lambda there: decisions.reinstate(there, tenant, _by(reason))))
+    _tell(act(home, lambda there: decisions.reinstate(there, tenant, by(reason))))
 
 
 @app.command()
@@ -134,7 +126,7 @@ def remove(tenant: Id, reason: Reason, home: HomeOption = None) -> None:
 
     What an employer has waiting is dropped, and its pools are closed. Its name stays beside what it did.
     """
-    _tell(_act(home, lambda there: decisions.remove(there, tenant, _by(reason))))
+    _tell(act(home, lambda there: decisions.remove(there, tenant, by(reason))))
 
 
 @app.command()
@@ -144,7 +136,7 @@ def republish(home: HomeOption = None) -> None:
 
     For an exchange of that key, and once where tenants were added before records were signed (with FAIRPOOL_SIGNATURES=take).
     """
-    signer, believed = _trusted(home)
+    signer, believed = trusted(home)
     out.print(f"{kafka.speak(tenants.republish(believed, signer))} tenants were said again")
 
 
@@ -152,7 +144,7 @@ def republish(home: HomeOption = None) -> None:
 @fails_plainly
 def list_keys(tenant: Id, home: HomeOption = None, *, as_json: JsonOption = False) -> None:
     """The fingerprints of the keys that work, oldest first."""
-    found = {event.tenant: event for event in kafka.speak(tenants.read(_trusted(home)[1]))}
+    found = {event.tenant: event for event in kafka.speak(tenants.read(trusted(home)[1]))}
     if tenant not in found:
         raise StackError(f"expected the id of a tenant (`fairpool tenants list`), found {tenant!r}.")
     shown = fingerprints(found[tenant])
@@ -164,7 +156,7 @@ def list_keys(tenant: Id, home: HomeOption = None, *, as_json: JsonOption = Fals
 def add_key(tenant: Id, home: HomeOption = None) -> None:
     """Print one more key, which is shown this once; those before it go on working until they are revoked."""
     key = new_key(tenant)
-    _act(home, lambda there: decisions.add_key(there, tenant, hash_key(key), _by(None)))
+    act(home, lambda there: decisions.add_key(there, tenant, hash_key(key), by(None)))
     err.print(f"one more key of {tenant}, shown this once:")
     out.print(key)
 
@@ -179,22 +171,7 @@ def revoke_key(
 ) -> None:
     """End a key within seconds."""
     fingerprint = hash_key(key)[: decisions.FINGERPRINT] if key.startswith("fp_") else key
-    _tell(_act(home, lambda there: decisions.revoke_key(there, tenant, fingerprint, _by(reason))))
-
-
-def _act(home: HomeOption, decide: DecideTenant) -> TenantChangedV1:
-    signer, believed = _trusted(home)
-    return kafka.speak(tenants.act(believed, decide, signer))
-
-
-def _trusted(home: HomeOption) -> tuple[Signer, Kafka]:
-    signer, verifier = signing.of_commands(Home.at(home))
-    return signer, signing.believing(kafka.find(Home.at(home)), verifier)
-
-
-def _by(reason: str | None) -> Act:
-    """Whoever acts: FAIRPOOL_OPERATOR, else the name of this machine's user."""
-    return Act(by=os.environ.get("FAIRPOOL_OPERATOR") or getpass.getuser(), at=datetime.now(UTC), reason=reason)
+    _tell(act(home, lambda there: decisions.revoke_key(there, tenant, fingerprint, by(reason))))
 
 
 def _tell(event: TenantChangedV1) -> None:

@@ -19,7 +19,8 @@ _AT_ONCE = 16
 _PAGE = 500
 _PATIENCE = timedelta(seconds=90)
 _LISTS = frozenset({"occupations", "skills", "employment_types"})
-_TOKEN = re.compile(r"/confirm/|/me\?token=")
+_TOKEN = re.compile(r"/confirm/|/sign-in/")
+_SIGNS_IN = "/sign-in/"
 _BUSY = frozenset({429, 503})
 
 
@@ -34,6 +35,8 @@ class Client:
     dev: DevFile
     http: httpx.AsyncClient = field(repr=False)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    _sessions: dict[str, str] = field(default_factory=dict, repr=False)
+    """By the link that was spent for it: each works once."""
 
     async def ask(
         self,
@@ -74,7 +77,7 @@ class Client:
                 if asyncio.get_running_loop().time() > until:
                     raise
             else:
-                if answer.status_code not in _BUSY or asyncio.get_running_loop().time() > until:
+                if answer.status_code not in _BUSY or asyncio.get_running_loop().time() + _wish(answer) > until:
                     return answer
             await asyncio.sleep(pause)
             pause = min(2 * pause, 2.0)
@@ -102,24 +105,50 @@ class Client:
         found: Mapping[str, Any] = answer.json()
         return found
 
+    async def is_open(self, link: str) -> bool:
+        """Whether there is still somebody behind the link: who said no is forgotten after a while."""
+        return (await self.ask("GET", link, expect=(200, 404, 410))).status_code == 200
+
     async def choose(self, link: str, choices: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Open the page behind a link, then post the choices to it."""
-        await self.ask("GET", link)
-        answer = await self.ask("POST", link, body=dict(choices), expect=(200, 202))
+        """Open the page behind a link, then post the choices to it; a link to sign in is spent, and the choices are at /me."""
+        await self.ask("GET", link, expect=(200, 410) if link in self._sessions else (200,))
+        session = await self.sign_in(link) if _SIGNS_IN in link else None
+        page = f"{self.dev.services.consent}/me" if session else link
+        answer = await self.ask("POST", page, key=session, body=dict(choices), expect=(200, 202))
         found: Mapping[str, Any] = answer.json()
         return found
 
-    async def keep(self, link: str) -> Mapping[str, Any]:
-        """The second step, by the same link: keep what is proposed, of each field with one value what was told last."""
-        page = f"{self.dev.services.signup}/profile/{_TOKEN.split(link)[-1]}"
+    async def sign_in(self, link: str) -> str:
+        """The session that this link was, or is now, spent for."""
+        if link not in self._sessions:
+            self._sessions[link] = (await self.ask("POST", link, expect=(201,))).json()["session"]
+        return self._sessions[link]
+
+    async def join(self, form: Mapping[str, Any]) -> None:
+        """What a person fills in on the join page."""
+        await self.ask("POST", f"{self.dev.services.signup}/join", body=dict(form), expect=(202,))
+
+    async def has_kept(self, link: str) -> bool:
+        """Whether the person has said before what may be shown."""
+        answer = await self.ask("GET", self._profile(link), headers={"Accept": "application/json"})
+        return answer.json()["kept"] is not None
+
+    async def keep(self, link: str, added: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """The second step, by the same link: keep what is proposed, of each field with one value what was told last, and
+        set what the person adds."""
+        page = self._profile(link)
         told = (await self.ask("GET", page, headers={"Accept": "application/json"})).json()["proposed"]
         keep: dict[object, str] = {}
         for one in told:
             if one["field"] != "titles":
                 keep.setdefault((one["field"], one["value"] if one["field"] in _LISTS else None), one["id"])
-        answer = await self.ask("POST", page, body={"keep": list(keep.values())}, expect=(200, 202))
+        body = {"keep": list(keep.values()), **({"set": dict(added)} if added else {})}
+        answer = await self.ask("POST", page, body=body, expect=(200, 202))
         found: Mapping[str, Any] = answer.json()
         return found
+
+    def _profile(self, link: str) -> str:
+        return f"{self.dev.services.signup}/profile/{_TOKEN.split(link)[-1]}"
 
     async def unsubscribe(self, link: str) -> bool:
         """The one-click POST that a mail program makes (RFC 8058); whether the whole network has it already."""
@@ -140,7 +169,13 @@ class Client:
 
     async def updates(self, key: str) -> list[dict[str, Any]]:
         """Every update of an employer's pools up to now."""
-        url = f"{self.dev.services.pool_matching}/v1/updates"
+        return await self._feed(f"{self.dev.services.pool_matching}/v1/updates", key)
+
+    async def told(self, key: str) -> list[dict[str, Any]]:
+        """All that an employer was told of its outreach up to now."""
+        return await self._feed(f"{self.dev.services.outreach_gateway}/v1/outreach", key)
+
+    async def _feed(self, url: str, key: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         after: str | None = None
         while True:
@@ -153,15 +188,25 @@ class Client:
 
     async def send(self, key: str, idempotency_key: str, message: Mapping[str, Any]) -> str:
         """Submit outreach; its id."""
-        answer = await self.ask(
+        return str((await self.submit(key, idempotency_key, message)).json()["id"])
+
+    async def submit(
+        self, key: str, idempotency_key: str, message: Mapping[str, Any], *, expect: Sequence[int] = (202,)
+    ) -> httpx.Response:
+        """Submit outreach; the whole answer."""
+        return await self.ask(
             "POST",
             f"{self.dev.services.outreach_gateway}/v1/outreach",
             key=key,
             headers={"Idempotency-Key": idempotency_key},
             body=message,
-            expect=(202,),
+            expect=expect,
         )
-        return str(answer.json()["id"])
+
+    async def told_every(self) -> timedelta:
+        """How long it is from one of an employer's ticks to its next."""
+        policy = (await self.ask("GET", f"{self.dev.services.outreach_gateway}/v1/policy")).json()
+        return timedelta(hours=policy["told_every_hours"])
 
     async def outreach(self, key: str, outreach: str) -> dict[str, Any]:
         """The receipt as this key may see it."""
@@ -196,6 +241,12 @@ async def connect(dev: DevFile) -> AsyncIterator[Client]:
     limits = httpx.Limits(max_connections=2 * _AT_ONCE, max_keepalive_connections=2 * _AT_ONCE)
     async with httpx.AsyncClient(timeout=30, limits=limits, trust_env=False, follow_redirects=False) as http:
         yield Client(dev, http)
+
+
+def _wish(answer: httpx.Response) -> float:
+    """For how many seconds it asks to be left alone."""
+    said = answer.headers.get("Retry-After", "")
+    return float(said) if said.isdecimal() else 0.0
 
 
 def greenhouse_signature(secret: str, raw: bytes) -> str:

@@ -10,30 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from rich.console import Console
 
 from deploy.commands.terminal import BrokerOption, HomeOption, JsonOption, err, fails_plainly
-from deploy.demo.client import UnexpectedAnswerError
 from deploy.demo.steps import Steps
 from deploy.demo.story import play
+from deploy.demo.stuck import plainly
 from deploy.demo.summary import Summary, show
-from deploy.demo.watching import TooSlowError
 from deploy.local import devfile, launch, postgres
 from deploy.local.broker import Broker
-from deploy.local.errors import NotRunningError, StackError
+from deploy.local.errors import NotRunningError
 from deploy.local.home import Home
 from deploy.local.ports import Ports
 from deploy.local.stack import Options
-
-_STUCK = (TooSlowError, UnexpectedAnswerError, httpx.TransportError)
-
-
-class StoryStuckError(StackError):
-    """The story could not go on."""
-
-    exit_code = 9
 
 
 @fails_plainly
@@ -65,19 +55,8 @@ def demo(
 
 
 def _play(place: Home, people: int, steps: Steps) -> Summary:
-    try:
+    with plainly(place.logs):
         return asyncio.run(play(devfile.load(place.dev_file), place, people=people, steps=steps))
-    except (ExceptionGroup, *_STUCK) as error:
-        first = _first(error)
-        if isinstance(first, _STUCK):
-            raise StoryStuckError(f"{first}. Logs: {place.logs}") from error
-        raise
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _is_elsewhere(home: Home) -> bool:

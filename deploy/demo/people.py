@@ -1,14 +1,16 @@
 """Invented people: the same seed gives the same ones. Nobody here exists; `example.org` takes no mail (RFC 2606)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
 from deploy.checks.privacy import Canary
-from deploy.demo.trades import PLACES, TRADES, Profile
+from deploy.demo.trades import PLACES, TRADES, Place, Profile, Trade
 
 _SEED = 2026
+_FILL_A_LIST, _FILL_ALL = 15, 120
+"""So many people of one trade in one place are listed to most employers; so many are, whatever they do."""
 _GIVEN = (
     "Ana", "Bram", "Celia", "Dario", "Esme", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Keiko", "Lior", "Mara",
     "Nadir", "Orla", "Pavel", "Quinn", "Rosa", "Soren", "Tala", "Umar", "Vera", "Wilma", "Xenia", "Yusuf", "Zora",
@@ -31,6 +33,8 @@ _MIDDLE = ("feather", "meadow", "thistle", "lantern", "whisper", "harrow", "will
 _LAST = ("wright", "stone", "brook", "field", "worth", "combe", "ridge", "moor")
 
 Choice = Literal["match and contact", "match only", "nothing"]
+JOINS = ()
+"""The vendors of somebody whom none tells of: they come by the join page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,14 @@ class Person:
     phone: str = field(repr=False)
     profile: Profile = field(repr=False)
     vendors: tuple[int, ...]
-    """Which vendors tell of them, by number; two for about one in seven."""
+    """Which vendors tell of them, by number; two for about one in seven, none for those who come by the join page."""
     by_webhook: bool
     """Whether the first vendor's webhook brings them; else its API."""
     choices: dict[str, Any] = field(repr=False)
+    is_paused: bool = False
+    """Whether they take a break at once."""
+    leaves: bool = False
+    """Whether they switch everything off again after they joined."""
 
     @property
     def choice(self) -> Choice:
@@ -65,17 +73,28 @@ class Person:
 
 
 def invent(count: int, *, run: str) -> list[Person]:
-    """So many people; `run` keeps those of a second run on the same stack apart from the first."""
+    """So many people; `run` keeps those of a second run on the same stack apart from the first.
+
+    Fewer than fill lists everywhere (no list shows fewer than five) do few things, all in one place.
+    """
     random = Random(_SEED)  # noqa: S311 - the same people each time is the point
+    families = family_names(random)
+    among = [(trade, PLACES[0]) for trade in TRADES][: max(1, count // _FILL_A_LIST)] if count < _FILL_ALL else []
+    return [person(number, families[number % len(families)], random, run, among) for number in range(count)]
+
+
+def family_names(random: Random) -> list[str]:
+    """Names that nobody has, in an order of their own."""
     families = [first + middle + last for first in _FIRST for middle in _MIDDLE for last in _LAST]
     families = [name for name in families if len(name) >= 12]
     random.shuffle(families)
-    return [_person(number, families[number % len(families)], random, run) for number in range(count)]
+    return families
 
 
-def _person(number: int, family: str, random: Random, run: str) -> Person:
+def person(number: int, family: str, random: Random, run: str, among: Sequence[tuple[Trade, Place]] = ()) -> Person:
+    """Somebody of one of these trades and places, or of any."""
     given = random.choice(_GIVEN)
-    trade, place = random.choice(TRADES), random.choice(PLACES)
+    trade, place = random.choice(among) if among else (random.choice(TRADES), random.choice(PLACES))
     first = random.randrange(3)
     second = (first + random.randrange(1, 3)) % 3
     twice = random.random() < 0.15

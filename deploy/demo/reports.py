@@ -79,3 +79,27 @@ def cloud_event(person: Person, *, vendor: str, employer: str, run: str, at: dat
             },
         },
     }
+
+
+def joining(person: Person) -> dict[str, Any]:
+    """What they type on the join page."""
+    profile = person.profile
+    return {
+        "name": f"{person.given_name} {person.family_name}",
+        "email": person.mail,
+        "work": profile.trade.title,
+        "state": profile.place.state,
+        "postal_code": profile.place.postal_code,
+    }
+
+
+def added(person: Person) -> dict[str, Any]:
+    """What somebody who came by the join page, which asks for little, says of their work on the page behind their link."""
+    profile = person.profile
+    return {
+        "skills": list(profile.skills),
+        "years": profile.years,
+        "remote": profile.trade.remote or None,
+        "employment_types": list(profile.employment_types),
+        "pay_floor": profile.pay_floor,
+    }

@@ -1,7 +1,7 @@
 """The whole story on a running stack, act by act, and the reckoning at the end."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import combinations
 
 from deploy.checks import collect
@@ -9,7 +9,7 @@ from deploy.checks.checker import CHECKS
 from deploy.checks.history import History
 from deploy.checks.policy import FIRST_POLICY
 from deploy.checks.privacy import Scanner
-from deploy.demo import joining, writing
+from deploy.demo import joining, telling, writing
 from deploy.demo.client import connect
 from deploy.demo.people import invent
 from deploy.demo.steps import Steps
@@ -22,6 +22,7 @@ from deploy.local.endpoints import reach
 from deploy.local.home import Home
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.outreach_gateway import OutreachDecidedV1, OutreachRequestedV1
+from shared.contracts.pool_matching import DisclosedV1
 from shared.contracts.signup import OutreachOutcomeReportedV1
 from shared.messaging.envelope import Record, only
 
@@ -57,11 +58,12 @@ async def play(dev: DevFile, home: Home, *, people: int, steps: Steps) -> Summar
 async def _join(world: World, steps: Steps) -> None:
     with steps.step("The clock is set to a Tuesday morning, working hours in all states") as step:
         world.move_clock(next_tuesday(world.now))
-        step.say(f"{world.now:%a %d %b %H:%M} UTC")
+        world.tick = await world.client.told_every()
+        step.say(f"{world.now:%a %d %b %H:%M} UTC; employers are told every {in_words(world.tick)}")
     with steps.step("Employers define their pools") as step:
         await joining.employers_define_pools(world, step)
     with steps.step(f"Vendors report {len(world.people)} people") as step:
-        await joining.vendors_report_people(world, step)
+        await joining.people_come(world, step)
     with steps.step("Each person gets one mail with a link to their page") as step:
         links = await joining.people_get_their_link(world, step)
     with steps.step("On the page all is off; people switch on what they want, and keep what may be shown") as step:
@@ -79,6 +81,12 @@ async def _write(world: World, steps: Steps) -> None:
         await writing.people_unsubscribe(world, step, most=_UNSUBSCRIBING)
     with steps.step("Time passes, reserved slots come") as step:
         await writing.time_passes(world, step, moves=_MOVES, days=_DAYS)
+    with steps.step("The day is over, and senders are told") as step:
+        await telling.what_was_sent_is_told(world, step)
+    with steps.step(
+        "Every message comes to its own end: its sender hears that it was not sent, and nobody why"
+    ) as step:
+        await telling.everything_comes_to_its_end(world, step, moves=_MOVES)
 
 
 def history_of(world: World, records: Sequence[Record]) -> History:
@@ -93,6 +101,13 @@ def history_of(world: World, records: Sequence[Record]) -> History:
         consents=[item.event for item in only(ConsentChanged, received)],
         mails=world.arrived(),
         withdrawals=world.withdrawals,
+        answers=[*world.answers, *(answer for feed in world.feeds.values() for answer in feed)],
+        told=[row for rows in world.told.values() for row in rows],
+        told_every=world.tick,
+        known_by={outreach: one.known_by for outreach, one in world.sent.items()} if world.told else {},
+        lists=world.lists,
+        shown=list(world.who_was_shown()),
+        disclosures=[item.event for item in only(DisclosedV1, received)],
         versioned=collect.versioned(received),
         unreadable=unreadable,
     )
@@ -129,6 +144,12 @@ def _privacy(world: World, records: Sequence[Record], logs: Mapping[str, bytes])
     on_topics = [f"{record.position}: {what}" for record in records for what in scanner.find(collect.scannable(record))]
     in_logs = [f"{name}: {what}" for name, content in logs.items() for what in scanner.find(content)]
     return {"no personal field in clear on a topic": on_topics, "no personal field in a log": in_logs}
+
+
+def in_words(tick: timedelta) -> str:
+    """How often employers are told."""
+    hours = tick / timedelta(hours=1)
+    return f"{hours:g} h" if hours >= 1 else f"{tick.total_seconds():g} s (on a laptop; a network does it once a day)"
 
 
 def _tag(moment: datetime) -> str:

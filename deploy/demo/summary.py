@@ -12,6 +12,7 @@ from rich.table import Table
 from deploy.checks.checker import fullest
 from deploy.checks.history import History
 from deploy.checks.policy import FIRST_POLICY
+from deploy.checks.told import last_of
 from deploy.demo.joining import gather
 from deploy.demo.world import World
 
@@ -27,6 +28,13 @@ PLAIN = {
 }
 
 
+TOLD = {
+    "sent": "it went out, on the day that is told a tick after that day",
+    "not_sent": "its days are over; whose week was full, who paused, blocked or left, looks all the same",
+    "cancelled": "its employer took it back",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The figures of a run."""
@@ -34,6 +42,8 @@ class Summary:
     people: Mapping[str, int]
     outreach: Mapping[str, int]
     """By what became of it."""
+    told: Mapping[str, int]
+    """What their employers were told of them in the end."""
     rules: Mapping[str, Mapping[str, int]]
     """delayed and dropped, by rule, as the operator's key shows them."""
     mails: int
@@ -54,6 +64,7 @@ class Summary:
         return {
             "people": dict(self.people),
             "outreach": dict(self.outreach),
+            "told": dict(self.told),
             "rules": {name: dict(counts) for name, counts in self.rules.items()},
             "mails_delivered": self.mails,
             "fullest": {name: {"found": found, "cap": cap} for name, (found, cap) in self.fullest.items()},
@@ -112,6 +123,13 @@ def summarise(
                 name: ends[name]
                 for name in ("delivered", "waiting for a slot", "dropped", "cancelled", "bounced", "doubtful")
             },
+            "refused at once: written to before": len(world.refused),
+        },
+        told={
+            state: sum(
+                row.state == state for row in last_of(row for rows in world.told.values() for row in rows).values()
+            )
+            for state in ("sent", "not_sent", "cancelled")
         },
         rules={name: dict(counts.most_common()) for name, counts in rules.items()},
         mails=len(arrived),
@@ -138,6 +156,11 @@ def show(console: Console, summary: Summary) -> None:
     """The tables at the end."""
     _two_columns(console, "People", summary.people)
     _two_columns(console, "Outreach", {name: count for name, count in summary.outreach.items() if count})
+    _two_columns(
+        console,
+        "What employers are told (no reason, no hour, no plan)",
+        {f"{state}: {TOLD[state]}": count for state, count in summary.told.items() if count} or {"nothing yet": 0},
+    )
     for name, title in (("delay", "Delayed at first, by rule"), ("drop", "Dropped, by rule")):
         told = {f"{rule}: {PLAIN.get(rule, rule)}": count for rule, count in summary.rules.get(name, {}).items()}
         _two_columns(console, f"{title} (operator's view)", told or {"none": 0})

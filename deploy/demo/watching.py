@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import httpx
+
 from deploy.checks.collect import CaughtMail, list_mails
 from deploy.demo.client import Client
 from deploy.local.endpoints import reach
@@ -46,7 +48,13 @@ class MailWatch:
     async def look(self) -> None:
         """Take in what has arrived by now."""
         async with self._looking:
-            self.mails += await list_mails(self.client.http, self.client.dev.mail, known=len(self.mails))
+            try:
+                self.mails += await self._new()
+            except httpx.RemoteProtocolError:  # the catcher has just closed a connection that nobody used for a while
+                self.mails += await self._new()
+
+    async def _new(self) -> list[CaughtMail]:
+        return await list_mails(self.client.http, self.client.dev.mail, known=len(self.mails))
 
     def to(self, address: str) -> list[CaughtMail]:
         """What one person got."""
@@ -70,6 +78,8 @@ class TopicWatch:
     outcome: dict[str, OutreachOutcomeReportedV1] = field(default_factory=dict)
     candidate: dict[str, str] = field(default_factory=dict)
     consent: dict[str, ConsentChanged] = field(default_factory=dict)
+    first_yes: dict[str, ConsentChanged] = field(default_factory=dict)
+    """The first state of each person in which employers may write to them."""
     membership: dict[str, MembershipsChangedV1] = field(default_factory=dict)
 
     async def apply(self, received: Sequence[Received[Event]], _: Positions) -> None:
@@ -90,6 +100,8 @@ class TopicWatch:
                 if known_outcome is None or event.decision_version >= known_outcome.decision_version:
                     self.outcome[event.outreach] = event
             case ConsentChanged():
+                if "contact" in event.purposes:
+                    self.first_yes.setdefault(event.candidate, event)
                 if (state := self.consent.get(event.candidate)) is None or event.version > state.version:
                     self.consent[event.candidate] = event
             case MembershipsChangedV1():
@@ -110,19 +122,34 @@ class TopicWatch:
             )
         return True
 
+    def standing(self, outreach: str) -> str:
+        """How far it has come, for whoever waits for it in vain."""
+        decision, outcome = self.decided.get(outreach), self.outcome.get(outreach)
+        if decision is None:
+            return "not decided"
+        ended = f"{outcome.outcome} of version {outcome.decision_version}" if outcome else "no outcome"
+        return f"{decision.outcome} in version {decision.version}, {ended}"
+
 
 @asynccontextmanager
 async def watch(client: Client) -> AsyncIterator[tuple[MailWatch, TopicWatch]]:
     """Both watches, running."""
     mails, topics = MailWatch(client), TopicWatch()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_running(mails.run))
+        await stack.enter_async_context(keep_looking(mails))
         for topic in _FOLLOWED:
             follower = Follower(reach(client.dev.kafka), topic, topics.apply, client_id="fairpool-demo")
             await follower.start()
             stack.push_async_callback(follower.stop)
             await stack.enter_async_context(_running(follower.run))
         yield mails, topics
+
+
+@asynccontextmanager
+async def keep_looking(mails: MailWatch) -> AsyncIterator[None]:
+    """New mails are taken in as they come."""
+    async with _running(mails.run):
+        yield
 
 
 async def until(

@@ -4,11 +4,12 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from deploy.checks.history import ArrivedMail, ClockOffsets, Withdrawal
+from deploy.checks.history import ArrivedMail, ClockOffsets, ShownMember, Withdrawal
 from deploy.checks.privacy import Canary
+from deploy.checks.told import Answer, Told
 from deploy.demo.client import Client
 from deploy.demo.people import Person
 from deploy.demo.trades import Seeking
@@ -17,6 +18,7 @@ from deploy.local import clockfile, secrets
 from deploy.local.devfile import DevEmployer
 from deploy.local.home import Home
 from shared.security import encoding
+from shared.security.member_refs import MemberRefs
 from shared.security.seals import Seals
 
 _TUESDAY = 1
@@ -32,6 +34,8 @@ class Sent:
     reference: str
     words: tuple[str, ...] = field(repr=False)
     posted: datetime
+    known_by: date
+    """The day on which its employer hears at the latest what became of it."""
 
 
 @dataclass(slots=True)
@@ -52,6 +56,20 @@ class World:
     matched: int = 0
     """People who were in at least one pool when employers began to write."""
     withdrawals: list[Withdrawal] = field(default_factory=list)
+    lists: list[tuple[str, int]] = field(default_factory=list)
+    """Each list that an employer saw, by pool, with how many were in it."""
+    shown: dict[tuple[str, str, str, frozenset[str]], datetime] = field(default_factory=dict)
+    """Employer, pool, member ref and fields of each row of these lists, and when it was read first."""
+    answers: list[Answer] = field(default_factory=list)
+    """What employers were answered of their outreach."""
+    told: dict[str, list[Told]] = field(default_factory=dict)
+    """The feed of each employer, as it was read last."""
+    feeds: dict[str, list[Answer]] = field(default_factory=dict)
+    """The same, as it was answered."""
+    refused: list[str] = field(default_factory=list)
+    """Employers whose second message under one pseudonym was refused at once."""
+    tick: timedelta = timedelta(days=1)
+    """How long it is from one of an employer's ticks to its next."""
     repeats_that_differ: list[str] = field(default_factory=list)
     """Ids that a repeated request got instead of the first one."""
 
@@ -60,11 +78,20 @@ class World:
 
     @property
     def seals(self) -> Seals:
-        """Opens what is sealed on this stack's topics; with the keys of the environment first, as on containers."""
-        kept = (
-            os.environ.get(secrets.SEAL_KEYS) or secrets.read(Home.at(self.clock_file.parent)).keys[secrets.SEAL_KEYS]
-        )
-        return Seals([encoding.decode(key) for key in kept.split(",")])
+        """Opens what is sealed on this stack's topics."""
+        return Seals(self._keys(secrets.SEAL_KEYS))
+
+    def who_was_shown(self) -> Iterator[ShownMember]:
+        """The people behind the refs of what employers read."""
+        refs = MemberRefs(*self._keys(secrets.MEMBER_REF_KEY))
+        for (employer, pool, ref, fields), at in self.shown.items():
+            referred = refs.read(ref, employer)
+            yield ShownMember(employer, pool, referred.candidate if referred else f"nobody behind {ref}", fields, at)
+
+    def _keys(self, name: str) -> list[bytes]:
+        """With those of the environment first, as on containers."""
+        kept = os.environ.get(name) or secrets.read(Home.at(self.clock_file.parent)).keys[name]
+        return [encoding.decode(key) for key in kept.split(",")]
 
     @property
     def now(self) -> datetime:

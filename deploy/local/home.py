@@ -31,6 +31,11 @@ class Home:
         return self.root / "data"
 
     @property
+    def vault_keys(self) -> Path:
+        """The vault's epoch keys, one file each."""
+        return self.root / "keys"
+
+    @property
     def mail(self) -> Path:
         """One file for each caught mail."""
         return self.data / "mail"

@@ -17,21 +17,28 @@ from shared.settings import PREFIX
 
 VERIFY_KEYS = "FAIRPOOL_VERIFY_KEYS"
 SEAL_KEYS = "FAIRPOOL_CONSENT_SEAL_KEYS"
+MEMBER_REF_KEY = "FAIRPOOL_MEMBER_REF_KEY"
+TICK_KEY = "FAIRPOOL_TICK_KEY"
+OLD_VAULT_KEY = "FAIRPOOL_VAULT_KEY"
+"""The one key of a vault without epochs; a new home has none."""
 
 
 def fresh_keys() -> dict[str, str]:
     """New keys for the services, by the name of their environment variable, base64url."""
     link_key = Ed25519PrivateKey.generate()
     raw = {
-        "FAIRPOOL_VAULT_KEY": os.urandom(32),
         "FAIRPOOL_BLIND_INDEX_KEY": os.urandom(32),
-        "FAIRPOOL_MEMBER_REF_KEY": os.urandom(64),
+        MEMBER_REF_KEY: os.urandom(64),
         "FAIRPOOL_LINK_SIGNING_KEY": link_key.private_bytes_raw(),
         "FAIRPOOL_LINK_VERIFY_KEY": link_key.public_key().public_bytes_raw(),
         "FAIRPOOL_LINK_SUBJECT_KEY": os.urandom(64),
         "FAIRPOOL_OUTREACH_ID_KEY": os.urandom(32),
     }
-    return {name: encoding.encode(value) for name, value in raw.items()} | {SEAL_KEYS: seal_key()} | signing_keys()
+    return (
+        {name: encoding.encode(value) for name, value in raw.items()}
+        | {SEAL_KEYS: seal_key(), TICK_KEY: tick_key()}
+        | signing_keys()
+    )
 
 
 def signing_keys() -> dict[str, str]:
@@ -43,6 +50,11 @@ def signing_keys() -> dict[str, str]:
 
 def seal_key() -> str:
     """A new key to seal with what only some readers of a consent need."""
+    return encoding.encode(os.urandom(32))
+
+
+def tick_key() -> str:
+    """A new key to give each employer a moment at which it is told."""
     return encoding.encode(os.urandom(32))
 
 
@@ -92,14 +104,16 @@ def load_or_create(
             source_secrets={source: secrets.token_urlsafe(24) for source in sources},
         )
         write_whole(home.secrets_file, made.model_dump_json(indent=1), mode=0o600)
-    return with_signing_keys(home, read(home))
+    return with_later_keys(home, read(home))
 
 
-def with_signing_keys(home: Home, kept: LocalSecrets) -> LocalSecrets:
-    """The secrets, and keys to sign and to seal with if the home is older than those."""
+def with_later_keys(home: Home, kept: LocalSecrets) -> LocalSecrets:
+    """The secrets, and keys to sign, to seal and for ticks if the home is older than those."""
     missing = {} if VERIFY_KEYS in kept.keys else signing_keys()
     if SEAL_KEYS not in kept.keys:
         missing |= {SEAL_KEYS: seal_key()}
+    if TICK_KEY not in kept.keys:
+        missing |= {TICK_KEY: tick_key()}
     if missing:
         kept = kept.model_copy(update={"keys": kept.keys | missing})
         write_whole(home.secrets_file, kept.model_dump_json(indent=1), mode=0o600)

@@ -13,7 +13,7 @@ from deploy.local.home import Home
 from deploy.local.parts import Part, answers_http
 from deploy.local.ports import HOST, Ports, free_ports
 from deploy.local.processes import Command
-from deploy.local.secrets import VERIFY_KEYS, signing_key_of
+from deploy.local.secrets import OLD_VAULT_KEY, VERIFY_KEYS, signing_key_of
 from shared.contracts.topics import signer_of
 from shared.messaging.signatures import Signatures
 
@@ -21,6 +21,11 @@ PROJECT = Path(__file__).resolve().parents[2]
 _PREFIX = "FAIRPOOL_"
 _AT_ONCE = {"FAIRPOOL_DRAIN_FOR": "PT0S"}
 """Nobody spreads requests here, so nobody has to notice that a process stops; the environment may say otherwise."""
+TICK = "FAIRPOOL_TICK"
+SHORT_TICKS = {TICK: "PT15S"}
+"""Nobody wants to wait a day here; the environment may say otherwise."""
+_TRIES_MUCH = {"FAIRPOOL_POOLS_ASKED_PER_DAY": "1000"}
+"""Who tries things out makes many pools a day; the environment may say otherwise."""
 
 _OPERATOR = {
     "FAIRPOOL_OPERATOR_NAME": "somebody who tries it out on this machine",
@@ -42,20 +47,22 @@ class _Process:
 _LINKS = ("LINK_VERIFY_KEY", "LINK_SUBJECT_KEY")
 """Of processes that read links."""
 _PROCESSES = (
-    _Process("signup", "services.signup", "signup", ("VAULT_KEY", "BLIND_INDEX_KEY", *_LINKS)),
+    _Process("signup", "services.signup", "signup", ("BLIND_INDEX_KEY", *_LINKS)),
     _Process("consent", "services.consent", "consent", (*_LINKS, "CONSENT_SEAL_KEYS")),
-    _Process("pool_matching", "services.pool_matching", "pool_matching", ("MEMBER_REF_KEY", "CONSENT_SEAL_KEYS")),
+    _Process(
+        "pool_matching", "services.pool_matching", "pool_matching", ("MEMBER_REF_KEY", "TICK_KEY", "CONSENT_SEAL_KEYS")
+    ),
     _Process(
         "outreach_gateway",
         "services.outreach_gateway",
         "outreach_gateway",
-        ("MEMBER_REF_KEY", "OUTREACH_ID_KEY", "CONSENT_SEAL_KEYS"),
+        ("MEMBER_REF_KEY", "OUTREACH_ID_KEY", "TICK_KEY", "CONSENT_SEAL_KEYS"),
     ),
     _Process(
         "courier",
         "services.signup.courier",
         "signup",
-        ("VAULT_KEY", "LINK_SIGNING_KEY", "LINK_SUBJECT_KEY", "CONSENT_SEAL_KEYS"),
+        ("LINK_SIGNING_KEY", "LINK_SUBJECT_KEY", "CONSENT_SEAL_KEYS"),
     ),
 )
 
@@ -97,6 +104,7 @@ def parts(
             "FAIRPOOL_HTTP_PORT": str(port),
             _PREFIX + f"{process.database}_DATABASE".upper(): endpoints.databases[process.database],
             **{_PREFIX + name: keys[_PREFIX + name] for name in process.secrets},
+            **_vault(home, process, keys),
             "FAIRPOOL_SIGNING_KEY": keys[signing_key_of(signer_of(process.name))],
         }
         made.append(
@@ -104,7 +112,7 @@ def parts(
                 name=name,
                 command=Command(
                     (sys.executable, "-m", process.module),
-                    _AT_ONCE | _OPERATOR | processes.ambient() | common | own,
+                    _AT_ONCE | SHORT_TICKS | _TRIES_MUCH | _OPERATOR | processes.ambient() | common | own,
                     PROJECT,
                 ),
                 port=port,
@@ -114,6 +122,14 @@ def parts(
             )
         )
     return made
+
+
+def _vault(home: Home, process: _Process, keys: Mapping[str, str]) -> dict[str, str]:
+    """Where the vault's epoch keys are; and the one key of a home that is older than these, which signup imports."""
+    if process.database != "signup":
+        return {}
+    older = {OLD_VAULT_KEY: keys[OLD_VAULT_KEY]} if process.name == "signup" and OLD_VAULT_KEY in keys else {}
+    return {"FAIRPOOL_VAULT_KEYS": home.vault_keys.as_uri()} | older
 
 
 def process_of(part: str) -> str:

@@ -5,11 +5,22 @@ from datetime import datetime, timedelta
 
 from services.consent import decisions
 from services.consent.decisions import Changed
-from services.consent.model import Introduction, NamedEmployer
-from services.consent.ports import Consents, Writes
+from services.consent.model import EndedSession, Introduction, NamedEmployer
+from services.consent.ports import Consents, Messages, Tellings, Writes
+from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
-from shared.contracts.signup import CandidateClaimedV1, CandidateErasedV1, CandidateLapsedV1, CandidateRegisteredV1
-from shared.messaging.envelope import Received
+from shared.contracts.outreach_gateway import OutreachDecidedV1
+from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1, MembershipsChangedV1, PoolChangedV1
+from shared.contracts.signup import (
+    CandidateClaimedV1,
+    CandidateErasedV1,
+    CandidateHiredV1,
+    CandidateLapsedV1,
+    CandidateRegisteredV1,
+    OutreachOutcomeReportedV1,
+    SessionEndedV1,
+)
+from shared.messaging.envelope import Received, only
 from shared.runner.model import Again, Job
 
 _LOOKED_FOR = timedelta(minutes=2)
@@ -55,6 +66,22 @@ async def on_candidate_erased(consents: Consents, events: Sequence[Received[Cand
     await consents.close([item.event.candidate for item in events])
 
 
+async def on_session_ended(consents: Consents, events: Sequence[Received[SessionEndedV1]]) -> None:
+    """A session that was ended opens nothing here, as long as it would have worked; in any order with all else."""
+    await consents.end_sessions(
+        [EndedSession(one.candidate, one.session, one.expires_at) for one in (item.event for item in events)]
+    )
+
+
+async def on_candidate_hired(consents: Consents, events: Sequence[Received[CandidateHiredV1]]) -> None:
+    """Whoever allows something is asked, at most once a month, whether they want to pause, stop or stay; nothing changes by it."""
+    told_by = {item.event.candidate: item.event.employer or item.event.vendor for item in events}
+    for candidate, teller in sorted(told_by.items()):
+        present = await consents.lock(candidate)
+        if decisions.is_on(present.choices, consents.at):
+            await consents.ask_whether_hired(present, teller)
+
+
 async def on_tenant_changed(consents: Consents, events: Sequence[Received[TenantChangedV1]]) -> None:
     """An employer of a new name or domain is to be blocked for those who named it, whether they did so long ago or just now."""
     employers = [
@@ -89,3 +116,47 @@ async def on_blocks(consents: Consents, work: Sequence[Job], writes: Writes, mos
         else:
             await consents.end_blocking(blocking.employer)
     return again
+
+
+async def on_outreach_decided(messages: Messages, events: Sequence[Received[OutreachDecidedV1]]) -> None:
+    """Each message is on its person's page, as it was decided last."""
+    await messages.hold_erasures()
+    await messages.keep_decisions([item.event for item in events])
+
+
+async def on_outcome_reported(messages: Messages, events: Sequence[Received[OutreachOutcomeReportedV1]]) -> None:
+    """So is what became of it, whichever of the two is heard first."""
+    await messages.hold_erasures()
+    await messages.keep_reports([item.event for item in events])
+
+
+async def on_disclosures(tellings: Tellings, events: Sequence[Received[Event]]) -> None:
+    """What an employer could read of a person is kept for them to see, and until when."""
+    began = [item.event for item in only(DisclosedV1, events)]
+    ended = [item.event for item in only(DisclosureEndedV1, events)]
+    kept = await tellings.hold({event.candidate for event in began} | {event.candidate for event in ended})
+    await tellings.note_disclosures([event for event in began if event.candidate in kept])
+    await tellings.end_disclosures([event for event in ended if event.candidate in kept])
+
+
+async def on_memberships_changed(tellings: Tellings, events: Sequence[Received[MembershipsChangedV1]]) -> None:
+    """Which pools a person is in is kept for them to see; what could be read in those that they left is over.
+
+    Each of several lists of one person counts: who left a pool and came back is not shown there until they are listed anew.
+    """
+    kept = await tellings.hold({item.event.candidate for item in events})
+    turns: list[dict[str, tuple[MembershipsChangedV1, datetime]]] = []
+    for item in sorted(events, key=lambda item: item.event.version):
+        if item.event.candidate in kept:
+            turn = next((one for one in turns if item.event.candidate not in one), None)
+            if turn is None:
+                turns.append(turn := {})
+            turn[item.event.candidate] = (item.event, item.time or tellings.at)
+    for turn in turns:
+        await tellings.note_memberships(list(turn.values()))
+
+
+async def on_pools_changed(tellings: Tellings, events: Sequence[Received[PoolChangedV1]]) -> None:
+    """What pools ask for is kept, since it is why somebody is in one."""
+    newest = {item.event.pool: item.event for item in sorted(events, key=lambda item: item.event.version)}
+    await tellings.note_pools(list(newest.values()))

@@ -1,18 +1,19 @@
 """The values that consent's decisions read and make."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
 from shared.contracts import agreements
 from shared.contracts.consent import LinkStatement, Purpose
+from shared.contracts.pool_matching import Membership
 
 PURPOSES: tuple[Purpose, ...] = ("match", "contact")
-Door = Literal["confirm", "me", "unsubscribe", "refuse", "name"]
+Door = Literal["confirm", "me", "unsubscribe", "refuse", "name", "agreement"]
 """Through which link a change came; `refuse`: the way out of an invitation; `name`: an employer joined that the person had
-blocked by name."""
+blocked by name; `agreement`: a newer text ends what was allowed under the one before."""
 
 # What the agreement promises; a person may tighten it and never loosen it, and every policy keeps to it.
 LIMITS = agreements.present(agreements.load()).limits
@@ -106,8 +107,16 @@ class Present:
     """When that was."""
     stopped_at: datetime | None = None
     """When a purpose last went off."""
+    agreement: str | None = None
+    """The version of the text that they signed last."""
+    language: str | None = None
+    """That they read it in."""
+    own_end: datetime | None = None
+    """The end they had chosen, where a newer text has ended it earlier."""
     is_closed: bool = False
     """The person lapsed without an answer, or was erased: no link of theirs opens anything any more."""
+    session_ended: bool = False
+    """Whether the session by which it was asked for was ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +146,51 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """How a person answered on a page, or a program for them: the text that was in front of them."""
+
+    agreement: Agreement
+    served_at: datetime | None
+    """When the page was made that showed it; None: no page of ours did."""
+    sends_signal: bool = False
+    """Global Privacy Control."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreements:
+    """The text in force in each of its languages, and every earlier one that somebody may have signed."""
+
+    in_force: Mapping[str, Agreement]
+    """By language; the first is the one that was written first."""
+    signed: Mapping[tuple[str, str], Agreement]
+    """By version and language, those in force among them."""
+
+    @property
+    def original(self) -> Agreement:
+        """The one in force, in the language it was written in."""
+        return next(iter(self.in_force.values()))
+
+    @property
+    def version(self) -> str:
+        """Of the one in force."""
+        return self.original.version
+
+    def in_language(self, language: str | None) -> Agreement:
+        """The one in force, in this language where there is such a text."""
+        return self.in_force.get(language or "", self.original)
+
+    def standing(self, present: "Present") -> Agreement:
+        """The text by which holds what the person allows: what they signed last; of who signed none the one in force.
+
+        Of a text that is not kept here any more it names the version, and no words.
+        """
+        if present.agreement is None or present.language is None:
+            return self.original
+        key = present.agreement, present.language
+        return self.signed.get(key) or replace(self.original, version=key[0], language=key[1], text="", sha256="")
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One change as it is written: the new state, its leaf, the nonce that opens the leaf, and the receipt."""
 
@@ -154,7 +208,12 @@ class Entry:
     statement: LinkStatement | None = None
     said_at: datetime | None = None
     stopped_at: datetime | None = None
+    agreement: str | None = None
+    language: str | None = None
+    own_end: datetime | None = None
     """As in `Present`, after the change."""
+    remind_at: datetime | None = None
+    """When the person is to be reminded that it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +246,16 @@ class Blocking:
     """Who names it later sees it among the network's employers: nobody has to be looked for any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class EndedSession:
+    """A session that signup has ended."""
+
+    candidate: str
+    session: str
+    expires_at: datetime
+    """When it would have ended by itself, and this is forgotten."""
+
+
 Scope = Literal["all", "employer"]
 """Who is to stop: everyone, or the employer of the link."""
 
@@ -211,5 +280,92 @@ class Attempt:
 
 
 What = Literal["everything_stopped", "employer_stopped", "choices_changed"]
+ASKS_FOR = timedelta(days=14)
+"""How long the link works in an email that asks about what is allowed."""
+HIRED_ASKED_EVERY = timedelta(days=30)
+"""Whoever tells of a hire, and how often: the person is asked once in that time."""
 TOLD_EVERY = timedelta(hours=24)
 """A person gets at most one email of each kind in that time: what was changed, and whether to stop everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the gateway decided of a message last."""
+
+    version: int
+    outcome: Literal["admitted", "delayed", "dropped", "cancelled"]
+    rule: str | None
+    """Of the network, by which it waits or was refused; one that is not in `Rule` is of a later version."""
+    policy: str
+    at: datetime
+    slot_at: datetime | None
+    """Its place in the person's windows: for then it is planned, or then it was admitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What became of what was admitted by the decision of this version."""
+
+    version: int
+    outcome: Literal["delivered", "bounced", "doubtful", "returned", "withheld"]
+    at: datetime
+    sender_suspended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One outreach as its person may know it; its words are in no place that consent can open."""
+
+    outreach: str
+    candidate: str
+    employer: str
+    began_at: datetime
+    """When the employer submitted it, or what was heard of it first where that is not told."""
+    ends_at: datetime | None
+    """It is never sent later; none: not told."""
+    decided: Decided | None
+    reported: Reported | None
+    """Each of the two comes on its own topic, in any order."""
+    wished_at: datetime | None = None
+    """When its person asked last for it to come next."""
+
+
+MESSAGES_KEPT = timedelta(days=396)
+"""Thirteen months."""
+SLOTS_COUNT_FOR = timedelta(days=100)
+"""No window of any policy is longer: the gateway remembers slots no longer than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memberships:
+    """Every pool that a person is in now, listed there or not."""
+
+    pools: tuple[Membership, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """From a moment on an employer could read something of a person that it could not read before."""
+
+    employer: str
+    pool: str
+    at: datetime
+    fields: tuple[str, ...]
+    """Of the profile, by name; besides these that the person fits what the pool asks for."""
+    way: str
+    member_since: datetime
+    ended_at: datetime | None
+    """From when on the person is not shown there any more; None: they still are."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellingPlace:
+    """Behind which telling a page of them begins, the latest being first."""
+
+    at: datetime
+    pool: str
+
+
+BEGINNING = TellingPlace(datetime.max.replace(tzinfo=UTC), "")
+TOLD_KEPT = timedelta(days=396)
+"""How long a person may read what an employer could read, once that is over: thirteen months."""

@@ -10,18 +10,24 @@ from services.outreach_gateway import handlers, jobs
 from services.outreach_gateway.adapters.policy_file import PolicyError, policy_in_force
 from services.outreach_gateway.adapters.postgres import PostgresOutreach
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
+from services.outreach_gateway.adapters.postgres_history import PostgresHistory
+from services.outreach_gateway.adapters.postgres_jobs import PostgresJobs
+from services.outreach_gateway.adapters.postgres_pool_messages import PostgresPoolMessages
 from services.outreach_gateway.adapters.postgres_requests import PostgresRequestStore
+from services.outreach_gateway.adapters.postgres_tellings import PostgresTellings
 from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.adapters.standing import TenantStanding
 from services.outreach_gateway.adapters.windows_health import WindowsHealth
 from services.outreach_gateway.api import Edge, router
 from services.outreach_gateway.api.feed import ANEW
+from services.outreach_gateway.api.ids import OutreachIds
 from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
 from services.outreach_gateway.model import Policy
-from services.outreach_gateway.ports import DUE
+from services.outreach_gateway.ports.jobs import POOL_MESSAGES
+from services.outreach_gateway.ports.outreach import DUE, TELLINGS
 from services.outreach_gateway.rebuild import Rebuild
 from services.outreach_gateway.settings import GatewaySettings
-from shared.contracts.consent import CONSENT_CHANGED
+from shared.contracts.consent import CONSENT_CHANGED, MessageWishedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import MembershipsChangedV1
 from shared.contracts.signup import (
@@ -48,7 +54,9 @@ _FENCE_EVERY = timedelta(milliseconds=500)
 _DUE_LOOK_EVERY = timedelta(seconds=10)
 _MISSED_EVERY = timedelta(seconds=5)
 _SUSPENDED_EVERY = timedelta(seconds=2)
+_ADOPTS_EVERY = timedelta(minutes=1)
 _FORGETS_EVERY = timedelta(hours=1)
+_EMPLOYERS_TOLD_AT_ONCE = 20
 NAME = "outreach_gateway"
 
 
@@ -59,15 +67,16 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     )
     policy = _policy(settings)
     windows = RedisWindows.at_url(settings.redis, policy, service.clock, is_cluster=settings.redis_cluster)
-    changes = Feed(
-        "outreach",
-        kept=KEPT,
-        cursors=FeedCursors(settings.outreach_id_key, feed=NAME),
-        pool=service.get_pool,
-        now=service.clock.now,
+    cursors = FeedCursors(*settings.outreach_id_key, feed=NAME)
+    changes, told = (
+        Feed(name, kept=KEPT, cursors=cursors, pool=service.get_pool, now=service.clock.now)
+        for name in ("outreach", "told")
     )
     service.feed(changes)
-    store = partial(PostgresOutreach, policy=policy, feed=changes.writer)
+    service.feed(told)
+    ticks = settings.ticks
+    store = partial(PostgresOutreach, policy=policy, feed=changes.writer, ticks=ticks)
+    tellings = partial(PostgresTellings, feed=told.writer)
     standing = TenantStanding(service.tenants)
     service.open(windows.connected, by=Role.WORKER)
 
@@ -82,6 +91,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     )
     service.on(OutreachOutcomeReportedV1, handlers.on_outcome_reported, store)
     service.on(CONSENT_CHANGED, handlers.on_consent_changed, store, guard=Guard.VERSION)
+    service.on(MessageWishedV1, handlers.on_message_wished, store, guard=Guard.VERSION)
     service.on(MembershipsChangedV1, handlers.on_memberships_changed, store, guard=Guard.VERSION)
     service.on(CandidateKeyPublishedV1, handlers.on_key_published, store, guard=Guard.VERSION)
     service.on_removed(CANDIDATE_KEYS, handlers.on_keys_removed, store)
@@ -109,15 +119,28 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     rebuild = Rebuild(epochs, windows)
     service.every(_FENCE_EVERY, "windows", rebuild.look)
     service.every(_FENCE_EVERY, "build windows", rebuild.build)
+    service.queue(TELLINGS, jobs.tell, tellings, ticks, batch=_EMPLOYERS_TOLD_AT_ONCE)
+    service.periodic(_MISSED_EVERY, "missed_tellings", jobs.find_untold, tellings)
+    service.periodic(_ADOPTS_EVERY, "adopt", jobs.adopt, tellings)
     service.periodic(_FORGETS_EVERY, "forget_ended", jobs.forget_ended, PostgresEpochs, ENDED_KEPT)
+    ids = OutreachIds(*settings.outreach_id_key)
+    to_pools = partial(PostgresPoolMessages, feed=told.writer, keys=settings.outreach_id_key)
+    service.queue(POOL_MESSAGES, jobs.on_pool_messages, to_pools, policy, ids.child, ticks, batch=1)
+    service.periodic(_FORGETS_EVERY, "forget_pool_messages", jobs.forget_pool_messages, to_pools)
+    service.periodic(_FORGETS_EVERY, "forget_jobs", jobs.forget_jobs, PostgresJobs)
+    service.periodic(_FORGETS_EVERY, "keep_history", jobs.keep_history, PostgresHistory)
     service.check("windows", WindowsHealth(windows).check)
 
     app = service.http("Fairpool outreach gateway")
-    requests = service.stores(partial(PostgresRequestStore, policy=policy, feed=changes.writer))
-    face = FeedFace(changes.reader, anew=ANEW)
+    requests = service.stores(partial(PostgresRequestStore, feed=told.writer))
+    faces = FeedFace(told.reader, anew=ANEW), FeedFace(changes.reader, anew=ANEW)
     if settings.member_ref_key is not None:  # an `edge`: nobody else resolves a member ref
-        refs = MemberRefs(settings.member_ref_key)
-        edge = Edge(service.tenants, service.clock, policy, requests, refs, face, settings.outreach_id_key)
+        refs = MemberRefs(*settings.member_ref_key)
+        edge = Edge(
+            service.tenants, service.clock, policy, requests, refs, ids, ticks, *faces,
+            service.stores(PostgresJobs), service.looks(PostgresJobs),
+            service.stores(to_pools), service.looks(PostgresHistory),
+        )  # fmt: skip
         service.api(app, router(edge))
     return service, app
 

@@ -1,11 +1,12 @@
 """The gateway's rules: pure functions of values, the time passed in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Literal, assert_never
 
+from services.outreach_gateway.answers import closes
 from services.outreach_gateway.calendar import end_of_day, is_still_open
 from services.outreach_gateway.model import (
     Admit,
@@ -27,11 +28,12 @@ from services.outreach_gateway.model import (
 )
 from shared.contracts import grants
 from shared.facts import UNKNOWN, Fact, Known, Unknown
+from shared.security.member_refs import tag_of
 
 KEPT = timedelta(days=100)
 """How long slots and changes are remembered: longer than the longest window (`fairpool policy check`)."""
 ENDED_KEPT = KEPT + timedelta(days=10)
-"""How long a row stays after its end: its slot counts no more by then, and the feed has forgotten it."""
+"""How long a row stays after its last day, whenever it was decided: its slot counts no more by then, and the feed has forgotten it."""
 _SOON, _AT_LAST = timedelta(seconds=1), timedelta(minutes=1)
 _LEAST = timedelta(milliseconds=1)
 
@@ -48,6 +50,8 @@ class Asked:
     person: Person
     sender: Fact[Standing]
     at: datetime
+    earlier: Sequence[Outreach] = ()
+    """What this employer wrote to this person lately, whatever became of it; the message itself may be in it."""
 
     @property
     def end(self) -> datetime:
@@ -93,6 +97,14 @@ def sender_is_not_suspended(asked: Asked) -> Verdict:
             assert_never(asked.sender)
 
 
+def employer_did_not_write_lately(asked: Asked) -> Verdict:
+    """Each look at whether a person can be reached costs: no other message of this employer to them in the days before, under
+    whichever ref, nor one that was sent and counts still, wherever it arrived."""
+    same_employer = asked.policy.same_employer
+    is_closed = closes(asked.earlier, asked.outreach, same_employer=same_employer, at=asked.at)
+    return Rule.SAME_EMPLOYER if is_closed else None
+
+
 def person_is_not_erased(asked: Asked) -> Verdict:
     """Whoever was erased allows nothing, and nothing of them is on its way."""
     return Rule.CONTACT_NOT_GRANTED if asked.person.erased else None
@@ -131,36 +143,51 @@ def employer_is_not_blocked(asked: Asked) -> Verdict:
             assert_never(asked.person.consent)
 
 
-def person_is_in_a_pool_of_the_employer(asked: Asked) -> Verdict:
-    """Only those whom a pool of the employer holds now are written to by it."""
-    match asked.person.employers:
-        case Known(employers):
-            return None if asked.outreach.employer in employers else Rule.NOT_A_MEMBER
+def person_is_in_the_pool(asked: Asked) -> Verdict:
+    """Only those are written to whom the very pool holds now in which the employer found them, and who did not withdraw since.
+
+    Where the pool is not known, of what is from before, a pool of the employer will do. A ref that is newer than what is
+    known of the person says that they have come again, which is on its way here.
+    """
+    row = asked.outreach
+    match asked.person.memberships:
+        case Known(known) if known.pools is None or row.pool_tag is None:
+            return None if row.employer in known.employers else Rule.NOT_A_MEMBER
+        case Known(known) if row.generation > known.generation:
+            return UNKNOWN
+        case Known(known):
+            is_in = row.pool_tag in {tag_of(pool) for pool in known.pools or ()} and row.employer in known.employers
+            return None if is_in and row.generation == known.generation else Rule.NOT_A_MEMBER
         case Unknown():
             return UNKNOWN
         case _:
-            assert_never(asked.person.employers)
+            assert_never(asked.person.memberships)
+
+
+def words_can_be_opened(asked: Asked) -> Verdict:
+    """There was a key to seal the words to when they came; without one they were sealed to nobody."""
+    return Rule.KEY_MISSING if asked.outreach.key_missing else None
 
 
 Rules = tuple[Callable[[Asked], Verdict], ...]
-OF_THE_SENDER: Rules = (outreach_has_not_ended, sender_is_not_suspended)
-"""Asked first: what is broken of these is the sender's own, and told at once."""
+OF_THE_SENDER: Rules = (outreach_has_not_ended, sender_is_not_suspended, employer_did_not_write_lately)
+"""Asked first: what is broken of these is the sender's own, and decided at once."""
 OF_THE_PERSON: Rules = (
     person_is_not_erased,
     mailbox_is_there,
     contact_is_granted,
     employer_is_not_blocked,
-    person_is_in_a_pool_of_the_employer,
+    person_is_in_the_pool,
+    words_can_be_opened,
     offer_has_not_ended,
 )
-"""Asked then, before the windows; the first that is broken is the reason, and told when `held_for_grant` is over.
+"""Asked then, before the windows; the first that is broken is the reason, and decided when `held_for_grant` is over.
 
-Some may still be mended by what is on its way (a grant, a membership). The others wait as long, so that the time of an
-answer never says which it was: a block, a pause, a mailbox or a zone. Where none is known to be broken and something has
-not arrived, the message is held, if need be until its own end: only what is known to be so is refused.
+Some may still be mended by what is on its way (a grant, a membership); the others wait as long. Where none is known to be broken
+and something has not arrived, the message is held, if need be until its own end: only what is known to be so is refused.
 """
-_TOLD_LATE = frozenset({Rule.HOURS, Rule.EXPIRED})
-"""Of what the windows refuse: the person's zone and hours did it. That they are full has a word of its own, told at once."""
+_DECIDED_LATE = frozenset({Rule.HOURS, Rule.EXPIRED})
+"""Of what the windows refuse: the person's zone and hours did it, and both may change with what is on its way."""
 
 
 def is_open_to_contact(consent: Consent, *, at: datetime) -> bool:
@@ -169,10 +196,16 @@ def is_open_to_contact(consent: Consent, *, at: datetime) -> bool:
 
 
 def before_windows(
-    policy: Policy, outreach: Outreach, person: Person, *, sender: Fact[Standing], at: datetime
+    policy: Policy,
+    outreach: Outreach,
+    person: Person,
+    *,
+    sender: Fact[Standing],
+    at: datetime,
+    earlier: Sequence[Outreach] = (),
 ) -> Drop | Hold | Ask:
     """Refuses, holds what waits for what has not arrived or for the turn of a refusal, or says what to ask the windows."""
-    asked = Asked(policy, outreach, person, sender, at)
+    asked = Asked(policy, outreach, person, sender, at, earlier)
     match of_sender := _first_broken(OF_THE_SENDER, asked):
         case Rule():
             return Drop(of_sender)
@@ -186,7 +219,7 @@ def before_windows(
         case Rule():
             return _refused(policy, outreach, of_person, at)
         case Unknown():
-            return Hold(max(_told_at(policy, outreach), at + _patience(outreach, at)))
+            return Hold(max(_turn(policy, outreach), at + _patience(outreach, at)))
         case None:
             return question(asked)
         case _:
@@ -213,12 +246,12 @@ def _first_broken(rules: Rules, asked: Asked) -> Verdict:
 
 
 def _refused(policy: Policy, outreach: Outreach, rule: Rule, at: datetime) -> Drop | Hold:
-    """Whatever of the person stands against it is told in the same turn."""
-    told_at = _told_at(policy, outreach)
-    return Hold(told_at) if at < told_at else Drop(rule)
+    """Whatever of the person stands against it is decided in the same turn."""
+    turn = _turn(policy, outreach)
+    return Hold(turn) if at < turn else Drop(rule)
 
 
-def _told_at(policy: Policy, outreach: Outreach) -> datetime:
+def _turn(policy: Policy, outreach: Outreach) -> datetime:
     return outreach.submitted_at + policy.held_for_grant
 
 
@@ -281,6 +314,6 @@ def after_windows(
         case NoSlot():
             ended = ask.offer_ends and answer.rule is not Rule.SAME_EMPLOYER
             rule = Rule.EXPIRED if ended else answer.rule
-            return _refused(policy, outreach, rule, at) if rule in _TOLD_LATE else Drop(rule)
+            return _refused(policy, outreach, rule, at) if rule in _DECIDED_LATE else Drop(rule)
         case _:
             assert_never(answer)

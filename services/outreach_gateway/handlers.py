@@ -9,12 +9,14 @@ import structlog
 from services.outreach_gateway.decisions import after_windows, is_open_to_contact
 from services.outreach_gateway.model import (
     SHARDS,
+    TAKES_ITS_SLOT,
     Answer,
     Cancel,
     Consent,
     Decision,
     Drop,
     Hold,
+    Memberships,
     Outreach,
     Person,
     Policy,
@@ -24,10 +26,11 @@ from services.outreach_gateway.model import (
     State,
     shard_of,
 )
-from services.outreach_gateway.ports import Reported, Settled, Store, Windows, WindowsHeldError
+from services.outreach_gateway.ports.outreach import Reported, Settled, Store
+from services.outreach_gateway.ports.windows import Windows, WindowsHeldError
 from services.outreach_gateway.queue import line_up
 from shared.contracts import grants
-from shared.contracts.consent import ConsentChanged
+from shared.contracts.consent import ConsentChanged, MessageWishedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.pool_matching import MembershipsChangedV1
 from shared.contracts.signup import (
@@ -113,8 +116,21 @@ async def decide(
     of_person: dict[str, dict[str, Outreach]] = {candidate: {} for candidate in candidates}
     for row in (*await store.places(candidates), *rows):
         of_person[row.candidate][row.id] = row
+    waiting = [row for of in of_person.values() for row in of.values() if row.state not in TAKES_ITS_SLOT]
+    earlier: dict[str, dict[str, Sequence[Outreach]]] = {candidate: {} for candidate in candidates}
+    for (candidate, employer), wrote in (
+        await store.earlier({(row.candidate, row.employer) for row in waiting})
+    ).items():
+        earlier[candidate][employer] = wrote
     lines = [
-        line_up(policy, people[candidate], of_person[candidate].values(), sender=standing, at=store.at)
+        line_up(
+            policy,
+            people[candidate],
+            of_person[candidate].values(),
+            sender=standing,
+            at=store.at,
+            earlier=earlier[candidate],
+        )
         for candidate in candidates
     ]
     queues = [line.queue for line in lines if line.queue is not None]
@@ -171,6 +187,14 @@ async def on_consent_changed(store: Store, batch: Sequence[Received[ConsentChang
     await store.plan_again(candidates)
 
 
+async def on_message_wished(store: Store, batch: Sequence[Received[MessageWishedV1]]) -> None:
+    """What a person wants next is first in their queue, and all that waits for them is planned again; no window is passed by it."""
+    latest = {item.event.outreach: item.event for item in sorted(batch, key=lambda item: item.event.at)}
+    await store.lock_people(sorted({event.candidate for event in latest.values()}))
+    noted = await store.wish({id: (event.candidate, event.at) for id, event in latest.items()})
+    await store.plan_again(sorted(noted))
+
+
 async def on_mailbox_changed(store: Store, batch: Sequence[Received[MailboxChangedV1]]) -> None:
     """Keeps whether anything reaches the person; when nothing does, all that has a slot ends, as on a withdrawal."""
     newest = {item.event.candidate: item.event for item in sorted(batch, key=lambda item: item.event.version)}
@@ -192,13 +216,21 @@ async def on_mailbox_changed(store: Store, batch: Sequence[Received[MailboxChang
 
 
 async def on_memberships_changed(store: Store, batch: Sequence[Received[MembershipsChangedV1]]) -> None:
-    """Keeps which employers hold the person in a pool, and looks again at what was held for that."""
+    """Keeps which pools hold the person, and looks again at what was held for that."""
     newest = {item.event.candidate: item.event for item in sorted(batch, key=lambda item: item.event.version)}
     await store.hold_erasures()
     await store.lock_people(sorted(newest))
     await store.keep_memberships(
         {
-            candidate: (event.version, frozenset(pool.employer for pool in event.pools))
+            candidate: (
+                event.version,
+                Memberships(
+                    frozenset(member.employer for member in event.pools),
+                    frozenset(member.pool for member in event.pools),
+                    event.generation,
+                    frozenset((member.employer, member.pool) for member in event.pools),
+                ),
+            )
             for candidate, event in newest.items()
         }
     )
@@ -239,6 +271,8 @@ async def erase(store: Store, candidates: Sequence[str]) -> None:
     waiting = [row for row in await store.lock_waiting_of(candidates) if row.state is State.DELAYED]
     await store.settle([_settled(row, Cancel(Rule.CONTACT_NOT_GRANTED)) for row in waiting])
     await store.look_again(candidates)
+    due = await store.next_due(candidates)
+    store.decide_no_more([candidate for candidate in candidates if candidate not in due])
 
 
 async def on_outcome_reported(store: Store, batch: Sequence[Received[OutreachOutcomeReportedV1]]) -> None:
@@ -257,7 +291,7 @@ async def on_outcome_reported(store: Store, batch: Sequence[Received[OutreachOut
 
 def _reported(event: OutreachOutcomeReportedV1) -> Reported:
     rule = Rule.MAILBOX_GONE if event.mailbox_gone else None
-    return Reported(event.outreach, event.decision_version, event.outcome, event.detail, rule)
+    return Reported(event.outreach, event.decision_version, event.outcome, event.detail, rule, event.at)
 
 
 def _why_withheld(person: Person, *, sender_suspended: bool) -> Rule:

@@ -1,11 +1,13 @@
 """What the gateway's decisions read and what they say."""
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Literal, NewType
 
+from shared.contracts.rules import Rule as Rule  # what decisions carry, and a part of this model
 from shared.facts import UNKNOWN, Fact
 
 SHARDS = 64
@@ -37,22 +39,6 @@ class State(StrEnum):
 TAKES_ITS_SLOT = frozenset({State.ADMITTED, State.DELIVERED, State.DOUBTFUL})
 """It was handed on in its slot: nothing moves that any more."""
 FINAL = frozenset({State.DROPPED, State.CANCELLED, State.DELIVERED, State.BOUNCED, State.DOUBTFUL})
-
-
-class Rule(StrEnum):
-    """Why outreach was not admitted at once, as the operator and the person see it."""
-
-    NETWORK_WINDOW = "network_window"
-    NETWORK_GAP = "network_gap"
-    SAME_EMPLOYER = "same_employer"
-    HOURS = "hours"
-    CONTACT_NOT_GRANTED = "contact_not_granted"
-    EMPLOYER_BLOCKED = "employer_blocked"
-    NOT_A_MEMBER = "not_a_member"
-    MAILBOX_GONE = "mailbox_gone"
-    SENDER_SUSPENDED = "sender_suspended"
-    EXPIRED = "expired"
-    CANCELLED_BY_SENDER = "cancelled_by_sender"
 
 
 class Standing(StrEnum):
@@ -114,12 +100,26 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
+class Memberships:
+    """Where a person is a member now."""
+
+    employers: frozenset[str]
+    """Of these pools."""
+    pools: frozenset[str] | None = None
+    """None: kept by a version that noted the employers alone."""
+    generation: int = 0
+    """How often they have withdrawn: refs of an older one are nobody's."""
+    seats: frozenset[tuple[str, str]] = frozenset()
+    """Each pool with its employer before it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
-    """What the gateway knows of a person when it decides: consent, the employers whose pools they are in, and whether
-    anything reaches them."""
+    """What the gateway knows of a person when it decides: consent, the pools that they are in, and whether anything
+    reaches them."""
 
     consent: Fact[Consent]
-    employers: Fact[frozenset[str]]
+    memberships: Fact[Memberships]
     reachable: Fact[bool] = UNKNOWN
     """Told only once a relay has said something of the mailbox; known to be False: there is no such mailbox."""
     erased: bool = False
@@ -140,6 +140,23 @@ class Outreach:
     slot_at: datetime | None = None
     valid_through: date | None = None
     """The last day of the offer, where the person is; None on rows from before it was kept."""
+    pool_tag: bytes | None = None
+    """Of the pool in whose list the employer found the person; None on rows from before refs had one."""
+    generation: int = 0
+    """Of the ref that it found."""
+    last_day: date = date.max
+    """Of the message, UTC: `expires_at` is where it ends."""
+    sent_at: datetime | None = None
+    """When it was handed to a relay."""
+    heard_at: datetime | None = None
+    """When that was written here."""
+    taken_back_at: datetime | None = None
+    """When its employer took it back, whatever had become of it by then."""
+    key_missing: bool = False
+    """There was no key to seal its words to: nobody can open them."""
+
+    wished_at: datetime | None = None
+    """When its person asked last for it to come next."""
 
     @property
     def has_place(self) -> bool:
@@ -276,3 +293,48 @@ class Change:
         """What such a row says."""
         row = json.loads(told)
         return cls(row["outreach"], State(row["state"]), row["rule"], datetime.fromisoformat(row["at"]))
+
+
+JOBS_PER_EMPLOYER = 5_000
+"""Open ones; those whose last day is over don't count."""
+JOB_NAME = re.compile(r"(?:[A-Za-z0-9._-]{1,100}|inline:[A-Za-z0-9_-]{22})")
+"""What an employer may call a job, and what one is called that came along with a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredJob:
+    """A job that an employer may write about, by its id."""
+
+    id: str
+    body: str
+    """As JSON."""
+    valid_through: date
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PoolMessage:
+    """One message to whoever is in a pool, unseen: what its employer has of it."""
+
+    id: str
+    employer: str
+    pool: str
+    digest: bytes
+    """Of what was sent."""
+    submitted_at: datetime
+    last_day: date
+    valid_through: date
+    tell_at: datetime
+    """The tick at which it is told how many were sent."""
+    taken_back_at: datetime | None = None
+    sent: int | None = None
+    """As it was told, rounded down to fives; None before its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """Somebody who is in a pool, and to whom words can be sealed."""
+
+    candidate: str
+    generation: int
+    public_key: str

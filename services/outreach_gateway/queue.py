@@ -1,14 +1,16 @@
 """What waits for a person is one queue. Pure functions of the rows: who stands in it, in which order, and what is asked."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from services.outreach_gateway.calendar import open_hours
 from services.outreach_gateway.decisions import Asked, before_windows, question, windows_of
 from services.outreach_gateway.model import (
     TAKES_ITS_SLOT,
     Ask,
+    Cancel,
     Drop,
     Hold,
     Outreach,
@@ -23,8 +25,14 @@ from shared.facts import Fact, Known, Unknown
 
 
 def in_order(waiting: Iterable[Outreach]) -> list[Outreach]:
-    """The order in which what waits chooses its slots, and the only place that says it: by arrival."""
-    return sorted(waiting, key=lambda row: (row.submitted_at, row.id))
+    """The order in which what waits chooses its slots, and the only place that says it: what its person wanted next, the latest
+    wish first; then by arrival."""
+    by_arrival = sorted(waiting, key=lambda row: (row.submitted_at, row.id))
+    wished = [(row.wished_at, row) for row in by_arrival if row.wished_at is not None]
+    return [
+        *(row for _, row in sorted(wished, key=lambda one: one[0], reverse=True)),
+        *(row for row in by_arrival if row.wished_at is None),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +53,34 @@ class Lined:
     """None: the windows need not be asked."""
     turns: Sequence[Turn]
     """As `queue.waiting`."""
-    decided: Sequence[tuple[Outreach, Drop | Hold]]
+    decided: Sequence[tuple[Outreach, Drop | Hold | Cancel]]
 
 
 def line_up(
-    policy: Policy, person: Person, rows: Iterable[Outreach], *, sender: Callable[[str], Fact[Standing]], at: datetime
+    policy: Policy,
+    person: Person,
+    rows: Iterable[Outreach],
+    *,
+    sender: Callable[[str], Fact[Standing]],
+    at: datetime,
+    earlier: Mapping[str, Sequence[Outreach]] = MappingProxyType({}),
 ) -> Lined:
-    """Asks the rules of all that waits for one person, and puts what they leave in the queue's order."""
+    """Asks the rules of all that waits for one person, and puts what they leave in the queue's order.
+
+    `earlier` is what each of the employers wrote to the person lately. What its employer took back leaves, whatever else holds.
+    """
     turns: list[Turn] = []
-    decided: list[tuple[Outreach, Drop | Hold]] = []
+    decided: list[tuple[Outreach, Drop | Hold | Cancel]] = []
     taken: list[Outreach] = []
     waiting: list[Outreach] = []
     for row in rows:
         (taken if row.state in TAKES_ITS_SLOT else waiting).append(row)
     for row in in_order(waiting):
-        asked = Asked(policy, row, person, sender(row.employer), at)
-        verdict = before_windows(policy, row, person, sender=asked.sender, at=at)
+        if row.taken_back_at is not None:
+            decided.append((row, Cancel(Rule.CANCELLED_BY_SENDER)))
+            continue
+        asked = Asked(policy, row, person, sender(row.employer), at, earlier.get(row.employer, ()))
+        verdict = before_windows(policy, row, person, sender=asked.sender, at=at, earlier=asked.earlier)
         if isinstance(verdict, Ask):
             turns.append(Turn(asked, verdict, verdict))
         elif isinstance(person.consent, Known) and _keeps_its_place(row, verdict, at):

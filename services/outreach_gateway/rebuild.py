@@ -8,7 +8,7 @@ import structlog
 
 from services.outreach_gateway.adapters.metrics import REBUILD_SECONDS, REBUILD_SLOTS, WINDOWS_SHARDS
 from services.outreach_gateway.decisions import KEPT
-from services.outreach_gateway.ports import (
+from services.outreach_gateway.ports.windows import (
     NEVER_BUILT,
     Building,
     Epoch,

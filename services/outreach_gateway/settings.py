@@ -5,19 +5,19 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.roles import Role
-from shared.setting_forms import NOT_TOLD, OnlyFor, OwnFolder, PostgresUrl, RedisUrl, RoleSecret64, Secret32
-from shared.settings import ReadsLimitsSettings
+from shared.setting_forms import NOT_TOLD, Keys32, OnlyFor, OwnFolder, PostgresUrl, RedisUrl, RoleKeys64
+from shared.settings import TellsEmployersSettings
 
 
-class GatewaySettings(ReadsLimitsSettings):
+class GatewaySettings(TellsEmployersSettings):
     """From the environment; see `.env.example`."""
 
     outreach_gateway_database: PostgresUrl
     redis: RedisUrl
     redis_cluster: bool = False
     """Whether `redis` is a node of a Redis Cluster: the others are found through it."""
-    member_ref_key: Annotated[RoleSecret64, OnlyFor(frozenset({Role.EDGE}))] = NOT_TOLD
-    outreach_id_key: Secret32
+    member_ref_key: Annotated[RoleKeys64, OnlyFor(frozenset({Role.EDGE}))] = NOT_TOLD
+    outreach_id_key: Keys32
     policy: str = "2026-12"
     """What to decide by: the version of a policy file, or its path."""
     policies: OwnFolder = None

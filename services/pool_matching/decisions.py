@@ -129,20 +129,37 @@ def matches(person: Person, pool: Pool, at: datetime) -> bool:
     return all(rule(case) for rule in RULES)
 
 
-def memberships(before: Iterable[Member], person: Person, pools: Iterable[Pool], at: datetime) -> Change:
+def memberships(
+    before: Iterable[Member], person: Person, pools: Iterable[Pool], at: datetime, *, fits_since: datetime | None = None
+) -> Change:
     """How the person's place changes in the pools of `before` and in `pools`, which hold every one that may match.
 
-    Of whom a half has not arrived nothing changes: only who is known not to belong to a pool leaves it.
+    Of whom a half has not arrived nothing changes: only who is known not to belong to a pool leaves it. Who withdrew, and came
+    again before that was seen here, left and joined: they are somebody new. Whoever joins has belonged since `fits_since`, or since now.
     """
     if Unknown() in (person.profile, person.consent):
         return Change()
-    then = {member.pool: member for member in before}
-    now = {pool.id: _member(person, pool, then.get(pool.id), at) for pool in pools if matches(person, pool, at)}
+    kept = list(before)
+    then = {member.pool: member for member in kept if member.generation == person.generation}
+    now = {
+        pool.id: _member(person, pool, then.get(pool.id), at, fits_since or at)
+        for pool in pools
+        if matches(person, pool, at)
+    }
     return Change(
         joined=tuple(member for id_, member in now.items() if id_ not in then),
-        left=tuple(member for id_, member in then.items() if id_ not in now),
+        left=tuple(member for member in kept if member.pool not in now or member.pool not in then),
         changed=tuple(member for id_, member in now.items() if id_ in then and member.shown != then[id_].shown),
     )
+
+
+def fits_anew(pool: Pool, then: Person, member: Member | None, *, tick: datetime, at: datetime) -> datetime:
+    """Since when somebody belongs to a pool that is held against them now: since its employer's last tick, or before, if it
+    would have taken in `then`, which is the person as of that tick."""
+    fitted = matches(then, pool, tick)
+    if member is not None and (member.fits_since <= tick) == fitted:
+        return member.fits_since
+    return tick if fitted else at
 
 
 def shown(person: Person, criteria: Criteria) -> Shown:
@@ -174,7 +191,7 @@ def settle(known: KeptPerson, change: Change, at: datetime) -> Settled | None:
     if change == Change() and due_at == known.due_at:
         return None
     version = known.version + 1 if change.joined or change.left else known.version
-    return Settled(known.person.candidate, version, due_at, change, tuple(members))
+    return Settled(known.person.candidate, version, due_at, change, tuple(members), known.person.generation)
 
 
 def next_due(consent: Fact[Consent], at: datetime) -> datetime | None:
@@ -242,9 +259,9 @@ def _halves(person: Person) -> tuple[CoarseProfile, Consent] | None:
     return profile.value, consent.value
 
 
-def _member(person: Person, pool: Pool, then: Member | None, at: datetime) -> Member:
-    since = then.since if then else to_the_hour(at)
-    return Member(pool.id, pool.employer, since, shown(person, pool.criteria))
+def _member(person: Person, pool: Pool, then: Member | None, at: datetime, fits_since: datetime) -> Member:
+    since, fits_since = (then.since, then.fits_since) if then else (to_the_hour(at), fits_since)
+    return Member(pool.id, pool.employer, since, shown(person, pool.criteria), person.generation, fits_since)
 
 
 def _asked_occupations(person: Person, consent: Consent, criteria: Criteria) -> list[str]:

@@ -1,26 +1,48 @@
 """Messages in: read, decide, apply."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
-from services.pool_matching.decisions import memberships, settle, to_the_hour
-from services.pool_matching.model import Change, Settled
-from services.pool_matching.ports import EvaluationStore, PersonStore, PoolStore
+from services.pool_matching.decisions import fits_anew, memberships, settle
+from services.pool_matching.listing import Changes, Closes, Opens, Stays, at_tick
+from services.pool_matching.model import Change, Listing, Settled, Update
+from services.pool_matching.ports import (
+    EvaluationStore,
+    Introduction,
+    IntroductionStore,
+    ListingStore,
+    PersonStore,
+    PoolStore,
+    Refs,
+)
 from shared.contracts import grants
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
-from shared.contracts.pool_matching import Membership, MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
-from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1, ErasureSweptV1
+from shared.contracts.operator import TenantChangedV1
+from shared.contracts.pool_matching import (
+    Membership,
+    MembershipsChangedV1,
+    PoolChangedV1,
+    PoolClosedV1,
+    PoolUpdatedV1,
+)
+from shared.contracts.signup import (
+    CandidateClaimedV1,
+    CandidateConfirmedV1,
+    CandidateErasedV1,
+    CandidateProfileChangedV1,
+)
 from shared.ids import new_id
 from shared.messaging.envelope import Received, only
 from shared.messaging.replays import note_replays
 from shared.runner.model import Again, Job
+from shared.ticks import Ticks
 
 V = TypeVar("V", CandidateProfileChangedV1, PoolChangedV1)
-Refs = Callable[[str, str], str]
-"""`refs(candidate, employer)` is the candidate's member ref for that employer."""
 
 _CHUNK = 500
 _OF_UPDATES = "up"
@@ -53,7 +75,6 @@ async def erase_again(store: PersonStore, limit: int, refs: Refs) -> int:
 async def _erase(store: PersonStore, candidates: Collection[str], refs: Refs) -> None:
     await store.hold_pools()
     await _decide_again(store, await store.erase(candidates), refs)
-    store.publish(*(ErasureSweptV1(candidate=one, service="pool_matching", at=store.at) for one in sorted(candidates)))
 
 
 async def on_overdue(store: PersonStore, work: Sequence[Job], refs: Refs) -> None:
@@ -62,7 +83,7 @@ async def on_overdue(store: PersonStore, work: Sequence[Job], refs: Refs) -> Non
     await _decide_again(store, await store.take_overdue([job.key for job in work]), refs)
 
 
-async def on_evaluations(store: EvaluationStore, work: Sequence[Job], refs: Refs) -> Again:
+async def on_evaluations(store: EvaluationStore, work: Sequence[Job], refs: Refs, ticks: Ticks) -> Again:
     """One step of one pool of each employer; who has more waiting comes again behind the others.
 
     Between a new pool and its first step lies at most one step of each other employer, and one between any two of its steps,
@@ -72,7 +93,7 @@ async def on_evaluations(store: EvaluationStore, work: Sequence[Job], refs: Refs
     for job in work:
         pool = await store.next_turn(job.key, job.attempts - 1)
         if pool is not None:
-            await on_turn(store, pool, refs)
+            await on_turn(store, pool, refs, ticks)
         if await store.has_waiting(job.key):
             more[job.key] = store.at
     return more
@@ -84,8 +105,37 @@ async def on_pools_changed(store: EvaluationStore, received: Sequence[Received[E
     await store.open_evaluations(sorted(event.pool for event in pools))
 
 
-async def on_turn(store: EvaluationStore, pool_id: str, refs: Refs) -> None:
-    """One step of this pool's way through all persons, unless it is through or somebody else is at it."""
+async def on_candidates_claimed(store: IntroductionStore, received: Sequence[Received[CandidateClaimedV1]]) -> None:
+    """Keeps who introduced whom."""
+    events = [item.event for item in received]
+    await store.note([Introduction(event.candidate, event.vendor, event.employer, event.at) for event in events])
+
+
+async def on_candidates_confirmed(store: IntroductionStore, received: Sequence[Received[CandidateConfirmedV1]]) -> None:
+    """Keeps when people first said yes."""
+    latest_first = sorted((item.event for item in received), key=lambda event: event.at, reverse=True)
+    await store.confirmed({event.candidate: event.at for event in latest_first})
+
+
+async def on_tenants_changed(store: IntroductionStore, received: Sequence[Received[TenantChangedV1]]) -> None:
+    """Keeps who holds an employer's seat, and who held it until now, however short; one that left the network has no seat."""
+    turns: list[dict[str, str | None]] = []
+    told = Counter[str]()
+    for event in sorted((item.event for item in received), key=lambda event: event.version):
+        if event.kind == "employer":
+            if told[event.tenant] == len(turns):
+                turns.append({})
+            turns[told[event.tenant]][event.tenant] = None if event.removed else event.vendor
+            told[event.tenant] += 1
+    for vendors in turns:
+        await store.seat(vendors)
+
+
+async def on_turn(store: EvaluationStore, pool_id: str, refs: Refs, ticks: Ticks) -> None:
+    """One step of this pool's way through all persons, unless it is through or somebody else is at it.
+
+    Whom the pool would have taken in as of its employer's last tick belongs since then: so it is shown at once what that would have shown.
+    """
     evaluation = await store.take_evaluation(pool_id)
     if evaluation is None:
         return
@@ -95,16 +145,131 @@ async def on_turn(store: EvaluationStore, pool_id: str, refs: Refs) -> None:
         return
     pool = await store.pool_in_force(evaluation.pool)
     candidates = await store.concerned(evaluation.pool, pool, after=evaluation.after, limit=_CHUNK)
-    settled = []
-    for known in await store.known(candidates):
-        before = [member for member in known.members if member.pool == evaluation.pool]
-        change = memberships(before, known.person, [pool], store.at) if pool else Change(left=tuple(before))
-        settled.append(settle(known, change, store.at))
+    settled, fits = [], {}
+    known_now = await store.known(candidates)
+    tick = ticks.as_of(ticks.last(pool.employer, store.at)) if pool else store.at
+    earlier = await store.changed_since(candidates, tick) if pool else {}
+    for known in known_now:
+        who, before = known.person.candidate, [member for member in known.members if member.pool == evaluation.pool]
+        if pool is None:
+            settled.append(settle(known, Change(left=tuple(before)), store.at))
+            continue
+        member = before[0] if before else None
+        since = fits_anew(pool, earlier.get(who, known.person), member, tick=tick, at=store.at)
+        settled.append(settle(known, memberships(before, known.person, [pool], store.at, fits_since=since), store.at))
+        if member is not None and since != member.fits_since:
+            fits[who] = since
     await _apply(store, settled, refs)
+    if fits:
+        await store.note_fits(pool_id, fits)
     if len(candidates) < _CHUNK:
         await store.end(evaluation)
     else:
         await store.move(evaluation, after=candidates[-1])
+
+
+async def on_tellings(store: ListingStore, work: Sequence[Job], ticks: Ticks) -> Again:
+    """One step of one pool of each employer, as of its last tick; who has more to be told comes again behind the others, else at
+    the next tick. A step that fails is tried again after one of the employer's next pool."""
+    again: dict[str, datetime] = {}
+    for job in work:
+        tick = ticks.last(job.key, store.at)
+        pool = await store.next_listing(job.key, tick, job.attempts - 1)
+        if pool is not None:
+            await on_telling(store, pool, tick, ticks)
+            again[job.key] = store.at
+        elif await store.has_pools(job.key):
+            again[job.key] = ticks.next(job.key, store.at)
+    return again
+
+
+async def on_telling(store: ListingStore, pool: str, tick: datetime, ticks: Ticks) -> None:
+    """One step: tells or forgets what is left of the last decision, or decides what becomes of the listing at this tick.
+
+    A listing remembers the tick and the version of the pool that it was decided for: once more changes and tells nothing.
+    """
+    listing = await store.listing(pool)
+    if listing is None:
+        return
+    if listing.is_unfinished and listing.state == "open" and listing.in_force:
+        await _tell_some(store, listing)
+    elif listing.is_unfinished or not listing.in_force:
+        await _forget_some(store, listing)
+    elif listing.version is not None:
+        await _decide_listing(store, listing, tick, ticks)
+
+
+async def _tell_some(store: ListingStore, listing: Listing) -> None:
+    if not await store.hold(listing):
+        return
+    untold = await store.take_untold(listing.pool, _CHUNK)
+    at = listing.told_at or store.at
+    updates = [
+        Update(id=new_id(_OF_UPDATES), change=told, pool=listing.pool, member_ref=ref, at=at) for ref, told in untold
+    ]
+    await _tell(store, listing, updates)
+    if len(untold) < _CHUNK:
+        await store.keep_listing(replace(listing, is_unfinished=False))
+
+
+async def _forget_some(store: ListingStore, listing: Listing) -> None:
+    if not await store.hold(listing) or await store.clear(listing.pool, _CHUNK) == _CHUNK:
+        return
+    if listing.in_force:
+        await store.keep_listing(replace(listing, is_unfinished=False))
+    else:
+        await store.drop_listing(listing.pool)
+
+
+async def _decide_listing(store: ListingStore, listing: Listing, tick: datetime, ticks: Ticks) -> None:
+    listed, fits = await store.standings(listing.pool, ticks.as_of(tick))
+    # In a thread: of many people it takes seconds, in which the process does other work.
+    outcome = await asyncio.to_thread(
+        at_tick,
+        listed,
+        fits,
+        is_open=listing.state == "open",
+        closed_before=listing.state == "closed",
+        is_weekly=ticks.were_weekly(listing.employer, after=listing.told_at, until=tick),
+        today=tick.date(),
+    )
+    if not await store.hold(listing):
+        return
+    now = replace(listing, told_at=tick, made_for=listing.version or listing.made_for)
+    match outcome:
+        case Opens(rows):
+            await store.list_joined(listing.pool, rows, {})
+            now = replace(now, state="open", is_unfinished=True)
+        case Changes(joined, left, changed):
+            await store.list_left(listing.pool, [listed[who].fit.member_ref for who in left])
+            await store.list_changed(
+                listing.pool, changed, {who for who, one in changed.items() if one.row != listed[who].row}
+            )
+            await store.list_joined(listing.pool, joined, {who: listed[who].row for who in joined if who in listed})
+            now = replace(now, is_unfinished=True)
+        case Stays(blurred):
+            await store.list_changed(listing.pool, blurred, ())
+        case Closes():
+            await _tell(store, now, [Update(id=new_id(_OF_UPDATES), change="closed", pool=listing.pool, at=tick)])
+            now = replace(now, state="closed", is_unfinished=True)
+        case _:
+            assert_never(outcome)
+    await store.keep_listing(now)
+
+
+async def _tell(store: ListingStore, listing: Listing, updates: Sequence[Update]) -> None:
+    """In the feed, and on the topic the same."""
+    await store.tell(listing.employer, updates)
+    for one in updates:
+        store.publish(_event(listing.employer, one), id=one.id)
+
+
+def _event(employer: str, update: Update) -> PoolUpdatedV1 | PoolClosedV1:
+    if update.change == "closed" or update.member_ref is None:
+        return PoolClosedV1(employer=employer, pool=update.pool, at=update.at)
+    return PoolUpdatedV1(
+        employer=employer, pool=update.pool, member_ref=update.member_ref, change=update.change, at=update.at
+    )
 
 
 async def on_employers_removed(store: PoolStore, employers: Collection[str], *, limit: int) -> int:
@@ -140,12 +305,6 @@ async def _apply(store: PersonStore, decided: Sequence[Settled | None], refs: Re
     for one in settled:
         if one.list_changed:
             store.publish(_list(one))
-    # In the order of the refs: that of the persons would be the same for two employers.
-    updates = sorted(_updates(settled, refs, store.at), key=lambda event: event.member_ref)
-    told = [(new_id(_OF_UPDATES), update) for update in updates]
-    await store.tell(told)
-    for id_, update in told:
-        store.publish(update, id=id_)
 
 
 def _list(settled: Settled) -> MembershipsChangedV1:
@@ -157,24 +316,8 @@ def _list(settled: Settled) -> MembershipsChangedV1:
             Membership(pool=member.pool, employer=member.employer, since=member.since)
             for member in sorted(settled.members, key=lambda member: member.pool)
         ),
+        generation=settled.generation,
     )
-
-
-def _updates(settled: Sequence[Settled], refs: Refs, at: datetime) -> Iterable[PoolUpdatedV1]:
-    for one in settled:
-        for change, members in (
-            ("joined", one.change.joined),
-            ("left", one.change.left),
-            ("changed", one.change.changed),
-        ):
-            for member in members:
-                yield PoolUpdatedV1(
-                    employer=member.employer,
-                    pool=member.pool,
-                    member_ref=refs(one.candidate, member.employer),
-                    change=change,
-                    at=to_the_hour(at),
-                )
 
 
 def _newest(events: Iterable[V]) -> list[V]:

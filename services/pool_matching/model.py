@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 
 from shared.contracts import grants
@@ -15,6 +15,9 @@ from shared.facts import Fact, Known, Unknown
 Level = Literal["major", "minor", "broad", "detailed"]
 
 POOLS_PER_EMPLOYER = 200
+SKILLS_A_POOL = 10
+"""Who may ask for many reads a person by the set of those they have."""
+LONG_SINCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +101,17 @@ class Person:
     """Each occupation of the profile that the SOC has, with its lineage."""
     skills: frozenset[str]
     """The profile's skills as `plain_skill` writes them."""
+    generation: int = 0
+    """How often they withdrew from being matched: their refs are others each time."""
 
     @classmethod
     def of(
-        cls, candidate: str, profile: Fact[CoarseProfile | None], consent: Fact[Consent], occupations: Occupations
+        cls,
+        candidate: str,
+        profile: Fact[CoarseProfile | None],
+        consent: Fact[Consent],
+        occupations: Occupations,
+        generation: int = 0,
     ) -> "Person":
         """The person, with what the rules look up again and again worked out once."""
         shown = profile.value if isinstance(profile, Known) else None
@@ -112,6 +122,7 @@ class Person:
             consent=consent,
             lineages={code: lineage for code, lineage in lineages.items() if lineage},
             skills=frozenset(plain_skill(skill) for skill in (shown.skills if shown else ())),
+            generation=generation,
         )
 
 
@@ -174,8 +185,12 @@ class Member:
     pool: str
     employer: str
     since: datetime
-    """To the hour."""
+    """To the hour, as the person is told by consent; an employer is told the day of its own tick."""
     shown: Shown
+    generation: int = 0
+    """Of the ref under which they are in it."""
+    fits_since: datetime = LONG_SINCE
+    """Exactly; nobody is told. Of a pool that was held against them: its employer's last tick, if they belonged then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +225,8 @@ class Settled:
     change: Change
     members: tuple[Member, ...]
     """All of the person's memberships now."""
+    generation: int = 0
+    """Of the person's refs now."""
 
     @property
     def list_changed(self) -> bool:
@@ -228,13 +245,17 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ShownPool:
     """A pool as its employer sees it."""
 
     pool: Pool
     created_at: datetime
     ready: bool
     """Whether every person was held against this version."""
+    members: int | None
+    """How many its listing shows; None: it shows nobody."""
+    was_listed: bool = False
+    """Whether somebody was ever listed in it: their refs are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,19 +263,48 @@ class ShownMember:
     """A member as the pool's employer sees them."""
 
     member_ref: str
-    since: datetime
+    since: date
+    """The day on which the employer was first told."""
     shown: Shown
+
+
+Told = Literal["joined", "left", "changed"]
+"""What is told of somebody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How far a pool's employer has been told of it."""
+
+    pool: str
+    employer: str
+    state: Literal["new", "open", "closed"]
+    told_at: datetime | None
+    """The tick as of which it was decided last; None: never."""
+    made_for: int
+    """The version of the pool for which."""
+    version: int | None
+    """For which every person was held against the pool last; None: that is under way."""
+    in_force: bool
+    """False: the pool was deleted."""
+    is_unfinished: bool
+    """Whether rows of it wait to be told, or to be forgotten."""
+
+
+LISTED = "list"
+"""The way by which an employer is told of somebody: the list of a pool, which its members, its feed and a bundle of its seat are read from."""
 
 
 class Update(Value):
     """What an employer's feed tells; as JSON it is a row of the feed."""
 
     id: str
-    change: Literal["joined", "left", "changed"]
+    change: Told | Literal["closed"]
     pool: str
-    member_ref: str
+    member_ref: str | None = None
+    """Of nobody, where the whole listing closed."""
     at: datetime
-    """To the hour."""
+    """The employer's tick."""
 
 
 def plain_skill(skill: str) -> str:

@@ -1,28 +1,37 @@
 """What matching asks of the outside. Everything happens in one transaction, which whoever opened the store commits."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
+from services.pool_matching.listing import Fit, Listed
 from services.pool_matching.model import (
     Evaluation,
     KeptPerson,
-    Listed,
+    Listing,
     Noted,
+    Person,
     Pool,
     PoolIndex,
     Settled,
+    Shown,
     ShownMember,
+    ShownPool,
+    Told,
+    Update,
 )
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.grants import Newest
-from shared.contracts.pool_matching import PoolUpdatedV1
+from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1
 from shared.contracts.signup import CandidateProfileChangedV1
 
-EVALUATIONS, OVERDUE = "evaluations", "overdue"
-"""Queues of work: of the first each key is an employer, of the second a candidate."""
+Refs = Callable[[str, str, str, int], str]
+"""`refs(candidate, employer, pool, generation)` is the candidate's member ref in that pool."""
+EVALUATIONS, OVERDUE, TELLINGS = "evaluations", "overdue", "tellings"
+"""Queues of work: of the second each key is a candidate, of the others an employer."""
 S_co = TypeVar("S_co", covariant=True)
 
 Work = Callable[[], AbstractAsyncContextManager[S_co]]
@@ -55,7 +64,8 @@ class PersonStore(Publishes, Protocol):
         """Of the people whom `erasures` has, as it was read back, some who are not erased here."""
 
     async def erase(self, candidates: Collection[str]) -> list[str]:
-        """Forgets what is kept of them, now and whatever comes later; gives those for whom that is news."""
+        """Forgets what is kept of them, now and whatever comes later, and confirms that (`ErasureSweptV1`); gives those for whom
+        that is news."""
 
     async def overdue(self, limit: int) -> list[str]:
         """Some whose pause or consent has ended by now, and for whom nobody has to decide."""
@@ -72,11 +82,34 @@ class PersonStore(Publishes, Protocol):
     async def pools(self) -> PoolIndex:
         """The pools in force: at least as new as when `hold_pools` returned."""
 
-    async def tell(self, updates: Sequence[tuple[str, PoolUpdatedV1]]) -> None:
-        """Employers read these in their feeds, each with its id, in this order, if the transaction commits."""
+    async def settle(self, settled: Sequence[Settled], refs: Refs) -> None:
+        """Writes what was decided; `refs` give the ref under which a new member is listed.
 
-    async def settle(self, settled: Sequence[Settled], refs: Callable[[str, str], str]) -> None:
-        """Writes what was decided; `refs(candidate, employer)` gives the ref under which a new member is listed."""
+        Whoever leaves a pool is gone from its list when the transaction commits, and nothing but their ref is left there.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """A vendor told of a person, from a record of an employer's or of none."""
+
+    candidate: str
+    vendor: str
+    employer: str | None
+    at: datetime
+
+
+class IntroductionStore(Protocol):
+    """Who introduced whom, and who holds and held whose seat: who brought along whom (`introductions.py`)."""
+
+    async def note(self, introductions: Sequence[Introduction]) -> None:
+        """Keeps them, each once with its first time; of whoever was erased nothing."""
+
+    async def confirmed(self, first: Mapping[str, datetime]) -> None:
+        """When these people first said yes: who is introduced later was there already."""
+
+    async def seat(self, vendors: Mapping[str, str | None]) -> None:
+        """Employer to its present vendor: whoever held the seat before held it until now."""
 
 
 class EvaluationStore(PersonStore, Protocol):
@@ -103,11 +136,29 @@ class EvaluationStore(PersonStore, Protocol):
     async def wait_for_batches(self) -> None:
         """Returns when all that held the pools are over; those that come wait until this transaction is over."""
 
+    async def renew_refs(self, limit: int, refs: Refs) -> int:
+        """Gives some of the members whose refs another key made, or who are older than that is said, the refs of now; how many.
+
+        Who is listed stays so, and is listed under the ref of now from the next tick on.
+        """
+
+    async def under_ref_keys(self, *, most: int) -> Mapping[bytes, int]:
+        """How many refs another key made, by its id (empty: of before refs said so); counted up to `most` each."""
+
+    async def changed_since(self, candidates: Sequence[str], at: datetime) -> Mapping[str, Person]:
+        """Of these people those who have changed since then, as they were, or as nobody who could be found; for a day back."""
+
+    async def note_fits(self, pool: str, fits_since: Mapping[str, datetime]) -> None:
+        """By candidate, since when these members belong."""
+
+    async def forget_earlier(self, limit: int, *, before: datetime) -> int:
+        """Forgets of some people how they were until before then; of how many."""
+
     async def move(self, evaluation: Evaluation, *, after: str) -> None:
         """Notes how far it has come."""
 
     async def end(self, evaluation: Evaluation) -> None:
-        """Notes that every person was held against the pool."""
+        """Notes that every person was held against the pool, and has its employer told."""
 
     async def pool_in_force(self, pool: str) -> Pool | None:
         """The pool as it is now; None when it was deleted."""
@@ -116,22 +167,77 @@ class EvaluationStore(PersonStore, Protocol):
         """The next candidates, in their order, who are in the pool or may come in."""
 
 
+class ListingStore(Publishes, Protocol):
+    """What employers are told of their pools."""
+
+    def tell_later(self, employers: Sequence[str]) -> None:
+        """Has these employers told of their pools, as of their last ticks."""
+
+    async def employers_untold(self, limit: int) -> list[str]:
+        """Some who have pools, and for whom nobody has to tell of them."""
+
+    async def next_listing(self, employer: str, tick: datetime, after: int) -> str | None:
+        """Of the employer's pools that are to be told as of this tick, or that changed, the one after so many others."""
+
+    async def has_pools(self, employer: str) -> bool:
+        """Whether anything is ever to be told to the employer."""
+
+    async def listing(self, pool: str) -> Listing | None:
+        """The pool's, made where there is none; None: it was deleted and has none."""
+
+    async def standings(self, pool: str, as_of: datetime) -> tuple[dict[str, Listed], dict[str, Fit]]:
+        """Who is listed, and who fits as of that time, by candidate; who has left since they were listed by their ref."""
+
+    async def hold(self, listing: Listing) -> bool:
+        """Whether it still is as it was read; nobody else changes it, or leaves it, until this is over."""
+
+    async def list_left(self, pool: str, refs: Sequence[str]) -> None:
+        """Has these told to have left."""
+
+    async def list_changed(self, pool: str, rows: Mapping[str, Listed], told: Collection[str]) -> None:
+        """Lists these anew; these of them are to be told. What could not be read of them before is noted as disclosed."""
+
+    async def list_joined(self, pool: str, rows: Mapping[str, Listed], told: Mapping[str, Shown]) -> None:
+        """Lists these, and has them told, but for those who left since they were read. What can be read of them is noted as disclosed,
+        unless it was `told` under another ref until now."""
+
+    async def keep_listing(self, listing: Listing) -> None:
+        """Writes how far it has come."""
+
+    async def take_untold(self, pool: str, limit: int) -> list[tuple[str, Told]]:
+        """The next who are to be told, by their refs and in the order of these; they count as told."""
+
+    async def tell(self, employer: str, updates: Sequence[Update]) -> None:
+        """The employer reads these in its feed, in this order, if the transaction commits."""
+
+    async def clear(self, pool: str, limit: int) -> int:
+        """Forgets some of who were listed, and notes that they are shown no more; how many."""
+
+    async def take_disclosures(self, limit: int) -> list[DisclosedV1 | DisclosureEndedV1]:
+        """The next of what was noted as disclosed, or as shown no more, in its order; it counts as said if the transaction commits."""
+
+    async def drop_listing(self, pool: str) -> None:
+        """Forgets the listing, in which nobody is any more."""
+
+
 class PoolStore(Publishes, Protocol):
     """The pools of employers. What is another employer's is not there."""
 
     async def begin_change(self) -> None:
         """Call before reading what a change depends on: pools are changed one at a time."""
 
-    async def use_change(self, employer: str, *, most: int, within: timedelta) -> timedelta | None:
-        """Counts a change: `most` may come at once, and then one each `within / most`. How long to wait when it is too many."""
+    async def use_change(self, employer: str, *, most: int, within: timedelta, of: str = "") -> timedelta | None:
+        """Counts a change: `most` may come at once, and then one each `within / most`. How long to wait when it is too many.
+
+        `of` is a kind of changes that is counted apart."""
 
     async def count(self, employer: str) -> int:
         """How many pools the employer has."""
 
-    async def of(self, employer: str) -> list[Listed]:
+    async def of(self, employer: str) -> list[ShownPool]:
         """The employer's pools, oldest first."""
 
-    async def get(self, employer: str, pool: str) -> Listed | None:
+    async def get(self, employer: str, pool: str) -> ShownPool | None:
         """The pool, if it is this employer's."""
 
     async def of_any(self, employers: Collection[str], limit: int) -> list[Pool]:
@@ -143,5 +249,8 @@ class PoolStore(Publishes, Protocol):
     async def delete(self, pool: Pool) -> None:
         """Keeps of the pool only that it was deleted, with this version."""
 
+    async def all_told(self, employer: str) -> bool:
+        """Whether who is listed in the employer's pools by now was told in its feed."""
+
     async def members(self, pool: str, *, after: str, limit: int) -> list[ShownMember]:
-        """The members whose refs come after this one, in the order of the refs."""
+        """Those who are listed and whose refs come after this one, in the order of the refs; nobody, where too few count."""

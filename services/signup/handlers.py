@@ -1,12 +1,13 @@
 """Messages in: what vendors told, and what people allow."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
 from services.signup.decisions import notices
 from services.signup.decisions import showing as showing_decisions
+from services.signup.decisions.inviting import may_register
 from services.signup.decisions.proposing import proposals_among
 from services.signup.decisions.reports import (
     STUB_KEPT,
@@ -27,9 +28,12 @@ from services.signup.decisions.reports import (
     possible_stubs,
     waves,
 )
-from services.signup.model import Claim, KeptReport, Opened, Picture, Record, Showing, Told
+from services.signup.mailboxes import look_up_mailboxes
+from services.signup.model.erasures import Sweep
+from services.signup.model.people import Record, Told
+from services.signup.model.records import Claim, Picture, Showing, Stub
+from services.signup.model.reports import KeptReport, Opened
 from services.signup.ports import Erasures, OperatorActs, Store
-from services.signup.vault.addresses import blind_index
 from services.signup.vault.intake import open_told
 from services.signup.vault.sealing import Identity, seal_identity
 from services.signup.vault.secrets import VaultSecrets
@@ -89,8 +93,10 @@ async def _take(store: Store, wave: Sequence[Opened], secrets: VaultSecrets) -> 
     """One report a record; returns the records that became known by it."""
     keys = _records(wave)
     mailboxes = [report.blind_index for report in wave if report.blind_index]
-    picture = await store.look_up(keys, mailboxes)
-    stubs = possible_stubs(wave, picture, at=store.at, new_id=new_candidate_id)
+    older = {old: report.blind_index for report in wave if report.blind_index for old in report.older_indexes}
+    picture = await store.look_up(keys, mailboxes, older)
+    possible = possible_stubs(wave, picture, at=store.at, new_id=new_candidate_id)
+    stubs = await _without_noes(store, wave, possible, secrets)
     new = {}
     if stubs:
         fresh = await store.register(list(stubs.values()))
@@ -98,10 +104,29 @@ async def _take(store: Store, wave: Sequence[Opened], secrets: VaultSecrets) -> 
         if len(fresh) == len(stubs):  # ours, and locked: nothing else of the picture can have changed
             picture = picture.with_new(stubs.values())
         else:
-            picture = await store.look_up(keys, mailboxes)
+            picture = await store.look_up(keys, mailboxes, older)
     outcomes = [decide(report, picture, new) for report in wave]
     await _apply(store, outcomes, picture, secrets)
     return [record for one in outcomes if (record := _made_known(one)) is not None]
+
+
+async def _without_noes(
+    store: Store, wave: Sequence[Opened], stubs: Mapping[Record, Stub], secrets: VaultSecrets
+) -> Mapping[Record, Stub]:
+    """Those of them whose mailbox did not say no for good: a prefix says of nearly everybody else that they surely did not.
+
+    Every erasure writes one. A "never again" of before there were prefixes is found when the stub would be invited.
+    """
+    brought = {one.key: one for one in wave if one.key in stubs}
+    mails = {key: one.told.person.mail for key, one in brought.items() if one.told.person}
+    if not mails:
+        return stubs
+    found = await look_up_mailboxes(store, list(mails.values()), secrets.hashes, marked_alone=True)
+    return {
+        key: stubs[key]
+        for key, mailbox in zip(mails, found, strict=True)
+        if may_register(mailbox.past, by_join=key[0] == JOIN, reported_at=brought[key].reported_at)
+    }
 
 
 def _made_known(outcome: Outcome) -> Record | None:
@@ -122,7 +147,8 @@ async def on_erasure_confirmed(store: Store, received: Sequence[Received[Erasure
 
 async def on_erasure_swept(erasures: Erasures, received: Sequence[Received[ErasureSweptV1]]) -> None:
     """One service less that an erasure is outstanding at."""
-    await erasures.swept([(item.event.candidate, item.event.service) for item in received])
+    told = (item.event for item in received)
+    await erasures.swept([(one.candidate, Sweep(one.service, one.at, one.stores)) for one in told])
 
 
 async def on_consent_changed(store: Store, received: Sequence[Received[ConsentChanged]]) -> None:
@@ -163,8 +189,11 @@ async def _opened(
             if key is None:
                 raise CannotOpenError("the intake key of that day was destroyed or is not of this vault")
             told = Told.model_validate_json(open_told(key, event.sealed, vendor=event.vendor, record=event.record))
-        mail_index = blind_index(told.person.mail, secrets.blind_index_key) if told.person else None
-        opened.append(Opened(id_, event, told, mail_index))
+        if told.person is None:
+            opened.append(Opened(id_, event, told))
+        else:
+            found = secrets.index.of(told.person.mail)
+            opened.append(Opened(id_, event, told, found.value, found.older, found.key_id))
     return opened
 
 
@@ -226,7 +255,7 @@ async def _register(store: Store, registered: Sequence[Registered], secrets: Vau
         if person is None:
             raise ValueError("a registration without a person")
         identity = Identity(person.mail, person.given_name, person.family_name, person.phones)
-        sealed.append(seal_identity(one.candidate, identity, KeyPair.generate(), secrets.vault_key))
+        sealed.append(seal_identity(one.candidate, identity, KeyPair.generate(), secrets.epochs))
     await store.save_identities(sealed)
     for row in sealed:
         store.publish(CandidateRegisteredV1(candidate=row.candidate, at=store.at))
@@ -236,11 +265,25 @@ async def _register(store: Store, registered: Sequence[Registered], secrets: Vau
 
 
 def _first_claim(one: Registered) -> Claim:
-    return Claim(one.report.vendor, one.report.record, one.candidate, one.report.employer, registered=True)
+    return Claim(
+        one.report.vendor,
+        one.report.record,
+        one.candidate,
+        one.report.employer,
+        registered=True,
+        origin=one.report.origin,
+    )
 
 
 def _claim(one: Claimed) -> Claim:
-    return Claim(one.report.vendor, one.report.record, one.candidate, one.report.employer, registered=False)
+    return Claim(
+        one.report.vendor,
+        one.report.record,
+        one.candidate,
+        one.report.employer,
+        registered=False,
+        origin=one.report.origin,
+    )
 
 
 def _publish(store: Store, outcomes: Iterable[Outcome]) -> None:

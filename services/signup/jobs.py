@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,14 +10,15 @@ import structlog
 from services.signup.decisions import notices
 from services.signup.decisions import showing as showing_decisions
 from services.signup.decisions.inviting import may_invite
-from services.signup.model import Asked, PastInvitations
-from services.signup.ports import KEPT, LANES, Erasures, Store
-from services.signup.vault.hashing import hashed_slowly
-from services.signup.vault.sealing import SealedIdentity, open_identity
+from services.signup.mailboxes import look_up_mailboxes
+from services.signup.model.invitations import Asked
+from services.signup.ports import KEPT, LANES, Erasures, SecretRows, Sessions, Store, VaultRotation
+from services.signup.vault.sealing import open_identity
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.signup import CandidateLapsedV1
 from shared.ids import new_id
 from shared.runner.model import Again, Job
+from shared.security.boxes import CannotOpenError
 
 INVITED_AT_ONCE = 32
 """Half a second of hashing on two cores: a transaction stays short."""
@@ -33,7 +34,6 @@ PROFILE_TOLD_EVERY = timedelta(days=1)
 MISSED_AFTER = timedelta(minutes=1)
 """Longer than what is due waits for its turn."""
 _AT_ONCE = 500
-_NEVER = PastInvitations(0)
 _log = structlog.get_logger(__name__)
 
 
@@ -42,14 +42,14 @@ async def on_invitations(store: Store, work: Sequence[Job], secrets: VaultSecret
     waiting = await store.to_invite([_asked(job) for job in work])
     rows = await store.identities([one.candidate for one in waiting])
     present = [one for one in waiting if one.candidate in rows]
-    hashes = await asyncio.gather(*(_hashed(rows[one.candidate], secrets) for one in present))
-    past = await store.past_invitations(hashes)
+    mails = [open_identity(rows[one.candidate], secrets.epochs).mail for one in present]
+    mailboxes = await look_up_mailboxes(store, mails, secrets.hashes)
     chosen = [
-        (one, slow)
-        for one, slow in zip(present, hashes, strict=True)
-        if may_invite(past.get(slow, _NEVER), by_join=one.by_join, at=store.at)
+        (one, mailbox)
+        for one, mailbox in zip(present, mailboxes, strict=True)
+        if may_invite(mailbox.past, by_join=one.by_join, at=store.at)
     ]
-    await store.note_invitations([slow for _, slow in chosen])
+    await store.note_invitations(await asyncio.gather(*(mailbox.to_note(secrets.hashes) for _, mailbox in chosen)))
     for one, _ in chosen:
         notice = notices.confirm(one)
         store.publish(notice, id=notice.notice)
@@ -61,9 +61,9 @@ def _asked(job: Job) -> Asked:
     return Asked(job.key, job.lane == LANES[0], job.run_at if at is None else datetime.fromisoformat(at))
 
 
-async def _hashed(row: SealedIdentity, secrets: VaultSecrets) -> bytes:
-    mail = open_identity(row, secrets.vault_key).mail
-    return await hashed_slowly(mail, secrets.blind_index_key)
+async def on_rotation(vault: VaultRotation, work: Sequence[Job]) -> Again:
+    """One step of a rotation of the vault; the next one follows at once."""
+    return dict.fromkeys((job.key for job in work), vault.at) if await vault.step() else {}
 
 
 async def on_showings(store: Store, work: Sequence[Job]) -> Again:
@@ -138,6 +138,19 @@ async def release(store: Store) -> bool:
     return len(released) == _AT_ONCE
 
 
+async def reindex(rows: SecretRows, secrets: VaultSecrets) -> bool:
+    """Brings who was indexed by another key under the first one: once it has, nobody is found by the others any more."""
+    found, has_more = await rows.to_reindex(secrets.index, limit=_AT_ONCE)
+    mails = {}
+    for who, row in found.items():
+        with suppress(CannotOpenError):  # who can't be read stays under the older key, and is counted there
+            mails[who] = open_identity(row, secrets.epochs).mail
+    done = await rows.reindex(secrets.index, mails)
+    if done:
+        _log.info("reindexed", count=done)
+    return has_more
+
+
 async def forget(store: Store) -> bool:
     """Destroys intake keys that are older than anything they sealed, and other traces that have had their time; some at a time."""
     counts = (
@@ -147,5 +160,11 @@ async def forget(store: Store) -> bool:
             store.at - PAGE_REQUESTS_KEPT, origins_before=store.at - ORIGINS_KEPT, limit=_AT_ONCE
         ),
         await store.forget_refusals(limit=_AT_ONCE),
+        await store.forget_certificates(limit=_AT_ONCE),
     )
     return max(counts) == _AT_ONCE
+
+
+async def forget_sessions(sessions: Sessions) -> bool:
+    """Forgets sessions whose time is over, once the links that were spent for them work no more either."""
+    return await sessions.forget(_AT_ONCE) == _AT_ONCE

@@ -2,39 +2,28 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from services.signup.decisions.asking import Joining
 from services.signup.decisions.tenants import Refused
-from services.signup.model import (
-    Asked,
-    Change,
-    Claim,
-    Ignored,
-    KeptReport,
-    Lapse,
-    ListedSource,
-    LookedUp,
-    Malformed,
-    OperatorAct,
-    Outstanding,
-    PastInvitations,
-    Picture,
-    Proposal,
-    Proposed,
-    Reading,
-    Record,
-    Refusal,
-    Report,
-    Showing,
-    Source,
-    Stub,
-    Taken,
-    ToInvite,
-)
+from services.signup.model.erasures import Erased, ErasureRecord, Sweep
+from services.signup.model.held import Held
+from services.signup.model.hooks import Ignored, ListedSource, Malformed, Reading, Source
+from services.signup.model.invitations import Asked, Lapse, PastInvitations, Refusal, ToInvite
+from services.signup.model.operators import LookedUp, OperatorAct, Outstanding
+from services.signup.model.people import Change, Record
+from services.signup.model.provenance import ValueOrigin
+from services.signup.model.records import Claim, Picture, Proposal, Proposed, Showing, Stub
+from services.signup.model.reports import KeptReport, Report, Taken
+from services.signup.model.sessions import LinkState, SignedIn, Spent
+from services.signup.model.vault import VaultSeen
+from services.signup.vault.hashing import Prefix, SlowHash, Suspected
+from services.signup.vault.index import BlindIndex, Indexed
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
+from shared.security.sessions import Session
 
 KEPT = timedelta(days=1)
 """How long what is told of an unknown record is kept: as long as vendors repeat a webhook that failed."""
@@ -116,8 +105,8 @@ class Erasures(Protocol):
     def at(self) -> datetime:
         """The time of the transaction."""
 
-    async def swept(self, told: Sequence[tuple[str, str]]) -> None:
-        """These services have erased what they kept of these people: candidate and service, in any order, also again."""
+    async def swept(self, told: Sequence[tuple[str, Sweep]]) -> None:
+        """Services have erased what they kept of these people, by candidate, in any order, also again."""
 
     async def ask_again(self, *, first: timedelta, longest: timedelta, limit: int) -> int:
         """Tells of so many erasures again that a service has not confirmed and is to be asked for by now; how many.
@@ -132,20 +121,47 @@ class Erasures(Protocol):
         """Shows in the metrics since when each service owes one."""
 
 
+class Erasing(Protocol):
+    """An erasure that its person wished, and the certificate of it."""
+
+    async def knows(self, candidate: str) -> bool:
+        """Whether there is anything of them to erase."""
+
+    async def erase(self, candidate: str, opening: str | None = None) -> Erased | None:
+        """Erases them now, whatever they answered: rows and keys go, every service is told, no vendor brings them back.
+
+        Asked again, or twice at once, it gives the one erasure, under each opening (at most 20); none given: a fresh one. None
+        for somebody whom nobody knows, or whom something else than their own wish ended.
+        """
+
+    async def erase_mailbox(self, mailbox: Indexed, *, by: str, reason: str) -> Erased | None:
+        """The same for whoever has this mailbox, by an operator; written down with the reason, not with the person."""
+
+    async def record(self, opening: str) -> ErasureRecord | None:
+        """What is known of the erasure, for 100 days."""
+
+
 class OperatorStore(Protocol):
     """What operators did, and what they look up."""
 
     async def acts(self, *, after: int, tenant: str | None, limit: int) -> Sequence[OperatorAct]:
         """What was done, oldest first."""
 
-    async def look_up(self, blind_index: bytes, *, by: str, reason: str) -> LookedUp | None:
+    async def look_up(self, mailbox: Indexed, *, by: str, reason: str) -> LookedUp | None:
         """Whoever has this mailbox; written down with the reason, also when there is nobody."""
+
+
+class HeldStore(Protocol):
+    """What is shown to a person of themself."""
+
+    async def held(self, candidate: str) -> Held | None:
+        """All that is held of them, of each list the newest 200; None for whoever is erased."""
 
 
 class PageRequests(Protocol):
     """What the pages that mail somebody may do; no method tells whether an address is known."""
 
-    async def join(self, blind_index: bytes, origin: bytes) -> Joining:
+    async def join(self, mailbox: Indexed, origin: bytes) -> Joining:
         """Notes one more joining with this address, and says what it brings as `decisions.asking` has it."""
 
     async def may_join_from(self, origin: bytes) -> bool:
@@ -154,8 +170,33 @@ class PageRequests(Protocol):
     async def may_sign_in_from(self, origin: bytes) -> bool:
         """Counts one more request for a link from this network; False when there were enough this hour."""
 
-    async def sign_in(self, blind_index: bytes, origin: bytes) -> None:
+    async def sign_in(self, mailbox: Indexed, origin: bytes) -> None:
         """A sign-in email as `decisions.asking` has it, if a confirmed person has this address."""
+
+
+class Sessions(Protocol):
+    """Who is signed in, inside one transaction."""
+
+    async def start(self, session: Session, spent: Spent, browser: str) -> LinkState:
+        """Begins it if its person is here and the link was not spent before (`good`); of two at once one has it."""
+
+    async def state_of(self, link: Spent) -> LinkState:
+        """What the link could be spent for now."""
+
+    async def is_signed_in(self, candidate: str, session: str) -> bool:
+        """Whether the session of this name is this person's, not over and not ended; nobody's who is erased."""
+
+    async def of(self, candidate: str) -> Sequence[SignedIn]:
+        """The person's sessions that work, the newest first."""
+
+    async def end(self, candidate: str, session: str) -> bool:
+        """Ends it and tells every service; whether there was one to end."""
+
+    async def end_others(self, candidate: str, session: str) -> int:
+        """Ends all of the person's but this one, and tells every service; how many."""
+
+    async def forget(self, most: int) -> int:
+        """Forgets so many whose time is over, and their links' too; how many."""
 
 
 class Refusals(Protocol):
@@ -170,6 +211,26 @@ class Refusals(Protocol):
         Said again it changes nothing, until `until` also once they are erased; a no for ever can follow the other one. Of
         somebody who has answered, or is gone, nothing is changed.
         """
+
+
+class VaultRotation(Protocol):
+    """A rotation of the vault: everything under a new epoch key, and the keys before it destroyed; in one transaction."""
+
+    @property
+    def at(self) -> datetime:
+        """The time of the unit of work."""
+
+    async def begin(self, *, by: str, give_up_lost: bool = False) -> None:
+        """Begins one, or has the one that is under way go on: there is one at a time.
+
+        With `give_up_lost` it goes past the epochs whose keys this process finds lost now, and past no other: what was sealed under them is never opened again.
+        """
+
+    async def step(self) -> bool:
+        """The next thing that is to be done for it; whether there is more. Again after any end it goes on where that was."""
+
+    async def seen(self) -> VaultSeen:
+        """How the vault stands; reads alone."""
 
 
 class OperatorActs(Protocol):
@@ -202,10 +263,16 @@ class Store(Protocol):
     async def hold(self, records: Sequence[Record]) -> None:
         """Whoever else handles one of these records waits until the transaction is over, also while nobody knows it."""
 
-    async def look_up(self, records: Sequence[Record], blind_indexes: Sequence[bytes]) -> Picture:
+    async def look_up(
+        self,
+        records: Sequence[Record],
+        blind_indexes: Sequence[bytes],
+        older: Mapping[bytes, bytes] = MappingProxyType({}),
+    ) -> Picture:
         """Everybody whom these records or addresses are of, locked until the transaction is over.
 
-        With the deletions that these records had within the day, as far as they are kept.
+        With the deletions that these records had within the day, as far as they are kept. `older` says of what an older key
+        made of a mailbox what the first makes of it: by that they are found as well, and under this they are in the picture.
         """
 
     async def save_identities(self, identities: Sequence[SealedIdentity]) -> None:
@@ -217,14 +284,29 @@ class Store(Protocol):
     async def remove_claims(self, records: Sequence[Record]) -> None:
         """Forget them."""
 
-    async def save_proposals(self, proposals: Sequence[Proposal]) -> None:
-        """One for each claim, in place of an earlier one; of people who have not spoken.
+    async def save_proposals(self, told: Sequence[Proposal]) -> None:
+        """One for each claim, in place of an earlier one; it waits for its answer unless it says what was answered before.
 
         Of one person at most `MOST_PROPOSALS` are kept: each vendor's newest before any vendor's second.
         """
 
     async def proposals(self, candidate: str) -> Sequence[Proposed]:
         """The newest first."""
+
+    async def answer_proposals(self, candidate: str, told_until: datetime) -> None:
+        """Whatever was told of this person by then counts as answered."""
+
+    async def answer_proposal(self, candidate: str, record: Record) -> None:
+        """What this record tells of the person counts as answered."""
+
+    async def deny(self, candidate: str, record: Record) -> None:
+        """The record's claim on this person ends, with what it proposes; as long as they are known it is not of them."""
+
+    async def origins(self, candidate: str) -> Sequence[ValueOrigin]:
+        """Of each value of the profile as it was saved last; none of one that was saved before they were kept."""
+
+    async def save_origins(self, candidate: str, origins: Sequence[ValueOrigin]) -> None:
+        """In place of those before."""
 
     async def note_times(self, times: Mapping[Record, datetime]) -> None:
         """The vendor's own time of what was taken of a claimed record; an earlier one changes nothing."""
@@ -301,7 +383,10 @@ class Store(Protocol):
     async def take_profiles_to_tell(self, before: datetime, *, limit: int) -> Mapping[str, datetime]:
         """Whose profile was changed, and when last; not who was told of it after `before`. They count as told now."""
 
-    async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
+    async def suspected(self, prefixes: Sequence[Prefix]) -> Suspected:
+        """Which of these prefixes are kept, so that nothing slow is computed for the others."""
+
+    async def note_invitations(self, slow_hashes: Sequence[SlowHash]) -> None:
         """One more for each."""
 
     async def forget_intake(self, before: datetime, *, limit: int) -> int:
@@ -310,8 +395,29 @@ class Store(Protocol):
         Up to so many of each kind; the most that went of one kind.
         """
 
+    async def forget_certificates(self, *, limit: int) -> int:
+        """Removes certificates that can't be read any more, the oldest first; how many."""
+
     async def forget_refusals(self, *, limit: int) -> int:
         """Removes what was said with links that have expired, the oldest first; how many."""
 
     async def forget_page_requests(self, before: datetime, *, origins_before: datetime, limit: int) -> int:
         """Which addresses were asked to be mailed before that, and from which networks; the most that went of the two."""
+
+
+class SecretRows(Protocol):
+    """Which rows are under which key of the blind index, and which hashes under which pepper; inside one transaction."""
+
+    async def to_reindex(self, index: BlindIndex, *, limit: int) -> tuple[Mapping[str, SealedIdentity], bool]:
+        """The next who are not under the first key, by candidate, and whether there are more; locked, and whoever is at one of them
+        now is passed over. Once all had their turn, those who stay have another one later.
+        """
+
+    async def reindex(self, index: BlindIndex, mails: Mapping[str, str]) -> int:
+        """Brings these under the first key; how many. A row whose mailbox another row has under it stays as it is."""
+
+    async def under_index_keys(self, index: BlindIndex, *, most: int) -> Mapping[bytes, int]:
+        """How many people are not under the first key, by the id of the key (empty: of before rows said so); counted up to `most` each."""
+
+    async def under_peppers(self, *, most: int) -> Mapping[bytes, int]:
+        """How many slow hashes there are, by the id of the pepper (empty: of before there were prefixes); up to `most` each."""

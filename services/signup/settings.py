@@ -3,12 +3,42 @@
 from datetime import timedelta
 from typing import Annotated
 
+from pydantic import AfterValidator, ValidationInfo
+
+from services.signup.vault.addresses import derived_pepper
+from services.signup.vault.hashing import SlowHashes
+from services.signup.vault.index import BlindIndex
 from shared.roles import Role
 from shared.security.links import LinkReader
-from shared.setting_forms import NOT_TOLD, Duration, OnlyFor, PostgresUrl, RoleSecret32, RoleSecret64, Secret32, WebUrl
+from shared.security.sessions import SessionReader, SessionSigner
+from shared.setting_forms import (
+    NOT_TOLD,
+    Duration,
+    KeeperUrl,
+    Keys32,
+    MaybeKeys32,
+    OldSecret32,
+    OnlyFor,
+    PostgresUrl,
+    RoleKeys32,
+    RoleKeys64,
+    WebUrl,
+)
 from shared.settings import ServiceSettings
 
-_PAGES = OnlyFor(frozenset({Role.PAGES}))
+
+def _pinned(value: tuple[bytes, ...], info: ValidationInfo) -> tuple[bytes, ...]:
+    """The hashes of the erased can't be made anew: with another key of the index they would not be found any more."""
+    if not value and len(info.data.get("blind_index_key", ())) > 1:
+        raise ValueError(
+            "is missing, because FAIRPOOL_BLIND_INDEX_KEY has an older key and nobody who said no would be known any more "
+            "without it: `fairpool secrets pepper` prints the one in use"
+        )
+    return value
+
+
+_ANSWERS = OnlyFor(frozenset({Role.PAGES, Role.EDGE}))
+"""A person's link works at `edge` as well: whoever holds one can have themself erased by a program."""
 
 
 class Settings(ServiceSettings):
@@ -19,11 +49,17 @@ class Settings(ServiceSettings):
     signup_database: PostgresUrl
     signup_url: WebUrl
     """The public base URL: what an operator gives to a vendor as a webhook's address."""
-    vault_key: Secret32
-    blind_index_key: Secret32
-    link_verify_key: Annotated[RoleSecret32, _PAGES] = NOT_TOLD
-    """The public half of the courier's signing key: checks the links that open a person's pages here."""
-    link_subject_key: Annotated[RoleSecret64, _PAGES] = NOT_TOLD
+    vault_keys: KeeperUrl
+    """Who keeps the vault's epoch keys."""
+    vault_key: OldSecret32 = None
+    """The one key of a vault that is older than epochs: kept as the first epoch's when that is made, and then of no use here."""
+    blind_index_key: Keys32
+    """The first finds new people again; a worker brings the rows of the others under it."""
+    invitation_pepper: Annotated[MaybeKeys32, AfterValidator(_pinned)] = ()
+    """What the slow hashes that outlive an erasure are made with; none: it comes from the key of the blind index."""
+    link_verify_key: Annotated[RoleKeys32, _ANSWERS] = NOT_TOLD
+    """The public halves of the courier's signing keys: check the links that open a person's pages here."""
+    link_subject_key: Annotated[RoleKeys64, _ANSWERS] = NOT_TOLD
     consent_url: WebUrl
     """Where a person's choices are."""
     publish_within: Duration = timedelta(seconds=5)
@@ -32,8 +68,32 @@ class Settings(ServiceSettings):
     """How long a source's opened secret stays in memory."""
 
     @property
+    def index(self) -> BlindIndex:
+        """The keys of the blind index."""
+        return BlindIndex(*self.blind_index_key)
+
+    @property
+    def hashes(self) -> SlowHashes:
+        """The peppers in use."""
+        return SlowHashes(*(self.invitation_pepper or (derived_pepper(self.blind_index_key[0]),)))
+
+    @property
     def links(self) -> LinkReader:
-        """Reads the links of people's pages; only `pages` can."""
+        """Reads the links of people's pages; a `worker` can't."""
         if self.link_verify_key is None or self.link_subject_key is None:
             raise RuntimeError(f"a process that is {self.role} reads no links")
         return LinkReader(self.link_verify_key, self.link_subject_key)
+
+    @property
+    def sessions(self) -> SessionReader:
+        """Reads the sessions of people who are signed in; a `worker` can't."""
+        if self.link_subject_key is None:
+            raise RuntimeError(f"a process that is {self.role} reads no sessions")
+        return SessionReader(self.verify_keys["signup"], self.link_subject_key)
+
+    @property
+    def session_signer(self) -> SessionSigner:
+        """Starts sessions; a `worker` can't."""
+        if self.link_subject_key is None:
+            raise RuntimeError(f"a process that is {self.role} starts no sessions")
+        return SessionSigner(self.signing_key, self.link_subject_key[0])

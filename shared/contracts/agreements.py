@@ -1,20 +1,23 @@
 """What people signed: the agreements' files, and the numbers in them that every policy has to keep to.
 
-A file is never changed: receipts name its version and hash its bytes. An operator's own lie in a directory beside the
-shipped ones. All that are found count as signed, since somebody may have.
+A file is never changed: receipts name its version and hash its bytes. `2026-12-02.toml` is a version, `2026-12-02.es.toml`
+the same promises in Spanish. An operator's own lie in a directory beside the shipped ones. All that are found count as
+signed, since somebody may have.
 """
 
 import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 SHIPPED = Path(__file__).parent / "agreements"
 _VERSION = re.compile(r"20\d\d-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?")
+_LANGUAGE = re.compile(r"[a-z]{2}")
 _LIMITS = {"first_contacts", "per_days", "gap_hours", "opens", "closes"}
 
 
@@ -38,27 +41,37 @@ class SignedText:
 
     version: str
     """A month or a day, such as `2026-12`: the order of versions is the order of their text."""
+    language: str
+    """ISO 639-1."""
     text: str
     sha256: str
     limits: Limits
     parts: Mapping[str, Any]
+    translations: Mapping[str, "SignedText"] = field(default_factory=lambda: MappingProxyType({}))
+    """The same promises in other languages, each a text of its own with its own hash."""
 
 
 def load(own: Path | None = None) -> dict[str, SignedText]:
-    """Every agreement, shipped or in the operator's directory, by version, oldest first.
+    """Every agreement, shipped or in the operator's directory, by version, oldest first, each with its translations.
 
     ValueError, with the file's name and what to do, when one can't be read or a version has two texts.
     """
     if own is not None and not own.is_dir():
         raise ValueError(f"{own}: expected a directory that this process may read")
     found: dict[str, SignedText] = {}
+    translated: dict[str, dict[str, SignedText]] = {}
     for path in [*sorted(SHIPPED.glob("*.toml")), *(sorted(own.glob("*.toml")) if own else ())]:
-        agreement = read(path)
-        if found.setdefault(agreement.version, agreement).sha256 != agreement.sha256:
-            raise ValueError(
-                f"{path}: version {agreement.version} is there with another text; give yours a new version"
-            )
-    return dict(sorted(found.items()))
+        text = read(path)
+        if path.stem == text.version:
+            known = found.setdefault(text.version, text)
+        else:
+            known = translated.setdefault(text.version, {}).setdefault(text.language, text)
+        if known.sha256 != text.sha256:
+            raise ValueError(f"{path}: version {text.version} is there with another text; give yours a new version")
+    for version, texts in translated.items():
+        for text in texts.values():
+            _must_promise_the_same(text, found.get(version))
+    return {version: replace(text, translations=translated.get(version, {})) for version, text in sorted(found.items())}
 
 
 def present(agreements: Mapping[str, SignedText], version: str | None = None) -> SignedText:
@@ -76,12 +89,41 @@ def read(path: Path) -> SignedText:
         raw = path.read_bytes()
         parts = tomllib.loads(raw.decode("utf-8"))
         version = parts.get("version")
-        if not isinstance(version, str) or not _VERSION.fullmatch(version) or path.stem != version:
-            raise ValueError(f"`version` must be a month or a day such as 2026-12, and the file's name {version}.toml")
+        language = parts.get("language")
+        if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):
+            raise ValueError('`language` must be two letters such as "en"')
+        names = (version, f"{version}.{language}")
+        if not isinstance(version, str) or not _VERSION.fullmatch(version) or path.stem not in names:
+            raise ValueError(
+                f"`version` must be a month or a day such as 2026-12, and the file's name {version}.toml"
+                f", or {version}.{language}.toml where it is a translation"
+            )
         limits = _limits(parts.get("limits"))
     except (OSError, ValueError) as error:  # a TOMLDecodeError and a UnicodeDecodeError are ValueErrors
         raise ValueError(f"{path}: {error}") from error
-    return SignedText(version, raw.decode("utf-8"), hashlib.sha256(raw).hexdigest(), limits, parts)
+    return SignedText(version, language, raw.decode("utf-8"), hashlib.sha256(raw).hexdigest(), limits, parts)
+
+
+def _must_promise_the_same(text: SignedText, original: SignedText | None) -> None:
+    """ValueError for a translation of nothing, of its own language, with other numbers, or with other parts."""
+    name = f"{text.version}.{text.language}.toml"
+    if original is None:
+        raise ValueError(f"{name}: it translates {text.version}.toml, which is not there")
+    if original.language == text.language:
+        raise ValueError(f"{name}: {text.version}.toml is in that language already")
+    if original.limits != text.limits:
+        raise ValueError(f"{name}: its [limits] must be those of {text.version}.toml")
+    if _shape(original.parts) != _shape(text.parts):
+        raise ValueError(
+            f"{name}: it must have the purposes of {text.version}.toml, and as many points, data and sentences"
+        )
+
+
+def _shape(parts: Mapping[str, Any]) -> object:
+    purposes = [
+        (one.get("id"), len(one.get("points", ())), len(one.get("data", ()))) for one in parts.get("purposes", ())
+    ]
+    return purposes, len(parts.get("always", ()))
 
 
 def _limits(given: object) -> Limits:

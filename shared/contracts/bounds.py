@@ -24,6 +24,8 @@ Sealed = Annotated[str, Field(max_length=LONGEST)]
 Version = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 MomentVersion = Annotated[int, Field(ge=0, le=LARGEST_MOMENT)]
 Number = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+Generation = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""Of a person's member refs."""
 Few = Field(max_length=100)
 """Entries of a list."""
 Many = Field(max_length=MOST)

@@ -9,7 +9,7 @@ from pydantic import PrivateAttr
 
 from shared.contracts.base import Event, Instant, State, Value
 from shared.contracts.bounds import CandidateId, Code, Few, Id, Many, Number, Sealed
-from shared.contracts.topics import CONSENT_STATE, ERASURE_CONFIRMATIONS, Topic
+from shared.contracts.topics import CONSENT_STATE, ERASURE_CONFIRMATIONS, NOTICES, WISHES, Topic
 from shared.security import encoding
 from shared.security.seals import Seals
 from shared.security.statements import Statement, StatementReader
@@ -210,12 +210,11 @@ class ConsentChangedV2(ConsentChanged):
             return self
         if self.sealed is None and self.purposes:
             raise ValueError("a yes without its limits")
-        event = self.model_copy()
         if self.sealed is None:
-            event._limits = Limits()
+            self._limits = Limits()
         else:
-            event._limits = Limits.model_validate_json(seals.open(self.sealed, context=self._context))
-        return event
+            self._limits = Limits.model_validate_json(seals.open(self.sealed, context=self._context))
+        return self
 
     def is_outdated(self, seals: Seals) -> bool:
         """Whether another key seals now."""
@@ -227,13 +226,53 @@ class ConsentChangedV2(ConsentChanged):
         one that is added later changes nothing for whoever does not use it.
         """
         clear = self.model_dump(mode="json", exclude={"sealed"}, exclude_none=True)
-        canonical = json.dumps(clear, sort_keys=True, separators=(",", ":"))
-        return f"{self.TYPE}:{sha256(canonical.encode()).hexdigest()}"
+        return f"{self.TYPE}:{sha256(_CANONICAL.encode(clear).encode()).hexdigest()}"
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _NO_STATEMENT = "a yes without signup's statement of the link it was said by"
 CONSENT_CHANGED: tuple[type[ConsentChangedV1], type[ConsentChangedV2]] = (ConsentChangedV1, ConsentChangedV2)
 """Whoever reads one version reads both."""
+
+
+AboutGrant = Literal["agreement_renewed", "ending", "hired"]
+
+
+class GrantNoticedV1(Event):
+    """The network asks a person about what they allow; the courier writes the email and makes the link.
+
+    `agreement_renewed`: the agreement has new words; `ending`: what they allow is soon to end; `hired`: a vendor tells that
+    they were hired. Without an answer nothing changes but what was said to end.
+    """
+
+    TYPE: ClassVar[str] = "fairpool.grant.noticed.v1"
+    TOPIC: ClassVar[Topic] = NOTICES
+    KEY: ClassVar[str] = "candidate"
+
+    notice: Id
+    """Random; of it the mail has a keyed hash alone, as its Message-ID."""
+    candidate: CandidateId
+    about: AboutGrant
+    expires_at: Instant
+    """When the link in the email ends."""
+    ends_at: Instant | None = None
+    """When what they allow ends."""
+    language: Code | None = None
+    """ISO 639-1: in which they read, where that is known."""
+    told_by: Id | None = None
+    """For `hired`: the employer, or the vendor where none is named."""
+
+
+class MessageWishedV1(Event):
+    """A person wants this of the messages that wait for them next: it is planned first, and passes no limit. The latest counts."""
+
+    TYPE: ClassVar[str] = "fairpool.message.wished.v1"
+    TOPIC: ClassVar[Topic] = WISHES
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: CandidateId
+    outreach: Id
+    at: Instant
 
 
 class ErasureConfirmedV1(Event):

@@ -103,6 +103,8 @@ class Newest(Generic[E]):
     """Candidates and versions."""
     no_at: dict[str, datetime | None]
     """When a purpose last went off, as far as any version of the batch tells, by candidate."""
+    withdrawn: dict[str, int]
+    """The last version by which `match` was off, of whom there is one, by candidate."""
 
 
 def newest(events: Iterable[E], *, now: datetime) -> Newest[E]:
@@ -113,6 +115,7 @@ def newest(events: Iterable[E], *, now: datetime) -> Newest[E]:
     """
     found: dict[str, E] = {}
     no_at: dict[str, datetime | None] = {}
+    withdrawn: dict[str, int] = {}
     replayed: set[tuple[str, int]] = set()
     for event in sorted(events, key=lambda event: (event.version, len(event.purposes))):
         before = found.get(event.candidate)
@@ -122,6 +125,8 @@ def newest(events: Iterable[E], *, now: datetime) -> Newest[E]:
             continue
         if before is None or before.version < event.version:
             found[event.candidate] = event
+        if not allows_match(event.purposes):
+            withdrawn[event.candidate] = event.version
         told = None if event.no_at is None else min(event.no_at, now + CLOCKS_DIFFER)
         no_at[event.candidate] = later(known, told)
-    return Newest(found, replayed, no_at)
+    return Newest(found, replayed, no_at, withdrawn)

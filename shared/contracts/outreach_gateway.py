@@ -1,11 +1,12 @@
 """The events that outreach_gateway owns."""
 
-from typing import ClassVar, Literal
+from datetime import time
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AnyHttpUrl
 
 from shared.contracts.base import Event, Instant, Value
-from shared.contracts.bounds import CandidateId, Id, Sealed, Version
+from shared.contracts.bounds import CandidateId, Few, Id, Number, Sealed, Version
 from shared.contracts.topics import OUTREACH_DECISIONS, OUTREACH_REQUESTS, Topic
 
 
@@ -55,6 +56,32 @@ class OutreachRequestedV1(Event):
     expires_at: Instant
 
 
+class Cap(Value):
+    """At most so many first messages in any stretch of this length, over the whole network."""
+
+    number: Number
+    seconds: Number
+
+
+class PolicyNumbers(Value):
+    """What a policy says of how often and when first messages come, in numbers: what its version names stays as it is."""
+
+    at_most: Annotated[tuple[Cap, ...], Few]
+    gap_seconds: Number
+    same_employer_seconds: Number
+    slot_good_for_seconds: Number
+    """Every window is this much longer than stated, and every day closes this much earlier."""
+    latest_slot_seconds: Number
+    """How far ahead a message is planned."""
+    unanswered_after_seconds: Number
+    halve_after_unanswered: Number
+    """0: the caps never halve."""
+    opens: time
+    closes: time
+    unknown_zone: Annotated[tuple[Id, ...], Few]
+    """Whoever told no zone is written to only when it is open in all of these."""
+
+
 class OutreachDecidedV1(Event):
     """What the gateway decided, with the version of the row: a reader ignores a lower one."""
 
@@ -76,3 +103,11 @@ class OutreachDecidedV1(Event):
     """Admitted: the mail may be handed to the relay until then, not later."""
     sealed: Sealed | None = None
     """Admitted: the `Words`, sealed to the person's key."""
+    asked_at: Instant | None = None
+    """When the employer submitted it; none: a version that did not say yet, as of the fields below."""
+    ends_at: Instant | None = None
+    """When the message's own days are over: it is never sent later."""
+    slot_at: Instant | None = None
+    """Admitted: the slot that it takes in its person's windows."""
+    numbers: PolicyNumbers | None = None
+    """Admitted or delayed: the numbers of the policy that it was decided by."""

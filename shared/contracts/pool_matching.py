@@ -4,9 +4,9 @@ from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 
 from shared.contracts.base import Event, Instant, State, Value
-from shared.contracts.bounds import CandidateId, Few, Id, Line, Many, Number
+from shared.contracts.bounds import CandidateId, Code, Few, Generation, Id, Line, Many, Number, Version
 from shared.contracts.signup import EmploymentType
-from shared.contracts.topics import MEMBERSHIPS, POOL_UPDATES, POOLS, Topic
+from shared.contracts.topics import DISCLOSURES, MEMBERSHIPS, POOL_UPDATES, POOLS, Topic
 
 
 class Criteria(Value):
@@ -54,6 +54,42 @@ class MembershipsChangedV1(State):
 
     candidate: CandidateId
     pools: Annotated[tuple[Membership, ...], Many]
+    generation: Generation = 0
+    """How often the person has withdrawn from being matched: it is in their member refs, and those of an older one name nobody."""
+
+
+class DisclosedV1(Event):
+    """From this moment on an employer can read of a person what it could not read before; noted in the transaction that lets it."""
+
+    TYPE: ClassVar[str] = "fairpool.candidate.disclosed.v1"
+    TOPIC: ClassVar[Topic] = DISCLOSURES
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: CandidateId
+    employer: Id
+    pool: Id
+    at: Instant
+    fields: Annotated[tuple[Code, ...], Few]
+    """Of the coarse profile, by name. That the person fits what the pool asks for can be read as well, also where this is empty."""
+    way: Code
+    """`list`: in the pool's members and the feed, and so in a bundle of the seat."""
+    member_since: Instant
+    """As in the person's memberships: they are in the pool for as long as these name it with this time."""
+    memberships: Version
+    """The version of the person's memberships in which they are; an older one says nothing about this."""
+
+
+class DisclosureEndedV1(Event):
+    """An employer is shown nobody of a pool any more, since too few are left; of whoever left it, their memberships say so."""
+
+    TYPE: ClassVar[str] = "fairpool.candidate.disclosure_ended.v1"
+    TOPIC: ClassVar[Topic] = DISCLOSURES
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: CandidateId
+    employer: Id
+    pool: Id
+    at: Instant
 
 
 class PoolUpdatedV1(Event):
@@ -68,8 +104,25 @@ class PoolUpdatedV1(Event):
     member_ref: Id
     change: Literal["joined", "left", "changed"]
     at: Instant
-    """Cut to the hour, so that two employers cannot compare moments."""
+    """The employer's tick: no other employer's is the same, and nobody's act moves it."""
 
     def told_at(self, at: datetime) -> datetime:
-        """The hour, as in `at`."""
+        """The tick, as in `at`."""
+        return self.at
+
+
+class PoolClosedV1(Event):
+    """So few people are left in a pool that its employer is shown nobody: whom it was told of there is to be forgotten."""
+
+    TYPE: ClassVar[str] = "fairpool.pool.closed.v1"
+    TOPIC: ClassVar[Topic] = POOL_UPDATES
+    KEY: ClassVar[str] = "employer"
+
+    employer: Id
+    pool: Id
+    at: Instant
+    """The employer's tick."""
+
+    def told_at(self, at: datetime) -> datetime:
+        """The tick, as in `at`."""
         return self.at

@@ -15,6 +15,7 @@ from shared.contracts.topics import (
     ERASURES,
     NOTICES,
     OUTREACH_OUTCOMES,
+    SESSIONS,
     Topic,
 )
 
@@ -147,6 +148,17 @@ class CandidateErasedV1(State):
     at: Instant
 
 
+class SweptStore(Value):
+    """One place in which a service keeps something of people, and what an erasure does there."""
+
+    store: Id
+    """The name of a table, or how keys of Redis are written."""
+    ends: Literal["deleted", "emptied", "follows", "stays"]
+    """`follows`: the rows go by themselves once others have gone; `emptied`: the id stays, alone."""
+    how: Line
+    """In words: how it ends, or why something stays and until when."""
+
+
 class ErasureSweptV1(Event):
     """A service has erased what it kept of an erased person; what it keeps for good it declares.
 
@@ -161,6 +173,23 @@ class ErasureSweptV1(Event):
     candidate: CandidateId
     service: Literal["consent", "courier", "outreach_gateway", "pool_matching"]
     at: Instant
+    stores: Annotated[tuple[SweptStore, ...], Few] = ()
+    """Each place that was swept, as the service declares it; none: a version that did not say yet."""
+
+
+class SessionEndedV1(Event):
+    """A session of the person was ended before its time; it works nowhere any more. Of one that ran out nothing is said."""
+
+    TYPE: ClassVar[str] = "fairpool.session.ended.v1"
+    TOPIC: ClassVar[Topic] = SESSIONS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: CandidateId
+    session: Id
+    """Its name: a hash, of which no session can be made."""
+    at: Instant
+    expires_at: Instant
+    """When it would have ended by itself: until then whoever takes sessions has to know."""
 
 
 class CoarseProfile(Value):

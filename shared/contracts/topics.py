@@ -8,6 +8,9 @@ CleanUp = Literal["delete", "compact"]
 
 DEAD_LETTER_SUFFIX = "-dlq"
 DEAD_LETTERS_KEPT = timedelta(days=7)
+COMPACTED_WITHIN = timedelta(days=7)
+"""Kafka's `max.compaction.lag.ms` of every compacted topic: how long a record that is no longer its key's last may stay in the
+log. Without it Kafka promises nothing (KIP-354). A partition that nobody writes to is not compacted at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ CANDIDATE_EVENTS = Topic(
     "candidate-events",
     "candidate",
     "signup, courier",
-    ("consent", "outreach_gateway"),
+    ("consent", "outreach_gateway", "pool_matching"),
     "registered, confirmed, claimed, hired, lapsed; whether mail still reaches them",
     kept=timedelta(days=30),
 )
@@ -116,6 +119,14 @@ CONSENT_STATE = Topic(
     "the whole present state of a person's consent, with a rising version",
     erased="nothing is on, nobody blocked; the id stays",
 )
+SESSIONS = Topic(
+    "sessions",
+    "candidate",
+    "signup",
+    ("consent",),
+    "which sessions of a person were ended before their time",
+    kept=timedelta(days=30),
+)
 TENANTS = Topic(
     "tenants",
     "tenant",
@@ -125,21 +136,29 @@ TENANTS = Topic(
     partitions=1,
     by_outbox=False,
 )
-POOLS = Topic("pools", "pool", "pool_matching", ("pool_matching",), "pool definitions")
+POOLS = Topic("pools", "pool", "pool_matching", ("consent", "pool_matching"), "pool definitions")
 MEMBERSHIPS = Topic(
     "memberships",
     "candidate",
     "pool_matching",
-    ("outreach_gateway",),
+    ("consent", "outreach_gateway"),
     "the pools, with their employers, that a person is in now",
     erased="no pool; the id stays",
+)
+DISCLOSURES = Topic(
+    "disclosures",
+    "candidate",
+    "pool_matching",
+    ("consent",),
+    "which employer could read which fields of whom, from when until when; no values",
+    kept=timedelta(days=30),
 )
 POOL_UPDATES = Topic(
     "pool-updates",
     "employer",
     "pool_matching",
     (),
-    "joined, left, changed; member refs only",
+    "joined, left, changed, closed, as the feed tells it; member refs only",
     kept=timedelta(days=30),
 )
 OUTREACH_REQUESTS = Topic(
@@ -154,7 +173,7 @@ OUTREACH_DECISIONS = Topic(
     "outreach-decisions",
     "candidate",
     "outreach_gateway",
-    ("courier",),
+    ("courier", "consent"),
     "admitted, delayed, dropped, cancelled, with version",
     kept=timedelta(days=100),
 )
@@ -162,9 +181,17 @@ OUTREACH_OUTCOMES = Topic(
     "outreach-outcomes",
     "candidate",
     "courier",
-    ("outreach_gateway",),
+    ("outreach_gateway", "consent"),
     "delivered, bounced, doubtful, returned, withheld",
     kept=timedelta(days=100),
+)
+WISHES = Topic(
+    "wishes",
+    "candidate",
+    "consent",
+    ("outreach_gateway",),
+    "which of the messages that wait for a person they want next",
+    kept=timedelta(days=15),
 )
 NOTICES = Topic(
     "notices",
@@ -183,13 +210,16 @@ TOPICS: tuple[Topic, ...] = (
     ERASURES,
     ERASURE_CONFIRMATIONS,
     CONSENT_STATE,
+    SESSIONS,
     TENANTS,
     POOLS,
     MEMBERSHIPS,
+    DISCLOSURES,
     POOL_UPDATES,
     OUTREACH_REQUESTS,
     OUTREACH_DECISIONS,
     OUTREACH_OUTCOMES,
+    WISHES,
     NOTICES,
 )
 

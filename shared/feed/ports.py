@@ -29,6 +29,9 @@ class FeedRows(Protocol):
     async def last_before(self, reader: str | None, moment: datetime) -> Place | None:
         """The place of the last row that was told before."""
 
+    async def waits(self, reader: str) -> bool:
+        """Whether something that was committed for this reader has no number yet."""
+
     async def forget(self, *, kept: timedelta) -> bool:
         """Drops the oldest day if it is older than that, and notes how far each reader's feed has forgotten; whether it did."""
 

@@ -92,6 +92,10 @@ class PostgresFeedRows:
             row = await self._pool().fetchrow(SQL["last_before"], self._feed, reader, moment)
         return None if row is None else Place(generation, row["seq"], row["told_at"])
 
+    async def waits(self, reader: str) -> bool:
+        """Among what waits for the sequencer."""
+        return bool(await self._pool().fetchval(SQL["waits_of"], self._feed, reader))
+
     async def forget(self, *, kept: timedelta) -> bool:
         """A partition a transaction; who reads at this moment is waited for 2 s, and then it is a transient error."""
         async with self._pool().acquire() as connection, connection.transaction():

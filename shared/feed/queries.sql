@@ -47,6 +47,10 @@ WHERE feeds.feed = $1
 -- name: last_before
 SELECT seq, told_at FROM feed_rows WHERE feed = $1 AND reader = $2 AND told_at < $3 ORDER BY seq DESC LIMIT 1
 
+-- name: waits_of
+-- What is on its way to them: few rows, for a moment.
+SELECT EXISTS (SELECT FROM feed_incoming WHERE feed = $1 AND reader = $2)
+
 -- name: last_before_of_all
 SELECT seq, told_at FROM feed_rows WHERE feed = $1 AND told_at < $2 ORDER BY seq DESC LIMIT 1
 

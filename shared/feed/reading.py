@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared.feed.model import Lost, Place, Row, lost, since_is_lost, to_the_hour
 from shared.feed.ports import FeedRows
 from shared.feed.tailer import Tailer
 from shared.security.cursors import FeedCursors
 
+_END = datetime(9000, 1, 1, tzinfo=UTC)
+"""Behind every row."""
 Start = Place | datetime | None
 """Behind a row, from the hour of a time on, or (None) from where the feed begins now."""
 
@@ -69,6 +71,12 @@ class FeedReader:
             page = await self._from_database(reader, (await self._rows.ends(reader)).first, limit)
             if isinstance(page, Page):  # else some of it was forgotten in this moment: it begins later now
                 return page
+
+    async def end(self, reader: str) -> Place | None:
+        """Behind all that this reader was told until now; None while some of that has no number yet."""
+        if await self._rows.waits(reader):
+            return None
+        return await self._rows.last_before(reader, _END) or (await self._rows.ends(reader)).first
 
     async def _since(self, reader: str | None, since: datetime, limit: int) -> Page | Lost:
         hour = to_the_hour(since)

@@ -56,6 +56,11 @@ class FeedFace:
             raise _wrong(where, name, _NOT_OURS)
         return place
 
+    async def end(self, tenant: Tenant) -> str | None:
+        """The cursor behind all that the tenant was told until now; None while something is on its way."""
+        place = await self._reader.end(tenant.id)
+        return None if place is None else self.cursor(place, tenant)
+
     async def page(self, reader: str | None, start: Start, *, limit: int) -> Page:
         """What comes next, or a 410 that says why it can't be told and how to begin anew."""
         page = await self._reader.page(reader, start, limit=limit)

@@ -63,7 +63,7 @@ _LOST = ("connection is closed", "pool is closed", "pool is closing", "released 
 
 
 def waits_for(error: BaseException) -> str:
-    """What must come back before trying again can succeed, in one word: postgres, kafka, windows, projection, network, other."""
+    """What must come back before trying again can succeed, in one word: postgres, kafka, windows, projection, vault, network, other."""
     if isinstance(error, TransientError):
         return error.WAITS_FOR
     if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):

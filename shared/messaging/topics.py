@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
-from shared.contracts.topics import ALL_TOPICS, DEAD_LETTER_SUFFIX, Topic
+from shared.contracts.topics import ALL_TOPICS, COMPACTED_WITHIN, DEAD_LETTER_SUFFIX, Topic
 from shared.messaging.errors import FatalError
 from shared.messaging.kafka import Kafka
 from shared.messaging.refusal import refusal
@@ -107,12 +108,18 @@ def settings_of(topic: Topic, replication: int) -> dict[str, str]:
     """The settings of Kafka's that the description asks for, where so many brokers hold a replica."""
     settings: dict[str, str] = {"cleanup.policy": topic.clean_up}
     if topic.kept is not None:
-        settings["retention.ms"] = str(int(topic.kept.total_seconds() * 1000))
+        settings["retention.ms"] = _milliseconds(topic.kept)
+    else:
+        settings["max.compaction.lag.ms"] = _milliseconds(COMPACTED_WITHIN)
     if topic.name.endswith(DEAD_LETTER_SUFFIX):
         settings["max.message.bytes"] = str(_LARGEST_DEAD_LETTER)
     if replication >= _LIVES_ON_WITH_TWO:
         settings["min.insync.replicas"] = "2"
     return settings
+
+
+def _milliseconds(time: timedelta) -> str:
+    return str(int(time.total_seconds() * 1000))
 
 
 def _new(topic: Topic, replication: int) -> NewTopic:

@@ -1,6 +1,8 @@
 """AES-256-GCM boxes: what is put in comes out only with the same key and the same context."""
 
+import contextlib
 import os
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -30,3 +32,11 @@ def unseal(key: bytes, box: bytes, *, context: str) -> bytes:
         return AESGCM(key).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], context.encode())
     except (InvalidTag, ValueError) as error:
         raise CannotOpenError(f"a box for {context.split(':', 1)[0]} does not open") from error
+
+
+def unseal_any(keys: Sequence[bytes], box: bytes, *, context: str) -> bytes:
+    """As `unseal`, with whichever of the keys it was sealed with."""
+    for key in keys[:-1]:
+        with contextlib.suppress(CannotOpenError):
+            return unseal(key, box, context=context)
+    return unseal(keys[-1], box, context=context)

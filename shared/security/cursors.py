@@ -25,24 +25,23 @@ OF_NO_GENERATION: Inside = (0, 0, _EPOCH)
 class FeedCursors:
     """Seals places in a feed with AES-SIV (RFC 5297), the tenant as associated data.
 
-    Plain numbers would tell how much the whole network is told, and who was told something in the same moment.
+    Plain numbers would tell how much the whole network is told, and who was told something in the same moment. The first key
+    makes cursors; those that an older one made are read.
     """
 
-    def __init__(self, key: bytes, *, feed: str) -> None:
-        derived = HKDF(SHA256(), 64, salt=None, info=f"fairpool {feed} feed cursor".encode()).derive(key)
-        self._siv = AESSIV(derived)
+    def __init__(self, key: bytes, *older: bytes, feed: str) -> None:
+        self._sivs = [AESSIV(_derived(one, feed)) for one in (key, *older)]
 
     def make(self, place: Inside, tenant: str) -> str:
         """The place as this tenant gets it."""
         generation, seq, told_at = place
         plain = _FORM.pack(generation, seq, (told_at - _EPOCH) // _STEP)
-        return encoding.encode(self._siv.encrypt(plain, [tenant.encode()]))
+        return encoding.encode(self._sivs[0].encrypt(plain, [tenant.encode()]))
 
     def read(self, cursor: str, tenant: str) -> Inside | None:
         """The place behind the cursor, or None when it was not made for this tenant."""
-        try:
-            plain = self._siv.decrypt(encoding.decode(cursor), [tenant.encode()])
-        except (InvalidTag, ValueError):
+        plain = self._opened(cursor, tenant)
+        if plain is None:
             return None
         if len(plain) == _FORM_OF_2026.size:
             return OF_NO_GENERATION
@@ -51,3 +50,15 @@ class FeedCursors:
             return generation, seq, _EPOCH + microseconds * _STEP
         except (struct.error, OverflowError):
             return None
+
+    def _opened(self, cursor: str, tenant: str) -> bytes | None:
+        for siv in self._sivs:
+            try:
+                return siv.decrypt(encoding.decode(cursor), [tenant.encode()])
+            except (InvalidTag, ValueError):
+                continue
+        return None
+
+
+def _derived(key: bytes, feed: str) -> bytes:
+    return HKDF(SHA256(), 64, salt=None, info=f"fairpool {feed} feed cursor".encode()).derive(key)

@@ -4,23 +4,27 @@ Mails are forwarded, and links land in logs of mail scanners. So a link names no
 employer, encrypted for those who read links (AES-SIV, RFC 5297), bound to purpose and times, and another in each mail.
 The same link is the same token whenever it is made.
 
+The link to a job's page is of no person: it holds, encrypted in the same way, where the employer's own page is, and is the same
+token in each mail about that job.
+
 A link by which something can be switched on brings signup's statement of it, encrypted beside the subject: whoever takes the
 yes passes the statement on (docs/decisions/0029), and nobody can make a link of it.
 """
 
+import contextlib
 import hmac
 import json
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import OKPKey
 
 from shared.security import encoding
@@ -31,9 +35,14 @@ LinkPurpose = Literal["confirm", "me", "unsubscribe", "refuse"]
 way out for somebody who never answered."""
 WIDENS: frozenset[LinkPurpose] = frozenset({"confirm", "me"})
 """By these something can be switched on."""
+_JOB = "job"
+"""The purpose of a `JobLink`: no person's link is for it, and it is for nothing of a person's."""
 _ALGORITHMS = ["Ed25519"]
 _STATED = b"\x00"
 """Between the subject, which is JSON, and what is stated of the link."""
+_NO_TOKEN = (JoseError, InvalidTag, ValueError, KeyError, TypeError, OverflowError, AttributeError)
+"""What comes of reading a text that the signer did not make."""
+_LONGEST_NAME = 100
 _ENDS = string.ascii_letters + string.digits + "-_"
 """What a token can end with: base64url."""
 
@@ -54,6 +63,17 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class JobLink:
+    """Where a job's page is, and what the job is called, until when (whole seconds)."""
+
+    url: str
+    """At most 2,000 characters; longer ones make a request line that proxies refuse."""
+    title: str
+    organization: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BadLink:
     """Why a token is no good: `forged` (or cut short by a mail program), `expired`, or for `another_purpose`."""
 
@@ -61,7 +81,7 @@ class BadLink:
 
 
 class LinkSigner:
-    """Makes tokens; only the courier has one. `subject_key`: 64 bytes, the readers' too; `statements` states in signup's name."""
+    """Makes tokens; only the courier has one. `subject_key`: 64 bytes, the first of the readers'; `statements` states in signup's name."""
 
     def __init__(self, seed: bytes, subject_key: bytes, statements: StatementSigner | None = None) -> None:
         self._subjects = AESSIV(subject_key)
@@ -87,18 +107,32 @@ class LinkSigner:
             name = _name(self._name_key, link.candidate, claims)
             stated = self._statements.state(link.candidate, name, link.issued_at, link.expires_at)
             subject += _STATED + stated.key + stated.signature
+        return self._token(claims, subject)
+
+    def sign_job(self, link: JobLink) -> str:
+        """The token, safe in a URL; title and organization are cut to `_LONGEST_NAME`."""
+        said = [link.url, link.title[:_LONGEST_NAME], link.organization[:_LONGEST_NAME]]
+        subject = json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode()
+        return self._token({"prp": _JOB, "exp": int(link.expires_at.timestamp())}, subject)
+
+    def _token(self, claims: dict[str, str | int], subject: bytes) -> str:
         claims["sub"] = encoding.encode(self._subjects.encrypt(subject, _bound_to(claims)))
         payload = json.dumps(claims, separators=(",", ":"))
         return jws.serialize_compact({"alg": "Ed25519"}, payload, self._key, algorithms=_ALGORITHMS)
 
 
 class LinkReader:
-    """Checks tokens with the public key, and finds out whose they are with the subject key."""
+    """Checks tokens with the public keys, and finds out whose they are with the subject keys: any of them will do.
 
-    def __init__(self, public_key: bytes, subject_key: bytes) -> None:
-        self._subjects = AESSIV(subject_key)
-        self._name_key = subject_key
-        self._key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": encoding.encode(public_key)})
+    A token does not say which: links of before there were several are in mailboxes for a year, and a look with a second key
+    takes a tenth of a millisecond.
+    """
+
+    def __init__(self, public_keys: Sequence[bytes], subject_keys: Sequence[bytes]) -> None:
+        self._subjects = [(AESSIV(key), key) for key in subject_keys]
+        self._keys = [
+            OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": encoding.encode(key)}) for key in public_keys
+        ]
 
     def read(self, token: str, *purposes: LinkPurpose, at: datetime) -> Link | BadLink:
         """The link behind the token if it is genuine, for one of these purposes and not expired at that time.
@@ -106,25 +140,54 @@ class LinkReader:
         What no token ends with is no part of it: mail programs take the sentence's period or bracket into a link.
         """
         try:
-            claims = json.loads(jws.deserialize_compact(trimmed(token), self._key, algorithms=_ALGORITHMS).payload)
-            subject = self._subjects.decrypt(encoding.decode(claims["sub"]), _bound_to(claims))
+            claims, subject, name_key = self._opened(token)
+            if claims["prp"] == _JOB:
+                return BadLink("another_purpose")
             whose, _, stated = subject.partition(_STATED)
             candidate, employer = json.loads(whose)
             expires_at = datetime.fromtimestamp(claims["exp"], UTC)
             issued_at = datetime.fromtimestamp(claims["iat"], UTC) if "iat" in claims else None
             statement = None
             if issued_at is not None and len(stated) == KEY_ID_BYTES + SIGNATURE_BYTES:
-                name = _name(self._name_key, candidate, claims)
+                name = _name(name_key, candidate, claims)
                 key, signature = stated[:KEY_ID_BYTES], stated[KEY_ID_BYTES:]
                 statement = Statement(name, issued_at, expires_at, key, signature)
             link = Link(candidate, claims["prp"], expires_at, employer, issued_at, statement)
-        except (JoseError, InvalidTag, ValueError, KeyError, TypeError, OverflowError, AttributeError):
+        except _NO_TOKEN:
             return BadLink("forged")
         if link.purpose not in get_args(LinkPurpose) or link.purpose not in purposes:
             return BadLink("another_purpose")
         if link.expires_at <= at:
             return BadLink("expired")
         return link
+
+    def read_job(self, token: str, *, at: datetime) -> JobLink | BadLink:
+        """The job behind the token, as `read` does."""
+        try:
+            claims, subject, _ = self._opened(token)
+            if claims["prp"] != _JOB:
+                return BadLink("another_purpose")
+            url, title, organization = json.loads(subject)
+            link = JobLink(url, title, organization, datetime.fromtimestamp(claims["exp"], UTC))
+        except _NO_TOKEN:
+            return BadLink("forged")
+        return BadLink("expired") if link.expires_at <= at else link
+
+    def _opened(self, token: str) -> tuple[Mapping[str, Any], bytes, bytes]:
+        """What a genuine token says, its subject, and the key that this is under; raises one of `_NO_TOKEN`."""
+        claims = json.loads(self._checked(trimmed(token)))
+        sealed, context = encoding.decode(claims["sub"]), _bound_to(claims)
+        for siv, key in self._subjects:
+            with contextlib.suppress(InvalidTag):
+                return claims, siv.decrypt(sealed, context), key
+        raise InvalidTag
+
+    def _checked(self, token: str) -> bytes:
+        """What a genuine token says."""
+        for key in self._keys[:-1]:
+            with contextlib.suppress(BadSignatureError):
+                return jws.deserialize_compact(token, key, algorithms=_ALGORITHMS).payload
+        return jws.deserialize_compact(token, self._keys[-1], algorithms=_ALGORITHMS).payload
 
 
 def _bound_to(claims: Mapping[str, str | int]) -> list[bytes]:

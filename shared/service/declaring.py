@@ -81,13 +81,22 @@ class Declaring:
     ) -> None:
         """A topic that rows from a backup are held against: `apply(store(unit), at_most, *given)`, page by page.
 
-        With `behind` the topic is this service's own, and reconciled too.
+        Once an hour, and all of it before a database that was restored is opened. With `behind` the topic is this service's
+        own, and reconciled too.
         """
+        self.replay(topic, apply, store, *given)
+        (call,) = (one.apply for one in self.parts.replayed if one.topic is topic)
+        self.parts.reconciled.append(Reconciled(topic, behind, apply=call))
+
+    def replay(
+        self, topic: Topic, apply: Callable[[S, int, *Ts], Awaitable[int]], store: Callable[[Unit], S], *given: *Ts
+    ) -> None:
+        """As `read_back`, only before a database that was restored is opened."""
 
         async def call(unit: Unit, at_most: int) -> int:
             return await apply(store(unit), at_most, *given)
 
-        self.parts.reconciled.append(Reconciled(topic, behind, apply=call))
+        self.parts.replayed.append(Reconciled(topic, apply=call))
 
     def every(
         self,

@@ -49,6 +49,8 @@ class Parts:
     migrations: Path | None = None
     followers: list[tuple[Follower, Stored | None]] = field(default_factory=list)
     reconciled: list[Reconciled] = field(default_factory=list)
+    replayed: list[Reconciled] = field(default_factory=list)
+    """What is done to rows that a dump brought back, before anything else is."""
     jobs: list[tuple[str, Job]] = field(default_factory=list)
     resources: list[Resource] = field(default_factory=list)
     feeds: list[Feed] = field(default_factory=list)

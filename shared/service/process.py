@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -20,7 +21,9 @@ from shared.messaging.consumer import Consumer, Subscription
 from shared.messaging.errors import FatalError, is_transient
 from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
+from shared.messaging.restored import Replay
 from shared.messaging.signatures import Signer
+from shared.messaging.unit import Unit, unit_of_work
 from shared.messaging.watchdog import Watchdog
 from shared.metrics import TOPICS_DIFFER
 from shared.postgres.migrate import PLUMBING, migrate, must_be_applied
@@ -49,6 +52,9 @@ class Process:
     must have been applied), topics, resources, producer, relay, followers (until their projections are current), consumers,
     runner, jobs, watchdog. The stop goes the other way and finishes the batch in flight. Whatever dies on the
     way takes the process with it, with a non-zero code.
+
+    On a database that was restored from a dump everything from the resources on waits until `erasures` was replayed; until then
+    it serves nothing but its health.
     """
 
     name: str
@@ -63,6 +69,9 @@ class Process:
     failed: BaseException | None = None
     stop: Callable[[], None] = field(default=lambda: None)
     is_stopping: Callable[[], bool] = field(default=lambda: False)
+    once_replayed: Callable[[Unit], None] = field(default=lambda _: None)
+    """In the transaction that opens a restored database: what is to be looked at then."""
+    _replay: Replay | None = None
     _pool: Pool | None = None
     _relay: Relay | None = None
 
@@ -99,6 +108,13 @@ class Process:
         if self._relay is None:
             raise RuntimeError("the service has not started")
         return self._relay
+
+    @property
+    def why_closed(self) -> str:
+        """Why nothing is served yet: the database was restored; empty where it was not, and once it is open."""
+        if self._replay is None:
+            return ""
+        return self._replay.why or "Who was erased since the dump was made has been replayed, and it opens."
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -177,11 +193,30 @@ class Process:
             await migrate(self._pool, *folders)
         else:
             await must_be_applied(self._pool, *folders)
+        replay = Replay(self.name, self.settings.cluster, parts.replayed, self._pool, self._unit, self.once_replayed)
+        if await replay.is_closed():
+            self._replay = replay
+            await stack.enter_async_context(self._running("replay", partial(self._open_once_replayed, replay)))
+        else:
+            await self._open(stack)
+
+    async def _open_once_replayed(self, replay: Replay) -> None:
+        await replay.until_open()
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            self._replay = None
+            await asyncio.Event().wait()
+
+    def _unit(self) -> AbstractAsyncContextManager[Unit]:
+        return unit_of_work(self.pool, at=self.clock.now(), source=self.name)
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        parts = self.parts
         for resource in parts.resources:
             await stack.enter_async_context(resource())
         await self.producer.start()
         stack.push_async_callback(self.producer.stop)
-        self._relay = Relay(self._pool, self.producer)
+        self._relay = Relay(self.pool, self.producer)
         await stack.enter_async_context(self._running("relay", self._relay.run))
         await self._start_followers(stack)
         if parts.has(Role.WORKER):
@@ -243,7 +278,7 @@ class Process:
             if not await follower.caught_up(within=timedelta(seconds=_KAFKA_WITHIN)):
                 raise FatalError("a projection did not reach the end of its topic within a minute of the start")
 
-    def _running(self, name: str, run: Callable[[], Awaitable[None]]) -> contextlib.AbstractAsyncContextManager[None]:
+    def _running(self, name: str, run: Callable[[], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
         return lifetime.running(name, run, self.fail)
 
     async def _kafka_answers(self) -> bool:

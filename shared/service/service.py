@@ -37,6 +37,7 @@ from shared.service.wiring import Wiring
 from shared.settings import ServiceSettings
 from shared.web import home, pages, reading_back
 from shared.web.app import create_app
+from shared.web.health import ClosedError
 from shared.web.server import Server
 from shared.web.tenants import Tenants
 
@@ -158,6 +159,7 @@ class Service(Declaring):
             lifespan=self._lifespan,
             ready=self._ready,
             is_stopping=self.is_stopping,
+            why_closed=lambda: self.process.why_closed,
             limits=self.settings.http_limits,
         )
         app.include_router(home.router(self.settings.operator, self.tenants, title=title, signup_url=signup_url))
@@ -169,8 +171,10 @@ class Service(Declaring):
         return app
 
     def api(self, app: FastAPI, *routers: APIRouter) -> None:
-        """What programs call."""
+        """What programs call. Each route is tried in turn, so these come before all others: they are asked the most."""
+        others = list(app.router.routes)
         self._offer(app, Role.EDGE, routers)
+        app.router.routes[:] = [*app.router.routes[len(others) :], *others]
 
     def pages(self, app: FastAPI, *routers: APIRouter) -> None:
         """What people open."""
@@ -229,6 +233,7 @@ class Service(Declaring):
             async with self.work() as unit:
                 read_back.ask(unit)
 
+        self.process.once_replayed = read_back.ask
         for queue in read_back.queues:
             self.parts.runner.add(queue)
         self.every(LOOKS_EVERY, "read_back", turn, by=None)
@@ -239,7 +244,11 @@ class Service(Declaring):
         return self.process.running()
 
     async def _ready(self) -> dict[str, Check]:
-        return self.parts.checks
+        return {"restored": self._is_open} if self.process.why_closed else self.parts.checks
+
+    async def _is_open(self) -> None:
+        if why := self.process.why_closed:
+            raise ClosedError(why)
 
     async def _apply_tenants(self, received: Sequence[Received[Event]], _: Positions) -> None:
         for item in only(TenantChangedV1, received):

@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from shared.web import docs, health, openapi, pages, parameters, problems
 from shared.web.budgets import Budgets
+from shared.web.closed import Closed
 from shared.web.http_limits import HttpLimits
 from shared.web.limits import Limits
 from shared.web.methods import Heads
@@ -31,12 +32,14 @@ def create_app(
     lifespan: Lifespan | None = None,
     ready: health.Checks,
     is_stopping: Callable[[], bool] = lambda: False,
+    why_closed: Callable[[], str] = lambda: "",
     limits: HttpLimits | None = None,
 ) -> FastAPI:
     """An application with problems, limits, security headers, health, metrics, docs and the stylesheet.
 
     `ready` gives the checks by name; `/health/ready` runs each, and names those that raise or take more than 2 s. Once
-    `is_stopping`, each answer ends its connection.
+    `is_stopping`, each answer ends its connection. As long as `why_closed` says something, all but health, metrics and the
+    stylesheet is answered with that.
     """
     limits = limits or HttpLimits()
     app = FastAPI(
@@ -58,6 +61,7 @@ def create_app(
     app.add_middleware(Limits, within=limits.body_within)
     app.add_middleware(Boundary)
     app.add_middleware(Budgets, limits=limits)
+    app.add_middleware(Closed, why=why_closed)
     for middleware in (SecurityHeaders, Traces, AccessLog, RequestIds):
         app.add_middleware(middleware)
     app.add_middleware(Draining, is_stopping=is_stopping)

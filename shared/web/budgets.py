@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from fastapi.responses import StreamingResponse
@@ -50,6 +51,8 @@ class Budgets:
         self._in_hand: Counter[Kind] = Counter()
         self._of: Counter[tuple[Kind, str]] = Counter()
         self._of_tenant: Counter[tuple[Kind, str]] = Counter()
+        for kind in self._most:  # counted when somebody looks, not for each request
+            metrics.HTTP_IN_HAND.labels(kind).set_function(partial(self._in_hand.__getitem__, kind))
         for reason in ("requests", "origin", "tenant"):
             metrics.HTTP_REFUSED.labels(reason)
 
@@ -101,7 +104,6 @@ class Budgets:
     def count_in_all(self, kind: Kind, by: int) -> None:
         """The same, where the address keeps its share."""
         self._in_hand[kind] += by
-        metrics.HTTP_IN_HAND.labels(kind).inc(by)
 
 
 class Place:

@@ -23,6 +23,8 @@ PLACE = "fairpool.place"
 Gate = Callable[[Scope], object]
 """Raises the problem of a request that may not pass."""
 _gates: WeakKeyDictionary[Callable[..., Any], Gate] = WeakKeyDictionary()
+_found: dict[int, tuple[Dependant, tuple[Gate, ...], int | None]] = {}
+"""By `id`, which is no other's while the route is kept."""
 _limits: WeakKeyDictionary[Callable[..., Any], int] = WeakKeyDictionary()
 
 
@@ -36,9 +38,8 @@ def guard(dependency: Callable[..., Any], gate: Gate) -> None:
 
 def pass_all(scope: Scope) -> None:
     """Ask each gate of the matched route; raises the problem of the first that stays shut."""
-    for dependency in _dependencies(scope):
-        if dependency in _gates:
-            _gates[dependency](scope)
+    for gate in _asked(scope)[0]:
+        gate(scope)
 
 
 def takes_up_to(size: int) -> params.Depends:
@@ -54,8 +55,8 @@ def takes_up_to(size: int) -> params.Depends:
 
 def limit(scope: Scope) -> int:
     """How many bytes a body may have at the matched route."""
-    own = [_limits[dependency] for dependency in _dependencies(scope) if dependency in _limits]
-    return own[0] if own else PAGE_LIMIT if is_page(scope) else BODY_LIMIT
+    own = _asked(scope)[1]
+    return own if own is not None else PAGE_LIMIT if is_page(scope) else BODY_LIMIT
 
 
 def note_tenant(scope: Scope, tenant: str) -> None:
@@ -71,9 +72,22 @@ def noted_tenant(scope: Scope) -> str | None:
     return found
 
 
-def _dependencies(scope: Scope) -> Iterator[Callable[..., Any]]:
-    found = dependant_of(scope)
-    waiting: list[Dependant] = [found] if found is not None else []
+def _asked(scope: Scope) -> tuple[tuple[Gate, ...], int | None]:
+    """Gates and limit of the matched route; found once, since a route stays what it was declared as."""
+    route = dependant_of(scope)
+    if route is None:
+        return (), None
+    known = _found.get(id(route))
+    if known is None or known[0] is not route:
+        calls = list(_dependencies(route))
+        limits = [_limits[call] for call in calls if call in _limits]
+        gates = tuple(_gates[call] for call in calls if call in _gates)
+        known = _found[id(route)] = (route, gates, limits[0] if limits else None)
+    return known[1], known[2]
+
+
+def _dependencies(route: Dependant) -> Iterator[Callable[..., Any]]:
+    waiting = [route]
     while waiting:
         one = waiting.pop()
         waiting.extend(reversed(one.dependencies))

@@ -25,6 +25,10 @@ class NotReadyError(Exception):
     """A check fails, for a reason that may be shown as it is: it names no host, user or row."""
 
 
+class ClosedError(NotReadyError):
+    """The process serves nothing yet, for a reason that may be shown as it is: its database was restored."""
+
+
 class HeldError(Exception):
     """A part of the work is held for what is away: shown by `/health/ready`, as it is, and no reason not to be ready."""
 
@@ -45,6 +49,8 @@ def router(ready: Checks) -> APIRouter:
         checks = await ready()
         found = await asyncio.gather(*(_outcome(check) for check in checks.values()))
         outcomes = dict(zip(checks, found, strict=True))
+        if closed := next((why for why in outcomes.values() if isinstance(why, ClosedError)), None):
+            raise _closed(closed)
         failing = {name: str(why) for name, why in outcomes.items() if why and not isinstance(why, HeldError)}
         if failing:
             raise _not_ready(failing)
@@ -57,19 +63,23 @@ def router(ready: Checks) -> APIRouter:
     return routes
 
 
-async def _outcome(check: Check) -> str | HeldError | None:
+async def _outcome(check: Check) -> str | HeldError | ClosedError | None:
     try:
         async with asyncio.timeout(CHECK_WITHIN):
             await check()
     except TimeoutError:
         return f"no answer within {CHECK_WITHIN:g} seconds"
+    except (HeldError, ClosedError) as error:
+        return error
     except NotReadyError as error:
         return str(error)
-    except HeldError as error:
-        return error
     except Exception as error:  # noqa: BLE001 - whatever a check raises, it failed
         return type(error).__name__  # its message may name a host, a user or a row
     return None
+
+
+def _closed(why: ClosedError) -> Problem:
+    return Problem(503, "Closed", str(why), type=kind("restoring"), headers={"Retry-After": "30"})
 
 
 def _not_ready(failing: Mapping[str, str]) -> Problem:

@@ -3,8 +3,8 @@
 import asyncio
 from datetime import timedelta
 
-from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.web import any_body, gates, problems
@@ -108,7 +108,12 @@ class _Body:
 
     async def _stream(self, limit: int) -> bytes:
         body, size = bytearray(), 0
-        async for chunk in Request(self._scope, self._receive).stream():
+        is_more = True
+        while is_more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk, is_more = message.get("body", b""), message.get("more_body", False)
             size += len(chunk)
             if size <= limit:
                 body += chunk

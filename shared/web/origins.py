@@ -9,6 +9,8 @@ _OF_IPV4 = 0xFFFF_FFFF
 
 def network_of(host: str) -> str:
     """An IPv4 address, however it is written in IPv6 (mapped, RFC 4291; NAT64); of IPv6 the /64; what is no address as it is."""
+    if ":" not in host:
+        return host  # an IPv4 address has one spelling
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -74,7 +74,15 @@ _FOR_PEOPLE: Mapping[int, tuple[str, str]] = {
 """In place of words for programs, where a browser shows a page."""
 
 
-def error_page(status: int, title: str, detail: str, *, headers: Mapping[str, str] | None = None) -> HTMLResponse:
-    """A page that says what went wrong and what to do."""
+def error_page(
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    leads_to: tuple[str, str] | None = None,
+) -> HTMLResponse:
+    """A page that says what went wrong and what to do, with a button where one `leads_to` that."""
     title, detail = _FOR_PEOPLE.get(status, (title, detail))
-    return SHARED.render("error.html", status=status, headers=headers, code=status, heading=title, detail=detail)
+    values = {"code": status, "heading": title, "detail": detail, "leads_to": leads_to}
+    return SHARED.render("error.html", status=status, headers=headers, **values)

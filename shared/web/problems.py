@@ -51,8 +51,13 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         type: str = "about:blank",  # noqa: A002 - RFC 9457's word
         headers: Mapping[str, str] | None = None,
         errors: Sequence[FieldError] = (),
+        leads_to: tuple[str, str] | None = None,
+        to_people: str | None = None,
     ) -> None:
+        """`leads_to`: the words of a button and its address, where a browser shows a page; `to_people`: what that says."""
         super().__init__(title)
+        self.leads_to = leads_to
+        self.to_people = to_people or detail
         self.status = status
         self.title = title
         self.detail = detail
@@ -126,7 +131,9 @@ def invalid_model(error: ValidationError) -> Problem:
 def response(scope: Scope, problem: Problem) -> Response:
     """The problem as problem+json, or as a page for a browser on a page."""
     if shows_pages(scope):
-        return pages.error_page(problem.status, problem.title, problem.detail, headers=problem.headers)
+        return pages.error_page(
+            problem.status, problem.title, problem.to_people, headers=problem.headers, leads_to=problem.leads_to
+        )
     named = {"request_id": name} if (name := request_id(scope)) else {}
     members = {**problem.body(), **named}
     content = json.dumps(members, ensure_ascii=True, allow_nan=False)  # ASCII: a lone surrogate has no UTF-8

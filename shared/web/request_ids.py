@@ -4,10 +4,10 @@ import re
 import uuid
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-Id"
+_RAW = HEADER.lower().encode()
 _KEY = "fairpool.request_id"
 # A UUID, with or without dashes: nginx, Envoy and traces write these. In a freer form a client could bring a name or an
 # email into the log.
@@ -36,13 +36,17 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "").strip()
+        given = next((value for header, value in scope["headers"] if header == _RAW), b"").decode("latin-1").strip()
         name = scope[_KEY] = given if _WELL_FORMED.fullmatch(given) else str(uuid.uuid4())
 
         async def naming(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = name
+                others = (pair for pair in message.get("headers", ()) if pair[0] != _RAW)
+                message["headers"] = [*others, (_RAW, name.encode())]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=name):
+        bound = structlog.contextvars.bind_contextvars(request_id=name)
+        try:
             await self._app(scope, receive, naming)
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin
@@ -11,6 +12,7 @@ from pydantic import (
     AfterValidator,
     AnyUrl,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -34,6 +36,7 @@ _MOST_NAMED = 20
 _MOST_PARTS = 10_000
 """Of a field that holds anything at all."""
 _UNSTORABLE_MARK = re.compile("[\x00\ud800-\udfff]")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UNSTORABLE = "must not contain the character U+0000 or half of a surrogate pair"
 
 
@@ -64,6 +67,21 @@ def _public(value: AnyUrl) -> AnyUrl:
     return value
 
 
+def _day(value: object) -> object:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("must be a day such as 2026-11-22, without a time")
+    return value
+
+
+def soc_of_onet(value: object) -> object:
+    """O*NET writes the occupations that it took over from the SOC as `29-1141.00`."""
+    return value.removesuffix(".00") if isinstance(value, str) else value
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day of the calendar; a moment is none, since it would be another day elsewhere."""
 Text = Annotated[str, StringConstraints(strict=True, max_length=10_000), AfterValidator(storable)]
 """Text of several lines; narrow it with `Annotated[Text, Field(max_length=2_000)]`."""
 Line = Annotated[

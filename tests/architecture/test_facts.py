@@ -17,8 +17,11 @@ from services.consent import model as consent
 from services.consent import ports as consent_ports
 from services.consent.adapters.kept import PEOPLE as CONSENT
 from services.outreach_gateway import model as gateway
-from services.outreach_gateway import ports as gateway_ports
 from services.outreach_gateway.adapters.kept import PEOPLE as GATEWAY
+from services.outreach_gateway.ports import jobs as gateway_jobs
+from services.outreach_gateway.ports import outreach as gateway_outreach
+from services.outreach_gateway.ports import requests as gateway_requests
+from services.outreach_gateway.ports import windows as gateway_windows
 from services.pool_matching import model as matching
 from services.pool_matching import ports as matching_ports
 from services.pool_matching.adapters.kept import PEOPLE as MATCHING
@@ -37,11 +40,12 @@ from shared.web import tenants
 
 TOLD: Mapping[tuple[str, type[State]], object] = {
     ("outreach_gateway", ConsentChangedV2): gateway.Consent,
-    ("outreach_gateway", MembershipsChangedV1): frozenset[str],
+    ("outreach_gateway", MembershipsChangedV1): gateway.Memberships,
     ("outreach_gateway", CandidateKeyPublishedV1): gateway.PublicKey,
     ("pool_matching", CandidateProfileChangedV1): CoarseProfile,
     ("pool_matching", ConsentChangedV2): matching.Consent,
     ("courier", ConsentChangedV2): courier.Consent,
+    ("consent", MembershipsChangedV1): consent.Memberships,
 }
 """As what a service reads its copy of another's facts."""
 FACTS: tuple[object, ...] = (
@@ -51,18 +55,21 @@ FACTS: tuple[object, ...] = (
     gateway.Standing,
     courier.Standing,
 )
-PORTS = (consent_ports, gateway_ports, matching_ports, signup_ports, courier_ports)
+PORTS = (
+    consent_ports, gateway_jobs, gateway_outreach, gateway_requests, gateway_windows, matching_ports, signup_ports, courier_ports,
+)  # fmt: skip
 OF_ITS_OWN = {
     "Consents.receipt", "Consents.blocking", "Consents.attempt",
-    "Epochs.claim", "RequestStore.digest_of", "RequestStore.account", "RequestStore.lock_one", "Windows.book",
+    "Epochs.claim", "History.figures", "History.next_major", "RequestStore.kept", "RequestStore.account", "RequestStore.lock_one", "Windows.book", "Jobs.get", "Jobs.put", "PoolMessages.find", "PoolMessages.get", "PoolMessages.lock_pool", "PoolMessages.take",
     "EvaluationStore.next_turn", "EvaluationStore.take_evaluation", "EvaluationStore.pool_in_force",
-    "PoolStore.use_change", "PoolStore.get",
-    "Sources.find", "OperatorStore.look_up", "Store.showing",
+    "ListingStore.listing", "ListingStore.next_listing", "PoolStore.use_change", "PoolStore.get",
+    "Erasing.erase",
+    "HeldStore.held", "Erasing.erase_mailbox", "Erasing.record", "Sources.find", "OperatorStore.look_up", "Store.showing",
     "Relay.answers",
 }  # fmt: skip
 """What may be None, since the service itself says whether there is such a thing."""
 OF_PEOPLE = {
-    (gateway.Person, "consent"), (gateway.Person, "employers"), (gateway.Person, "reachable"),
+    (gateway.Person, "consent"), (gateway.Person, "memberships"), (gateway.Person, "reachable"),
     (matching.Person, "profile"), (matching.Person, "consent"),
 }  # fmt: skip
 """What decisions read of a person that others told."""

@@ -6,13 +6,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from re import _constants as ops  # type: ignore[attr-defined]  # the parser's own constants have no types
-from re import _parser as parser  # type: ignore[attr-defined]  # as above
 from typing import Any
 
 import pytest
 
-from tests.architecture.test_patterns import PROJECT, SAMPLE, _matches
+from tests.architecture.test_patterns import PROJECT, SAMPLE, _matches, ops, parser
 
 LENGTH = 100_000
 HANGS_AFTER = 300

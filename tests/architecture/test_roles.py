@@ -14,14 +14,30 @@ from shared.settings import EX_CONFIG, load
 from tests.architecture.test_subscriptions import ENVIRONMENT, PROCESSES
 
 OF_PEOPLE = {
-    "consent": {"/confirm/{token}", "/me", "/u/{token}"},
-    "signup": {"/join", "/sign-in", "/profile/{token}", "/refuse/{token}"},
+    "consent": {"/confirm/{token}", "/me", "/me/messages", "/me/messages/{outreach}/next", "/me/told", "/u/{token}"},
+    "signup": {
+        "/join",
+        "/sign-in",
+        "/profile/{token}",
+        "/profile/{token}/proposals/{proposal}",
+        "/me/profile",
+        "/me/profile/proposals/{proposal}",
+        "/me/data",
+        "/j/{token}",
+        "/refuse/{token}",
+        "/erase/{token}",
+        "/me/erase",
+        "/me/sessions",
+        "/sign-in/{token}",
+        "/erased/{opening}",
+    },
 }
 """What the roles `pages` are for."""
-EVERYWHERE = {"read_back", "titles"}
-"""Jobs of each process: a doubt about what its own relay sent is noted by itself, and lists of titles are kept in memory."""
+EVERYWHERE = {"epochs", "read_back", "titles"}
+"""Jobs of each process: a doubt about what its own relay sent is noted by itself, and lists of titles
+and the keys of the vault's epochs are kept in memory."""
 
-OF_EDGES = {"tailer of outreach", "tailer of updates"}
+OF_EDGES = {"tailer of outreach", "tailer of told", "tailer of updates"}
 """What readers are answered from."""
 
 

@@ -16,6 +16,7 @@ OF_A_SESSION = re.compile(
 )
 GIVEN_BACK = {
     "shared/postgres/migrate.py": "pg_advisory_unlock",  # one process migrates at a time; and RESET lock_timeout
+    "shared/postgres/restored.sql": "pg_advisory_unlock",  # one process replays at a time
 }
 
 

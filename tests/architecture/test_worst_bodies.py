@@ -24,17 +24,20 @@ from services.consent.api.edge import Edge
 from services.consent.app import build as consent
 from services.consent.model import Present
 from services.consent.settings import Settings as ConsentSettings
+from services.outreach_gateway.adapters.postgres_pool_messages import PostgresPoolMessages
 from services.outreach_gateway.adapters.postgres_requests import PostgresRequestStore
 from services.outreach_gateway.app import build as gateway
 from services.outreach_gateway.settings import GatewaySettings
 from services.pool_matching.app import build as pools
 from services.pool_matching.settings import PoolMatchingSettings
+from services.signup.adapters.certificates import PostgresErasing
 from services.signup.adapters.postgres import PostgresStore
+from services.signup.adapters.sessions import PostgresSessions
 from services.signup.adapters.sources import PostgresSources
 from services.signup.app import build as signup
 from services.signup.courier.app import build as courier
 from services.signup.courier.settings import CourierSettings
-from services.signup.model import Source
+from services.signup.model.hooks import Source
 from services.signup.settings import Settings as SignupSettings
 from shared.contracts.operator import TenantChangedV1
 from shared.facts import UNKNOWN, Unknown
@@ -42,7 +45,7 @@ from shared.security.links import LinkPurpose, public_half
 from shared.security.tenant_keys import hash_key
 from shared.service import Service
 from shared.web import gates, problems
-from tests.fakes.consent import SEED, SUBJECT_KEY, link
+from tests.fakes.consent import SEED, SUBJECT_KEY, bearer, link
 from tests.signing import settings_of
 from tests.worst_bodies import FORM, Operation, Worst, batches, bodies, fullest, greenhouse, limit_of, operations
 
@@ -52,12 +55,11 @@ CANDIDATE = "3f8e2a7c-0000-4000-8000-000000000001"
 SECRET = "a-secret-of-the-source"
 PUBLIC = {"POST /join", "POST /sign-in"}
 """Anybody may send these: 16 KiB of them are read."""
-HIDDEN = {"POST /me"}
-"""The token may stand in the form: 128 KiB are read to find it."""
 ANY_BODY = {"POST /u/{token}", "POST /refuse/{token}"}
 """They act whatever the body is: what is read of it stands in the tests of `any_body`."""
 LINKS: Mapping[str, LinkPurpose] = {
-    "/confirm/": "confirm", "/me": "me", "/profile/": "confirm", "/u/": "unsubscribe", "/refuse/": "refuse"
+    "/confirm/": "confirm", "/sign-in/": "me", "/profile/": "confirm", "/u/": "unsubscribe", "/refuse/": "refuse",
+    "/erase/": "confirm",
 }  # fmt: skip
 EXTRA: Mapping[str, Callable[[], Iterator[Worst]]] = {
     "POST /v1/events": lambda: batches(100),
@@ -72,15 +74,15 @@ def services() -> Iterator[tuple[Service, FastAPI]]:
     key, long_key, verify = bytes(32), SUBJECT_KEY, public_half(SEED)
     people: dict[str, Any] = {"signup_url": url, "consent_url": url, "link_subject_key": long_key}
     yield signup(
-        SignupSettings(**shared, **people, signup_database=database, vault_key=key, blind_index_key=key, link_verify_key=verify)
+        SignupSettings(**shared, **people, signup_database=database, vault_keys="file:///nowhere", blind_index_key=key, link_verify_key=verify)
     )  # fmt: skip
     yield consent(ConsentSettings(**shared, **people, consent_database=database, link_verify_key=verify))
-    yield pools(PoolMatchingSettings(**shared, pool_matching_database=database, member_ref_key=bytes(64)))
+    yield pools(PoolMatchingSettings(**shared, pool_matching_database=database, member_ref_key=bytes(64), tick_key=key))
     yield gateway(
-        GatewaySettings(**shared, outreach_gateway_database=database, redis="redis://127.0.0.1:1", member_ref_key=bytes(64), outreach_id_key=key)
+        GatewaySettings(**shared, outreach_gateway_database=database, redis="redis://127.0.0.1:1", member_ref_key=bytes(64), outreach_id_key=key, tick_key=key)
     )  # fmt: skip
     yield courier(
-        CourierSettings(**shared, **people, signup_database=database, vault_key=key, link_signing_key=SEED, smtp="smtp://127.0.0.1:1")
+        CourierSettings(**shared, **people, signup_database=database, vault_keys="file:///nowhere", link_signing_key=SEED, smtp="smtp://127.0.0.1:1")
     )  # fmt: skip
 
 
@@ -105,10 +107,12 @@ class Route:
         purpose = next((purpose for begin, purpose in LINKS.items() if self.operation.path.startswith(begin)), None)
         now = datetime.now(UTC)
         token = link(CANDIDATE, purpose, expires_at=now + timedelta(hours=1), issued_at=now) if purpose else "x"
-        path = self.path(token) + (f"?token={token}" if self.operation.path == "/me" else "")
+        path = self.path(token)
         headers = {"Idempotency-Key": hashlib.sha256(raw).hexdigest()}
         if self.operation.kinds:
             headers["Authorization"] = f"Bearer {KEYS[self.operation.kinds[0]]}"
+        if self.operation.path.startswith(("/me", "/v1/me")):
+            headers |= bearer(CANDIDATE, at=now, said_by=now)
         headers["Signature"] = "sha256 " + hmac.new(SECRET.encode(), raw, "sha256").hexdigest()
         return path, headers
 
@@ -152,7 +156,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     async def find(_: object, format_: str, source: str, *, fresh: bool = False) -> Source:
         return Source(format_, source, "vendor", "emp", SECRET)
 
-    async def read(_: object, candidate: str) -> Present:
+    async def read(_: object, candidate: str, session: str | None = None) -> Present:
         return Present(candidate, "p")
 
     @asynccontextmanager
@@ -161,6 +165,9 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def unknown(_: object, outreach: str) -> None:
         """No outreach came before under this id."""
+
+    async def unknown_to_pools(_: object, outreach: str, employer: str) -> None:
+        """Nor to a pool."""
 
     async def nobody(_: object, candidates: object) -> dict[str, Any]:
         """Nobody is known to signup."""
@@ -171,8 +178,24 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
         return UNKNOWN
 
     monkeypatch.setattr(Service, "work", work)
+
+    async def nobody_to_erase(_: object, candidate: str, opening: str | None = None) -> None:
+        """Nor to its erasures."""
+
+    @asynccontextmanager
+    async def look() -> AsyncIterator[None]:
+        yield None
+
+    async def signed_in(_: object, candidate: str, session: str) -> bool:
+        """Whoever shows a session."""
+        return True
+
+    monkeypatch.setattr(Service, "pool", SimpleNamespace(acquire=look))
+    monkeypatch.setattr(PostgresSessions, "is_signed_in", signed_in)
     monkeypatch.setattr(PostgresStore, "showings", nobody)
-    monkeypatch.setattr(PostgresRequestStore, "digest_of", unknown)
+    monkeypatch.setattr(PostgresErasing, "erase", nobody_to_erase)
+    monkeypatch.setattr(PostgresRequestStore, "kept", unknown)
+    monkeypatch.setattr(PostgresPoolMessages, "find", unknown_to_pools)
     monkeypatch.setattr(PostgresSources, "find", find)
     monkeypatch.setattr(Edge, "read", read)
     monkeypatch.setattr(Edge, "introduction", nobody_told)
@@ -218,7 +241,7 @@ async def test_who_has_no_key_no_link_and_no_signature_is_refused_before_a_byte_
     asked = [route for route in routes if route.takes_a_body or route.operation.method == "DELETE"]
     found = {}
     for route in asked:
-        if route.operation.name not in PUBLIC | HIDDEN:
+        if route.operation.name not in PUBLIC:
             sent = {"Content-Type": "application/json", "Content-Length": str(len(raw)), **headers}
             counts = await ask(route, raw, sent, route.path("x"))
             found[route.operation.name] = (counts.status in (401, 404), counts.read, len(counts.answer) < 2 * KIB)
@@ -243,7 +266,7 @@ async def test_what_each_page_describes_fits_at_all_its_limits_at_once(routes: l
     found = {}
     for route in routes:
         operation = route.operation
-        if not route.takes_a_body or operation.path.startswith("/v1/") or operation.name in ANY_BODY:
+        if not route.takes_a_body or operation.path.startswith("/v1/") or operation.name in ANY_BODY | NO_BODY:
             continue
         raw = json.dumps(fullest(operation.content["application/json"], operation.schemas)).encode()
         path, headers = route.opened(raw)
@@ -308,7 +331,15 @@ async def test_the_worst_body_of_each_route_is_refused_in_few_words(routes: list
     assert {what: why for what, why in found.items() if why} == {}
 
 
-NO_BODY = {"POST /v1/feeds/restart", "POST /v1/read-back", "POST /v1/tenants/{tenant}/keys"}
+NO_BODY = {
+    "POST /j/{token}",
+    "POST /sign-in/{token}",
+    "POST /me/messages/{outreach}/next",
+    "POST /v1/me/messages/{outreach}/next",
+    "POST /v1/feeds/restart",
+    "POST /v1/read-back",
+    "POST /v1/tenants/{tenant}/keys",
+}
 """They read none."""
 
 

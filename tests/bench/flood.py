@@ -32,6 +32,7 @@ from shared.contracts.topics import CONSENT_STATE
 from shared.roles import Role
 from shared.security import encoding
 from shared.security.links import Link, LinkPurpose, LinkSigner
+from shared.security.sessions import SessionSigner
 from shared.security.statements import StatementSigner
 from tests.bench.apart import NGINX, Apart, started
 from tests.bench.harness import Figure, say, spread, tell
@@ -60,6 +61,7 @@ class Bench:
 
     apart: Apart
     signer: LinkSigner
+    sessions: SessionSigner
     gateway: asyncpg.Connection = field(init=False)
     people: list[str] = field(default_factory=list)
     seen: dict[str, float] = field(default_factory=dict)
@@ -95,7 +97,7 @@ class Bench:
 
         async def allow(candidate: str) -> None:
             async with room:
-                status = await self._ask(
+                status = await self.ask(
                     f"/confirm/{self.token(candidate, 'confirm')}", b'{"purposes":["match","contact"]}',
                     "application/json", Counter(),
                 )  # fmt: skip
@@ -137,13 +139,15 @@ class Bench:
         async def one(number: int, candidate: str) -> None:
             await asyncio.sleep(number * EVERY)
             by_mail = number % 2 == 0
-            purpose: LinkPurpose = "unsubscribe" if by_mail else "me"
-            token = self.token(candidate, purpose)
+            token = self.token(candidate, "unsubscribe")
+            now = datetime.now(UTC)
+            session = self.sessions.start(candidate, at=now, said_by=now).token
             began[candidate] = time.perf_counter()
             if by_mail:
-                status = await self._ask(f"/u/{token}", b"List-Unsubscribe=One-Click", _FORM, times.statuses)
+                status = await self.ask(f"/u/{token}", b"List-Unsubscribe=One-Click", _FORM, times.statuses)
             else:
-                status = await self._ask(f"/me?token={token}", b'{"purposes":[]}', "application/json", times.statuses)
+                kind = f"application/json\r\nAuthorization: Bearer {session}"
+                status = await self.ask("/me", b'{"purposes":[]}', kind, times.statuses)
             assert status in (200, 202), status
             times.answered[candidate] = time.perf_counter() - began[candidate]
 
@@ -165,7 +169,7 @@ class Bench:
         statement = "SELECT candidate::text AS id FROM consents WHERE candidate = ANY($1::uuid[]) AND contact = $2"
         return [row["id"] for row in await self.gateway.fetch(statement, people, contact)]
 
-    async def _ask(self, path: str, raw: bytes, kind: str, statuses: Counter[str]) -> int:
+    async def ask(self, path: str, raw: bytes, kind: str, statuses: Counter[str]) -> int:
         """The status, once it is none that asks to come again; from a new connection and an address of its own."""
         self._addresses += 1
         address = f"127.1.{self._addresses // 200}.{self._addresses % 200 + 1}"
@@ -348,8 +352,9 @@ def main() -> None:
         say(f"ready, {'behind nginx' if NGINX else 'without nginx'}")
         keys = apart.kept.keys
         seed, subject = (encoding.decode(keys[f"FAIRPOOL_LINK_{name}_KEY"]) for name in ("SIGNING", "SUBJECT"))
-        signup = StatementSigner(encoding.decode(keys[signing_key_of("signup")]))
-        figures = asyncio.run(play(Bench(apart, LinkSigner(seed, subject, signup)), rounds))
+        signing = encoding.decode(keys[signing_key_of("signup")])
+        signup, sessions = StatementSigner(signing), SessionSigner(signing, subject)
+        figures = asyncio.run(play(Bench(apart, LinkSigner(seed, subject, signup), sessions), rounds))
     tell("flood", figures, rounds=rounds)
 
 

@@ -27,7 +27,7 @@ from services.outreach_gateway.adapters.postgres import PostgresOutreach
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.model import SHARDS, Standing, shard_of
-from services.outreach_gateway.ports import Found
+from services.outreach_gateway.ports.windows import Found
 from services.outreach_gateway.rebuild import Rebuild
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.facts import Known
@@ -37,7 +37,7 @@ from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool, open_pool
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import FixedClock
-from tests.integration.outreach_gateway.rebuilding import feed
+from tests.integration.outreach_gateway.rebuilding import TICKS, feed
 from tests.stack import Servers
 
 POLICY = read_policy("2026-12")
@@ -152,7 +152,7 @@ class Bench:
             received = [Received(event.outreach, "bench", None, event, record) for event in batch]
             began = time.perf_counter()
             async with unit_of_work(self.pool, at=NOW, source="outreach_gateway") as unit:
-                store = PostgresOutreach(unit, POLICY, feed)
+                store = PostgresOutreach(unit, POLICY, feed, TICKS)
                 await handlers.on_outreach_requested(
                     store, received, self.windows, POLICY, lambda _: Known(Standing.GOOD)
                 )

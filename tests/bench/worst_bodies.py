@@ -30,13 +30,15 @@ from deploy.local.secrets import read as read_secrets
 from deploy.local.secrets import signing_key_of
 from shared.security import encoding
 from shared.security.links import Link, LinkPurpose, LinkSigner
+from shared.security.sessions import SessionSigner
 from shared.security.statements import StatementSigner
 from shared.web import gates
 from tests.worst_bodies import Operation, Worst, batches, bodies, greenhouse, limit_of, operations
 
 SECONDS, MEGABYTES = 1.0, 50.0
 PAGES: dict[str, LinkPurpose] = {
-    "/confirm/": "confirm", "/me": "me", "/profile/": "confirm", "/u/": "unsubscribe", "/refuse/": "refuse"
+    "/confirm/": "confirm", "/sign-in/": "me", "/profile/": "confirm", "/u/": "unsubscribe", "/refuse/": "refuse",
+    "/erase/": "confirm",
 }  # fmt: skip
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -59,6 +61,7 @@ class Caller:
 
     dev: DevFile
     signer: LinkSigner
+    sessions: SessionSigner
     now: datetime
 
     def opened(self, operation: Operation, raw: bytes) -> tuple[str, dict[str, str]]:
@@ -75,7 +78,10 @@ class Caller:
         headers["Signature"] = "sha256 " + hmac.new(source.secret.encode(), raw, "sha256").hexdigest()
         token = self._token(operation.path)
         path = operation.path.replace("{token}", token).replace("{format}/{source}", f"greenhouse/{source.source}")
-        return re.sub(r"\{[a-z]+\}", "p_x", path) + (f"?token={token}" if operation.path == "/me" else ""), headers
+        if path.startswith(("/me", "/v1/me")):
+            started = self.sessions.start(str(uuid.uuid4()), at=self.now, said_by=self.now)
+            headers["Authorization"] = f"Bearer {started.token}"
+        return re.sub(r"\{[a-z]+\}", "p_x", path), headers
 
     def _token(self, path: str) -> str:
         purpose = next((purpose for begin, purpose in PAGES.items() if path.startswith(begin)), None)
@@ -154,7 +160,10 @@ def main() -> int:
         keys["FAIRPOOL_LINK_SUBJECT_KEY"],
         StatementSigner(keys[signing_key_of("signup")]),
     )
-    caller = Caller(devfile.load(home.dev_file), signer, max(clockfile.now(home.clock_file), datetime.now(UTC)))
+    sessions = SessionSigner(keys[signing_key_of("signup")], keys["FAIRPOOL_LINK_SUBJECT_KEY"])
+    caller = Caller(
+        devfile.load(home.dev_file), signer, sessions, max(clockfile.now(home.clock_file), datetime.now(UTC))
+    )
     stack = state.read(home)
     pids = {part.name: part.process.pid for part in (stack.parts if stack else ()) if part.process}
     found: list[tuple[str, Cost]] = []

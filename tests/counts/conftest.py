@@ -13,6 +13,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from services.signup.vault.keepers.file import FileKeeper
+from services.signup.vault.watching import EpochWatch
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
 from shared.messaging.consumer import Consumer
@@ -27,6 +29,7 @@ from shared.service.wiring import Wiring
 from tests.architecture.test_subscriptions import ENVIRONMENT, PROCESSES
 from tests.counts import counting
 from tests.databases import MIGRATIONS_OF, Databases
+from tests.fakes.keeper import begun
 from tests.integration.outreach_gateway.test_gateway import OPEN as AT
 from tests.integration.outreach_gateway.test_gateway import clock_at
 from tests.signing import verifier
@@ -147,6 +150,7 @@ async def starts(
 
         async with databases.lent(*MIGRATIONS_OF[_DATABASE_OF.get(name, name)]) as dsn:
             environment = {**ENVIRONMENT, "KAFKA": servers.kafka, "REDIS": servers.redis, "BATCH": "1000"}
+            environment["VAULT_KEYS"] = (tmp_path / "keys").as_uri()
             environment["CLOCK_FILE"] = str(clock_at(AT, tmp_path))  # open in all zones of the 50 states
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Wiring, "on", noted)
@@ -155,8 +159,13 @@ async def starts(
                 build = importlib.import_module(f"{PROCESSES[name]}.app").build
                 service, app = build(inspect.signature(build).parameters["settings"].annotation())
             pool = await open_pool(dsn, name="counts", connections=1)
+            if MIGRATIONS_OF[_DATABASE_OF.get(name, name)] == MIGRATIONS_OF["signup"]:
+                await begun(pool, FileKeeper(tmp_path / "keys"))
             service.process._pool, service.process._relay = pool, cast(Relay, _Sent())
             service.process.producer = kept = Kept()
+            for resource in service.parts.resources:
+                if isinstance(watch := getattr(resource, "__self__", None), EpochWatch):
+                    await watch.look()
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
                 yield Process(service, app, http, {}, heard, kept)
             await pool.close()

@@ -19,6 +19,7 @@ from services.outreach_gateway.adapters.kept import SQL as GATEWAY
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.rebuild import Rebuild
 from services.pool_matching import handlers as matching_handlers
+from services.pool_matching.adapters.postgres_listings import PostgresListings
 from services.signup.courier.model import ConsentCheck
 from services.signup.courier.sending import Sender
 from shared.clock import elapsed
@@ -47,23 +48,23 @@ from shared.contracts.topics import (
     OUTREACH_REQUESTS,
     POOLS,
 )
+from shared.feed.postgres import PostgresFeedWriter
 from shared.ids import new_candidate_id
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
-from shared.messaging.unit import unit_of_work
-from shared.security.links import Link, LinkSigner
+from shared.messaging.unit import Unit, unit_of_work
 from shared.security.member_refs import MemberRefs
-from shared.security.statements import StatementSigner
+from shared.security.sessions import SessionSigner
 from shared.security.words import KeyPair
-from tests.architecture.test_subscriptions import SEED
+from shared.ticks import Ticks
 from tests.counts.conftest import SUBJECT_KEY, Process
 from tests.counts.counting import Counts, counted
 from tests.integration.outreach_gateway.test_gateway import JOB
 from tests.integration.outreach_gateway.test_gateway import OPEN as AT
 from tests.integration.signup.test_events import BATCH, data
 from tests.integration.signup.test_hooks import HOOK, SOURCE, payload, signed
-from tests.signing import consented, seed_of
+from tests.signing import TICK_KEY, consented, seed_of
 from tests.stack import Servers
 from tests.waiting import until
 from tests.working import jobs_for
@@ -71,6 +72,8 @@ from tests.working import jobs_for
 BASELINE = Path(__file__).with_name("baseline.toml")
 SIZES = 1, 100, 500
 ONE = (1,)
+LISTED = 5, 100, 400
+"""Of a page that is not full."""
 """Of a route that takes one thing."""
 
 Starts = Callable[[str], AbstractAsyncContextManager[Process]]
@@ -155,11 +158,11 @@ async def _registered(process: Process, count: int) -> Act:
 
 async def _saves(process: Process, _: int) -> Act:
     now = process.service.clock.now()
-    link = Link(new_candidate_id(), "me", now + timedelta(hours=1), issued_at=now)
-    token = LinkSigner(SEED, SUBJECT_KEY, StatementSigner(seed_of("signup"))).sign(link)
+    started = SessionSigner(seed_of("signup"), SUBJECT_KEY).start(new_candidate_id(), at=now, said_by=now)
+    mine = {"Authorization": f"Bearer {started.token}"}
 
     async def act() -> None:
-        answer = await process.http.post(f"/me?token={token}", json={"purposes": ["match", "contact"]})
+        answer = await process.http.post("/me", json={"purposes": ["match", "contact"]}, headers=mine)
         assert answer.status_code == 200, answer.text
 
     return act
@@ -198,11 +201,36 @@ async def _evaluated(process: Process, count: int) -> Act:
 
     async def step() -> None:
         async with unit_of_work(pool, at=at, source="pool_matching") as unit:
-            await matching_handlers.on_turn(heard.store(unit), id_, *heard.given)
+            await matching_handlers.on_turn(heard.store(unit), id_, heard.given[0], Ticks(TICK_KEY))
 
     id_ = await pool.fetchval("SELECT pool FROM pools")
     await step()  # opens the evaluation
     return step
+
+
+async def _decided_listing(process: Process, count: int) -> Act:
+    pool, ticks = process.service.pool, process.service.settings.ticks  # type: ignore[attr-defined]  # matching's own
+    await pool.execute("TRUNCATE persons, memberships, listed, listings CASCADE")
+    await (await _matched(process, max(count, 5)))()
+    id_ = await pool.fetchval("SELECT pool FROM pools")
+    await pool.execute("UPDATE evaluations SET done = true")
+    at = ticks.next("emp_a", process.service.clock.now() + ticks.period)
+
+    async def step() -> None:
+        async with unit_of_work(pool, at=at, source="pool_matching") as unit:
+            await matching_handlers.on_telling(PostgresListings(unit, _updates), id_, at, ticks)
+
+    return step
+
+
+async def _told_listing(process: Process, count: int) -> Act:
+    step = await _decided_listing(process, count)
+    await step()
+    return step
+
+
+def _updates(unit: Unit) -> PostgresFeedWriter:
+    return PostgresFeedWriter(unit, "updates", lambda: None)
 
 
 async def _pool(process: Process) -> None:
@@ -232,9 +260,9 @@ async def _known(process: Process, count: int) -> list[str]:
 
 
 async def _submits(process: Process, candidate: str) -> None:
-    refs = MemberRefs(process.service.settings.member_ref_key)  # type: ignore[attr-defined]  # the gateway's own
+    refs = MemberRefs(*process.service.settings.member_ref_key)  # type: ignore[attr-defined]  # the gateway's own
     body = {
-        "member_ref": refs.make(candidate, "emp_a"),
+        "member_ref": refs.make(candidate, "emp_a", "p_a", 0),
         "subject": "Night-shift RN, Denver",
         "body": "We would like to talk with you.",
         "job": JOB,
@@ -254,7 +282,25 @@ async def _requested(process: Process, count: int) -> Act:
     until, due = now + timedelta(days=14), now + timedelta(seconds=30)
     ids = [f"o_{secrets.token_hex(8)}" for _ in found]
     rows = [
-        (id_, "emp_a", candidate, f"m_{id_}", b"d", "sealed", now, until, due, None)
+        (
+            id_,
+            "emp_a",
+            candidate,
+            f"m_{id_}",
+            b"d",
+            "sealed",
+            now,
+            until,
+            due,
+            None,
+            None,
+            None,
+            until.date(),
+            until,
+            False,
+            "29-1141",
+            "CO",
+        )
         for id_, candidate in zip(ids, found, strict=True)
     ]  # as the edge writes them, one by one
     await process.service.pool.executemany(GATEWAY["submit"], rows)
@@ -354,6 +400,8 @@ PATHS: dict[str, tuple[str, Path_, tuple[int, ...]]] = {
     "pool_matching: candidate-profiles": ("pool_matching", _matched, SIZES),
     "pool_matching: erasures": ("pool_matching", _matching_erased, SIZES),
     "pool_matching: a chunk of an evaluation": ("pool_matching", _evaluated, SIZES),
+    "pool_matching: a listing opens": ("pool_matching", _decided_listing, LISTED),
+    "pool_matching: a page of a listing is told": ("pool_matching", _told_listing, LISTED),
     "outreach_gateway: POST /v1/outreach": ("outreach_gateway", _submitted, ONE),
     "outreach_gateway: outreach-requests": ("outreach_gateway", _requested, SIZES),
     "outreach_gateway: due": ("outreach_gateway", _due, SIZES),

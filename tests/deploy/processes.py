@@ -42,13 +42,13 @@ PROCESSES: Mapping[str, tuple[str, type[ServiceSettings]]] = MappingProxyType(
 """By the name of the container: the module and its settings."""
 SECRETS = frozenset(
     {
-        "VAULT_KEY",
         "BLIND_INDEX_KEY",
         "MEMBER_REF_KEY",
         "LINK_SIGNING_KEY",
         "LINK_VERIFY_KEY",
         "LINK_SUBJECT_KEY",
         "OUTREACH_ID_KEY",
+        "TICK_KEY",
         "SIGNING_KEY",
         "CONSENT_SEAL_KEYS",
     }

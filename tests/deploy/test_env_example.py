@@ -40,5 +40,5 @@ def test_no_secret_has_a_value() -> None:
     secrets = re.findall(
         r"^FAIRPOOL_\w+_(?:KEY|DATABASE|PASSWORD)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE
     )
-    assert len(secrets) == 13
+    assert len(secrets) == 14
     assert set(secrets) == {""}

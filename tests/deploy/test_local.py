@@ -73,7 +73,7 @@ def test_secrets_are_made_once_and_only_their_user_may_read_them(home: Home) -> 
 
 
 def test_each_process_is_told_its_own_secrets_and_database_only(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAIRPOOL_VAULT_KEY", "from outside")
+    monkeypatch.setenv("FAIRPOOL_BLIND_INDEX_KEY", "from outside")
     kept = _secrets(home)
     where = endpoints.resolve(Ports(), kept)
     made = {part.name: part for part in services.parts(home, Ports(), Broker.EMBEDDED, where, kept.keys)}
@@ -81,6 +81,7 @@ def test_each_process_is_told_its_own_secrets_and_database_only(home: Home, monk
     assert {name for name in gateway if name.startswith("FAIRPOOL_") and name.endswith(("_KEY", "_DATABASE"))} == {
         "FAIRPOOL_MEMBER_REF_KEY",
         "FAIRPOOL_OUTREACH_ID_KEY",
+        "FAIRPOOL_TICK_KEY",
         "FAIRPOOL_SIGNING_KEY",
         "FAIRPOOL_OUTREACH_GATEWAY_DATABASE",
     }
@@ -188,6 +189,33 @@ async def test_a_caught_mail_is_shown_in_mailpits_shape_and_survives_a_restart(t
         assert (await browser.get("/api/v1/messages?start=1")).json()["messages"] == []
 
 
+def test_a_home_that_is_older_than_ticks_gets_a_key_for_them_and_keeps_the_others(home: Home) -> None:
+    new = _secrets(home)
+    older = new.keys.copy()
+    del older["FAIRPOOL_TICK_KEY"]
+    home.secrets_file.write_text(new.model_copy(update={"keys": older}).model_dump_json())
+    made = _secrets(home)
+    assert len(encoding.decode(made.keys.pop("FAIRPOOL_TICK_KEY"))) == 32
+    assert made.keys == older
+    assert _secrets(home).keys.keys() == new.keys.keys()
+
+
+def test_employers_are_told_often_on_a_laptop_unless_the_environment_says_otherwise(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = _secrets(home)
+    where = endpoints.resolve(Ports(), kept)
+    monkeypatch.delenv("FAIRPOOL_TICK", raising=False)
+
+    def told() -> set[str]:
+        made = services.parts(home, Ports(), Broker.EMBEDDED, where, kept.keys)
+        return {part.command.environment["FAIRPOOL_TICK"] for part in made}
+
+    assert told() == {"PT15S"}
+    monkeypatch.setenv("FAIRPOOL_TICK", "PT6H")
+    assert told() == {"PT6H"}
+
+
 def test_a_home_that_is_older_than_signatures_gets_keys_and_takes_unsigned_records(home: Home) -> None:
     new = _secrets(home)
     assert new.signatures == "require"
@@ -200,4 +228,4 @@ def test_a_home_that_is_older_than_signatures_gets_keys_and_takes_unsigned_recor
     assert kept.signatures == "take"
     assert kept.keys.keys() == new.keys.keys()
     assert _secrets(home) == kept
-    assert kept.keys["FAIRPOOL_VAULT_KEY"] == new.keys["FAIRPOOL_VAULT_KEY"]
+    assert kept.keys["FAIRPOOL_BLIND_INDEX_KEY"] == new.keys["FAIRPOOL_BLIND_INDEX_KEY"]

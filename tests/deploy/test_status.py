@@ -104,6 +104,17 @@ def test_people_read_the_reason_below_the_table(home: Home) -> None:
     assert done.stdout.endswith("\n\nconsent is unready: These checks fail: postgres (OSError).\n")
 
 
+def test_a_part_whose_database_was_restored_is_closed_and_says_what_it_waits_for(home: Home) -> None:
+    why = "The database was restored from a dump of 2026-11-28T10:00:00Z; signup must first replay who was erased since. It opens by itself."
+    home.log_of("signup").write_text(_failed("an earlier failure", datetime.now(UTC)))
+    said = {"type": "urn:fairpool:problem:restoring", "title": "Closed", "status": 503, "detail": why}
+    with _process(503, said) as closed:
+        code, parts = _status_json(home, _part("signup", closed, PartPhase.STARTING, restarts=1))
+        asked = CliRunner().invoke(app, ["status", "--at", f"http://127.0.0.1:{closed}"])
+    assert (code, parts["signup"]["state"], parts["signup"]["why"]) == (1, "closed", why)
+    assert (asked.exit_code, "is closed: The database was restored" in " ".join(asked.stdout.split())) == (1, True)
+
+
 def test_a_server_that_was_stopped_by_a_signal_is_silent(home: Home) -> None:
     with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as server:
         server.send_signal(signal.SIGSTOP)

@@ -60,12 +60,19 @@ async def test_reconciling_creates_and_alters_what_the_broker_lets_it_and_says_w
     left = await operated.reconcile(kafka, topics=(missing, otherwise), mended=done.append)
     created = operated.Difference(missing.name, "missing", "missing", "there", "not there")
     if servers.broker is Broker.EMBEDDED:
-        assert [(item.topic, item.name) for item in left.differences] == [(otherwise.name, "cleanup.policy")]
+        assert [(item.topic, item.name) for item in left.differences] == [
+            (otherwise.name, "cleanup.policy"),
+            (otherwise.name, "max.compaction.lag.ms"),
+        ]
         assert left.beyond == operated.NOT_ALTERED
         assert done == [created]
         return
     assert left == operated.Checked(())
-    assert done == [created, operated.Difference(otherwise.name, "setting", "cleanup.policy", "compact", "delete")]
+    assert [(item.topic, item.name, item.expected) for item in done] == [
+        (missing.name, "missing", "there"),
+        (otherwise.name, "cleanup.policy", "compact"),
+        (otherwise.name, "max.compaction.lag.ms", "604800000"),
+    ]
     settings = await operated._settings(kafka, (otherwise,))
     assert settings is not None
     assert settings[otherwise.name]["segment.ms"] == ("7200000", True), "what an operator set besides stays"

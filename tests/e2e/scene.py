@@ -1,9 +1,10 @@
 """What end-to-end tests do again and again on the one stack: bring people and employers of their own, and wait."""
 
+import asyncio
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -32,13 +33,14 @@ from shared.messaging.producer import Producer
 from shared.messaging.signatures import Signer
 from shared.security import encoding
 from shared.security.links import Link, LinkReader
+from shared.security.member_refs import MemberRefs
 from shared.security.seals import Seals
 from shared.security.tenant_keys import new_key
 from tests.signing import consented
 from tests.stack import Stack
 from tests.waiting import until
 
-_LINK = re.compile(r"https?://[^\s<>\"]+/(?:confirm/|me\?token=)[^\s<>\"]+")
+_LINK = re.compile(r"https?://[^\s<>\"]+/(?:confirm/|sign-in/)[^\s<>\"]+")
 _UNSUBSCRIBE = re.compile(rb"^List-Unsubscribe:\s*<([^>]+)>", re.MULTILINE | re.IGNORECASE)
 _SKILLS = sorted(known_skills() - {"triage", "icu", "welding"})  # tests ask for these by name
 ALL_ON = {"purposes": ["match", "contact"]}
@@ -79,6 +81,7 @@ class Scene:
     mails: MailWatch
     topics: TopicWatch
     canaries: list[Canary] = field(default_factory=list)
+    _company: list[Newcomer] = field(default_factory=list)
 
     @property
     def dev(self) -> DevFile:
@@ -94,6 +97,10 @@ class Scene:
         """Forward only: other tests' people live on the same stack."""
         if to > self.now:
             clockfile.set_to(self.stack.home.clock_file, to)
+
+    def to_the_next_day(self) -> None:
+        """The UTC day is over, and the next hours are open in all of the 50 states."""
+        self.move_clock((self.now + timedelta(days=1)).replace(hour=18, minute=30))
 
     def at_working_hours(self) -> None:
         """Make sure that the next hours are open in all of the 50 states."""
@@ -179,11 +186,11 @@ class Scene:
 
     async def candidate(self, person: Newcomer) -> str:
         """The candidate's id, as the services read it in their link."""
-        token = re.split(r"/confirm/|token=", await self.link(person))[1]
+        token = re.split(r"/confirm/|/sign-in/", await self.link(person))[1]
         keys = read_secrets(self.stack.home).keys
         verify, subject = (encoding.decode(keys[f"FAIRPOOL_LINK_{name}_KEY"]) for name in ("VERIFY", "SUBJECT"))
-        reader = LinkReader(verify, subject)
-        link = reader.read(token, "confirm", "me", at=self.now)
+        reader = LinkReader([verify], [subject])
+        link = reader.read(token, "confirm", "me", at=datetime.min.replace(tzinfo=UTC))  # also of one that has expired
         assert isinstance(link, Link), link
         return link.candidate
 
@@ -216,40 +223,93 @@ class Scene:
         return await self.client.make_pool(employer.key, {"name": "Test pool", **criteria})
 
     async def pool_of(self, employer: Employer, person: Newcomer) -> str:
-        """A pool that holds just this person, as soon as it does."""
+        """A pool that only this person fits, as soon as they do; its employer sees nobody in it."""
         pool = await self.pool(employer, skills_all=list(person.skills))
-        await until(lambda: self.members(employer, pool), what="the person is a member")
+        await self.until_fits(person, pool)
         return pool
 
+    async def until_fits(self, person: Newcomer, *pools: str) -> None:
+        """Wait until matching says that the person is in these pools."""
+        candidate = await self.candidate(person)
+        await until(lambda: set(pools) <= self.pools_of(candidate), what="the person is in the pools")
+
+    def pools_of(self, candidate: str) -> set[str]:
+        """The pools that the person is in, as the topic has it: listed or not."""
+        known = self.topics.membership.get(candidate)
+        return {one.pool for one in known.pools} if known else set()
+
+    async def fitting(self, pool: str) -> list[str]:
+        """Who is in the pool, as the topic has it: listed or not."""
+        return [candidate for candidate in self.topics.membership if pool in self.pools_of(candidate)]
+
     async def members(self, employer: Employer, pool: str) -> list[str]:
-        """Member refs."""
+        """Member refs, as the employer sees them."""
         return [item["member_ref"] for item in await self.client.members(employer.key, pool)]
+
+    async def company(self) -> Sequence[Newcomer]:
+        """Seven who have the same skills, none of whom a new employer or its vendor told of; the same ones for all tests."""
+        if not self._company:
+            first = self.invent()
+            people = [first, *(replace(self.invent(), skills=first.skills) for _ in range(6))]
+            await self.together(people)
+            self._company += people
+        return tuple(self._company)
+
+    async def together(self, people: Sequence[Newcomer]) -> None:
+        """All of them are reported and say yes at once."""
+        events = [self.event(person, vendor=1) for person in people]
+        await self.client.post_events(self.dev.vendors[1].key, events)
+        await asyncio.gather(*(self.answer(person, ALL_ON) for person in people))
+
+    async def list_of(self, employer: Employer, people: Sequence[Newcomer]) -> str:
+        """A pool in which just these people are listed, as soon as they are."""
+        pool = await self.pool(employer, skills_all=list(people[0].skills))
+        for person in people:
+            await self.until_fits(person, pool)
+        self.move_clock(self.now + await self.client.told_every())
+
+        async def is_listed() -> bool:
+            return len(await self.members(employer, pool)) == len(people)
+
+        await until(is_listed, what=f"{len(people)} are listed")
+        return pool
 
     async def until_first(self, outreach: str) -> OutreachDecidedV1:
         """The first decision, as its topic has it."""
         return await until(lambda: self.topics.first.get(outreach), what="a decision on its topic")
 
-    async def is_gone(self, employer: Employer, person: Newcomer) -> bool:
-        """Whether the employer was told that the person left every pool of theirs."""
-        told = [item["type"] for item in await self.client.updates(employer.key)]
-        return told.count("member.left") == told.count("member.joined")
+    async def until_gone(self, person: Newcomer) -> None:
+        """Wait until matching says that the person is in no pool."""
+        candidate = await self.candidate(person)
+        await until(lambda: not self.pools_of(candidate), what="the person is in no pool any more")
 
     async def member_ref(self, employer: Employer, person: Newcomer) -> str:
-        """The person's pseudonym for the employer."""
-        found = await self.members(employer, await self.pool_of(employer, person))
-        assert len(found) == 1
-        return found[0]
+        """The person's pseudonym in a new pool of the employer, as matching makes it: nobody is listed alone.
+
+        By then the gateway has the person's key: what is written before is for nobody.
+        """
+        known = "SELECT 1 FROM candidate_keys WHERE candidate::text = $1"
+        candidate = await self.candidate(person)
+        await until(lambda: self.rows("outreach_gateway", known, candidate), what="the gateway has the person's key")
+        return await self.ref(employer, person, await self.pool_of(employer, person))
+
+    async def ref(self, employer: Employer, person: Newcomer, pool: str) -> str:
+        """The person's pseudonym in this pool."""
+        candidate = await self.candidate(person)
+        known = self.topics.membership.get(candidate)
+        key = encoding.decode(read_secrets(self.stack.home).keys["FAIRPOOL_MEMBER_REF_KEY"])
+        return MemberRefs(key).make(candidate, employer.id, pool, known.generation if known else 0)
 
     def message(self, member_ref: str, *, expires_in: timedelta = timedelta(days=13)) -> dict[str, Any]:
-        """Outreach with words that are nowhere else."""
+        """Outreach with words that are nowhere else; at least three days ahead."""
         mark = secrets.token_hex(8)
         self.canaries += [Canary("words", f"night shift {mark}"), Canary("words", f"we would like to talk {mark}")]
-        expires_at = self.now + expires_in
+        last_day = (self.now + expires_in).date()
         return {
             "member_ref": member_ref,
             "subject": f"A night shift {mark}",
             "body": f"Hello,\n\nwe would like to talk {mark}.\n",
-            "expires_at": rfc3339(expires_at),
+            "expires_at": last_day.isoformat(),
             "job": {
                 "title": "Registered nurse",
                 "occupation": "29-1141",
@@ -258,7 +318,7 @@ class Scene:
                 "remote": False,
                 "pay": {"min": 82000, "max": 96000, "currency": "USD", "per": "year"},
                 "url": "https://jobs.example.org/42",
-                "valid_through": f"{expires_at + timedelta(days=30):%Y-%m-%d}",
+                "valid_through": (last_day + timedelta(days=30)).isoformat(),
             },
         }
 

@@ -265,7 +265,7 @@ async def test_bad_input_gets_the_right_4xx_as_problem_json_and_nothing_is_writt
     await scene.until_state(outreach, "delivered")
     pool = await scene.pool_of(employer, person)
     link = await scene.link(person)
-    requests = Requests(scene, (await scene.members(employer, pool))[0], link, pool, outreach).all()
+    requests = Requests(scene, await scene.ref(employer, person, pool), link, pool, outreach).all()
     keys = {
         "vendor": f"Bearer {scene.dev.vendors[0].key}",
         "employer": f"Bearer {employer.key}",

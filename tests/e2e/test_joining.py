@@ -1,6 +1,7 @@
 """Points 1 to 3 of the story: how somebody comes in, and that nothing is shared before they say so."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -107,7 +108,7 @@ async def test_the_same_person_from_two_vendors_is_one_candidate_with_two_claims
     await until(vendors, what="one claim of each vendor on the one candidate")
     await scene.answer(person, ALL_ON)
     employer = await scene.new_employer()
-    assert len(await scene.members(employer, await scene.pool_of(employer, person))) == 1
+    assert len(await scene.fitting(await scene.pool_of(employer, person))) == 1
     assert len(await scene.mails_to(person)) == 1
 
 
@@ -138,7 +139,7 @@ async def test_on_the_page_everything_is_off_and_nothing_was_shared_before(scene
     pool = await scene.pool(employer, skills_all=list(person.skills))
     witness = await scene.join()  # somebody who did say yes is matched: matching had its chance
     await scene.pool_of(employer, witness)
-    assert await scene.members(employer, pool) == []
+    assert await scene.fitting(pool) == []
     received, _ = collect.events(await collect.read_topics(Kafka.plain(scene.dev.kafka), [CANDIDATE_PROFILES]))
     assert [item for item in only(CandidateProfileChangedV1, received) if item.event.candidate == candidate] == []
 
@@ -153,19 +154,22 @@ async def test_nothing_that_was_told_is_shown_before_its_person_kept_it(scene: S
     pool = await scene.pool(employer, skills_all=list(person.skills))
     witness = await scene.join()  # somebody who kept theirs is matched: matching had its chance
     await scene.pool_of(employer, witness)
-    assert await scene.members(employer, pool) == []
+    assert await scene.fitting(pool) == []
     received, _ = collect.events(await collect.read_topics(Kafka.plain(scene.dev.kafka), [CANDIDATE_PROFILES]))
     assert [item for item in only(CandidateProfileChangedV1, received) if item.event.candidate == candidate] == []
     await scene.client.keep(link)
-    await until(lambda: scene.members(employer, pool), what="who kept it is a member")
+    await until(lambda: scene.fitting(pool), what="who kept it is a member")
 
 
 async def test_a_browser_is_led_from_the_answer_to_what_is_shown(scene: Scene) -> None:
     person = scene.invent()
     await scene.report(person)
     link = await scene.link(person)
+    asked = await scene.client.ask("GET", link, headers={"Accept": "text/html"})
+    (served,) = re.findall(r'name="served" value="([^"]+)"', asked.text)
     form = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
-    answer = await scene.client.ask("POST", link, raw=b"purposes=match", headers=form, expect=(303,))
+    raw = f"purposes=match&served={served}".encode()
+    answer = await scene.client.ask("POST", link, raw=raw, headers=form, expect=(303,))
     page = await scene.client.ask("GET", answer.headers["location"], headers={"Accept": "text/html"})
     assert page.url.path.startswith("/profile/")
     assert person.skills[0] in page.text
@@ -187,7 +191,7 @@ async def test_sign_in_mails_a_link_to_the_preference_centre(scene: Scene) -> No
     await scene.client.ask("POST", url, body={"email": person.mail}, expect=(202,))
     await until(lambda: len(scene.mails.to(person.mail)) == 2, what="a mail with a link to sign in")
     link = await scene.link_in(scene.mails.to(person.mail)[1])
-    assert "/me?token=" in link
+    assert "/sign-in/" in link
     changed = await scene.client.choose(link, {"purposes": ["match"]})
     assert changed["purposes"] == ["match"]
 

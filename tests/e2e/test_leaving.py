@@ -150,7 +150,7 @@ async def test_a_change_counts_whether_or_not_it_overtakes_its_creation(scene: S
     await scene.answer(person, ALL_ON)
     employer = await scene.new_employer()
     pool = await scene.pool(employer, states=["ID"], skills_all=list(person.skills))
-    await until(lambda: scene.members(employer, pool), what="the person is in the pool of Idaho")
+    await until(lambda: scene.fitting(pool), what="the person is in the pool of Idaho")
 
 
 async def test_one_mailbox_under_several_spellings_is_one_person(scene: Scene) -> None:

@@ -1,12 +1,14 @@
 """Point 4 of the story: who fits which pool, and what employers can and can't see."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.e2e.scene import Scene
+from tests.e2e.scene import Employer, Scene
 from tests.waiting import until
 
 _PROFILE: dict[str, Any] = {
@@ -67,13 +69,15 @@ async def test_a_person_is_in_every_pool_that_fits_and_in_no_other(scene: Scene)
     await scene.answer(person, {"purposes": ["match"]})
     after = [await make(criteria) for criteria in both]
 
-    async def joined() -> list[bool]:
-        return [bool(await scene.members(employer, pool)) for pool in (*before, *after)]
+    candidate = await scene.candidate(person)
+
+    def joined() -> list[bool]:
+        return [pool in scene.pools_of(candidate) for pool in (*before, *after)]
 
     expected = ([True] * len(_FITS) + [False] * len(_DOES_NOT_FIT)) * 2
 
-    async def as_expected() -> bool:
-        found = await joined()
+    def as_expected() -> bool:
+        found = joined()
         wrong.clear()
         wrong.extend(
             f"{'an older' if place < len(both) else 'a younger'} pool {both[place % len(both)]}"
@@ -90,44 +94,85 @@ async def test_a_person_is_in_every_pool_that_fits_and_in_no_other(scene: Scene)
 
 
 async def test_two_employers_answers_share_no_identifier(scene: Scene) -> None:
-    person = await scene.join(postal_code="80202", years=6)
+    people = await scene.company()
     told = []
     for _ in range(2):
         employer = await scene.new_employer()
-        pool = await scene.pool_of(employer, person)
+        pool = await scene.list_of(employer, people)
         members = await scene.client.members(employer.key, pool)
         updates = await until(partial(scene.client.updates, employer.key), what="an update")
         told.append(_texts([members, updates]))
     ids = [{text for text in texts if len(text) >= 10} for texts in told]
     shared = {text for text in ids[0] & ids[1] if not text.startswith("20") and text != "member.joined"}
-    assert shared == {skill for skill in person.skills if len(skill) >= 10}, (
-        "only what both asked for, and the hour, is in both answers"
+    assert shared == {skill for skill in people[0].skills if len(skill) >= 10}, (
+        "only what both asked for, and the day, is in both answers"
     )
 
 
+async def test_two_pools_of_one_employer_share_no_pseudonym(scene: Scene) -> None:
+    people, employer = await scene.company(), await scene.new_employer()
+    first, second = [await scene.list_of(employer, people) for _ in range(2)]
+    assert not set(await scene.members(employer, first)) & set(await scene.members(employer, second))
+
+
 async def test_a_profile_shows_only_what_the_pool_asks_for(scene: Scene) -> None:
-    person = await scene.join(years=6, state="CO", postal_code="80202", pay_floor=79_000)
-    employer = await scene.new_employer()
-    pool = await scene.pool_of(employer, person)
-    [member] = await scene.client.members(employer.key, pool)
-    assert {name for name, value in member["profile"].items() if value not in (None, [], ())} == {"skills"}
-    assert person.family_name.lower() not in json.dumps(member).lower()
+    people, employer = await scene.company(), await scene.new_employer()
+    pool = await scene.list_of(employer, people)
+    for member in await scene.client.members(employer.key, pool):
+        assert {name for name, value in member["profile"].items() if value not in (None, [], ())} == {"skills"}
+        assert not any(person.family_name.lower() in json.dumps(member).lower() for person in people)
 
 
-async def test_updates_tell_of_joining_and_leaving_to_the_hour(scene: Scene) -> None:
-    person = await scene.join()
-    employer = await scene.new_employer()
+async def test_whoever_is_alone_in_a_pool_is_not_listed(scene: Scene) -> None:
+    person, employer = await scene.join(), await scene.new_employer()
     pool = await scene.pool_of(employer, person)
-    await scene.client.choose(await scene.link(person), {"purposes": []})
+    scene.move_clock(scene.now + await scene.client.told_every())
+    others = await scene.company()
+    await scene.list_of(employer, others)  # the employer's tick has come since, and told of those
+    page = await scene.client.ask(
+        "GET", f"{scene.dev.services.pool_matching}/v1/pools/{pool}/members", key=employer.key
+    )
+    assert (page.json()["items"], page.json()["next"]) == ([], None)
+    assert "Fewer than 5" in page.json()["detail"]
+    listed = await _listed(scene, employer)
+
+    async def told() -> set[str]:
+        return {item["pool"] for item in await scene.client.updates(employer.key)}
+
+    await until(told, what="the list that opened is told")
+    assert await told() == {listed}
+
+
+async def _listed(scene: Scene, employer: Employer) -> str:
+    """The one pool of the employer that has a list."""
+    pools = (await scene.client.ask("GET", f"{scene.dev.services.pool_matching}/v1/pools", key=employer.key)).json()
+    [pool] = [item["id"] for item in pools["items"] if item["members"] is not None]
+    return str(pool)
+
+
+async def test_who_leaves_is_gone_at_once_and_told_at_a_tick(scene: Scene) -> None:
+    first = scene.invent()
+    people = [first, *(replace(scene.invent(), skills=first.skills) for _ in range(6))]
+    await scene.together(people)
+    employer = await scene.new_employer()
+    pool = await scene.list_of(employer, people)
+    await scene.client.choose(await scene.link(first), {"purposes": []})
+
+    async def is_gone() -> bool:
+        return len(await scene.members(employer, pool)) == len(people) - 1
+
+    await until(is_gone, what="who left is in the list no more")
+    scene.move_clock(scene.now + timedelta(days=8))  # one difference alone is told on a weekday of its own
 
     async def told() -> bool:
-        return [item["type"] for item in await scene.client.updates(employer.key)] == ["member.joined", "member.left"]
+        kinds = [item["type"] for item in await scene.client.updates(employer.key)]
+        return kinds.count("member.left") == 1
 
-    await until(told, what="joined, then left")
-    assert await scene.members(employer, pool) == []
-    for item in await scene.client.updates(employer.key):
-        assert ":00:00" in item["at"]
-        assert item["pool"] == pool
+    await until(told, what="joined, then one left")
+    items = await scene.client.updates(employer.key)
+    assert len([item for item in items if item["type"] == "member.joined"]) == len(people)
+    assert len({item["at"] for item in items}) == 2, "at one tick all joined, at another one left"
+    assert {item["pool"] for item in items} == {pool}
 
 
 async def test_one_employers_pools_are_nobody_elses(scene: Scene) -> None:
@@ -138,7 +183,7 @@ async def test_one_employers_pools_are_nobody_elses(scene: Scene) -> None:
     for address in (url, f"{url}/members"):
         await scene.client.ask("GET", address, key=other.key, expect=(404,))
     await scene.client.ask("DELETE", url, key=other.key, expect=(404,))
-    assert len(await scene.members(owner, pool)) == 1
+    assert len(await scene.fitting(pool)) == 1
 
 
 def _texts(value: object) -> set[str]:

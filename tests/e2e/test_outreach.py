@@ -2,13 +2,14 @@
 
 import asyncio
 import secrets
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.e2e.scene import ALL_ON, Newcomer, Scene
+from deploy.checks.told import Answer, what_is_wrong_with
+from tests.e2e.scene import ALL_ON, Employer, Newcomer, Scene
 from tests.waiting import until
-
-HOUR = timedelta(hours=1)
 
 
 async def test_admitted_outreach_arrives_once_with_one_click_unsubscribe(scene: Scene) -> None:
@@ -22,8 +23,12 @@ async def test_admitted_outreach_arrives_once_with_one_click_unsubscribe(scene: 
     assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in raw
     assert "through Fairpool" in raw
     seen_by_sender = await scene.receipt(outreach, employer.key)
-    assert seen_by_sender["state"] == "delivered"
+    assert (seen_by_sender["state"], seen_by_sender["sent_on"]) == ("waiting", None), "its day is not over"
     assert person.mail not in str(seen_by_sender)
+    sent_on = scene.now.date()
+    scene.to_the_next_day()
+    told = await until(partial(is_told, scene, employer, outreach, "sent"), what="the sender is told at its tick")
+    assert told["sent_on"] == sent_on.isoformat()
 
 
 async def test_a_repeated_request_is_the_same_outreach_and_one_mail(scene: Scene) -> None:
@@ -45,7 +50,7 @@ async def test_a_second_employer_is_delayed_and_sent_when_the_slot_comes(scene: 
     employer, second = await scene.write_to(person)
     receipt = await scene.until_state(second, "delayed")
     assert receipt["decision"]["rule"] == "network_gap"
-    assert (await scene.receipt(second, employer.key))["decision"]["rule"] == "person_is_full"
+    await looks_like_any_other(scene, employer, second)
     until_ = (await scene.until_first(second)).until
     assert until_ is not None
     assert timedelta(hours=23) < until_ - scene.now < timedelta(hours=25)
@@ -55,26 +60,49 @@ async def test_a_second_employer_is_delayed_and_sent_when_the_slot_comes(scene: 
     assert len(await scene.mails_with(second, person)) == 1
 
 
-async def test_what_has_no_slot_before_it_expires_is_dropped(scene: Scene) -> None:
+async def test_what_has_no_slot_before_its_last_day_waits_and_ends_unsent_and_nobody_is_told_why(scene: Scene) -> None:
     person = await scene.join()
-    _, first = await scene.write_to(person)
-    await scene.until_state(first, "delivered")
-    employer = await scene.new_employer()
-    urgent = await scene.write(employer, await scene.member_ref(employer, person), expires_in=2 * HOUR)
-    receipt = await scene.until_state(urgent, "dropped")
-    assert receipt["decision"]["rule"] == "network_gap"
-    assert (await scene.receipt(urgent, employer.key))["decision"]["rule"] == "person_is_full"
-
-
-async def test_an_employer_has_one_open_first_contact_per_person(scene: Scene) -> None:
-    person = await scene.join()
+    for _ in range(2):
+        _, one = await scene.write_to(person)
+        await scene.until_state(one, "delivered", "delayed")
     employer = await scene.new_employer()
     ref = await scene.member_ref(employer, person)
+    late = await scene.write(employer, ref, expires_in=timedelta(days=3))
+    await scene.until_first(late)
+    await looks_like_any_other(scene, employer, late)
+    known_by = date.fromisoformat((await scene.receipt(late, employer.key))["known_by"])
+    scene.move_clock(datetime.combine(known_by + timedelta(days=1), time(18, 30), UTC))
+    receipt = await scene.until_state(late, "dropped")
+    assert receipt["decision"]["rule"] in ("network_window", "network_gap", "no_slot", "expired")
+    told = await until(partial(is_told, scene, employer, late, "not_sent"), what="the sender is told at its tick")
+    assert told["sent_on"] is None
+    assert await scene.mails_with(late, person) == []
+
+
+async def test_a_second_message_to_the_same_pseudonym_is_refused_at_once_and_to_another_waits(scene: Scene) -> None:
+    person = await scene.join()
+    employer = await scene.new_employer()
+    ref, other = [await scene.member_ref(employer, person) for _ in range(2)]
     first = await scene.write(employer, ref)
+    again = await scene.client.submit(employer.key, secrets.token_hex(12), scene.message(ref), expect=(409,))
+    assert again.json()["type"].endswith("earlier-message")
     await scene.until_state(first, "delivered")
-    second = await scene.write(employer, ref)
+    second = await scene.write(employer, other)
     await scene.until_state(second, "dropped")
-    assert (await scene.receipt(second, employer.key))["decision"]["rule"] == "employer_limit"
+    await looks_like_any_other(scene, employer, second)
+
+
+async def looks_like_any_other(scene: Scene, employer: Employer, outreach: str) -> None:
+    """Whatever was decided, the sender sees a message that waits."""
+    seen = await scene.receipt(outreach, employer.key)
+    assert (seen["state"], seen["sent_on"]) == ("waiting", None)
+    assert list(what_is_wrong_with(Answer("outreach", employer.id, seen))) == []
+
+
+async def is_told(scene: Scene, employer: Employer, outreach: str, state: str) -> dict[str, Any] | None:
+    """What the employer's feed says of it, once it says that."""
+    rows = [row for row in await scene.client.told(employer.key) if row["outreach"] == outreach]
+    return rows[-1] if rows and rows[-1]["state"] == state else None
 
 
 async def test_a_week_holds_two_and_no_more_whatever_many_send_at_once(scene: Scene) -> None:
@@ -90,7 +118,9 @@ async def test_a_week_holds_two_and_no_more_whatever_many_send_at_once(scene: Sc
     for outreach in sent:
         await scene.until_state(outreach, "delivered", "delayed", "dropped")
     states = sorted([await scene.state(outreach) for outreach in sent])
-    assert states == ["delayed", "delivered", "dropped", "dropped", "dropped", "dropped"]
+    assert states == ["delayed", "delivered", "dropped", "dropped", "dropped", "dropped"], [
+        scene.topics.decided[outreach] for outreach in sent
+    ]
 
 
 async def test_who_allows_match_only_is_seen_and_not_written_to(scene: Scene) -> None:
@@ -98,7 +128,7 @@ async def test_who_allows_match_only_is_seen_and_not_written_to(scene: Scene) ->
     employer, outreach = await scene.write_to(person)
     scene.move_clock(scene.now + timedelta(seconds=31))
     await scene.until_state(outreach, "dropped")
-    assert (await scene.receipt(outreach, employer.key))["decision"]["rule"] == "not_granted"
+    await looks_like_any_other(scene, employer, outreach)
     assert await scene.mails_with(outreach, person) == []
 
 
@@ -135,8 +165,9 @@ async def test_a_get_of_the_unsubscribe_link_changes_nothing_and_a_post_stops_ev
     receipt = await scene.until_state(waiting, "cancelled")
     assert receipt["decision"]["rule"] == "contact_not_granted"
     pool = await scene.pool(employer, skills_all=list(person.skills))
-    await until(lambda: scene.is_gone(employer, person), what="the person is in no pool any more")
-    assert await scene.members(employer, pool) == []
+    await scene.until_gone(person)
+    await looks_like_any_other(scene, employer, waiting)
+    assert await scene.fitting(pool) == []
     before = await of_employers(scene, person)
     scene.move_clock(scene.now + timedelta(days=1, hours=1))
     witness = await scene.join()
@@ -192,7 +223,7 @@ async def test_a_blocked_employer_does_not_get_through(scene: Scene) -> None:
     pool = await scene.pool(employer, skills_all=list(person.skills))
     other = await scene.new_employer()
     await scene.pool_of(other, person)
-    assert await scene.members(employer, pool) == []
+    assert await scene.fitting(pool) == []
 
 
 async def test_one_employer_can_not_read_anothers_outreach_or_use_its_member_refs(scene: Scene) -> None:

@@ -1,10 +1,16 @@
 """The last test of the session: nothing personal that any test sent in is on a topic or in a log."""
 
+from collections.abc import Sequence
+from functools import partial
+
 from deploy.checks import collect
 from deploy.checks.privacy import Canary, Scanner
 from shared.contracts.topics import ALL_TOPICS
+from shared.messaging.envelope import Record
 from shared.messaging.kafka import Kafka
+from tests.e2e import own_page
 from tests.e2e.scene import Scene
+from tests.waiting import until
 
 
 async def test_no_personal_field_is_on_any_topic_or_in_any_log(scene: Scene) -> None:
@@ -12,18 +18,25 @@ async def test_no_personal_field_is_on_any_topic_or_in_any_log(scene: Scene) -> 
     person = await scene.join()
     _, outreach = await scene.write_to(person)
     await scene.until_state(outreach, "delivered")
+    _, waits = await scene.write_to(person)
+    session = await own_page.signed_in(scene, person)
+    await own_page.let_through_next(scene, session, waits)
+    await own_page.signed_out(scene, session)
+    records = await until(partial(_whole, scene), what="every topic has something to look at")
     scanner = Scanner(scene.canaries)
-    records = await collect.read_topics(Kafka.plain(scene.dev.kafka))
     found = [f"{record.position}: {what}" for record in records for what in scanner.find(collect.scannable(record))]
     logs = collect.logs(scene.stack.home.logs)
     found += [f"{name}: {what}" for name, content in logs.items() for what in scanner.find(content)]
     assert found == []
-    filled = {record.topic for record in records}
-    assert {topic.name for topic in ALL_TOPICS if not topic.name.endswith("-dlq")} == filled & {
-        topic.name for topic in ALL_TOPICS if not topic.name.endswith("-dlq")
-    }, "every topic had something to look at"
     assert {"signup.log", "consent.log", "pool_matching.log", "outreach_gateway.log", "courier.log"} <= logs.keys()
     assert all(logs[f"{name}.log"] for name in ("signup", "outreach_gateway", "courier"))
+
+
+async def _whole(scene: Scene) -> Sequence[Record] | None:
+    """All records, once each topic but the dead letters' has some: other tests fill those of erasures, and an outbox takes its time."""
+    records = await collect.read_topics(Kafka.plain(scene.dev.kafka))
+    carrying = {topic.name for topic in ALL_TOPICS if not topic.name.endswith("-dlq")}
+    return records if carrying <= {record.topic for record in records} else None
 
 
 async def test_the_scan_would_have_found_what_the_vault_seals(scene: Scene) -> None:

@@ -12,7 +12,7 @@ from shared.contracts.consent import ConsentChangedV2, Purpose
 from shared.contracts.pool_matching import Membership, MembershipsChangedV1
 from shared.contracts.signup import CandidateKeyPublishedV1, CandidateProfileChangedV1, CoarseProfile
 from shared.contracts.topics import CANDIDATE_KEYS, Topic
-from shared.ids import new_candidate_id, new_id
+from shared.ids import new_candidate_id
 from shared.security import encoding
 from shared.security.member_refs import MemberRefs
 from shared.security.words import KeyPair
@@ -20,6 +20,7 @@ from tests.e2e.scene import Employer, Scene
 from tests.waiting import until
 
 _READ_BACK = f"WHERE key = '{CANDIDATE_KEYS.name}'"
+_POOL = "p_of_a_stranger"
 _STILL_HELD = timedelta(seconds=5)  # of 30, so that a busy machine has time left
 
 
@@ -39,7 +40,7 @@ class Stranger:
         return self.scene.consented(candidate=self.candidate, version=version, at=self.scene.now, purposes=purposes)
 
     def memberships(self, version: int, *, is_in: bool = True) -> MembershipsChangedV1:
-        pool = Membership(pool=new_id("p"), employer=self.employer.id, since=self.scene.now)
+        pool = Membership(pool=_POOL, employer=self.employer.id, since=self.scene.now)
         return MembershipsChangedV1(candidate=self.candidate, version=version, pools=(pool,) if is_in else ())
 
     async def is_heard(self, *events: ConsentChangedV2 | MembershipsChangedV1) -> None:
@@ -64,7 +65,8 @@ class Stranger:
     async def outcome_of(self, outreach: str) -> str:
         """What the gateway decided; the courier has no address of a stranger, so nothing is ever sent."""
         await until(lambda: outreach in self.scene.topics.decided, what="a decision")
-        return self.scene.topics.first[outreach].outcome
+        first = self.scene.topics.first[outreach]
+        return first.outcome if first.outcome == "admitted" else f"{first.outcome}: {first.rule}"
 
 
 def _neighbor(candidate: str, topic: Topic) -> str:
@@ -91,7 +93,9 @@ async def stranger(scene: Scene) -> Stranger:
     employer, candidate = await scene.new_employer(), new_candidate_id()
     key = encoding.decode(read_secrets(scene.stack.home).keys["FAIRPOOL_MEMBER_REF_KEY"])
     await scene.publish(CandidateKeyPublishedV1(candidate=candidate, version=1, public_key=KeyPair.generate().public))
-    return Stranger(scene, employer, candidate, MemberRefs(key).make(candidate, employer.id))
+    known = "SELECT 1 FROM candidate_keys WHERE candidate::text = $1"
+    await until(partial(scene.rows, "outreach_gateway", known, candidate), what="the gateway has the key")
+    return Stranger(scene, employer, candidate, MemberRefs(key).make(candidate, employer.id, _POOL, 0))
 
 
 async def test_outreach_that_overtook_grant_and_membership_is_held_until_they_come(scene: Scene) -> None:
@@ -156,9 +160,9 @@ async def test_an_old_profile_after_a_new_one_changes_no_pool(scene: Scene) -> N
 
     pools = [await scene.pool(person.employer, skills_all=[skill]) for skill in (old, new)]
     await scene.publish(person.consent(1, "match"), profile(2, new), profile(1, old))
-    await until(lambda: scene.members(person.employer, pools[1]), what="the new profile's pool")
+    await until(lambda: scene.fitting(pools[1]), what="the new profile's pool")
     await _witness(scene)
-    assert await scene.members(person.employer, pools[0]) == []
+    assert await scene.fitting(pools[0]) == []
 
 
 async def test_a_profile_that_overtook_its_grant_is_matched_when_the_grant_comes(scene: Scene) -> None:
@@ -168,9 +172,9 @@ async def test_a_profile_that_overtook_its_grant_is_matched_when_the_grant_comes
     profile = CandidateProfileChangedV1(candidate=person.candidate, version=1, profile=CoarseProfile(skills=(skill,)))
     await scene.publish(profile)
     await _witness(scene)
-    assert await scene.members(person.employer, pool) == []
+    assert await scene.fitting(pool) == []
     await scene.publish(person.consent(1, "match"))
-    await until(lambda: scene.members(person.employer, pool), what="matched once the grant is there")
+    await until(lambda: scene.fitting(pool), what="matched once the grant is there")
 
 
 async def test_who_withdrew_is_matched_by_no_profile_that_comes_late(scene: Scene) -> None:
@@ -180,7 +184,7 @@ async def test_who_withdrew_is_matched_by_no_profile_that_comes_late(scene: Scen
     profile = CandidateProfileChangedV1(candidate=person.candidate, version=1, profile=CoarseProfile(skills=(skill,)))
     await scene.publish(person.consent(2), profile, person.consent(1, "match"))
     await _witness(scene)
-    assert await scene.members(person.employer, pool) == []
+    assert await scene.fitting(pool) == []
 
 
 async def _witness(scene: Scene) -> None:

@@ -1,27 +1,32 @@
 """Consent's store and directory in memory: they lock, roll back and keep the chain as the real ones do."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import httpx
 
 from services.consent.adapters import agreement
 from services.consent.adapters.writer import writer
-from services.consent.api import Edge, answer_bad_links, preferences, receipts, unsubscribe
+from services.consent.api import Edge, Labels, answer_bad_links, preferences, receipts, told, unsubscribe
+from services.consent.api import messages as written
 from services.consent.api.edge import HasPublished
 from services.consent.decisions import keys_of_names
+from services.consent.decisions.agreements import question
 from services.consent.handlers import on_blocks
 from services.consent.model import (
+    HIRED_ASKED_EVERY,
     PURPOSES,
     TOLD_EVERY,
+    Agreements,
     Attempt,
     Blocking,
     Choices,
+    EndedSession,
     Entry,
     Introduction,
     NamedEmployer,
@@ -30,19 +35,26 @@ from services.consent.model import (
 )
 from services.consent.ports import Employer
 from shared.clock import Clock
-from shared.contracts.consent import Purpose
+from shared.contracts.consent import AboutGrant, GrantNoticedV1, Purpose
 from shared.contracts.signup import ChangeNoticed, NoticeRequestedV2
 from shared.facts import Fact, fact
 from shared.ids import new_id
 from shared.runner.model import Job
 from shared.security import encoding
 from shared.security.links import Link, LinkPurpose, LinkReader, LinkSigner, public_half
+from shared.security.sessions import SessionReader, SessionSigner, Started
 from shared.security.statements import StatementReader, StatementSigner
 from shared.web.app import create_app
 from shared.web.health import Check
+from shared.web.holders import Holders
 from shared.web.pages import Pages
+from shared.web.person import Navigation
 from tests.fakes.clock import NOON
-from tests.signing import PUBLIC, seed_of
+from tests.fakes.messages import FakeMessages
+from tests.fakes.told import FakeTellings
+from tests.signing import PUBLIC, SEALS, seed_of
+
+S = TypeVar("S")
 
 
 @dataclass
@@ -58,8 +70,14 @@ class LinksTables:
     notices: list[NoticeRequestedV2] = field(default_factory=list)
     employers: dict[str, NamedEmployer] = field(default_factory=dict)
     blocking: dict[str, datetime] = field(default_factory=dict)
+    ended_sessions: dict[str, EndedSession] = field(default_factory=dict)
     blocks: dict[str, datetime] = field(default_factory=dict)
     """The queue of this name: when each employer's turn is."""
+    known_texts: dict[str, str] = field(default_factory=dict)
+    """The newest agreement that each signed or was asked to sign."""
+    reminders: dict[str, datetime | None] = field(default_factory=dict)
+    hired: dict[str, datetime] = field(default_factory=dict)
+    questions: list[GrantNoticedV1] = field(default_factory=list)
 
 
 @dataclass
@@ -143,25 +161,42 @@ class FakeConsents:
             statement=None,
             said_at=None,
             stopped_at=None,
+            agreement=None,
+            language=None,
+            own_end=None,
         )
+        links.known_texts.pop(candidate, None)
+        links.reminders.pop(candidate, None)
         self.entries = [entry for entry in self.entries if entry.candidate != candidate]
         links.attempts = {link: use for link, use in links.attempts.items() if use.candidate != candidate}
         links.changes = {key: change for key, change in links.changes.items() if key[0] != candidate}
         links.introductions.pop(candidate, None)
-        for table in (links.due, links.told, links.asked):
+        links.ended_sessions = {name: one for name, one in links.ended_sessions.items() if one.candidate != candidate}
+        for table in (links.due, links.told, links.asked, links.hired):
             table.pop(candidate, None)
 
-    async def read(self, candidate: str) -> Present:
-        found = self.rows.get(candidate) or self.database.rows.get(candidate)
-        return found or Present(candidate, principal="")
+    async def read(self, candidate: str, session: str = "") -> Present:
+        found = self.rows.get(candidate) or self.database.rows.get(candidate) or Present(candidate, principal="")
+        return replace(found, session_ended=session in self.links.ended_sessions)
 
-    async def lock(self, candidate: str) -> Present:
+    async def end_sessions(self, ended: Sequence[EndedSession]) -> None:
+        for one in ended:
+            if one.expires_at > self.at and not (await self.read(one.candidate)).is_closed:
+                self.links.ended_sessions[one.session] = one
+
+    async def forget_ended_sessions(self, most: int) -> int:
+        over = [one.session for one in self.links.ended_sessions.values() if one.expires_at <= self.at][:most]
+        for name in over:
+            del self.links.ended_sessions[name]
+        return len(over)
+
+    async def lock(self, candidate: str, session: str = "") -> Present:
         if candidate not in self.held:
             lock = self.database.lock_of(candidate)
             await lock.acquire()
             self.held[candidate] = lock
         await self.register([candidate])
-        return await self.read(candidate)
+        return await self.read(candidate, session)
 
     async def append(self, entry: Entry) -> Present:
         assert entry.candidate in self.held, "the row must be locked"
@@ -180,8 +215,40 @@ class FakeConsents:
             statement=entry.statement,
             said_at=entry.said_at,
             stopped_at=entry.stopped_at,
+            agreement=entry.agreement,
+            language=entry.language,
+            own_end=entry.own_end,
         )
+        known = self.links.known_texts.get(entry.candidate, "")
+        self.links.known_texts[entry.candidate] = max(known, entry.agreement or "")
+        self.links.reminders[entry.candidate] = entry.remind_at
         return self.rows[entry.candidate]
+
+    async def whom_to_ask_again(self, version: str, most: int) -> Sequence[Present]:
+        known = sorted((text, candidate) for candidate, text in self.links.known_texts.items() if text < version)
+        found = [await self.lock(candidate) for _, candidate in known]
+        return [present for present in found if present.choices.purposes][:most]
+
+    async def note_asked(self, candidates: Sequence[str], version: str) -> None:
+        self.links.known_texts |= dict.fromkeys(candidates, version)
+
+    async def whom_to_remind(self, most: int) -> Sequence[Present]:
+        due = sorted((at, candidate) for candidate, at in self.links.reminders.items() if at and at <= self.at)
+        return [await self.lock(candidate) for _, candidate in due[:most]]
+
+    async def note_reminded(self, next_at: Mapping[str, datetime | None]) -> None:
+        self.links.reminders |= next_at
+
+    def ask_about_grant(self, present: Present, about: AboutGrant, told_by: str | None = None) -> None:
+        self.links.questions.append(question(present, about, at=self.at, told_by=told_by))
+
+    async def ask_whether_hired(self, present: Present, told_by: str | None) -> bool:
+        asked = self.links.hired.get(present.candidate)
+        if asked is not None and asked > self.at - HIRED_ASKED_EVERY:
+            return False
+        self.links.hired[present.candidate] = self.at
+        self.ask_about_grant(present, "hired", told_by)
+        return True
 
     async def receipt(self, receipt: str, candidate: str) -> Mapping[str, Any] | None:
         for entry in [*self.database.entries, *self.entries]:
@@ -332,14 +399,52 @@ async def never_publishes(_: Sequence[int]) -> bool:
 
 SEED = b"links-in-tests-are-signed-by-it!"
 SUBJECT_KEY = bytes(range(64))
+ANA = "00000000-0000-7000-8000-000000000001"
 EMPLOYERS = {"emp_acme": "Acme Robotics", "emp_denverhealth": "Denver Health"}
 PROFILE = "http://signup.example/profile"
 SIGN_IN = "http://signup.example/sign-in"
-AGREED = agreement.read()
+AGREED = agreement.found()
 writes = writer(AGREED, where=SIGN_IN, home="http://consent.example")
 JOIN = "http://signup.example/join"
 LINKS = LinkSigner(SEED, SUBJECT_KEY, StatementSigner(seed_of("signup")))
 """The courier's."""
+
+
+def holders_of(clock: Clock) -> Holders:
+    """Tells who is signed in."""
+    sessions = SessionReader(PUBLIC["signup"], [SUBJECT_KEY])
+    return Holders(sessions, clock.now, ("http://consent.example", "http://signup.example"), sign_in=SIGN_IN)
+
+
+def session(candidate: str, *, at: datetime = NOON, said_by: datetime | None = NOON) -> Started:
+    """A session as signup makes it, at noon by a link of noon unless it says otherwise."""
+    return SessionSigner(seed_of("signup"), SUBJECT_KEY).start(candidate, at=at, said_by=said_by)
+
+
+def bearer(candidate: str, *, at: datetime = NOON, said_by: datetime | None = NOON) -> dict[str, str]:
+    """The header by which a program shows such a session."""
+    return {"Authorization": f"Bearer {session(candidate, at=at, said_by=said_by).token}"}
+
+
+LABELS = Labels(SEALS)
+
+
+def served(candidate: str, at: datetime = NOON) -> str:
+    """What the form of a page carries that shows the text in force."""
+    return LABELS.of(candidate, AGREED.original, at)
+
+
+class SignedIn(httpx.Auth):
+    """Signs each request in that does not say itself who asks: as Ana, who used a link of noon just now."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.said_by = NOON
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if "Authorization" not in request.headers and "Cookie" not in request.headers:
+            request.headers.update(bearer(ANA, at=self._clock.now(), said_by=self.said_by))
+        yield request
 
 
 def link(
@@ -355,35 +460,61 @@ def link(
     return LINKS.sign(Link(candidate, purpose, until, employer, issued_at))
 
 
+def opening(kept: S) -> Callable[[], AbstractAsyncContextManager[S]]:
+    """Opens the same again and again."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[S]:
+        yield kept
+
+    return opened
+
+
 def client_of(
     database: ConsentsDatabase,
     *,
     has_published: HasPublished = publishes,
     time_withdrawal: Callable[[int, float], None] = lambda outbox_id, arrived: None,
+    messages: FakeMessages | None = None,
+    tellings: FakeTellings | None = None,
+    agreements: Agreements = AGREED,
+    is_signed_in: bool = False,
 ) -> httpx.AsyncClient:
-    """The real routes on the fake store."""
+    """The real routes on the fake store, as Ana calls them who is signed in, or a stranger."""
 
     async def no_checks() -> Mapping[str, Check]:
         return {}
 
-    app = create_app("Fairpool consent", "consent", ready=no_checks)
+    app, kept = create_app("Fairpool consent", "consent", ready=no_checks), messages or FakeMessages()
     edge = Edge(
         change=database.transaction,
         look=database.transaction,
         has_published=has_published,
         time_withdrawal=time_withdrawal,
         now=database.clock.now,
-        links=LinkReader(public_half(SEED), SUBJECT_KEY),
+        links=LinkReader([public_half(SEED)], [SUBJECT_KEY]),
         statements=StatementReader(PUBLIC["signup"]),
+        holders=holders_of(database.clock),
+        navigation=Navigation("http://signup.example", "http://consent.example"),
+        messages=opening(kept),
+        change_messages=opening(kept),
+        tellings=opening(tellings or FakeTellings()),
         directory=FakeDirectory(EMPLOYERS),
-        agreement=AGREED,
-        writes=writes,
+        agreements=agreements,
+        seals=SEALS,
+        labels=LABELS,
+        writes=writer(agreements, where=SIGN_IN, home="http://consent.example"),
         sign_in=SIGN_IN,
         profile=PROFILE,
+        erase="https://signup.example/erase",
         join=JOIN,
         pages=Pages("services.consent"),
     )
     answer_bad_links(app, edge)
-    for routes in (preferences, unsubscribe, receipts):
+    for routes in (preferences, unsubscribe, receipts, written):
         app.include_router(routes.router(edge))
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://consent.example")
+    app.include_router(told.router(edge))
+    app.include_router(written.pages(edge))
+    app.include_router(told.pages(edge))
+    auth = SignedIn(database.clock) if is_signed_in else None
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://consent.example", auth=auth)

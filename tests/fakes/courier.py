@@ -59,6 +59,8 @@ class FakeCourierStore:
     alive: set[str] = field(default_factory=set)
     published: list[tuple[OutreachOutcomeReportedV1, str]] = field(default_factory=list)
     erased: set[str] = field(default_factory=set)
+    read_back: set[str] = field(default_factory=set)
+    """Whom `erasures` names."""
     swept: list[str] = field(default_factory=list)
     """Whose erasure was confirmed to signup."""
     lost: set[str] = field(default_factory=set)
@@ -111,6 +113,11 @@ class FakeCourierStore:
         self.swept += candidates
         for candidate in candidates:
             self.kept.pop(candidate, None)
+
+    async def erased_unheard(self, limit: int) -> Sequence[str]:
+        """Of `read_back`, those of whom something is kept."""
+        known = {*self.kept, *(row.mail.candidate for row in self.rows.values())}
+        return sorted(known & self.read_back)[:limit]
 
     async def anything_due(self, *, at: datetime) -> bool:
         """Whether a ready mail's time has come."""

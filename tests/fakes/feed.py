@@ -43,6 +43,9 @@ class FakeFeed:
         before = [row for row in self._of(reader) if row.told_at < moment]
         return Place(self.generation, before[-1].seq, before[-1].told_at) if before else None
 
+    async def waits(self, reader: str) -> bool:
+        return any(telling.reader == reader for telling in self.incoming)
+
     async def forget(self, *, kept: timedelta) -> bool:
         days = sorted({_day(row) for row in self._rows})
         if not days or days[0] >= (self.at - kept).astimezone(UTC).date():

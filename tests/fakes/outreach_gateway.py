@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
-from services.outreach_gateway.decisions import KEPT
+from services.outreach_gateway.answers import WENT_OUT, News, Told, Untold
+from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
 from services.outreach_gateway.model import (
     SHARDS,
     Admit,
@@ -17,6 +18,7 @@ from services.outreach_gateway.model import (
     Delay,
     Drop,
     Hold,
+    Memberships,
     NoSlot,
     Outreach,
     Person,
@@ -28,17 +30,8 @@ from services.outreach_gateway.model import (
     State,
     shard_of,
 )
-from services.outreach_gateway.ports import (
-    Booked,
-    Epoch,
-    Found,
-    Freed,
-    Reported,
-    Settled,
-    Shard,
-    WindowsAwayError,
-    WindowsLostError,
-)
+from services.outreach_gateway.ports.outreach import Freed, Reported, Settled
+from services.outreach_gateway.ports.windows import Booked, Epoch, Found, Shard, WindowsAwayError, WindowsLostError
 from shared.contracts import grants
 from shared.contracts.consent import Purpose
 from shared.facts import fact
@@ -195,7 +188,7 @@ class FakeStore:
     rows: dict[str, Outreach] = field(default_factory=dict)
     due: dict[str, datetime] = field(default_factory=dict)
     consents: dict[str, Consent] = field(default_factory=dict)
-    memberships: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    memberships: dict[str, tuple[int, Memberships]] = field(default_factory=dict)
     mailboxes: dict[str, tuple[int, bool]] = field(default_factory=dict)
     keys: dict[str, tuple[int, str]] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
@@ -220,6 +213,21 @@ class FakeStore:
             and (row.state is State.DELAYED or (row.slot_at is not None and row.slot_at > self.at - KEPT))
         ]
 
+    async def earlier(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Outreach]]:
+        since = self.at - ENDED_KEPT
+        return {
+            pair: [
+                row for row in self.rows.values() if (row.candidate, row.employer) == pair and row.submitted_at > since
+            ]
+            for pair in pairs
+        }
+
+    def take_back(self, id: str) -> None:
+        """As its employer's request writes it."""
+        row = self.rows[id] = replace(self.rows[id], taken_back_at=self.at)
+        if row.state in (State.SUBMITTED, State.DELAYED):
+            self.due[id] = self.at
+
     async def lock_live(self, ids: Sequence[str]) -> Sequence[Outreach]:
         wanted = [self.rows[id] for id in sorted(set(ids)) if id in self.rows]
         return [row for row in wanted if row.state is State.SUBMITTED]
@@ -241,6 +249,9 @@ class FakeStore:
 
     def decide_for(self, candidates: Sequence[str], at: datetime) -> None:
         """`due` says it all here."""
+
+    def decide_no_more(self, candidates: Sequence[str]) -> None:
+        assert not [id for id in self.due if self.rows[id].candidate in candidates], "something of them is due"
 
     def due_work(self) -> list[Job]:
         """What the runner would claim."""
@@ -325,9 +336,11 @@ class FakeStore:
                 )
         return refused
 
-    async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:
+    async def keep_memberships(self, memberships: Mapping[str, tuple[int, Memberships]]) -> None:
         for candidate, found in memberships.items():
-            if candidate not in self.erased and found[0] > self.memberships.get(candidate, (0, frozenset[str]()))[0]:
+            kept = self.memberships.get(candidate)
+            completes = kept is not None and kept[1].pools is None and kept[0] == found[0]
+            if candidate not in self.erased and (kept is None or found[0] > kept[0] or completes):
                 self.memberships[candidate] = found
 
     async def keep_mailboxes(self, mailboxes: Mapping[str, tuple[int, bool]]) -> None:
@@ -355,6 +368,17 @@ class FakeStore:
             if row.candidate in candidates and row.state in (State.SUBMITTED, State.DELAYED):
                 self.due[row.id] = min(self.due.get(row.id, self.at), self.at)
 
+    async def wish(self, wishes: Mapping[str, tuple[str, datetime]]) -> Collection[str]:
+        noted = set()
+        for id, (candidate, at) in wishes.items():
+            row = self.rows.get(id)
+            if row is None or row.candidate != candidate or row.state not in (State.SUBMITTED, State.DELAYED):
+                continue
+            if row.wished_at is None or row.wished_at < at:
+                self.rows[id] = replace(row, wished_at=at)
+                noted.add(candidate)
+        return noted
+
     async def report(self, reports: Sequence[Reported]) -> Freed:
         withheld, bounced = [], []
         for report in reports:
@@ -368,7 +392,55 @@ class FakeStore:
             if state is State.BOUNCED:
                 bounced.append(row)
             slot_at = None if state is State.BOUNCED else row.slot_at
+            if state in WENT_OUT:
+                row = replace(row, sent_at=min(report.at, self.at), heard_at=self.at)
             self.rows[row.id] = replace(row, state=state, version=row.version + 1, slot_at=slot_at)
             if state is State.SUBMITTED:
                 self.due[row.id] = self.at
         return Freed(withheld, bounced)
+
+
+@dataclass
+class FakeTellings:
+    """What employers were told, in dicts; the feed is a list."""
+
+    at: datetime = NOON
+    rows: dict[str, Untold] = field(default_factory=dict)
+    tell_at_of: dict[str, datetime | None] = field(default_factory=dict)
+    feed: list[tuple[str, News]] = field(default_factory=list)
+    scheduled: dict[str, datetime] = field(default_factory=dict)
+
+    def put(self, row: Untold, tell_at: datetime | None) -> None:
+        self.rows[row.outreach] = row
+        self.tell_at_of[row.outreach] = tell_at
+
+    async def take(self, ticks: Mapping[str, datetime], limit: int) -> Sequence[Untold]:
+        found: list[Untold] = []
+        for employer, tick in sorted(ticks.items()):
+            due = [(at, id) for id, at in self.tell_at_of.items() if at and at <= tick and self._is(id, employer)]
+            found += [self.rows[id] for _, id in sorted(due)[:limit]]
+        return found
+
+    def _is(self, id: str, employer: str) -> bool:
+        return self.rows[id].employer == employer
+
+    async def tell(self, looked_at: Sequence[tuple[Untold, Told, datetime | None]], news: Mapping[str, News]) -> None:
+        for row, what, again_at in looked_at:
+            self.put(replace(row, told=what), again_at)
+            if row.outreach in news:
+                self.feed.append((row.employer, news[row.outreach]))
+
+    async def next(self, employers: Sequence[str]) -> Mapping[str, datetime]:
+        comes = [(self.rows[id].employer, at) for id, at in self.tell_at_of.items() if at is not None]
+        return {one: min(at for employer, at in comes if employer == one) for one, _ in comes if one in employers}
+
+    async def missed(self, limit: int) -> Sequence[str]:
+        due = [self.rows[id].employer for id, at in self.tell_at_of.items() if at and at <= self.at]
+        return [employer for employer in due if employer not in self.scheduled][:limit]
+
+    def tell_at(self, employers: Sequence[str], at: datetime) -> None:
+        self.scheduled |= dict.fromkeys(employers, at)
+
+    async def adopt(self, limit: int) -> int:
+        """Nothing was written by a version before."""
+        return 0

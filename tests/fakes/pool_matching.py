@@ -1,6 +1,6 @@
 """Matching's outside in memory: one world, in which everything that is opened commits at once."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -9,10 +9,10 @@ from services.pool_matching.adapters import occupations
 from services.pool_matching.adapters.postgres_persons import LAST_VERSION
 from services.pool_matching.decisions import asks
 from services.pool_matching.model import (
+    LONG_SINCE,
     Consent,
     Evaluation,
     KeptPerson,
-    Listed,
     Member,
     Noted,
     Person,
@@ -20,17 +20,31 @@ from services.pool_matching.model import (
     PoolIndex,
     Settled,
     ShownMember,
+    ShownPool,
 )
+from services.pool_matching.ports import Refs
 from shared.contracts import grants
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged, Purpose
 from shared.contracts.grants import Newest
-from shared.contracts.pool_matching import PoolUpdatedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 from shared.facts import UNKNOWN, Fact, Known
 from tests.fakes.clock import NOON
+from tests.fakes.listings import FakeListings
 
 SOC = occupations.load()
+
+
+def _found(profile: Fact[CoarseProfile | None], consent: Fact[Consent]) -> tuple[CoarseProfile, Consent] | None:
+    """Both, of whoever may be found."""
+    if (
+        not isinstance(profile, Known)
+        or profile.value is None
+        or not isinstance(consent, Known)
+        or not consent.value.match
+    ):
+        return None
+    return profile.value, consent.value
 
 
 @dataclass
@@ -41,10 +55,25 @@ class _Person:
     consent: Fact[Consent] = UNKNOWN
     no_at: datetime | None = None
     lifts: datetime | None = None
+    since: datetime = LONG_SINCE
+    before: list[tuple[datetime, datetime, CoarseProfile, Consent]] = field(default_factory=list)
+    """From, until, and how they were."""
+    generation: int = 0
     version: int = 0
     due_at: datetime | None = None
     members: dict[str, tuple[str, Member]] = field(default_factory=dict)
     """By pool, with the member ref."""
+
+    def keep(self, at: datetime, profile: Fact[CoarseProfile | None], consent: Fact[Consent]) -> None:
+        """They are so from now on."""
+        then = _found(self.profile, self.consent)
+        if (isinstance(profile, Known) and profile.value is None) or (
+            isinstance(consent, Known) and not consent.value.match
+        ):
+            self.before = []
+        elif then is not None and self.since < at:
+            self.before.append((self.since, at, *then))
+        self.since, self.profile, self.consent = at, profile, consent
 
 
 @dataclass
@@ -62,8 +91,7 @@ class FakeMatching:
 
     at: datetime = NOON
     published: list[Event] = field(default_factory=list)
-    told: list[tuple[str, PoolUpdatedV1]] = field(default_factory=list)
-    """What feeds got, with its id."""
+    listings: FakeListings = field(init=False)
     _persons: dict[str, _Person] = field(default_factory=dict)
     _pools: dict[str, tuple[Pool, datetime]] = field(default_factory=dict)
     _deleted: dict[str, Pool] = field(default_factory=dict)
@@ -74,6 +102,9 @@ class FakeMatching:
     """Employers in the order in which the runner takes them."""
     to_decide: set[str] = field(default_factory=set)
     _used_until: dict[str, datetime] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.listings = FakeListings(self)
 
     def publish(self, *events: Event, id: str | None = None) -> None:
         self.published.extend(events)
@@ -86,7 +117,8 @@ class FakeMatching:
         for profile in profiles:
             person = self._persons.setdefault(profile.candidate, _Person())
             if profile.version > person.profile_version:
-                person.profile_version, person.profile = profile.version, Known(profile.profile)
+                person.keep(self.at, Known(profile.profile), person.consent)
+                person.profile_version = profile.version
                 changed.add(profile.candidate)
         for consent in consents.by_candidate.values():
             person = self._persons.setdefault(consent.candidate, _Person())
@@ -96,14 +128,23 @@ class FakeMatching:
                 if person.consent_version < LAST_VERSION:
                     on: tuple[Purpose, ...] = ("match",) if kept.match else ()
                     on = grants.still_on(on, consent.purposes, person.lifts, consents.no_at[consent.candidate])
-                    person.consent, person.no_at = Known(kept.model_copy(update={"match": bool(on)})), no_at
+                    person.generation += kept.match and not on
+                    person.keep(self.at, person.profile, Known(kept.model_copy(update={"match": bool(on)})))
+                    person.no_at = no_at
                     changed.add(consent.candidate)
                 continue
-            after, was_on = Consent.of(consent), isinstance(person.consent, Known) and person.consent.value.match
+            after = Consent.of(consent)
+            before = person.consent.value if isinstance(person.consent, Known) else Consent.none()
+            was_on = before.match
+            pauses = grants.is_paused(after, at=self.at) and not grants.is_paused(before, at=self.at)
+            leaves = not after.match or pauses or grants.has_ended(before, at=self.at)
             if after.match and not was_on and person.no_at is not None and consent.lifts_no_until < person.no_at:
                 replayed.append(consent.candidate)
                 continue
-            person.consent_version, person.consent = consent.version, Known(after)
+            withdrawn = consents.withdrawn.get(consent.candidate, 0)
+            person.generation += was_on and (leaves or withdrawn > person.consent_version)
+            person.keep(self.at, person.profile, Known(after))
+            person.consent_version = consent.version
             person.no_at, person.lifts = no_at, consent.lifts_no_until
             changed.add(consent.candidate)
         return Noted(tuple(sorted(changed)), tuple(replayed))
@@ -124,6 +165,9 @@ class FakeMatching:
                 consent=Known(Consent.none()),
                 no_at=None,
                 lifts=None,
+                generation=0,
+                before=[],
+                since=LONG_SINCE,
             )
         return sorted(news)
 
@@ -141,7 +185,7 @@ class FakeMatching:
     async def known(self, candidates: Sequence[str]) -> list[KeptPerson]:
         return [
             KeptPerson(
-                Person.of(who, person.profile, person.consent, SOC),
+                Person.of(who, person.profile, person.consent, SOC, person.generation),
                 person.version,
                 person.due_at,
                 tuple(member for _, member in person.members.values()),
@@ -153,14 +197,57 @@ class FakeMatching:
     async def pools(self) -> PoolIndex:
         return PoolIndex.of(pool for pool, _ in self._pools.values())
 
-    async def tell(self, updates: Sequence[tuple[str, PoolUpdatedV1]]) -> None:
-        self.told.extend(updates)
-
-    async def settle(self, settled: Sequence[Settled], refs: Callable[[str, str], str]) -> None:
+    async def settle(self, settled: Sequence[Settled], refs: Refs) -> None:
         for one in settled:
             person = self._persons[one.candidate]
             person.version, person.due_at = one.version, one.due_at
-            person.members = {member.pool: (refs(one.candidate, member.employer), member) for member in one.members}
+            person.members = {
+                member.pool: (
+                    _kept_ref(person, member) or refs(one.candidate, member.employer, member.pool, member.generation),
+                    member,
+                )
+                for member in one.members
+            }
+            for member in one.change.left:
+                self.listings.left(member.pool, one.candidate)
+
+    async def changed_since(self, candidates: Sequence[str], at: datetime) -> Mapping[str, Person]:
+        found: dict[str, Person] = {}
+        for who in candidates:
+            if (person := self._persons[who]).since > at:
+                were = [(profile, consent) for since, until, profile, consent in person.before if since <= at < until]
+                profile, consent = were[0] if were else (None, Consent.none())
+                found[who] = Person.of(who, Known(profile), Known(consent), SOC)
+        return found
+
+    async def note_fits(self, pool: str, fits_since: Mapping[str, datetime]) -> None:
+        for who, since in fits_since.items():
+            if pool in (members := self._persons[who].members):
+                ref, member = members[pool]
+                members[pool] = (ref, replace(member, fits_since=since))
+
+    async def forget_earlier(self, limit: int, *, before: datetime) -> int:
+        forgotten = 0
+        for person in self._persons.values():
+            kept = [one for one in person.before if one[1] >= before or forgotten == limit]
+            forgotten += len(person.before) - len(kept)
+            person.before = kept
+        return forgotten
+
+    async def renew_refs(self, limit: int, refs: Refs) -> int:
+        renewed = 0
+        for who, person in self._persons.items():
+            for pool, (before, member) in person.members.items():
+                now = refs(who, member.employer, pool, member.generation)
+                if before != now and renewed < limit:
+                    person.members[pool] = (now, member)
+                    self.listings.renewed(pool, who, now)
+                    renewed += 1
+        return renewed
+
+    async def under_ref_keys(self, *, most: int) -> Mapping[bytes, int]:
+        """No ref of another key stays."""
+        return {}
 
     async def open_evaluations(self, pools: Sequence[str]) -> None:
         for pool in pools:
@@ -213,6 +300,7 @@ class FakeMatching:
 
     async def end(self, evaluation: Evaluation) -> None:
         self._evaluations[evaluation.pool].done = True
+        self.listings.tell_later([self._evaluations[evaluation.pool].employer])
 
     async def pool_in_force(self, pool: str) -> Pool | None:
         return self._pools[pool][0] if pool in self._pools else None
@@ -230,23 +318,30 @@ class FakeMatching:
     async def count(self, employer: str) -> int:
         return len(await self.of(employer))
 
-    async def of(self, employer: str) -> list[Listed]:
+    async def of(self, employer: str) -> list[ShownPool]:
         return sorted(
             (
-                Listed(pool, created_at, self._evaluated(pool))
+                ShownPool(
+                    pool,
+                    created_at,
+                    self._evaluated(pool),
+                    _size(self.listings.shown(pool.id)),
+                    was_listed=self.listings.was_listed(pool.id),
+                )
                 for pool, created_at in self._pools.values()
                 if pool.employer == employer
             ),
             key=lambda listed: (listed.created_at, listed.pool.id),
         )
 
-    async def get(self, employer: str, pool: str) -> Listed | None:
+    async def get(self, employer: str, pool: str) -> ShownPool | None:
         return next((listed for listed in await self.of(employer) if listed.pool.id == pool), None)
 
     async def of_any(self, employers: Collection[str], limit: int) -> list[Pool]:
         return [pool for pool, _ in self._pools.values() if pool.employer in employers][:limit]
 
-    async def use_change(self, employer: str, *, most: int, within: timedelta) -> timedelta | None:
+    async def use_change(self, employer: str, *, most: int, within: timedelta, of: str = "") -> timedelta | None:
+        employer = f"{employer} {of}" if of else employer
         used_until = max(self.at, min(self._used_until.get(employer, self.at), self.at + within))
         if (wait := used_until + within / most - self.at - within) > timedelta():
             return wait
@@ -264,10 +359,28 @@ class FakeMatching:
         self._deleted[pool.id] = pool
         self._asks_since[pool.id] = pool.version
 
+    async def all_told(self, employer: str) -> bool:
+        theirs = [one for one in self.listings.listings.values() if one.employer == employer]
+        return not any(one.is_unfinished for one in theirs)
+
     async def members(self, pool: str, *, after: str, limit: int) -> list[ShownMember]:
-        found = [person.members[pool] for person in self._persons.values() if pool in person.members]
-        ordered = sorted((item for item in found if item[0] > after), key=lambda item: item[0])
-        return [ShownMember(ref, member.since, member.shown) for ref, member in ordered[:limit]]
+        return [one for one in self.listings.shown(pool) or () if one.member_ref > after][:limit]
+
+    def members_of(self, pool: str) -> dict[str, tuple[str, Member]]:
+        return {who: person.members[pool] for who, person in self._persons.items() if pool in person.members}
+
+    def version_of(self, candidate: str) -> int:
+        return self._persons[candidate].version
+
+    def evaluated(self, pool: str) -> int | None:
+        found = self._evaluations.get(pool)
+        return found.evaluation.version if found and found.done else None
+
+    def pools_of(self, employer: str) -> list[str]:
+        return [pool.id for pool, _ in self._pools.values() if pool.employer == employer]
+
+    def employers(self) -> set[str]:
+        return {pool.employer for pool, _ in self._pools.values()}
 
     def _evaluated(self, pool: Pool) -> bool:
         found = self._evaluations.get(pool.id)
@@ -276,6 +389,10 @@ class FakeMatching:
     @asynccontextmanager
     async def work(self) -> AsyncIterator["FakeMatching"]:
         yield self
+
+
+def _size(shown: Sequence[ShownMember] | None) -> int | None:
+    return None if shown is None else len(shown)
 
 
 def _may_come_in(person: _Person, pool: Pool) -> bool:
@@ -287,3 +404,9 @@ def _may_come_in(person: _Person, pool: Pool) -> bool:
     return (not asked.occupations or not codes.isdisjoint(asked.occupations)) and (
         not asked.states or profile.state in asked.states
     )
+
+
+def _kept_ref(person: "_Person", member: Member) -> str | None:
+    """Who stays keeps the ref, whichever key made it."""
+    ref, before = person.members.get(member.pool, (None, None))
+    return ref if before is not None and before.generation == member.generation else None

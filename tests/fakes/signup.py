@@ -5,32 +5,21 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Literal
 
 from services.signup.decisions import quota
 from services.signup.decisions.asking import Joining
 from services.signup.decisions.quota import is_kept
-from services.signup.model import (
-    Asked,
-    Claim,
-    Deletion,
-    KeptReport,
-    Known,
-    Lapse,
-    LapseReason,
-    PastInvitations,
-    Picture,
-    Proposal,
-    Proposed,
-    Record,
-    Report,
-    Showing,
-    Source,
-    Stub,
-    Taken,
-    ToInvite,
-)
+from services.signup.model.hooks import Source
+from services.signup.model.invitations import Asked, Lapse, LapseReason, PastInvitations, ToInvite
+from services.signup.model.people import Record
+from services.signup.model.provenance import ValueOrigin
+from services.signup.model.records import Claim, Known, Picture, Proposal, Proposed, Showing, Stub
+from services.signup.model.reports import Deletion, KeptReport, Report, Taken
 from services.signup.ports import KEPT, LANES, MOST_PROPOSALS
+from services.signup.vault.hashing import Prefix, SlowHash, Suspected
+from services.signup.vault.index import Indexed
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
 from shared.contracts.signup import JOIN
@@ -63,10 +52,14 @@ class FakeStore:
     to_look_at: dict[str, datetime] = field(default_factory=dict)
     """When the runner has to look at whom."""
     _proposals: dict[Record, tuple[Proposal, datetime]] = field(default_factory=dict)
+    _answered: dict[Record, datetime] = field(default_factory=dict)
+    _origins: dict[str, Sequence[ValueOrigin]] = field(default_factory=dict)
+    not_theirs: set[tuple[Record, str]] = field(default_factory=set)
     _people: dict[str, _Person] = field(default_factory=dict)
     _queue: dict[str, tuple[bool, datetime]] = field(default_factory=dict)
     _kept: dict[tuple[str, str, str, str], tuple[KeptReport, datetime]] = field(default_factory=dict)
     _invitations: dict[bytes, PastInvitations] = field(default_factory=dict)
+    _prefixes: dict[bytes, Prefix] = field(default_factory=dict)
 
     @property
     def outbox_ids(self) -> Sequence[int]:
@@ -81,7 +74,10 @@ class FakeStore:
     async def register(self, stubs: Sequence[Stub]) -> set[str]:
         new = set()
         for stub in stubs:
-            if all(person.stub.blind_index != stub.blind_index for person in self._people.values()):
+            if all(
+                person.stub.blind_index not in (stub.blind_index, *stub.older_indexes)
+                for person in self._people.values()
+            ):
                 showing = Showing(stub.candidate, 0, False, False, None, None, None, 0, None)
                 self._people[stub.candidate] = _Person(stub, showing, stub.until)
                 new.add(stub.candidate)
@@ -90,7 +86,12 @@ class FakeStore:
     async def hold(self, records: Sequence[Record]) -> None:
         pass
 
-    async def look_up(self, records: Sequence[Record], blind_indexes: Sequence[bytes]) -> Picture:
+    async def look_up(
+        self,
+        records: Sequence[Record],
+        blind_indexes: Sequence[bytes],
+        older: Mapping[bytes, bytes] = MappingProxyType({}),
+    ) -> Picture:
         deletions = {
             ((vendor, record), employer): Deletion(
                 vendor, record, employer, one.happened_at, one.event.reported_at, one.counted
@@ -103,19 +104,20 @@ class FakeStore:
         people = [
             Known(
                 candidate,
-                person.stub.blind_index,
+                older.get(person.stub.blind_index, person.stub.blind_index),
                 person.showing.confirmed,
                 person.lapse is not None,
                 person.showing.profile is not None,
             )
             for candidate, person in self._people.items()
-            if candidate in wanted or person.stub.blind_index in blind_indexes
+            if candidate in wanted or person.stub.blind_index in (*blind_indexes, *older)
         ]
         return Picture(
             claims,
             {known.candidate: known for known in people},
             {known.blind_index: known for known in people},
             deletions,
+            frozenset(one for one in self.not_theirs if one[0] in records),
         )
 
     async def save_identities(self, identities: Sequence[SealedIdentity]) -> None:
@@ -134,12 +136,16 @@ class FakeStore:
         for record in records:
             self.claims.pop(record, None)
             self._proposals.pop(record, None)
+            self._answered.pop(record, None)
 
-    async def save_proposals(self, proposals: Sequence[Proposal]) -> None:
-        for one in proposals:
-            if self._people[one.candidate].showing.profile is None:
-                self._proposals[one.vendor, one.record] = one, self.at
-        for candidate in {one.candidate for one in proposals}:
+    async def save_proposals(self, told: Sequence[Proposal]) -> None:
+        for one in told:
+            before = self._proposals.get((one.vendor, one.record))
+            is_same = before is not None and replace(before[0], origin=one.origin) == one
+            self._proposals[one.vendor, one.record] = one, self.at
+            if not is_same:
+                self._answered.pop((one.vendor, one.record), None)
+        for candidate in {one.candidate for one in told}:
             theirs = [one.proposal for one in await self.proposals(candidate)]
             nth = [[other.vendor for other in theirs[:number]].count(one.vendor) for number, one in enumerate(theirs)]
             theirs = [one for _, one in sorted(zip(nth, theirs, strict=True), key=lambda pair: pair[0])]
@@ -148,11 +154,33 @@ class FakeStore:
 
     async def proposals(self, candidate: str) -> Sequence[Proposed]:
         theirs = [
-            Proposed(replace(one, candidate=candidate), self.claims[record].employer, told_at)
+            Proposed(
+                replace(one, candidate=candidate), self.claims[record].employer, told_at, self._answered.get(record)
+            )
             for record, (one, told_at) in self._proposals.items()
             if record in self.claims and self.claims[record].candidate == candidate
         ]
         return sorted(theirs, key=lambda one: one.told_at, reverse=True)
+
+    async def answer_proposals(self, candidate: str, told_until: datetime) -> None:
+        for record, (one, told_at) in self._proposals.items():
+            if one.candidate == candidate and told_at <= told_until:
+                self._answered.setdefault(record, self.at)
+
+    async def answer_proposal(self, candidate: str, record: Record) -> None:
+        if record in self._proposals and self._proposals[record][0].candidate == candidate:
+            self._answered[record] = self.at
+
+    async def deny(self, candidate: str, record: Record) -> None:
+        if record in self.claims and self.claims[record].candidate == candidate:
+            await self.remove_claims([record])
+            self.not_theirs.add((record, candidate))
+
+    async def origins(self, candidate: str) -> Sequence[ValueOrigin]:
+        return self._origins.get(candidate, ())
+
+    async def save_origins(self, candidate: str, origins: Sequence[ValueOrigin]) -> None:
+        self._origins[candidate] = tuple(origins)
 
     async def note_times(self, times: Mapping[Record, datetime]) -> None:
         for record, at in times.items():
@@ -318,13 +346,20 @@ class FakeStore:
                 person.changed_at, person.told_at = None, self.at
         return told
 
-    async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
-        for slow in slow_hashes:
+    async def suspected(self, prefixes: Sequence[Prefix]) -> Suspected:
+        return Suspected(frozenset(self._prefixes.values()) & frozenset(prefixes))
+
+    async def note_invitations(self, slow_hashes: Sequence[SlowHash]) -> None:
+        for one in slow_hashes:
+            slow, self._prefixes[one.value] = one.value, one.prefix
             before = self._invitations.get(slow, PastInvitations(0))
             self._invitations[slow] = replace(before, count=before.count + 1, last_at=self.at)
 
     async def forget_intake(self, before: datetime, *, limit: int) -> int:
         self.keys = {day: key for day, key in self.keys.items() if day >= before.date()}
+        return 0
+
+    async def forget_certificates(self, *, limit: int) -> int:
         return 0
 
     async def forget_refusals(self, *, limit: int) -> int:
@@ -418,8 +453,8 @@ class FakePageRequests:
     joined: list[bytes] = field(default_factory=list)
     signed_in: list[bytes] = field(default_factory=list)
 
-    async def join(self, blind_index: bytes, origin: bytes) -> Joining:
-        self.joined.append(blind_index)
+    async def join(self, mailbox: Indexed, origin: bytes) -> Joining:
+        self.joined.append(mailbox.value)
         return Joining(not self.enough, not self.enough)
 
     async def may_join_from(self, origin: bytes) -> bool:
@@ -428,5 +463,5 @@ class FakePageRequests:
     async def may_sign_in_from(self, origin: bytes) -> bool:
         return True
 
-    async def sign_in(self, blind_index: bytes, origin: bytes) -> None:
-        self.signed_in.append(blind_index)
+    async def sign_in(self, mailbox: Indexed, origin: bytes) -> None:
+        self.signed_in.append(mailbox.value)

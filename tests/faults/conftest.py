@@ -1,7 +1,8 @@
 """The demo's own traffic, played on the session's stack while things break."""
 
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -17,6 +18,7 @@ from deploy.demo.people import invent
 from deploy.demo.steps import Step
 from deploy.demo.story import history_of
 from deploy.demo.world import World
+from deploy.local.devfile import DevFile
 from shared.messaging.kafka import Kafka
 from tests.e2e.scene import Scene
 from tests.stack import Stack
@@ -36,31 +38,33 @@ class Traffic:
 
     async def kill(self, part: str) -> None:
         """SIGKILL; the supervisor starts it again."""
-        restarts = self.stack.part(part).restarts
-        self.stack.kill(part)
-        await until(lambda: self.stack.part(part).restarts > restarts, what=f"{part} is started again")
+        await kill(self.stack, part)
 
     async def kill_at_work(self, part: str, work: "Work") -> None:
         """SIGKILL while messages of this traffic are in hand."""
         await self.freeze_at_work(part, work)
         await self.kill(part)
 
+    async def kill_as_it_writes(self, part: str, writing: "Writing") -> None:
+        """SIGKILL in the middle of a transaction, which waits for this table until the process is gone."""
+        async with held_up(self.world.client.dev, writing) as until_it_writes:
+            await until_it_writes()
+            await self.kill(part)
+
     async def freeze_at_work(self, part: str, work: "Work") -> None:
         """SIGSTOP at a moment at which messages of this traffic are in hand, which they are until it goes on."""
         database, query = work.value
-        connection = await asyncpg.connect(self.world.client.dev.postgres.rpartition("/")[0] + f"/{database}")
 
-        async def is_caught() -> bool:
-            self.stack.kill(part, signal.SIGSTOP)
-            if await connection.fetchval(query, list(self.world.sent), self.world.now):
-                return True
-            self.stack.kill(part, signal.SIGCONT)
-            return False
+        async with connected(self.world.client.dev, database) as connection:
 
-        try:
+            async def is_caught() -> bool:
+                self.stack.kill(part, signal.SIGSTOP)
+                if await connection.fetchval(query, list(self.world.sent), self.world.now):
+                    return True
+                self.stack.kill(part, signal.SIGCONT)
+                return False
+
             await until(is_caught, what=f"{part} has work in hand: {work.name}")
-        finally:
-            await connection.close()
 
     async def until_sent(self, share: float) -> None:
         """Wait until this share of the members has been written to."""
@@ -112,20 +116,65 @@ class Traffic:
         return frozenset(collect.events(records)[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A statement that a kill is to hit."""
+
+    database: str
+    table: str
+    statement: str
+    """Words of it that no other has."""
+
+
+async def kill(stack: Stack, part: str) -> None:
+    """SIGKILL; the supervisor starts it again."""
+    restarts = stack.part(part).restarts
+    stack.kill(part)
+    await until(lambda: stack.part(part).restarts > restarts, what=f"{part} is started again")
+
+
+@asynccontextmanager
+async def held_up(dev: DevFile, writing: Writing) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+    """Whoever is about to write this waits until the block ends; what is given waits until somebody does."""
+    async with (
+        connected(dev, writing.database) as held,
+        connected(dev, writing.database) as looking,
+        held.transaction(),
+    ):
+        await held.execute(f"LOCK TABLE {writing.table} IN SHARE MODE")
+        yield lambda: until(
+            lambda: looking.fetchval(_HELD_UP, writing.table, writing.statement),
+            what=f"somebody writes {writing.table}",
+        )
+
+
+@asynccontextmanager
+async def connected(dev: DevFile, database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of its own to this database of the stack."""
+    connection = await asyncpg.connect(dev.postgres.rpartition("/")[0] + f"/{database}")
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+DECIDES = Writing("outreach_gateway", "outreach", "UPDATE outreach o\nSET state")
+TAKES_IN = Writing("signup", "courier_mails", "INSERT INTO courier_mails")
+TAKES_IN_AGAIN = Writing("signup", "courier_mails", "UPDATE courier_mails AS known")
+"""What it has a row of since it was delayed."""
+
+_HELD_UP = """
+    SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE NOT granted AND relation = $1::text::regclass AND strpos(query, $2) > 0
+"""
+
+
 class Work(Enum):
     """What a kill is to hit: the database that tells of it, and how many of these messages are there at this time."""
 
     SUBMITTED = (
         "outreach_gateway",
         "SELECT count(*) FROM outreach WHERE id = ANY($1) AND state = 'submitted' AND submitted_at <= $2",
-    )
-    DUE = (
-        "outreach_gateway",
-        "SELECT count(*) FROM outreach WHERE id = ANY($1) AND state = 'delayed' AND due_at <= $2",
-    )
-    TAKEN_IN = (
-        "signup",
-        "SELECT count(*) FROM courier_mails WHERE id = ANY($1) AND state IN ('ready', 'claimed', 'sending') AND good_until > $2",
     )
     ON_THE_WAY = (
         "signup",
@@ -146,7 +195,7 @@ async def begin(scene: Scene) -> Begin:
             scene.client, scene.stack.home.clock_file, run, invent(people, run=run), scene.mails, scene.topics
         )
         await joining.employers_define_pools(world, QUIET)
-        await joining.vendors_report_people(world, QUIET)
+        await joining.people_come(world, QUIET)
         await joining.people_choose(world, QUIET, await joining.people_get_their_link(world, QUIET))
         await joining.pools_fill(world, QUIET)
         scene.canaries += world.canaries()

@@ -66,7 +66,7 @@ class Crowd:
         """The people of a wave are reported, get their links and choose; pools fill."""
         await joining.employers_define_pools(world, QUIET)
         async with asyncio.TaskGroup() as group:
-            group.create_task(joining.vendors_report_people(world, QUIET))
+            group.create_task(joining.people_come(world, QUIET))
             links = group.create_task(joining.people_get_their_link(world, QUIET))
             if while_reported:
                 group.create_task(_awaited(while_reported))

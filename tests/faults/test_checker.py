@@ -7,10 +7,12 @@ from typing import Any, Literal
 import pytest
 
 from deploy.checks.checker import CHECKS, fullest, violations
-from deploy.checks.history import ArrivedMail, ClockOffsets, History, Versioned, Withdrawal
+from deploy.checks.history import ArrivedMail, ClockOffsets, History, ShownMember, Versioned, Withdrawal
 from deploy.checks.policy import FIRST_POLICY, PolicyWindows
+from deploy.checks.told import Answer, Told
 from shared.contracts.consent import ConsentChangedV1, QuietHours
 from shared.contracts.outreach_gateway import OutreachDecidedV1, OutreachRequestedV1
+from shared.contracts.pool_matching import DisclosedV1
 from shared.contracts.signup import OutreachOutcomeReportedV1
 
 Decided = Literal["admitted", "delayed", "dropped", "cancelled"]
@@ -19,6 +21,7 @@ Outcome = Literal["delivered", "bounced", "doubtful", "returned", "withheld"]
 ANA, ANOTHER = "0190a1b2-0000-7000-8000-000000000001", "0190a1b2-0000-7000-8000-000000000002"
 TUESDAY = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
+WHO = "01945f2e-7c1a-7d3b-9a51-3f0c5b2d8e10"
 MOMENT = timedelta(seconds=1)
 
 
@@ -275,9 +278,44 @@ def test_every_check_finds_what_is_planted_for_it() -> None:
         "versions rise": replace(CLEAN, versioned=[Versioned("t", "s", 2, "a", b""), Versioned("t", "s", 1, "b", b"")]),
         "compaction keeps the newest": replace(CLEAN, versioned=overtaken("consent-state")),
         "every record is readable": replace(CLEAN, unreadable=["notices/0/1 unreadable"]),
+        "an employer is told a word and a day, at its own ticks": replace(
+            CLEAN, answers=[Answer("submission", "emp_a", {"id": "o_1", "state": "delayed"})]
+        ),
+        "what is told `sent` was sent, and nothing else": replace(
+            CLEAN, told=[Told("emp_a", "o_9", "sent", TUESDAY.date(), TUESDAY + DAY)]
+        ),
+        "every sender hears by the day it was told": replace(CLEAN, known_by={"o_1": (TUESDAY - DAY).date()}),
+        "a list names at least five, or nobody": replace(CLEAN, lists=[("p_1", 4)]),
+        "whoever an employer is shown was noted as disclosed before": replace(
+            CLEAN, shown=[ShownMember("emp_a", "p_1", WHO, frozenset(), TUESDAY)]
+        ),
     }
     assert planted.keys() == CHECKS.keys()
     assert [name for name, history in planted.items() if name not in found(history, HALVING)] == []
+
+
+@pytest.mark.parametrize(
+    ("noted", "is_fine"),
+    [
+        ({}, True),
+        ({"at": TUESDAY + MOMENT}, False),
+        ({"pool": "p_2"}, False),
+        ({"employer": "emp_b"}, False),
+        ({"fields": ("years",)}, False),
+        ({"fields": ("remote", "state", "years")}, True),
+    ],
+)
+def test_somebody_who_is_shown_was_noted_by_then_with_what_is_shown(noted: dict[str, Any], is_fine: bool) -> None:
+    disclosed = DisclosedV1(
+        candidate=WHO, employer="emp_a", pool="p_1", at=TUESDAY, fields=("state", "years"), way="list",
+        member_since=TUESDAY, memberships=1,
+    )  # fmt: skip
+    history = replace(
+        CLEAN,
+        shown=[ShownMember("emp_a", "p_1", WHO, frozenset({"state", "years"}), TUESDAY)],
+        disclosures=[disclosed.model_copy(update=noted)],
+    )
+    assert (found(history) == set()) is is_fine
 
 
 def test_the_fullest_person_is_counted_by_their_fullest_stretch() -> None:

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 
 from deploy.demo import writing
-from tests.faults.conftest import QUIET, Begin, Traffic, Work
+from tests.faults.conftest import DECIDES, QUIET, TAKES_IN, TAKES_IN_AGAIN, Begin, Traffic, Work
 from tests.waiting import until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow  # leases of two minutes among it
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_gateway_and_courier_killed_in_mid_traffic_lose_nothing_and_send_nothing_twice(begin: Begin) -> None:
     traffic = await begin(70)
     async with asyncio.TaskGroup() as group:
@@ -27,7 +27,7 @@ async def test_gateway_and_courier_killed_in_mid_traffic_lose_nothing_and_send_n
     assert {decision.outcome for decision in history.decisions} >= {"admitted", "delayed", "dropped"}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_gateway_and_courier_killed_while_slots_come_due_lose_nothing_and_send_nothing_twice(
     begin: Begin,
 ) -> None:
@@ -38,15 +38,14 @@ async def test_gateway_and_courier_killed_while_slots_come_due_lose_nothing_and_
     waiting = {id: topics.decided[id].version for id in traffic.world.sent if topics.decided[id].outcome == "delayed"}
     async with asyncio.TaskGroup() as group:
         group.create_task(writing.time_passes(traffic.world, QUIET, moves=2, days=3))
-        group.create_task(traffic.kill_at_work("outreach_gateway", Work.DUE))
-        group.create_task(traffic.kill_at_work("courier", Work.TAKEN_IN))
+        group.create_task(_kill_courier_and_then_gateway_as_slots_come_due(traffic))
     await traffic.until_all_ready()
     history = await traffic.promises_are_kept()
     came = {id for id, version in waiting.items() if topics.decided[id].version > version}
     assert came & history.mails_of.keys(), "what had waited for its slot arrived"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_two_hours_without_the_gateway_when_slots_come_due_cost_delay_and_no_message(begin: Begin) -> None:
     traffic = await begin(30)
     await writing.employers_write(traffic.world, QUIET)
@@ -78,7 +77,7 @@ async def test_two_hours_without_the_gateway_when_slots_come_due_cost_delay_and_
     assert lost == {}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_redis_killed_and_back_empty_holds_rebuilds_and_exceeds_no_cap(begin: Begin) -> None:
     traffic = await begin(40)
     async with asyncio.TaskGroup() as group:
@@ -98,11 +97,17 @@ async def _kill_gateway_while_it_is_asked(traffic: Traffic) -> None:
 
 async def _kill_courier_while_it_takes_in_and_while_it_sends(traffic: Traffic) -> None:
     await traffic.until_admitted(3)
-    await traffic.kill_at_work("courier", Work.TAKEN_IN)
+    await traffic.kill_as_it_writes("courier", TAKES_IN)
     # The relay stands still with mails that it has but has not answered for: nobody can know of those.
     await traffic.freeze_at_work("mail", Work.ON_THE_WAY)
     await traffic.kill("courier")
     traffic.stack.kill("mail", signal.SIGCONT)
+
+
+async def _kill_courier_and_then_gateway_as_slots_come_due(traffic: Traffic) -> None:
+    """In this order: what a gateway has claimed is claimed again after its lease, and the courier has nothing to take in until then."""
+    await traffic.kill_as_it_writes("courier", TAKES_IN_AGAIN)
+    await traffic.kill_as_it_writes("outreach_gateway", DECIDES)
 
 
 async def _empty_redis_twice(traffic: Traffic) -> None:

@@ -1,9 +1,14 @@
 """The privacy scanner itself: whatever form a field is in, it is found; and it never tells what it found."""
 
 import base64
+import gzip
+import hashlib
 import json
+import quopri
+import zlib
 from urllib.parse import quote, quote_plus
 
+import cramjam
 import pytest
 
 from deploy.checks.privacy import Canary, Scanner
@@ -30,6 +35,19 @@ SCANNER = Scanner([Canary("name", NAME), Canary("mail", MAIL), Canary("phone", "
         lambda text: quote_plus(text).encode(),
         lambda text: json.dumps({"a": text}).encode(),
         lambda text: json.dumps({"a": text}, ensure_ascii=False).encode(),
+        lambda text: "".join(f"\\u{ord(mark):04X}" for mark in text).encode(),
+        lambda text: quopri.encodestring(text.encode()),
+        lambda text: quopri.encodestring(b"x" * 70 + text.encode()),
+        lambda text: gzip.compress(b"x" + text.encode()),
+        lambda text: zlib.compress(text.encode()),
+        lambda text: bytes(cramjam.zstd.compress(text.encode())),
+        lambda text: gzip.compress(bytes(cramjam.zstd.compress(base64.b64encode(text.encode())))),
+        lambda text: text.encode("utf-16-le"),
+        lambda text: text.upper().encode("utf-16-be") if text.isascii() else text.encode("utf-16-be"),
+        lambda text: text.casefold().encode(),
+        lambda text: hashlib.sha256(text.encode()).digest(),
+        lambda text: hashlib.sha256(text.lower().encode()).hexdigest().encode(),
+        lambda text: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()),
     ],
 )
 def test_a_field_is_found_in_every_encoding(text: str, written: object) -> None:

@@ -16,12 +16,12 @@ from redis.asyncio import Redis
 
 from services.outreach_gateway.adapters.kept import SQL
 from services.outreach_gateway.adapters.postgres import PostgresOutreach
-from services.outreach_gateway.model import SHARDS, Consent
-from services.outreach_gateway.ports import DUE, Epoch
+from services.outreach_gateway.model import SHARDS, Consent, Memberships
+from services.outreach_gateway.ports.outreach import DUE
+from services.outreach_gateway.ports.windows import Epoch
 from services.pool_matching.ports import EVALUATIONS
-from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
-from services.signup.model import Claim, Showing, Stub
+from services.signup.model.records import Claim, Showing, Stub
 from services.signup.ports import INVITATIONS, SHOWINGS
 from services.signup.vault.sealing import Identity, seal_identity
 from shared.messaging.unit import unit_of_work
@@ -32,6 +32,7 @@ from shared.runner.postgres import PostgresWork
 from shared.security.words import KeyPair
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
+from tests.fakes.keeper import intake_keys
 from tests.faults.workers import BATCH, LAPSES, SECRETS, Moment, Place, windows_of, worked
 from tests.integration.pool_matching.kit import (
     NURSE,
@@ -43,7 +44,7 @@ from tests.integration.pool_matching.kit import (
     tell_persons,
     tell_pools,
 )
-from tests.ports.test_outreach_store import POLICY, feed
+from tests.ports.test_outreach_store import LAST_DAY, POLICY, TICKS, feed
 from tests.stack import Servers
 
 PEOPLE = [str(UUID(int=100 + number)) for number in range(3 * BATCH)]
@@ -112,11 +113,11 @@ async def work_of(queue: str, servers: Servers, databases: Databases, bad: str |
 
 async def known_to_signup(opened: Pool, queue: str) -> None:
     async with unit_of_work(opened, at=NOON, source="test") as unit:
-        store = PostgresStore(unit, IntakeKeys(SECRETS.vault_key))
+        store = PostgresStore(unit, intake_keys())
         await store.register([Stub(one, one.encode(), NOON + timedelta(days=14)) for one in PEOPLE])
         await store.save_identities(
             [
-                seal_identity(one, Identity(f"{number}@b.example"), KeyPair.generate(), SECRETS.vault_key)
+                seal_identity(one, Identity(f"{number}@b.example"), KeyPair.generate(), SECRETS.epochs)
                 for number, one in enumerate(PEOPLE)
             ]
         )
@@ -133,15 +134,33 @@ async def known_to_signup(opened: Pool, queue: str) -> None:
 
 async def submitted(opened: Pool, place: Place, bad: str | None) -> None:
     async with unit_of_work(opened, at=NOON, source="test") as unit:
-        store = PostgresOutreach(unit, POLICY, feed)
+        store = PostgresOutreach(unit, POLICY, feed, TICKS)
         zone = "America/Denver"
         await store.keep_consents(
             [Consent(one, 1, contact=True, time_zone="Mars/Olympus" if one == bad else zone) for one in PEOPLE]
         )
-        await store.keep_memberships({one: (1, frozenset({"emp_a"})) for one in PEOPLE})
+        await store.keep_memberships({one: (1, Memberships(frozenset({"emp_a"}))) for one in PEOPLE})
         until = NOON + timedelta(days=14)
         for one in PEOPLE:
-            row = (f"o{one[-2:]}", "emp_a", one, "m_x", b"d", "sealed", NOON, until, NOON, None)
+            row = (
+                f"o{one[-2:]}",
+                "emp_a",
+                one,
+                "m_x",
+                b"d",
+                "sealed",
+                NOON,
+                until,
+                NOON,
+                None,
+                None,
+                None,
+                LAST_DAY,
+                until,
+                False,
+                "29-1141",
+                "CO",
+            )
             await unit.connection.execute(SQL["submit"], *row)
         store.decide_for(PEOPLE, NOON)
     async with windows_of(place) as windows:

@@ -19,11 +19,12 @@ from services.outreach_gateway.adapters.postgres import PostgresOutreach
 from services.outreach_gateway.adapters.redis_servers import OneServer
 from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.model import Standing
-from services.outreach_gateway.ports import DUE
+from services.outreach_gateway.ports.outreach import DUE
 from services.signup import jobs
-from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.ports import INVITATIONS, LANES, SHOWINGS
+from services.signup.vault.hashing import SlowHashes
+from services.signup.vault.index import BlindIndex
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.base import Event
 from shared.facts import Known
@@ -33,11 +34,12 @@ from shared.runner.loop import TURN, Runner
 from shared.runner.model import Again, Job, Queue
 from shared.runner.postgres import rows_of
 from tests.fakes.clock import NOON, FixedClock
+from tests.fakes.keeper import first_epoch, intake_keys
 from tests.integration.pool_matching.kit import PostgresKit
-from tests.ports.test_outreach_store import POLICY, feed
+from tests.ports.test_outreach_store import POLICY, TICKS, feed
 from tests.working import runner_of
 
-SECRETS = VaultSecrets(bytes(range(32)), bytes(32))
+SECRETS = VaultSecrets(first_epoch().epochs, BlindIndex(bytes(32)), SlowHashes(bytes(32)))
 LAPSES = "lapse"
 BATCH = 4
 _ENDS_WITHIN = timedelta(seconds=80)
@@ -111,14 +113,14 @@ def runner_in(place: Place, pool: Pool, windows: RedisWindows) -> Runner[Unit]:
         async with unit_of_work(pool, at=clock.now(), source="worker") as unit:
             yield unit
 
-    keys = partial(PostgresStore, keys=IntakeKeys(SECRETS.vault_key))
+    keys = partial(PostgresStore, keys=intake_keys())
     if place.queue == INVITATIONS:
         return runner_of(work, clock, INVITATIONS, jobs.on_invitations, keys, SECRETS, batch=BATCH, lanes=LANES)
     if place.queue == SHOWINGS:
         return runner_of(work, clock, SHOWINGS, jobs.on_showings, keys, batch=BATCH)
     if place.queue == DUE:
         decides = (windows, POLICY, lambda _: Known(Standing.GOOD), 500)
-        store = partial(PostgresOutreach, policy=POLICY, feed=feed)
+        store = partial(PostgresOutreach, policy=POLICY, feed=feed, ticks=TICKS)
         return runner_of(work, clock, DUE, gateway.on_due, store, *decides, batch=BATCH)
     if place.queue == LAPSES:
 

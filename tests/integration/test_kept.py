@@ -3,6 +3,7 @@
 The databases are asked themselves: a table, or a column that could hold a candidate's id, that nobody spoke of fails here.
 """
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -21,11 +22,11 @@ from services.pool_matching.adapters.kept import PEOPLE as MATCHING
 from services.pool_matching.adapters.pool_cache import PoolCache
 from services.pool_matching.adapters.postgres_persons import PostgresPersons
 from services.signup.adapters.erasures import PostgresErasures
-from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.kept import PEOPLE as SIGNUP
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.courier.adapters.kept import PEOPLE as COURIER
 from services.signup.courier.adapters.postgres import PostgresCourier
+from services.signup.model.erasures import Sweep
 from shared.contracts.registry import EVENTS
 from shared.contracts.signup import CandidateErasedV1, CandidateReportedV1
 from shared.contracts.topics import TOPICS, Topic
@@ -35,9 +36,11 @@ from shared.messaging.envelope import Received, Record
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Connection, Pool
 from shared.projections import PLUMBING, Blanks, Deletes, Follows, Kept, Projection, Stays, Table
+from shared.ticks import Ticks
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
-from tests.signing import SEALS
+from tests.fakes.keeper import first_epoch, intake_keys
+from tests.signing import SEALS, TICK_KEY
 
 DECLARED: Mapping[str, tuple[Kept, ...]] = {
     "consent": (CONSENT, PLUMBING),
@@ -74,6 +77,8 @@ _VALUES: Mapping[str, str] = {
     "jsonb": "'{{}}'",
     "xid8": "'1'",
     "text[]": "ARRAY['x']",
+    "bigint[]": "ARRAY[0]",
+    "integer[]": "ARRAY[0]",
 }
 
 
@@ -205,8 +210,7 @@ def _heard() -> Received[CandidateErasedV1]:
 
 
 def _feed(unit: Unit) -> FeedWriter:
-    feed = {"outreach_gateway": "outreach", "pool_matching": "updates"}[unit.source]
-    return PostgresFeedWriter(unit, feed, lambda: None)
+    return PostgresFeedWriter(unit, "outreach", lambda: None)
 
 
 async def _by_consent(unit: Unit) -> None:
@@ -214,21 +218,23 @@ async def _by_consent(unit: Unit) -> None:
 
 
 async def _by_the_gateway(unit: Unit) -> None:
-    await gateway.on_candidate_erased(PostgresOutreach(unit, read_policy("2026-12"), _feed), [_heard()])
+    await gateway.on_candidate_erased(
+        PostgresOutreach(unit, read_policy("2026-12"), _feed, Ticks(TICK_KEY)), [_heard()]
+    )
 
 
 async def _by_matching(unit: Unit) -> None:
-    store = PostgresPersons(unit, PoolCache(), occupations.load(), _feed)
-    await matching.on_candidates_erased(store, [_heard()], lambda candidate, employer: "m_x")
+    store = PostgresPersons(unit, PoolCache(), occupations.load(), b"key")
+    await matching.on_candidates_erased(store, [_heard()], lambda *of: "m_x")
 
 
 async def _by_signup(unit: Unit) -> None:
-    store = PostgresStore(unit, IntakeKeys(bytes(32)))
+    store = PostgresStore(unit, intake_keys())
     assert await store.erase_lapsed([WHO]) == [WHO]
     await store.release(limit=10)
-    await PostgresCourier(unit, bytes(32)).erase([WHO])
+    await PostgresCourier(unit, first_epoch()).erase([WHO])
     services = ("consent", "courier", "outreach_gateway", "pool_matching")
-    await PostgresErasures(unit).swept([(WHO, service) for service in services])
+    await PostgresErasures(unit).swept([(WHO, Sweep(service, NOON, ())) for service in services])
 
 
 ERASERS: Mapping[str, Erase] = {
@@ -258,22 +264,26 @@ async def test_of_somebody_who_is_everywhere_an_erasure_leaves_what_is_declared_
             for number, who in enumerate((WHO, OTHER), 1):
                 await _be_everywhere(connection, service, who, number)
         declared = {table.name: table for kept in DECLARED[service] if kept is not PLUMBING for table in kept.tables}
-        on_their_way = {"erasures_outstanding", "ledger_openings", "receipts", "ledger"}
+        on_their_way = {"rotations", "erasures_outstanding", "ledger_openings", "receipts", "ledger"}
         before = await _standing(pool, WHO)
         assert declared.keys() - on_their_way - before == set(), "they were everywhere"
         for _ in range(2):  # once more changes nothing
             async with unit_of_work(pool, at=NOON, source=service) as unit:
                 if service == "signup" and "candidates" not in before:
-                    await PostgresCourier(unit, bytes(32)).erase([WHO])
+                    await PostgresCourier(unit, first_epoch()).erase([WHO])
                 else:
                     await ERASERS[service](unit)
             before -= {"candidates"}
         stays = {name for name, table in declared.items() if isinstance(table.eraser, Stays | Blanks)}
         assert await _standing(pool, WHO) - {"outbox"} == stays - {"ledger"}
         told = await pool.fetch(
-            "SELECT key FROM outbox WHERE value LIKE '%fairpool.erasure.swept.v1%' OR headers::text LIKE '%erasure.swept%'"
+            "SELECT key, value FROM outbox WHERE value LIKE '%fairpool.erasure.swept.v1%' OR headers::text LIKE '%erasure.swept%'"
         )
         assert {row["key"] for row in told} == {WHO.encode()}
+        sweeper = COURIER if service == "signup" else DECLARED[service][0]
+        declared_places = {table.name for table in sweeper.tables} | {keys.pattern for keys in sweeper.keys}
+        for row in told:
+            assert {one["store"] for one in json.loads(row["value"])["stores"]} == declared_places
         assert await _standing(pool, OTHER) >= declared.keys() - on_their_way, "nobody else's rows went"
 
 

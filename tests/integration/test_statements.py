@@ -27,7 +27,8 @@ BOUNDED = {
     "changes_forgotten": "one row an employer",
     "courier_consent_positions": "one row a partition",
     "courier_instances": "one row a courier",
-    "epochs": "one row a shard",
+    "epochs": "one row a shard; in signup, a rotation",
+    "intake_keys": "one row a day, for fifteen days",
     "pool_changes": "one row",
     "sources": "one row a source, which an operator makes",
     "title_files": "one row a file, which an operator loads",
@@ -45,8 +46,12 @@ KNOWN = {
 """Statements that may, with the reason."""
 
 FEW = {
+    "services/outreach_gateway/adapters/jobs.sql: delete_job": "one row",
+    "services/pool_matching/adapters/listings.sql: drop_listing": "one row",
+    "services/signup/adapters/proposals.sql: deny": "one row",
     "services/signup/adapters/queries.sql: forget_intake_keys": "one row a day",
     "services/signup/adapters/queries.sql: delete_source": "one row",
+    "services/signup/adapters/rotation.sql: end_epochs": "one row a rotation",
     "services/signup/adapters/titles/queries.sql: forget_file": "one row",
     "services/signup/courier/adapters/queries.sql: leave": "one row",
     "shared/messaging/read_back.sql: forget_noted": "one row",
@@ -117,6 +122,8 @@ _VALUES = {
     "jsonb": "'{}'::jsonb",
     "xid8": "i::text::xid8",
     "text[]": "ARRAY['x' || i]",
+    "bigint[]": "ARRAY[i]",
+    "integer[]": "ARRAY[i]",
     "uuid[]": "ARRAY[gen_random_uuid()]",
     "bytea[]": "ARRAY[sha256(i::text::bytea)]",
 }

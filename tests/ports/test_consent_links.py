@@ -3,17 +3,19 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from services.consent.adapters import postgres
 from services.consent.adapters.postgres import PostgresConsents
 from services.consent.decisions import keys_of_names
-from services.consent.model import Attempt, Blocking, Choices, Introduction
+from services.consent.model import Attempt, Blocking, Choices, EndedSession, Introduction, Present
 from services.consent.ports import Consents
 from shared.contracts.base import rfc3339
 from shared.contracts.signup import NoticeRequestedV2
@@ -23,10 +25,11 @@ from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import ConsentsDatabase, writes
+from tests.fakes.consent import AGREED, ConsentsDatabase, writes
 from tests.signing import SEALS
 
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 
 
 @dataclass
@@ -268,3 +271,134 @@ async def test_changes_noted_while_others_are_told_are_neither_lost_nor_told_twi
     await store.tell(NOON + 300 * DAY)
     told = [change.employer for notice in await store.notices(candidate) for change in notice.changes]
     assert sorted(told) == sorted(f"emp_{number}" for number in range(30))
+
+
+def ended(candidate: str, session: str, expires_at: datetime = NOON + timedelta(hours=4)) -> EndedSession:
+    return EndedSession(candidate, session, expires_at)
+
+
+async def test_a_session_that_was_ended_is_seen_with_the_person_and_another_of_theirs_is_not(store: Store) -> None:
+    candidate, stranger = new_candidate_id(), new_candidate_id()
+    async with store.transaction(NOON) as consents:
+        await consents.register([candidate])
+        for _ in range(2):  # told twice
+            await consents.end_sessions([ended(candidate, f"s-{candidate}"), ended(stranger, f"s-{stranger}")])
+    async with store.transaction(NOON) as consents:
+        assert (await consents.read(candidate, f"s-{candidate}")).session_ended
+        assert (await consents.lock(candidate, f"s-{candidate}")).session_ended
+        assert not (await consents.read(candidate, "another")).session_ended
+        assert not (await consents.read(candidate)).session_ended
+        assert (await consents.read(stranger, f"s-{stranger}")).session_ended  # also of whoever has no row here yet
+
+
+async def test_a_session_that_was_ended_is_forgotten_when_its_time_is_up_and_not_before(store: Store) -> None:
+    candidate = new_candidate_id()
+    names = [f"{n}-{candidate}" for n in range(3)]
+    async with store.transaction(NOON) as consents:
+        await consents.end_sessions([ended(candidate, name, NOON + HOUR) for name in names])
+        await consents.end_sessions([ended(candidate, f"over-{candidate}", NOON)])
+        assert not (await consents.read(candidate, f"over-{candidate}")).session_ended
+    async with store.transaction(NOON + HOUR - timedelta(seconds=1)) as consents:
+        assert await consents.forget_ended_sessions(10) == 0
+        assert (await consents.read(candidate, names[0])).session_ended
+    async with store.transaction(NOON + HOUR) as consents:
+        assert [await consents.forget_ended_sessions(2), await consents.forget_ended_sessions(2)] == [2, 1]
+        assert not (await consents.read(candidate, names[0])).session_ended
+
+
+async def test_of_whoever_is_erased_no_ended_session_is_kept_nor_noted_later(store: Store) -> None:
+    candidate = new_candidate_id()
+    async with store.transaction(NOON) as consents:
+        await consents.end_sessions([ended(candidate, f"before-{candidate}")])
+        await consents.close([candidate])
+        await consents.end_sessions([ended(candidate, f"after-{candidate}")])
+    async with store.transaction(NOON) as consents:
+        assert not (await consents.read(candidate, f"before-{candidate}")).session_ended
+        assert not (await consents.read(candidate, f"after-{candidate}")).session_ended
+        assert (await consents.read(candidate)).is_closed
+
+
+async def answer(store: Store, candidate: str, choices: Choices, version: str, at: datetime = NOON) -> None:
+    async with store.transaction(at) as consents:
+        entry = writes(await consents.lock(candidate), choices, at, "me")
+        await consents.append(replace(entry, agreement=version))
+
+
+def of(candidate: str, people: Sequence[Present]) -> list[Present]:
+    return [present for present in people if present.candidate == candidate]
+
+
+async def test_who_allows_something_under_an_older_text_is_there_to_be_asked_until_it_is_noted(
+    store: Store, candidate: str
+) -> None:
+    other = new_candidate_id()
+    await answer(store, candidate, Choices(purposes=("match",)), "2026-12-01")
+    await answer(store, other, Choices(), "2026-12-01")
+    async with store.transaction(NOON) as consents:
+        assert of(candidate, await consents.whom_to_ask_again("2026-12-01", 100)) == []
+        (found,) = of(candidate, await consents.whom_to_ask_again("2026-12-02", 100))
+        assert (found.agreement, found.language, found.own_end) == ("2026-12-01", "en", None)
+        assert of(other, await consents.whom_to_ask_again("2026-12-02", 100)) == []
+        await consents.note_asked([candidate], "2026-12-02")
+    async with store.transaction(NOON) as consents:
+        assert of(candidate, await consents.whom_to_ask_again("2026-12-02", 100)) == []
+        assert of(candidate, await consents.whom_to_ask_again("2026-12-03", 100)) != []
+        assert (await consents.read(candidate)).agreement == "2026-12-01"  # asked is not signed
+
+
+async def test_a_reminder_is_due_from_its_moment_on_until_the_next_is_noted(store: Store, candidate: str) -> None:
+    await answer(store, candidate, Choices(purposes=("match",), ends_at=NOON + 40 * DAY), "2026-12-02")
+    async with store.transaction(NOON + 10 * DAY - timedelta(seconds=1)) as consents:
+        assert of(candidate, await consents.whom_to_remind(100)) == []
+    async with store.transaction(NOON + 10 * DAY) as consents:
+        assert len(of(candidate, await consents.whom_to_remind(100))) == 1
+        await consents.note_reminded({candidate: NOON + 33 * DAY})
+    async with store.transaction(NOON + 33 * DAY) as consents:
+        assert len(of(candidate, await consents.whom_to_remind(100))) == 1
+        await consents.note_reminded({candidate: None})
+    async with store.transaction(NOON + 50 * DAY) as consents:
+        assert of(candidate, await consents.whom_to_remind(100)) == []
+
+
+async def test_a_hire_asks_at_most_once_a_month(store: Store, candidate: str) -> None:
+    asked = []
+    for days in (0, 29, 30, 31):
+        async with store.transaction(NOON + days * DAY) as consents:
+            asked.append(await consents.ask_whether_hired(await consents.lock(candidate), "emp_acme"))
+    assert asked == [True, False, True, False]
+
+
+async def test_the_end_that_a_person_chose_stays_known_while_a_newer_text_has_ended_it_earlier(
+    store: Store, candidate: str
+) -> None:
+    chosen = NOON + 300 * DAY
+    await answer(store, candidate, Choices(purposes=("match",), ends_at=chosen), "2026-12-02")
+    async with store.transaction(NOON) as consents:
+        present = await consents.lock(candidate)
+        await consents.append(writes(present, replace(present.choices, ends_at=NOON + DAY), NOON, "agreement"))
+    async with store.transaction(NOON) as consents:
+        present = await consents.read(candidate)
+        assert (present.choices.ends_at, present.own_end) == (NOON + DAY, chosen)
+        await consents.close([candidate])
+    async with store.transaction(NOON) as consents:
+        present = await consents.read(candidate)
+        assert (present.own_end, present.agreement, present.language) == (None, None, None)
+        assert of(candidate, await consents.whom_to_remind(100)) == []
+
+
+async def test_who_answered_before_texts_were_noted_is_found_by_their_receipt(
+    consent_pool: Pool, candidate: str
+) -> None:
+    """`0048_post_agreements`, after the version before has written its last row."""
+    async with unit_of_work(consent_pool, at=NOON, source="consent") as unit:
+        consents = PostgresConsents(unit, SEALS)
+        choices = Choices(purposes=("match",), ends_at=datetime.now(UTC) + 20 * DAY)
+        await consents.append(writes(await consents.lock(candidate), choices, NOON, "me"))
+    of_before = "UPDATE consents SET agreement = NULL, language = NULL, text_asked = NULL, remind_at = NULL WHERE candidate = $1"
+    await consent_pool.execute(of_before, candidate)
+    migrations = Path(postgres.__file__).parent.parent / "migrations"
+    await consent_pool.execute((migrations / "0048_post_agreements.sql").read_text())
+    row = await consent_pool.fetchrow("SELECT * FROM consents WHERE candidate = $1", candidate)
+    assert row is not None
+    assert (row["agreement"], row["language"], row["text_asked"]) == (AGREED.version, "en", AGREED.version)
+    assert row["remind_at"] == row["ends_at"] - 7 * DAY

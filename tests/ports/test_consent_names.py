@@ -13,7 +13,7 @@ import pytest
 from services.consent.adapters.postgres import PostgresConsents
 from services.consent.decisions import keys_of_employer, keys_of_names
 from services.consent.handlers import on_blocks
-from services.consent.model import Choices, Door, Entry, NamedEmployer, Present
+from services.consent.model import Answer, Choices, Door, Entry, NamedEmployer, Present
 from services.consent.ports import BLOCKS, Consents, Writes
 from shared.contracts.consent import LinkStatement
 from shared.ids import new_candidate_id
@@ -178,11 +178,16 @@ async def test_an_employer_that_cannot_be_blocked_for_somebody_holds_up_no_other
         await store.join(employer, f"{name} {employer}")
 
     def fails_for_one(
-        present: Present, choices: Choices, at: datetime, door: Door, statement: LinkStatement | None = None
+        present: Present,
+        choices: Choices,
+        at: datetime,
+        door: Door,
+        statement: LinkStatement | None = None,
+        answer: Answer | None = None,
     ) -> Entry:
         if present.candidate == people[bad]:
             raise ValueError
-        return writes(present, choices, at, door, statement)
+        return writes(present, choices, at, door, statement, answer)
 
     await store.block(writes=fails_for_one)
     assert (await store.present(people[good])).choices.blocked_employers == (good,)

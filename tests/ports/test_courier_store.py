@@ -3,14 +3,24 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from services.signup.courier.adapters.postgres import PostgresCourier, read_positions
-from services.signup.courier.model import Again, Consent, Mail, NoticePurpose, Over, Person, State, Unreadable
+from services.signup.courier.model import (
+    Again,
+    Consent,
+    GrantNotice,
+    Mail,
+    NoticePurpose,
+    Over,
+    Person,
+    State,
+    Unreadable,
+)
 from services.signup.courier.ports import Incoming, Outgoing
 from shared.contracts.signup import ChangeNoticed
 from shared.facts import UNKNOWN, Known
@@ -21,6 +31,7 @@ from shared.security.words import KeyPair
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import NOON
 from tests.fakes.courier import FakeCourierStore
+from tests.fakes.keeper import first_epoch
 from tests.integration.courier.tables import mailboxes, published, put_into_vault
 
 ANA = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
@@ -96,7 +107,7 @@ class PostgresStores:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Store]:
         async with unit_of_work(self.pool, at=NOON, source="courier") as unit:
-            yield PostgresCourier(unit, self.vault_key)
+            yield PostgresCourier(unit, first_epoch(self.vault_key))
 
     async def published(self) -> Sequence[str]:
         return list(await published(self.pool))
@@ -176,6 +187,14 @@ async def test_a_notice_of_each_purpose_keeps_who_told_when_and_what_was_changed
     notice = replace(NOTICE, purpose=purpose, introduced_at=NOON, changes=changes)
     await keep(stores, notice)
     assert await claim(stores) == [notice]
+
+
+@pytest.mark.parametrize("ends_at", [NOON + timedelta(days=30), None])
+async def test_a_question_about_a_grant_is_claimed_as_it_was_asked(stores: Stores, ends_at: datetime | None) -> None:
+    grant = GrantNotice("hired", ends_at, "es" if ends_at else None)
+    asked = replace(NOTICE, purpose=None, introduced_by="emp_a", grant=grant)
+    await keep(stores, asked)
+    assert await claim(stores) == [asked]
 
 
 async def test_a_notice_that_is_known_stays_as_it_is(stores: Stores) -> None:

@@ -200,6 +200,29 @@ async def test_a_cursor_of_another_generation_or_from_beyond_the_end_is_lost(kit
     assert len((await page(reader, "emp_a", None)).rows) == 1
 
 
+async def test_the_end_of_a_readers_feed_lies_behind_all_that_they_were_told_and_moves_for_nobody_else(
+    kit: Kit,
+) -> None:
+    reader = reading(kit)
+    assert await reader.end("emp_a") == (await kit.rows.ends("emp_a")).first
+    await tell(kit, "emp_a", "emp_b")
+    end = await reader.end("emp_a")
+    assert end is not None and (await page(reader, "emp_a", end)).rows == []
+    async with kit.writing() as feed:
+        await feed.write([Telling("emp_b", "{}")])
+    assert (await reader.end("emp_a"), await reader.end("emp_b")) == (end, None), "what has no number yet is on its way"
+    await kit.rows.sequence(10)
+    assert await reader.end("emp_a") == end
+    await tell(kit, "emp_a")
+    assert [row.seq for row in (await page(reader, "emp_a", end)).rows] == [4]
+    assert await reader.end("emp_a") == (await page(reader, "emp_a", end)).end
+    kit.at += KEPT + timedelta(days=2)
+    while await kit.rows.forget(kept=KEPT):
+        pass
+    end = await reader.end("emp_a")
+    assert end is not None and (await page(reader, "emp_a", end)).rows == []
+
+
 async def test_memory_serves_who_has_read_up_to_the_newest_rows_and_nobody_else(kit: Kit) -> None:
     reader = reading(kit, keeps=3)
     await tell(kit, "emp_a", "emp_quiet", "emp_a")

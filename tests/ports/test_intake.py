@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from services.signup.adapters.intake import PostgresIntake
-from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.repetitions import Outcome, note
-from services.signup.model import Report, Taken, Told
+from services.signup.model.people import Told
+from services.signup.model.reports import Report, Taken
 from services.signup.ports import Intake
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import TransientError
@@ -21,6 +21,7 @@ from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Connection, Pool
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
+from tests.fakes.keeper import intake_keys
 from tests.fakes.signup import FakeIntake
 from tests.waiting import until_held_up
 
@@ -49,7 +50,7 @@ def on(pool: Pool, kafka: Kafka) -> PostgresIntake:
         lambda: pool,
         lambda: unit_of_work(pool, at=NOON, source="signup"),
         lambda: kafka,
-        IntakeKeys(bytes(range(32))),
+        intake_keys(),
         publish_within=timedelta(seconds=1),
     )
 
@@ -145,9 +146,7 @@ async def test_while_no_broker_answers_no_connection_is_taken(pool: Pool) -> Non
         opened.append(1)
         return unit_of_work(pool, at=NOON, source="signup")
 
-    intake = PostgresIntake(
-        lambda: pool, work, lambda: kafka, IntakeKeys(bytes(range(32))), publish_within=timedelta(seconds=1)
-    )
+    intake = PostgresIntake(lambda: pool, work, lambda: kafka, intake_keys(), publish_within=timedelta(seconds=1))
     with pytest.raises(TransientError):
         await intake.take([event("a", "x")])
     assert not opened
@@ -193,7 +192,7 @@ class Waiting:
 
 async def test_batches_that_tell_of_the_same_records_wait_for_each_other_in_one_order(pool: Pool) -> None:
     low, high = sorted(("r1", "r2"), key=lambda record: hashlib.sha256(record.encode()).digest())
-    keys, has_locked = IntakeKeys(bytes(range(32))), asyncio.Event()
+    keys, has_locked = intake_keys(), asyncio.Event()
 
     async def first() -> list[Outcome]:
         async with unit_of_work(pool, at=NOON, source="signup") as unit:

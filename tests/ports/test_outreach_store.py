@@ -4,20 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
 import pytest
 
-from services.outreach_gateway import handlers, jobs
+from services.outreach_gateway import handlers
 from services.outreach_gateway.adapters import booking, postgres
 from services.outreach_gateway.adapters.kept import SQL
 from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.postgres import PostgresOutreach
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.adapters.postgres_requests import PostgresRequestStore
+from services.outreach_gateway.answers import Course, handed_on_until, known_at
 from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
 from services.outreach_gateway.model import (
     Admit,
@@ -28,6 +29,7 @@ from services.outreach_gateway.model import (
     Delay,
     Drop,
     Hold,
+    Memberships,
     Outreach,
     Person,
     Rule,
@@ -35,8 +37,9 @@ from services.outreach_gateway.model import (
     State,
     shard_of,
 )
-from services.outreach_gateway.ports import Building, Epoch, Reported, Settled, Store
-from shared.contracts.outreach_gateway import OutreachRequestedV1
+from services.outreach_gateway.ports.outreach import Reported, Settled, Store
+from services.outreach_gateway.ports.windows import Building, Epoch
+from shared.contracts.outreach_gateway import OutreachDecidedV1, OutreachRequestedV1
 from shared.facts import UNKNOWN, Fact, Known
 from shared.feed.model import Place
 from shared.feed.ports import FeedWriter
@@ -45,15 +48,19 @@ from shared.feed.postgres import PostgresFeedRows, PostgresFeedWriter
 from shared.messaging.envelope import Received, Record
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool, open_pool
+from shared.ticks import Ticks
 from tests.conftest import unique
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows, places_of
+from tests.signing import TICK_KEY
 from tests.stack import Servers
 from tests.waiting import until
 
 POLICY = read_policy("2026-12")
 MIGRATIONS = Path(postgres.__file__).parent.parent / "migrations"
+TICKS = Ticks(TICK_KEY)
+LAST_DAY = date(2026, 12, 7)
 ANA, BEN, CAM = str(UUID(int=1)), str(UUID(int=2)), str(UUID(int=3))
 SOON = NOON + timedelta(hours=1)
 
@@ -76,7 +83,21 @@ class FakeRows:
         yield self.kept
 
     async def submit(self, id: str, candidate: str = ANA, employer: str = "emp_a") -> None:
-        self.kept.submit(Outreach(id, 0, State.SUBMITTED, employer, candidate, NOON, NOON + timedelta(days=14)))
+        until = handed_on_until(LAST_DAY)
+        self.kept.submit(
+            Outreach(
+                id,
+                0,
+                State.SUBMITTED,
+                employer,
+                candidate,
+                NOON,
+                until,
+                pool_tag=b"8 bytes.",
+                generation=3,
+                last_day=LAST_DAY,
+            )
+        )
 
 
 @dataclass
@@ -86,16 +107,36 @@ class PostgresRows:
     @asynccontextmanager
     async def store(self, at: datetime = NOON) -> AsyncIterator[PostgresOutreach]:
         async with unit_of_work(self.pool, at=at, source="outreach_gateway") as unit:
-            yield PostgresOutreach(unit, POLICY, feed)
+            yield PostgresOutreach(unit, POLICY, feed, TICKS)
 
     async def submit(self, id: str, candidate: str = ANA, employer: str = "emp_a") -> None:
-        until, due = NOON + timedelta(days=14), NOON + timedelta(seconds=30)
-        await self.pool.execute(SQL["submit"], id, employer, candidate, "m_x", b"d", "sealed", NOON, until, due, None)
+        until, due = handed_on_until(LAST_DAY), NOON + timedelta(seconds=30)
+        tell_at = known_at(Course(State.SUBMITTED, NOON, LAST_DAY), TICKS, employer)
+        row = (
+            id,
+            employer,
+            candidate,
+            "m_x",
+            b"d",
+            "sealed",
+            NOON,
+            until,
+            due,
+            None,
+            b"8 bytes.",
+            3,
+            LAST_DAY,
+            tell_at,
+            False,
+            "29-1141",
+            "CO",
+        )
+        await self.pool.execute(SQL["submit"], *row)
 
     @asynccontextmanager
     async def requests(self) -> AsyncIterator[PostgresRequestStore]:
         async with unit_of_work(self.pool, at=NOON, source="outreach_gateway") as unit:
-            yield PostgresRequestStore(unit, POLICY, feed)
+            yield PostgresRequestStore(unit, feed_of_employers)
 
     @asynccontextmanager
     async def epochs(self) -> AsyncIterator[PostgresEpochs]:
@@ -105,6 +146,10 @@ class PostgresRows:
 
 def feed(unit: Unit) -> FeedWriter:
     return PostgresFeedWriter(unit, "outreach", lambda: None)
+
+
+def feed_of_employers(unit: Unit) -> FeedWriter:
+    return PostgresFeedWriter(unit, "told", lambda: None)
 
 
 @pytest.fixture
@@ -217,19 +262,25 @@ async def test_only_what_waits_of_these_senders_is_taken_some_at_a_time(rows: Ro
         assert await store.take_waiting_of_senders([], 9) == []
 
 
-async def test_what_ended_long_ago_is_deleted_some_at_a_time_and_nothing_else(on_postgres: PostgresRows) -> None:
-    ended = NOON - ENDED_KEPT - timedelta(seconds=1)
-    for id in ("waits", "slot", "out", "young", "old1", "old2", "old3"):
+async def test_what_ended_is_deleted_by_its_own_last_day_whenever_it_was_decided(on_postgres: PostgresRows) -> None:
+    for id in ("waits", "slot", "out", "old1", "old2", "old3"):
         await on_postgres.submit(id)
-    await settle(on_postgres, "slot", Delay(SOON, Rule.HOURS), at=ended)
-    await settle(on_postgres, "out", Admit(ended, ended), at=ended)
-    await settle(on_postgres, "young", Drop(Rule.HOURS), at=ended + timedelta(seconds=2))
-    for id in ("old1", "old2", "old3"):
-        await settle(on_postgres, id, Drop(Rule.HOURS), at=ended)
-    async with on_postgres.epochs() as epochs:
-        assert await epochs.forget_ended(2, kept=ENDED_KEPT) == 2
-    async with on_postgres.epochs() as epochs:
-        assert not await jobs.forget_ended(epochs)
+    await settle(on_postgres, "slot", Delay(SOON, Rule.HOURS))
+    await settle(on_postgres, "out", Admit(NOON, SOON))
+    for days, id in enumerate(("old1", "old2", "old3")):
+        await settle(on_postgres, id, Drop(Rule.HOURS), at=NOON + timedelta(days=days))
+    await on_postgres.submit("young")
+    await on_postgres.pool.execute("UPDATE outreach SET last_day = last_day + 1 WHERE id = 'young'")
+    await settle(on_postgres, "young", Drop(Rule.HOURS))
+
+    async def forget(at: datetime) -> bool:
+        async with unit_of_work(on_postgres.pool, at=at, source="outreach_gateway") as unit:
+            return await PostgresEpochs(unit).forget_ended(2, kept=ENDED_KEPT) == 2
+
+    last = datetime.combine(LAST_DAY, time(), UTC) + ENDED_KEPT
+    assert not await forget(last)
+    assert await forget(last + timedelta(days=1))
+    assert not await forget(last + timedelta(days=1))
     left = await on_postgres.pool.fetch("SELECT id, sealed FROM outreach ORDER BY id")
     assert [(row["id"], row["sealed"] is None) for row in left] == [
         ("out", False),
@@ -266,19 +317,51 @@ async def test_the_newest_consent_wins_in_any_order(rows: Rows) -> None:
 
 async def test_the_newest_memberships_win(rows: Rows) -> None:
     async with rows.store() as store:
-        await store.keep_memberships({ANA: (2, frozenset({"emp_a"}))})
+        await store.keep_memberships({ANA: (2, Memberships(frozenset({"emp_a"})))})
     async with rows.store() as store:
-        await store.keep_memberships({ANA: (1, frozenset({"emp_b"}))})
+        await store.keep_memberships({ANA: (1, Memberships(frozenset({"emp_b"})))})
     async with rows.store() as store:
         people = await store.people([ANA, BEN])
-    assert (people[ANA].employers, people[BEN].employers) == (Known(frozenset({"emp_a"})), UNKNOWN)
+    assert (people[ANA].memberships, people[BEN].memberships) == (Known(Memberships(frozenset({"emp_a"}))), UNKNOWN)
+
+
+async def test_pools_and_withdrawals_are_kept_and_what_a_version_wrote_that_knows_neither_is_completed(
+    rows: Rows,
+) -> None:
+    told = Memberships(frozenset({"emp_a"}), frozenset({"p_1", "p_2"}), 3)
+    alone = Memberships(frozenset({"emp_a"}))
+    for version, kept in ((1, told), (2, alone), (2, told)):
+        async with rows.store() as store:
+            await store.keep_memberships({ANA: (version, kept)})
+        async with rows.store() as store:
+            found = (await store.people([ANA]))[ANA].memberships
+        assert isinstance(found, Known)
+        assert (found.value.employers, found.value.pools) == (kept.employers, kept.pools)
+        if kept is told:
+            assert found == Known(told)
+
+
+async def test_of_what_a_version_wrote_that_knows_no_pools_the_employers_alone_count(on_postgres: PostgresRows) -> None:
+    async with on_postgres.store() as store:
+        await store.keep_memberships({ANA: (1, Memberships(frozenset({"emp_a"}), frozenset({"p_1"}), 1))})
+    await on_postgres.pool.execute("UPDATE memberships SET version = 2, employers = '{emp_b}'")
+    async with on_postgres.store() as store:
+        found = (await store.people([ANA]))[ANA].memberships
+    assert isinstance(found, Known)
+    assert (found.value.employers, found.value.pools) == (frozenset({"emp_b"}), None)
+
+
+async def test_a_row_says_what_its_ref_said(rows: Rows) -> None:
+    await rows.submit("o1")
+    (row,) = await live(rows, "o1")
+    assert (row.pool_tag, row.generation) == (b"8 bytes.", 3)
 
 
 async def keep_all(rows: Rows, candidate: str) -> None:
     async with rows.store() as store:
         await store.hold_erasures()
         await store.keep_consents([Consent(candidate, 1, contact=True)])
-        await store.keep_memberships({candidate: (1, frozenset({"emp_a"}))})
+        await store.keep_memberships({candidate: (1, Memberships(frozenset({"emp_a"})))})
         await store.keep_mailboxes({candidate: (1, False)})
         await store.keep_keys({candidate: (1, "key")})
 
@@ -295,7 +378,7 @@ async def test_of_who_was_erased_nothing_is_kept_whatever_came_before_or_comes_l
             people = await store.people([ANA, BEN])
         assert people[ANA] == Person(UNKNOWN, UNKNOWN, erased=True)
         assert people[BEN] == Person(
-            Known(Consent(BEN, 1, contact=True)), Known(frozenset({"emp_a"})), Known(value=False)
+            Known(Consent(BEN, 1, contact=True)), Known(Memberships(frozenset({"emp_a"}))), Known(value=False)
         )
         assert await keys(rows) == {BEN}
         await keep_all(rows, ANA)
@@ -374,6 +457,37 @@ async def test_a_decision_leaves_through_the_outbox_with_its_version(on_postgres
     assert row["topic"] == "outreach-decisions"
     assert '"version":1' in row["value"]
     assert '"sealed":"sealed"' in row["value"]
+
+
+async def test_a_wish_is_noted_of_what_waits_for_that_very_person_and_the_latest_stays(rows: Rows) -> None:
+    for id in ("o1", "o2"):
+        await rows.submit(id)
+    await settle(rows, "o2", Admit(NOON, SOON))
+    async with rows.store() as store:
+        await store.lock_people([ANA, BEN])
+        assert await store.wish({"o1": (BEN, NOON), "o2": (ANA, NOON), "o3": (ANA, NOON)}) == set()
+        assert await store.wish({"o1": (ANA, SOON)}) == {ANA}
+        assert await store.wish({"o1": (ANA, SOON)}) == set()
+        assert await store.wish({"o1": (ANA, NOON)}) == set()
+    async with rows.store() as store:
+        await store.lock_people([ANA])
+        (row,) = await store.lock_live(["o1"])
+        assert row.wished_at == SOON
+
+
+async def test_a_decision_says_what_the_person_s_page_needs_of_it(on_postgres: PostgresRows) -> None:
+    for id, decision in (
+        ("o1", Admit(NOON, SOON)), ("o2", Delay(SOON, Rule.NETWORK_GAP)), ("o3", Drop(Rule.HOURS)), ("o4", Cancel(Rule.EMPLOYER_BLOCKED)),
+    ):  # fmt: skip
+        await on_postgres.submit(id)
+        await settle(on_postgres, id, decision)
+    rows = await on_postgres.pool.fetch("SELECT convert_from(value, 'utf8') AS value FROM outbox ORDER BY id")
+    told = {event.outreach: event for event in (OutreachDecidedV1.model_validate_json(row["value"]) for row in rows)}
+    assert {id: (event.slot_at, event.until) for id, event in told.items()} == {
+        "o1": (NOON, None), "o2": (None, SOON), "o3": (None, None), "o4": (None, None),
+    }  # fmt: skip
+    assert {id for id, event in told.items() if event.numbers is not None} == {"o1", "o2"}
+    assert all(event.asked_at is not None and event.ends_at is not None for event in told.values())
 
 
 async def told(rows: PostgresRows, employer: str | None = "emp_a") -> list[Change]:
@@ -591,7 +705,7 @@ async def test_a_batch_takes_as_many_statements_whatever_its_size_one_of_them_to
                 )
             )
     async with on_postgres.store() as store:
-        await store.keep_memberships(dict.fromkeys(candidates, (1, frozenset({"emp_a", "emp_b"}))))
+        await store.keep_memberships(dict.fromkeys(candidates, (1, Memberships(frozenset({"emp_a", "emp_b"})))))
     windows = FakeWindows(POLICY, step=timedelta(hours=2), epoch=Epoch("none"))
     statements: list[str] = []
     async with on_postgres.store() as store:
@@ -603,7 +717,7 @@ async def test_a_batch_takes_as_many_statements_whatever_its_size_one_of_them_to
     ours = [
         statement for statement in statements if statement in {*SQL.values(), *FEED_SQL.values()}
     ]  # asyncpg asks for types of its own
-    assert len(ours) == 7
+    assert len(ours) == 8
     assert statements.count(SQL["places"]) == 1
     states = await on_postgres.pool.fetch("SELECT state, count(*) FROM outreach GROUP BY state ORDER BY state")
     assert [tuple(row) for row in states] == [("admitted", people), ("delayed", people)]
@@ -623,3 +737,11 @@ async def test_employers_take_turns_at_having_decided_what_is_due(on_postgres: P
     rows = await on_postgres.pool.fetch("SELECT key, flow FROM work WHERE queue = 'due'")
     flow = {row["key"]: row["flow"] for row in rows}
     assert flow[ANA] == flow[CAM] != flow[BEN]
+
+
+async def test_an_employer_s_messages_are_read_page_by_page_by_id(on_postgres: PostgresRows) -> None:
+    for id, employer in (("o_b", "emp_a"), ("o_B", "emp_a"), ("o_a", "emp_b"), ("o_c", "emp_a")):
+        await on_postgres.submit(id, employer=employer)
+    async with on_postgres.requests() as store:
+        assert [one.id for one in await store.accounts_of_seat("emp_a", after="", limit=2)] == ["o_B", "o_b"]
+        assert [one.id for one in await store.accounts_of_seat("emp_a", after="o_b", limit=2)] == ["o_c"]

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from services.pool_matching import handlers, jobs
 from services.pool_matching.model import Pool
-from services.pool_matching.ports import EvaluationStore
+from services.pool_matching.ports import EvaluationStore, Refs
 from shared.contracts.pool_matching import PoolChangedV1
 from shared.postgres.migrate import migrate
 from shared.postgres.pool import open_pool
+from shared.ticks import Ticks
 from tests.conftest import unique
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import FixedClock
@@ -26,13 +27,12 @@ from tests.integration.pool_matching.kit import (
     candidates,
     consent,
     evaluate,
+    in_pool,
     keep_pool,
-    member_refs,
     pool,
     profile,
     put_pool,
     received,
-    ref,
     step,
     tell_persons,
     tell_pools,
@@ -153,8 +153,7 @@ async def test_a_wide_pool_lets_others_in_between_its_chunks(kit: Kit) -> None:
     assert [await step(kit) for _ in range(7)] == ["p_1", "p_2", "p_1", "p_2", "p_1", "p_1", "p_1"]
     assert [await step(kit) for _ in range(2)] == [None, None]
     assert len(await kit.published(PoolChangedV1)) == 0
-    async with kit.pools() as store:
-        assert len(await store.members("p_1", after="", limit=2000)) == 1600
+    assert len(await in_pool(kit, "p_1")) == 1600
 
 
 async def test_within_an_employer_who_asked_first_comes_first(kit: Kit) -> None:
@@ -174,7 +173,7 @@ async def test_a_pool_that_is_asked_anew_while_it_waits_keeps_its_turn_and_begin
     await keep_pool(kit, pool("p_1", version=2, states=("WY",)))
     await tell_pools(kit, pool("p_1", version=2, states=("WY",)))
     assert [await step(kit) for _ in range(4)] == ["p_2", "p_1", "p_2", "p_1"]
-    assert (await member_refs(kit, "p_1"), await member_refs(kit, "p_2")) == (set(), {ref(who)})
+    assert (await in_pool(kit, "p_1"), await in_pool(kit, "p_2")) == (set(), {who})
 
 
 async def test_a_new_name_alone_leaves_a_pool_ready_and_asks_nobody(kit: Kit) -> None:
@@ -218,10 +217,10 @@ async def test_a_pool_that_cannot_be_evaluated_holds_up_no_other_of_its_employer
         await tell_pools(kit, value)
     well = handlers.on_turn
 
-    async def fails_for_one(store: EvaluationStore, id_: str, refs: handlers.Refs) -> None:
+    async def fails_for_one(store: EvaluationStore, id_: str, refs: Refs, ticks: Ticks) -> None:
         if id_ == "p_1":
             raise ValueError(id_)
-        await well(store, id_, refs)
+        await well(store, id_, refs, ticks)
 
     monkeypatch.setattr(handlers, "on_turn", fails_for_one)
     clock = FixedClock()

@@ -18,11 +18,10 @@ from services.pool_matching import handlers as matching
 from services.pool_matching.adapters.pool_cache import PoolCache
 from services.pool_matching.adapters.postgres_persons import PostgresPersons
 from services.signup import handlers as signup
-from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore as SignupStore
 from services.signup.courier import handlers as courier
 from services.signup.courier.adapters.postgres import PostgresCourier
-from services.signup.model import Stub
+from services.signup.model.records import Stub
 from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.grants import newest
 from shared.facts import Known
@@ -32,13 +31,15 @@ from shared.messaging.envelope import Received, Record, decode, encode
 from shared.messaging.signatures import REPLAYED
 from shared.messaging.unit import Unit, unit_of_work
 from shared.metrics import SIGNATURES_REFUSED
+from shared.ticks import Ticks
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
 from tests.fakes.courier import FakeCourierStore
+from tests.fakes.keeper import first_epoch, intake_keys
 from tests.fakes.outreach_gateway import FakeStore as FakeGateway
 from tests.fakes.pool_matching import SOC, FakeMatching
 from tests.fakes.signup import FakeStore as FakeSignup
-from tests.signing import consented, signed_by, statement, verifier, with_signatures
+from tests.signing import TICK_KEY, consented, signed_by, statement, verifier, with_signatures
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 NOW = NOON + 9 * DAY
@@ -95,20 +96,18 @@ HANDLE: dict[str, Callable[[Any, list[Received[Any]]], Awaitable[None]]] = {
     "outreach_gateway": gateway.on_consent_changed,
     "courier": lambda store, received: courier.on_consent_changed(store, received, {0: 1}),
     "pool_matching": lambda store, received: matching.on_candidates_changed(
-        store, received, lambda who, of: f"m_{who}"
+        store, received, lambda who, *of: f"m_{who}"
     ),
     "signup": signup.on_consent_changed,
 }
 ALLOWS = {"outreach_gateway": _in_gateway, "courier": _in_courier, "pool_matching": _in_matching, "signup": _in_signup}
 MAKES: dict[str, Callable[[Unit], Any]] = {
     "outreach_gateway": lambda unit: GatewayStore(
-        unit, POLICY, lambda of: PostgresFeedWriter(of, "outreach", lambda: None)
+        unit, POLICY, lambda of: PostgresFeedWriter(of, "outreach", lambda: None), Ticks(TICK_KEY)
     ),
-    "courier": lambda unit: PostgresCourier(unit, KEY),
-    "pool_matching": lambda unit: PostgresPersons(
-        unit, PoolCache(), SOC, lambda of: PostgresFeedWriter(of, "updates", lambda: None)
-    ),
-    "signup": lambda unit: SignupStore(unit, IntakeKeys(KEY)),
+    "courier": lambda unit: PostgresCourier(unit, first_epoch(KEY)),
+    "pool_matching": lambda unit: PostgresPersons(unit, PoolCache(), SOC, b"key"),
+    "signup": lambda unit: SignupStore(unit, intake_keys(KEY)),
 }
 FAKES: dict[str, Callable[[], Any]] = {
     "outreach_gateway": FakeGateway,

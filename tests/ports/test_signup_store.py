@@ -7,11 +7,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.decisions import quota
-from services.signup.model import Asked, Claim, Deletion, KeptReport, Lapse, PastInvitations, Proposal, Stub
+from services.signup.model.invitations import Asked, Lapse, PastInvitations
+from services.signup.model.provenance import Origin, Teller, ValueOrigin
+from services.signup.model.records import Claim, Proposal, Stub
+from services.signup.model.reports import Deletion, KeptReport
 from services.signup.ports import LANES, MOST_PROPOSALS, Store
+from services.signup.vault.epochs import Epochs
+from services.signup.vault.hashing import Prefix, SlowHash, Suspected
 from services.signup.vault.sealing import Identity, seal_identity
 from shared.contracts.signup import JOIN, CandidateMergedV1, CandidateReportedV1, CoarseProfile
 from shared.ids import new_candidate_id
@@ -19,6 +23,7 @@ from shared.messaging.unit import unit_of_work
 from shared.security.words import KeyPair
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
+from tests.fakes.keeper import intake_keys
 from tests.fakes.signup import FakeStore
 
 KEY = bytes(range(32))
@@ -39,7 +44,7 @@ async def work(request: pytest.FixtureRequest) -> AsyncIterator[Work]:
 
         yield in_memory
         return
-    keys = IntakeKeys(KEY)
+    keys = intake_keys(KEY)
     databases: Databases = request.getfixturevalue("databases")
 
     async with databases.pool(*MIGRATIONS_OF["signup"]) as pool:
@@ -96,7 +101,9 @@ async def registered(work: Work, address: bytes = b"ana") -> str:
     one = stub(address)
     async with work() as store:
         assert await store.register([one]) == {one.candidate}
-        await store.save_identities([seal_identity(one.candidate, Identity("a@b.example"), KeyPair.generate(), KEY)])
+        await store.save_identities(
+            [seal_identity(one.candidate, Identity("a@b.example"), KeyPair.generate(), Epochs({1: KEY}))]
+        )
         await store.save_claims([claim(one.candidate, record=address.decode())])
     return one.candidate
 
@@ -196,7 +203,7 @@ async def test_a_proposal_goes_with_its_claim_and_moves_with_it(work: Work) -> N
         assert [one.proposal.record for one in await store.proposals(ana)] == ["bo"]
 
 
-async def test_who_has_spoken_gets_no_proposal(work: Work) -> None:
+async def test_who_has_spoken_is_proposed_what_is_told_later(work: Work) -> None:
     candidate = await registered(work)
     async with work() as store:
         (showing,) = (await store.showings([candidate])).values()
@@ -205,7 +212,65 @@ async def test_who_has_spoken_gets_no_proposal(work: Work) -> None:
         await store.save_showings([replace(showing, profile=CoarseProfile())])
         assert (await store.look_up([], [b"ana"])).people[candidate].has_spoken
         await store.save_proposals([proposal(candidate)])
+        assert [one.answered_at for one in await store.proposals(candidate)] == [None]
+
+
+async def test_where_a_claim_and_its_proposal_came_from_is_kept_and_goes_on_with_a_merge(work: Work) -> None:
+    candidate = await registered(work)
+    origin = Origin("evt-1", "signature", NOON)
+    async with work() as store:
+        await store.save_claims([replace(claim(candidate, record="ana"), origin=origin)])
+        await store.save_proposals([replace(proposal(candidate), origin=origin)])
+        await store.hand_over({("acme", "ana"): ("acme", "goes on")})
+        (one,) = await store.proposals(candidate)
+    assert (one.proposal.record, one.proposal.origin) == ("goes on", origin)
+
+
+async def test_what_was_answered_waits_again_only_when_something_else_is_told(work: Work) -> None:
+    candidate = await registered(work)
+    later = NOON + timedelta(hours=1)
+
+    async def answers(store: Store) -> dict[str, datetime | None]:
+        return {one.proposal.record: one.answered_at for one in await store.proposals(candidate)}
+
+    async with work() as store:
+        await store.save_proposals([proposal(candidate)])
+    async with work(later) as store:
+        await store.save_claims([claim(candidate, record="new", registered=False)])
+        await store.save_proposals([proposal(candidate, "acme", "new")])
+        await store.answer_proposals(candidate, NOON)
+        assert await answers(store) == {"ana": later, "new": None}
+        await store.answer_proposal(candidate, ("acme", "new"))
+        assert await answers(store) == {"ana": later, "new": later}
+        await store.save_proposals([proposal(candidate), proposal(candidate, "acme", "new", "Welder")])
+        assert await answers(store) == {"ana": later, "new": None}
+        await store.answer_proposal(new_candidate_id(), ("acme", "new"))
+        assert await answers(store) == {"ana": later, "new": None}, "somebody else answers nothing"
+
+
+async def test_a_denied_record_ends_with_what_it_proposes_and_is_remembered(work: Work) -> None:
+    candidate, other = await registered(work), await registered(work, b"bo")
+    async with work() as store:
+        await store.save_proposals([proposal(candidate)])
+        await store.deny(other, ("acme", "ana"))
+        assert (await store.look_up([("acme", "ana")], [])).not_theirs == frozenset()
+        await store.deny(candidate, ("acme", "ana"))
+        picture = await store.look_up([("acme", "ana"), ("acme", "bo")], [])
+        assert picture.not_theirs == {(("acme", "ana"), candidate)}
+        assert set(picture.claims) == {("acme", "bo")}
         assert await store.proposals(candidate) == []
+
+
+async def test_the_origins_of_a_profile_are_those_that_were_saved_last(work: Work) -> None:
+    candidate = await registered(work)
+    teller = Teller(vendor="acme", record="ana", employer="emp_one", event_id="evt-1", proof="key", told_at=NOON)
+    first = ValueOrigin(field="years", value="5", how="kept", at=NOON, by=(teller,))
+    second = ValueOrigin(field="state", value="CO", how="said", at=NOON)
+    async with work() as store:
+        assert tuple(await store.origins(candidate)) == ()
+        await store.save_origins(candidate, [first])
+        await store.save_origins(candidate, [first, second])
+        assert tuple(await store.origins(candidate)) == (first, second)
 
 
 async def test_no_vendor_can_drown_what_another_proposes(work: Work) -> None:
@@ -319,11 +384,16 @@ async def test_an_invitation_knows_who_registered_the_person_and_else_who_claime
 
 
 async def test_invitations_are_counted_by_address(work: Work) -> None:
+    slow, other = (SlowHash(name, Prefix(b"pepper", bits)) for name, bits in ((b"slow", 1), (b"other", 2)))
     async with work() as store:
-        await store.note_invitations([b"slow"])
-        await store.note_invitations([b"slow", b"other"])
+        await store.note_invitations([slow])
+        await store.note_invitations([slow, other])
         found = await store.past_invitations([b"slow", b"never"])
+        asked = [other.prefix, Prefix(b"pepper", 3), Prefix(b"salt", 1)]
+        suspected = await store.suspected(asked)
+        nobody = await store.suspected(asked[1:])
     assert found == {b"slow": PastInvitations(2, NOON)}
+    assert (suspected, nobody) == (Suspected(frozenset(asked[:1])), Suspected(frozenset()))
 
 
 async def test_a_stub_lapses_when_its_time_is_over_and_can_be_prolonged(work: Work) -> None:

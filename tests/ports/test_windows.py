@@ -38,7 +38,7 @@ from services.outreach_gateway.model import (
     Window,
     shard_of,
 )
-from services.outreach_gateway.ports import (
+from services.outreach_gateway.ports.windows import (
     Booked,
     Building,
     Epoch,

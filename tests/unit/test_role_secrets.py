@@ -22,7 +22,7 @@ def test_a_role_that_needs_a_secret_does_not_start_without_it(role: Role, capsys
         load(Settings, **_GIVEN, role=role)
     assert f"FAIRPOOL_LINK_VERIFY_KEY: is missing, because FAIRPOOL_ROLE is {role}" in capsys.readouterr().err
     kept = load(Settings, **_GIVEN, **_LINKS, role=role)
-    assert kept.link_verify_key == b"v" * 32
+    assert kept.link_verify_key == (b"v" * 32,)
     assert "vvvv" not in repr(kept)
 
 

@@ -1,7 +1,10 @@
 """What consent keeps of people, and how each table ends with its person."""
 
+from services.consent.adapters import messages
 from services.consent.adapters.links import SQL
-from shared.projections import Blanks, Deletes, Kept, Stays, Table
+from services.consent.adapters.told_sql import SQL as TOLD
+from shared.contracts.pool_matching import MembershipsChangedV1
+from shared.projections import Blanks, Deletes, Kept, Projection, Stays, Table
 
 PEOPLE = Kept(
     "consent",
@@ -27,7 +30,17 @@ PEOPLE = Kept(
         Table("tellings", ("candidate",), Deletes("forget_person")),
         Table("changes_to_tell", ("candidate",), Deletes("forget_person")),
         Table("introductions", ("candidate",), Deletes("forget_person")),
+        Table("messages", ("candidate",), Deletes("forget_messages_of")),
+        Table("ended_sessions", ("candidate",), Deletes("forget_person")),
+        Projection(
+            "memberships", ("candidate",), Deletes("forget_told"), MembershipsChangedV1, "version", "note_memberships"
+        ),
+        Table("disclosures", ("candidate",), Deletes("forget_told")),
     ),
-    SQL,
-    nobody={"employers": "employers by what they are found by"},
+    {**SQL, **messages.SQL, **TOLD},
+    nobody={
+        "employers": "employers by what they are found by",
+        "policies": "the numbers of policies",
+        "pools": "what employers' pools ask for",
+    },
 )

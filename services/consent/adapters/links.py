@@ -7,8 +7,18 @@ from pathlib import Path
 
 import asyncpg
 
-from services.consent.model import PURPOSES, TOLD_EVERY, Attempt, What
-from shared.contracts.consent import Purpose
+from services.consent.adapters import messages
+from services.consent.decisions.agreements import question
+from services.consent.model import (
+    HIRED_ASKED_EVERY,
+    PURPOSES,
+    TOLD_EVERY,
+    Attempt,
+    EndedSession,
+    Present,
+    What,
+)
+from shared.contracts.consent import AboutGrant, Purpose
 from shared.contracts.signup import ChangeNoticed, NoticeRequestedV2
 from shared.ids import new_id
 from shared.messaging.unit import Unit
@@ -59,6 +69,23 @@ class PostgresLinks:
         done = await self._unit.connection.execute(SQL["forget_attempts"], self.at, most)
         return int(done.rpartition(" ")[2])
 
+    async def end_sessions(self, ended: Sequence[EndedSession]) -> None:
+        """Its rows in order, one that is there twice once; an erasure that is under way is waited for, and seen."""
+        await self._unit.connection.execute(messages.SQL["hold_erasures"], messages.ERASURES)
+        once = {one.session: one for one in ended}
+        await self._unit.connection.execute(
+            SQL["end_sessions"],
+            list(once),
+            [one.candidate for one in once.values()],
+            [one.expires_at for one in once.values()],
+            self.at,
+        )
+
+    async def forget_ended_sessions(self, most: int) -> int:
+        """Those that another process forgets just now are left to it."""
+        done = await self._unit.connection.execute(SQL["forget_ended_sessions"], self.at, most)
+        return int(done.rpartition(" ")[2])
+
     async def note_change(
         self,
         candidate: str,
@@ -89,6 +116,19 @@ class PostgresLinks:
             )
         )
         return True
+
+    async def ask_whether_hired(self, present: Present, told_by: str | None) -> bool:
+        """The row decides: of several at once, one asks."""
+        if not await self._unit.connection.fetchval(
+            SQL["may_ask_whether_hired"], present.candidate, self.at, HIRED_ASKED_EVERY
+        ):
+            return False
+        self.ask_about_grant(present, "hired", told_by=told_by)
+        return True
+
+    def ask_about_grant(self, present: Present, about: AboutGrant, told_by: str | None = None) -> None:
+        """On its way when the unit ends."""
+        self._unit.publish(question(present, about, at=self.at, told_by=told_by))
 
     async def tell_changes(self, most: int) -> int:
         """Taken, emptied and published in one transaction: a process that is killed has told nothing."""

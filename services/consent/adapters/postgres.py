@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import asyncpg
 
 from services.consent.adapters.kept import PEOPLE
 from services.consent.adapters.links import SQL, PostgresLinks
+from services.consent.adapters.messages import ERASURES
 from services.consent.decisions import keys_of_names
 from services.consent.model import Blocking, Choices, Entry, Introduction, NamedEmployer, Present, Quiet
 from services.consent.ports import BLOCKS
@@ -37,6 +39,7 @@ class PostgresConsents(PostgresLinks):
     async def close_unanswered(self, candidates: Sequence[str]) -> Collection[str]:
         """Under each row's lock: an answer that is being given is waited for, and then nothing is closed."""
         lapsed = list(dict.fromkeys(candidates))
+        await self._unit.connection.execute(SQL["begin_erasure"], ERASURES)
         rows = await self._unit.connection.fetch(
             SQL["close_unanswered"], self.at, lapsed, [_new_principal() for _ in lapsed]
         )
@@ -52,6 +55,7 @@ class PostgresConsents(PostgresLinks):
         Whoever had answered gets a last state, with nothing on, for whoever hears of that before the erasure.
         """
         erased = list(dict.fromkeys(candidates))
+        await self._unit.connection.execute(SQL["begin_erasure"], ERASURES)
         await self._unit.connection.execute(SQL["close"], self.at, erased, [_new_principal() for _ in erased])
         last = await self._unit.connection.fetch(SQL["last_words"], erased)
         await PEOPLE.erase(self._unit.connection, erased)
@@ -70,7 +74,9 @@ class PostgresConsents(PostgresLinks):
                 for row in last
             )
         )
-        self._unit.publish(*(ErasureSweptV1(candidate=one, service="consent", at=self.at) for one in erased))
+        self._unit.publish(
+            *(ErasureSweptV1(candidate=one, service="consent", at=self.at, stores=PEOPLE.swept) for one in erased)
+        )
 
     async def close_again(self, limit: int) -> int:
         """Closes some whom `erasures` has, as it was read back, and a backup brought back; how many."""
@@ -78,20 +84,24 @@ class PostgresConsents(PostgresLinks):
         await self.close(erased)
         return len(erased)
 
-    async def read(self, candidate: str) -> Present:
+    async def read(self, candidate: str, session: str = "") -> Present:
         """Takes no lock and makes no row."""
-        row = await self._unit.connection.fetchrow(SQL["read"], candidate)
-        return _present(row) if row else Present(candidate, principal="")
+        row = await self._unit.connection.fetchrow(SQL["read"], candidate, session)
+        assert row is not None  # noqa: S101 - it is a join on one line
+        ended = bool(row["session_ended"])
+        if row["candidate"] is None:
+            return Present(candidate, principal="", session_ended=ended)
+        return replace(_present(row), session_ended=ended)
 
-    async def lock(self, candidate: str) -> Present:
+    async def lock(self, candidate: str, session: str = "") -> Present:
         """The row that it waited for is read after the wait: the last change is always seen."""
-        row = await self._unit.connection.fetchrow(SQL["lock"], candidate)
+        row = await self._unit.connection.fetchrow(SQL["lock"], candidate, session)
         if row is None:
             await self.register([candidate])
-            row = await self._unit.connection.fetchrow(SQL["lock"], candidate)
+            row = await self._unit.connection.fetchrow(SQL["lock"], candidate, session)
         if row is None:
             raise asyncpg.SerializationError("the row went away while it was being locked")
-        return _present(row)
+        return replace(_present(row), session_ended=row["session_ended"])
 
     async def append(self, entry: Entry) -> Present:
         """One statement; RuntimeError when the row was not at the version before."""
@@ -138,10 +148,30 @@ class PostgresConsents(PostgresLinks):
             entry.statement.model_dump_json() if entry.statement else None,
             entry.said_at,
             entry.stopped_at,
+            entry.agreement,
+            entry.language,
+            entry.own_end,
+            entry.remind_at,
         )
         if row is None:
             raise RuntimeError("a change was appended to another version than the one it was decided on")
         return _present(row)
+
+    async def whom_to_ask_again(self, version: str, most: int) -> Sequence[Present]:
+        """Those that another process asks just now are left to it."""
+        return [_present(row) for row in await self._unit.connection.fetch(SQL["whom_to_ask_again"], version, most)]
+
+    async def note_asked(self, candidates: Sequence[str], version: str) -> None:
+        """The rows are held since `whom_to_ask_again`."""
+        await self._unit.connection.execute(SQL["note_asked"], candidates, version)
+
+    async def whom_to_remind(self, most: int) -> Sequence[Present]:
+        """Those that another process reminds just now are left to it."""
+        return [_present(row) for row in await self._unit.connection.fetch(SQL["whom_to_remind"], self.at, most)]
+
+    async def note_reminded(self, next_at: Mapping[str, datetime | None]) -> None:
+        """The rows are held since `whom_to_remind`."""
+        await self._unit.connection.execute(SQL["note_reminded"], list(next_at), list(next_at.values()))
 
     async def receipt(self, receipt: str, candidate: str) -> Mapping[str, Any] | None:
         """The document as it was stored, and the opening while it exists."""
@@ -227,6 +257,9 @@ def _present(row: asyncpg.Record) -> Present:
         statement=LinkStatement.model_validate_json(row["statement"]) if row["statement"] else None,
         said_at=row["said_at"],
         stopped_at=row["stopped_at"],
+        agreement=row["agreement"],
+        language=row["language"],
+        own_end=row["own_end"],
         is_closed=row["closed_at"] is not None,
     )
 

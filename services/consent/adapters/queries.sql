@@ -4,10 +4,27 @@ SELECT candidate, principal FROM unnest($1::text[], $2::text[]) AS new (candidat
 ON CONFLICT (candidate) DO NOTHING
 
 -- name: read
-SELECT * FROM consents WHERE candidate = $1
+-- One row, also of nobody who is known: whether a session was ended does not depend on that.
+SELECT consents.*, EXISTS (SELECT FROM ended_sessions WHERE session = $2) AS session_ended
+FROM (SELECT $1::text AS asked) AS whose LEFT JOIN consents ON candidate = asked
 
 -- name: lock
-SELECT * FROM consents WHERE candidate = $1 FOR UPDATE
+SELECT consents.*, EXISTS (SELECT FROM ended_sessions WHERE session = $2) AS session_ended
+FROM consents WHERE candidate = $1 FOR UPDATE OF consents
+
+-- name: end_sessions
+-- Of whoever is closed nothing is noted: nothing of theirs opens anything.
+INSERT INTO ended_sessions (session, candidate, expires_at)
+SELECT session, candidate, expires_at FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS new (session, candidate, expires_at)
+WHERE expires_at > $4
+    AND NOT EXISTS (SELECT FROM consents WHERE consents.candidate = new.candidate AND closed_at IS NOT NULL)
+ORDER BY session
+ON CONFLICT (session) DO NOTHING
+
+-- name: forget_ended_sessions
+DELETE FROM ended_sessions WHERE session IN (
+    SELECT session FROM ended_sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
 
 -- name: append
 -- A leaf stands under the person's principal, also where the column has an older name: only `consents` ties the two.
@@ -25,7 +42,8 @@ UPDATE consents SET
     blocked_employers = $11, first_contacts_per_week = $12, min_gap_hours = $13, quiet_start = $14, quiet_end = $15,
     time_zone = $16, paused_until = $17, ends_at = $18,
     granted_at = CASE WHEN $19 THEN $4 ELSE granted_at END, blocked_names = $20, blocked_keys = $21,
-    statement = $22::jsonb, said_at = $23, stopped_at = $24
+    statement = $22::jsonb, said_at = $23, stopped_at = $24, agreement = $25, language = $26,
+    text_asked = greatest(text_asked, $25), own_end = $27, remind_at = $28
 WHERE candidate = $1 AND version = $2::bigint - 1
 RETURNING *
 
@@ -77,6 +95,25 @@ ON CONFLICT (candidate) DO UPDATE SET stop_asked_at = $2
 WHERE tellings.stop_asked_at IS NULL OR tellings.stop_asked_at <= $2 - $3::interval
 RETURNING candidate
 
+-- name: may_ask_whether_hired
+INSERT INTO tellings (candidate, hired_asked_at) VALUES ($1, $2)
+ON CONFLICT (candidate) DO UPDATE SET hired_asked_at = $2
+WHERE tellings.hired_asked_at IS NULL OR tellings.hired_asked_at <= $2 - $3::interval
+RETURNING candidate
+
+-- name: whom_to_ask_again
+SELECT * FROM consents WHERE purposes <> '{}' AND text_asked < $1 ORDER BY text_asked, candidate LIMIT $2 FOR UPDATE SKIP LOCKED
+
+-- name: note_asked
+UPDATE consents SET text_asked = $2 WHERE candidate = ANY($1::text[])
+
+-- name: whom_to_remind
+SELECT * FROM consents WHERE remind_at <= $1 ORDER BY remind_at LIMIT $2 FOR UPDATE SKIP LOCKED
+
+-- name: note_reminded
+UPDATE consents SET remind_at = noted.remind_at
+FROM unnest($1::text[], $2::timestamptz[]) AS noted (candidate, remind_at) WHERE consents.candidate = noted.candidate
+
 -- name: take_tellings
 UPDATE tellings SET due_at = NULL, told_at = $1 WHERE candidate IN (
     SELECT candidate FROM tellings WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -85,6 +122,9 @@ RETURNING candidate
 
 -- name: take_changes
 DELETE FROM changes_to_tell WHERE candidate = ANY($1::text[]) RETURNING candidate, what, employer, at, switched_on, by_name
+
+-- name: begin_erasure
+SELECT pg_advisory_xact_lock($1)
 
 -- name: close_unanswered
 INSERT INTO consents (candidate, principal, closed_at)
@@ -172,11 +212,14 @@ WITH leaves AS (
     DELETE FROM introductions WHERE candidate = ANY($1::text[])
 ), telling AS (
     DELETE FROM tellings WHERE candidate = ANY($1::text[])
+), sessions AS (
+    DELETE FROM ended_sessions WHERE candidate = ANY($1::text[])
 )
 UPDATE consents SET
     principal = NULL, version = version + (version > 0 AND leaf <> '')::int, leaf = CASE WHEN version > 0 THEN ''::bytea END,
     changed_at = CASE WHEN version > 0 THEN closed_at END, granted_at = NULL, receipt = NULL, outbox_id = NULL,
     purposes = '{}', sectors = '{}', blocked_employers = '{}', blocked_names = '{}', blocked_keys = '{}',
     first_contacts_per_week = NULL, min_gap_hours = NULL, quiet_start = NULL, quiet_end = NULL, time_zone = NULL,
-    paused_until = NULL, ends_at = NULL, statement = NULL, said_at = NULL, stopped_at = NULL
+    paused_until = NULL, ends_at = NULL, statement = NULL, said_at = NULL, stopped_at = NULL, agreement = NULL,
+    language = NULL, text_asked = NULL, own_end = NULL, remind_at = NULL
 WHERE candidate = ANY($1::text[])

@@ -4,7 +4,7 @@ import os
 from datetime import datetime
 
 from services.consent import decisions
-from services.consent.model import Agreement, Choices, Door, Entry, Present
+from services.consent.model import Agreements, Answer, Choices, Door, Entry, Present
 from services.consent.ports import Writes
 from shared.contracts.consent import LinkStatement
 from shared.ids import new_id
@@ -12,11 +12,18 @@ from shared.ids import new_id
 _NONCE_BYTES = 32
 
 
-def writer(agreed: Agreement, *, where: str, home: str) -> Writes:
-    """Under this agreement; `where` emails the person a link, `home` is our own address."""
+def writer(agreements: Agreements, *, where: str, home: str) -> Writes:
+    """Under the text that was answered, or by which what is on holds; `where` emails the person a link, `home` is our own
+    address.
+    """
 
     def write(
-        present: Present, choices: Choices, at: datetime, door: Door, statement: LinkStatement | None = None
+        present: Present,
+        choices: Choices,
+        at: datetime,
+        door: Door,
+        statement: LinkStatement | None = None,
+        answer: Answer | None = None,
     ) -> Entry:
         nonce, receipt = os.urandom(_NONCE_BYTES), new_id("r")
         return decisions.record(
@@ -24,12 +31,13 @@ def writer(agreed: Agreement, *, where: str, home: str) -> Writes:
             choices,
             at=at,
             door=door,
-            agreement=agreed,
+            agreement=answer.agreement if answer is not None else agreements.standing(present),
             where=where,
             home=home,
             nonce=nonce,
             receipt=receipt,
             statement=statement,
+            answer=answer,
         )
 
     return write

@@ -25,21 +25,18 @@ def answer_bad_links(app: FastAPI, edge: Edge) -> None:
             )
         return problems.response(request.scope, _problem(error, edge.sign_in, edge.join))
 
-    async def on_no_link(request: Request, error: Exception) -> Response:
-        assert isinstance(error, NoLinkError)  # noqa: S101 - registered for this type only
-        if shows_pages(request.scope) and error.leads_on:
-            return RedirectResponse(edge.sign_in, 303)
+    async def on_no_link(request: Request, _: Exception) -> Response:
         if shows_pages(request.scope):
-            return edge.pages.render("link.html", status=404, wrong="absent", sign_in=edge.sign_in, join=edge.join)
+            return RedirectResponse(edge.sign_in, 303)
         detail = f"This is shown by the link in an email. {edge.sign_in} emails a new one."
         return problems.response(request.scope, Problem(404, "No link", detail, type=problems.kind("no-such-link")))
 
     async def on_gone(request: Request, _: Exception) -> Response:
         if shows_pages(request.scope):
             return edge.pages.render("gone.html", status=410, join=edge.join)
-        detail = f"This invitation has ended, and what was told of you is deleted. Nothing was saved. {edge.join} lets you join again."
+        detail = f"Nobody is in the pool by this link any more: its person was erased, or an invitation has ended. Nothing was saved. {edge.join} lets you join again."
         return problems.response(
-            request.scope, Problem(410, "Invitation ended", detail, type=problems.kind("invitation-ended"))
+            request.scope, Problem(410, "No longer here", detail, type=problems.kind("invitation-ended"))
         )
 
     app.add_exception_handler(BadLinkError, on_bad_link)

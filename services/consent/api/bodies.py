@@ -4,7 +4,6 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
@@ -63,6 +62,10 @@ class ConsentBody(RequestModel):
     paused_until: Moment | None = None
     ends_at: Moment | None = None
     """None: a year from now."""
+    agreement: Code | None = None
+    """The version that the person was shown; a yes to another one than is in force is refused. None: not told."""
+    language: Code | None = None
+    """In which they read it, such as `es`."""
 
 
 class ConsentForm(RequestModel):
@@ -71,6 +74,8 @@ class ConsentForm(RequestModel):
     token: str | None = None
     version: int | None = None
     """What the page showed when it was opened."""
+    served: Annotated[str, Field(max_length=1000)] | None = None
+    """Which text of the agreement it showed, sealed."""
     action: Literal["save", "stop"] = "save"
     purposes: Annotated[tuple[Purpose, ...], Field(max_length=10)]
     sectors: Annotated[tuple[Code, ...], Field(max_length=_MOST)] = ()
@@ -108,6 +113,16 @@ class Posted:
     sent: Set[str]
     value: ConsentBody | ConsentForm | None
 
+    @property
+    def agreement(self) -> str | None:
+        """The version that a program says its person was shown."""
+        return self.value.agreement if isinstance(self.value, ConsentBody) else None
+
+    @property
+    def language(self) -> str | None:
+        """In which a program says they read it."""
+        return self.value.language if isinstance(self.value, ConsentBody) else None
+
     def is_stale(self, present: Present) -> bool:
         """Whether a page that was opened before the last change would switch on again what is off now."""
         if not isinstance(self.value, ConsentForm) or self.value.version in (None, present.version):
@@ -121,17 +136,6 @@ class Posted:
         wished = _wish(self.value, present)
         kept = {name: getattr(present, name) for name in Choices.__slots__ if name not in self.sent}
         return replace(wished, **kept)
-
-
-async def hidden_token(request: Request) -> str:
-    """The token in a form's hidden field, found without a look at anything else of it; empty where there is none."""
-    if _content_type(request) != forms.FORM:
-        return ""
-    try:
-        pairs = parse_qsl((await request.body()).decode("ascii"), max_num_fields=forms.MOST_FIELDS)
-    except ValueError:
-        return ""
-    return dict(pairs).get("token", "")
 
 
 def _content_type(request: Request) -> str:

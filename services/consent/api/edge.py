@@ -8,16 +8,20 @@ from datetime import datetime, timedelta
 from fastapi import Request
 
 from services.consent import decisions
+from services.consent.api.served import Labels
 from services.consent.decisions import Changed, Refused, Unchanged
-from services.consent.model import Agreement, Door, Introduction, Present
-from services.consent.ports import Consents, Directory, Writes
+from services.consent.model import Agreements, Answer, Door, Introduction, Present
+from services.consent.ports import Consents, Directory, Messages, Tellings, Writes
 from shared.contracts.consent import LinkStatement
 from shared.facts import UNKNOWN, Fact
 from shared.messaging.errors import is_transient
 from shared.security.links import BadLink, Link, LinkPurpose, LinkReader
+from shared.security.seals import Seals
 from shared.security.statements import StatementReader
+from shared.web.holders import Holder, Holders
 from shared.web.middleware import ARRIVED
 from shared.web.pages import Pages
+from shared.web.person import Navigation
 from shared.web.problems import Problem, kind
 
 Transaction = Callable[[], AbstractAsyncContextManager[Consents]]
@@ -40,13 +44,29 @@ class Edge:
     links: LinkReader
     statements: StatementReader
     """Tells which links signup has made."""
+    holders: Holders
+    """Tells who is signed in."""
+    navigation: Navigation
+    """Where the pages of somebody who is signed in are."""
+    messages: Callable[[], AbstractAsyncContextManager[Messages]]
+    """For reading what employers wrote."""
+    tellings: Callable[[], AbstractAsyncContextManager[Tellings]]
+    """For reading what employers could read."""
+    change_messages: Callable[[], AbstractAsyncContextManager[Messages]]
+    """A transaction on it, whose events are on their way when it ends."""
     directory: Directory
-    agreement: Agreement
+    agreements: Agreements
+    seals: Seals
+    """Seals what is given to a person and comes back from them."""
+    labels: Labels
+    """Of the text that a form's page shows."""
     writes: Writes
     sign_in: str
     """The page that emails a link to `/me`."""
     profile: str
     """Where a person's link leads to what employers may see of them, at signup."""
+    erase: str
+    """Where their link has them erased, at signup."""
     join: str
     """The page by which a person comes of their own accord."""
     pages: Pages
@@ -60,16 +80,16 @@ class Edge:
             raise BadLinkError(found)
         return found
 
-    def stated(self, link: Link) -> LinkStatement | None:
-        """Signup's statement of this link; None where there is none that holds: then nothing can be switched on by it."""
-        if link.statement is None or not self.statements.holds(link.candidate, link.statement):
+    def stated(self, by: Link | Holder) -> LinkStatement | None:
+        """Signup's statement of this link or session; None where none holds: then nothing can be switched on by it."""
+        if by.statement is None or not self.statements.holds(by.candidate, by.statement):
             return None
-        return LinkStatement.of(link.statement)
+        return LinkStatement.of(by.statement)
 
-    async def read(self, candidate: str) -> Present:
-        """The person's present state."""
+    async def read(self, candidate: str, session: str = "") -> Present:
+        """The person's present state, as `Consents.read`."""
         async with self.look() as consents:
-            return await consents.read(candidate)
+            return await consents.read(candidate, session)
 
     async def introduction(self, present: Present) -> Fact[Introduction]:
         """Who told of the person; whoever has answered is not told again, and it is not looked for."""
@@ -79,9 +99,11 @@ class Edge:
             return await consents.introduction(present.candidate)
 
     def alive(self, present: Present) -> Present:
-        """The same, if there is somebody behind it; raises GoneError."""
+        """The same, if there is somebody behind it whose session was not ended; raises GoneError, or a 401."""
         if present.is_closed:
             raise GoneError
+        if present.session_ended:
+            raise self.holders.session_over()
         return present
 
     async def is_out(self, present: Present) -> bool:
@@ -107,11 +129,14 @@ class Edge:
         outcome: Changed | Unchanged,
         door: Door,
         statement: LinkStatement | None = None,
+        answer: Answer | None = None,
     ) -> Present:
-        """The state after the decision, written down if it is a new one, with what signup states of the link."""
+        """The state after the decision, written down if it is a new one, with what signup states of the link and, where the
+        person answered a text, that.
+        """
         if isinstance(outcome, Unchanged):
             return present
-        return await consents.append(self.writes(present, outcome.choices, consents.at, door, statement))
+        return await consents.append(self.writes(present, outcome.choices, consents.at, door, statement, answer))
 
 
 class BadLinkError(Exception):
@@ -128,11 +153,7 @@ class BadLinkError(Exception):
 
 
 class NoLinkError(Exception):
-    """A person's page was opened without a link; the answer says where one comes from, or leads there."""
-
-    def __init__(self, *, leads_on: bool = True) -> None:
-        super().__init__("no link")
-        self.leads_on = leads_on
+    """A page that a link opens was opened without one; the answer says where one comes from, or leads there."""
 
 
 class GoneError(Exception):
@@ -165,6 +186,17 @@ WHAT_A_LINK_TOO_OLD_DID = {
     False: "Nothing was changed.",
 }
 """By whether something of what it asked was taken back."""
+
+
+def other_text(version: str) -> Problem:
+    """The refusal for a program of a yes to a text that is not in force."""
+    return Problem(
+        409,
+        "Other agreement",
+        f"{version} is in force, and `agreement` does not name it: show that one, name it, and send the answer again. What this"
+        " switches off or blocks is off and blocked; nothing else was changed.",
+        type=kind("other-agreement"),
+    )
 
 
 def privacy_signal(request: Request) -> bool:

@@ -10,9 +10,10 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.responses import Response
 
 from services.consent.api import views
-from services.consent.api.edge import Edge, NoLinkError
+from services.consent.api.edge import Edge
 from shared import wording
 from shared.facts import shown
+from shared.security.links import BadLink
 from shared.web.problems import Problem
 
 _NAMES = {
@@ -36,31 +37,44 @@ def router(edge: Edge) -> APIRouter:
 
     @routes.get(
         "/v1/receipts/{receipt}",
-        summary="A receipt, by the token of a confirm or a me link: `?token=`, or `Authorization: Bearer`",
+        summary="A receipt: by a session, or by the token of a confirm link (`?token=`, or `Authorization: Bearer`)",
         response_class=HTMLResponse,
         responses={
             200: {"description": "The receipt, as JSON unless a browser asks", "content": {"application/json": {}}},
-            404: {"description": "No such receipt of the person of this link, or no link"},
+            401: {"description": "Nobody is signed in, or the session is over"},
+            404: {"description": "No such receipt of the person, or not a whole link"},
             410: {"description": "The link has expired"},
         },
     )
     async def show(request: Request, receipt: str, token: str = "", format: str = "") -> Response:  # noqa: A002 - the query's own name
-        token = token or _bearer(request)
-        if not token:
-            raise NoLinkError(leads_on=False)
-        link = edge.link(token, "me", "confirm")
+        candidate, session = _whose(edge, request, token)
         async with edge.look() as consents:
-            edge.alive(await consents.read(link.candidate))
-            document = await consents.receipt(receipt, link.candidate)
+            edge.alive(await consents.read(candidate, session))
+            document = await consents.receipt(receipt, candidate)
         if document is None:
             raise Problem(
                 404, "Not found", "There is no such receipt, or it is not yours: your page of choices links to yours."
             )
         if "text/html" not in request.headers.get("accept", "") or format == "json":
             return JSONResponse(dict(document), headers={"Content-Disposition": f'inline; filename="{receipt}.json"'})
-        return edge.pages.render("receipt.html", **_page(document, edge.directory.name), receipt=receipt, token=token)
+        return edge.pages.render(
+            "receipt.html",
+            **_page(document, edge.directory.name),
+            receipt=receipt,
+            asked=f"&token={token}" if token else "",
+        )
 
     return routes
+
+
+def _whose(edge: Edge, request: Request, token: str) -> tuple[str, str]:
+    """The person and the name of their session; none by a link. Raises as `Edge.link` and `Holders.of`."""
+    given = token or _bearer(request)
+    found = edge.links.read(given, "confirm", at=edge.now()) if given else BadLink("forged")
+    if token or not isinstance(found, BadLink) or found.reason != "forged":
+        return edge.link(given, "confirm").candidate, ""
+    holder = edge.holders.of(request.scope)
+    return holder.candidate, holder.session
 
 
 def _bearer(request: Request) -> str:
@@ -75,8 +89,14 @@ def _page(document: Mapping[str, Any], name: views.Names) -> dict[str, Any]:
     purposes = [(_NAMES[part["purpose"]], part["state"].capitalize()) for part in record["processing"]]
     limits = [(_NAMES[field], _words(field, value, zone, name)) for field, value in record["limits"].items() if value]
     rows = [("When", wording.moment(datetime.fromisoformat(record["event"]["at"]), zone)), *purposes, *limits]
-    agreed = tomllib.loads(record["notice"]["text"])
-    return {"rows": rows, "record": record, "ledger": document["ledger"], "agreed": agreed}
+    served_at = record["notice"].get("served_at")  # receipts of before it was noted have none
+    return {
+        "rows": rows,
+        "record": record,
+        "ledger": document["ledger"],
+        "agreed": tomllib.loads(record["notice"]["text"]),
+        "shown_at": wording.moment(datetime.fromisoformat(served_at), zone) if served_at else None,
+    }
 
 
 def _words(field: str, value: Any, zone: str | None, name: views.Names) -> str:  # noqa: ANN401 - as JSON has it

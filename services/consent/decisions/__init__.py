@@ -1,5 +1,6 @@
 """What may change, when it counts as a change, and what is written down of it: values in, values out."""
 
+from services.consent.decisions.agreements import as_chosen, ask_again, is_on, next_reminder
 from services.consent.decisions.changes import (
     Changed,
     Outcome,
@@ -25,6 +26,8 @@ __all__ = [
     "Refused",
     "Stop",
     "Unchanged",
+    "as_chosen",
+    "ask_again",
     "block_employer",
     "can_switch_on",
     "canonical",
@@ -32,9 +35,11 @@ __all__ = [
     "commitment",
     "is_grant",
     "is_old",
+    "is_on",
     "is_too_old_for",
     "keys_of_employer",
     "keys_of_names",
+    "next_reminder",
     "open_time",
     "record",
     "refuse",

@@ -64,11 +64,18 @@ class _Asked:
 
 
 def change(
-    present: Present, wish: Choices, at: datetime, *, employers: Container[str], named: Collection[str] = ()
+    present: Present,
+    wish: Choices,
+    at: datetime,
+    *,
+    employers: Container[str],
+    named: Collection[str] = (),
+    signs: str | None = None,
 ) -> Outcome:
     """The wish as the new state; one that switches everything off is never refused, whatever else is in it.
 
-    `named`: the employers of the network that the wish blocks by name.
+    `named`: the employers of the network that the wish blocks by name; `signs`: the version of the agreement that it is an
+    answer to, so that the same choices under another text are a change.
     """
     wished = _settled(present.choices, wish, at)
     asked = _Asked(present.choices, wished, at, employers)
@@ -77,7 +84,10 @@ def change(
         return Refused(errors)
     if errors:
         return stop_all(present)
-    return _outcome(present, replace(wished, blocked_employers=_in_order(*wished.blocked_employers, *named)))
+    choices = replace(wished, blocked_employers=_in_order(*wished.blocked_employers, *named))
+    if choices.purposes and (present.own_end is not None or signs not in (None, present.agreement)):
+        return Changed(choices)
+    return _outcome(present, choices)
 
 
 def stop_all(present: Present) -> Changed | Unchanged:

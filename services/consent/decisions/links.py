@@ -51,12 +51,17 @@ def is_old(present: Present, issued_at: datetime | None) -> bool:
     return issued_at is None or issued_at < present.granted_at.replace(microsecond=0)  # links know whole seconds
 
 
-def is_too_old_for(present: Present, choices: Choices, statement: LinkStatement | None, at: datetime) -> bool:
+def is_too_old_for(
+    present: Present, choices: Choices, statement: LinkStatement | None, at: datetime, *, signs: str | None = None
+) -> bool:
     """Whether a change allows more than the link that it came by can: no reader would believe it.
 
     `statement`: signup's of that link, checked. Without one nothing is allowed anew, and no purpose goes on by a link from
-    before one went off.
+    before one went off. `signs`: the agreement that is answered; what was allowed under another is allowed anew by it.
     """
+    is_signed_anew = bool(choices.purposes) and present.agreement is not None and signs not in (None, present.agreement)
+    if is_signed_anew and not can_switch_on(present, statement):
+        return True
     if not is_grant(present.choices, choices, at):
         return False
     return statement is None or grants.is_replayed(

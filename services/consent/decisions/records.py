@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from services.consent.decisions.agreements import next_reminder
 from services.consent.decisions.changes import is_grant
-from services.consent.model import Agreement, Choices, Door, Entry, Present
+from services.consent.model import Agreement, Answer, Choices, Door, Entry, Present
 from shared.contracts.base import rfc3339
 from shared.contracts.consent import LinkStatement
 
@@ -18,7 +19,10 @@ _BY: Mapping[Door, str] = {
     "unsubscribe": "whoever used the link in a message",
     "refuse": "whoever used the way out of an invitation",
     "name": "Fairpool, because the person had blocked this name",
+    "agreement": "Fairpool, because a newer agreement asks again",
 }
+GLOBAL_PRIVACY_CONTROL = "Sec-GPC: 1"
+"""What a browser sends with it, and nothing else is the signal."""
 
 
 def record(
@@ -33,16 +37,21 @@ def record(
     nonce: bytes,
     receipt: str,
     statement: LinkStatement | None = None,
+    answer: Answer | None = None,
 ) -> Entry:
-    """The next version, its leaf and its receipt; `where` emails the person a link to change it, `home` is our own address."""
+    """The next version, its leaf and its receipt; `where` emails the person a link to change it, `home` is our own address.
+
+    `agreement`: the text that was answered, or else that by which what is on holds; `answer`: how it was answered.
+    """
     version = present.version + 1
     committed = {
         "principal": present.principal,
         "version": version,
         "at": rfc3339(at),
         "previous": present.leaf.hex() if present.leaf else None,
-        "notice": {"version": agreement.version, "sha256": agreement.sha256},
+        "notice": _notice(agreement, answer),
         "state": plain(choices),
+        **_signal(answer),
     }
     leaf = commitment(nonce, committed)
     grants = is_grant(present.choices, choices, at)
@@ -63,13 +72,17 @@ def record(
             "schema": SCHEMA,
             "receipt": receipt,
             "address": f"{home}/v1/receipts/{receipt}",
-            "record": _record(present, choices, at=at, door=door, agreement=agreement, where=where),
+            "record": _record(present, choices, at=at, door=door, agreement=agreement, where=where, answer=answer),
             "ledger": {"leaf": leaf.hex(), "committed": committed},
         },
         is_grant=grants,
         statement=stated if choices.purposes else None,
         said_at=said_at if choices.purposes else None,
         stopped_at=at if has_stopped else present.stopped_at,
+        agreement=agreement.version,
+        language=agreement.language,
+        own_end=None if answer is not None else _own_end(present, choices, door),
+        remind_at=next_reminder(choices, at),
     )
 
 
@@ -100,20 +113,44 @@ def plain(choices: Choices) -> dict[str, Any]:
     }
 
 
+def _notice(agreement: Agreement, answer: Answer | None) -> dict[str, Any]:
+    served_at = answer.served_at if answer is not None else None
+    return {
+        "version": agreement.version,
+        "language": agreement.language,
+        "sha256": agreement.sha256 or None,
+        "served_at": rfc3339(served_at) if served_at else None,
+    }
+
+
+def _signal(answer: Answer | None) -> dict[str, str]:
+    """Global Privacy Control, where a browser sent it with the answer."""
+    return {"signal": GLOBAL_PRIVACY_CONTROL} if answer is not None and answer.sends_signal else {}
+
+
+def _own_end(present: Present, choices: Choices, door: Door) -> datetime | None:
+    """The end that the person had chosen stays known as long as the one that a newer text has set holds."""
+    if door == "agreement":
+        return present.own_end or present.choices.ends_at
+    return present.own_end if choices.ends_at == present.choices.ends_at else None
+
+
 def _record(
-    present: Present, choices: Choices, *, at: datetime, door: Door, agreement: Agreement, where: str
+    present: Present,
+    choices: Choices,
+    *,
+    at: datetime,
+    door: Door,
+    agreement: Agreement,
+    where: str,
+    answer: Answer | None,
 ) -> dict[str, Any]:
     """The parts that ISO/IEC TS 27560 asks for, by plainer names."""
     return {
         "id": f"{present.principal}.{present.version + 1}",
         "principal": present.principal,
         "controller": "Fairpool",
-        "notice": {
-            "version": agreement.version,
-            "language": agreement.language,
-            "sha256": agreement.sha256,
-            "text": agreement.text,
-        },
+        "notice": {**_notice(agreement, answer), "text": agreement.text},
         "processing": [
             {
                 "purpose": purpose.id,
@@ -126,7 +163,13 @@ def _record(
         ],
         "limits": {name: value for name, value in plain(choices).items() if name != "purposes"},
         "withdraw": {"how": agreement.withdraw, "where": where},
-        "event": {"type": _kind(present, choices), "at": rfc3339(at), "by": _BY[door], "through": door},
+        "event": {
+            "type": _kind(present, choices),
+            "at": rfc3339(at),
+            "by": _BY[door],
+            "through": door,
+            **_signal(answer),
+        },
     }
 
 

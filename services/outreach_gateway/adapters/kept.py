@@ -33,7 +33,7 @@ PEOPLE = Kept(
             ("candidate", "member_ref"),
             Stays(
                 "what was written to them and decided, without words once it has ended, so that its sender is told the end; "
-                "110 days after it was last decided (`forget_ended`)"
+                "110 days after its own last day (`forget_ended`)"
             ),
         ),
         Table(
@@ -42,6 +42,10 @@ PEOPLE = Kept(
     ),
     SQL,
     nobody={
+        "pool_messages": "what employers write to pools; the words go when they are sealed to people, within seconds",
+        "history": "what became of messages by kind of work and state: no fewer than a hundred of five employers",
+        "history_kept": "which months were counted",
+        "jobs": "what employers write about",
         "epochs": "what the windows of each shard are called, and how far they are built",
     },
     keys=(

@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.outreach_gateway.model import Rule
-from services.outreach_gateway.ports import Found
+from services.outreach_gateway.ports.windows import Found
 
 DECISIONS = Counter(
     "fairpool_decisions_total",

@@ -1,15 +1,19 @@
 """The gateway's rows in PostgreSQL."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
 import asyncpg
 
+from services.outreach_gateway.adapters.decided import decided
 from services.outreach_gateway.adapters.kept import PEOPLE, SQL
 from services.outreach_gateway.adapters.metrics import DECISIONS
-from services.outreach_gateway.decisions import KEPT
+from services.outreach_gateway.answers import WENT_OUT, course_of, told_at
+from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
 from services.outreach_gateway.model import (
     Admit,
     Cancel,
@@ -19,19 +23,21 @@ from services.outreach_gateway.model import (
     Delay,
     Drop,
     Hold,
+    Memberships,
     Outreach,
     Person,
     Policy,
     State,
 )
-from services.outreach_gateway.ports import DUE, Epoch, Freed, Reported, Settled
-from shared.contracts.outreach_gateway import OutreachDecidedV1
+from services.outreach_gateway.ports.outreach import DUE, TELLINGS, Freed, Reported, Settled
+from services.outreach_gateway.ports.windows import Epoch
 from shared.contracts.signup import ErasureSweptV1
-from shared.facts import UNKNOWN, Known, fact
+from shared.facts import UNKNOWN, fact
 from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
 from shared.ids import is_candidate_id
 from shared.messaging.unit import Unit
+from shared.ticks import Ticks
 
 _ERASURES = 0x0FA1_6A7E
 _STATE_AFTER = {
@@ -43,13 +49,14 @@ _STATE_AFTER = {
 
 
 class PostgresOutreach:
-    """The `Store` inside one unit of work."""
+    """The `Store` inside one unit of work; `feed` is the operator's, `ticks` say when employers are told."""
 
-    def __init__(self, unit: Unit, policy: Policy, feed: Callable[[Unit], FeedWriter]) -> None:
+    def __init__(self, unit: Unit, policy: Policy, feed: Callable[[Unit], FeedWriter], ticks: Ticks) -> None:
         self._unit = unit
         self._feed = feed(unit)
         self._sql = unit.connection
         self._policy = policy
+        self._ticks = ticks
         self._locked: set[str] = set()
 
     @property
@@ -71,6 +78,14 @@ class PostgresOutreach:
         """Their slots of the last 100 days, and what waits."""
         rows = await self._sql.fetch(SQL["places"], sorted(set(candidates)), self.at - KEPT)
         return [outreach_of(row) for row in rows]
+
+    async def earlier(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Outreach]]:
+        """By candidate and employer."""
+        found: defaultdict[tuple[str, str], list[Outreach]] = defaultdict(list)
+        candidates, employers = [one for one, _ in pairs], [one for _, one in pairs]
+        for row in await self._sql.fetch(SQL["earlier_to_people"], candidates, employers, self.at - ENDED_KEPT):
+            found[row["candidate"], row["employer"]].append(outreach_of(row))
+        return found
 
     async def lock_live(self, ids: Sequence[str]) -> list[Outreach]:
         """Submitted rows among them."""
@@ -96,6 +111,10 @@ class PostgresOutreach:
     def decide_for(self, candidates: Sequence[str], at: datetime) -> None:
         """Scheduled."""
         self._unit.work.add(DUE, candidates, at=at)
+
+    def decide_no_more(self, candidates: Sequence[str]) -> None:
+        """Cancelled."""
+        self._unit.work.cancel(DUE, candidates)
 
     def _decide_for(self, outreach: Outreach, at: datetime) -> None:
         self._unit.work.add(DUE, [outreach.candidate], at=at, flow=outreach.employer)
@@ -123,7 +142,7 @@ class PostgresOutreach:
         return {
             row["candidate"]: Person(
                 fact(_consent(row)) if row["candidate"] in self._locked else UNKNOWN,
-                UNKNOWN if row["employers"] is None else Known(frozenset(row["employers"])),
+                fact(_memberships(row)),
                 fact(row["reachable"]),
                 row["erased"],
             )
@@ -165,7 +184,7 @@ class PostgresOutreach:
         await self._note([(item.outreach, state, item.rule) for item, (state, *_) in zip(rest, written, strict=True)])
         sealed = {row["id"]: row["sealed"] for row in rows}
         for item in rest:
-            event = _event(item, self._policy, self.at, sealed[item.outreach.id])
+            event = decided(item, self._policy, self.at, sealed[item.outreach.id])
             self._unit.publish(event, id=f"{event.outreach}.{event.version}")
 
     async def hold_erasures(self) -> None:
@@ -185,7 +204,12 @@ class PostgresOutreach:
         known = sorted({candidate for candidate in candidates if is_candidate_id(candidate)})
         await self._sql.execute(SQL["note_erased"], known)
         await PEOPLE.erase(self._sql, known)
-        self._unit.publish(*(ErasureSweptV1(candidate=one, service="outreach_gateway", at=self.at) for one in known))
+        self._unit.publish(
+            *(
+                ErasureSweptV1(candidate=one, service="outreach_gateway", at=self.at, stores=PEOPLE.swept)
+                for one in known
+            )
+        )
 
     async def keep_consents(self, consents: Sequence[Consent]) -> Collection[str]:
         """Newest of each person wins."""
@@ -194,11 +218,18 @@ class PostgresOutreach:
         self._locked.update(newest)
         return [row["candidate"] for row in rows]
 
-    async def keep_memberships(self, memberships: Mapping[str, tuple[int, frozenset[str]]]) -> None:
-        """Employers by candidate."""
+    async def keep_memberships(self, memberships: Mapping[str, tuple[int, Memberships]]) -> None:
+        """Pools by candidate."""
         rows = [
-            {"candidate": candidate, "version": version, "employers": sorted(employers)}
-            for candidate, (version, employers) in memberships.items()
+            {
+                "candidate": candidate,
+                "version": version,
+                "employers": sorted(kept.employers),
+                "pools": None if kept.pools is None else sorted(kept.pools),
+                "generation": kept.generation,
+                "seats": sorted(" ".join(seat) for seat in kept.seats),
+            }
+            for candidate, (version, kept) in memberships.items()
         ]
         await self._sql.execute(SQL["keep_memberships"], json.dumps(rows))
 
@@ -234,6 +265,12 @@ class PostgresOutreach:
             rows = await self._sql.fetch(SQL["plan_again"], list(candidates), self.at)
             self.decide_for([row["candidate"] for row in rows], self.at)
 
+    async def wish(self, wishes: Mapping[str, tuple[str, datetime]]) -> Collection[str]:
+        """One statement."""
+        people, moments = [one for one, _ in wishes.values()], [at for _, at in wishes.values()]
+        rows = await self._sql.fetch(SQL["wish"], list(wishes), people, moments)
+        return {row["candidate"] for row in rows}
+
     async def report(self, reports: Sequence[Reported]) -> Freed:
         """Final outcomes; the withheld and the bounced come back."""
         by_id = {report.outreach: report for report in reports}
@@ -249,6 +286,11 @@ class PostgresOutreach:
             for row, state in zip(closed, states, strict=True):
                 if state is State.SUBMITTED:
                     self._decide_for(row, self.at)
+            sent_at = [
+                min(by_id[row.id].at, self.at) if state in WENT_OUT else None
+                for row, state in zip(closed, states, strict=True)
+            ]
+            tell_at = [self._tells(row, state, at) for row, state, at in zip(closed, states, sent_at, strict=True)]
             await self._sql.execute(
                 SQL["write_outcomes"],
                 [row.id for row in closed],
@@ -256,12 +298,24 @@ class PostgresOutreach:
                 [by_id[row.id].detail for row in closed],
                 self.at,
                 [by_id[row.id].rule for row in closed],
+                tell_at,
+                sent_at,
             )
             await self._note([(row, state, by_id[row.id].rule) for row, state in zip(closed, states, strict=True)])
         return Freed(
             withheld=[row for row in rows if by_id[row.id].outcome not in _STATE_AFTER],
             bounced=[row for row in closed if by_id[row.id].outcome == "bounced"],
         )
+
+    def _tells(self, row: Outreach, state: State, sent_at: datetime | None) -> datetime | None:
+        """When its employer is told that it was sent; None: what it waits to be told stays as it is."""
+        if sent_at is None:
+            return None
+        course = replace(course_of(row), state=state, sent_at=sent_at, heard_at=self.at)
+        at = told_at(course, self._ticks, row.employer)
+        if at is not None:
+            self._unit.work.add(TELLINGS, [row.employer], at=at, flow=row.employer)
+        return at
 
     async def _note(self, changes: Sequence[tuple[Outreach, State, str | None]]) -> None:
         await self._feed.write(
@@ -293,29 +347,6 @@ def _written(
             assert_never(decision)
 
 
-def _event(item: Settled, policy: Policy, at: datetime, sealed: str | None) -> OutreachDecidedV1:
-    row, decision = item.outreach, item.decision
-    outcomes: dict[type[Decision], Literal["admitted", "delayed", "dropped", "cancelled"]] = {
-        Admit: "admitted",
-        Delay: "delayed",
-        Drop: "dropped",
-        Cancel: "cancelled",
-    }
-    return OutreachDecidedV1(
-        outreach=row.id,
-        version=row.version + 1,
-        candidate=row.candidate,
-        employer=row.employer,
-        outcome=outcomes[type(decision)],
-        rule=item.rule,
-        policy=policy.version,
-        at=at,
-        until=decision.slot_at if isinstance(decision, Delay) else None,
-        good_until=decision.good_until if isinstance(decision, Admit) else None,
-        sealed=sealed if isinstance(decision, Admit) else None,
-    )
-
-
 def outreach_of(row: asyncpg.Record) -> Outreach:
     """The row as a value."""
     return Outreach(
@@ -328,7 +359,22 @@ def outreach_of(row: asyncpg.Record) -> Outreach:
         expires_at=row["expires_at"],
         slot_at=row["slot_at"],
         valid_through=row["valid_through"],
+        pool_tag=row["pool_tag"],
+        generation=row["generation"] or 0,
+        last_day=row["last_day"],
+        sent_at=row["sent_at"],
+        heard_at=row["heard_at"],
+        taken_back_at=row["taken_back_at"],
+        key_missing=row["key_missing"],
+        wished_at=row["wished_at"],
     )
+
+
+def _memberships(row: asyncpg.Record) -> Memberships | None:
+    if row["employers"] is None:
+        return None
+    pools = None if row["pools"] is None else frozenset(row["pools"])
+    return Memberships(frozenset(row["employers"]), pools, row["generation"])
 
 
 def _consent(row: asyncpg.Record) -> Consent | None:

@@ -1,12 +1,12 @@
 """The rows that name the epochs of the shards."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import asyncpg
 
 from services.outreach_gateway.adapters.kept import SQL
-from services.outreach_gateway.ports import NEVER_BUILT, Booked, Building, Epoch, Shard
+from services.outreach_gateway.ports.windows import NEVER_BUILT, Booked, Building, Epoch, Shard
 from shared.messaging.unit import Unit
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -62,7 +62,8 @@ class PostgresEpochs:
 
     async def forget_ended(self, limit: int, *, kept: timedelta) -> int:
         """By the index of what has ended."""
-        return len(await self._sql.fetch(SQL["forget_ended"], self._unit.at - kept, limit))
+        day = (self._unit.at - kept).astimezone(UTC).date()
+        return len(await self._sql.fetch(SQL["forget_ended"], day, limit))
 
 
 def _shard(row: asyncpg.Record) -> Shard:

@@ -1,38 +1,56 @@
 """The gateway's rows as requests need them."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import asyncpg
 
 from services.outreach_gateway.adapters.kept import SQL
-from services.outreach_gateway.adapters.postgres import PostgresOutreach, outreach_of
-from services.outreach_gateway.model import Outreach, Policy, PublicKey, Rule, State
-from services.outreach_gateway.ports import Account, Settled, Submission
+from services.outreach_gateway.answers import Course, News, Told
+from services.outreach_gateway.model import PublicKey, Rule, State
+from services.outreach_gateway.ports.outreach import DUE, TELLINGS
+from services.outreach_gateway.ports.requests import Account, Submission, Taken
 from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.facts import Fact, fact
+from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
 from shared.messaging.unit import Unit
 
 
 class PostgresRequestStore:
-    """The `RequestStore` inside one unit of work."""
+    """The `RequestStore` inside one unit of work; `feed` is the one that employers read."""
 
-    def __init__(self, unit: Unit, policy: Policy, feed: Callable[[Unit], FeedWriter]) -> None:
+    def __init__(self, unit: Unit, feed: Callable[[Unit], FeedWriter]) -> None:
         self._unit = unit
         self._sql = unit.connection
-        self._rows = PostgresOutreach(unit, policy, feed)
+        self._feed = feed(unit)
 
     async def public_key(self, candidate: str) -> Fact[PublicKey]:
         """The person's key, if it has arrived."""
         return fact(await self._sql.fetchval(SQL["public_key"], candidate))
 
-    async def digest_of(self, id: str) -> bytes | None:
-        """Of the row under this id."""
-        digest: bytes | None = await self._sql.fetchval(SQL["digest_of"], id)
-        return digest
+    async def kept(self, ids: Sequence[str]) -> Taken | None:
+        """The row under one of these ids."""
+        row = await self._sql.fetchrow(SQL["kept"], ids)
+        return None if row is None else _taken(row)
 
-    async def submit(self, submission: Submission) -> bytes:
-        """Row and event, or what was there before."""
+    async def earlier_to_refs(
+        self, employer: str, candidate: str, member_refs: Sequence[str], *, since: datetime, but: Sequence[str]
+    ) -> list[Taken]:
+        """By the employer's index of people."""
+        rows = await self._sql.fetch(SQL["earlier_to_refs"], employer, candidate, member_refs, but, since)
+        return [_taken(row) for row in rows]
+
+    async def submit(self, submission: Submission) -> Taken:
+        """Row, event and the tick at which its end is told, or what was there before.
+
+        While keys are exchanged, processes name the same request differently: they take turns at it.
+        """
+        if submission.earlier_names:
+            names = sorted((submission.id, *submission.earlier_names))
+            await self._sql.execute(SQL["lock_request"], names[0])
+            if (before := await self.kept(names)) is not None:
+                return before
         fresh = await self._sql.fetchval(
             SQL["submit"],
             submission.id,
@@ -45,10 +63,19 @@ class PostgresRequestStore:
             submission.expires_at,
             submission.held_until,
             submission.valid_through,
+            submission.pool_tag,
+            submission.generation,
+            submission.last_day,
+            submission.tell_at,
+            submission.key_missing,
+            submission.occupation,
+            submission.job_state,
         )
         if fresh is None:
-            digest: bytes = await self._sql.fetchval(SQL["digest_of"], submission.id)
-            return digest
+            there = await self.kept([submission.id])
+            if there is None:
+                raise LookupError("a row that was there a moment ago is gone")
+            return there
         event = OutreachRequestedV1(
             outreach=submission.id,
             employer=submission.employer,
@@ -57,7 +84,9 @@ class PostgresRequestStore:
             expires_at=submission.expires_at,
         )
         self._unit.publish(event, id=submission.id)
-        return submission.digest
+        self._unit.work.add(TELLINGS, [submission.employer], at=submission.tell_at, flow=submission.employer)
+        course = Course(State.SUBMITTED, submission.at, submission.last_day)
+        return Taken(submission.id, submission.candidate, submission.digest, course, Told.WAITING)
 
     async def account(self, id: str, employer: str | None) -> Account | None:
         """One row."""
@@ -68,22 +97,44 @@ class PostgresRequestStore:
         """Everything to one person, newest first."""
         return [_account(row) for row in await self._sql.fetch(SQL["accounts_of"], candidate, limit)]
 
-    async def lock_one(self, id: str, employer: str) -> Outreach | None:
+    async def accounts_of_seat(self, employer: str, *, after: str, limit: int) -> list[Account]:
+        """From the index of the seat."""
+        return [_account(row) for row in await self._sql.fetch(SQL["accounts_of_seat"], employer, after, limit)]
+
+    async def lock_one(self, id: str, employer: str) -> Taken | None:
         """One row, locked after its person."""
         candidate = await self._sql.fetchval(SQL["person_of"], id, employer)
         if candidate is None:
             return None
-        await self._rows.lock_people([candidate])
+        await self._sql.fetch(SQL["lock_people"], [candidate])
         row = await self._sql.fetchrow(SQL["lock_one"], id, employer)
-        return None if row is None else outreach_of(row)
+        return None if row is None else _taken(row)
 
-    async def settle(self, settled: Sequence[Settled]) -> None:
-        """Rows, feed and events together."""
-        await self._rows.settle(settled)
+    async def take_back(self, employer: str, taken: Taken, tell_at: datetime | None, news: News) -> None:
+        """The same statements whatever has become of it."""
+        await self._sql.execute(SQL["take_back"], taken.id, news.at, tell_at)
+        await self._feed.write([Telling(employer, news.said())])
+        self._unit.work.add(DUE, [taken.candidate], at=news.at, flow=employer)
 
-    async def plan_again(self, candidates: Sequence[str]) -> None:
-        """What waits for them is due now."""
-        await self._rows.plan_again(candidates)
+    async def seal_again(self, id: str, sealed: str, *, key_missing: bool) -> None:
+        """One statement whatever has become of it."""
+        await self._sql.execute(SQL["seal_again"], id, sealed, key_missing)
+
+
+def course_of_row(row: asyncpg.Record) -> Course:
+    """What became of it, as its row says it."""
+    return Course(
+        State(row["state"]),
+        row["submitted_at"],
+        row["last_day"],
+        row["sent_at"],
+        row["heard_at"],
+        row["taken_back_at"],
+    )
+
+
+def _taken(row: asyncpg.Record) -> Taken:
+    return Taken(row["id"], row["candidate"], row["request_digest"], course_of_row(row), Told(row["told"]))
 
 
 def _account(row: asyncpg.Record) -> Account:
@@ -91,8 +142,8 @@ def _account(row: asyncpg.Record) -> Account:
         id=row["id"],
         employer=row["employer"],
         member_ref=row["member_ref"],
-        state=State(row["state"]),
-        submitted_at=row["submitted_at"],
+        course=course_of_row(row),
+        told=Told(row["told"]),
         expires_at=row["expires_at"],
         decision=row["decision"],
         rule=Rule(row["rule"]) if row["rule"] else None,

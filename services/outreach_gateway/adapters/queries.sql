@@ -41,16 +41,88 @@ WHERE shard = $1 RETURNING clock_timestamp() - began AS took
 
 -- name: submit
 INSERT INTO outreach (id, employer, candidate, member_ref, request_digest, sealed, submitted_at, expires_at, due_at,
-                      valid_through)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                      valid_through, pool_tag, generation, last_day, tell_at, key_missing, occupation, job_state)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT (id) DO NOTHING
 RETURNING id
 
--- name: digest_of
-SELECT request_digest FROM outreach WHERE id = $1
+-- name: kept
+SELECT id, candidate::text, request_digest, state, submitted_at, coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at,
+    taken_back_at, told
+FROM outreach WHERE id = ANY($1::text[])
+
+-- name: lock_request
+-- The name that sorts first is the same for whoever has the same keys, in whatever order.
+SELECT pg_advisory_xact_lock(262254612, hashtext($1::text))
+
+-- name: earlier_to_refs
+SELECT id, candidate::text, request_digest, state, submitted_at, coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at,
+    told
+FROM outreach
+WHERE employer = $1 AND candidate = $2::uuid AND member_ref = ANY($3::text[]) AND id <> ALL($4::text[]) AND submitted_at > $5
+ORDER BY submitted_at DESC LIMIT 100
+
+-- name: earlier_to_people
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
+    coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
+FROM unnest($1::uuid[], $2::text[]) AS pair (candidate, employer) JOIN outreach USING (employer, candidate)
+WHERE submitted_at > $3
+
+-- name: take_back
+-- What has a slot or waits for one is decided for once more, and leaves.
+UPDATE outreach SET told = 'cancelled', taken_back_at = $2, tell_at = $3,
+    due_at = CASE WHEN state IN ('submitted', 'delayed') THEN $2 ELSE due_at END
+WHERE id = $1
+
+-- name: seal_again
+-- What has left keeps the words that it left with; so does what has none any more.
+UPDATE outreach SET sealed = CASE WHEN state IN ('submitted', 'delayed') THEN $2 ELSE sealed END,
+    key_missing = CASE WHEN state IN ('submitted', 'delayed') THEN $3 ELSE key_missing END
+WHERE id = $1
+
+-- name: take_untold
+-- Of each employer what comes to be told by this tick of its own, in the order of the ids; an older tick's before.
+SELECT o.id, o.employer, o.state, o.submitted_at, coalesce(o.last_day, (o.expires_at AT TIME ZONE 'UTC')::date) AS last_day,
+    o.sent_at, o.heard_at, o.taken_back_at, o.told
+FROM unnest($1::text[], $2::timestamptz[]) AS tick (employer, at)
+CROSS JOIN LATERAL (
+    SELECT * FROM outreach WHERE employer = tick.employer AND tell_at <= tick.at
+    ORDER BY tell_at, id LIMIT $3 FOR UPDATE
+) AS o
+ORDER BY o.employer, o.tell_at, o.id
+
+-- name: tell
+UPDATE outreach o SET told = t.told, tell_at = t.tell_at
+FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS t (id, told, tell_at)
+WHERE o.id = t.id
+
+-- name: next_untold
+SELECT employer, (SELECT min(tell_at) FROM outreach o WHERE o.employer = asked.employer AND tell_at IS NOT NULL) AS at
+FROM unnest($1::text[]) AS asked (employer)
+
+-- name: missed_untold
+-- What an older version wrote, or what a backup brought back: its time has come, and nobody has its employer to tell; nor has who
+-- was set aside, since no later message waits for an operator.
+SELECT employer FROM outreach
+WHERE tell_at <= $1 AND NOT EXISTS (SELECT FROM work WHERE queue = 'tellings' AND key = outreach.employer AND set_aside_at IS NULL)
+ORDER BY tell_at
+LIMIT $2
+
+-- name: adopt
+-- Rows of a version that did not keep them yet. They are told anew, at the next tick: what was told before was of another kind.
+UPDATE outreach SET
+    last_day = least((expires_at AT TIME ZONE 'UTC' - interval '1 microsecond')::date, valid_through),
+    sent_at = coalesce(sent_at, CASE WHEN state IN ('delivered', 'bounced', 'doubtful') THEN decided_at END),
+    heard_at = coalesce(heard_at, CASE WHEN state IN ('delivered', 'bounced', 'doubtful') THEN decided_at END),
+    taken_back_at = coalesce(taken_back_at, CASE WHEN rule = 'cancelled_by_sender' THEN decided_at END),
+    told = CASE WHEN told = 'waiting' AND rule = 'cancelled_by_sender' THEN 'cancelled' ELSE told END,
+    tell_at = coalesce(tell_at, CASE WHEN taken_back_at IS NULL AND rule IS DISTINCT FROM 'cancelled_by_sender' THEN submitted_at END)
+WHERE id IN (SELECT id FROM outreach WHERE last_day IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+RETURNING id
 
 -- name: lock_live
-SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
+    coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
 FROM outreach
 WHERE id = ANY($1::text[]) AND state = 'submitted'
 ORDER BY id
@@ -62,7 +134,8 @@ SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY 
 
 -- name: take_due
 -- Of people whom this transaction has locked ($4), and of those of whom no consent is known: they have no queue.
-SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
+    coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
 FROM outreach
 WHERE candidate = ANY($3::uuid[]) AND due_at <= $1
   AND (candidate = ANY($4::uuid[]) OR NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate))
@@ -85,7 +158,8 @@ ORDER BY due_at
 LIMIT $2
 
 -- name: places
-SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
+    coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
 FROM outreach
 WHERE candidate = ANY($1::uuid[]) AND (slot_at > $2 OR state = 'delayed')
 
@@ -93,7 +167,8 @@ WHERE candidate = ANY($1::uuid[]) AND (slot_at > $2 OR state = 'delayed')
 SELECT count(*) AS rows, coalesce($1 - min(due_at), interval '0') AS age FROM outreach WHERE due_at <= $1
 
 -- name: lock_waiting_of
-SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
+    coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
 FROM outreach
 WHERE candidate = ANY($1::uuid[]) AND state IN ('submitted', 'delayed')
 ORDER BY id
@@ -111,7 +186,8 @@ LIMIT $2
 
 -- name: take_waiting_of_senders
 -- As `take_due` does.
-SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
+SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
+    coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
 FROM outreach
 WHERE employer = ANY($1::text[]) AND state IN ('submitted', 'delayed')
   AND (candidate = ANY($3::uuid[])
@@ -122,12 +198,13 @@ FOR UPDATE SKIP LOCKED
 -- name: forget_ended
 DELETE FROM outreach WHERE id IN (
     SELECT id FROM outreach
-    WHERE decided_at < $1 AND state IN ('dropped', 'cancelled', 'delivered', 'bounced', 'doubtful')
-    ORDER BY decided_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+    WHERE last_day < $1 AND state IN ('dropped', 'cancelled', 'delivered', 'bounced', 'doubtful')
+    ORDER BY last_day LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING id
 
 -- name: lock_one
-SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through
+SELECT id, candidate::text, request_digest, state, submitted_at, coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day,
+    sent_at, heard_at, taken_back_at, told
 FROM outreach
 WHERE id = $1 AND employer = $2
 FOR UPDATE
@@ -136,11 +213,12 @@ FOR UPDATE
 SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE
 
 -- name: person_of
-SELECT candidate::text FROM outreach WHERE id = $1 AND employer = $2
+SELECT candidate::text FROM outreach WHERE id = $1 AND employer = $2 AND parent IS NULL
 
 -- name: people
 SELECT person.candidate::text, b.reachable, c.version, c.contact, c.blocked_employers, c.first_contacts_per_week, c.min_gap_hours,
        c.quiet_start, c.quiet_end, c.time_zone, c.paused_until, c.ends_at, m.employers,
+       CASE WHEN m.pools_version = m.version THEN m.pools END AS pools, coalesce(m.generation, 0) AS generation,
        e.candidate IS NOT NULL AS erased
 FROM unnest($1::uuid[]) AS person (candidate)
 LEFT JOIN consents c USING (candidate)
@@ -202,14 +280,19 @@ WHERE kept.version < (row ->> 'version')::integer AND (row ->> 'contact')::boole
   AND kept.no_at IS NOT NULL AND ((row ->> 'lifts_no_until')::timestamptz >= kept.no_at) IS NOT TRUE
 
 -- name: keep_memberships
-INSERT INTO memberships AS kept (candidate, version, employers)
+-- One that a version kept which does not know pools is completed by the same again.
+INSERT INTO memberships AS kept (candidate, version, employers, pools, generation, pools_version, seats)
 SELECT (row ->> 'candidate')::uuid, (row ->> 'version')::integer,
-       ARRAY(SELECT jsonb_array_elements_text(row -> 'employers'))
+       ARRAY(SELECT jsonb_array_elements_text(row -> 'employers')), ARRAY(SELECT jsonb_array_elements_text(nullif(row -> 'pools', 'null'))),
+       (row ->> 'generation')::bigint, CASE WHEN row ->> 'pools' IS NOT NULL THEN (row ->> 'version')::integer END,
+       ARRAY(SELECT jsonb_array_elements_text(row -> 'seats'))
 FROM jsonb_array_elements($1::jsonb) AS row
 WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = (row ->> 'candidate')::uuid)
 ORDER BY 1
-ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, employers = excluded.employers
+ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, employers = excluded.employers, pools = excluded.pools,
+    generation = excluded.generation, pools_version = excluded.pools_version, seats = excluded.seats
 WHERE kept.version < excluded.version
+    OR kept.version = excluded.version AND kept.pools_version IS DISTINCT FROM excluded.pools_version
 
 -- name: keep_mailboxes
 INSERT INTO mailboxes AS kept (candidate, version, reachable)
@@ -274,9 +357,17 @@ WHERE id IN (
     ORDER BY id FOR UPDATE)
 RETURNING candidate::text
 
+-- name: wish
+UPDATE outreach o SET wished_at = w.at FROM unnest($1::text[], $2::uuid[], $3::timestamptz[]) AS w (id, candidate, at)
+WHERE o.id = w.id AND o.candidate = w.candidate AND o.state IN ('submitted', 'delayed')
+    AND (o.wished_at IS NULL OR o.wished_at < w.at)
+RETURNING o.candidate::text
+
 -- name: lock_reported
 SELECT o.id, o.version, o.state, o.employer, o.candidate::text, o.submitted_at, o.expires_at, o.slot_at,
-       o.valid_through
+       o.valid_through, o.pool_tag, o.generation,
+       coalesce(o.last_day, (o.expires_at AT TIME ZONE 'UTC')::date) AS last_day, o.sent_at, o.heard_at, o.taken_back_at,
+       o.key_missing, o.wished_at
 FROM outreach o
 JOIN unnest($1::text[], $2::integer[]) AS r (id, version) ON r.id = o.id AND r.version = o.version
 WHERE o.state = 'admitted'
@@ -286,16 +377,26 @@ FOR UPDATE OF o
 -- name: write_outcomes
 UPDATE outreach o
 SET state = r.state, detail = r.detail, version = o.version + 1, rule = coalesce(r.rule, o.rule),
+    sent_at = r.sent_at, heard_at = CASE WHEN r.sent_at IS NOT NULL THEN $4::timestamptz END,
+    tell_at = CASE WHEN o.parent IS NULL THEN coalesce(r.tell_at, o.tell_at) END,
     slot_at = CASE WHEN r.state <> 'bounced' THEN o.slot_at END,
     due_at = CASE WHEN r.state = 'submitted' THEN $4::timestamptz END,
     sealed = CASE WHEN r.state = 'submitted' THEN o.sealed END
-FROM unnest($1::text[], $2::text[], $3::text[], $5::text[]) AS r (id, state, detail, rule)
+FROM unnest($1::text[], $2::text[], $3::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+    AS r (id, state, detail, rule, tell_at, sent_at)
 WHERE o.id = r.id
 
 -- name: account
-SELECT id, employer, member_ref, state, decision, rule, policy, decided_at, slot_at, submitted_at, expires_at
-FROM outreach WHERE id = $1 AND ($2::text IS NULL OR employer = $2)
+SELECT id, employer, member_ref, state, decision, rule, policy, decided_at, slot_at, submitted_at, expires_at,
+    coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, told
+FROM outreach WHERE id = $1 AND ($2::text IS NULL OR employer = $2 AND parent IS NULL)
 
 -- name: accounts_of
-SELECT id, employer, member_ref, state, submitted_at, expires_at, decision, rule, policy, decided_at, slot_at
+SELECT id, employer, member_ref, state, submitted_at, expires_at, decision, rule, policy, decided_at, slot_at,
+    coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, told
 FROM outreach WHERE candidate = $1::uuid ORDER BY submitted_at DESC LIMIT $2
+
+-- name: accounts_of_seat
+SELECT id, employer, member_ref, state, submitted_at, expires_at, decision, rule, policy, decided_at, slot_at,
+    coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, told
+FROM outreach WHERE employer = $1 AND parent IS NULL AND id COLLATE "C" > $2 ORDER BY id COLLATE "C" LIMIT $3

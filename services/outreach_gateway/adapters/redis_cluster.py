@@ -17,7 +17,7 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, ClusterDownError, MovedError, NoScriptError, RedisError, ResponseError
 
 from services.outreach_gateway.adapters.redis_servers import ANSWERS_WITHIN, Call, OneServer, Script, send, told
-from services.outreach_gateway.ports import WindowsAwayError
+from services.outreach_gateway.ports.windows import WindowsAwayError
 
 Address = tuple[str, int]
 _TRIES = 5

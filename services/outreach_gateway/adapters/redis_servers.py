@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from services.outreach_gateway.ports import WindowsAwayError, WindowsLostError
+from services.outreach_gateway.ports.windows import WindowsAwayError, WindowsLostError
 
 ANSWERS_WITHIN = 5.0
 _KEYS_AT_ONCE = 1000

@@ -3,7 +3,7 @@
 import asyncio
 
 from services.outreach_gateway.model import SHARDS
-from services.outreach_gateway.ports import Windows
+from services.outreach_gateway.ports.windows import Windows
 from shared.messaging.errors import TransientError
 from shared.web.health import HeldError
 

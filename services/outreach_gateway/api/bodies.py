@@ -3,10 +3,13 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field
 
+from services.outreach_gateway.answers import Told
+from services.outreach_gateway.api.job_bodies import NamedJob
+from services.outreach_gateway.model import State
 from shared.contracts.base import Instant
-from shared.web.types import Form, PublicUrl, ReadableLine, ReadableText, RequestModel
+from shared.web.types import Day, Form, ReadableLine, ReadableText, RequestModel
 
 
 def _not_blank(value: str) -> str:
@@ -15,109 +18,168 @@ def _not_blank(value: str) -> str:
     return value
 
 
-def _money(value: float) -> float:
-    if round(value, 2) != value:
-        raise ValueError("must be an amount of money, with two decimals at most")
-    return value
+class WordsRequest(RequestModel):
+    """What is said, and of which job."""
+
+    subject: ReadableLine
+    body: Annotated[ReadableText, Field(min_length=1), AfterValidator(_not_blank)]
+    job: NamedJob
 
 
-Amount = Annotated[float, Field(strict=True, ge=1, le=100_000_000), AfterValidator(_money)]
-
-
-class PayRequest(RequestModel):
-    """A range, as the job's own notice would state it."""
-
-    min: Amount
-    max: Amount
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    per: Literal["hour", "day", "week", "month", "year"]
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> "PayRequest":
-        if self.max < self.min:
-            raise ValueError("max must not be below min")
-        return self
-
-
-class JobRequest(RequestModel):
-    """The job (after schema.org JobPosting)."""
-
-    title: ReadableLine
-    occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}$")]
-    organization: ReadableLine
-    location: ReadableLine
-    remote: bool
-    pay: PayRequest
-    url: PublicUrl
-    valid_through: date = Field(description="The last day of the offer: nothing is sent after it, where the person is.")
-
-
-class OutreachRequest(RequestModel):
+class OutreachRequest(WordsRequest):
     """One message from an employer to one member of its pools."""
 
     member_ref: Annotated[
         str,
         Form(r"m_[A-Za-z0-9_-]{20,100}", "a member_ref as a pool's members or updates give it: m_ and what follows"),
     ]
-    subject: ReadableLine
-    body: Annotated[ReadableText, Field(min_length=1), AfterValidator(_not_blank)]
-    expires_at: Instant | None = None
-    job: JobRequest
+    expires_at: Day | None = Field(
+        default=None,
+        description="The message's last day, UTC: 3 to 14 days ahead, and 14 where it is left out; no later than the offer's last.",
+    )
 
 
-StateOut = Literal["submitted", "delayed", "admitted", "dropped", "cancelled", "delivered", "bounced", "doubtful"]
+class PoolOutreachRequest(WordsRequest):
+    """One message from an employer to whoever is in one of its pools, unseen."""
+
+    pool: Annotated[str, Form(r"p_[A-Za-z0-9_-]{1,100}", "the id of one of your pools: p_ and what follows")]
+    expires_at: Day | None = Field(
+        default=None, description="As of a message to a member. On the day after you hear to how many it was sent."
+    )
 
 
-class SubmittedOut(BaseModel):
-    """Taken in; the decision comes within seconds."""
+class PoolSubmittedOut(BaseModel):
+    """Taken in, whoever is in the pool."""
 
     id: str
-    state: Literal["submitted"] = "submitted"
+    state: Literal["taken"] = "taken"
+    known_by: date = Field(description="The day, UTC, on which you hear to how many it was sent.")
 
 
-class DecisionOut(BaseModel):
-    """Why: the receipt of a decision."""
-
-    outcome: Literal["admit", "delay", "drop", "cancel"]
-    rule: str | None = Field(
-        description="What stood against sending at once: person_is_full, employer_limit, outside_hours, not_granted, "
-        "sender_suspended, expired or cancelled_by_sender. The operator's key sees the rule's own name."
-    )
-    policy: str = Field(description="The version of the rules; see /v1/policy.")
-    at: Instant = Field(description="To the hour, or `submitted_at` where that is later; exact for the operator's key.")
-    until: Instant | None = Field(
-        description="Delayed: planned for this hour, when it is decided again. The plan can change until then, to a later hour or "
-        "an earlier one. Null: no hour before the message's own end is free as things stand; it waits for one until then. "
-        "Exact for the operator's key."
-    )
-    detail: str = Field(description="The rule in plain words.")
-
-
-class OutreachOut(BaseModel):
-    """One outreach. `doubtful`: handed over when the courier died; never sent again."""
+class PoolOutreachOut(BaseModel):
+    """One message to a pool, as its employer is told of it: `taken`, and in the end `ended`; `cancelled` by the employer itself
+    until then."""
 
     id: str
-    state: StateOut
-    member_ref: str
+    state: Literal["taken", "ended", "cancelled"]
+    pool: str
     submitted_at: Instant
-    expires_at: Instant
-    decision: DecisionOut | None
-    employer: str | None = Field(default=None, description="For the operator's key only.")
+    expires_at: date = Field(description="Its last day, UTC.")
+    known_by: date = Field(description="The day, UTC, on which you hear to how many it was sent.")
+    sent: int | None = Field(description="To how many it was sent, rounded down to fives; once it has ended.")
+    policy: str = Field(description="The version of the rules in force; see /v1/policy.")
+    detail: str = Field(description="The state in plain words.")
 
 
-class ChangeOut(BaseModel):
-    """One change of state."""
+class OperatorPoolOutreachOut(BaseModel):
+    """One message to a pool as it is, and what its employer is told of it."""
+
+    id: str
+    employer: str
+    pool: str
+    told: Literal["taken", "ended", "cancelled"] = Field(description="What its employer is told of it by now.")
+    sent: int | None = Field(description="What its employer is told: rounded down to fives; once it has ended.")
+    submitted_at: Instant
+    expires_at: date
+    taken_back_at: Instant | None
+    messages: dict[State, int] = Field(
+        description="How many messages to one person each it has become, by state; none of a pool that is nobody's, or another's."
+    )
+
+
+class PoolChangeOut(BaseModel):
+    """What is told of a message to a pool."""
 
     id: str
     outreach: str
-    state: StateOut
-    rule: str | None
+    state: Literal["ended", "cancelled"]
+    sent: int | None = Field(description="To how many it was sent, rounded down to fives; once it has ended.")
     at: Instant
-    employer: str | None = Field(None, description="For the operator alone.")
+
+
+class SubmittedOut(BaseModel):
+    """Taken in. Accepted is not sent: it waits, and is sent on one of the days until its last, or not."""
+
+    id: str
+    state: Told
+    known_by: date = Field(description="The day, UTC, on which you hear at the latest what became of it.")
+
+
+class OutreachOut(BaseModel):
+    """One message, as its employer is told of it: `waiting`, and in the end `sent` or `not_sent`; `cancelled` by the employer itself."""
+
+    id: str
+    state: Told = Field(
+        description="Released once a day, at a time of your own. A message that you took back becomes `sent` where it had gone "
+        "out before that."
+    )
+    member_ref: str
+    submitted_at: Instant
+    expires_at: date = Field(description="Its last day, UTC.")
+    sent_on: date | None = Field(description="The day, UTC; of what was sent alone.")
+    known_by: date = Field(description="The day, UTC, on which you hear at the latest what became of it.")
+    policy: str = Field(description="The version of the rules in force; see /v1/policy.")
+    detail: str = Field(description="The state in plain words.")
+
+
+class ChangeOut(BaseModel):
+    """One change of state, as its employer is told of it."""
+
+    id: str
+    outreach: str
+    state: Told
+    sent_on: date | None
+    at: Instant = Field(description="When it was told: the time of the day that is yours, or when you took it back.")
 
 
 class ChangesOut(BaseModel):
     """A part of the feed."""
 
-    items: list[ChangeOut]
+    items: list[ChangeOut | PoolChangeOut]
+    next: str | None = Field(description="Pass it as `after` to go on, also when `items` is empty.")
+
+
+class DecisionOut(BaseModel):
+    """Why: the receipt of a decision, for the operator alone."""
+
+    outcome: Literal["admit", "delay", "drop", "cancel"]
+    rule: str | None
+    policy: str
+    at: Instant
+    until: Instant | None = Field(
+        description="The slot of what is delayed; null: no place before its own end as things stand."
+    )
+    detail: str
+
+
+class OperatorOutreachOut(BaseModel):
+    """One message as it is. `doubtful`: handed over when the courier died; never sent again."""
+
+    id: str
+    employer: str
+    state: State
+    told: Told = Field(description="What its employer is told of it by now.")
+    member_ref: str
+    submitted_at: Instant
+    expires_at: Instant
+    sent_at: Instant | None
+    taken_back_at: Instant | None
+    decision: DecisionOut | None
+
+
+class OperatorChangeOut(BaseModel):
+    """One change of state as it was."""
+
+    id: str
+    outreach: str
+    employer: str
+    state: State
+    rule: str | None
+    at: Instant
+
+
+class OperatorChangesOut(BaseModel):
+    """A part of the operator's feed."""
+
+    items: list[OperatorChangeOut]
     next: str | None = Field(description="Pass it as `after` to go on, also when `items` is empty.")

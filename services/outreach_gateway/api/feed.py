@@ -1,14 +1,21 @@
-"""The feed: what became of all outreach of an employer."""
+"""The feeds: what an employer is told of its outreach, and for the operator each change as it was."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from services.outreach_gateway.api.accounts import explained, owner, when
-from services.outreach_gateway.api.bodies import ChangeOut, ChangesOut
+from services.outreach_gateway.answers import News, PoolNews, news_of
+from services.outreach_gateway.api.accounts import operator_looked
+from services.outreach_gateway.api.bodies import (
+    ChangeOut,
+    ChangesOut,
+    OperatorChangeOut,
+    OperatorChangesOut,
+    PoolChangeOut,
+)
 from services.outreach_gateway.api.edge import Edge
-from services.outreach_gateway.model import Change, Rule
-from shared.feed.model import Place, Row
+from services.outreach_gateway.model import Change
+from shared.feed.model import Place
 from shared.feed.web import After, Since
 from shared.web.tenants import Tenant
 
@@ -26,8 +33,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     @routes.get(
         "/v1/outreach",
         tags=["outreach"],
-        response_model_exclude_unset=True,
-        summary="State changes of your outreach, oldest first",
+        summary="What you are told of your outreach, oldest first",
         responses={
             410: {
                 "description": "Changes after this cursor, or since this time, were forgotten, or the feed was restored; "
@@ -40,25 +46,42 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         after: After = None,
         since: Since = None,
         limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
-    ) -> ChangesOut:
+    ) -> ChangesOut | OperatorChangesOut:
         """`next` is where to go on; ask again with `after` set to it, also when `items` is empty.
 
-        Changes are kept for 100 days. When some that come after `after` are gone, or cursors were made void because the
-        feed was restored from a backup, the answer is 410 and says how to begin anew.
+        Rows come once a day, at a time of your own, and at once for what you took back yourself. They are kept for 100 days. When
+        some that come after `after` are gone, or cursors were made void because the feed was restored from a backup, the answer
+        is 410 and says how to begin anew. The operator reads each change of all outreach as it was.
         """
-        page = await edge.feed.page(owner(reader), edge.feed.start(reader, after, since), limit=limit)
-        generation = page.start.generation
-        items = [_shown(edge, reader, row, generation) for row in page.rows]
-        return ChangesOut(items=items, next=edge.feed.cursor(page.end, reader))
+        if reader.kind == "operator":
+            operator_looked(reader, "changes")
+            page = await edge.changes.page(None, edge.changes.start(reader, after, since), limit=limit)
+            return OperatorChangesOut(
+                items=[
+                    OperatorChangeOut(
+                        id=edge.changes.cursor(Place(page.start.generation, row.seq, row.told_at), reader),
+                        outreach=change.outreach,
+                        employer=row.reader,
+                        state=change.state,
+                        rule=change.rule,
+                        at=change.at,
+                    )
+                    for row in page.rows
+                    for change in [Change.of(row.body)]
+                ],
+                next=edge.changes.cursor(page.end, reader),
+            )
+        page = await edge.told.page(reader.id, edge.told.start(reader, after, since), limit=limit)
+        return ChangesOut(
+            items=[
+                _told(edge.told.cursor(Place(page.start.generation, row.seq, row.told_at), reader), news_of(row.body))
+                for row in page.rows
+            ],
+            next=edge.told.cursor(page.end, reader),
+        )
 
 
-def _shown(edge: Edge, reader: Tenant, row: Row, generation: int) -> ChangeOut:
-    change = Change.of(row.body)
-    return ChangeOut(
-        id=edge.feed.cursor(Place(generation, row.seq, row.told_at), reader),
-        outreach=change.outreach,
-        state=change.state.value,
-        rule=explained(Rule(change.rule) if change.rule else None, change.state, reader)[0],
-        at=when(reader, change.at),
-        **({"employer": row.reader} if reader.kind == "operator" else {}),
-    )
+def _told(id: str, news: News | PoolNews) -> ChangeOut | PoolChangeOut:
+    if isinstance(news, PoolNews):
+        return PoolChangeOut(id=id, outreach=news.outreach, state=news.state, sent=news.sent, at=news.at)
+    return ChangeOut(id=id, outreach=news.outreach, state=news.state, sent_on=news.sent_on, at=news.at)

@@ -16,7 +16,8 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     async def show_policy() -> dict[str, Any]:
         """Windows are applied ten minutes longer than stated, so that they hold for what arrives.
 
-        `halve_after_unanswered` is null where caps never halve.
+        `halve_after_unanswered` is null where caps never halve. Every `told_every_hours`, at an hour of its own, an employer is
+        told what came of its messages and who joined its pools, and never in between.
         """
         halves = policy.halve_after_unanswered > 0
         return {
@@ -34,4 +35,5 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
                 "unknown_zone": list(policy.unknown_zone),
             },
             "slot_good_for_minutes": policy.slot_good_for / timedelta(minutes=1),
+            "told_every_hours": edge.ticks.period / timedelta(hours=1),
         }

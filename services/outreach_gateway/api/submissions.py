@@ -1,47 +1,70 @@
-"""Submitting outreach: what comes in is checked, sealed and kept before it is answered."""
+"""Submitting outreach, and other words for it: what comes in is checked, sealed and kept before it is answered."""
 
-import asyncio
-import hashlib
-import hmac
-import json
-from datetime import datetime, timedelta
-from typing import Annotated, Any, assert_never
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Request
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from services.outreach_gateway.api.bodies import OutreachRequest, SubmittedOut
+from services.outreach_gateway.answers import (
+    FEWEST_DAYS,
+    MOST_DAYS,
+    Course,
+    Told,
+    closed_until,
+    handed_on_until,
+    known_at,
+    last_day,
+)
+from services.outreach_gateway.api import pool_messages
+from services.outreach_gateway.api.accounts import must_be_an_id, shown, too_late
+from services.outreach_gateway.api.bodies import (
+    OutreachOut,
+    OutreachRequest,
+    PoolOutreachRequest,
+    PoolSubmittedOut,
+    SubmittedOut,
+    WordsRequest,
+)
 from services.outreach_gateway.api.edge import Edge
-from services.outreach_gateway.calendar import is_still_open
-from services.outreach_gateway.model import Policy, PublicKey
-from services.outreach_gateway.ports import Submission
+from services.outreach_gateway.api.job_bodies import JobRequest, NamedJob
+from services.outreach_gateway.api.jobs import job_of, no_links, wrong
+from services.outreach_gateway.decisions import ENDED_KEPT
+from services.outreach_gateway.history import state_of
+from services.outreach_gateway.model import PoolMessage, PublicKey, State
+from services.outreach_gateway.ports.requests import RequestStore, Submission, Taken
 from shared.contracts.outreach_gateway import Job, Pay, Words
-from shared.facts import Known, Unknown
-from shared.security import encoding
-from shared.security.words import seal_words
+from shared.facts import Fact, Known
+from shared.security.words import KeyPair, seal_words
 from shared.web.bodies import parse_json
 from shared.web.openapi import REF
-from shared.web.problems import Problem, invalid, invalid_model, kind, malformed, not_found, unsupported
+from shared.web.problems import Problem, invalid_model, kind, malformed, not_found, unsupported
 from shared.web.tenants import Tenant
 
-_KEY_WITHIN = timedelta(seconds=10)  # longer than a rebalance of the group that brings keys
-_CLOCKS_DIFFER = timedelta(minutes=5)
-_BODY: dict[str, Any] = {
-    "required": True,
-    "content": {"application/json": {"schema": OutreachRequest.model_json_schema(ref_template=REF)}},
-}
+M = TypeVar("M", bound=BaseModel)
+
+
+def _body(model: type[BaseModel], **also: Any) -> dict[str, Any]:  # noqa: ANN401 - schemas of JSON Schema
+    schema = model.model_json_schema(ref_template=REF)
+    schema["properties"] |= also
+    schema["required"] = [name for name in schema["required"] if name != "member_ref"]
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+_POOL = PoolOutreachRequest.model_json_schema()["properties"]["pool"] | {"description": "In place of `member_ref`."}
 
 
 def add_routes(routes: APIRouter, edge: Edge) -> None:
-    """`POST /v1/outreach`."""
+    """`POST /v1/outreach` and `PATCH /v1/outreach/{id}`."""
     Employer = Annotated[Tenant, Depends(edge.tenants.require("employer"))]  # noqa: N806 - names a type
 
     @routes.post(
         "/v1/outreach",
         tags=["outreach"],
         status_code=202,
-        summary="Write to a member of one of your pools",
-        openapi_extra={"requestBody": _BODY},
+        summary="Write to a member of one of your pools, or to whoever is in one",
+        openapi_extra=_body(OutreachRequest, pool=_POOL),
     )
     async def submit(
         request: Request,
@@ -49,66 +72,226 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         idempotency_key: Annotated[
             str | None, Header(max_length=255, description="Required: a value of your own for this message.")
         ] = None,
-    ) -> SubmittedOut:
-        """Accepted is not sent: read the decision at `/v1/outreach/{id}` or from the feed.
+    ) -> SubmittedOut | PoolSubmittedOut:
+        """Accepted is not sent: it waits for a place in the person's week, and you are told what became of it at `/v1/outreach/{id}`
+        and in the feed, by `known_by` at the latest. What was sent closes the person to you for as long as /v1/policy says,
+        what was not sent or was taken back for 14 days from its submission: until then another one to the same member_ref is
+        refused (409), and says from when on.
+
+        With `pool` in place of `member_ref` it goes to whoever is in that pool, up to 1,000 people, seen or not: a list below five
+        shows nobody, and can be written to like this. You are told that it was `taken`, and after its last day to how many it
+        was sent, rounded down to fives. One message to a pool at a time, and the next no sooner than 14 days after it.
+        Which pools there are is known elsewhere: an id that is no pool of yours is `taken` as well, and reaches nobody.
 
         The same Idempotency-Key with the same body is the same outreach; with another body it is refused (422). An outreach is
-        kept for 110 days after it ended: from then on its key is as good as new, and sent again it is a new message.
+        kept for 110 days after its last day: from then on its key is as good as new, and sent again it is a new message.
         """
         if not idempotency_key or not idempotency_key.isprintable():
             raise malformed(
                 "Send an Idempotency-Key header: a value of your own for this message, up to 255 characters."
             )
-        if not _is_json(request.headers.get("content-type", "")):
-            raise unsupported("application/json")
-        sent = parse_json(await request.body())
-        outreach = outreach_id(edge.outreach_id_key, employer.id, idempotency_key)
-        digest = _digest(edge.outreach_id_key, sent)
+        sent = await _json(request)
+        digests = edge.ids.digests(sent)
+        if _is_to_a_pool(sent):
+            names = edge.ids.of(employer.id, idempotency_key, kind="pool")
+            return await _to_a_pool(edge, employer, names, sent, digests)
+        names = edge.ids.of(employer.id, idempotency_key)
         async with edge.store() as store:
-            kept = await store.digest_of(outreach)
-        if kept is None:
+            taken = await store.kept(names)
+        if taken is None:
             # What was taken before is recognized whatever has become of it since; only what is new is judged.
-            kept = await _take(edge, employer, outreach, sent, digest)
-        if kept != digest:
+            taken = await _take(edge, employer, names, sent, digests[0])
+        if taken.digest not in digests:
             raise _reused()
-        return SubmittedOut(id=outreach)
+        known_by = known_at(taken.course, edge.ticks, employer.id).date()
+        return SubmittedOut(id=taken.id, state=taken.told, known_by=known_by)
+
+    @routes.patch(
+        "/v1/outreach/{id}",
+        tags=["outreach"],
+        summary="Other words for an outreach that waits",
+        openapi_extra=_body(WordsRequest),
+    )
+    async def correct(id: str, request: Request, employer: Employer) -> OutreachOut:
+        """It keeps its place and its days; which words went is not told, since it would say when. All three of subject, body and job are sent: what was said before is sealed, and nobody
+        can open it here. The new words go out, unless the message has gone out by now."""
+        words = _valid(WordsRequest, await _json(request))
+        must_be_an_id(id)
+        no_links(employer, {("subject",): words.subject, ("body",): words.body})
+        job = await job_of(edge, employer, words.job, at=edge.clock.now())
+        async with edge.store() as store:
+            taken = await store.lock_one(id, employer.id)
+            if taken is None:
+                raise not_found("outreach")
+            if taken.told is not Told.WAITING:
+                raise too_late(taken.told)
+            if job.valid_through < taken.course.last_day:
+                raise wrong(
+                    _last_day_of(words.job),
+                    f"must not be before the message's last day, {taken.course.last_day}: it keeps its days",
+                )
+            key, key_missing = _key_or_none(await store.public_key(taken.candidate))
+            await store.seal_again(id, seal_words(_words(words, job, id), key), key_missing=key_missing)
+            account = await store.account(id, employer.id)
+        if account is None:
+            raise not_found("outreach")
+        return shown(
+            edge,
+            account,
+            "These words go out in place of the earlier ones, unless those have gone out by now: which of them went is not told.",
+        )
 
 
-async def _take(edge: Edge, employer: Tenant, outreach: str, sent: object, digest: bytes) -> bytes:
-    """Checks, seals and keeps it; the digest of what stands under its id now."""
-    now = edge.clock.now()
+async def _json(request: Request) -> object:
+    if not _is_json(request.headers.get("content-type", "")):
+        raise unsupported("application/json")
+    return parse_json(await request.body())
+
+
+def _valid(model: type[M], sent: object) -> M:
     try:
-        request = OutreachRequest.model_validate(sent)
+        return model.model_validate(sent)
     except ValidationError as error:
         raise invalid_model(error) from None
-    if not is_still_open(request.job.valid_through, at=now):
-        raise _wrong(("job", "valid_through"), "must not be in the past: write about a job that is still open")
-    candidate = edge.refs.read(request.member_ref, employer.id)
-    if candidate is None:
+
+
+async def _take(edge: Edge, employer: Tenant, names: tuple[str, ...], sent: object, digest: bytes) -> Taken:
+    """Checks, seals and keeps it under the first name; what stands under one of them now."""
+    outreach, *earlier = names
+    now = edge.clock.now()
+    today = now.astimezone(UTC).date()
+    request = _valid(OutreachRequest, sent)
+    no_links(employer, {("subject",): request.subject, ("body",): request.body})
+    job = await job_of(edge, employer, request.job, at=now)
+    last = last_day(_asked_for(request, job, today), job.valid_through, today=today)
+    referred = edge.refs.read(request.member_ref, employer.id)
+    if referred is None:
         raise not_found("member")
-    expires_at = _expiry(request.expires_at, now, edge.policy)
-    sealed = seal_words(_words(request, outreach), await _public_key(edge, candidate))
+    refs = edge.refs.all_of(referred, employer.id)
     async with edge.store() as store:
+        await _must_be_open(edge, store, employer.id, referred.candidate, refs, names)
+        key, key_missing = _key_or_none(await store.public_key(referred.candidate))
         return await store.submit(
             Submission(
                 id=outreach,
+                earlier_names=tuple(earlier),
                 employer=employer.id,
-                candidate=candidate,
+                candidate=referred.candidate,
+                pool_tag=referred.pool_tag,
+                generation=referred.generation,
                 member_ref=request.member_ref,
                 digest=digest,
-                sealed=sealed,
+                sealed=seal_words(_words(request, job, outreach), key),
+                key_missing=key_missing,
                 at=now,
-                expires_at=expires_at,
-                valid_through=request.job.valid_through,
+                last_day=last,
+                expires_at=handed_on_until(last),
+                valid_through=job.valid_through,
                 held_until=now + edge.policy.held_for_grant,
+                tell_at=known_at(Course(State.SUBMITTED, now, last), edge.ticks, employer.id),
+                occupation=job.occupation,
+                job_state=state_of(job.location),
             )
         )
 
 
-def outreach_id(key: bytes, tenant: str, idempotency_key: str) -> str:
-    """The same tenant and Idempotency-Key always name the same outreach."""
-    digest = hmac.digest(key, f"id\0{tenant}\0{idempotency_key}".encode(), hashlib.sha256)
-    return "o_" + encoding.encode(digest[:16])
+async def _to_a_pool(
+    edge: Edge, employer: Tenant, names: tuple[str, ...], sent: object, digests: tuple[bytes, ...]
+) -> PoolSubmittedOut:
+    """The same, for whoever is in a pool: nothing that is done before the answer depends on who that is."""
+    outreach = names[0]
+    now = edge.clock.now()
+    async with edge.pool_messages() as messages:
+        kept = await messages.find(names, employer.id)
+    if kept is None:
+        today = now.astimezone(UTC).date()
+        request = _valid(PoolOutreachRequest, sent)
+        no_links(employer, {("subject",): request.subject, ("body",): request.body})
+        job = await job_of(edge, employer, request.job, at=now)
+        last = last_day(_asked_for(request, job, today), job.valid_through, today=today)
+        kept = await pool_messages.keep(
+            edge,
+            PoolMessage(
+                id=outreach,
+                employer=employer.id,
+                pool=request.pool,
+                digest=digests[0],
+                submitted_at=now,
+                last_day=last,
+                valid_through=job.valid_through,
+                tell_at=known_at(Course(State.SUBMITTED, now, last), edge.ticks, employer.id),
+            ),
+            _words(request, job, outreach),
+            names,
+        )
+    if kept.digest not in digests:
+        raise _reused()
+    return PoolSubmittedOut(id=kept.id, known_by=kept.tell_at.date())
+
+
+async def _must_be_open(
+    edge: Edge, store: RequestStore, employer: str, candidate: str, refs: Sequence[str], names: Sequence[str]
+) -> None:
+    """A 409 while an earlier message to the same ref (or to what it was by an older key) closes the person, by what its employer was told of it and nothing else."""
+    now = edge.clock.now()
+    opens, is_taken_back = now.astimezone(UTC).date(), False
+    for one in await store.earlier_to_refs(employer, candidate, refs, since=now - ENDED_KEPT, but=names):
+        until = closed_until(one.told, one.course, same_employer=edge.policy.same_employer)
+        is_taken_back = is_taken_back or one.told is Told.CANCELLED
+        if until is None:
+            raise _earlier(
+                f"Your outreach {one.id} to this member waits. Give it other words with PATCH /v1/outreach/{one.id}, or wait "
+                f"until {_known_by(one, edge, employer, now)}: by then you know what became of it."
+            )
+        opens = max(opens, until)
+    if opens > now.astimezone(UTC).date():
+        unless = (
+            f" If what you took back had gone out before, you hear so, and it is {edge.policy.same_employer.days} days after that day."
+            if is_taken_back
+            else ""
+        )
+        raise _earlier(f"You wrote to this member before. You may write again from {opens} (UTC) on.{unless}")
+
+
+def _is_to_a_pool(sent: object) -> bool:
+    """Which of the two it names; a 422 for both, and for neither."""
+    if not isinstance(sent, dict):
+        return False
+    named = [name for name in ("member_ref", "pool") if sent.get(name) is not None]
+    if len(named) == 2:
+        raise wrong(("pool",), "must not stand beside member_ref: write to one member, or to whoever is in a pool")
+    if not named:
+        raise wrong(("member_ref",), "is required, or pool in its place: the id of one of your pools")
+    return named == ["pool"]
+
+
+def _known_by(taken: Taken, edge: Edge, employer: str, now: datetime) -> date:
+    """Of what waits though its end has passed (the courier has it, or a tick is being told) the day of the next tick."""
+    return max(known_at(taken.course, edge.ticks, employer), edge.ticks.next(employer, now)).date()
+
+
+def _asked_for(request: OutreachRequest | PoolOutreachRequest, job: JobRequest, today: date) -> date | None:
+    """The day that was asked for; a 422 for one that is too early or too late, and for an offer that ends too early."""
+    first, latest = today + timedelta(days=FEWEST_DAYS), today + timedelta(days=MOST_DAYS)
+    if request.expires_at is not None and not first <= request.expires_at <= latest:
+        raise wrong(("expires_at",), f"must be 3 to 14 days ahead (UTC): from {first} to {latest}")
+    if job.valid_through < first:
+        raise wrong(
+            _last_day_of(request.job),
+            f"must be at least 3 days ahead (UTC), {first}: a message needs days to find its place",
+        )
+    return request.expires_at
+
+
+def _last_day_of(named: NamedJob) -> tuple[str, ...]:
+    """The field that says until when the job's offer stands."""
+    return ("job",) if named.given is None else ("job", "valid_through")
+
+
+def _key_or_none(key: Fact[PublicKey]) -> tuple[str, bool]:
+    """The person's key, or one whose other half nobody has; whether it is that. It is made in any case, and takes as long."""
+    nobodys = KeyPair.generate().public
+    return (key.value, False) if isinstance(key, Known) else (nobodys, True)
 
 
 def _is_json(content_type: str) -> bool:
@@ -116,52 +299,8 @@ def _is_json(content_type: str) -> bool:
     return media_type == "application/json" or media_type.endswith("+json")
 
 
-def _digest(key: bytes, sent: object) -> bytes:
-    """Of what was sent, not of how it is read: no later rule can make the same request another one."""
-    try:
-        canonical = json.dumps(sent, sort_keys=True, separators=(",", ":"))
-    except RecursionError:
-        raise malformed("The JSON is nested too deep.") from None
-    return hmac.digest(key, f"body\0{canonical}".encode(), hashlib.sha256)
-
-
-def _expiry(asked: datetime | None, now: datetime, policy: Policy) -> datetime:
-    latest = now + policy.latest_slot
-    if asked is None:
-        return latest
-    if not now < asked <= latest + _CLOCKS_DIFFER:
-        raise _wrong(("expires_at",), "must be in the future and at most 14 days ahead")
-    return asked
-
-
-def _wrong(field: tuple[str, ...], sentence: str) -> Problem:
-    return invalid([{"loc": ("body", *field), "type": "value_error", "ctx": {"error": ValueError(sentence)}}])
-
-
-async def _public_key(edge: Edge, candidate: str) -> PublicKey:
-    try:
-        async with asyncio.timeout(_KEY_WITHIN.total_seconds()):
-            while True:
-                async with edge.store() as store:
-                    key = await store.public_key(candidate)
-                match key:
-                    case Known(told):
-                        return told
-                    case Unknown():
-                        await asyncio.sleep(0.2)
-                    case _:
-                        assert_never(key)
-    except TimeoutError:
-        raise Problem(
-            503,
-            "Not ready for this member yet",
-            "The member's key has not arrived here yet. Send the same request again in a few seconds.",
-            headers={"Retry-After": "5"},
-        ) from None
-
-
-def _words(request: OutreachRequest, outreach: str) -> Words:
-    job, pay = request.job, request.job.pay
+def _words(request: WordsRequest, job: JobRequest, outreach: str) -> Words:
+    pay = job.pay
     return Words(
         outreach=outreach,
         subject=request.subject,
@@ -186,3 +325,7 @@ def _reused() -> Problem:
         "This key came before with another body. Use a new key for a new message, or send the first body again.",
         type=kind("idempotency-key-reused"),
     )
+
+
+def _earlier(detail: str) -> Problem:
+    return Problem(409, "You wrote to this member before", detail, type=kind("earlier-message"))

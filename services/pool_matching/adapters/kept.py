@@ -3,7 +3,7 @@
 from services.pool_matching.adapters.sql import SQL
 from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.signup import CandidateProfileChangedV1
-from shared.projections import Blanks, Follows, Kept, Projection, Stays, Table
+from shared.projections import Blanks, Deletes, Follows, Kept, Projection, Stays, Table
 
 _EMPTY = Blanks("erase", "an empty row, for good, that no later version replaces")
 
@@ -15,8 +15,19 @@ PEOPLE = Kept(
         Table(
             "memberships",
             ("candidate", "member_ref"),
-            Follows("the person is decided again, and leaves every pool; their employers are told that they left"),
+            Follows("the person is decided again, and leaves every pool"),
         ),
+        Table(
+            "listed",
+            ("candidate",),
+            Follows(
+                "taken off the list, with what was shown, when they leave the pool (`leave_listed`); their member ref alone stays "
+                "until the feed has said that they left: until a tick at which five differ, or for a week"
+            ),
+        ),
+        Table("disclosures", ("candidate",), Deletes("forget_more")),
+        Table("persons_before", ("candidate",), Deletes("forget_more")),
+        Table("introductions", ("candidate",), Deletes("forget_more")),
         Table(
             "evaluations",
             ("after_candidate",),
@@ -25,8 +36,10 @@ PEOPLE = Kept(
     ),
     SQL,
     nobody={
+        "listings": "how far each employer has been told of its pools",
         "changes_used": "how much each employer may change",
         "pool_changes": "a number",
         "pools": "employers' queries",
+        "seats": "which vendor held which employer's seat, until when",
     },
 )

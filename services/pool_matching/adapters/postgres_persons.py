@@ -1,11 +1,12 @@
 """Persons, their memberships and the evaluations of pools, in PostgreSQL."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
 
+from services.pool_matching.adapters.kept import PEOPLE
 from services.pool_matching.adapters.pool_cache import PoolCache, read_pool
 from services.pool_matching.adapters.sql import POOLS_LOCK, SQL
 from services.pool_matching.model import (
@@ -20,19 +21,17 @@ from services.pool_matching.model import (
     PoolIndex,
     Settled,
     Shown,
-    Update,
 )
-from services.pool_matching.ports import EVALUATIONS, OVERDUE
+from services.pool_matching.ports import EVALUATIONS, OVERDUE, TELLINGS, Refs
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.grants import Newest
-from shared.contracts.pool_matching import PoolUpdatedV1
-from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
+from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile, ErasureSweptV1
 from shared.facts import UNKNOWN, Fact, Known
-from shared.feed.model import Telling
-from shared.feed.ports import FeedWriter
 from shared.messaging.unit import Unit
 
+ERASURES_LOCK = 0x0FA1_B102
+"""The advisory lock that whoever keeps something of people without a row of theirs shares, and that an erasure takes alone."""
 LAST_VERSION = 2**63 - 1
 """Of whoever was erased."""
 
@@ -48,14 +47,12 @@ class PostgresPersons:
     Nobody who holds a row waits for that lock, so the two cannot block each other for ever.
     """
 
-    def __init__(
-        self, unit: Unit, cache: PoolCache, occupations: Occupations, feed: Callable[[Unit], FeedWriter]
-    ) -> None:
-        self._feed = feed(unit)
+    def __init__(self, unit: Unit, cache: PoolCache, occupations: Occupations, ref_key: bytes) -> None:
         self._unit = unit
         self._connection = unit.connection
         self._cache = cache
         self._occupations = occupations
+        self._ref_key = ref_key
         self.at: datetime = unit.at
 
     def publish(self, *events: Event, id: str | None = None) -> None:
@@ -82,7 +79,15 @@ class PostgresPersons:
 
     async def erase(self, candidates: Collection[str]) -> list[str]:
         """The row stays, empty, with the highest version there is: no event comes after it."""
+        await self._connection.execute(SQL["begin_erasure"], ERASURES_LOCK)
         rows = await self._connection.fetch(SQL["erase"], sorted(candidates))
+        await self._connection.execute(SQL["forget_more"], list(candidates))
+        self._unit.publish(
+            *(
+                ErasureSweptV1(candidate=one, service="pool_matching", at=self.at, stores=PEOPLE.swept)
+                for one in sorted(candidates)
+            )
+        )
         return sorted(row["candidate"] for row in rows)
 
     async def overdue(self, limit: int) -> list[str]:
@@ -104,7 +109,14 @@ class PostgresPersons:
         members: dict[str, list[Member]] = {}
         for row in await self._connection.fetch(SQL["read_memberships"], candidates):
             members.setdefault(row["candidate"], []).append(
-                Member(row["pool"], row["employer"], row["since"], Shown.model_validate_json(row["shown"]))
+                Member(
+                    row["pool"],
+                    row["employer"],
+                    row["since"],
+                    Shown.model_validate_json(row["shown"]),
+                    row["generation"],
+                    row["fits_since"],
+                )
             )
         return [
             KeptPerson(self._person(row), row["version"], row["due_at"], tuple(members.get(row["candidate"], ())))
@@ -115,21 +127,7 @@ class PostgresPersons:
         """From memory, after a look at what changed."""
         return await self._cache.current(self._connection)
 
-    async def tell(self, updates: Sequence[tuple[str, PoolUpdatedV1]]) -> None:
-        """Rows of the feed."""
-        await self._feed.write(
-            [
-                Telling(
-                    event.employer,
-                    Update(
-                        id=id_, change=event.change, pool=event.pool, member_ref=event.member_ref, at=event.at
-                    ).model_dump_json(),
-                )
-                for id_, event in updates
-            ]
-        )
-
-    async def settle(self, settled: Sequence[Settled], refs: Callable[[str, str], str]) -> None:
+    async def settle(self, settled: Sequence[Settled], refs: Refs) -> None:
         """One statement each for who left, joined and changed."""
         left = [(one.candidate, member.pool) for one in settled for member in one.change.left]
         joined = [(one.candidate, member) for one in settled for member in one.change.joined]
@@ -138,10 +136,19 @@ class PostgresPersons:
             await self._connection.execute(SQL["leave"], *_columns(left, 2))
         if joined:
             rows = [
-                (who, one.pool, one.employer, refs(who, one.employer), one.since, _json(one.shown))
+                (
+                    who,
+                    one.pool,
+                    one.employer,
+                    refs(who, one.employer, one.pool, one.generation),
+                    one.since,
+                    _json(one.shown),
+                    one.generation,
+                    one.fits_since,
+                )
                 for who, one in joined
             ]
-            await self._connection.execute(SQL["join"], *_columns(rows, 6))
+            await self._connection.execute(SQL["join"], *_columns(rows, 8), self._ref_key)
         if changed:
             await self._connection.execute(
                 SQL["show"], *_columns([(who, one.pool, _json(one.shown)) for who, one in changed], 3)
@@ -149,6 +156,34 @@ class PostgresPersons:
         await self._connection.execute(
             SQL["settle"], *_columns([(one.candidate, one.version, one.due_at) for one in settled], 3)
         )
+
+    async def changed_since(self, candidates: Sequence[str], at: datetime) -> dict[str, Person]:
+        """By the rows that `note` left."""
+        rows = await self._connection.fetch(SQL["changed_since"], candidates, at)
+        return {row["candidate"]: self._earlier(row) for row in rows}
+
+    async def note_fits(self, pool: str, fits_since: Mapping[str, datetime]) -> None:
+        """One statement."""
+        await self._connection.execute(SQL["note_fits"], pool, list(fits_since), list(fits_since.values()))
+
+    async def forget_earlier(self, limit: int, *, before: datetime) -> int:
+        """By age."""
+        return len(await self._connection.fetch(SQL["forget_earlier"], before, limit))
+
+    async def renew_refs(self, limit: int, refs: Refs) -> int:
+        """Whoever is at one of them now is passed over."""
+        rows = await self._connection.fetch(SQL["with_older_refs"], limit, self._ref_key)
+        new = [
+            (who, pool, refs(who, employer, pool, generation), generation) for who, pool, employer, generation in rows
+        ]
+        if new:
+            await self._connection.execute(SQL["renew_refs"], *_columns(new, 4), self._ref_key)
+        return len(new)
+
+    async def under_ref_keys(self, *, most: int) -> dict[bytes, int]:
+        """From the index of keys alone."""
+        rows = await self._connection.fetch(SQL["under_ref_keys"], self._ref_key, most)
+        return {row["key"]: row["count"] for row in rows}
 
     async def open_evaluations(self, pools: Sequence[str]) -> None:
         """Waits for a chunk of the same pool that is under way."""
@@ -187,7 +222,8 @@ class PostgresPersons:
 
     async def end(self, evaluation: Evaluation) -> None:
         """From now on the pool is `ready`."""
-        await self._connection.execute(SQL["end_evaluation"], evaluation.pool)
+        employer: str = await self._connection.fetchval(SQL["end_evaluation"], evaluation.pool)
+        self._unit.work.add(TELLINGS, [employer], at=self.at)
 
     async def pool_in_force(self, pool: str) -> Pool | None:
         """Read anew for each chunk."""
@@ -216,21 +252,34 @@ class PostgresPersons:
             )
             for event in events
         ]
-        return await self._connection.fetch(SQL["note_profiles"], *_columns(rows, 5)) if rows else []
+        return await self._connection.fetch(SQL["note_profiles"], *_columns(rows, 5), self.at) if rows else []
 
     async def _note_consents(self, newest: Newest[ConsentChanged]) -> list[asyncpg.Record]:
         rows = [
-            (who, event.version, Consent.of(event).model_dump_json(), event.lifts_no_until, newest.no_at[who])
+            (
+                who,
+                event.version,
+                Consent.of(event).model_dump_json(),
+                event.lifts_no_until,
+                newest.no_at[who],
+                newest.withdrawn.get(who),
+            )
             for who, event in newest.by_candidate.items()
         ]
-        return await self._connection.fetch(SQL["note_consents"], *_columns(rows, 5)) if rows else []
+        return await self._connection.fetch(SQL["note_consents"], *_columns(rows, 6), self.at) if rows else []
 
     def _reach(self, profile: CoarseProfile | None) -> list[str]:
         codes = profile.occupations if profile else ()
         return sorted(frozenset[str]().union(*(self._occupations.lineage(code) for code in codes)))
 
     def _person(self, row: asyncpg.Record) -> Person:
-        return Person.of(row["candidate"], _profile(row), _consent_of(row), self._occupations)
+        return Person.of(row["candidate"], _profile(row), _consent_of(row), self._occupations, row["generation"])
+
+    def _earlier(self, row: asyncpg.Record) -> Person:
+        found = row["profile"] is not None
+        profile = CoarseProfile.model_validate_json(row["profile"]) if found else None
+        consent = Consent.model_validate_json(row["consent"]) if found else Consent.none()
+        return Person.of(row["candidate"], Known(profile), Known(consent), self._occupations)
 
 
 def _profile(row: asyncpg.Record) -> Fact[CoarseProfile | None]:

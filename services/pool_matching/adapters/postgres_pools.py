@@ -8,7 +8,8 @@ import asyncpg
 from services.pool_matching.adapters.pool_cache import read_pool
 from services.pool_matching.adapters.sql import SQL
 from services.pool_matching.decisions import asks
-from services.pool_matching.model import Listed, Pool, Shown, ShownMember
+from services.pool_matching.listing import FEWEST
+from services.pool_matching.model import Pool, Shown, ShownMember, ShownPool
 from shared.contracts.base import Event
 from shared.messaging.unit import Unit
 
@@ -34,13 +35,13 @@ class PostgresPools:
         """Those in force."""
         return int(await self._connection.fetchval(SQL["count_pools"], employer))
 
-    async def of(self, employer: str) -> list[Listed]:
+    async def of(self, employer: str) -> list[ShownPool]:
         """All in force, oldest first."""
-        return [_listed(row) for row in await self._connection.fetch(SQL["list_pools"], employer, None)]
+        return [_listed(row) for row in await self._connection.fetch(SQL["list_pools"], employer, None, FEWEST)]
 
-    async def get(self, employer: str, pool: str) -> Listed | None:
+    async def get(self, employer: str, pool: str) -> ShownPool | None:
         """Asked for by pool and employer at once."""
-        row = await self._connection.fetchrow(SQL["list_pools"], employer, pool)
+        row = await self._connection.fetchrow(SQL["list_pools"], employer, pool, FEWEST)
         return _listed(row) if row else None
 
     async def of_any(self, employers: Collection[str], limit: int) -> list[Pool]:
@@ -48,12 +49,13 @@ class PostgresPools:
         rows = await self._connection.fetch(SQL["pools_of_any"], list(employers), limit)
         return [read_pool(row) for row in rows]
 
-    async def use_change(self, employer: str, *, most: int, within: timedelta) -> timedelta | None:
-        """One row an employer, and nothing written when it is refused."""
+    async def use_change(self, employer: str, *, most: int, within: timedelta, of: str = "") -> timedelta | None:
+        """One row an employer and kind, and nothing written when it is refused."""
+        whose = f"{employer} {of}" if of else employer
         each = within / most
-        if await self._connection.fetchval(SQL["use_change"], employer, self.at, each, within) is not None:
+        if await self._connection.fetchval(SQL["use_change"], whose, self.at, each, within) is not None:
             return None
-        used_until: datetime = await self._connection.fetchval(SQL["used_until"], employer)
+        used_until: datetime = await self._connection.fetchval(SQL["used_until"], whose)
         return min(used_until - self.at, within) + each - within
 
     async def write(self, pool: Pool) -> None:
@@ -64,9 +66,13 @@ class PostgresPools:
         """The row stays, without name and criteria: the version must go on rising."""
         await self._write(pool, "", None, None)
 
+    async def all_told(self, employer: str) -> bool:
+        """By the employer's own listings."""
+        return bool(await self._connection.fetchval(SQL["all_told"], employer))
+
     async def members(self, pool: str, *, after: str, limit: int) -> list[ShownMember]:
-        """By index, in the order of the refs, which is another one for each employer."""
-        rows = await self._connection.fetch(SQL["list_members"], pool, after, limit)
+        """By index, in the order of the refs, which is another one for each pool."""
+        rows = await self._connection.fetch(SQL["list_members"], pool, after, limit, FEWEST)
         return [ShownMember(row["member_ref"], row["since"], Shown.model_validate_json(row["shown"])) for row in rows]
 
     async def _write(self, pool: Pool, name: str, criteria: str | None, asked: str | None) -> None:
@@ -74,5 +80,5 @@ class PostgresPools:
         await self._connection.execute(SQL["write_pool"], *row)
 
 
-def _listed(row: asyncpg.Record) -> Listed:
-    return Listed(read_pool(row), row["created_at"], row["ready"])
+def _listed(row: asyncpg.Record) -> ShownPool:
+    return ShownPool(read_pool(row), row["created_at"], row["ready"], row["members"], row["was_listed"])

@@ -13,19 +13,30 @@ ON CONFLICT DO NOTHING
 SELECT candidate FROM persons WHERE candidate = ANY($1::text[]) ORDER BY candidate FOR UPDATE
 
 -- name: note_profiles
-UPDATE persons
-SET profile_version = new.version, profile = new.profile::jsonb,
-    reach = ARRAY(SELECT jsonb_array_elements_text(new.reach::jsonb)), state = new.state
-FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[]) AS new (candidate, version, profile, reach, state)
-WHERE persons.candidate = new.candidate AND persons.profile_version < new.version
-RETURNING persons.candidate
+-- Of locked people. All parts see the rows as they were before.
+WITH written AS (
+    UPDATE persons
+    SET profile_version = new.version, profile = new.profile::jsonb, since = $6,
+        reach = ARRAY(SELECT jsonb_array_elements_text(new.reach::jsonb)), state = new.state
+    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[]) AS new (candidate, version, profile, reach, state)
+    WHERE persons.candidate = new.candidate AND persons.profile_version < new.version
+    RETURNING persons.candidate, persons.profile IS NOT NULL AS may_be_found
+), kept AS (
+    INSERT INTO persons_before (candidate, valid_from, valid_until, profile, consent)
+    SELECT candidate, since, $6, profile, consent FROM persons JOIN written USING (candidate)
+    WHERE may_be_found AND since < $6 AND profile IS NOT NULL AND (consent -> 'match')::boolean
+    ON CONFLICT DO NOTHING
+), gone AS (
+    DELETE FROM persons_before USING written WHERE persons_before.candidate = written.candidate AND NOT may_be_found
+)
+SELECT candidate FROM written
 
 -- name: note_consents
 -- Of locked people. What is not taken is a yes by a link from before a no. Of an older version only its no is kept, and done.
 WITH new AS (
-    SELECT candidate, version, consent::jsonb, lifts_no_until, no_at
-    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[])
-        AS new (candidate, version, consent, lifts_no_until, no_at)
+    SELECT candidate, version, consent::jsonb, lifts_no_until, no_at, withdrawn
+    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[])
+        AS new (candidate, version, consent, lifts_no_until, no_at, withdrawn)
 ), written AS (
     UPDATE persons
     SET consent_version = greatest(persons.consent_version, new.version),
@@ -34,7 +45,15 @@ WITH new AS (
             THEN persons.consent ELSE jsonb_set(persons.consent, '{match}', 'false') END,
         consent_lifts_no_until = CASE WHEN persons.consent_version < new.version THEN new.lifts_no_until
             ELSE persons.consent_lifts_no_until END,
-        consent_no_at = greatest(persons.consent_no_at, new.no_at)
+        consent_no_at = greatest(persons.consent_no_at, new.no_at), since = $7,
+        generation = persons.generation + (coalesce((persons.consent -> 'match')::boolean, false)
+            AND CASE WHEN persons.consent_version < new.version
+                THEN NOT (new.consent -> 'match')::boolean OR coalesce(new.withdrawn, 0) > persons.consent_version
+                    OR coalesce((persons.consent ->> 'ends_at')::timestamptz <= $7, false)
+                    OR (coalesce((new.consent ->> 'paused_until')::timestamptz > $7, false)
+                        AND coalesce((persons.consent ->> 'paused_until')::timestamptz <= $7, true))
+                ELSE NOT (new.consent -> 'match')::boolean AND new.no_at > coalesce(persons.consent_lifts_no_until, '-infinity')
+            END)::integer
     FROM new
     WHERE persons.candidate = new.candidate AND persons.consent_version < 9223372036854775807 -- of whoever was erased
       AND CASE WHEN persons.consent_version < new.version
@@ -44,7 +63,14 @@ WITH new AS (
               OR (persons.consent -> 'match')::boolean AND NOT (new.consent -> 'match')::boolean
                   AND new.no_at > coalesce(persons.consent_lifts_no_until, '-infinity')
       END
-    RETURNING persons.candidate
+    RETURNING persons.candidate, (persons.consent -> 'match')::boolean AS may_be_found
+), kept AS ( -- as in `note_profiles`
+    INSERT INTO persons_before (candidate, valid_from, valid_until, profile, consent)
+    SELECT candidate, since, $7, profile, consent FROM persons JOIN written USING (candidate)
+    WHERE may_be_found AND since < $7 AND profile IS NOT NULL AND (consent -> 'match')::boolean
+    ON CONFLICT DO NOTHING
+), gone AS (
+    DELETE FROM persons_before USING written WHERE persons_before.candidate = written.candidate AND NOT may_be_found
 )
 SELECT new.candidate, written.candidate IS NOT NULL AS taken
 FROM new JOIN persons USING (candidate) LEFT JOIN written USING (candidate)
@@ -55,9 +81,34 @@ INSERT INTO persons (candidate, profile_version, consent_version)
 SELECT candidate, 9223372036854775807, 9223372036854775807 FROM unnest($1::text[]) AS candidate ORDER BY candidate COLLATE "C"
 ON CONFLICT (candidate) DO UPDATE SET
     profile_version = excluded.profile_version, profile = NULL, reach = '{}', state = NULL,
-    consent_version = excluded.consent_version, consent = NULL, consent_no_at = NULL, consent_lifts_no_until = NULL
+    consent_version = excluded.consent_version, consent = NULL, consent_no_at = NULL, consent_lifts_no_until = NULL,
+    generation = 0, since = DEFAULT, confirmed_at = NULL
 WHERE persons.profile_version < excluded.profile_version OR persons.consent_version < excluded.consent_version
 RETURNING candidate
+
+-- name: begin_erasure
+SELECT pg_advisory_xact_lock($1)
+
+-- name: forget_earlier
+DELETE FROM persons_before WHERE (candidate, valid_until) IN (
+    SELECT candidate, valid_until FROM persons_before WHERE valid_until < $1 ORDER BY valid_until LIMIT $2 FOR UPDATE SKIP LOCKED)
+RETURNING candidate
+
+-- name: changed_since
+-- Of these people those who have changed since, and how they were then; nothing of who could not be found.
+SELECT persons.candidate, persons_before.profile, persons_before.consent
+FROM persons LEFT JOIN persons_before
+    ON persons_before.candidate = persons.candidate AND valid_from <= $2 AND valid_until > $2
+WHERE persons.candidate = ANY($1::text[]) AND since > $2
+
+-- name: forget_more
+-- Once `erase` holds their rows: what a batch before it kept is seen.
+WITH earlier AS (
+    DELETE FROM persons_before WHERE candidate = ANY($1::text[])
+), unsaid AS (
+    DELETE FROM disclosures WHERE candidate = ANY($1::text[])
+)
+DELETE FROM introductions WHERE candidate = ANY($1::text[])
 
 -- name: erased_and_known
 SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN persons ON candidate = key
@@ -73,11 +124,13 @@ ORDER BY due_at LIMIT $2
 SELECT candidate FROM persons WHERE candidate = ANY($2::text[]) AND due_at <= $1 ORDER BY candidate FOR UPDATE
 
 -- name: read_persons
-SELECT candidate, profile_version, profile, consent_version, consent, version, due_at
+SELECT candidate, profile_version, profile, consent_version, consent, version, due_at, generation
 FROM persons WHERE candidate = ANY($1::text[]) ORDER BY candidate FOR UPDATE
 
 -- name: read_memberships
-SELECT candidate, pool, employer, since, shown FROM memberships WHERE candidate = ANY($1::text[]) ORDER BY candidate, pool
+-- Where no ref of now was made yet (`renew_refs`), it will be of the present generation.
+SELECT candidate, pool, employer, memberships.since, shown, coalesce(memberships.generation, persons.generation) AS generation, fits_since
+FROM memberships JOIN persons USING (candidate) WHERE candidate = ANY($1::text[]) ORDER BY candidate, pool
 
 -- name: pools_changed_since
 SELECT pool, employer, version, name, criteria, change FROM pools WHERE change > $1
@@ -87,10 +140,43 @@ DELETE FROM memberships USING unnest($1::text[], $2::text[]) AS gone (candidate,
 WHERE memberships.candidate = gone.candidate AND memberships.pool = gone.pool
 
 -- name: join
-INSERT INTO memberships (candidate, pool, employer, member_ref, since, shown)
-SELECT candidate, pool, employer, member_ref, since, shown::jsonb
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
-    AS new (candidate, pool, employer, member_ref, since, shown)
+INSERT INTO memberships (candidate, pool, employer, member_ref, since, shown, generation, fits_since, ref_key)
+SELECT candidate, pool, employer, member_ref, since, shown::jsonb, generation, fits_since, $9
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::bigint[], $8::timestamptz[])
+    AS new (candidate, pool, employer, member_ref, since, shown, generation, fits_since)
+
+-- name: note_fits
+UPDATE memberships SET fits_since = new.fits_since FROM unnest($2::text[], $3::timestamptz[]) AS new (candidate, fits_since)
+WHERE memberships.pool = $1 AND memberships.candidate = new.candidate
+
+-- name: with_older_refs
+-- Of any other key, or older than the column.
+WITH others AS (
+    (SELECT candidate, pool FROM memberships WHERE ref_key < $2 LIMIT $1)
+    UNION ALL (SELECT candidate, pool FROM memberships WHERE ref_key > $2 LIMIT $1)
+    UNION ALL (SELECT candidate, pool FROM memberships WHERE ref_key IS NULL LIMIT $1)
+)
+SELECT candidate, pool, memberships.employer, coalesce(memberships.generation, persons.generation)
+FROM others JOIN memberships USING (candidate, pool) JOIN persons USING (candidate)
+LIMIT $1 FOR UPDATE OF memberships SKIP LOCKED
+
+-- name: renew_refs
+-- Who is listed stays listed: the list says at the next tick under which ref.
+WITH new AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS one (candidate, pool, member_ref, generation)
+), renewed AS (
+    UPDATE memberships SET member_ref = new.member_ref, generation = new.generation, ref_key = $5
+    FROM new WHERE memberships.candidate = new.candidate AND memberships.pool = new.pool
+)
+UPDATE listed SET renewed_ref = nullif(new.member_ref, listed.member_ref)
+FROM new WHERE listed.candidate = new.candidate AND listed.pool = new.pool
+
+-- name: under_ref_keys
+SELECT coalesce(ref_key, ''::bytea) AS key, count(*) FROM (
+    (SELECT ref_key FROM memberships WHERE ref_key < $1 LIMIT $2)
+    UNION ALL (SELECT ref_key FROM memberships WHERE ref_key > $1 LIMIT $2)
+    UNION ALL (SELECT ref_key FROM memberships WHERE ref_key IS NULL LIMIT $2)
+) AS others GROUP BY ref_key
 
 -- name: show
 UPDATE memberships SET shown = new.shown::jsonb
@@ -143,7 +229,7 @@ SELECT pool, version, after_candidate FROM evaluations WHERE pool = $1 AND NOT d
 UPDATE evaluations SET after_candidate = $2 WHERE pool = $1
 
 -- name: end_evaluation
-UPDATE evaluations SET done = true WHERE pool = $1
+UPDATE evaluations SET done = true FROM pools WHERE evaluations.pool = $1 AND pools.pool = $1 RETURNING pools.employer
 
 -- name: pool_in_force
 SELECT pool, employer, version, name, criteria FROM pools WHERE pool = $1 AND criteria IS NOT NULL
@@ -167,23 +253,37 @@ UPDATE pool_changes SET last_change = last_change + 1 RETURNING last_change
 SELECT count(*) FROM pools WHERE employer = $1 AND criteria IS NOT NULL
 
 -- name: list_pools
-SELECT pool, employer, version, name, criteria, created_at, coalesce(done AND evaluated >= criteria_version, false) AS ready
+-- Members as the pool's listing has them, but for those who left since; none, where it is not open or fewer than $3 count.
+SELECT pools.pool, pools.employer, version, name, criteria, created_at, coalesce(done AND evaluated >= criteria_version, false) AS ready,
+    CASE WHEN state = 'open'
+          AND (SELECT count(*) FROM (SELECT FROM listed WHERE listed.pool = pools.pool AND counts AND candidate IS NOT NULL LIMIT $3) AS enough) = $3
+        THEN size - (SELECT count(*) FROM listed
+            WHERE listed.pool = pools.pool AND candidate IS NULL AND telling IS DISTINCT FROM 'left') END AS members,
+    coalesce(state, 'new') <> 'new' AS was_listed
 FROM pools LEFT JOIN (SELECT pool, version AS evaluated, done FROM evaluations) AS evaluation USING (pool)
-WHERE employer = $1 AND criteria IS NOT NULL AND ($2::text IS NULL OR pool = $2)
-ORDER BY created_at, pool
+LEFT JOIN listings ON listings.pool = pools.pool
+WHERE pools.employer = $1 AND criteria IS NOT NULL AND ($2::text IS NULL OR pools.pool = $2)
+ORDER BY created_at, pools.pool
 
 -- name: pools_of_any
 SELECT pool, employer, version, name, criteria FROM pools
 WHERE employer = ANY($1::text[]) AND criteria IS NOT NULL LIMIT $2
 
 -- name: write_pool
-INSERT INTO pools (pool, employer, version, name, criteria, created_at, change, asks, asks_since, asks_as_of)
-VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8, $3, $3)
-ON CONFLICT (pool) DO UPDATE SET
-    version = excluded.version, name = excluded.name, criteria = excluded.criteria, change = excluded.change,
-    asks = excluded.asks, asks_as_of = excluded.version,
-    asks_since = CASE WHEN pools.asks_as_of = pools.version AND pools.asks = excluded.asks
-        THEN pools.asks_since ELSE excluded.version END
+-- With a new pool its listing: whoever leaves the pool finds it.
+WITH written AS (
+    INSERT INTO pools (pool, employer, version, name, criteria, created_at, change, asks, asks_since, asks_as_of)
+    VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8, $3, $3)
+    ON CONFLICT (pool) DO UPDATE SET
+        version = excluded.version, name = excluded.name, criteria = excluded.criteria, change = excluded.change,
+        asks = excluded.asks, asks_as_of = excluded.version,
+        asks_since = CASE WHEN pools.asks_as_of = pools.version AND pools.asks = excluded.asks
+            THEN pools.asks_since ELSE excluded.version END
+    RETURNING pool, employer
+)
+INSERT INTO listings (pool, employer) SELECT pool, employer FROM written
+WHERE $5 IS NOT NULL AND NOT EXISTS (SELECT FROM listings WHERE pool = $1) -- the conflict alone would wait for who writes the listing
+ON CONFLICT DO NOTHING
 
 -- name: use_change
 -- $3: what one change takes of $4, the time in which all may be used. A clock that was ahead shuts nobody out for longer.
@@ -196,15 +296,11 @@ RETURNING employer
 -- name: used_until
 SELECT used_until FROM changes_used WHERE employer = $1
 
--- name: list_members
-SELECT member_ref, since, shown FROM memberships
-WHERE pool = $1 AND member_ref > $2 ORDER BY member_ref LIMIT $3
-
 -- name: persons_after
 SELECT candidate FROM persons WHERE candidate > $1 ORDER BY candidate LIMIT $2
 
 -- name: lists_behind
-SELECT candidate, persons.version FROM pg_temp.read_back JOIN persons ON candidate = key
+SELECT candidate, persons.version, generation FROM pg_temp.read_back JOIN persons ON candidate = key
 WHERE persons.version > read_back.version
 ORDER BY candidate FOR UPDATE OF persons
 

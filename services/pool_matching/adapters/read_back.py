@@ -19,7 +19,10 @@ async def _lists(unit: Unit) -> list[MembershipsChangedV1]:
         members.setdefault(row["candidate"], []).append(found)
     return [
         MembershipsChangedV1(
-            candidate=row["candidate"], version=row["version"], pools=tuple(members.get(row["candidate"], ()))
+            candidate=row["candidate"],
+            version=row["version"],
+            pools=tuple(members.get(row["candidate"], ())),
+            generation=row["generation"],
         )
         for row in persons
     ]

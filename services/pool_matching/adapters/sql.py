@@ -1,9 +1,9 @@
-"""The statements of queries.sql by name."""
+"""The statements of queries.sql and listings.sql by name."""
 
 from pathlib import Path
 
 from shared.postgres.queries import load
 
-SQL = load(Path(__file__).with_name("queries.sql"))
+SQL = {**load(Path(__file__).with_name("queries.sql")), **load(Path(__file__).with_name("listings.sql"))}
 POOLS_LOCK = 0x0FA1_B101
 """The advisory lock that batches of persons share and that a pool's evaluation takes alone."""

@@ -1,5 +1,6 @@
 """What the routes take and give."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from pydantic import (
     field_validator,
 )
 
-from services.pool_matching.model import Level, Listed, Shown, ShownMember, Update, plain_skill
+from services.pool_matching.model import SKILLS_A_POOL, Level, Shown, ShownMember, ShownPool, Update, plain_skill
 from shared.contracts.base import Instant
 from shared.contracts.codes import STATES, occupation_codes
 from shared.contracts.pool_matching import Criteria
@@ -23,6 +24,7 @@ from shared.contracts.signup import EmploymentType
 from shared.web.types import Line, RequestModel
 
 _MOST = 100
+_FEW_SKILLS = f"At most {SKILLS_A_POOL}, those of skills_all and skills_any together."
 _NO_CODE = "must be a code of the 2018 SOC written in full, such as 29-1141 or 29-0000; GET /v1/occupations finds them"
 
 
@@ -67,8 +69,8 @@ class PoolPatch(RequestModel):
     states: States | None = Field(None, description="Two-letter codes.")
     near: Annotated[object, AfterValidator(_not_offered)] = Field(None, description="Not offered yet.")
     remote: StrictBool | None = None
-    skills_all: Words | None = None
-    skills_any: Words | None = None
+    skills_all: Words | None = Field(None, description=_FEW_SKILLS)
+    skills_any: Words | None = Field(None, description=_FEW_SKILLS)
     skills_any_at_least: Annotated[StrictInt, Field(ge=1, le=_MOST)] | None = None
     min_years: Annotated[StrictInt, Field(ge=0, le=80)] | None = Field(
         None, description="Rounded up to 0, 1, 3, 5, 10, 15 or 20."
@@ -114,6 +116,7 @@ class PoolOut(BaseModel):
     name: str
     state: Literal["matching", "ready"] = Field(description="ready: everybody was held against this version.")
     created_at: Instant
+    members: int | None = Field(description="How many people are listed; null: fewer than 5, so that nobody is shown.")
     occupations: tuple[str, ...]
     states: tuple[str, ...]
     remote: bool | None
@@ -126,13 +129,14 @@ class PoolOut(BaseModel):
     available_by: date | None
 
     @classmethod
-    def of(cls, listed: Listed) -> "PoolOut":
+    def of(cls, listed: ShownPool) -> "PoolOut":
         """As its employer sees it."""
         return cls(
             id=listed.pool.id,
             name=listed.pool.name,
             state="ready" if listed.ready else "matching",
             created_at=listed.created_at,
+            members=listed.members,
             **listed.pool.criteria.model_dump(),
         )
 
@@ -145,10 +149,10 @@ class PoolsOut(BaseModel):
 
 
 class MemberOut(BaseModel):
-    """A member; the profile holds only what the pool asks for."""
+    """A member; the profile holds only what the pool asks for, and of that what at least five of those listed share."""
 
     member_ref: str
-    since: Instant
+    since: date = Field(description="The day on which you were first told of them.")
     profile: Annotated[Shown, PlainSerializer(_only_what_is_shown)]
 
     @classmethod
@@ -162,27 +166,32 @@ class MembersOut(BaseModel):
 
     items: list[MemberOut]
     next: str | None
+    detail: str | None = Field(description="Why nobody is listed.")
+
+
+Kind = Literal["member.joined", "member.left", "member.changed", "pool.closed"]
+_KINDS: Mapping[str, Kind] = {
+    "joined": "member.joined",
+    "left": "member.left",
+    "changed": "member.changed",
+    "closed": "pool.closed",
+}
 
 
 class UpdateOut(BaseModel):
-    """Something that happened in a pool, to the hour."""
+    """Something that is told of a pool, at the employer's tick."""
 
     id: str
-    type: Literal["member.joined", "member.left", "member.changed"]
+    type: Kind
     pool: str
-    member_ref: str
+    member_ref: str | None = Field(None, description="Left out of `pool.closed`: forget all members of that pool.")
     at: Instant
 
     @classmethod
     def of(cls, update: Update) -> "UpdateOut":
         """As the employer reads it."""
-        kinds: dict[str, Literal["member.joined", "member.left", "member.changed"]] = {
-            "joined": "member.joined",
-            "left": "member.left",
-            "changed": "member.changed",
-        }
         return cls(
-            id=update.id, type=kinds[update.change], pool=update.pool, member_ref=update.member_ref, at=update.at
+            id=update.id, type=_KINDS[update.change], pool=update.pool, member_ref=update.member_ref, at=update.at
         )
 
 

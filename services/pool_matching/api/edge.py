@@ -24,4 +24,6 @@ class Edge:
     is_stopping: Callable[[], bool]
     """Whether streams have to end, since the process is about to."""
     changes_per_minute: int
+    asked_per_day: int
+    """How many pools an employer may make or have ask for something else."""
     """How often an employer may make, change or delete a pool."""

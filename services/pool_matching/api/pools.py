@@ -12,14 +12,20 @@ from starlette.convertors import Convertor, register_url_convertor
 from services.pool_matching.api.bodies import MemberOut, MembersOut, PoolIn, PoolOut, PoolPatch, PoolsOut
 from services.pool_matching.api.edge import Edge
 from services.pool_matching.decisions import asks, coarse
-from services.pool_matching.model import POOLS_PER_EMPLOYER, Listed, Pool, plain_skill
+from services.pool_matching.listing import FEWEST
+from services.pool_matching.model import POOLS_PER_EMPLOYER, SKILLS_A_POOL, Pool, ShownPool, plain_skill
 from services.pool_matching.ports import PoolStore
-from shared.contracts.pool_matching import PoolChangedV1
+from shared.contracts.pool_matching import Criteria, PoolChangedV1
 from shared.ids import new_id
 from shared.web import problems
 from shared.web.tenants import Tenant
 
 _MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
+_TOO_FEW = (
+    f"Fewer than {FEWEST} people are listed here, so nobody is shown. Who joins is listed from one of your ticks on, once there are "
+    "enough; a pool with fewer criteria finds more people."
+)
 _TOO_FAST: dict[int | str, dict[str, Any]] = {
     429: {"description": "More changes of pools within a minute than are allowed; `Retry-After` says when to go on."}
 }
@@ -47,14 +53,15 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     @routes.post("/v1/pools", status_code=201, tags=["pools"], summary="Make a pool", responses=_TOO_FAST)
     async def make_pool(body: PoolIn, employer: Employer, response: Response) -> PoolOut:
         criteria = coarse(body.criteria())
+        _must_be_few_skills(criteria, body)
         pool = Pool(new_id("p"), employer.id, 1, body.name, criteria)
-        await _count(edge, employer)
+        await _count(edge, employer, asks_anew=True)
         async with edge.pools() as store:
             await store.begin_change()
             if await store.count(employer.id) >= POOLS_PER_EMPLOYER:
                 raise _too_many()
             await _keep(store, pool)
-            made = Listed(pool, store.at, ready=False)
+            made = ShownPool(pool, store.at, ready=False, members=None)
         response.headers["Location"] = f"/v1/pools/{pool.id}"
         return PoolOut.of(made)
 
@@ -70,17 +77,22 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.patch("/v1/pools/{id:pool_id}", tags=["pools"], summary="Change a pool", responses=_TOO_FAST)
     async def change_pool(id: str, body: PoolPatch, employer: Employer) -> PoolOut:
-        """A change after which it asks for the same leaves its `state` as it was: nobody is matched anew."""
-        await _count(edge, employer)
+        """A change after which it asks for the same leaves its `state` as it was: nobody is matched anew. Once people were listed
+        in it, it asks for the same (409): make another pool."""
+        async with edge.pools() as store:
+            asks_anew = not _ask_the_same(await _found(store, employer, id), body)
+        await _count(edge, employer, asks_anew=asks_anew)
         async with edge.pools() as store:
             await store.begin_change()
             listed = await _found(store, employer, id)
             pool = _changed(listed.pool, body)
             if pool == listed.pool:
                 return PoolOut.of(listed)
+            asks_the_same = _ask_the_same(listed, body)
+            if pool.criteria != listed.pool.criteria:
+                _must_be_few_skills(pool.criteria, body)
             await _keep(store, pool)
-        asks_the_same = asks(pool.criteria) == asks(listed.pool.criteria)
-        return PoolOut.of(Listed(pool, listed.created_at, ready=listed.ready and asks_the_same))
+        return PoolOut.of(replace(listed, pool=pool, ready=listed.ready and asks_the_same))
 
     @routes.delete(
         "/v1/pools/{id:pool_id}", status_code=204, tags=["pools"], summary="Delete a pool", responses=_TOO_FAST
@@ -107,33 +119,59 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         after: Annotated[str, Query(max_length=200)] = "",
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> MembersOut:
+        """As of your last tick, but for those who have left since: they are gone from here within seconds. Where fewer than
+        five people are left, nobody is listed, and `detail` says so."""
         async with edge.pools() as store:
-            await _found(store, employer, id)
+            listed = await _found(store, employer, id)
             members = await store.members(id, after=after, limit=limit + 1)
         shown = [MemberOut.of(member) for member in members[:limit]]
-        return MembersOut(items=shown, next=shown[-1].member_ref if len(members) > limit else None)
+        next_ = shown[-1].member_ref if len(members) > limit else None
+        return MembersOut(items=shown, next=next_, detail=_TOO_FEW if listed.members is None else None)
 
 
-async def _count(edge: Edge, employer: Tenant) -> None:
+async def _count(edge: Edge, employer: Tenant, *, asks_anew: bool = False) -> None:
     """In a transaction of its own, before any other employer is kept waiting by the lock that changes take."""
+    most, how_often = edge.changes_per_minute, "make, change or delete pools {} times a minute"
     async with edge.pools() as store:
-        wait = await store.use_change(employer.id, most=edge.changes_per_minute, within=_MINUTE)
+        wait = await store.use_change(employer.id, most=most, within=_MINUTE)
+        if wait is None and asks_anew:
+            most, how_often = edge.asked_per_day, "make pools, or have them ask for something else, {} times a day"
+            wait = await store.use_change(employer.id, most=most, within=_DAY, of="asked")
     if wait is not None:
         raise problems.Problem(
             429,
             "Too many changes of pools",
-            f"An employer may make, change or delete pools {edge.changes_per_minute} times a minute. Nothing was changed; "
-            "send the same again after as many seconds as `Retry-After` says.",
+            f"An employer may {how_often.format(most)}. Nothing was changed; send the same again after as many seconds as "
+            "`Retry-After` says.",
             type=problems.kind("too-many-changes"),
             headers={"Retry-After": str(ceil(wait.total_seconds()))},
         )
 
 
-async def _found(store: PoolStore, employer: Tenant, pool: str) -> Listed:
+def _ask_the_same(listed: ShownPool, body: PoolPatch) -> bool:
+    """Whether it still asks for the same afterwards; a 409 where it has to."""
+    is_so = asks(_changed(listed.pool, body).criteria) == asks(listed.pool.criteria)
+    if not is_so and listed.was_listed:
+        raise _is_listed()
+    return is_so
+
+
+async def _found(store: PoolStore, employer: Tenant, pool: str) -> ShownPool:
     listed = await store.get(employer.id, pool)
     if listed is None:
         raise problems.not_found("pool")
     return listed
+
+
+def _must_be_few_skills(criteria: Criteria, given: PoolPatch) -> None:
+    """Of a pool that is new or asks for something else; one from before this was asked stays as it is until then."""
+    number = len({*criteria.skills_all, *criteria.skills_any})
+    if number > SKILLS_A_POOL:
+        field = "skills_any" if given.skills_any or not given.skills_all else "skills_all"
+        sentence = f"must not be more than {SKILLS_A_POOL} skills in a pool, skills_all and skills_any together: these are {number}"
+        raise problems.invalid(
+            [{"loc": ("body", field), "type": "value_error", "ctx": {"error": ValueError(sentence)}}]
+        )
 
 
 def _must_be_enough(skills: list[str] | None, stored: dict[str, Any]) -> None:
@@ -176,6 +214,17 @@ async def _keep(store: PoolStore, pool: Pool) -> None:
 
 def _tell(store: PoolStore, event: PoolChangedV1) -> None:
     store.publish(event, id=f"{event.pool}-{event.version}")
+
+
+def _is_listed() -> problems.Problem:
+    """Under the same member refs, who stays when another criterion is asked would tell criterion by criterion what is shown of nobody."""
+    return problems.Problem(
+        409,
+        "People were listed in this pool",
+        "A pool in which people were listed asks for the same from then on; nothing was changed. Make another pool for what you ask "
+        "now (POST /v1/pools), and delete this one if you need it no more. Its name can be changed at any time.",
+        type=problems.kind("pool-is-listed"),
+    )
 
 
 def _too_many() -> problems.Problem:

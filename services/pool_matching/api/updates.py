@@ -31,6 +31,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         tags=["updates"],
         summary="Read what happened in one's pools",
         response_model=UpdatesOut,
+        response_model_exclude_none=True,
         responses={
             200: {"content": {EVENT_STREAM: {}}, "description": "Updates, or a stream of them"},
             410: {
@@ -48,7 +49,10 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         accept: Annotated[str, Header()] = "",
         last_event_id: Annotated[str | None, Header(max_length=LONGEST_CURSOR)] = None,
     ) -> UpdatesOut | Response:
-        """With `Accept: text/event-stream` the answer is a stream that goes on; each event's id is its cursor. An
+        """Joins, leaves and changes come at your own tick, five or more of a pool at once, or what there is once a week. When fewer
+        than five people are left, `pool.closed` is all that is told: forget the members of that pool.
+
+        With `Accept: text/event-stream` the answer is a stream that goes on; each event's id is its cursor. An
         employer has few at a time (four, unless whoever runs this set another number): one more is a 429.
 
         Updates are kept for 30 days. When some that come after the cursor are gone, or cursors were made void because the
@@ -78,4 +82,4 @@ def stream(edge: Edge, employer: Tenant, start: Place) -> AsyncIterator[str]:
 def frame(row: Row, cursor: str) -> str:
     """An event of the stream."""
     shown = UpdateOut.of(Update.model_validate_json(row.body))
-    return f"id: {cursor}\nevent: {shown.type}\ndata: {shown.model_dump_json()}\n\n"
+    return f"id: {cursor}\nevent: {shown.type}\ndata: {shown.model_dump_json(exclude_none=True)}\n\n"

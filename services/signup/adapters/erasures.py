@@ -1,5 +1,6 @@
 """Which services have yet to say that they erased what they kept of an erased person."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,8 @@ from uuid import UUID
 
 from prometheus_client import Gauge
 
-from services.signup.model import Outstanding
+from services.signup.model.erasures import Sweep
+from services.signup.model.operators import Outstanding
 from shared.contracts.signup import CandidateErasedV1, ErasureSweptV1
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
@@ -37,9 +39,15 @@ class PostgresErasures:
         """The time of the unit."""
         return self._unit.at
 
-    async def swept(self, told: Sequence[tuple[str, str]]) -> None:
+    async def swept(self, told: Sequence[tuple[str, Sweep]]) -> None:
         """One statement; what is not outstanding changes nothing."""
-        await self._unit.connection.execute(SQL["swept"], [one for one, _ in told], [service for _, service in told])
+        await self._unit.connection.execute(
+            SQL["swept"],
+            [candidate for candidate, _ in told],
+            [sweep.service for _, sweep in told],
+            [sweep.at for _, sweep in told],
+            [json.dumps([store.model_dump(mode="json") for store in sweep.stores]) for _, sweep in told],
+        )
 
     async def ask_again(self, *, first: timedelta, longest: timedelta, limit: int) -> int:
         """What another process asks again just now is left to it."""

@@ -1,7 +1,18 @@
 -- name: swept
-DELETE FROM erasures_outstanding
-USING unnest($1::uuid[], $2::text[]) AS told (candidate, service)
-WHERE erasures_outstanding.candidate = told.candidate AND erasures_outstanding.service = told.service
+-- Of whoever erased themself it is kept what was swept when: the last sweep that was owed.
+WITH told AS (
+    SELECT DISTINCT ON (candidate, service) candidate, service, at, stores
+    FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[]) AS told (candidate, service, at, stores)
+    ORDER BY candidate, service, at
+), done AS (
+    DELETE FROM erasures_outstanding USING told
+    WHERE erasures_outstanding.candidate = told.candidate AND erasures_outstanding.service = told.service
+    RETURNING told.candidate, told.service, told.at, told.stores
+)
+INSERT INTO erasure_sweeps (candidate, service, swept_at, stores)
+SELECT candidate, service, at, stores::jsonb FROM done JOIN erasure_requests USING (candidate)
+ORDER BY candidate, service
+ON CONFLICT (candidate, service) DO UPDATE SET swept_at = excluded.swept_at, stores = excluded.stores
 
 -- name: ask_again
 -- As the runner spaces attempts: twice as long each time, up to a limit, and the upper half of it is chance.

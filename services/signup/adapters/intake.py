@@ -16,7 +16,7 @@ from typing import Protocol
 
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.repetitions import Outcome, note
-from services.signup.model import Report, Taken
+from services.signup.model.reports import Report, Taken
 from services.signup.vault.intake import seal_told
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1
 from shared.messaging.envelope import Outgoing
@@ -161,7 +161,8 @@ def _event(report: Report, day: date, key: bytes) -> CandidateReportedV1 | Candi
             reported_at=report.at,
         )
     is_empty = report.told.person is None and report.told.profile is None
-    plain = report.told.model_dump_json(exclude_none=True).encode()
+    told = report.told.model_copy(update={"event_id": report.event_id, "proof": report.proof})
+    plain = told.model_dump_json(exclude_none=True).encode()
     return CandidateReportedV1(
         vendor=report.vendor,
         record=report.record,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
+from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.intake import unwrap_day_key, wrap_day_key
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
@@ -16,8 +17,9 @@ SQL = load(Path(__file__).parent / "queries.sql")
 class IntakeKeys:
     """The keys of this process; what the table no longer has is forgotten here as well."""
 
-    def __init__(self, vault_key: bytes) -> None:
-        self._vault_key = vault_key
+    def __init__(self, epochs: EpochRows, content_key: bytes) -> None:
+        self.epochs = epochs
+        self._content_key = content_key
         self._kept: dict[date, bytes] = {}
 
     async def for_day(self, pool: Pool, day: date) -> bytes:
@@ -25,8 +27,10 @@ class IntakeKeys:
         if day not in self._kept:
             async with pool.acquire() as connection:
                 if not await self.find(connection, [day]):
-                    fresh = wrap_day_key(self._vault_key, boxes.new_key(), day)
-                    await connection.execute(SQL["make_intake_key"], day, fresh)
+                    async with connection.transaction():
+                        epoch = await self.epochs.hold(connection)
+                        fresh = wrap_day_key(self.epochs.epochs, epoch, boxes.new_key(), day)
+                        await connection.execute(SQL["make_intake_key"], day, fresh, epoch)
                     await self.find(connection, [day])
         return self._kept[day]
 
@@ -35,13 +39,16 @@ class IntakeKeys:
         wanted = set(days)
         missing = wanted - self._kept.keys()
         if missing:
-            for row in await connection.fetch(SQL["read_intake_keys"], sorted(missing)):
-                self._kept[row["day"]] = unwrap_day_key(self._vault_key, row["sealed_key"], row["day"])
+            rows = await connection.fetch(SQL["read_intake_keys"], sorted(missing))
+            await self.epochs.know(connection, {row["epoch"] for row in rows})
+            for row in rows:
+                key = unwrap_day_key(self.epochs.epochs, row["epoch"], row["sealed_key"], row["day"])
+                self._kept[row["day"]] = key
         return {day: self._kept[day] for day in wanted & self._kept.keys()}
 
     def digest(self, content: bytes) -> bytes:
-        """Recognises content without telling whoever reads the table what it was; useless without the vault's key."""
-        return hmac.digest(self._vault_key, b"fairpool intake content " + content, "sha256")
+        """Recognises content without telling whoever reads the table what it was; useless without the key."""
+        return hmac.digest(self._content_key, content, "sha256")
 
     def forget(self, before: date) -> None:
         """Drops the keys of days before."""

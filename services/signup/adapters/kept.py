@@ -8,9 +8,16 @@ _WITH_CANDIDATES = Follows("deleted with the row in `candidates`, by its foreign
 PEOPLE = Kept(
     "signup",
     (
-        Table("candidates", ("candidate",), Follows("`erase_lapsed` deletes it, once consent has closed the person")),
+        Table(
+            "candidates",
+            ("candidate",),
+            Follows("deleted at the person's own wish, or once consent has closed whoever never answered"),
+        ),
         Table("identities", ("candidate",), _WITH_CANDIDATES),
         Table("claims", ("candidate",), _WITH_CANDIDATES),
+        Table("sessions", ("candidate",), _WITH_CANDIDATES),
+        Table("profile_origins", ("candidate",), _WITH_CANDIDATES),
+        Table("not_theirs", ("candidate",), _WITH_CANDIDATES),
         Table("proposals", ("candidate",), Follows("deleted with the claim, by its foreign key")),
         Table("operator_log", ("candidate",), Follows("emptied with the row in `candidates`, by its foreign key")),
         Table(
@@ -25,6 +32,20 @@ PEOPLE = Kept(
             Stays("the id alone, for good: neither a backup nor a late event brings them back"),
         ),
         Table(
+            "erasure_requests",
+            ("candidate",),
+            Stays("the id alone, of whoever erased themself, so that they can read their certificate; 100 days"),
+        ),
+        Table("certificates", ("candidate",), Stays("a hash that only the certificate's opening gives; 100 days")),
+        Table("erasure_sweeps", ("candidate",), Stays("which service swept what, and when; 100 days")),
+        Table(
+            "rotations",
+            ("after_candidate",),
+            Stays(
+                "how far a rotation has come: an id as a place, and nothing of its person; until the rotation is done"
+            ),
+        ),
+        Table(
             "erasures_outstanding",
             ("candidate",),
             Follows("the row of each service goes when it has confirmed the erasure"),
@@ -32,6 +53,8 @@ PEOPLE = Kept(
     ),
     SQL,
     nobody={
+        "epochs": "numbers of epoch keys, and what finds these at their keeper",
+        "epochs_ended": "of keys that were destroyed",
         "intake": "digests of events",
         "intake_keys": "keys of days",
         "intake_last": "digests of records",

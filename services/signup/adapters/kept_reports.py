@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from services.signup.decisions import quota
 from services.signup.decisions.quota import MOST_KEPT, full, is_kept
-from services.signup.model import Change, Deletion, KeptReport, Record
+from services.signup.model.people import Change, Record
+from services.signup.model.reports import Deletion, KeptReport
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1
 from shared.messaging.envelope import encode_as_it_is
 from shared.messaging.unit import Unit

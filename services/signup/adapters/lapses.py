@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from services.signup.adapters.erasures import SERVICES
-from services.signup.model import Lapse, LapseReason
+from services.signup.model.invitations import Lapse, LapseReason
 from services.signup.ports import INVITATIONS, SHOWINGS
 from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1
 from shared.contracts.topics import CANDIDATE_KEYS
@@ -45,12 +45,12 @@ async def ask_again(connection: Connection, at: datetime, before: datetime, *, l
 async def erase_lapsed(unit: Unit, candidates: Sequence[str]) -> list[str]:
     """Rows and keys go, the key's topic gets a tombstone, and the id is kept among those that never come back."""
     rows = await unit.connection.fetch(SQL["erase_lapsed"], candidates, unit.at, SERVICES) if candidates else []
-    return _buried(unit, rows)
+    return buried(unit, rows)
 
 
 async def erase_again(unit: Unit, limit: int) -> int:
     """Erases some whom `erasures` has, as it was read back, and a backup brought back; how many. Every id that it has is kept again."""
-    return len(_buried(unit, await unit.connection.fetch(SQL["erase_again"], unit.at, limit, SERVICES)))
+    return len(buried(unit, await unit.connection.fetch(SQL["erase_again"], unit.at, limit, SERVICES)))
 
 
 async def _erased(unit: Unit, after: str, limit: int) -> list[str]:
@@ -69,7 +69,8 @@ erasures_behind = Behind(_erased, _erasures, _erasures_ahead)
 """Erased people whom `erasures` does not have, as it was read back."""
 
 
-def _buried(unit: Unit, rows: Sequence[asyncpg.Record]) -> list[str]:
+def buried(unit: Unit, rows: Sequence[asyncpg.Record]) -> list[str]:
+    """What follows once these rows of `candidates` are gone: a tombstone, no profile, no work; whose they were."""
     gone = [row["candidate"] for row in rows]
     for candidate in gone:
         unit.write(Outgoing(CANDIDATE_KEYS.name, candidate.encode(), value=None, headers=()))

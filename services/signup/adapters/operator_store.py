@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from services.signup.model import LookedUp, OperatorAct
+from services.signup.model.operators import LookedUp, OperatorAct
+from services.signup.vault.index import Indexed
 from shared.contracts.operator import TenantChangedV1
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
@@ -25,10 +26,10 @@ class PostgresOperatorStore:
                 OperatorAct(**dict(row)) for row in await unit.connection.fetch(SQL["read_acts"], after, tenant, limit)
             ]
 
-    async def look_up(self, blind_index: bytes, *, by: str, reason: str) -> LookedUp | None:
+    async def look_up(self, mailbox: Indexed, *, by: str, reason: str) -> LookedUp | None:
         """Whoever has this mailbox; written down with the reason, also when there is nobody."""
         async with self._work() as unit:
-            person = await unit.connection.fetchrow(SQL["person_by_address"], blind_index)
+            person = await unit.connection.fetchrow(SQL["person_by_address"], [mailbox.value, *mailbox.older])
             candidate = person["candidate"] if person else None
             await unit.connection.execute(SQL["note_look_up"], unit.at, by, candidate, reason)
             if person is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from services.signup.decisions import asking, notices
 from services.signup.decisions.asking import Asked, Joining, Mail
 from services.signup.decisions.reports import STUB_KEPT
+from services.signup.vault.index import Indexed
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 
@@ -24,14 +25,14 @@ class PostgresPageRequests:
     def __init__(self, work: Callable[[], AbstractAsyncContextManager[Unit]]) -> None:
         self._work = work
 
-    async def join(self, blind_index: bytes, origin: bytes) -> Joining:
+    async def join(self, mailbox: Indexed, origin: bytes) -> Joining:
         """Notes one more joining with this address, and says what it brings, known or not."""
         async with self._work() as unit:
-            before, by = await _before(unit, blind_index, origin)
+            before, by = await _before(unit, mailbox.value, origin)
             joining = asking.join(before, at=unit.at)
             if joining.is_taken:
                 sent = Mail(unit.at + STUB_KEPT, is_new_link=True) if joining.is_mailed else None
-                await _note(unit, blind_index, "join", by=by, sent=sent)
+                await _note(unit, mailbox.value, "join", by=by, sent=sent)
             return joining
 
     async def may_join_from(self, origin: bytes) -> bool:
@@ -44,16 +45,16 @@ class PostgresPageRequests:
         async with self._work() as unit:
             return await _counted(unit, origin, "sign_in_from", most=SIGN_INS_FROM_ONE_ORIGIN)
 
-    async def sign_in(self, blind_index: bytes, origin: bytes) -> None:
+    async def sign_in(self, mailbox: Indexed, origin: bytes) -> None:
         """A sign-in email as `decisions.asking` has it, if a confirmed person has this address."""
         async with self._work() as unit:
-            before, by = await _before(unit, blind_index, origin)
-            found = await unit.connection.fetchrow(SQL["confirmed_by_address"], blind_index)
-            candidate, no_at = found or (None, None)
-            mail = asking.sign_in(before, at=unit.at, no_at=no_at)
+            before, by = await _before(unit, mailbox.value, origin)
+            found = await unit.connection.fetchrow(SQL["confirmed_by_address"], [mailbox.value, *mailbox.older])
+            candidate, no_at, used_at = found or (None, None, None)
+            mail = asking.sign_in(before, at=unit.at, no_at=no_at, used_at=used_at)
             if mail is None:
                 return
-            await _note(unit, blind_index, "sign_in", by=by, sent=mail if candidate else None)
+            await _note(unit, mailbox.value, "sign_in", by=by, sent=mail if candidate else None)
             if candidate is not None:
                 notice = notices.sign_in(candidate, at=mail.link_until - notices.SIGN_IN_KEPT)
                 unit.publish(notice, id=notice.notice)

@@ -1,32 +1,24 @@
 """The vault and its surroundings in PostgreSQL: whole batches, one round trip a step."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import astuple, fields
 from datetime import date, datetime
 from operator import attrgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from services.signup.adapters import kept_reports, lapses
+from services.signup.adapters import kept_reports, lapses, proposals
+from services.signup.adapters.certificates import forget_certificates
 from services.signup.adapters.intake_keys import IntakeKeys
-from services.signup.adapters.proposals import read_proposals, save_proposals
 from services.signup.adapters.refusals import forget_refusals
-from services.signup.model import (
-    Asked,
-    Claim,
-    KeptReport,
-    Known,
-    Lapse,
-    PastInvitations,
-    Picture,
-    Proposal,
-    Proposed,
-    Record,
-    Showing,
-    Stub,
-    ToInvite,
-)
+from services.signup.model.invitations import Asked, Lapse, PastInvitations, ToInvite
+from services.signup.model.people import Record
+from services.signup.model.provenance import ValueOrigin
+from services.signup.model.records import Claim, Known, Picture, Proposal, Proposed, Showing, Stub
+from services.signup.model.reports import KeptReport
 from services.signup.ports import INVITATIONS, KEPT, LANES, SHOWINGS
+from services.signup.vault.hashing import Prefix, SlowHash, Suspected
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
@@ -35,7 +27,8 @@ from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 
 SQL = load(Path(__file__).parent / "queries.sql")
-_AS_A_ROW = attrgetter(*(field.name for field in fields(SealedIdentity)))  # `astuple` copies each value, deeply
+_COLUMNS = tuple(field.name for field in fields(SealedIdentity) if field.name != "before")
+_AS_A_ROW = attrgetter(*_COLUMNS)  # `astuple` copies each value, deeply
 
 
 class PostgresStore:
@@ -45,6 +38,7 @@ class PostgresStore:
         self._unit = unit
         self._connection = unit.connection
         self._keys = keys
+        self._epochs = keys.epochs
 
     @property
     def at(self) -> datetime:
@@ -65,7 +59,16 @@ class PostgresStore:
         return await self._keys.find(self._connection, days)
 
     async def register(self, stubs: Sequence[Stub]) -> set[str]:
-        """Keeps those whose address nobody has; returns their candidates."""
+        """Keeps those whose address nobody has; returns their candidates.
+
+        While keys of the index are exchanged, processes make different rows of one mailbox: they take turns at it.
+        """
+        if older := {index for stub in stubs for index in stub.older_indexes}:
+            turns = [min(stub.blind_index, *stub.older_indexes) for stub in stubs]
+            await self._connection.execute(SQL["hold_mailboxes"], turns)
+            rows = await self._connection.fetch(SQL["taken_mailboxes"], list(older))
+            taken = {row["blind_index"] for row in rows}
+            stubs = [stub for stub in stubs if taken.isdisjoint(stub.older_indexes)]
         if not stubs:
             return set()
         rows = await self._connection.fetch(
@@ -74,6 +77,7 @@ class PostgresStore:
             [stub.candidate for stub in stubs],
             [stub.blind_index for stub in stubs],
             [stub.until for stub in stubs],
+            [stub.index_key for stub in stubs],
         )
         return {row["candidate"] for row in rows}
 
@@ -82,14 +86,23 @@ class PostgresStore:
         if records:
             await self._connection.execute(SQL["hold_records"], *_columns(records, 2))
 
-    async def look_up(self, records: Sequence[Record], blind_indexes: Sequence[bytes]) -> Picture:
+    async def look_up(
+        self,
+        records: Sequence[Record],
+        blind_indexes: Sequence[bytes],
+        older: Mapping[bytes, bytes] = MappingProxyType({}),
+    ) -> Picture:
         """Everybody whom these records or addresses are of, locked until the transaction is over."""
         rows = await self._connection.fetch(SQL["read_claims"], *_columns(records, 2))
-        claims = [Claim(**dict(row)) for row in rows]
+        claims, denied = [], set()
+        for vendor, record, candidate, *more, not_of in map(tuple, rows):
+            denied |= {((vendor, record), who) for who in not_of or ()}
+            if candidate is not None:
+                claims.append(Claim(vendor, record, candidate, *more))
         candidates = sorted({claim.candidate for claim in claims})
+        rows = await self._connection.fetch(SQL["lock_people"], candidates, [*blind_indexes, *older])
         people = [
-            Known(**dict(row))
-            for row in await self._connection.fetch(SQL["lock_people"], candidates, list(blind_indexes))
+            Known(**dict(row) | {"blind_index": older.get(row["blind_index"], row["blind_index"])}) for row in rows
         ]
         by_candidate = {known.candidate: known for known in people}
         return Picture(
@@ -100,33 +113,58 @@ class PostgresStore:
                 ((one.vendor, one.record), one.employer): one
                 for one in await kept_reports.deletions(self._connection, records, self.at - KEPT)
             },
+            not_theirs=frozenset(denied),
         )
 
     async def save_identities(self, identities: Sequence[SealedIdentity]) -> None:
         """Into the vault."""
         if identities:
-            await self._connection.execute(
-                SQL["save_identities"], *_columns([*map(_AS_A_ROW, identities)], len(fields(SealedIdentity)))
-            )
+            with self._epochs.may_be_over():
+                await self._connection.execute(
+                    SQL["save_identities"], *_columns([*map(_AS_A_ROW, identities)], len(_COLUMNS))
+                )
 
     async def save_claims(self, claims: Sequence[Claim]) -> None:
         """A record claims one person; an earlier claim of the same record is replaced."""
         if claims:
-            rows = [(one.vendor, one.record, one.candidate, one.employer, one.registered) for one in claims]
-            await self._connection.execute(SQL["save_claims"], self.at, *_columns(rows, 5))
+            rows = [
+                (one.vendor, one.record, one.candidate, one.employer, one.registered, *astuple(one.origin))
+                for one in claims
+            ]
+            await self._connection.execute(SQL["save_claims"], self.at, *_columns(rows, 8))
 
     async def remove_claims(self, records: Sequence[Record]) -> None:
         """Forget them."""
         if records:
             await self._connection.execute(SQL["remove_claims"], *_columns(records, 2))
 
-    async def save_proposals(self, proposals: Sequence[Proposal]) -> None:
+    async def save_proposals(self, told: Sequence[Proposal]) -> None:
         """One for each claim, in place of an earlier one; the newest of each vendor before any vendor's second."""
-        await save_proposals(self._connection, proposals, at=self.at)
+        await proposals.save_proposals(self._connection, told, at=self.at)
 
     async def proposals(self, candidate: str) -> Sequence[Proposed]:
         """The newest first."""
-        return await read_proposals(self._connection, candidate)
+        return await proposals.read_proposals(self._connection, candidate)
+
+    async def answer_proposals(self, candidate: str, told_until: datetime) -> None:
+        """Whatever was told of this person by then counts as answered."""
+        await proposals.answer_proposals(self._connection, candidate, told_until, at=self.at)
+
+    async def answer_proposal(self, candidate: str, record: Record) -> None:
+        """What this record tells of the person counts as answered."""
+        await proposals.answer_proposal(self._connection, candidate, record, at=self.at)
+
+    async def deny(self, candidate: str, record: Record) -> None:
+        """The record's claim on this person ends, with what it proposes; as long as they are known it is not of them."""
+        await proposals.deny(self._connection, candidate, record, at=self.at)
+
+    async def origins(self, candidate: str) -> Sequence[ValueOrigin]:
+        """Of each value of the profile as it was saved last; none of one that was saved before they were kept."""
+        return await proposals.read_origins(self._connection, candidate)
+
+    async def save_origins(self, candidate: str, origins: Sequence[ValueOrigin]) -> None:
+        """In place of those before."""
+        await proposals.save_origins(self._connection, candidate, origins)
 
     async def note_times(self, times: Mapping[Record, datetime]) -> None:
         """The vendor's own time of what was taken of a claimed record; an earlier one changes nothing."""
@@ -256,7 +294,7 @@ class PostgresStore:
 
     async def identities(self, candidates: Sequence[str]) -> Mapping[str, SealedIdentity]:
         """The sealed rows by candidate."""
-        return await read_identities(self._connection, candidates)
+        return await read_identities(self._connection, candidates, self._epochs)
 
     async def past_invitations(self, slow_hashes: Sequence[bytes]) -> Mapping[bytes, PastInvitations]:
         """By slow hash; a mailbox that was never invited, nor refused to be, is missing."""
@@ -275,10 +313,19 @@ class PostgresStore:
         rows = await self._connection.fetch(SQL["take_profiles_to_tell"], before, self.at, limit)
         return {row["candidate"]: row["at"] for row in rows}
 
-    async def note_invitations(self, slow_hashes: Sequence[bytes]) -> None:
+    async def suspected(self, prefixes: Sequence[Prefix]) -> Suspected:
+        """One statement, by index."""
+        asked = _columns([(one.pepper, one.bits) for one in prefixes], 2)
+        rows = [(row["pepper"], row["prefix"]) for row in await self._connection.fetch(SQL["suspected"], *asked)]
+        return Suspected(
+            frozenset(Prefix(pepper, bits) for pepper, bits in rows if pepper is not None), (None, None) in rows
+        )
+
+    async def note_invitations(self, slow_hashes: Sequence[SlowHash]) -> None:
         """One more for each."""
         if slow_hashes:
-            await self._connection.execute(SQL["note_invitations"], self.at, list(slow_hashes))
+            rows = [(one.value, one.prefix.pepper, one.prefix.bits) for one in slow_hashes]
+            await self._connection.execute(SQL["note_invitations"], self.at, *_columns(rows, 3))
 
     async def forget_intake(self, before: datetime, *, limit: int) -> int:
         """Destroys intake keys of days before, and what is kept to recognize repeated events; the most of one kind."""
@@ -286,6 +333,10 @@ class PostgresStore:
         self._keys.forget(before.date())
         events = await self._connection.fetch(SQL["forget_intake"], before, limit)
         return max(len(events), len(await self._connection.fetch(SQL["forget_intake_last"], before, limit)))
+
+    async def forget_certificates(self, *, limit: int) -> int:
+        """Those that can't be read any more, the oldest first; how many."""
+        return await forget_certificates(self._connection, self.at, limit=limit)
 
     async def forget_refusals(self, *, limit: int) -> int:
         """What was said with links that have expired, the oldest first; how many."""

@@ -1,10 +1,21 @@
 -- name: register
-INSERT INTO candidates (candidate, blind_index, registered_at, stub_until)
-SELECT candidate, blind_index, $1, stub_until
-FROM unnest($2::uuid[], $3::bytea[], $4::timestamptz[]) AS stub (candidate, blind_index, stub_until)
+INSERT INTO candidates (candidate, blind_index, registered_at, stub_until, index_key)
+SELECT candidate, blind_index, $1, stub_until, index_key
+FROM unnest($2::uuid[], $3::bytea[], $4::timestamptz[], $5::bytea[]) AS stub (candidate, blind_index, stub_until, index_key)
 ORDER BY blind_index
 ON CONFLICT (blind_index) DO NOTHING
 RETURNING candidate::text
+
+-- name: hold_mailboxes
+-- By what sorts first of what the keys make of a mailbox: the same for whoever has the same keys, in whatever order.
+WITH held AS MATERIALIZED (
+    SELECT DISTINCT hashtextextended('mailbox ' || encode(mailbox, 'hex'), 0) AS key
+    FROM unnest($1::bytea[]) AS told (mailbox) ORDER BY key
+)
+SELECT pg_advisory_xact_lock(key) FROM held
+
+-- name: taken_mailboxes
+SELECT blind_index FROM candidates WHERE blind_index = ANY($1::bytea[])
 
 -- name: hold_records
 WITH held AS MATERIALIZED (
@@ -15,9 +26,15 @@ WITH held AS MATERIALIZED (
 SELECT pg_advisory_xact_lock(key) FROM held
 
 -- name: read_claims
-SELECT vendor, record, candidate::text, employer, registered, happened_at
-FROM claims
-JOIN unnest($1::text[], $2::text[]) AS wanted (vendor, record) USING (vendor, record)
+-- With those of whom it is not, by their own word, also where nobody is claimed.
+SELECT vendor, record, candidate::text, employer, registered, happened_at, not_of
+FROM unnest($1::text[], $2::text[]) AS wanted (vendor, record)
+LEFT JOIN claims USING (vendor, record)
+LEFT JOIN LATERAL (
+    SELECT array_agg(not_theirs.candidate::text) AS not_of FROM not_theirs
+    WHERE not_theirs.vendor = wanted.vendor AND not_theirs.record = wanted.record
+) AS denied ON true
+WHERE candidate IS NOT NULL OR not_of IS NOT NULL
 
 -- name: lock_people
 SELECT candidate::text, blind_index, confirmed_at IS NOT NULL AS confirmed, lapse_reason IS NOT NULL AS lapsing,
@@ -29,21 +46,24 @@ FOR UPDATE
 
 -- name: save_identities
 INSERT INTO identities
-    (candidate, version, identity_key, messages_key, mail, name, phones, public_key, private_key)
+    (candidate, version, epoch, identity_key, messages_key, identity, public_key, private_key)
 SELECT *
-FROM unnest($1::uuid[], $2::integer[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::text[], $9::bytea[])
+FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::bytea[], $5::bytea[], $6::bytea[], $7::text[], $8::bytea[])
 
 -- name: save_claims
-INSERT INTO claims (vendor, record, candidate, employer, registered, claimed_at)
-SELECT vendor, record, candidate, employer, registered, $1
-FROM unnest($2::text[], $3::text[], $4::uuid[], $5::text[], $6::boolean[])
-    AS claim (vendor, record, candidate, employer, registered)
+INSERT INTO claims (vendor, record, candidate, employer, registered, claimed_at, event_id, proof, received_at)
+SELECT vendor, record, candidate, employer, registered, $1, event_id, proof, received_at
+FROM unnest($2::text[], $3::text[], $4::uuid[], $5::text[], $6::boolean[], $7::text[], $8::text[], $9::timestamptz[])
+    AS claim (vendor, record, candidate, employer, registered, event_id, proof, received_at)
 ORDER BY vendor, record
 ON CONFLICT (vendor, record) DO UPDATE SET
     candidate = excluded.candidate,
     employer = excluded.employer,
     registered = excluded.registered OR (claims.registered AND claims.candidate = excluded.candidate),
-    claimed_at = excluded.claimed_at
+    claimed_at = excluded.claimed_at,
+    event_id = excluded.event_id,
+    proof = excluded.proof,
+    received_at = excluded.received_at
 
 -- name: remove_claims
 DELETE FROM claims USING unnest($1::text[], $2::text[]) AS gone (vendor, record)
@@ -55,15 +75,15 @@ FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS told (vendor, record, 
 WHERE claims.vendor = told.vendor AND claims.record = told.record
 
 -- name: hand_over_claims
-INSERT INTO claims (vendor, record, candidate, employer, registered, claimed_at, happened_at)
-SELECT vendor, goes_on, candidate, employer, registered, claimed_at, happened_at
+INSERT INTO claims (vendor, record, candidate, employer, registered, claimed_at, happened_at, event_id, proof, received_at)
+SELECT vendor, goes_on, candidate, employer, registered, claimed_at, happened_at, event_id, proof, received_at
 FROM claims JOIN unnest($1::text[], $2::text[], $3::text[]) AS merged (vendor, record, goes_on) USING (vendor, record)
 ORDER BY vendor, goes_on
 ON CONFLICT (vendor, record) DO NOTHING
 
 -- name: hand_over_proposals
-INSERT INTO proposals (vendor, record, candidate, told_at, profile, titles)
-SELECT vendor, goes_on, candidate, told_at, profile, titles
+INSERT INTO proposals (vendor, record, candidate, told_at, profile, titles, event_id, proof, received_at, answered_at)
+SELECT vendor, goes_on, candidate, told_at, profile, titles, event_id, proof, received_at, answered_at
 FROM proposals JOIN unnest($1::text[], $2::text[], $3::text[]) AS merged (vendor, record, goes_on) USING (vendor, record)
 WHERE EXISTS (
     SELECT FROM claims
@@ -153,9 +173,17 @@ SELECT slow_hash, count, last_at, said_no_at, refused_at IS NOT NULL AS refused
 FROM invitations WHERE slow_hash = ANY($1::bytea[]) ORDER BY slow_hash FOR UPDATE
 
 -- name: note_invitations
-INSERT INTO invitations (slow_hash, count, last_at)
-SELECT slow_hash, 1, $1 FROM unnest($2::bytea[]) AS slow_hash ORDER BY slow_hash
-ON CONFLICT (slow_hash) DO UPDATE SET count = invitations.count + 1, last_at = excluded.last_at
+INSERT INTO invitations (slow_hash, count, last_at, pepper, prefix)
+SELECT slow_hash, 1, $1, pepper, prefix
+FROM unnest($2::bytea[], $3::bytea[], $4::integer[]) AS new (slow_hash, pepper, prefix) ORDER BY slow_hash
+ON CONFLICT (slow_hash) DO UPDATE SET count = invitations.count + 1, last_at = excluded.last_at,
+    pepper = excluded.pepper, prefix = excluded.prefix
+
+-- name: suspected
+-- With one row more, of nothing, while there are hashes of before there were prefixes.
+SELECT invitations.pepper, invitations.prefix
+FROM unnest($1::bytea[], $2::integer[]) AS asked (pepper, prefix) JOIN invitations USING (pepper, prefix)
+UNION (SELECT NULL, NULL FROM invitations WHERE pepper IS NULL LIMIT 1)
 
 -- name: forget_intake_keys
 DELETE FROM intake_keys WHERE day < $1
@@ -186,10 +214,10 @@ DELETE FROM page_requests WHERE ctid = ANY(ARRAY(
 RETURNING 1
 
 -- name: make_intake_key
-INSERT INTO intake_keys (day, sealed_key) VALUES ($1, $2) ON CONFLICT DO NOTHING
+INSERT INTO intake_keys (day, sealed_key, epoch) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 
 -- name: read_intake_keys
-SELECT day, sealed_key FROM intake_keys WHERE day = ANY($1::date[])
+SELECT day, epoch, sealed_key FROM intake_keys WHERE day = ANY($1::date[])
 
 -- name: note_intake
 WITH report AS MATERIALIZED (
@@ -238,21 +266,24 @@ WHERE intake_last.content_digest <> excluded.content_digest
 RETURNING vendor, record_digest
 
 -- name: add_source
-INSERT INTO sources (format, source, vendor, employer, sealed_secret, added_at) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO sources (format, source, vendor, employer, sealed_secret, added_at, epoch) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT DO NOTHING
 RETURNING source
 
 -- name: read_source
-SELECT format, source, vendor, employer, sealed_secret, sealed_previous, previous_until
+SELECT format, source, vendor, employer, epoch, sealed_secret, sealed_previous, previous_until
 FROM sources WHERE format = $1 AND source = $2
+
+-- name: lock_source
+SELECT epoch, sealed_secret FROM sources WHERE format = $1 AND source = $2 FOR NO KEY UPDATE
 
 -- name: list_sources
 SELECT format, source, vendor, employer, added_at, CASE WHEN previous_until > $1 THEN previous_until END AS previous_until
 FROM sources ORDER BY format, source
 
 -- name: rotate_source
-UPDATE sources SET sealed_previous = CASE WHEN $4::timestamptz > $5::timestamptz THEN sealed_secret END,
-    previous_until = $4, sealed_secret = $3
+UPDATE sources SET sealed_previous = CASE WHEN $4::timestamptz > $5::timestamptz THEN $6::bytea END,
+    previous_until = $4, sealed_secret = $3, epoch = $7
 WHERE format = $1 AND source = $2
 RETURNING employer
 
@@ -279,7 +310,7 @@ WHERE seq > $1 AND ($2::text IS NULL OR tenant = $2) ORDER BY seq LIMIT $3
 
 -- name: person_by_address
 SELECT candidate::text, registered_at, confirmed_at, stub_until, match_granted, paused_until, ends_at
-FROM candidates WHERE blind_index = $1
+FROM candidates WHERE blind_index = ANY($1::bytea[]) ORDER BY registered_at LIMIT 1
 
 -- name: claims_of
 SELECT vendor, employer, record, claimed_at, registered FROM claims WHERE candidate = $1 ORDER BY claimed_at LIMIT 200
@@ -303,7 +334,9 @@ ORDER BY asked_at DESC LIMIT 1000
 INSERT INTO page_requests (blind_index, page, asked_at, asked_by, link_until, is_new_link) VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: confirmed_by_address
-SELECT candidate::text, consent_no_at FROM candidates WHERE blind_index = $1 AND confirmed_at IS NOT NULL
+SELECT candidate::text, consent_no_at,
+    (SELECT max(made_at) FROM sessions WHERE sessions.candidate = candidates.candidate) AS signed_in_at
+FROM candidates WHERE blind_index = ANY($1::bytea[]) AND confirmed_at IS NOT NULL
 
 -- name: candidates_after
 SELECT candidate::text FROM candidates WHERE candidate > $1 ORDER BY candidates.candidate LIMIT $2

@@ -1,14 +1,14 @@
 """A person's no to an invitation, in PostgreSQL."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 
 from services.signup.adapters.lapses import lapse
-from services.signup.model import Refusal
-from services.signup.vault.addresses import slow_hash
+from services.signup.model.invitations import Refusal
+from services.signup.vault.epoch_rows import EpochRows
+from services.signup.vault.hashing import SlowHash
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import open_identity
 from services.signup.vault.secrets import VaultSecrets
@@ -23,27 +23,44 @@ SQL = load(Path(__file__).parent / "refusals.sql")
 class PostgresRefusals:
     """`ports.Refusals`."""
 
-    def __init__(self, work: Callable[[], AbstractAsyncContextManager[Unit]], secrets: VaultSecrets) -> None:
+    def __init__(
+        self, work: Callable[[], AbstractAsyncContextManager[Unit]], secrets: VaultSecrets, epochs: EpochRows
+    ) -> None:
         self._work = work
         self._secrets = secrets
+        self._epochs = epochs
 
     async def standing(self, candidate: str) -> Refusal:
         """One statement."""
         async with self._work() as unit:
             return await _standing(unit.connection, candidate)
 
+    async def _hashed(self, candidate: str) -> SlowHash | None:
+        """Of whoever may be about to refuse; None: nobody is known by it."""
+        async with self._work() as unit:
+            is_invited = await _standing(unit.connection, candidate) == "invited"
+            rows = await read_identities(unit.connection, [candidate], self._epochs) if is_invited else {}
+        if candidate not in rows:
+            return None
+        return await self._secrets.hashes.new(open_identity(rows[candidate], self._secrets.epochs).mail)
+
     async def refuse(self, candidate: str, *, never_again: bool, until: datetime) -> Refusal:
-        """The person's row is locked, so that of two at once the second finds what the first has done."""
+        """The person's row is locked, so that of two at once the second finds what the first has done.
+
+        What is slow is done before: neither a lock nor a connection waits for it.
+        """
+        hashed = await self._hashed(candidate)
         async with self._work() as unit:
             await unit.connection.execute(SQL["lock_person"], candidate)
             standing = await _standing(unit.connection, candidate)
             if standing == "invited":
                 for one in await lapse(unit.connection, [candidate], "refused", unit.at):
                     unit.publish(CandidateLapsedV1(candidate=one.candidate, at=one.at, reason=one.reason))
-                row = (await read_identities(unit.connection, [candidate]))[candidate]
-                email = open_identity(row, self._secrets.vault_key).mail
-                hashed = await asyncio.to_thread(slow_hash, email, self._secrets.blind_index_key)
-                await unit.connection.execute(SQL["note_refusal"], candidate, hashed, until, unit.at)
+                assert hashed is not None  # noqa: S101 - nobody becomes invited between the two looks
+                prefix = hashed.prefix
+                await unit.connection.execute(
+                    SQL["note_refusal"], candidate, hashed.value, until, unit.at, prefix.pepper, prefix.bits
+                )
                 standing = "refused"
             if standing == "refused" and never_again:
                 await unit.connection.execute(SQL["never_again"], candidate, unit.at)

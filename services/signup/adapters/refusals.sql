@@ -9,8 +9,9 @@ LEFT JOIN refusals ON refusals.candidate = asked.candidate
 
 -- name: note_refusal
 WITH said AS (
-    INSERT INTO invitations (slow_hash, count, last_at, said_no_at) VALUES ($2, 0, $4, $4)
-    ON CONFLICT (slow_hash) DO UPDATE SET said_no_at = coalesce(invitations.said_no_at, excluded.said_no_at)
+    INSERT INTO invitations (slow_hash, count, last_at, said_no_at, pepper, prefix) VALUES ($2, 0, $4, $4, $5, $6)
+    ON CONFLICT (slow_hash) DO UPDATE SET said_no_at = coalesce(invitations.said_no_at, excluded.said_no_at),
+        pepper = excluded.pepper, prefix = excluded.prefix
 )
 INSERT INTO refusals (candidate, slow_hash, never_again, until) VALUES ($1::uuid, $2, false, $3)
 ON CONFLICT (candidate) DO NOTHING

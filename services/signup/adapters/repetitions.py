@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from services.signup.adapters.intake_keys import IntakeKeys
-from services.signup.model import Report
+from services.signup.model.reports import Report
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from services.signup.model import ListedSource, Source
+from services.signup.model.hooks import ListedSource, Source
+from services.signup.vault.epoch_rows import EpochRows
+from services.signup.vault.webhooks import seal_secret, unseal_secret
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
-from shared.security import boxes
 
 SQL = load(Path(__file__).parent / "queries.sql")
 _MOST_KEPT = 10_000
@@ -27,7 +28,7 @@ class PostgresSources:
         self,
         pool: Callable[[], Pool],
         work: Callable[[], AbstractAsyncContextManager[Unit]],
-        vault_key: bytes,
+        epochs: EpochRows,
         now: Callable[[], datetime],
         *,
         kept: timedelta,
@@ -35,7 +36,7 @@ class PostgresSources:
         self._pool = pool
         self._work = work
         self._now = now
-        self._vault_key = vault_key
+        self._epochs = epochs
         self._kept_for = kept.total_seconds()
         self._kept: dict[tuple[str, str], tuple[float, Source]] = {}
 
@@ -45,12 +46,14 @@ class PostgresSources:
         if kept is not None and time.monotonic() - read_at < (_FRESH_FOR if fresh else self._kept_for):
             return kept
         self._kept.pop((format_, source), None)
-        row = await self._pool().fetchrow(SQL["read_source"], format_, source)
-        if row is None:
-            return None
+        async with self._pool().acquire() as connection:
+            row = await connection.fetchrow(SQL["read_source"], format_, source)
+            if row is None:
+                return None
+            await self._epochs.know(connection, [row["epoch"]])
         still_signs = row["previous_until"] is not None and self._now() < row["previous_until"]
         secret, previous = (
-            None if box is None else boxes.unseal(self._vault_key, box, context=_context(format_, source)).decode()
+            None if box is None else unseal_secret(self._epochs.epochs, row["epoch"], box, format_, source)
             for box in (row["sealed_secret"], row["sealed_previous"] if still_signs else None)
         )
         found = Source(format_, source, row["vendor"], row["employer"], secret or "", previous)
@@ -61,10 +64,11 @@ class PostgresSources:
 
     async def add(self, source: Source, *, by: str) -> Literal["added", "same", "different"]:
         """Keep it; never over another of the same name."""
-        box = boxes.seal(self._vault_key, source.secret.encode(), context=_context(source.format, source.source))
         async with self._work() as unit:
+            epoch = await self._epochs.hold(unit.connection)
+            box = seal_secret(self._epochs.epochs, epoch, source.secret, source.format, source.source)
             added = await unit.connection.fetchval(
-                SQL["add_source"], source.format, source.source, source.vendor, source.employer, box, self._now()
+                SQL["add_source"], source.format, source.source, source.vendor, source.employer, box, self._now(), epoch
             )
             if added is not None:
                 await self._note(unit.connection, by, "source_added", source.employer, source.format, source.source)
@@ -85,10 +89,17 @@ class PostgresSources:
         there = await self.find(format_, source, fresh=True)
         if there is None or hmac.compare_digest(there.secret.encode(), secret.encode()):
             return there is not None  # asked again: the secret before it goes on as it was told the first time
-        box = boxes.seal(self._vault_key, secret.encode(), context=_context(format_, source))
         async with self._work() as unit:
+            epoch = await self._epochs.hold(unit.connection)
+            row = await unit.connection.fetchrow(SQL["lock_source"], format_, source)
+            if row is None:
+                return False
+            name, epochs = (format_, source), self._epochs.epochs
+            box = seal_secret(epochs, epoch, secret, *name)
+            before = unseal_secret(epochs, row["epoch"], row["sealed_secret"], *name)
+            previous = seal_secret(epochs, epoch, before, *name)
             employer = await unit.connection.fetchval(
-                SQL["rotate_source"], format_, source, box, previous_until, self._now()
+                SQL["rotate_source"], format_, source, box, previous_until, self._now(), previous, epoch
             )
             if employer is not None:
                 await self._note(unit.connection, by, "source_rotated", employer, format_, source)
@@ -106,7 +117,3 @@ class PostgresSources:
 
     async def _note(self, connection: Connection, by: str, act: str, employer: str, format_: str, source: str) -> None:
         await connection.execute(SQL["note_source"], self._now(), by, act, employer, f"{format_}/{source}")
-
-
-def _context(format_: str, source: str) -> str:
-    return f"source:{format_}:{source}"

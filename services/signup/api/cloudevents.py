@@ -20,12 +20,12 @@ from pydantic_core import CoreSchema, core_schema
 from services.signup.api.envelopes import json_in_utf8
 from services.signup.decisions.places import is_outside_the_states, state_code
 from services.signup.decisions.skills import skills_among
-from services.signup.model import Change, Person, RawProfile, Told
+from services.signup.model.people import Change, Person, RawProfile, Told
 from services.signup.vault.addresses import parse_mail, without_unseen
 from services.signup.vault.phones import parse_phone
 from shared.contracts.codes import STATES, occupation_codes
 from shared.contracts.signup import EmploymentType
-from shared.web.types import Form, Line, RequestModel, is_empty
+from shared.web.types import Form, Line, RequestModel, is_empty, soc_of_onet
 
 T = TypeVar("T")
 
@@ -133,11 +133,6 @@ def _state(value: str) -> str:
     return code
 
 
-def _code_of_onet(value: object) -> object:
-    """O*NET writes the occupations that it took over from the SOC as `29-1141.00`."""
-    return value.removesuffix(".00") if isinstance(value, str) else value
-
-
 def _whole(value: object) -> object:
     """JSON has one kind of number: `6.0` is 6."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -182,9 +177,7 @@ State = Annotated[
 PostalCode = Annotated[
     str, Form(r"[0-9]{5}(-[0-9]{4})?", "a ZIP code of five digits, such as 80202"), AfterValidator(_postal_code)
 ]
-Occupation = Annotated[
-    str, Form(r"[0-9]{2}-[0-9]{4}", _SOC), AfterValidator(_occupation), BeforeValidator(_code_of_onet)
-]
+Occupation = Annotated[str, Form(r"[0-9]{2}-[0-9]{4}", _SOC), AfterValidator(_occupation), BeforeValidator(soc_of_onet)]
 Record = Annotated[str, Form(r"[A-Za-z0-9._:-]{1,128}", "at most 128 letters, digits, or any of . _ : -")]
 Years = Annotated[int, Field(strict=True, ge=0, le=80), BeforeValidator(_whole)]
 Dollars = Annotated[int, Field(strict=True, ge=0, le=10_000_000), BeforeValidator(_whole)]

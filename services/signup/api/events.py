@@ -18,7 +18,8 @@ from services.signup.api.cloudevents import CloudEventIn, told
 from services.signup.api.envelopes import Envelope
 from services.signup.api.quota import too_many_unknown
 from services.signup.api.readings import EventRead, OccupationsOf
-from services.signup.model import Report
+from services.signup.decisions.provenance import kept_id
+from services.signup.model.reports import Report
 from services.signup.ports import Backlog, Intake
 from shared.clock import Clock
 from shared.facts import shown
@@ -171,7 +172,9 @@ def router(
         )
         return await _answer(answer, 202)
 
-    @routes.options("/v1/events", summary="The handshake of CloudEvents' webhooks", status_code=200)
+    @routes.options(
+        "/v1/events", summary="The handshake of CloudEvents' webhooks", status_code=200, response_class=Response
+    )
     async def allow_origin(request: Request) -> Response:
         return _handshake(request)
 
@@ -287,6 +290,8 @@ def _judged(
         told=kept,
         happened_at=_happened_at(event.time, clock.now()),
         content=hashlib.sha256(json.dumps([event.type, data], sort_keys=True).encode()).digest(),
+        event_id=kept_id(event.id),
+        proof="key",
     )
     return _Judged(place, report, readings.read(event, data, given.extensions, kept, occupations_of))
 
@@ -301,17 +306,25 @@ def _invalid(error: ValidationError, given: Envelope, most: int) -> Problem:
     return problems.invalid(map(place, error.errors(include_url=False)), found=plain.found, most=most)
 
 
-def _employer(event: CloudEventIn, vendor: Tenant, tenants: Tenants) -> str:
+def _employer(event: CloudEventIn, vendor: Tenant, tenants: Tenants) -> str | None:
+    """Whose record it is. A deletion is taken whatever employer it names: it says of none whether it is there."""
     if event.source != vendor.id:
         detail = "`source` must be the tenant id that the key is of: a vendor speaks for itself only."
         raise Problem(403, "Forbidden", detail, type=kind("wrong-source"))
     # The vendor's own word: whoever names an employer before it arrived here, or one that is none, is told so at once.
     employer = shown(tenants.get(event.data.employer), None)
+    if (
+        event.change == "deleted"
+    ):  # of a record of the vendor's own, also where the employer's seat is with another by now
+        return employer.id if employer is not None and employer.kind == "employer" else None
     if employer is not None and employer.vendor == vendor.id and employer.suspended:
         detail = "This employer is suspended: nobody is taken for it. The operator of the network can say why."
         raise Problem(403, "Forbidden", detail, type=kind("suspended"))
     if employer is None or employer.kind != "employer" or employer.vendor != vendor.id:
-        detail = "`data.employer` must be the id of an employer whose present vendor is the one that the key is of."
+        detail = (
+            "`data.employer` must be the id of an employer whose present vendor is the one that the key is of. An employer whose seat"
+            " was moved to another vendor is none of yours any more."
+        )
         raise Problem(403, "Forbidden", detail, type=kind("wrong-employer"))
     return employer.id
 

@@ -6,7 +6,8 @@ from pydantic import BaseModel, Field
 
 from services.signup.api.readings import OccupationsOf
 from services.signup.decisions.coarsening import coarsen
-from services.signup.model import Change, Ignored, Reading
+from services.signup.model.hooks import Ignored, Reading
+from services.signup.model.people import Change
 
 _NOT_USED = "action_not_used"
 _WHY: Mapping[str, str] = {

@@ -13,11 +13,14 @@ from services.signup.api import hook_readings
 from services.signup.api.hook_readings import HookRead, why
 from services.signup.api.quota import too_many_unknown
 from services.signup.api.readings import OccupationsOf
-from services.signup.model import PASSED_OVER, Ignored, Malformed, Reading, Report, Source
+from services.signup.decisions.provenance import kept_id
+from services.signup.model.hooks import PASSED_OVER, Ignored, Malformed, Reading, Source
+from services.signup.model.reports import Report
 from services.signup.ports import Backlog, Format, Intake, Sources
 from shared.clock import Clock
 from shared.facts import Unknown
 from shared.web import gates
+from shared.web.direct import DirectRoute
 from shared.web.problems import Problem, kind, not_found
 from shared.web.tenants import Tenants
 
@@ -55,7 +58,10 @@ _BODY = {
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     401: {"description": "The body is not signed with this source's secret."},
-    403: {"description": "The source's vendor or employer is suspended, or no longer one of the other."},
+    403: {"description": "The source's vendor or employer is suspended."},
+    410: {
+        "description": "The seat of the source's employer is with another vendor, or with none: nothing is taken here any more."
+    },
     404: {"description": "There is no such source, or the format is not supported."},
     422: {"description": "The body can't be understood."},
     429: {
@@ -87,7 +93,7 @@ def router(
     occupations_of: OccupationsOf,
 ) -> APIRouter:
     """The webhook route."""
-    routes = APIRouter(tags=["vendors"])
+    routes = APIRouter(tags=["vendors"], route_class=DirectRoute)
 
     @routes.post(
         "/v1/hooks/{format}/{source}",
@@ -162,6 +168,8 @@ def _report(one: Reading, source: Source, event_id: str, raw: bytes, place: int,
         told=one.told,
         content=content,
         by_content=True,
+        event_id=kept_id(event_id),
+        proof="signature",
     )
 
 
@@ -185,13 +193,19 @@ def _check_standing(source: Source, tenants: Tenants) -> None:
             "What the network says of this source's vendor or employer has not arrived here yet. Send the same again later.",
             headers={"Retry-After": "5"},
         )
-    present = employer.value.vendor or employer.value.id
-    if vendor.value.suspended or employer.value.suspended or present != source.vendor:
+    if (employer.value.vendor or employer.value.id) != source.vendor:
+        raise Problem(
+            410,
+            "The seat was moved",
+            "The employer of this source has another vendor now, or none: nothing is taken here any more, and nothing that was taken"
+            " before is undone. Switch this web hook off. The operator sets up a source of the present vendor's.",
+            type=kind("seat-moved"),
+        )
+    if vendor.value.suspended or employer.value.suspended:
         raise Problem(
             403,
             "Forbidden",
-            "This source's vendor or employer is suspended, or the one no longer the vendor of the other. The operator can"
-            " say which.",
+            "This source's vendor or employer is suspended. The operator can say which.",
             type=kind("source-closed"),
         )
 

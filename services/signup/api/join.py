@@ -6,24 +6,28 @@ import re
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from starlette.responses import Response
 
-from services.signup.api.cloudevents import Mail, PostalCode, State, Zone
+from services.signup.api.cloudevents import Dollars, Mail, PostalCode, State, Years, Zone
 from services.signup.api.emails import ENTER_EMAIL, EmailModel, with_why
+from services.signup.api.profile_forms import WORDS, Skill
+from services.signup.api.profile_views import KINDS, steps
 from services.signup.decisions.place_names import state_of_zip
 from services.signup.decisions.places import state_code
-from services.signup.model import Person, RawProfile, Report, Told
+from services.signup.model.people import Person, RawProfile, Told
+from services.signup.model.reports import Report
 from services.signup.ports import Intake, PageRequests
-from services.signup.vault.addresses import blind_index, origin_index
+from services.signup.vault.addresses import origin_index
+from services.signup.vault.index import BlindIndex
 from shared.clock import Clock
 from shared.contracts.codes import STATES
-from shared.contracts.signup import JOIN
+from shared.contracts.signup import JOIN, EmploymentType
 from shared.ids import new_id
 from shared.web import forms
 from shared.web.pages import Pages
@@ -35,11 +39,13 @@ ANSWER_AFTER = timedelta(seconds=1)
 """Longer than the work takes: an address that joined too often is answered as late as one that is emailed."""
 _ADDRESS = re.compile(r"://|www\.|@", re.IGNORECASE)
 _LINK = re.compile(r"://|www\.|[/@]", re.IGNORECASE)
+_DIGITS = re.compile(r"[0-9]{1,9}")
 _ZIP = re.compile(r"[0-9]{5}(-[0-9]{4})?")
 _WORDS = {
     "name": "Enter your name, on one line of at most 100 characters and without a link",
     "email": ENTER_EMAIL,
     "work": "Enter the work you do or look for in words, such as Registered nurse, without a link",
+    **{name: WORDS[name] for name in ("skills", "years", "employment_types", "pay_floor", "available_from")},
     "state": "Choose a state from the list",
     "postal_code": "Enter a ZIP code of five digits, such as 80202, in the 50 states or the District of Columbia",
 }
@@ -55,6 +61,18 @@ def _work(value: str) -> str:
     if _ADDRESS.search(value):
         raise ValueError("must be work in words, without a link or an email")
     return value
+
+
+def _words(value: object) -> object:
+    """Each text may hold several skills, as somebody types them."""
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple) or not all(isinstance(one, str) for one in listed):
+        return value
+    return [word.strip() for one in listed for word in re.split(r"[,;\n]", one) if word.strip()]
+
+
+def _number(value: object) -> object:
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
 
 
 def _in_the_state(value: str | None, info: ValidationInfo) -> str | None:
@@ -74,7 +92,13 @@ class JoinIn(EmailModel):
 
     name: Annotated[Line, Field(max_length=100), AfterValidator(_name)]
     email: Mail
-    work: Annotated[Line, Field(max_length=100), AfterValidator(_work)]
+    work: Annotated[Line, Field(max_length=100), AfterValidator(_work)] | None = None
+    skills: Annotated[tuple[Skill, ...], Field(max_length=50), BeforeValidator(_words)] = ()
+    years: Annotated[Years, BeforeValidator(_number)] | None = None
+    remote: bool = False
+    employment_types: Annotated[tuple[EmploymentType, ...], Field(max_length=5)] = ()
+    pay_floor: Annotated[Dollars, BeforeValidator(_number)] | None = Field(None, description="US dollars a year.")
+    available_from: date | None = None
     state: State | None = None
     postal_code: Annotated[PostalCode | None, AfterValidator(_in_the_state)] = None
     time_zone: Zone | None = Field(None, description="Taken, and not kept: the time zone is one of a person's choices.")
@@ -85,7 +109,7 @@ def router(
     limits: PageRequests,
     clock: Clock,
     *,
-    blind_index_key: bytes,
+    index: BlindIndex,
     titles: Iterable[str],
     answer_after: timedelta = ANSWER_AFTER,
 ) -> APIRouter:
@@ -101,7 +125,8 @@ def router(
             given=posted.given if posted else {},
             errors=errors,
             titles=known_work,
-            states=[("", "Choose a state"), *STATES.items()],
+            steps=steps(clock.now()),
+            kinds=list(KINDS.items()),
         )
 
     @routes.get("/join", response_class=HTMLResponse, summary="The page to join by")
@@ -121,14 +146,14 @@ def router(
         posted = await forms.read(request, JoinIn, words=_WORDS)
         if posted.value is None:
             return page(_with_state(with_why(posted)))
-        origin = origin_of(request, blind_index_key)
+        origin = origin_of(request, index.key)
         if not await limits.may_join_from(origin):
             raise _too_many()
-        joining = await limits.join(blind_index(posted.value.email, blind_index_key), origin)
+        joining = await limits.join(index.of(posted.value.email), origin)
         if joining.is_taken:
             await intake.take([_report(posted.value, clock, is_mailed=joining.is_mailed)])
         await wait_since(began, answer_after)
-        return check_your_email("check_your_email.html", is_json=posted.is_json)
+        return check_your_email("check_your_email.html", posted.value.email, is_json=posted.is_json)
 
     return routes
 
@@ -154,11 +179,11 @@ async def wait_since(began: float, span: timedelta) -> None:
     await asyncio.sleep(max(span.total_seconds() - (time.monotonic() - began), 0))
 
 
-def check_your_email(page: str, *, is_json: bool) -> Response:
-    """The same answer whoever asked, known or not; `page` is what a browser gets."""
+def check_your_email(page: str, email: str, *, is_json: bool) -> Response:
+    """The same answer whoever asked, known or not; `page` is what a browser gets, with the email that was typed."""
     if is_json:
         return JSONResponse({"status": "check_your_email"}, status_code=202)
-    return PAGES.render(page, status=202)
+    return PAGES.render(page, status=202, email=email)
 
 
 def _too_many() -> Problem:
@@ -168,7 +193,17 @@ def _too_many() -> Problem:
 
 def _report(given: JoinIn, clock: Clock, *, is_mailed: bool) -> Report:
     record = new_id("j")
-    profile = RawProfile(titles=(given.work,), state=given.state, postal_code=given.postal_code)
+    profile = RawProfile(
+        titles=(given.work,) if given.work else (),
+        skills=given.skills,
+        years=given.years,
+        state=given.state,
+        postal_code=given.postal_code,
+        remote=given.remote,
+        employment_types=given.employment_types,
+        pay_floor=given.pay_floor,
+        available_from=given.available_from,
+    )
     return Report(
         mark=hashlib.sha256(f"{JOIN}\n{record}".encode()).digest(),
         vendor=JOIN,
@@ -181,4 +216,5 @@ def _report(given: JoinIn, clock: Clock, *, is_mailed: bool) -> Report:
             profile=profile,
             without_email=None if is_mailed else True,
         ),
+        proof="page",
     )

@@ -1,4 +1,4 @@
-"""`POST /v1/people/look-up` and `GET /v1/operator-log`: what an operator needs for a complaint, and what stays of the asking."""
+"""`POST /v1/people/look-up`, `POST /v1/people/erase`, `GET /v1/operator-log`: what an operator needs for a complaint, and what stays."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -6,13 +6,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from services.signup.api.erasing import ErasedOut, erased_out
 from services.signup.decisions.tenants import REASON_SPEAKS_OF_A_PERSON
-from services.signup.ports import OperatorStore
-from services.signup.vault.addresses import blind_index, parse_mail
+from services.signup.ports import Erasing, OperatorStore
+from services.signup.vault.addresses import parse_mail
+from services.signup.vault.index import BlindIndex
 from shared.contracts.base import Instant
 from shared.facts import Known
 from shared.text import speaks_of_a_person
-from shared.web.problems import Problem, invalid, kind, not_found
+from shared.web.problems import Problem, invalid, kind
 from shared.web.tenants import Tenant, Tenants
 from shared.web.types import Line, RequestModel
 
@@ -20,7 +22,7 @@ _PAGE = 200
 
 
 class LookUpIn(RequestModel):
-    """Whom to look for, and why: the reason is written down, whatever is found."""
+    """Whom to look for, or to erase, and why: the reason is written down, whatever is found."""
 
     email: Line
     reason: Line = Field(min_length=3, description="One line, such as a case number; no name, email or phone number.")
@@ -65,24 +67,19 @@ class ActsOut(BaseModel):
     """Where to go on; null: that was all."""
 
 
-def router(store: OperatorStore, tenants: Tenants, *, blind_index_key: bytes) -> APIRouter:
+def router(
+    store: OperatorStore, erasing: Erasing, tenants: Tenants, *, index: BlindIndex, signup_url: str
+) -> APIRouter:
     """The routes for operators."""
     routes = APIRouter(tags=["operators"])
     Operator = Annotated[Tenant, Depends(tenants.require("operator"))]  # noqa: N806 - names a type
 
     @routes.post("/v1/people/look-up", summary="Whoever has this address, as states and ids; asks for the reason")
     async def look_up(given: LookUpIn, operator: Operator) -> LookedUpOut:
-        try:
-            address = parse_mail(given.email)
-        except ValueError as error:
-            raise invalid([{"loc": ("body", "email"), "type": "value_error", "ctx": {"error": error}}]) from None
-        if speaks_of_a_person(given.reason):
-            wrong = {"pointer": "#/reason", "detail": REASON_SPEAKS_OF_A_PERSON}
-            detail = f"The reason {REASON_SPEAKS_OF_A_PERSON}."
-            raise Problem(422, "Invalid request", detail, type=kind("invalid"), errors=[wrong])
-        found = await store.look_up(blind_index(address, blind_index_key), by=operator.id, reason=given.reason)
+        address = _address(given)
+        found = await store.look_up(index.of(address), by=operator.id, reason=given.reason)
         if found is None:
-            raise not_found("person")
+            raise _nobody()
         return LookedUpOut(
             candidate=found.candidate,
             state="invited" if found.confirmed_at is None else "confirmed",
@@ -95,6 +92,18 @@ def router(store: OperatorStore, tenants: Tenants, *, blind_index_key: bytes) ->
             claims=[{**claim, **_names(claim, tenants)} for claim in found.claims],
             mails=[{**mail, **_names(mail, tenants)} for mail in found.mails],
         )
+
+    @routes.post(
+        "/v1/people/erase",
+        status_code=202,
+        summary="Erases whoever has this address, for a person who asks for it; asks for the reason",
+        responses={404: {"description": "Nobody has this address; the asking is written down all the same"}},
+    )
+    async def erase(given: LookUpIn, operator: Operator) -> ErasedOut:
+        erased = await erasing.erase_mailbox(index.of(_address(given)), by=operator.id, reason=given.reason)
+        if erased is None:
+            raise _nobody()
+        return erased_out(erased, signup_url)
 
     @routes.get("/v1/operator-log", summary="What operators did and why, oldest first")
     async def read_log(
@@ -119,6 +128,23 @@ def router(store: OperatorStore, tenants: Tenants, *, blind_index_key: bytes) ->
         return ActsOut(items=items, next=str(acts[-1].seq) if len(acts) == limit else None)
 
     return routes
+
+
+def _nobody() -> Problem:
+    detail = "Nobody in the pool has this email. Check how it is spelled."
+    return Problem(404, "Not found", detail, type=kind("no-such-person"))
+
+
+def _address(given: LookUpIn) -> str:
+    try:
+        address = parse_mail(given.email)
+    except ValueError as error:
+        raise invalid([{"loc": ("body", "email"), "type": "value_error", "ctx": {"error": error}}]) from None
+    if speaks_of_a_person(given.reason):
+        wrong = {"pointer": "#/reason", "detail": REASON_SPEAKS_OF_A_PERSON}
+        detail = f"The reason {REASON_SPEAKS_OF_A_PERSON}."
+        raise Problem(422, "Invalid request", detail, type=kind("invalid"), errors=[wrong])
+    return address
 
 
 def _names(row: Mapping[str, Any], tenants: Tenants) -> dict[str, str]:

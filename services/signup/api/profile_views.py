@@ -7,7 +7,7 @@ from typing import Any
 
 from services.signup.decisions.coarsening import PAY_STEP, YEARS
 from services.signup.decisions.keeping import FIELDS, Field, Offer, Value, value_of
-from services.signup.model import Proposed, Showing
+from services.signup.model.records import Proposed, Showing
 from shared import wording
 from shared.contracts import grants
 from shared.contracts.codes import STATES, occupation_titles
@@ -19,14 +19,14 @@ PAGES = Pages("services.signup")
 Names = Callable[[str], Fact[str]]
 """What a tenant is called on pages, with its domain."""
 
-_KINDS = {
+KINDS = {
     "full_time": "Full time",
     "part_time": "Part time",
     "contract": "Contract",
     "temporary": "Temporary",
     "internship": "Internship",
 }
-_LABELS: Mapping[Field, str] = {
+LABELS: Mapping[Field, str] = {
     "occupations": "Work",
     "skills": "Skills",
     "years": "Experience",
@@ -126,7 +126,7 @@ def words_of(name: Field, value: Value) -> str:
         case "remote":
             return "Remote work, too"
         case "employment_types":
-            return _KINDS[str(value)]
+            return KINDS[str(value)]
         case "pay_floor":
             return f"${value:,} a year"
         case "available_from" if isinstance(value, date):
@@ -138,7 +138,7 @@ def words_of(name: Field, value: Value) -> str:
 def facts(profile: CoarseProfile) -> list[tuple[str, str]]:
     """All that employers may see, in their steps."""
     return [
-        (_LABELS[name], ", ".join(words_of(name, value) for value in shown))
+        (LABELS[name], ", ".join(words_of(name, value) for value in shown))
         for name in FIELDS
         if (shown := value_of(profile, name))
     ]
@@ -155,6 +155,16 @@ def why_not_shown(showing: Showing, *, at: datetime) -> str:
     if not showing.match_granted:
         return "off"
     return "paused" if grants.is_paused(showing, at=at) else "ended"
+
+
+def steps(at: datetime) -> Mapping[Field, list[tuple[str, str]]]:
+    """The answers that are listed, in the steps in which employers see them."""
+    return {
+        "years": _options("years", YEARS),
+        "state": _options("state", STATES),
+        "pay_floor": _options("pay_floor", range(PAY_STEP, _HIGHEST_PAY + 1, PAY_STEP)),
+        "available_from": _options("available_from", _months(at.date())),
+    }
 
 
 def form_of(offered: Sequence[Offer], kept: CoarseProfile | None, names: Names, *, at: datetime) -> ProfileForm:
@@ -179,13 +189,17 @@ def form_of(offered: Sequence[Offer], kept: CoarseProfile | None, names: Names, 
 
     def single(name: Field, label: str, hint: str, options: Sequence[tuple[str, str]] = ()) -> Single:
         found = choices(name)
-        listed = [*options, *((one.value, one.label) for one in found if options and one.value not in dict(options))]
+        all_of_them = [
+            *options,
+            *((one.value, one.label) for one in found if options and one.value not in dict(options)),
+        ]
         if kept is not None:
             value = next((one.value for one in found if one.is_on), "")
-            return Single(name, label, hint, (), listed, value)
+            return Single(name, label, hint, (), all_of_them, value)
         value = found[0].value if len(found) == 1 else ""
-        return Single(name, label, hint, found, listed, value)
+        return Single(name, label, hint, found, all_of_them, value)
 
+    listed = steps(at)
     kinds = {one.value: one for one in choices("employment_types")}
     remote = next(iter(choices("remote")), Choice("true", ""))
     return ProfileForm(
@@ -195,21 +209,21 @@ def form_of(offered: Sequence[Offer], kept: CoarseProfile | None, names: Names, 
         ],
         skills=choices("skills"),
         told_by=alone,
-        employment_types=[kinds.get(value, Choice(value, label)) for value, label in _KINDS.items()],
+        employment_types=[kinds.get(value, Choice(value, label)) for value, label in KINDS.items()],
         remote=replace(remote, value="true", label="I look for remote work, too"),
         singles={
             one.name: one
             for one in (
-                single("years", "Years of experience", "", _options("years", YEARS)),
-                single("state", "State", "", _options("state", STATES)),
+                single("years", "Years of experience", "", listed["years"]),
+                single("state", "State", "", listed["state"]),
                 single("area", "First three digits of your ZIP code", "Such as 802. A whole ZIP code is cut to them."),
                 single(
                     "pay_floor",
                     "Pay, at least",
                     "Shown in steps of $20,000.",
-                    _options("pay_floor", range(PAY_STEP, _HIGHEST_PAY + 1, PAY_STEP)),
+                    listed["pay_floor"],
                 ),
-                single("available_from", "When you can start", "", _options("available_from", _months(at.date()))),
+                single("available_from", "When you can start", "", listed["available_from"]),
             )
         },
     )

@@ -9,7 +9,7 @@ from services.signup.api.cloudevents import CloudEventIn, is_mailable, phone_of
 from services.signup.decisions.place_names import state_of_zip
 from services.signup.decisions.places import settled
 from services.signup.decisions.skills import folded, skills_among
-from services.signup.model import Person, RawProfile, Told
+from services.signup.model.people import Person, RawProfile, Told
 from shared.web.types import is_empty
 
 MOST_PASSED_OVER = 20

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.responses import Response
 
-from services.signup.model import Refusal
+from services.signup.model.invitations import Refusal
 from services.signup.ports import Refusals
 from shared.security.links import BadLink, LinkReader
 from shared.web import any_body, problems
@@ -32,7 +32,8 @@ class RefuseBody(RequestModel):
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`refused` or `never_again`, also if it was said before; looked at: also `invited`, or `answered`, where the"
-        " person has answered and this way out changes nothing any more"
+        " person has answered and this way out changes nothing any more",
+        "content": {"application/json": {}},
     },
     404: {"description": "Not a link of an invitation"},
     409: {

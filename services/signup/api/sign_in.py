@@ -11,7 +11,7 @@ from services.signup.api.cloudevents import Mail
 from services.signup.api.emails import ENTER_EMAIL, EmailModel, with_why
 from services.signup.api.join import PAGES, check_your_email, origin_of, wait_since
 from services.signup.ports import PageRequests
-from services.signup.vault.addresses import blind_index
+from services.signup.vault.index import BlindIndex
 from shared.web import forms
 from shared.web.problems import Problem, kind
 
@@ -26,7 +26,7 @@ class SignInIn(EmailModel):
     email: Mail
 
 
-def router(requests: PageRequests, *, blind_index_key: bytes, answer_after: timedelta = ANSWER_AFTER) -> APIRouter:
+def router(requests: PageRequests, *, index: BlindIndex, answer_after: timedelta = ANSWER_AFTER) -> APIRouter:
     """The sign-in page."""
     routes = APIRouter(tags=["candidates"])
 
@@ -48,12 +48,12 @@ def router(requests: PageRequests, *, blind_index_key: bytes, answer_after: time
         if posted.value is None:
             posted = with_why(posted)
             return PAGES.render("sign_in.html", status=422, given=posted.given, errors=dict(posted.errors))
-        origin = origin_of(request, blind_index_key)
+        origin = origin_of(request, index.key)
         if not await requests.may_sign_in_from(origin):
             raise _too_many()
-        await requests.sign_in(blind_index(posted.value.email, blind_index_key), origin)
+        await requests.sign_in(index.of(posted.value.email), origin)
         await wait_since(began, answer_after)
-        return check_your_email("check_your_email_for_a_link.html", is_json=posted.is_json)
+        return check_your_email("check_your_email_for_a_link.html", posted.value.email, is_json=posted.is_json)
 
     return routes
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, StringConstraints
 
-from services.signup.model import Source
+from services.signup.model.hooks import Source
 from services.signup.ports import Sources
 from shared.clock import Clock
 from shared.contracts.base import Instant

@@ -33,10 +33,21 @@ class ChangeIn(RequestModel):
     """What is to be otherwise: a field that is left out stays, null takes it away."""
 
     name: Line | None = None
-    vendor: Line | None = None
+    vendor: Line | None = Field(
+        None, description="Only as it is: another vendor is a move (POST /v1/tenants/{id}/move)."
+    )
     domain: Line | None = None
     reply_to: Line | None = None
     reason: Line | None = None
+
+
+class MoveIn(RequestModel):
+    """Where an employer's seat goes, and why; that is written down, and travels in clear."""
+
+    vendor: Line | None = Field(
+        description="The id of a vendor of this network; null: the employer has none from now on."
+    )
+    reason: Line
 
 
 class ReasonIn(RequestModel):
@@ -110,7 +121,7 @@ def router(book: TenantBook, tenants: Tenants, clock: Clock) -> APIRouter:
             raise not_found("tenant")
         return _shown(found)
 
-    @routes.patch("/v1/tenants/{tenant}", summary="Another name, vendor, domain or address for replies")
+    @routes.patch("/v1/tenants/{tenant}", summary="Another name, domain or address for replies")
     async def change(tenant: str, given: ChangeIn, operator: Operator) -> TenantOut:
         def decide(there: Mapping[str, TenantChangedV1]) -> TenantChangedV1 | Refused:
             before, wished = there.get(tenant), given.model_fields_set
@@ -123,6 +134,22 @@ def router(book: TenantBook, tenants: Tenants, clock: Clock) -> APIRouter:
             return decisions.change(there, tenant, about, act(operator, given.reason))
 
         return _shown(await done(decide))
+
+    @routes.post(
+        "/v1/tenants/{tenant}/move",
+        summary="Move an employer's seat to another vendor; its new key is shown this once, and no key of before works",
+    )
+    async def move(tenant: str, given: MoveIn, operator: Operator) -> TenantWithKeyOut:
+        """Pools, member refs, messages, limits and standing are the employer's own and stay. What the new vendor starts from is
+        written by `fairpool tenants bundle`, or read with the new key."""
+        key = new_key(tenant)
+        seen = tenants.records().get(
+            tenant
+        )  # when it is asked for: acts wait for each other, and each begins after the last
+        moved = await done(
+            decisions.moving(tenant, given.vendor, hash_key(key), act(operator, given.reason), seen=seen)
+        )
+        return TenantWithKeyOut(**_shown(moved).model_dump(), key=key)
 
     @routes.put("/v1/tenants/{tenant}/suspension", summary="Suspend: nothing is taken of it, nothing done for it")
     async def suspend(tenant: str, given: ReasonIn, operator: Operator) -> TenantOut:

@@ -16,9 +16,14 @@ from services.signup.courier.adapters.smtp import SmtpRelay
 from services.signup.courier.adapters.tenants import CourierTenants
 from services.signup.courier.sending import Sender
 from services.signup.courier.settings import CourierSettings
+from services.signup.vault.epoch_rows import EpochRows
+from services.signup.vault.epochs import Epochs
+from services.signup.vault.keepers import keeper_of
+from services.signup.vault.watching import LOOKS_EVERY, EpochWatch
+from shared.contracts.consent import GrantNoticedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import CandidateErasedV1, NoticeRequestedV1, NoticeRequestedV2
-from shared.contracts.topics import CONSENT_STATE
+from shared.contracts.topics import CONSENT_STATE, ERASURES
 from shared.ids import new_id
 from shared.security.links import LinkSigner
 from shared.security.statements import StatementSigner
@@ -39,7 +44,12 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     relay = SmtpRelay(
         settings.smtp, connections=settings.courier_connections, within=settings.smtp_within, ca=settings.smtp_ca
     )
-    store = partial(PostgresCourier, vault_key=settings.vault_key)
+    epochs = EpochRows(Epochs(), keeper_of(settings.vault_keys))
+    watch = EpochWatch(epochs, service.get_pool, makes=False)
+    service.open(watch.opened)
+    service.every(LOOKS_EVERY, "epochs", watch.look, by=None)
+    service.check("vault", watch.check)
+    store = partial(PostgresCourier, epochs=epochs)
     mails = service.stores(store)
     tenants = CourierTenants(service.tenants)
     service.open(relay.open)
@@ -47,13 +57,15 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     service.on(OutreachDecidedV1, handlers.on_outreach_decided, store, guard=Guard.VERSION)
     service.on(NoticeRequestedV1, handlers.on_notice_requested, store, guard=Guard.STATE)
     service.on(NoticeRequestedV2, handlers.on_notice_requested, store, guard=Guard.STATE)
+    service.on(GrantNoticedV1, handlers.on_grant_noticed, store, guard=Guard.STATE)
     service.on(CandidateErasedV1, handlers.on_candidate_erased, store, guard=Guard.STATE)
+    service.replay(ERASURES, handlers.erase_again, store)
     projection = ConsentProjection(mails, handlers.on_consent_changed, service.get_pool)
     consents = service.follow(CONSENT_STATE, projection.apply, stored=projection.stored)
 
     letters = JinjaLetters(
-        LinkSigner(settings.link_signing_key, settings.link_subject_key, StatementSigner(settings.signing_key)),
-        settings.link_subject_key,
+        LinkSigner(settings.link_signing_key, settings.link_subject_key[0], StatementSigner(settings.signing_key)),
+        settings.link_subject_key[0],
         service.tenants.name_of,
         settings.operator,
         consent_url=settings.consent_url,

@@ -11,6 +11,7 @@ from services.signup.courier.model import (
     CalledOff,
     Circuit,
     Consent,
+    GrantNotice,
     Handed,
     Mail,
     NoAnswer,
@@ -26,7 +27,7 @@ from services.signup.courier.model import (
     Unheard,
 )
 from shared.contracts import grants
-from shared.contracts.consent import ConsentChanged
+from shared.contracts.consent import ConsentChanged, GrantNoticedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2, OutreachOutcomeReportedV1
 from shared.facts import UNKNOWN, Fact, Known, Unknown
@@ -89,6 +90,19 @@ def after_notice(event: NoticeRequestedV1 | NoticeRequestedV2) -> Mail:
         introduced_by=event.introduced_by,
         introduced_at=later.introduced_at if later else None,
         changes=later.changes if later else (),
+    )
+
+
+def after_grant_notice(event: GrantNoticedV1) -> Mail:
+    """The mail in which consent asks."""
+    return Mail(
+        kind="notice",
+        id=event.notice,
+        candidate=event.candidate,
+        version=1,
+        good_until=event.expires_at,
+        introduced_by=event.told_by,
+        grant=GrantNotice(event.about, event.ends_at, event.language),
     )
 
 

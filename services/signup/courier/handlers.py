@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from services.signup.courier.decisions import after_decision, after_notice, kept_of
+from services.signup.courier.decisions import after_decision, after_grant_notice, after_notice, kept_of
 from services.signup.courier.model import Mail
 from services.signup.courier.ports import Incoming
 from shared.contracts import grants
-from shared.contracts.consent import ConsentChanged
+from shared.contracts.consent import ConsentChanged, GrantNoticedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import CandidateErasedV1, NoticeRequestedV1, NoticeRequestedV2
 from shared.messaging.envelope import Received
@@ -33,6 +33,12 @@ async def on_notice_requested(
     await store.keep([mails[name] for name in sorted(mails)], [], at=store.at)
 
 
+async def on_grant_noticed(store: Incoming, received: Sequence[Received[GrantNoticedV1]]) -> None:
+    """As any notice."""
+    mails = {item.event.notice: _addressed(after_grant_notice(item.event)) for item in received}
+    await store.keep([mails[name] for name in sorted(mails)], [], at=store.at)
+
+
 async def on_consent_changed(
     store: Incoming, received: Sequence[Received[ConsentChanged]], positions: Mapping[int, int]
 ) -> None:
@@ -47,6 +53,13 @@ async def on_consent_changed(
 async def on_candidate_erased(store: Incoming, received: Sequence[Received[CandidateErasedV1]]) -> None:
     """Nothing is kept of them but that they were emailed; what waits for them is withheld, for the vault has nobody."""
     await store.erase(sorted({item.event.candidate for item in received}))
+
+
+async def erase_again(store: Incoming, limit: int) -> int:
+    """Erases some whom `erasures` has, as it was read back, and a backup brought back; how many."""
+    erased = await store.erased_unheard(limit)
+    await store.erase(erased)
+    return len(erased)
 
 
 def _highest(events: Iterable[OutreachDecidedV1]) -> dict[str, OutreachDecidedV1]:

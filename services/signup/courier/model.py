@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from shared.contracts.consent import Purpose
+from shared.contracts.consent import AboutGrant, Purpose
 from shared.contracts.signup import JOIN, ChangeNoticed
 from shared.security.words import KeyPair
 
@@ -27,6 +27,17 @@ Lane = Literal[0, 1, 2]
 
 
 @dataclass(frozen=True, slots=True)
+class GrantNotice:
+    """What consent asks a person about what they allow."""
+
+    about: AboutGrant
+    ends_at: datetime | None
+    """When what they allow ends."""
+    language: str | None
+    """In which they read (ISO 639-1), where that is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """One mail to one person: an employer's outreach, or a notice of the network itself."""
 
@@ -45,6 +56,8 @@ class Mail:
     introduced_at: datetime | None = None
     changes: tuple[ChangeNoticed, ...] = ()
     """What was stopped or changed in the person's name, for the notices that tell of it."""
+    grant: GrantNotice | None = None
+    """For a notice without a `purpose`: what it asks."""
     sealed: str | None = None
     state: State = "ready"
     attempts: int = 0

@@ -46,6 +46,9 @@ class Incoming(Protocol):
     async def erase(self, candidates: Sequence[str]) -> None:
         """Forgets what is kept of these people, so that nothing brings it back, and confirms that (`ErasureSweptV1`)."""
 
+    async def erased_unheard(self, limit: int) -> Sequence[str]:
+        """At most so many whom `erasures` has, as it was read back page by page."""
+
 
 class Outgoing(Protocol):
     """Where the sender finds its work and writes down what became of it; one transaction."""

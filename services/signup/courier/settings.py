@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from shared.roles import Role
-from shared.setting_forms import Certificates, Duration, PostgresUrl, Secret32, Secret64, SmtpUrl, WebUrl
+from shared.setting_forms import Certificates, Duration, KeeperUrl, Keys64, PostgresUrl, Secret32, SmtpUrl, WebUrl
 from shared.settings import ReadsLimitsSettings
 
 
@@ -16,10 +16,11 @@ class CourierSettings(ReadsLimitsSettings):
     """Nobody calls it."""
 
     signup_database: PostgresUrl
-    vault_key: Secret32
+    vault_keys: KeeperUrl
+    """Who keeps the vault's epoch keys; the courier opens them, and never makes one."""
     link_signing_key: Secret32
-    link_subject_key: Secret64
-    """Hides in links whose they are; signup and consent have the same."""
+    link_subject_key: Keys64
+    """The first hides in links whose they are; signup and consent have the same."""
     smtp_plain_to: str = ""
     """A host that mail may go to without TLS though it is another machine: a mail catcher on a network of one's own."""
     smtp: SmtpUrl

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from services.signup.decisions.tenants import Refused, Tenants, above, said_by_others
+from services.signup.decisions.tenants import Refused, Tenants, above, said_by_others, says_the_same
 from shared.contracts.operator import TenantChangedV1
 
 _TRIES = 5
@@ -26,13 +26,18 @@ async def act(
         over = now.get(outcome.tenant)
         await send(outcome)
         now, replaced = await look()
-        stands, before = now.get(outcome.tenant) == outcome, replaced(outcome.tenant)
+        present, before = now.get(outcome.tenant), replaced(outcome.tenant)
+        stands = present == outcome
         if stands and before == over:
             return outcome
+        if not stands and says_the_same(present, outcome):
+            return outcome  # whoever had spoken over it has said it again
         again = decide(said_by_others(outcome, now, before))
         if isinstance(again, Refused):
             if stands and before is not None:
                 await send(above(before, now))
+            elif before == outcome:
+                return outcome  # it stood, and whoever spoke over it finds that out as well, and says it again
             return again
         outcome = above(again, now)
     return Refused({"tenant": "is changed by others all the time: try again"})

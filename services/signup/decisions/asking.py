@@ -8,7 +8,7 @@ from typing import Literal
 from services.signup.decisions.notices import SIGN_IN_KEPT
 
 Page = Literal["join", "sign_in"]
-STILL_GOOD = timedelta(minutes=10)
+STILL_GOOD = timedelta(minutes=5)
 """A link that works for less is not sent again: its person has to have time to open it."""
 SAME_LINK_AGAIN = timedelta(minutes=5)
 """Between two emails with the same link, if one who has asked already asks for it."""
@@ -52,15 +52,18 @@ class Joining:
     is_mailed: bool
 
 
-def sign_in(before: Sequence[Asked], *, at: datetime, no_at: datetime | None = None) -> Mail | None:
+def sign_in(
+    before: Sequence[Asked], *, at: datetime, no_at: datetime | None = None, used_at: datetime | None = None
+) -> Mail | None:
     """What a request for a link brings: the same link as long as it is good, and else a new one.
 
     A link that is good is in the mailbox already, whoever asked for it. One from before the person switched something off, at
-    `no_at`, is none: it can switch nothing on.
+    `no_at`, is none: it can switch nothing on. Nor is one from before they last signed in, at `used_at`: each works once, and
+    that may have been the one.
     """
     if not _may_mail(before, at=at):
         return None
-    sent = [one for one in _mailed(before, at=at) if one.page == "sign_in"]
+    sent = [one for one in _mailed(before, at=at) if one.page == "sign_in" and (used_at is None or one.at > used_at)]
     works = [one.link_until for one in sent if one.link_until is not None and one.link_until >= at + STILL_GOOD]
     good = max((until for until in works if no_at is None or until - SIGN_IN_KEPT > no_at), default=None)
     if good is None:

@@ -5,7 +5,7 @@ from datetime import date
 
 from services.signup.decisions.places import settled
 from services.signup.decisions.skills import skills_among
-from services.signup.model import RawProfile
+from services.signup.model.people import RawProfile
 from shared.contracts.codes import STATES
 from shared.contracts.signup import CoarseProfile
 

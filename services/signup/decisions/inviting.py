@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from services.signup.model import PastInvitations
+from services.signup.model.invitations import PastInvitations
 
 MOST_INVITATIONS = 2
 """Ever, unless the person comes by the join page."""
@@ -20,3 +20,12 @@ def may_invite(past: PastInvitations, *, by_join: bool, at: datetime) -> bool:
     if past.said_no_at is None or past.last_at is None or past.last_at <= past.said_no_at:
         return True
     return past.last_at <= at - AFTER_A_NO
+
+
+def may_register(past: PastInvitations, *, by_join: bool, reported_at: datetime) -> bool:
+    """Whether somebody unknown is registered at all: not one who erased themself, or said "never again", but by the join page,
+    and later than that. What was told before, and comes again from wherever, brings nobody back.
+    """
+    if not past.refused:
+        return True
+    return by_join and past.said_no_at is not None and reported_at > past.said_no_at

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Literal, get_args
 
 from services.signup.decisions.coarsening import MOST_SKILLS
-from services.signup.model import Proposed
+from services.signup.model.records import Proposed
 from shared.contracts.signup import CoarseProfile
 
 Field = Literal[

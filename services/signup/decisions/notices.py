@@ -2,17 +2,17 @@
 
 from datetime import datetime, timedelta
 
-from services.signup.model import ToInvite
+from services.signup.model.invitations import ToInvite
 from shared.contracts.signup import JOIN, ChangeNoticed, NoticeRequestedV2
 from shared.ids import new_id
 
-SIGN_IN_KEPT = timedelta(minutes=30)
+SIGN_IN_KEPT = timedelta(minutes=15)
 CHANGED_KEPT = timedelta(days=3)
 """Nobody waits for it: over a weekend."""
 
 
 def sign_in(candidate: str, *, at: datetime) -> NoticeRequestedV2:
-    """A link to `/me` that works for half an hour."""
+    """A link that signs in, once, within a quarter of an hour."""
     return NoticeRequestedV2(notice=new_id("n"), candidate=candidate, purpose="sign_in", expires_at=at + SIGN_IN_KEPT)
 
 

@@ -1,6 +1,6 @@
 """What the states and territories are called, and whose a ZIP code is: written by hand from common knowledge."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from shared.contracts.codes import STATES
 
@@ -95,3 +95,11 @@ TERRITORY_WORDS: Mapping[tuple[str, ...], str] = _names(_TERRITORY_NAMES)
 SHORT: Mapping[tuple[str, ...], str] = _names(_ABBREVIATED)
 """What people wrote before there were codes, and still do."""
 CODES: Mapping[tuple[str, ...], str] = {(code,): code for code in (*STATES, *TERRITORIES)}
+
+
+def sizes_by_last_word(names: Iterable[tuple[str, ...]]) -> Mapping[str, tuple[int, ...]]:
+    """By the word that names end in, how many words those have, the longest first."""
+    found: dict[str, set[int]] = {}
+    for name in names:
+        found.setdefault(name[-1], set()).add(len(name))
+    return {last: tuple(sorted(sizes, reverse=True)) for last, sizes in found.items()}

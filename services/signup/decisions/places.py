@@ -12,17 +12,17 @@ from services.signup.decisions.place_names import (
     TERRITORIES,
     TERRITORY_WORDS,
     WORDS,
+    sizes_by_last_word,
     state_of_zip,
 )
 from services.signup.decisions.places_abroad import COUNTRY_CODES, is_known_abroad
 from services.signup.decisions.places_numbers import is_five, is_number_before_town, strange_number
-from services.signup.decisions.places_said import says_where_not
+from services.signup.decisions.places_said import may_say_where_not, says_where_not
 
 LONGEST = 1000
 """Characters of an address that are read; a longer text is none."""
 _MOST_WORDS = 6
-_SEPARATORS = str.maketrans(dict.fromkeys(",;|/()[]\n\r\u2022\u00b7", "\n") | {":": " "})
-_DROPPED = str.maketrans(dict.fromkeys(".'\u2019`", ""))
+_FOLDED = str.maketrans(dict.fromkeys(",;|/()[]\n\r\u2022\u00b7", "\n") | {":": " "} | dict.fromkeys(".'\u2019`", ""))
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
 _BESIDE = frozenset({("REMOTE",), ("HYBRID",), ("ONSITE",), ("ON", "SITE"), ("HOME",), ("WORK",)})
 """What is no part of an address and stands after it."""
@@ -47,6 +47,11 @@ _ENDS_OF_PARTS = re.compile(r"[,;|/()\[\]\n\r\u2022\u00b7]| - | or ")
 Place = tuple[str | None, str | None]
 """A state's code and a ZIP code of five digits."""
 NOWHERE: Place = (None, None)
+
+
+_KINDS = (TERRITORY_WORDS, WORDS, SHORT, CODES)
+_STATE_SIZES = sizes_by_last_word(name for kind in _KINDS for name in kind)
+_COUNTRY_SIZES = sizes_by_last_word(COUNTRY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +107,15 @@ def is_outside_the_states(state: str | None, postal_code: str | None) -> bool:
 def _read(address: str) -> Place:
     if len(address) > LONGEST:
         return NOWHERE
-    address = _until_it_says_where_not(address)
-    whole = _one(address)
+    lines = _lines(address)
+    if may_say_where_not(word.upper() for line in lines for word in line):
+        address = _until_it_says_where_not(address)
+        lines = _lines(address)
+    whole = _one(address, lines)
     pieces = [piece for part in address.replace("|", ";").replace("/", ";").split(";") for piece in part.split(_OR)]
     if len(pieces) == 1:
         return whole
-    places = {place for place in map(_one, pieces) if place[0] is not None}
+    places = {place for place in (_one(piece, _lines(piece)) for piece in pieces) if place[0] is not None}
     states = {state for state, _ in places} | ({whole[0]} if whole[0] else set())
     if len(states) > 1:
         return NOWHERE
@@ -129,8 +137,10 @@ def _until_it_says_where_not(address: str) -> str:
 
 def _lines(text: str) -> list[list[str]]:
     """The words of each part that a comma, a line or a bracket ends, white space and points folded."""
-    plain = "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
-    plain = plain.translate(_DASHES).replace(" - ", "\n").translate(_SEPARATORS).translate(_DROPPED)
+    if not text.isascii():
+        text = "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
+        text = text.translate(_DASHES)
+    plain = text.replace(" - ", "\n").translate(_FOLDED)
     parts = (part.replace("-", " ").split() for part in plain.split("\n"))
     return [part for part in parts if part]
 
@@ -139,8 +149,7 @@ def _folded(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(word.upper() for word in words)
 
 
-def _one(address: str) -> Place:
-    parts = _lines(address)
+def _one(address: str, parts: list[list[str]]) -> Place:
     while len(parts) > 1 and _folded(parts[-1]) in _BESIDE:
         parts.pop()
     says_country = _take_country(parts)
@@ -166,8 +175,10 @@ def _one(address: str) -> Place:
 
 
 def _take_country(parts: list[list[str]]) -> bool:
-    for size in range(4, 0, -1):
-        if parts and _folded(parts[-1][-size:]) in COUNTRY and _folded(parts[-1]) not in TERRITORY_WORDS:
+    if not parts:
+        return False
+    for size in _COUNTRY_SIZES.get(parts[-1][-1].upper(), ()):
+        if _folded(parts[-1][-size:]) in COUNTRY and _folded(parts[-1]) not in TERRITORY_WORDS:
             del parts[-1][-size:]
             _drop_empty(parts)
             return True
@@ -206,8 +217,8 @@ def _state_at_end(parts: Sequence[Sequence[str]]) -> _Found | None:
     if not parts:
         return None
     words = _folded(parts[-1])
-    for size in range(min(_MOST_WORDS, len(words)), 0, -1):
-        for kind in (TERRITORY_WORDS, WORDS, SHORT, CODES):
+    for size in (size for size in _STATE_SIZES.get(words[-1], ()) if size <= len(words)):
+        for kind in _KINDS:
             if (code := kind.get(words[-size:])) is not None:
                 return None if words[-size - 1 : -size] == ("BRITISH",) else _Found(code, size, kind)
     return None
@@ -234,6 +245,8 @@ def _is_clear(found: _Found, parts: Sequence[Sequence[str]], before: Sequence[st
 
 def _has_accents(address: str, found: _Found) -> bool:
     """Whether a letter is none of English, where the code after it is a country's, too: `C\u00f3rdoba, AR`."""
+    if address.isascii():
+        return False
     letters = unicodedata.normalize("NFKD", address)
     strange = any(unicodedata.combining(mark) or (mark.isalpha() and not mark.isascii()) for mark in letters)
     return strange and found.kind is CODES and found.code in COUNTRY_CODES

@@ -1,6 +1,6 @@
 """Words that make of a place where somebody is another one: where they would go, were once, or will not work."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from services.signup.decisions.place_names import CODES, SHORT, TERRITORY_WORDS, WORDS
 from services.signup.decisions.places_numbers import has_street
@@ -30,6 +30,14 @@ _NAMES = (WORDS, TERRITORY_WORDS, SHORT, CODES)
 _LONGEST_NAME = 6
 _GOING = (("RELOCATION",), ("RELOCATING",))
 _THERE = (("TO",), ("FOR",))
+
+
+_ANY = _SAID | _SAID_TO | {"NO"}
+
+
+def may_say_where_not(words: Iterable[str]) -> bool:
+    """Whether a part of an address with these words, folded, could be one that `says_where_not`."""
+    return not _ANY.isdisjoint(words)
 
 
 def says_where_not(part: Sequence[str]) -> bool:

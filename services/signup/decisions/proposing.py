@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from services.signup.decisions.coarsening import coarsen
 from services.signup.decisions.reports import Claimed, Outcome, ProposalChanged, Registered
-from services.signup.model import Opened, Proposal
+from services.signup.model.records import Proposal
+from services.signup.model.reports import Opened
 
 
 def proposals_among(outcomes: Iterable[Outcome]) -> list[Proposal]:
@@ -24,4 +25,4 @@ def _proposal(report: Opened, candidate: str) -> list[Proposal]:
     if told is None:
         return []
     titles = tuple(dict.fromkeys(title for title in told.titles if title.strip()))
-    return [Proposal(candidate, report.vendor, report.record, coarsen(told), titles)]
+    return [Proposal(candidate, report.vendor, report.record, coarsen(told), titles, report.origin)]

@@ -1,6 +1,6 @@
 """How much is kept of records that nobody knows yet, for one vendor or employer: enough for its worst day, and no more."""
 
-from services.signup.model import Change
+from services.signup.model.people import Change
 
 MOST_KEPT = 10_000
 """Reports of one tenant. Of deletions twice as many are: a person's end is the last thing to be turned away."""

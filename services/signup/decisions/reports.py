@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from services.signup.model import Claim, Deletion, Known, Opened, Picture, Record, Stub
+from services.signup.model.people import Record
+from services.signup.model.records import Claim, Known, Picture, Stub
+from services.signup.model.reports import Deletion, Opened
 from shared.contracts.signup import JOIN
 
 STUB_KEPT = timedelta(days=14)
@@ -24,7 +26,7 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Somebody known: provenance is noted, and what is told of their work is a proposal, until they have spoken.
+    """Somebody known: provenance is noted, and what is told of their work is a proposal, also once they have spoken.
 
     `is_news`: this record did not claim them yet. `left`: whom it claimed until now.
     """
@@ -47,7 +49,7 @@ class CameBack:
 
 @dataclass(frozen=True, slots=True)
 class ProposalChanged:
-    """A record knows better, and the person has not spoken yet."""
+    """A record knows better: it proposes something else."""
 
     report: Opened
     candidate: str
@@ -154,16 +156,23 @@ def possible_stubs(
     for report in reports:
         if report.blind_index and report.blind_index not in mailboxes and _brings_somebody(report, picture):
             mailboxes.add(report.blind_index)
-            stubs[report.key] = Stub(candidate=new_id(), blind_index=report.blind_index, until=at + STUB_KEPT)
+            stubs[report.key] = Stub(
+                new_id(), report.blind_index, at + STUB_KEPT, report.older_indexes, report.index_key
+            )
     return stubs
 
 
 def decide(report: Opened, picture: Picture, new: Mapping[Record, str]) -> Outcome:
     """What follows from one report; `new` names the candidates that were not there before, by their first record."""
     claim = picture.claims.get(report.key)
+    is_denied = claim is None and picture.is_denied(report.key)
     match report.change:
         case "signed_up":
             return _signed_up(report, claim, picture, new)
+        case "changed" if is_denied and report.blind_index is not None:
+            return _of_mailbox(report, None, picture, new)
+        case "changed" | "hired" | "merged" if is_denied:
+            return Noise("not_theirs")
         case "deleted" if claim is None and _is_told_again(report, picture):
             return DeletedAlready(report)
         case _ if claim is None:
@@ -192,7 +201,7 @@ def _brings_somebody(report: Opened, picture: Picture) -> bool:
         case "signed_up":
             return _overtook(report, picture) is None
         case "changed":
-            return claim is not None and _moves(report, claim, picture)
+            return picture.is_denied(report.key) if claim is None else _moves(report, claim, picture)
         case _:
             return False
 
@@ -207,7 +216,9 @@ def _of_mailbox(report: Opened, claim: Claim | None, picture: Picture, new: Mapp
     """Whoever has the mailbox that is told is the person, and the record is theirs."""
     known = picture.addresses.get(report.blind_index) if report.blind_index else None
     if known is None:
-        return Noise("no_mail")
+        return Noise("no_mail" if report.blind_index is None else "said_no")
+    if (report.key, known.candidate) in picture.not_theirs:
+        return Noise("not_theirs")
     left = claim.candidate if claim is not None and claim.candidate != known.candidate else None
     if left is not None and (before := picture.people.get(left)) is not None and before.has_spoken:
         left = None  # no vendor ends what they said
@@ -224,7 +235,7 @@ def _of_mailbox(report: Opened, claim: Claim | None, picture: Picture, new: Mapp
         known.candidate,
         is_news=_is_news(report, claim, known),
         invite_again=may_email,
-        may_propose=not known.has_spoken and not _is_older(report, claim),
+        may_propose=not _is_older(report, claim),
         left=left,
     )
 
@@ -266,12 +277,11 @@ def _is_news(report: Opened, claim: Claim | None, known: Known) -> bool:
 
 
 def _changed(report: Opened, claim: Claim, picture: Picture, new: Mapping[Record, str]) -> Outcome:
-    person = picture.people[claim.candidate]
     if _is_older(report, claim):
         return Noise("older_than_known")
     if _moves(report, claim, picture):
         return _of_mailbox(report, claim, picture, new)
-    if person.has_spoken or report.told.profile is None:
+    if report.told.profile is None:
         return Noise("changes_nothing")
     return ProposalChanged(report, claim.candidate)
 

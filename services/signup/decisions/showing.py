@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from services.signup.model import Showing
+from services.signup.model.records import Showing
 from shared.contracts import grants
 from shared.contracts.consent import ConsentChanged, Purpose
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile

@@ -21,12 +21,11 @@ def skills_among(told: Iterable[str], *, own: Iterable[str | None] = ()) -> tupl
     An ATS' tags are anybody's notes: what is not on the list is no skill. Neither is what shares a word with `own`, the
     person's names and the local parts of their addresses, for it may speak of them.
     """
+    found = dict.fromkeys(skill for skill in map(folded, told) if skill in known_skills())
+    if not found:
+        return ()
     theirs = {word for text in own if text for word in _words(text)}
-    return tuple(
-        dict.fromkeys(
-            skill for skill in map(folded, told) if skill in known_skills() and theirs.isdisjoint(_words(skill))
-        )
-    )
+    return tuple(skill for skill in found if theirs.isdisjoint(_words(skill)))
 
 
 def folded(text: str) -> str:

@@ -6,8 +6,8 @@ tenant's next record, or says what is wrong, field by field.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.contracts.operator import TenantChangedV1, TenantKind
@@ -19,6 +19,7 @@ FINGERPRINT = 12
 """So many hex digits of a key's hash name the key: it can be told of, and nobody can use it."""
 LONGEST_NAME, LONGEST_REASON = 80, 200
 NETWORK = "fairpool"
+_HOLDS_THE_KEY = "the software of the vendor before holds the employer's key"
 _ALIKE = str.maketrans("i10", "llo")
 
 _ID = re.compile(r"[a-z][a-z0-9_-]{1,62}")
@@ -79,12 +80,74 @@ def add(
 
 
 def change(tenants: Tenants, tenant: str, about: About, act: Act) -> TenantChangedV1 | Refused:
-    """Another name, vendor, domain or address for replies; what is as it was is written again."""
+    """Another name, domain or address for replies; what is as it was is written again. Another vendor is a `move`."""
     before = tenants.get(tenant)
     if before is None or before.removed:
         return _unknown(tenant)
     errors = {**_wrong_about(tenants, tenant, before.kind, about), **_wrong_reason(act, needed=False)}
+    if before.kind == "employer" and about.vendor != before.vendor:
+        errors["vendor"] = (
+            f"can't be changed by itself, since {_HOLDS_THE_KEY}: `fairpool tenants move` gives another one"
+        )
     return Refused(errors) if errors else _written(before, about, "changed", act)
+
+
+def move(
+    tenants: Tenants,
+    employer: str,
+    vendor: str | None,
+    key_hash: str,
+    act: Act,
+    *,
+    began: TenantChangedV1 | None = None,
+) -> TenantChangedV1 | Refused:
+    """The employer's seat is with another vendor (None: with none) and has this key alone; whatever else it is and has stays.
+
+    `began` is the employer as it was when the move was begun: a seat that was moved meanwhile is not moved on.
+    """
+    before = tenants.get(employer)
+    if before is None or before.removed:
+        return _unknown(employer)
+    if before.kind != "employer":
+        return Refused({"tenant": f"must be an employer: {employer} is of the kind {before.kind}, and has no seat"})
+    if began is not None and before.vendor != began.vendor:
+        return Refused({"tenant": _moved_meanwhile(before)})
+    errors = _wrong_reason(act, needed=True)
+    if vendor == before.vendor:
+        errors["vendor"] = (
+            f"must be another one: the seat of {employer} is there ({vendor or 'with no vendor'}) already"
+        )
+    elif (wrong := _wrong_vendor(vendor, before.kind, tenants)) is not None:
+        errors["vendor"] = wrong
+    elif vendor is not None and tenants[vendor].standing == "suspended":
+        errors["vendor"] = "must not be suspended: nothing would be taken of it; reinstate it first, or choose another"
+    if errors:
+        return Refused(errors)
+    after = before.model_copy(update={"key_hashes": (key_hash,)})
+    return _written(
+        after,
+        replace(_about(before), vendor=vendor),
+        f"moved from {before.vendor or 'no vendor'} to {vendor or 'no vendor'}",
+        act,
+    )
+
+
+def moving(
+    employer: str, vendor: str | None, key_hash: str, act: Act, *, seen: TenantChangedV1 | None = None
+) -> Callable[[Tenants], TenantChangedV1 | Refused]:
+    """A `move`, to be decided again where somebody else acts in the same moment.
+
+    It begins where the seat is at the first look, or as it was `seen` when it was asked for: who waits for another's move does not
+    move on what that one did.
+    """
+    began = [] if seen is None else [seen]
+
+    def decide(tenants: Tenants) -> TenantChangedV1 | Refused:
+        if not began and employer in tenants:
+            began.append(tenants[employer])
+        return move(tenants, employer, vendor, key_hash, act, began=began[0] if began else None)
+
+    return decide
 
 
 def suspend(tenants: Tenants, tenant: str, act: Act) -> TenantChangedV1 | Refused:
@@ -106,7 +169,7 @@ def remove(tenants: Tenants, tenant: str, act: Act) -> TenantChangedV1 | Refused
     served = sorted(one.tenant for one in tenants.values() if one.vendor == tenant and not one.removed)
     if served:
         errors["tenant"] = (
-            f"is the present vendor of {', '.join(served[:5])}: give those another vendor, or none, first"
+            f"is the present vendor of {', '.join(served[:5])}: move those to another vendor, or to none, first"
         )
     if _is_last_operator(tenants, before):
         errors["tenant"] = "is the last operator: nobody could act after it; add another first"
@@ -147,6 +210,11 @@ def said_by_others(mine: TenantChangedV1, now: Tenants, replaced: TenantChangedV
         return now
     others = {tenant: record for tenant, record in now.items() if tenant != mine.tenant}
     return others if replaced is None else {**others, mine.tenant: replaced}
+
+
+def says_the_same(one: TenantChangedV1 | None, other: TenantChangedV1) -> bool:
+    """Whether it is the same record, said once more or not."""
+    return one is not None and one.model_copy(update={"version": other.version}) == other
 
 
 def above(record: TenantChangedV1, now: Tenants) -> TenantChangedV1:
@@ -283,6 +351,13 @@ def _is_last_operator(tenants: Tenants, tenant: TenantChangedV1) -> bool:
         if one.kind == "operator" and one.standing == "good" and not one.removed and one.key_hashes
     ]
     return able == [tenant.tenant]
+
+
+def _moved_meanwhile(now: TenantChangedV1) -> str:
+    return (
+        f"was moved in the same moment, by {now.changed_by or 'somebody else'}, and is with {now.vendor or 'no vendor'} now: if that is "
+        "not what you want, move it again; if it is and nobody has its key, add one (`fairpool tenants keys add`)"
+    )
 
 
 def _unknown(tenant: str) -> Refused:

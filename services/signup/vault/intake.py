@@ -1,7 +1,9 @@
 """The seal on what vendors told, for its way over the bus: one key a day, destroyed when the topic has forgotten it."""
 
+import hmac
 from datetime import date
 
+from services.signup.vault.epochs import Epochs
 from shared.security import boxes, encoding
 
 
@@ -15,14 +17,19 @@ def open_told(key: bytes, sealed: str, *, vendor: str, record: str) -> bytes:
     return boxes.unseal(key, encoding.decode(sealed), context=_context(vendor, record))
 
 
-def wrap_day_key(vault_key: bytes, key: bytes, day: date) -> bytes:
-    """A day's key as the database keeps it."""
-    return boxes.seal(vault_key, key, context=f"intake:{day.isoformat()}")
+def wrap_day_key(epochs: Epochs, epoch: int, key: bytes, day: date) -> bytes:
+    """A day's key as the database keeps it, under this epoch's."""
+    return epochs.seal(epoch, key, context=f"intake:{day.isoformat()}")
 
 
-def unwrap_day_key(vault_key: bytes, box: bytes, day: date) -> bytes:
+def unwrap_day_key(epochs: Epochs, epoch: int, box: bytes, day: date) -> bytes:
     """A day's key; CannotOpenError when the box is another day's or another vault's."""
-    return boxes.unseal(vault_key, box, context=f"intake:{day.isoformat()}")
+    return epochs.unseal(epoch, box, context=f"intake:{day.isoformat()}")
+
+
+def intake_content_key(blind_index_key: bytes) -> bytes:
+    """What recognizes content that came before: of no epoch, since it must be the same over a rotation."""
+    return hmac.digest(blind_index_key, b"fairpool intake content", "sha256")
 
 
 def _context(vendor: str, record: str) -> str:

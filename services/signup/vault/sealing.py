@@ -1,8 +1,9 @@
-"""How an identity and a key pair are sealed: a data key per person and purpose, wrapped under the vault key."""
+"""How an identity and a key pair are sealed: a data key per person and purpose, wrapped under an epoch key."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from services.signup.vault.epochs import Epochs
 from shared.security import boxes
 from shared.security.words import KeyPair
 
@@ -22,68 +23,129 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreeBoxes:
+    """How an identity was sealed before it had one box: each under the same data key."""
+
+    mail: bytes
+    name: bytes
+    phones: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SealedIdentity:
     """One row of `identities`."""
 
     candidate: str
     version: int
+    epoch: int
+    """Under whose key the two data keys are."""
     identity_key: bytes
     messages_key: bytes
-    mail: bytes
-    name: bytes
-    phones: bytes
+    identity: bytes | None
+    """The box; None in a row of before, which has `before`."""
     public_key: str
     private_key: bytes
+    before: ThreeBoxes | None = None
 
 
 def seal_identity(
-    candidate: str, identity: Identity, pair: KeyPair, vault_key: bytes, *, version: int = 1
+    candidate: str, identity: Identity, pair: KeyPair, epochs: Epochs, *, version: int = 1
 ) -> SealedIdentity:
     """The row for this person, under two fresh data keys; `open_identity` and `open_key_pair` read it."""
-    identity_key, messages_key = boxes.new_key(), boxes.new_key()
-
-    def sealed(key: bytes, field: str, plain: str) -> bytes:
-        return boxes.seal(key, plain.encode(), context=_context(candidate, field, version))
+    identity_key, messages_key, epoch = boxes.new_key(), boxes.new_key(), epochs.current
 
     def wrapped(key: bytes, purpose: str) -> bytes:
-        return boxes.seal(vault_key, key, context=_context(candidate, purpose, version))
+        return epochs.seal(epoch, key, context=_context(candidate, purpose, version))
 
     return SealedIdentity(
         candidate=candidate,
         version=version,
+        epoch=epoch,
         identity_key=wrapped(identity_key, "identity_key"),
         messages_key=wrapped(messages_key, "messages_key"),
-        mail=sealed(identity_key, "mail", identity.mail),
-        name=sealed(identity_key, "name", json.dumps({"given": identity.given_name, "family": identity.family_name})),
-        phones=sealed(identity_key, "phones", json.dumps(identity.phones)),
+        identity=boxes.seal(identity_key, _plain(identity), context=_context(candidate, "identity", version)),
         public_key=pair.public,
-        private_key=sealed(messages_key, "private_key", pair.private),
+        private_key=boxes.seal(
+            messages_key, pair.private.encode(), context=_context(candidate, "private_key", version)
+        ),
     )
 
 
-def open_identity(row: SealedIdentity, vault_key: bytes) -> Identity:
-    """Who the person is; CannotOpenError when the row was changed, moved to another person or sealed by another vault."""
-    key = _unwrapped(row, row.identity_key, "identity_key", vault_key)
-    name = json.loads(_opened(row, key, "name", row.name))
-    return Identity(
-        mail=_opened(row, key, "mail", row.mail),
-        given_name=name["given"],
-        family_name=name["family"],
-        phones=tuple(json.loads(_opened(row, key, "phones", row.phones))),
+def open_identity(row: SealedIdentity, epochs: Epochs) -> Identity:
+    """Who the person is; CannotOpenError when the row was changed, moved to another person or sealed by another vault.
+
+    UnknownEpochError when the key of its epoch is not in memory: `EpochRows.know` has it there.
+    """
+    return _opened(row, _unwrapped(row, row.identity_key, "identity_key", epochs))
+
+
+def open_key_pair(row: SealedIdentity, epochs: Epochs) -> KeyPair:
+    """The pair that opens employers' words to this person; errors as of `open_identity`."""
+    key = _unwrapped(row, row.messages_key, "messages_key", epochs)
+    return KeyPair(public=row.public_key, private=_text(row, key, "private_key", row.private_key))
+
+
+def opens(row_key: bytes, key: bytes, *, candidate: str, version: int) -> bool:
+    """Whether a person's identity key is sealed under this epoch key."""
+    try:
+        boxes.unseal(key, row_key, context=_context(candidate, "identity_key", version))
+    except boxes.CannotOpenError:
+        return False
+    return True
+
+
+def rewrapped(row: SealedIdentity, epochs: Epochs, epoch: int) -> SealedIdentity:
+    """The same row under this epoch; its boxes stay as they are, but for three of before, which become one."""
+    identity_key = _unwrapped(row, row.identity_key, "identity_key", epochs)
+    messages_key = _unwrapped(row, row.messages_key, "messages_key", epochs)
+    identity = row.identity
+    if identity is None:
+        plain = _plain(_opened(row, identity_key))
+        identity = boxes.seal(identity_key, plain, context=_context(row.candidate, "identity", row.version))
+
+    def wrapped(key: bytes, purpose: str) -> bytes:
+        return epochs.seal(epoch, key, context=_context(row.candidate, purpose, row.version))
+
+    return replace(
+        row,
+        epoch=epoch,
+        identity_key=wrapped(identity_key, "identity_key"),
+        messages_key=wrapped(messages_key, "messages_key"),
+        identity=identity,
+        before=None,
     )
 
 
-def open_key_pair(row: SealedIdentity, vault_key: bytes) -> KeyPair:
-    """The pair that opens employers' words to this person; CannotOpenError as for `open_identity`."""
-    key = _unwrapped(row, row.messages_key, "messages_key", vault_key)
-    return KeyPair(public=row.public_key, private=_opened(row, key, "private_key", row.private_key))
+def _plain(identity: Identity) -> bytes:
+    return json.dumps(
+        {
+            "mail": identity.mail,
+            "given": identity.given_name,
+            "family": identity.family_name,
+            "phones": identity.phones,
+        }
+    ).encode()
 
 
-def _unwrapped(row: SealedIdentity, box: bytes, purpose: str, vault_key: bytes) -> bytes:
-    return boxes.unseal(vault_key, box, context=_context(row.candidate, purpose, row.version))
+def _opened(row: SealedIdentity, key: bytes) -> Identity:
+    if row.identity is not None:
+        told = json.loads(_text(row, key, "identity", row.identity))
+    elif row.before is not None:
+        told = {
+            "mail": _text(row, key, "mail", row.before.mail),
+            **json.loads(_text(row, key, "name", row.before.name)),
+            "phones": json.loads(_text(row, key, "phones", row.before.phones)),
+        }
+    else:
+        raise boxes.CannotOpenError(f"there is no box of {row.candidate}")
+    return Identity(told["mail"], told["given"], told["family"], tuple(told["phones"]))
 
 
-def _opened(row: SealedIdentity, key: bytes, field: str, box: bytes) -> str:
+def _unwrapped(row: SealedIdentity, box: bytes, purpose: str, epochs: Epochs) -> bytes:
+    return epochs.unseal(row.epoch, box, context=_context(row.candidate, purpose, row.version))
+
+
+def _text(row: SealedIdentity, key: bytes, field: str, box: bytes) -> str:
     return boxes.unseal(key, box, context=_context(row.candidate, field, row.version)).decode()
 
 

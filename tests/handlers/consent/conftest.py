@@ -17,6 +17,13 @@ def database() -> ConsentsDatabase:
 
 @pytest.fixture
 async def client(database: ConsentsDatabase) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the routes; it follows no redirect and keeps no cookie."""
+    """A client of the routes, of Ana who is signed in; it follows no redirect."""
+    async with client_of(database, is_signed_in=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def stranger(database: ConsentsDatabase) -> AsyncIterator[httpx.AsyncClient]:
+    """The same, of whoever is not signed in."""
     async with client_of(database) as opened:
         yield opened

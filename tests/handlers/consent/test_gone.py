@@ -15,7 +15,7 @@ from tests.fakes.consent import JOIN, ConsentsDatabase, link, writes
 
 CONFIRM, ME = (
     f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}",
-    f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}",
+    "/me",
 )
 U = f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe', employer='emp_acme')}"
 PAGE = {"Accept": "text/html"}
@@ -68,7 +68,7 @@ async def test_a_dead_link_is_410_with_the_way_to_join_again_and_writes_nothing(
     for page in (await client.get(address, headers=PAGE), await client.post(address, data=YES, headers=PAGE)):
         assert page.status_code == 410
         assert f'href="{JOIN}"' in page.text
-        assert "This invitation has ended" in page.text
+        assert "Nobody is in the pool by this link any more" in page.text
     assert database.entries == []
 
 

@@ -11,7 +11,7 @@ from services.consent.model import Choices
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import ConsentsDatabase, link
+from tests.fakes.consent import ConsentsDatabase, link, served
 
 PAGE = {"Accept": "text/html"}
 
@@ -159,7 +159,7 @@ async def test_the_receipt_of_the_block_says_why(client: httpx.AsyncClient, data
     await says(client, "00000000-0000-7000-8000-000000000001", "globex")
     await joins(database)
     await blocks(database)
-    address = f"/v1/receipts/{database.rows['00000000-0000-7000-8000-000000000001'].receipt}?token={link('00000000-0000-7000-8000-000000000001', 'me')}"
+    address = f"/v1/receipts/{database.rows['00000000-0000-7000-8000-000000000001'].receipt}"
     record = (await client.get(address)).json()["record"]
     assert record["limits"]["blocked_employers"] == ["emp_globex"]
     assert record["limits"]["blocked_names"] == ["globex"]
@@ -172,13 +172,14 @@ async def test_the_page_takes_names_one_a_line_and_shows_them(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
     address = f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}"
-    form = {"purposes": "match", "blocked_names": "Globex\r\n\r\ninitech.com\r\n"}
+    shown = served("00000000-0000-7000-8000-000000000001")
+    form = {"purposes": "match", "blocked_names": "Globex\r\n\r\ninitech.com\r\n", "served": shown}
     saved = await client.post(address, data=form, headers=PAGE | {"Sec-Fetch-Dest": "document"})
     assert saved.status_code in (200, 303)
     assert choices(database).blocked_names == ("Globex", "initech.com")
     page = (await client.get(address, headers=PAGE)).text
     assert ">Globex\ninitech.com</textarea>" in page
-    await client.post(address, data={"purposes": "match", "blocked_names": ""}, headers=PAGE)
+    await client.post(address, data={"purposes": "match", "blocked_names": "", "served": shown}, headers=PAGE)
     assert choices(database).blocked_names == ()
 
 

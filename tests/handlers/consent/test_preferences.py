@@ -7,12 +7,25 @@ from typing import Any
 import httpx
 import pytest
 
+from services.consent.handlers import on_session_ended
 from services.consent.model import Choices
+from shared.contracts.signup import SessionEndedV1
+from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import PROFILE, SIGN_IN, ConsentsDatabase, client_of, link, never_publishes
+from tests.fakes.consent import (
+    PROFILE,
+    SIGN_IN,
+    ConsentsDatabase,
+    bearer,
+    client_of,
+    link,
+    never_publishes,
+    served,
+    session,
+)
 
 CONFIRM = f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}"
-ME = f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}"
+ME = "/me"
 PAGE = {"Accept": "text/html"}
 COMPLETE = {
     "purposes": ["match", "contact"],
@@ -80,8 +93,7 @@ async def test_what_ran_out_and_is_allowed_again_counts_as_switched_on(
     await client.post(ME, json={"purposes": ["match"], "ends_at": "2026-12-01T00:00:00Z"})
     assert isinstance(database.clock, FixedClock)
     database.clock.at(datetime(2027, 1, 1, tzinfo=UTC))
-    me = f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me', expires_at=datetime(2027, 1, 2, tzinfo=UTC))}"
-    assert (await client.post(me, json={"purposes": ["match"]})).status_code == 200
+    assert (await client.post(ME, json={"purposes": ["match"]})).status_code == 200
     assert [one.switched_on for one in database.links.changes.values()] == [("match",)]
 
 
@@ -182,7 +194,6 @@ async def test_stop_everything_ignores_whatever_else_the_form_holds(
 ) -> None:
     await client.post(CONFIRM, json=COMPLETE)
     bad = {
-        "token": link("00000000-0000-7000-8000-000000000001", "me"),
         "action": "stop",
         "purposes": "match",
         "time_zone": "Mars",
@@ -202,7 +213,7 @@ async def test_a_withdrawal_works_even_if_other_fields_are_bad(
     answer = await client.post(ME, json={"purposes": [], "time_zone": "Mars/Base", "min_gap_hours": 1})
     assert (answer.status_code, answer.json()["purposes"]) == (200, [])
     await client.post(ME, json=COMPLETE)
-    form = {"token": link("00000000-0000-7000-8000-000000000001", "me"), "purposes": "", "ends_at": "never"}
+    form = {"purposes": "", "ends_at": "never"}
     assert (await client.post("/me", data=form, headers=PAGE)).status_code == 200
     assert choices(database).purposes == ()
 
@@ -316,8 +327,6 @@ async def test_a_browsers_privacy_signal_is_seen(client: httpx.AsyncClient) -> N
 BAD_LINKS = [
     ("confirm", link("00000000-0000-7000-8000-000000000001", "confirm", expires_at=NOON), 410),
     ("confirm", link("00000000-0000-7000-8000-000000000001", "me"), 404),
-    ("me", link("00000000-0000-7000-8000-000000000001", "confirm"), 404),
-    ("me", link("00000000-0000-7000-8000-000000000001", "unsubscribe"), 404),
     ("confirm", link("00000000-0000-7000-8000-000000000001", "confirm")[:-4], 404),
     ("confirm", "x.y.z", 404),
 ]
@@ -327,7 +336,7 @@ BAD_LINKS = [
 async def test_a_link_that_is_no_good_says_what_to_do_and_does_nothing(
     client: httpx.AsyncClient, database: ConsentsDatabase, door: str, token: str, status: int
 ) -> None:
-    address = f"/confirm/{token}" if door == "confirm" else f"/me?token={token}"
+    address = f"/{door}/{token}"
     for answer in (
         await client.get(address, headers=PAGE),
         await client.post(address, data={"purposes": "match"}, headers=PAGE),
@@ -341,13 +350,75 @@ async def test_a_link_that_is_no_good_says_what_to_do_and_does_nothing(
     assert database.entries == []
 
 
-@pytest.mark.parametrize("address", ["/me", "/me?token=", "/confirm"])
-async def test_without_a_link_a_page_leads_to_where_one_comes_from(client: httpx.AsyncClient, address: str) -> None:
-    page = await client.get(address, headers=PAGE)
+async def test_without_a_link_a_page_leads_to_where_one_comes_from(client: httpx.AsyncClient) -> None:
+    page = await client.get("/confirm", headers=PAGE)
     assert (page.status_code, page.headers["location"]) == (303, SIGN_IN)
-    for answer in (await client.get(address), await client.post("/me", json={"purposes": []})):
-        assert answer.status_code == 404
-        assert SIGN_IN in answer.json()["detail"]
+    answer = await client.get("/confirm")
+    assert answer.status_code == 404
+    assert SIGN_IN in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("address", "headers"),
+    [
+        ("/me", {}),
+        ("/me?token=" + link("00000000-0000-7000-8000-000000000001", "me"), {}),
+        ("/me", {"Authorization": "Bearer " + link("00000000-0000-7000-8000-000000000001", "me")}),
+        ("/me", {"Authorization": "Bearer " + link("00000000-0000-7000-8000-000000000001", "confirm")}),
+        ("/me", bearer("00000000-0000-7000-8000-000000000001", at=NOON - timedelta(hours=4))),
+    ],
+)
+async def test_without_a_session_the_choices_are_not_shown_and_not_changed(
+    stranger: httpx.AsyncClient, database: ConsentsDatabase, address: str, headers: dict[str, str]
+) -> None:
+    for answer in (
+        await stranger.get(address, headers=headers | PAGE),
+        await stranger.post(address, data={"purposes": "match"}, headers=headers | PAGE),
+    ):
+        assert answer.status_code == 401
+        assert f'href="{SIGN_IN}"' in answer.text
+    for answer in (
+        await stranger.get(address, headers=headers),
+        await stranger.post(address, json={"purposes": ["match"]}, headers=headers),
+    ):
+        assert answer.status_code == 401
+    assert database.entries == []
+
+
+async def test_a_browser_changes_choices_by_its_cookie_from_our_own_page_alone(
+    stranger: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    cookie = {**PAGE, "Cookie": "fairpool=" + session("00000000-0000-7000-8000-000000000001").token}
+    shown = await stranger.get("/me", headers=cookie)
+    assert shown.status_code == 200
+    assert (shown.headers["cache-control"], shown.headers["referrer-policy"]) == ("no-store", "no-referrer")
+    form = form_of(shown.text) | {"purposes": ["match"]}
+    from_elsewhere = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+    assert (await stranger.post("/me", data=form, headers=cookie | from_elsewhere)).status_code == 403
+    assert database.entries == []
+    ours = {"Sec-Fetch-Site": "same-origin", "Origin": "null"}
+    assert (await stranger.post("/me", data=form, headers=cookie | ours)).status_code == 200
+    assert choices(database).purposes == ("match",)
+
+
+async def test_a_session_that_was_ended_shows_and_changes_nothing(
+    stranger: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    ended, other = session("00000000-0000-7000-8000-000000000001"), session("00000000-0000-7000-8000-000000000001")
+    event = SessionEndedV1(
+        candidate=ended.session.candidate, session=ended.session.name, at=NOON, expires_at=ended.session.expires_at
+    )
+    for _ in range(2):
+        async with database.transaction() as consents:
+            received = Received("e", "/fairpool/signup", NOON, event, Record("sessions", 0, 0, None, None, ()))
+            await on_session_ended(consents, [received])
+    by = {"Authorization": f"Bearer {ended.token}"}
+    assert (await stranger.get("/me", headers=by)).status_code == 401
+    assert (await stranger.post("/me", json={"purposes": ["match"]}, headers=by)).status_code == 401
+    assert database.entries == []
+    by = {"Authorization": f"Bearer {other.token}"}
+    assert (await stranger.post("/me", json={"purposes": ["match"]}, headers=by)).status_code == 200
+    assert (await stranger.get(f"/v1/receipts/{database.rows[other.session.candidate].receipt}", headers=by)).status_code == 200  # fmt: skip
 
 
 async def test_what_is_changed_on_the_page_is_told_in_an_email_and_the_first_answer_is_not(
@@ -375,29 +446,26 @@ async def test_a_day_that_was_chosen_stays_that_day_when_the_zone_is_chosen_late
     assert "June 1, 2027" in saved.text
     assert form_of((await client.get(ME, headers=PAGE)).text)["ends_at"] == ["2027-06-01"]
     receipt = database.rows["00000000-0000-7000-8000-000000000001"].receipt
-    shown = await client.get(
-        f"/v1/receipts/{receipt}?token={link('00000000-0000-7000-8000-000000000001', 'me')}", headers=PAGE
-    )
+    shown = await client.get(f"/v1/receipts/{receipt}", headers=PAGE)
     assert "June 1, 2027" in shown.text
     assert choices(database).ends_at == datetime(2027, 6, 1, 6, tzinfo=UTC)
 
 
-async def test_the_pages_lead_to_what_employers_can_see_by_the_same_link(client: httpx.AsyncClient) -> None:
+async def test_the_pages_lead_to_what_employers_can_see(client: httpx.AsyncClient) -> None:
     await client.post(CONFIRM, json=COMPLETE)
-    for address in (CONFIRM, ME):
+    token = CONFIRM.rpartition("/")[2]
+    for address, profile in ((CONFIRM, f"{PROFILE}/{token}"), (ME, "http://signup.example/me/profile")):
         page = (await client.get(address, headers=PAGE)).text
-        token = address.partition("token=")[2] or address.rpartition("/")[2]
-        assert f'href="{PROFILE}/{token}">See and change what employers can see' in page
+        assert f'href="{profile}">See and change what employers can see' in page
 
 
-@pytest.mark.parametrize("path", ["/confirm/{confirm}", "/me?token={me}", "/u/{stop}", "/me", "/confirm", "/u/x.y.z"])
+@pytest.mark.parametrize("path", ["/confirm/{confirm}", "/u/{stop}", "/me", "/confirm", "/u/x.y.z"])
 async def test_head_says_what_get_says_and_changes_nothing(
     client: httpx.AsyncClient, database: ConsentsDatabase, path: str
 ) -> None:
     stop = link("00000000-0000-7000-8000-000000000001", "unsubscribe", employer="emp_acme")
     address = path.format(
         confirm=link("00000000-0000-7000-8000-000000000001", "confirm"),
-        me=link("00000000-0000-7000-8000-000000000001", "me"),
         stop=stop,
     )
     for headers in (PAGE, {}):
@@ -409,11 +477,15 @@ async def test_head_says_what_get_says_and_changes_nothing(
     assert (database.rows, database.entries, database.links.attempts) == ({}, [], {})
 
 
-async def test_a_link_ends_while_its_page_is_open(client: httpx.AsyncClient, database: ConsentsDatabase) -> None:
+async def test_a_link_or_a_session_ends_while_its_page_is_open(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
     form = form_of((await client.get(ME, headers=PAGE)).text)
+    mine = bearer("00000000-0000-7000-8000-000000000001")
     assert isinstance(database.clock, FixedClock)
     database.clock.advance(timedelta(days=2))
-    assert (await client.post("/me", data=form, headers=PAGE)).status_code == 410
+    assert (await client.post(CONFIRM, data=form, headers=PAGE)).status_code == 410
+    assert (await client.post(ME, data=form, headers=PAGE | mine)).status_code == 401
 
 
 async def test_until_kafka_has_it_the_answer_is_202_also_when_it_is_asked_again(database: ConsentsDatabase) -> None:
@@ -422,7 +494,7 @@ async def test_until_kafka_has_it_the_answer_is_202_also_when_it_is_asked_again(
         again = await client.post(CONFIRM, json=COMPLETE)
         page = await client.post(
             f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}",
-            data={"purposes": "match"},
+            data={"purposes": "match", "served": served("00000000-0000-7000-8000-000000000001")},
             headers=PAGE,
         )
     assert (first.status_code, again.status_code, page.status_code) == (202, 202, 202)
@@ -437,7 +509,7 @@ async def test_when_the_database_is_away_it_is_503_and_says_so(
     for answer in (
         await client.post(CONFIRM, json=COMPLETE),
         await client.get(CONFIRM),
-        await client.get(f"/v1/receipts/r_x?token={link('00000000-0000-7000-8000-000000000001', 'me')}"),
+        await client.get("/v1/receipts/r_x"),
         await client.get(f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe')}"),
     ):
         assert answer.status_code == 503
@@ -470,11 +542,13 @@ async def test_a_page_opened_before_an_unsubscribe_does_not_switch_contact_on_ag
     assert choices(database).purposes == ("match",)
 
 
-@pytest.mark.parametrize("address", ["/confirm/x.y.z", "/me?token=x.y.z", "/me"])
-async def test_the_link_is_checked_before_the_body_is_read(client: httpx.AsyncClient, address: str) -> None:
+@pytest.mark.parametrize(("address", "status"), [("/confirm/x.y.z", 404), ("/me?token=x.y.z", 401), ("/me", 401)])
+async def test_the_link_or_the_session_is_checked_before_the_body_is_read(
+    stranger: httpx.AsyncClient, address: str, status: int
+) -> None:
     for body in (b"{", b'{"purposes": [' + b"1," * 100_000 + b"1]}"):
-        answer = await client.post(address, content=body, headers={"Content-Type": "application/json"})
-        assert answer.status_code == 404
+        answer = await stranger.post(address, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == status
         assert len(answer.content) < 1000
 
 

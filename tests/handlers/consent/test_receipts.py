@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -9,9 +10,9 @@ import pytest
 
 from shared.security import encoding
 from tests.fakes.clock import NOON
-from tests.fakes.consent import SIGN_IN, ConsentsDatabase, link
+from tests.fakes.consent import SIGN_IN, ConsentsDatabase, bearer, link, session
 
-BEARER = {"Authorization": f"Bearer {link('00000000-0000-7000-8000-000000000001', 'me')}"}
+BEARER = bearer("00000000-0000-7000-8000-000000000001")
 PAGE = {"Accept": "text/html"}
 CONFIRM = f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}"
 
@@ -87,33 +88,47 @@ async def test_an_unknown_receipt_is_404(client: httpx.AsyncClient) -> None:
     assert (await client.get("/v1/receipts/r_AAAAAAAAAAAAAAAAAAAAAA", headers=BEARER)).status_code == 404
 
 
-async def test_a_receipt_is_shown_to_its_person_and_to_nobody_who_has_its_id(client: httpx.AsyncClient) -> None:
+async def test_a_receipt_is_shown_to_its_person_and_to_nobody_who_has_its_id(
+    client: httpx.AsyncClient, stranger: httpx.AsyncClient
+) -> None:
     address = f"/v1/receipts/{(await receipt(client))['receipt']}"
     for headers in ({}, PAGE):
-        without = await client.get(address, headers=headers)
-        assert without.status_code == 404
-        assert SIGN_IN in without.text
-    for token, status in (
-        (link("00000000-0000-7000-8000-000000000002", "me"), 404),
-        (link("00000000-0000-7000-8000-000000000001", "unsubscribe", employer="emp_acme"), 404),
-        (link("00000000-0000-7000-8000-000000000001", "me", expires_at=NOON), 410),
-        ("x.y.z", 404),
+        without = await stranger.get(address, headers=headers)
+        assert without.status_code == 401
+    assert SIGN_IN in without.text
+    mine, hers = "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
+    for token, by_header, by_query in (
+        (link(hers, "confirm"), 404, 404),
+        (link(mine, "unsubscribe", employer="emp_acme"), 404, 404),
+        (link(mine, "me"), 404, 404),
+        (link(mine, "confirm", expires_at=NOON), 410, 410),
+        (session(hers).token, 404, 404),
+        (session(mine, at=NOON - timedelta(hours=4)).token, 401, 404),
+        ("x.y.z", 401, 404),
     ):
         for headers in ({"Authorization": f"Bearer {token}"}, {"Authorization": f"Bearer {token}", **PAGE}):
-            answer = await client.get(address, headers=headers)
-            assert answer.status_code == status
+            answer = await stranger.get(address, headers=headers)
+            assert answer.status_code == by_header
             assert "emp_acme" not in answer.text
-        assert (await client.get(f"{address}?token={token}")).status_code == status
+        assert (await stranger.get(f"{address}?token={token}")).status_code == by_query
 
 
-@pytest.mark.parametrize(
-    "path", ["/confirm/{confirm}", "/me?token={me}", "/u/{stop}", "/v1/receipts/{receipt}?token={me}"]
-)
+async def test_a_receipt_opens_by_a_confirm_link_by_a_session_and_by_its_cookie(
+    client: httpx.AsyncClient, stranger: httpx.AsyncClient
+) -> None:
+    address, mine = f"/v1/receipts/{(await receipt(client))['receipt']}", "00000000-0000-7000-8000-000000000001"
+    token = link(mine, "confirm")
+    assert (await stranger.get(f"{address}?token={token}")).status_code == 200
+    assert (await stranger.get(address, headers={"Authorization": f"Bearer {token}"})).status_code == 200
+    page = await stranger.get(address, headers={**PAGE, "Cookie": f"fairpool={session(mine).token}"})
+    assert f'href="{address}?format=json"' in page.text
+
+
+@pytest.mark.parametrize("path", ["/confirm/{confirm}", "/me", "/u/{stop}", "/v1/receipts/{receipt}?token={confirm}"])
 async def test_what_others_add_to_the_end_of_a_link_is_no_error(client: httpx.AsyncClient, path: str) -> None:
     made = await receipt(client)
     address = path.format(
         confirm=link("00000000-0000-7000-8000-000000000001", "confirm"),
-        me=link("00000000-0000-7000-8000-000000000001", "me"),
         stop=link("00000000-0000-7000-8000-000000000001", "unsubscribe"),
         receipt=made["receipt"],
     )

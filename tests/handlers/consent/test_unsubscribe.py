@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import SIGN_IN, ConsentsDatabase, client_of, link, never_publishes
+from tests.fakes.consent import SIGN_IN, ConsentsDatabase, bearer, client_of, link, never_publishes
 
 U = f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe', employer='emp_acme')}"
 PAGE = {"Accept": "text/html"}
@@ -218,7 +218,7 @@ async def test_until_kafka_has_it_the_answer_is_202(database: ConsentsDatabase) 
 async def test_whoever_holds_the_link_is_told_that_it_stopped_and_nothing_else(
     client: httpx.AsyncClient, database: ConsentsDatabase, body: dict[str, str]
 ) -> None:
-    await client.post(f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}", json={"purposes": ["match", "contact"], "blocked_employers": ["emp_denverhealth"], "time_zone": "America/Denver"})  # fmt: skip
+    await client.post("/me", json={"purposes": ["match", "contact"], "blocked_employers": ["emp_denverhealth"], "time_zone": "America/Denver"})  # fmt: skip
     assert set((await client.post(U, data=body)).json()) == {"status", "detail"}
     pages = [await client.post(U, data=body, headers=PAGE), await client.get(U, headers=PAGE)]
     for page in pages:
@@ -282,7 +282,7 @@ async def test_whoever_holds_a_link_cannot_tell_whether_its_person_granted_again
     assert isinstance(database.clock, FixedClock)
     database.clock.advance(timedelta(hours=1))
     again = {"purposes": ["match", "contact"], "blocked_employers": []}
-    await client.post(f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}", json=again)
+    await client.post("/me", json=again)
     assert purposes(database) == ("match", "contact")
     assert await told() == before
     await client.post(address, data={"scope": "employer"})
@@ -306,15 +306,15 @@ async def test_the_person_is_asked_at_most_once_a_day(client: httpx.AsyncClient,
 async def test_switching_on_again_makes_links_old_and_saving_the_same_does_not(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
-    me = f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}"
+    me = "/me"
     assert isinstance(database.clock, FixedClock)
     database.clock.advance(timedelta(hours=1))
     await client.post(me, json={"purposes": ["match"], "min_gap_hours": 48})
     await client.post(U, data=ONE_CLICK)
     assert purposes(database) == ()
     assert (await client.post(me, json={"purposes": ["match"]})).status_code == 403
-    newer = link("00000000-0000-7000-8000-000000000001", "me", issued_at=database.clock.now())
-    await client.post(f"/me?token={newer}", json={"purposes": ["match"]})
+    newer = bearer("00000000-0000-7000-8000-000000000001", at=database.clock.now(), said_by=database.clock.now())
+    await client.post(me, json={"purposes": ["match"]}, headers=newer)
     await client.post(U, data=ONE_CLICK)
     assert purposes(database) == ("match",)
     fresh = link(
@@ -327,7 +327,7 @@ async def test_switching_on_again_makes_links_old_and_saving_the_same_does_not(
 async def test_letting_an_employer_in_again_makes_links_old(
     client: httpx.AsyncClient, database: ConsentsDatabase
 ) -> None:
-    me = f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}"
+    me = "/me"
     await client.post(U, data={"scope": "employer"})
     assert isinstance(database.clock, FixedClock)
     database.clock.advance(timedelta(hours=1))
@@ -342,7 +342,7 @@ async def test_what_a_link_stopped_is_told_to_the_person_and_what_changed_nothin
     await client.post(U, data={"scope": "employer"})
     await client.post(U, data={"scope": "employer"})
     assert list(database.links.changes) == [("00000000-0000-7000-8000-000000000001", "employer_stopped", "emp_acme")]
-    page = (await client.get(f"/me?token={link('00000000-0000-7000-8000-000000000001', 'me')}", headers=PAGE)).text
+    page = (await client.get("/me", headers=PAGE)).text
     assert "A link in an email from Acme Robotics was used to stop that employer. Nothing changed" in page
     await client.post(U, data=ONE_CLICK)
     assert list(database.links.changes)[1:] == [("00000000-0000-7000-8000-000000000001", "everything_stopped", "")]

@@ -7,8 +7,7 @@ import pytest
 
 from services.outreach_gateway import handlers
 from services.outreach_gateway.adapters.policy_file import read_policy
-from services.outreach_gateway.explain import for_sender
-from services.outreach_gateway.model import Consent, Outreach, Rule, Standing, State
+from services.outreach_gateway.model import Consent, Memberships, Outreach, Rule, Standing, State
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1, Purpose
 from shared.contracts.outreach_gateway import OutreachRequestedV1
@@ -26,7 +25,7 @@ from tests.fakes.outreach_gateway import FakeStore, FakeWindows
 
 POLICY = read_policy("2026-12")
 ANA, BEN = "01890000-0000-7000-8000-00000000000a", "01890000-0000-7000-8000-00000000000b"
-EMPLOYERS = frozenset({"emp_a", "emp_b", "emp_c"})
+EMPLOYERS = frozenset({"emp_a", "emp_b", "emp_c", "emp_d", "emp_e"})
 
 
 def received(event: Event) -> Received:  # type: ignore[type-arg]  # any kind: the handlers' own types say which
@@ -50,7 +49,7 @@ class Gateway:
 
     def knows(self, candidate: str, *, contact: bool = True) -> None:
         self.store.consents[candidate] = Consent(candidate, 1, contact=contact, time_zone="America/Denver")
-        self.store.memberships[candidate] = (1, EMPLOYERS)
+        self.store.memberships[candidate] = (1, Memberships(EMPLOYERS))
 
     async def submitted(self, id: str, employer: str = "emp_a", candidate: str = ANA) -> State:
         at = self.store.at
@@ -216,33 +215,31 @@ async def leaves_the_pools(world: Gateway) -> None:
 CAUSES = {"block": blocks, "withdrawal": stops, "mailbox": loses_the_mailbox, "pools": leaves_the_pools}
 
 
-@pytest.mark.parametrize("second", range(0, 31, 5))
 @pytest.mark.parametrize("cause", CAUSES)
-async def test_the_clock_does_not_tell_an_employer_what_stands_against_its_message(cause: str, second: int) -> None:
-    """Two people, one of whom has `contact` off: what the employer is answered is equal at every time, whatever the other did."""
-    told = []
-    for before in (stops, CAUSES[cause]):
-        world = Gateway()
-        world.knows(ANA)
-        if second == 0:
-            await before(world)
-        seen = [await world.submitted("o1") if second == 0 else await unheard_of(world)]
-        for now in range(1, 35):
-            world.store.at = world.windows.at = NOON + timedelta(seconds=now)
-            if now == second:
-                await before(world)
-                world.unheard_of.clear()
-            await world.at(world.store.at)
-            seen.append(world.state("o1"))
-        told.append((seen, for_sender(Rule(world.store.settled[-1].rule or ""))))
-    assert told[0] == told[1]
-    assert told[0][0][-1] is State.DROPPED
+async def test_whatever_stands_against_it_is_decided_in_the_same_turn(cause: str) -> None:
+    world = Gateway()
+    world.knows(ANA)
+    await CAUSES[cause](world)
+    assert await world.submitted("o1") is State.SUBMITTED
+    await world.at(NOON + timedelta(seconds=29))
+    assert world.state("o1") is State.SUBMITTED
+    await world.at(NOON + timedelta(seconds=30))
+    assert world.state("o1") is State.DROPPED
 
 
-async def unheard_of(world: Gateway) -> State:
-    """It waits until its sender is known; meanwhile something of the person changes."""
-    world.unheard_of.add("emp_a")
-    return await world.submitted("o1")
+async def test_under_another_ref_the_same_person_is_closed_to_the_employer_all_the_same(gateway: Gateway) -> None:
+    """Submit, take back, submit under the next ref: what became of each would tell hour by hour whether there is a place."""
+    await gateway.submitted("o1", "emp_b")
+    assert await gateway.submitted("o2") is State.DELAYED
+    gateway.store.take_back("o2")
+    await gateway.at(NOON + timedelta(seconds=1))
+    assert (gateway.state("o2"), gateway.store.settled[-1].rule) == (State.CANCELLED, Rule.CANCELLED_BY_SENDER)
+    assert await gateway.submitted("o3") is State.DROPPED
+    assert gateway.store.settled[-1].rule == Rule.SAME_EMPLOYER
+    gateway.store.at = gateway.windows.at = NOON + timedelta(days=14)
+    assert await gateway.submitted("o4") is State.DROPPED, "what was refused counts as well"
+    gateway.store.at = gateway.windows.at = NOON + timedelta(days=28, seconds=2)
+    assert await gateway.submitted("o5") is State.ADMITTED
 
 
 async def test_a_withdrawal_cancels_what_waits_and_gives_its_slot_back(gateway: Gateway) -> None:
@@ -383,12 +380,15 @@ async def test_who_was_erased_is_not_written_to_and_nothing_of_them_comes_back(g
     assert [ANA in of for of in (kept.consents, kept.memberships, kept.keys, kept.mailboxes)] == [False] * 4
 
 
-async def test_a_bounce_takes_no_slot_and_no_90_days_whatever_its_reason(gateway: Gateway) -> None:
+async def test_a_bounce_takes_no_slot_and_its_employer_is_told_nothing_by_a_second_try(gateway: Gateway) -> None:
     await gateway.submitted("o1", "emp_a")
     await gateway.reports("o1", "bounced", detail="552 too large")
     assert (gateway.state("o1"), gateway.store.rows["o1"].slot_at) == (State.BOUNCED, None)
     assert gateway.slots() == []
-    assert await gateway.submitted("o2", "emp_a") is State.ADMITTED
+    assert await gateway.submitted("o2", "emp_b") is State.ADMITTED
+    gateway.store.at = gateway.windows.at = NOON + timedelta(days=89)
+    assert await gateway.submitted("o3", "emp_a") is State.DROPPED
+    assert gateway.store.settled[-1].rule == Rule.SAME_EMPLOYER
 
 
 async def test_a_mailbox_that_is_gone_ends_all_that_waits_and_all_that_comes(gateway: Gateway) -> None:
@@ -403,13 +403,13 @@ async def test_a_mailbox_that_is_gone_ends_all_that_waits_and_all_that_comes(gat
     assert [gateway.state(id) for id in ("o1", "o2", "o3", "o4")] == ["bounced", "cancelled", "admitted", "submitted"]
     assert gateway.store.settled[-1].rule == Rule.MAILBOX_GONE
     assert gateway.slots() == []
-    assert await gateway.submitted("o5", "emp_b") is State.SUBMITTED
+    assert await gateway.submitted("o5", "emp_d") is State.SUBMITTED
     gateway.unheard_of.clear()
     await gateway.at(NOON + timedelta(seconds=30))
     assert (gateway.state("o4"), gateway.state("o5")) == (State.DROPPED, State.DROPPED)
     assert {item.rule for item in gateway.store.settled[-2:]} == {Rule.MAILBOX_GONE}
     await gateway.mailbox(reachable=True, version=2)
-    assert await gateway.submitted("o6", "emp_b") is State.ADMITTED
+    assert await gateway.submitted("o6", "emp_e") is State.ADMITTED
 
 
 async def test_the_newest_word_of_a_mailbox_wins_in_any_order(gateway: Gateway) -> None:

@@ -7,8 +7,18 @@ import pytest
 
 from services.outreach_gateway import handlers
 from services.outreach_gateway.adapters.policy_file import read_policy
-from services.outreach_gateway.model import Cancel, Consent, Delay, Outreach, Policy, Rule, Standing, State, shard_of
-from services.outreach_gateway.ports import Epoch, Settled
+from services.outreach_gateway.model import (
+    Consent,
+    Delay,
+    Memberships,
+    Outreach,
+    Policy,
+    Rule,
+    Standing,
+    State,
+    shard_of,
+)
+from services.outreach_gateway.ports.windows import Epoch
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.outreach_gateway import OutreachRequestedV1
@@ -41,7 +51,7 @@ class Line:
 
     def __post_init__(self) -> None:
         self.store.consents[ANA] = Consent(ANA, 1, contact=True, time_zone="America/Denver")
-        self.store.memberships[ANA] = (1, EMPLOYERS)
+        self.store.memberships[ANA] = (1, Memberships(EMPLOYERS))
 
     def standing(self, employer: str) -> Fact[Standing]:
         return Known(Standing.GOOD)
@@ -88,9 +98,8 @@ class Line:
         await handlers.on_consent_changed(self.store, [received(event)])
 
     async def take_back(self, number: int) -> None:
-        row = self.store.rows[f"o{number}"]
-        await self.store.settle([Settled(row, Cancel(Rule.CANCELLED_BY_SENDER), Rule.CANCELLED_BY_SENDER)])
-        await self.store.plan_again([ANA])
+        self.store.take_back(f"o{number}")
+        await self.at(self.store.at)
 
     def slots(self) -> list[timedelta | None]:
         """Of all that waits or went, by its number, from noon on."""
@@ -191,7 +200,9 @@ async def test_what_no_longer_fits_before_its_end_waits_for_room_and_is_dropped_
     await line.take_back(3)
     await line.at(line.store.at)
     assert line.slots()[3] == WEEK
-    line.store.rows["o3"] = replace(line.store.rows["o3"], state=State.DELAYED)  # as if it had never been taken back
+    line.store.rows["o3"] = replace(
+        line.store.rows["o3"], state=State.DELAYED, taken_back_at=None
+    )  # as if it had never been taken back
     await line.store.plan_again([ANA])
     await line.at(line.store.at)
     assert line.slots()[2:] == [WEEK, None]

@@ -29,12 +29,14 @@ from tests.integration.pool_matching.kit import (
     candidates,
     consent,
     evaluate,
+    in_pool,
     pool,
     profile,
     put_pool,
     received,
     ref,
     tell_persons,
+    tick,
 )
 from tests.integration.pool_matching.kit import step as take_step
 from tests.working import jobs_for
@@ -162,30 +164,25 @@ def _as_published(world: FakeMatching) -> set[tuple[str, str]]:
     return {(event.candidate, one.pool) for event in newest.values() for one in event.pools}
 
 
-async def test_a_withdrawal_empties_the_pools_and_tells_each_employer_under_its_own_ref() -> None:
+async def test_a_withdrawal_empties_the_pools_and_tells_no_employer_before_its_tick() -> None:
     kit = FakeKit()
-    (who,) = candidates(1)
+    people = candidates(6)
     await put_pool(kit, pool("p_1", "emp_a"))
     await put_pool(kit, pool("p_2", "emp_b"))
-    await tell_persons(kit, profile(who), consent(who))
+    await tell_persons(kit, *(event for who in people for event in (profile(who), consent(who))))
+    await tick(kit, "emp_a", "emp_b")
+    await tick(kit, "emp_b", "emp_a")
     kit.world.published.clear()
-    await tell_persons(kit, consent(who, 2, match=False))
+    await tell_persons(kit, consent(people[0], 2, match=False))
+    assert await kit.published(PoolUpdatedV1) == []
+    assert [told.pools for told in await kit.published(MembershipsChangedV1)] == [()]
+    for _ in range(8):
+        await tick(kit, "emp_a", "emp_b")
     updates = await kit.published(PoolUpdatedV1)
     assert {(one.employer, one.member_ref, one.change) for one in updates} == {
-        ("emp_a", ref(who, "emp_a"), "left"),
-        ("emp_b", ref(who, "emp_b"), "left"),
+        ("emp_a", ref(people[0], "p_1"), "left"),
+        ("emp_b", ref(people[0], "p_2", employer="emp_b"), "left"),
     }
-    assert [told.pools for told in await kit.published(MembershipsChangedV1)] == [()]
-
-
-async def test_updates_of_one_batch_are_told_in_the_order_of_the_refs() -> None:
-    kit = FakeKit()
-    await put_pool(kit, pool("p_1", "emp_a"))
-    await put_pool(kit, pool("p_2", "emp_b"))
-    people = candidates(20)
-    await tell_persons(kit, *(event for who in people for event in (profile(who), consent(who))))
-    refs = [update.member_ref for update in await kit.published(PoolUpdatedV1)]
-    assert len(refs) == 40 and refs == sorted(refs)
 
 
 async def test_only_the_newest_of_a_batch_counts() -> None:
@@ -193,7 +190,7 @@ async def test_only_the_newest_of_a_batch_counts() -> None:
     (who,) = candidates(1)
     await put_pool(kit, pool())
     await tell_persons(kit, profile(who), consent(who, 3, match=False), consent(who, 2))
-    assert await kit.published(PoolUpdatedV1) == []
+    assert await in_pool(kit) == set()
 
 
 async def test_who_is_found_overdue_is_decided_once_and_not_found_again() -> None:
@@ -207,7 +204,7 @@ async def test_who_is_found_overdue_is_decided_once_and_not_found_again() -> Non
     assert await kit.world.overdue(10) == [], "somebody has them to decide"
     for _ in range(2):
         await on_overdue(kit.world, jobs_for(who, at=NOON), REFS.make)
-    assert [update.change for update in await kit.published(PoolUpdatedV1)] == ["joined", "left"]
+    assert [len(told.pools) for told in await kit.published(MembershipsChangedV1)] == [1, 0]
     assert await kit.world.overdue(10) == []
 
 
@@ -220,6 +217,6 @@ async def test_an_evaluation_that_was_cut_short_goes_on_where_it_was() -> None:
     event = PoolChangedV1(pool=value.id, version=1, employer=value.employer, name="", criteria=value.criteria)
     await on_pools_changed(kit.world, received(event))
     assert [await take_step(kit), await take_step(kit)] == ["p_nurses", "p_nurses"]
-    assert len(await kit.published(PoolUpdatedV1)) == 500
+    assert len(await in_pool(kit)) == 500
     await evaluate(kit)
-    assert len(await kit.published(PoolUpdatedV1)) == 1200
+    assert len(await in_pool(kit)) == 1200

@@ -8,7 +8,10 @@ from typing import Any
 from services.signup import jobs
 from services.signup.decisions.showing import settled
 from services.signup.handlers import on_candidate_reported, on_consent_changed, on_erasure_confirmed
-from services.signup.model import Change, Person, RawProfile, Told
+from services.signup.model.people import Change, Person, RawProfile, Told
+from services.signup.vault.epochs import Epochs
+from services.signup.vault.hashing import SlowHashes
+from services.signup.vault.index import BlindIndex
 from services.signup.vault.intake import seal_told
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.base import Event
@@ -25,7 +28,7 @@ from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
 from tests.fakes.signup import FakeStore
 
-SECRETS = VaultSecrets(bytes(32), bytes(range(32)))
+SECRETS = VaultSecrets(Epochs({1: bytes(32)}), BlindIndex(bytes(range(32))), SlowHashes(bytes(range(32))))
 KEY = bytes(reversed(range(32)))
 ANA = "Ana.Ruiz@example.org"
 NURSE = CoarseProfile(occupations=("29-1141",))

@@ -51,7 +51,7 @@ async def tell_all(store: FakeStore, reports: Sequence[Received[Any]], *, at_onc
 
 
 def mails(store: FakeStore) -> list[str]:
-    return sorted(open_identity(row, SECRETS.vault_key).mail for row in store.vault.values())
+    return sorted(open_identity(row, SECRETS.epochs).mail for row in store.vault.values())
 
 
 @pytest.mark.parametrize("at_once", [True, False])

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.signup import jobs
+from services.signup.model.provenance import Origin
 from services.signup.vault.sealing import open_identity
 from shared.contracts.signup import (
     JOIN,
@@ -47,7 +48,7 @@ async def test_an_unknown_person_becomes_a_stub_with_a_key_and_a_claim(store: Fa
     events = await tell(store, report())
     assert kinds(events) == [CandidateRegisteredV1, CandidateKeyPublishedV1, CandidateClaimedV1]
     (row,) = store.vault.values()
-    assert open_identity(row, SECRETS.vault_key).mail == ANA
+    assert open_identity(row, SECRETS.epochs).mail == ANA
 
 
 async def test_two_vendors_and_one_person_are_one_candidate_with_two_claims(store: FakeStore) -> None:
@@ -71,7 +72,7 @@ async def test_what_others_tell_is_a_proposal_by_each_record_and_in_force_by_non
     assert kinds(await allow(store, candidate)) == [CandidateConfirmedV1]
 
 
-async def test_a_record_may_change_its_own_proposal_until_the_person_spoke(store: FakeStore) -> None:
+async def test_a_record_may_change_its_own_proposal_also_once_the_person_spoke(store: FakeStore) -> None:
     candidate = await register(store)
     await tell(store, report(vendor="bright", title="Welder"))
     await tell(store, report("changed", vendor="bright", title="Nurse"))
@@ -81,7 +82,25 @@ async def test_a_record_may_change_its_own_proposal_until_the_person_spoke(store
     assert dict(await titles_told(store, candidate))["acme"] == ("Dishwasher",)
     await keep(store, candidate)
     await tell(store, report("changed", title="Butcher"), report(title="Butcher"), report(record="9", title="Butcher"))
-    assert dict(await titles_told(store, candidate)) == {"acme": ("Dishwasher",), "bright": ("Nurse",)}
+    told = {(one.proposal.vendor, one.proposal.record): one.proposal.titles for one in await store.proposals(candidate)}
+    assert told == {("acme", "1"): ("Butcher",), ("acme", "9"): ("Butcher",), ("bright", "1"): ("Nurse",)}
+
+
+async def test_what_a_denied_record_tells_is_noise_until_its_email_is_corrected(store: FakeStore) -> None:
+    candidate = await register(store)
+    await keep(store, candidate)
+    await store.deny(candidate, ("acme", "1"))
+    assert await tell(store, report("changed", title="Butcher"), report(title="Butcher"), report("hired")) == []
+    assert await store.proposals(candidate) == []
+    assert store.claims == {}
+    assert CandidateRegisteredV1 in kinds(await tell(store, report("changed", mail="bo@example.org")))
+    assert store.claims["acme", "1"].candidate != candidate
+
+
+async def test_a_claim_and_its_proposal_know_by_which_event_they_came(store: FakeStore) -> None:
+    candidate = await register(store)
+    (one,) = await store.proposals(candidate)
+    assert one.proposal.origin == store.claims["acme", "1"].origin == Origin(None, None, NOON)
 
 
 async def test_who_has_spoken_is_changed_by_no_vendor(store: FakeStore) -> None:

@@ -108,8 +108,8 @@ async def test_a_grant_is_on_the_topic_when_it_is_answered_with_200(
     assert state.limits.first_contacts_per_week == 2
     assert state.ends_at is not None
     assert state.ends_at - state.at == timedelta(days=365)
-    bearer = {"Authorization": f"Bearer {token(running[0], candidate, 'me')}"}
-    receipt = (await client.get(f"/v1/receipts/{answer.json()['receipt']}", headers=bearer)).json()
+    by_link = {"Authorization": f"Bearer {token(running[0], candidate)}"}
+    receipt = (await client.get(f"/v1/receipts/{answer.json()['receipt']}", headers=by_link)).json()
     assert receipt["ledger"]["committed"]["version"] == 1
 
 

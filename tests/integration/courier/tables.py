@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 from services.signup.courier.model import Person
+from services.signup.vault.epochs import Epochs
 from services.signup.vault.sealing import Identity, seal_identity
 from shared.contracts.base import Event
 from shared.contracts.signup import MailboxChangedV1, OutreachOutcomeReportedV1
@@ -15,7 +16,7 @@ E = TypeVar("E", bound=Event)
 
 async def put_into_vault(pool: Pool, candidate: str, person: Person, vault_key: bytes) -> None:
     """A person with a sealed identity and key pair."""
-    row = seal_identity(candidate, Identity(person.address, "Ana"), person.words_key, vault_key)
+    row = seal_identity(candidate, Identity(person.address, "Ana"), person.words_key, Epochs({1: vault_key}))
     await pool.execute(
         "INSERT INTO candidates (candidate, blind_index, registered_at, stub_until, profile) "
         "VALUES ($1, $2, $3, $3, '{}')",
@@ -25,15 +26,14 @@ async def put_into_vault(pool: Pool, candidate: str, person: Person, vault_key: 
     )
     await pool.execute(
         "INSERT INTO identities "
-        "(candidate, version, identity_key, messages_key, mail, name, phones, public_key, private_key) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "(candidate, version, epoch, identity_key, messages_key, identity, public_key, private_key) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         row.candidate,
         row.version,
+        row.epoch,
         row.identity_key,
         row.messages_key,
-        row.mail,
-        row.name,
-        row.phones,
+        row.identity,
         row.public_key,
         row.private_key,
     )

@@ -21,6 +21,7 @@ import pytest
 from deploy.local.ports import Ports
 from services.signup.courier.adapters.envelope import message_id
 from services.signup.courier.model import Person
+from services.signup.vault.keepers.file import FileKeeper
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.operator import TenantChangedV1
@@ -35,6 +36,7 @@ from shared.postgres.pool import Pool, open_pool
 from shared.security import boxes, encoding
 from shared.security.links import LinkReader, public_half
 from shared.security.words import KeyPair, seal_words
+from tests.fakes.keeper import begun
 from tests.integration.courier.faulty import SILENCE, FaultyRelay, faulty_relay
 from tests.integration.courier.tables import put_into_vault
 from tests.signing import Owners, consented, environment_of
@@ -159,13 +161,14 @@ async def world(servers: Servers, database: str, tmp_path: Path) -> AsyncIterato
     producer = Producer(Kafka.plain(servers.kafka), idempotence=False, client_id="test", signer=Owners())
     await producer.start()
     seed, vault_key = boxes.new_key(), boxes.new_key()
+    await begun(pool, FileKeeper(tmp_path / "keys"), vault_key)
     async with faulty_relay() as relay:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FAIRPOOL_")} | {
             "FAIRPOOL_KAFKA": servers.kafka,
             **environment_of("courier"),
             "FAIRPOOL_KAFKA_IDEMPOTENCE": str(servers.idempotence).lower(),
             "FAIRPOOL_SIGNUP_DATABASE": database,
-            "FAIRPOOL_VAULT_KEY": encoding.encode(vault_key),
+            "FAIRPOOL_VAULT_KEYS": f"file://{tmp_path}/keys",
             "FAIRPOOL_LINK_SIGNING_KEY": encoding.encode(seed),
             "FAIRPOOL_LINK_SUBJECT_KEY": encoding.encode(SUBJECT_KEY),
             "FAIRPOOL_SMTP": relay.url,
@@ -206,7 +209,7 @@ async def test_the_courier_sends_withholds_returns_and_survives_being_killed(wor
     assert body is not None
     found = re.search(r"https://consent\.test/confirm/(\S+)", body.get_content())
     assert found is not None
-    link = LinkReader(public_half(world.seed), SUBJECT_KEY).read(found.group(1), "confirm", at=datetime.now(UTC))
+    link = LinkReader([public_half(world.seed)], [SUBJECT_KEY]).read(found.group(1), "confirm", at=datetime.now(UTC))
     assert getattr(link, "candidate", None) == bo
 
     await world.publish(consent(bo, 2, granted=False))

@@ -19,6 +19,7 @@ from shared.security import boxes
 from shared.security.words import KeyPair
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.courier import FakeConsentCheck, FakeLetters, FakeRelay
+from tests.fakes.keeper import first_epoch
 from tests.integration.courier.tables import published, put_into_vault
 from tests.waiting import until
 
@@ -36,7 +37,7 @@ class Couriers:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[PostgresCourier]:
         async with unit_of_work(self.pool, at=NOON, source="courier") as unit:
-            yield PostgresCourier(unit, self.vault_key)
+            yield PostgresCourier(unit, first_epoch(self.vault_key))
 
     def sender(self, name: str, relay: FakeRelay) -> Sender:
         return Sender(

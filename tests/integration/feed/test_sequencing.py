@@ -4,7 +4,8 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -23,6 +24,8 @@ from tests.databases import Databases
 from tests.fakes.clock import NOON
 from tests.stack import Servers
 from tests.waiting import until, until_held_up
+
+_DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.fixture
@@ -122,6 +125,38 @@ async def test_a_partition_is_made_beside_readers_and_writers(pool: Pool) -> Non
         assert await tomorrow.sequence(10) == 1
     days = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'feed_rows_updates'::regclass"
     assert await pool.fetchval(days) == 4
+
+
+async def test_a_feed_whose_clock_was_far_ahead_is_mended_by_what_the_docs_say(pool: Pool) -> None:
+    now = datetime.now(UTC)
+    ahead = PostgresFeedRows(lambda: pool, "updates", lambda: now + timedelta(days=400))
+    present = PostgresFeedRows(lambda: pool, "updates", lambda: now + timedelta(minutes=10))
+    await write(pool, "ahead")
+    await ahead.sequence(10)
+    await write(pool, "behind it")
+    await present.sequence(10)
+    assert min([row.told_at for row in await present.rows("emp_a", after=Place(0, 0), limit=10)]) > now + timedelta(
+        days=399
+    )
+    section = (_DOCS / "operating.md").read_text("utf-8").partition("## A feed whose end lies in the future")[2]
+    await pool.execute(section.partition("```sql\n")[2].partition("```")[0])
+    await write(pool, "after it")
+    await present.sequence(10)
+    found = await present.rows("emp_a", after=Place(0, 0), limit=10)
+    assert [row.seq for row in found] == [1, 2, 3]
+    assert max([row.told_at for row in found]) < now + timedelta(hours=1)
+
+
+async def test_a_day_is_dropped_however_postgresql_looks_for_it(pool: Pool) -> None:
+    """Among many tables it reads them all before it knows which of them are the feed's."""
+    await write(pool, "one")
+    await rows_of(pool).sequence(10)
+    later = NOON + timedelta(days=8)
+    async with pool.acquire() as connection, connection.transaction():
+        for way in ("nestloop", "mergejoin", "indexscan", "indexonlyscan", "bitmapscan"):
+            await connection.execute(f"SET LOCAL enable_{way} = off")
+        assert await connection.fetchval(SQL["drop_partition"], "updates", later)
+        assert not await connection.fetchval(SQL["drop_partition"], "updates", later)
 
 
 async def test_a_day_is_dropped_once_whoever_reads_it_is_done(pool: Pool) -> None:

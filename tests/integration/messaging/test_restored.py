@@ -19,13 +19,14 @@ from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.messaging.reconciled import Reconciled
 from shared.postgres.pool import Pool
-from tests.architecture.test_subscriptions import ENVIRONMENT
+from tests.architecture.test_subscriptions import ENVIRONMENT, PROCESSES
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.integration.messaging.read_backs import ReadBacks
 from tests.signing import consented
 from tests.stack import Servers
 
 _BACKUP = {
+    "courier": "INSERT INTO courier_consent (candidate, version, purposes, blocked_employers) VALUES ($1, 1, '{contact}', '{}')",
     "consent": "INSERT INTO consents (candidate, principal) VALUES ($1, 'person-of-' || $1)",
     "outreach_gateway": "INSERT INTO consents (candidate, version, contact, blocked_employers) VALUES ($1::text::uuid, 1, true, '{}')",
     "pool_matching": """
@@ -42,6 +43,7 @@ _BACKUP = {
 }
 """Somebody who was not erased yet when it was made."""
 _IS_THERE = {
+    "courier": "SELECT EXISTS (SELECT FROM courier_consent WHERE candidate = $1)",
     "consent": "SELECT closed_at IS NULL FROM consents WHERE candidate = $1",
     "outreach_gateway": "SELECT EXISTS (SELECT FROM consents WHERE candidate = $1::text::uuid)",
     "pool_matching": """
@@ -60,7 +62,7 @@ def service(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def rows(service: str, databases: Databases) -> AsyncIterator[Pool]:
     """The service's database."""
-    async with databases.pool(*MIGRATIONS_OF[service]) as opened:
+    async with databases.pool(*MIGRATIONS_OF["signup" if service == "courier" else service]) as opened:
         yield opened
 
 
@@ -69,9 +71,9 @@ def reconciled(service: str, servers: Servers, monkeypatch: pytest.MonkeyPatch) 
     """What the service's own `app.py` does with the topic."""
     for name, value in {**ENVIRONMENT, "KAFKA": servers.kafka, "REDIS": servers.redis}.items():
         monkeypatch.setenv(f"FAIRPOOL_{name}", value)
-    build = importlib.import_module(f"services.{service}.app").build
+    build = importlib.import_module(f"{PROCESSES[service]}.app").build
     built, _ = build(inspect.signature(build).parameters["settings"].annotation())
-    (found,) = [one for one in built.parts.reconciled if one.topic is ERASURES]
+    (found,) = [one for one in built.parts.replayed if one.topic is ERASURES]
     assert isinstance(found, Reconciled)
     return found
 

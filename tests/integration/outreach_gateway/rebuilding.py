@@ -10,13 +10,16 @@ from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.postgres import PostgresOutreach
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.model import Place
-from services.outreach_gateway.ports import Building
+from services.outreach_gateway.ports.windows import Building
 from shared.feed.ports import FeedWriter
 from shared.feed.postgres import PostgresFeedWriter
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool
+from shared.ticks import Ticks
+from tests.signing import TICK_KEY
 
 POLICY = read_policy("2026-12")
+TICKS = Ticks(TICK_KEY)
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
@@ -46,7 +49,7 @@ class Rows:
     @asynccontextmanager
     async def store(self) -> AsyncIterator[PostgresOutreach]:
         async with unit_of_work(self.pool, at=NOW, source="outreach_gateway") as unit:
-            yield PostgresOutreach(unit, POLICY, feed)
+            yield PostgresOutreach(unit, POLICY, feed, TICKS)
 
     async def sent(self, *people: str) -> None:
         """A message that went to each of them now."""

@@ -17,7 +17,7 @@ from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.calendar import open_hours
 from services.outreach_gateway.decisions import windows_of
 from services.outreach_gateway.model import SHARDS, Answer, Ask, Consent, Queue
-from services.outreach_gateway.ports import Epoch, Found, WindowsAwayError
+from services.outreach_gateway.ports.windows import Epoch, Found, WindowsAwayError
 from services.outreach_gateway.rebuild import Rebuild
 from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF

@@ -13,8 +13,9 @@ import pytest
 from services.outreach_gateway import handlers, jobs
 from services.outreach_gateway.adapters.kept import SQL
 from services.outreach_gateway.adapters.postgres import PostgresOutreach
-from services.outreach_gateway.model import SHARDS, Consent, Standing, shard_of
-from services.outreach_gateway.ports import DUE, Epoch, WindowsHeldError
+from services.outreach_gateway.model import SHARDS, Consent, Memberships, Standing, shard_of
+from services.outreach_gateway.ports.outreach import DUE
+from services.outreach_gateway.ports.windows import Epoch, WindowsHeldError
 from shared.facts import Known
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool
@@ -22,7 +23,7 @@ from shared.runner.loop import Runner
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.outreach_gateway import FakeWindows
-from tests.ports.test_outreach_store import POLICY, feed
+from tests.ports.test_outreach_store import LAST_DAY, POLICY, TICKS, feed
 from tests.working import runner_of
 
 PEOPLE = [str(UUID(int=100 + number)) for number in range(12)]
@@ -50,21 +51,21 @@ class Gateway:
 
     def process(self) -> Runner[Unit]:
         decides = (self.windows, POLICY, lambda _: Known(Standing.GOOD), 500)
-        store = partial(PostgresOutreach, policy=POLICY, feed=feed)
+        store = partial(PostgresOutreach, policy=POLICY, feed=feed, ticks=TICKS)
         return runner_of(self.work, self.clock, DUE, handlers.on_due, store, *decides, batch=4)
 
     async def find_missed(self) -> None:
         async with self.work() as unit:
-            await jobs.find_missed_due(PostgresOutreach(unit, POLICY, feed))
+            await jobs.find_missed_due(PostgresOutreach(unit, POLICY, feed, TICKS))
 
     async def submitted(self) -> None:
         async with self.work() as unit:
-            store = PostgresOutreach(unit, POLICY, feed)
+            store = PostgresOutreach(unit, POLICY, feed, TICKS)
             zone = "America/Denver"
             await store.keep_consents(
                 [Consent(one, 1, contact=True, time_zone="Mars/Olympus" if one == LOST else zone) for one in PEOPLE]
             )
-            await store.keep_memberships({one: (1, frozenset({"emp_a"})) for one in PEOPLE})
+            await store.keep_memberships({one: (1, Memberships(frozenset({"emp_a"}))) for one in PEOPLE})
             for number, one in enumerate(PEOPLE):
                 await unit.connection.execute(
                     SQL["submit"],
@@ -78,6 +79,13 @@ class Gateway:
                     NOON.replace(year=2027),
                     NOON,
                     None,
+                    None,
+                    None,
+                    LAST_DAY,
+                    NOON.replace(year=2027),
+                    False,
+                    "29-1141",
+                    "CO",
                 )
 
     async def states(self) -> dict[str, str]:

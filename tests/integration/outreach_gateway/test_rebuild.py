@@ -20,7 +20,7 @@ from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.adapters.redis_servers import OneServer
 from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.model import SHARDS
-from services.outreach_gateway.ports import Booked, Epoch, Found, WindowsAwayError
+from services.outreach_gateway.ports.windows import Booked, Epoch, Found, WindowsAwayError
 from services.outreach_gateway.rebuild import Rebuild
 from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF

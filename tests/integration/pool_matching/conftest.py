@@ -10,6 +10,7 @@ import pytest
 
 from services.pool_matching.api import Edge, router
 from services.pool_matching.api.updates import ANEW
+from services.pool_matching.handlers import on_pools_changed
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.feed.web import FeedFace, restart_router
 from shared.security.tenant_keys import hash_key, new_key
@@ -20,7 +21,7 @@ from shared.web.http_limits import HttpLimits
 from shared.web.tenants import Tenants
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.pool_matching import SOC
-from tests.integration.pool_matching.kit import PostgresKit
+from tests.integration.pool_matching.kit import PostgresKit, evaluate, tick
 
 
 @pytest.fixture
@@ -44,8 +45,14 @@ class Http:
         headers |= more.pop("headers", {})
         return await self.client.request(method, path, headers=headers, **more)
 
-    async def number_updates(self) -> None:
-        """What the sequencer does: updates that were committed can be read."""
+    async def tick(self, *employers: str) -> None:
+        """Pools that were made are held against everybody; it is the next tick of these employers (emp_a), who are told of what
+        is new, five or more, and can read it."""
+        async with self.kit.persons() as store:
+            await on_pools_changed(store, await self.kit.outbox())
+        await evaluate(self.kit)
+        for employer in employers or ("emp_a",):
+            await tick(self.kit, employer)
         await self.kit.feed.sequencer.once()
 
     def tenant(self, id_: str, kind: TenantKind, *, version: int = 1, suspended: bool = False) -> None:
@@ -74,6 +81,7 @@ async def http(kit: PostgresKit) -> AsyncIterator[Http]:
         Streams(HttpLimits()),
         lambda: False,
         changes_per_minute=60,
+        asked_per_day=40,
     )
 
     async def nothing() -> dict[str, Check]:

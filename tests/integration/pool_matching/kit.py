@@ -11,11 +11,13 @@ from typing import Any, Protocol, TypeVar
 
 import services.pool_matching
 from services.pool_matching.adapters.pool_cache import PoolCache
+from services.pool_matching.adapters.postgres_introductions import PostgresIntroductions
+from services.pool_matching.adapters.postgres_listings import PostgresListings
 from services.pool_matching.adapters.postgres_persons import PostgresPersons
 from services.pool_matching.adapters.postgres_pools import PostgresPools
-from services.pool_matching.handlers import on_candidates_changed, on_evaluations, on_pools_changed
-from services.pool_matching.model import Pool, Update
-from services.pool_matching.ports import EVALUATIONS, EvaluationStore, PoolStore
+from services.pool_matching.handlers import on_candidates_changed, on_evaluations, on_pools_changed, on_tellings
+from services.pool_matching.model import Pool, ShownMember, Update
+from services.pool_matching.ports import EVALUATIONS, EvaluationStore, Introduction, ListingStore, PoolStore
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.pool_matching import Criteria, PoolChangedV1
@@ -31,14 +33,16 @@ from shared.runner.model import Job
 from shared.runner.postgres import PostgresWork
 from shared.security.cursors import FeedCursors
 from shared.security.member_refs import MemberRefs
+from shared.ticks import Ticks
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.pool_matching import SOC, FakeMatching
-from tests.signing import consented
+from tests.signing import TICK_KEY, consented
 from tests.working import runner_of
 
 E = TypeVar("E", bound=Event)
 
 REFS = MemberRefs(bytes(range(64)))
+TICKS = Ticks(TICK_KEY)
 MIGRATIONS = Path(services.pool_matching.__path__[0]) / "migrations"
 NURSE = CoarseProfile(occupations=("29-1141",), skills=("Triage", "ICU"), years=5, state="CO", pay_floor=80_000)
 
@@ -69,11 +73,14 @@ class Kit(Protocol):
     """Either world, with a clock that stands still."""
 
     at: datetime
+    refs: MemberRefs
 
     def persons(self) -> AbstractAsyncContextManager[EvaluationStore]: ...
     def pools(self) -> AbstractAsyncContextManager[PoolStore]: ...
+    def listings(self) -> AbstractAsyncContextManager[ListingStore]: ...
     async def published(self, kind: type[E]) -> list[E]: ...
     async def told(self, employer: str) -> list[Update]: ...
+    async def introduces(self, employer: str, *people: str) -> None: ...
     async def claim(self) -> str | None: ...
     async def finish(self, employer: str, again: datetime | None) -> None: ...
 
@@ -84,6 +91,7 @@ class FakeKit:
 
     world: FakeMatching = field(default_factory=FakeMatching)
     at: datetime = NOON
+    refs: MemberRefs = REFS
 
     def persons(self) -> AbstractAsyncContextManager[EvaluationStore]:
         self.world.at = self.at
@@ -93,15 +101,19 @@ class FakeKit:
         self.world.at = self.at
         return self.world.work()
 
+    @asynccontextmanager
+    async def listings(self) -> AsyncIterator[ListingStore]:
+        self.world.at = self.world.listings.at = self.at
+        yield self.world.listings
+
     async def published(self, kind: type[E]) -> list[E]:
         return [event for event in self.world.published if isinstance(event, kind)]
 
     async def told(self, employer: str) -> list[Update]:
-        return [
-            Update(id=id_, change=event.change, pool=event.pool, member_ref=event.member_ref, at=event.at)
-            for id_, event in self.world.told
-            if event.employer == employer
-        ]
+        return [update for reader, update in self.world.listings.told if reader == employer]
+
+    async def introduces(self, employer: str, *people: str) -> None:
+        self.world.listings.brought |= {(who, employer) for who in people}
 
     async def claim(self) -> str | None:
         return self.world.to_evaluate.pop(0) if self.world.to_evaluate else None
@@ -116,6 +128,7 @@ class PostgresKit:
 
     connections: Connections
     at: datetime = NOON
+    refs: MemberRefs = REFS
     cache: PoolCache = field(default_factory=PoolCache)
     feed: Feed = field(init=False)
 
@@ -131,12 +144,17 @@ class PostgresKit:
     @asynccontextmanager
     async def persons(self) -> AsyncIterator[EvaluationStore]:
         async with unit_of_work(self.connections, at=self.at, source="pool_matching") as unit:
-            yield PostgresPersons(unit, self.cache, SOC, self.feed.writer)
+            yield PostgresPersons(unit, self.cache, SOC, self.refs.key_id)
 
     @asynccontextmanager
     async def pools(self) -> AsyncIterator[PoolStore]:
         async with unit_of_work(self.connections, at=self.at, source="pool_matching") as unit:
             yield PostgresPools(unit)
+
+    @asynccontextmanager
+    async def listings(self) -> AsyncIterator[ListingStore]:
+        async with unit_of_work(self.connections, at=self.at, source="pool_matching") as unit:
+            yield PostgresListings(unit, self.feed.writer)
 
     async def published(self, kind: type[E]) -> list[E]:
         found = [item.event for item in await self.outbox()]
@@ -146,6 +164,12 @@ class PostgresKit:
         await self.feed.sequencer.once()
         rows = await self.feed.rows.rows(employer, after=Place(0), limit=10_000)
         return [Update.model_validate_json(row.body) for row in rows]
+
+    async def introduces(self, employer: str, *people: str) -> None:
+        async with unit_of_work(self.connections, at=self.at, source="pool_matching") as unit:
+            store = PostgresIntroductions(unit)
+            await store.note([Introduction(one, "some", employer, self.at) for one in people])
+            await store.confirmed(dict.fromkeys(people, self.at))
 
     async def claim(self) -> str | None:
         async with self.connections.acquire() as connection:
@@ -163,8 +187,8 @@ class PostgresKit:
         def work() -> AbstractAsyncContextManager[Unit]:
             return unit_of_work(self.connections, at=clock.now(), source="pool_matching")
 
-        store = partial(PostgresPersons, cache=self.cache, occupations=SOC, feed=self.feed.writer)
-        return runner_of(work, clock, EVALUATIONS, on_evaluations, store, REFS.make, batch=1)
+        store = partial(PostgresPersons, cache=self.cache, occupations=SOC, ref_key=self.refs.key_id)
+        return runner_of(work, clock, EVALUATIONS, on_evaluations, store, self.refs.make, TICKS, batch=1)
 
     async def outbox(self) -> list[Received[Event]]:
         rows = await self.connections.fetch("SELECT topic, key, value, headers FROM outbox ORDER BY id")
@@ -189,7 +213,7 @@ class PostgresKit:
 async def tell_persons(kit: Kit, *events: Event) -> None:
     """Profiles and consents arrive in one batch."""
     async with kit.persons() as store:
-        await on_candidates_changed(store, received(*events), REFS.make)
+        await on_candidates_changed(store, received(*events), kit.refs.make)
 
 
 async def keep_pool(kit: Kit, value: Pool) -> None:
@@ -231,7 +255,7 @@ async def step(kit: Kit) -> str | None:
 
         setattr(store, "next_turn", noted)  # noqa: B010 - a method that is watched
         try:
-            again = await on_evaluations(store, [Job(employer, kit.at, 1)], REFS.make)
+            again = await on_evaluations(store, [Job(employer, kit.at, 1)], kit.refs.make, TICKS)
         finally:
             delattr(store, "next_turn")
     await kit.finish(employer, again.get(employer))
@@ -246,14 +270,57 @@ async def put_pool(kit: Kit, value: Pool) -> None:
     await evaluate(kit)
 
 
-async def member_refs(kit: Kit, pool_id: str) -> set[str]:
-    """Who is in the pool."""
+async def telling(kit: Kit, employer: str = "emp_a") -> bool:
+    """One step of telling the employer of its pools as of its last tick; whether there is another one at once."""
+    async with kit.listings() as store:
+        again = await on_tellings(store, [Job(employer, kit.at, 1)], TICKS)
+    return again.get(employer) == kit.at
+
+
+async def tell(kit: Kit, *employers: str) -> None:
+    """These employers (emp_a) are told of their pools as of their last ticks."""
+    for employer in employers or ("emp_a",):
+        while await telling(kit, employer):
+            pass
+
+
+def next_tick(kit: Kit, employer: str = "emp_a") -> datetime:
+    """The employer's first tick that tells of what is so by now."""
+    return TICKS.first(employer, TICKS.as_of(kit.at) + TICKS.period)
+
+
+async def tick(kit: Kit, *employers: str) -> None:
+    """It is the next such tick of the first of these employers, and all of them are told what is to be told."""
+    kit.at = next_tick(kit, *employers[:1])
+    await tell(kit, *employers)
+
+
+async def members(kit: Kit, pool_id: str = "p_nurses") -> list[ShownMember]:
+    """Who is listed."""
     async with kit.pools() as store:
-        return {member.member_ref for member in await store.members(pool_id, after="", limit=500)}
+        return await store.members(pool_id, after="", limit=5000)
 
 
-def ref(candidate: str, employer: str = "emp_a") -> str:
-    return REFS.make(candidate, employer)
+async def member_refs(kit: Kit, pool_id: str) -> set[str]:
+    """The refs of who is in the pool, listed or not."""
+    if isinstance(kit, FakeKit):
+        return {ref for ref, _ in kit.world.members_of(pool_id).values()}
+    assert isinstance(kit, PostgresKit)
+    rows = await kit.connections.fetch("SELECT member_ref FROM memberships WHERE pool = $1", pool_id)
+    return {row["member_ref"] for row in rows}
+
+
+async def in_pool(kit: Kit, pool_id: str = "p_nurses") -> set[str]:
+    """Who is in the pool, listed or not."""
+    if isinstance(kit, FakeKit):
+        return set(kit.world.members_of(pool_id))
+    assert isinstance(kit, PostgresKit)
+    rows = await kit.connections.fetch("SELECT candidate FROM memberships WHERE pool = $1", pool_id)
+    return {row["candidate"] for row in rows}
+
+
+def ref(candidate: str, pool_id: str = "p_nurses", *, employer: str = "emp_a", generation: int = 0) -> str:
+    return REFS.make(candidate, employer, pool_id, generation)
 
 
 def candidates(count: int) -> Sequence[str]:

@@ -13,25 +13,17 @@ from shared.facts import Known
 from shared.feed.ports import FeedRows
 from shared.security import encoding
 from tests.integration.pool_matching.conftest import Http
-from tests.integration.pool_matching.kit import candidates, consent, profile, ref, tell_persons
-from tests.integration.pool_matching.test_http import STREAM, make, run_evaluations
-
-
-async def joined(http: Http, *people: str) -> None:
-    await tell_persons(http.kit, *(event for who in people for event in (profile(who), consent(who))))
-    await http.number_updates()
+from tests.integration.pool_matching.kit import ref
+from tests.integration.pool_matching.test_http import STREAM, come, make
 
 
 async def test_the_feed_is_read_from_the_hour_of_a_time_on_in_json_and_as_a_stream(http: Http) -> None:
-    await make(http)
-    early, late = candidates(2)
-    await run_evaluations(http)
-    await joined(http, early)
-    http.kit.at += timedelta(hours=2)
-    await joined(http, late)
-    since = {"since": (http.kit.at + timedelta(minutes=59)).isoformat()}
+    made = await make(http)
+    await come(http, 5)
+    late = await come(http, 5)
+    since = {"since": http.kit.at.isoformat()}
     found = (await http.ask("GET", "/v1/updates", params=since)).json()
-    assert [one["member_ref"] for one in found["items"]] == [ref(late)]
+    assert [one["member_ref"] for one in found["items"]] == sorted(ref(who, made) for who in late)
     rest = (await http.ask("GET", "/v1/updates", params={"after": found["next"]})).json()
     assert rest == {"items": [], "next": found["next"]}
     long_ago = {"since": (http.kit.at - timedelta(days=31)).isoformat()}
@@ -45,8 +37,7 @@ async def test_the_feed_is_read_from_the_hour_of_a_time_on_in_json_and_as_a_stre
 
 async def test_after_a_restart_of_the_feed_and_with_a_cursor_of_the_form_before_readers_begin_anew(http: Http) -> None:
     await make(http)
-    await run_evaluations(http)
-    await joined(http, *candidates(1))
+    await come(http, 5)
     cursor = (await http.ask("GET", "/v1/updates")).json()["next"]
     key = HKDF(SHA256(), 64, salt=None, info=b"fairpool pool_matching feed cursor").derive(bytes(range(64)))
     of_2026 = encoding.encode(AESSIV(key).encrypt(struct.pack(">QQ", 4711, 12), [b"emp_a"]))
@@ -60,7 +51,7 @@ async def test_after_a_restart_of_the_feed_and_with_a_cursor_of_the_form_before_
         assert (gone.status_code, gone.json()["type"]) == (410, "urn:fairpool:problem:cursor-expired")
         assert "`since`" in gone.json()["detail"]
     anew = (await http.ask("GET", "/v1/updates")).json()
-    assert len(anew["items"]) == 1
+    assert len(anew["items"]) == 5
     assert (await http.ask("GET", "/v1/updates", params={"after": anew["next"]})).status_code == 200
 
 
@@ -79,7 +70,7 @@ async def test_a_hundred_streams_get_their_updates_from_one_look_at_the_database
     feed, rows = http.kit.feed, Looks(http.kit.feed.rows)
     feed.tailer._rows = feed.reader._rows = rows
     await make(http)
-    await run_evaluations(http)
+    await http.tick()
     await feed.tailer.look()
     employer = http.tenants.get("emp_a")
     assert isinstance(employer, Known)
@@ -88,8 +79,8 @@ async def test_a_hundred_streams_get_their_updates_from_one_look_at_the_database
     for one in streams:
         assert await anext(one) == ": listening\n\n"
     for _ in range(2):
-        await joined(http, *candidates(1))
+        await come(http, 5)
         rows.asked.clear()
         await feed.tailer.look()
-        assert len({await anext(one) for one in streams}) == 1
+        assert [len({await anext(one) for one in streams}) for _ in range(5)] == [1] * 5
         assert rows.asked == ["ends", "rows"]

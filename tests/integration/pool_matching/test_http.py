@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -118,10 +119,50 @@ async def test_one_employer_can_not_see_or_touch_anothers_pool(http: Http) -> No
     assert (await http.ask("GET", f"/v1/pools/{made}")).json()["name"] == "Pool"
 
 
+async def test_a_pool_in_which_people_are_listed_asks_for_the_same_from_then_on(http: Http) -> None:
+    """Its members keep their refs: who stays when something else is asked, and comes back when it is not, would be known by more
+    than is shown of them."""
+    made = await make(http)
+    await come(http, 5)
+    asked = (await http.ask("GET", f"/v1/pools/{made}")).json()
+    refused = await http.ask("PATCH", f"/v1/pools/{made}", json={"skills_all": ["triage"]})
+    assert (refused.status_code, refused.headers["content-type"]) == (409, "application/problem+json")
+    assert "POST /v1/pools" in refused.json()["detail"]
+    assert (await http.ask("GET", f"/v1/pools/{made}")).json() == asked
+    assert (await http.ask("PATCH", f"/v1/pools/{made}", json={"name": "Other"})).status_code == 200
+
+
+async def test_a_list_that_has_closed_asks_for_the_same_too(http: Http) -> None:
+    """Its members' refs were seen."""
+    made = await make(http)
+    people = await come(http, 5)
+    await tell_persons(http.kit, *(consent(who, 2, match=False) for who in people[:2]))
+    await http.tick()
+    assert (await http.ask("GET", f"/v1/pools/{made}")).json()["members"] is None
+    assert (await http.ask("PATCH", f"/v1/pools/{made}", json={"states": ["CO"]})).status_code == 409
+
+
+async def test_pools_that_ask_for_something_new_are_so_many_a_day(http: Http) -> None:
+    """Sizes of pools that overlap can be subtracted: what one looks at is counted, however often a minute one may change a name."""
+    made = await make(http)
+    for number in range(39):
+        http.kit.at += timedelta(seconds=1)
+        answer = await http.ask("PATCH", f"/v1/pools/{made}", json={"min_years": (0, 3)[number % 2]})
+        assert answer.status_code == 200
+    http.kit.at += timedelta(seconds=1)
+    for method, path in (("POST", "/v1/pools"), ("PATCH", f"/v1/pools/{made}")):
+        refused = await http.ask(method, path, json={"name": "Other", "states": ["CO"]})
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "2120")
+        assert "40 times a day" in refused.json()["detail"]
+    assert (await http.ask("PATCH", f"/v1/pools/{made}", json={"name": "Other"})).status_code == 200
+    http.kit.at += timedelta(seconds=2120)
+    assert (await http.ask("PATCH", f"/v1/pools/{made}", json={"states": ["CO"]})).status_code == 200
+
+
 async def test_members_come_in_pages_and_show_only_what_the_pool_asks_for(http: Http) -> None:
     made = await make(http, occupations=["29-1000"], skills_any=["icu"], min_years=4, states=["CO"])
-    people = candidates(5)
-    await tell_persons(http.kit, *(event for who in people for event in (profile(who), consent(who))))
+    await come(http, 5)
+    assert (await http.ask("GET", f"/v1/pools/{made}")).json()["members"] == 5
     found: list[dict[str, Any]] = []
     after = ""
     while True:
@@ -130,25 +171,68 @@ async def test_members_come_in_pages_and_show_only_what_the_pool_asks_for(http: 
         if page["next"] is None:
             break
         after = page["next"]
-    assert len({member["member_ref"] for member in found}) == 5
-    assert found[0]["since"] == "2026-11-23T19:00:00Z"
+    refs = [member["member_ref"] for member in found]
+    assert len(set(refs)) == 5 and refs == sorted(refs)
+    assert found[0]["since"] == str(http.kit.at.date())
     assert found[0]["profile"] == {"occupations": ["29-1141"], "skills": ["icu"], "years": 5, "state": "CO"}
 
 
-async def test_two_employers_answers_for_one_person_share_no_identifier(http: Http) -> None:
+async def come(http: Http, count: int, *employers: str, **more: Any) -> Sequence[str]:
+    """People who join, and are told of at the next tick of these employers (emp_a)."""
+    people = candidates(count)
+    await tell_persons(http.kit, *(event for who in people for event in (profile(who), consent(who, **more))))
+    await http.tick(*employers)
+    return people
+
+
+async def test_fewer_than_five_people_are_not_listed_and_the_answer_says_no_more_than_that(http: Http) -> None:
+    empty, few = await make(http, occupations=["11-0000"]), await make(http, occupations=["29-0000"])
+    people = [*await come(http, 4)]
+
+    async def are_alike() -> None:
+        answers = [(await http.ask("GET", f"/v1/pools/{id_}/members")).json() for id_ in (empty, few)]
+        assert answers[0] == answers[1]
+        assert (answers[1]["items"], answers[1]["next"]) == ([], None)
+        assert answers[1]["detail"].startswith("Fewer than 5 people")
+        assert (await http.ask("GET", f"/v1/pools/{few}")).json()["members"] is None
+
+    await are_alike()
+    people += await come(http, 1)
+    enough = (await http.ask("GET", f"/v1/pools/{few}/members")).json()
+    assert len(enough["items"]) == 5 and enough["detail"] is None
+    await tell_persons(http.kit, consent(people.pop(), 2, match=False))
+    await are_alike()
+    await come(http, 3)
+    await are_alike()
+    updates = (await http.ask("GET", "/v1/updates")).json()["items"]
+    assert [one["type"] for one in updates if one["type"] != "member.joined"] == ["pool.closed"]
+    (closed,) = [one for one in updates if one["type"] == "pool.closed"]
+    assert set(closed) == {"id", "type", "pool", "at"}
+
+
+async def test_whoever_leaves_is_gone_from_the_list_before_the_tick(http: Http) -> None:
+    made = await make(http)
+    people = await come(http, 6)
+    before = (await http.ask("GET", "/v1/updates")).json()
+    await tell_persons(http.kit, consent(people[0], 2, match=False))
+    assert len((await http.ask("GET", f"/v1/pools/{made}/members")).json()["items"]) == 5
+    assert (await http.ask("GET", f"/v1/pools/{made}")).json()["members"] == 5
+    await http.kit.feed.sequencer.once()
+    assert (await http.ask("GET", "/v1/updates")).json() == before
+
+
+async def test_two_employers_answers_for_one_person_share_no_identifier_and_no_time(http: Http) -> None:
     seen = {}
     mine = {employer: await make(http, employer, occupations=["29-0000"]) for employer in ("emp_a", "emp_b")}
-    (who,) = candidates(1)
-    await tell_persons(http.kit, profile(who), consent(who))
-    await http.number_updates()
+    people = await come(http, 5, "emp_a", "emp_b")
     for employer, made in mine.items():
         members = await http.ask("GET", f"/v1/pools/{made}/members", employer)
         updates = await http.ask("GET", "/v1/updates", employer)
-        assert len(members.json()["items"]) == len(updates.json()["items"]) == 1
-        assert who not in members.text + updates.text
+        assert len(members.json()["items"]) == len(updates.json()["items"]) == 5
+        assert not any(who in members.text + updates.text for who in people)
         seen[employer] = set(_texts([members.json(), updates.json()]))
-    shared = seen["emp_a"] & seen["emp_b"]
-    assert shared == {"29-1141", "2026-11-23T19:00:00Z", "member.joined"}
+    days = {text for text in seen["emp_a"] if len(text) == len("2026-11-23")}
+    assert (seen["emp_a"] & seen["emp_b"]) - days == {"29-1141", "member.joined"}
 
 
 def _texts(value: Any) -> list[str]:
@@ -163,19 +247,18 @@ async def test_updates_are_read_from_the_start_and_from_a_cursor_on(http: Http) 
     empty = (await http.ask("GET", "/v1/updates")).json()
     assert empty["items"] == []
     made = await make(http)
-    people = candidates(3)
-    await tell_persons(http.kit, *(event for who in people for event in (profile(who), consent(who))))
-    await http.number_updates()
+    people = await come(http, 9)
     first = (await http.ask("GET", "/v1/updates", params={"after": empty["next"], "limit": 2})).json()
     rest = (await http.ask("GET", "/v1/updates", params={"after": first["next"]})).json()
     whole = (await http.ask("GET", "/v1/updates")).json()
-    assert first["items"] + rest["items"] == whole["items"]
+    assert first["items"] + rest["items"] == whole["items"] and len(whole["items"]) == 9
     assert {(one["type"], one["pool"]) for one in whole["items"]} == {("member.joined", made)}
+    assert {datetime.fromisoformat(one["at"]) for one in whole["items"]} == {http.kit.at}
     assert (await http.ask("GET", "/v1/updates", params={"after": whole["next"]})).json()["items"] == []
-    await tell_persons(http.kit, consent(people[0], 2, match=False))
-    await http.number_updates()
-    (left,) = (await http.ask("GET", "/v1/updates", params={"after": whole["next"]})).json()["items"]
-    assert left["type"] == "member.left"
+    await tell_persons(http.kit, *(consent(who, 2, match=False) for who in people[:4]))
+    await come(http, 1)
+    news = (await http.ask("GET", "/v1/updates", params={"after": whole["next"]})).json()["items"]
+    assert sorted(one["type"] for one in news) == ["member.joined", *["member.left"] * 4]
 
 
 async def test_a_cursor_of_another_employer_is_refused(http: Http) -> None:
@@ -187,9 +270,7 @@ async def test_a_cursor_of_another_employer_is_refused(http: Http) -> None:
 
 async def test_the_stream_sends_updates_heartbeats_and_goes_on_from_the_last_event_id(http: Http) -> None:
     await make(http)
-    people = candidates(2)
-    await tell_persons(http.kit, *(event for who in people for event in (profile(who), consent(who))))
-    await http.number_updates()
+    await come(http, 5)
     employer = http.tenants.get("emp_a")
     assert isinstance(employer, Known)
     frames = []
@@ -200,11 +281,11 @@ async def test_the_stream_sends_updates_heartbeats_and_goes_on_from_the_last_eve
             if frame == ": heartbeat\n\n":
                 http.tenant("emp_a", "employer", version=2, suspended=True)  # ends the stream
     assert frames[0] == ": listening\n\n"
-    events = [dict(line.split(": ", 1) for line in frame.strip().split("\n")) for frame in frames[1:3]]
-    assert [event["event"] for event in events] == ["member.joined"] * 2
+    events = [dict(line.split(": ", 1) for line in frame.strip().split("\n")) for frame in frames[1:6]]
+    assert [event["event"] for event in events] == ["member.joined"] * 5
     http.tenant("emp_a", "employer", version=3)
     rest = (await http.ask("GET", "/v1/updates", params={"after": events[0]["id"]})).json()["items"]
-    assert rest == [json.loads(events[1]["data"])]
+    assert rest == [json.loads(event["data"]) for event in events[1:]]
 
 
 STREAM = {"Accept": "text/event-stream"}
@@ -225,14 +306,10 @@ async def test_a_cursor_behind_which_updates_were_forgotten_is_gone_and_any_othe
     await make(http)
     await make(http, "emp_b")
     before = {tenant: (await http.ask("GET", "/v1/updates", tenant)).json()["next"] for tenant in ("emp_a", "emp_b")}
-    ana, newcomer = candidates(2)
-    await run_evaluations(http)
-    await tell_persons(http.kit, profile(ana), consent(ana, blocked_employers=["emp_b"]))
-    await http.number_updates()
+    await come(http, 10, blocked_employers=["emp_b"])
     joined = (await http.ask("GET", "/v1/updates")).json()["next"]
-    await tell_persons(http.kit, consent(ana, 2, match=False))
-    await http.number_updates()
-    left = (await http.ask("GET", "/v1/updates")).json()["next"]
+    await come(http, 5, blocked_employers=["emp_b"])
+    told = (await http.ask("GET", "/v1/updates")).json()["next"]
     http.kit.at += timedelta(days=36)
     await http.kit.feed.keep()
     for cursor in (before["emp_a"], joined):
@@ -243,21 +320,17 @@ async def test_a_cursor_behind_which_updates_were_forgotten_is_gone_and_any_othe
             assert "/v1/pools/{id}/members" in gone.json()["detail"]
     anew = (await http.ask("GET", "/v1/updates")).json()
     assert anew["items"] == []
-    await tell_persons(http.kit, profile(newcomer), consent(newcomer))
-    await http.number_updates()
-    for cursor in (left, anew["next"], None):
+    await come(http, 5, "emp_a", "emp_b")
+    for cursor in (told, anew["next"], None):
         found = await http.ask("GET", "/v1/updates", params={"after": cursor} if cursor else {})
-        assert [one["type"] for one in found.json()["items"]] == ["member.joined"]
+        assert [one["type"] for one in found.json()["items"]] == ["member.joined"] * 5
     nothing_forgotten = await http.ask("GET", "/v1/updates", "emp_b", params={"after": before["emp_b"]})
-    assert (nothing_forgotten.status_code, len(nothing_forgotten.json()["items"])) == (200, 1)
+    assert (nothing_forgotten.status_code, len(nothing_forgotten.json()["items"])) == (200, 5)
 
 
 async def test_a_stream_ends_when_what_comes_next_was_forgotten(http: Http) -> None:
     await make(http)
-    (ana,) = candidates(1)
-    await run_evaluations(http)
-    await tell_persons(http.kit, profile(ana), consent(ana))
-    await http.number_updates()
+    await come(http, 5)
     start = (await http.edge.feed.page("emp_a", None, limit=1)).start
     http.kit.at += timedelta(days=36)
     await http.kit.feed.keep()
@@ -332,6 +405,41 @@ async def test_a_patch_after_which_more_skills_are_asked_for_than_there_are_name
     assert (none.status_code, none.json()["skills_any_at_least"]) == (200, None)
     alone = await http.ask("POST", "/v1/pools", json={"name": "Alone", "skills_any_at_least": 2})
     assert [error["pointer"] for error in alone.json()["errors"]] == ["#/skills_any_at_least"]
+
+
+TEN = [f"skill {number}" for number in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("criteria", "pointer"),
+    [
+        ({"skills_any": [*TEN, "x"]}, "#/skills_any"),
+        ({"skills_all": [*TEN, "x"]}, "#/skills_all"),
+        ({"skills_all": TEN[:6], "skills_any": [*TEN[5:], "x"]}, "#/skills_any"),
+    ],
+)
+async def test_a_pool_names_ten_skills_at_most(http: Http, criteria: dict[str, Any], pointer: str) -> None:
+    made = await make(http, skills_all=TEN[:6], skills_any=[*TEN[5:], "SKILL  7"])
+    before = (await http.ask("GET", f"/v1/pools/{made}")).json()
+    for method, path in (("POST", "/v1/pools"), ("PATCH", f"/v1/pools/{made}")):
+        answer = await http.ask(method, path, json={"name": "Pool"} | criteria)
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, error["pointer"]) == (422, pointer)
+        assert "must not be more than 10 skills in a pool" in error["detail"]
+    assert (await http.ask("GET", f"/v1/pools/{made}")).json() == before
+
+
+async def test_a_pool_from_before_with_more_skills_stays_until_it_asks_for_something_else(http: Http) -> None:
+    made = await make(http, skills_any=TEN)
+    await http.kit.connections.execute(
+        "UPDATE pools SET criteria = jsonb_set(criteria, '{skills_any}', $1::text::jsonb)", json.dumps([*TEN, "x"])
+    )
+    renamed = await http.ask("PATCH", f"/v1/pools/{made}", json={"name": "Other"})
+    assert (renamed.status_code, len(renamed.json()["skills_any"])) == (200, 11)
+    wider = await http.ask("PATCH", f"/v1/pools/{made}", json={"states": ["CO"]})
+    assert (wider.status_code, wider.json()["errors"][0]["pointer"]) == (422, "#/skills_any")
+    fewer = await http.ask("PATCH", f"/v1/pools/{made}", json={"states": ["CO"], "skills_any": TEN})
+    assert fewer.status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,36 @@
 """Real connections side by side: no membership is missed or left over."""
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
 
 from services.pool_matching.decisions import memberships, settle
-from services.pool_matching.handlers import on_candidates_changed
+from services.pool_matching.handlers import on_candidates_changed, on_telling, on_tellings
 from shared.contracts.pool_matching import MembershipsChangedV1
+from shared.runner.model import Job
 from tests.fakes.clock import NOON
 from tests.integration.pool_matching.kit import (
     REFS,
+    TICKS,
     PostgresKit,
     candidates,
     consent,
     evaluate,
+    in_pool,
     keep_pool,
-    member_refs,
+    members,
+    next_tick,
     pool,
     profile,
     put_pool,
     received,
     ref,
     step,
+    tell,
     tell_persons,
     tell_pools,
+    telling,
 )
 from tests.waiting import until_held_up
 
@@ -36,7 +45,7 @@ async def test_a_new_pool_does_not_miss_a_person_whose_batch_read_the_pools_befo
         await until_held_up(kit.connections)
         assert not evaluation.done(), "the evaluation must wait: the batch may not know the pool"
     await evaluation
-    assert await member_refs(kit, "p_nurses") == {ref(who)}
+    assert await in_pool(kit) == {who}
 
 
 async def test_a_deleted_pool_keeps_nobody_whose_batch_still_knew_it(kit: PostgresKit) -> None:
@@ -53,7 +62,7 @@ async def test_a_deleted_pool_keeps_nobody_whose_batch_still_knew_it(kit: Postgr
         await until_held_up(kit.connections)
         assert not evaluation.done()
     await evaluation
-    assert await member_refs(kit, "p_nurses") == set()
+    assert await in_pool(kit) == set()
 
 
 async def test_a_batch_that_begins_during_an_evaluation_knows_the_pool(kit: PostgresKit) -> None:
@@ -64,7 +73,7 @@ async def test_a_batch_that_begins_during_an_evaluation_knows_the_pool(kit: Post
     assert await step(kit) == "p_nurses", "the batches in flight were waited for"
     await tell_persons(kit, profile(late), consent(late))
     await evaluate(kit)
-    assert await member_refs(kit, "p_nurses") == {ref(early), ref(late)}
+    assert await in_pool(kit) == {early, late}
 
 
 async def test_a_withdrawal_during_an_evaluation_leaves_nobody_behind(kit: PostgresKit) -> None:
@@ -83,7 +92,7 @@ async def test_a_withdrawal_during_an_evaluation_leaves_nobody_behind(kit: Postg
         assert not withdrawal.done(), "the withdrawal must wait for the row"
     await withdrawal
     await evaluate(kit)
-    assert await member_refs(kit, "p_nurses") == set()
+    assert await in_pool(kit) == set()
 
 
 async def test_batches_evaluations_and_withdrawals_side_by_side_end_in_the_right_pools(kit: PostgresKit) -> None:
@@ -110,10 +119,110 @@ async def test_batches_evaluations_and_withdrawals_side_by_side_end_in_the_right
         *(persons(list(people[start : start + 30])) for start in (0, 15, 30)), *(come(place) for place in range(12))
     )
     await evaluate(kit)
-    everybody = {ref(who) for who in people}
-    assert [await member_refs(kit, one.id) == everybody for one in pools] == [True] * 12
+    everybody = set(people)
+    assert [await in_pool(kit, one.id) == everybody for one in pools] == [True] * 12
     latest: dict[str, MembershipsChangedV1] = {}
     for told in await kit.published(MembershipsChangedV1):
         assert told.candidate not in latest or told.version > latest[told.candidate].version
         latest[told.candidate] = told
     assert {len(told.pools) for told in latest.values()} == {12}
+
+
+async def _listed(kit: PostgresKit) -> set[str]:
+    return {one.member_ref for one in await members(kit)}
+
+
+async def _come(kit: PostgresKit, count: int) -> Sequence[str]:
+    people = candidates(count)
+    await tell_persons(kit, *(event for who in people for event in (profile(who), consent(who))))
+    return people
+
+
+async def test_whoever_leaves_while_the_listing_is_decided_is_not_listed(kit: PostgresKit) -> None:
+    """They leave after it was read who fits, and before it is written."""
+    await put_pool(kit, pool())
+    people = await _come(kit, 7)
+    kit.at = next_tick(kit)
+    async with kit.listings() as store:
+        read = store.standings
+
+        async def read_and_wait(*of: Any) -> Any:
+            found = await read(*of)
+            await tell_persons(kit, consent(people[0], 2, match=False))
+            return found
+
+        setattr(store, "standings", read_and_wait)  # noqa: B010 - a method that something happens after
+        await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+    assert await _listed(kit) == {ref(who) for who in people[1:]}
+    await tell(kit)
+    assert {one.member_ref for one in await kit.told("emp_a")} == {ref(who) for who in people[1:]}
+
+
+async def test_whoever_leaves_while_the_listing_is_written_waits_and_is_gone_with_it(kit: PostgresKit) -> None:
+    await put_pool(kit, pool())
+    people = await _come(kit, 7)
+    kit.at = next_tick(kit)
+    async with kit.listings() as store:
+        await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+        withdrawal = asyncio.create_task(tell_persons(kit, consent(people[0], 2, match=False)))
+        await until_held_up(kit.connections)
+        assert not withdrawal.done(), "what is listed is not committed yet: they could not be taken off it"
+    await withdrawal
+    assert await _listed(kit) == {ref(who) for who in people[1:]}
+
+
+async def test_whoever_is_leaving_when_the_listing_is_written_is_not_listed(kit: PostgresKit) -> None:
+    await put_pool(kit, pool())
+    people = await _come(kit, 7)
+    kit.at = next_tick(kit)
+    async with kit.persons() as batch:
+        await on_candidates_changed(batch, received(consent(people[0], 2, match=False)), REFS.make)
+        telling_ = asyncio.create_task(tell(kit))
+        await until_held_up(kit.connections)
+        assert not telling_.done(), "it waits for those who are leaving"
+    await telling_
+    assert await _listed(kit) == {ref(who) for who in people[1:]}
+
+
+async def test_of_two_processes_that_tell_the_same_tick_one_does(kit: PostgresKit) -> None:
+    await put_pool(kit, pool())
+    people = await _come(kit, 7)
+    kit.at = next_tick(kit)
+
+    async def another() -> None:
+        async with kit.listings() as store:
+            await on_telling(store, "p_nurses", kit.at, TICKS)
+
+    async with kit.listings() as one:
+        await on_telling(one, "p_nurses", kit.at, TICKS)
+        second = asyncio.create_task(another())
+        await until_held_up(kit.connections)
+        assert not second.done()
+    await second
+    await tell(kit)
+    assert [one.member_ref for one in await kit.told("emp_a")] == sorted(ref(who) for who in people)
+
+
+async def test_processes_that_die_between_any_two_steps_tell_all_of_it_once(kit: PostgresKit) -> None:
+    await put_pool(kit, pool())
+    people = await _come(kit, 1100)
+    kit.at = next_tick(kit)
+    for _ in range(8):  # each is gone after one step, and the next one begins another by throwing one away
+        with contextlib.suppress(ZeroDivisionError):
+            async with kit.listings() as store:
+                await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+                raise ZeroDivisionError
+        await telling(kit)
+    told = await kit.told("emp_a")
+    assert [one.member_ref for one in told] == sorted(ref(who) for who in people)
+    assert await kit.connections.fetchval("SELECT count(*) FROM outbox WHERE topic = 'pool-updates'") == 1100
+
+
+async def test_nobody_changes_pools_later_because_a_listing_is_written(kit: PostgresKit) -> None:
+    """Changes of pools come one after the other: whoever waited for a listing would have all employers wait."""
+    await put_pool(kit, pool())
+    await _come(kit, 7)
+    kit.at = next_tick(kit)
+    async with kit.listings() as store:
+        await on_telling(store, "p_nurses", kit.at, TICKS)
+        await keep_pool(kit, pool(version=2))

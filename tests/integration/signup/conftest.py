@@ -1,6 +1,7 @@
 """Signup's HTTP edge on a real database, and a Kafka that keeps what it is sent."""
 
 import json
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,16 +14,23 @@ import httpx
 import pytest
 
 from services.signup.adapters.formats import FORMATS
+from services.signup.adapters.held import PostgresHeld
 from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.kept_reports import PostgresBacklog
 from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.refusals import PostgresRefusals
+from services.signup.adapters.sessions import PostgresSessions
 from services.signup.adapters.sources import PostgresSources
 from services.signup.adapters.titles import occupations_of, suggestions
-from services.signup.api import events, hooks, join, profile, refuse, sign_in, sources
+from services.signup.api import events, held, hooks, join, my_profile, profile, refuse, sessions, sign_in, sources
+from services.signup.api.profile_page import ProfileEdge
+from services.signup.api.signed_in import signed_in
 from services.signup.decisions.quota import MOST_KEPT
+from services.signup.model.sessions import Spent
+from services.signup.vault.hashing import SlowHashes
+from services.signup.vault.index import BlindIndex
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.messaging.envelope import Outgoing
@@ -30,13 +38,20 @@ from shared.messaging.producer import NotAcknowledgedError
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool
 from shared.security.links import LinkReader, public_half
+from shared.security.sessions import SessionReader, SessionSigner
+from shared.security.statements import StatementReader
 from shared.security.tenant_keys import hash_key
 from shared.web.app import create_app
+from shared.web.holders import Holders
+from shared.web.person import Navigation
 from shared.web.tenants import Tenants
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import FixedClock
 from tests.fakes.consent import SEED, SUBJECT_KEY
+from tests.fakes.keeper import first_epoch, intake_keys
+from tests.signing import PUBLIC, seed_of
 
+NAVIGATION = Navigation("http://signup.test", "http://consent.test")
 VAULT_KEY = bytes(range(32))
 BLIND_INDEX_KEY = bytes(reversed(range(32)))
 KEYS = {
@@ -51,7 +66,7 @@ class Edge:
     pool: Pool
     clock: FixedClock = field(default_factory=FixedClock)
     tenants: Tenants = field(default_factory=Tenants)
-    keys: IntakeKeys = field(default_factory=lambda: IntakeKeys(VAULT_KEY))
+    keys: IntakeKeys = field(default_factory=lambda: intake_keys(VAULT_KEY))
     kafka_answers: bool = True
     sent: list[Outgoing] = field(default_factory=list)
     """What Kafka has without the outbox."""
@@ -84,7 +99,13 @@ class Edge:
             )
         )
 
-    def profiles(self) -> profile.ProfileEdge:
+    def held(self) -> held.HeldEdge:
+        """What the page of what is held works with."""
+        store = PostgresHeld(self.work, self.keys.epochs)
+        mine = signed_in(self.holders(), self.open_sessions)
+        return held.HeldEdge(store, mine, self.tenants.name_of, self.clock.now, NAVIGATION)
+
+    def profiles(self) -> ProfileEdge:
         """What the profile page works with."""
 
         @asynccontextmanager
@@ -100,17 +121,55 @@ class Edge:
         async def has_published(outbox_ids: Sequence[int]) -> bool:
             return self.kafka_answers
 
-        return profile.ProfileEdge(
+        return ProfileEdge(
             change=change,
             look=look,
             has_published=has_published,
             now=self.clock.now,
-            links=LinkReader(public_half(SEED), SUBJECT_KEY),
+            links=LinkReader([public_half(SEED)], [SUBJECT_KEY]),
             names=self.tenants.name_of,
             occupations_of=lambda title: occupations_of(title) if self.table is None else self.table.get(title, ()),
             titles=tuple(suggestions()),
             consent_url="https://consent.example",
+            signed_in=signed_in(self.holders(), self.open_sessions),
+            navigation=NAVIGATION,
         )
+
+    @asynccontextmanager
+    async def open_sessions(self) -> AsyncIterator[PostgresSessions]:
+        """The table of sessions, in a transaction of its own."""
+        async with self.work() as unit:
+            yield PostgresSessions(unit)
+
+    def holders(self) -> Holders:
+        """Tells who is signed in."""
+        reader = SessionReader(PUBLIC["signup"], [SUBJECT_KEY])
+        urls = ("http://signup.test", "http://consent.test")
+        return Holders(reader, self.clock.now, urls, sign_in="http://signup.test/sign-in")
+
+    def sessions(self) -> sessions.SessionsEdge:
+        """What the pages of sessions work with."""
+        holders = self.holders()
+        return sessions.SessionsEdge(
+            change=self.open_sessions,
+            look=self.open_sessions,
+            links=LinkReader([public_half(SEED)], [SUBJECT_KEY]),
+            statements=StatementReader(PUBLIC["signup"]),
+            signer=SessionSigner(seed_of("signup"), SUBJECT_KEY),
+            holders=holders,
+            signed_in=signed_in(holders, self.open_sessions),
+            now=self.clock.now,
+            navigation=NAVIGATION,
+        )
+
+    async def sign_in(self, candidate: str) -> dict[str, str]:
+        """The header of a program that has just signed in as this person."""
+        at = self.clock.now()
+        started = SessionSigner(seed_of("signup"), SUBJECT_KEY).start(candidate, at=at, said_by=at)
+        spent = Spent(candidate, secrets.token_bytes(32), at + timedelta(minutes=15))
+        async with self.open_sessions() as opened:
+            assert await opened.start(started.session, spent, "A program") == "good"
+        return {"Authorization": f"Bearer {started.token}"}
 
     async def outbox(self) -> list[dict[str, Any]]:
         """The values that are on their way, or in Kafka already."""
@@ -152,7 +211,9 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app("signup", "signup", ready=ready)
     intake = PostgresIntake(lambda: edge.pool, edge.work, lambda: edge, edge.keys, publish_within=timedelta(seconds=1))
     backlog = PostgresBacklog(lambda: edge.pool, most=edge.most_kept)
-    kept = PostgresSources(lambda: edge.pool, edge.work, VAULT_KEY, edge.clock.now, kept=timedelta(seconds=60))
+    kept = PostgresSources(
+        lambda: edge.pool, edge.work, first_epoch(VAULT_KEY), edge.clock.now, kept=timedelta(seconds=60)
+    )
     requests = PostgresPageRequests(edge.work)
     app.include_router(hooks.router(FORMATS, kept, intake, backlog, edge.tenants, edge.clock, occupations_of))
     app.include_router(events.router(intake, backlog, edge.tenants, edge.clock, occupations_of))
@@ -164,15 +225,22 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
             intake,
             requests,
             edge.clock,
-            blind_index_key=BLIND_INDEX_KEY,
+            index=BlindIndex(BLIND_INDEX_KEY),
             titles=suggestions(),
             answer_after=edge.answer_after,
         )
     )
-    app.include_router(sign_in.router(requests, blind_index_key=BLIND_INDEX_KEY, answer_after=timedelta(0)))
+    app.include_router(sign_in.router(requests, index=BlindIndex(BLIND_INDEX_KEY), answer_after=timedelta(0)))
+    app.include_router(sessions.router(edge.sessions()))
+    app.include_router(sessions.api(edge.sessions()))
     app.include_router(profile.router(edge.profiles()))
-    refusals = PostgresRefusals(edge.work, VaultSecrets(VAULT_KEY, BLIND_INDEX_KEY))
-    app.include_router(refuse.router(refusals, LinkReader(public_half(SEED), SUBJECT_KEY), edge.clock.now))
+    for one in (my_profile.pages, my_profile.api):
+        app.include_router(one(edge.profiles()))
+    for two in (held.pages, held.api):
+        app.include_router(two(edge.held()))
+    secrets = VaultSecrets(edge.keys.epochs.epochs, BlindIndex(BLIND_INDEX_KEY), SlowHashes(BLIND_INDEX_KEY))
+    refusals = PostgresRefusals(edge.work, secrets, edge.keys.epochs)
+    app.include_router(refuse.router(refusals, LinkReader([public_half(SEED)], [SUBJECT_KEY]), edge.clock.now))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://signup.test") as client:
         yield client

@@ -311,6 +311,25 @@ async def test_a_vendor_speaks_for_itself_and_its_employers_only(
     assert await edge.outbox() == []
 
 
+async def test_a_deletion_is_heard_after_the_seat_has_moved(http: httpx.AsyncClient, edge: Edge) -> None:
+    edge.tenant("emp_one", "employer", vendor="bright", version=2)
+    assert (await post(http, event())).status_code == 403
+    assert (await post(http, event(type="candidate.deleted"))).status_code == 202
+    assert len(await edge.outbox()) == 1
+
+
+async def test_a_deletion_does_not_tell_which_employers_there_are(http: httpx.AsyncClient, edge: Edge) -> None:
+    said = []
+    for place, employer in enumerate(("emp_two", "emp_nobody", "bright", "somebody@example.org")):
+        gone = event(id=f"d{place}", type="candidate.deleted", data=data(employer=employer, record=f"r{place}"))
+        answer = await post(http, gone)
+        said.append((answer.status_code, {**answer.json(), "events": [one["used"] for one in answer.json()["events"]]}))
+    assert said[0][0] == 202 and said == [said[0]] * len(said)
+    assert [one.get("employer") for one in await edge.outbox()] == ["emp_two", None, None, None], (
+        "what it is not is not kept"
+    )
+
+
 async def test_an_employers_key_is_not_a_vendors(http: httpx.AsyncClient) -> None:
     assert (await post(http, event(), key="emp_one")).status_code == 403
 

@@ -340,10 +340,13 @@ async def test_a_body_over_the_limit_is_a_413(http: httpx.AsyncClient) -> None:
 
 
 async def test_a_vendor_that_lost_its_employer_can_not_write_for_it(http: httpx.AsyncClient, edge: Edge) -> None:
-    edge.tenant("emp_one", "employer", vendor="bright", version=2)
+    edge.tenant("emp_one", "employer", vendor="bright", version=2, standing="suspended")
     raw = payload()
-    assert (await http.post(HOOK, content=raw, headers=signed(raw))).status_code == 403
+    answer = await http.post(HOOK, content=raw, headers=signed(raw))
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (410, "seat-moved")
     assert await edge.outbox() == []
+    edge.tenant("emp_one", "employer", vendor="acme", version=3)  # and back
+    assert (await http.post(HOOK, content=raw, headers=signed(raw))).status_code == 200
 
 
 async def test_one_employers_record_and_event_ids_are_not_anothers(http: httpx.AsyncClient, edge: Edge) -> None:

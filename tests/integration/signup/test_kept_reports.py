@@ -4,15 +4,15 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
-from services.signup.model import KeptReport
+from services.signup.model.reports import KeptReport
 from shared.contracts.signup import CandidateReportedV1
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Record, Undecodable, decode
 from shared.messaging.unit import headers_from_json, unit_of_work
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
+from tests.fakes.keeper import intake_keys
 
 
 async def _released(store: PostgresStore) -> Sequence[KeptReport]:
@@ -35,10 +35,10 @@ async def test_a_kept_report_that_can_not_be_read_leaves_as_it_is_and_holds_up_n
             )  # fmt: skip
             async with unit_of_work(pool, at=NOON, source="signup") as unit:
                 waits_for = new_candidate_id() if waits else None
-                await PostgresStore(unit, IntakeKeys(bytes(32))).keep([KeptReport(record, event, waits_for=waits_for)])
+                await PostgresStore(unit, intake_keys()).keep([KeptReport(record, event, waits_for=waits_for)])
         await pool.execute("""UPDATE kept_reports SET event = '{"vendor": "acme"}' WHERE record = 'bad'""")
         async with unit_of_work(pool, at=NOON, source="signup") as unit:
-            found = await read(PostgresStore(unit, IntakeKeys(bytes(32))))
+            found = await read(PostgresStore(unit, intake_keys()))
         assert [one.event.record for one in found] == ["good"]
         (left,) = await pool.fetch("SELECT topic, key, value, headers::text FROM outbox")
         sent = Record(left["topic"], 0, 0, left["key"], left["value"], headers_from_json(left["headers"]))

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from services.signup.handlers import on_candidate_reported
-from services.signup.model import Change
+from services.signup.model.people import Change
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1
 from shared.messaging.envelope import Received, Record
 from tests.integration.signup.conftest import Edge

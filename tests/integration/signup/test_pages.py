@@ -12,8 +12,10 @@ from services.signup.adapters.postgres import PostgresStore
 from services.signup.api import join
 from services.signup.jobs import ORIGINS_KEPT, PAGE_REQUESTS_KEPT
 from services.signup.vault.addresses import blind_index, parse_mail
+from shared.contracts.signup import CoarseProfile
 from shared.ids import new_candidate_id
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, Edge
+from tests.integration.signup.test_story import arriving, handle
 
 BROWSER = {"Accept": "text/html"}
 FORM = {"name": "Annabellarita Ruiz", "email": "annabellarita@example.org", "work": "Registered nurse", "state": "CO",
@@ -47,6 +49,56 @@ async def test_joining_by_form_becomes_a_sealed_report(http: httpx.AsyncClient, 
     (event,) = await edge.outbox()
     assert (event["vendor"], event["employer"], event["change"]) == ("fairpool-join", None, "signed_up")
     assert "annabellarita" not in (await edge.everything()).lower()
+
+
+async def test_the_page_shows_back_the_email_that_was_typed(http: httpx.AsyncClient) -> None:
+    joined = await http.post("/join", data={**FORM, "email": "annabelarita@example.org"}, headers=BROWSER)
+    assert "If we can write to annabelarita@example.org, a link" in joined.text
+    assert '<a href="/join">Enter it again</a>' in joined.text
+    asked = await http.post("/sign-in", data={"email": "annabelarita@example.org"}, headers=BROWSER)
+    assert "If we can write to annabelarita@example.org, a link" in asked.text
+    assert '<a href="/sign-in">Enter it again</a>' in asked.text
+
+
+async def test_all_that_a_pool_can_ask_may_be_said_when_joining_or_left_out(
+    http: httpx.AsyncClient, edge: Edge
+) -> None:
+    more = {"skills": "Triage, icu", "years": "5", "remote": "true", "employment_types": ["full_time", "contract"],
+            "pay_floor": "80000", "available_from": "2027-01-01"}  # fmt: skip
+    assert (await http.post("/join", data={**FORM, **more}, headers=BROWSER)).status_code == 202
+    less = {"name": "Bo", "email": "bo@example.org"}
+    assert (await http.post("/join", data=less, headers=BROWSER)).status_code == 202
+    await handle(edge, await arriving(edge))
+    rows = await edge.pool.fetch("SELECT profile, titles FROM proposals ORDER BY jsonb_array_length(titles) DESC")
+    (said, titles), (nothing, none) = [map(json.loads, tuple(row)) for row in rows]
+    assert {name: value for name, value in said.items() if name in {*more, "state", "area"}} == {
+        "skills": ["triage", "icu"], "years": 5, "state": "CO", "area": "802", "remote": True,
+        "employment_types": ["full_time", "contract"], "pay_floor": 80000, "available_from": "2027-01-01",
+    }  # fmt: skip
+    assert titles == [FORM["work"]]
+    assert (CoarseProfile.model_validate(nothing), none) == (CoarseProfile(), [])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("skills", "triage, charm"),
+        ("years", "many"),
+        ("pay_floor", "-1"),
+        ("available_from", "soon"),
+        ("employment_types", "none"),
+    ],
+)
+async def test_what_cant_be_understood_when_joining_is_said_beside_its_field_and_stays_there(
+    http: httpx.AsyncClient, edge: Edge, field: str, value: str
+) -> None:
+    page = await http.post("/join", data={**FORM, field: value}, headers=BROWSER)
+    assert page.status_code == 422
+    assert f'href="#{field}"' in page.text
+    assert 'value="Annabellarita Ruiz"' in page.text
+    if field == "skills":
+        assert 'value="triage, charm"' in page.text
+    assert await edge.outbox() == []
 
 
 async def test_joining_by_json_is_answered_in_json(http: httpx.AsyncClient) -> None:
@@ -103,7 +155,8 @@ async def test_known_and_unknown_get_the_same_page(http: httpx.AsyncClient, edge
         form = FORM if path == "/join" else {"email": FORM["email"]}
         known = await http.post(path, data=form, headers=BROWSER)
         unknown = await http.post(path, data={**form, "email": "nobody@example.org"}, headers=BROWSER)
-        assert (known.status_code, known.text) == (unknown.status_code, unknown.text)
+        assert known.text.replace(FORM["email"].lower(), "nobody@example.org") == unknown.text
+        assert known.status_code == unknown.status_code
 
 
 async def test_each_page_says_what_the_mail_it_asks_for_is_good_for(http: httpx.AsyncClient) -> None:
@@ -189,7 +242,7 @@ async def test_signing_in_asks_for_a_link_of_half_an_hour(http: httpx.AsyncClien
     await http.post("/sign-in", data={"email": "ANNABELLARITA@example.org"}, headers=BROWSER)
     (notice,) = await edge.outbox()
     assert (notice["candidate"], notice["purpose"]) == (candidate, "sign_in")
-    assert notice["expires_at"] == (edge.clock.now() + timedelta(minutes=30)).isoformat().replace("+00:00", "Z")
+    assert notice["expires_at"] == (edge.clock.now() + timedelta(minutes=15)).isoformat().replace("+00:00", "Z")
 
 
 @pytest.mark.parametrize(

@@ -141,8 +141,8 @@ async def test_saved_as_it_stands_the_page_shows_what_it_said(http: httpx.AsyncC
     (shown,) = await published(edge, "candidate-profiles")
     assert shown is not None
     assert shown["profile"] == SHOWN
-    again = form_in((await http.get(page_of(candidate, "me"), headers=BROWSER)).text)
-    await http.post(page_of(candidate, "me"), data=again, headers=BROWSER)
+    again = form_in((await http.get(page_of(candidate, "confirm"), headers=BROWSER)).text)
+    await http.post(page_of(candidate, "confirm"), data=again, headers=BROWSER)
     assert len(await published(edge, "candidate-profiles")) == 1, "the page opened again holds what was kept"
 
 
@@ -210,7 +210,7 @@ async def test_a_strangers_words_and_a_vendors_stand_side_by_side(http: httpx.As
     async with store(edge) as one:
         assert {title for told in await one.proposals(candidate) for title in told.proposal.titles} == {
             "Dishwasher",
-            "Registered nurse",
+            "Butcher",
         }
 
 
@@ -286,7 +286,7 @@ async def test_a_wrong_form_comes_back_as_it_was_with_its_errors(http: httpx.Asy
 
 async def test_a_link_that_is_no_good_opens_nothing(http: httpx.AsyncClient, edge: Edge) -> None:
     candidate = await tell(http, edge, **NURSE)
-    expired = f"/profile/{link(candidate, 'me', expires_at=edge.clock.now())}"
+    expired = f"/profile/{link(candidate, 'confirm', expires_at=edge.clock.now())}"
     for address, status in ((expired, 410), ("/profile/x.y.z", 404), (page_of(candidate, "unsubscribe"), 404)):
         for headers in (BROWSER, PROGRAM):
             shown = await http.get(address, headers=headers)
@@ -358,7 +358,7 @@ async def test_a_change_of_the_kept_profile_is_told_to_the_person_at_most_once_a
     http: httpx.AsyncClient, edge: Edge
 ) -> None:
     candidate = await tell(http, edge, **NURSE)
-    address = page_of(candidate, "me")
+    address = page_of(candidate, "confirm")
 
     async def save(years: int, after: timedelta) -> int:
         edge.clock.at(NOON + after)
@@ -379,7 +379,7 @@ async def test_a_page_that_was_opened_before_another_save_is_shown_again_and_cha
     http: httpx.AsyncClient, edge: Edge
 ) -> None:
     candidate = await tell(http, edge, **NURSE)
-    address = page_of(candidate, "me")
+    address = page_of(candidate, "confirm")
     old = form_in((await http.get(address, headers=BROWSER)).text)
     assert (await http.post(address, json={"set": {"years": 1}})).status_code == 200
     answer = await http.post(address, data=old, headers=BROWSER)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from services.signup.adapters.sources import PostgresSources
+from tests.fakes.keeper import first_epoch
 from tests.integration.signup.conftest import KEYS, VAULT_KEY, Edge
 from tests.integration.signup.test_hooks import HOOK, SECRET, SOURCE, payload, signed
 
@@ -33,7 +34,9 @@ async def test_both_secrets_sign_during_the_overlap_and_the_new_one_alone_after_
     assert answer.status_code == 204
     assert [await _hook(http, secret) for secret in (NEW, SECRET)] == [200, 200]
     edge.clock.advance(timedelta(hours=25))
-    kept = PostgresSources(lambda: edge.pool, edge.work, VAULT_KEY, edge.clock.now, kept=timedelta(seconds=60))
+    kept = PostgresSources(
+        lambda: edge.pool, edge.work, first_epoch(VAULT_KEY), edge.clock.now, kept=timedelta(seconds=60)
+    )
     found = await kept.find("greenhouse", "denver")
     assert found is not None
     assert found.secrets == (NEW,)
@@ -55,7 +58,9 @@ async def test_a_replica_that_kept_the_old_secret_looks_again_before_it_refuses(
 ) -> None:
     assert await _hook(http, SECRET) == 200  # this process keeps the source in memory now
     monkeypatch.setattr("services.signup.adapters.sources._FRESH_FOR", 0.0)
-    other = PostgresSources(lambda: edge.pool, edge.work, VAULT_KEY, edge.clock.now, kept=timedelta(seconds=60))
+    other = PostgresSources(
+        lambda: edge.pool, edge.work, first_epoch(VAULT_KEY), edge.clock.now, kept=timedelta(seconds=60)
+    )
     until = edge.clock.now() + timedelta(hours=1)
     assert await other.rotate("greenhouse", "denver", NEW, previous_until=until, by="ops")
     assert await _hook(http, NEW) == 200
@@ -88,7 +93,7 @@ async def test_an_employer_without_a_vendor_posts_from_its_own_system(http: http
     assert (await http.post("/v1/hooks/greenhouse/own", content=raw, headers=signed(raw))).status_code == 200
     assert [event["vendor"] for event in await edge.outbox()] == ["emp_own"]
     edge.tenant("emp_own", "employer", vendor="bright", version=2)
-    assert (await http.post("/v1/hooks/greenhouse/own", content=raw, headers=signed(raw))).status_code == 403
+    assert (await http.post("/v1/hooks/greenhouse/own", content=raw, headers=signed(raw))).status_code == 410
 
 
 @pytest.mark.parametrize("who", ["acme", "emp_one"])

@@ -20,8 +20,11 @@ from services.signup.adapters.lapses import erase_again, erasures_behind
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.decisions.showing import news, settled
 from services.signup.handlers import on_candidate_reported, on_consent_changed, on_erasure_confirmed
-from services.signup.model import Report, Told
+from services.signup.model.people import Told
+from services.signup.model.reports import Report
 from services.signup.ports import INVITATIONS, LANES
+from services.signup.vault.hashing import SlowHashes
+from services.signup.vault.index import BlindIndex
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import open_identity, open_key_pair
 from services.signup.vault.secrets import VaultSecrets
@@ -32,11 +35,13 @@ from shared.messaging.envelope import Received, Record, decode, only
 from shared.messaging.errors import is_transient
 from shared.messaging.passes import SQL as READ_BACK
 from shared.security.boxes import CannotOpenError
+from tests.fakes.keeper import first_epoch, intake_keys
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, KEYS, VAULT_KEY, Edge
 from tests.signing import consented
 from tests.working import runner_of
 
-SECRETS = VaultSecrets(VAULT_KEY, BLIND_INDEX_KEY)
+EPOCHS = first_epoch(VAULT_KEY)
+SECRETS = VaultSecrets(EPOCHS.epochs, BlindIndex(BLIND_INDEX_KEY), SlowHashes(BLIND_INDEX_KEY))
 
 
 async def post(http: httpx.AsyncClient, vendor: str, record: str, mail: str) -> None:
@@ -78,7 +83,7 @@ async def handle(edge: Edge, reports: list[Received[CandidateReportedV1]]) -> No
     """As the consumer does it: a transient error is tried again."""
     while True:
         try:
-            async with store(edge, IntakeKeys(VAULT_KEY)) as one:
+            async with store(edge, intake_keys(VAULT_KEY)) as one:
                 return await on_candidate_reported(one, reports, SECRETS)
         except Exception as error:
             if not is_transient(error):
@@ -110,11 +115,11 @@ async def test_a_person_comes_in_is_invited_confirms_and_is_shown(http: httpx.As
     assert notice is not None
     candidate = notice["candidate"]
     async with edge.pool.acquire() as connection:
-        row = (await read_identities(connection, [candidate]))[candidate]
-    assert open_identity(row, VAULT_KEY).mail == "Annabellarita.Ruiz@example.org"
+        row = (await read_identities(connection, [candidate], EPOCHS))[candidate]
+    assert open_identity(row, EPOCHS.epochs).mail == "Annabellarita.Ruiz@example.org"
     (key,) = await published(edge, "candidate-keys")
     assert key is not None
-    assert open_key_pair(row, VAULT_KEY).public == key["public_key"]
+    assert open_key_pair(row, EPOCHS.epochs).public == key["public_key"]
     consent = consented(candidate=candidate, version=1, at=edge.clock.now(), purposes=("match",))
     item = Received("c1", "consent", None, consent, Record("consent-state", 0, 0, None, None, ()))
     async with store(edge) as one:
@@ -162,7 +167,7 @@ async def test_overlapping_batches_in_any_order_end_well(http: httpx.AsyncClient
 
 async def test_processes_that_start_a_day_together_agree_on_its_key(edge: Edge) -> None:
     day = edge.clock.now().date()
-    found = await asyncio.gather(*(IntakeKeys(VAULT_KEY).for_day(edge.pool, day) for _ in range(20)))
+    found = await asyncio.gather(*(intake_keys(VAULT_KEY).for_day(edge.pool, day) for _ in range(20)))
     assert len(set(found)) == 1
 
 
@@ -174,7 +179,7 @@ async def test_a_destroyed_intake_key_opens_nothing_any_more(http: httpx.AsyncCl
         await jobs.forget(one)
     assert await edge.pool.fetchval("SELECT count(*) FROM intake_keys") == 0
     assert await edge.pool.fetchval("SELECT count(*) FROM intake") == 0
-    for keys in (edge.keys, IntakeKeys(VAULT_KEY)):
+    for keys in (edge.keys, intake_keys(VAULT_KEY)):
         with pytest.raises(CannotOpenError):
             async with store(edge, keys) as one:
                 await on_candidate_reported(one, reports, SECRETS)
@@ -270,7 +275,7 @@ async def test_a_vault_row_that_does_not_open_holds_up_nobodys_invitation(http: 
         await post(http, "acme", str(number), f"person{number}@example.org")
     await handle(edge, await arriving(edge))
     broken = await edge.pool.fetchval(
-        "UPDATE identities SET mail = sha256(mail) WHERE candidate = "
+        "UPDATE identities SET identity = sha256(identity) WHERE candidate = "
         "(SELECT candidate FROM candidates ORDER BY candidate LIMIT 1) RETURNING candidate::text"
     )
     for _ in range(8):

@@ -26,10 +26,12 @@ from shared.ids import new_candidate_id
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
 from shared.security.links import LinkReader, public_half
+from shared.security.sessions import SessionReader
 from shared.web.app import create_app
 from tests.fakes.clock import NOON
 from tests.fakes.consent import SEED, SUBJECT_KEY, link
 from tests.integration.signup.conftest import Edge
+from tests.signing import PUBLIC
 
 MIGRATIONS = Path(services.signup.__file__).parent / "migrations"
 LIST = (
@@ -158,7 +160,9 @@ async def test_the_profile_page_shows_onets_notice_as_long_as_its_list_is_loaded
         stores=opened, looks=opened, has_published=opened, clock=edge.clock, tenants=edge.tenants
     )
     settings: Any = SimpleNamespace(
-        links=LinkReader(public_half(SEED), SUBJECT_KEY),
+        links=LinkReader([public_half(SEED)], [SUBJECT_KEY]),
+        sessions=SessionReader(PUBLIC["signup"], [SUBJECT_KEY]),
+        signup_url="https://signup.example",
         consent_url="https://consent.example",
         publish_within=timedelta(seconds=1),
     )
@@ -168,7 +172,7 @@ async def test_the_profile_page_shows_onets_notice_as_long_as_its_list_is_loaded
 
     app = create_app("signup", "signup", ready=ready)
     app.include_router(profile.router(profile_edge(service, settings, partial(PostgresStore, keys=edge.keys), loaded)))
-    address = f"/profile/{link(candidate, 'me', expires_at=NOON + timedelta(days=1))}"
+    address = f"/profile/{link(candidate, 'confirm', expires_at=NOON + timedelta(days=1))}"
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://signup.test") as client:
 
         async def page() -> str:

@@ -19,6 +19,7 @@ from services.outreach_gateway.settings import GatewaySettings
 from services.signup.courier.app import build as build_courier
 from services.signup.courier.model import Person
 from services.signup.courier.settings import CourierSettings
+from services.signup.vault.keepers.file import FileKeeper
 from shared import tracing
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
@@ -37,6 +38,7 @@ from shared.security.tenant_keys import hash_key, new_key
 from shared.security.words import KeyPair
 from shared.web.health import HeldError
 from tests.databases import MIGRATIONS_OF, Databases
+from tests.fakes.keeper import begun
 from tests.integration.courier.faulty import FaultyRelay, faulty_relay
 from tests.integration.courier.tables import put_into_vault
 from tests.integration.messaging.kit import Log, Numbered
@@ -127,6 +129,7 @@ async def world(
         relay = await stack.enter_async_context(faulty_relay())
         pool = await open_pool(vault, name="test")
         stack.push_async_callback(pool.close)
+        await begun(pool, FileKeeper(tmp_path / "keys"), vault_key)
         await put_into_vault(pool, candidate, Person(ADDRESS, words_key), vault_key)
         await _tell(servers, candidate, words_key, tenant_key)
         gateway, app = build_gateway(
@@ -144,7 +147,7 @@ async def world(
                 **common,
                 **settings_of("courier"),
                 signup_database=vault,
-                vault_key=vault_key,
+                vault_keys=f"file://{tmp_path}/keys",
                 link_signing_key=secrets.token_bytes(32),
                 link_subject_key=secrets.token_bytes(64),
                 smtp=relay.url,
@@ -168,7 +171,13 @@ async def world(
         await until(decides, what="every shard of the windows is open")
         refs = MemberRefs(member_ref_key)
         yield World(
-            Kafka.plain(servers.kafka), http, relay, spans, candidate, tenant_key, refs.make(candidate, EMPLOYER)
+            Kafka.plain(servers.kafka),
+            http,
+            relay,
+            spans,
+            candidate,
+            tenant_key,
+            refs.make(candidate, EMPLOYER, "p_a", 0),
         )
 
 

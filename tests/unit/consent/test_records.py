@@ -42,7 +42,7 @@ def test_a_receipt_proves_its_leaf_without_us() -> None:
 def test_a_receipt_holds_the_agreement_to_the_letter() -> None:
     notice = entry().document["record"]["notice"]
     assert hashlib.sha256(notice["text"].encode()).hexdigest() == notice["sha256"]
-    assert (notice["version"], notice["language"]) == ("2026-12", "en")
+    assert (notice["version"], notice["language"]) == (AGREED.version, "en")
     for purpose in AGREED.purposes:
         assert purpose.label in notice["text"]
 

@@ -17,13 +17,14 @@ from pydantic import AnyHttpUrl
 
 from services.consent.adapters import agreement
 from services.signup.courier.adapters.letters import JinjaLetters, pay_in_words
-from services.signup.courier.model import Letter, Mail, NoticePurpose, Person, Unwritable
+from services.signup.courier.model import GrantNotice, Letter, Mail, NoticePurpose, Person, Unwritable
+from shared.contracts.consent import AboutGrant
 from shared.contracts.outreach_gateway import Pay, Words
 from shared.contracts.signup import JOIN, ChangeNoticed
 from shared.facts import UNKNOWN, Known
 from shared.imprint import Operator
 from shared.security import boxes, encoding
-from shared.security.links import Link, LinkReader, LinkSigner, public_half
+from shared.security.links import JobLink, Link, LinkReader, LinkSigner, public_half
 from shared.security.statements import StatementReader, StatementSigner
 from shared.security.tenant_keys import new_key
 from shared.security.words import KeyPair, seal_words
@@ -92,7 +93,7 @@ def test_an_outreach_says_who_writes_what_the_job_is_and_how_it_ends() -> None:
     assert message["Precedence"] is None
     assert message["Reply-To"] is None
     for text in texts(message):
-        for fact in ("Registered nurse", "Denver, CO", "USD 82,000 to 96,000 a year", "https://jobs.example.org/42"):
+        for fact in ("Registered nurse", "Denver, CO", "USD 82,000 to 96,000 a year", "https://signup.test/j/"):
             assert fact in text
         assert "We would like to talk." in text
         assert "https://signup.test/sign-in" in text
@@ -167,7 +168,7 @@ def test_one_click_ends_it_with_a_link_that_works_for_sixty_days() -> None:
     found = re.fullmatch(r"<https://consent\.test/u/(\S+)>", message["List-Unsubscribe"])
     assert found is not None
     token = found.group(1)
-    reader = LinkReader(public_half(SEED), SUBJECT_KEY)
+    reader = LinkReader([public_half(SEED)], [SUBJECT_KEY])
     link = reader.read(token, "unsubscribe", at=NOON + timedelta(days=59))
     assert link == Link(CANDIDATE, "unsubscribe", NOON + timedelta(days=60), "emp_denverhealth", NOON)
     assert all(f"https://consent.test/u/{token}" in text for text in texts(message))
@@ -180,16 +181,16 @@ def test_the_header_with_the_link_is_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("purpose", "path", "link_purpose"), [("confirm", "/confirm/", "confirm"), ("sign_in", "/me?token=", "me")]
+    ("purpose", "path", "link_purpose"), [("confirm", "/confirm/", "confirm"), ("sign_in", "/sign-in/", "me")]
 )
 def test_a_notice_carries_its_link_until_it_expires(purpose: str, path: str, link_purpose: str) -> None:
     message = notice(purpose)
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["From"] == "Fairpool <notices@fairpool.test>"
     for text in texts(message):
-        found = re.search(rf"https://consent\.test{re.escape(path)}([\w.-]+)", text)
+        found = re.search(rf"https://(?:consent|signup)\.test{re.escape(path)}([\w.-]+)", text)
         assert found is not None
-        link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "confirm", "me", at=NOON)
+        link = LinkReader([public_half(SEED)], [SUBJECT_KEY]).read(found.group(1), "confirm", "me", at=NOON)
         assert isinstance(link, Link)
         assert replace(link, statement=None) == Link(CANDIDATE, link_purpose, NOON + timedelta(days=14), None, NOON)  # type: ignore[arg-type]  # parametrised
         assert link.statement is not None
@@ -333,8 +334,8 @@ def test_nothing_of_another_person_or_of_our_inside_is_in_the_bytes_in_any_encod
     ]
     for letter in letters[1:]:
         assert isinstance(letter, Letter)
-        for token in re.findall(r"/(?:confirm/|me\?token=)([\w.-]+)", "".join(texts(written(letter)))):
-            link = LinkReader(public_half(SEED), SUBJECT_KEY).read(token, "confirm", "me", at=NOON)
+        for token in re.findall(r"/(?:confirm|sign-in)/([\w.-]+)", "".join(texts(written(letter)))):
+            link = LinkReader([public_half(SEED)], [SUBJECT_KEY]).read(token, "confirm", "me", at=NOON)
             assert isinstance(link, Link)
             assert link.statement is not None
             stated.update((link.statement.link, encoding.encode(link.statement.signature)))
@@ -458,9 +459,9 @@ def test_where_the_zone_is_not_known_the_time_says_that_it_is_utc() -> None:
 
 def test_the_mail_about_changes_leads_to_the_persons_own_page() -> None:
     for text in texts(changed(STOPPED)):
-        found = re.search(r"https://consent\.test/me\?token=([\w.-]+)", text)
+        found = re.search(r"https://signup\.test/sign-in/([\w.-]+)", text)
         assert found is not None
-        link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "me", at=NOON)
+        link = LinkReader([public_half(SEED)], [SUBJECT_KEY]).read(found.group(1), "me", at=NOON)
         assert isinstance(link, Link)
         assert replace(link, statement=None) == Link(CANDIDATE, "me", NOON + timedelta(days=1), issued_at=NOON)
         assert link.statement is not None, "what was stopped in the person's name can be switched on again by it"
@@ -471,7 +472,7 @@ def test_an_old_links_stop_is_made_by_one_tap_of_a_link_that_is_issued_now() -> 
     found = re.fullmatch(r"<https://consent\.test/u/(\S+)>", message["List-Unsubscribe"])
     assert found is not None
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "unsubscribe", at=NOON)
+    link = LinkReader([public_half(SEED)], [SUBJECT_KEY]).read(found.group(1), "unsubscribe", at=NOON)
     assert link == Link(CANDIDATE, "unsubscribe", NOON + timedelta(days=60), None, NOON)
     for text in texts(message):
         assert f"https://consent.test/u/{found.group(1)}" in text
@@ -528,9 +529,26 @@ def with_link(url: str) -> Letter | Unwritable:
     return outreach(replace(mail_with(), sealed=seal_words(words, PAIR.public)))
 
 
-def test_the_host_of_a_link_is_told_beside_it() -> None:
-    for text in map(plainly, texts(written(with_link("https://xn--dnverhealth-y9a.org/jobs")))):
-        assert "leads to xn--dnverhealth-y9a.org" in text
+def test_the_jobs_link_leads_to_a_page_of_ours_until_the_offer_is_over_everywhere() -> None:
+    reader = LinkReader([public_half(SEED)], [SUBJECT_KEY])
+    for text in texts(written(with_link("https://a7f.example.org/jobs"))):
+        assert "a7f.example.org" not in text
+        assert "which site it is on" in plainly(text)
+        for token in re.findall(r"https://signup\.test/j/([\w.-]+)", text):
+            link = reader.read_job(token, at=NOON)
+            assert isinstance(link, JobLink)
+            assert (link.url, link.title) == ("https://a7f.example.org/jobs", "Registered nurse")
+            assert link.expires_at == datetime(2027, 2, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("last", ["9999-12-31", "not a day"])
+def test_a_jobs_link_ends_after_a_year_in_any_case(last: str) -> None:
+    words = Words(outreach="o_abc", subject="Hi", body="Hi", job=JOB.model_copy(update={"valid_through": last}))
+    (text, _) = texts(written(outreach(replace(mail_with(), sealed=seal_words(words, PAIR.public)))))
+    (token,) = re.findall(r"https://signup\.test/j/([\w.-]+)", text)
+    link = LinkReader([public_half(SEED)], [SUBJECT_KEY]).read_job(token, at=NOON)
+    assert isinstance(link, JobLink)
+    assert link.expires_at == NOON + timedelta(days=366)
 
 
 @pytest.mark.parametrize(
@@ -550,7 +568,7 @@ def test_an_invitation_can_be_refused_on_a_page_and_by_one_click() -> None:
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     found = re.fullmatch(r"<https://signup\.test/refuse/(\S+)>", message["List-Unsubscribe"])
     assert found is not None
-    link = LinkReader(public_half(SEED), SUBJECT_KEY).read(found.group(1), "refuse", at=NOON)
+    link = LinkReader([public_half(SEED)], [SUBJECT_KEY]).read(found.group(1), "refuse", at=NOON)
     assert link == Link(CANDIDATE, "refuse", NOON + timedelta(days=14))
     for text in texts(message):
         assert f"https://signup.test/refuse/{found.group(1)}" in text
@@ -579,3 +597,30 @@ def test_what_the_operator_has_not_said_is_told_plainly() -> None:
     )  # fmt: skip
     for text in map(plainly, texts(written(silent.notice(notice_mail("sign_in"), PERSON, None, at=NOON)))):
         assert "Whoever runs this Fairpool has given neither a name nor a postal address." in text
+
+
+def question(grant: GrantNotice, told_by: str | None = None) -> EmailMessage:
+    mail = Mail(
+        kind="notice", id="n_1", candidate=CANDIDATE, version=1, good_until=NOON + timedelta(days=14), grant=grant
+    )
+    return written(LETTERS.notice(mail, PERSON, told_by, at=NOON, zone="America/Denver"))
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ("agreement_renewed", "your yes holds by those words alone. It ends on December 23, 2026."),
+        ("ending", "What you allow in Fairpool ends on December 23, 2026: from then on no employer sees your profile"),
+        ("hired", "Acme Robotics told us that you were hired."),
+    ],
+)
+def test_a_question_about_a_grant_says_what_happens_without_an_answer(about: AboutGrant, said: str) -> None:
+    message = question(GrantNotice(about, NOON + timedelta(days=30), None), "Acme Robotics")
+    for text in texts(message):
+        plain = " ".join(re.sub(r"<[^>]+>", " ", unescape(text)).split())
+        assert said in plain.replace(". It ends", ". It ends")
+        assert "there is nothing to do" in plain or "If you do nothing, it just ends." in plain
+        assert "The link works once, until" in plain
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["List-Unsubscribe"] is None
+    assert PERSON.address not in " ".join(texts(message))

@@ -14,7 +14,7 @@ NEEDED = {
     "FAIRPOOL_HTTP_PORT": "8105",
     **environment_of("courier"),
     "FAIRPOOL_SIGNUP_DATABASE": "postgresql://signup@db/signup",
-    "FAIRPOOL_VAULT_KEY": encoding.encode(bytes(32)),
+    "FAIRPOOL_VAULT_KEYS": "file:///keys",
     "FAIRPOOL_LINK_SIGNING_KEY": encoding.encode(bytes(32)),
     "FAIRPOOL_LINK_SUBJECT_KEY": encoding.encode(bytes(range(64))),
     "FAIRPOOL_CONSENT_URL": "https://consent.test",

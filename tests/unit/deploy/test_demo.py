@@ -23,6 +23,7 @@ from deploy.local.home import Home
 GOOD = Summary(
     people={"reported by vendors": 3},
     outreach={"sent by employers": 2, "delivered": 1, "bounced": 0},
+    told={"sent": 1, "not_sent": 1},
     rules={"delay": {"network_gap": 1}, "drop": {}},
     mails=1,
     fullest={"at most 2 first contacts in 7 days": (1, 2)},

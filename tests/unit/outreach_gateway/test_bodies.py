@@ -35,8 +35,26 @@ def job(**fields: Any) -> Mapping[str, Any]:
 
 
 def test_a_message_that_is_in_order_is_taken() -> None:
-    taken = OutreachRequest.model_validate_json(json.dumps(GOOD))
-    assert (taken.job.pay.min, taken.job.pay.max, str(taken.job.url)) == (82000, 96000.5, "https://jobs.example.org/42")
+    job = OutreachRequest.model_validate_json(json.dumps(GOOD)).job.given
+    assert job is not None
+    assert (job.pay.min, job.pay.max, str(job.url)) == (82000, 96000.5, "https://jobs.example.org/42")
+
+
+def test_a_message_may_name_a_declared_job_by_its_id() -> None:
+    for id in ("night-rn.42", "inline:" + "a" * 22):
+        assert OutreachRequest.model_validate_json(json.dumps({**GOOD, "job": id})).job.id == id
+
+
+@pytest.mark.parametrize("id", ["", "a b", "x" * 101, "a/b", "inline:short", "\u00e9"])
+def test_what_is_no_id_of_a_job_is_told_what_it_must_be(id: str) -> None:
+    field, sentence = wrong({**GOOD, "job": id})
+    assert field == "job"
+    assert "PUT /v1/jobs" in sentence
+
+
+@pytest.mark.parametrize("value", [None, 7, [], True])
+def test_what_is_neither_a_job_nor_an_id_is_refused(value: object) -> None:
+    assert wrong({**GOOD, "job": value})[0] == "job"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from services.pool_matching.decisions import (
     YEARS_STEPS,
     asks,
     coarse,
+    fits_anew,
     matches,
     memberships,
     next_due,
@@ -177,12 +178,53 @@ def test_joined_left_and_changed_are_told_apart() -> None:
         Member("other", "emp_a", old, Shown(occupations=("29-1141",))),
     ]
     change = memberships(before, person(), asked, AT)
-    assert change.joined == (Member("new", "emp_a", to_the_hour(AT), Shown()),)
+    assert change.joined == (Member("new", "emp_a", to_the_hour(AT), Shown(), fits_since=AT),)
     assert change.left == (before[1],)
     assert change.changed == (Member("stays", "emp_a", old, Shown(years=5)),)
     settled = settle(KeptPerson(person(), 7, None, tuple(before)), change, AT)
     assert settled is not None and settled.version == 8
     assert [member.pool for member in settled.members] == ["new", "other", "stays"]
+
+
+def test_who_withdrew_and_came_again_left_and_joined() -> None:
+    before = Member("p", "emp_a", AT - 24 * HOUR, Shown())
+    again = replace(person(), generation=1)
+    change = memberships([before], again, [pool("p")], AT)
+    assert (change.left, change.changed) == ((before,), ())
+    assert change.joined == (Member("p", "emp_a", to_the_hour(AT), Shown(), 1, AT),)
+    settled = settle(KeptPerson(again, 7, None, (before,)), change, AT)
+    assert settled is not None
+    assert (settled.version, settled.generation, settled.members) == (8, 1, change.joined)
+
+
+TICK = AT - 5 * HOUR
+NOBODY = Person.of("c", Known(None), Known(Consent.none()), SOC)
+THEN = replace(person(), profile=Known(NURSE.model_copy(update={"years": 0})))
+
+
+@pytest.mark.parametrize(
+    ("then", "since", "expected"),
+    [
+        (person(), None, TICK),  # a new pool shows who would have been in it
+        (THEN, None, AT),
+        (NOBODY, None, AT),
+        (person(), TICK - HOUR, TICK - HOUR),
+        (person(), TICK + HOUR, TICK),  # joined by an act of their own while everybody was being held against it
+        (THEN, TICK - HOUR, AT),  # was in the pool for what it asked then
+        (THEN, TICK + HOUR, TICK + HOUR),
+    ],
+)
+def test_a_pool_that_is_held_against_somebody_has_them_since_the_tick_at_which_it_would_have_taken_them_in(
+    then: Person, since: datetime | None, expected: datetime
+) -> None:
+    member = None if since is None else Member("p", "emp_a", AT, Shown(), fits_since=since)
+    assert fits_anew(pool("p", min_years=3), then, member, tick=TICK, at=AT) == expected
+
+
+def test_who_was_paused_at_the_tick_was_not_there_and_whose_pause_was_over_was() -> None:
+    for paused_until, expected in ((TICK + HOUR, AT), (TICK, TICK)):
+        then = person(consent=GRANTED.model_copy(update={"paused_until": paused_until}))
+        assert fits_anew(pool("p"), then, None, tick=TICK, at=AT) == expected
 
 
 def test_nothing_is_written_when_nothing_is_different() -> None:

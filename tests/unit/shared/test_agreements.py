@@ -8,7 +8,7 @@ import pytest
 from shared.contracts import agreements
 from shared.contracts.agreements import SHIPPED, Limits
 
-NEWEST = max(SHIPPED.glob("*.toml"))
+NEWEST = max(SHIPPED.glob("20*[0-9].toml"), key=lambda path: path.stem)
 
 
 def own(folder: Path, version: str, old: str = "", new: str = "") -> Path:
@@ -68,3 +68,49 @@ def test_what_is_wrong_in_a_file_is_said_with_its_name(tmp_path: Path, old: str,
     path = own(tmp_path, "2030-01", old, new)
     with pytest.raises(ValueError, match=rf"2030-01\.toml: .*{said}"):
         agreements.read(path)
+
+
+def translated(folder: Path, old: str = "", new: str = "", *, language: str = "de") -> Path:
+    """A translation of `2030-01`, which lies beside it: its words don't matter, its parts and numbers do."""
+    path = own(folder, "2030-01", old, new)
+    text = path.read_text().replace('language = "en"', f'language = "{language}"')
+    own(folder, "2030-01")
+    path = folder / f"2030-01.{language}.toml"
+    path.write_text(text)
+    return path
+
+
+def test_each_version_has_its_translations_with_texts_and_hashes_of_their_own(tmp_path: Path) -> None:
+    translated(tmp_path)
+    present = agreements.present(agreements.load(tmp_path))
+    assert (present.version, present.language, set(present.translations)) == ("2030-01", "en", {"de"})
+    german = present.translations["de"]
+    assert (german.version, german.limits) == (present.version, present.limits)
+    assert german.sha256 != present.sha256
+    assert set(agreements.load()[NEWEST.stem].translations) == {"es"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "language", "said"),
+    [
+        ("gap_hours = 24", "gap_hours = 48", "de", r"its \[limits\] must be those of"),
+        (
+            '    ["They never see", "your name, email, phone or street."],\n',
+            "",
+            "de",
+            "as many points, data and sentences",
+        ),
+        ("", "", "en", "is in that language already"),
+    ],
+)
+def test_a_translation_promises_the_same(tmp_path: Path, old: str, new: str, language: str, said: str) -> None:
+    translated(tmp_path, old, new, language=language)
+    with pytest.raises(ValueError, match=rf"2030-01\.{language}\.toml: .*{said}"):
+        agreements.load(tmp_path)
+
+
+def test_a_translation_of_nothing_is_refused(tmp_path: Path) -> None:
+    translated(tmp_path)
+    (tmp_path / "2030-01.toml").unlink()
+    with pytest.raises(ValueError, match=r"it translates 2030-01\.toml, which is not there"):
+        agreements.load(tmp_path)

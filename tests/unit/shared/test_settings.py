@@ -8,17 +8,18 @@ import pytest
 from shared.messaging.unit import SHARDS
 from shared.roles import CONNECTIONS, FEWEST_CONNECTIONS, Role
 from shared.security.encoding import encode
-from shared.setting_forms import PostgresUrl, Secret32, Secret64, WebUrl
-from shared.settings import ServiceSettings, load
+from shared.setting_forms import Keys64, PostgresUrl, Secret32, WebUrl
+from shared.settings import ServiceSettings, TellsEmployersSettings, load
+from shared.ticks import Ticks
 from shared.web.http_limits import HttpLimits
-from tests.signing import environment_of
+from tests.signing import TICK_KEY, environment_of
 
 
 class Settings(ServiceSettings):
     """A service with every kind of knob."""
 
     vault_key: Secret32
-    member_ref_key: Secret64
+    member_ref_key: Keys64
     signup_database: PostgresUrl
     signup_url: WebUrl = "http://127.0.0.1:8101"
 
@@ -53,7 +54,7 @@ def test_what_the_environment_says_is_typed() -> None:
     assert settings.kafka == ("one:9092", "two:9093")
     assert settings.http_port == 8101
     assert settings.vault_key == KEY
-    assert settings.member_ref_key == KEY * 2
+    assert settings.member_ref_key == (KEY * 2,)
     assert settings.kafka_idempotence is True
     assert settings.clock_file is None
     assert (settings.retry_for, settings.stop_within) == (timedelta(seconds=60), timedelta(seconds=10))
@@ -117,6 +118,25 @@ def test_a_secret_of_another_form_or_length_is_refused_and_not_shown(
     said = refused(capsys)
     assert "FAIRPOOL_VAULT_KEY: expected 32 bytes as base64url without padding (43 characters)" in said
     assert not wrong or wrong not in said
+
+
+def test_a_secret_may_be_a_list_the_one_in_use_first(environment: pytest.MonkeyPatch) -> None:
+    new, old = bytes(range(64)), bytes(64)
+    environment.setenv("FAIRPOOL_MEMBER_REF_KEY", f"{encode(new)}, {encode(old)}")
+    assert load(Settings).member_ref_key == (new, old)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", ",", encode(KEY), f"{encode(KEY * 2)},{encode(KEY)}", f"{encode(KEY * 2)},{encode(KEY * 2)}", "not base64 !!"],
+)
+def test_a_list_with_a_secret_of_another_form_or_the_same_twice_is_refused_and_not_shown(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wrong: str
+) -> None:
+    environment.setenv("FAIRPOOL_MEMBER_REF_KEY", wrong)
+    said = refused(capsys)
+    assert "FAIRPOOL_MEMBER_REF_KEY: expected keys of 64 bytes as base64url without padding (86 characters)" in said
+    assert encode(KEY) not in said
 
 
 @pytest.mark.parametrize("wrong", ["", "host", "host:port", '["one:9092"]', "kafka://one:9092"])
@@ -188,3 +208,28 @@ def test_each_role_has_connections_of_its_own_and_an_operator_may_say_how_many(
     monkeypatch.setenv("FAIRPOOL_DATABASE_CONNECTIONS", "5")
     assert "FAIRPOOL_DATABASE_CONNECTIONS: " in refused(capsys)
     assert min(CONNECTIONS.values()) >= FEWEST_CONNECTIONS > SHARDS
+
+
+def test_an_employer_is_told_every_six_hours_to_a_day_and_more_often_only_beside_a_clock_that_is_moved(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in environment_of("pool_matching").items():
+        environment.setenv(name, value)
+    assert load(TellsEmployersSettings).ticks == Ticks(TICK_KEY, timedelta(days=1))
+    environment.setenv("FAIRPOOL_TICK", "PT6H")
+    assert load(TellsEmployersSettings).ticks == Ticks(TICK_KEY, timedelta(hours=6))
+    for wrong, why in (
+        ("PT5H59M", "6 hours (PT6H) to a day (P1D)"),
+        ("P1DT1S", "less than or equal to 1 day"),
+        ("PT0S", ""),
+    ):
+        environment.setenv("FAIRPOOL_TICK", wrong)
+        with pytest.raises(SystemExit):
+            load(TellsEmployersSettings)
+        said = capsys.readouterr().err
+        assert "FAIRPOOL_TICK: " in said
+        assert why in said
+    environment.setenv("FAIRPOOL_CLOCK_FILE", "/somewhere/clock")
+    environment.setenv("FAIRPOOL_TICK", "PT15S")
+    assert load(TellsEmployersSettings).ticks.period == timedelta(seconds=15)
+    assert "TICK_KEY" not in repr(load(TellsEmployersSettings)).upper()

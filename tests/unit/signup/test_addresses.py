@@ -2,11 +2,14 @@
 
 import string
 
+import phonenumbers
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.signup.vault.addresses import blind_index, mailable, mailbox, parse_mail, slow_hash, without_unseen
+from services.signup.vault.phones import parse_phone
 from shared.security.boxes import new_key
 
 KEY = bytes(range(32))
@@ -34,6 +37,49 @@ def test_whatever_the_door_takes_the_courier_can_mail(local: str, domain: str) -
     assert mailable(address) == address
     assert address.isascii()
     assert parse_mail(address) == address
+
+
+plain_locals = st.from_regex(r"[A-Za-z0-9_+-]{1,4}(\.[A-Za-z0-9_+-]{1,4}){0,2}", fullmatch=True)
+plain_domains = st.from_regex(
+    r"[A-Za-z0-9-]{1,5}(\.[A-Za-z0-9-]{1,5}){0,2}\.(org|com|test|local|1|xn--p1ai)", fullmatch=True
+)
+
+
+@given(local=plain_locals, domain=plain_domains)
+@example(local="POSTMASTER", domain="example.org")
+@example(local="a", domain="xn--mnchen-3ya.example")
+@example(local="a", domain=".".join(["a" * 60] * 4) + ".example")
+@example(local="a" * 65, domain="example.org")
+def test_what_is_read_by_a_pattern_is_what_the_library_makes_of_it(local: str, domain: str) -> None:
+    try:
+        found = validate_email(f"{local}@{domain}", check_deliverability=False)
+        expected = mailable(f"{found.local_part}@{found.ascii_domain.lower()}")
+    except EmailNotValidError:
+        expected = None
+    try:
+        read: str | None = parse_mail(f"{local}@{domain}")
+    except ValueError:
+        read = None
+    assert read == expected
+
+
+@given(
+    st.from_regex(
+        r"(\+?1)?[ .-]?\(?[0-9]{3}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4}( x[0-9]{2})?",
+        fullmatch=True,
+        alphabet=st.characters(codec="ascii"),
+    )
+)
+@example("(303 555-0100")
+@example("1303555010")
+@example("+1 103 555 0100")
+def test_a_phone_number_is_what_the_library_makes_of_it(text: str) -> None:
+    number = phonenumbers.parse(text, "US")
+    if phonenumbers.is_possible_number(number):
+        assert parse_phone(text) == phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    else:
+        with pytest.raises(ValueError, match="must be a phone number"):
+            parse_phone(text)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from services.signup.decisions.coarsening import coarsen
 from services.signup.decisions.skills import known_skills
-from services.signup.model import RawProfile
+from services.signup.model.people import RawProfile
 from shared.contracts.signup import CoarseProfile
 
 

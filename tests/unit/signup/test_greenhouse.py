@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.signup.adapters.formats.greenhouse import Greenhouse
-from services.signup.model import Ignored, Malformed, Reading
+from services.signup.model.hooks import Ignored, Malformed, Reading
 from tests.fakes.clock import NOON
 
 SECRET = "a-secret-of-the-source"

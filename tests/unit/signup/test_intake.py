@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from services.signup.adapters.intake import _WRITERS, PostgresIntake
-from services.signup.model import Report, Taken, Told
+from services.signup.model.people import Told
+from services.signup.model.reports import Report, Taken
 from tests.fakes.clock import NOON
 from tests.waiting import others_run, until
 

@@ -7,7 +7,7 @@ import pytest
 from services.signup.decisions.coarsening import coarsen
 from services.signup.decisions.place_names import AREAS, TERRITORIES, WORDS, state_of_zip
 from services.signup.decisions.places import LONGEST, is_outside_the_states, settled, state_and_zip, state_code
-from services.signup.model import RawProfile
+from services.signup.model.people import RawProfile
 from shared.contracts.codes import STATES
 
 CITY_IN = {

@@ -8,7 +8,8 @@ import pytest
 
 from services.signup.decisions.inviting import may_invite
 from services.signup.decisions.showing import Unheard, heard, news, settled
-from services.signup.model import PastInvitations, Showing
+from services.signup.model.invitations import PastInvitations
+from services.signup.model.records import Showing
 from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.grants import newest
 from shared.contracts.signup import CoarseProfile

@@ -122,8 +122,10 @@ def test_a_vendor_must_be_one_and_only_an_employer_has_one() -> None:
 
 def test_a_change_keeps_keys_and_standing_and_always_has_a_higher_version() -> None:
     before = THERE["emp_denver"].model_copy(update={"version": 2**50, "standing": "suspended"})
-    after = sound(tenants.change({**THERE, "emp_denver": before}, "emp_denver", About("Denver Health"), ACT))
-    assert (after.key_hashes, after.standing, after.vendor) == (before.key_hashes, "suspended", None)
+    after = sound(
+        tenants.change({**THERE, "emp_denver": before}, "emp_denver", About("Denver Health", "acme-ats"), ACT)
+    )
+    assert (after.key_hashes, after.standing, after.domain) == (before.key_hashes, "suspended", None)
     assert after.version == before.version + 1  # also when a clock far ahead wrote the one before
 
 
@@ -163,7 +165,7 @@ def test_who_has_left_has_no_key_and_can_not_come_back_under_its_id() -> None:
 
 def test_a_vendor_that_still_serves_somebody_is_not_removed() -> None:
     assert at_fault(tenants.remove(THERE, "acme-ats", ACT)) == {"tenant"}
-    left = sound(tenants.change(THERE, "emp_denver", About("Denver Health"), ACT))
+    left = sound(tenants.move(THERE, "emp_denver", None, hash_key("k"), ACT))
     assert sound(tenants.remove({**THERE, "emp_denver": left}, "acme-ats", ACT)).removed
 
 
@@ -195,7 +197,7 @@ class _Topic:
 
 def _rename(there: Tenants) -> TenantChangedV1 | Refused:
     later = replace(ACT, at=NOON + timedelta(seconds=9))
-    return tenants.change(there, "emp_denver", About("Denver Health System"), later)
+    return tenants.change(there, "emp_denver", About("Denver Health System", "acme-ats"), later)
 
 
 async def test_what_another_operator_did_in_the_same_moment_is_not_lost() -> None:

@@ -125,7 +125,7 @@ def test_the_head_of_a_title_does_not_count_where_the_rest_says_something_else(c
     assert code not in occupations_of(title)
 
 
-@pytest.mark.parametrize("title", ["", " ", "Happiness wizard", "Intern", "Engineer", "Manager", "Analyst", "Night Manager", "Remote", "Denver, CO", "Senior", "II", ",,", "@", "ML", "Machine Learning", "Senior ML", "OTR", "Over-the-Road", "Vets", "DSP", "CTR", "Front Desk"])  # fmt: skip
+@pytest.mark.parametrize("title", ["", " ", "Happiness wizard", "Intern", "Engineer", "Manager", "Analyst", "Night Manager", "Remote", "Denver, CO", "Senior", "II", ",,", "@", "ML", "Machine Learning", "Senior ML", "OTR", "Over-the-Road", "Vets", "DSP", "CTR", "Front Desk", "Acct Manager", "Sr Acct Mgr"])  # fmt: skip
 def test_what_names_no_occupation_gives_none(title: str) -> None:
     assert occupations_of(title) == ()
 
@@ -140,7 +140,7 @@ def test_there_are_spellings_enough_on_both_sides() -> None:
     [
         ("Bartender/Server", ("35-3011", "35-3031", "35-3041")), ("Cashier and Stocker", ("41-2011", "53-7065")), ("RN or LPN", ("29-1141", "29-2061")),
         ("Dishwasher & Prep Cook", ("35-9021", "35-2021")), ("Nurse", ("29-1141", "29-2061", "29-1171")), ("Senior Architect", ("15-1299", "17-1011")),
-        ("Nurse - Nights", ("29-1141", "29-2061", "29-1171")),
+        ("Nurse - Nights", ("29-1141", "29-2061", "29-1171")), ("CMA", ("13-2011", "31-1131", "31-9092")),
     ],
 )  # fmt: skip
 def test_a_title_that_names_several_occupations_has_them_all_and_none_of_them_alone(

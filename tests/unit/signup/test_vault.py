@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from services.signup.vault.epochs import Epochs
 from services.signup.vault.intake import open_told, seal_told, unwrap_day_key, wrap_day_key
 from services.signup.vault.phones import parse_phone
 from services.signup.vault.sealing import Identity, open_identity, open_key_pair, seal_identity
@@ -12,39 +13,40 @@ from shared.security.boxes import CannotOpenError, new_key
 from shared.security.words import KeyPair
 
 KEY = bytes(range(32))
+EPOCHS = Epochs({1: KEY})
 ANA = Identity("Ana.Ruiz@example.org", "Ana", "Ruiz-Castellano", ("+13035550100",))
 
 
 def test_an_identity_and_its_key_pair_come_back() -> None:
     pair = KeyPair.generate()
-    row = seal_identity("c1", ANA, pair, KEY)
-    assert open_identity(row, KEY) == ANA
-    assert open_key_pair(row, KEY) == pair
+    row = seal_identity("c1", ANA, pair, EPOCHS)
+    assert open_identity(row, EPOCHS) == ANA
+    assert open_key_pair(row, EPOCHS) == pair
 
 
 def test_nothing_of_the_person_is_in_the_row() -> None:
-    row = repr(seal_identity("c1", ANA, KeyPair.generate(), KEY))
+    row = repr(seal_identity("c1", ANA, KeyPair.generate(), EPOCHS))
     assert not any(word in row for word in ("Ana", "Ruiz", "example.org", "3035550100"))
 
 
 @pytest.mark.parametrize("change", [{"candidate": "c2"}, {"version": 2}])
 def test_a_row_that_was_moved_does_not_open(change: dict[str, object]) -> None:
-    row = replace(seal_identity("c1", ANA, KeyPair.generate(), KEY), **change)  # type: ignore[arg-type]  # the changes are of the right types
+    row = replace(seal_identity("c1", ANA, KeyPair.generate(), EPOCHS), **change)  # type: ignore[arg-type]  # the changes are of the right types
     with pytest.raises(CannotOpenError):
-        open_identity(row, KEY)
+        open_identity(row, EPOCHS)
     with pytest.raises(CannotOpenError):
-        open_key_pair(row, KEY)
+        open_key_pair(row, EPOCHS)
 
 
 def test_fields_can_not_be_exchanged() -> None:
-    row = seal_identity("c1", ANA, KeyPair.generate(), KEY)
+    row = seal_identity("c1", ANA, KeyPair.generate(), EPOCHS)
     with pytest.raises(CannotOpenError):
-        open_identity(replace(row, mail=row.name), KEY)
+        open_identity(replace(row, identity=row.private_key), EPOCHS)
 
 
 def test_another_vault_key_opens_nothing() -> None:
     with pytest.raises(CannotOpenError):
-        open_identity(seal_identity("c1", ANA, KeyPair.generate(), KEY), new_key())
+        open_identity(seal_identity("c1", ANA, KeyPair.generate(), EPOCHS), Epochs({1: new_key()}))
 
 
 def test_an_identity_shows_nothing_of_itself() -> None:
@@ -59,9 +61,9 @@ def test_what_was_told_opens_for_its_record_only() -> None:
 
 
 def test_a_days_key_is_of_its_day() -> None:
-    box = wrap_day_key(KEY, new_key(), date(2026, 11, 22))
+    box = wrap_day_key(EPOCHS, 1, new_key(), date(2026, 11, 22))
     with pytest.raises(CannotOpenError):
-        unwrap_day_key(KEY, box, date(2026, 11, 23))
+        unwrap_day_key(EPOCHS, 1, box, date(2026, 11, 23))
 
 
 @pytest.mark.parametrize("text", ["+1 303 555 0100", "(303) 555-0100", "3035550100"])

@@ -13,7 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from services.signup.decisions.places import is_outside_the_states, state_and_zip
 from services.signup.decisions.skills import skills_among
-from services.signup.model import Change, Ignored, Malformed, Person, RawProfile, Reading, Told
+from services.signup.model.hooks import Ignored, Malformed, Reading
+from services.signup.model.people import Change, Person, RawProfile, Told
 from services.signup.vault.addresses import parse_mail
 from services.signup.vault.phones import parse_phone
 from shared.web.bodies import utf8
@@ -96,11 +97,11 @@ class _Candidate(_Part):
     last_name: _Text = None
     title: _Text = None
     can_email: Annotated[bool | None, BeforeValidator(lambda value: None if value == "" else value)] = None
-    phone_numbers: Annotated[list[_Valued], BeforeValidator(_entries)] = Field(default=[], max_length=_MOST)
-    email_addresses: Annotated[list[_Valued], BeforeValidator(_entries)] = Field(default=[], max_length=_MOST)
-    addresses: Annotated[list[_Valued], BeforeValidator(_entries)] = Field(default=[], max_length=_MOST)
-    employments: Annotated[list[_Employment], BeforeValidator(_entries)] = Field(default=[], max_length=_MOST)
-    tags: Annotated[list[_Text], BeforeValidator(_entries)] = Field(default=[], max_length=1000)
+    phone_numbers: Annotated[list[_Valued], BeforeValidator(_entries)] = Field(default_factory=list, max_length=_MOST)
+    email_addresses: Annotated[list[_Valued], BeforeValidator(_entries)] = Field(default_factory=list, max_length=_MOST)
+    addresses: Annotated[list[_Valued], BeforeValidator(_entries)] = Field(default_factory=list, max_length=_MOST)
+    employments: Annotated[list[_Employment], BeforeValidator(_entries)] = Field(default_factory=list, max_length=_MOST)
+    tags: Annotated[list[_Text], BeforeValidator(_entries)] = Field(default_factory=list, max_length=1000)
 
 
 class Greenhouse:
@@ -279,5 +280,7 @@ def _day(text: str | None) -> date | None:
 
 
 def _line(text: str | None) -> str | None:
+    if text and text.isascii() and text.isprintable():
+        return " ".join(text.split())[:200] or None
     cleaned = " ".join("".join(mark for mark in text if mark >= " " or mark == "\t").split())[:200] if text else ""
     return cleaned.encode("utf-8", "ignore").decode() or None

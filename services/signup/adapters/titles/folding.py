@@ -23,7 +23,7 @@ _SHORT = {
     "dev": "developer", "eng": "engineer", "engr": "engineer", "mgr": "manager", "mngr": "manager", "asst": "assistant",
     "rep": "representative", "coord": "coordinator", "supv": "supervisor", "supvr": "supervisor", "admin": "administrative",
     "tech": "technician", "svc": "service", "srvc": "service", "cust": "customer", "exec": "executive", "ops": "operation",
-    "maint": "maintenance", "acct": "accounting", "mfg": "manufacturing", "mktg": "marketing", "sw": "software", "sys": "system",
+    "maint": "maintenance", "mfg": "manufacturing", "mktg": "marketing", "sw": "software", "sys": "system",
     "govt": "government", "intl": "international", "elec": "electrical", "mech": "mechanic", "lic": "licensed", "cert": "certified",
     "reg": "registered", "assoc": "associate", "whse": "warehouse", "elem": "elementary", "advisor": "adviser",
     "theatre": "theater", "labourer": "laborer", "counsellor": "counselor", "paediatric": "pediatric",

@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from services.signup.adapters.titles.files import TitleFile
-from services.signup.adapters.titles.folding import key, words
-from services.signup.adapters.titles.reading import Codes, several
+from services.signup.adapters.titles.folding import LONGEST, key, words
+from services.signup.adapters.titles.reading import NOTHING, Codes, several
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
 
 SQL = load(Path(__file__).parent / "queries.sql")
 _A_PAGE = 2_000
+_MOST_READ = 10_000
+"""Titles whose codes are kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,27 @@ async def listed(connection: Connection | Pool) -> list[ListedFile]:
     return [ListedFile(**dict(row)) for row in await connection.fetch(SQL["list_files"])]
 
 
+def _reader(codes: Mapping[str, Codes]) -> Callable[[str], Codes]:
+    """Reads titles with these beside the project's own; the same titles come again and again, so what was read is kept."""
+
+    @lru_cache(_MOST_READ)
+    def read(title: str) -> Codes:
+        return several(title, codes)
+
+    return read
+
+
 class LoadedTitles:
     """What was loaded, beside the tables of the project, which go before it; `refresh` from time to time."""
 
     def __init__(self) -> None:
         self._versions: tuple[int, ...] = ()
-        self._codes: Mapping[str, Codes] = {}
+        self._read = _reader({})
         self.notices: tuple[str, ...] = ()
 
     def occupations_of(self, title: str) -> Codes:
         """As `titles.occupations_of`, with what was loaded for what the tables of the project do not have."""
-        return several(title, self._codes)
+        return self._read(title) if len(title) <= LONGEST else NOTHING
 
     def present_notices(self) -> tuple[str, ...]:
         """What must be said beside occupations that were found in what is loaded."""
@@ -88,6 +101,6 @@ class LoadedTitles:
                     codes.update(dict.fromkeys(row["socs"].split()))
                 after = (rows[-1]["source"], rows[-1]["title"])
                 await asyncio.sleep(0)  # others are served between two pages
-        self._codes = {folded: tuple(codes) for folded, codes in found.items()}
+        self._read = _reader({folded: tuple(codes) for folded, codes in found.items()})
         self._versions = tuple(file.version for file in files)
         self.notices = tuple(file.notice for file in files)

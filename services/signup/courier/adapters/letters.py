@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from email.headerregistry import Address
 from pathlib import Path
 from typing import Any, Literal, assert_never
@@ -10,26 +10,35 @@ from typing import Any, Literal, assert_never
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.signup.courier.adapters.envelope import Envelope, message_id
-from services.signup.courier.model import Letter, Mail, NoticePurpose, Person, Unwritable
+from services.signup.courier.model import GrantNotice, Letter, Mail, NoticePurpose, Person, Unwritable
 from services.signup.courier.ports import TenantName
 from services.signup.vault.addresses import mailable
-from shared.contracts.outreach_gateway import Pay, Words
+from shared.contracts.consent import AboutGrant
+from shared.contracts.outreach_gateway import Job, Pay, Words
 from shared.contracts.signup import JOIN
 from shared.facts import shown
 from shared.imprint import Operator
 from shared.security.boxes import CannotOpenError
-from shared.security.links import Link, LinkPurpose, LinkSigner
+from shared.security.links import JobLink, Link, LinkPurpose, LinkSigner
 from shared.security.words import open_words
 from shared.text import readable, why_not_one_line, why_not_public
 from shared.wording import day, moment, zone_of
 
 UNSUBSCRIBE_WORKS_FOR = timedelta(days=60)  # CAN-SPAM, 15 U.S.C. 7704(a)(3)(A)(ii), asks for 30 days at least
 
+JOB_LINK_WORKS_FOR = timedelta(days=366)
+"""Where the offer is open for longer."""
+
 _WIDTH = 72
 _SUBJECTS: Mapping[NoticePurpose, str] = {
     "sign_in": "Your link to Fairpool",
     "changed": "What was changed in your name: Fairpool",
     "stop_asked": "Stop everything? One tap is needed: Fairpool",
+}
+_QUESTIONS: Mapping[AboutGrant, str] = {
+    "agreement_renewed": "The agreement has new words: Fairpool asks you again",
+    "ending": "What you allow ends soon: Fairpool",
+    "hired": "Are you hired? Pause, stop, or stay: Fairpool",
 }
 _NO_ADDRESS = Unwritable("the address is none that mail can be sent to")
 
@@ -96,8 +105,7 @@ class JinjaLetters:
             place=_line(job.location) + (" (remote is possible)" if job.remote else ""),
             pay=pay_in_words(job.pay),
             open_to=_day(job.valid_through),
-            url=str(job.url),
-            host=job.url.host,
+            job_page=self._job_page(job, at),
             body=readable(words.body).strip("\n"),
             unsubscribe=unsubscribe,
         )
@@ -112,6 +120,8 @@ class JinjaLetters:
         recipient = mailable(person.address)
         if recipient is None:
             return _NO_ADDRESS
+        if mail.grant is not None and mail.good_until is not None:
+            return self._about_grant(mail, mail.grant, mail.good_until, recipient, introducer, at=at, zone=zone)
         if mail.purpose is None or mail.good_until is None:
             return Unwritable("a notice needs a purpose and a time until which its link works")
         until, refuse, more = mail.good_until, None, {"Auto-Submitted": "auto-generated"}  # RFC 3834
@@ -145,19 +155,47 @@ class JinjaLetters:
             ],
         )
 
+    def _about_grant(
+        self,
+        mail: Mail,
+        grant: GrantNotice,
+        until: datetime,
+        recipient: str,
+        told_by: str | None,
+        *,
+        at: datetime,
+        zone: str | None,
+    ) -> Letter | Unwritable:
+        """What consent asks; the link leads to the person's choices."""
+        subject = _QUESTIONS[grant.about]
+        more = {"Auto-Submitted": "auto-generated"}
+        return self._letter(
+            self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices", more=more),
+            grant.about,
+            link=self._link(mail, "me", until, issued_at=at),
+            until=moment(until, zone),
+            ends_on=_day_and_zone(grant.ends_at, zone) if grant.ends_at else None,
+            told_by=told_by,
+        )
+
     def _link(self, mail: Mail, purpose: LinkPurpose, until: datetime, *, issued_at: datetime | None = None) -> str:
         token = self._signer.sign(Link(mail.candidate, purpose, until, mail.employer, issued_at))
         match purpose:
             case "confirm":
                 return f"{self._consent_url}/confirm/{token}"
             case "me":
-                return f"{self._consent_url}/me?token={token}"
+                return f"{self._signup_url}/sign-in/{token}"
             case "unsubscribe":
                 return f"{self._consent_url}/u/{token}"
             case "refuse":
                 return f"{self._signup_url}/refuse/{token}"
             case _:
                 assert_never(purpose)
+
+    def _job_page(self, job: Job, at: datetime) -> str:
+        """A page of ours that leads on to the employer's: no address of the employer's stands in an email."""
+        until = min(_end(job.valid_through, at), at + JOB_LINK_WORKS_FOR)
+        return f"{self._signup_url}/j/{self._signer.sign_job(JobLink(str(job.url), _line(job.title), _line(job.organization), until))}"
 
     def _envelope(
         self,
@@ -224,6 +262,15 @@ def _day_and_zone(when: datetime, zone: str | None) -> str:
 
 def _line(text: str) -> str:
     return " ".join(readable(text).split())
+
+
+def _end(valid_through: str, at: datetime) -> datetime:
+    """When the offer's last day is over everywhere: the day itself begins and ends up to twelve hours later or earlier."""
+    try:
+        last = date.fromisoformat(valid_through)
+    except ValueError:
+        return at + JOB_LINK_WORKS_FOR
+    return min(datetime.combine(last, time(), UTC), at + JOB_LINK_WORKS_FOR) + timedelta(hours=36)
 
 
 def _day(written: str) -> str:

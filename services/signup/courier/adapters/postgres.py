@@ -4,15 +4,20 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import get_args
 
 import asyncpg
 
 from services.signup.courier.adapters.kept import PEOPLE, SQL
 from services.signup.courier.decisions import report
-from services.signup.courier.model import Again, Consent, Kind, Mail, Over, People, Person, Unreadable
+from services.signup.courier.model import Again, Consent, GrantNotice, Kind, Mail, Over, People, Person, Unreadable
+from services.signup.vault.epoch_rows import EpochRows
+from services.signup.vault.epochs import Epochs
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair
 from shared import tracing
+from shared.contracts.base import rfc3339
+from shared.contracts.consent import AboutGrant
 from shared.contracts.signup import ChangeNoticed, ErasureSweptV1, MailboxChangedV1
 from shared.facts import Fact, fact
 from shared.flows import any_flow, flow_of
@@ -34,10 +39,10 @@ async def read_positions(pool: Pool) -> Mapping[int, int]:
 class PostgresCourier:
     """Both stores of `ports.py`, in one unit of work."""
 
-    def __init__(self, unit: Unit, vault_key: bytes) -> None:
+    def __init__(self, unit: Unit, epochs: EpochRows) -> None:
         self._unit = unit
         self._connection = unit.connection
-        self._vault_key = vault_key
+        self._epochs = epochs
 
     @property
     def at(self) -> datetime:
@@ -87,7 +92,16 @@ class PostgresCourier:
         """Waits for whoever keeps a consent just now; who comes after that sees who is erased."""
         await self._connection.execute(SQL["hold_consents"])
         await PEOPLE.erase(self._connection, candidates)
-        self._unit.publish(*(ErasureSweptV1(candidate=one, service="courier", at=self._unit.at) for one in candidates))
+        self._unit.publish(
+            *(
+                ErasureSweptV1(candidate=one, service="courier", at=self._unit.at, stores=PEOPLE.swept)
+                for one in candidates
+            )
+        )
+
+    async def erased_unheard(self, limit: int) -> Sequence[str]:
+        """`read_back` is a table of this session while the topic is held against the rows."""
+        return [row["candidate"] for row in await self._connection.fetch(SQL["erased_unheard"], limit)]
 
     async def anything_due(self, *, at: datetime) -> bool:
         """Whether there is a mail that could be looked at now."""
@@ -121,8 +135,8 @@ class PostgresCourier:
 
     async def people(self, candidates: Iterable[str]) -> People:
         """Who these people are, from the vault."""
-        sealed = await read_identities(self._connection, candidates)
-        return {candidate: _person(row, self._vault_key) for candidate, row in sealed.items()}
+        sealed = await read_identities(self._connection, candidates, self._epochs)
+        return {candidate: _person(row, self._epochs.epochs) for candidate, row in sealed.items()}
 
     async def take(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
         """From here on these mails are this courier's, as long as it shows that it lives."""
@@ -210,7 +224,9 @@ class PostgresCourier:
 def _mail(row: asyncpg.Record) -> Mail:
     values = dict(row)
     changes = tuple(ChangeNoticed.model_validate(item) for item in json.loads(values["changes"]))
-    return Mail(**values | {"changes": changes})
+    asks = json.loads(values.pop("grant_notice") or "null")
+    grant = _grant(asks) if asks else None
+    return Mail(**values | {"changes": changes, "grant": grant})
 
 
 def _consent(row: asyncpg.Record) -> Consent:
@@ -218,9 +234,9 @@ def _consent(row: asyncpg.Record) -> Consent:
     return Consent(**values | {name: tuple(values[name]) for name in ("purposes", "blocked_employers")})
 
 
-def _person(row: SealedIdentity, vault_key: bytes) -> Person | Unreadable:
+def _person(row: SealedIdentity, epochs: Epochs) -> Person | Unreadable:
     try:
-        return Person(open_identity(row, vault_key).mail, open_key_pair(row, vault_key))
+        return Person(open_identity(row, epochs).mail, open_key_pair(row, epochs))
     except CannotOpenError:
         return Unreadable()
 
@@ -254,4 +270,16 @@ def _columns(mails: Sequence[Mail]) -> tuple[list[object], ...]:
         "introduced_at",
     ]
     changes = [json.dumps([item.model_dump(mode="json") for item in mail.changes]) for mail in mails]
-    return *([getattr(mail, field) for mail in mails] for field in fields), changes
+    grants = [mail.grant and json.dumps(_plain(mail.grant)) for mail in mails]
+    return *([getattr(mail, field) for mail in mails] for field in fields), changes, grants
+
+
+def _grant(asks: Mapping[str, str | None]) -> GrantNotice:
+    about = next(one for one in get_args(AboutGrant) if one == asks["about"])
+    ends_at = asks["ends_at"]
+    return GrantNotice(about, datetime.fromisoformat(ends_at) if ends_at else None, asks["language"])
+
+
+def _plain(grant: GrantNotice) -> dict[str, str | None]:
+    ends_at = rfc3339(grant.ends_at) if grant.ends_at else None
+    return {"about": grant.about, "ends_at": ends_at, "language": grant.language}

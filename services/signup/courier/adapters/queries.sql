@@ -1,6 +1,6 @@
 -- name: known
 SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
-    introduced_by, introduced_at, changes
+    introduced_by, introduced_at, changes, grant_notice
 FROM courier_mails
 WHERE kind = 'outreach' AND id = ANY($1::text[])
 ORDER BY id
@@ -9,14 +9,15 @@ FOR UPDATE
 -- name: add
 INSERT INTO courier_mails
     (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
-    introduced_at, changes, lane, flow, not_before)
+    introduced_at, changes, grant_notice, lane, flow, not_before)
 SELECT kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
-    introduced_at, changes::jsonb, lane, flow, $17
+    introduced_at, changes::jsonb, grant_notice::jsonb, lane, flow, $18
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::text[],
-    $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[], $14::text[], $15::smallint[], $16::integer[]
+    $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[], $14::text[], $15::text[], $16::smallint[],
+    $17::integer[]
 ) AS mail (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
-    introduced_at, changes, lane, flow)
+    introduced_at, changes, grant_notice, lane, flow)
 ORDER BY kind, id
 ON CONFLICT DO NOTHING
 RETURNING kind
@@ -25,13 +26,13 @@ RETURNING kind
 UPDATE courier_mails AS known
 SET candidate = mail.candidate, employer = mail.employer, version = mail.version, admitted = mail.admitted,
     sealed = CASE WHEN mail.state IN ('ready', 'sending') THEN mail.sealed END,
-    good_until = mail.good_until, state = mail.state, trace = mail.trace, not_before = $15, attempts = 0, changed_at = now(),
+    good_until = mail.good_until, state = mail.state, trace = mail.trace, not_before = $16, attempts = 0, changed_at = now(),
     courier = CASE WHEN mail.state = 'sending' THEN known.courier END
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::text[],
-    $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[], $14::text[]
+    $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[], $14::text[], $15::text[]
 ) AS mail (kind, id, candidate, employer, purpose, introduced_by, version, admitted, sealed, good_until, state, trace,
-    introduced_at, changes)
+    introduced_at, changes, grant_notice)
 WHERE known.kind = mail.kind AND known.id = mail.id
 
 -- name: keep_consents
@@ -86,8 +87,15 @@ DELETE FROM courier_consent WHERE candidate = ANY($1::text[])
 
 -- name: blank_mails
 -- What waits to be sent, or is being sent, ends by itself: there is nobody in the vault to send it to.
-UPDATE courier_mails SET changes = '[]', introduced_by = NULL, introduced_at = NULL, detail = NULL, trace = NULL
+UPDATE courier_mails SET changes = '[]', grant_notice = NULL, introduced_by = NULL, introduced_at = NULL, detail = NULL, trace = NULL
 WHERE candidate = ANY($1::text[]) AND state NOT IN ('claimed', 'sending')
+
+-- name: erased_unheard
+SELECT key AS candidate FROM pg_temp.read_back
+WHERE version <> 0 AND id IS NOT NULL AND (
+    EXISTS (SELECT FROM courier_consent WHERE courier_consent.candidate = key COLLATE "default")
+    OR EXISTS (SELECT FROM courier_mails WHERE courier_mails.candidate = key COLLATE "default")
+) ORDER BY key LIMIT $1
 
 -- name: keep_positions
 INSERT INTO courier_consent_positions (partition, next_offset)
@@ -107,7 +115,7 @@ SELECT EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND lane = 0 AND 
 
 -- name: claim_over
 SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
-    introduced_by, introduced_at, changes
+    introduced_by, introduced_at, changes, grant_notice
 FROM courier_mails
 WHERE state = 'ready' AND good_until < $1
 ORDER BY good_until
@@ -120,7 +128,7 @@ FOR UPDATE SKIP LOCKED
 -- oldest 10,000 mails that are due; where there are more, also by going from one to the next, past up to 1,024.
 WITH RECURSIVE over AS MATERIALIZED (
     SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
-        introduced_by, introduced_at, changes
+        introduced_by, introduced_at, changes, grant_notice
     FROM courier_mails
     WHERE state = 'ready' AND good_until < $1
     ORDER BY good_until
@@ -128,7 +136,7 @@ WITH RECURSIVE over AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), urgent AS MATERIALIZED (
     SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
-        introduced_by, introduced_at, changes
+        introduced_by, introduced_at, changes, grant_notice
     FROM courier_mails
     WHERE state = 'ready' AND lane = 0 AND not_before <= $1 AND good_until >= $1
     ORDER BY not_before
@@ -190,7 +198,7 @@ WITH RECURSIVE over AS MATERIALIZED (
     FROM flows
     CROSS JOIN LATERAL (
         SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
-            introduced_by, introduced_at, changes
+            introduced_by, introduced_at, changes, grant_notice
         FROM courier_mails
         WHERE state = 'ready' AND lane = 2 AND flow = flows.flow AND not_before <= $1 AND good_until >= $1
         ORDER BY not_before
@@ -201,7 +209,7 @@ WITH RECURSIVE over AS MATERIALIZED (
     LIMIT (SELECT mails FROM half)
 ), outreach_left AS MATERIALIZED (
     SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
-        introduced_by, introduced_at, changes
+        introduced_by, introduced_at, changes, grant_notice
     FROM courier_mails
     WHERE state = 'ready' AND lane = 2 AND not_before <= $1 AND good_until >= $1
       AND id <> ALL(ARRAY(SELECT id FROM outreach_by_turns))
@@ -215,7 +223,7 @@ WITH RECURSIVE over AS MATERIALIZED (
     FROM flows
     CROSS JOIN LATERAL (
         SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
-            introduced_by, introduced_at, changes
+            introduced_by, introduced_at, changes, grant_notice
         FROM courier_mails
         WHERE state = 'ready' AND lane = 1 AND flow = flows.flow AND not_before <= $1 AND good_until >= $1
         ORDER BY not_before
@@ -226,7 +234,7 @@ WITH RECURSIVE over AS MATERIALIZED (
     LIMIT (SELECT mails FROM rest)
 ), notices_left AS MATERIALIZED (
     SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
-        introduced_by, introduced_at, changes
+        introduced_by, introduced_at, changes, grant_notice
     FROM courier_mails
     WHERE state = 'ready' AND lane = 1 AND not_before <= $1 AND good_until >= $1
       AND id <> ALL(ARRAY(SELECT id FROM notices_by_turns))
@@ -361,7 +369,7 @@ FROM (
 ) AS dead
 WHERE known.kind = dead.kind AND known.id = dead.id
 RETURNING known.kind, known.id, candidate, employer, purpose, claimed_version AS version, admitted, NULL::text AS sealed,
-    good_until, state, attempts, trace, introduced_by, introduced_at, changes
+    good_until, state, attempts, trace, introduced_by, introduced_at, changes, grant_notice
 
 -- name: free_the_dead
 UPDATE courier_mails

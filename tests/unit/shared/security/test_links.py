@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.security import encoding
-from shared.security.links import WIDENS, BadLink, Link, LinkPurpose, LinkReader, LinkSigner, public_half
+from shared.security.links import WIDENS, BadLink, JobLink, Link, LinkPurpose, LinkReader, LinkSigner, public_half
 from shared.security.statements import StatementReader, StatementSigner
 
 SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")  # RFC 8032, 7.1, test 1
@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 LINK = Link("01945f2e-7c1a-7d3b-9a51-3f0c5b2d8e10", "confirm", NOW + timedelta(hours=1))
 SUBJECT_KEY = bytes(range(64))
 SIGNER = LinkSigner(SEED, SUBJECT_KEY)
-READER = LinkReader(public_half(SEED), SUBJECT_KEY)
+READER = LinkReader([public_half(SEED)], [SUBJECT_KEY])
 
 
 def _signed(claims: object, *, header: dict[str, str] | None = None, seed: bytes = SEED) -> str:
@@ -90,7 +90,7 @@ def test_a_subject_moved_to_another_token_is_forged() -> None:
 
 
 def test_who_lacks_the_subject_key_cannot_tell_whose_a_link_is() -> None:
-    stranger = LinkReader(public_half(SEED), bytes(64 * [1]))
+    stranger = LinkReader([public_half(SEED)], [bytes(64 * [1])])
     assert stranger.read(SIGNER.sign(LINK), "confirm", at=NOW) == BadLink("forged")
 
 
@@ -218,3 +218,51 @@ def test_a_token_with_its_statement_stays_far_below_what_a_line_of_a_mail_may_ho
     assert (
         len(STATES.sign(Link(LINK.candidate, "confirm", LINK.expires_at, issued_at=NOW))) < 600
     )  # RFC 5322, 2.1.1: 998
+
+
+JOB = JobLink("https://jobs.example.org/42?a=b", "Registered nurse", "Denver Health", NOW + timedelta(days=9))
+
+
+def test_a_link_to_a_job_is_read_back_and_shows_nothing_of_it() -> None:
+    token = SIGNER.sign_job(JOB)
+    assert READER.read_job(token, at=NOW) == JOB
+    assert token == SIGNER.sign_job(JOB)
+    claims = json.loads(encoding.decode(token.split(".")[1]))
+    assert set(claims) == {"prp", "exp", "sub"}
+    for secret in (b"example", b"nurse", b"Denver"):
+        assert secret not in encoding.decode(token.split(".")[1])
+        assert secret not in encoding.decode(claims["sub"])
+
+
+def test_a_job_link_opens_nothing_of_a_person_and_a_persons_link_no_job() -> None:
+    for purpose in get_args(LinkPurpose):
+        assert READER.read(SIGNER.sign_job(JOB), purpose, at=NOW) == BadLink("another_purpose")
+        persons = SIGNER.sign(replace(LINK, purpose=purpose))
+        assert READER.read_job(persons, at=NOW) == BadLink("another_purpose")
+
+
+def test_a_job_link_ends_with_its_time_and_is_nobody_elses_to_make() -> None:
+    token = SIGNER.sign_job(JOB)
+    assert READER.read_job(token, at=JOB.expires_at) == BadLink("expired")
+    header, claims, signature = token.split(".")
+    other = json.loads(encoding.decode(claims)) | {"exp": int(JOB.expires_at.timestamp()) + 9}
+    forged = [
+        f"{header}.{encoding.encode(json.dumps(other).encode())}.{signature}",
+        LinkSigner(bytes(32), SUBJECT_KEY).sign_job(JOB),
+        _signed(other),
+        "",
+        "a.b.c",
+    ]
+    for text in forged:
+        assert READER.read_job(text, at=NOW) == BadLink("forged")
+
+
+def test_the_longest_job_link_fits_a_request_line_of_eight_kilobytes() -> None:
+    longest = JobLink(
+        "https://jobs.example.org/" + "x" * 1975, "\U0001f469" * 200, "\u6c42" * 200, NOW + timedelta(days=9)
+    )
+    token = SIGNER.sign_job(longest)
+    assert len(token) < 5_500
+    read = READER.read_job(token, at=NOW)
+    assert isinstance(read, JobLink)
+    assert (read.url, len(read.title), len(read.organization)) == (longest.url, 100, 100)

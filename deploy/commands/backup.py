@@ -1,0 +1,85 @@
+"""`fairpool backup` and `fairpool restore`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.backup import manifest
+from deploy.backup.dumping import backup as dump_all
+from deploy.backup.restoring import Restoring
+from deploy.commands import kafka
+from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly, out, warn
+from deploy.local.errors import StackError
+from deploy.local.home import Home
+from shared.contracts.base import rfc3339
+
+_NO_KEYS = "The keys are not in it: without the vault's keys and the secrets nothing in it that is sealed can be read. Keep them, apart from it."
+
+
+@fails_plainly
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet.")],
+    home: HomeOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Dump each service's database (those that FAIRPOOL_..._DATABASE names, else of the local stack) into a new folder.
+
+    The services go on meanwhile. THE VAULT'S KEYS AND THE SECRETS ARE NOT IN IT: keep them somewhere else. Exit codes: 0 whole, 1 nothing was written.
+    """
+    at = Home.at(home)
+    with err.status("looking") as status:
+        made = dump_all(
+            folder.absolute(), at, kafka.find(at), lambda name, size: status.update(f"{name}: {size / 1e6:.1f} MB")
+        )
+    if as_json:
+        out.print(made.model_dump_json())
+        return
+    for service, dump in made.services.items():
+        out.print(f"{service}: {dump.bytes / 1e6:.1f} MB as of {rfc3339(dump.taken_at)}, {dump.migrations} migrations")
+    out.print(f"whole: {folder}")
+    warn(_NO_KEYS)
+
+
+@fails_plainly
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `fairpool backup` wrote.")],
+    service: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be given again. Else all that the backup has.")
+    ] = None,
+    home: HomeOption = None,
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the database that was there, as SERVICE_before_restore. Drop it soon.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put back what a backup holds, IN PLACE OF WHAT IS THERE: each database as it was when it was dumped.
+
+    Who said no since the dump is taken along from what is there, and what vendors' reports of since are sealed with. A restored service comes up closed: it answers 503 until it has erased again whom `erasures` names, and opens by itself.
+    Its processes must be stopped (those of the local stack are, and come back). Killed on the way: run it again. Exit codes: 0 done, 1 not.
+    """
+    at = Home.at(home)
+    found = manifest.read(folder)
+    wanted = service or list(found.services)
+    if missing := sorted(set(wanted) - found.services.keys()):
+        raise StackError(f"expected some of {', '.join(found.services)}, found {', '.join(missing)}.")
+    brokers = kafka.find(at)
+    carried = {}
+    with err.status("looking") as status:
+        for name in wanted:
+            carried[name] = Restoring(name, folder, found, at, brokers, status.update).run(keep=keep)
+    if as_json:
+        out.print(json.dumps({name: rfc3339(found.services[name].taken_at) for name in wanted}))
+        return
+    for name in wanted:
+        out.print(f"{name}: as of {rfc3339(found.services[name].taken_at)}; closed until `erasures` has been replayed")
+        if of_it := ", ".join(f"{count:,} {what}" for what, count in carried[name].items()):
+            out.print(f"{name}: taken along from what was there: {of_it}")
+    if keep:
+        warn(
+            "What was there is kept, and no erasure reaches it: drop "
+            + ", ".join(f"{name}_before_restore" for name in wanted)
+        )

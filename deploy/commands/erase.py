@@ -1,0 +1,115 @@
+"""`fairpool erase` and `fairpool certificate`: a person who asks to be erased, and what proves that they were."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deploy import signing
+from deploy.commands.operator import Operator
+from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, plain
+from deploy.local.errors import StackError
+from deploy.local.home import Home
+from shared.security import encoding
+from shared.security.documents import DocumentReader
+
+CERTIFICATE = "fairpool-erasure-certificate"
+_SIGNER, _KEY_BYTES = "signup", 32
+_BESIDE = ("signed", "key")
+"""Fields of the saved file that are not of what was signed."""
+
+
+@fails_plainly
+def erase(
+    email: Annotated[str, typer.Option(help="The person's email address.")],
+    reason: Annotated[str, typer.Option(help="Why, such as a case number; it is written down. No name, no email.")],
+    home: HomeOption = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase a person who asked for it, now and for good, and print the address of their certificate: hand it on to them.
+
+    Exit codes: 0 erased, 1 nobody has this address, or you were not sure.
+    """
+    if not yes:
+        if not sys.stdin.isatty():
+            raise StackError("expected --yes: an erasure can't be undone, and nobody is here to be asked.")
+        if not typer.confirm("Erase this person? Nobody can bring them back"):
+            raise StackError("nothing was erased.")
+    operator = Operator(Home.at(home))
+    done = operator.ask("POST", f"{operator.signup}/v1/people/erase", json={"email": email, "reason": reason})
+    if as_json:
+        out.print(json.dumps(done))
+        return
+    out.print(f"erased at    {plain(done['erased_at'])}\ncertificate  {plain(done['certificate'])}")
+    out.print("Give the address of the certificate to the person: nobody can look it up again. It works for 100 days.")
+
+
+@fails_plainly
+def certificate(
+    file: Annotated[Path, typer.Argument(help="The certificate as it was saved (JSON); - reads it.", allow_dash=True)],
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="The network's public key; several are tried. Without it those of FAIRPOOL_VERIFY_KEYS."),
+    ] = None,
+    home: HomeOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Check an erasure certificate without asking anybody: that the network signed it, and that nothing of it was changed.
+
+    Exit codes: 0 it holds, 1 it does not, or it is no certificate.
+    """
+    signed, clear = _parts(file)
+    said = DocumentReader(_keys(key, home)).read(CERTIFICATE, signed)
+    if said is None:
+        raise StackError(
+            "expected a certificate that one of these keys signed, found one that they did not sign, or that was changed."
+        )
+    if changed := sorted(name for name in clear.keys() | said.keys() if clear and clear.get(name) != said.get(name)):
+        raise StackError(
+            f"expected to be readable what was signed, found that somebody changed {', '.join(map(plain, changed))} beside it. The "
+            "signed part itself holds: save `signed` alone as a file and check that."
+        )
+    if as_json:
+        out.print(json.dumps(said))
+        return
+    services = sorted({plain(store["service"]) for store in said["stores"]})
+    out.print(f"holds        erased at {plain(said['erased_at'])}, complete at {plain(said['complete_at'])}")
+    out.print(f"swept        {len(said['stores'])} stores of {', '.join(services)}")
+
+
+def _parts(file: Path) -> tuple[str, dict[str, Any]]:
+    """What was signed, and what can be read beside it: nothing where the file is the signed part alone."""
+    text = sys.stdin.read() if str(file) == "-" else _read(file)
+    try:
+        found: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return text, {}
+    if not isinstance(found, dict) or not isinstance(found.get("signed"), str):
+        raise StackError(
+            "expected a signed certificate, found none, or one that is not complete yet: open its address again later."
+        )
+    return found["signed"], {name: value for name, value in found.items() if name not in _BESIDE}
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StackError(f"expected a certificate in {file}, found none that can be read.") from error
+
+
+def _keys(given: list[str] | None, home: Path | None) -> list[bytes]:
+    if given:
+        try:
+            keys = [encoding.decode(one) for one in given]
+        except ValueError:
+            keys = []
+        if not keys or {len(one) for one in keys} != {_KEY_BYTES}:
+            raise StackError("expected a public key of 32 bytes in base64url, found something else.")
+        return keys
+    return list(signing.believed_by_commands(Home.at(home), _SIGNER))

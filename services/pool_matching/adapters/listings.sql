@@ -1,0 +1,150 @@
+-- name: employers_untold
+-- Who has pools, and no row of work to be told of them; nor has who was set aside, since no later tick waits for an operator.
+-- From one employer to the next by the index, however many pools each has.
+WITH RECURSIVE employers AS (
+    (SELECT employer FROM pools WHERE criteria IS NOT NULL AND employer > $1 ORDER BY employer LIMIT 1)
+    UNION ALL
+    SELECT (SELECT employer FROM pools WHERE criteria IS NOT NULL AND employer > before.employer ORDER BY employer LIMIT 1)
+    FROM employers AS before WHERE before.employer IS NOT NULL
+)
+SELECT employer FROM employers
+WHERE employer IS NOT NULL
+  AND NOT EXISTS (SELECT FROM work WHERE queue = 'tellings' AND key = employers.employer AND set_aside_at IS NULL)
+LIMIT $2
+
+-- name: next_listing
+-- Of the employer's pools that everybody was held against and that are to be told, the one after so many; what was begun goes first.
+WITH theirs AS (
+    SELECT pool, true AS in_force FROM pools WHERE employer = $1 AND criteria IS NOT NULL
+    UNION SELECT pool, EXISTS (SELECT FROM pools WHERE pools.pool = listings.pool AND criteria IS NOT NULL)
+    FROM listings WHERE employer = $1
+), due AS (
+    SELECT pool, NOT coalesce(is_unfinished, false) AS is_later
+    FROM theirs JOIN evaluations USING (pool) LEFT JOIN listings USING (pool)
+    WHERE done AND (is_unfinished OR NOT in_force OR told_at IS NULL OR told_at < $2 OR made_for < evaluations.version)
+)
+SELECT pool FROM due ORDER BY is_later, pool
+OFFSET $3::bigint % greatest(1, (SELECT count(*) FROM due)) LIMIT 1
+
+-- name: has_pools
+SELECT EXISTS (SELECT FROM pools WHERE employer = $1 AND criteria IS NOT NULL) OR EXISTS (SELECT FROM listings WHERE employer = $1)
+
+-- name: make_listing
+-- Of a pool that a process of the release before has made.
+INSERT INTO listings (pool, employer) SELECT pool, employer FROM pools WHERE pool = $1 AND criteria IS NOT NULL ON CONFLICT DO NOTHING
+
+-- name: read_listing
+SELECT listings.pool, listings.employer, state, told_at, is_unfinished, criteria IS NOT NULL AS in_force, made_for,
+    CASE WHEN done THEN evaluations.version END AS version
+FROM listings JOIN pools USING (pool) LEFT JOIN evaluations ON evaluations.pool = listings.pool
+WHERE listings.pool = $1
+
+-- name: hold_listing
+-- Those who leave wait for it, and it for them (`leave_listed`).
+SELECT told_at, made_for, is_unfinished FROM listings WHERE pool = $1 FOR UPDATE
+
+-- name: listing_standings
+-- Whoever fits as of a time, or is listed already: then they have fitted since before it. Whom the employer introduced itself, or a
+-- vendor that held its seat after $3, does not count.
+SELECT memberships.candidate, memberships.member_ref, memberships.shown AS fits,
+    NOT EXISTS (SELECT FROM brought_along WHERE brought_along.candidate = memberships.candidate
+        AND brought_along.employer = memberships.employer AND until > $3) AS fits_counts,
+    listed.member_ref AS listed_ref, listed.renewed_ref, listed.since, listed.counts, listed.fit, listed.shown
+FROM memberships LEFT JOIN listed ON listed.pool = $1 AND listed.candidate = memberships.candidate
+WHERE memberships.pool = $1 AND (listed.candidate IS NOT NULL
+      OR memberships.fits_since <= $2 AND memberships.generation IS NOT NULL)
+
+-- name: decide_in_peace
+SET LOCAL idle_in_transaction_session_timeout = '10min'
+
+-- name: listed_who_left
+SELECT member_ref, since, counts FROM listed WHERE pool = $1 AND candidate IS NULL
+
+-- name: list_left
+UPDATE listed SET telling = 'left', candidate = NULL, fit = NULL, shown = NULL, noted = NULL, renewed_ref = NULL WHERE pool = $1 AND member_ref = ANY($2::text[])
+
+-- name: list_changed
+-- What an employer could not read of them before is noted with it.
+WITH new AS MATERIALIZED (
+    SELECT candidate, counts, fit::jsonb, shown::jsonb, told
+    FROM unnest($2::text[], $3::boolean[], $4::text[], $5::text[], $6::boolean[]) AS one (candidate, counts, fit, shown, told)
+), untold AS (
+    SELECT candidate, new.shown FROM new JOIN listed USING (candidate)
+    WHERE listed.pool = $1 AND NOT coalesce(listed.noted @> new.shown, false)
+), noting AS (
+    INSERT INTO disclosures (candidate, employer, pool, at, fields, member_since, memberships)
+    SELECT candidate, memberships.employer, $1, $7, ARRAY(
+            SELECT key FROM jsonb_each(untold.shown) WHERE value NOT IN ('null', '[]') ORDER BY key
+        ), memberships.since, persons.version
+    FROM untold JOIN memberships USING (candidate) JOIN persons USING (candidate) WHERE memberships.pool = $1
+)
+UPDATE listed SET counts = new.counts, fit = new.fit, shown = new.shown, telling = CASE WHEN new.told THEN 'changed' END,
+    noted = CASE WHEN listed.noted @> new.shown THEN listed.noted ELSE new.shown END
+FROM new WHERE listed.pool = $1 AND listed.candidate = new.candidate
+
+-- name: list_joined
+-- But for those who have left meanwhile. What an employer could not read of them before is noted with it; `told` is what it could,
+-- of whom another ref was listed until now.
+WITH new AS MATERIALIZED (
+    SELECT candidate, member_ref, since, counts, fit::jsonb, shown::jsonb, told::jsonb
+    FROM unnest($2::text[], $3::text[], $4::date[], $5::boolean[], $6::text[], $7::text[], $8::text[])
+        AS one (candidate, member_ref, since, counts, fit, shown, told)
+), there AS (
+    SELECT new.*, memberships.employer, memberships.since AS member_since
+    FROM new JOIN memberships USING (candidate, member_ref) WHERE memberships.pool = $1
+), noting AS (
+    INSERT INTO disclosures (candidate, employer, pool, at, fields, member_since, memberships)
+    SELECT candidate, employer, $1, $9, ARRAY(
+            SELECT key FROM jsonb_each(there.shown) WHERE value NOT IN ('null', '[]') ORDER BY key
+        ), member_since, persons.version
+    FROM there JOIN persons USING (candidate) WHERE NOT coalesce(told @> there.shown, false)
+)
+INSERT INTO listed (pool, candidate, member_ref, since, counts, fit, shown, telling, noted)
+SELECT $1, candidate, member_ref, since, counts, fit, shown, 'joined', CASE WHEN told @> shown THEN told ELSE shown END FROM there
+
+-- name: keep_listing
+UPDATE listings SET state = $2, told_at = $3, made_for = $4, is_unfinished = $5,
+    size = (SELECT count(*) FROM listed WHERE listed.pool = $1 AND telling IS DISTINCT FROM 'left')
+WHERE pool = $1
+
+-- name: take_untold
+WITH page AS MATERIALIZED (
+    SELECT id, member_ref, telling FROM listed WHERE pool = $1 AND telling IS NOT NULL ORDER BY member_ref, id LIMIT $2
+), gone AS (
+    DELETE FROM listed USING page WHERE listed.id = page.id AND page.telling = 'left'
+), told AS (
+    UPDATE listed SET telling = NULL FROM page WHERE listed.id = page.id AND page.telling <> 'left'
+)
+SELECT member_ref, telling FROM page ORDER BY member_ref, id
+
+-- name: clear_listed
+-- Who was there is shown no more.
+WITH gone AS (
+    DELETE FROM listed WHERE id IN (SELECT id FROM listed WHERE pool = $1 ORDER BY member_ref LIMIT $2) RETURNING candidate
+), noting AS (
+    INSERT INTO disclosures (candidate, employer, pool, at)
+    SELECT candidate, employer, $1, $3 FROM gone CROSS JOIN listings WHERE listings.pool = $1 AND candidate IS NOT NULL
+)
+SELECT count(*) FROM gone
+
+-- name: take_disclosures
+-- Of whoever was erased meanwhile nothing is said.
+WITH taken AS (
+    DELETE FROM disclosures WHERE id IN (SELECT id FROM disclosures ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+    RETURNING id, candidate, employer, pool, at, fields, member_since, memberships
+)
+SELECT taken.* FROM taken JOIN persons USING (candidate) WHERE profile_version < 9223372036854775807 ORDER BY id
+
+-- name: drop_listing
+DELETE FROM listings WHERE pool = $1
+
+-- name: list_members
+-- Nobody, where the listing is not open or those who count are fewer than $4.
+SELECT member_ref, since, shown FROM listed
+WHERE pool = $1 AND member_ref > $2 AND candidate IS NOT NULL
+  AND EXISTS (SELECT FROM listings WHERE listings.pool = $1 AND state = 'open')
+  AND (SELECT count(*) FROM (SELECT FROM listed WHERE pool = $1 AND counts AND candidate IS NOT NULL LIMIT $4) AS enough) = $4
+ORDER BY member_ref LIMIT $3
+
+-- name: all_told
+SELECT NOT EXISTS (SELECT FROM listings WHERE employer = $1 AND is_unfinished)

@@ -1,0 +1,180 @@
+"""What employers are told of their pools, in PostgreSQL."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import TypeVar
+
+import asyncpg
+
+from services.pool_matching.adapters.sql import SQL
+from services.pool_matching.introductions import remembered_since
+from services.pool_matching.listing import Fit, Listed
+from services.pool_matching.model import LISTED, Listing, Shown, Told, Update
+from services.pool_matching.ports import TELLINGS
+from shared.contracts.base import Event
+from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1
+from shared.feed.model import Telling
+from shared.feed.ports import FeedWriter
+from shared.messaging.unit import Unit
+
+T = TypeVar("T")
+
+_AT_ONCE = 2000
+"""Rows that are read or written by one turn on the connection."""
+_MANY = 10_000
+"""Of more it takes seconds to decide, on a busy machine more than a transaction may be silent."""
+_NOTHING = Shown()
+"""What is known of whoever left."""
+
+
+class PostgresListings:
+    """`ListingStore` in a unit of work.
+
+    Nobody is listed after they left: who leaves waits for whoever holds the listing, and is taken off it then
+    (`leave_listed`, a trigger of `memberships`); who holds it lists only whom `memberships` still has. And nobody is listed without a
+    note of what can be read of them from then on: the statement that lists writes it, and the table refuses a row that shows more
+    than was noted (`nothing_is_shown_unnoted`).
+    """
+
+    def __init__(self, unit: Unit, feed: Callable[[Unit], FeedWriter]) -> None:
+        self._unit = unit
+        self._connection = unit.connection
+        self._feed = feed(unit)
+        self.at: datetime = unit.at
+
+    def publish(self, *events: Event, id: str | None = None) -> None:
+        """The events leave with the transaction."""
+        self._unit.publish(*events, id=id)
+
+    def tell_later(self, employers: Sequence[str]) -> None:
+        """Scheduled."""
+        self._unit.work.add(TELLINGS, employers, at=self.at)
+
+    async def employers_untold(self, limit: int) -> list[str]:
+        """Without a row of work."""
+        return [row["employer"] for row in await self._connection.fetch(SQL["employers_untold"], "", limit)]
+
+    async def next_listing(self, employer: str, tick: datetime, after: int) -> str | None:
+        """What was begun goes first."""
+        pool: str | None = await self._connection.fetchval(SQL["next_listing"], employer, tick, after)
+        return pool
+
+    async def has_pools(self, employer: str) -> bool:
+        """By index."""
+        return bool(await self._connection.fetchval(SQL["has_pools"], employer))
+
+    async def listing(self, pool: str) -> Listing | None:
+        """Not locked."""
+        row = await self._connection.fetchrow(SQL["read_listing"], pool)
+        if row is None:
+            await self._connection.execute(SQL["make_listing"], pool)
+            row = await self._connection.fetchrow(SQL["read_listing"], pool)
+        return Listing(**row) if row else None
+
+    async def standings(self, pool: str, as_of: datetime) -> tuple[dict[str, Listed], dict[str, Fit]]:
+        """Read by and by: of what is shown each value is held once, whoever shows it."""
+        read = cache(Shown.model_validate_json)
+        listed: dict[str, Listed] = {}
+        fits: dict[str, Fit] = {}
+        async for row in self._connection.cursor(
+            SQL["listing_standings"], pool, as_of, remembered_since(as_of), prefetch=_AT_ONCE
+        ):
+            fits[row["candidate"]] = Fit(row["member_ref"], read(row["fits"]), row["fits_counts"])
+            if row["listed_ref"] is not None:
+                fit = Fit(row["listed_ref"], read(row["fit"]), row["counts"])
+                listed[row["candidate"]] = Listed(fit, row["since"], read(row["shown"]), renewed_ref=row["renewed_ref"])
+        for row in await self._connection.fetch(SQL["listed_who_left"], pool):
+            gone = Fit(row["member_ref"], _NOTHING, row["counts"])
+            listed[row["member_ref"]] = Listed(gone, row["since"], _NOTHING, left=True)
+        if len(fits) > _MANY:
+            await self._connection.execute(SQL["decide_in_peace"])
+        return listed, fits
+
+    async def hold(self, listing: Listing) -> bool:
+        """Waits for those who are leaving."""
+        row = await self._connection.fetchrow(SQL["hold_listing"], listing.pool)
+        return row is not None and tuple(row) == (listing.told_at, listing.made_for, listing.is_unfinished)
+
+    async def list_left(self, pool: str, refs: Sequence[str]) -> None:
+        """Nothing of them is kept but their refs."""
+        for some in _pages(refs):
+            await self._connection.execute(SQL["list_left"], pool, some)
+
+    async def list_changed(self, pool: str, rows: Mapping[str, Listed], told: Collection[str]) -> None:
+        """Some at a time."""
+        for some in _pages(list(rows.items())):
+            new = [(who, one.fit.counts, _json(one.fit.shown), _json(one.row), who in told) for who, one in some]
+            await self._connection.execute(SQL["list_changed"], pool, *_columns(new, 5), self.at)
+
+    async def list_joined(self, pool: str, rows: Mapping[str, Listed], told: Mapping[str, Shown]) -> None:
+        """Some at a time."""
+        for some in _pages(list(rows.items())):
+            new = [
+                (
+                    who,
+                    one.fit.member_ref,
+                    one.since,
+                    one.fit.counts,
+                    _json(one.fit.shown),
+                    _json(one.row),
+                    _json(told[who]) if who in told else None,
+                )
+                for who, one in some
+            ]
+            await self._connection.execute(SQL["list_joined"], pool, *_columns(new, 7), self.at)
+
+    async def keep_listing(self, listing: Listing) -> None:
+        """With how many are in it."""
+        how_far = (listing.state, listing.told_at, listing.made_for, listing.is_unfinished)
+        await self._connection.execute(SQL["keep_listing"], listing.pool, *how_far)
+
+    async def take_untold(self, pool: str, limit: int) -> list[tuple[str, Told]]:
+        """One statement; those who left are forgotten with it."""
+        rows = await self._connection.fetch(SQL["take_untold"], pool, limit)
+        return [(row["member_ref"], row["telling"]) for row in rows]
+
+    async def tell(self, employer: str, updates: Sequence[Update]) -> None:
+        """Rows of the feed."""
+        await self._feed.write([Telling(employer, one.model_dump_json(exclude_none=True)) for one in updates])
+
+    async def clear(self, pool: str, limit: int) -> int:
+        """By index."""
+        return int(await self._connection.fetchval(SQL["clear_listed"], pool, limit, self.at))
+
+    async def take_disclosures(self, limit: int) -> list[DisclosedV1 | DisclosureEndedV1]:
+        """Their rows go with the transaction in which the events leave."""
+        return [_disclosure(row) for row in await self._connection.fetch(SQL["take_disclosures"], limit)]
+
+    async def drop_listing(self, pool: str) -> None:
+        """One row."""
+        await self._connection.execute(SQL["drop_listing"], pool)
+
+
+def _disclosure(row: asyncpg.Record) -> DisclosedV1 | DisclosureEndedV1:
+    whose = {name: row[name] for name in ("candidate", "employer", "pool", "at")}
+    if row["fields"] is None:
+        return DisclosureEndedV1(**whose)
+    return DisclosedV1(
+        **whose,
+        fields=tuple(row["fields"]),
+        way=LISTED,
+        member_since=row["member_since"],
+        memberships=row["memberships"],
+    )
+
+
+def _json(shown: Shown) -> str:
+    return shown.model_dump_json(exclude_none=True)
+
+
+def _pages(rows: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
+
+
+def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
+    columns: list[list[object]] = [[] for _ in range(width)]
+    for row in rows:
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
+    return columns

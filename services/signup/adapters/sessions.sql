@@ -1,0 +1,39 @@
+-- name: start_session
+-- Of two that spend the same link at once one has it.
+WITH known AS (
+    SELECT candidate FROM candidates WHERE candidate = $2::uuid FOR KEY SHARE
+), started AS (
+    INSERT INTO sessions (name, candidate, link, made_at, expires_at, browser, kept_until)
+    SELECT $1, candidate, $3, $4, $5, $6, $7 FROM known
+    ON CONFLICT (link) DO NOTHING
+    RETURNING name
+)
+SELECT EXISTS (SELECT FROM known) AS is_known, EXISTS (SELECT FROM started) AS is_started
+
+-- name: link_state
+SELECT EXISTS (SELECT FROM candidates WHERE candidate = $1::uuid) AS is_known, EXISTS (SELECT FROM sessions WHERE link = $2) AS is_spent
+
+-- name: is_signed_in
+SELECT EXISTS (
+    SELECT FROM sessions WHERE name = $2 AND candidate = $1::uuid AND ended_at IS NULL AND expires_at > $3
+)
+
+-- name: sessions_of
+SELECT name, made_at, expires_at, browser FROM sessions
+WHERE candidate = $1::uuid AND ended_at IS NULL AND expires_at > $2
+ORDER BY made_at DESC, name LIMIT $3
+
+-- name: end_one_session
+UPDATE sessions SET ended_at = $3
+WHERE candidate = $1::uuid AND name = $2 AND ended_at IS NULL AND expires_at > $3
+RETURNING name, expires_at
+
+-- name: end_other_sessions
+UPDATE sessions SET ended_at = $3
+WHERE candidate = $1::uuid AND name <> $2 AND ended_at IS NULL AND expires_at > $3
+RETURNING name, expires_at
+
+-- name: forget_sessions
+DELETE FROM sessions WHERE name IN (
+    SELECT name FROM sessions WHERE kept_until <= $1 ORDER BY kept_until LIMIT $2 FOR UPDATE SKIP LOCKED
+)

@@ -1,0 +1,1 @@
+"""Frozen values that the decisions read, by subject."""

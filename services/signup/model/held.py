@@ -1,0 +1,93 @@
+"""All that signup holds of one person."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.signup.model.people import Person
+from services.signup.model.provenance import Origin, ValueOrigin
+from services.signup.model.records import Proposed
+from shared.contracts.signup import CoarseProfile
+
+
+@dataclass(frozen=True, slots=True)
+class HeldClaim:
+    """One vendor's record of the person."""
+
+    vendor: str
+    record: str
+    employer: str | None
+    claimed_at: datetime
+    registered: bool
+    """What is held of their name, email and phones came by this record."""
+    happened_at: datetime | None
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A record of which the person said that it is not of them."""
+
+    vendor: str
+    record: str
+    employer: str | None
+    said_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What was told of one of their records and is kept sealed for a day, such as a deletion, in case something older arrives later."""
+
+    vendor: str
+    record: str
+    employer: str | None
+    change: str
+    kept_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Mailed:
+    """An email to the person: never its words."""
+
+    kind: str
+    """`notice`: the network's own; `outreach`: an employer's."""
+    purpose: str | None
+    employer: str | None
+    state: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """An operator's act on the person."""
+
+    at: datetime
+    act: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Everything, as it is now."""
+
+    candidate: str
+    identity: Person
+    registered_at: datetime
+    confirmed_at: datetime | None
+    kept_until: datetime
+    """For whoever has not answered yet."""
+    mailbox_gone_at: datetime | None
+    profile: CoarseProfile | None
+    published: CoarseProfile | None
+    origins: Sequence[ValueOrigin]
+    claims: Sequence[HeldClaim]
+    proposals: Sequence[Proposed]
+    denied: Sequence[Denied]
+    intake: Sequence[Intake]
+    mails: Sequence[Mailed]
+    looked_at: Sequence[LookedAt]
+
+    @property
+    def introduced_by(self) -> HeldClaim | None:
+        """Whose record brought the name, the email and the phones; None once that record is gone."""
+        return next((one for one in self.claims if one.registered), None)

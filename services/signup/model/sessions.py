@@ -1,0 +1,29 @@
+"""Sessions as their person sees them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A link that is spent for a session, by what it says: the same for the same link, however its token was written."""
+
+    candidate: str
+    hash: bytes
+    until: datetime
+    """When the link ends: until then it must not be spent again."""
+
+
+LinkState = Literal["good", "spent", "gone"]
+"""`gone`: its person is no longer here."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """One session that works."""
+
+    name: str
+    since: datetime
+    until: datetime
+    browser: str

@@ -1,0 +1,56 @@
+"""The pages of somebody who is signed in: one navigation over two services (`_person.html`)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Owner = Literal["consent", "signup"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One of the pages."""
+
+    name: str
+    label: str
+    path: str
+    owner: Owner
+
+
+PLACES = (
+    Place("choices", "What you allow", "/me", "consent"),
+    Place("told", "Who could read what", "/me/told", "consent"),
+    Place("messages", "Messages", "/me/messages", "consent"),
+    Place("profile", "Profile", "/me/profile", "signup"),
+    Place("data", "What we hold", "/me/data", "signup"),
+    Place("sessions", "Signed in", "/me/sessions", "signup"),
+)
+"""In the order in which they are shown. Behind the edge all have one host, on a laptop two ports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A place, as a page links to it."""
+
+    label: str
+    url: str
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Navigation:
+    """Where the pages are."""
+
+    signup_url: str
+    consent_url: str
+
+    def at(self, here: str) -> tuple[Entry, ...]:
+        """For a page's value `navigation`; `here` is its own place's name."""
+        return tuple(Entry(place.label, self._url(place), place.name == here) for place in PLACES)
+
+    def url(self, name: str) -> str:
+        """The address of the place with this name."""
+        (found,) = (place for place in PLACES if place.name == name)
+        return self._url(found)
+
+    def _url(self, place: Place) -> str:
+        return (self.signup_url if place.owner == "signup" else self.consent_url) + place.path

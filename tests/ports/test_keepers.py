@@ -1,0 +1,166 @@
+"""Who keeps epoch keys: the fake, a directory, AWS KMS (its own client against moto) and Vault's transit engine (a stand-in of ours)."""
+
+import asyncio
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.signup.vault.epochs import EpochKeeper, Epochs, KeeperAwayError, KeyGoneError
+from services.signup.vault.keepers import keeper_of
+from services.signup.vault.keepers.file import FileKeeper
+from services.signup.vault.keepers.transit import TransitKeeper
+from shared.security.boxes import CannotOpenError
+from tests.fakes.keeper import FakeKeeper
+from tests.fakes.transit import TOKEN, FakeTransit
+
+KEY = bytes(range(32))
+NAME = "epoch-1-0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
+
+
+@dataclass
+class Kept:
+    """A keeper, and a way to take it away."""
+
+    keeper: EpochKeeper
+    behind: Any
+
+    def leaves(self) -> None:
+        match self.behind:
+            case FakeKeeper() | FakeTransit():
+                self.behind.is_away = True
+            case Path():
+                self.behind.rename(self.behind.with_name("elsewhere"))
+            case _:
+                pytest.skip("moto is in this process, and always there")
+
+
+@pytest.fixture(params=["fake", "file", "kms", "transit"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
+    match request.param:
+        case "fake":
+            fake = FakeKeeper()
+            yield Kept(fake, fake)
+        case "file":
+            yield Kept(FileKeeper(tmp_path / "keys"), tmp_path / "keys")
+        case "transit":
+            transit = FakeTransit()
+            (tmp_path / "token").write_text(f"{TOKEN}\n")
+            yield Kept(TransitKeeper("https://vault.test", "transit", tmp_path / "token", transport=transit), transit)
+        case _:
+            moto = pytest.importorskip("moto", reason="moto is not installed here: `make test-keepers` has it")
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+                monkeypatch.setenv(name, "testing")
+            with moto.mock_aws():
+                yield Kept(keeper_of("aws-kms:///us-east-1"), None)
+
+
+async def test_a_key_comes_back_by_its_reference_which_says_nothing_of_it(kept: Kept) -> None:
+    reference = await kept.keeper.make(NAME, KEY)
+    assert await kept.keeper.open(reference) == KEY
+    assert KEY.hex() not in reference
+    assert len(reference) < 1000
+
+
+async def test_made_again_under_its_name_there_is_still_one_that_opens(kept: Kept) -> None:
+    first = await kept.keeper.make(NAME, KEY)
+    again = await kept.keeper.make(NAME, bytes(32))
+    assert await kept.keeper.open(first) == KEY
+    assert await kept.keeper.open(again) in (KEY, bytes(32))
+
+
+async def test_two_who_make_the_same_at_once_both_get_one_that_opens(kept: Kept) -> None:
+    made = await asyncio.gather(*(kept.keeper.make(NAME, bytes([number]) * 32) for number in range(4)))
+    for reference in made:
+        assert len(await kept.keeper.open(reference)) == 32
+
+
+async def test_a_destroyed_key_is_gone_and_its_neighbour_is_not(kept: Kept) -> None:
+    reference = await kept.keeper.make(NAME, KEY)
+    other = await kept.keeper.make("epoch-2-x", bytes(32))
+    await kept.keeper.destroy(reference)
+    with pytest.raises(KeyGoneError):
+        await kept.keeper.open(reference)
+    assert await kept.keeper.open(other) == bytes(32)
+    await kept.keeper.destroy(reference)
+
+
+async def test_a_keeper_that_is_away_has_lost_nothing(kept: Kept) -> None:
+    reference = await kept.keeper.make(NAME, KEY)
+    kept.leaves()
+    with pytest.raises(KeeperAwayError):
+        await kept.keeper.open(reference)
+
+
+async def test_a_file_is_its_user_s_alone_and_nothing_else_lies_beside_it(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    reference = await FileKeeper(folder).make(NAME, KEY)
+    assert [path.name for path in folder.iterdir()] == [reference]
+    assert stat.S_IMODE((folder / reference).stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+async def test_a_file_that_was_cut_short_is_no_key(tmp_path: Path) -> None:
+    reference = await FileKeeper(tmp_path).make(NAME, KEY)
+    (tmp_path / reference).write_bytes(KEY[:20])
+    with pytest.raises(KeyGoneError):
+        await FileKeeper(tmp_path).open(reference)
+
+
+async def test_a_directory_that_may_only_be_read_is_away_for_who_makes(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(KeeperAwayError):
+        await FileKeeper(tmp_path / "file").make(NAME, KEY)
+
+
+@pytest.mark.parametrize("name", ["../escape", "", ".hidden", "a/b", "UPPER"])
+async def test_a_name_stays_in_its_directory(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="no name"):
+        await FileKeeper(tmp_path).make(name, KEY)
+
+
+@pytest.mark.parametrize("how", ["sealed", "token"])
+async def test_a_vault_that_is_sealed_or_does_not_know_us_is_away(tmp_path: Path, how: str) -> None:
+    transit, token = FakeTransit(), tmp_path / "token"
+    token.write_text(TOKEN)
+    keeper = TransitKeeper("https://vault.test", "transit", token, transport=transit)
+    reference = await keeper.make(NAME, KEY)
+    if how == "sealed":
+        transit.is_sealed = True
+    else:
+        token.write_text("one that ran out")
+    with pytest.raises(KeeperAwayError):
+        await keeper.open(reference)
+    transit.is_sealed = False
+    token.write_text(TOKEN)
+    assert await keeper.open(reference) == KEY
+
+
+def test_a_key_in_memory_is_not_lost() -> None:
+    epochs = Epochs({2: KEY})
+    epochs.lose(2)
+    epochs.lose(1)
+    assert epochs.key(2) == KEY
+    with pytest.raises(CannotOpenError):
+        epochs.key(1)
+
+
+def test_a_url_says_who_keeps_them() -> None:
+    assert isinstance(keeper_of("file:///var/lib/fairpool/keys"), FileKeeper)
+    assert isinstance(keeper_of("vault+https://vault.internal:8200/transit?token-file=/run/token"), TransitKeeper)
+
+
+async def test_a_transit_engine_that_is_not_mounted_has_destroyed_nothing(tmp_path: Path) -> None:
+    transit, token = FakeTransit(), tmp_path / "token"
+    token.write_text(TOKEN)
+    keeper = TransitKeeper("https://vault.test", "transit", token, transport=transit)
+    reference = await keeper.make("epoch-1", KEY)
+    transit.is_unmounted = True
+    for ask in (keeper.open, keeper.destroy):
+        with pytest.raises(KeeperAwayError):
+            await ask(reference)
+    transit.is_unmounted = False
+    assert await keeper.open(reference) == KEY
