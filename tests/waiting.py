@@ -14,7 +14,8 @@ from shared.postgres.pool import Pool
 
 T = TypeVar("T")
 _LOOK_EVERY = 0.02
-_LIMIT = timedelta(seconds=90)
+_LIMIT = timedelta(seconds=180)
+"""Long: it ends what hangs, and a machine with others on it is no fault."""
 
 
 @overload

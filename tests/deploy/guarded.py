@@ -93,7 +93,7 @@ async def guarded(folder: Path) -> AsyncIterator[Guarded]:
     running = Identity.of(started.pid)
     try:
         made = Guarded(f"{HOST}:{port}", secrets)
-        await until(lambda: _answers(made.admin), within=timedelta(seconds=90), what="the broker")
+        await until(lambda: _answers(made.admin), within=timedelta(seconds=180), what="the broker")
         yield made
     finally:
         processes.sweep_group(running.pid)

@@ -78,7 +78,7 @@ async def cluster(folder: Path) -> AsyncIterator[Cluster]:
         for node in nodes:
             running[node.number] = await _start(folder, node, controller, classes)
         made = Cluster(nodes, running, authority)
-        await until(lambda: _has(made.plain, len(nodes)), within=timedelta(seconds=90), what="three brokers")
+        await until(lambda: _has(made.plain, len(nodes)), within=timedelta(seconds=180), what="three brokers")
         yield made
     finally:
         for identity in running.values():

@@ -125,7 +125,7 @@ async def running(
 
     try:
         await until(listens, what="nginx listens")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             yield edge
     finally:
         nginx.terminate()

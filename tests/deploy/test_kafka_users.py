@@ -55,7 +55,7 @@ from tests.waiting import until
 
 run = CliRunner()
 pytestmark = pytest.mark.slow
-SOON = timedelta(seconds=60)
+SOON = timedelta(seconds=150)
 SERVICES = ("signup", "consent", "pool_matching", "outreach_gateway", "courier")
 KEPT_BY = {CANDIDATE_PROFILES: "signup", CANDIDATE_KEYS: "signup", CONSENT_STATE: "consent", MEMBERSHIPS: "pool_matching", POOLS: "pool_matching"}  # fmt: skip
 """What its owner reads back and says again."""

@@ -35,7 +35,7 @@ from tests.waiting import until
 
 run = CliRunner()
 pytestmark = pytest.mark.slow
-SOON = timedelta(seconds=60)
+SOON = timedelta(seconds=150)
 
 
 @pytest.fixture(scope="module")

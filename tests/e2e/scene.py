@@ -342,7 +342,7 @@ class Scene:
         return await self.client.outreach(key or self.dev.operator.key, outreach)
 
     async def until_state(
-        self, outreach: str, *states: str, within: timedelta = timedelta(seconds=90)
+        self, outreach: str, *states: str, within: timedelta = timedelta(seconds=180)
     ) -> dict[str, Any]:
         """Wait for one of these states; the operator's view of it."""
 

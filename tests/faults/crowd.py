@@ -29,7 +29,7 @@ from tests.stack import Stack
 from tests.waiting import until
 
 QUIET = Step("", Console(quiet=True), None)
-_BACK_WITHIN = timedelta(seconds=90)
+_BACK_WITHIN = timedelta(seconds=180)
 _PROBE_SECONDS = 0.05
 
 Break = Callable[[], Awaitable[object]]

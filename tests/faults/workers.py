@@ -42,7 +42,7 @@ from tests.working import runner_of
 SECRETS = VaultSecrets(first_epoch().epochs, BlindIndex(bytes(32)), SlowHashes(bytes(32)))
 LAPSES = "lapse"
 BATCH = 4
-_ENDS_WITHIN = timedelta(seconds=80)
+_ENDS_WITHIN = timedelta(seconds=180)
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.faults.workers"])
 

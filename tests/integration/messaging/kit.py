@@ -83,7 +83,7 @@ class Log:
     async def read(self, topic: Topic | None = None) -> list[Record]:
         """Every record that is on the topic now, partition by partition."""
         reading = read_to_the_end(self.kafka, [topic or self.topic], client_id="test")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             found = [record async for some in reading for record in some]
         return sorted(found, key=lambda record: (record.partition, record.offset))
 

@@ -14,7 +14,7 @@ from tests.stack import Servers
 
 PROGRAM = Path(__file__).with_name("dying.py")
 ROOT = Path(__file__).parents[3]
-ENDS_WITHIN = 90.0
+ENDS_WITHIN = 180.0
 
 
 @pytest.mark.parametrize(

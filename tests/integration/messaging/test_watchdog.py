@@ -25,7 +25,7 @@ from tests.waiting import until
 
 TURN = timedelta(milliseconds=100)
 STUCK_AFTER = timedelta(seconds=1.5)
-NOTICED_WITHIN = 60.0
+NOTICED_WITHIN = 180.0
 
 
 async def barks(*readers: Reader, clients: Sequence[Callable[[], str | None]] = ()) -> str:

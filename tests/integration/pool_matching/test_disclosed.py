@@ -67,7 +67,7 @@ async def by_the_stream(http: Http, _: Path) -> Read:
     employer = http.tenants.get("emp_a")
     assert isinstance(employer, Known)
     start = (await http.edge.feed.page("emp_a", None, limit=1)).start
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         async for frame in stream(http.edge, employer.value, start):
             if frame == ": heartbeat\n\n":
                 break

@@ -275,7 +275,7 @@ async def test_the_stream_sends_updates_heartbeats_and_goes_on_from_the_last_eve
     assert isinstance(employer, Known)
     frames = []
     start = (await http.edge.feed.page("emp_a", None, limit=1)).start
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         async for frame in stream(http.edge, employer.value, start):
             frames.append(frame)
             if frame == ": heartbeat\n\n":
@@ -336,7 +336,7 @@ async def test_a_stream_ends_when_what_comes_next_was_forgotten(http: Http) -> N
     await http.kit.feed.keep()
     employer = http.tenants.get("emp_a")
     assert isinstance(employer, Known)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         assert [frame async for frame in stream(http.edge, employer.value, start)] == [": listening\n\n"]
 
 

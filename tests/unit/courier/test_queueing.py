@@ -43,7 +43,7 @@ async def test_a_place_that_was_given_to_somebody_who_has_left_goes_to_the_next(
     second.cancel()
     await asyncio.gather(first, second, third, return_exceptions=True)
     assert third.done()
-    async with asyncio.timeout(60), places.place(0):
+    async with asyncio.timeout(180), places.place(0):
         pass
 
 

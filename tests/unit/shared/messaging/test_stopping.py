@@ -23,7 +23,7 @@ async def test_a_client_that_stops_is_waited_for() -> None:
 
 
 async def test_a_client_that_hangs_is_left_behind() -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         await stop_within(SHORT, asyncio.Event().wait())
 
 

@@ -161,7 +161,7 @@ async def serving(limits: HttpLimits = PATIENT, *, trusted_proxies: tuple[str, .
     process.thread.start()
     try:
         await until(lambda: process.server.started, what="the server listens")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             yield process
     finally:
         process.let_go.set()
