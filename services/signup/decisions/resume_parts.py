@@ -1,0 +1,131 @@
+"""Walks through JSON that anybody may have written: what is looked for is found by its usual names, and nothing else is believed."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+MOST_ENTRIES = 100
+"""Of any list: more is nobody's life, and is said to have been left."""
+MOST_NOTES = 40
+LONGEST_TEXT = 1000
+_MOST_KEYS = 200
+_LONGEST_QUOTE = 60
+_UNSEEN = re.compile(r"[^\w\s.,:;/&+#'()@%-]")
+_SEPARATORS = re.compile(r"[\s_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Something of the file that was not taken."""
+
+    pointer: str
+    """A JSON Pointer as a URI fragment: `#/work/0/position`."""
+    detail: str
+    """Why, as a sentence for whoever brought the file."""
+
+
+@dataclass(slots=True)
+class Notes:
+    """What was passed over, so far; of very many the first are kept, and how many more there were."""
+
+    told: list[PassedOver] = field(default_factory=list)
+    _more: int = 0
+
+    def add(self, pointer: str, detail: str) -> None:
+        """Note it once."""
+        one = PassedOver(pointer, detail)
+        if len(self.told) >= MOST_NOTES:
+            self._more += 1
+        elif one not in self.told:
+            self.told.append(one)
+
+    def all(self) -> tuple[PassedOver, ...]:
+        """All that was noted."""
+        if not self._more:
+            return tuple(self.told)
+        return (*self.told, PassedOver("#", f"And {self._more} more of the kind."))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A value somewhere in the file."""
+
+    value: Any
+    path: tuple[str | int, ...] = ()
+
+    @property
+    def pointer(self) -> str:
+        """Where it is."""
+        parts = (str(part)[:_LONGEST_QUOTE].replace("~", "~0").replace("/", "~1") for part in self.path)
+        return "#" + "".join("/" + _printable(part) for part in parts)
+
+    def at(self, *names: str) -> "Part | None":
+        """The first of these that is there and says something, in whatever case: `startDate` is also `start_date`."""
+        if not isinstance(self.value, Mapping):
+            return None
+        keys: dict[str, str] = {}
+        for key in list(self.value)[:_MOST_KEYS]:
+            keys.setdefault(folded_key(key), key)
+        for name in names:
+            key = keys.get(folded_key(name))
+            if key is not None and not says_nothing(self.value[key]):
+                return Part(self.value[key], (*self.path, key))
+        return None
+
+    def entries(self, notes: Notes) -> list["Part"]:
+        """The entries of a list that say something; a value alone is a list of one."""
+        if not isinstance(self.value, list | tuple):
+            return [self]
+        if len(self.value) > MOST_ENTRIES:
+            notes.add(self.pointer, f"Of this list the first {MOST_ENTRIES} entries were read.")
+        found = [Part(value, (*self.path, place)) for place, value in enumerate(self.value[:MOST_ENTRIES])]
+        return [one for one in found if not says_nothing(one.value)]
+
+    def text(self, notes: Notes) -> str | None:
+        """The text, on one line; None, with a note, where it is something else."""
+        if not isinstance(self.value, str):
+            notes.add(self.pointer, "This is no text.")
+            return None
+        if len(self.value) > LONGEST_TEXT:
+            notes.add(self.pointer, f"This text is longer than {LONGEST_TEXT} characters.")
+            return None
+        return " ".join(self.value.split()) or None
+
+    def words(self, notes: Notes) -> str | None:
+        """As `text`, and a whole number is taken as its digits: a year, or a ZIP code, in many a file."""
+        if isinstance(self.value, int) and not isinstance(self.value, bool) and 0 <= self.value < 10**9:
+            return str(self.value)
+        return self.text(notes)
+
+
+def says_nothing(value: object) -> bool:
+    """Whether it is null, blank, or an empty list or object."""
+    return value is None or (isinstance(value, str) and not value.strip()) or value in ([], {}, ())
+
+
+def folded_key(key: object) -> str:
+    """`Start_Date` and `startDate` are one name."""
+    return _SEPARATORS.sub("", str(key)[:_LONGEST_QUOTE]).casefold()
+
+
+def quoted(text: str) -> str:
+    """The person's own words as a sentence of ours repeats them: short, and nothing in it that can't be seen."""
+    plain = _printable(" ".join(text.split()))
+    return f"“{plain if len(plain) <= _LONGEST_QUOTE else plain[:_LONGEST_QUOTE].rstrip() + '…'}”"
+
+
+def listed(words: Iterable[str], most: int = 12) -> str:
+    """Words in a row, and how many more there are."""
+    found = list(dict.fromkeys(words))
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(quoted(word) for word in found[:most]) + more
+
+
+def first_of(parts: Sequence[Part | None]) -> Part | None:
+    """The first that is there."""
+    return next((part for part in parts if part is not None), None)
+
+
+def _printable(text: str) -> str:
+    return _UNSEEN.sub("", text)
