@@ -1,7 +1,9 @@
 """The worst that can be sent to each route, made from what its OpenAPI says that it takes."""
 
+import io
 import json
 import secrets
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +12,8 @@ from shared.web import gates
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
-MANY = {"/v1/events", "/v1/hooks/{format}/{source}"}
+ZIP = "application/zip"
+MANY = {"/v1/events", "/v1/hooks/{format}/{source}", "/join/file"}
 """They take lists of events, and what another's program writes."""
 CHOICES = {"/me", "/confirm/{token}", "/profile/{token}", "/me/profile"}
 """They take 128 KiB: long lists, in any script."""
@@ -78,6 +81,8 @@ def bodies(operation: Operation, size: int) -> Iterator[Worst]:
             yield from _forms(size)
         elif kind == MULTIPART:
             yield from _parts(size)
+        elif kind == ZIP:
+            yield from _zips(size)
         else:
             for what, raw in _jsons(schema, operation.schemas, size):
                 yield Worst(what, kind, raw)
@@ -232,3 +237,22 @@ def _parts(size: int) -> Iterator[Worst]:
     yield Worst("parts without end", kind, part * (size // len(part) - 1) + end)
     yield Worst("headers without end", kind, f"--{boundary}\r\n".encode() + b"A: b\r\n" * (size // 8))
     yield Worst("no boundary", MULTIPART, part)
+
+
+def _zips(size: int) -> Iterator[Worst]:
+    def zipped(what: str, content: bytes, *, level: int = 9, names: Sequence[str] = ("resume.json",)) -> Worst:
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
+            for name in names:
+                archive.writestr(name, content)
+        return Worst(what, ZIP, out.getvalue())
+
+    bomb = zipped("a bomb", b" " * (size * 500))
+    yield bomb
+    yield zipped("a bomb in a bomb", bomb.raw, names=("inner.zip",))
+    yield zipped("as many lists as are inflated", b"[" + b"[]," * 330_000 + b"[]]")
+    yield zipped("as many objects as are inflated", b"[" + b'{"":0},' * 140_000 + b"0]")
+    yield zipped("entries without end", b"", names=[f"{number:x}" for number in range(size // 100)])
+    yield Worst("directory entries alone", ZIP, b"PK\x03\x04" + b"PK\x01\x02" * (size // 4 - 1))
+    yield Worst("no zip", ZIP, b"PK\x03\x04" + b"\xff" * (size - 4))
+    yield Worst("an end again and again", ZIP, b"PK\x03\x04" + b"PK\x05\x06" * (size // 4 - 1))

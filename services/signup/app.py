@@ -138,7 +138,14 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
         of_profiles = profile_edge(service, settings, store, loaded)
         service.pages(
             app,
-            join.router(intake, requests, service.clock, index=settings.index, titles=suggestions()),
+            join.router(
+                intake,
+                requests,
+                service.clock,
+                index=settings.index,
+                titles=suggestions(),
+                occupations_of=loaded.occupations_of,
+            ),
             sign_in.router(requests, index=settings.index),
             sessions.router(sessions_edge(service, settings)),
             profile.router(of_profiles),

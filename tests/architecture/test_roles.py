@@ -17,6 +17,7 @@ OF_PEOPLE = {
     "consent": {"/confirm/{token}", "/me", "/me/messages", "/me/messages/{outreach}/next", "/me/told", "/u/{token}"},
     "signup": {
         "/join",
+        "/join/file",
         "/sign-in",
         "/profile/{token}",
         "/profile/{token}/proposals/{proposal}",

@@ -1,24 +1,30 @@
-"""`GET,POST /join`: the page by which a person comes of their own accord."""
+"""`GET,POST /join`: the page by which a person comes of their own accord; `POST /join/file` fills it from a file."""
 
 import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from services.signup.api.cloudevents import Dollars, Mail, PostalCode, State, Years, Zone
+from services.signup.api import join_file
+from services.signup.api.cloudevents import Dollars, Mail, Occupation, State, Years, Zone
 from services.signup.api.emails import ENTER_EMAIL, EmailModel, with_why
-from services.signup.api.profile_forms import WORDS, Skill
-from services.signup.api.profile_views import KINDS, steps
-from services.signup.decisions.place_names import state_of_zip
+from services.signup.api.join_file import FileRead
+from services.signup.api.profile_forms import WORDS, Area, Skill
+from services.signup.api.profile_views import KINDS, steps, words_of
+from services.signup.api.resume_files import UnreadableError, too_large
+from services.signup.decisions import keeping
+from services.signup.decisions.keeping import MOST_OCCUPATIONS, OccupationsOf
+from services.signup.decisions.place_names import AREAS, TERRITORIES, state_of_zip
 from services.signup.decisions.places import state_code
 from services.signup.model.people import Person, RawProfile, Told
 from services.signup.model.reports import Report
@@ -26,12 +32,13 @@ from services.signup.ports import Intake, PageRequests
 from services.signup.vault.addresses import origin_index
 from services.signup.vault.index import BlindIndex
 from shared.clock import Clock
-from shared.contracts.codes import STATES
+from shared.contracts.codes import STATES, occupation_titles
 from shared.contracts.signup import JOIN, EmploymentType
 from shared.ids import new_id
-from shared.web import forms
+from shared.web import forms, gates
 from shared.web.pages import Pages
 from shared.web.problems import Problem, kind
+from shared.web.routes import shows_pages
 from shared.web.types import Line
 
 PAGES = Pages("services.signup")
@@ -40,12 +47,16 @@ ANSWER_AFTER = timedelta(seconds=1)
 _ADDRESS = re.compile(r"://|www\.|@", re.IGNORECASE)
 _LINK = re.compile(r"://|www\.|[/@]", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,9}")
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}-01")
 _ZIP = re.compile(r"[0-9]{5}(-[0-9]{4})?")
 _WORDS = {
     "name": "Enter your name, on one line of at most 100 characters and without a link",
     "email": ENTER_EMAIL,
     "work": "Enter the work you do or look for in words, such as Registered nurse, without a link",
-    **{name: WORDS[name] for name in ("skills", "years", "employment_types", "pay_floor", "available_from")},
+    **{
+        name: WORDS[name]
+        for name in ("occupations", "skills", "years", "employment_types", "pay_floor", "available_from")
+    },
     "state": "Choose a state from the list",
     "postal_code": "Enter a ZIP code of five digits, such as 80202, in the 50 states or the District of Columbia",
 }
@@ -79,6 +90,10 @@ def _in_the_state(value: str | None, info: ValidationInfo) -> str | None:
     """What is typed is taken or said to be wrong: a ZIP code that contradicts the state would be dropped later."""
     if value is None:
         return None
+    if len(value) == 3:  # of a profile that was taken along: it has no more, and says of itself what it says of a state
+        if AREAS.get(value, "PR") in TERRITORIES:
+            raise ValueError("must be of the 50 states or the District of Columbia")
+        return value
     there, state = state_of_zip(value[:5]), info.data.get("state")
     if there is None:
         raise ValueError("must be a ZIP code of the 50 states or the District of Columbia")
@@ -93,6 +108,7 @@ class JoinIn(EmailModel):
     name: Annotated[Line, Field(max_length=100), AfterValidator(_name)]
     email: Mail
     work: Annotated[Line, Field(max_length=100), AfterValidator(_work)] | None = None
+    occupations: Annotated[tuple[Occupation, ...], Field(max_length=MOST_OCCUPATIONS)] = ()
     skills: Annotated[tuple[Skill, ...], Field(max_length=50), BeforeValidator(_words)] = ()
     years: Annotated[Years, BeforeValidator(_number)] | None = None
     remote: bool = False
@@ -100,8 +116,14 @@ class JoinIn(EmailModel):
     pay_floor: Annotated[Dollars, BeforeValidator(_number)] | None = Field(None, description="US dollars a year.")
     available_from: date | None = None
     state: State | None = None
-    postal_code: Annotated[PostalCode | None, AfterValidator(_in_the_state)] = None
+    postal_code: Annotated[Area | None, AfterValidator(_in_the_state)] = Field(
+        None, description="A ZIP code; of a profile that was taken along its first three digits."
+    )
     time_zone: Zone | None = Field(None, description="Taken, and not kept: the time zone is one of a person's choices.")
+
+
+_BLANK = {"name": "Somebody", "email": "somebody@example.org"}
+"""What nobody can join without, for holding the rest of a file to the form."""
 
 
 def router(
@@ -111,27 +133,37 @@ def router(
     *,
     index: BlindIndex,
     titles: Iterable[str],
+    occupations_of: OccupationsOf,
     answer_after: timedelta = ANSWER_AFTER,
 ) -> APIRouter:
     """The join page."""
     routes = APIRouter(tags=["candidates"])
     known_work = tuple(titles)
 
-    def page(posted: forms.Posted[JoinIn] | None = None) -> HTMLResponse:
-        errors = dict(posted.errors) if posted else {}
+    def page(
+        given: Mapping[str, Any],
+        errors: Mapping[str, str],
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        read: FileRead | None = None,
+    ) -> HTMLResponse:
         return PAGES.render(
             "join.html",
-            status=422 if errors else 200,
-            given=posted.given if posted else {},
+            status=status,
+            headers=headers,
+            given=given,
             errors=errors,
             titles=known_work,
-            steps=steps(clock.now()),
+            occupations=[(code, occupation_titles()[code]) for code in _codes(given)],
+            steps=_steps(clock, given),
             kinds=list(KINDS.items()),
+            read=read,
         )
 
     @routes.get("/join", response_class=HTMLResponse, summary="The page to join by")
     async def show_join() -> HTMLResponse:
-        return page()
+        return page({}, {})
 
     @routes.post(
         "/join",
@@ -145,7 +177,8 @@ def router(
         began = time.monotonic()
         posted = await forms.read(request, JoinIn, words=_WORDS)
         if posted.value is None:
-            return page(_with_state(with_why(posted)))
+            posted = _with_state(with_why(posted))
+            return page(posted.given, posted.errors, status=422)
         origin = origin_of(request, index.key)
         if not await limits.may_join_from(origin):
             raise _too_many()
@@ -155,7 +188,56 @@ def router(
         await wait_since(began, answer_after)
         return check_your_email("check_your_email.html", posted.value.email, is_json=posted.is_json)
 
+    @routes.get("/join/file", response_class=RedirectResponse, include_in_schema=False)
+    async def back() -> Response:
+        return RedirectResponse("/join", 303)
+
+    @routes.post(
+        "/join/file",
+        response_class=HTMLResponse,
+        summary="Fill the form from a file: nothing is kept, nobody joins (a form, JSON Resume, or a zip)",
+        responses={
+            200: {"description": "As JSON: `form`, what the form takes, and `passed_over`, what was not read and why."}
+        },
+        openapi_extra=join_file.described(),
+        dependencies=[gates.takes_up_to(join_file.BODY_LIMIT)],
+    )
+    async def fill(request: Request) -> Response:
+        try:
+            sent = await join_file.sent(request)
+        except Problem as problem:
+            if problem.status != 413 or not shows_pages(request.scope):
+                raise
+            return page({}, {"file": too_large()}, status=413, headers=problem.headers)
+        if not sent.is_json and not sent.raw:
+            return page({}, {"file": join_file.CHOOSE}, status=422)
+        try:
+            found = join_file.filled_from(sent.raw, JoinIn, _BLANK, occupations_of, clock.now().date())
+        except UnreadableError as error:
+            if sent.is_json:
+                raise join_file.problem_of(error) from None
+            return page({}, {"file": str(error)}, status=join_file.problem_of(error).status)
+        return JSONResponse(found.as_json()) if sent.is_json else page(found.as_form(), {}, read=found)
+
     return routes
+
+
+def _codes(given: Mapping[str, Any]) -> list[str]:
+    """The occupations that were found, or sent back, for the page to show again; others are wrong and go."""
+    return [code for code in given.get("occupations", ()) if code in occupation_titles()]
+
+
+def _steps(clock: Clock, given: Mapping[str, Any]) -> Mapping[keeping.Field, list[tuple[str, str]]]:
+    """The answers that are listed, and those of a file that are not: a pay beyond them, or a month that is over."""
+    listed = dict(steps(clock.now()))
+    pay, month = str(given.get("pay_floor", "")), str(given.get("available_from", ""))
+    if _DIGITS.fullmatch(pay) and pay not in dict(listed["pay_floor"]):
+        listed["pay_floor"] = [*listed["pay_floor"], (pay, words_of("pay_floor", int(pay)))]
+    if _MONTH.fullmatch(month) and month not in dict(listed["available_from"]):
+        with suppress(ValueError):
+            first = (month, words_of("available_from", date.fromisoformat(month)))
+            listed["available_from"] = [first, *listed["available_from"]]
+    return listed
 
 
 def _with_state(posted: forms.Posted[JoinIn]) -> forms.Posted[JoinIn]:
@@ -194,6 +276,7 @@ def _too_many() -> Problem:
 def _report(given: JoinIn, clock: Clock, *, is_mailed: bool) -> Report:
     record = new_id("j")
     profile = RawProfile(
+        occupations=given.occupations,
         titles=(given.work,) if given.work else (),
         skills=given.skills,
         years=given.years,

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from services.signup.decisions.coarsening import MOST_SKILLS
 from services.signup.model.records import Proposed
-from shared.contracts.signup import CoarseProfile
+from shared.contracts.signup import JOIN, CoarseProfile
 
 Field = Literal[
     "occupations",
@@ -122,8 +122,8 @@ def _offers(one: Proposed, occupations_of: OccupationsOf) -> Iterable[Offer]:
     for name in FIELDS:
         for value in value_of(one.proposal.profile, name):
             yield Offer(_id(one, name, value), name, value, one)
-    if one.proposal.profile.occupations:
-        return  # codes go before titles
+    if one.proposal.profile.occupations and one.proposal.vendor != JOIN:
+        return  # codes go before titles, but for what a person typed beside those of their file
     for title in one.proposal.titles:
         codes = occupations_of(title)
         for code in codes:

@@ -50,6 +50,8 @@ def _occupations(titled: Sequence[Part], occupations_of: OccupationsOf, notes: N
     for part, title, is_known in unclear:
         if work is None and not codes and len(title) <= 100:
             work = title  # as they would type it: their page asks what is meant
+        elif title == work:
+            continue
         elif is_known:
             notes.add(part.pointer, f"{quoted(title)} may mean several occupations, so none was filled in for it.")
         else:
@@ -118,7 +120,7 @@ def _in_the_us(location: Part, notes: Notes, *, is_said: bool) -> dict[str, Any]
         if zipped is not None or (region is not None and named):
             return {}
         texts = [text for part in (address, city) if part is not None and (text := part.text(notes))]
-        return _place(location, state_and_zip(texts) if texts else NOWHERE, notes, is_told=False)
+        return _place(location, state_and_zip(texts) if texts else NOWHERE, notes)
     settled_place = settled(state, code)
     if settled_place == NOWHERE or (code is not None and settled_place[1] is None and state is not None):
         notes.add(location.pointer, "The ZIP code is not in the state, so neither was filled in.")
@@ -138,14 +140,13 @@ def _zip(part: Part | None, state: str | None, notes: Notes, *, is_said: bool) -
     return None
 
 
-def _place(location: Part, place: Place, notes: Notes, *, is_told: bool = True) -> dict[str, Any]:
+def _place(location: Part, place: Place, notes: Notes) -> dict[str, Any]:
     state, code = place
     if state in TERRITORIES:
         notes.add(location.pointer, _OUTSIDE)
         return {}
     if state is None:
-        if is_told:
-            notes.add(location.pointer, "This is no place in the United States that we can be sure of.")
+        notes.add(location.pointer, "This is no place in the United States that we can be sure of.")
         return {}
     return {"state": state} | ({"postal_code": code} if code else {})
 

@@ -44,6 +44,7 @@ ACCEPTS = ("application/json", "text/html,application/xhtml+xml,*/*;q=0.8", "*/*
 """A program, a browser, and who says nothing of it."""
 HONEST: Mapping[str, Mapping[str, Any]] = {
     "POST /join": {"name": "Ana Ruiz", "email": "ana@example.org", "work": "Registered nurse", "postal_code": "80202"},
+    "POST /join/file": {"basics": {"name": "Ana Ruiz", "email": "ana@example.org"}, "skills": [{"name": "triage"}]},
     "POST /sign-in": {"email": "ana@example.org"},
     "POST /profile/{token}": {"occupations": ["29-1141"], "years": 5, "state": "CO"},
     "POST /erase/{token}": {"confirm": "erase", "opening": "o" * 43},

@@ -227,6 +227,7 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
             edge.clock,
             index=BlindIndex(BLIND_INDEX_KEY),
             titles=suggestions(),
+            occupations_of=occupations_of,
             answer_after=edge.answer_after,
         )
     )
