@@ -17,8 +17,10 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from prometheus_client import REGISTRY
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.crc import key_slot
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError, ResponseError
 
+from services.outreach_gateway.adapters.booking import OfShard
 from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.redis_servers import Call, OneServer, Script, is_state_of_the_server
 from services.outreach_gateway.adapters.redis_windows import MANY_DIFFER, RedisWindows
@@ -358,9 +360,9 @@ async def test_people_with_much_in_their_queues_are_asked_for_in_several_calls(
     asked: list[int] = []
     booking = windows._booking
 
-    def counted(epoch: Epoch, shard: int, queues: Sequence[Queue]) -> Call:
-        asked.append(sum(len(queue.waiting) for queue in queues))
-        return booking(epoch, shard, queues)
+    def counted(shards: Sequence[OfShard], queues: Sequence[Queue]) -> Call:
+        asked.append(sum(len(queues[place].waiting) for of in shards for place in of.places))
+        return booking(shards, queues)
 
     monkeypatch.setattr(windows, "_booking", counted)
     waiting = tuple(ask(f"o{n}", f"emp_{n}") for n in range(150))
@@ -371,23 +373,28 @@ async def test_people_with_much_in_their_queues_are_asked_for_in_several_calls(
     assert [some and len(some) for some in answers] == [150] * 7
 
 
-async def test_no_call_has_keys_of_two_shards_and_a_server_that_forgot_the_script_is_sent_it(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("one_slot_a_call", [True, False])
+async def test_no_call_has_keys_of_two_slots_of_a_cluster_and_a_server_that_forgot_the_script_is_sent_it(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, one_slot_a_call: bool
 ) -> None:
+    """One server is asked in one call; a cluster, where each shard may be elsewhere, in one for each shard."""
+    monkeypatch.setattr(OneServer, "ONE_SLOT_A_CALL", one_slot_a_call)
     windows = await on_redis(redis)
-    tags: list[set[str]] = []
+    tags: list[set[int]] = []
     run = windows._redis.run
 
     async def seen(script: Script, calls: Sequence[Call], **how: Any) -> list[Any]:
-        tags.extend({key.split(":")[1] for key in call.keys} for call in calls)
+        tags.extend({key_slot(key.encode()) for key in call.keys} for call in calls)
         return await run(script, calls, **how)
 
     monkeypatch.setattr(windows._redis, "run", seen)
     await redis.script_flush()
     queues = [replace(Rows(windows, f"{n:02x}").queue(), waiting=(ask("o1", "emp_a"),)) for n in range(200)]
     assert await windows.book(queues, EVERY) == [[Slot(NOON, NOON, None)]] * 200
-    assert {len(tag) for tag in tags} == {1}
-    assert len(tags) == SHARDS
+    if one_slot_a_call:
+        assert ({len(tag) for tag in tags}, len(tags)) == ({1}, SHARDS)
+    else:
+        assert len(tags) == 1
 
 
 @pytest.mark.parametrize("what", ["another run", "one is gone"])

@@ -1,105 +1,155 @@
-"""What the booking script is sent and what it answers: queues as flat arguments, and slots back from milliseconds."""
+"""What the booking script is sent and what it answers: queues as one flat list, and slots back from milliseconds.
 
-from collections.abc import Iterator, Sequence
+It is asked thousands of times a second, so what is sent is put together in one place, without a call for each message.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
-from services.outreach_gateway.model import Answer, Ask, NoSlot, Place, Queue, Rule, Slot, Window
+from services.outreach_gateway.model import Answer, NoSlot, Queue, Rule, Slot, Window
+from services.outreach_gateway.ports.windows import Epoch
 
 MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOURS = -1
 _NO_SLOT = -1
+_FENCED = -1
 _ASKS_A_CALL = 500
-"""About an eighth of a second of Redis' time, where everybody has a dozen slots."""
+"""Some hundredths of a second of Redis' time, where everybody has a dozen slots."""
+_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
-def in_parts(queues: Sequence[tuple[int, Queue]]) -> Iterator[list[int]]:
-    """The places of people who are asked for in one call: while it runs, Redis answers nobody else."""
-    some: list[int] = []
+@dataclass(frozen=True, slots=True)
+class OfShard:
+    """The people of one shard in one call: where their queues are in the batch; nobody, where its marker alone is asked for."""
+
+    shard: int
+    epoch: Epoch
+    places: Sequence[int] = ()
+
+
+def in_calls(
+    shards: Iterable[OfShard], queues: Sequence[Queue], *, one_shard_a_call: bool
+) -> Iterator[list[OfShard]]:
+    """What is asked in one call: while it runs, Redis answers nobody else."""
+    some: list[OfShard] = []
     asks = 0
-    for place, queue in queues:
-        if some and asks + len(queue.waiting) > _ASKS_A_CALL:
+    for of in shards:
+        if some and one_shard_a_call:
             yield some
             some, asks = [], 0
-        some.append(place)
-        asks += len(queue.waiting)
+        part: list[int] = []
+        for place in of.places:
+            more = len(queues[place].waiting)
+            if asks and asks + more > _ASKS_A_CALL:
+                yield [*some, OfShard(of.shard, of.epoch, part)] if part else some
+                some, part, asks = [], [], 0
+            part.append(place)
+            asks += more
+        some.append(OfShard(of.shard, of.epoch, part))
     if some:
         yield some
 
 
-def arguments(queues: Sequence[Queue]) -> list[str | int]:
-    """The batch's own arguments; a calendar or a set of windows that several people share is sent once."""
-    calendars: dict[int, tuple[int, list[str | int]]] = {}
-    sets: dict[int, tuple[int, list[str | int]]] = {}
+def arguments(settings: Sequence[int], shards: Sequence[OfShard], queues: Sequence[Queue]) -> str:
+    """Of one call; a calendar or a set of windows that several people share is sent once."""
+    calendars: dict[int, int] = {}
+    sets: dict[int, int] = {}
+    hours: list[int] = []
+    windows: list[int] = []
     people: list[str | int] = []
-    for queue in queues:
-        calendar = calendars.get(id(queue.open_hours)) or calendars.setdefault(
-            id(queue.open_hours), (len(calendars) + 1, _calendar(queue.open_hours))
-        )
-        windows = sets.get(id(queue.windows)) or sets.setdefault(
-            id(queue.windows), (len(sets) + 1, _windows(queue.windows))
-        )
-        people += (calendar[0], windows[0], *_places(queue.taken), *_places(queue.leaving), len(queue.waiting))
-        for ask in queue.waiting:
-            slot = _NO_SLOT if ask.slot_at is None else ms(ask.slot_at)
-            people += (member(ask.outreach, ask.employer), ms(ask.until), slot)
-    return [
-        len(calendars),
-        *chain.from_iterable(flat for _, flat in calendars.values()),
-        len(sets),
-        *chain.from_iterable(flat for _, flat in sets.values()),
-        *people,
-    ]
+    heads: list[str | int] = []
+    for of in shards:
+        heads += (of.epoch.name, len(of.places))
+        for place in of.places:
+            queue = queues[place]
+            calendar = calendars.get(id(queue.open_hours))
+            if calendar is None:
+                calendars[id(queue.open_hours)] = calendar = len(calendars) + 1
+                hours += (len(queue.open_hours), *chain.from_iterable(queue.open_hours))
+            limits = sets.get(id(queue.windows))
+            if limits is None:
+                sets[id(queue.windows)] = limits = len(sets) + 1
+                windows += _windows(queue.windows)
+            people += (calendar, limits, len(queue.taken))
+            for one in queue.taken:
+                people += (f"{one.outreach}|{one.employer}", ms(one.at))
+            people.append(len(queue.leaving))
+            for one in queue.leaving:
+                people += (f"{one.outreach}|{one.employer}", ms(one.at))
+            people.append(len(queue.waiting))
+            for ask in queue.waiting:
+                slot = _NO_SLOT if ask.slot_at is None else ms(ask.slot_at)
+                people += (f"{ask.outreach}|{ask.employer}", ms(ask.until), slot)
+    return _json(
+        [*settings, len(calendars), *hours, len(sets), *windows, len(shards), *heads, *people]
+    )
 
 
-def _places(places: Sequence[Place]) -> list[str | int]:
-    flat: list[str | int] = [len(places)]
-    for place in places:
-        flat += (member(place.outreach, place.employer), ms(place.at))
-    return flat
-
-
-def _calendar(intervals: tuple[tuple[int, int], ...]) -> list[str | int]:
-    return [len(intervals), *chain.from_iterable(intervals)]
-
-
-def _windows(windows: tuple[Window, ...]) -> list[str | int]:
-    flat: list[str | int] = [len(windows)]
+def _windows(windows: tuple[Window, ...]) -> list[int]:
+    flat: list[int] = [len(windows)]
     for window in windows:
         flat += (window.length // MILLISECOND, window.cap, window.halved, int(window.scope == "employer"))
     return flat
 
 
-def answers(queues: Sequence[Queue], found: bytes) -> Iterator[tuple[bool, list[Answer]]]:
-    """Of each queue whether the person's log was not what the rows say, and an answer an ask."""
-    answer = map(int, found.split())
-    now = time(next(answer))
-    for queue in queues:
-        differs = next(answer) == 1
-        yield differs, [_answer(ask, queue, next(answer), next(answer), now) for ask in queue.waiting]
+@dataclass(slots=True)
+class Answered:
+    """What one call said of one shard."""
+
+    of: OfShard
+    different: int
+    """People whose log was not what the rows say."""
+    answers: Sequence[list[Answer]] | None
+    """An answer an ask, of each queue; None: these windows were not built here, or under another epoch."""
 
 
-def _answer(ask: Ask, queue: Queue, slot_ms: int, against: int, now: datetime) -> Answer:
-    if against == 0:
-        rule = None
-    elif against == _HOURS:
-        rule = Rule.HOURS
-    else:
-        rule = queue.windows[against - 1].rule
-    if slot_ms == _NO_SLOT:
-        return NoSlot(rule or Rule.EXPIRED)
-    return Slot(time(slot_ms), now, rule)
-
-
-def member(outreach: str, employer: str) -> str:
-    """Of a person's sorted set."""
-    return f"{outreach}|{employer}"
+def answered(shards: Sequence[OfShard], queues: Sequence[Queue], found: bytes) -> list[Answered]:
+    """Of each shard of a call."""
+    said = list(map(int, found.split()))
+    at, now_ms = 1, said[0]
+    now = time(now_ms)
+    told: list[Answered] = []
+    # Values are frozen: whoever may go now, and whoever is refused for the same reason, is told by the same one.
+    may_go: Answer = Slot(now, now, None)
+    refused: dict[Rule, Answer] = {}
+    for of in shards:
+        different = said[at]
+        at += 1
+        if different == _FENCED:
+            told.append(Answered(of, 0, None))
+            continue
+        answers: list[list[Answer]] = []
+        for place in of.places:
+            queue = queues[place]
+            of_queue: list[Answer] = []
+            for _ in queue.waiting:
+                slot, against = said[at], said[at + 1]
+                at += 2
+                if slot == now_ms and against == 0:
+                    of_queue.append(may_go)
+                    continue
+                rule = None if against == 0 else Rule.HOURS if against == _HOURS else queue.windows[against - 1].rule
+                if slot != _NO_SLOT:
+                    of_queue.append(Slot(time(slot), now, rule))
+                    continue
+                rule = rule or Rule.EXPIRED
+                no = refused.get(rule)
+                if no is None:
+                    refused[rule] = no = NoSlot(rule)
+                of_queue.append(no)
+            answers.append(of_queue)
+        told.append(Answered(of, different, answers))
+    return told
 
 
 def ms(moment: datetime) -> int:
     """Since 1970, as scores are."""
-    return (moment - _EPOCH) // MILLISECOND
+    since = moment - _EPOCH  # half the time of a division by a timedelta
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
 
 
 def time(at: int) -> datetime:

@@ -40,6 +40,8 @@ class _Try:
 class ClusterServers:
     """Each call on the node that has its slot now, as the cluster says it; asked again when a call is sent elsewhere or a node is away."""
 
+    ONE_SLOT_A_CALL = True
+
     def __init__(self, url: str) -> None:
         self._url = url
         self._clients: dict[Address, Redis] = {}

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
@@ -37,7 +37,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One run of a script; its keys are of one hash slot."""
+    """One run of a script; its keys are of one hash slot, where the servers are `ONE_SLOT_A_CALL`."""
 
     keys: Sequence[str]
     arguments: Sequence[str | int]
@@ -50,6 +50,9 @@ class Call:
 
 class Servers(Protocol):
     """Where the windows are."""
+
+    ONE_SLOT_A_CALL: ClassVar[bool]
+    """Whether a call has to have all of its keys in one hash slot, since each may be on another server."""
 
     async def run(self, script: Script, calls: Sequence[Call], *, within: float = ANSWERS_WITHIN) -> list[Any]:
         """What each call answered, or in its place WindowsLostError where it was fenced, WindowsAwayError where its server
@@ -67,6 +70,8 @@ class Servers(Protocol):
 
 class OneServer:
     """All calls in one round trip."""
+
+    ONE_SLOT_A_CALL = False
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

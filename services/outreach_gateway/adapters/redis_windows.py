@@ -1,6 +1,5 @@
-"""The sliding windows in Redis: one script call a shard places the queues of its people, and holds them against the rows."""
+"""The sliding windows in Redis: one script call a batch places the queues of its people, and holds them against the rows."""
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from services.outreach_gateway.adapters.booking import MILLISECOND, answers, arguments, in_parts, ms
+from services.outreach_gateway.adapters.booking import MILLISECOND, Answered, OfShard, answered, arguments, in_calls, ms
 from services.outreach_gateway.adapters.metrics import WINDOWS_DIFFERED
 from services.outreach_gateway.adapters.redis_cluster import ClusterServers
 from services.outreach_gateway.adapters.redis_servers import Call, OneServer, Script, Servers
@@ -75,33 +74,36 @@ class RedisWindows:
         for place, queue in enumerate(queues):
             of_shard.setdefault(shard_of(queue.candidate), []).append(place)
         self._hold(of_shard.keys() - epochs.keys())
-        asked = [
-            (shard, part)
-            for shard in sorted(of_shard.keys() - self._held)
-            for part in in_parts([(place, queues[place]) for place in of_shard[shard]])
-        ]
-        calls = [self._booking(epochs[shard], shard, [queues[place] for place in part]) for shard, part in asked]
+        shards = [OfShard(shard, epochs[shard], of_shard[shard]) for shard in sorted(of_shard.keys() - self._held)]
+        asked = list(in_calls(shards, queues, one_shard_a_call=self._redis.ONE_SLOT_A_CALL))
+        calls = [self._booking(some, queues) for some in asked]
         asks = sum(len(queue.waiting) for queue in queues)
         with tracing.span("redis book", "client", asks=asks) if calls else nullcontext():
             found = await self._redis.run(_BOOK, calls)
         booked: list[list[Answer] | None] = [None] * len(queues)
-        for (shard, part), answer in zip(asked, found, strict=True):
-            if isinstance(answer, WindowsLostError | WindowsAwayError):
-                self._hold({shard})
-                if isinstance(answer, WindowsAwayError):
-                    self._failed.add(shard)
+        for some, answer in zip(asked, found, strict=True):
+            if isinstance(answer, WindowsAwayError):
+                away = {of.shard for of in some}
+                self._hold(away)
+                self._failed |= away
                 continue
-            different = 0
-            for place, (differs, slots) in zip(part, answers([queues[place] for place in part], answer), strict=True):
-                booked[place] = slots
-                different += differs
-            if different:
-                self._note_differences(shard, epochs[shard], different)
+            for told in answered(some, queues, answer):
+                if told.answers is None:
+                    self._hold({told.of.shard})
+                    continue
+                for place, slots in zip(told.of.places, told.answers, strict=True):
+                    booked[place] = slots
+                if told.different:
+                    self._note_differences(told.of.shard, told.of.epoch, told.different)
         return booked
 
-    def _booking(self, epoch: Epoch, shard: int, queues: Sequence[Queue]) -> Call:
-        keys = [self._marker(shard), *(self._log(queue.candidate) for queue in queues)]
-        return Call(keys, [epoch.name, json.dumps([*self._settings(), *arguments(queues)])])
+    def _booking(self, shards: Sequence[OfShard], queues: Sequence[Queue]) -> Call:
+        """Of people of some shards: of one, where each slot may be on another server."""
+        keys = [self._marker(of.shard) for of in shards]
+        for of in shards:
+            beside = self._marker(of.shard) + ":"
+            keys += [beside + queues[place].candidate for place in of.places]
+        return Call(keys, [arguments(self._settings(), shards, queues)])
 
     def _hold(self, shards: frozenset[int] | set[int]) -> None:
         if shards - self._held:
@@ -115,31 +117,33 @@ class RedisWindows:
         self._different[shard] = (epoch, people + (before if of_epoch == epoch else 0))
 
     async def look(self, shards: Mapping[int, Shard]) -> dict[int, Found]:
-        """Runs the script for each shard with its marker and nobody.
+        """Runs the script for the markers of the shards and nobody.
 
         A shard where a booking failed since the last look was away, whatever it says now (a server that is full answers
         who writes nothing); the next booking tries it again.
         """
         failed = self._failed & shards.keys()
         self._failed -= failed
-        calls = [self._booking(known.epoch, shard, ()) for shard, known in shards.items()]
-        answered = await self._redis.run(_BOOK, calls, within=_LOOKS_WITHIN)
-        found = {
-            shard: self._found(shard, known, answer)
-            for (shard, known), answer in zip(shards.items(), answered, strict=True)
-        }
+        looked_at = (OfShard(shard, known.epoch) for shard, known in shards.items())
+        asked = list(in_calls(looked_at, (), one_shard_a_call=self._redis.ONE_SLOT_A_CALL))
+        answers = await self._redis.run(_BOOK, [self._booking(some, ()) for some in asked], within=_LOOKS_WITHIN)
+        found: dict[int, Found] = {}
+        for some, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, WindowsAwayError):
+                found |= {of.shard: Found.AWAY for of in some}
+                continue
+            for told in answered(some, (), answer):
+                found[told.of.shard] = self._found(told, shards[told.of.shard])
         self._held -= shards.keys()
         self._held |= {shard for shard, what in found.items() if what is not Found.OPEN}
         return found | {shard: Found.AWAY for shard in failed if found[shard] is Found.OPEN}
 
-    def _found(self, shard: int, known: Shard, answer: object) -> Found:
-        if isinstance(answer, WindowsAwayError):
-            return Found.AWAY
+    def _found(self, told: Answered, known: Shard) -> Found:
         if known.building is not None:
             return Found.BUILDING
-        of_epoch, people = self._different.get(shard, (known.epoch, 0))
+        of_epoch, people = self._different.get(told.of.shard, (known.epoch, 0))
         is_sound = of_epoch != known.epoch or people < MANY_DIFFER
-        return Found.OPEN if is_sound and not isinstance(answer, WindowsLostError) else Found.LOST
+        return Found.OPEN if is_sound and told.answers is not None else Found.LOST
 
     async def begin(self, shard: int, epoch: Epoch) -> None:
         """The marker names the server and the epoch, and that it is not done."""
@@ -174,7 +178,7 @@ class RedisWindows:
             async for gone in self._redis.forget(f"{self._prefix}:{pattern}"):
                 yield gone
 
-    def _settings(self) -> list[str | int]:
+    def _settings(self) -> list[int]:
         at = _ITS_OWN_TIME if self.at is None else ms(self.at)
         policy = self._policy
         return [
@@ -188,6 +192,3 @@ class RedisWindows:
 
     def _marker(self, shard: int) -> str:
         return f"{self._prefix}:{{s{shard}}}"
-
-    def _log(self, candidate: str) -> str:
-        return f"{self._prefix}:{{s{shard_of(candidate)}}}:{candidate}"
