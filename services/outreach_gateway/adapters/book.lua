@@ -19,7 +19,7 @@
 -- room. A slot exactly one window length after another is allowed.
 -- A person's log is read once and written once, and what can be is asked without a table or a function of its own for each.
 
-local call, pcall_, sub, find, unpack, tonumber = redis.call, redis.pcall, string.sub, string.find, unpack, tonumber
+local call, pcall, sub, find, unpack, tonumber = redis.call, redis.pcall, string.sub, string.find, unpack, tonumber
 local NEVER, DAY, FEW = math.huge, 86400000, 2000 -- Lua takes some thousand values of a call
 
 local given = cjson.decode(ARGV[1])
@@ -29,10 +29,17 @@ if now == -1 then
   local time = call('TIME')
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + offset
 end
-local now_as_text = string.format('%.0f', now)
+-- A number becomes text anew for each command and in each answer, which costs more than all else here: what many are given is
+-- text, and small numbers are made so once.
+local as_text = setmetatable({}, { __index = function(known, number)
+  local text = string.format('%.0f', number)
+  known[number] = text
+  return text
+end })
+local now_as_text, kept_from_now = string.format('%.0f', now), string.format('%.0f', now + kept)
 
 -- A calendar is where the first interval that is not over stands in what is given, and where the last one does.
-local first_of, last_of = {}, {}
+local first_of, last_of, is_open = {}, {}, {}
 local count = given[last]
 last = last + 1
 for c = 1, count do
@@ -40,6 +47,7 @@ for c = 1, count do
   last = ends + 1
   while at < ends and given[at + 1] <= now do at = at + 2 end
   first_of[c], last_of[c] = at, ends
+  is_open[c] = at < ends and given[at] <= now
 end
 
 local window_sets = {}
@@ -102,11 +110,12 @@ local function opening(at, ends, moment)
   return NEVER
 end
 
-local function earliest(windows, halved, at, ends, until_ms)
+local function earliest(windows, halved, calendar, until_ms)
   local against, free = full(windows, halved, now)
-  if now <= until_ms then
+  if free <= until_ms then
+    if against == 0 and is_open[calendar] then return now, 0 end
+    local at, ends = first_of[calendar], last_of[calendar]
     local moment = opening(at, ends, free)
-    if against == 0 and moment == now then return now, 0 end
     while moment <= until_ms do
       local next_against
       next_against, free = full(windows, halved, moment)
@@ -120,7 +129,7 @@ end
 
 -- What is no sorted set is not ours, and tells of no slot: it makes way.
 local function read_log(key)
-  local log = pcall_('ZRANGE', key, 0, -1, 'WITHSCORES')
+  local log = pcall('ZRANGE', key, '0', '-1', 'WITHSCORES')
   if log.err then
     call('UNLINK', key)
     return {}
@@ -136,7 +145,7 @@ end
 
 local put, many_put = {}, 0
 local function puts(member, slot)
-  put[many_put + 1], put[many_put + 2] = slot == now and now_as_text or slot, member
+  put[many_put + 1], put[many_put + 2] = slot == now and now_as_text or as_text[slot], member
   many_put = many_put + 2
 end
 
@@ -171,8 +180,7 @@ local answer, answered = { now_as_text }, 1
 
 -- The person whose arguments begin at `last`; whether their log was not what the rows say.
 local function decide(key)
-  local first, ends, windows = first_of[given[last]], last_of[given[last]], window_sets[given[last + 1]]
-  local is_open = opening(first, ends, now) == now
+  local calendar, windows = given[last], window_sets[given[last + 1]]
   local taken, unanswered = last + 2, 0
   local many = given[taken]
   standing = 0
@@ -211,25 +219,27 @@ local function decide(key)
   many_put = 0
   for at = waiting + 1, last - 3, 3 do
     local member, until_ms, own = given[at], given[at + 1], given[at + 2]
-    local employer = sub(member, find(member, '|', 1, true), -1)
     of_ours = 0
-    for i = 1, standing do
-      local from = #members[i] - #employer + 1
-      if from > 0 and find(members[i], employer, from, true) then
-        of_ours = of_ours + 1
-        ours[of_ours] = slots[i]
+    if standing > 0 then
+      local employer = sub(member, find(member, '|', 1, true), -1)
+      for i = 1, standing do
+        local from = #members[i] - #employer + 1
+        if from > 0 and find(members[i], employer, from, true) then
+          of_ours = of_ours + 1
+          ours[of_ours] = slots[i]
+        end
       end
     end
     local slot, against
-    if own ~= -1 and own <= now and now - own < slot_good and is_open and full(windows, halved, own) == 0 then
+    if own ~= -1 and own <= now and now - own < slot_good and is_open[calendar] and full(windows, halved, own) == 0 then
       slot, against = own, 0
     else
-      slot, against = earliest(windows, halved, first, ends, until_ms)
+      slot, against = earliest(windows, halved, calendar, until_ms)
     end
     if slot ~= -1 then stand(member, slot) end
     if own ~= -1 and own ~= slot then as_rows = false end
     if own == -1 and slot ~= -1 then puts(member, slot) end
-    answer[answered + 1], answer[answered + 2] = slot == now and now_as_text or slot, against
+    answer[answered + 1], answer[answered + 2] = slot == now and now_as_text or as_text[slot], as_text[against]
     answered = answered + 2
   end
 
@@ -248,7 +258,8 @@ local function decide(key)
   end
   if many_put > 0 then
     changed('ZADD', key, put, many_put)
-    call('PEXPIREAT', key, math.max(now, slots[standing] or now) + kept)
+    local latest = standing > 0 and slots[standing] or now
+    call('PEXPIREAT', key, latest > now and latest + kept or kept_from_now)
   end
   return differs
 end
@@ -262,20 +273,21 @@ end
 
 local run = string.match(call('INFO', 'server'), 'run_id:(%x+)')
 local shards = given[last]
+local markers = call('MGET', unpack(KEYS, 1, shards))
 local epochs = last + 1
 local log = shards
 last = epochs + 2 * shards
 for s = 1, shards do
   local epoch, people = given[epochs + 2 * s - 2], given[epochs + 2 * s - 1]
   answered = answered + 1
-  if pcall_('GET', KEYS[s]) == run .. ':' .. epoch then
+  if markers[s] == run .. ':' .. epoch then
     local told, different = answered, 0
     for k = log + 1, log + people do
       if decide(KEYS[k]) then different = different + 1 end
     end
-    answer[told] = different
+    answer[told] = as_text[different]
   else
-    answer[answered] = -1
+    answer[answered] = as_text[-1]
     for _ = 1, people do pass() end
   end
   log = log + people

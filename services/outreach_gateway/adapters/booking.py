@@ -31,9 +31,7 @@ class OfShard:
     places: Sequence[int] = ()
 
 
-def in_calls(
-    shards: Iterable[OfShard], queues: Sequence[Queue], *, one_shard_a_call: bool
-) -> Iterator[list[OfShard]]:
+def in_calls(shards: Iterable[OfShard], queues: Sequence[Queue], *, one_shard_a_call: bool) -> Iterator[list[OfShard]]:
     """What is asked in one call: while it runs, Redis answers nobody else."""
     some: list[OfShard] = []
     asks = 0
@@ -84,9 +82,7 @@ def arguments(settings: Sequence[int], shards: Sequence[OfShard], queues: Sequen
             for ask in queue.waiting:
                 slot = _NO_SLOT if ask.slot_at is None else ms(ask.slot_at)
                 people += (f"{ask.outreach}|{ask.employer}", ms(ask.until), slot)
-    return _json(
-        [*settings, len(calendars), *hours, len(sets), *windows, len(shards), *heads, *people]
-    )
+    return _json([*settings, len(calendars), *hours, len(sets), *windows, len(shards), *heads, *people])
 
 
 def _windows(windows: tuple[Window, ...]) -> list[int]:

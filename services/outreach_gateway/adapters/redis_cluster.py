@@ -7,7 +7,7 @@ client of its own, and redis-py's knowledge of slots and redirections is used.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
@@ -40,7 +40,7 @@ class _Try:
 class ClusterServers:
     """Each call on the node that has its slot now, as the cluster says it; asked again when a call is sent elsewhere or a node is away."""
 
-    ONE_SLOT_A_CALL = True
+    ONE_SLOT_A_CALL: ClassVar[bool] = True
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -71,7 +71,7 @@ class Servers(Protocol):
 class OneServer:
     """All calls in one round trip."""
 
-    ONE_SLOT_A_CALL = False
+    ONE_SLOT_A_CALL: ClassVar[bool] = False
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

@@ -13,7 +13,7 @@ from services.outreach_gateway.adapters.redis_cluster import ClusterServers
 from services.outreach_gateway.adapters.redis_servers import Call, OneServer, Script, Servers
 from services.outreach_gateway.decisions import KEPT
 from services.outreach_gateway.model import Answer, Policy, Queue, shard_of
-from services.outreach_gateway.ports.windows import Booked, Epoch, Found, Shard, WindowsAwayError, WindowsLostError
+from services.outreach_gateway.ports.windows import Booked, Epoch, Found, Shard, WindowsAwayError
 from shared import tracing
 from shared.clock import Clock
 
