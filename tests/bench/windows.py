@@ -181,11 +181,8 @@ async def limits(url: str) -> float:
     """`limits`' async moving window: a hit of each rule, the shortest first, until one says no; 64 people at once."""
     async with Redis.from_url(url) as redis:
         await redis.flushall()
-    storage = RedisStorage(
-        f"async+{url}",
-        implementation="redispy",
-        connection_pool=BlockingConnectionPool.from_url(url, max_connections=AT_ONCE),
-    )
+    connections: Any = BlockingConnectionPool.from_url(url, max_connections=AT_ONCE)
+    storage = RedisStorage(f"async+{url}", implementation="redispy", connection_pool=connections)
     limiter = MovingWindowRateLimiter(storage)
     items = [RateLimitItemPerHour(cap, hours) for cap, hours in RULES]
     took, now = 0.0, START.timestamp()
@@ -242,7 +239,7 @@ async def return_1(url: str) -> float:
     rounds, took = 120, 0.0
     async with Redis.from_url(url) as redis:
         sha = await redis.script_load("return 1")
-        connection = await redis.connection_pool.get_connection()
+        connection: Any = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py's own
         packed = connection.pack_commands([("EVALSHA", sha, 0)] * BATCH)
         for _ in range(rounds):
             began = time.perf_counter()

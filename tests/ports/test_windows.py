@@ -446,6 +446,11 @@ async def is_forged(redis: Redis, log: str) -> None:
     await redis.zadd(log, {"forged|emp_x": (NOON + timedelta(days=3)).timestamp() * 1000, "o2|emp_b": 1.0})
 
 
+async def is_moved(redis: Redis, log: str) -> None:
+    """As many slots as there are, in the same order."""
+    await redis.zadd(log, {"o2|emp_b": (NOON + timedelta(hours=1)).timestamp() * 1000})
+
+
 async def is_restored_in_part(redis: Redis, log: str) -> None:
     await redis.zrem(log, "o1|emp_a")
 
@@ -461,7 +466,14 @@ async def is_filled_in(redis: Redis, log: str) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "is_told"),
-    [(is_deleted, 1), (is_forged, 1), (is_restored_in_part, 1), (is_of_another_kind, 1), (is_filled_in, 0)],
+    [
+        (is_deleted, 1),
+        (is_forged, 1),
+        (is_moved, 1),
+        (is_restored_in_part, 1),
+        (is_of_another_kind, 1),
+        (is_filled_in, 0),
+    ],
 )
 async def test_whatever_redis_says_of_a_person_the_rows_decide(
     redis: Redis, damage: Callable[[Redis, str], Awaitable[None]], is_told: int
