@@ -116,6 +116,8 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
                 is_stopping=service.is_stopping,
                 changes_per_minute=settings.pool_changes_per_minute,
                 asked_per_day=settings.pools_asked_per_day,
+                introductions=service.stores(PostgresIntroductions),
+                ticks=settings.ticks,
             )
         ),
         secrets.router(service.tenants, partial(standings, service.looks(store), made.key_id)),

@@ -102,11 +102,21 @@ class Introduction:
 class IntroductionStore(Protocol):
     """Who introduced whom, and who holds and held whose seat: who brought along whom (`introductions.py`)."""
 
+    at: datetime
+    """The time of this piece of work."""
+
     async def note(self, introductions: Sequence[Introduction]) -> None:
         """Keeps them, each once with its first time; of whoever was erased nothing."""
 
     async def confirmed(self, first: Mapping[str, datetime]) -> None:
         """When these people first said yes: who is introduced later was there already."""
+
+    async def introduced(self, employer: str, tick: datetime, as_of: datetime) -> int:
+        """How many people a record of the employer's own introduced who had confirmed before `as_of` and are not erased.
+
+        Counted when it is first asked for at this tick, or at a later one, and the same number from then on until the next: what
+        happens in between changes nothing.
+        """
 
     async def seat(self, vendors: Mapping[str, str | None]) -> None:
         """Employer to its present vendor: whoever held the seat before held it until now."""

@@ -241,6 +241,16 @@ async def _pool(process: Process) -> None:
     await process.takes(POOLS.name, await process.leaving(POOLS.name))
 
 
+async def _introduced(process: Process, _: int) -> Act:
+    await process.service.pool.execute("TRUNCATE introduced_told")
+
+    async def act() -> None:
+        answer = await process.http.get("/v1/introduced", headers=process.auth("emp_a"))
+        assert answer.json() == {"introduced": 0}, answer.text
+
+    return act
+
+
 # outreach_gateway
 
 
@@ -402,6 +412,7 @@ PATHS: dict[str, tuple[str, Path_, tuple[int, ...]]] = {
     "pool_matching: a chunk of an evaluation": ("pool_matching", _evaluated, SIZES),
     "pool_matching: a listing opens": ("pool_matching", _decided_listing, LISTED),
     "pool_matching: a page of a listing is told": ("pool_matching", _told_listing, LISTED),
+    "pool_matching: GET /v1/introduced": ("pool_matching", _introduced, ONE),
     "outreach_gateway: POST /v1/outreach": ("outreach_gateway", _submitted, ONE),
     "outreach_gateway: outreach-requests": ("outreach_gateway", _requested, SIZES),
     "outreach_gateway: due": ("outreach_gateway", _due, SIZES),

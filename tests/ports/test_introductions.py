@@ -23,7 +23,16 @@ from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
-from tests.integration.pool_matching.kit import REFS, PostgresKit, candidates, consent, profile, received, tell_persons
+from tests.integration.pool_matching.kit import (
+    REFS,
+    TICKS,
+    PostgresKit,
+    candidates,
+    consent,
+    profile,
+    received,
+    tell_persons,
+)
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 ANA, BEN = candidates(2)
@@ -155,3 +164,57 @@ async def test_of_whoever_is_erased_no_introduction_stays_and_none_comes_later(w
     assert {row["candidate"] for row in await world.opened.fetch("SELECT candidate FROM introductions")} == {BEN}
     assert await world.opened.fetchval("SELECT confirmed_at FROM persons WHERE candidate = $1", ANA) is None
     assert await world.own("emp_a") == {BEN}
+
+
+async def introduced(world: World, employer: str = "emp_a") -> int:
+    """As the route asks, at the employer's last tick."""
+    tick = TICKS.last(employer, world.at)
+    async with world.store() as store:
+        return await store.introduced(employer, tick, TICKS.as_of(tick))
+
+
+def next_tick(world: World, employer: str = "emp_a") -> datetime:
+    """The first that tells of what is so by now."""
+    return TICKS.first(employer, TICKS.as_of(world.at) + TICKS.period)
+
+
+async def test_an_employer_introduced_whom_its_own_records_told_of_before_they_said_yes(world: World) -> None:
+    told, unconfirmed, late, of_the_seat = candidates(4)
+    for one in (told, unconfirmed):
+        await world.claims(one, "ven_1", "emp_a")
+        await world.claims(one, "ven_2", "emp_a")  # by two systems, and still one person
+    await world.claims(late, "ven_1", "emp_a", NOON + 2 * HOUR)
+    await world.claims(of_the_seat, "ven_1")
+    await world.tenants(("emp_a", 1, "ven_1"))
+    await world.confirm(told, late, of_the_seat)
+    assert await introduced(world) == 0, "nobody had confirmed at the midnight before the last tick"
+    world.at = next_tick(world)
+    assert (await introduced(world), await introduced(world, "emp_b")) == (1, 0)
+
+
+async def test_what_happens_between_two_ticks_changes_no_number_that_was_told(world: World) -> None:
+    await world.claims(ANA, "ven_1", "emp_a")
+    await world.claims(BEN, "ven_1", "emp_a")
+    world.at = next_tick(world)
+    assert await introduced(world) == 2
+    async with PostgresKit(world.opened).persons() as store:
+        await on_candidates_erased(store, received(CandidateErasedV1(candidate=ANA, at=NOON)), REFS.make)
+    late, *_ = candidates(1)
+    await world.claims(late, "ven_1", "emp_a")
+    await world.confirm(late)  # a record of yesterday that comes only now
+    world.at += HOUR
+    assert await introduced(world) == 2
+    world.at = next_tick(world)
+    assert await introduced(world) == 2, "who was erased is gone, who came late is there"
+    async with PostgresKit(world.opened).persons() as store:
+        await on_candidates_erased(store, received(CandidateErasedV1(candidate=BEN, at=NOON)), REFS.make)
+    world.at += DAY
+    assert await introduced(world) == 1
+
+
+async def test_a_number_of_a_later_tick_is_not_replaced_by_one_of_a_clock_that_is_behind(world: World) -> None:
+    await world.claims(ANA, "ven_1", "emp_a")
+    world.at = next_tick(world)
+    assert await introduced(world) == 1
+    world.at -= 2 * DAY
+    assert await introduced(world) == 1

@@ -26,3 +26,14 @@ INSERT INTO seats (employer, vendor, last_held_at)
 SELECT employer, vendor, 'infinity' FROM unnest($1::text[], $2::text[]) AS now (employer, vendor)
 WHERE vendor IS NOT NULL ORDER BY employer
 ON CONFLICT (employer, vendor) DO UPDATE SET last_held_at = 'infinity'
+
+-- name: introduced
+-- Who is known, and had confirmed before $3. Of two who ask at once at a new tick the second changes nothing, and reads the first one's.
+INSERT INTO introduced_told AS told (employer, tick, people)
+SELECT $1, $2, count(DISTINCT candidate)
+FROM introductions JOIN persons USING (candidate)
+WHERE employer = $1 AND employer <> '' AND first_at <= confirmed_at AND confirmed_at < $3 AND profile_version < $4
+ON CONFLICT (employer) DO UPDATE SET tick = excluded.tick, people = excluded.people WHERE told.tick < excluded.tick
+
+-- name: introduced_told
+SELECT people FROM introduced_told WHERE employer = $1 AND tick >= $2

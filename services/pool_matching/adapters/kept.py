@@ -36,6 +36,7 @@ PEOPLE = Kept(
     ),
     SQL,
     nobody={
+        "introduced_told": "a number for each employer",
         "listings": "how far each employer has been told of its pools",
         "changes_used": "how much each employer may change",
         "pool_changes": "a number",

@@ -35,6 +35,14 @@ class PostgresIntroductions:
         """Nothing of whoever was erased."""
         await self._connection.execute(_SQL["note_confirmed"], list(first), list(first.values()), LAST_VERSION)
 
+    async def introduced(self, employer: str, tick: datetime, as_of: datetime) -> int:
+        """A row an employer; counted by the index of introductions by employer."""
+        people = await self._connection.fetchval(_SQL["introduced_told"], employer, tick)
+        if people is None:
+            await self._connection.execute(_SQL["introduced"], employer, tick, as_of, LAST_VERSION)
+            people = await self._connection.fetchval(_SQL["introduced_told"], employer, tick)
+        return int(people)
+
     async def seat(self, vendors: Mapping[str, str | None]) -> None:
         """Whoever held the seat gives it up, then the other takes it."""
         now = (list(vendors), list(vendors.values()))

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.pool_matching.model import Occupations
-from services.pool_matching.ports import PoolStore, Work
+from services.pool_matching.ports import IntroductionStore, PoolStore, Work
 from shared.feed.web import FeedFace
+from shared.ticks import Ticks
 from shared.web.budgets import Streams
 from shared.web.tenants import Tenants
 
@@ -24,6 +25,9 @@ class Edge:
     is_stopping: Callable[[], bool]
     """Whether streams have to end, since the process is about to."""
     changes_per_minute: int
+    introductions: Work[IntroductionStore]
+    ticks: Ticks
+    """When which employer is told what came of others' acts."""
     asked_per_day: int
     """How many pools an employer may make or have ask for something else."""
     """How often an employer may make, change or delete a pool."""

@@ -21,7 +21,7 @@ from shared.web.http_limits import HttpLimits
 from shared.web.tenants import Tenants
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.pool_matching import SOC
-from tests.integration.pool_matching.kit import PostgresKit, evaluate, tick
+from tests.integration.pool_matching.kit import TICKS, PostgresKit, evaluate, tick
 
 
 @pytest.fixture
@@ -82,6 +82,8 @@ async def http(kit: PostgresKit) -> AsyncIterator[Http]:
         lambda: False,
         changes_per_minute=60,
         asked_per_day=40,
+        introductions=kit.introductions,
+        ticks=TICKS,
     )
 
     async def nothing() -> dict[str, Check]:

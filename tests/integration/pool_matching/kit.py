@@ -17,7 +17,14 @@ from services.pool_matching.adapters.postgres_persons import PostgresPersons
 from services.pool_matching.adapters.postgres_pools import PostgresPools
 from services.pool_matching.handlers import on_candidates_changed, on_evaluations, on_pools_changed, on_tellings
 from services.pool_matching.model import Pool, ShownMember, Update
-from services.pool_matching.ports import EVALUATIONS, EvaluationStore, Introduction, ListingStore, PoolStore
+from services.pool_matching.ports import (
+    EVALUATIONS,
+    EvaluationStore,
+    Introduction,
+    IntroductionStore,
+    ListingStore,
+    PoolStore,
+)
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.pool_matching import Criteria, PoolChangedV1
@@ -165,9 +172,13 @@ class PostgresKit:
         rows = await self.feed.rows.rows(employer, after=Place(0), limit=10_000)
         return [Update.model_validate_json(row.body) for row in rows]
 
-    async def introduces(self, employer: str, *people: str) -> None:
+    @asynccontextmanager
+    async def introductions(self) -> AsyncIterator[IntroductionStore]:
         async with unit_of_work(self.connections, at=self.at, source="pool_matching") as unit:
-            store = PostgresIntroductions(unit)
+            yield PostgresIntroductions(unit)
+
+    async def introduces(self, employer: str, *people: str) -> None:
+        async with self.introductions() as store:
             await store.note([Introduction(one, "some", employer, self.at) for one in people])
             await store.confirmed(dict.fromkeys(people, self.at))
 

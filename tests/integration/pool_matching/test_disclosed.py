@@ -103,6 +103,7 @@ WAYS: Mapping[str, Callable[[Http, Path], Awaitable[Read]]] = {
 NOBODY = {
     "/v1/pools": "pools, and how many are listed: five or more",
     "/v1/pools/{id:pool_id}": "a pool, and how many are listed: five or more",
+    "/v1/introduced": "how many the employer introduced, in fives",
     "/v1/occupations": "codes",
 }
 """What employers may ask that names no member."""

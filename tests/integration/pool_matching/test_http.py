@@ -495,6 +495,8 @@ async def test_a_wrong_field_is_named_and_nothing_is_written(http: Http, field: 
         ("GET", "/v1/pools", {"tenant": "acme-ats"}, 403),
         ("POST", "/v1/pools", {"tenant": "acme-ats", "json": {"name": "x"}}, 403),
         ("GET", "/v1/updates", {"tenant": "emp_bad"}, 403),
+        ("GET", "/v1/introduced", {"tenant": None}, 401),
+        ("GET", "/v1/introduced", {"tenant": "acme-ats"}, 403),
         ("GET", "/v1/pools/p_none", {}, 404),
         ("POST", "/v1/pools/preview", {"json": {}}, 404),
         ("GET", "/v1/webhooks", {}, 404),
