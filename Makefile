@@ -8,7 +8,7 @@ export FAIRPOOL_BROKER := $(BROKER)
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env dev demo test test-keepers bench-vault test-all test-apache test-replicas bench bench-intake bench-rebuild bench-signatures bench-listing bench-patience bench-flood bench-bodies attack-rows attack-arrivals attack-timings pictures check format lock schemas
+.PHONY: help setup env dev demo test test-keepers bench-vault test-all test-apache test-replicas bench bench-intake bench-rebuild bench-signatures bench-listing bench-matching bench-patience bench-flood bench-bodies attack-rows attack-arrivals attack-timings pictures check format lock schemas
 
 help:    ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 15
@@ -48,12 +48,15 @@ test-replicas: setup    ## several of each process on a real Apache Kafka, kille
 	@$(BIN)/python -m deploy.local.kafka.jars >/dev/null
 	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/faults/test_replicas.py $(PYTEST_ARGS)
 
-BENCHES := intake flood
+BENCHES := intake flood matching
 
 bench: $(addprefix bench-,$(BENCHES))    ## every bench: figures beside what one would write first, to bench/NAME.json (wants a quiet machine)
 
 bench-intake: setup    ## a webhook, and the way to a person's rows (BENCH_ARGS="route profile", or all: one process of all roles)
 	@$(BIN)/python -m tests.bench.intake $(BENCH_ARGS)
+
+bench-matching: setup    ## people held against 1,000, 10,000 and 100,000 pools, beside a naive loop and PostgreSQL (BENCH_ARGS="10000 --no-postgres")
+	@$(BIN)/python -m tests.bench.matching $(BENCH_ARGS)
 
 bench-vault: setup    ## how fast a rotation of the vault re-wraps a million keys (BENCH_ARGS="--keys 100000")
 	@$(BIN)/python -m tests.bench.vault $(BENCH_ARGS)

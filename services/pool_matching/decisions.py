@@ -39,7 +39,7 @@ Rule = Callable[[Case], bool]
 
 def match_is_granted(case: Case) -> bool:
     """The person switched matching on, and it is neither paused nor over."""
-    return case.consent.match and grants.is_in_force(case.consent, at=case.at)
+    return _is_granted(case.consent, case.at)
 
 
 def employer_is_not_blocked(case: Case) -> bool:
@@ -129,10 +129,24 @@ def matches(person: Person, pool: Pool, at: datetime) -> bool:
     return all(rule(case) for rule in RULES)
 
 
+def findable(person: Person, at: datetime) -> tuple[CoarseProfile, Consent] | None:
+    """Both halves of whoever can be found by some pool at that time; None of everybody else."""
+    halves = _halves(person)
+    return halves if halves is not None and _is_granted(halves[1], at) else None
+
+
 def memberships(
     before: Iterable[Member], person: Person, pools: Iterable[Pool], at: datetime, *, fits_since: datetime | None = None
 ) -> Change:
-    """How the person's place changes in the pools of `before` and in `pools`, which hold every one that may match.
+    """How the person's place changes in the pools of `before` and in `pools`, which hold every one that may match."""
+    fitting = [pool for pool in pools if matches(person, pool, at)]
+    return placed(before, person, fitting, at, fits_since=fits_since)
+
+
+def placed(
+    before: Iterable[Member], person: Person, pools: Iterable[Pool], at: datetime, *, fits_since: datetime | None = None
+) -> Change:
+    """How the person's place changes who was in `before` and belongs to exactly these pools.
 
     Of whom a half has not arrived nothing changes: only who is known not to belong to a pool leaves it. Who withdrew, and came
     again before that was seen here, left and joined: they are somebody new. Whoever joins has belonged since `fits_since`, or since now.
@@ -141,11 +155,7 @@ def memberships(
         return Change()
     kept = list(before)
     then = {member.pool: member for member in kept if member.generation == person.generation}
-    now = {
-        pool.id: _member(person, pool, then.get(pool.id), at, fits_since or at)
-        for pool in pools
-        if matches(person, pool, at)
-    }
+    now = {pool.id: _member(person, pool, then.get(pool.id), at, fits_since or at) for pool in pools}
     return Change(
         joined=tuple(member for id_, member in now.items() if id_ not in then),
         left=tuple(member for member in kept if member.pool not in now or member.pool not in then),
@@ -249,6 +259,10 @@ def first_of_month(day: date) -> date:
 def to_the_hour(at: datetime) -> datetime:
     """The hour that the moment lies in: finer times would let two employers find out that they see one person."""
     return at.replace(minute=0, second=0, microsecond=0)
+
+
+def _is_granted(consent: Consent, at: datetime) -> bool:
+    return consent.match and grants.is_in_force(consent, at=at)
 
 
 def _halves(person: Person) -> tuple[CoarseProfile, Consent] | None:
