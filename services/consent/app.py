@@ -10,14 +10,16 @@ from fastapi import FastAPI
 from services.consent import handlers, jobs
 from services.consent.adapters import agreement, ledger
 from services.consent.adapters.directory import TenantDirectory
+from services.consent.adapters.exports import PostgresExports
 from services.consent.adapters.messages import PostgresMessages
 from services.consent.adapters.postgres import PostgresConsents, consents_behind
 from services.consent.adapters.postgres_told import PostgresTold
 from services.consent.adapters.withdrawals import Withdrawals
 from services.consent.adapters.writer import writer
 from services.consent.api import Edge, Labels, answer_bad_links, messages, preferences, receipts, told, unsubscribe
+from services.consent.api.taken_along import Shapes
 from services.consent.model import Agreements
-from services.consent.ports import BLOCKS, Writes
+from services.consent.ports import BLOCKS, EXPORTS, Writes
 from services.consent.settings import Settings
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
@@ -29,6 +31,7 @@ from shared.contracts.signup import (
     CandidateHiredV1,
     CandidateLapsedV1,
     CandidateRegisteredV1,
+    ExportRequestedV1,
     MailboxChangedV1,
     OutreachOutcomeReportedV1,
     SessionEndedV1,
@@ -77,11 +80,14 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.on((DisclosedV1, DisclosureEndedV1), handlers.on_disclosures, PostgresTold, guard=Guard.STATE)
     service.on(MembershipsChangedV1, handlers.on_memberships_changed, PostgresTold, guard=Guard.VERSION)
     service.on(PoolChangedV1, handlers.on_pools_changed, PostgresTold, guard=Guard.VERSION)
+    exports = partial(PostgresExports, seals=settings.seals)
+    service.on(ExportRequestedV1, handlers.on_export_requested, exports)
     taken = settings.signatures == "take"
     service.reconcile(CONSENT_STATE, consents_behind(settings.seals, without_statement=taken))
     service.read_back(ERASURES, PostgresConsents.close_again, store)
 
     service.queue(BLOCKS, handlers.on_blocks, store, writes, _BLOCKED_AT_ONCE, batch=1)
+    service.queue(EXPORTS, jobs.on_exports, exports, Shapes(TenantDirectory(service.tenants).name), batch=1)
     service.periodic(_TELLS_EVERY, "tell_changes", jobs.tell_changes, store)
     service.periodic(_ASKS_EVERY, "ask_again", jobs.ask_again, store, writes, agreed.version)
     service.periodic(_ASKS_EVERY, "remind", jobs.remind, store)

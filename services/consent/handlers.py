@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from services.consent import decisions
 from services.consent.decisions import Changed
 from services.consent.model import EndedSession, Introduction, NamedEmployer
-from services.consent.ports import Consents, Messages, Tellings, Writes
+from services.consent.ports import Consents, Exports, Messages, Tellings, Writes
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
@@ -17,6 +17,7 @@ from shared.contracts.signup import (
     CandidateHiredV1,
     CandidateLapsedV1,
     CandidateRegisteredV1,
+    ExportRequestedV1,
     OutreachOutcomeReportedV1,
     SessionEndedV1,
 )
@@ -71,6 +72,11 @@ async def on_session_ended(consents: Consents, events: Sequence[Received[Session
     await consents.end_sessions(
         [EndedSession(one.candidate, one.session, one.expires_at) for one in (item.event for item in events)]
     )
+
+
+async def on_export_requested(exports: Exports, events: Sequence[Received[ExportRequestedV1]]) -> None:
+    """Who takes along what is kept of them is answered by the runner, one at a time: it may be much."""
+    exports.answer_later([item.event for item in events])
 
 
 async def on_candidate_hired(consents: Consents, events: Sequence[Received[CandidateHiredV1]]) -> None:

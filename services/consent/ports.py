@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from services.consent.decisions.told import Standing
 from services.consent.model import (
     Answer,
     Attempt,
@@ -22,7 +23,7 @@ from services.consent.model import (
     TellingPlace,
     What,
 )
-from shared.contracts.consent import AboutGrant, LinkStatement, Purpose
+from shared.contracts.consent import AboutGrant, ExportAnsweredV1, LinkStatement, Purpose
 from shared.contracts.outreach_gateway import OutreachDecidedV1, PolicyNumbers
 from shared.contracts.pool_matching import (
     Criteria,
@@ -31,11 +32,15 @@ from shared.contracts.pool_matching import (
     MembershipsChangedV1,
     PoolChangedV1,
 )
-from shared.contracts.signup import OutreachOutcomeReportedV1
+from shared.contracts.signup import ExportRequestedV1, OutreachOutcomeReportedV1
 from shared.facts import Fact
 
 BLOCKS = "blocks"
 """Queue of work, of which each key is an employer that is to be blocked for those who named it."""
+
+
+EXPORTS = "exports"
+"""Queue of work, of which each key is an export that is to be answered."""
 
 
 class Writes(Protocol):
@@ -101,6 +106,9 @@ class Consents(Protocol):
 
     async def receipt(self, receipt: str, candidate: str) -> Mapping[str, Any] | None:
         """The receipt with the opening of its leaf, if that was not shredded; None when this person has no such receipt."""
+
+    async def receipts(self, candidate: str, most: int, *, before: int | None = None) -> Sequence[Mapping[str, Any]]:
+        """So many of their receipts, the latest first, each as `receipt` has it; of versions lower than `before`."""
 
     async def introduce(self, introductions: Sequence[Introduction]) -> None:
         """Who told of whom; of several of one person the first stays, and of nobody who is closed anything."""
@@ -254,6 +262,51 @@ class Tellings(Protocol):
 
     async def forget(self, most: int, *, before: datetime) -> bool:
         """Forgets so many of what was over before then; whether there may be more."""
+
+
+class Exports(Protocol):
+    """What is kept of people who take it along, inside one transaction."""
+
+    @property
+    def at(self) -> datetime:
+        """The time of the transaction."""
+
+    @property
+    def consents(self) -> Consents:
+        """What they allow, and their receipts."""
+
+    @property
+    def messages(self) -> Messages:
+        """What employers wrote."""
+
+    @property
+    def tellings(self) -> Tellings:
+        """What employers could read."""
+
+    def answer_later(self, requests: Sequence[ExportRequestedV1]) -> None:
+        """Has them answered, by the queue `EXPORTS`."""
+
+    def answer(self, parts: Sequence[ExportAnsweredV1]) -> None:
+        """Says these with the transaction."""
+
+
+class Shapes(Protocol):
+    """How what is taken along is written."""
+
+    def message(self, message: Message) -> dict[str, Any]:
+        """A message, as the person's programs read it."""
+
+    def telling(self, told: Disclosed, asked: Mapping[str, Criteria]) -> dict[str, Any]:
+        """What an employer could read, likewise."""
+
+    def pool(self, pool: Standing, asked: Mapping[str, Criteria]) -> dict[str, Any]:
+        """A pool that they are in, likewise."""
+
+    def present(self, present: Present) -> dict[str, Any]:
+        """What holds now."""
+
+    def guidelines(self, choices: Choices, *, at: datetime) -> dict[str, Any]:
+        """To whom their profile may go, as HR Open Standards write it."""
 
 
 class Directory(Protocol):

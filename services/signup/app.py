@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from services.signup import handlers, jobs
 from services.signup.adapters.certificates import PostgresErasing
 from services.signup.adapters.erasures import PostgresErasures
+from services.signup.adapters.exports import PostgresExports
 from services.signup.adapters.formats import FORMATS
 from services.signup.adapters.held import PostgresHeld
 from services.signup.adapters.intake import PostgresIntake
@@ -33,6 +34,7 @@ from services.signup.api import (
     erasing,
     erasures,
     events,
+    exporting,
     held,
     hooks,
     job_page,
@@ -47,10 +49,12 @@ from services.signup.api import (
     tenants,
     vault,
 )
+from services.signup.api.held_views import taken_along
 from services.signup.api.profile_page import ProfileEdge
 from services.signup.api.secrets import standings
 from services.signup.api.signed_in import signed_in
-from services.signup.ports import INVITATIONS, LANES, SHOWINGS
+from services.signup.decisions.exports import resume
+from services.signup.ports import EXPORTS, INVITATIONS, LANES, SHOWINGS
 from services.signup.settings import Settings
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.epochs import Epochs
@@ -58,7 +62,7 @@ from services.signup.vault.intake import intake_content_key
 from services.signup.vault.keepers import keeper_of
 from services.signup.vault.secrets import VaultSecrets
 from services.signup.vault.watching import LOOKS_EVERY, EpochWatch
-from shared.contracts.consent import CONSENT_CHANGED, ErasureConfirmedV1
+from shared.contracts.consent import CONSENT_CHANGED, ErasureConfirmedV1, ExportAnsweredV1
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import CandidateMergedV1, CandidateReportedV1, ErasureSweptV1
 from shared.contracts.topics import CANDIDATE_KEYS, CANDIDATE_PROFILES, ERASURES
@@ -73,6 +77,8 @@ from shared.web.person import Navigation
 
 _OFTEN = timedelta(seconds=2)
 _SELDOM = timedelta(seconds=30)
+_PARTS_AT_ONCE = 50
+"""Some 20 MB: parts of what people take along are large."""
 
 OpensStore = Callable[[Unit], PostgresStore]
 
@@ -97,6 +103,8 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.on(CONSENT_CHANGED, handlers.on_consent_changed, store, guard=Guard.VERSION)
     service.on(ErasureConfirmedV1, handlers.on_erasure_confirmed, store, guard=Guard.STATE)
     service.on(ErasureSweptV1, handlers.on_erasure_swept, PostgresErasures, guard=Guard.STATE)
+    exports = partial(PostgresExports, epochs=epochs)
+    service.on(ExportAnsweredV1, handlers.on_export_answered, exports, guard=Guard.STATE, max_records=_PARTS_AT_ONCE)
     service.on(TenantChangedV1, handlers.on_tenant_changed, PostgresOperatorActs, guard=Guard.STATE)
     service.reconcile(CANDIDATE_PROFILES, profiles_behind)
     service.reconcile(CANDIDATE_KEYS, keys_behind, keys_orphaned)
@@ -105,6 +113,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.queue(INVITATIONS, jobs.on_invitations, store, secrets, batch=jobs.INVITED_AT_ONCE, lanes=LANES)
     rotation = partial(PostgresRotation, epochs=epochs)
     service.queue(QUEUE, jobs.on_rotation, rotation)
+    service.queue(EXPORTS, jobs.on_exports, exports, partial(taken_along, service.tenants.name_of), resume, batch=1)
     service.queue(SHOWINGS, jobs.on_showings, store)
     service.periodic(_SELDOM, "missed_showings", jobs.find_missed_showings, store)
     service.periodic(_OFTEN, "lapse", jobs.lapse, store)
@@ -112,6 +121,8 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.periodic(_OFTEN, "tell_profiles", jobs.tell_profiles, store)
     service.periodic(_OFTEN, "release", jobs.release, store)
     service.periodic(_SELDOM, "forget", jobs.forget, store)
+    service.periodic(_SELDOM, "ask_for_exports", jobs.ask_for_exports, exports)
+    service.periodic(_SELDOM, "forget_exports", jobs.forget_exports, exports)
     service.periodic(_SELDOM, "forget_sessions", jobs.forget_sessions, PostgresSessions)
     secret_rows = partial(PostgresSecretRows, epochs=epochs, place=Round())
     service.periodic(_SELDOM, "reindex", jobs.reindex, secret_rows, secrets)
@@ -131,6 +142,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
             sessions.api(sessions_edge(service, settings)),
             my_profile.api(profile_edge(service, settings, store, loaded)),
             held.api(held_edge(service, settings, epochs)),
+            exporting.api(export_edge(service, settings, epochs)),
         )
     any_body.mark(app, "/refuse/")
     if settings.role.has(Role.PAGES):
@@ -151,6 +163,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
             profile.router(of_profiles),
             my_profile.pages(of_profiles),
             held.pages(held_edge(service, settings, epochs)),
+            exporting.pages(export_edge(service, settings, epochs)),
             refuse.router(refusals, settings.links, service.clock.now),
             job_page.router(settings.links, service.clock.now),
             erasing.pages(erasing_edge(service, settings, erases)),
@@ -244,6 +257,17 @@ def held_edge(service: Service, settings: Settings, epochs: EpochRows) -> held.H
         signed_in=signed_in_of(service, settings),
         names=service.tenants.name_of,
         now=service.clock.now,
+        navigation=Navigation(settings.signup_url, settings.consent_url),
+    )
+
+
+def export_edge(service: Service, settings: Settings, epochs: EpochRows) -> exporting.ExportEdge:
+    """What the routes of what a person takes along work with."""
+    exports = partial(PostgresExports, epochs=epochs)
+    return exporting.ExportEdge(
+        change=service.stores(exports),
+        look=service.looks(exports),
+        signed_in=signed_in_of(service, settings),
         navigation=Navigation(settings.signup_url, settings.consent_url),
     )
 

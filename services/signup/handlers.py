@@ -33,13 +33,13 @@ from services.signup.model.erasures import Sweep
 from services.signup.model.people import Record, Told
 from services.signup.model.records import Claim, Picture, Showing, Stub
 from services.signup.model.reports import KeptReport, Opened
-from services.signup.ports import Erasures, OperatorActs, Store
+from services.signup.ports import Erasures, Exports, OperatorActs, Store
 from services.signup.vault.intake import open_told
 from services.signup.vault.sealing import Identity, seal_identity
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts import grants
 from shared.contracts.base import Event
-from shared.contracts.consent import ConsentChanged, ErasureConfirmedV1
+from shared.contracts.consent import ConsentChanged, ErasureConfirmedV1, ExportAnsweredV1
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import (
     JOIN,
@@ -83,6 +83,11 @@ async def on_candidate_reported(store: Store, received: Sequence[Received[Event]
             again = await _opened(store, [(one.id, one.event) for one in kept], secrets)
             await store.hold(_records(again))
             ahead.extendleft(reversed(list(waves(again))))
+
+
+async def on_export_answered(exports: Exports, received: Sequence[Received[ExportAnsweredV1]]) -> None:
+    """Parts of what a person takes along, in any order; what nobody waits for is dropped."""
+    await exports.take([item.event for item in received])
 
 
 def _records(reports: Iterable[Opened]) -> list[Record]:

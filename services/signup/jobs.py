@@ -1,21 +1,26 @@
 """What comes due by itself: invitations, pauses that end, stubs whose time is over, keys to destroy."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
+from services.signup.decisions import exports as taking_along
 from services.signup.decisions import notices
 from services.signup.decisions import showing as showing_decisions
 from services.signup.decisions.inviting import may_invite
 from services.signup.mailboxes import look_up_mailboxes
+from services.signup.model.exports import ASKED_AGAIN_AFTER as EXPORT_ASKED_AGAIN_AFTER
+from services.signup.model.held import Held
 from services.signup.model.invitations import Asked
-from services.signup.ports import KEPT, LANES, Erasures, SecretRows, Sessions, Store, VaultRotation
+from services.signup.model.people import Person
+from services.signup.ports import KEPT, LANES, Erasures, Exports, SecretRows, Sessions, Store, VaultRotation
 from services.signup.vault.sealing import open_identity
 from services.signup.vault.secrets import VaultSecrets
-from shared.contracts.signup import CandidateLapsedV1
+from shared.contracts.signup import CandidateLapsedV1, CoarseProfile
 from shared.ids import new_id
 from shared.runner.model import Again, Job
 from shared.security.boxes import CannotOpenError
@@ -163,6 +168,50 @@ async def forget(store: Store) -> bool:
         await store.forget_certificates(limit=_AT_ONCE),
     )
     return max(counts) == _AT_ONCE
+
+
+async def on_exports(
+    exports: Exports,
+    work: Sequence[Job],
+    provenance: Callable[[Held, datetime], Mapping[str, Any]],
+    resume: Callable[[CoarseProfile | None, Person], Mapping[str, Any]],
+) -> None:
+    """Makes the zip of whom consent has answered about, keeps it sealed for a day, and has them emailed.
+
+    What consent said and does not open is dropped: it is asked again.
+    """
+    for job in work:
+        waiting = await exports.waiting(job.key)
+        held = await exports.held(waiting.candidate) if waiting is not None else None
+        if waiting is None or held is None:
+            continue
+        if waiting.answered is None:
+            await exports.drop_parts(job.key)
+            _log.error("export_answer_does_not_open", export=job.key)
+            continue
+        files = {
+            "resume.json": taking_along.document(resume(held.profile, held.identity)),
+            "provenance.json": taking_along.document(provenance(held, exports.at)),
+            **waiting.answered,
+        }
+        zipped = await asyncio.to_thread(taking_along.zipped, files, at=exports.at)
+        event = taking_along.ready(waiting.candidate, at=exports.at)
+        await exports.finish(waiting.candidate, job.key, zipped, until=event.expires_at)
+        exports.say(event)
+        _log.info("export_ready", export=job.key, bytes=len(zipped))
+
+
+async def ask_for_exports(exports: Exports) -> bool:
+    """Asks consent again about what it has not answered whole: what was lost on the way is caught up."""
+    asked = await exports.ask_again(exports.at - EXPORT_ASKED_AGAIN_AFTER, limit=_AT_ONCE)
+    if asked:
+        _log.warning("exports_waiting", asked_again=asked)
+    return asked == _AT_ONCE
+
+
+async def forget_exports(exports: Exports) -> bool:
+    """Forgets what was to be taken along, a day after it was ready, and what nobody waits for any more."""
+    return await exports.forget(limit=_AT_ONCE) == _AT_ONCE
 
 
 async def forget_sessions(sessions: Sessions) -> bool:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from services.signup.decisions.asking import Joining
 from services.signup.decisions.tenants import Refused
 from services.signup.model.erasures import Erased, ErasureRecord, Sweep
+from services.signup.model.exports import Export, Waiting
 from services.signup.model.held import Held
 from services.signup.model.hooks import Ignored, ListedSource, Malformed, Reading, Source
 from services.signup.model.invitations import Asked, Lapse, PastInvitations, Refusal, ToInvite
@@ -22,7 +23,9 @@ from services.signup.vault.hashing import Prefix, SlowHash, Suspected
 from services.signup.vault.index import BlindIndex, Indexed
 from services.signup.vault.sealing import SealedIdentity
 from shared.contracts.base import Event
+from shared.contracts.consent import ExportAnsweredV1
 from shared.contracts.operator import TenantChangedV1
+from shared.contracts.signup import ExportReadyV1
 from shared.security.sessions import Session
 
 KEPT = timedelta(days=1)
@@ -151,11 +154,62 @@ class OperatorStore(Protocol):
         """Whoever has this mailbox; written down with the reason, also when there is nobody."""
 
 
+EXPORTS = "exports"
+"""Queue of work, of which each key is an export whose answer is whole."""
+
+
 class HeldStore(Protocol):
     """What is shown to a person of themself."""
 
     async def held(self, candidate: str) -> Held | None:
         """All that is held of them, of each list the newest 200; None for whoever is erased."""
+
+
+class Exports(Protocol):
+    """What people take along, inside one transaction."""
+
+    @property
+    def at(self) -> datetime:
+        """The time of the transaction."""
+
+    async def hold(self, candidate: str) -> Sequence[Export] | None:
+        """Theirs that are not forgotten yet, the newest first; nobody else starts one for them until the transaction ends.
+
+        None for whoever is erased.
+        """
+
+    async def start(self, candidate: str, export: Export) -> None:
+        """Keeps it with a fresh key pair, asks consent, and empties those before it; the person must be held."""
+
+    async def latest(self, candidate: str) -> Export | None:
+        """The newest of theirs that was neither replaced nor is over."""
+
+    async def fetch(self, candidate: str) -> tuple[Export, bytes] | None:
+        """The newest that is ready, and the zip; None where there is none, or the vault does not open it any more."""
+
+    async def take(self, parts: Sequence[ExportAnsweredV1]) -> None:
+        """Keeps parts of those that wait, each once; of an answer that is whole by that the queue `EXPORTS` hears."""
+
+    async def waiting(self, export: str) -> Waiting | None:
+        """One whose answer is whole, as it is to be made, held until the transaction ends; None where there is none to make."""
+
+    async def held(self, candidate: str) -> Held | None:
+        """As `HeldStore.held`."""
+
+    async def finish(self, candidate: str, export: str, zipped: bytes, *, until: datetime) -> None:
+        """Seals it to its person until then, and drops key and parts."""
+
+    def say(self, event: ExportReadyV1) -> None:
+        """Has the courier tell them."""
+
+    async def drop_parts(self, export: str) -> None:
+        """What came of consent can't be used: it is asked again at its time."""
+
+    async def ask_again(self, before: datetime, *, limit: int) -> int:
+        """Asks consent again about so many that were asked about last before then, and drops the parts that came so far."""
+
+    async def forget(self, *, limit: int) -> int:
+        """Forgets so many whose time is over; how many."""
 
 
 class PageRequests(Protocol):

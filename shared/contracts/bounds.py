@@ -21,6 +21,9 @@ Id = Annotated[str, Field(max_length=128)]
 Line = Annotated[str, Field(max_length=1000)]
 Code = Annotated[str, Field(max_length=64)]
 Sealed = Annotated[str, Field(max_length=LONGEST)]
+MOST_PARTS = 48
+"""Of one answer that is too large for a record of Kafka."""
+Part = Annotated[int, Field(ge=1, le=MOST_PARTS)]
 Version = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 MomentVersion = Annotated[int, Field(ge=0, le=LARGEST_MOMENT)]
 Number = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import PrivateAttr
 
 from shared.contracts.base import Event, Instant, State, Value
-from shared.contracts.bounds import CandidateId, Code, Few, Id, Many, Number, Sealed
-from shared.contracts.topics import CONSENT_STATE, ERASURE_CONFIRMATIONS, NOTICES, WISHES, Topic
+from shared.contracts.bounds import CandidateId, Code, Few, Id, Many, Number, Part, Sealed
+from shared.contracts.topics import CONSENT_STATE, ERASURE_CONFIRMATIONS, EXPORT_PARTS, NOTICES, WISHES, Topic
 from shared.security import encoding
 from shared.security.seals import Seals
 from shared.security.statements import Statement, StatementReader
@@ -273,6 +273,32 @@ class MessageWishedV1(Event):
     candidate: CandidateId
     outreach: Id
     at: Instant
+
+
+class ExportAnsweredV1(Event):
+    """One part of what consent keeps of a person who asked to take it along (`ExportRequestedV1`).
+
+    An answer is whole when all its parts are there, in whatever order they come; parts of two answers are never mixed.
+    """
+
+    TYPE: ClassVar[str] = "fairpool.export.answered.v1"
+    TOPIC: ClassVar[Topic] = EXPORT_PARTS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: CandidateId
+    export: Id
+    answer: Id
+    """Random, and the same in each part of one answer."""
+    part: Part
+    """From 1 to `parts`."""
+    parts: Part
+    sealed: Sealed
+    """A compact JWE to the export's public key, bound to all of the above (`shared.security.parts`)."""
+
+    @property
+    def context(self) -> str:
+        """What the sealed part is bound to."""
+        return f"{self.candidate}:{self.export}:{self.answer}:{self.part}:{self.parts}"
 
 
 class ErasureConfirmedV1(Event):

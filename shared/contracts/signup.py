@@ -13,6 +13,7 @@ from shared.contracts.topics import (
     CANDIDATE_PROFILES,
     ERASURE_CONFIRMATIONS,
     ERASURES,
+    EXPORTS,
     NOTICES,
     OUTREACH_OUTCOMES,
     SESSIONS,
@@ -192,6 +193,26 @@ class SessionEndedV1(Event):
     """When it would have ended by itself: until then whoever takes sessions has to know."""
 
 
+class ExportRequestedV1(Event):
+    """A person who is signed in asked for all that is kept of them: consent answers with `ExportAnsweredV1`.
+
+    Said again, under the same name and with the same key, until an answer is whole.
+    """
+
+    TYPE: ClassVar[str] = "fairpool.export.requested.v1"
+    TOPIC: ClassVar[Topic] = EXPORTS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: CandidateId
+    export: Id
+    """Random."""
+    at: Instant
+    expires_at: Instant
+    """Nobody waits for an answer later."""
+    public_key: Id
+    """X25519, made for this export: base64url of the 32 bytes, without padding."""
+
+
 class CoarseProfile(Value):
     """What employers may see of a person, in coarse steps; no personal field."""
 
@@ -282,6 +303,20 @@ class NoticeRequestedV2(Event):
     """For `confirm`: when."""
     changes: Annotated[tuple[ChangeNoticed, ...], Many] = ()
     """For `changed`: what, oldest first; for `stop_asked`: the employer that the old link did stop, if it came with one."""
+
+
+class ExportReadyV1(Event):
+    """What a person asked to take along can be fetched; the courier writes the email. Its link opens nothing by itself."""
+
+    TYPE: ClassVar[str] = "fairpool.export.ready.v1"
+    TOPIC: ClassVar[Topic] = NOTICES
+    KEY: ClassVar[str] = "candidate"
+
+    notice: Id
+    """Random; of it the mail has a keyed hash alone, as its Message-ID."""
+    candidate: CandidateId
+    expires_at: Instant
+    """When it is gone."""
 
 
 class MailboxChangedV1(Event):

@@ -127,6 +127,22 @@ SESSIONS = Topic(
     "which sessions of a person were ended before their time",
     kept=timedelta(days=30),
 )
+EXPORTS = Topic(
+    "exports",
+    "candidate",
+    "signup",
+    ("consent",),
+    "who asked for all that is kept of them, with the public key to which the answer is sealed",
+    kept=timedelta(days=1),
+)
+EXPORT_PARTS = Topic(
+    "export-parts",
+    "candidate",
+    "consent",
+    ("signup",),
+    "what consent keeps of who asked, in parts, sealed to that key",
+    kept=timedelta(days=1),
+)
 TENANTS = Topic(
     "tenants",
     "tenant",
@@ -211,6 +227,8 @@ TOPICS: tuple[Topic, ...] = (
     ERASURE_CONFIRMATIONS,
     CONSENT_STATE,
     SESSIONS,
+    EXPORTS,
+    EXPORT_PARTS,
     TENANTS,
     POOLS,
     MEMBERSHIPS,

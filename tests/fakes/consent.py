@@ -257,6 +257,13 @@ class FakeConsents:
                 return {**entry.document, "ledger": ledger}
         return None
 
+    async def receipts(self, candidate: str, most: int, *, before: int | None = None) -> Sequence[Mapping[str, Any]]:
+        mine = [one for one in [*self.database.entries, *self.entries] if one.candidate == candidate]
+        mine.sort(key=lambda one: one.version, reverse=True)
+        wanted = [one for one in mine if before is None or one.version < before][:most]
+        found = [await self.receipt(one.receipt, candidate) for one in wanted]
+        return [one for one in found if one is not None]
+
     async def keep_employers(self, employers: Sequence[NamedEmployer], until: datetime) -> None:
         for employer in employers:
             known = self.links.employers.get(employer.employer)

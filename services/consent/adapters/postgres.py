@@ -176,11 +176,12 @@ class PostgresConsents(PostgresLinks):
     async def receipt(self, receipt: str, candidate: str) -> Mapping[str, Any] | None:
         """The document as it was stored, and the opening while it exists."""
         row = await self._unit.connection.fetchrow(SQL["receipt"], receipt, candidate)
-        if row is None:
-            return None
-        document: dict[str, Any] = json.loads(row["document"])
-        opening = encoding.encode(row["nonce"]) if row["nonce"] else None
-        return {**document, "ledger": {**document["ledger"], "opening": opening}}
+        return None if row is None else _receipt(row)
+
+    async def receipts(self, candidate: str, most: int, *, before: int | None = None) -> Sequence[Mapping[str, Any]]:
+        """From the ledger's index, page by page."""
+        rows = await self._unit.connection.fetch(SQL["receipts"], candidate, before, most)
+        return [_receipt(row) for row in rows]
 
     async def introduce(self, introductions: Sequence[Introduction]) -> None:
         """One statement, its rows in order; of a person who is there twice the first."""
@@ -226,6 +227,12 @@ class PostgresConsents(PostgresLinks):
     async def end_blocking(self, employer: str) -> None:
         """The row is held since `blocking`."""
         await self._unit.connection.execute(SQL["end_blocking"], employer)
+
+
+def _receipt(row: asyncpg.Record) -> Mapping[str, Any]:
+    document: dict[str, Any] = json.loads(row["document"])
+    opening = encoding.encode(row["nonce"]) if row["nonce"] else None
+    return {**document, "ledger": {**document["ledger"], "opening": opening}}
 
 
 def _new_principal() -> str:

@@ -59,6 +59,14 @@ FROM receipts JOIN ledger USING (seq) LEFT JOIN ledger_openings USING (seq)
 WHERE receipts.id = $1
     AND ledger.candidate IN (SELECT unnest(ARRAY[principal, candidate]) FROM consents WHERE candidate = $2)
 
+-- name: receipts
+-- The latest first, of versions lower than one.
+SELECT receipts.document, ledger_openings.nonce
+FROM ledger JOIN receipts USING (seq) LEFT JOIN ledger_openings USING (seq)
+WHERE ledger.candidate IN (SELECT unnest(ARRAY[principal, candidate]) FROM consents WHERE candidate = $1)
+    AND ($2::bigint IS NULL OR ledger.version < $2)
+ORDER BY ledger.version DESC LIMIT $3
+
 -- name: note_attempt
 INSERT INTO attempts (link, candidate, employer, scope, outcome, at, expires_at, stopped_all, stopped_employer)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from services.consent.api import message_words as words
+from services.consent.api import views
 from services.consent.api.edge import Edge
 from services.consent.decisions.messages import Standing, last_word, planned_for, reason, standing
 from services.consent.decisions.windows import Room, room, slots_of
@@ -143,7 +144,7 @@ def router(edge: Edge) -> APIRouter:
     async def show(holder: Annotated[Holder, Depends(edge.holders.holder)], after: After = "") -> MessagesOut:
         found = await _read(edge, holder, after)
         return MessagesOut(
-            items=[_out(one, edge) for one in found.messages],
+            items=[message_out(one, edge.directory.name) for one in found.messages],
             next=found.next,
             room=_room(found),
             detail=" ".join(words.week(found.room, found.present.choices, edge.now())),
@@ -157,7 +158,7 @@ def router(edge: Edge) -> APIRouter:
     )
     async def let_through(holder: Annotated[Holder, Depends(edge.holders.holder)], outreach: Outreach) -> MessageOut:
         """Of what waits for you it is planned first from now on; no limit is passed by it, and others may move back."""
-        return _out(await _wish(edge, holder, outreach), edge)
+        return message_out(await _wish(edge, holder, outreach), edge.directory.name)
 
     return routes
 
@@ -205,11 +206,12 @@ def _policy(recent: Sequence[Message]) -> str | None:
     return max(placed, key=lambda decided: decided.at).policy if placed else None
 
 
-def _out(message: Message, edge: Edge) -> MessageOut:
+def message_out(message: Message, name: views.Names) -> MessageOut:
+    """A message, for programs."""
     last, decided = last_word(message), message.decided
     return MessageOut(
         id=message.outreach,
-        employer=EmployerOut(id=message.employer, name=shown(edge.directory.name(message.employer), None)),
+        employer=EmployerOut(id=message.employer, name=shown(name(message.employer), None)),
         asked_at=message.began_at,
         state=standing(message),
         detail=" ".join(filter(None, (words.STANDS[standing(message)], reason(message)))),

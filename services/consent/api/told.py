@@ -105,39 +105,40 @@ def router(edge: Edge) -> APIRouter:
     @routes.get("/v1/me/told", summary="Who could read what of the person", responses=_ANSWERS)
     async def read(holder: Annotated[Holder, Depends(edge.holders.holder)], after: _After = "") -> AllToldOut:
         told = await _read(edge, holder, after)
-
-        def employer(id_: str) -> EmployerOut:
-            return EmployerOut(id=id_, name=shown(edge.directory.name(id_), views.NAMELESS))
-
-        def looks_for(pool: str) -> list[str]:
-            return told_words.looks_for(told.asked.get(pool))
-
         return AllToldOut(
-            pools=[
-                PoolOut(
-                    employer=employer(one.employer),
-                    since=one.since,
-                    looks_for=looks_for(one.pool),
-                    shown_since=_day(one.shown_since),
-                    fields=list(one.fields),
-                )
-                for one in told.pools
-            ],
-            items=[
-                ToldOut(
-                    employer=employer(one.employer),
-                    at=one.at.astimezone(UTC).date(),
-                    until=_day(one.ended_at),
-                    looks_for=looks_for(one.pool),
-                    fields=list(one.fields),
-                    way=one.way,
-                )
-                for one in told.items
-            ],
+            pools=[pool_out(one, told.asked, edge.directory.name) for one in told.pools],
+            items=[told_out(one, told.asked, edge.directory.name) for one in told.items],
             next=told.next,
         )
 
     return routes
+
+
+def pool_out(one: Standing, asked: Mapping[str, Criteria], name: views.Names) -> PoolOut:
+    """A pool, for programs."""
+    return PoolOut(
+        employer=_employer(one.employer, name),
+        since=one.since,
+        looks_for=told_words.looks_for(asked.get(one.pool)),
+        shown_since=_day(one.shown_since),
+        fields=list(one.fields),
+    )
+
+
+def told_out(one: Disclosed, asked: Mapping[str, Criteria], name: views.Names) -> ToldOut:
+    """What could be read, for programs."""
+    return ToldOut(
+        employer=_employer(one.employer, name),
+        at=one.at.astimezone(UTC).date(),
+        until=_day(one.ended_at),
+        looks_for=told_words.looks_for(asked.get(one.pool)),
+        fields=list(one.fields),
+        way=one.way,
+    )
+
+
+def _employer(id_: str, name: views.Names) -> EmployerOut:
+    return EmployerOut(id=id_, name=shown(name(id_), views.NAMELESS))
 
 
 async def _read(edge: Edge, holder: Holder, after: str) -> _Told:

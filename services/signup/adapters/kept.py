@@ -16,6 +16,8 @@ PEOPLE = Kept(
         Table("identities", ("candidate",), _WITH_CANDIDATES),
         Table("claims", ("candidate",), _WITH_CANDIDATES),
         Table("sessions", ("candidate",), _WITH_CANDIDATES),
+        Table("exports", ("candidate",), _WITH_CANDIDATES),
+        Table("export_parts", ("candidate",), Follows("deleted with the export, by its foreign key")),
         Table("profile_origins", ("candidate",), _WITH_CANDIDATES),
         Table("not_theirs", ("candidate",), _WITH_CANDIDATES),
         Table("proposals", ("candidate",), Follows("deleted with the claim, by its foreign key")),

@@ -180,6 +180,11 @@ def whole(held: Held, names: Names, *, at: datetime) -> dict[str, Any]:
     }
 
 
+def taken_along(names: Names, held: Held, at: datetime) -> dict[str, Any]:
+    """`whole`, for what a person takes along."""
+    return whole(held, names, at=at)
+
+
 def sections(held: Held, names: Names) -> list[Part]:
     """For the page."""
     return [replace(part, rows=_ROWS[part.name](held, names) if part.name in _ROWS else ()) for part in PARTS.values()]

@@ -29,7 +29,7 @@ from services.signup.courier.model import (
 from shared.contracts import grants
 from shared.contracts.consent import ConsentChanged, GrantNoticedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
-from shared.contracts.signup import NoticeRequestedV1, NoticeRequestedV2, OutreachOutcomeReportedV1
+from shared.contracts.signup import ExportReadyV1, NoticeRequestedV1, NoticeRequestedV2, OutreachOutcomeReportedV1
 from shared.facts import UNKNOWN, Fact, Known, Unknown
 
 NO_GRANT = "no grant to write to this person when the mail was to leave"
@@ -103,6 +103,18 @@ def after_grant_notice(event: GrantNoticedV1) -> Mail:
         good_until=event.expires_at,
         introduced_by=event.told_by,
         grant=GrantNotice(event.about, event.ends_at, event.language),
+    )
+
+
+def after_export(event: ExportReadyV1) -> Mail:
+    """The mail that tells of it, as long as there is something to fetch."""
+    return Mail(
+        kind="notice",
+        id=event.notice,
+        candidate=event.candidate,
+        version=1,
+        good_until=event.expires_at,
+        grant=GrantNotice("export_ready", event.expires_at, None),
     )
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from services.signup.courier.decisions import after_decision, after_grant_notice, after_notice, kept_of
+from services.signup.courier.decisions import after_decision, after_export, after_grant_notice, after_notice, kept_of
 from services.signup.courier.model import Mail
 from services.signup.courier.ports import Incoming
 from shared.contracts import grants
 from shared.contracts.consent import ConsentChanged, GrantNoticedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
-from shared.contracts.signup import CandidateErasedV1, NoticeRequestedV1, NoticeRequestedV2
+from shared.contracts.signup import CandidateErasedV1, ExportReadyV1, NoticeRequestedV1, NoticeRequestedV2
 from shared.messaging.envelope import Received
 from shared.messaging.replays import note_replays
 
@@ -36,6 +36,12 @@ async def on_notice_requested(
 async def on_grant_noticed(store: Incoming, received: Sequence[Received[GrantNoticedV1]]) -> None:
     """As any notice."""
     mails = {item.event.notice: _addressed(after_grant_notice(item.event)) for item in received}
+    await store.keep([mails[name] for name in sorted(mails)], [], at=store.at)
+
+
+async def on_export_ready(store: Incoming, received: Sequence[Received[ExportReadyV1]]) -> None:
+    """As any notice."""
+    mails = {item.event.notice: _addressed(after_export(item.event)) for item in received}
     await store.keep([mails[name] for name in sorted(mails)], [], at=store.at)
 
 

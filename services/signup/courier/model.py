@@ -26,13 +26,16 @@ Lane = Literal[0, 1, 2]
 """What is taken first: 0, somebody waits for it in front of a screen; 1, other notices; 2, outreach."""
 
 
+About = AboutGrant | Literal["export_ready"]
+
+
 @dataclass(frozen=True, slots=True)
 class GrantNotice:
-    """What consent asks a person about what they allow."""
+    """What consent asks a person about what they allow; or that what they take along is ready."""
 
-    about: AboutGrant
+    about: About
     ends_at: datetime | None
-    """When what they allow ends."""
+    """When what they allow ends, or when the file is gone."""
     language: str | None
     """In which they read (ISO 639-1), where that is known."""
 

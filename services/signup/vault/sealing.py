@@ -85,6 +85,21 @@ def open_key_pair(row: SealedIdentity, epochs: Epochs) -> KeyPair:
     return KeyPair(public=row.public_key, private=_text(row, key, "private_key", row.private_key))
 
 
+def seal_beside(row: SealedIdentity, plain: bytes, epochs: Epochs, *, what: str) -> bytes:
+    """A box under the person's data key of messages: it opens as long as their row does, and a rotation leaves it as it is.
+
+    `what`: what is in it, of which no two boxes of a person may be alike. Errors as of `open_identity`.
+    """
+    key = _unwrapped(row, row.messages_key, "messages_key", epochs)
+    return boxes.seal(key, plain, context=f"{row.candidate}:beside:{what}")
+
+
+def open_beside(row: SealedIdentity, box: bytes, epochs: Epochs, *, what: str) -> bytes:
+    """What `seal_beside` has sealed; errors as of `open_identity`."""
+    key = _unwrapped(row, row.messages_key, "messages_key", epochs)
+    return boxes.unseal(key, box, context=f"{row.candidate}:beside:{what}")
+
+
 def opens(row_key: bytes, key: bytes, *, candidate: str, version: int) -> bool:
     """Whether a person's identity key is sealed under this epoch key."""
     try:

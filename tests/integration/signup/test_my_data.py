@@ -22,6 +22,8 @@ ELSEWHERE = {
     "rotations": "an id as a place, and nothing of its person",
     "courier_consent": "a copy of what the person sees on the page of their choices",
     "sessions": "the page of their sessions shows them",
+    "exports": "the page of what they take along shows them",
+    "export_parts": "of exports that are being made, for minutes as a rule; sealed to a key that is sealed to the person",
 }
 
 

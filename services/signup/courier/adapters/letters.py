@@ -10,10 +10,9 @@ from typing import Any, Literal, assert_never
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.signup.courier.adapters.envelope import Envelope, message_id
-from services.signup.courier.model import GrantNotice, Letter, Mail, NoticePurpose, Person, Unwritable
+from services.signup.courier.model import About, GrantNotice, Letter, Mail, NoticePurpose, Person, Unwritable
 from services.signup.courier.ports import TenantName
 from services.signup.vault.addresses import mailable
-from shared.contracts.consent import AboutGrant
 from shared.contracts.outreach_gateway import Job, Pay, Words
 from shared.contracts.signup import JOIN
 from shared.facts import shown
@@ -35,10 +34,11 @@ _SUBJECTS: Mapping[NoticePurpose, str] = {
     "changed": "What was changed in your name: Fairpool",
     "stop_asked": "Stop everything? One tap is needed: Fairpool",
 }
-_QUESTIONS: Mapping[AboutGrant, str] = {
+_QUESTIONS: Mapping[About, str] = {
     "agreement_renewed": "The agreement has new words: Fairpool asks you again",
     "ending": "What you allow ends soon: Fairpool",
     "hired": "Are you hired? Pause, stop, or stay: Fairpool",
+    "export_ready": "The file that you asked for is ready: Fairpool",
 }
 _NO_ADDRESS = Unwritable("the address is none that mail can be sent to")
 
@@ -166,14 +166,17 @@ class JinjaLetters:
         at: datetime,
         zone: str | None,
     ) -> Letter | Unwritable:
-        """What consent asks; the link leads to the person's choices."""
+        """What consent asks, with a link to the person's choices; of what they take along the link signs nobody in."""
         subject = _QUESTIONS[grant.about]
         more = {"Auto-Submitted": "auto-generated"}
         return self._letter(
             self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices", more=more),
             grant.about,
-            link=self._link(mail, "me", until, issued_at=at),
+            link=f"{self._signup_url}/me/export"
+            if grant.about == "export_ready"
+            else self._link(mail, "me", until, issued_at=at),
             until=moment(until, zone),
+            ends_at=moment(grant.ends_at, zone) if grant.ends_at else None,
             ends_on=_day_and_zone(grant.ends_at, zone) if grant.ends_at else None,
             told_by=told_by,
         )

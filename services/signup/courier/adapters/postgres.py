@@ -275,7 +275,7 @@ def _columns(mails: Sequence[Mail]) -> tuple[list[object], ...]:
 
 
 def _grant(asks: Mapping[str, str | None]) -> GrantNotice:
-    about = next(one for one in get_args(AboutGrant) if one == asks["about"])
+    about = next(one for one in (*get_args(AboutGrant), "export_ready") if one == asks["about"])
     ends_at = asks["ends_at"]
     return GrantNotice(about, datetime.fromisoformat(ends_at) if ends_at else None, asks["language"])
 
