@@ -75,8 +75,12 @@ class Store:
             return [*self.fake.asked, *self.fake.said]
         assert self.pool is not None
         rows = await self.pool.fetch("SELECT topic, value FROM outbox ORDER BY topic = 'notices', id")
-        kinds = {"exports": ExportRequestedV1, "notices": ExportReadyV1}
-        return [kinds[row["topic"]].model_validate_json(row["value"]) for row in rows]
+        return [
+            ExportReadyV1.model_validate_json(row["value"])
+            if row["topic"] == "notices"
+            else ExportRequestedV1.model_validate_json(row["value"])
+            for row in rows
+        ]
 
     async def queue(self) -> set[str]:
         if self.fake is not None:

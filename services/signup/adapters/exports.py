@@ -110,7 +110,9 @@ class PostgresExports:
             ExportAnsweredV1(candidate=row["candidate"], export=export, answer=answer, **dict(one)) for one in rows
         ]
         identity = await self._identity(row["candidate"])
-        return Waiting(_export(row), row["candidate"], None if identity is None else self._opened(identity, row, sealed))
+        return Waiting(
+            _export(row), row["candidate"], None if identity is None else self._opened(identity, row, sealed)
+        )
 
     async def finish(self, candidate: str, export: str, zipped: bytes, *, until: datetime) -> None:
         """The row is held since `waiting`."""
