@@ -133,7 +133,7 @@ EXPORTS = Topic(
     "signup",
     ("consent",),
     "who asked for all that is kept of them, with the public key to which the answer is sealed",
-    kept=timedelta(days=1),
+    kept=timedelta(days=2),
 )
 EXPORT_PARTS = Topic(
     "export-parts",
@@ -141,7 +141,7 @@ EXPORT_PARTS = Topic(
     "consent",
     ("signup",),
     "what consent keeps of who asked, in parts, sealed to that key",
-    kept=timedelta(days=1),
+    kept=timedelta(days=2),
 )
 TENANTS = Topic(
     "tenants",

@@ -64,7 +64,7 @@ OF_ITS_OWN = {
     "EvaluationStore.next_turn", "EvaluationStore.take_evaluation", "EvaluationStore.pool_in_force",
     "ListingStore.listing", "ListingStore.next_listing", "PoolStore.use_change", "PoolStore.get",
     "Erasing.erase",
-    "HeldStore.held", "Erasing.erase_mailbox", "Erasing.record", "Sources.find", "OperatorStore.look_up", "Store.showing",
+    "Exports.hold", "Exports.latest", "Exports.fetch", "Exports.waiting", "Exports.held", "HeldStore.held", "Erasing.erase_mailbox", "Erasing.record", "Sources.find", "OperatorStore.look_up", "Store.showing",
     "Relay.answers",
 }  # fmt: skip
 """What may be None, since the service itself says whether there is such a thing."""

@@ -24,6 +24,8 @@ OF_PEOPLE = {
         "/me/profile",
         "/me/profile/proposals/{proposal}",
         "/me/data",
+        "/me/export",
+        "/me/export/zip",
         "/j/{token}",
         "/refuse/{token}",
         "/erase/{token}",

@@ -332,6 +332,8 @@ async def test_the_worst_body_of_each_route_is_refused_in_few_words(routes: list
 
 
 NO_BODY = {
+    "POST /me/export",
+    "POST /v1/me/export",
     "POST /j/{token}",
     "POST /sign-in/{token}",
     "POST /me/messages/{outreach}/next",

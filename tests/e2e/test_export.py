@@ -1,0 +1,58 @@
+"""A person takes everything along, and nobody else does."""
+
+import hashlib
+import io
+import json
+import zipfile
+from typing import Any
+
+from tests.e2e.own_page import signed_in
+from tests.e2e.scene import Scene
+from tests.waiting import until
+
+FILES = {
+    "resume.json",
+    "grants.json",
+    "distribution-guidelines.json",
+    "disclosures.json",
+    "messages.json",
+    "provenance.json",
+    "README.txt",
+    "manifest.json",
+}
+
+
+async def test_a_person_takes_everything_along_and_nobody_else_does(scene: Scene) -> None:
+    ana, bo = await scene.join(), await scene.join()
+    mine, theirs = await signed_in(scene, ana), await signed_in(scene, bo)
+    url = f"{scene.dev.services.signup}/v1/me/export"
+
+    async def ask(method: str, session: str, *expect: int) -> Any:
+        return await scene.client.ask(method, url, key=session, expect=expect)
+
+    assert (await ask("GET", mine, 404)).json()["type"] == "urn:fairpool:problem:no-export"
+    started = (await ask("POST", mine, 202)).json()
+    assert started["state"] == "waiting"
+
+    async def ready() -> bytes | None:
+        answer = await ask("GET", mine, 200, 202)
+        return answer.content if answer.status_code == 200 else None
+
+    archive = zipfile.ZipFile(io.BytesIO(await until(ready, what="the zip is made")))
+    listed = json.loads(archive.read("manifest.json"))["files"]
+    assert {one["name"] for one in listed} | {"manifest.json"} == set(archive.namelist()) == FILES
+    for one in listed:
+        content = archive.read(one["name"])
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (one["bytes"], one["sha256"])
+    assert json.loads(archive.read("resume.json"))["basics"]["email"] == ana.mail
+    grants = json.loads(archive.read("grants.json"))
+    assert set(grants["allowed"]["purposes"]) == {"match", "contact"} and grants["items"]
+    assert bo.mail not in "".join(archive.read(name).decode() for name in archive.namelist())
+
+    await ask("GET", theirs, 404)
+    await scene.client.ask("GET", url, expect=(401,))
+
+    async def told() -> bool:
+        return any("is ready" in mail.subject for mail in await scene.mails_to(ana))
+
+    await until(told, what="the email that it is ready")
