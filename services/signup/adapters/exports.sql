@@ -11,7 +11,7 @@ WITH replaced AS (
     WHERE candidate = $1::uuid AND state <> 'replaced'
     RETURNING name
 )
-DELETE FROM export_parts WHERE export IN (SELECT name FROM replaced)
+DELETE FROM export_parts WHERE export = ANY(ARRAY(SELECT name FROM replaced))
 
 -- name: start_export
 INSERT INTO exports (name, candidate, state, asked_at, consent_asked_at, ends_at, public_key, private_key)
