@@ -53,7 +53,7 @@ from services.signup.api.held_views import taken_along
 from services.signup.api.profile_page import ProfileEdge
 from services.signup.api.secrets import standings
 from services.signup.api.signed_in import signed_in
-from services.signup.decisions.exports import resume
+from services.signup.decisions.resume import written
 from services.signup.ports import EXPORTS, INVITATIONS, LANES, SHOWINGS
 from services.signup.settings import Settings
 from services.signup.vault.epoch_rows import EpochRows
@@ -113,7 +113,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.queue(INVITATIONS, jobs.on_invitations, store, secrets, batch=jobs.INVITED_AT_ONCE, lanes=LANES)
     rotation = partial(PostgresRotation, epochs=epochs)
     service.queue(QUEUE, jobs.on_rotation, rotation)
-    service.queue(EXPORTS, jobs.on_exports, exports, partial(taken_along, service.tenants.name_of), resume, batch=1)
+    service.queue(EXPORTS, jobs.on_exports, exports, partial(taken_along, service.tenants.name_of), written, batch=1)
     service.queue(SHOWINGS, jobs.on_showings, store)
     service.periodic(_SELDOM, "missed_showings", jobs.find_missed_showings, store)
     service.periodic(_OFTEN, "lapse", jobs.lapse, store)

@@ -10,10 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.signup.model.exports import KEPT, MOST_A_DAY, WAITS, Export
-from services.signup.model.people import Person
 from shared.contracts.base import rfc3339
-from shared.contracts.codes import occupation_titles
-from shared.contracts.signup import CoarseProfile, ExportReadyV1
+from shared.contracts.signup import ExportReadyV1
 from shared.ids import new_id
 
 _DAY = timedelta(days=1)
@@ -75,26 +73,6 @@ def zipped(files: Mapping[str, bytes], *, at: datetime) -> bytes:
         for name, content in whole.items():
             archive.writestr(zipfile.ZipInfo(name, at.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)
     return out.getvalue()
-
-
-def resume(profile: CoarseProfile | None, who: Person) -> dict[str, Any]:
-    """A JSON Resume of the profile as the person keeps it, in coarse steps, and of who they are."""
-    kept = profile or CoarseProfile()
-    name = " ".join(part for part in (who.given_name, who.family_name) if part)
-    titles = [occupation_titles().get(code, code) for code in kept.occupations]
-    place = {"countryCode": "US", "region": kept.state, "postalCode": kept.area}
-    basics = {
-        "name": name or None,
-        "label": "; ".join(titles) or None,
-        "email": who.mail,
-        "phone": who.phones[0] if who.phones else None,
-        "location": {key: value for key, value in place.items() if value} if kept.state else None,
-    }
-    return {
-        "basics": {key: value for key, value in basics.items() if value},
-        "skills": [{"name": one} for one in kept.skills],
-        "meta": {"fairpool": kept.model_dump(mode="json")},
-    }
 
 
 def document(value: Mapping[str, Any]) -> bytes:
