@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from shared.i18n import gettext
+
 
 @dataclass(frozen=True, slots=True)
 class Operator:
@@ -24,15 +26,21 @@ class Operator:
         """One sentence: who runs it, and where they are."""
         match bool(self.name), bool(self.address):
             case True, True:
-                return f"Fairpool is run by {self.name}, {self.address}."
+                return gettext("Fairpool is run by %(name)s, %(address)s.", name=self.name, address=self.address)
             case True, False:
-                return f"Fairpool is run by {self.name}, who have not given a postal address."
+                return gettext("Fairpool is run by %(name)s, who have not given a postal address.", name=self.name)
             case False, True:
-                return f"Fairpool is run from {self.address}, by somebody who has not given a name."
+                return gettext(
+                    "Fairpool is run from %(address)s, by somebody who has not given a name.", address=self.address
+                )
             case _:
-                return "Whoever runs this Fairpool has given neither a name nor a postal address."
+                return gettext("Whoever runs this Fairpool has given neither a name nor a postal address.")
 
     @property
     def questions(self) -> str:
         """One sentence: where to write to."""
-        return f"Questions: {self.contact}" if self.contact else "They have not given an email for questions."
+        return (
+            gettext("Questions: %(contact)s", contact=self.contact)
+            if self.contact
+            else gettext("They have not given an email for questions.")
+        )

@@ -1,7 +1,14 @@
 """How days, moments and tenants are written for people: one form on every page and in every email."""
 
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_time
+from babel.numbers import format_decimal
+
+from shared import i18n
+
+_SPANISH = "es_US"
 
 
 def zone_of(name: str | None) -> tzinfo:
@@ -17,17 +24,40 @@ def zone_of(name: str | None) -> tzinfo:
 def day(when: date, zone: str | None = None) -> str:
     """`November 27, 2026`; of a moment the day that it is in the person's zone (IANA name), in UTC where none is known."""
     here = when.astimezone(zone_of(zone)) if isinstance(when, datetime) else when
+    if i18n.present().locale == "es":
+        return format_date(here, "long", locale=_SPANISH)
     return f"{here:%B} {here.day}, {here.year}"
 
 
 def moment(when: datetime, zone: str | None = None) -> str:
     """`November 27, 2026, 2:30 pm MST`, in the person's zone (IANA name); where none is known it is UTC, and says so."""
     here = when.astimezone(zone_of(zone))
-    half = "am" if here.hour < 12 else "pm"
     named = here.tzname() or "UTC"
+    return f"{day(here.date())}, {time_of_day(here.time())} {named if named.isalpha() else f'UTC{named}'}"
+
+
+def time_of_day(when: time) -> str:
+    """`2:30 pm`, on whatever clock it was."""
+    if i18n.present().locale == "es":
+        return format_time(when, "h:mm a", locale=_SPANISH)
+    return f"{(when.hour - 1) % 12 + 1}:{when:%M} {'am' if when.hour < 12 else 'pm'}"
+
+
+def weekday(when: date) -> str:
+    """`Thursday`, of a moment that is on the person's clock already."""
+    return format_date(when, "EEEE", locale=_SPANISH if i18n.present().locale == "es" else "en_US")
+
+
+def month(when: date) -> str:
+    """`December 2026`."""
     return (
-        f"{day(here.date())}, {(here.hour - 1) % 12 + 1}:{here:%M} {half} {named if named.isalpha() else f'UTC{named}'}"
+        format_date(when, "LLLL 'de' y", locale=_SPANISH) if i18n.present().locale == "es" else f"{when:%B} {when.year}"
     )
+
+
+def number(value: int) -> str:
+    """`20,000`: also in the Spanish of the United States with a comma."""
+    return format_decimal(value, locale=_SPANISH if i18n.present().locale == "es" else "en_US")
 
 
 def tenant(name: str, domain: str | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from shared.contracts import agreements
 from shared.contracts.consent import LinkStatement, Purpose
 from shared.contracts.pool_matching import Membership
+from shared.i18n import marked
 
 PURPOSES: tuple[Purpose, ...] = ("match", "contact")
 Door = Literal["confirm", "me", "unsubscribe", "refuse", "name", "agreement"]
@@ -32,29 +33,29 @@ FURTHEST = timedelta(days=3653)
 # 2018 Standard Occupational Classification (US Bureau of Labor Statistics), the 23 major groups without "Occupations".
 MAJOR_GROUPS: Mapping[str, str] = MappingProxyType(
     {
-        "11-0000": "Management",
-        "13-0000": "Business and Financial Operations",
-        "15-0000": "Computer and Mathematical",
-        "17-0000": "Architecture and Engineering",
-        "19-0000": "Life, Physical, and Social Science",
-        "21-0000": "Community and Social Service",
-        "23-0000": "Legal",
-        "25-0000": "Educational Instruction and Library",
-        "27-0000": "Arts, Design, Entertainment, Sports, and Media",
-        "29-0000": "Healthcare Practitioners and Technical",
-        "31-0000": "Healthcare Support",
-        "33-0000": "Protective Service",
-        "35-0000": "Food Preparation and Serving Related",
-        "37-0000": "Building and Grounds Cleaning and Maintenance",
-        "39-0000": "Personal Care and Service",
-        "41-0000": "Sales and Related",
-        "43-0000": "Office and Administrative Support",
-        "45-0000": "Farming, Fishing, and Forestry",
-        "47-0000": "Construction and Extraction",
-        "49-0000": "Installation, Maintenance, and Repair",
-        "51-0000": "Production",
-        "53-0000": "Transportation and Material Moving",
-        "55-0000": "Military Specific",
+        "11-0000": marked("Management"),
+        "13-0000": marked("Business and Financial Operations"),
+        "15-0000": marked("Computer and Mathematical"),
+        "17-0000": marked("Architecture and Engineering"),
+        "19-0000": marked("Life, Physical, and Social Science"),
+        "21-0000": marked("Community and Social Service"),
+        "23-0000": marked("Legal"),
+        "25-0000": marked("Educational Instruction and Library"),
+        "27-0000": marked("Arts, Design, Entertainment, Sports, and Media"),
+        "29-0000": marked("Healthcare Practitioners and Technical"),
+        "31-0000": marked("Healthcare Support"),
+        "33-0000": marked("Protective Service"),
+        "35-0000": marked("Food Preparation and Serving Related"),
+        "37-0000": marked("Building and Grounds Cleaning and Maintenance"),
+        "39-0000": marked("Personal Care and Service"),
+        "41-0000": marked("Sales and Related"),
+        "43-0000": marked("Office and Administrative Support"),
+        "45-0000": marked("Farming, Fishing, and Forestry"),
+        "47-0000": marked("Construction and Extraction"),
+        "49-0000": marked("Installation, Maintenance, and Repair"),
+        "51-0000": marked("Production"),
+        "53-0000": marked("Transportation and Material Moving"),
+        "55-0000": marked("Military Specific"),
     }
 )
 

@@ -26,6 +26,7 @@ from shared.contracts.base import Event
 from shared.contracts.consent import ExportAnsweredV1
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import ExportReadyV1
+from shared.i18n import Locale
 from shared.security.sessions import Session
 
 KEPT = timedelta(days=1)
@@ -231,8 +232,11 @@ class PageRequests(Protocol):
 class Sessions(Protocol):
     """Who is signed in, inside one transaction."""
 
-    async def start(self, session: Session, spent: Spent, browser: str) -> LinkState:
-        """Begins it if its person is here and the link was not spent before (`good`); of two at once one has it."""
+    async def start(self, session: Session, spent: Spent, browser: str, *, locale: Locale | None = None) -> LinkState:
+        """Begins it if its person is here and the link was not spent before (`good`); of two at once one has it.
+
+        `locale`: in which language they read from now on; None leaves that as it is.
+        """
 
     async def state_of(self, link: Spent) -> LinkState:
         """What the link could be spent for now."""

@@ -9,10 +9,12 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 
+from shared import i18n
 from shared.web import docs, health, openapi, pages, parameters, problems
 from shared.web.budgets import Budgets
 from shared.web.closed import Closed
 from shared.web.http_limits import HttpLimits
+from shared.web.languages import Languages
 from shared.web.limits import Limits
 from shared.web.methods import Heads
 from shared.web.middleware import AccessLog, Boundary, SecurityHeaders
@@ -62,7 +64,7 @@ def create_app(
     app.add_middleware(Boundary)
     app.add_middleware(Budgets, limits=limits)
     app.add_middleware(Closed, why=why_closed)
-    for middleware in (SecurityHeaders, Traces, AccessLog, RequestIds):
+    for middleware in (Languages, SecurityHeaders, Traces, AccessLog, RequestIds):
         app.add_middleware(middleware)
     app.add_middleware(Draining, is_stopping=is_stopping)
     app.include_router(health.router(ready))
@@ -75,7 +77,8 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def show_docs() -> HTMLResponse:
-        return HTMLResponse(made())
+        with i18n.reading("en"):  # the interface is for programs' owners, and is described in English
+            return HTMLResponse(made(), headers={"Content-Language": "en"})
 
     @app.get(pages.STYLESHEET_PATH, include_in_schema=False)
     async def stylesheet() -> FileResponse:

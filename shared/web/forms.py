@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
+from shared import i18n
+from shared.i18n import gettext
 from shared.media_types import media_type
 from shared.web import bodies, plain, problems
 from shared.web.openapi import REF
@@ -126,6 +128,8 @@ def _sentences(error: ValidationError, words: Mapping[str, str]) -> dict[str, st
 
 
 def _readable(name: str, sentence: str) -> str:
+    if i18n.present().locale != "en":  # pydantic's rules have no other words: which field it is stands beside it
+        return gettext("This is missing, or is not what is asked for here. Look at it again")
     label = name.rpartition(".")[2].replace("_", " ")
     text = f"{label} {sentence}" if label else sentence
     return text[:1].upper() + text[1:]

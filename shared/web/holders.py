@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
 
+from shared.i18n import marked
 from shared.security.sessions import BadSession, Session, SessionReader
 from shared.security.statements import Statement
 from shared.web import gates
@@ -76,27 +77,31 @@ class Holders:
 
     def not_signed_in(self) -> Problem:
         """A 401 for whoever shows no session."""
-        detail = "This is shown to its person, and to nobody else. Get a link by email, and open it: then you are signed in for some hours."
+        detail = marked(
+            "This is shown to its person, and to nobody else. Get a link by email, and open it: then you are signed in for some hours."
+        )
         return Problem(
             401,
-            "You are not signed in",
+            marked("You are not signed in"),
             f"{detail} Programs send Authorization: Bearer with a session.",
             type=kind("not-signed-in"),
             headers={"WWW-Authenticate": "Bearer"},
-            leads_to=("Email me a link", self._sign_in),
+            leads_to=(marked("Email me a link"), self._sign_in),
             to_people=detail,
         )
 
     def session_over(self) -> Problem:
         """A 401 for whoever shows a session that is over, was ended, or never was one."""
-        detail = "This session is over: it was ended, or its time was up. Nothing was changed. Get a new link by email, and open it."
+        detail = marked(
+            "This session is over: it was ended, or its time was up. Nothing was changed. Get a new link by email, and open it."
+        )
         return Problem(
             401,
-            "You are signed out",
+            marked("You are signed out"),
             detail,
             type=kind("session-over"),
             headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
-            leads_to=("Email me a link", self._sign_in),
+            leads_to=(marked("Email me a link"), self._sign_in),
         )
 
     def _holder(self, token: str, by: Literal["cookie", "bearer"]) -> Holder:
@@ -132,13 +137,12 @@ class OwnOrigins:
 
 def from_elsewhere() -> Problem:
     """A 403 for what a browser sent that was not on a page of ours."""
-    detail = (
-        "This was sent from a page of another site, or by a browser that does not say where from. Nothing was done. Open the page "
-        "here, and press its button there. If it happens again, update your browser."
+    detail = marked(
+        "This was sent from a page of another site, or by a browser that does not say where from. Nothing was done. Open the page here, and press its button there. If it happens again, update your browser."
     )
     return Problem(
         403,
-        "Not sent from our page",
+        marked("Not sent from our page"),
         f"{detail} Programs send the session as Authorization: Bearer, and no cookie.",
         type=kind("sent-from-elsewhere"),
         to_people=detail,

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
+from shared import i18n
+from shared.i18n import gettext, marked
 from shared.imprint import Operator
 
 _HERE = Path(__file__).parent
@@ -34,6 +37,8 @@ class Pages:
     def __init__(self, package: str | None = None) -> None:
         loaders: list[BaseLoader] = [PackageLoader(package, "pages")] if package else []
         loaders.append(FileSystemLoader(_HERE / "templates"))
+        if package and (there := find_spec(package)) and there.submodule_search_locations:
+            i18n.add_catalogs(Path(there.submodule_search_locations[0]) / "locale")
         self.environment = Environment(
             loader=ChoiceLoader(loaders),
             autoescape=True,
@@ -41,10 +46,13 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        i18n.install(self.environment)
         self.environment.globals.update(stylesheet=STYLESHEET_PATH, imprint=IMPRINT)
 
     def text(self, template: str, /, **values: Any) -> str:  # noqa: ANN401 - templates take values of any type
-        """The rendered template."""
+        """The rendered template; `errors`, sentences by field, are put into the present language here."""
+        if errors := values.get("errors"):
+            values["errors"] = {field: gettext(sentence) for field, sentence in errors.items()}
         return self.environment.get_template(template).render(**values)
 
     def render(
@@ -65,11 +73,11 @@ SHARED = Pages()
 
 
 _FOR_PEOPLE: Mapping[int, tuple[str, str]] = {
-    400: ("This could not be read", "What your browser sent could not be read. Go back, load the page anew, and try again."),
-    405: ("This page can’t be used like that", "Open it from its link, and use the buttons on it."),
-    413: ("That is too much at once", "You sent more than this page can take. Go back, shorten what you wrote, and send it again."),
-    415: ("This could not be read", "This page takes what its own form sends, and nothing else. Open it from its link, and use the form."),
-    500: ("Something went wrong", "The fault is ours, and it was noted. Try again in a minute."),
+    400: (marked("This could not be read"), marked("What your browser sent could not be read. Go back, load the page anew, and try again.")),
+    405: (marked("This page can’t be used like that"), marked("Open it from its link, and use the buttons on it.")),
+    413: (marked("That is too much at once"), marked("You sent more than this page can take. Go back, shorten what you wrote, and send it again.")),
+    415: (marked("This could not be read"), marked("This page takes what its own form sends, and nothing else. Open it from its link, and use the form.")),
+    500: (marked("Something went wrong"), marked("The fault is ours, and it was noted. Try again in a minute.")),
 }  # fmt: skip
 """In place of words for programs, where a browser shows a page."""
 
@@ -84,5 +92,6 @@ def error_page(
 ) -> HTMLResponse:
     """A page that says what went wrong and what to do, with a button where one `leads_to` that."""
     title, detail = _FOR_PEOPLE.get(status, (title, detail))
-    values = {"code": status, "heading": title, "detail": detail, "leads_to": leads_to}
+    button = (gettext(leads_to[0]), leads_to[1]) if leads_to else None
+    values = {"code": status, "heading": gettext(title), "detail": gettext(detail), "leads_to": button}
     return SHARED.render("error.html", status=status, headers=headers, **values)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.i18n import gettext, marked
+
 Owner = Literal["consent", "signup"]
 
 
@@ -17,12 +19,12 @@ class Place:
 
 
 PLACES = (
-    Place("choices", "What you allow", "/me", "consent"),
-    Place("told", "Who could read what", "/me/told", "consent"),
-    Place("messages", "Messages", "/me/messages", "consent"),
-    Place("profile", "Profile", "/me/profile", "signup"),
-    Place("data", "What we hold", "/me/data", "signup"),
-    Place("sessions", "Signed in", "/me/sessions", "signup"),
+    Place("choices", marked("What you allow"), "/me", "consent"),
+    Place("told", marked("Who could read what"), "/me/told", "consent"),
+    Place("messages", marked("Messages"), "/me/messages", "consent"),
+    Place("profile", marked("Profile"), "/me/profile", "signup"),
+    Place("data", marked("What we hold"), "/me/data", "signup"),
+    Place("sessions", marked("Signed in"), "/me/sessions", "signup"),
 )
 """In the order in which they are shown. Behind the edge all have one host, on a laptop two ports."""
 
@@ -45,7 +47,7 @@ class Navigation:
 
     def at(self, here: str) -> tuple[Entry, ...]:
         """For a page's value `navigation`; `here` is its own place's name."""
-        return tuple(Entry(place.label, self._url(place), place.name == here) for place in PLACES)
+        return tuple(Entry(gettext(place.label), self._url(place), place.name == here) for place in PLACES)
 
     def url(self, name: str) -> str:
         """The address of the place with this name."""

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Scope
 
+from shared.i18n import marked
 from shared.media_types import media_type
 from shared.web import methods, pages, plain
 from shared.web.request_ids import request_id
@@ -26,7 +27,7 @@ _MOST_LOOKED_AT = 3 * MOST_ERRORS
 _PARAMETERS = frozenset({"path", "query", "header", "cookie"})
 _SAID: Mapping[int, str] = {
     400: "The request could not be read. Check its syntax and send it again.",
-    404: "There is nothing at this address. Check it for a slip.",
+    404: marked("There is nothing at this address. Check it for a slip."),
     405: "This address does not take that method; the Allow header names those that it takes.",
 }
 _SORRY = "Something went wrong on our side; it was noted. Nothing is wrong with the request: try again in a minute."
@@ -82,8 +83,10 @@ def unavailable() -> Problem:
     """What a caller learns while a server that we stand on is away."""
     return Problem(
         503,
-        "Try again in a minute",
-        "This can't be read or written at the moment. Send the same again: what was kept already is recognized.",
+        marked("Try again in a minute"),
+        marked(
+            "This can't be read or written at the moment. Send the same again: what was kept already is recognized."
+        ),
         type=kind("unavailable"),
         headers={"Retry-After": "10"},
     )

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StringCo
 from services.consent.decisions.changes import zones
 from services.consent.model import LONGEST_NAME, MOST_NAMES, Choices, Present, Quiet
 from shared.contracts.consent import Purpose
+from shared.i18n import marked
 from shared.web import forms
 from shared.web.types import RequestModel
 
@@ -91,13 +92,13 @@ class ConsentForm(RequestModel):
 
 
 _WORDS = {
-    "purposes": "Tick the boxes for what you allow, or use “Stop everything”",
-    "first_contacts_per_week": "Choose how many first messages you want a week",
-    "min_gap_hours": "Choose the time between two messages",
-    "quiet_hours.start": "Enter when your quiet hours start, such as 12:00, or clear both times",
-    "quiet_hours.end": "Enter when your quiet hours end, such as 14:00, or clear both times",
-    "paused_until": "Enter the day on which the pause ends",
-    "ends_at": "Enter the day on which this ends",
+    "purposes": marked("Tick the boxes for what you allow, or use “Stop everything”"),
+    "first_contacts_per_week": marked("Choose how many first messages you want a week"),
+    "min_gap_hours": marked("Choose the time between two messages"),
+    "quiet_hours.start": marked("Enter when your quiet hours start, such as 12:00, or clear both times"),
+    "quiet_hours.end": marked("Enter when your quiet hours end, such as 14:00, or clear both times"),
+    "paused_until": marked("Enter the day on which the pause ends"),
+    "ends_at": marked("Enter the day on which this ends"),
 }
 
 

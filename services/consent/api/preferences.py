@@ -11,7 +11,6 @@ from services.consent import decisions
 from services.consent.api import bodies, views
 from services.consent.api.bodies import ConsentBody, Posted
 from services.consent.api.edge import (
-    WHAT_A_LINK_TOO_OLD_DID,
     Edge,
     NoLinkError,
     other_text,
@@ -23,6 +22,8 @@ from services.consent.api.visits import Visit, by_link, by_session, navigation
 from services.consent.decisions import Changed, Refused, Unchanged
 from services.consent.model import Answer, Attempt, Present
 from services.consent.ports import Consents
+from shared import i18n
+from shared.i18n import marked
 from shared.web import forms, gates, holders
 from shared.web.holders import Holder
 from shared.web.middleware import content_security_policy
@@ -89,17 +90,26 @@ def router(edge: Edge) -> APIRouter:
 
 _MOST_ATTEMPTS = 10
 _STALE = {
-    "purposes": "Your choices were changed after you opened this page. This is how they are now: tick what you want and save"
+    "purposes": marked(
+        "Your choices were changed after you opened this page. This is how they are now: tick what you want and save"
+    )
 }
 _OTHER_TEXT = {
-    "purposes": "The agreement has new words since you opened this page. What you switched off or blocked is saved, nothing"
-    " else: read the new words, tick what you want and save"
+    "purposes": marked(
+        "The agreement has new words since you opened this page. What you switched off or blocked is saved, nothing else: read the new words, tick what you want and save"
+    )
 }
 _TOO_OLD = {
-    took_back: {
-        "purposes": f"This link is too old to switch anything on. {what} To switch something on, get a new link by email"
-    }
-    for took_back, what in WHAT_A_LINK_TOO_OLD_DID.items()
+    True: {
+        "purposes": marked(
+            "This link is too old to switch anything on. What this switches off or blocks is off and blocked; nothing else was changed. To switch something on, get a new link by email"
+        )
+    },
+    False: {
+        "purposes": marked(
+            "This link is too old to switch anything on. Nothing was changed. To switch something on, get a new link by email"
+        )
+    },
 }
 
 
@@ -236,7 +246,7 @@ async def _form(
 ) -> HTMLResponse:
     at, name = edge.now(), edge.directory.name
     employers = [(employer.id, employer.name) for employer in edge.directory.employers()]
-    agreement = edge.agreements.in_language(present.language)
+    agreement = edge.agreements.in_language(i18n.present().locale)
     leads_on = {"Content-Security-Policy": content_security_policy(f"{edge.profile}/")}
     return edge.pages.render(
         "preferences.html",

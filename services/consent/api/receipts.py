@@ -13,22 +13,25 @@ from services.consent.api import views
 from services.consent.api.edge import Edge
 from shared import wording
 from shared.facts import shown
+from shared.i18n import gettext, marked
 from shared.security.links import BadLink
 from shared.web.problems import Problem
 
 _NAMES = {
-    "match": "Profile shown",
-    "contact": "Messages",
-    "sectors": "Kinds of work",
-    "blocked_employers": "Blocked employers",
-    "blocked_names": "Blocked by name",
-    "first_contacts_per_week": "First messages in 7 days",
-    "min_gap_hours": "Hours between them",
-    "quiet_hours": "Quiet hours",
-    "time_zone": "Time zone",
-    "paused_until": "Paused until",
-    "ends_at": "Until",
+    "match": marked("Profile shown"),
+    "contact": marked("Messages"),
+    "sectors": marked("Kinds of work"),
+    "blocked_employers": marked("Blocked employers"),
+    "blocked_names": marked("Blocked by name"),
+    "first_contacts_per_week": marked("First messages in 7 days"),
+    "min_gap_hours": marked("Hours between them"),
+    "quiet_hours": marked("Quiet hours"),
+    "time_zone": marked("Time zone"),
+    "paused_until": marked("Paused until"),
+    "ends_at": marked("Until"),
 }
+
+_STATES = {"on": marked("On"), "off": marked("Off")}
 
 
 def router(edge: Edge) -> APIRouter:
@@ -53,7 +56,9 @@ def router(edge: Edge) -> APIRouter:
             document = await consents.receipt(receipt, candidate)
         if document is None:
             raise Problem(
-                404, "Not found", "There is no such receipt, or it is not yours: your page of choices links to yours."
+                404,
+                marked("Not found"),
+                marked("There is no such receipt, or it is not yours: your page of choices links to yours."),
             )
         if "text/html" not in request.headers.get("accept", "") or format == "json":
             return JSONResponse(dict(document), headers={"Content-Disposition": f'inline; filename="{receipt}.json"'})
@@ -86,9 +91,14 @@ def _bearer(request: Request) -> str:
 def _page(document: Mapping[str, Any], name: views.Names) -> dict[str, Any]:
     record = document["record"]
     zone = record["limits"]["time_zone"]
-    purposes = [(_NAMES[part["purpose"]], part["state"].capitalize()) for part in record["processing"]]
-    limits = [(_NAMES[field], _words(field, value, zone, name)) for field, value in record["limits"].items() if value]
-    rows = [("When", wording.moment(datetime.fromisoformat(record["event"]["at"]), zone)), *purposes, *limits]
+    purposes = [
+        (gettext(_NAMES[part["purpose"]]), gettext(_STATES.get(part["state"], part["state"].capitalize())))
+        for part in record["processing"]
+    ]
+    limits = [
+        (gettext(_NAMES[field]), _words(field, value, zone, name)) for field, value in record["limits"].items() if value
+    ]
+    rows = [(gettext("When"), wording.moment(datetime.fromisoformat(record["event"]["at"]), zone)), *purposes, *limits]
     served_at = record["notice"].get("served_at")  # receipts of before it was noted have none
     return {
         "rows": rows,
@@ -103,11 +113,11 @@ def _words(field: str, value: Any, zone: str | None, name: views.Names) -> str: 
     if field == "sectors":
         return "; ".join(views.work(code) for code in value)
     if field == "blocked_employers":
-        return ", ".join(shown(name(employer), views.NAMELESS) for employer in value)
+        return ", ".join(shown(name(employer), gettext(views.NAMELESS)) for employer in value)
     if field in ("paused_until", "ends_at"):
         return wording.day(datetime.fromisoformat(value), zone)
     if field == "quiet_hours":
-        return " to ".join(views.clock(time.fromisoformat(value[end])) for end in ("start", "end"))
+        return gettext(" to ").join(views.clock(time.fromisoformat(value[end])) for end in ("start", "end"))
     if field == "time_zone":
         return views.zone_name(value)
     return ", ".join(value) if isinstance(value, list) else str(value)

@@ -18,11 +18,12 @@ from shared import wording
 from shared.contracts.base import Instant
 from shared.contracts.pool_matching import Criteria
 from shared.facts import shown
+from shared.i18n import gettext, marked
 from shared.web.holders import ANSWERS, Holder
 from shared.web.problems import Problem, kind
 
 _PAGE = 50
-_NAMELESS = "An employer that is not known here"
+_NAMELESS = marked("An employer that is not known here")
 _ANSWERS = {**ANSWERS, 410: {"description": "Nobody is behind this session any more"}}
 _After = Annotated[str, Query(max_length=400, description="`next` of the page before; empty: from the latest on")]
 
@@ -189,7 +190,7 @@ def _place(edge: Edge, candidate: str, after: str) -> TellingPlace:
 def _pool(edge: Edge, one: Standing, told: _Told) -> dict[str, Any]:
     zone = told.present.choices.time_zone
     return {
-        "employer": shown(edge.directory.name(one.employer), _NAMELESS),
+        "employer": shown(edge.directory.name(one.employer), gettext(_NAMELESS)),
         "since": wording.day(one.since, zone),
         "looks_for": told_words.looks_for(told.asked.get(one.pool)),
         "shown_since": wording.day(one.shown_since, zone) if one.shown_since else None,
@@ -200,7 +201,7 @@ def _pool(edge: Edge, one: Standing, told: _Told) -> dict[str, Any]:
 def _item(edge: Edge, one: Disclosed, told: _Told) -> dict[str, Any]:
     zone = told.present.choices.time_zone
     return {
-        "employer": shown(edge.directory.name(one.employer), _NAMELESS),
+        "employer": shown(edge.directory.name(one.employer), gettext(_NAMELESS)),
         "at": wording.day(one.at, zone),
         "until": wording.day(one.ended_at, zone) if one.ended_at else None,
         "looks_for": told_words.looks_for(told.asked.get(one.pool)),

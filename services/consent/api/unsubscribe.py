@@ -15,6 +15,7 @@ from services.consent.decisions import Changed, Stop
 from services.consent.model import Attempt, Scope, What
 from services.consent.ports import Consents
 from shared.facts import shown
+from shared.i18n import gettext
 from shared.security.links import Link, trimmed
 from shared.web import any_body
 from shared.web.routes import shows_pages
@@ -130,7 +131,7 @@ def _name(edge: Edge, link: Link) -> str:
     """What the page calls the employer of the link; nothing when it names none."""
     if link.employer is None:
         return ""
-    return shown(edge.directory.name(link.employer), "this employer")
+    return shown(edge.directory.name(link.employer), gettext("this employer"))
 
 
 async def _scope(request: Request, link: Link) -> Scope:

@@ -22,26 +22,27 @@ from shared.contracts import grants
 from shared.contracts.codes import occupation_titles
 from shared.contracts.signup import JOIN
 from shared.facts import Fact, shown
+from shared.i18n import gettext, marked, ngettext, present
 
 Names = Callable[[str], Fact[str]]
 MOST_TICKED = 50
 """Employers, as a list to tick."""
 
 _US_ZONES = (
-    ("America/New_York", "Eastern (New York)"),
-    ("America/Chicago", "Central (Chicago)"),
-    ("America/Denver", "Mountain (Denver)"),
-    ("America/Phoenix", "Arizona (Phoenix)"),
-    ("America/Los_Angeles", "Pacific (Los Angeles)"),
-    ("America/Anchorage", "Alaska (Anchorage)"),
-    ("Pacific/Honolulu", "Hawaii (Honolulu)"),
-    ("America/Puerto_Rico", "Atlantic (Puerto Rico)"),
-    ("Pacific/Guam", "Chamorro (Guam)"),
+    ("America/New_York", marked("Eastern (New York)")),
+    ("America/Chicago", marked("Central (Chicago)")),
+    ("America/Denver", marked("Mountain (Denver)")),
+    ("America/Phoenix", marked("Arizona (Phoenix)")),
+    ("America/Los_Angeles", marked("Pacific (Los Angeles)")),
+    ("America/Anchorage", marked("Alaska (Anchorage)")),
+    ("Pacific/Honolulu", marked("Hawaii (Honolulu)")),
+    ("America/Puerto_Rico", marked("Atlantic (Puerto Rico)")),
+    ("Pacific/Guam", marked("Chamorro (Guam)")),
 )
-_GAPS = ((24, "1 day (everyone’s rule)"), (48, "2 days"), (72, "3 days"), (168, "1 week"), (336, "2 weeks"), (720, "30 days"))  # fmt: skip
+_GAPS = ((24, marked("1 day (everyone’s rule)")), (48, marked("2 days")), (72, marked("3 days")), (168, marked("1 week")), (336, marked("2 weeks")), (720, marked("30 days")))  # fmt: skip
 
 
-NAMELESS = "an employer that is not known here"
+NAMELESS = marked("an employer that is not known here")
 
 
 def fields(choices: Choices, at: datetime) -> dict[str, Any]:
@@ -65,16 +66,20 @@ def fields(choices: Choices, at: datetime) -> dict[str, Any]:
 
 def options(choices: Choices, employers: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """What each list of the form offers; a present choice is always among it, so that saving does not lose it."""
-    finer = [(code, f"Only {work(code)}", "") for code in choices.sectors if code not in MAJOR_GROUPS]
+    finer = [
+        (code, gettext("Only %(work)s", work=work(code)), "") for code in choices.sectors if code not in MAJOR_GROUPS
+    ]
     gone = [code for code in choices.blocked_employers if code not in dict(employers)]
     others = sorted(zones() - {zone for zone, _ in _US_ZONES})
     hours = choices.min_gap_hours
-    gaps = list(_GAPS) if hours is None or hours in dict(_GAPS) else [*_GAPS, (hours, f"{hours} hours")]
-    weekly = [(POLICY_CONTACTS_PER_WEEK, f"{POLICY_CONTACTS_PER_WEEK} (everyone’s rule)"), (1, "1")]
+    gaps = [(number, gettext(words)) for number, words in _GAPS]
+    if hours is not None and hours not in dict(_GAPS):
+        gaps.append((hours, gettext("%(hours)s hours", hours=hours)))
+    weekly = [(POLICY_CONTACTS_PER_WEEK, gettext("%(cap)s (everyone’s rule)", cap=POLICY_CONTACTS_PER_WEEK)), (1, "1")]
     return {
-        "sectors": [(code, title, "") for code, title in MAJOR_GROUPS.items()] + finer,
-        "employers": _offered(choices, employers) + [(code, _sentence(NAMELESS), "") for code in gone],
-        "zones": _US_ZONES,
+        "sectors": [(code, gettext(title), "") for code, title in MAJOR_GROUPS.items()] + finer,
+        "employers": _offered(choices, employers) + [(code, _sentence(gettext(NAMELESS)), "") for code in gone],
+        "zones": [(zone, gettext(words)) for zone, words in _US_ZONES],
         "other_zones": [(zone, zone_name(zone)) for zone in others],
         "weekly": _with_default(weekly, choices.first_contacts_per_week),
         "gaps": _with_default(gaps, hours),
@@ -94,11 +99,11 @@ def _offered(choices: Choices, employers: Sequence[tuple[str, str]]) -> list[tup
 def limits(choices: Choices, name: Names, at: datetime) -> dict[str, str]:
     """Each group of limits in a few words, as its heading shows them."""
     sectors = [work(code) for code in choices.sectors]
-    blocked = [shown(name(code), NAMELESS) for code in choices.blocked_employers]
-    blocked += [f"whoever is called “{typed}”" for typed in choices.blocked_names]
+    blocked = [shown(name(code), gettext(NAMELESS)) for code in choices.blocked_employers]
+    blocked += [gettext("whoever is called “%(typed)s”", typed=typed) for typed in choices.blocked_names]
     return {
-        "sectors": _some(sectors, "all"),
-        "employers": _some(blocked, "nobody"),
+        "sectors": _some(sectors, gettext("all")),
+        "employers": _some(blocked, gettext("nobody")),
         "times": times(choices),
         "dates": _dates(choices, at),
     }
@@ -110,20 +115,27 @@ def facts(choices: Choices, name: Names, at: datetime) -> list[tuple[str, str]]:
     has_ended = grants.has_ended(choices, at=at)
     on = set() if has_ended else set(choices.purposes)
     rows = [
-        ("Your profile", "On – employers whose jobs fit can see it" if "match" in on else "Off – no employer sees it"),
         (
-            "Messages",
-            _messages(choices, at, is_seen="match" in on) if "contact" in on else "Off – nobody writes to you",
+            gettext("Your profile"),
+            gettext("On – employers whose jobs fit can see it")
+            if "match" in on
+            else gettext("Off – no employer sees it"),
+        ),
+        (
+            gettext("Messages"),
+            _messages(choices, at, is_seen="match" in on) if "contact" in on else gettext("Off – nobody writes to you"),
         ),
     ]
     if on or choices.sectors:
-        rows.append(("Kinds of work", _sentence(said["sectors"])))
+        rows.append((gettext("Kinds of work"), _sentence(said["sectors"])))
     if choices.blocked_employers or choices.blocked_names:
-        rows.append(("Blocked employers", _sentence(said["employers"])))
+        rows.append((gettext("Blocked employers"), _sentence(said["employers"])))
     if has_ended and choices.purposes:
-        rows.append(("Ended", f"On {day(choices.ends_at, choices)}: what was on before is off"))
+        rows.append(
+            (gettext("Ended"), gettext("On %(day)s: what was on before is off", day=day(choices.ends_at, choices)))
+        )
     elif on:
-        rows.append(("Until", day(choices.ends_at, choices)))
+        rows.append((gettext("Until"), day(choices.ends_at, choices)))
     return rows
 
 
@@ -131,11 +143,20 @@ def times(choices: Choices) -> str:
     """How often and when first messages may come."""
     cap = choices.first_contacts_per_week or POLICY_CONTACTS_PER_WEEK
     hours = choices.min_gap_hours or int(POLICY_GAP.total_seconds()) // 3600
-    apart = f"{hours // 24} day{'s' if hours >= 48 else ''}" if hours % 24 == 0 else f"{hours} hours"
+    days = hours // 24
+    apart = (
+        ngettext("%(num)s day", "%(num)s days", days) if hours % 24 == 0 else gettext("%(hours)s hours", hours=hours)
+    )
+    said = {"cap": cap, "apart": apart, "opens": clock(POLICY_OPENS), "closes": clock(POLICY_CLOSES)}
     quiet = choices.quiet_hours
-    between = f"{clock(POLICY_OPENS)} to {clock(POLICY_CLOSES)}"
-    without = f", not {clock(quiet.start)} to {clock(quiet.end)}" if quiet else ""
-    return f"at most {cap} in 7 days, {apart} apart, {between}{without}"
+    if quiet is None:
+        return gettext("at most %(cap)s in 7 days, %(apart)s apart, %(opens)s to %(closes)s", **said)
+    return gettext(
+        "at most %(cap)s in 7 days, %(apart)s apart, %(opens)s to %(closes)s, not %(start)s to %(end)s",
+        **said,
+        start=clock(quiet.start),
+        end=clock(quiet.end),
+    )
 
 
 def day(moment: datetime | None, choices: Choices) -> str:
@@ -145,19 +166,22 @@ def day(moment: datetime | None, choices: Choices) -> str:
 
 def work(code: str) -> str:
     """The kind of work behind a SOC code, as its catalogue calls it."""
-    return MAJOR_GROUPS.get(code) or occupation_titles().get(code) or code
+    group = MAJOR_GROUPS.get(code)
+    return (gettext(group) if group else None) or occupation_titles().get(code) or code
 
 
 def told(found: Fact[Introduction], name: Names) -> str:
     """Why the person has this link, as one sentence."""
     introduction = shown(found, None)
     if introduction is None:
-        return "You have this link because you joined Fairpool, or because a hiring system that you applied through told us about you."
+        return gettext(
+            "You have this link because you joined Fairpool, or because a hiring system that you applied through told us about you."
+        )
     on = wording.day(introduction.at)
     if introduction.teller == JOIN:
-        return f"You have this link because our join page was filled in with your email on {on}."
-    teller = shown(name(introduction.teller), "an employer or its hiring system")
-    return f"You have this link because {teller} told us about you on {on}."
+        return gettext("You have this link because our join page was filled in with your email on %(day)s.", day=on)
+    teller = shown(name(introduction.teller), gettext("an employer or its hiring system"))
+    return gettext("You have this link because %(teller)s told us about you on %(day)s.", teller=teller, day=on)
 
 
 def attempts(uses: Sequence[Attempt], name: Names, choices: Choices) -> list[tuple[str, str]]:
@@ -166,40 +190,47 @@ def attempts(uses: Sequence[Attempt], name: Names, choices: Choices) -> list[tup
 
 
 def _use(use: Attempt, name: Names) -> str:
-    sender = shown(name(use.employer), NAMELESS) if use.employer else "Fairpool"
-    wanted = "everyone" if use.scope == "all" else "that employer"
+    sender = shown(name(use.employer), gettext(NAMELESS)) if use.employer else "Fairpool"
+    wanted = (
+        gettext("A link in an email from %(sender)s was used to stop everyone.", sender=sender)
+        if use.scope == "all"
+        else gettext("A link in an email from %(sender)s was used to stop that employer.", sender=sender)
+    )
     end = {
-        "changed": "That was done",
-        "nothing": "Nothing changed: it was so already",
-        "asked": "It was too old for that, so you got an email that asks you",
+        "changed": gettext("That was done."),
+        "nothing": gettext("Nothing changed: it was so already."),
+        "asked": gettext("It was too old for that, so you got an email that asks you."),
     }[use.outcome]
-    return f"A link in an email from {sender} was used to stop {wanted}. {end}."
+    return f"{wanted} {end}"
 
 
 def zone_name(zone: str) -> str:
     """A time zone as the page offers it: `Mountain (Denver)`."""
-    return dict(_US_ZONES).get(zone) or zone.replace("_", " ")
+    return gettext(dict(_US_ZONES).get(zone, zone.replace("_", " ")))
 
 
 def clock(moment: time) -> str:
     """`9 pm`, `12:30 pm`, `noon`."""
     if (moment.hour % 12, moment.minute) == (0, 0):
-        return "noon" if moment.hour else "midnight"
+        return gettext("noon") if moment.hour else gettext("midnight")
+    half = {"es": ("a.m.", "p.m.")}.get(present().locale, ("am", "pm"))[moment.hour >= 12]
     minutes = f":{moment:%M}" if moment.minute else ""
-    return f"{(moment.hour - 1) % 12 + 1}{minutes}\N{NO-BREAK SPACE}{'am' if moment.hour < 12 else 'pm'}"
+    return f"{(moment.hour - 1) % 12 + 1}{minutes}\N{NO-BREAK SPACE}{half}"
 
 
 def _dates(choices: Choices, at: datetime) -> str:
     end = day(_end(choices, at), choices)
-    return f"{end}; paused until {day(choices.paused_until, choices)}" if grants.is_paused(choices, at=at) else end
+    if not grants.is_paused(choices, at=at):
+        return end
+    return gettext("%(end)s; paused until %(day)s", end=end, day=day(choices.paused_until, choices))
 
 
 def _messages(choices: Choices, at: datetime, *, is_seen: bool) -> str:
     if not is_seen:
-        return "On – but nobody can write while no employer sees your profile"
+        return gettext("On – but nobody can write while no employer sees your profile")
     if grants.is_paused(choices, at=at):
-        return f"Paused – nobody writes first until {day(choices.paused_until, choices)}"
-    return f"On – {times(choices)}"
+        return gettext("Paused – nobody writes first until %(day)s", day=day(choices.paused_until, choices))
+    return gettext("On – %(times)s", times=times(choices))
 
 
 def _end(choices: Choices, at: datetime) -> datetime:
@@ -210,7 +241,9 @@ def _end(choices: Choices, at: datetime) -> datetime:
 def _some(names: Sequence[str], none: str) -> str:
     if not names:
         return none
-    return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2} more"
+    if len(names) <= 3:
+        return ", ".join(names)
+    return gettext("%(names)s and %(count)s more", names=", ".join(names[:2]), count=len(names) - 2)
 
 
 def _sentence(words: str) -> str:

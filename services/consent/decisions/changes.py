@@ -27,6 +27,7 @@ from services.consent.model import (
 )
 from shared.contracts import grants
 from shared.contracts.consent import Purpose
+from shared.i18n import gettext, marked
 from shared.text import why_not_one_line
 
 _SOC = re.compile(r"\d{2}-\d{4}", re.ASCII)
@@ -180,7 +181,7 @@ def sectors_are_occupations(asked: _Asked) -> str | None:
     """Codes of the 2018 SOC, of any level, in one of its major groups."""
     if all(_SOC.fullmatch(code) and f"{code[:2]}-0000" in MAJOR_GROUPS for code in asked.wish.sectors):
         return None
-    return "Kinds of work are SOC 2018 codes written in full, such as 29-0000 or 29-1141"
+    return marked("Kinds of work are SOC 2018 codes written in full, such as 29-0000 or 29-1141")
 
 
 def blocked_employers_are_known(asked: _Asked) -> str | None:
@@ -188,16 +189,21 @@ def blocked_employers_are_known(asked: _Asked) -> str | None:
     new = set(asked.wish.blocked_employers) - set(asked.present.blocked_employers)
     if all(employer in asked.employers for employer in new):
         return None
-    return "One of the employers to block is not known here: choose from those on the page, or block it by its name"
+    return marked(
+        "One of the employers to block is not known here: choose from those on the page, or block it by its name"
+    )
 
 
 def blocked_names_can_be_found(asked: _Asked) -> str | None:
     """So many names of so many characters, each with something to be found by."""
     names = asked.wish.blocked_names
     if len(names) > MOST_NAMES:
-        return f"Names of employers to block: at most {MOST_NAMES}"
+        return gettext("Names of employers to block: at most %(most)s", most=MOST_NAMES)
     if any(len(name) > LONGEST_NAME or why_not_one_line(name) or not keys_of_name(name) for name in names):
-        return f"Names of employers to block: one a line, a company’s name or domain, at most {LONGEST_NAME} characters"
+        return gettext(
+            "Names of employers to block: one a line, a company’s name or domain, at most %(longest)s characters",
+            longest=LONGEST_NAME,
+        )
     return None
 
 
@@ -206,7 +212,9 @@ def contacts_only_tighten(asked: _Asked) -> str | None:
     wished = asked.wish.first_contacts_per_week
     if wished is None or 1 <= wished <= POLICY_CONTACTS_PER_WEEK:
         return None
-    return f"First messages a week: choose 1 or {POLICY_CONTACTS_PER_WEEK}; to get none, switch messages off"
+    return gettext(
+        "First messages a week: choose 1 or %(cap)s; to get none, switch messages off", cap=POLICY_CONTACTS_PER_WEEK
+    )
 
 
 def gap_only_tightens(asked: _Asked) -> str | None:
@@ -214,14 +222,18 @@ def gap_only_tightens(asked: _Asked) -> str | None:
     wished, least, most = asked.wish.min_gap_hours, POLICY_GAP // _HOUR, LONGEST_GAP // _HOUR
     if wished is None or least <= wished <= most:
         return None
-    return f"Hours between two messages: choose from {least} to {most}; to get none, pause or switch messages off"
+    return gettext(
+        "Hours between two messages: choose from %(least)s to %(most)s; to get none, pause or switch messages off",
+        least=least,
+        most=most,
+    )
 
 
 def zone_is_known(asked: _Asked) -> str | None:
     """A zone of the IANA time zone database."""
     if asked.wish.time_zone is None or asked.wish.time_zone in zones():
         return None
-    return "The time zone must be an IANA name such as America/Denver"
+    return marked("The time zone must be an IANA name such as America/Denver")
 
 
 def quiet_hours_leave_room(asked: _Asked) -> str | None:
@@ -230,24 +242,30 @@ def quiet_hours_leave_room(asked: _Asked) -> str | None:
     if quiet is None:
         return None
     if quiet.start == quiet.end:
-        return "Quiet hours must end at another time than they start"
+        return marked("Quiet hours must end at another time than they start")
     if open_time(quiet, zone_is_known=asked.wish.time_zone is not None) >= LEAST_OPEN_HOURS:
         return None
-    without_zone = "" if asked.wish.time_zone else ", in every US time zone at once while yours is not chosen"
-    return (
-        "Quiet hours must leave at least 2 hours a day open for messages, between 8 am and 9 pm"
-        f"{without_zone}; to get none, pause or switch messages off"
+    if asked.wish.time_zone:
+        return marked(
+            "Quiet hours must leave at least 2 hours a day open for messages, between 8 am and 9 pm; to get none, pause or switch messages off"
+        )
+    return marked(
+        "Quiet hours must leave at least 2 hours a day open for messages, between 8 am and 9 pm, in every US time zone at once while yours is not chosen; to get none, pause or switch messages off"
     )
 
 
 def pause_lies_ahead(asked: _Asked) -> str | None:
     """A pause ends later than now, unless it is one that stood there already."""
-    return _lies_ahead("The pause", asked.wish.paused_until, asked.present.paused_until, asked.at)
+    if _lies_ahead(asked.wish.paused_until, asked.present.paused_until, asked.at):
+        return None
+    return marked("The pause must lie in the future, at most ten years ahead")
 
 
 def end_lies_ahead(asked: _Asked) -> str | None:
     """An answer ends later than now."""
-    return _lies_ahead("The end", asked.wish.ends_at, asked.present.ends_at, asked.at)
+    if _lies_ahead(asked.wish.ends_at, asked.present.ends_at, asked.at):
+        return None
+    return marked("The end must lie in the future, at most ten years ahead")
 
 
 Rule = Callable[[_Asked], str | None]
@@ -265,10 +283,8 @@ RULES: tuple[tuple[str, Rule], ...] = (
 """Each rule with the field that it speaks of."""
 
 
-def _lies_ahead(what: str, wished: datetime | None, present: datetime | None, at: datetime) -> str | None:
-    if wished is None or wished == present or at < wished <= at + FURTHEST:
-        return None
-    return f"{what} must lie in the future, at most ten years ahead"
+def _lies_ahead(wished: datetime | None, present: datetime | None, at: datetime) -> bool:
+    return wished is None or wished == present or at < wished <= at + FURTHEST
 
 
 @cache

@@ -7,23 +7,32 @@ from typing import Literal, assert_never
 
 from services.consent.model import Decided, Message, Reported
 from shared.contracts.rules import Rule
+from shared.i18n import gettext, marked
 
 Standing = Literal["waiting", "leaving", "sent", "bounced", "uncertain", "not_sent", "taken_back"]
 
 _WHY: Mapping[Rule, str] = MappingProxyType(
     {
-        Rule.NETWORK_WINDOW: "As many first messages as the rules or your own limits allow had come, or were planned, already.",
-        Rule.NETWORK_GAP: "It would have come too soon before or after another first message.",
-        Rule.SAME_EMPLOYER: "This employer wrote to you already, and may not again so soon.",
-        Rule.HOURS: "Nobody may write at that hour: it is outside the network’s hours where you are, or in your quiet hours.",
-        Rule.CONTACT_NOT_GRANTED: "You did not allow messages then: they were off, paused, or your answer had ended.",
-        Rule.EMPLOYER_BLOCKED: "You blocked this employer.",
-        Rule.NOT_A_MEMBER: "You were not in the list of this employer’s from which it wrote.",
-        Rule.KEY_MISSING: "Your key was not there when it came, so its words were locked for good, and nobody can read them.",
-        Rule.MAILBOX_GONE: "Your mail provider says that your mailbox does not exist any more.",
-        Rule.SENDER_SUSPENDED: "Fairpool does not let this employer write to anybody now.",
-        Rule.EXPIRED: "Its last day, or the last day of the job’s offer, came before it could be sent.",
-        Rule.CANCELLED_BY_SENDER: "The employer took it back.",
+        Rule.NETWORK_WINDOW: marked(
+            "As many first messages as the rules or your own limits allow had come, or were planned, already."
+        ),
+        Rule.NETWORK_GAP: marked("It would have come too soon before or after another first message."),
+        Rule.SAME_EMPLOYER: marked("This employer wrote to you already, and may not again so soon."),
+        Rule.HOURS: marked(
+            "Nobody may write at that hour: it is outside the network’s hours where you are, or in your quiet hours."
+        ),
+        Rule.CONTACT_NOT_GRANTED: marked(
+            "You did not allow messages then: they were off, paused, or your answer had ended."
+        ),
+        Rule.EMPLOYER_BLOCKED: marked("You blocked this employer."),
+        Rule.NOT_A_MEMBER: marked("You were not in the list of this employer’s from which it wrote."),
+        Rule.KEY_MISSING: marked(
+            "Your key was not there when it came, so its words were locked for good, and nobody can read them."
+        ),
+        Rule.MAILBOX_GONE: marked("Your mail provider says that your mailbox does not exist any more."),
+        Rule.SENDER_SUSPENDED: marked("Fairpool does not let this employer write to anybody now."),
+        Rule.EXPIRED: marked("Its last day, or the last day of the job’s offer, came before it could be sent."),
+        Rule.CANCELLED_BY_SENDER: marked("The employer took it back."),
     }
 )
 """Each rule that a decision can name: of all that is refused or waits, that is the reason."""
@@ -34,7 +43,7 @@ def why(rule: str | None) -> str | None:
     if rule is None:
         return None
     known = {one.value: words for one, words in _WHY.items()}.get(rule)
-    return known or f"A rule of the network, “{rule}”, stood against it."
+    return known or gettext("A rule of the network, “%(rule)s”, stood against it.", rule=rule)
 
 
 def last_word(message: Message) -> Decided | Reported:
@@ -69,13 +78,13 @@ def _of_report(reported: Reported) -> str | None:
     match reported.outcome:
         case "withheld":
             suspended = _WHY[Rule.SENDER_SUSPENDED]
-            return suspended if reported.sender_suspended else "It was held back when it was about to leave."
+            return suspended if reported.sender_suspended else marked("It was held back when it was about to leave.")
         case "returned":
-            return "It could not be sent in its time, and gets another."
+            return marked("It could not be sent in its time, and gets another.")
         case "bounced":
-            return "Your mail provider did not take it."
+            return marked("Your mail provider did not take it.")
         case "doubtful":
-            return "It was on its way when something broke. It may have arrived; it is not sent again."
+            return marked("It was on its way when something broke. It may have arrived; it is not sent again.")
         case "delivered":
             return None
         case _:

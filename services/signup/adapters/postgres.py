@@ -27,7 +27,7 @@ from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 
 SQL = load(Path(__file__).parent / "queries.sql")
-_COLUMNS = tuple(field.name for field in fields(SealedIdentity) if field.name != "before")
+_COLUMNS = tuple(field.name for field in fields(SealedIdentity) if field.name not in ("before", "locale"))
 _AS_A_ROW = attrgetter(*_COLUMNS)  # `astuple` copies each value, deeply
 
 
@@ -78,6 +78,7 @@ class PostgresStore:
             [stub.blind_index for stub in stubs],
             [stub.until for stub in stubs],
             [stub.index_key for stub in stubs],
+            [stub.locale for stub in stubs],
         )
         return {row["candidate"] for row in rows}
 

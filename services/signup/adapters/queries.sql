@@ -1,7 +1,8 @@
 -- name: register
-INSERT INTO candidates (candidate, blind_index, registered_at, stub_until, index_key)
-SELECT candidate, blind_index, $1, stub_until, index_key
-FROM unnest($2::uuid[], $3::bytea[], $4::timestamptz[], $5::bytea[]) AS stub (candidate, blind_index, stub_until, index_key)
+INSERT INTO candidates (candidate, blind_index, registered_at, stub_until, index_key, locale)
+SELECT candidate, blind_index, $1, stub_until, index_key, locale
+FROM unnest($2::uuid[], $3::bytea[], $4::timestamptz[], $5::bytea[], $6::text[])
+    AS stub (candidate, blind_index, stub_until, index_key, locale)
 ORDER BY blind_index
 ON CONFLICT (blind_index) DO NOTHING
 RETURNING candidate::text

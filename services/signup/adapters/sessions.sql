@@ -7,6 +7,9 @@ WITH known AS (
     SELECT $1, candidate, $3, $4, $5, $6, $7 FROM known
     ON CONFLICT (link) DO NOTHING
     RETURNING name
+), reads AS (
+    UPDATE candidates SET locale = $8 FROM started
+    WHERE candidate = $2::uuid AND $8::text IS NOT NULL AND locale IS DISTINCT FROM $8
 )
 SELECT EXISTS (SELECT FROM known) AS is_known, EXISTS (SELECT FROM started) AS is_started
 

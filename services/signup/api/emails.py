@@ -6,12 +6,18 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, model_validator
 
 from services.signup.vault.addresses import parse_mail
+from shared.i18n import marked
 from shared.web.forms import Posted
 from shared.web.types import RequestModel
 
 M = TypeVar("M", bound=BaseModel)
 
-ENTER_EMAIL = "Enter your email, such as name@example.org"
+ENTER_EMAIL = marked("Enter your email, such as name@example.org")
+_WHY = (
+    marked("Your email must not hold an invisible character: type the email instead of pasting it"),
+    marked("Your email must have only the letters a to z, digits and common signs before the @"),
+)
+"""What `with_why` puts together."""
 
 
 class EmailModel(RequestModel):

@@ -23,6 +23,7 @@ from services.signup.ports import Erasing, Sessions
 from shared import wording
 from shared.contracts.base import Instant
 from shared.contracts.signup import SweptStore
+from shared.i18n import gettext, marked
 from shared.security import encoding
 from shared.security.documents import DocumentSigner
 from shared.security.links import BadLink, Link, LinkReader
@@ -35,13 +36,13 @@ from shared.web.types import Form, RequestModel
 
 PAGES = Pages("services.signup")
 _OPENING = re.compile(r"[A-Za-z0-9_-]{43}")
-_WORDS = {"confirm": "Tick the box if you want to be erased"}
+_WORDS = {"confirm": marked("Tick the box if you want to be erased")}
 _SERVICES = {
-    "signup": "Who you are, and your profile",
-    "consent": "Your choices and receipts",
-    "courier": "Emails to you",
-    "outreach_gateway": "Employers’ messages",
-    "pool_matching": "Employers’ lists",
+    "signup": marked("Who you are, and your profile"),
+    "consent": marked("Your choices and receipts"),
+    "courier": marked("Emails to you"),
+    "outreach_gateway": marked("Employers’ messages"),
+    "pool_matching": marked("Employers’ lists"),
 }
 """For people, what each service has to do with them."""
 _SCHEME = HTTPBearer(
@@ -266,8 +267,8 @@ def _asked(way: _Way, *, is_second: bool, errors: dict[str, str] | None = None) 
     return PAGES.render(
         "erase_sure.html" if is_second else "erase.html",
         status=422 if errors else 200,
-        goes=GOES,
-        stays=STAYS,
+        goes=[gettext(one) for one in GOES],
+        stays=[gettext(one) for one in STAYS],
         address=way.address,
         choices=way.choices,
         opening=secrets.token_urlsafe(32) if is_second else "",
@@ -278,7 +279,9 @@ def _asked(way: _Way, *, is_second: bool, errors: dict[str, str] | None = None) 
 def _page(edge: ErasingEdge, record: ErasureRecord, said: dict[str, Any], opening: str) -> dict[str, Any]:
     confirmed = {sweep.service: wording.moment(sweep.at) for sweep in record.sweeps}
     confirmed["signup"] = wording.moment(record.erased_at)
-    services = [(name, confirmed.get(service, "Not confirmed yet")) for service, name in _SERVICES.items()]
+    services = [
+        (gettext(name), confirmed.get(service, gettext("Not confirmed yet"))) for service, name in _SERVICES.items()
+    ]
     return {
         "is_complete": not record.outstanding,
         "erased_at": wording.moment(record.erased_at),
@@ -286,7 +289,7 @@ def _page(edge: ErasingEdge, record: ErasureRecord, said: dict[str, Any], openin
         "services": services,
         "stores": said["stores"],
         "topics": said["topics"],
-        "stays": STAYS,
+        "stays": [gettext(one) for one in STAYS],
         "address": f"{edge.signup_url}/erased/{opening}",
         "download": f"/erased/{opening}?format=json",
     }

@@ -15,6 +15,7 @@ from shared import wording
 from shared.contracts.base import rfc3339
 from shared.contracts.signup import JOIN, CoarseProfile
 from shared.facts import shown
+from shared.i18n import gettext, marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,86 +32,96 @@ class Part:
     rows: Sequence[tuple[str, str]] = ()
 
 
-_ERASED = "until you erase yourself"
+_ERASED = marked("until you erase yourself")
 _NOTICES = {
-    "confirm": "Your invitation",
-    "sign_in": "A link to sign in",
-    "changed": "What was changed in your name",
-    "stop_asked": "A stop that asked for one more tap",
+    "confirm": marked("Your invitation"),
+    "sign_in": marked("A link to sign in"),
+    "changed": marked("What was changed in your name"),
+    "stop_asked": marked("A stop that asked for one more tap"),
+}
+_OUR_OWN = marked("Our own email")
+_CHANGES = {
+    "signed_up": marked("signed_up"),
+    "changed": marked("changed"),
+    "hired": marked("hired"),
+    "deleted": marked("deleted"),
+    "merged": marked("merged"),
 }
 _STATES = {
-    "ready": "Waits to be sent",
-    "claimed": "Being sent",
-    "sending": "Being sent",
-    "delivered": "Sent",
-    "bounced": "Could not be delivered",
-    "doubtful": "May have been sent, and is never sent again",
-    "returned": "Not sent in time",
-    "withheld": "Not sent: you had not allowed it",
+    "ready": marked("Waits to be sent"),
+    "claimed": marked("Being sent"),
+    "sending": marked("Being sent"),
+    "delivered": marked("Sent"),
+    "bounced": marked("Could not be delivered"),
+    "doubtful": marked("May have been sent, and is never sent again"),
+    "returned": marked("Not sent in time"),
+    "withheld": marked("Not sent: you had not allowed it"),
 }
 PARTS: Mapping[str, Part] = {
     part.name: part
     for part in (
         Part(
             "identity",
-            "Who you are",
-            "To write to you. Sealed under a key of your own; no employer gets it from us.",
-            f"{_ERASED}; 14 days if you never answer",
+            marked("Who you are"),
+            marked("To write to you. Sealed under a key of your own; no employer gets it from us."),
+            marked("until you erase yourself; 14 days if you never answer"),
         ),
         Part(
             "profile",
-            "What you show",
-            "Your own choice: you kept it or said it, and employers see it only while you let them find you.",
-            f"until you change it, or {_ERASED}",
-            "You have saved no profile. No employer sees anything of you.",
+            marked("What you show"),
+            marked("Your own choice: you kept it or said it, and employers see it only while you let them find you."),
+            marked("until you change it, or until you erase yourself"),
+            marked("You have saved no profile. No employer sees anything of you."),
         ),
         Part(
             "claims",
-            "Who told us of you",
-            "So that you can see who did. It permits nobody anything.",
-            f"until they delete their record, you say that it is not you, or {_ERASED}",
-            "Nobody’s record speaks of you now.",
+            marked("Who told us of you"),
+            marked("So that you can see who did. It permits nobody anything."),
+            marked("until they delete their record, you say that it is not you, or until you erase yourself"),
+            marked("Nobody’s record speaks of you now."),
         ),
         Part(
             "proposals",
-            "What they told of your work",
-            "To ask you. Nobody but you sees it, and nothing of it is in force unless you use it.",
-            "as long as the record that told it; of all of them the newest 20",
-            "Nothing.",
+            marked("What they told of your work"),
+            marked("To ask you. Nobody but you sees it, and nothing of it is in force unless you use it."),
+            marked("as long as the record that told it; of all of them the newest 20"),
+            marked("Nothing."),
         ),
         Part(
             "denied",
-            "What you said is not you",
-            "So that the same record does not come back.",
+            marked("What you said is not you"),
+            marked("So that the same record does not come back."),
             _ERASED,
-            "Nothing.",
+            marked("Nothing."),
         ),
         Part(
             "intake",
-            "What was told and is still sealed",
-            "To put reports in their order when one arrives late.",
-            "one day",
-            "Nothing.",
+            marked("What was told and is still sealed"),
+            marked("To put reports in their order when one arrives late."),
+            marked("one day"),
+            marked("Nothing."),
         ),
         Part(
             "emails",
-            "Emails to you",
-            "So that nothing is sent twice. Never the words: those of employers are sealed to you.",
-            "110 days",
-            "None.",
+            marked("Emails to you"),
+            marked("So that nothing is sent twice. Never the words: those of employers are sealed to you."),
+            marked("110 days"),
+            marked("None."),
         ),
         Part(
             "looked_at",
-            "What the operator did",
-            "So that you and others can check who looked.",
-            f"what concerns you {_ERASED}; that something was done stays, without you",
-            "Nobody looked you up.",
+            marked("What the operator did"),
+            marked("So that you and others can check who looked."),
+            marked("what concerns you until you erase yourself; that something was done stays, without you"),
+            marked("Nobody looked you up."),
         ),
         Part(
             "marks",
-            "What can’t be read",
-            "So that nobody can have you invited again and again, or have you emailed too often.",
-            "a scrambled mark of your email for good, also after you erased yourself; who asked for an email to it, as scrambled marks, for one day",
+            marked("What can’t be read"),
+            marked("So that nobody can have you invited again and again, or have you emailed too often."),
+            marked(
+                "a scrambled mark of your email for good, also after you erased yourself; who asked for an email to it, as scrambled marks, for one day"
+            ),
         ),
     )
 }
@@ -187,20 +198,36 @@ def taken_along(names: Names, held: Held, at: datetime) -> dict[str, Any]:
 
 def sections(held: Held, names: Names) -> list[Part]:
     """For the page."""
-    return [replace(part, rows=_ROWS[part.name](held, names) if part.name in _ROWS else ()) for part in PARTS.values()]
+    return [
+        replace(
+            part,
+            title=gettext(part.title),
+            basis=gettext(part.basis),
+            kept=gettext(part.kept),
+            empty=gettext(part.empty) if part.empty else "",
+            rows=_ROWS[part.name](held, names) if part.name in _ROWS else (),
+        )
+        for part in PARTS.values()
+    ]
 
 
 def _identity(held: Held, names: Names) -> list[tuple[str, str]]:
     identity, first = held.identity, held.introduced_by
     name = " ".join(part for part in (identity.given_name, identity.family_name) if part)
-    rows = [("Name", name or "None"), ("Email", identity.mail), ("Phone", ", ".join(identity.phones) or "None")]
-    told = "A record that is gone by now" if first is None else _by(first, names)
-    rows += [("All of it from", told), ("Held since", wording.moment(held.registered_at))]
+    none = gettext("None")
+    rows = [
+        (gettext("Name"), name or none),
+        (gettext("Email"), identity.mail),
+        (gettext("Phone"), ", ".join(identity.phones) or none),
+    ]
+    told = gettext("A record that is gone by now") if first is None else _by(first, names)
+    rows += [(gettext("All of it from"), told), (gettext("Held since"), wording.moment(held.registered_at))]
     if held.confirmed_at is None:
-        return [*rows, ("You have not answered yet", f"Deleted on {wording.day(held.kept_until)} if you never do")]
-    rows.append(("You confirmed it", wording.moment(held.confirmed_at)))
+        deleted = gettext("Deleted on %(day)s if you never do", day=wording.day(held.kept_until))
+        return [*rows, (gettext("You have not answered yet"), deleted)]
+    rows.append((gettext("You confirmed it"), wording.moment(held.confirmed_at)))
     if held.mailbox_gone_at is not None:
-        rows.append(("No email reaches you since", wording.moment(held.mailbox_gone_at)))
+        rows.append((gettext("No email reaches you since"), wording.moment(held.mailbox_gone_at)))
     return rows
 
 
@@ -209,29 +236,43 @@ def _shown(held: Held, names: Names) -> list[tuple[str, str]]:
         return []
     known = {(one.field, one.value): one for one in held.origins}
     rows = [
-        (LABELS[name], f"{words_of(name, value)}. {_from(known.get((name, provenance.text_of(value))), names)}")
+        (
+            gettext(LABELS[name]),
+            f"{words_of(name, value)}. {_from(known.get((name, provenance.text_of(value))), names)}",
+        )
         for name in FIELDS
         for value in value_of(held.profile, name)
     ]
-    now = "Employers whose jobs fit see it now" if held.published is not None else "No employer sees it now"
-    return [*rows, ("Who sees it", now)]
+    is_seen = held.published is not None
+    now = gettext("Employers whose jobs fit see it now") if is_seen else gettext("No employer sees it now")
+    return [*rows, (gettext("Who sees it"), now)]
 
 
 def _claims(held: Held, names: Names) -> list[tuple[str, str]]:
-    return [(_by(one, names), f"{profile_told.how(_teller(one))}; its record {one.record}") for one in held.claims]
+    return [
+        (
+            _by(one, names),
+            gettext("%(how)s; its record %(record)s", how=profile_told.how(_teller(one)), record=one.record),
+        )
+        for one in held.claims
+    ]
 
 
 def _proposals(held: Held, names: Names) -> list[tuple[str, str]]:
-    rows = []
+    rows, nothing = [], gettext("Nothing of your work")
     for one in held.proposals:
         told = [
-            f"{LABELS[name]}: {words_of(name, value)}"
+            f"{gettext(LABELS[name])}: {words_of(name, value)}"
             for name in FIELDS
             for value in value_of(one.proposal.profile, name)
         ]
         told += [f"“{title}”" for title in one.proposal.titles]
-        answered = f" You answered it on {wording.day(one.answered_at)}." if one.answered_at else " It waits for you."
-        rows.append((_first_up(source(one, names)), f"{'; '.join(told) or 'Nothing of your work'}.{answered}"))
+        answered = (
+            gettext("You answered it on %(day)s.", day=wording.day(one.answered_at))
+            if one.answered_at
+            else gettext("It waits for you.")
+        )
+        rows.append((_first_up(source(one, names)), f"{'; '.join(told) or nothing}. {answered}"))
     return rows
 
 
@@ -239,7 +280,7 @@ def _denied(held: Held, names: Names) -> list[tuple[str, str]]:
     return [
         (
             _first_up(_who(one.vendor, one.employer, names)),
-            f"its record {one.record}; said on {wording.day(one.said_at)}",
+            gettext("its record %(record)s; said on %(day)s", record=one.record, day=wording.day(one.said_at)),
         )
         for one in held.denied
     ]
@@ -249,7 +290,12 @@ def _intake(held: Held, names: Names) -> list[tuple[str, str]]:
     return [
         (
             _first_up(_who(one.vendor, one.employer, names)),
-            f"that its record {one.record} was {one.change}, on {wording.moment(one.kept_at)}",
+            gettext(
+                "that its record %(record)s was %(change)s, on %(moment)s",
+                record=one.record,
+                change=gettext(_CHANGES.get(one.change, one.change)),
+                moment=wording.moment(one.kept_at),
+            ),
         )
         for one in held.intake
     ]
@@ -258,20 +304,18 @@ def _intake(held: Held, names: Names) -> list[tuple[str, str]]:
 def _emails(held: Held, names: Names) -> list[tuple[str, str]]:
     return [
         (
-            f"A message from {shown(names(one.employer), 'an employer')}"
+            gettext("A message from %(employer)s", employer=shown(names(one.employer), gettext("an employer")))
             if one.kind == "outreach" and one.employer
-            else _NOTICES.get(one.purpose or "", "Our own email"),
-            f"{_STATES.get(one.state, one.state)}, {wording.moment(one.changed_at)}",
+            else gettext(_NOTICES.get(one.purpose or "", _OUR_OWN)),
+            f"{gettext(_STATES.get(one.state, one.state))}, {wording.moment(one.changed_at)}",
         )
         for one in held.mails
     ]
 
 
 def _looked_at(held: Held, _: Names) -> list[tuple[str, str]]:
-    return [
-        (wording.moment(one.at), f"{one.act.replace('_', ' ')}: {one.reason or 'no reason noted'}")
-        for one in held.looked_at
-    ]
+    unsaid = gettext("no reason noted")
+    return [(wording.moment(one.at), f"{one.act.replace('_', ' ')}: {one.reason or unsaid}") for one in held.looked_at]
 
 
 _ROWS = {
@@ -288,16 +332,16 @@ _ROWS = {
 
 def _from(origin: ValueOrigin | None, names: Names) -> str:
     if origin is None:
-        return "Kept by you, before we noted from whom it came"
+        return gettext("Kept by you, before we noted from whom it came")
     day = wording.day(origin.at)
     if origin.how == "said":
-        return f"Said by you, {day}"
+        return gettext("Said by you, %(day)s", day=day)
     if not origin.by:
-        return f"Kept by you, {day}; the record that told it is not of you, or is gone"
+        return gettext("Kept by you, %(day)s; the record that told it is not of you, or is gone", day=day)
     tellers = ". ".join(
         f"{_who(by.vendor, by.employer, names)}, {wording.day(by.told_at)}: {profile_told.how(by)}" for by in origin.by
     )
-    return f"Kept by you, {day}. Told by {tellers}"
+    return gettext("Kept by you, %(day)s. Told by %(tellers)s", day=day, tellers=tellers)
 
 
 def _teller(claim: HeldClaim) -> Teller:
@@ -319,10 +363,10 @@ def _by(claim: HeldClaim, names: Names) -> str:
 
 def _who(vendor: str, employer: str | None, names: Names) -> str:
     if vendor == JOIN:
-        return "the join page"
+        return gettext("the join page")
     if employer is not None:
-        return f"the hiring system of {shown(names(employer), 'an employer')}"
-    return shown(names(vendor), "a hiring system")
+        return gettext("the hiring system of %(employer)s", employer=shown(names(employer), gettext("an employer")))
+    return shown(names(vendor), gettext("a hiring system"))
 
 
 def _first_up(text: str) -> str:

@@ -31,9 +31,11 @@ from services.signup.model.reports import Report
 from services.signup.ports import Intake, PageRequests
 from services.signup.vault.addresses import origin_index
 from services.signup.vault.index import BlindIndex
+from shared import i18n
 from shared.clock import Clock
 from shared.contracts.codes import STATES, occupation_titles
 from shared.contracts.signup import JOIN, EmploymentType
+from shared.i18n import Locale, gettext, marked
 from shared.ids import new_id
 from shared.web import forms, gates
 from shared.web.pages import Pages
@@ -50,15 +52,17 @@ _DIGITS = re.compile(r"[0-9]{1,9}")
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}-01")
 _ZIP = re.compile(r"[0-9]{5}(-[0-9]{4})?")
 _WORDS = {
-    "name": "Enter your name, on one line of at most 100 characters and without a link",
+    "name": marked("Enter your name, on one line of at most 100 characters and without a link"),
     "email": ENTER_EMAIL,
-    "work": "Enter the work you do or look for in words, such as Registered nurse, without a link",
+    "work": marked("Enter the work you do or look for in words, such as Registered nurse, without a link"),
     **{
         name: WORDS[name]
         for name in ("occupations", "skills", "years", "employment_types", "pay_floor", "available_from")
     },
-    "state": "Choose a state from the list",
-    "postal_code": "Enter a ZIP code of five digits, such as 80202, in the 50 states or the District of Columbia",
+    "state": marked("Choose a state from the list"),
+    "postal_code": marked(
+        "Enter a ZIP code of five digits, such as 80202, in the 50 states or the District of Columbia"
+    ),
 }
 
 
@@ -157,7 +161,7 @@ def router(
             titles=known_work,
             occupations=[(code, occupation_titles()[code]) for code in _codes(given)],
             steps=_steps(clock, given),
-            kinds=list(KINDS.items()),
+            kinds=[(value, gettext(label)) for value, label in KINDS.items()],
             read=read,
         )
 
@@ -184,7 +188,8 @@ def router(
             raise _too_many()
         joining = await limits.join(index.of(posted.value.email), origin)
         if joining.is_taken:
-            await intake.take([_report(posted.value, clock, is_mailed=joining.is_mailed)])
+            reads = None if posted.is_json else i18n.present().locale
+            await intake.take([_report(posted.value, clock, is_mailed=joining.is_mailed, locale=reads)])
         await wait_since(began, answer_after)
         return check_your_email("check_your_email.html", posted.value.email, is_json=posted.is_json)
 
@@ -247,7 +252,7 @@ def _with_state(posted: forms.Posted[JoinIn]) -> forms.Posted[JoinIn]:
     there = state_of_zip(typed[:5]) if _ZIP.fullmatch(typed) else None
     if "postal_code" not in posted.errors or state not in STATES or there not in STATES or there == state:
         return posted
-    words = f"This ZIP code is not in {STATES[state]}. Correct the ZIP code or the state"
+    words = gettext("This ZIP code is not in %(state)s. Correct the ZIP code or the state", state=STATES[state])
     return replace(posted, errors={**posted.errors, "postal_code": words})
 
 
@@ -269,11 +274,15 @@ def check_your_email(page: str, email: str, *, is_json: bool) -> Response:
 
 
 def _too_many() -> Problem:
-    detail = "Too many people joined from your network within the hour. Try again in an hour, or from another network."
-    return Problem(429, "Try again in an hour", detail, type=kind("too-many-joins"), headers={"Retry-After": "3600"})
+    detail = marked(
+        "Too many people joined from your network within the hour. Try again in an hour, or from another network."
+    )
+    return Problem(
+        429, marked("Try again in an hour"), detail, type=kind("too-many-joins"), headers={"Retry-After": "3600"}
+    )
 
 
-def _report(given: JoinIn, clock: Clock, *, is_mailed: bool) -> Report:
+def _report(given: JoinIn, clock: Clock, *, is_mailed: bool, locale: Locale | None) -> Report:
     record = new_id("j")
     profile = RawProfile(
         occupations=given.occupations,
@@ -298,6 +307,7 @@ def _report(given: JoinIn, clock: Clock, *, is_mailed: bool) -> Report:
             person=Person(mail=given.email, given_name=given.name),
             profile=profile,
             without_email=None if is_mailed else True,
+            locale=locale,
         ),
         proof="page",
     )

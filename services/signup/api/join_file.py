@@ -13,6 +13,7 @@ from services.signup.api.resume_files import UnreadableError
 from services.signup.decisions import resume
 from services.signup.decisions.keeping import OccupationsOf
 from services.signup.decisions.resume_parts import PassedOver
+from shared.i18n import marked
 from shared.media_types import media_type
 from shared.web import forms, plain, problems, uploads
 from shared.web.problems import Problem, kind
@@ -35,7 +36,7 @@ _CALLED = {
     "state": "The state",
     "postal_code": "The ZIP code",
 }
-CHOOSE = "Choose the zip that you took along from Fairpool, or a JSON Resume"
+CHOOSE = marked("Choose the zip that you took along from Fairpool, or a JSON Resume")
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -104,7 +105,9 @@ class NothingInItError(UnreadableError):
 
     def __init__(self, notes: tuple[PassedOver, ...]) -> None:
         """`notes`: why not, one by one."""
-        super().__init__("Nothing in this file could be filled in. Choose another one, or fill in the form yourself.")
+        super().__init__(
+            marked("Nothing in this file could be filled in. Choose another one, or fill in the form yourself.")
+        )
         self.notes = notes
 
 

@@ -18,24 +18,25 @@ from services.signup.decisions.skills import known_skills
 from services.signup.model.people import RawProfile
 from shared.contracts.base import Instant
 from shared.contracts.signup import CoarseProfile, EmploymentType
+from shared.i18n import marked
 from shared.media_types import media_type
 from shared.web import bodies, forms, problems
 from shared.web.problems import Problem, kind
 from shared.web.types import Form, Line, RequestModel, Text
 
 WORDS = {
-    "occupations": "Choose occupations from the list",
-    "titles": "Use other words for your work, such as Registered nurse: we do not know these",
-    "skills": "Use words of our list of skills, such as triage or forklift, with commas between them",
-    "years": "Choose your years of experience from the list",
-    "state": "Choose a state from the list",
-    "area": "Enter three digits, or a ZIP code of five, in the 50 states or the District of Columbia",
-    "employment_types": "Choose kinds of employment from the list",
-    "pay_floor": "Choose the pay from the list",
-    "available_from": "Choose the month from the list",
+    "occupations": marked("Choose occupations from the list"),
+    "titles": marked("Use other words for your work, such as Registered nurse: we do not know these"),
+    "skills": marked("Use words of our list of skills, such as triage or forklift, with commas between them"),
+    "years": marked("Choose your years of experience from the list"),
+    "state": marked("Choose a state from the list"),
+    "area": marked("Enter three digits, or a ZIP code of five, in the 50 states or the District of Columbia"),
+    "employment_types": marked("Choose kinds of employment from the list"),
+    "pay_floor": marked("Choose the pay from the list"),
+    "available_from": marked("Choose the month from the list"),
 }
 ON_THE_PAGE = {"titles": "work", "skills": "more_skills"}
-STALE = "This was changed after you opened this page. This is how it is now: change what you want and save"
+STALE = marked("This was changed after you opened this page. This is how it is now: change what you want and save")
 MERGE_PATCH = "application/merge-patch+json"
 _OTHER, _NONE = "other", "none"
 _SAME = {"postal_code": "area", "titles": "occupations"}

@@ -18,6 +18,7 @@ from services.signup.decisions.keeping import Kept, OccupationsOf, Offer, Refuse
 from services.signup.model.provenance import ValueOrigin
 from services.signup.model.records import Showing
 from services.signup.ports import Store
+from shared.i18n import marked
 from shared.security.links import LinkReader
 from shared.web.holders import Holder
 from shared.web.person import Entry, Navigation
@@ -197,7 +198,7 @@ def page(
         also = edge.occupations_of(str(given.get("work", "")))
         form = refilled(form, given, also if len(also) > 1 else ())
         if len(also) > 1 and "work" in wrong:
-            wrong = {"occupations": "Your words may mean several occupations: tick those that are right"}
+            wrong = {"occupations": marked("Your words may mean several occupations: tick those that are right")}
     return PAGES.render(
         "profile.html",
         status=422 if wrong else 200,

@@ -12,12 +12,13 @@ from services.signup.model.people import Proof
 from services.signup.model.provenance import Teller, ValueOrigin
 from shared.contracts.signup import JOIN, CoarseProfile
 from shared.facts import shown
+from shared.i18n import gettext, marked
 
 PROOFS: Mapping[Proof | None, str] = {
-    "signature": "its signature was checked",
-    "key": "sent with the hiring system’s own key",
-    "page": "typed on the join page, where anybody can type",
-    None: "from before we kept how it was checked",
+    "signature": marked("its signature was checked"),
+    "key": marked("sent with the hiring system’s own key"),
+    "page": marked("typed on the join page, where anybody can type"),
+    None: marked("from before we kept how it was checked"),
 }
 
 
@@ -46,7 +47,7 @@ def waiting_view(one: Telling, kept: CoarseProfile | None, names: Names) -> Wait
     choices = [
         Choice(
             offer.id,
-            f"{LABELS[offer.field]}: {words_of(offer.field, offer.value)}",
+            f"{gettext(LABELS[offer.field])}: {words_of(offer.field, offer.value)}",
             _now(offer, kept),
             is_clear(offer, one),
         )
@@ -63,8 +64,8 @@ def teller_view(one: Telling, names: Names) -> TellerView:
 
 def how(by: Teller) -> str:
     """How it came, in words."""
-    event = f", event {by.event_id}" if by.event_id else ""
-    return f"{PROOFS[by.proof]}{event}"
+    checked = gettext(PROOFS[by.proof])
+    return gettext("%(how)s, event %(event)s", how=checked, event=by.event_id) if by.event_id else checked
 
 
 def telling_out(one: Telling, names: Names) -> dict[str, Any]:
@@ -109,10 +110,9 @@ def _now(offer: Offer, kept: CoarseProfile | None) -> str:
         return ""
     values = value_of(kept, offer.field)
     if offer.field in LISTS:
-        several = f"May be meant by “{offer.title}”. " if offer.one_of > 1 else ""
-        return f"{several}Added to what you show." if values else several.strip()
-    return (
-        f"You show now: {', '.join(words_of(offer.field, value) for value in values)}."
-        if values
-        else "You show nothing here now."
-    )
+        several = gettext("May be meant by “%(title)s”.", title=offer.title) if offer.one_of > 1 else ""
+        added = gettext("Added to what you show.") if values else ""
+        return " ".join(part for part in (several, added) if part)
+    if not values:
+        return gettext("You show nothing here now.")
+    return gettext("You show now: %(values)s.", values=", ".join(words_of(offer.field, value) for value in values))

@@ -13,6 +13,7 @@ from shared.contracts import grants
 from shared.contracts.codes import STATES, occupation_titles
 from shared.contracts.signup import JOIN, CoarseProfile
 from shared.facts import Fact, shown
+from shared.i18n import gettext, marked, ngettext
 from shared.web.pages import Pages
 
 PAGES = Pages("services.signup")
@@ -20,22 +21,22 @@ Names = Callable[[str], Fact[str]]
 """What a tenant is called on pages, with its domain."""
 
 KINDS = {
-    "full_time": "Full time",
-    "part_time": "Part time",
-    "contract": "Contract",
-    "temporary": "Temporary",
-    "internship": "Internship",
+    "full_time": marked("Full time"),
+    "part_time": marked("Part time"),
+    "contract": marked("Contract"),
+    "temporary": marked("Temporary"),
+    "internship": marked("Internship"),
 }
 LABELS: Mapping[Field, str] = {
-    "occupations": "Work",
-    "skills": "Skills",
-    "years": "Experience",
-    "state": "State",
-    "area": "Area",
-    "remote": "Remote",
-    "employment_types": "Employment",
-    "pay_floor": "Pay, at least",
-    "available_from": "Available",
+    "occupations": marked("Work"),
+    "skills": marked("Skills"),
+    "years": marked("Experience"),
+    "state": marked("State"),
+    "area": marked("Area"),
+    "remote": marked("Remote"),
+    "employment_types": marked("Employment"),
+    "pay_floor": marked("Pay, at least"),
+    "available_from": marked("Available"),
 }
 _MOST_TICKED = 3
 """More occupations than that from one source are for the person to tick: as many yes and no may be a mark on somebody."""
@@ -106,10 +107,12 @@ def source(by: Proposed, names: Names) -> str:
     """Who told it when, in words."""
     when = wording.day(by.told_at)
     if by.proposal.vendor == JOIN:
-        return f"the join page, {when}"
+        return gettext("the join page, %(day)s", day=when)
     if by.employer is not None:
-        return f"the hiring system of {shown(names(by.employer), 'an employer')}, {when}"
-    return f"{shown(names(by.proposal.vendor), 'a hiring system')}, {when}"
+        employer = shown(names(by.employer), gettext("an employer"))
+        return gettext("the hiring system of %(employer)s, %(day)s", employer=employer, day=when)
+    vendor = shown(names(by.proposal.vendor), gettext("a hiring system"))
+    return f"{vendor}, {when}"
 
 
 def words_of(name: Field, value: Value) -> str:
@@ -118,27 +121,33 @@ def words_of(name: Field, value: Value) -> str:
         case "occupations":
             return occupation_titles().get(str(value), str(value))
         case "years":
-            return "Less than a year" if value == 0 else "1 year or more" if value == 1 else f"{value} years or more"
+            return _years(value)
         case "state":
             return STATES.get(str(value), str(value))
         case "area":
-            return f"ZIP codes that begin with {value}"
+            return gettext("ZIP codes that begin with %(digits)s", digits=value)
         case "remote":
-            return "Remote work, too"
+            return gettext("Remote work, too")
         case "employment_types":
-            return KINDS[str(value)]
+            return gettext(KINDS[str(value)])
         case "pay_floor":
-            return f"${value:,} a year"
+            return gettext("$%(pay)s a year", pay=wording.number(int(str(value))))
         case "available_from" if isinstance(value, date):
-            return f"From {value:%B %Y}"
+            return gettext("From %(month)s", month=wording.month(value))
         case _:
             return str(value)
+
+
+def _years(value: Value) -> str:
+    if value == 0:
+        return gettext("Less than a year")
+    return ngettext("%(num)s year or more", "%(num)s years or more", int(str(value)))
 
 
 def facts(profile: CoarseProfile) -> list[tuple[str, str]]:
     """All that employers may see, in their steps."""
     return [
-        (LABELS[name], ", ".join(words_of(name, value) for value in shown))
+        (gettext(LABELS[name]), ", ".join(words_of(name, value) for value in shown))
         for name in FIELDS
         if (shown := value_of(profile, name))
     ]
@@ -209,21 +218,25 @@ def form_of(offered: Sequence[Offer], kept: CoarseProfile | None, names: Names, 
         ],
         skills=choices("skills"),
         told_by=alone,
-        employment_types=[kinds.get(value, Choice(value, label)) for value, label in KINDS.items()],
-        remote=replace(remote, value="true", label="I look for remote work, too"),
+        employment_types=[kinds.get(value, Choice(value, gettext(label))) for value, label in KINDS.items()],
+        remote=replace(remote, value="true", label=gettext("I look for remote work, too")),
         singles={
             one.name: one
             for one in (
-                single("years", "Years of experience", "", listed["years"]),
-                single("state", "State", "", listed["state"]),
-                single("area", "First three digits of your ZIP code", "Such as 802. A whole ZIP code is cut to them."),
+                single("years", gettext("Years of experience"), "", listed["years"]),
+                single("state", gettext("State"), "", listed["state"]),
+                single(
+                    "area",
+                    gettext("First three digits of your ZIP code"),
+                    gettext("Such as 802. A whole ZIP code is cut to them."),
+                ),
                 single(
                     "pay_floor",
-                    "Pay, at least",
-                    "Shown in steps of $20,000.",
+                    gettext("Pay, at least"),
+                    gettext("Shown in steps of $20,000."),
                     listed["pay_floor"],
                 ),
-                single("available_from", "When you can start", "", listed["available_from"]),
+                single("available_from", gettext("When you can start"), "", listed["available_from"]),
             )
         },
     )
@@ -236,7 +249,11 @@ def refilled(form: ProfileForm, given: Mapping[str, Any], also: Sequence[str]) -
         return [replace(one, is_on=one.value in given.get(name, ())) for one in choices]
 
     there = {one.value for one in form.occupations}
-    more = [Choice(code, words_of("occupations", code), "May be what you wrote") for code in also if code not in there]
+    more = [
+        Choice(code, words_of("occupations", code), gettext("May be what you wrote"))
+        for code in also
+        if code not in there
+    ]
     return replace(
         form,
         occupations=[*again(form.occupations, "occupations"), *more],
@@ -271,12 +288,17 @@ def _told_by(told: Sequence[Offer], names: Names, *, is_said: bool) -> str:
     """`is_said`: who told it stands at the top of the page already."""
     lines = []
     for offer in told:
-        several = ", which may mean several occupations" if offer.one_of > 1 else ""
+        several = gettext(", which may mean several occupations") if offer.one_of > 1 else ""
         if is_said:
             lines += [f"“{offer.title}”{several}"] if offer.title else []
         else:
-            said = f"“{offer.title}” from" if offer.title else "From"
-            lines.append(f"{said} {source(offer.by, names)}{several}")
+            by = source(offer.by, names)
+            said = (
+                gettext("“%(title)s” from %(source)s", title=offer.title, source=by)
+                if offer.title
+                else gettext("From %(source)s", source=by)
+            )
+            lines.append(f"{said}{several}")
     return ". ".join(dict.fromkeys(lines))
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.signup.decisions.resume_parts import PassedOver
+from shared.i18n import marked
 from shared.web import bodies
 
 MOST_BYTES = 1_000_000
@@ -25,7 +26,7 @@ _READ = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, IndexError, OverflowError)  # fmt: skip
 """What the standard library raises at a zip that is none, or that somebody made to hurt."""
 CHANGED = "This file was changed since Fairpool wrote it; it is read all the same, for nothing in it is trusted."
-_NO_RESUME = (
+_NO_RESUME = marked(
     "This file is no resume that we can read: choose the zip that you took along from Fairpool, or a JSON Resume."
 )
 
@@ -45,7 +46,7 @@ class Opened:
 def opened(raw: bytes) -> Opened:
     """The resume in a JSON file, or in a zip that holds one; raises `UnreadableError`."""
     if not raw.strip():
-        raise UnreadableError("This file is empty. Choose another one.")
+        raise UnreadableError(marked("This file is empty. Choose another one."))
     if len(raw) > MOST_BYTES:
         raise UnreadableError(too_large())
     if raw[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
@@ -114,7 +115,7 @@ def _unzipped(raw: bytes) -> tuple[bytes, tuple[PassedOver, ...]]:
             resume = _inflated(archive, entry)
             said = _said_of(archive, entry)
     except _BROKEN:
-        raise UnreadableError("This zip is broken or cut off. Take it along from Fairpool once more.") from None
+        raise UnreadableError(marked("This zip is broken or cut off. Take it along from Fairpool once more.")) from None
     is_changed = said is not None and said.lower() != hashlib.sha256(resume).hexdigest()
     return resume, (PassedOver("#", CHANGED),) if is_changed else ()
 
@@ -134,7 +135,7 @@ def _only(archive: zipfile.ZipFile, name: str, folder: str | None = None) -> zip
 def _inflated(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     """What the entry holds; no more is inflated than may be there, whatever the zip says of its size."""
     if entry.flag_bits & 0x1:
-        raise UnreadableError("This zip is locked with a password. Unlock it first, and choose what is in it.")
+        raise UnreadableError(marked("This zip is locked with a password. Unlock it first, and choose what is in it."))
     if stat.S_ISLNK(entry.external_attr >> 16) or entry.compress_type not in _READ:
         raise UnreadableError(f"{RESUME} in this zip is no plain file. Take it along from Fairpool once more.")
     with archive.open(entry) as part:

@@ -16,7 +16,7 @@ from services.signup.api import bad_links
 from services.signup.decisions.browsers import browser_of
 from services.signup.model.sessions import Spent
 from services.signup.ports import Sessions
-from shared import wording
+from shared import i18n, wording
 from shared.contracts.base import Instant
 from shared.security.links import BadLink, Link, LinkReader
 from shared.security.sessions import SessionSigner
@@ -130,7 +130,8 @@ def router(edge: SessionsEdge) -> APIRouter:
         started = edge.signer.start(link.candidate, at=edge.now(), said_by=link.issued_at if is_stated else None)
         async with edge.change() as sessions:
             browser = browser_of(request.headers.get("user-agent", ""))
-            state = await sessions.start(started.session, _spent(link), browser)
+            reads = i18n.present().locale if shows_pages(request.scope) else None
+            state = await sessions.start(started.session, _spent(link), browser, locale=reads)
         if state == "gone":
             return bad_links.gone(request)
         if state == "spent":

@@ -12,6 +12,7 @@ from services.signup.api.emails import ENTER_EMAIL, EmailModel, with_why
 from services.signup.api.join import PAGES, check_your_email, origin_of, wait_since
 from services.signup.ports import PageRequests
 from services.signup.vault.index import BlindIndex
+from shared.i18n import marked
 from shared.web import forms
 from shared.web.problems import Problem, kind
 
@@ -59,5 +60,9 @@ def router(requests: PageRequests, *, index: BlindIndex, answer_after: timedelta
 
 
 def _too_many() -> Problem:
-    detail = "Too many links were asked for from your network within the hour. The last one may still work: look in your inbox. Or try again in an hour, or from another network."
-    return Problem(429, "Try again in an hour", detail, type=kind("too-many-sign-ins"), headers={"Retry-After": "3600"})
+    detail = marked(
+        "Too many links were asked for from your network within the hour. The last one may still work: look in your inbox. Or try again in an hour, or from another network."
+    )
+    return Problem(
+        429, marked("Try again in an hour"), detail, type=kind("too-many-sign-ins"), headers={"Retry-After": "3600"}
+    )

@@ -7,6 +7,7 @@ from typing import Literal
 
 from shared.contracts.consent import AboutGrant, Purpose
 from shared.contracts.signup import JOIN, ChangeNoticed
+from shared.i18n import Locale
 from shared.security.words import KeyPair
 
 Kind = Literal["outreach", "notice"]
@@ -118,6 +119,8 @@ class Person:
 
     address: str
     words_key: KeyPair
+    locale: Locale = "en"
+    """In which they read."""
 
     def __repr__(self) -> str:
         return "Person(hidden)"

@@ -16,6 +16,7 @@ from shared.contracts.topics import (
     TOPICS,
     Topic,
 )
+from shared.i18n import marked
 
 KIND = "fairpool-erasure-certificate"
 SEALED_UNTIL = timedelta(days=15)
@@ -23,28 +24,41 @@ SEALED_UNTIL = timedelta(days=15)
 _ANOTHER_COMES_WITHIN = timedelta(days=1)
 """Kafka clears a partition only when something is written to it; in a network that is in use, that is at most a day."""
 GOES: tuple[str, ...] = (
-    "Your name, email and phone numbers, and the keys that they are locked with. What hiring systems told of you is locked with a"
-    " key of its day as well, and opens for 15 days at most.",
-    "Your profile, what hiring systems told of you, and every choice that you made. Employers stop seeing you.",
-    "Messages that wait for you. They are not sent, and their senders learn only that they were not sent.",
-    "Your page, your receipts here, and every link in every email. No email is sent to you any more, not even about this.",
+    marked(
+        "Your name, email and phone numbers, and the keys that they are locked with. What hiring systems told of you is locked with a key of its day as well, and opens for 15 days at most."
+    ),
+    marked("Your profile, what hiring systems told of you, and every choice that you made. Employers stop seeing you."),
+    marked("Messages that wait for you. They are not sent, and their senders learn only that they were not sent."),
+    marked(
+        "Your page, your receipts here, and every link in every email. No email is sent to you any more, not even about this."
+    ),
 )
 """For the page: what an erasure takes away."""
 STAYS: tuple[str, ...] = (
-    "A scrambled mark of your email (a slow, keyed hash): as long as we have it, no hiring system and no old record brings you back. It can’t be"
-    " turned into your email, but whoever has our keys and guesses your email can confirm the guess.",
-    "The random number that you were known by, on a list of numbers that are never used again, so that a backup or a late record"
-    " can’t bring you back. Once you are erased it leads to nobody.",
-    "What is outside of Fairpool: emails in your inbox, and what an employer has copied or exported while it could see you. We can’t"
-    " reach it. Employers never had your name or email from us.",
-    "Marks of your receipts in our ledger. They say nothing to anybody without the receipt, and only you have it.",
-    "Notes of how many messages were sent and how they ended, without words, under that random number: 110 days at most.",
-    "What employers were told of you, by a code of each list and without your name, in their feeds: 100 days at most.",
-    "What your profile and your choices said before, under that random number and without your name or email, in the log by which our"
-    " parts tell each other, until what is superseded there is cleared away: about a week, as others’ entries come in.",
-    "Backups from before, until their key is exchanged. A backup that is brought back stays closed until every erasure since then has"
-    " been repeated, and takes along that mark. Only where it was lost with everything since then could an old record of a hiring"
-    " system have you invited once more.",
+    marked(
+        "A scrambled mark of your email (a slow, keyed hash): as long as we have it, no hiring system and no old record brings you back. It can’t be turned into your email, but whoever has our keys and guesses your email can confirm the guess."
+    ),
+    marked(
+        "The random number that you were known by, on a list of numbers that are never used again, so that a backup or a late record can’t bring you back. Once you are erased it leads to nobody."
+    ),
+    marked(
+        "What is outside of Fairpool: emails in your inbox, and what an employer has copied or exported while it could see you. We can’t reach it. Employers never had your name or email from us."
+    ),
+    marked(
+        "Marks of your receipts in our ledger. They say nothing to anybody without the receipt, and only you have it."
+    ),
+    marked(
+        "Notes of how many messages were sent and how they ended, without words, under that random number: 110 days at most."
+    ),
+    marked(
+        "What employers were told of you, by a code of each list and without your name, in their feeds: 100 days at most."
+    ),
+    marked(
+        "What your profile and your choices said before, under that random number and without your name or email, in the log by which our parts tell each other, until what is superseded there is cleared away: about a week, as others’ entries come in."
+    ),
+    marked(
+        "Backups from before, until their key is exchanged. A backup that is brought back stays closed until every erasure since then has been repeated, and takes along that mark. Only where it was lost with everything since then could an old record of a hiring system have you invited once more."
+    ),
 )
 """What stays, and why, in plain words: on the page before it, and in the certificate."""
 

@@ -157,7 +157,12 @@ def possible_stubs(
         if report.blind_index and report.blind_index not in mailboxes and _brings_somebody(report, picture):
             mailboxes.add(report.blind_index)
             stubs[report.key] = Stub(
-                new_id(), report.blind_index, at + STUB_KEPT, report.older_indexes, report.index_key
+                new_id(),
+                report.blind_index,
+                at + STUB_KEPT,
+                report.older_indexes,
+                report.index_key,
+                report.told.locale,
             )
     return stubs
 

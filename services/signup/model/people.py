@@ -7,6 +7,7 @@ from pydantic import ConfigDict
 
 from shared.contracts.base import Value
 from shared.contracts.signup import EmploymentType
+from shared.i18n import Locale
 
 Change = Literal["signed_up", "changed", "hired", "deleted", "merged"]
 Proof = Literal["signature", "key", "page"]
@@ -62,6 +63,8 @@ class Told(Value):
     profile: RawProfile | None = None
     without_email: bool | None = None
     """From the join page: the mailbox was emailed enough today, so what was written is taken and nothing is sent."""
+    locale: Locale | None = None
+    """From the join page: in which language it was filled in."""
     event_id: str | None = None
     """The teller's own."""
     proof: Proof | None = None

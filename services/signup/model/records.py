@@ -8,6 +8,7 @@ from services.signup.model.people import Record
 from services.signup.model.provenance import UNKNOWN, Origin
 from services.signup.model.reports import Deletion
 from shared.contracts.signup import CoarseProfile
+from shared.i18n import Locale
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Stub:
     """The same mailbox by each older key: somebody may be known by that."""
     index_key: bytes | None = None
     """Which key made the blind index."""
+    locale: Locale | None = None
+    """In which language they joined."""
 
 
 @dataclass(frozen=True, slots=True)

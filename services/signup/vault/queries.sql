@@ -1,6 +1,7 @@
 -- name: read_identities
-SELECT candidate::text, version, epoch, identity_key, messages_key, identity, public_key, private_key, mail, name, phones
-FROM identities
+SELECT candidate::text, version, epoch, identity_key, messages_key, identity, public_key, private_key, mail, name, phones,
+    locale
+FROM identities JOIN candidates USING (candidate)
 WHERE candidate = ANY($1::uuid[])
 
 -- name: read_epochs

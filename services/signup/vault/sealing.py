@@ -46,6 +46,8 @@ class SealedIdentity:
     public_key: str
     private_key: bytes
     before: ThreeBoxes | None = None
+    locale: str | None = None
+    """In which language they read; not sealed, since it is one of two words."""
 
 
 def seal_identity(

@@ -624,3 +624,51 @@ def test_a_question_about_a_grant_says_what_happens_without_an_answer(about: Abo
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["List-Unsubscribe"] is None
     assert PERSON.address not in " ".join(texts(message))
+
+
+SPANISH = replace(PERSON, locale="es")
+
+
+@pytest.mark.parametrize("purpose", get_args(NoticePurpose))
+def test_a_notice_to_somebody_who_reads_spanish_is_spanish_in_both_parts_and_its_subject(purpose: str) -> None:
+    mail = Mail(kind="notice", id="n_1", candidate=CANDIDATE, version=1, good_until=NOON + timedelta(days=14))
+    message = written(LETTERS.notice(replace(mail, purpose=purpose), SPANISH, None, at=NOON))  # type: ignore[arg-type]  # parametrised
+    english = notice(purpose)
+    assert message["Subject"] != english["Subject"]
+    text, html = texts(message)
+    assert '<html lang="es">' in html
+    assert "Hola:" in text
+    assert "Hola:" in html
+    for ours, theirs in zip((text, html), texts(english), strict=True):
+        assert _sentences(ours) & _sentences(theirs) == set()
+
+
+@pytest.mark.parametrize("about", get_args(AboutGrant))
+def test_a_question_about_a_grant_is_spanish_too_and_tells_its_day_so(about: AboutGrant) -> None:
+    mail = Mail(
+        kind="notice", id="n_1", candidate=CANDIDATE, version=1, good_until=NOON + timedelta(days=14),
+        grant=GrantNotice(about, NOON + timedelta(days=60), "es"),
+    )  # fmt: skip
+    text, html = texts(written(LETTERS.notice(mail, SPANISH, None, at=NOON)))
+    for part in (text, html):
+        assert re.search(r"\b\d+ de [a-z]+ de 20\d\d\b", " ".join(part.split()))
+        assert re.search(r"/sign-in/\S+\?lang=es", part)
+
+
+def test_an_outreach_has_our_words_in_spanish_and_the_employers_as_they_were_written() -> None:
+    message = written(LETTERS.outreach(mail_with(), SPANISH, "Denver Health", at=NOON))
+    assert message["From"] == "Denver Health por medio de Fairpool <outreach@fairpool.test>"
+    assert message["Subject"] == "Night-shift RN, Denver"
+    for part in texts(message):
+        assert "We would like to talk." in part
+        assert "USD 82,000 a 96,000 al año" in part
+        assert _sentences(part) & {sentence for one in texts(written(outreach())) for sentence in _sentences(one)} <= {
+            "We would like to talk"
+        }
+
+
+def _sentences(part: str) -> set[str]:
+    """Those of four words and more, of what is read."""
+    plain = re.sub(r"https?://\S+|<[^>]*>|^> ?", " ", unescape(part), flags=re.MULTILINE)
+    found = {" ".join(one.split()) for one in re.split(r"[.:?!;]\s", " ".join(plain.split()) + " ")}
+    return {one for one in found if len(re.findall(r"[A-Za-z]{2,}", one)) >= 4}

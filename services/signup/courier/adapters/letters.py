@@ -13,14 +13,17 @@ from services.signup.courier.adapters.envelope import Envelope, message_id
 from services.signup.courier.model import About, GrantNotice, Letter, Mail, NoticePurpose, Person, Unwritable
 from services.signup.courier.ports import TenantName
 from services.signup.vault.addresses import mailable
+from shared import i18n
 from shared.contracts.outreach_gateway import Job, Pay, Words
 from shared.contracts.signup import JOIN
 from shared.facts import shown
+from shared.i18n import gettext, marked
 from shared.imprint import Operator
 from shared.security.boxes import CannotOpenError
 from shared.security.links import JobLink, Link, LinkPurpose, LinkSigner
 from shared.security.words import open_words
 from shared.text import readable, why_not_one_line, why_not_public
+from shared.web.languages import with_language
 from shared.wording import day, moment, zone_of
 
 UNSUBSCRIBE_WORKS_FOR = timedelta(days=60)  # CAN-SPAM, 15 U.S.C. 7704(a)(3)(A)(ii), asks for 30 days at least
@@ -30,15 +33,15 @@ JOB_LINK_WORKS_FOR = timedelta(days=366)
 
 _WIDTH = 72
 _SUBJECTS: Mapping[NoticePurpose, str] = {
-    "sign_in": "Your link to Fairpool",
-    "changed": "What was changed in your name: Fairpool",
-    "stop_asked": "Stop everything? One tap is needed: Fairpool",
+    "sign_in": marked("Your link to Fairpool"),
+    "changed": marked("What was changed in your name: Fairpool"),
+    "stop_asked": marked("Stop everything? One tap is needed: Fairpool"),
 }
 _QUESTIONS: Mapping[About, str] = {
-    "agreement_renewed": "The agreement has new words: Fairpool asks you again",
-    "ending": "What you allow ends soon: Fairpool",
-    "hired": "Are you hired? Pause, stop, or stay: Fairpool",
-    "export_ready": "The file that you asked for is ready: Fairpool",
+    "agreement_renewed": marked("The agreement has new words: Fairpool asks you again"),
+    "ending": marked("What you allow ends soon: Fairpool"),
+    "hired": marked("Are you hired? Pause, stop, or stay: Fairpool"),
+    "export_ready": marked("The file that you asked for is ready: Fairpool"),
 }
 _NO_ADDRESS = Unwritable("the address is none that mail can be sent to")
 
@@ -71,12 +74,18 @@ class JinjaLetters:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
+        i18n.add_catalogs(Path(__file__).parent.parent / "locale")
+        i18n.install(self._pages)
         self._pages.filters["quoted"] = quoted
         self._pages.filters["filled"] = lambda text: textwrap.fill(text, _WIDTH, break_long_words=False)
         self._pages.globals.update(operator=operator, home=f"{signup_url}/", sign_in=f"{signup_url}/sign-in")
 
     def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
-        """An employer's words to a person; `employer` is the name."""
+        """An employer's words to a person; `employer` is the name. All of ours are in the person's language."""
+        with i18n.reading(person.locale):
+            return self._outreach(mail, person, employer, at=at)
+
+    def _outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
         recipient = mailable(person.address)
         if recipient is None:
             return _NO_ADDRESS
@@ -92,7 +101,7 @@ class JinjaLetters:
             return Unwritable(f"the job's link must {wrong}")
         unsubscribe = self._link(mail, "unsubscribe", at + UNSUBSCRIBE_WORKS_FOR, issued_at=at)
         envelope = self._envelope(
-            mail, recipient, readable(words.subject), at=at, by=f"{employer} through Fairpool", box="outreach",
+            mail, recipient, readable(words.subject), at=at, by=gettext("%(employer)s through Fairpool", employer=employer), box="outreach",
             more=one_click(unsubscribe),
         )  # fmt: skip
         job = words.job
@@ -102,7 +111,7 @@ class JinjaLetters:
             employer=employer,
             title=_line(job.title),
             organization=_line(job.organization),
-            place=_line(job.location) + (" (remote is possible)" if job.remote else ""),
+            place=_line(job.location) + (" " + gettext("(remote is possible)") if job.remote else ""),
             pay=pay_in_words(job.pay),
             open_to=_day(job.valid_through),
             job_page=self._job_page(job, at),
@@ -115,8 +124,14 @@ class JinjaLetters:
     ) -> Letter | Unwritable:
         """The network's own words; `introducer` is the name of who told of the person, where that is known.
 
-        Moments are told in the person's time zone; in UTC where it is not known.
+        Moments are told in the person's time zone; in UTC where it is not known. All of it is in the person's language.
         """
+        with i18n.reading(person.locale):
+            return self._notice(mail, person, introducer, at=at, zone=zone)
+
+    def _notice(
+        self, mail: Mail, person: Person, introducer: str | None, *, at: datetime, zone: str | None
+    ) -> Letter | Unwritable:
         recipient = mailable(person.address)
         if recipient is None:
             return _NO_ADDRESS
@@ -138,7 +153,8 @@ class JinjaLetters:
             case _:
                 assert_never(mail.purpose)
         by_join = mail.introduced_by == JOIN
-        subject = _SUBJECTS.get(mail.purpose) or _subject_of_an_invitation(introducer, by_join=by_join)
+        known = _SUBJECTS.get(mail.purpose)
+        subject = gettext(known) if known else _subject_of_an_invitation(introducer, by_join=by_join)
         return self._letter(
             self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices", more=more),
             mail.purpose,
@@ -167,7 +183,7 @@ class JinjaLetters:
         zone: str | None,
     ) -> Letter | Unwritable:
         """What consent asks, with a link to the person's choices; of what they take along the link signs nobody in."""
-        subject = _QUESTIONS[grant.about]
+        subject = gettext(_QUESTIONS[grant.about])
         more = {"Auto-Submitted": "auto-generated"}
         return self._letter(
             self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices", more=more),
@@ -185,9 +201,9 @@ class JinjaLetters:
         token = self._signer.sign(Link(mail.candidate, purpose, until, mail.employer, issued_at))
         match purpose:
             case "confirm":
-                return f"{self._consent_url}/confirm/{token}"
+                return _page(f"{self._consent_url}/confirm/{token}")
             case "me":
-                return f"{self._signup_url}/sign-in/{token}"
+                return _page(f"{self._signup_url}/sign-in/{token}")
             case "unsubscribe":
                 return f"{self._consent_url}/u/{token}"
             case "refuse":
@@ -227,6 +243,12 @@ class JinjaLetters:
         return Letter(f"bounces@{self._domain}", envelope.recipient, raw)
 
 
+def _page(address: str) -> str:
+    """The page opens in the email's language, whatever the browser prefers; English is what it says itself."""
+    locale = i18n.present().locale
+    return with_language(address, None if locale == "en" else locale)
+
+
 def one_click(link: str) -> Mapping[str, str]:
     """The headers behind the button of mail programs (RFC 8058): it posts to the link, and nobody looks at a page."""
     return {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
@@ -241,7 +263,9 @@ def quoted(text: str) -> str:
 def pay_in_words(pay: Pay) -> str:
     """As people write it: `USD 82,000 to 96,000 a year`."""
     low, high = (f"{amount:,.2f}".removesuffix(".00") for amount in (pay.min, pay.max))
-    return f"{pay.currency} {low if low == high else f'{low} to {high}'} {'an' if pay.per == 'hour' else 'a'} {pay.per}"
+    sums = low if low == high else gettext("%(low)s to %(high)s", low=low, high=high)
+    said = {"hour": marked("%(pay)s an hour"), "year": marked("%(pay)s a year")}.get(pay.per, f"%(pay)s a {pay.per}")
+    return gettext(said, pay=f"{pay.currency} {sums}")
 
 
 def _why_not_open(words: Words) -> str | None:
@@ -254,9 +278,13 @@ def _why_not_open(words: Words) -> str | None:
 def _subject_of_an_invitation(introducer: str | None, *, by_join: bool) -> str:
     """Who told of the person; a name that would not stand on one line is left out."""
     if by_join:
-        return "Your link to join Fairpool"
-    who = introducer if introducer and why_not_one_line(introducer) is None else "An employer or its hiring system"
-    return f"{who} told Fairpool of you"
+        return gettext("Your link to join Fairpool")
+    who = (
+        introducer
+        if introducer and why_not_one_line(introducer) is None
+        else gettext("An employer or its hiring system")
+    )
+    return gettext("%(who)s told Fairpool of you", who=who)
 
 
 def _day_and_zone(when: datetime, zone: str | None) -> str:

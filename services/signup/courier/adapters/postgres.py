@@ -21,6 +21,7 @@ from shared.contracts.consent import AboutGrant
 from shared.contracts.signup import ChangeNoticed, ErasureSweptV1, MailboxChangedV1
 from shared.facts import Fact, fact
 from shared.flows import any_flow, flow_of
+from shared.i18n import locale_of
 from shared.messaging.errors import TransientError
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Pool
@@ -236,7 +237,7 @@ def _consent(row: asyncpg.Record) -> Consent:
 
 def _person(row: SealedIdentity, epochs: Epochs) -> Person | Unreadable:
     try:
-        return Person(open_identity(row, epochs).mail, open_key_pair(row, epochs))
+        return Person(open_identity(row, epochs).mail, open_key_pair(row, epochs), locale_of(row.locale) or "en")
     except CannotOpenError:
         return Unreadable()
 

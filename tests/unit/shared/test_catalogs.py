@@ -1,0 +1,75 @@
+"""Everything that people read has its Spanish, with the same places to fill and the same marks."""
+
+import re
+import warnings
+from collections.abc import Mapping
+
+import pytest
+
+from shared import i18n
+from tests.catalogs import OWNERS, ROOT, Said, said
+
+_TO_FILL = re.compile(r"%\((\w+)\)s")
+_MARKS = re.compile(r"<[^>]*>")
+
+
+def _catalog(owner: str) -> Mapping[str, tuple[str, ...]]:
+    found = {}
+    for path in (ROOT / owner / "locale" / "es" / "LC_MESSAGES").glob("*.po"):
+        for message in i18n.read(path, "es"):
+            one, *_ = (message.id,) if isinstance(message.id, str) else message.id
+            if one:
+                found[one] = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+    return found
+
+
+CATALOGS = {owner: _catalog(owner) for owner in OWNERS}
+
+
+@pytest.fixture(scope="module")
+def everything() -> list[Said]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return list(said())
+
+
+def _spanish(one: Said) -> tuple[str, ...]:
+    return CATALOGS[one.owner].get(one.sentence) or CATALOGS["shared"].get(one.sentence) or ()
+
+
+def test_every_sentence_that_is_said_to_people_has_its_spanish(everything: list[Said]) -> None:
+    missing = [f"{one.place}: {one.sentence}" for one in everything if not all(_spanish(one) or ("",))]
+    assert missing == []
+
+
+def test_a_number_has_both_of_its_spanish_forms(everything: list[Said]) -> None:
+    assert [one.place for one in everything if len(_spanish(one)) != (2 if one.several else 1)] == []
+
+
+def test_the_spanish_has_the_same_places_to_fill_and_the_same_marks(everything: list[Said]) -> None:
+    for one in everything:
+        for form in _spanish(one):
+            assert set(_TO_FILL.findall(form)) == set(_TO_FILL.findall(one.sentence)), one.place
+            assert sorted(_MARKS.findall(form)) == sorted(_MARKS.findall(one.sentence)), one.place
+            assert form.startswith(" ") == one.sentence.startswith(" "), one.place
+
+
+def test_no_catalog_holds_what_nobody_says_any_more(everything: list[Said]) -> None:
+    said_by = {(one.owner, one.sentence) for one in everything} | {("shared", one.sentence) for one in everything}
+    assert [(owner, key) for owner, found in CATALOGS.items() for key in found if (owner, key) not in said_by] == []
+
+
+def test_the_same_english_is_the_same_spanish_in_every_catalog() -> None:
+    seen: dict[str, tuple[str, ...]] = {}
+    for found in CATALOGS.values():
+        for key, forms in found.items():
+            assert seen.setdefault(key, forms) == forms
+
+
+def test_a_sentence_without_spanish_is_found_with_its_place(everything: list[Said]) -> None:
+    """The search itself: a sentence is found in a template, in code, in a constant and with its plural."""
+    places = {one.sentence: one.place for one in everything}
+    assert places["Enter it again"].startswith("services/signup/pages/check_your_email.html:")
+    assert re.fullmatch(r"services/consent/api/views\.py:\d+", places["midnight"])
+    assert re.fullmatch(r"services/consent/decisions/messages\.py:\d+", places["You blocked this employer."])
+    assert any(one.several for one in everything)
