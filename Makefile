@@ -8,7 +8,7 @@ export FAIRPOOL_BROKER := $(BROKER)
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env dev demo test test-keepers bench-vault test-all test-apache test-replicas bench bench-intake bench-rebuild bench-signatures bench-listing bench-matching bench-patience bench-flood bench-bodies attack-rows attack-arrivals attack-timings pictures check format lock schemas
+.PHONY: help setup env dev demo test test-keepers bench-gateway bench-vault test-all test-apache test-replicas bench bench-intake bench-rebuild bench-signatures bench-listing bench-matching bench-patience bench-flood bench-bodies attack-rows attack-arrivals attack-timings pictures check format lock schemas
 
 help:    ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 15
@@ -48,7 +48,7 @@ test-replicas: setup    ## several of each process on a real Apache Kafka, kille
 	@$(BIN)/python -m deploy.local.kafka.jars >/dev/null
 	@FAIRPOOL_BROKER=apache $(BIN)/python -m pytest tests/faults/test_replicas.py $(PYTEST_ARGS)
 
-BENCHES := intake flood matching
+BENCHES := intake gateway flood matching
 
 bench: $(addprefix bench-,$(BENCHES))    ## every bench: figures beside what one would write first, to bench/NAME.json (wants a quiet machine)
 
@@ -57,6 +57,12 @@ bench-intake: setup    ## a webhook, and the way to a person's rows (BENCH_ARGS=
 
 bench-matching: setup    ## people held against 1,000, 10,000 and 100,000 pools, beside a naive loop and PostgreSQL (BENCH_ARGS="10000 --no-postgres")
 	@$(BIN)/python -m tests.bench.matching $(BENCH_ARGS)
+
+bench-gateway: setup    ## the windows beside other limiters, and a request's way from topic to topic (BENCH_ARGS="windows topics growth"), in .venv-bench, over .venv
+	@test -x .venv-bench/bin/python || $(BIN)/python -m venv .venv-bench
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$$(.venv-bench/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/over.pth"
+	@$(BIN)/python -c 'import tomllib; found = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*found["bench"], sep="\n")' | .venv-bench/bin/python -m pip install -q -r /dev/stdin
+	@.venv-bench/bin/python -m tests.bench.gateway $(BENCH_ARGS)
 
 bench-vault: setup    ## how fast a rotation of the vault re-wraps a million keys (BENCH_ARGS="--keys 100000")
 	@$(BIN)/python -m tests.bench.vault $(BENCH_ARGS)

@@ -88,7 +88,7 @@ class Bench:
             stdout=subprocess.PIPE if stdin else None,
             bufsize=0,
         )  # unbuffered, so that `select` sees each line
-        self.stack.callback(_end, made)
+        self.stack.callback(end, made)
         return made
 
     def signup(self, role: str, port: int) -> subprocess.Popen[bytes]:
@@ -99,7 +99,7 @@ class Bench:
             "SIGNUP_DATABASE": self.dsn, "HTTP_PORT": str(port), "ROLE": role, "LOG_LEVEL": "WARNING", "DRAIN_FOR": "PT0S",
         }  # fmt: skip
         made = self.process("services.signup", environment=known)
-        _until(lambda: made.poll() is not None or _answers(f"http://127.0.0.1:{port}/health/ready"))
+        until(lambda: made.poll() is not None or answers(f"http://127.0.0.1:{port}/health/ready"))
         assert made.poll() is None, f"signup as {role} did not start: it has said why"
         return made
 
@@ -123,7 +123,7 @@ class Bench:
         client = self.process(
             "tests.bench.load", url, *(str(one) for one in (first, _MOST, CONNECTIONS, seconds, rate)), stdin=subprocess.PIPE
         )  # fmt: skip
-        _says(client, b"ready")
+        said(client, b"ready")
         assert client.stdin
         client.stdin.write(b"\n")
         client.stdin.flush()
@@ -144,7 +144,7 @@ class Bench:
         """So many people wait for their invitations at least."""
         while (waiting := self.waiting()) < BACKLOG:
             self.tell(port, min(BACKLOG - waiting + 100, 1000))
-            _until(lambda: self.registered() == self.people + len(self.accepted["ours"]))
+            until(lambda: self.registered() == self.people + len(self.accepted["ours"]))
 
     def tell(self, port: int, count: int) -> None:
         """New people by `POST /v1/events`, a thousand at most."""
@@ -174,7 +174,7 @@ class Bench:
         """Slow hashes beside, as many threads as ours."""
         burner = self.process("tests.bench.bare", "burn")
         yield
-        _end(burner)
+        end(burner)
 
     def bare_hooks(self) -> float:
         """Webhooks in a second of theirs."""
@@ -200,7 +200,7 @@ class Bench:
 
     def profiles(self, edge: int, worker: subprocess.Popen[bytes]) -> float:
         """New people in a second, from their events until their rows are there; and until they are invited (`to_the_end`)."""
-        _until(lambda: self.waiting() == 0)
+        until(lambda: self.waiting() == 0)
         worker.send_signal(signal.SIGSTOP)
         self.tell(edge, PEOPLE)
         began = time.perf_counter()
@@ -227,15 +227,15 @@ class Bench:
             "tests.bench.bare", "loop", self.servers.kafka, self.events.name, self.ended.name, self.dsn, str(PEOPLE),
             "with" if hashes else "without", stdin=subprocess.PIPE,
         )  # fmt: skip
-        _says(bare, b"ready")
+        said(bare, b"ready")
         asyncio.run(self._copy_events())
         began = time.perf_counter()
         assert bare.stdin
         bare.stdin.write(b"\n")
         bare.stdin.flush()
-        _says(bare, b"done")
+        said(bare, b"done")
         passed = time.perf_counter() - began
-        _says(bare, b"hashed")
+        said(bare, b"hashed")
         if hashes:
             self.to_the_end["theirs"].append(PEOPLE / (time.perf_counter() - began))
         bare.wait(_WITHIN)
@@ -255,7 +255,7 @@ class Bench:
         await producer.stop()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGCONT)
         process.terminate()
@@ -270,19 +270,19 @@ def _line(process: subprocess.Popen[bytes]) -> bytes:
     return process.stdout.readline()
 
 
-def _says(process: subprocess.Popen[bytes], word: bytes) -> None:
+def said(process: subprocess.Popen[bytes], word: bytes) -> None:
     line = _line(process)
     assert line.strip() == word, f"expected {word!r}, found {line!r}"
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         return httpx.get(url, timeout=5).status_code == 200
     except httpx.HTTPError:
         return False
 
 
-def _until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool]) -> None:
     give_up = time.monotonic() + _WITHIN
     while not condition():
         assert time.monotonic() < give_up, "did not happen in time"
@@ -326,7 +326,7 @@ def _add_source(bench: Bench, port: int) -> None:
 def route(bench: Bench, edge: int) -> list[Figure]:
     """Webhooks in a second, and how long they take at half of that."""
     bench.process("tests.bench.bare", "route", str(bench.ports[2]), bench.servers.kafka, bench.bare.name)
-    _until(lambda: _answers(f"http://127.0.0.1:{bench.ports[2]}/docs"))
+    until(lambda: answers(f"http://127.0.0.1:{bench.ports[2]}/docs"))
     for warm in (f"http://127.0.0.1:{edge}{HOOK}", f"http://127.0.0.1:{bench.ports[2]}/hook"):
         bench.load("theirs" if warm.endswith("/hook") else "ours", warm, seconds=1.0)
     found = interleaved({"route": lambda: bench.hooks(edge), "bare route": bench.bare_hooks})

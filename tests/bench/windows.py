@@ -10,6 +10,7 @@ lists answers.
 """
 
 import asyncio
+import importlib.util
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -30,11 +31,23 @@ from services.outreach_gateway.adapters.redis_servers import OneServer
 from services.outreach_gateway.adapters.redis_windows import RedisWindows
 from services.outreach_gateway.calendar import open_hours
 from services.outreach_gateway.decisions import KEPT, windows_of
-from services.outreach_gateway.model import SHARDS, Answer, Ask, Consent, Place, Queue, Rule, Slot, Window
+from services.outreach_gateway.model import (
+    SHARDS,
+    Answer,
+    Ask,
+    Consent,
+    NoSlot,
+    Place,
+    Queue,
+    Rule,
+    Slot,
+    Window,
+    shard_of,
+)
 from services.outreach_gateway.ports.windows import Epoch
 from tests.bench.harness import Contender
 from tests.fakes.clock import FixedClock
-from tests.fakes.outreach_gateway import FakeWindows
+from tests.fakes.outreach_gateway import FakeWindows, booked
 
 T = TypeVar("T")
 POLICY = read_policy("2026-12")
@@ -100,23 +113,17 @@ class Person:
 class Ours:
     """Batches of 500 people, `in_flight` of them on their way."""
 
-    def __init__(self, url: str, *, in_flight: int, reserves: bool, people: int = PEOPLE, clear: bool = True) -> None:
-        self._url, self._in_flight, self._reserves, self._count, self._clear = url, in_flight, reserves, people, clear
-        self.memory = 0.0
-        """Bytes of Redis for a person, at the end."""
+    def __init__(self, url: str, *, in_flight: int, reserves: bool, people: int = PEOPLE) -> None:
+        self._url, self._in_flight, self._reserves, self._count = url, in_flight, reserves, people
 
     async def __call__(self) -> float:
         async with Redis.from_pool(BlockingConnectionPool.from_url(self._url, max_connections=8)) as redis:
-            if self._clear:
-                await redis.flushall()
-            before = (await redis.info("memory"))["used_memory"]
+            await redis.flushall()
             windows = RedisWindows(OneServer(redis), POLICY, FixedClock(START), at=START)
             for shard in range(SHARDS):
                 await windows.begin(shard, EVERY[shard])
                 await windows.open(shard, EVERY[shard])
-            rate = await self._decide(windows)
-            self.memory = ((await redis.info("memory"))["used_memory"] - before) / self._count
-            return rate
+            return await self._decide(windows)
 
     async def _decide(self, windows: RedisWindows) -> float:
         people = [self._person(number) for number in range(self._count)]
@@ -249,3 +256,69 @@ async def return_1(url: str) -> float:
             assert answers == [1] * BATCH
         await redis.connection_pool.release(connection)
     return rounds * BATCH / took
+
+
+class FullWindows:
+    """Bytes of Redis for a person whose windows are full: six slots in 30 days."""
+
+    def __init__(self, url: str, *, people: int = 20_000, slots: int = 6) -> None:
+        self._url, self._people, self._slots = url, people, slots
+
+    async def __call__(self) -> float:
+        async with Redis.from_url(self._url) as redis:
+            await redis.flushall()
+            before = (await redis.info("memory"))["used_memory"]
+            await fill(RedisWindows(OneServer(redis), POLICY, FixedClock(START)), self._people, self._slots)
+            return float((await redis.info("memory"))["used_memory"] - before) / self._people
+
+
+class Among:
+    """Decisions in a second for 10,000 people, wherever they are among so many with three slots each."""
+
+    def __init__(self, url: str, people: int) -> None:
+        self._url, self._people = url, people
+
+    async def __call__(self) -> float:
+        async with Redis.from_url(self._url) as redis:
+            windows = RedisWindows(OneServer(redis), POLICY, FixedClock(START), at=START)
+            if await redis.dbsize() != self._people + SHARDS:
+                await redis.flushall()
+                await fill(windows, self._people, 3)
+            step = self._people // 10_000
+            queues = [
+                Queue(
+                    person(number), LIMITS, ALWAYS, places(number, 3), (), (Ask(f"o_{number:022}", "emp_new", START),)
+                )
+                for number in range(0, self._people, step)
+            ]
+            began = time.perf_counter()
+            for first in range(0, len(queues), BATCH):
+                for answers in await windows.book(queues[first : first + BATCH], EVERY):
+                    assert answers == [NoSlot(Rule.NETWORK_WINDOW)], "their week is full"
+            return len(queues) / (time.perf_counter() - began)
+
+
+def places(number: int, slots: int) -> tuple[Place, ...]:
+    """One each five days, the last two days ago and the one before four days ago."""
+    days = [2, *(4 + 5 * earlier for earlier in range(slots - 1))]
+    return tuple(
+        Place(f"o_{number:011x}{day:011x}", f"emp_{day:04}", START - timedelta(days=day)) for day in reversed(days)
+    )
+
+
+async def fill(windows: RedisWindows, people: int, slots: int) -> None:
+    """As a rebuild does it, shard by shard."""
+    of_shard: dict[int, list[int]] = {shard: [] for shard in range(SHARDS)}
+    for number in range(people):
+        of_shard[shard_of(person(number))].append(number)
+    for shard, numbers in of_shard.items():
+        await windows.begin(shard, EVERY[shard])
+        for first in range(0, len(numbers), BATCH):
+            page = [booked(person(number), *places(number, slots)) for number in numbers[first : first + BATCH]]
+            await windows.place(shard, EVERY[shard], page)
+        await windows.open(shard, EVERY[shard])
+
+
+def has_pyrate() -> bool:
+    """Whether the peer of the extra `bench` is installed."""
+    return importlib.util.find_spec("pyrate_limiter") is not None
