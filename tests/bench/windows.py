@@ -55,7 +55,7 @@ RULES = ((1, 24), (2, 7 * 24), (6, 30 * 24))
 """How many, in how many hours."""
 LIMITS = tuple(Window(timedelta(hours=hours), cap, cap, Rule.NETWORK_WINDOW) for cap, hours in reversed(RULES))
 STEP, TURNS, BATCH, AT_ONCE = timedelta(hours=13), 24, 500, 64
-PEOPLE, OF_PEERS = 5_000, 400
+PEOPLE, OF_PEERS = 4_000, 200
 ALWAYS = ((0, 10**15),)
 ZONES = ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Phoenix", None)
 EVERY = dict.fromkeys(range(SHARDS), Epoch("bench"))
