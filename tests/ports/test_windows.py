@@ -278,6 +278,12 @@ async def test_windows_that_end_later_hold_too(rows: Rows) -> None:
     assert await rows.book(ask("o1", "emp_a")) == [Slot(later + DAY, NOON, Rule.NETWORK_GAP)]
 
 
+async def test_as_many_slots_as_the_cap_hold_only_what_is_in_one_window_with_all_of_them(rows: Rows) -> None:
+    for days in (5, 8):
+        rows.sent[f"in{days}"] = Place(f"in{days}", f"emp_{days}", NOON + timedelta(days=days))
+    assert await rows.book(ask("o1", "emp_a")) == [Slot(NOON, NOON, None)]
+
+
 async def test_another_epochs_windows_are_fenced_and_hold_no_other_shard(windows: Anyone) -> None:
     assert (await look(windows), await look(windows, Epoch("another"))) == (Found.OPEN, Found.LOST)
     assert await look(windows) is Found.OPEN
