@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,6 +35,28 @@ class Clock:
         self._stamp: _Stamp | None = None
         self._next_look = 0.0
         self._complained = False
+        self._told_ms = 0
+        self._listeners: list[Callable[[], None]] = []
+
+    def when_moved(self, tell: Callable[[], None]) -> None:
+        """`tell()` whenever the clock was moved: whoever sleeps until a moment looks at it again."""
+        self._listeners.append(tell)
+
+    def tell_if_moved(self) -> None:
+        """To be called again and again where there is a file."""
+        if (offset := self.offset_ms) != self._told_ms:
+            self._told_ms = offset
+            self.tell_moved()
+
+    def tell_moved(self) -> None:
+        """Tells whoever asked to be told."""
+        for tell in self._listeners:
+            tell()
+
+    @property
+    def has_file(self) -> bool:
+        """Whether it can be moved while the process runs."""
+        return self._path is not None
 
     def now(self) -> datetime:
         """The present moment, aware, in UTC."""

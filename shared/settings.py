@@ -103,6 +103,8 @@ class ServiceSettings(KafkaSettings):
     """Whether unsigned records are refused (`require`), or still read, while not every process signs (`take`)."""
     kafka_idempotence: bool = True
     """Whether producers are idempotent; false on Tansu, which can't."""
+    kafka_fetch_wait: Duration = timedelta(seconds=1)
+    """How long a broker may hold a fetch that it has no record for; the first record ends it. 0.1 s on Tansu, which holds each for so long."""
     http_host: str = "127.0.0.1"
     http_port: int = Field(ge=0, le=65_535)
     """0 takes any free port."""
@@ -176,8 +178,8 @@ class ServiceSettings(KafkaSettings):
 
     @property
     def cluster(self) -> Kafka:
-        """Kafka, as clients take it, and who is believed there."""
-        return replace(super().cluster, verifier=self.verifier)
+        """Kafka, as clients take it, who is believed there, and how patient a fetch is."""
+        return replace(super().cluster, verifier=self.verifier, fetch_wait=self.kafka_fetch_wait)
 
     @property
     def http_limits(self) -> HttpLimits:

@@ -45,6 +45,8 @@ class Nature:
     """Its restart loses every record, so that all else must begin empty too."""
     idempotence: bool
     """It can do idempotent producers."""
+    fetch_wait: str
+    """How long it may hold a fetch that it has no record for: Tansu holds each fetch to the end, also one that it has records for."""
     command: Callable[[Home, int, Report], Awaitable[Command]]
     """How it is started on a port; fetches and prepares what it needs."""
 
@@ -60,9 +62,9 @@ async def _docker(_: Home, port: int, report: Report) -> Command:
 
 _NATURES: Mapping[Broker, Nature] = MappingProxyType(
     {
-        Broker.EMBEDDED: Nature(keeps_nothing=True, idempotence=False, command=_tansu),
-        Broker.APACHE: Nature(keeps_nothing=False, idempotence=True, command=apache.command),
-        Broker.DOCKER: Nature(keeps_nothing=True, idempotence=True, command=_docker),
+        Broker.EMBEDDED: Nature(keeps_nothing=True, idempotence=False, fetch_wait="PT0.1S", command=_tansu),
+        Broker.APACHE: Nature(keeps_nothing=False, idempotence=True, fetch_wait="PT1S", command=apache.command),
+        Broker.DOCKER: Nature(keeps_nothing=True, idempotence=True, fetch_wait="PT1S", command=_docker),
     }
 )
 

@@ -53,6 +53,11 @@ class Endpoints:
         here = "kafka" in self.local
         return str(broker.nature.idempotence).lower() if here else os.environ.get("FAIRPOOL_KAFKA_IDEMPOTENCE", "true")
 
+    def fetch_wait(self, broker: Broker) -> str:
+        """How long Kafka may hold a fetch, as the environment has it; somebody else's Kafka is taken for one that a record wakes."""
+        here = "kafka" in self.local
+        return broker.nature.fetch_wait if here else os.environ.get("FAIRPOOL_KAFKA_FETCH_WAIT", "PT1S")
+
 
 def reach(kafka: str) -> Kafka:
     """The Kafka at this address: if the environment names it, then secured as the environment says, else in plain text."""

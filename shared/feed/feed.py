@@ -31,13 +31,15 @@ class Feed:
         self.rows = PostgresFeedRows(pool, name, now)
         self.tailer = Tailer(name, self.rows)
         self.sequencer = Sequencer(name, self.rows, numbered=self.tailer.wake)
+        self.written: Callable[[], None] = self.sequencer.wake
+        """Called when rows of it were committed here."""
         self.reader = FeedReader(self.rows, cursors, self.tailer, now=now, kept=kept)
         for gauge in (HEAD, UNSEQUENCED_ROWS, UNSEQUENCED_AGE_SECONDS):
             gauge.labels(name)
 
     def writer(self, unit: Unit) -> PostgresFeedWriter:
-        """The way into it, in this unit of work; wakes the sequencer when that commits."""
-        return PostgresFeedWriter(unit, self.name, self.sequencer.wake)
+        """The way into it, in this unit of work; wakes the sequencer when that commits, wherever it runs."""
+        return PostgresFeedWriter(unit, self.name, self.written)
 
     async def keep(self) -> None:
         """Makes room for the days to come, and drops those that were kept long enough."""

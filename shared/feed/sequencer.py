@@ -12,7 +12,8 @@ from shared.messaging.errors import is_transient
 from shared.messaging.holding import Holding
 
 BATCH = 1000
-_POLL = timedelta(milliseconds=500)
+_POLL = timedelta(seconds=5)
+"""What nobody said was committed (its process died before it could) gets its number within so long."""
 _STAND_BY = timedelta(milliseconds=50)
 _FIRST_PAUSE = timedelta(milliseconds=100)
 _log = structlog.get_logger(__name__)
@@ -71,4 +72,4 @@ class Sequencer:
             async with asyncio.timeout(_POLL.total_seconds()):
                 await self._woken.wait()
         except TimeoutError:
-            pass  # the poll finds what other processes committed
+            pass  # the poll finds what it was not told of

@@ -17,12 +17,15 @@ _KEEPS = 10_000
 _AT_ONCE = 1000
 _LOOKS_EVERY = timedelta(seconds=1)
 _FRESH_FOR = timedelta(seconds=3)
+_SLEEPS_AFTER = timedelta(seconds=10)
+"""Without anybody who asks."""
 _log = structlog.get_logger(__name__)
 
 
 class Tailer:
-    """One a process. It looks once a second, or when it is woken: one statement, and one more for each 1,000 new rows,
-    whatever the number of readers.
+    """One a process. While somebody reads it looks once a second, or when it is woken: one statement, and one more for each
+    1,000 new rows, whatever the number of readers. When nobody has asked for 10 s it sleeps until somebody does, who reads a page
+    of their own then.
 
     It holds every row behind `_floor`, and of each reader that it knows the number of the last row up to there: whoever has
     read that far is served from memory, and everybody else reads a page of their own (`recent` is None).
@@ -40,7 +43,8 @@ class Tailer:
         self._last_of: dict[str, int] = {}
         self._begun = 0
         self._looked_at = -_FRESH_FOR.total_seconds()
-        self._woken = asyncio.Event()
+        self._woken, self._asked = asyncio.Event(), asyncio.Event()
+        self._asked_at = -_SLEEPS_AFTER.total_seconds()
         self._waiting: defaultdict[str | None, set[asyncio.Future[None]]] = defaultdict(set)
 
     def wake(self) -> None:
@@ -51,6 +55,7 @@ class Tailer:
         """Until cancelled; while the database is away, everybody reads there and is told so."""
         holding = Holding(f"tailer of {self._feed}")
         while True:
+            await self._until_asked()
             self._woken.clear()
             try:
                 await self.look()
@@ -67,6 +72,15 @@ class Tailer:
                     await self._woken.wait()
             except TimeoutError:
                 pass
+
+    async def _until_asked(self) -> None:
+        if not self._waiting and time.monotonic() - self._asked_at > _SLEEPS_AFTER.total_seconds():
+            self._asked.clear()
+            await self._asked.wait()
+
+    def _note_asked(self) -> None:
+        self._asked_at = time.monotonic()
+        self._asked.set()
 
     async def look(self) -> None:
         """Takes what is new, and wakes whoever waits for it."""
@@ -88,6 +102,7 @@ class Tailer:
 
     def recent(self, reader: str | None, after: Place, limit: int) -> list[Row] | None:
         """What comes after the place; None when memory does not reach back that far, or is not of the last seconds."""
+        self._note_asked()
         if time.monotonic() - self._looked_at > _FRESH_FOR.total_seconds():
             return None
         if after.generation != self._generation or after.seq > self._seq:
@@ -113,6 +128,7 @@ class Tailer:
         """Until there is something new for the reader (None: until the next look), or for so long."""
         told = asyncio.get_running_loop().create_future()
         self._waiting[reader].add(told)
+        self._note_asked()
         try:
             async with asyncio.timeout(limit.total_seconds()):
                 await told

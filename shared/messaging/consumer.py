@@ -26,7 +26,7 @@ from shared.messaging.dead_letters import REASONS, DeadLetterLimit, dead_letter,
 from shared.messaging.envelope import UNKNOWN_TYPE, Received, Record, Undecodable, decode, gone
 from shared.messaging.errors import FatalError, is_transient, may_end_the_process
 from shared.messaging.holding import Holding
-from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of
+from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of, take_as_it_comes
 from shared.messaging.progress import Progress, Standing
 from shared.messaging.signatures import Verifier, note_refused, watch_refused
 from shared.messaging.unit import Unit, unit_of_work
@@ -83,6 +83,8 @@ class Consumer:
     """Wakes the runner: told the queues in which work was scheduled."""
     verifier: Verifier | None = None
     """Tells who says a record; None: whoever wrote it is believed."""
+    fetch_wait_ms: int = 100
+    """How long a broker may hold a fetch that it has no record for."""
     _limit: DeadLetterLimit = field(default_factory=DeadLetterLimit)
     _in_flight: asyncio.Lock = field(default_factory=asyncio.Lock)
     progress: Progress = field(default_factory=Progress)
@@ -136,8 +138,7 @@ class Consumer:
             group_id=self.subscription.group,
             batch=True,
             max_records=self.subscription.max_records,
-            batch_timeout_ms=20,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=self.fetch_wait_ms,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
@@ -149,6 +150,7 @@ class Consumer:
             description="; ".join(topic.carries for topic in self.subscription.topics),
         )
         subscriber(self._on_batch)
+        take_as_it_comes(subscriber, self.subscription.max_records)
         self._subscriber = subscriber
 
     async def _on_batch(self, message: KafkaMessage) -> None:

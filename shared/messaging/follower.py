@@ -23,6 +23,8 @@ from shared.messaging.topics import TopicsDifferError
 
 _STOP_WITHIN = timedelta(seconds=5)
 _LOOK_WITHIN = timedelta(seconds=5)
+_WAITS_MS = 1000
+"""For the first record of a fetch, which ends the wait."""
 
 Positions = Mapping[int, int]
 Apply = Callable[[Sequence[Received[Event]], Positions], Awaitable[None]]
@@ -85,7 +87,7 @@ class Follower:
             client_id=self._client_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=self._kafka.fetch_wait_ms,
         )
         await self._consumer.start()
         self._scout = AIOKafkaConsumer(**self._kafka.for_aiokafka(), client_id=self._client_id)
@@ -105,15 +107,19 @@ class Follower:
 
     async def run(self) -> None:
         """Follows until cancelled; raises what is not transient."""
+        self._applied.update(await self._positions())
         while True:
-            fetched = await self._consumer.getmany(timeout_ms=100, max_records=1000)
+            fetched = await self._consumer.getmany(timeout_ms=_WAITS_MS, max_records=1000)
             records = [record for batch in fetched.values() for record in batch]
-            positions = {partition: await self._consumer.position(partition) for partition in self._partitions}
+            positions = await self._positions()
             if records:
                 self.progress.take(len(records))
                 await self._until_applied(records, {key.partition: offset for key, offset in positions.items()})
                 self.progress.done()
             self._applied.update(positions)
+
+    async def _positions(self) -> dict[TopicPartition, int]:
+        return {partition: await self._consumer.position(partition) for partition in self._partitions}
 
     async def caught_up(self, *, within: timedelta) -> bool:
         """Whether the projection holds everything that was on the topic when this was called.

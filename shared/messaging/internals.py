@@ -1,10 +1,11 @@
 """What aiokafka 0.14 keeps to itself and this house has to see or mend; the version is pinned for this file's sake.
 
 A name that is gone after an upgrade raises AttributeError at import or at the watchdog's first look: the process ends.
-Importing this file mends, for every consumer of the process, the reading of header names that are not UTF-8.
+Importing this file mends, for every consumer of the process, the reading of header names that are not UTF-8, and how long its fetches wait.
 """
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -22,6 +23,10 @@ from shared.messaging.errors import FatalError
 from shared.messaging.progress import Standing
 
 _ENDS_WITHIN = timedelta(seconds=5)
+_TAKES_WITHIN_MS = 1000
+"""A record ends the wait, and so does a stop; whether the group is in order is looked at as often."""
+_NOT_FOR_ALL_MS = 100
+"""How long a fetch may be held that does not ask for all that its broker has for us: another waits for it meanwhile."""
 
 Ends = dict[TopicPartition, int]
 
@@ -125,6 +130,20 @@ def size_when_sent(record: Outgoing) -> int:
     """Bytes that a producer holds against its `max_request_size`: the record alone in a batch, before compression."""
     size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers))
     return size
+
+
+def take_as_it_comes(subscriber: Any, max_records: int) -> None:  # noqa: ANN401 - FastStream's subscriber of batches, whose loop calls this
+    """Has FastStream take a batch as soon as there is a record, and wait for it where there is none.
+
+    By itself it asks for `batch_timeout_ms` and then sleeps for as long: 25 turns a second for nothing, and a record that comes
+    while it sleeps waits.
+    """
+
+    async def get_msg(consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        fetched = await consumer.getmany(timeout_ms=_TAKES_WITHIN_MS, max_records=max_records)
+        return tuple(itertools.chain.from_iterable(fetched.values()))
+
+    subscriber.get_msg = get_msg
 
 
 class UnreadableError(FatalError):
@@ -232,6 +251,24 @@ async def _leave_group(self: GroupCoordinator) -> None:
     await _aiokafkas_leave_group(self)
 
 
+def _actions(self: fetcher.Fetcher, assignment: Any) -> Any:  # noqa: ANN401 - aiokafka has no types
+    """A broker is asked one fetch at a time: whoever has a record for a partition that the one under way does not ask for waits
+    until that one ends. So only a fetch for all of a broker's partitions is held for long, whose first record ends it, wherever
+    it comes; one that leaves out a partition whose records are in hand, or that is the first to ask for the end of one, is not.
+    """
+    requests, *rest = _aiokafkas_actions(self, assignment)
+    for node, request in requests:
+        asked = {(topic, partition) for topic, partitions in request.topics for partition, *_ in partitions}
+        all_of_it = [tp for tp in assignment.tps if self._select_read_replica(tp) == node]
+        if any(
+            (tp.topic, tp.partition) not in asked or assignment.state_value(tp).highwater is None for tp in all_of_it
+        ):
+            request._max_wait_ms = min(request._max_wait_ms, _NOT_FOR_ALL_MS)
+    return (requests, *rest)
+
+
+_aiokafkas_actions = fetcher.Fetcher._get_actions_per_node
+fetcher.Fetcher._get_actions_per_node = _actions
 _aiokafkas_leave_group = GroupCoordinator._maybe_leave_group
 GroupCoordinator._maybe_leave_group = _leave_group
 fetcher.MemoryRecords, fetcher.PartitionRecords = _RawRecords, _PartitionRecords

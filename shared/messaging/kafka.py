@@ -2,6 +2,7 @@
 
 import ssl
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -40,6 +41,8 @@ class Kafka:
     login: Login | None = None
     verifier: Verifier | None = field(default=None, repr=False, compare=False)
     """Who is believed what they say there; None: whoever writes to it."""
+    fetch_wait: timedelta = field(default=timedelta(milliseconds=100), compare=False)
+    """How long a broker may hold a fetch that it has no record for."""
 
     @classmethod
     def plain(cls, servers: str) -> Self:
@@ -52,6 +55,11 @@ class Kafka:
         if self.login is None:
             return "SSL" if self.tls else "PLAINTEXT"
         return "SASL_SSL" if self.tls else "SASL_PLAINTEXT"
+
+    @property
+    def fetch_wait_ms(self) -> int:
+        """`fetch_wait`, as consumers take it."""
+        return self.fetch_wait // timedelta(milliseconds=1)
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """Checks certificate and host name; OSError or ssl.SSLError when the CA file can't be read."""

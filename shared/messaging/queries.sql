@@ -24,9 +24,10 @@ RETURNING id, topic, key, value, headers, written_at
 SELECT id FROM outbox WHERE id = ANY($1::bigint[])
 
 -- name: outbox_state
-SELECT count(*) AS rows, coalesce(extract(epoch FROM now() - min(written_at)), 0)::float8 AS age FROM outbox
+SELECT count(*) AS rows, coalesce(extract(epoch FROM now() - min(written_at)), 0)::float8 AS age, array_agg(DISTINCT shard) AS shards
+FROM outbox
 
 -- name: forget_old_inbox
 DELETE FROM inbox WHERE (consumer, event_id) IN (
-    SELECT consumer, event_id FROM inbox WHERE received_at < now() - $1::interval LIMIT 10000
+    SELECT consumer, event_id FROM inbox WHERE received_at < now() - $1::interval LIMIT $2
 )

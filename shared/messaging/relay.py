@@ -1,6 +1,7 @@
 """The outbox relay: takes what was committed to Kafka, in order for each key, and forgets it once Kafka has it."""
 
 import asyncio
+import itertools
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
@@ -19,9 +20,13 @@ from shared.postgres.pool import Connection, Pool
 
 _LOCK_SPACE = 0x0FA1_B002
 _BATCH = 1000
-_POLL = timedelta(milliseconds=500)
+_POLL = timedelta(seconds=5)
+"""Rows that nobody said were there (their process died before it could) are found within so long."""
 _STAND_BY = timedelta(milliseconds=100)
 _FIRST_PAUSE = timedelta(milliseconds=100)
+_FORGETS_EVERY = 12
+"""Looks, unless there is more to forget."""
+_FORGOTTEN_AT_ONCE = 10_000
 _INBOX_KEPT = timedelta(days=110)  # longer than any topic that is deduplicated is kept (100 days)
 _log = structlog.get_logger(__name__)
 
@@ -29,6 +34,7 @@ _log = structlog.get_logger(__name__)
 class Relay:
     """Runs in every process of a service; the shard's lock, held for one transaction, lets one work at a time.
 
+    It sleeps until it is told of a commit (`wake`), and one look for all shards, every 5 s, finds what it was not told of.
     Killed after Kafka's acknowledgement and before the commit, it sends a batch again: readers deduplicate.
     A connection is held while a batch is on its way, for 20 s at most. Once Kafka has not acknowledged one, a broker must
     answer before the next connection is taken, and one shard tries for all: an outage holds no connection, and brokers
@@ -47,7 +53,7 @@ class Relay:
         """Whether what was sent may have come late or twice since somebody last set this to False."""
 
     def wake(self, shards: Collection[int]) -> None:
-        """Something was committed in these shards (`Unit.shards`): look there now instead of at the next poll."""
+        """Something was committed in these shards (`Unit.shards`): look there now instead of at the next look for all."""
         for shard in shards:
             self._wake[shard].set()
 
@@ -82,14 +88,7 @@ class Relay:
             if sent is None:
                 await asyncio.sleep(_STAND_BY.total_seconds())
             elif sent < _BATCH:
-                await self._wait(shard)
-
-    async def _wait(self, shard: int) -> None:
-        try:
-            async with asyncio.timeout(_POLL.total_seconds()):
                 await self._wake[shard].wait()
-        except TimeoutError:
-            pass  # the poll finds what other processes committed
 
     async def _turn(self, shard: int) -> int | None:
         if not self._unacknowledged:
@@ -124,17 +123,27 @@ class Relay:
             return await self._producer.send(records)
 
     async def _watch(self) -> None:
+        turns = itertools.count()
         while True:
             try:
-                state = await self._pool.fetchrow(SQL["outbox_state"])
-                if state is not None:
-                    OUTBOX_ROWS.set(state["rows"])
-                    OUTBOX_AGE_SECONDS.set(state["age"])
-                await self._pool.execute(SQL["forget_old_inbox"], _INBOX_KEPT)
+                await self.look()
+                if next(turns) % _FORGETS_EVERY == 0:
+                    forgotten = await self._pool.execute(SQL["forget_old_inbox"], _INBOX_KEPT, _FORGOTTEN_AT_ONCE)
+                    if forgotten == f"DELETE {_FORGOTTEN_AT_ONCE}":
+                        turns = itertools.count()
             except Exception as error:
                 if not is_transient(error):
                     raise
-            await asyncio.sleep(5)
+                self.wake(range(SHARDS))  # who tries says what it waits for
+            await asyncio.sleep(_POLL.total_seconds())
+
+    async def look(self) -> None:
+        """One statement for all shards: those that hold something are woken, and the metrics say how much and for how long."""
+        state = await self._pool.fetchrow(SQL["outbox_state"])
+        if state is not None:
+            OUTBOX_ROWS.set(state["rows"])
+            OUTBOX_AGE_SECONDS.set(state["age"])
+            self.wake(state["shards"] or ())
 
 
 async def _take(connection: Connection, shard: int) -> dict[int, Outgoing]:

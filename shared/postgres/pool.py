@@ -64,6 +64,17 @@ async def open_pool(dsn: str, *, name: str, connections: int = 10) -> Pool:
     )
 
 
+async def connect_alone(dsn: str, *, name: str) -> asyncpg.Connection:
+    """A connection beside the pool, for what belongs to a session; PostgresAwayError where no server answers."""
+    connection: asyncpg.Connection = await _connect(
+        dsn,
+        timeout=_CONNECT_WITHIN.total_seconds(),
+        command_timeout=_ANSWER_WITHIN.total_seconds(),
+        server_settings={"application_name": name, **_OF_THE_SESSION},
+    )
+    return connection
+
+
 async def _connect(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg.connect's own, passed through
     try:
         return await asyncpg.connect(*args, **options)

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 import structlog
@@ -64,9 +64,12 @@ class Batches(Generic[U]):
     """By queue, the key that took too long when it was alone."""
     _owed: dict[str, list[tuple[str, Sequence[str], timedelta | None]]] = field(default_factory=dict)
     """By queue, leases and keys that could not be put back yet, and how long they step aside."""
+    _turn_at: dict[str, datetime] = field(default_factory=dict)
+    """By queue of periodic work, when its one row comes again."""
 
     async def turn(self, queue: Queue[U]) -> int:
         """Claims a batch and works it off; how many jobs were claimed."""
+        self._turn_at.pop(queue.name, None)
         await self._put_back(queue)
         lease = str(uuid.uuid4())
         claimed, jobs = await self._claim(queue, lease)
@@ -81,6 +84,11 @@ class Batches(Generic[U]):
         if claimed:
             self._slow.pop(queue.name, None)
         return claimed
+
+    def rests(self, queue: Queue[U]) -> bool:
+        """Whether the last turn did all there is until later: periodic work has one row, which knows when it comes again."""
+        at = self._turn_at.get(queue.name)
+        return at is not None and at > self.clock.now()
 
     def _steps_aside(self, queue: Queue[U], jobs: Sequence[Job]) -> timedelta | None:
         """How long a row waits that is too slow alone for the second time; the next batch is smaller in any case."""
@@ -151,6 +159,8 @@ class Batches(Generic[U]):
                 outcome = {job.key: again.get(job.key) for job in jobs}
                 if (ours := await self.rows(unit).finish(queue.name, lease, outcome)) != len(jobs):
                     raise LeaseLostError(ours)
+        if queue.period is not None:
+            self._turn_at |= {queue.name: at for at in outcome.values() if at is not None}
         later = sum(at is not None for at in outcome.values())
         metrics.WORK.labels(queue.name, "done").inc(len(jobs) - later)
         metrics.WORK.labels(queue.name, "again").inc(later)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -19,8 +20,10 @@ from shared.runner.model import Queue, Wanted
 from shared.runner.ports import WorkRows
 
 U = TypeVar("U")
-POLL = timedelta(milliseconds=200)
-"""At most so long until what came due, or what another process has committed, is seen."""
+POLL = timedelta(seconds=5)
+"""At most so long until work is seen that nobody told us of: its process died before it could, or the notice was lost."""
+_APART = timedelta(milliseconds=200)
+"""Between two looks, however often something is told."""
 TURN = "turn"
 """The key of the one row of periodic work."""
 _LOOKS_EVERY = timedelta(seconds=10)
@@ -29,19 +32,28 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Runner(Generic[U]):
-    """Works off the queues of one service, batch by batch, beside any number of other processes that do."""
+    """Works off the queues of one service, batch by batch, beside any number of other processes that do.
+
+    It sleeps until the next work comes due, or until it is told of a commit (`wake`), of its own process or of another.
+    """
 
     work: OpenWork[U]
     rows: Callable[[U], WorkRows]
     clock: Clock
     stop_within: timedelta = timedelta(seconds=10)
+    look: OpenWork[U] | None = None
+    """Opens what only reads: `work`, unless something cheaper is given."""
+    tell: Callable[[Iterable[str]], None] = lambda _: None
+    """Tells other processes of queues that hold more than this one takes at a time."""
     _queues: dict[str, Queue[U]] = field(default_factory=dict)
     _wakes: dict[str, asyncio.Event] = field(default_factory=dict)
     _batches: Batches[U] = field(init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _looks: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._batches = Batches(self.work, self.rows, self.clock)
+        self.clock.when_moved(self._looks.set)
 
     def add(self, queue: Queue[U]) -> None:
         """One more queue; ValueError where the name is taken."""
@@ -57,10 +69,11 @@ class Runner(Generic[U]):
         return tuple(self._queues.values())
 
     def wake(self, queues: Iterable[str]) -> None:
-        """Something was committed in these queues: look there now instead of at the next poll."""
+        """Something was committed in these queues: look there now, and when the next of it comes due."""
         for name in queues:
             if name in self._wakes:
                 self._wakes[name].set()
+                self._looks.set()
 
     async def run_once(self, *names: str) -> int:
         """Does all that is due now in these queues (all, where none is named), and a turn of what is periodic; how many jobs.
@@ -130,7 +143,11 @@ class Runner(Generic[U]):
                 continue
             backoff.reset()
             holding.over()
-            if not taken and not self._stop.is_set():
+            if taken:
+                self._looks.set()  # some of it may come again
+            if taken >= queue.batch > 1:
+                self.tell([queue.name])
+            if (not taken or self._batches.rests(queue)) and not self._stop.is_set():
                 await self._wakes[queue.name].wait()
 
     async def _pause(self, pause: timedelta) -> None:
@@ -138,26 +155,42 @@ class Runner(Generic[U]):
             await asyncio.wait_for(self._stop.wait(), pause.total_seconds())
 
     async def _poll(self) -> None:
-        """One look for all queues."""
-        names = list(self._queues)
-        lanes = sorted({lane for queue in self._queues.values() for lane in queue.lanes})
         while True:
+            self._looks.clear()
             try:
-                async with self.work() as unit:
-                    due = await self.rows(unit).due(names, lanes, at=self.clock.now())
-                self.wake(due)
+                rests = await self.wake_due()
             except Exception as error:
                 if not is_transient(error):
                     raise
-            await asyncio.sleep(spread(POLL).total_seconds())
+                rests = _APART
+            apart = min(rests, spread(_APART))
+            await asyncio.sleep(apart.total_seconds())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout((rests - apart).total_seconds()):
+                    await self._looks.wait()
+
+    async def wake_due(self) -> timedelta:
+        """One look for all queues, which wakes those that have something due; how long until there is more, 5 s at most."""
+        async with self._open_look() as unit:
+            found = await self.rows(unit).next(list(self._queues), self._lanes())
+        now = self.clock.now()
+        for name, at in found.items():
+            if at <= now:
+                self._wakes[name].set()
+        return min([POLL, *(at - now for at in found.values() if at > now)])
+
+    def _open_look(self) -> AbstractAsyncContextManager[U]:
+        return (self.look or self.work)()
+
+    def _lanes(self) -> Sequence[int]:
+        return sorted({lane for queue in self._queues.values() for lane in queue.lanes})
 
     async def _watch(self) -> None:
         names = list(self._queues)
-        lanes = sorted({lane for queue in self._queues.values() for lane in queue.lanes})
         while True:
             try:
-                async with self.work() as unit:
-                    depths = await self.rows(unit).depths(names, lanes, at=self.clock.now())
+                async with self._open_look() as unit:
+                    depths = await self.rows(unit).depths(names, self._lanes(), at=self.clock.now())
                 for name, depth in depths.items():
                     metrics.DUE.labels(name).set(depth.due)
                     metrics.OLDEST_SECONDS.labels(name).set(depth.oldest.total_seconds())

@@ -23,8 +23,8 @@ class WorkRows(Protocol):
         """Rows that are due at that time and that nobody has in hand, of the first lanes first, and in a lane some of each flow;
         the attempt is counted. The lease lasts by the clock of the database, which is the same for all who claim."""
 
-    async def due(self, queues: Sequence[str], lanes: Sequence[int], *, at: datetime) -> set[str]:
-        """Which of these queues have something to claim."""
+    async def next(self, queues: Sequence[str], lanes: Sequence[int]) -> Mapping[str, datetime]:
+        """From when on each of these queues has something to claim; not those that have nothing, or all of it in hand."""
 
     async def finish(self, queue: str, lease: str, jobs: Mapping[str, datetime | None]) -> int:
         """Removes each, or has it run again at its time; how many of them were ours."""

@@ -58,9 +58,9 @@ class PostgresWork:
             for row in sorted(rows, key=lambda row: (place[row["lane"]], row["run_at"], row["key"]))
         ]
 
-    async def due(self, queues: Sequence[str], lanes: Sequence[int], *, at: datetime) -> set[str]:
+    async def next(self, queues: Sequence[str], lanes: Sequence[int]) -> Mapping[str, datetime]:
         """One statement for all of them."""
-        return {row["queue"] for row in await self._sql.fetch(SQL["due"], list(queues), list(lanes), at)}
+        return {row["queue"]: row["run_at"] for row in await self._sql.fetch(SQL["next"], list(queues), list(lanes))}
 
     async def finish(self, queue: str, lease: str, jobs: Mapping[str, datetime | None]) -> int:
         """Deleted, or moved, where the lease is still this one."""

@@ -95,13 +95,17 @@ UPDATE work SET lease = $5::uuid, leased_until = now() + $6::interval, attempts 
 FROM due WHERE work.queue = $1 AND work.key = due.key
 RETURNING work.key, lane, run_at, attempts, payload, traceparent, reason
 
--- name: due
-SELECT DISTINCT queue FROM unnest($1::text[]) AS queues (queue) CROSS JOIN unnest($2::smallint[]) AS lanes (lane)
-WHERE EXISTS (
-    SELECT FROM work
-    WHERE work.queue = queues.queue AND work.lane = lanes.lane AND set_aside_at IS NULL AND run_at <= $3
+-- name: next
+SELECT queue, min(first.run_at) AS run_at
+FROM unnest($1::text[]) AS queues (queue)
+CROSS JOIN unnest($2::smallint[]) AS lanes (lane)
+CROSS JOIN LATERAL (
+    SELECT run_at FROM work
+    WHERE work.queue = queues.queue AND work.lane = lanes.lane AND set_aside_at IS NULL
       AND (leased_until IS NULL OR leased_until <= now())
-)
+    ORDER BY run_at LIMIT 1
+) AS first
+GROUP BY queue
 
 -- name: finish
 WITH mine AS MATERIALIZED (

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar, TypeVarTuple
 
 from shared.contracts.base import Event
@@ -151,6 +152,14 @@ class Declaring:
     def feed(self, feed: Feed) -> None:
         """A feed of this service's database: workers number its rows and drop the oldest, edges know the newest."""
         self.parts.feed(feed)
+
+    def hears(self, name: str, wake: Callable[[], None]) -> None:
+        """`wake()` when another process on this database has told the name; a notice may be lost, so nothing depends on one."""
+        self.parts.notices.on(name, wake)
+
+    def teller(self, name: str) -> Callable[[], None]:
+        """Tells the name to the other processes that hear it; to be called once what it is about is committed."""
+        return partial(self.parts.notices.tell, [name])
 
     def check(self, name: str, check: Check, *, by: Role | None = Role.WORKER) -> None:
         """One more thing that readiness really does."""

@@ -1,10 +1,11 @@
 """What a service is made of, as its `app.py` declares it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -16,6 +17,7 @@ from shared.messaging.follower import Follower, Positions
 from shared.messaging.holding import Holding
 from shared.messaging.reconciled import Reconciled
 from shared.messaging.unit import Unit
+from shared.postgres.notices import Notices
 from shared.roles import Role
 from shared.runner.loop import Runner
 from shared.runner.model import Again, Queue
@@ -45,6 +47,7 @@ class Parts:
 
     wiring: Wiring
     runner: Runner[Unit]
+    notices: Notices
     role: Role = Role.ALL
     migrations: Path | None = None
     followers: list[tuple[Follower, Stored | None]] = field(default_factory=list)
@@ -59,6 +62,10 @@ class Parts:
     def feed(self, feed: Feed) -> None:
         """All that a feed takes."""
         self.feeds.append(feed)
+        if self.has(Role.WORKER):
+            self.notices.on(f"feed {feed.name}", feed.sequencer.wake)
+        else:
+            feed.written = partial(self.notices.tell, [f"feed {feed.name}"])
         self.job(f"sequencer of {feed.name}", feed.sequencer.run, by=Role.WORKER)
         self.job(f"tailer of {feed.name}", feed.tailer.run, by=Role.EDGE)
         self.every(_FEED_KEPT_EVERY, f"days of {feed.name}", feed.keep, by=Role.WORKER)
@@ -103,7 +110,7 @@ class Parts:
         async def on_work(unit: Unit, work: Sequence[Work]) -> Again | None:
             return await handle(store(unit), work, *given)
 
-        self.runner.add(Queue(name, on_work, batch=batch, lanes=lanes))
+        self.works(Queue(name, on_work, batch=batch, lanes=lanes))
 
     def periodic(
         self,
@@ -119,7 +126,22 @@ class Parts:
             more = await step(store(unit), *given)
             return {one.key: unit.at if more else unit.at + period for one in work}
 
-        self.runner.add(Queue(name, on_turn, attempts=None, period=period, lease=_LEASE))
+        self.works(Queue(name, on_turn, attempts=None, period=period, lease=_LEASE))
+
+    def works(self, queue: Queue[Unit]) -> None:
+        """One more queue for the runner, which is woken for it by other processes too."""
+        self.runner.add(queue)
+        self.notices.on(_work(queue.name), partial(self.runner.wake, [queue.name]))
+
+    def scheduled(self, queues: Collection[str]) -> None:
+        """Work of these queues was committed here: our runner is woken, or, where none runs, those of other processes."""
+        self.runner.wake(queues)
+        if not self.has(Role.WORKER):
+            self.tell(queues)
+
+    def tell(self, queues: Iterable[str]) -> None:
+        """Other processes are told that there is work in these queues."""
+        self.notices.tell(map(_work, queues))
 
     def job(self, name: str, run: Job, *, by: Role | None) -> None:
         """Something that runs as long as the process does, in every role or by one."""
@@ -129,3 +151,7 @@ class Parts:
     def has(self, by: Role | None) -> bool:
         """Whether what is done by this role, or by each, is done in this process."""
         return by is None or self.role.has(by)
+
+
+def _work(queue: str) -> str:
+    return f"work {queue}"

@@ -218,6 +218,10 @@ class Process:
         stack.push_async_callback(self.producer.stop)
         self._relay = Relay(self.pool, self.producer)
         await stack.enter_async_context(self._running("relay", self._relay.run))
+        listens = partial(parts.notices.run, self.database, name=f"fairpool-{self.name}")
+        await stack.enter_async_context(self._running("notices", listens))
+        if self.clock.has_file:
+            await stack.enter_async_context(self._running("clock", self._follow_the_clock))
         await self._start_followers(stack)
         if parts.has(Role.WORKER):
             await self._start_consumers(stack, parts.wiring.subscriptions())
@@ -266,7 +270,8 @@ class Process:
             on_fatal=self.fail,
             after_commit=self.relay.wake,
             verifier=self.settings.verifier,
-            scheduled=self.parts.runner.wake,
+            fetch_wait_ms=self.settings.cluster.fetch_wait_ms,
+            scheduled=self.parts.scheduled,
         )
 
     async def _start_followers(self, stack: AsyncExitStack) -> None:
@@ -280,6 +285,11 @@ class Process:
 
     def _running(self, name: str, run: Callable[[], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
         return lifetime.running(name, run, self.fail)
+
+    async def _follow_the_clock(self) -> None:
+        while True:
+            self.clock.tell_if_moved()
+            await asyncio.sleep(_LOOKS_EVERY)
 
     async def _kafka_answers(self) -> bool:
         try:

@@ -26,6 +26,7 @@ from shared.messaging.reconciler import LOOKS_EVERY, Reconciler
 from shared.messaging.relay import Relay
 from shared.messaging.unit import Unit, unit_of_work
 from shared.metrics import PROCESS_ROLE
+from shared.postgres.notices import Notices
 from shared.postgres.pool import Pool
 from shared.roles import Role
 from shared.runner.loop import Runner
@@ -63,8 +64,9 @@ class Service(Declaring):
 
     def __post_init__(self) -> None:
         self.clock = Clock(self.settings.clock_file)
-        runner = Runner(self.work, rows_of, self.clock, self.settings.stop_within)
-        self.parts = Parts(Wiring(self.name), runner, self.settings.role, self.migrations)
+        runner = Runner(self.work, rows_of, self.clock, self.settings.stop_within, look=self.looks(lambda unit: unit))
+        self.parts = Parts(Wiring(self.name), runner, Notices(), self.settings.role, self.migrations)
+        runner.tell = self.parts.tell
         PROCESS_ROLE.labels(self.settings.role).set(1)
         self.process = Process(self.name, self.settings, self.database, self.clock, self.parts)
         self.parts.checks.update(
@@ -99,7 +101,7 @@ class Service(Declaring):
             yield unit
         if unit.shards:
             self.relay.wake(unit.shards)
-        self.parts.runner.wake(unit.work.queues)
+        self.parts.scheduled(unit.work.queues)
 
     def stores(self, store: Callable[[Unit], S]) -> Callable[[], AbstractAsyncContextManager[S]]:
         """Opens this store in a transaction of its own, each time it is called."""
@@ -235,7 +237,7 @@ class Service(Declaring):
 
         self.process.once_replayed = read_back.ask
         for queue in read_back.queues:
-            self.parts.runner.add(queue)
+            self.parts.works(queue)
         self.every(LOOKS_EVERY, "read_back", turn, by=None)
         topics_reconciled = [reconciled.topic.name for reconciled in self.parts.reconciled]
         self.api(app, reading_back.router(topics_reconciled, ask, self.tenants))

@@ -27,7 +27,8 @@ class FixedClock(Clock):
     def at(self, moment: datetime) -> None:
         """Set the clock to this moment."""
         self._moment = moment
+        self.tell_moved()
 
     def advance(self, step: timedelta) -> None:
         """Move the clock on by this much."""
-        self._moment += step
+        self.at(self._moment + step)

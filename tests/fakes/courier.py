@@ -119,9 +119,11 @@ class FakeCourierStore:
         known = {*self.kept, *(row.mail.candidate for row in self.rows.values())}
         return sorted(known & self.read_back)[:limit]
 
-    async def anything_due(self, *, at: datetime) -> bool:
-        """Whether a ready mail's time has come."""
-        return bool(self._due(at))
+    async def next_due(self) -> datetime | None:
+        """The earliest time of a ready mail, or the end of one's own."""
+        ready = [row for row in self.rows.values() if row.mail.state == "ready"]
+        ends = [row.mail.good_until + timedelta(microseconds=1) for row in ready if row.mail.good_until is not None]
+        return min([*(row.not_before for row in ready), *ends], default=None)
 
     async def claim(self, *, at: datetime, limit: int, consent_is_current: bool) -> Sequence[Mail]:
         """Ready mails whose time has come: what is over, what is urgent, then outreach and notices by halves."""

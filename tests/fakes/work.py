@@ -113,12 +113,12 @@ class FakeWork:
             and (row.leased_until is None or row.leased_until <= self.server)
         )
 
-    async def due(self, queues: Sequence[str], lanes: Sequence[int], *, at: datetime) -> set[str]:
-        return {
-            place[0]
-            for place in self.table
-            if place[0] in queues and any(self._is_free(place, one, at) for one in lanes)
-        }
+    async def next(self, queues: Sequence[str], lanes: Sequence[int]) -> Mapping[str, datetime]:
+        found: dict[str, datetime] = {}
+        for place, row in self.table.items():
+            if place[0] in queues and any(self._is_free(place, one, row.run_at) for one in lanes):
+                found[place[0]] = min(row.run_at, found.get(place[0], row.run_at))
+        return found
 
     async def finish(self, queue: str, lease: str, jobs: Mapping[str, datetime | None]) -> int:
         done = 0

@@ -215,7 +215,25 @@ async def test_a_void_mail_is_never_claimed(stores: Stores) -> None:
     await keep(stores, replace(MAIL, state="void", admitted=False, good_until=None, sealed=None))
     assert await claim(stores) == []
     async with stores.open() as store:
-        assert not await store.anything_due(at=NOON)
+        assert await store.next_due() is None
+
+
+async def test_the_next_mail_is_due_at_its_time_or_when_its_own_time_is_over(stores: Stores) -> None:
+    async with stores.open() as store:
+        assert await store.next_due() is None
+    await keep(stores, MAIL, NOTICE)
+    async with stores.open() as store:
+        assert await store.next_due() == NOON
+        await store.hold({MAIL.name: NOON + timedelta(days=1), NOTICE.name: NOON + timedelta(seconds=7)})
+    async with stores.open() as store:
+        assert await store.next_due() == NOON + timedelta(seconds=7)
+        await store.hold({NOTICE.name: NOON + timedelta(days=1)})
+    async with stores.open() as store:
+        due = await store.next_due()
+    assert due is not None
+    assert MAIL.good_until is not None
+    assert due > MAIL.good_until, "a mail is over from the moment after its own time on"
+    assert {mail.id for mail in await claim(stores, after=due - NOON)} == {"o_1", "n_1"}
 
 
 async def test_without_current_consents_only_what_needs_no_grant_or_is_over_is_claimed(stores: Stores) -> None:

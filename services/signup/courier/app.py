@@ -1,5 +1,6 @@
 """Puts the courier together."""
 
+import asyncio
 import socket
 from datetime import timedelta
 from functools import partial
@@ -31,6 +32,8 @@ from shared.service import Guard, Service
 
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"  # one series for the database that signup and courier share
 _FORGETS_EVERY = timedelta(hours=1)
+MAILS = "mails"
+"""What couriers tell one another of: more mails than one takes at a time."""
 _SPARE = timedelta(seconds=2)  # of the stop's time, for what stops after the sender
 
 _log = structlog.get_logger(__name__)
@@ -49,7 +52,8 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     service.open(watch.opened)
     service.every(LOOKS_EVERY, "epochs", watch.look, by=None)
     service.check("vault", watch.check)
-    store = partial(PostgresCourier, epochs=epochs)
+    woken = asyncio.Event()
+    store = partial(PostgresCourier, epochs=epochs, kept=woken.set)
     mails = service.stores(store)
     tenants = CourierTenants(service.tenants)
     service.open(relay.open)
@@ -76,6 +80,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     sender = Sender(
         courier=f"{socket.gethostname()}.{new_id('courier')}",
         open_store=mails,
+        open_look=service.looks(store),
         check_consents=partial(check, consents),
         letters=letters,
         relay=relay,
@@ -87,7 +92,10 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         at_once=settings.courier_connections,
         lease=settings.courier_lease,
         stop_within=max(settings.stop_within - _SPARE, settings.stop_within / 2),
+        woken=woken,
+        tell=service.teller(MAILS),
     )
+    service.hears(MAILS, sender.wake)
     service.job("sender", sender.run)
     service.every(settings.courier_lease / 5, "watch", sender.watch)
     service.periodic(_FORGETS_EVERY, "forget_mails", jobs.forget, store)

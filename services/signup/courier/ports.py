@@ -53,8 +53,8 @@ class Incoming(Protocol):
 class Outgoing(Protocol):
     """Where the sender finds its work and writes down what became of it; one transaction."""
 
-    async def anything_due(self, *, at: datetime) -> bool:
-        """Whether there is a mail that could be looked at now."""
+    async def next_due(self) -> datetime | None:
+        """From when on there is a mail to be looked at; None while none waits."""
 
     async def claim(self, *, at: datetime, limit: int, consent_is_current: bool) -> Sequence[Mail]:
         """Ready mails whose time has come, locked, none of which another courier holds.

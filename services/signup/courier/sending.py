@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import SystemRandom
@@ -69,7 +69,10 @@ CALLED_OFF = Counter(
 for _why in get_args(Why):
     CALLED_OFF.labels(_why)
 
-_POLL = timedelta(milliseconds=50)  # finds what was taken in, put back by others, or made due by a moved clock
+_POLL = timedelta(seconds=5)
+"""At most so long until a mail is seen that nobody told of: its process died before it could, or the notice was lost."""
+_AGAIN = timedelta(milliseconds=50)
+"""Until what is due is tried again that could not be taken: the consents are behind, the relay is left alone, others have it."""
 _FIRST_PAUSE = timedelta(milliseconds=100)
 _log = structlog.get_logger(__name__)
 
@@ -77,6 +80,8 @@ _log = structlog.get_logger(__name__)
 @dataclass(slots=True)
 class Sender:
     """The job that sends; several in several processes share the rows.
+
+    It sleeps until the next mail comes due, or until it is told that some were taken in (`wake`).
 
     A mail is taken, and goes back if its courier dies; when only the words are still to be sent, it is marked, and that
     is committed. Killed after the mark, nobody can know whether the relay has it: such a mail becomes doubtful and is
@@ -100,9 +105,16 @@ class Sender:
     lease: timedelta
     stop_within: timedelta
     spread: Spread = SystemRandom().random
+    open_look: OpenStore | None = None
+    """Opens what only reads: `open_store`, unless something cheaper is given."""
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when mails were taken in."""
+    tell: Callable[[], None] = lambda: None
+    """Tells other couriers that there is more than this one takes at a time."""
     breaker: Breaker = field(init=False)
     _stopping: bool = False
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _rests: timedelta = _AGAIN
+    """How long it sleeps unless it is woken."""
     _in_flight: int = 0
     _judge: Judge = field(init=False)
     _places: Places = field(init=False)
@@ -112,12 +124,17 @@ class Sender:
     _holding: Holding = field(default_factory=lambda: Holding("sender"))
 
     def __post_init__(self) -> None:
+        self.clock.when_moved(self.wake)
         self.breaker = Breaker(self.clock, self.spread)
         self._judge = Judge(self.letters, self.tenant_name, self.sender_standing, self.introducer_standing, self.spread)
         self._places = Places(self.at_once)
         self._clear = Batcher(self._look_at_last)
         self._mark = Batcher(self._mark_sending)
         self._record = Batcher(self._until_recorded)
+
+    def wake(self) -> None:
+        """Mails were taken in, or may be due: look now."""
+        self.woken.set()
 
     async def run(self) -> None:
         """Sends until cancelled; then what is on its way gets its end, and what is not stays for others."""
@@ -126,7 +143,7 @@ class Sender:
             await asyncio.shield(work)
         except asyncio.CancelledError:
             self._stopping = True
-            self._wake.set()
+            self.woken.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(work, self.stop_within.total_seconds())
             raise
@@ -136,21 +153,26 @@ class Sender:
         async with self.open_store() as store:
             await store.show_life(self.courier, lease=self.lease)
             doubtful = await store.bury(at=self.clock.now())
+        self.wake()  # what they had only taken waits for somebody
         _note(doubtful)
 
     async def turn(self, group: asyncio.TaskGroup) -> int:
         """Looks at what is due once and starts sending in the group; returns how many mails were looked at."""
         room = self.batch - self._in_flight
         at = self.clock.now()
+        self._rests = _POLL
         if room < max(1, self.batch // 4):  # a check for each mail that ends would cost more than the mail
             return 0
         limit = self.breaker.lets_through(room, in_flight=self._in_flight)
         is_current = False
         if limit:
-            async with self.open_store() as store:
-                if not await store.anything_due(at=at):
-                    return 0
+            async with (self.open_look or self.open_store)() as store:
+                due = await store.next_due()
+            if due is None or due > at:
+                self._rests = _POLL if due is None else min(_POLL, due - at)
+                return 0
             is_current = await self._check() is not None
+        self._rests = _AGAIN
         async with self.open_store() as store:
             mails = (
                 await store.claim(at=at, limit=limit, consent_is_current=is_current)
@@ -176,6 +198,8 @@ class Sender:
             if send:
                 await store.take(self.courier, list(send), lease=self.lease)
         _note(over)
+        if len(mails) == limit > 1:
+            self.tell()
         for mail, letter in send.items():
             self._in_flight += 1
             group.create_task(self._send(mail, letter))
@@ -185,7 +209,7 @@ class Sender:
         async with asyncio.TaskGroup() as group:
             backoff, waiting = Backoff(_FIRST_PAUSE), Holding("sender's turn")
             while not self._stopping:
-                self._wake.clear()
+                self.woken.clear()
                 try:
                     looked_at = await self.turn(group)
                     backoff.reset()
@@ -200,15 +224,15 @@ class Sender:
                 if not looked_at:
                     await self._wait()
             while self._in_flight:
-                self._wake.clear()
+                self.woken.clear()
                 await self._wait()
         async with self.open_store() as store:
             await store.leave(self.courier)
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_POLL.total_seconds()):
-                await self._wake.wait()
+            async with asyncio.timeout(self._rests.total_seconds()):
+                await self.woken.wait()
 
     async def _check(self) -> ConsentCheck | None:
         """None when the projection of the consents can't be made current: then nothing that needs a grant leaves."""
@@ -265,7 +289,7 @@ class Sender:
                 await self._record(self._after(mail, handed))
         finally:
             self._in_flight -= 1
-            self._wake.set()
+            self.woken.set()
 
     def _after(self, mail: Mail, handed: Handed) -> Again | Over:
         at, circuit = self.clock.now(), self.breaker.circuit

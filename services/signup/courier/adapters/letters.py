@@ -70,6 +70,7 @@ class JinjaLetters:
             loader=FileSystemLoader(Path(__file__).parent.parent / "pages"),
             autoescape=select_autoescape(["html"], default_for_string=True),
             undefined=StrictUndefined,
+            auto_reload=False,  # else each letter asks for the times of five files
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,

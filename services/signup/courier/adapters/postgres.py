@@ -1,7 +1,7 @@
 """The courier's tables in signup's PostgreSQL; each statement is in `queries.sql`."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import get_args
@@ -38,10 +38,11 @@ async def read_positions(pool: Pool) -> Mapping[int, int]:
 
 
 class PostgresCourier:
-    """Both stores of `ports.py`, in one unit of work."""
+    """Both stores of `ports.py`, in one unit of work; `kept` is called once mails that are to be sent are committed."""
 
-    def __init__(self, unit: Unit, epochs: EpochRows) -> None:
+    def __init__(self, unit: Unit, epochs: EpochRows, kept: Callable[[], None] = lambda: None) -> None:
         self._unit = unit
+        self._kept = kept
         self._connection = unit.connection
         self._epochs = epochs
 
@@ -70,6 +71,7 @@ class PostgresCourier:
                 raise TransientError("another courier took in the same outreach")
         if changed:
             await self._connection.execute(SQL["change"], *_columns(self._traced(changed)), at)
+        self._unit.when_committed(self._kept)
 
     async def keep_consents(self, consents: Sequence[Consent], positions: Mapping[int, int]) -> Collection[str]:
         """Keeps the highest version of each, and how far the topic's partitions have been read."""
@@ -104,9 +106,10 @@ class PostgresCourier:
         """`read_back` is a table of this session while the topic is held against the rows."""
         return [row["candidate"] for row in await self._connection.fetch(SQL["erased_unheard"], limit)]
 
-    async def anything_due(self, *, at: datetime) -> bool:
-        """Whether there is a mail that could be looked at now."""
-        return bool(await self._connection.fetchval(SQL["anything_due"], at))
+    async def next_due(self) -> datetime | None:
+        """By the indexes of what is ready; also where another courier has it in hand at this moment."""
+        found: datetime | None = await self._connection.fetchval(SQL["next_due"])
+        return found
 
     async def claim(self, *, at: datetime, limit: int, consent_is_current: bool) -> Sequence[Mail]:
         """Ready mails whose time has come, locked, none of which another courier holds.

@@ -107,11 +107,14 @@ SET next_offset = greatest(courier_consent_positions.next_offset, excluded.next_
 -- name: positions
 SELECT partition, next_offset FROM courier_consent_positions
 
--- name: anything_due
-SELECT EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND lane = 0 AND not_before <= $1)
-    OR EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND lane = 1 AND not_before <= $1)
-    OR EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND lane = 2 AND not_before <= $1)
-    OR EXISTS (SELECT FROM courier_mails WHERE state = 'ready' AND good_until < $1)
+-- name: next_due
+-- A mail whose own time ends is over from the moment after.
+SELECT least(
+    (SELECT not_before FROM courier_mails WHERE state = 'ready' AND lane = 0 ORDER BY not_before LIMIT 1),
+    (SELECT not_before FROM courier_mails WHERE state = 'ready' AND lane = 1 ORDER BY not_before LIMIT 1),
+    (SELECT not_before FROM courier_mails WHERE state = 'ready' AND lane = 2 ORDER BY not_before LIMIT 1),
+    (SELECT good_until FROM courier_mails WHERE state = 'ready' ORDER BY good_until LIMIT 1) + interval '1 microsecond'
+)
 
 -- name: claim_over
 SELECT kind, id, candidate, employer, purpose, version, admitted, sealed, good_until, state, attempts, trace,
