@@ -160,7 +160,8 @@ class Batches(Generic[U]):
                 if (ours := await self.rows(unit).finish(queue.name, lease, outcome)) != len(jobs):
                     raise LeaseLostError(ours)
         if queue.period is not None:
-            self._turn_at |= {queue.name: at for at in outcome.values() if at is not None}
+            for at in filter(None, outcome.values()):
+                self._turn_at[queue.name] = at
         later = sum(at is not None for at in outcome.values())
         metrics.WORK.labels(queue.name, "done").inc(len(jobs) - later)
         metrics.WORK.labels(queue.name, "again").inc(later)

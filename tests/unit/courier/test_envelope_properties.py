@@ -26,8 +26,10 @@ LINES = st.lists(
 BODIES = LINES.map("\n".join) | LINES.map("\r\n".join)
 WORDS = st.one_of(
     st.text(max_size=120),
-    st.text(alphabet=" \t\r\n!-~=?_ab:<>@,;\"\\()ü", max_size=60),
-    st.sampled_from(["Hello\r\nBcc: all@example.org", "=?utf-8?q?Hi=0D=0ABcc:_evil@example.net?=", "a" * 990, " x", "x ", "a  b"]),
+    st.text(alphabet=' \t\r\n!-~=?_ab:<>@,;"\\()ü', max_size=60),
+    st.sampled_from(
+        ["Hello\r\nBcc: all@example.org", "=?utf-8?q?Hi=0D=0ABcc:_evil@example.net?=", "a" * 990, " x", "x ", "a  b"]
+    ),
 )
 ADDRESSES = st.one_of(
     st.sampled_from(["ana@people.example", "a@x.example, b@x.example", "a@x.example\r\nBcc: b@x.example", '"a b"@x.example',
@@ -80,7 +82,10 @@ def test_what_is_taken_for_plain_reads_as_it_was_written(subject: str, name: str
         sender = Address(name, "outreach", "fairpool.test")
     except ValueError:  # no name at all
         return
-    headers = {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click", "List-Unsubscribe": more or "<https://x.test/u/1>"}
+    headers = {
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "List-Unsubscribe": more or "<https://x.test/u/1>",
+    }
     envelope = replace(ENVELOPE, subject=subject, sender=sender, recipient=to, more=headers)
     raw = envelope.write("text", "<p>html</p>")
     if raw is not None:

@@ -92,7 +92,9 @@ class Envelope:
 def alternative(text: str, html: str) -> bytes:
     """The headers and the body of a mail that says the same in plain text and in HTML (RFC 2046, section 5.1.4), in 7 bits."""
     parts = [_part("plain", text), _part("html", html)]
-    boundary = f"={secrets.token_hex(12)}=".encode()  # "=" and what is no hexadecimal number after it is in no encoded part
+    boundary = (
+        f"={secrets.token_hex(12)}=".encode()
+    )  # "=" and what is no hexadecimal number after it is in no encoded part
     while any(boundary in part for part in parts):
         boundary = f"={secrets.token_hex(12)}=".encode()
     body = b"".join(b"--%b\r\n%b\r\n" % (boundary, part) for part in parts)
