@@ -41,6 +41,15 @@ _FEED_WATCHED_EVERY = timedelta(seconds=10)
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """What a process does again and again by itself."""
+
+    name: str
+    period: timedelta
+    turn: Callable[[], Awaitable[object]]
+
+
 @dataclass(slots=True)
 class Parts:
     """The declarations of a service, for `Process` to run."""
@@ -56,6 +65,8 @@ class Parts:
     """What is done to rows that a dump brought back, before anything else is."""
     jobs: list[tuple[str, Job]] = field(default_factory=list)
     resources: list[Resource] = field(default_factory=list)
+    timers: list[Timer] = field(default_factory=list)
+    """What `every` was told, as far as it is done in this process."""
     feeds: list[Feed] = field(default_factory=list)
     checks: dict[str, Check] = field(default_factory=dict)
 
@@ -81,6 +92,8 @@ class Parts:
     ) -> None:
         """`run(*given)` again and again; a transient error is retried at the next turn."""
         holding = Holding(name)
+        if self.has(by):
+            self.timers.append(Timer(name, period, partial(run, *given)))
 
         async def turns() -> None:
             while True:

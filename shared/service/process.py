@@ -37,6 +37,8 @@ _KAFKA_WITHIN = 60.0
 _KAFKA_ANSWERS_WITHIN = 5.0
 _TOPICS_COMPARED_EVERY = timedelta(minutes=1)
 _LOOKS_EVERY = 0.1
+_OF_NOTICES = 1
+"""Connection to PostgreSQL, beside the pool's."""
 _log = structlog.get_logger(__name__)
 
 
@@ -184,7 +186,7 @@ class Process:
         await topics.check(self.settings.cluster, self._topics)
         with _named("PostgreSQL did not answer"):
             self._pool = await open_pool(
-                self.database, name=f"fairpool-{self.name}", connections=self.settings.connections
+                self.database, name=f"fairpool-{self.name}", connections=self.settings.connections - _OF_NOTICES
             )
         stack.push_async_callback(close_pool, self._pool)
         await must_be_direct(self._pool)

@@ -42,6 +42,8 @@ _DATABASE_OF = {"courier": "signup"}
 class _Sent:
     """A relay that has sent everything already."""
 
+    in_doubt = False
+
     def wake(self, shards: Collection[int]) -> None: ...
 
     async def has_published(self, outbox_ids: Sequence[int], *, within: timedelta) -> bool:

@@ -156,6 +156,12 @@ class Sender:
         self.wake()  # what they had only taken waits for somebody
         _note(doubtful)
 
+    async def look(self) -> timedelta:
+        """How long until there is a mail to be looked at, 5 s at most; nothing where there is one."""
+        async with (self.open_look or self.open_store)() as store:
+            due = await store.next_due()
+        return _POLL if due is None else max(timedelta(0), min(_POLL, due - self.clock.now()))
+
     async def turn(self, group: asyncio.TaskGroup) -> int:
         """Looks at what is due once and starts sending in the group; returns how many mails were looked at."""
         room = self.batch - self._in_flight
@@ -166,10 +172,8 @@ class Sender:
         limit = self.breaker.lets_through(room, in_flight=self._in_flight)
         is_current = False
         if limit:
-            async with (self.open_look or self.open_store)() as store:
-                due = await store.next_due()
-            if due is None or due > at:
-                self._rests = _POLL if due is None else min(_POLL, due - at)
+            self._rests = await self.look()
+            if self._rests > timedelta(0):
                 return 0
             is_current = await self._check() is not None
         self._rests = _AGAIN
