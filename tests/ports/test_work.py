@@ -12,7 +12,7 @@ import pytest
 from shared.messaging.errors import TransientError
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.migrate import PLUMBING
-from shared.runner.loop import Runner
+from shared.runner.loop import POLL, Runner
 from shared.runner.model import Again, Job, Queue, Wanted
 from shared.runner.ports import WorkRows
 from shared.runner.postgres import PostgresWork
@@ -472,3 +472,18 @@ async def test_a_row_is_theirs_who_have_it_done_first(kit: Kit) -> None:
     await kit.schedule("shared", flow="emp_many", run_at=NOON + MINUTE)
     await kit.schedule(*(f"burst {number:02}" for number in range(50)), flow="emp_many", run_at=NOON - MINUTE)
     assert "shared" in [job.key for job in await kit.claim(limit=2)]
+
+
+async def test_the_runner_sleeps_until_the_next_work_is_due_or_five_seconds(kit: Kit) -> None:
+    runner = kit.runner()
+    runner.add(Letters().queue())
+    assert await runner.wake_due() == POLL
+    await kit.schedule("later", run_at=kit.clock.now() + SECOND)
+    assert await runner.wake_due() == SECOND
+    assert not runner._wakes["letters"].is_set()
+    kit.clock.advance(SECOND)
+    assert runner._looks.is_set(), "a clock that was moved is looked at again"
+    assert await runner.wake_due() == POLL
+    assert runner._wakes["letters"].is_set()
+    await kit.schedule("in a minute", run_at=kit.clock.now() + MINUTE)
+    assert await runner.wake_due() == POLL

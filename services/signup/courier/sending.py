@@ -187,7 +187,10 @@ class Sender:
             consents = await store.consents(candidates) if mails else {}
             people = await store.people(candidates) if mails else {}
             gone = await store.gone(candidates) if mails else frozenset()
-            verdicts = {mail: self._judge(mail, consents, people, gone, at=at) for mail in mails}
+            verdicts = {}
+            for mail in mails:
+                verdicts[mail] = self._judge(mail, consents, people, gone, at=at)
+                await asyncio.sleep(0)  # no longer than a letter takes does anybody's check of consent stand still
             over = [
                 Over(mail, no.outcome, no.detail, mailbox_gone=no.mailbox_gone)
                 for mail, no in verdicts.items()
