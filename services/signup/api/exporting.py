@@ -18,6 +18,7 @@ from services.signup.model.exports import MOST_A_DAY, Export
 from services.signup.ports import Exports
 from shared import wording
 from shared.contracts.base import Instant
+from shared.i18n import gettext, marked
 from shared.web import holders
 from shared.web.holders import Holder
 from shared.web.person import Navigation
@@ -25,9 +26,8 @@ from shared.web.problems import Problem, kind
 from shared.web.routes import shows_pages
 
 _ZIP = "application/zip"
-_WAITS_FOR = (
-    "It waits for the part of Fairpool that keeps what you allow. That takes seconds as a rule; should that part be away, it is made"
-    " once it is back."
+_WAITS_FOR = marked(
+    "It waits for the part of Fairpool that keeps what you allow. That takes seconds as a rule; should that part be away, it is made once it is back."
 )
 _GONE: dict[int | str, dict[str, Any]] = {410: {"description": "The person is no longer in the pool: nothing is kept"}}
 _NONE: dict[int | str, dict[str, Any]] = {
@@ -108,7 +108,7 @@ def pages(edge: ExportEdge) -> APIRouter:
             "export.html",
             navigation=edge.navigation.at("data"),
             export=latest,
-            waits_for=_WAITS_FOR,
+            waits_for=gettext(_WAITS_FOR),
             size=_size(latest.size or 0) if latest else "",
             until=wording.moment(latest.ends_at) if latest else "",
             most=MOST_A_DAY,
@@ -188,23 +188,25 @@ def _none() -> Problem:
     detail = "There is nothing to fetch: none was asked for, or it is gone by now."
     return Problem(
         404,
-        "No export",
+        marked("No export"),
         f"{detail} POST /v1/me/export starts one.",
         type=kind("no-export"),
-        leads_to=("Take it along", "/me/export"),
-        to_people=f"{detail} Ask for a new one.",
+        leads_to=(marked("Take it along"), "/me/export"),
+        to_people=marked("There is nothing to fetch: none was asked for, or it is gone by now. Ask for a new one."),
     )
 
 
 def _enough(seconds: int, until: str) -> Problem:
-    detail = f"You asked for {MOST_A_DAY} within a day. There is room for another on {until}."
+    detail = gettext(
+        "You asked for %(most)s within a day. There is room for another on %(until)s.", most=MOST_A_DAY, until=until
+    )
     return Problem(
         429,
-        "Enough for a day",
+        marked("Enough for a day"),
         detail,
         type=kind("enough-exports"),
         headers={"Retry-After": str(seconds)},
-        leads_to=("Back to what you asked for", "/me/export"),
+        leads_to=(marked("Back to what you asked for"), "/me/export"),
     )
 
 
