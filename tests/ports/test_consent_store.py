@@ -227,6 +227,19 @@ async def test_each_change_raises_the_version_by_one_and_extends_the_chain(store
     assert first.outbox_id != second.outbox_id
 
 
+async def test_receipts_are_read_page_by_page_the_latest_first_and_are_their_persons_own(
+    store: Store, candidate: str
+) -> None:
+    made = [await store.answer(candidate, one) for one in (COMPLETE, Choices(), COMPLETE)]
+    async with store.transaction() as consents:
+        latest = await consents.receipts(candidate, 2)
+        assert [one["receipt"] for one in latest] == [made[2].receipt, made[1].receipt]
+        assert latest[0] == await consents.receipt(made[2].receipt or "", candidate)
+        (oldest,) = await consents.receipts(candidate, 2, before=latest[-1]["ledger"]["committed"]["version"])
+        assert oldest["receipt"] == made[0].receipt
+        assert await consents.receipts(new_candidate_id(), 2) == []
+
+
 async def test_a_grant_is_kept_with_its_time_and_no_other_change_moves_it(store: Store, candidate: str) -> None:
     assert (await store.answer(candidate, Choices())).granted_at is None
     assert (await store.answer(candidate, COMPLETE)).granted_at == NOON
