@@ -14,8 +14,7 @@ from email.headerregistry import Address
 from email.policy import default
 from email.utils import format_datetime, parseaddr
 
-_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@[a-z0-9-]+(\.[a-z0-9-]+)+")
-_PLAIN_LINE = re.compile(r"[!-~]+( [!-~]+)*")
+_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9_+.-]+@[a-z0-9.-]+")
 _LONGEST_PLAIN = 900
 """RFC 5322, section 2.1.1, allows 998 with the header's name."""
 _OTHERS = frozenset({"List-Unsubscribe", "List-Unsubscribe-Post", "Auto-Submitted"})
@@ -61,8 +60,8 @@ class Envelope:
         Reading takes a parser of the standards two thirds of all the time that a letter takes, and nearly all are plain.
         """
         return (
-            _PLAIN_ADDRESS.fullmatch(self.sender.addr_spec) is not None
-            and _PLAIN_ADDRESS.fullmatch(self.recipient) is not None
+            _is_plain_address(self.sender.addr_spec)
+            and _is_plain_address(self.recipient)
             and _MESSAGE_ID.fullmatch(self.message_id) is not None
             and _is_plain_line(self.sender.display_name)
             and _is_plain_line(self.subject)
@@ -116,7 +115,24 @@ def _part(subtype: str, text: str) -> bytes:
 
 def _is_plain_line(text: str) -> bool:
     """Printable ASCII in words with one blank between them, none of which looks like an encoded word (RFC 2047)."""
-    return len(text) <= _LONGEST_PLAIN and _PLAIN_LINE.fullmatch(text) is not None and "=?" not in text
+    return (
+        0 < len(text) <= _LONGEST_PLAIN
+        and text.isascii()
+        and text.isprintable()
+        and text == text.strip()
+        and "  " not in text
+        and "=?" not in text
+    )
+
+
+def _is_plain_address(address: str) -> bool:
+    """A dot-atom at a domain in lower case, as nearly all are (RFC 5322, section 3.4.1)."""
+    parts = address.split("@")
+    return (
+        _PLAIN_ADDRESS.fullmatch(address) is not None
+        and ".." not in address
+        and not any(part.startswith(".") or part.endswith(".") for part in parts)
+    )
 
 
 def message_id(kind: str, name: str, key: bytes, domain: str) -> str:
