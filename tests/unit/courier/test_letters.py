@@ -672,3 +672,12 @@ def _sentences(part: str) -> set[str]:
     plain = re.sub(r"https?://\S+|<[^>]*>|^> ?", " ", unescape(part), flags=re.MULTILINE)
     found = {" ".join(one.split()) for one in re.split(r"[.:?!;]\s", " ".join(plain.split()) + " ")}
     return {one for one in found if len(re.findall(r"[A-Za-z]{2,}", one)) >= 4}
+
+
+def test_the_email_about_an_export_leads_to_the_page_and_signs_nobody_in() -> None:
+    message = question(GrantNotice("export_ready", NOON + timedelta(days=1), None))
+    for text in texts(message):
+        assert "https://signup.test/me/export" in text
+        assert not re.search(r"/sign-in/\w", text), "no link of it opens anything by itself"
+        plain = " ".join(re.sub(r"<[^>]+>", " ", unescape(text)).split())
+        assert "The file is ready until November 24, 2026" in plain and "you have to be signed in" in plain
