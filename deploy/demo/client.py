@@ -150,6 +150,17 @@ class Client:
     def _profile(self, link: str) -> str:
         return f"{self.dev.services.signup}/profile/{_TOKEN.split(link)[-1]}"
 
+    async def erase(self, link: str) -> str:
+        """The person behind this invitation erases themself; the address of their certificate."""
+        url, key = f"{self.dev.services.signup}/v1/me/erase", _TOKEN.split(link)[-1]
+        answer = await self.ask("POST", url, key=key, body={"confirm": "erase"}, expect=(202,))
+        return str(answer.json()["certificate"])
+
+    async def outstanding(self, certificate: str) -> list[str]:
+        """The services that have yet to confirm the erasure."""
+        found = await self.ask("GET", certificate, headers={"Accept": "application/json"})
+        return list(found.json()["outstanding"])
+
     async def unsubscribe(self, link: str) -> bool:
         """The one-click POST that a mail program makes (RFC 8058); whether the whole network has it already."""
         form = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -218,6 +229,10 @@ class Client:
         """A caught mail with its text."""
         found: dict[str, Any] = (await self.ask("GET", f"{self.dev.mail}/api/v1/message/{name}")).json()
         return found
+
+    async def gone(self, addresses: Sequence[str]) -> None:
+        """From now on the catcher of a stack on this machine has no mailbox for these addresses, and for no others."""
+        await self.ask("PUT", f"{self.dev.mail}/api/v1/gone", body=list(addresses), expect=(204,))
 
     async def raw_mail(self, name: str) -> bytes:
         """A caught mail as it came in."""

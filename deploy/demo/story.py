@@ -9,7 +9,7 @@ from deploy.checks.checker import CHECKS
 from deploy.checks.history import History
 from deploy.checks.policy import FIRST_POLICY
 from deploy.checks.privacy import Scanner
-from deploy.demo import joining, telling, writing
+from deploy.demo import joining, leaving, telling, writing
 from deploy.demo.client import connect
 from deploy.demo.people import invent
 from deploy.demo.steps import Steps
@@ -26,7 +26,8 @@ from shared.contracts.pool_matching import DisclosedV1
 from shared.contracts.signup import OutreachOutcomeReportedV1
 from shared.messaging.envelope import Record, only
 
-_UNSUBSCRIBING = 10
+_LEAVE_EARLY, _UNSUBSCRIBE, _ERASE = 6, 20, 30
+"""One of so many people each: while employers still write, with a message waiting, and by erasing themselves."""
 _MOVES = 14
 _DAYS = 9
 
@@ -46,6 +47,7 @@ async def play(dev: DevFile, home: Home, *, people: int, steps: Steps) -> Summar
                 **check(history),
                 **_edges(world),
                 **_privacy(world, records, logs),
+                **_dark(world),
             }
             step.say(
                 f"{len(records)} records, {len(history.mails)} mails, {sum(map(len, logs.values())) // 1024} KiB of logs"
@@ -65,20 +67,22 @@ async def _join(world: World, steps: Steps) -> None:
     with steps.step(f"Vendors report {len(world.people)} people") as step:
         await joining.people_come(world, step)
     with steps.step("Each person gets one mail with a link to their page") as step:
-        links = await joining.people_get_their_link(world, step)
+        world.links = await joining.people_get_their_link(world, step)
     with steps.step("On the page all is off; people switch on what they want, and keep what may be shown") as step:
-        await joining.people_choose(world, step, links)
+        await joining.people_choose(world, step, world.links)
     with steps.step("Pools fill with those who allowed it") as step:
         await joining.pools_fill(world, step)
 
 
 async def _write(world: World, steps: Steps) -> None:
     with steps.step("Employers write to their pools, all at once") as step:
-        await writing.employers_write(world, step)
+        await writing.employers_write(world, step, leavers=len(world.people) // _LEAVE_EARLY)
     with steps.step("The gateway admits, delays or drops; the courier sends") as step:
         await writing.gateway_decides(world, step)
     with steps.step("Some who have another message waiting unsubscribe with one click") as step:
-        await writing.people_unsubscribe(world, step, most=_UNSUBSCRIBING)
+        await leaving.people_unsubscribe(world, step, most=len(world.people) // _UNSUBSCRIBE)
+    with steps.step("Some erase themselves altogether") as step:
+        await leaving.people_erase_themselves(world, step, most=len(world.people) // _ERASE)
     with steps.step("Time passes, reserved slots come") as step:
         await writing.time_passes(world, step, moves=_MOVES, days=_DAYS)
     with steps.step("The day is over, and senders are told") as step:
@@ -144,6 +148,18 @@ def _privacy(world: World, records: Sequence[Record], logs: Mapping[str, bytes])
     on_topics = [f"{record.position}: {what}" for record in records for what in scanner.find(collect.scannable(record))]
     in_logs = [f"{name}: {what}" for name, content in logs.items() for what in scanner.find(content)]
     return {"no personal field in clear on a topic": on_topics, "no personal field in a log": in_logs}
+
+
+def _dark(world: World) -> Mapping[str, Sequence[str]]:
+    """By the end of the story; people by their number alone."""
+    numbers = {person.mail: person.number for person in world.people}
+    opens = [f"person {numbers[one.address]}: their link opens a page" for one in world.erased if one.link_opens]
+    mailed = [
+        f"person {numbers[one.address]}: an email came"
+        for one in world.erased
+        if world.mails.count_to(one.address) > one.emails
+    ]
+    return {"whoever erased themself is dark: their link opens nothing, no email comes": [*opens, *mailed]}
 
 
 def in_words(tick: timedelta) -> str:

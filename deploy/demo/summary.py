@@ -13,6 +13,7 @@ from deploy.checks.checker import fullest
 from deploy.checks.history import History
 from deploy.checks.policy import FIRST_POLICY
 from deploy.checks.told import last_of
+from deploy.demo.effects import spread, within
 from deploy.demo.joining import gather
 from deploy.demo.world import World
 
@@ -35,6 +36,9 @@ TOLD = {
 }
 
 
+_SHARES = (50, 95, 99)
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The figures of a run."""
@@ -51,6 +55,8 @@ class Summary:
     """For each cap, the most that any person got, and the cap."""
     seconds_to_mail: Sequence[float]
     """From the employer's POST to the mail's arrival, for what was admitted at once."""
+    effects: Mapping[str, Sequence[float]]
+    """For each thing that a click brings about, the seconds until it held, in rising order."""
     promises: Mapping[str, Sequence[str]]
     """Each promise, with what breaks it."""
 
@@ -71,6 +77,11 @@ class Summary:
             "seconds_from_request_to_mail": {
                 "median": _median(self.seconds_to_mail),
                 "p99": _p99(self.seconds_to_mail),
+            },
+            "seconds_from_click": {
+                name: {"people": len(seconds), "all": [round(one, 3) for one in seconds]}
+                | {f"p{share}": round(within(seconds, share / 100), 3) for share in _SHARES}
+                for name, seconds in self.effects.items()
             },
             "promises": {name: list(broken) for name, broken in self.promises.items()},
         }
@@ -113,7 +124,8 @@ def summarise(
             "answered on their page": len(topics.consent),
             "matched into at least one pool": world.matched,
             "memberships": sum(len(members) for members in world.members.values()),
-            "unsubscribed": len(world.withdrawals),
+            "unsubscribed": len(world.clicks),
+            "erased themselves": len(world.erased),
         },
         outreach={
             "sent by employers": len(sent),
@@ -139,6 +151,7 @@ def summarise(
             for outreach, item in sent.items()
             if outreach in arrived and topics.first[outreach].outcome == "admitted"
         ),
+        effects=spread(world.clicks, world.erased, topics),
         promises=promises,
     )
 
@@ -174,11 +187,30 @@ def show(console: Console, summary: Summary) -> None:
             "request to mail, 99 of 100 within": f"{1000 * _p99(summary.seconds_to_mail):.0f} ms",
         },
     )
+    _distribution(console, summary.effects)
     console.print("\n[bold]Promises checked[/bold]")
     for promise, broken in summary.promises.items():
         console.print(f"  {'✗' if broken else '✓'} {promise}" + (f"  ({len(broken)} times)" if broken else ""))
         for line in broken[:10]:
             console.print(f"      {line}", markup=False)
+
+
+def _distribution(console: Console, effects: Mapping[str, Sequence[float]]) -> None:
+    table = Table(
+        title="From a click until it holds, in seconds",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        padding=(0, 2, 0, 2),
+    )
+    table.add_column(min_width=58)
+    for name in ("people", *(f"{share} %" for share in _SHARES), "slowest"):
+        table.add_column(name, justify="right")
+    for effect, seconds in effects.items():
+        shares = [within(seconds, share / 100) for share in (*_SHARES, 100)]
+        table.add_row(effect, str(len(seconds)), *(f"{one:.2f}" if seconds else "-" for one in shares))
+    console.print()
+    console.print(table)
 
 
 def _two_columns(console: Console, title: str, rows: Mapping[str, object]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ from shared.messaging.follower import Follower, Positions
 
 _LOOK_SECONDS = 0.1
 _REFERENCE = re.compile(r"\(ref ([0-9A-Z]{12})\)")
+_ENDS = frozenset({"cancelled", "dropped"})
 _FOLLOWED = (OUTREACH_REQUESTS, OUTREACH_DECISIONS, OUTREACH_OUTCOMES, CONSENT_STATE, MEMBERSHIPS)
 
 
@@ -60,6 +62,10 @@ class MailWatch:
         """What one person got."""
         return [mail for mail in self.mails if mail.address == address]
 
+    def count_to(self, address: str) -> int:
+        """How many one person got."""
+        return len(self.to(address))
+
     def references(self) -> dict[str, CaughtMail]:
         """The first mail that carries each reference of ours in its subject."""
         found: dict[str, CaughtMail] = {}
@@ -81,6 +87,12 @@ class TopicWatch:
     first_yes: dict[str, ConsentChanged] = field(default_factory=dict)
     """The first state of each person in which employers may write to them."""
     membership: dict[str, MembershipsChangedV1] = field(default_factory=dict)
+    stopped: dict[str, float] = field(default_factory=dict)
+    """When this process read (monotonic, in seconds) that a person allows no contact any more; so the next two."""
+    left: dict[str, float] = field(default_factory=dict)
+    """That a person is in no pool any more."""
+    ended: dict[str, float] = field(default_factory=dict)
+    """That an outreach is cancelled, or dropped."""
 
     async def apply(self, received: Sequence[Received[Event]], _: Positions) -> None:
         """Take in what was fetched."""
@@ -95,6 +107,8 @@ class TopicWatch:
                 self.first.setdefault(event.outreach, event)
                 if (known := self.decided.get(event.outreach)) is None or event.version > known.version:
                     self.decided[event.outreach] = event
+                if event.outcome in _ENDS:
+                    self.ended.setdefault(event.outreach, monotonic())
             case OutreachOutcomeReportedV1():
                 known_outcome = self.outcome.get(event.outreach)
                 if known_outcome is None or event.decision_version >= known_outcome.decision_version:
@@ -104,9 +118,13 @@ class TopicWatch:
                     self.first_yes.setdefault(event.candidate, event)
                 if (state := self.consent.get(event.candidate)) is None or event.version > state.version:
                     self.consent[event.candidate] = event
+                    if "contact" not in event.purposes and event.candidate in self.first_yes:
+                        self.stopped.setdefault(event.candidate, monotonic())
             case MembershipsChangedV1():
                 if (pools := self.membership.get(event.candidate)) is None or event.version > pools.version:
                     self.membership[event.candidate] = event
+                    if pools is not None and pools.pools and not event.pools:
+                        self.left.setdefault(event.candidate, monotonic())
             case _:
                 pass
 

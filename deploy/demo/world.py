@@ -11,6 +11,7 @@ from deploy.checks.history import ArrivedMail, ClockOffsets, ShownMember, Withdr
 from deploy.checks.privacy import Canary
 from deploy.checks.told import Answer, Told
 from deploy.demo.client import Client
+from deploy.demo.effects import Click, Erased
 from deploy.demo.people import Person
 from deploy.demo.trades import Seeking
 from deploy.demo.watching import MailWatch, TopicWatch, reference_in
@@ -56,6 +57,11 @@ class World:
     matched: int = 0
     """People who were in at least one pool when employers began to write."""
     withdrawals: list[Withdrawal] = field(default_factory=list)
+    links: dict[int, str] = field(default_factory=dict, repr=False)
+    """The link of each person's invitation, by their number."""
+    clicks: list[Click] = field(default_factory=list)
+    """Who unsubscribed, and what there was of them."""
+    erased: list[Erased] = field(default_factory=list)
     lists: list[tuple[str, int]] = field(default_factory=list)
     """Each list that an employer saw, by pool, with how many were in it."""
     shown: dict[tuple[str, str, str, frozenset[str]], datetime] = field(default_factory=dict)

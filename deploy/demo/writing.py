@@ -1,16 +1,13 @@
-"""The later acts: employers write, some people unsubscribe, time passes until reserved slots come."""
+"""The later acts: employers write, while some people unsubscribe, and time passes until reserved slots come."""
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from deploy.checks.collect import CaughtMail
-from deploy.checks.history import Withdrawal
 from deploy.checks.told import Answer
-from deploy.demo.joining import gather
+from deploy.demo.leaving import early_leavers
 from deploy.demo.steps import Step
 from deploy.demo.trades import Seeking
 from deploy.demo.watching import until
@@ -20,10 +17,9 @@ _HELD = timedelta(seconds=35)
 """The gateway holds what came before its grant for 30 s; after this much more on its clock it says no."""
 _SETTLED_WITHIN = timedelta(seconds=300)
 """Work that a killed process had claimed is claimed again when its lease of two minutes is over; and once more, if that is killed."""
+_LEAVE_WITHIN = timedelta(seconds=20)
 _AT_ONCE = 12
 _TOGETHER = timedelta(minutes=20)
-_UNSUBSCRIBE = re.compile(rb"^List-Unsubscribe:\s*<([^>]+)>", re.MULTILINE | re.IGNORECASE)
-_MAILTO = re.compile(rb"\r?\n[ \t]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +38,11 @@ class Letter:
         return today + timedelta(days=days[self.number % len(days)])
 
 
-async def employers_write(world: World, step: Step) -> None:
-    """Every employer to every member of its pools, all at once; a tenth of the requests are repeated, as networks do."""
+async def employers_write(world: World, step: Step, *, leavers: int = 3) -> None:
+    """Every employer to every member of its pools, all at once; a tenth of the requests are repeated, as networks do.
+
+    As emails arrive, so many people unsubscribe.
+    """
     letters = list(letters_to(world, set()))
     done, room = 0, asyncio.Semaphore(_AT_ONCE)
 
@@ -55,7 +54,7 @@ async def employers_write(world: World, step: Step) -> None:
         step.say(f"{done} of {len(letters)}")
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(_early_leavers(world, most=3))
+        group.create_task(early_leavers(world, most=leavers, within=_LEAVE_WITHIN))
         for letter in letters:
             group.create_task(write(letter))
     step.say(
@@ -73,17 +72,6 @@ def letters_to(world: World, seen: set[tuple[str, str]]) -> Iterable[Letter]:
                 seen.add((seeking.employer, member))
                 number += 1
                 yield Letter(seeking, member, number, has_second=place % 12 == 5)
-
-
-async def _early_leavers(world: World, *, most: int) -> None:
-    """The first who get a message unsubscribe while all the others are still being written to."""
-    people = {person.mail for person in world.people}  # not those of an earlier story on the same stack
-
-    def got_one() -> list[CaughtMail]:
-        return [mail for mail in world.mails.references().values() if mail.address in people]
-
-    if await until(lambda: len(got_one()) >= most, lambda: "", within=timedelta(seconds=20), quietly=True):
-        await gather([unsubscribe(world, mail.id, mail.address) for mail in got_one()[:most]])
 
 
 async def send(world: World, letter: Letter) -> None:
@@ -147,39 +135,6 @@ async def _all_settled(world: World, step: Step, outreach: Iterable[str]) -> Non
         return f"a decision and an outcome for {total}; {len(waiting)} have none: {', '.join(shown)}"
 
     await until(settled, missing, within=_SETTLED_WITHIN)
-
-
-async def people_unsubscribe(world: World, step: Step, *, most: int) -> None:
-    """Some who got one message and have another one waiting press their mail program's button."""
-    waiting = {
-        decision.candidate: outreach
-        for outreach, decision in world.topics.decided.items()
-        if decision.outcome == "delayed"
-    }
-    references = {sent.reference: sent for sent in world.sent.values()}
-    chosen: list[tuple[CaughtMail, str]] = []
-    for mark, mail in world.mails.references().items():
-        sent = references.get(mark)
-        candidate = world.topics.candidate.get(sent.id) if sent else None
-        if candidate in waiting and len(chosen) < most:
-            chosen.append((mail, waiting.pop(candidate)))
-    await gather([unsubscribe(world, mail.id, mail.address) for mail, _ in chosen])
-    stopped = [outreach for _, outreach in chosen]
-
-    def cancelled() -> bool:
-        return all(world.topics.decided[outreach].outcome == "cancelled" for outreach in stopped)
-
-    await until(cancelled, lambda: "cancelled decisions for what waited for them", within=_SETTLED_WITHIN)
-    step.say(f"{len(chosen)} people, each with a message that was waiting: all cancelled")
-
-
-async def unsubscribe(world: World, mail: str, address: str) -> None:
-    """Post to the address that the mail's header names, and remember when that was answered."""
-    header = _UNSUBSCRIBE.search(_MAILTO.sub(b" ", await world.client.raw_mail(mail)))
-    if header is None:
-        raise RuntimeError("expected a List-Unsubscribe header in an employer's mail, found none")
-    if await world.client.unsubscribe(header.group(1).decode().strip()):
-        world.withdrawals.append(Withdrawal(address, world.now))
 
 
 async def due_is_decided(world: World, due: Sequence[str]) -> None:

@@ -24,10 +24,20 @@ _HEADERS = {
 
 
 class Catcher:
-    """Answers the end of each SMTP DATA."""
+    """Answers each recipient, and the end of each SMTP DATA."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
+
+    async def handle_RCPT(  # noqa: N802  (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Yes to everybody but those who were said to have no mailbox."""
+        if address.lower() in self._mailbox.gone:
+            return "550 5.1.1 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  (aiosmtpd's name)
         """Keep the mail, then acknowledge it."""
@@ -39,7 +49,7 @@ class Catcher:
 
 
 def create_app(mailbox: Mailbox) -> FastAPI:
-    """Mailpit's three routes and the inbox page."""
+    """Mailpit's three routes, the inbox page, and one route to play a bounce by."""
     app = FastAPI(title="Fairpool mail catcher", openapi_url=None)
     templates = Jinja2Templates(_PAGES)
 
@@ -64,6 +74,11 @@ def create_app(mailbox: Mailbox) -> FastAPI:
     @app.get("/api/v1/message/{name}/raw")
     async def raw(name: str) -> Response:
         return PlainTextResponse(_existing(mailbox, name).raw)
+
+    @app.put("/api/v1/gone", status_code=204)
+    async def gone(addresses: list[str]) -> Response:
+        mailbox.gone = frozenset(address.lower() for address in addresses)
+        return Response(status_code=204)
 
     @app.get("/", response_class=HTMLResponse)
     async def inbox(request: Request) -> Response:

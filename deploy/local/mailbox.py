@@ -83,6 +83,8 @@ class Mailbox:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.gone: frozenset[str] = frozenset()
+        """Addresses, in lower case, that there is no mailbox for: a catcher that is started anew takes their emails again."""
         folder.mkdir(parents=True, exist_ok=True)
         self._mails = {path.stem: Mail(path.stem, path.read_bytes()) for path in sorted(folder.glob("*.eml"))}
 

@@ -189,6 +189,27 @@ async def test_a_caught_mail_is_shown_in_mailpits_shape_and_survives_a_restart(t
         assert (await browser.get("/api/v1/messages?start=1")).json()["messages"] == []
 
 
+async def test_for_addresses_that_are_gone_the_catcher_has_no_mailbox_until_it_is_told_otherwise(
+    tmp_path: Path,
+) -> None:
+    mailbox = Mailbox(tmp_path)
+    transport = httpx.ASGITransport(create_app(mailbox))
+    controller = Controller(Catcher(mailbox), hostname="127.0.0.1", port=ports.Ports.free().smtp)
+    controller.start()
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://mail") as browser:
+            assert (await browser.put("/api/v1/gone", json=["Zoe@example.org"])).status_code == 204
+            with smtplib.SMTP("127.0.0.1", controller.port) as client:
+                client.ehlo()
+                client.mail("no-reply@fairpool.example")
+                assert client.rcpt("zoe@example.org") == (550, b"5.1.1 no such mailbox")
+                assert client.rcpt("ana@example.org")[0] == 250
+                await browser.put("/api/v1/gone", json=[])
+                assert client.rcpt("zoe@example.org")[0] == 250
+    finally:
+        controller.stop()
+
+
 def test_a_home_that_is_older_than_ticks_gets_a_key_for_them_and_keeps_the_others(home: Home) -> None:
     new = _secrets(home)
     older = new.keys.copy()

@@ -12,13 +12,19 @@ import typer
 from typer.testing import CliRunner
 
 from deploy.checks.policy import FIRST_POLICY
-from deploy.demo import command
+from deploy.demo import command, watching
+from deploy.demo.effects import CANCELLED, DARK, OUT_OF_POOLS, REFUSED, Click, spread, within
 from deploy.demo.people import invent
 from deploy.demo.summary import Summary
 from deploy.demo.trades import SEEKING
-from deploy.demo.watching import reference_in
+from deploy.demo.watching import TopicWatch, reference_in
 from deploy.demo.world import next_tuesday, reference
 from deploy.local.home import Home
+from shared.contracts.base import Event
+from shared.contracts.outreach_gateway import OutreachDecidedV1
+from shared.contracts.pool_matching import MembershipsChangedV1
+
+CANDIDATE = "0f7c2a52-8d3e-4b53-9a8c-3a4b7c1d2e3f"
 
 GOOD = Summary(
     people={"reported by vendors": 3},
@@ -28,6 +34,7 @@ GOOD = Summary(
     mails=1,
     fullest={"at most 2 first contacts in 7 days": (1, 2)},
     seconds_to_mail=[0.25],
+    effects={"withdrawn: out of all pools": [0.25, 0.5, 4.0], "erased": []},
     promises={"nothing is lost": []},
 )
 
@@ -105,6 +112,62 @@ def test_it_exits_with_1_and_names_what_broke_a_promise(monkeypatch: pytest.Monk
 def test_as_json_standard_output_is_json_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(monkeypatch, GOOD, "--json")
     assert json.loads(result.stdout)["promises"] == {"nothing is lost": []}
+
+
+def test_what_follows_a_click_is_shown_as_a_distribution_with_the_number_of_people(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [line.strip().split("  ") for line in run(monkeypatch, GOOD).output.splitlines()]
+    shown = {row[0]: [cell.strip() for cell in row[1:] if cell.strip()] for row in rows}
+    assert shown["withdrawn: out of all pools"] == ["3", "0.50", "4.00", "4.00", "4.00"]
+    assert shown["erased"] == ["0", "-", "-", "-", "-"]
+
+
+def test_a_share_of_the_people_is_told_by_the_slowest_of_them_and_never_by_more() -> None:
+    hundred = [float(one) for one in range(1, 101)]
+    assert [within(hundred, share) for share in (0.5, 0.95, 0.99, 1)] == [50, 95, 99, 100]
+    assert [within([2.0, 1.0], share) for share in (0.5, 0.99)] == [1, 2]
+    assert within([], 0.99) == 0
+
+
+def decided(outreach: str, outcome: str, version: int) -> OutreachDecidedV1:
+    at = datetime(2026, 11, 24, 18, tzinfo=UTC)
+    values = {
+        "outreach": outreach,
+        "version": version,
+        "candidate": CANDIDATE,
+        "employer": "emp_a",
+        "policy": "p",
+        "at": at,
+    }
+    return OutreachDecidedV1.model_validate({**values, "outcome": outcome})
+
+
+def test_a_click_holds_once_each_thing_that_there_was_has_ended_and_is_told_with_its_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    topics, clock = TopicWatch(), 100.0
+    monkeypatch.setattr(watching, "monotonic", lambda: clock)
+
+    def told(*events: Event) -> None:
+        for event in events:
+            topics._note(event)
+
+    def in_pools(version: int, *pools: str) -> MembershipsChangedV1:
+        values = [{"pool": pool, "employer": "emp_a", "since": "2026-11-24T18:00:00Z"} for pool in pools]
+        return MembershipsChangedV1.model_validate({"candidate": CANDIDATE, "version": version, "pools": values})
+
+    told(in_pools(1, "p_1"), decided("o_1", "delayed", 1), decided("o_2", "delayed", 1), decided("o_3", "admitted", 1))
+    click = Click.of(CANDIDATE, topics, clock)
+    assert click.held == {"o_1", "o_2"}
+    clock = 101.0
+    told(decided("o_1", "cancelled", 2), in_pools(2))
+    assert click.effects(topics) == {OUT_OF_POOLS: 1.0, CANCELLED: None, REFUSED: None}
+    clock = 103.0
+    told(decided("o_2", "cancelled", 2))
+    topics.stopped[CANDIDATE] = clock
+    assert click.holds(topics)
+    assert spread([click], [], topics) == {OUT_OF_POOLS: [1.0], CANCELLED: [3.0], REFUSED: [3.0], DARK: []}
 
 
 def test_without_a_stack_it_says_how_to_start_one(tmp_path: Path) -> None:
