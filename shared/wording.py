@@ -1,4 +1,4 @@
-"""How days, moments and tenants are written for people: one form on every page and in every email."""
+"""How days, moments, pay and tenants are written for people: one form on every page and in every email."""
 
 from datetime import UTC, date, datetime, time, tzinfo
 from zoneinfo import ZoneInfo
@@ -7,6 +7,8 @@ from babel.dates import format_date, format_time
 from babel.numbers import format_decimal
 
 from shared import i18n
+from shared.contracts.outreach_gateway import Pay
+from shared.i18n import gettext, marked
 
 _SPANISH = "es_US"
 
@@ -58,6 +60,14 @@ def month(when: date) -> str:
 def number(value: int) -> str:
     """`20,000`: also in the Spanish of the United States with a comma."""
     return format_decimal(value, locale=_SPANISH if i18n.present().locale == "es" else "en_US")
+
+
+def pay_in_words(pay: Pay) -> str:
+    """As people write it: `USD 82,000 to 96,000 a year`."""
+    low, high = (f"{amount:,.2f}".removesuffix(".00") for amount in (pay.min, pay.max))
+    sums = low if low == high else gettext("%(low)s to %(high)s", low=low, high=high)
+    said = {"hour": marked("%(pay)s an hour"), "year": marked("%(pay)s a year")}.get(pay.per, f"%(pay)s a {pay.per}")
+    return gettext(said, pay=f"{pay.currency} {sums}")
 
 
 def tenant(name: str, domain: str | None) -> str:

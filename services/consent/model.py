@@ -329,6 +329,8 @@ class Message:
     """Each of the two comes on its own topic, in any order."""
     wished_at: datetime | None = None
     """When its person asked last for it to come next."""
+    sealed_job: str | None = None
+    """Of what waits: its job, sealed to the person's key."""
 
 
 MESSAGES_KEPT = timedelta(days=396)

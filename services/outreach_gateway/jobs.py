@@ -17,7 +17,7 @@ from services.outreach_gateway.ports.windows import Epochs, Windows, WindowsHeld
 from shared.contracts.outreach_gateway import Words
 from shared.facts import Known
 from shared.runner.model import Again, Job
-from shared.security.words import seal_words
+from shared.security.words import seal_job, seal_words
 from shared.ticks import Ticks
 
 OpenEpochs = Callable[[], AbstractAsyncContextManager[Epochs]]
@@ -136,16 +136,14 @@ def _children(
     message: PoolMessage, words: bytes, people: Sequence[Fitting], name: Callable[[str, str], str]
 ) -> Sequence[Child]:
     said = Words.model_validate_json(words)
-    return [
-        Child(
-            id,
-            person.candidate,
-            person.generation,
-            seal_words(said.model_copy(update={"outreach": id}), person.public_key),
-        )
-        for person in people
-        for id in [name(message.id, person.candidate)]
-    ]
+
+    def child(person: Fitting) -> Child:
+        id = name(message.id, person.candidate)
+        own = said.model_copy(update={"outreach": id})
+        sealed, job = seal_words(own, person.public_key), seal_job(own, person.public_key)
+        return Child(id, person.candidate, person.generation, sealed, job)
+
+    return [child(person) for person in people]
 
 
 async def forget_pool_messages(

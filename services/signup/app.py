@@ -48,6 +48,7 @@ from services.signup.api import (
     sources,
     tenants,
     vault,
+    waiting_job,
 )
 from services.signup.api.held_views import taken_along
 from services.signup.api.profile_page import ProfileEdge
@@ -164,6 +165,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
             my_profile.pages(of_profiles),
             held.pages(held_edge(service, settings, epochs)),
             exporting.pages(export_edge(service, settings, epochs)),
+            waiting_job.router(held_edge(service, settings, epochs)),
             refuse.router(refusals, settings.links, service.clock.now),
             job_page.router(settings.links, service.clock.now),
             erasing.pages(erasing_edge(service, settings, erases)),

@@ -28,6 +28,7 @@ from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import ExportReadyV1
 from shared.i18n import Locale
 from shared.security.sessions import Session
+from shared.security.words import KeyPair
 
 KEPT = timedelta(days=1)
 """How long what is told of an unknown record is kept: as long as vendors repeat a webhook that failed."""
@@ -164,6 +165,9 @@ class HeldStore(Protocol):
 
     async def held(self, candidate: str) -> Held | None:
         """All that is held of them, of each list the newest 200; None for whoever is erased."""
+
+    async def words_key(self, candidate: str) -> KeyPair | None:
+        """The pair that opens employers' words to them; None for whoever is erased."""
 
 
 class Exports(Protocol):

@@ -103,6 +103,8 @@ class OutreachDecidedV1(Event):
     """Admitted: the mail may be handed to the relay until then, not later."""
     sealed: Sealed | None = None
     """Admitted: the `Words`, sealed to the person's key."""
+    sealed_job: Sealed | None = None
+    """Delayed: `Words` without subject and body, so the job alone, sealed to the person's key: they may look at what waits."""
     asked_at: Instant | None = None
     """When the employer submitted it; none: a version that did not say yet, as of the fields below."""
     ends_at: Instant | None = None

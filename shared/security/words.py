@@ -41,6 +41,11 @@ def seal_words(words: Words, public_key: str) -> str:
     return jwe.encrypt_compact(_HEADER, words.model_dump_json().encode(), key, algorithms=_ALGORITHMS)
 
 
+def seal_job(words: Words, public_key: str) -> str:
+    """Of the words the job alone, and whose outreach it is; `open_words` opens it."""
+    return seal_words(words.model_copy(update={"subject": "", "body": ""}), public_key)
+
+
 def open_words(sealed: str, pair: KeyPair, *, outreach: str) -> Words:
     """The words of this outreach; CannotOpenError when they were sealed to another key or belong to another outreach."""
     key = OKPKey.import_key({"kty": "OKP", "crv": "X25519", "x": pair.public, "d": pair.private})

@@ -24,6 +24,7 @@ OF_PEOPLE = {
         "/me/profile",
         "/me/profile/proposals/{proposal}",
         "/me/data",
+        "/me/job",
         "/me/export",
         "/me/export/zip",
         "/j/{token}",

@@ -35,7 +35,11 @@ class FakeMessages:
             kept = self._kept(one.outreach, one.candidate, one.employer, began_at)
             if kept is not None and (kept.decided is None or kept.decided.version < one.version):
                 self.kept[one.outreach] = replace(
-                    kept, decided=new, began_at=min(kept.began_at, began_at), ends_at=one.ends_at or kept.ends_at
+                    kept,
+                    decided=new,
+                    began_at=min(kept.began_at, began_at),
+                    ends_at=one.ends_at or kept.ends_at,
+                    sealed_job=one.sealed_job,
                 )
 
     async def keep_reports(self, reports: Sequence[OutreachOutcomeReportedV1]) -> None:

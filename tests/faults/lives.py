@@ -54,6 +54,9 @@ _OTHERWISE = {
     "signup.rotations": "a place in a list of all",
     "pool_matching.evaluations": "a place in a list of all",
     "consent.attempts": "nobody unsubscribed",
+    "consent.ledger": "names a principal, of which only `consents` tells whose it is",
+    "pool_matching.persons_before": "goes a tick after their profile changed",
+    "pool_matching.disclosures": "goes when the topic has it",
 }
 """Tables that hold the id of others, or hold it later."""
 IDS = frozenset(
@@ -121,6 +124,9 @@ async def live(scene: Scene) -> Lived:
     await own_page.let_through_next(scene, sessions[0], held)
     sessions.append(await own_page.signed_in(scene, person))
     await own_page.signed_out(scene, sessions[1])
+    for end in ("03:30", "03:45"):  # of the first change an email tells at once, the second waits for a day
+        changed = {**ALL_ON, "time_zone": "America/Denver", "quiet_hours": {"start": "03:00", "end": end}}
+        await scene.client.ask("POST", f"{scene.dev.services.consent}/me", key=sessions[0], body=changed)
     await _fail_a_record(scene, person)
     await _is_all_heard(scene, candidate, held)
     return Lived(
@@ -154,7 +160,7 @@ async def _found_together(scene: Scene) -> Sequence[Newcomer]:
 async def _told_later(scene: Scene, person: Newcomer) -> Sequence[Canary]:
     """Another vendor knows them too: a claim, and a proposal that waits for their answer."""
     title = f"Mender of {person.given_name}s"
-    await scene.report(person, vendor=0, titles=[title])
+    await scene.report(person, vendor=2, titles=[title])
     query = "SELECT 1 FROM proposals WHERE candidate::text = $1 AND titles::text LIKE '%Mender%'"
     candidate = await scene.candidate(person)
     await until(lambda: scene.rows("signup", query, candidate), what="the later word waits for their answer")

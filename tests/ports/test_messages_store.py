@@ -141,6 +141,18 @@ async def test_of_several_in_one_batch_the_newest_is_kept(store: Store, candidat
     assert standing(message) == "sent"
 
 
+async def test_the_job_is_kept_of_what_waits_as_it_was_told_last_and_of_nothing_else(
+    store: Store, candidate: str
+) -> None:
+    id = f"o_{candidate}"
+    for version, outcome, sealed in ((1, "delayed", "job"), (2, "delayed", "other job"), (3, "admitted", None)):
+        await store.hear(decided(id, candidate, version, outcome, sealed_job=sealed))
+        (message,) = await store.of(candidate)
+        assert message.sealed_job == sealed
+    await store.hear(decided(id, candidate, 2, "delayed", sealed_job="other job"))
+    assert [one.sealed_job for one in await store.of(candidate)] == [None]
+
+
 async def test_what_was_reported_before_its_decision_is_heard_begins_when_it_was_asked_for(
     store: Store, candidate: str
 ) -> None:

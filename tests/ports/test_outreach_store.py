@@ -1,6 +1,7 @@
 """The gateway's rows: one suite on the fake and on PostgreSQL, and what only PostgreSQL can show."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -130,6 +131,7 @@ class PostgresRows:
             False,
             "29-1141",
             "CO",
+            "job",
         )
         await self.pool.execute(SQL["submit"], *row)
 
@@ -447,7 +449,20 @@ async def test_the_database_says_of_which_shard_a_person_is_as_we_do(on_postgres
 async def test_the_words_are_forgotten_once_a_row_is_final(on_postgres: PostgresRows) -> None:
     await on_postgres.submit("o1")
     await settle(on_postgres, "o1", Drop(Rule.HOURS))
-    assert await on_postgres.pool.fetchval("SELECT sealed FROM outreach WHERE id = 'o1'") is None
+    (row,) = await on_postgres.pool.fetch("SELECT sealed, sealed_job FROM outreach WHERE id = 'o1'")
+    assert tuple(row) == (None, None)
+
+
+@pytest.mark.parametrize("decision", [Delay(SOON, Rule.HOURS), Delay(None, Rule.NETWORK_WINDOW), Admit(NOON, SOON)])
+async def test_the_job_leaves_with_what_waits_and_the_words_with_what_is_sent(
+    on_postgres: PostgresRows, decision: Delay | Admit
+) -> None:
+    await on_postgres.submit("o1")
+    await settle(on_postgres, "o1", decision)
+    value = await on_postgres.pool.fetchval("SELECT convert_from(value, 'utf8') FROM outbox")
+    told = json.loads(value)
+    waits = isinstance(decision, Delay)
+    assert (told["sealed_job"], told["sealed"]) == (("job", None) if waits else (None, "sealed"))
 
 
 async def test_a_decision_leaves_through_the_outbox_with_its_version(on_postgres: PostgresRows) -> None:

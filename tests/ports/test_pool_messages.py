@@ -59,7 +59,7 @@ class Rows(Protocol):
 
     async def went_out(self, children: Sequence[str]) -> None: ...
 
-    async def spread(self) -> dict[str, str]:
+    async def spread(self) -> dict[str, tuple[str, str]]:
         """Of each person who was written to, the words as they are sealed."""
 
     async def told(self) -> list[PoolNews]: ...
@@ -80,8 +80,8 @@ class FakeRows:
     async def went_out(self, children: Sequence[str]) -> None:
         self.kept.went_out |= set(children)
 
-    async def spread(self) -> dict[str, str]:
-        return {one: child.sealed for one, child in self.kept.children.get(MESSAGE.id, {}).items()}
+    async def spread(self) -> dict[str, tuple[str, str]]:
+        return {one: (child.sealed, child.sealed_job) for one, child in self.kept.children.get(MESSAGE.id, {}).items()}
 
     async def told(self) -> list[PoolNews]:
         return self.kept.told
@@ -106,9 +106,11 @@ class PostgresRows:
     async def went_out(self, children: Sequence[str]) -> None:
         await self.pool.execute("UPDATE outreach SET state = 'delivered' WHERE id = ANY($1::text[])", list(children))
 
-    async def spread(self) -> dict[str, str]:
-        rows = await self.pool.fetch("SELECT candidate::text, sealed FROM outreach WHERE parent = $1", MESSAGE.id)
-        return {row["candidate"]: row["sealed"] for row in rows}
+    async def spread(self) -> dict[str, tuple[str, str]]:
+        rows = await self.pool.fetch(
+            "SELECT candidate::text, sealed, sealed_job FROM outreach WHERE parent = $1", MESSAGE.id
+        )
+        return {row["candidate"]: (row["sealed"], row["sealed_job"]) for row in rows}
 
     async def told(self) -> list[PoolNews]:
         rows = await self.pool.fetch("SELECT body FROM feed_incoming WHERE feed = 'told' ORDER BY id")
@@ -161,9 +163,10 @@ async def test_it_goes_to_each_who_is_in_the_pool_sealed_to_them_and_to_nobody_e
     assert await turn(rows) == {MESSAGE.id: END}
     spread = await rows.spread()
     assert set(spread) == {person(1), person(2)}
-    for candidate, sealed in spread.items():
-        words = open_words(sealed, PAIR, outreach=NAME(MESSAGE.id, candidate))
+    for candidate, (sealed, sealed_job) in spread.items():
+        words, job = (open_words(one, PAIR, outreach=NAME(MESSAGE.id, candidate)) for one in (sealed, sealed_job))
         assert (words.subject, words.body) == (WORDS.subject, WORDS.body)
+        assert (job.subject, job.body, job.job) == ("", "", WORDS.job)
 
 
 async def test_an_employer_s_messages_are_read_page_by_page_by_id(rows: Rows) -> None:

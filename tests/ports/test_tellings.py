@@ -224,6 +224,7 @@ SUBMISSION = Submission(
     member_ref="m_x",
     digest=b"d",
     sealed="sealed",
+    sealed_job="job",
     key_missing=False,
     at=NOON,
     last_day=LAST_DAY,
@@ -269,10 +270,12 @@ async def test_other_words_and_a_taking_back_take_the_same_statements_whatever_h
     async with on_postgres.rows.requests() as requests:
         taken = await requests.lock_one("o1", "emp_a")
         assert taken is not None and await requests.lock_one("o1", "emp_b") is None
-        await requests.seal_again("o1", "other", key_missing=True)
+        await requests.seal_again("o1", "other", "other job", key_missing=True)
         await requests.take_back("emp_a", taken, None, News("o1", Told.CANCELLED, None, NOON))
-    (row,) = await on_postgres.pool.fetch("SELECT sealed, key_missing, told, taken_back_at, tell_at FROM outreach")
-    words = ("sealed", False) if has_gone else ("other", True)
+    (row,) = await on_postgres.pool.fetch(
+        "SELECT sealed, sealed_job, key_missing, told, taken_back_at, tell_at FROM outreach"
+    )
+    words = ("sealed", "job", False) if has_gone else ("other", "other job", True)
     assert tuple(row) == (*words, "cancelled", NOON, None)
     assert await on_postgres.feed() == [News("o1", Told.CANCELLED, None, NOON)]
     assert await due(on_postgres.rows, NOON) == ([] if has_gone else ["o1"])

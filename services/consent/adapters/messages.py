@@ -54,6 +54,7 @@ class PostgresMessages:
             [one.policy for one in newest],
             [one.at for one in newest],
             [_slot(one) for one in newest],
+            [one.sealed_job for one in newest],
         )
         numbers = {one.policy: one.numbers.model_dump_json() for one in newest if one.numbers is not None}
         if numbers:
@@ -128,6 +129,7 @@ def _message(row: asyncpg.Record) -> Message:
         decided=_decided(row),
         reported=_reported(row),
         wished_at=row["wished_at"],
+        sealed_job=row["sealed_job"],
     )
 
 

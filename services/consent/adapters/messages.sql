@@ -3,17 +3,17 @@ SELECT pg_advisory_xact_lock_shared($1)
 
 -- name: keep_decisions
 -- The newest of each wins; nothing of whoever is closed. What was reported of it is left as it is.
-INSERT INTO messages AS kept (outreach, candidate, employer, began_at, ends_at, decision_version, outcome, rule, policy, decided_at, slot_at)
-SELECT outreach, candidate, employer, began_at, ends_at, decision_version, outcome, rule, policy, decided_at, slot_at
+INSERT INTO messages AS kept (outreach, candidate, employer, began_at, ends_at, decision_version, outcome, rule, policy, decided_at, slot_at, sealed_job)
+SELECT outreach, candidate, employer, began_at, ends_at, decision_version, outcome, rule, policy, decided_at, slot_at, sealed_job
 FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::integer[], $7::text[], $8::text[],
-            $9::text[], $10::timestamptz[], $11::timestamptz[])
-    AS new (outreach, candidate, employer, began_at, ends_at, decision_version, outcome, rule, policy, decided_at, slot_at)
+            $9::text[], $10::timestamptz[], $11::timestamptz[], $12::text[])
+    AS new (outreach, candidate, employer, began_at, ends_at, decision_version, outcome, rule, policy, decided_at, slot_at, sealed_job)
 WHERE NOT EXISTS (SELECT FROM consents WHERE consents.candidate = new.candidate AND closed_at IS NOT NULL)
 ORDER BY outreach
 ON CONFLICT (outreach) DO UPDATE SET
     began_at = least(kept.began_at, excluded.began_at), ends_at = coalesce(excluded.ends_at, kept.ends_at), decision_version = excluded.decision_version,
     outcome = excluded.outcome, rule = excluded.rule, policy = excluded.policy, decided_at = excluded.decided_at,
-    slot_at = excluded.slot_at
+    slot_at = excluded.slot_at, sealed_job = excluded.sealed_job
 WHERE kept.decision_version < excluded.decision_version
 
 -- name: keep_reports

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from urllib.parse import urlencode
 
 from services.consent.api import views
 from services.consent.decisions.messages import Standing, last_word, planned_for, reason, standing
@@ -48,9 +49,18 @@ class Entry:
     rows: tuple[tuple[str, str], ...]
     next: str | None
     """Where its person asks for it to come next; None: it does not wait."""
+    job: str | None
+    """Where its person sees its job; None: it does not wait, or came from a version that did not tell."""
 
 
-def entry(message: Message, name: views.Names, zone: str | None) -> Entry:
+def job_page(message: Message, signup_url: str) -> str | None:
+    """Where signup, which alone can open it, shows the job of what waits."""
+    if message.sealed_job is None or standing(message) != "waiting":
+        return None
+    return f"{signup_url}/me/job?{urlencode({'outreach': message.outreach, 'sealed': message.sealed_job})}"
+
+
+def entry(message: Message, name: views.Names, zone: str | None, signup_url: str) -> Entry:
     """One message: who wrote, what became of it and why, and when."""
     stands, last = standing(message), last_word(message)
     rows = [(gettext("Employer asked"), wording.moment(message.began_at, zone))]
@@ -77,6 +87,7 @@ def entry(message: Message, name: views.Names, zone: str | None) -> Entry:
         sentences,
         tuple(rows),
         let_through,
+        job_page(message, signup_url),
     )
 
 

@@ -48,7 +48,7 @@ class EmployerOut(BaseModel):
 
 
 class MessageOut(BaseModel):
-    """One message to you; its words are in your inbox alone."""
+    """One message to you; its words are in your inbox alone, and of what waits the job is shown."""
 
     id: str
     employer: EmployerOut
@@ -61,6 +61,9 @@ class MessageOut(BaseModel):
     planned_for: Instant | None = Field(description="Of what waits: not before then, as things stand.")
     ends_at: Instant | None = Field(description="It is never sent later.")
     wished_at: Instant | None = Field(description="When you asked last for it to come next.")
+    job_page: str | None = Field(
+        description="Of what waits: the page, or JSON for `Accept: application/json`, that shows its job to whoever is signed in as you."
+    )
 
 
 class CapOut(BaseModel):
@@ -117,7 +120,10 @@ def pages(edge: Edge) -> APIRouter:
             "messages.html",
             navigation=edge.navigation.at("messages"),
             week=words.week(found.room, choices, at),
-            messages=[words.entry(one, edge.directory.name, choices.time_zone) for one in found.messages],
+            messages=[
+                words.entry(one, edge.directory.name, choices.time_zone, edge.navigation.signup_url)
+                for one in found.messages
+            ],
             is_first=not after,
             next=found.next,
         )
@@ -221,6 +227,7 @@ def message_out(message: Message, name: views.Names) -> MessageOut:
         planned_for=planned_for(message),
         ends_at=message.ends_at,
         wished_at=message.wished_at,
+        job_page=words.job_page(message, edge.navigation.signup_url),
     )
 
 

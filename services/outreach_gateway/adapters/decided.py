@@ -16,8 +16,10 @@ _OUTCOMES: dict[type[Decision], Literal["admitted", "delayed", "dropped", "cance
 }
 
 
-def decided(item: Settled, policy: Policy, at: datetime, sealed: str | None) -> OutreachDecidedV1:
-    """The event; words go with what is admitted alone, and the policy's numbers with what has, or waits for, a slot."""
+def decided(
+    item: Settled, policy: Policy, at: datetime, sealed: str | None, sealed_job: str | None
+) -> OutreachDecidedV1:
+    """The event; words go with what is admitted alone, the job with what waits, and the policy's numbers with what has, or waits for, a slot."""
     row, decision = item.outreach, item.decision
     return OutreachDecidedV1(
         outreach=row.id,
@@ -31,6 +33,7 @@ def decided(item: Settled, policy: Policy, at: datetime, sealed: str | None) -> 
         until=decision.slot_at if isinstance(decision, Delay) else None,
         good_until=decision.good_until if isinstance(decision, Admit) else None,
         sealed=sealed if isinstance(decision, Admit) else None,
+        sealed_job=sealed_job if isinstance(decision, Delay) else None,
         asked_at=row.submitted_at,
         ends_at=row.expires_at,
         slot_at=decision.slot_at if isinstance(decision, Admit) else None,

@@ -36,9 +36,9 @@ ORDER BY md5(m.candidate::text || $2) LIMIT $3
 -- name: submit_each
 -- Nothing is told of these to their employer one by one.
 INSERT INTO outreach (id, employer, candidate, member_ref, request_digest, sealed, submitted_at, expires_at, due_at,
-                      valid_through, pool_tag, generation, last_day, parent)
-SELECT one.id, $5, one.candidate, '', $6, one.sealed, $7, $8, $9, $10, $11, one.generation, $12, $13
-FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[]) AS one (id, candidate, sealed, generation)
+                      valid_through, pool_tag, generation, last_day, parent, sealed_job)
+SELECT one.id, $5, one.candidate, '', $6, one.sealed, $7, $8, $9, $10, $11, one.generation, $12, $13, one.sealed_job
+FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $14::text[]) AS one (id, candidate, sealed, generation, sealed_job)
 ON CONFLICT (id) DO NOTHING
 
 -- name: forget_words

@@ -182,9 +182,9 @@ class PostgresOutreach:
             if due is not None:
                 self._decide_for(item.outreach, due)
         await self._note([(item.outreach, state, item.rule) for item, (state, *_) in zip(rest, written, strict=True)])
-        sealed = {row["id"]: row["sealed"] for row in rows}
+        sealed = {row["id"]: (row["sealed"], row["sealed_job"]) for row in rows}
         for item in rest:
-            event = decided(item, self._policy, self.at, sealed[item.outreach.id])
+            event = decided(item, self._policy, self.at, *sealed[item.outreach.id])
             self._unit.publish(event, id=f"{event.outreach}.{event.version}")
 
     async def hold_erasures(self) -> None:

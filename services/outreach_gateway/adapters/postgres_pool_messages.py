@@ -102,6 +102,7 @@ class PostgresPoolMessages:
             tag_of(message.pool),
             message.last_day,
             message.id,
+            [child.sealed_job for child in children],
         )
         await self._sql.execute(SQL["forget_words"], message.id)
         for child in children:

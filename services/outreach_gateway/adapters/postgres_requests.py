@@ -70,6 +70,7 @@ class PostgresRequestStore:
             submission.key_missing,
             submission.occupation,
             submission.job_state,
+            submission.sealed_job,
         )
         if fresh is None:
             there = await self.kept([submission.id])
@@ -116,9 +117,9 @@ class PostgresRequestStore:
         await self._feed.write([Telling(employer, news.said())])
         self._unit.work.add(DUE, [taken.candidate], at=news.at, flow=employer)
 
-    async def seal_again(self, id: str, sealed: str, *, key_missing: bool) -> None:
+    async def seal_again(self, id: str, sealed: str, sealed_job: str, *, key_missing: bool) -> None:
         """One statement whatever has become of it."""
-        await self._sql.execute(SQL["seal_again"], id, sealed, key_missing)
+        await self._sql.execute(SQL["seal_again"], id, sealed, key_missing, sealed_job)
 
 
 def course_of_row(row: asyncpg.Record) -> Course:

@@ -41,8 +41,8 @@ WHERE shard = $1 RETURNING clock_timestamp() - began AS took
 
 -- name: submit
 INSERT INTO outreach (id, employer, candidate, member_ref, request_digest, sealed, submitted_at, expires_at, due_at,
-                      valid_through, pool_tag, generation, last_day, tell_at, key_missing, occupation, job_state)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                      valid_through, pool_tag, generation, last_day, tell_at, key_missing, occupation, job_state, sealed_job)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT (id) DO NOTHING
 RETURNING id
 
@@ -77,6 +77,7 @@ WHERE id = $1
 -- name: seal_again
 -- What has left keeps the words that it left with; so does what has none any more.
 UPDATE outreach SET sealed = CASE WHEN state IN ('submitted', 'delayed') THEN $2 ELSE sealed END,
+    sealed_job = CASE WHEN state IN ('submitted', 'delayed') THEN $4 ELSE sealed_job END,
     key_missing = CASE WHEN state IN ('submitted', 'delayed') THEN $3 ELSE key_missing END
 WHERE id = $1
 
@@ -230,11 +231,12 @@ LEFT JOIN erased e USING (candidate)
 UPDATE outreach o
 SET state = s.state, version = s.version, slot_at = s.slot_at, due_at = s.due_at, rule = s.rule, policy = $7,
     decided_at = $8, decision = s.decision,
-    sealed = CASE WHEN s.state IN ('submitted', 'delayed', 'admitted') THEN o.sealed END
+    sealed = CASE WHEN s.state IN ('submitted', 'delayed', 'admitted') THEN o.sealed END,
+    sealed_job = CASE WHEN s.state IN ('submitted', 'delayed', 'admitted') THEN o.sealed_job END
 FROM unnest($1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::text[], $9::text[])
     AS s (id, state, version, slot_at, due_at, rule, decision)
 WHERE o.id = s.id
-RETURNING o.id, o.sealed
+RETURNING o.id, o.sealed, o.sealed_job
 
 -- name: hold
 UPDATE outreach o SET due_at = s.due_at
@@ -381,7 +383,8 @@ SET state = r.state, detail = r.detail, version = o.version + 1, rule = coalesce
     tell_at = CASE WHEN o.parent IS NULL THEN coalesce(r.tell_at, o.tell_at) END,
     slot_at = CASE WHEN r.state <> 'bounced' THEN o.slot_at END,
     due_at = CASE WHEN r.state = 'submitted' THEN $4::timestamptz END,
-    sealed = CASE WHEN r.state = 'submitted' THEN o.sealed END
+    sealed = CASE WHEN r.state = 'submitted' THEN o.sealed END,
+    sealed_job = CASE WHEN r.state = 'submitted' THEN o.sealed_job END
 FROM unnest($1::text[], $2::text[], $3::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
     AS r (id, state, detail, rule, tell_at, sent_at)
 WHERE o.id = r.id

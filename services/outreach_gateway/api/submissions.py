@@ -36,7 +36,7 @@ from services.outreach_gateway.model import PoolMessage, PublicKey, State
 from services.outreach_gateway.ports.requests import RequestStore, Submission, Taken
 from shared.contracts.outreach_gateway import Job, Pay, Words
 from shared.facts import Fact, Known
-from shared.security.words import KeyPair, seal_words
+from shared.security.words import KeyPair, seal_job, seal_words
 from shared.web.bodies import parse_json
 from shared.web.openapi import REF
 from shared.web.problems import Problem, invalid_model, kind, malformed, not_found, unsupported
@@ -131,7 +131,8 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
                     f"must not be before the message's last day, {taken.course.last_day}: it keeps its days",
                 )
             key, key_missing = _key_or_none(await store.public_key(taken.candidate))
-            await store.seal_again(id, seal_words(_words(words, job, id), key), key_missing=key_missing)
+            said = _words(words, job, id)
+            await store.seal_again(id, seal_words(said, key), seal_job(said, key), key_missing=key_missing)
             account = await store.account(id, employer.id)
         if account is None:
             raise not_found("outreach")
@@ -171,6 +172,7 @@ async def _take(edge: Edge, employer: Tenant, names: tuple[str, ...], sent: obje
     async with edge.store() as store:
         await _must_be_open(edge, store, employer.id, referred.candidate, refs, names)
         key, key_missing = _key_or_none(await store.public_key(referred.candidate))
+        said = _words(request, job, outreach)
         return await store.submit(
             Submission(
                 id=outreach,
@@ -181,7 +183,8 @@ async def _take(edge: Edge, employer: Tenant, names: tuple[str, ...], sent: obje
                 generation=referred.generation,
                 member_ref=request.member_ref,
                 digest=digest,
-                sealed=seal_words(_words(request, job, outreach), key),
+                sealed=seal_words(said, key),
+                sealed_job=seal_job(said, key),
                 key_missing=key_missing,
                 at=now,
                 last_day=last,

@@ -52,6 +52,7 @@ class Child:
     candidate: str
     generation: int
     sealed: str
+    sealed_job: str
 
 
 class History(Protocol):

@@ -27,6 +27,8 @@ class Submission:
     digest: bytes
     """Keyed: tells whether a repeated request says the same."""
     sealed: str
+    sealed_job: str
+    """The job alone: what its person may see while it waits."""
     key_missing: bool
     """Sealed to nobody: the person has no key here."""
     at: datetime
@@ -104,5 +106,5 @@ class RequestStore(Protocol):
     async def take_back(self, employer: str, taken: Taken, tell_at: datetime | None, news: News) -> None:
         """It is decided for once more, to leave its person's queue, and its employer is told so at once."""
 
-    async def seal_again(self, id: str, sealed: str, *, key_missing: bool) -> None:
+    async def seal_again(self, id: str, sealed: str, sealed_job: str, *, key_missing: bool) -> None:
         """Other words for it, unless it has left."""

@@ -11,10 +11,11 @@ from services.signup.model.people import Person
 from services.signup.model.provenance import Origin
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.reading import read_identities
-from services.signup.vault.sealing import open_identity
+from services.signup.vault.sealing import open_identity, open_key_pair
 from shared.contracts.signup import CoarseProfile
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
+from shared.security.words import KeyPair
 
 SQL = load(Path(__file__).parent / "held.sql")
 MOST = 200
@@ -41,6 +42,12 @@ class PostgresHeld:
     def __init__(self, work: Callable[[], AbstractAsyncContextManager[Unit]], epochs: EpochRows) -> None:
         self._work = work
         self._epochs = epochs
+
+    async def words_key(self, candidate: str) -> KeyPair | None:
+        """From the vault; None for whoever is erased."""
+        async with self._work() as unit:
+            rows = await read_identities(unit.connection, [candidate], self._epochs)
+            return open_key_pair(rows[candidate], self._epochs.epochs) if candidate in rows else None
 
     async def held(self, candidate: str) -> Held | None:
         """Everything as it is now; None for whoever is erased."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from html import escape
 
 import httpx
 import pytest
@@ -41,7 +42,7 @@ async def heard(kept: FakeMessages) -> None:
     await kept.keep_decisions(
         [
             decided("o_came", ANA, 1, "admitted", at=NOON - 2 * DAY, asked_at=NOON - 2 * DAY, slot_at=NOON - 2 * DAY, numbers=NUMBERS),
-            decided("o_waits", ANA, 1, "delayed", at=NOON - HOUR, asked_at=NOON - HOUR, until=NOON + 20 * HOUR, rule="hours", numbers=NUMBERS, ends_at=NOON + 9 * DAY, employer="emp_denverhealth"),
+            decided("o_waits", ANA, 1, "delayed", at=NOON - HOUR, asked_at=NOON - HOUR, until=NOON + 20 * HOUR, rule="hours", numbers=NUMBERS, ends_at=NOON + 9 * DAY, employer="emp_denverhealth", sealed_job="eyJ.a+b"),
             decided("o_blocked", ANA, 1, "dropped", at=NOON - 3 * DAY, asked_at=NOON - 3 * DAY, rule="employer_blocked"),
             decided("o_bounced", ANA, 1, "admitted", at=NOON - 4 * DAY, asked_at=NOON - 4 * DAY, slot_at=NOON - 4 * DAY, numbers=NUMBERS),
             decided("o_of_ben", BEN, 1, "dropped", rule="expired"),
@@ -74,6 +75,22 @@ async def test_each_message_is_shown_with_its_employer_its_state_and_why(
     assert items["o_blocked"]["rule"] == "employer_blocked"
     assert items["o_came"]["detail"] == "It was sent. The message is in your inbox."
     assert answer.json()["next"] is None
+
+
+async def test_of_what_waits_the_page_and_programs_are_led_to_its_job_and_of_nothing_else(
+    client: httpx.AsyncClient, database: ConsentsDatabase, kept: FakeMessages
+) -> None:
+    allow(database)
+    await heard(kept)
+    items = (await client.get("/v1/me/messages", headers=bearer(ANA))).json()["items"]
+    where = {one["id"]: one["job_page"] for one in items if one["job_page"] is not None}
+    assert list(where) == ["o_waits"]
+    assert where["o_waits"].endswith("/me/job?outreach=o_waits&sealed=eyJ.a%2Bb")
+    page = (await client.get("/me/messages", headers=bearer(ANA))).text
+    assert f'<a href="{escape(where["o_waits"])}">See the job</a>' in page
+    assert page.count("See the job") == 1
+    await kept.keep_reports([reported("o_waits", ANA, 1, "delivered", at=NOON)])
+    assert "See the job" not in (await client.get("/me/messages", headers=bearer(ANA))).text
 
 
 async def test_the_page_says_how_full_the_week_is_and_from_when_on_the_next_may_come(

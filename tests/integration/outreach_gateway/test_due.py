@@ -86,6 +86,7 @@ class Gateway:
                     False,
                     "29-1141",
                     "CO",
+                    "job",
                 )
 
     async def states(self) -> dict[str, str]:

@@ -24,7 +24,19 @@ from services.signup.adapters.refusals import PostgresRefusals
 from services.signup.adapters.sessions import PostgresSessions
 from services.signup.adapters.sources import PostgresSources
 from services.signup.adapters.titles import occupations_of, suggestions
-from services.signup.api import events, held, hooks, join, my_profile, profile, refuse, sessions, sign_in, sources
+from services.signup.api import (
+    events,
+    held,
+    hooks,
+    join,
+    my_profile,
+    profile,
+    refuse,
+    sessions,
+    sign_in,
+    sources,
+    waiting_job,
+)
 from services.signup.api.profile_page import ProfileEdge
 from services.signup.api.signed_in import signed_in
 from services.signup.decisions.quota import MOST_KEPT
@@ -239,6 +251,7 @@ async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
         app.include_router(one(edge.profiles()))
     for two in (held.pages, held.api):
         app.include_router(two(edge.held()))
+    app.include_router(waiting_job.router(edge.held()))
     secrets = VaultSecrets(edge.keys.epochs.epochs, BlindIndex(BLIND_INDEX_KEY), SlowHashes(BLIND_INDEX_KEY))
     refusals = PostgresRefusals(edge.work, secrets, edge.keys.epochs)
     app.include_router(refuse.router(refusals, LinkReader([public_half(SEED)], [SUBJECT_KEY]), edge.clock.now))

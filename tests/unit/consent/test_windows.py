@@ -117,7 +117,9 @@ async def _played(choices: Choices, course: list[tuple[int, Any]]) -> None:
         store.at = windows.at = at
         rows = [row for row in store.rows.values() if row.state in (State.SUBMITTED, State.DELAYED)]
         await handlers.decide(store, windows, BY_THE_HOUR, lambda _: Known(Standing.GOOD), rows)
-        await messages.keep_decisions([decided(item, BY_THE_HOUR, at, "sealed") for item in store.settled[told:]])
+        await messages.keep_decisions(
+            [decided(item, BY_THE_HOUR, at, "sealed", "job") for item in store.settled[told:]]
+        )
         told = len(store.settled)
 
     for place, (hours, outcome) in enumerate(course):

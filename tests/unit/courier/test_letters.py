@@ -16,7 +16,7 @@ import pytest
 from pydantic import AnyHttpUrl
 
 from services.consent.adapters import agreement
-from services.signup.courier.adapters.letters import JinjaLetters, pay_in_words
+from services.signup.courier.adapters.letters import JinjaLetters
 from services.signup.courier.model import GrantNotice, Letter, Mail, NoticePurpose, Person, Unwritable
 from shared.contracts.consent import AboutGrant
 from shared.contracts.outreach_gateway import Pay, Words
@@ -28,6 +28,7 @@ from shared.security.links import JobLink, Link, LinkReader, LinkSigner, public_
 from shared.security.statements import StatementReader, StatementSigner
 from shared.security.tenant_keys import new_key
 from shared.security.words import KeyPair, seal_words
+from shared.wording import pay_in_words
 from tests.fakes.clock import NOON
 from tests.signing import PUBLIC, seed_of
 from tests.unit.courier.jobs import JOB

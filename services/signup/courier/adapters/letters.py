@@ -14,7 +14,7 @@ from services.signup.courier.model import About, GrantNotice, Letter, Mail, Noti
 from services.signup.courier.ports import TenantName
 from services.signup.vault.addresses import mailable
 from shared import i18n
-from shared.contracts.outreach_gateway import Job, Pay, Words
+from shared.contracts.outreach_gateway import Job, Words
 from shared.contracts.signup import JOIN
 from shared.facts import shown
 from shared.i18n import gettext, marked
@@ -24,7 +24,7 @@ from shared.security.links import JobLink, Link, LinkPurpose, LinkSigner
 from shared.security.words import open_words
 from shared.text import readable, why_not_one_line, why_not_public
 from shared.web.languages import with_language
-from shared.wording import day, moment, zone_of
+from shared.wording import day, moment, pay_in_words, zone_of
 
 UNSUBSCRIBE_WORKS_FOR = timedelta(days=60)  # CAN-SPAM, 15 U.S.C. 7704(a)(3)(A)(ii), asks for 30 days at least
 
@@ -259,14 +259,6 @@ def quoted(text: str) -> str:
     """Somebody's words in a text mail: each line marked as theirs, so that no line of them can pass for one of ours."""
     lines = [part for line in text.split("\n") for part in textwrap.wrap(line, _WIDTH, break_long_words=False) or [""]]
     return "\n".join(f"> {line}".rstrip() for line in lines)
-
-
-def pay_in_words(pay: Pay) -> str:
-    """As people write it: `USD 82,000 to 96,000 a year`."""
-    low, high = (f"{amount:,.2f}".removesuffix(".00") for amount in (pay.min, pay.max))
-    sums = low if low == high else gettext("%(low)s to %(high)s", low=low, high=high)
-    said = {"hour": marked("%(pay)s an hour"), "year": marked("%(pay)s a year")}.get(pay.per, f"%(pay)s a {pay.per}")
-    return gettext(said, pay=f"{pay.currency} {sums}")
 
 
 def _why_not_open(words: Words) -> str | None:
