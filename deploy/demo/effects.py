@@ -10,9 +10,11 @@ from math import ceil
 from deploy.demo.watching import TopicWatch
 
 OUT_OF_POOLS = "withdrawn: out of all pools"
-CANCELLED = "withdrawn: what was held for them is cancelled"
-REFUSED = "withdrawn: the courier refuses, by what it reads before each email"
-DARK = "erased: each service has confirmed it, nothing is left to send"
+CANCELLED = "withdrawn: what was held is cancelled"
+REFUSED = "withdrawn: the courier refuses"
+"""What it reads to the end of before each email says no."""
+DARK = "erased: dark in every service"
+"""Each has confirmed it, and there is no pool, no grant and nothing held any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,7 @@ def _distribution(console: Console, effects: Mapping[str, Sequence[float]]) -> N
         box=None,
         padding=(0, 2, 0, 2),
     )
-    table.add_column(min_width=58)
+    table.add_column(min_width=40)
     for name in ("people", *(f"{share} %" for share in _SHARES), "slowest"):
         table.add_column(name, justify="right")
     for effect, seconds in effects.items():

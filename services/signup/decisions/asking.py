@@ -59,17 +59,21 @@ def sign_in(
 
     A link that is good is in the mailbox already, whoever asked for it. One from before the person switched something off, at
     `no_at`, is none: it can switch nothing on. Nor is one from before they last signed in, at `used_at`: each works once, and
-    that may have been the one.
+    that may have been the one. Sessions begin in whole seconds, so that one asked for in the second of it is none either.
     """
     if not _may_mail(before, at=at):
         return None
-    sent = [one for one in _mailed(before, at=at) if one.page == "sign_in" and (used_at is None or one.at > used_at)]
+    sent = [one for one in _mailed(before, at=at) if one.page == "sign_in" and (used_at is None or _second(one.at) > used_at)]
     works = [one.link_until for one in sent if one.link_until is not None and one.link_until >= at + STILL_GOOD]
     good = max((until for until in works if no_at is None or until - SIGN_IN_KEPT > no_at), default=None)
     if good is None:
         return Mail(at + SIGN_IN_KEPT, is_new_link=True)
     is_soon = any(one.by_the_same for one in sent) and any(one.at > at - SAME_LINK_AGAIN for one in sent)
     return None if is_soon else Mail(good, is_new_link=False)
+
+
+def _second(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
 
 
 def join(before: Sequence[Asked], *, at: datetime) -> Joining:
