@@ -12,6 +12,12 @@ _TOGETHER = {
 """The first share the whole stack, and the scan of everything that was done on it runs last; the others fetch the same jars."""
 _LONGEST_FIRST: tuple[str | tuple[str, ...], ...] = (
     ("tests/e2e/", "tests/faults/"),
+    (
+        "tests/deploy/test_apache.py",
+        "tests/deploy/test_kafka_users.py",
+        "tests/deploy/test_secured_kafka.py",
+        "tests/integration/openapi/",
+    ),
     "tests/integration",
     "tests/ports",
     "tests/deploy",
