@@ -63,7 +63,11 @@ def sign_in(
     """
     if not _may_mail(before, at=at):
         return None
-    sent = [one for one in _mailed(before, at=at) if one.page == "sign_in" and (used_at is None or _second(one.at) > used_at)]
+    sent = [
+        one
+        for one in _mailed(before, at=at)
+        if one.page == "sign_in" and (used_at is None or _second(one.at) > used_at)
+    ]
     works = [one.link_until for one in sent if one.link_until is not None and one.link_until >= at + STILL_GOOD]
     good = max((until for until in works if no_at is None or until - SIGN_IN_KEPT > no_at), default=None)
     if good is None:
