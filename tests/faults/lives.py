@@ -55,6 +55,10 @@ _OTHERWISE = {
     "pool_matching.evaluations": "a place in a list of all",
     "consent.attempts": "nobody unsubscribed",
     "consent.ledger": "names a principal, of which only `consents` tells whose it is",
+    "consent.changes_to_tell": "until an email has told of them",
+    "pool_matching.listed": "not asked for: who is in a list at a moment is its last tick's to say",
+    "signup.exports": "nothing was taken along; so with its parts, and `test_kept.py` erases a row of each",
+    "signup.export_parts": "",
     "pool_matching.persons_before": "goes a tick after their profile changed",
     "pool_matching.disclosures": "goes when the topic has it",
 }
