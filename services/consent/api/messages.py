@@ -150,7 +150,7 @@ def router(edge: Edge) -> APIRouter:
     async def show(holder: Annotated[Holder, Depends(edge.holders.holder)], after: After = "") -> MessagesOut:
         found = await _read(edge, holder, after)
         return MessagesOut(
-            items=[message_out(one, edge.directory.name) for one in found.messages],
+            items=[message_out(one, edge.directory.name, edge.navigation.signup_url) for one in found.messages],
             next=found.next,
             room=_room(found),
             detail=" ".join(words.week(found.room, found.present.choices, edge.now())),
@@ -164,7 +164,7 @@ def router(edge: Edge) -> APIRouter:
     )
     async def let_through(holder: Annotated[Holder, Depends(edge.holders.holder)], outreach: Outreach) -> MessageOut:
         """Of what waits for you it is planned first from now on; no limit is passed by it, and others may move back."""
-        return message_out(await _wish(edge, holder, outreach), edge.directory.name)
+        return message_out(await _wish(edge, holder, outreach), edge.directory.name, edge.navigation.signup_url)
 
     return routes
 
@@ -212,8 +212,8 @@ def _policy(recent: Sequence[Message]) -> str | None:
     return max(placed, key=lambda decided: decided.at).policy if placed else None
 
 
-def message_out(message: Message, name: views.Names) -> MessageOut:
-    """A message, for programs."""
+def message_out(message: Message, name: views.Names, signup_url: str | None = None) -> MessageOut:
+    """A message, for programs; with no address of signup, as in a file that is taken along, its job is not led to."""
     last, decided = last_word(message), message.decided
     return MessageOut(
         id=message.outreach,
@@ -227,7 +227,7 @@ def message_out(message: Message, name: views.Names) -> MessageOut:
         planned_for=planned_for(message),
         ends_at=message.ends_at,
         wished_at=message.wished_at,
-        job_page=words.job_page(message, edge.navigation.signup_url),
+        job_page=words.job_page(message, signup_url) if signup_url else None,
     )
 
 
