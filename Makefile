@@ -8,7 +8,7 @@ export FAIRPOOL_BROKER := $(BROKER)
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env dev demo test test-keepers bench-gateway bench-vault test-all test-apache test-replicas bench bench-intake bench-rebuild bench-signatures bench-listing bench-matching bench-patience bench-flood bench-bodies attack-rows attack-arrivals attack-timings pictures check format lock schemas
+.PHONY: help setup env dev demo test test-keepers bench-gateway bench-vault test-all test-apache test-replicas bench bench-intake bench-courier bench-rebuild bench-signatures bench-listing bench-matching bench-patience bench-flood bench-bodies attack-rows attack-arrivals attack-timings pictures check format lock schemas
 
 help:    ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 15
@@ -72,6 +72,9 @@ test-keepers: setup    ## who keeps the vault's epoch keys, with AWS' own client
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$$(.venv-keepers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/over.pth"
 	@$(BIN)/python -c 'import tomllib; found = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*found["aws"], *found["keepers"], sep="\n")' | .venv-keepers/bin/python -m pip install -q -r /dev/stdin
 	@.venv-keepers/bin/python -m pytest -q -p no:cacheprovider tests/ports/test_keepers.py
+
+bench-courier: setup    ## letters written and handed over, beside bare aiosmtplib with the same pool and the same bytes
+	@$(BIN)/python -m tests.bench.courier
 
 bench-rebuild: setup    ## the windows of a million people built anew, with others deciding meanwhile (BENCH_ARGS="--part 10": a tenth)
 	@$(BIN)/python -m tests.bench.rebuild $(BENCH_ARGS)
