@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from services.signup import handlers, jobs
 from services.signup.adapters.certificates import PostgresErasing
+from services.signup.adapters.email_changes import PostgresEmailChanges
 from services.signup.adapters.erasures import PostgresErasures
 from services.signup.adapters.exports import PostgresExports
 from services.signup.adapters.formats import FORMATS
@@ -31,6 +32,8 @@ from services.signup.adapters.tenant_topic import TenantTopic
 from services.signup.adapters.titles import suggestions
 from services.signup.adapters.titles.loaded import LoadedTitles
 from services.signup.api import (
+    email_changes,
+    email_links,
     erasing,
     erasures,
     events,
@@ -127,6 +130,8 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.periodic(_SELDOM, "forget_sessions", jobs.forget_sessions, PostgresSessions)
     secret_rows = partial(PostgresSecretRows, epochs=epochs, place=Round())
     service.periodic(_SELDOM, "reindex", jobs.reindex, secret_rows, secrets)
+    emails = PostgresEmailChanges(service.work, store, secrets, epochs)
+    service.every(_OFTEN, "settle_emails", jobs.settle_emails, emails)
     service.every(_SELDOM, "watch_erasures", jobs.watch_erasures, service.stores(PostgresErasures))
     service.every(_SELDOM, "titles", loaded.refresh_from, service.get_pool, by=None)
 
@@ -134,7 +139,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     intake = PostgresIntake(
         service.get_pool, service.work, service.get_producer, keys, publish_within=settings.publish_within
     )
-    erases = PostgresErasing(service.work, secrets, epochs)
+    erases = PostgresErasing(service.work, secrets, epochs, emails.hashed_old)
     _add_api(app, service, settings, epochs, intake, loaded, erases)
     if settings.role.has(Role.EDGE):
         service.api(
@@ -144,6 +149,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
             my_profile.api(profile_edge(service, settings, store, loaded)),
             held.api(held_edge(service, settings, epochs)),
             exporting.api(export_edge(service, settings, epochs)),
+            email_changes.api(email_edge(service, settings, emails)),
         )
     any_body.mark(app, "/refuse/")
     if settings.role.has(Role.PAGES):
@@ -166,6 +172,8 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
             held.pages(held_edge(service, settings, epochs)),
             exporting.pages(export_edge(service, settings, epochs)),
             waiting_job.router(held_edge(service, settings, epochs)),
+            email_changes.pages(email_edge(service, settings, emails)),
+            email_links.pages(email_edge(service, settings, emails)),
             refuse.router(refusals, settings.links, service.clock.now),
             job_page.router(settings.links, service.clock.now),
             erasing.pages(erasing_edge(service, settings, erases)),
@@ -270,6 +278,20 @@ def export_edge(service: Service, settings: Settings, epochs: EpochRows) -> expo
         change=service.stores(exports),
         look=service.looks(exports),
         signed_in=signed_in_of(service, settings),
+        navigation=Navigation(settings.signup_url, settings.consent_url),
+    )
+
+
+def email_edge(service: Service, settings: Settings, emails: PostgresEmailChanges) -> email_changes.EmailEdge:
+    """What the routes of a person's email work with."""
+    return email_changes.EmailEdge(
+        changes=emails,
+        requests=PostgresPageRequests(service.work),
+        links=settings.links,
+        signed_in=signed_in_of(service, settings),
+        origins=holders_of(service, settings).origins,
+        origin_key=settings.index.key,
+        now=service.clock.now,
         navigation=Navigation(settings.signup_url, settings.consent_url),
     )
 

@@ -17,7 +17,17 @@ from services.signup.model.exports import ASKED_AGAIN_AFTER as EXPORT_ASKED_AGAI
 from services.signup.model.held import Held
 from services.signup.model.invitations import Asked
 from services.signup.model.people import Person
-from services.signup.ports import KEPT, LANES, Erasures, Exports, SecretRows, Sessions, Store, VaultRotation
+from services.signup.ports import (
+    KEPT,
+    LANES,
+    EmailChanges,
+    Erasures,
+    Exports,
+    SecretRows,
+    Sessions,
+    Store,
+    VaultRotation,
+)
 from services.signup.vault.sealing import open_identity
 from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.signup import CandidateLapsedV1, CoarseProfile
@@ -39,6 +49,8 @@ PROFILE_TOLD_EVERY = timedelta(days=1)
 MISSED_AFTER = timedelta(minutes=1)
 """Longer than what is due waits for its turn."""
 _AT_ONCE = 500
+_SETTLED_AT_ONCE = 20
+"""Each in a transaction of its own, with a slow hash before it."""
 _log = structlog.get_logger(__name__)
 
 
@@ -217,3 +229,9 @@ async def forget_exports(exports: Exports) -> bool:
 async def forget_sessions(sessions: Sessions) -> bool:
     """Forgets sessions whose time is over, once the links that were spent for them work no more either."""
     return await sessions.forget(_AT_ONCE) == _AT_ONCE
+
+
+async def settle_emails(emails: EmailChanges) -> None:
+    """Changes of emails whose time is over: what nobody answered goes, a recovery counts, an address that was given up is forgotten."""
+    while await emails.settle(_SETTLED_AT_ONCE):
+        pass

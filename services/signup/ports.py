@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from services.signup.decisions.asking import Joining
 from services.signup.decisions.tenants import Refused
+from services.signup.model.email_changes import Act, Begun, Outcome, Seen, Standing
 from services.signup.model.erasures import Erased, ErasureRecord, Sweep
 from services.signup.model.exports import Export, Waiting
 from services.signup.model.held import Held
@@ -228,6 +229,9 @@ class PageRequests(Protocol):
 
     async def may_sign_in_from(self, origin: bytes) -> bool:
         """Counts one more request for a link from this network; False when there were enough this hour."""
+
+    async def may_recover_from(self, origin: bytes) -> bool:
+        """Counts one more try with a recovery code from this network; False when there were enough this hour."""
 
     async def sign_in(self, mailbox: Indexed, origin: bytes) -> None:
         """A sign-in email as `decisions.asking` has it, if a confirmed person has this address."""
@@ -483,3 +487,34 @@ class SecretRows(Protocol):
 
     async def under_peppers(self, *, most: int) -> Mapping[bytes, int]:
         """How many slow hashes there are, by the id of the pepper (empty: of before there were prefixes); up to `most` each."""
+
+
+class EmailChanges(Protocol):
+    """The way from one email to another. Each step is whole, or nothing; the same step again changes nothing."""
+
+    async def seen(self, candidate: str) -> Seen | None:
+        """How the person's email stands, for themself; None for whoever is erased."""
+
+    async def standing(self, candidate: str, change: str) -> Standing | None:
+        """How this change stands; None where it is over, or another one took its place."""
+
+    async def ask(self, candidate: str, new: str, origin: bytes) -> Begun:
+        """Begins one, in place of one that was not answered in full, and has both mailboxes asked.
+
+        The answer is the same whoever has the new mailbox. `origin`: the network, by which emails to a mailbox are counted.
+        """
+
+    async def recover(self, old: str, code: str, new: str, origin: bytes) -> None:
+        """The same by a recovery code, without the old mailbox; no answer says whether email and code were right."""
+
+    async def answer(self, candidate: str, change: str | None, act: Act, issued_at: datetime | None) -> Outcome:
+        """What a mailbox says by the link of this change, made at `issued_at`; None: whoever is signed in says it of the one there is.
+
+        Done when it returns: of two at once one comes after the other.
+        """
+
+    async def settle(self, limit: int) -> bool:
+        """Does what the clock brings for at most so many; whether there may be more."""
+
+    async def make_code(self, candidate: str, *, first_alone: bool) -> str | None:
+        """A new recovery code in place of the one before; None for a stub or whoever is erased, and with `first_alone` if there was one."""

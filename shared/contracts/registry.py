@@ -23,6 +23,7 @@ _ALL: tuple[type[Event], ...] = (
     signup.NoticeRequestedV1,
     signup.NoticeRequestedV2,
     signup.ExportReadyV1,
+    signup.EmailNoticeRequestedV1,
     signup.MailboxChangedV1,
     signup.OutreachOutcomeReportedV1,
     consent.ConsentChangedV1,

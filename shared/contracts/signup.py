@@ -319,6 +319,29 @@ class ExportReadyV1(Event):
     """When it is gone."""
 
 
+AboutEmail = Literal["new", "old", "taken", "changed", "recovering", "done"]
+
+
+class EmailNoticeRequestedV1(Event):
+    """A person's email is to be changed, or was; the courier writes the email, to the mailbox that it is for, and makes the link.
+
+    `new`: is this mailbox theirs? `old`: do you agree? `taken`: the mailbox has a person of its own; `changed`: it was, here is the
+    way back; `recovering`: it will be, by the recovery code, unless this mailbox stops it; `done`: it is, by the recovery code.
+    No address is in it: the courier finds both in the vault.
+    """
+
+    TYPE: ClassVar[str] = "fairpool.notice.email.v1"
+    TOPIC: ClassVar[Topic] = NOTICES
+    KEY: ClassVar[str] = "candidate"
+
+    notice: Id
+    """Random; of it the mail has a keyed hash alone, as its Message-ID."""
+    candidate: CandidateId
+    about: AboutEmail
+    expires_at: Instant
+    """Until when it is worth sending, and its link works."""
+
+
 class MailboxChangedV1(Event):
     """Mail to a person's address can, or can't, be delivered any more; the highest version is the truth.
 

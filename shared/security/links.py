@@ -30,9 +30,9 @@ from joserfc.jwk import OKPKey
 from shared.security import encoding
 from shared.security.statements import KEY_ID_BYTES, SIGNATURE_BYTES, Statement, StatementSigner
 
-LinkPurpose = Literal["confirm", "me", "unsubscribe", "refuse"]
+LinkPurpose = Literal["confirm", "me", "unsubscribe", "refuse", "email_new", "email_old"]
 """`confirm`: the invitation's page; `me`: the preference center; `unsubscribe`: may only stop; `refuse`: the invitation's
-way out for somebody who never answered."""
+way out for somebody who never answered; `email_new`, `email_old`: what the two mailboxes of a change of one's email say to it."""
 WIDENS: frozenset[LinkPurpose] = frozenset({"confirm", "me"})
 """By these something can be switched on."""
 _JOB = "job"
@@ -58,6 +58,8 @@ class Link:
     expires_at: datetime
     employer: str | None = None
     issued_at: datetime | None = None
+    change: str | None = None
+    """Of `email_new` and `email_old`: the change's id."""
     statement: Statement | None = None
     """Signup's, of a link by which something can be switched on; made with the token, and read from it."""
 
@@ -102,7 +104,8 @@ class LinkSigner:
         claims: dict[str, str | int] = {"prp": link.purpose, "exp": int(link.expires_at.timestamp())}
         if link.issued_at is not None:
             claims["iat"] = int(link.issued_at.timestamp())
-        subject = json.dumps([link.candidate, link.employer], separators=(",", ":")).encode()
+        whose = [link.candidate, link.employer, *([] if link.change is None else [link.change])]
+        subject = json.dumps(whose, separators=(",", ":")).encode()
         if self._statements is not None and link.purpose in WIDENS and link.issued_at is not None:
             name = _name(self._name_key, link.candidate, claims)
             stated = self._statements.state(link.candidate, name, link.issued_at, link.expires_at)
@@ -144,7 +147,7 @@ class LinkReader:
             if claims["prp"] == _JOB:
                 return BadLink("another_purpose")
             whose, _, stated = subject.partition(_STATED)
-            candidate, employer = json.loads(whose)
+            candidate, employer, *more = json.loads(whose)
             expires_at = datetime.fromtimestamp(claims["exp"], UTC)
             issued_at = datetime.fromtimestamp(claims["iat"], UTC) if "iat" in claims else None
             statement = None
@@ -152,7 +155,7 @@ class LinkReader:
                 name = _name(name_key, candidate, claims)
                 key, signature = stated[:KEY_ID_BYTES], stated[KEY_ID_BYTES:]
                 statement = Statement(name, issued_at, expires_at, key, signature)
-            link = Link(candidate, claims["prp"], expires_at, employer, issued_at, statement)
+            link = Link(candidate, claims["prp"], expires_at, employer, issued_at, more[0] if more else None, statement)
         except _NO_TOKEN:
             return BadLink("forged")
         if link.purpose not in get_args(LinkPurpose) or link.purpose not in purposes:

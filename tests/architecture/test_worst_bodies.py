@@ -53,13 +53,13 @@ KIB = 1024
 KEYS = {kind: f"fp_{kind}_" + "a" * 32 for kind in ("vendor", "employer", "operator")}
 CANDIDATE = "3f8e2a7c-0000-4000-8000-000000000001"
 SECRET = "a-secret-of-the-source"
-PUBLIC = {"POST /join", "POST /join/file", "POST /sign-in"}
+PUBLIC = {"POST /join", "POST /join/file", "POST /sign-in", "POST /recover"}
 """Anybody may send these: 16 KiB of them are read, and 1 MiB of a file."""
 ANY_BODY = {"POST /u/{token}", "POST /refuse/{token}"}
 """They act whatever the body is: what is read of it stands in the tests of `any_body`."""
 LINKS: Mapping[str, LinkPurpose] = {
     "/confirm/": "confirm", "/sign-in/": "me", "/profile/": "confirm", "/u/": "unsubscribe", "/refuse/": "refuse",
-    "/erase/": "confirm",
+    "/erase/": "confirm", "/recovery/": "confirm", "/email/": "email_old",
 }  # fmt: skip
 EXTRA: Mapping[str, Callable[[], Iterator[Worst]]] = {
     "POST /v1/events": lambda: batches(100),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from services.signup.courier.decisions import report
 from services.signup.courier.model import (
+    Addresses,
     Again,
     CalledOff,
     Cleared,
@@ -56,6 +57,8 @@ class FakeCourierStore:
     kept: dict[str, Consent] = field(default_factory=dict)
     positions: dict[int, int] = field(default_factory=dict)
     vault: dict[str, Person | Unreadable] = field(default_factory=dict)
+    moving: dict[str, Addresses] = field(default_factory=dict)
+    """Whose email is to be changed, or was."""
     alive: set[str] = field(default_factory=set)
     published: list[tuple[OutreachOutcomeReportedV1, str]] = field(default_factory=list)
     erased: set[str] = field(default_factory=set)
@@ -149,6 +152,10 @@ class FakeCourierStore:
     async def people(self, candidates: Iterable[str]) -> People:
         """Who is in the vault."""
         return {name: self.vault[name] for name in candidates if name in self.vault}
+
+    async def addresses(self, candidates: Iterable[str]) -> Mapping[str, Addresses]:
+        """Of changes that a test put here."""
+        return {name: self.moving[name] for name in candidates if name in self.moving}
 
     async def take(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
         """These are this courier's."""
@@ -275,6 +282,10 @@ class FakeLetters:
         if mail.id in self.unwritable:
             return Unwritable("not to be written")
         return Letter("bounces@fairpool.test", person.address, mail.id.encode())
+
+    def email(self, mail: Mail, person: Person, change: str | None, *, at: datetime) -> Letter | Unwritable:
+        """A letter whose content is the mail's id."""
+        return self.notice(mail, person, None, at=at)
 
 
 GREETING, CHECKING = 3.0, 0.02

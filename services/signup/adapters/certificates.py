@@ -1,13 +1,14 @@
 """An erasure that its person wished, and the certificate of it, in PostgreSQL."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_urlsafe
 
+from services.signup.adapters.email_changes import give_up_mailbox
 from services.signup.adapters.erasures import SERVICES
 from services.signup.adapters.lapses import buried
 from services.signup.model.erasures import Erased, ErasureRecord, Sweep
@@ -27,6 +28,8 @@ from shared.security.boxes import CannotOpenError
 SQL = load(Path(__file__).parent / "certificates.sql")
 READABLE_FOR = timedelta(days=100)
 """Longer than the last backup that could be asked about, and no longer."""
+HashedOld = Callable[[str], Awaitable[SlowHash | None]]
+"""Of a mailbox that the person gave up less than 72 hours ago."""
 _MOST_OPENINGS = 20
 """Of one erasure: each time that it is asked for again makes one."""
 
@@ -35,9 +38,14 @@ class PostgresErasing:
     """`ports.Erasing`."""
 
     def __init__(
-        self, work: Callable[[], AbstractAsyncContextManager[Unit]], secrets: VaultSecrets, epochs: EpochRows
+        self,
+        work: Callable[[], AbstractAsyncContextManager[Unit]],
+        secrets: VaultSecrets,
+        epochs: EpochRows,
+        hashed_old: HashedOld,
     ) -> None:
         self._work = work
+        self._hashed_old = hashed_old
         self._secrets = secrets
         self._epochs = epochs
 
@@ -48,17 +56,18 @@ class PostgresErasing:
 
     async def erase(self, candidate: str, opening: str | None = None) -> Erased | None:
         """The slow hash comes first, while nothing is locked; the rest is one transaction."""
-        hashed = await self._hashed(candidate)
+        hashed, old = await self._hashed(candidate), await self._hashed_old(candidate)
         async with self._work() as unit:
-            return await self._erase(unit, candidate, hashed, opening)
+            return await self._erase(unit, candidate, hashed, old, opening)
 
     async def erase_mailbox(self, mailbox: Indexed, *, by: str, reason: str) -> Erased | None:
         """Written down with the erasure, without the person; also that there was nobody."""
         async with self._work() as unit:
             candidate = await unit.connection.fetchval(SQL["candidate_by_mailbox"], [mailbox.value, *mailbox.older])
         hashed = await self._hashed(candidate) if candidate else None
+        old = await self._hashed_old(candidate) if candidate else None
         async with self._work() as unit:
-            erased = await self._erase(unit, candidate, hashed, None) if candidate else None
+            erased = await self._erase(unit, candidate, hashed, old, None) if candidate else None
             act = "nobody_erased" if erased is None else "erased"
             await unit.connection.execute(SQL["note_erasure"], unit.at, by, act, reason)
             return erased
@@ -97,7 +106,9 @@ class PostgresErasing:
             return None
         return await self._secrets.hashes.new(mail)
 
-    async def _erase(self, unit: Unit, candidate: str, hashed: SlowHash | None, opening: str | None) -> Erased | None:
+    async def _erase(
+        self, unit: Unit, candidate: str, hashed: SlowHash | None, old: SlowHash | None, opening: str | None
+    ) -> Erased | None:
         """Of two at once the second waits for the first, and finds what it did."""
         rows = await unit.connection.fetch(
             SQL["erase_wished"],
@@ -109,6 +120,8 @@ class PostgresErasing:
             hashed and hashed.prefix.pepper,
             hashed and hashed.prefix.bits,
         )
+        if rows and old is not None:
+            await give_up_mailbox(unit, old)
         for gone in buried(unit, rows):
             unit.publish(CandidateErasedV1(candidate=gone, at=unit.at))
         for one in (opening, token_urlsafe(32)):

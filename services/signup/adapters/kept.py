@@ -18,6 +18,11 @@ PEOPLE = Kept(
         Table("sessions", ("candidate",), _WITH_CANDIDATES),
         Table("exports", ("candidate",), _WITH_CANDIDATES),
         Table("export_parts", ("candidate",), Follows("deleted with the export, by its foreign key")),
+        Table("email_changes", ("candidate",), _WITH_CANDIDATES),
+        Table(
+            "former_mailboxes", ("candidate",), Follows("deleted with the row in `email_changes`, by its foreign key")
+        ),
+        Table("recovery_codes", ("candidate",), _WITH_CANDIDATES),
         Table("profile_origins", ("candidate",), _WITH_CANDIDATES),
         Table("not_theirs", ("candidate",), _WITH_CANDIDATES),
         Table("proposals", ("candidate",), Follows("deleted with the claim, by its foreign key")),

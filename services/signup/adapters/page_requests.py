@@ -16,6 +16,7 @@ from shared.postgres.queries import load
 SQL = load(Path(__file__).parent / "queries.sql")
 
 JOINS_FROM_ONE_ORIGIN = 20
+RECOVERIES_FROM_ONE_ORIGIN = 20
 SIGN_INS_FROM_ONE_ORIGIN = 30
 
 
@@ -45,6 +46,11 @@ class PostgresPageRequests:
         async with self._work() as unit:
             return await _counted(unit, origin, "sign_in_from", most=SIGN_INS_FROM_ONE_ORIGIN)
 
+    async def may_recover_from(self, origin: bytes) -> bool:
+        """Counts one more try with a recovery code from this network; False when there were enough this hour."""
+        async with self._work() as unit:
+            return await _counted(unit, origin, "recover_from", most=RECOVERIES_FROM_ONE_ORIGIN)
+
     async def sign_in(self, mailbox: Indexed, origin: bytes) -> None:
         """A sign-in email as `decisions.asking` has it, if a confirmed person has this address."""
         async with self._work() as unit:
@@ -58,6 +64,15 @@ class PostgresPageRequests:
             if candidate is not None:
                 notice = notices.sign_in(candidate, at=mail.link_until - notices.SIGN_IN_KEPT)
                 unit.publish(notice, id=notice.notice)
+
+
+async def may_write_to(unit: Unit, blind_index: bytes, origin: bytes) -> bool:
+    """Counts one more email to this mailbox among those that pages have sent; False when there were enough of the day."""
+    before, by = await _before(unit, blind_index, origin)
+    if not asking.may_mail(before, at=unit.at):
+        return False
+    await _note(unit, blind_index, "email", by=by, sent=Mail(unit.at + notices.SIGN_IN_KEPT, is_new_link=True))
+    return True
 
 
 async def _before(unit: Unit, blind_index: bytes, origin: bytes) -> tuple[Sequence[Asked], bytes]:

@@ -102,14 +102,18 @@ class PostgresStore:
                 claims.append(Claim(vendor, record, candidate, *more))
         candidates = sorted({claim.candidate for claim in claims})
         rows = await self._connection.fetch(SQL["lock_people"], candidates, [*blind_indexes, *older])
-        people = [
-            Known(**dict(row) | {"blind_index": older.get(row["blind_index"], row["blind_index"])}) for row in rows
-        ]
+        people: list[Known] = []
+        former: dict[bytes, Known] = {}
+        for row in map(dict, rows):
+            given_up = row.pop("former")
+            known = Known(**row | {"blind_index": older.get(row["blind_index"], row["blind_index"])})
+            people.append(known)
+            former |= {older.get(index, index): known for index in given_up}
         by_candidate = {known.candidate: known for known in people}
         return Picture(
             claims={(claim.vendor, claim.record): claim for claim in claims if claim.candidate in by_candidate},
             people=by_candidate,
-            addresses={known.blind_index: known for known in people},
+            addresses=former | {known.blind_index: known for known in people},
             deletions={
                 ((one.vendor, one.record), one.employer): one
                 for one in await kept_reports.deletions(self._connection, records, self.at - KEPT)

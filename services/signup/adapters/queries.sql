@@ -3,6 +3,7 @@ INSERT INTO candidates (candidate, blind_index, registered_at, stub_until, index
 SELECT candidate, blind_index, $1, stub_until, index_key, locale
 FROM unnest($2::uuid[], $3::bytea[], $4::timestamptz[], $5::bytea[], $6::text[])
     AS stub (candidate, blind_index, stub_until, index_key, locale)
+WHERE NOT EXISTS (SELECT FROM former_mailboxes WHERE former_mailboxes.blind_index = stub.blind_index)
 ORDER BY blind_index
 ON CONFLICT (blind_index) DO NOTHING
 RETURNING candidate::text
@@ -39,9 +40,11 @@ WHERE candidate IS NOT NULL OR not_of IS NOT NULL
 
 -- name: lock_people
 SELECT candidate::text, blind_index, confirmed_at IS NOT NULL AS confirmed, lapse_reason IS NOT NULL AS lapsing,
-    profile IS NOT NULL AS has_spoken
+    profile IS NOT NULL AS has_spoken,
+    ARRAY(SELECT former.blind_index FROM former_mailboxes AS former WHERE former.candidate = candidates.candidate) AS former
 FROM candidates
 WHERE candidate = ANY($1::uuid[]) OR blind_index = ANY($2::bytea[])
+    OR candidate IN (SELECT former.candidate FROM former_mailboxes AS former WHERE former.blind_index = ANY($2::bytea[]))
 ORDER BY candidate
 FOR UPDATE
 
@@ -210,7 +213,7 @@ RETURNING 1
 -- name: forget_origins
 DELETE FROM page_requests WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM page_requests
-    WHERE page IN ('join_from', 'sign_in_from') AND asked_at < $1 ORDER BY asked_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    WHERE page IN ('join_from', 'sign_in_from', 'recover_from') AND asked_at < $1 ORDER BY asked_at LIMIT $2 FOR UPDATE SKIP LOCKED
 ))
 RETURNING 1
 
@@ -328,7 +331,7 @@ SELECT count(*) FROM page_requests WHERE blind_index = $1 AND page = $2 AND aske
 
 -- name: page_requests
 SELECT asked_by, asked_at, link_until, page FROM page_requests
-WHERE blind_index = $1 AND page IN ('join', 'sign_in') AND asked_at > $3 AND (asked_by = $2 OR link_until IS NOT NULL)
+WHERE blind_index = $1 AND page IN ('join', 'sign_in', 'email') AND asked_at > $3 AND (asked_by = $2 OR link_until IS NOT NULL)
 ORDER BY asked_at DESC LIMIT 1000
 
 -- name: note_page_request

@@ -33,13 +33,14 @@ class PostgresSessions:
             browser,
             max(session.expires_at, spent.until),
             locale,
+            spent.made_at or session.started_at,
         )
         assert row is not None  # noqa: S101 - it is a line of two answers
         return "gone" if not row["is_known"] else "good" if row["is_started"] else "spent"
 
     async def state_of(self, link: Spent) -> LinkState:
         """One statement."""
-        row = await self._sql.fetchrow(SQL["link_state"], link.candidate, link.hash)
+        row = await self._sql.fetchrow(SQL["link_state"], link.candidate, link.hash, link.made_at or self._unit.at)
         assert row is not None  # noqa: S101 - it is a line of two answers
         return "gone" if not row["is_known"] else "spent" if row["is_spent"] else "good"
 

@@ -222,7 +222,7 @@ def api(edge: SessionsEdge) -> APIRouter:
 def _spent(link: Link) -> Spent:
     """By what the link says, not by how its token is written: base64url writes some bytes in several ways."""
     said = (link.candidate, link.purpose, str(link.issued_at), str(link.expires_at))
-    return Spent(link.candidate, sha256("\x00".join(said).encode()).digest(), link.expires_at)
+    return Spent(link.candidate, sha256("\x00".join(said).encode()).digest(), link.expires_at, link.issued_at)
 
 
 async def _used_again(edge: SessionsEdge, request: Request, link: Link) -> Response:

@@ -23,7 +23,13 @@ from services.signup.vault.keepers import keeper_of
 from services.signup.vault.watching import LOOKS_EVERY, EpochWatch
 from shared.contracts.consent import GrantNoticedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
-from shared.contracts.signup import CandidateErasedV1, ExportReadyV1, NoticeRequestedV1, NoticeRequestedV2
+from shared.contracts.signup import (
+    CandidateErasedV1,
+    EmailNoticeRequestedV1,
+    ExportReadyV1,
+    NoticeRequestedV1,
+    NoticeRequestedV2,
+)
 from shared.contracts.topics import CONSENT_STATE, ERASURES
 from shared.ids import new_id
 from shared.security.links import LinkSigner
@@ -62,6 +68,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     service.on(NoticeRequestedV1, handlers.on_notice_requested, store, guard=Guard.STATE)
     service.on(NoticeRequestedV2, handlers.on_notice_requested, store, guard=Guard.STATE)
     service.on(GrantNoticedV1, handlers.on_grant_noticed, store, guard=Guard.STATE)
+    service.on(EmailNoticeRequestedV1, handlers.on_email_notice, store, guard=Guard.STATE)
     service.on(ExportReadyV1, handlers.on_export_ready, store, guard=Guard.STATE)
     service.on(CandidateErasedV1, handlers.on_candidate_erased, store, guard=Guard.STATE)
     service.replay(ERASURES, handlers.erase_again, store)

@@ -29,7 +29,13 @@ from services.signup.courier.model import (
 from shared.contracts import grants
 from shared.contracts.consent import ConsentChanged, GrantNoticedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
-from shared.contracts.signup import ExportReadyV1, NoticeRequestedV1, NoticeRequestedV2, OutreachOutcomeReportedV1
+from shared.contracts.signup import (
+    EmailNoticeRequestedV1,
+    ExportReadyV1,
+    NoticeRequestedV1,
+    NoticeRequestedV2,
+    OutreachOutcomeReportedV1,
+)
 from shared.facts import UNKNOWN, Fact, Known, Unknown
 
 NO_GRANT = "no grant to write to this person when the mail was to leave"
@@ -41,6 +47,7 @@ NO_INTRODUCER_YET = "nobody told of whoever told of this person"
 INTRODUCER_SUSPENDED = "whoever told of this person is suspended"
 SLOT_OVER = "the slot was over when the mail could leave"
 MAILBOX_GONE = "the mailbox is gone; nobody writes to it until its person comes back"
+CHANGE_OVER = "the change of this person's email is over"
 NOT_IN_THE_VAULT = "this person is not in the pool any more"
 
 _FIRST_PAUSE = timedelta(seconds=1)
@@ -118,6 +125,18 @@ def after_export(event: ExportReadyV1) -> Mail:
     )
 
 
+def after_email_notice(event: EmailNoticeRequestedV1) -> Mail:
+    """The mail to one of the two mailboxes of a change."""
+    return Mail(
+        kind="notice",
+        id=event.notice,
+        candidate=event.candidate,
+        version=1,
+        good_until=event.expires_at,
+        email=event.about,
+    )
+
+
 def kept_of(event: ConsentChanged, no_at: datetime | None) -> Consent:
     """The part of a consent that the courier needs, and the last no that came with it."""
     return Consent(
@@ -152,8 +171,9 @@ def has_grant(consent: Consent, mail: Mail, *, at: datetime) -> bool:
 
 
 def lost(mail: Mail) -> Settle | None:
-    """Why a mail does not leave to a mailbox that counts as gone; None for what its person asked for by a page."""
-    return None if mail.is_asked_for else Settle("bounced", MAILBOX_GONE, mailbox_gone=True)
+    """Why a mail does not leave to a mailbox that counts as gone; None for what its person asked for by a page, and for what
+    goes to another mailbox."""
+    return None if mail.is_asked_for or mail.goes_elsewhere else Settle("bounced", MAILBOX_GONE, mailbox_gone=True)
 
 
 def stopped(
@@ -205,7 +225,7 @@ def after_attempt(mail: Mail, handed: Handed, circuit: Circuit, *, at: datetime,
         case Taken():
             return Over(mail, "delivered", mailbox_back=mail.is_asked_for)
         case Refused(detail, mailbox_gone):
-            return Over(mail, "bounced", detail, mailbox_gone=mailbox_gone)
+            return Over(mail, "bounced", detail, mailbox_gone=mailbox_gone and not mail.goes_elsewhere)
         case NoAnswer(reason):
             return Over(mail, "doubtful", reason)
         case Stopped(settle):

@@ -3,13 +3,26 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from services.signup.courier.decisions import after_decision, after_export, after_grant_notice, after_notice, kept_of
+from services.signup.courier.decisions import (
+    after_decision,
+    after_email_notice,
+    after_export,
+    after_grant_notice,
+    after_notice,
+    kept_of,
+)
 from services.signup.courier.model import Mail
 from services.signup.courier.ports import Incoming
 from shared.contracts import grants
 from shared.contracts.consent import ConsentChanged, GrantNoticedV1
 from shared.contracts.outreach_gateway import OutreachDecidedV1
-from shared.contracts.signup import CandidateErasedV1, ExportReadyV1, NoticeRequestedV1, NoticeRequestedV2
+from shared.contracts.signup import (
+    CandidateErasedV1,
+    EmailNoticeRequestedV1,
+    ExportReadyV1,
+    NoticeRequestedV1,
+    NoticeRequestedV2,
+)
 from shared.messaging.envelope import Received
 from shared.messaging.replays import note_replays
 
@@ -42,6 +55,12 @@ async def on_grant_noticed(store: Incoming, received: Sequence[Received[GrantNot
 async def on_export_ready(store: Incoming, received: Sequence[Received[ExportReadyV1]]) -> None:
     """As any notice."""
     mails = {item.event.notice: _addressed(after_export(item.event)) for item in received}
+    await store.keep([mails[name] for name in sorted(mails)], [], at=store.at)
+
+
+async def on_email_notice(store: Incoming, received: Sequence[Received[EmailNoticeRequestedV1]]) -> None:
+    """As any notice."""
+    mails = {item.event.notice: _addressed(after_email_notice(item.event)) for item in received}
     await store.keep([mails[name] for name in sorted(mails)], [], at=store.at)
 
 

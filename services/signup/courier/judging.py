@@ -1,12 +1,15 @@
 """What becomes of a mail that was claimed: sent, over without being sent, or held."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import assert_never
 
 import structlog
 
 from services.signup.courier.decisions import (
+    CHANGE_OVER,
     INTRODUCER_SUSPENDED,
     NO_GRANT,
     NOT_IN_THE_VAULT,
@@ -16,6 +19,7 @@ from services.signup.courier.decisions import (
     stopped,
 )
 from services.signup.courier.model import (
+    Addresses,
     Consent,
     Hold,
     Letter,
@@ -57,9 +61,16 @@ class Judge:
         self._spread = spread
 
     def __call__(
-        self, mail: Mail, consents: Mapping[str, Fact[Consent]], people: People, gone: frozenset[str], *, at: datetime
+        self,
+        mail: Mail,
+        consents: Mapping[str, Fact[Consent]],
+        people: People,
+        gone: frozenset[str],
+        addresses: Mapping[str, Addresses] = MappingProxyType({}),
+        *,
+        at: datetime,
     ) -> Verdict:
-        """The verdict on one mail; `gone`: whose mailboxes count as gone.
+        """The verdict on one mail; `gone`: whose mailboxes count as gone; `addresses`: of changes of people's emails.
 
         What is known to stand against it ends it, before anything that has not arrived holds it.
         """
@@ -80,6 +91,8 @@ class Judge:
                 return self._hold(mail, "the vault's row does not open", at=at)
         if isinstance(against, Unheard):
             return self._hold(mail, against.of, at=at)
+        if mail.email is not None:
+            return self._of_a_change(mail, person, addresses.get(mail.candidate), at=at)
         tenant = mail.employer if mail.kind == "outreach" else mail.introduced_by
         name = shown(self._tenant_name(tenant), None) if tenant is not None else None
         zone = consent.value.time_zone if isinstance(consent, Known) else None
@@ -90,6 +103,15 @@ class Judge:
                 return Settle("bounced", reason)
             case unexpected:
                 assert_never(unexpected)
+
+    def _of_a_change(self, mail: Mail, person: Person, change: Addresses | None, *, at: datetime) -> Verdict:
+        """To the mailbox that it is for, as the change stands now; of one that is over nobody is asked any more."""
+        if change is None and mail.email not in ("taken", "done"):
+            return Settle("withheld", CHANGE_OVER)
+        if change is not None and mail.goes_elsewhere:
+            person = replace(person, address=change.new if mail.email == "new" else change.old)
+        letter = self._letters.email(mail, person, None if change is None else change.change, at=at)
+        return Send(letter) if isinstance(letter, Letter) else Settle("bounced", letter.reason)
 
     def sender_of(self, mail: Mail) -> Fact[Standing]:
         """How the employer of an outreach stands now."""

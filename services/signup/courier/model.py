@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.contracts.consent import AboutGrant, Purpose
-from shared.contracts.signup import JOIN, ChangeNoticed
+from shared.contracts.signup import JOIN, AboutEmail, ChangeNoticed
 from shared.i18n import Locale
 from shared.security.words import KeyPair
 
@@ -62,6 +62,8 @@ class Mail:
     """What was stopped or changed in the person's name, for the notices that tell of it."""
     grant: GrantNotice | None = None
     """For a notice without a `purpose`: what it asks."""
+    email: AboutEmail | None = None
+    """For a notice of a change of the person's email: which."""
     sealed: str | None = None
     state: State = "ready"
     attempts: int = 0
@@ -79,6 +81,11 @@ class Mail:
         return self.purpose == "sign_in" or (self.purpose == "confirm" and self.introduced_by == JOIN)
 
     @property
+    def goes_elsewhere(self) -> bool:
+        """Whether it goes to another mailbox than the person's present one: to the new one, or to one that they gave up."""
+        return self.email in ("new", "changed")
+
+    @property
     def introducer(self) -> str | None:
         """Who told of the person, for an invitation that nobody asked for by a page."""
         return self.introduced_by if self.purpose == "confirm" and not self.is_asked_for else None
@@ -93,7 +100,8 @@ class Mail:
         """The queue that it waits in."""
         if self.kind == "outreach":
             return 2
-        return 0 if self.is_asked_for or self.purpose == "stop_asked" else 1
+        is_waited_for = self.is_asked_for or self.purpose == "stop_asked" or self.email is not None
+        return 0 if is_waited_for else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,19 @@ class Person:
 
     def __repr__(self) -> str:
         return "Person(hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Of a change of a person's email. It shows nothing of itself, so that no log can."""
+
+    change: str
+    """Its id."""
+    new: str
+    old: str
+
+    def __repr__(self) -> str:
+        return f"Addresses({self.change})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from services.signup.courier.model import (
+    Addresses,
     Again,
     CalledOff,
     Cleared,
@@ -75,6 +76,9 @@ class Outgoing(Protocol):
     async def people(self, candidates: Iterable[str]) -> People:
         """Who these people are, from the vault."""
 
+    async def addresses(self, candidates: Iterable[str]) -> Mapping[str, Addresses]:
+        """Of the changes of these people's emails that are not over."""
+
     async def take(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
         """From here on these mails are this courier's, as long as it shows that it lives."""
 
@@ -139,6 +143,9 @@ class Letters(Protocol):
 
         Moments are told in the person's time zone; in UTC where it is not known.
         """
+
+    def email(self, mail: Mail, person: Person, change: str | None, *, at: datetime) -> Letter | Unwritable:
+        """To one of the two mailboxes of a change of the person's email, which `person` has as their address; `change`: its id."""
 
 
 Mark = Callable[[], Awaitable[bool]]

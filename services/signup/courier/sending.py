@@ -187,9 +187,11 @@ class Sender:
             consents = await store.consents(candidates) if mails else {}
             people = await store.people(candidates) if mails else {}
             gone = await store.gone(candidates) if mails else frozenset()
+            moving = [mail.candidate for mail in mails if mail.email is not None]
+            addresses = await store.addresses(moving) if moving else {}
             verdicts = {}
             for mail in mails:
-                verdicts[mail] = self._judge(mail, consents, people, gone, at=at)
+                verdicts[mail] = self._judge(mail, consents, people, gone, addresses, at=at)
                 await asyncio.sleep(0)  # no longer than a letter takes does anybody's check of consent stand still
             over = [
                 Over(mail, no.outcome, no.detail, mailbox_gone=no.mailbox_gone)

@@ -7,7 +7,8 @@ from typing import Literal
 
 from services.signup.decisions.notices import SIGN_IN_KEPT
 
-Page = Literal["join", "sign_in"]
+Page = Literal["join", "sign_in", "email"]
+"""`email`: a change of somebody's email wrote to it."""
 STILL_GOOD = timedelta(minutes=5)
 """A link that works for less is not sent again: its person has to have time to open it."""
 SAME_LINK_AGAIN = timedelta(minutes=5)
@@ -61,7 +62,7 @@ def sign_in(
     `no_at`, is none: it can switch nothing on. Nor is one from before they last signed in, at `used_at`: each works once, and
     that may have been the one. Sessions begin in whole seconds, so that one asked for in the second of it is none either.
     """
-    if not _may_mail(before, at=at):
+    if not may_mail(before, at=at):
         return None
     sent = [
         one
@@ -84,10 +85,11 @@ def join(before: Sequence[Asked], *, at: datetime) -> Joining:
     """A few a day are taken of each who joins, whatever others did; only their emails are shared."""
     mine = sum(one.by_the_same and one.page == "join" and one.at > at - DAY for one in before)
     is_taken = mine < JOINS_A_DAY
-    return Joining(is_taken, is_taken and _may_mail(before, at=at))
+    return Joining(is_taken, is_taken and may_mail(before, at=at))
 
 
-def _may_mail(before: Sequence[Asked], *, at: datetime) -> bool:
+def may_mail(before: Sequence[Asked], *, at: datetime) -> bool:
+    """Whether a page may have one more email sent to this mailbox today."""
     sent = _mailed(before, at=at)
     mine, of_one = sum(one.by_the_same for one in sent), MAILS_A_DAY - RESERVED
     if mine < of_one and all(one.at <= at - NEVER_LONGER for one in sent):

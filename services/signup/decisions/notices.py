@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from services.signup.model.invitations import ToInvite
-from shared.contracts.signup import JOIN, ChangeNoticed, NoticeRequestedV2
+from shared.contracts.signup import JOIN, AboutEmail, ChangeNoticed, EmailNoticeRequestedV1, NoticeRequestedV2
 from shared.ids import new_id
 
 SIGN_IN_KEPT = timedelta(minutes=15)
@@ -37,3 +37,8 @@ def confirm(stub: ToInvite) -> NoticeRequestedV2:
         introduced_by=JOIN if stub.by_join else stub.introduced_by,
         introduced_at=stub.introduced_at,
     )
+
+
+def email(candidate: str, about: AboutEmail, *, until: datetime) -> EmailNoticeRequestedV1:
+    """What a mailbox is told, or asked, of a change of the person's email."""
+    return EmailNoticeRequestedV1(notice=new_id("n"), candidate=candidate, about=about, expires_at=until)

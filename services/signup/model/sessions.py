@@ -13,6 +13,8 @@ class Spent:
     hash: bytes
     until: datetime
     """When the link ends: until then it must not be spent again."""
+    made_at: datetime | None = None
+    """When the link was made; one from before a mailbox said no to a change of the person's email counts as spent."""
 
 
 LinkState = Literal["good", "spent", "gone"]

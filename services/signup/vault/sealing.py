@@ -168,3 +168,26 @@ def _text(row: SealedIdentity, key: bytes, field: str, box: bytes) -> str:
 
 def _context(candidate: str, field: str, version: int) -> str:
     return f"{candidate}:{field}:{version}"
+
+
+def with_mail(row: SealedIdentity, mail: str, epochs: Epochs) -> bytes:
+    """The box of the same person with another email, under the same data key: what is wrapped stays as it is."""
+    key = _unwrapped(row, row.identity_key, "identity_key", epochs)
+    plain = _plain(replace(_opened(row, key), mail=mail))
+    return boxes.seal(key, plain, context=_context(row.candidate, "identity", row.version))
+
+
+def seal_with_identity(row: SealedIdentity, field: str, text: str, epochs: Epochs) -> bytes:
+    """Something more of this person under the data key of their identity: a rotation re-wraps the key alone."""
+    key = _unwrapped(row, row.identity_key, "identity_key", epochs)
+    return boxes.seal(key, text.encode(), context=_context(row.candidate, field, row.version))
+
+
+def open_with_identity(row: SealedIdentity, field: str, box: bytes, epochs: Epochs) -> str:
+    """What `seal_with_identity` sealed; errors as of `open_identity`."""
+    return _text(row, _unwrapped(row, row.identity_key, "identity_key", epochs), field, box)
+
+
+def own_key(row: SealedIdentity, epochs: Epochs) -> bytes:
+    """The data key of the identity, for what is hashed under it and ends with it."""
+    return _unwrapped(row, row.identity_key, "identity_key", epochs)

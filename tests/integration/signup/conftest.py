@@ -13,6 +13,7 @@ import asyncpg
 import httpx
 import pytest
 
+from services.signup.adapters.email_changes import PostgresEmailChanges
 from services.signup.adapters.formats import FORMATS
 from services.signup.adapters.held import PostgresHeld
 from services.signup.adapters.intake import PostgresIntake
@@ -194,6 +195,13 @@ class Edge:
         for row in await self.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
             found += [str(dict(line)) for line in await self.pool.fetch(f"SELECT * FROM {row['tablename']}")]
         return "\n".join(found)
+
+
+def emails_of(edge: Edge) -> PostgresEmailChanges:
+    """Changes of emails, with the keys of `test_story`."""
+    epochs = first_epoch(VAULT_KEY)
+    secrets_ = VaultSecrets(epochs.epochs, BlindIndex(BLIND_INDEX_KEY), SlowHashes(BLIND_INDEX_KEY))
+    return PostgresEmailChanges(edge.work, lambda unit: PostgresStore(unit, edge.keys), secrets_, epochs)
 
 
 @pytest.fixture

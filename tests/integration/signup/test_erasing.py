@@ -25,7 +25,7 @@ from shared.security.links import LinkPurpose, LinkReader, public_half
 from shared.web.app import create_app
 from tests.fakes.clock import NOON
 from tests.fakes.consent import SEED, SUBJECT_KEY, link
-from tests.integration.signup.conftest import KEYS, Edge
+from tests.integration.signup.conftest import KEYS, Edge, emails_of
 from tests.integration.signup.test_story import EPOCHS, SECRETS, arriving, handle, invite, keep, post, published, store
 from tests.signing import consented
 
@@ -43,7 +43,7 @@ async def face(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
         return {}
 
     app = create_app("signup", "signup", ready=ready)
-    adapter = PostgresErasing(edge.work, SECRETS, EPOCHS)
+    adapter = PostgresErasing(edge.work, SECRETS, EPOCHS, emails_of(edge).hashed_old)
     made = erasing.ErasingEdge(
         erasing=adapter,
         links=LinkReader([public_half(SEED)], [SUBJECT_KEY]),

@@ -10,7 +10,7 @@ import pytest
 
 from services.signup.adapters.certificates import PostgresErasing
 from services.signup.adapters.erasures import SERVICES
-from tests.integration.signup.conftest import Edge
+from tests.integration.signup.conftest import Edge, emails_of
 from tests.integration.signup.test_erasing import confirmed
 from tests.integration.signup.test_story import EPOCHS, SECRETS
 
@@ -66,7 +66,7 @@ async def test_an_erasure_that_is_killed_has_happened_whole_or_not_at_all_and_ca
     edge: Edge, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     candidate = await confirmed(edge, http)
-    erasing = PostgresErasing(edge.work, SECRETS, EPOCHS)
+    erasing = PostgresErasing(edge.work, SECRETS, EPOCHS, emails_of(edge).hashed_old)
     nothing, whole = (1, 1, 1, 0, 0, 0, 0, 0), (0, 0, 0, 1, 1, len(SERVICES), 1, 1)
     assert await what_is_there(edge, candidate) == nothing
     for step in range(1, _MOST):

@@ -24,6 +24,9 @@ ELSEWHERE = {
     "sessions": "the page of their sessions shows them",
     "exports": "the page of what they take along shows them",
     "export_parts": "of exports that are being made, for minutes as a rule; sealed to a key that is sealed to the person",
+    "email_changes": "the page of their email shows it",
+    "former_mailboxes": "the page of their email says that the old one is kept, and until when",
+    "recovery_codes": "the page of their email says that there is one",
 }
 
 

@@ -18,9 +18,10 @@ from pydantic import AnyHttpUrl
 from services.consent.adapters import agreement
 from services.signup.courier.adapters.letters import JinjaLetters
 from services.signup.courier.model import GrantNotice, Letter, Mail, NoticePurpose, Person, Unwritable
+from services.signup.model.email_changes import WAY_BACK
 from shared.contracts.consent import AboutGrant
 from shared.contracts.outreach_gateway import Pay, Words
-from shared.contracts.signup import JOIN, ChangeNoticed
+from shared.contracts.signup import JOIN, AboutEmail, ChangeNoticed
 from shared.facts import UNKNOWN, Known
 from shared.imprint import Operator
 from shared.security import boxes, encoding
@@ -682,3 +683,20 @@ def test_the_email_about_an_export_leads_to_the_page_and_signs_nobody_in() -> No
         assert not re.search(r"/sign-in/\w", text), "no link of it opens anything by itself"
         plain = " ".join(re.sub(r"<[^>]+>", " ", unescape(text)).split())
         assert "The file is ready until November 24, 2026" in plain and "you have to be signed in" in plain
+
+
+@pytest.mark.parametrize("about", ["new", "old", "taken", "changed", "recovering", "done"])
+def test_an_email_of_a_change_has_one_link_of_its_own_purpose_for_as_long_as_it_counts(about: AboutEmail) -> None:
+    mail = replace(notice_mail("confirm"), purpose=None, email=about)
+    text, page = texts(written(LETTERS.email(mail, PERSON, "e_1", at=NOON)))
+    tokens = re.findall(r"/email/([A-Za-z0-9_.-]+)", text)
+    if about in ("taken", "done"):
+        assert tokens == [] and "/sign-in" in text
+        return
+    assert len(tokens) == 1 and tokens[0] in page
+    assert mail.good_until is not None
+    until = mail.good_until + (WAY_BACK if about == "old" else timedelta())
+    link = LinkReader([public_half(SEED)], [SUBJECT_KEY]).read(
+        tokens[0], "email_new" if about == "new" else "email_old", at=NOON
+    )
+    assert isinstance(link, Link) and (link.change, link.expires_at) == ("e_1", until)

@@ -15,7 +15,7 @@ from services.signup.courier.ports import TenantName
 from services.signup.vault.addresses import mailable
 from shared import i18n
 from shared.contracts.outreach_gateway import Job, Words
-from shared.contracts.signup import JOIN
+from shared.contracts.signup import JOIN, AboutEmail
 from shared.facts import shown
 from shared.i18n import gettext, marked
 from shared.imprint import Operator
@@ -27,6 +27,9 @@ from shared.web.languages import with_language
 from shared.wording import day, moment, pay_in_words, zone_of
 
 UNSUBSCRIBE_WORKS_FOR = timedelta(days=60)  # CAN-SPAM, 15 U.S.C. 7704(a)(3)(A)(ii), asks for 30 days at least
+
+NOT_ME_WORKS_FOR = timedelta(hours=72)
+"""Behind the time for a yes to a change of one's email, in the same link: as long as signup takes a "not me"."""
 
 JOB_LINK_WORKS_FOR = timedelta(days=366)
 """Where the offer is open for longer."""
@@ -42,6 +45,14 @@ _QUESTIONS: Mapping[About, str] = {
     "ending": marked("What you allow ends soon: Fairpool"),
     "hired": marked("Are you hired? Pause, stop, or stay: Fairpool"),
     "export_ready": marked("The file that you asked for is ready: Fairpool"),
+}
+_OF_EMAILS: Mapping[AboutEmail, str] = {
+    "new": "Is this mailbox yours? Fairpool",
+    "old": "Another email was asked for in your name: Fairpool",
+    "taken": "This mailbox was named for somebody's change of email: Fairpool",
+    "changed": "Your email was changed: Fairpool",
+    "recovering": "Your email will be changed by your recovery code: Fairpool",
+    "done": "Your email is changed: Fairpool",
 }
 _NO_ADDRESS = Unwritable("the address is none that mail can be sent to")
 
@@ -172,6 +183,27 @@ class JinjaLetters:
             ],
         )
 
+    def email(self, mail: Mail, person: Person, change: str | None, *, at: datetime) -> Letter | Unwritable:
+        """To one of the two mailboxes of a change of the person's email; the link of the old one goes on to work for its "not me"."""
+        recipient, until = mailable(person.address), mail.good_until
+        if recipient is None:
+            return _NO_ADDRESS
+        if mail.email is None or until is None:
+            return Unwritable("a notice of a change needs to say which, and until when")
+        end: LinkPurpose = "email_new" if mail.email == "new" else "email_old"
+        works_until = until + NOT_ME_WORKS_FOR if mail.email == "old" else until
+        subject = _OF_EMAILS[mail.email]
+        token = self._signer.sign(Link(mail.candidate, end, works_until, None, at, change))
+        more = {"Auto-Submitted": "auto-generated"}
+        return self._letter(
+            self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices", more=more),
+            "email_change",
+            about=mail.email,
+            subject=subject,
+            link=f"{self._signup_url}/email/{token}",
+            until=moment(until, None),
+        )
+
     def _about_grant(
         self,
         mail: Mail,
@@ -209,6 +241,8 @@ class JinjaLetters:
                 return f"{self._consent_url}/u/{token}"
             case "refuse":
                 return f"{self._signup_url}/refuse/{token}"
+            case "email_new" | "email_old":
+                return f"{self._signup_url}/email/{token}"
             case _:
                 assert_never(purpose)
 

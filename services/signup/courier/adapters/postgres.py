@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import get_args
@@ -10,15 +11,26 @@ import asyncpg
 
 from services.signup.courier.adapters.kept import PEOPLE, SQL
 from services.signup.courier.decisions import report
-from services.signup.courier.model import Again, Consent, GrantNotice, Kind, Mail, Over, People, Person, Unreadable
+from services.signup.courier.model import (
+    Addresses,
+    Again,
+    Consent,
+    GrantNotice,
+    Kind,
+    Mail,
+    Over,
+    People,
+    Person,
+    Unreadable,
+)
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.epochs import Epochs
 from services.signup.vault.reading import read_identities
-from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair
+from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair, open_with_identity
 from shared import tracing
 from shared.contracts.base import rfc3339
 from shared.contracts.consent import AboutGrant
-from shared.contracts.signup import ChangeNoticed, ErasureSweptV1, MailboxChangedV1
+from shared.contracts.signup import AboutEmail, ChangeNoticed, ErasureSweptV1, MailboxChangedV1
 from shared.facts import Fact, fact
 from shared.flows import any_flow, flow_of
 from shared.i18n import locale_of
@@ -142,6 +154,18 @@ class PostgresCourier:
         sealed = await read_identities(self._connection, candidates, self._epochs)
         return {candidate: _person(row, self._epochs.epochs) for candidate, row in sealed.items()}
 
+    async def addresses(self, candidates: Iterable[str]) -> Mapping[str, Addresses]:
+        """Two statements; a box that does not open is of a change that is over."""
+        rows = await self._connection.fetch(SQL["email_changes"], list(candidates))
+        sealed = await read_identities(self._connection, [row["candidate"] for row in rows], self._epochs)
+        found = {}
+        for row in rows:
+            with suppress(CannotOpenError, KeyError):
+                who = sealed[row["candidate"]]
+                both = json.loads(open_with_identity(who, "email_change", row["sealed"], self._epochs.epochs))
+                found[row["candidate"]] = Addresses(row["id"], both["new"], both["old"])
+        return found
+
     async def take(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
         """From here on these mails are this courier's, as long as it shows that it lives."""
         await self.show_life(courier, lease=lease)
@@ -229,8 +253,10 @@ def _mail(row: asyncpg.Record) -> Mail:
     values = dict(row)
     changes = tuple(ChangeNoticed.model_validate(item) for item in json.loads(values["changes"]))
     asks = json.loads(values.pop("grant_notice") or "null")
-    grant = _grant(asks) if asks else None
-    return Mail(**values | {"changes": changes, "grant": grant})
+    about = asks.get("email") if asks else None
+    email = next((one for one in get_args(AboutEmail) if one == about), None)
+    grant = _grant(asks) if asks and about is None else None
+    return Mail(**values | {"changes": changes, "grant": grant, "email": email})
 
 
 def _consent(row: asyncpg.Record) -> Consent:
@@ -274,7 +300,10 @@ def _columns(mails: Sequence[Mail]) -> tuple[list[object], ...]:
         "introduced_at",
     ]
     changes = [json.dumps([item.model_dump(mode="json") for item in mail.changes]) for mail in mails]
-    grants = [mail.grant and json.dumps(_plain(mail.grant)) for mail in mails]
+    grants = [
+        json.dumps({"email": mail.email}) if mail.email else mail.grant and json.dumps(_plain(mail.grant))
+        for mail in mails
+    ]
     return *([getattr(mail, field) for mail in mails] for field in fields), changes, grants
 
 

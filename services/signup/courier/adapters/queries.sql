@@ -267,6 +267,9 @@ FROM (
 WHERE candidates.candidate = news.candidate
 RETURNING candidates.candidate::text, mailbox_version AS version, mailbox_gone_at IS NULL AS reachable
 
+-- name: email_changes
+SELECT candidate::text, id, sealed FROM email_changes WHERE candidate = ANY($1::uuid[])
+
 -- name: consents
 SELECT candidate, version, purposes, blocked_employers, paused_until, ends_at, time_zone
 FROM courier_consent

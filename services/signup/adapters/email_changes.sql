@@ -1,0 +1,65 @@
+-- name: lock_person
+SELECT candidate::text, confirmed_at IS NOT NULL AS confirmed, blind_index, coalesce(email_since, registered_at) AS email_since
+FROM candidates WHERE candidate = $1::uuid FOR UPDATE
+
+-- name: read_change
+SELECT id, state, new_said, old_said, until, sealed, old_since FROM email_changes WHERE candidate = $1::uuid
+
+-- name: whose_mailbox
+SELECT candidate::text FROM candidates WHERE blind_index = ANY($1::bytea[])
+UNION SELECT candidate::text FROM former_mailboxes WHERE blind_index = ANY($1::bytea[])
+LIMIT 2
+
+-- name: confirmed_of_mailbox
+SELECT candidate::text FROM candidates WHERE blind_index = ANY($1::bytea[]) AND confirmed_at IS NOT NULL
+
+-- name: begin_change
+INSERT INTO email_changes (candidate, id, state, until, sealed, old_since) VALUES ($1::uuid, $2, $3, $4, $5, $6)
+ON CONFLICT (candidate) DO UPDATE SET id = excluded.id, state = excluded.state, new_said = false, old_said = false,
+    until = excluded.until, sealed = excluded.sealed, old_since = excluded.old_since
+
+-- name: note_change
+UPDATE email_changes SET state = $2, new_said = $3, old_said = $4, until = $5 WHERE candidate = $1::uuid
+
+-- name: end_change
+DELETE FROM email_changes WHERE candidate = $1::uuid
+
+-- name: hold_mailbox
+SELECT pg_advisory_xact_lock(hashtextextended('mailbox ' || encode($1::bytea, 'hex'), 0))
+
+-- name: save_mailbox
+-- Whoever has proven a mailbox is reached there, whatever was said of the one before.
+UPDATE candidates SET blind_index = $2, index_key = $3, email_since = $4, mailbox_gone_at = NULL,
+    mailbox_version = mailbox_version + (known.mailbox_gone_at IS NOT NULL)::integer
+FROM (SELECT candidate, mailbox_gone_at FROM candidates WHERE candidate = $1::uuid) AS known
+WHERE candidates.candidate = known.candidate
+RETURNING candidates.mailbox_version AS version, known.mailbox_gone_at IS NOT NULL AS is_back
+
+-- name: save_identity
+UPDATE identities SET identity = $2, mail = '', name = '', phones = '' WHERE candidate = $1::uuid
+
+-- name: keep_former
+INSERT INTO former_mailboxes (blind_index, candidate)
+SELECT blind_index, $1::uuid FROM unnest($2::bytea[]) AS former (blind_index) ON CONFLICT DO NOTHING
+
+-- name: void_links
+UPDATE candidates SET links_from = $2 WHERE candidate = $1::uuid
+
+-- name: due_changes
+SELECT candidate::text FROM email_changes WHERE until <= $1 ORDER BY until LIMIT $2
+
+-- name: give_up_mailbox
+-- No vendor's word registers it any more; its owner may join, and how often it was invited stays what it was.
+INSERT INTO invitations (slow_hash, count, last_at, refused_at, said_no_at, pepper, prefix) VALUES ($1, 0, $2, $2, $2, $3, $4)
+ON CONFLICT (slow_hash) DO UPDATE SET refused_at = excluded.refused_at, said_no_at = excluded.said_no_at,
+    pepper = excluded.pepper, prefix = excluded.prefix
+
+-- name: save_code
+INSERT INTO recovery_codes (candidate, code_hash, made_at) VALUES ($1::uuid, $2, $3)
+ON CONFLICT (candidate) DO UPDATE SET code_hash = excluded.code_hash, made_at = excluded.made_at
+
+-- name: read_code
+SELECT code_hash FROM recovery_codes WHERE candidate = $1::uuid
+
+-- name: spend_code
+DELETE FROM recovery_codes WHERE candidate = $1::uuid

@@ -1,0 +1,89 @@
+"""What follows where one of the two mailboxes answers, or the time of a change is over.
+
+No address becomes a person's that its mailbox did not say yes for, and none without a yes of the old mailbox or its silence of
+72 hours. A "not me" of the old one always wins within these.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from services.signup.model.email_changes import (
+    WAY_BACK,
+    Act,
+    Asked,
+    Changed,
+    Changes,
+    Ends,
+    Noted,
+    Nothing,
+    Outcome,
+    PutsBack,
+    Recovering,
+    Standing,
+    Stops,
+    Waiting,
+)
+
+
+def answered(standing: Standing | None, act: Act, *, at: datetime) -> Outcome:
+    """What an answer of one of the mailboxes brings."""
+    match standing:
+        case None:
+            return Nothing("over")
+        case Asked():
+            return _asked(standing, act, at=at)
+        case Recovering() if act == "not_me":
+            return Stops(spends_code=True)
+        case Recovering():
+            if act != "new_yes":
+                return Nothing("already")
+            return Noted(Waiting(at + WAY_BACK)) if at < standing.until else Nothing("over")
+        case Waiting():
+            return Stops(spends_code=True) if act == "not_me" else Nothing("already")
+        case Changed():
+            if act != "not_me":
+                return Nothing("already")
+            return PutsBack() if at < standing.until else Nothing("over")
+        case _:
+            assert_never(standing)
+
+
+def _asked(standing: Asked, act: Act, *, at: datetime) -> Outcome:
+    if act == "not_me":
+        return Stops(spends_code=False)
+    if at >= standing.until:
+        return Nothing("over")
+    after = replace(standing, new_said=True) if act == "new_yes" else replace(standing, old_said=True)
+    if after == standing:
+        return Nothing("already")
+    return Changes(Changed(at + WAY_BACK)) if after.new_said and after.old_said else Noted(after)
+
+
+def due(standing: Standing, *, at: datetime) -> Outcome:
+    """What the clock brings."""
+    if at < standing.until:
+        return Nothing("already")
+    match standing:
+        case Asked() | Recovering():
+            return Ends(gives_up=False)
+        case Waiting():
+            return Changes(None)
+        case Changed():
+            return Ends(gives_up=True)
+        case _:
+            assert_never(standing)
+
+
+def may_begin(standing: Standing | None) -> bool:
+    """Another one takes the place of one that nobody has answered in full; not of one that counts, or soon will."""
+    return standing is None or isinstance(standing, Asked | Recovering)
+
+
+def concerns(*, is_same: bool, act: Act, issued_at: datetime | None, old_since: datetime) -> bool:
+    """Whether an answer by a link counts for the change that there is now.
+
+    A yes counts for its own change alone. A "not me" also by a link of an earlier one, if it went to the mailbox that this change
+    is to take away: who asks twice is not to be faster than whoever reads the first email.
+    """
+    return is_same or (act == "not_me" and issued_at is not None and issued_at > old_since)

@@ -1,0 +1,194 @@
+"""The pages and routes of another email, on a real database."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from services.signup.adapters.page_requests import PostgresPageRequests
+from services.signup.api import email_changes, email_links
+from services.signup.api.signed_in import signed_in
+from services.signup.model.email_changes import ANSWERED_WITHIN, WAY_BACK
+from shared.security.links import Link, LinkPurpose, LinkReader, LinkSigner, public_half
+from shared.web.app import create_app
+from tests.fakes.consent import SEED, SUBJECT_KEY
+from tests.integration.signup.conftest import BLIND_INDEX_KEY, NAVIGATION, Edge, emails_of
+from tests.integration.signup.test_erasing_killed import KilledError, killed_before
+from tests.integration.signup.test_profile import ANA, NURSE, allow, tell
+
+NEW = "ana.new@example.net"
+HTML = {"Accept": "text/html"}
+OURS = {**HTML, "Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture
+async def face(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
+    async def ready() -> dict[str, Any]:
+        return {}
+
+    made = email_changes.EmailEdge(
+        changes=emails_of(edge),
+        requests=PostgresPageRequests(edge.work),
+        links=LinkReader([public_half(SEED)], [SUBJECT_KEY]),
+        signed_in=signed_in(edge.holders(), edge.open_sessions),
+        origins=edge.holders().origins,
+        origin_key=BLIND_INDEX_KEY,
+        now=edge.clock.now,
+        navigation=NAVIGATION,
+        answer_after=timedelta(0),
+    )
+    app = create_app("signup", "signup", ready=ready)
+    for routes in (email_changes.pages(made), email_changes.api(made), email_links.pages(made)):
+        app.include_router(routes)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://signup.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def ana(http: httpx.AsyncClient, edge: Edge) -> str:
+    """Somebody who has confirmed."""
+    candidate = await tell(http, edge, **NURSE)
+    await allow(edge, candidate)
+    return candidate
+
+
+def address(edge: Edge, ana: str, purpose: LinkPurpose, change: str | None = None) -> str:
+    at = edge.clock.now()
+    path = "recovery" if purpose == "confirm" else "email"
+    token = LinkSigner(SEED, SUBJECT_KEY).sign(Link(ana, purpose, at + WAY_BACK, None, at, change))
+    return f"/{path}/{token}"
+
+
+async def change_of(edge: Edge) -> str:
+    return str(await edge.pool.fetchval("SELECT id FROM email_changes"))
+
+
+async def test_an_email_is_changed_by_two_pages_and_put_back_by_a_third(
+    face: httpx.AsyncClient, edge: Edge, ana: str
+) -> None:
+    mine = await edge.sign_in(ana)
+    asked = await face.post("/v1/me/email", json={"email": NEW}, headers=mine)
+    assert (asked.status_code, asked.json()) == (202, {"status": "check_both_mailboxes"})
+    seen = (await face.get("/v1/me/email", headers=mine)).json()
+    assert (seen["email"], seen["new_email"], seen["change"]) == (ANA, NEW, "asked")
+    change = await change_of(edge)
+    new, old = address(edge, ana, "email_new", change), address(edge, ana, "email_old", change)
+    page = await face.get(new, headers=HTML)
+    assert page.status_code == 200 and "Is this mailbox yours?" in page.text and NEW not in page.text
+    assert (await face.post(new, data={"answer": "not_me"}, headers=OURS)).status_code == 200
+    assert (await face.get("/v1/me/email", headers=mine)).json()["change"] == "asked", "the new one only says yes"
+    assert "Noted" in (await face.post(new, data={"answer": "yes"}, headers=OURS)).text
+    assert "I agree" in (await face.get(old, headers=HTML)).text
+    assert (await face.post(old, json={"answer": "yes"})).json() == {"status": "changed"}
+    assert (await face.get("/v1/me/email", headers=mine)).json()["email"] == NEW
+    assert (await face.post("/v1/me/email", json={"email": ANA}, headers=mine)).status_code == 409
+    edge.clock.at(edge.clock.now() + WAY_BACK - timedelta(minutes=5))
+    assert "put the old one back" in (await face.get(old, headers=HTML)).text
+    assert "The old email is back" in (await face.post(old, data={"answer": "not_me"}, headers=OURS)).text
+    assert (await face.get("/v1/me/email", headers=mine)).status_code == 401, "every session has ended"
+    mine = await edge.sign_in(ana)
+    assert (await face.get("/v1/me/email", headers=mine)).json()["email"] == ANA
+
+
+async def test_a_page_of_another_site_answers_nothing_and_a_foreign_link_is_none(
+    face: httpx.AsyncClient, edge: Edge, ana: str
+) -> None:
+    await face.post("/v1/me/email", json={"email": NEW}, headers=await edge.sign_in(ana))
+    old = address(edge, ana, "email_old", await change_of(edge))
+    foreign = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+    assert (await face.post(old, data={"answer": "yes"}, headers=foreign)).status_code == 403
+    for path in ("/email/x", address(edge, ana, "confirm").replace("recovery", "email"), old[:-6]):
+        assert (await face.get(path)).status_code == 404
+        assert (await face.post(path, json={"answer": "yes"})).status_code == 404
+    assert (await face.post(old, json={"answer": "maybe"})).status_code == 422
+    edge.clock.at(edge.clock.now() + WAY_BACK + ANSWERED_WITHIN)
+    assert (await face.get(old)).status_code == 410
+    assert (await face.get("/me/email", headers=HTML)).status_code == 401
+
+
+async def test_a_wrong_email_is_said_beside_its_field_and_nothing_is_begun(
+    face: httpx.AsyncClient, edge: Edge, ana: str
+) -> None:
+    mine = await edge.sign_in(ana)
+    for typed in ("", "nobody", "a@b@c"):
+        page = await face.post("/me/email", data={"email": typed}, headers={**mine, **HTML})
+        assert page.status_code == 422 and 'id="email-error"' in page.text
+        assert (await face.post("/v1/me/email", json={"email": typed}, headers=mine)).status_code == 422
+    page = await face.post("/recover", data={"email": "x", "code": ""}, headers=HTML)
+    assert page.status_code == 422 and 'id="old_email-error"' in page.text
+    assert await edge.pool.fetchval("SELECT count(*) FROM email_changes") == 0
+
+
+async def test_the_first_code_is_shown_once_by_the_invitation_s_link_and_a_new_one_to_who_is_signed_in(
+    face: httpx.AsyncClient, edge: Edge, ana: str
+) -> None:
+    first = address(edge, ana, "confirm")
+    assert (await face.get(first, headers=HTML)).status_code == 200
+    shown = await face.post(first)
+    assert shown.status_code == 201 and len(shown.json()["recovery_code"]) == 29
+    assert (await face.post(first)).status_code == 409
+    mine = await edge.sign_in(ana)
+    assert (await face.get("/v1/me/email", headers=mine)).json()["has_recovery_code"]
+    new = await face.post("/v1/me/recovery-code", headers=mine)
+    assert new.status_code == 201 and new.json() != shown.json()
+    page = await face.post("/me/email", data={"action": "code"}, headers={**mine, **HTML})
+    assert "Your recovery code" in page.text
+    assert shown.json()["recovery_code"] not in await edge.everything()
+
+
+async def test_recovering_says_the_same_whatever_was_wrong_and_begins_only_where_all_was_right(
+    face: httpx.AsyncClient, edge: Edge, ana: str
+) -> None:
+    mine = await edge.sign_in(ana)
+    code = (await face.post("/v1/me/recovery-code", headers=mine)).json()["recovery_code"]
+    wrong = [(ANA, "0000-" * 6), ("nobody@example.org", code), (ANA, "x")]
+    answers = [
+        await face.post("/recover", json={"old_email": old, "code": typed, "email": NEW})
+        for old, typed in [*wrong, (ANA, code)]
+    ]
+    assert {(answer.status_code, answer.text) for answer in answers} == {(202, '{"status":"check_the_new_mailbox"}')}
+    seen = (await face.get("/v1/me/email", headers=mine)).json()
+    assert (seen["change"], seen["new_email"]) == ("recovering", NEW)
+    told = [await face.post("/recover", json={"old_email": ANA, "code": "x", "email": NEW}) for _ in range(20)]
+    assert told[-1].status_code == 429 and told[-1].headers["Retry-After"]
+
+
+@pytest.mark.parametrize("act", ["ask", "second_yes", "put_back"])
+async def test_a_step_that_is_killed_has_happened_whole_or_not_at_all(
+    edge: Edge, ana: str, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emails, at = emails_of(edge), edge.clock.now()
+
+    async def there() -> tuple[Any, ...]:
+        row = await edge.pool.fetchrow("SELECT state, new_said, old_said FROM email_changes")
+        seen = await emails.seen(ana)
+        former = await edge.pool.fetchval("SELECT count(*) FROM former_mailboxes")
+        told = await edge.pool.fetchval("SELECT count(*) FROM outbox WHERE topic = 'notices'")
+        assert seen is not None
+        return (seen.email, row and tuple(row), former, told)
+
+    if act != "ask":
+        await emails.ask(ana, NEW, b"")
+        await emails.answer(ana, None, "new_yes", at)
+    if act == "put_back":
+        await emails.answer(ana, None, "old_yes", at)
+    before = await there()
+
+    async def done() -> None:
+        if act == "ask":
+            await emails.ask(ana, NEW, b"")
+        else:
+            await emails.answer(ana, None, "old_yes" if act == "second_yes" else "not_me", at)
+
+    for step in range(1, 60):
+        try:
+            with killed_before(step, monkeypatch):
+                await done()
+        except (KilledError, asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError):
+            assert await there() == before, step
+        else:
+            break
+    assert step > 5 and await there() != before
