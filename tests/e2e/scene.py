@@ -186,7 +186,7 @@ class Scene:
 
     async def candidate(self, person: Newcomer) -> str:
         """The candidate's id, as the services read it in their link."""
-        token = re.split(r"/confirm/|/sign-in/", await self.link(person))[1]
+        token = re.split(r"/confirm/|/sign-in/", await self.link(person))[1].partition("?")[0]
         keys = read_secrets(self.stack.home).keys
         verify, subject = (encoding.decode(keys[f"FAIRPOOL_LINK_{name}_KEY"]) for name in ("VERIFY", "SUBJECT"))
         reader = LinkReader([verify], [subject])

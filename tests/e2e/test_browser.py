@@ -72,6 +72,35 @@ async def test_somebody_joins_and_confirms_with_the_keyboard_alone(scene: Scene,
     await scene.until_confirmed(person)
 
 
+async def test_somebody_joins_in_spanish_and_their_email_and_all_that_follows_are_spanish(
+    opened: Browser, scene: Scene
+) -> None:
+    """Chosen by the link on the page; the email's own link opens a Spanish page in a browser that never heard of it."""
+    person, services = scene.invent(), scene.dev.services
+    async with visitor(opened, services.signup, services.consent) as one:
+        await one.open(f"{services.signup}/join")
+        await one.follow("Español")
+        await one.reads("Entrar en la red")
+        await one.page.get_by_label("Su nombre").fill(person.given_name)
+        await one.page.get_by_label("Su correo electrónico").fill(person.mail)
+        await one.press("Mándenme el enlace")
+        await one.reads("Mire su correo")
+    mail = await scene.first_mail(person)
+    assert mail.subject == "Su enlace para entrar en Fairpool"
+    async with visitor(opened, services.signup, services.consent) as other:
+        await other.open(await scene.link(person))
+        await other.reads("¿Qué permite usted?")
+        assert await other.page.locator("html").get_attribute("lang") == "es"
+        await other.page.locator("input[name=purposes][value=match]").check()
+        await other.press("Guardar mi respuesta")
+        await other.reads(re.compile("Qué pueden ver de usted las empresas|Guardado"))
+        await scene.until_confirmed(person)
+        await other.open(f"{services.consent}/confirm/nonsense", status=(404,))
+        await other.reads("Este enlace no sirve")
+        await other.follow("English")
+        await other.reads("This link does not work")
+
+
 async def signed_in(scene: Scene, visitor: Visitor, person: Newcomer) -> str:
     """By the link that the sign-in page mails; where the person's own page is then."""
     page, had = visitor.page, len(await scene.mails_to(person))
