@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping
 
 import pytest
+import textstat  # type: ignore[import-untyped]  # it ships none
 
 from shared import i18n
 from tests.catalogs import OWNERS, ROOT, Said, said
@@ -73,3 +74,35 @@ def test_a_sentence_without_spanish_is_found_with_its_place(everything: list[Sai
     assert re.fullmatch(r"services/consent/api/views\.py:\d+", places["midnight"])
     assert re.fullmatch(r"services/consent/decisions/messages\.py:\d+", places["You blocked this employer."])
     assert any(one.several for one in everything)
+
+
+_LEAST_EASE = 70  # Fernández-Huerta: "normal" begins there, as for the agreement
+_MEASURABLE = 60
+"""Words of running text; of fewer the formula says nothing."""
+
+
+def _running_text(place: str, everything: list[Said]) -> str:
+    """The Spanish of one template: its stretches of five words and more, each a sentence at the least."""
+    plain = [
+        re.sub(r"<[^>]*>|%\(\w+\)s", "", form).strip()
+        for one in everything
+        if one.place.split(":")[0] == place
+        for form in _spanish(one)
+    ]
+    return "\n".join(text if text.endswith((".", ":", "?")) else f"{text}." for text in plain if len(text.split()) >= 5)
+
+
+def test_the_running_text_of_each_page_and_email_reads_easily(everything: list[Said]) -> None:
+    textstat.set_lang("es")
+    try:
+        places = {one.place.split(":")[0] for one in everything if not one.place.split(":")[0].endswith(".py")}
+        texts = {place: _running_text(place, everything) for place in places}
+        measured = {place: text for place, text in texts.items() if len(text.split()) >= _MEASURABLE}
+        assert len(measured) > 30
+        hard = {
+            place: ease for place, text in measured.items() if (ease := textstat.fernandez_huerta(text)) < _LEAST_EASE
+        }
+        assert hard == {}
+        assert textstat.fernandez_huerta("La implementación del procedimiento administrativo correspondiente. " * 3) < _LEAST_EASE  # fmt: skip
+    finally:
+        textstat.set_lang("en_US")
