@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from datetime import date
 
 import httpx
 
@@ -16,7 +17,7 @@ from tests.integration.signup.test_story import arriving, handle
 
 PROFILE = CoarseProfile(
     occupations=("29-1141", "29-2061"), skills=("triage", "icu"), years=5, state="CO", area="802", remote=True,
-    employment_types=("full_time", "contract"), pay_floor=80_000, available_from="2027-01-01",
+    employment_types=("full_time", "contract"), pay_floor=80_000, available_from=date(2027, 1, 1),
 )  # fmt: skip
 ANA = Person(mail="annabellarita@example.org", given_name="Annabellarita", family_name="Ruiz", phones=("+13035550100",))
 
@@ -36,8 +37,8 @@ async def join_with(http: httpx.AsyncClient, edge: Edge, profile: CoarseProfile,
     assert await edge.outbox() == []
     assert (await http.post("/join", json={**read.json()["form"], **more})).status_code == 202
     await handle(edge, await arriving(edge))
-    candidate: str = await edge.pool.fetchval("SELECT candidate FROM candidates")
-    return candidate
+    candidate = await edge.pool.fetchval("SELECT candidate FROM candidates")
+    return str(candidate)
 
 
 async def test_a_profile_that_was_taken_along_is_an_equal_one_once_it_is_kept(
