@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar, assert_never
 
-from services.pool_matching.decisions import fits_anew, memberships, settle
+from services.pool_matching.decisions import fits_anew, memberships, placed, settle
 from services.pool_matching.listing import Changes, Closes, Opens, Stays, at_tick
 from services.pool_matching.model import Change, Listing, Settled, Update
 from services.pool_matching.ports import (
@@ -290,10 +290,12 @@ async def _decide_again(store: PersonStore, candidates: Sequence[str], refs: Ref
     if not candidates:
         return
     index = await store.pools()
-    settled = []
-    for known in await store.known(candidates):
-        change = memberships(known.members, known.person, index.candidates_for(known.person), store.at)
-        settled.append(settle(known, change, store.at))
+    everyone = await store.known(candidates)
+    found = index.match([known.person for known in everyone], store.at)
+    settled = [
+        settle(known, placed(known.members, known.person, pools, store.at), store.at)
+        for known, pools in zip(everyone, found, strict=True)
+    ]
     await _apply(store, settled, refs)
 
 

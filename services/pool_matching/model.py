@@ -1,6 +1,6 @@
 """The frozen values that matching decides on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
@@ -10,7 +10,7 @@ from shared.contracts.base import Instant, Value
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile, EmploymentType
-from shared.facts import Fact, Known, Unknown
+from shared.facts import Fact, Known
 
 Level = Literal["major", "minor", "broad", "detailed"]
 
@@ -135,34 +135,6 @@ class Pool:
     version: int
     name: str
     criteria: Criteria
-
-
-@dataclass(frozen=True, slots=True)
-class PoolIndex:
-    """The pools in force, found by the occupations they ask for."""
-
-    by_occupation: Mapping[str, tuple[Pool, ...]]
-    of_any_occupation: tuple[Pool, ...]
-
-    @classmethod
-    def of(cls, pools: Iterable[Pool]) -> "PoolIndex":
-        """An index over these pools."""
-        named: dict[str, list[Pool]] = {}
-        unnamed: list[Pool] = []
-        for pool in pools:
-            if not pool.criteria.occupations:
-                unnamed.append(pool)
-            for code in pool.criteria.occupations:
-                named.setdefault(code, []).append(pool)
-        return cls({code: tuple(found) for code, found in named.items()}, tuple(unnamed))
-
-    def candidates_for(self, person: Person) -> list[Pool]:
-        """Every pool that could take the person in by occupation; each once, most others left out."""
-        if person.profile in (Known(None), Unknown()):
-            return []
-        codes = frozenset[str]().union(*person.lineages.values())
-        found = {pool.id: pool for code in codes for pool in self.by_occupation.get(code, ())}
-        return [*found.values(), *self.of_any_occupation]
 
 
 class Shown(Value):

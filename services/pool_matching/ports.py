@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from services.pool_matching.listing import Fit, Listed
+from services.pool_matching.matching.index import Engine
 from services.pool_matching.model import (
     Evaluation,
     KeptPerson,
@@ -14,7 +15,6 @@ from services.pool_matching.model import (
     Noted,
     Person,
     Pool,
-    PoolIndex,
     Settled,
     Shown,
     ShownMember,
@@ -79,7 +79,7 @@ class PersonStore(Publishes, Protocol):
     async def known(self, candidates: Sequence[str]) -> list[KeptPerson]:
         """These persons as they are now; nobody else changes them until this is over."""
 
-    async def pools(self) -> PoolIndex:
+    async def pools(self) -> Engine:
         """The pools in force: at least as new as when `hold_pools` returned."""
 
     async def settle(self, settled: Sequence[Settled], refs: Refs) -> None:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from services.pool_matching.adapters import occupations
 from services.pool_matching.adapters.postgres_persons import LAST_VERSION
 from services.pool_matching.decisions import asks
+from services.pool_matching.matching.index import Engine
+from services.pool_matching.matching.readable import Readable
 from services.pool_matching.model import (
     LONG_SINCE,
     Consent,
@@ -17,7 +19,6 @@ from services.pool_matching.model import (
     Noted,
     Person,
     Pool,
-    PoolIndex,
     Settled,
     ShownMember,
     ShownPool,
@@ -194,8 +195,8 @@ class FakeMatching:
             if (person := self._persons.get(who))
         ]
 
-    async def pools(self) -> PoolIndex:
-        return PoolIndex.of(pool for pool, _ in self._pools.values())
+    async def pools(self) -> Engine:
+        return Readable(pool for pool, _ in self._pools.values())
 
     async def settle(self, settled: Sequence[Settled], refs: Refs) -> None:
         for one in settled:

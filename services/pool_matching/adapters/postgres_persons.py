@@ -9,6 +9,7 @@ import asyncpg
 from services.pool_matching.adapters.kept import PEOPLE
 from services.pool_matching.adapters.pool_cache import PoolCache, read_pool
 from services.pool_matching.adapters.sql import POOLS_LOCK, SQL
+from services.pool_matching.matching.index import Engine
 from services.pool_matching.model import (
     Consent,
     Evaluation,
@@ -18,7 +19,6 @@ from services.pool_matching.model import (
     Occupations,
     Person,
     Pool,
-    PoolIndex,
     Settled,
     Shown,
 )
@@ -123,7 +123,7 @@ class PostgresPersons:
             for row in persons
         ]
 
-    async def pools(self) -> PoolIndex:
+    async def pools(self) -> Engine:
         """From memory, after a look at what changed."""
         return await self._cache.current(self._connection)
 

@@ -133,7 +133,9 @@ SELECT candidate, pool, employer, memberships.since, shown, coalesce(memberships
 FROM memberships JOIN persons USING (candidate) WHERE candidate = ANY($1::text[]) ORDER BY candidate, pool
 
 -- name: pools_changed_since
+-- Whoever changed several at once gave them one number: a page does not end among them.
 SELECT pool, employer, version, name, criteria, change FROM pools WHERE change > $1
+ORDER BY change FETCH FIRST $2 ROWS WITH TIES
 
 -- name: leave
 DELETE FROM memberships USING unnest($1::text[], $2::text[]) AS gone (candidate, pool)

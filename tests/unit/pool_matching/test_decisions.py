@@ -18,11 +18,13 @@ from services.pool_matching.decisions import (
     matches,
     memberships,
     next_due,
+    placed,
     settle,
     shown,
     to_the_hour,
 )
-from services.pool_matching.model import Change, Consent, KeptPerson, Member, Person, Pool, PoolIndex, Shown
+from services.pool_matching.matching.index import PoolIndex
+from services.pool_matching.model import Change, Consent, KeptPerson, Member, Person, Pool, Shown
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile
 from shared.facts import UNKNOWN, Fact, Known, fact
@@ -338,7 +340,9 @@ def test_the_index_and_the_rules_find_exactly_the_pools_that_obviously_fit(
 ) -> None:
     pools = [Pool(f"p{place}", "emp_a", 1, "", one) for place, one in enumerate(asked)]
     who = Person.of("c", Known(profile), Known(consent), SOC)
-    change = memberships((), who, PoolIndex.of(pools).candidates_for(who), AT)
+    (found,) = PoolIndex(pools).match([who], AT)
+    change = placed((), who, found, AT)
+    assert change == memberships((), who, pools, AT)
     expected = {one.id for one in pools if obviously(profile, consent, one.criteria, "emp_a")}
     assert {member.pool for member in change.joined} == expected
     assert len(change.joined) == len(expected)
