@@ -310,6 +310,7 @@ async def _requested(process: Process, count: int) -> Act:
             False,
             "29-1141",
             "CO",
+            None,
         )
         for id_, candidate in zip(ids, found, strict=True)
     ]  # as the edge writes them, one by one
