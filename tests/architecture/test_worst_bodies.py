@@ -31,12 +31,15 @@ from services.outreach_gateway.settings import GatewaySettings
 from services.pool_matching.app import build as pools
 from services.pool_matching.settings import PoolMatchingSettings
 from services.signup.adapters.certificates import PostgresErasing
+from services.signup.adapters.email_changes import PostgresEmailChanges
+from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.sessions import PostgresSessions
 from services.signup.adapters.sources import PostgresSources
 from services.signup.app import build as signup
 from services.signup.courier.app import build as courier
 from services.signup.courier.settings import CourierSettings
+from services.signup.model.email_changes import Nothing
 from services.signup.model.hooks import Source
 from services.signup.settings import Settings as SignupSettings
 from shared.contracts.operator import TenantChangedV1
@@ -194,6 +197,27 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PostgresSessions, "is_signed_in", signed_in)
     monkeypatch.setattr(PostgresStore, "showings", nobody)
     monkeypatch.setattr(PostgresErasing, "erase", nobody_to_erase)
+
+    async def over(*_: object) -> Nothing:
+        """No change of an email is under way."""
+        return Nothing("over")
+
+    async def gone(*_: object) -> str:
+        """Nor is there anybody whose it could be."""
+        return "gone"
+
+    async def none(*_: object, **__: object) -> None:
+        """Nothing is known of one."""
+
+    async def yes(*_: object) -> bool:
+        """A network that has tried nothing yet."""
+        return True
+
+    monkeypatch.setattr(PostgresEmailChanges, "answer", over)
+    monkeypatch.setattr(PostgresEmailChanges, "ask", gone)
+    for name in ("recover", "seen", "standing", "make_code"):
+        monkeypatch.setattr(PostgresEmailChanges, name, none)
+    monkeypatch.setattr(PostgresPageRequests, "may_recover_from", yes)
     monkeypatch.setattr(PostgresRequestStore, "kept", unknown)
     monkeypatch.setattr(PostgresPoolMessages, "find", unknown_to_pools)
     monkeypatch.setattr(PostgresSources, "find", find)
@@ -332,6 +356,8 @@ async def test_the_worst_body_of_each_route_is_refused_in_few_words(routes: list
 
 
 NO_BODY = {
+    "POST /v1/me/recovery-code",
+    "POST /recovery/{token}",
     "POST /me/export",
     "POST /v1/me/export",
     "POST /j/{token}",
