@@ -19,6 +19,8 @@ from shared.web import bodies
 MOST_BYTES = 1_000_000
 """Of the file as it comes, and of what is inflated of it: ten times the longest resume that we have seen."""
 MOST_ENTRIES = 200
+MOST_PARTS = 20_000
+"""Lists and objects, and a fifth of the marks around texts: a zip of a kilobyte could hold more than a process should build."""
 RESUME, MANIFEST = "resume.json", "manifest.json"
 _ENTRY = b"PK\x01\x02"
 """Each entry of a zip's directory begins so: there are no more entries than these, whatever the directory says of itself."""
@@ -76,6 +78,8 @@ def too_large() -> str:
 
 def _json(raw: bytes) -> tuple[object, bool]:
     """The value, and whether a name stood twice in an object. NaN and Infinity are texts, and so no number to anybody."""
+    if raw.count(b"[") + raw.count(b"{") > MOST_PARTS or raw.count(b'"') > 5 * MOST_PARTS:
+        raise UnreadableError("This file has far more parts than a resume.")
     is_twice = False
 
     def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

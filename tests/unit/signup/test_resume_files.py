@@ -98,6 +98,8 @@ def lying_bomb() -> bytes:
         (b"[" * 10_000 + b"]" * 10_000, "nested"),
         (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "nested"),
         (b'{"a": ' + b"9" * 5000 + b"}", "thousands of digits"),
+        (zipped(("resume.json", b"[" + b"[]," * 20_000 + b"[]]")), "far more parts"),
+        (zipped(("resume.json", b"[" + b'"",' * 50_000 + b'""]')), "far more parts"),
         (b"[]", "no resume"),
         (b"7", "no resume"),
         (b"null", "no resume"),
