@@ -39,7 +39,7 @@ class PoolCache:
         return self._index
 
     def _pack(self) -> None:
-        """At once: in some 0.2 s at 100,000 pools, once in 1,000 changes."""
+        """At once, on the loop: once in 1,000 changes at 100,000 pools."""
         packing = self._index.packing()
         if packing is not None:
             try:

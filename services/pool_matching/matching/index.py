@@ -13,7 +13,7 @@ from services.pool_matching.matching.readable import Readable
 from services.pool_matching.model import Person, Pool
 
 PACKED_AT = 0.01
-"""Of the pools, what may have changed before they are packed again: the rules take as long for it as the columns for the rest."""
+"""Of the pools, what may have changed before they are packed again."""
 _FEWEST = 64
 """So few are never worth it."""
 _REMEMBERED = 20_000
