@@ -19,6 +19,7 @@ from services.signup.model.email_changes import Asked, Begun, Changed, Recoverin
 from services.signup.ports import EmailChanges, PageRequests
 from shared import wording
 from shared.contracts.base import Instant
+from shared.i18n import marked
 from shared.security.links import LinkReader
 from shared.web import forms, holders
 from shared.web.holders import Holder, OwnOrigins
@@ -33,7 +34,7 @@ ANSWER_AFTER = timedelta(milliseconds=500)
 _WORDS = {
     "email": ENTER_EMAIL,
     "old_email": ENTER_EMAIL,
-    "code": "Enter the code: six groups of four letters and digits",
+    "code": marked("Enter the code: six groups of four letters and digits"),
 }
 _NAMES: dict[type[Standing], Literal["asked", "recovering", "waiting", "changed"]] = {
     Asked: "asked",
@@ -164,10 +165,10 @@ def pages(edge: EmailEdge) -> APIRouter:
             return PAGES.render("recover.html", status=422, given=posted.given, errors=dict(posted.errors))
         origin = origin_of(request, edge.origin_key)
         if not await edge.requests.may_recover_from(origin):
-            detail = (
+            detail = marked(
                 "Too many tries came from your network within the hour. Try again in an hour, or from another network."
             )
-            raise Problem(429, "Try again in an hour", detail, type=kind("too-many-recoveries"), headers={"Retry-After": "3600"})  # fmt: skip
+            raise Problem(429, marked("Try again in an hour"), detail, type=kind("too-many-recoveries"), headers={"Retry-After": "3600"})  # fmt: skip
         said = posted.value
         await edge.changes.recover(said.old_email, said.code, said.email, origin)
         await wait_since(began, edge.answer_after)
@@ -238,11 +239,13 @@ async def _begin(edge: EmailEdge, request: Request, holder: Holder, email: str) 
         case "gone":
             raise bad_links.no_longer_here()
         case "busy":
-            detail = "Your email was changed less than 72 hours ago, or is to be changed by your recovery code. Wait until that is over, or stop it on /me/email; then ask again. Nothing was changed."
-            raise Problem(409, "A change is under way", detail, type=kind("email-change-under-way"))
+            detail = marked(
+                "Your email was changed less than 72 hours ago, or is to be changed by your recovery code. Wait until that is over, or stop it on /me/email; then ask again. Nothing was changed."
+            )
+            raise Problem(409, marked("A change is under way"), detail, type=kind("email-change-under-way"))
         case "too_many":
-            detail = "Many emails were sent to you today. Nothing was changed. Try again tomorrow."
-            raise Problem(429, "Try again tomorrow", detail, type=kind("too-many-emails"), headers={"Retry-After": "86400"})  # fmt: skip
+            detail = marked("Many emails were sent to you today. Nothing was changed. Try again tomorrow.")
+            raise Problem(429, marked("Try again tomorrow"), detail, type=kind("too-many-emails"), headers={"Retry-After": "86400"})  # fmt: skip
 
 
 async def _seen(edge: EmailEdge, holder: Holder) -> Seen:

@@ -657,6 +657,18 @@ def test_a_question_about_a_grant_is_spanish_too_and_tells_its_day_so(about: Abo
         assert re.search(r"/sign-in/\S+\?lang=es", part)
 
 
+@pytest.mark.parametrize("about", get_args(AboutEmail))
+def test_an_email_of_a_change_is_spanish_too(about: AboutEmail) -> None:
+    mail = replace(notice_mail("confirm"), purpose=None, email=about)
+    message, english = (written(LETTERS.email(mail, who, "e_1", at=NOON)) for who in (SPANISH, PERSON))
+    assert message["Subject"] != english["Subject"]
+    for ours, theirs in zip(texts(message), texts(english), strict=True):
+        assert "Hola:" in ours
+        assert _sentences(ours) & _sentences(theirs) == set()
+    if about not in ("taken", "done"):
+        assert re.search(r"/email/\S+\?lang=es", texts(message)[0])
+
+
 def test_an_outreach_has_our_words_in_spanish_and_the_employers_as_they_were_written() -> None:
     message = written(LETTERS.outreach(mail_with(), SPANISH, "Denver Health", at=NOON))
     assert message["From"] == "Denver Health por medio de Fairpool <outreach@fairpool.test>"

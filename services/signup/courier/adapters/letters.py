@@ -47,12 +47,12 @@ _QUESTIONS: Mapping[About, str] = {
     "export_ready": marked("The file that you asked for is ready: Fairpool"),
 }
 _OF_EMAILS: Mapping[AboutEmail, str] = {
-    "new": "Is this mailbox yours? Fairpool",
-    "old": "Another email was asked for in your name: Fairpool",
-    "taken": "This mailbox was named for somebody's change of email: Fairpool",
-    "changed": "Your email was changed: Fairpool",
-    "recovering": "Your email will be changed by your recovery code: Fairpool",
-    "done": "Your email is changed: Fairpool",
+    "new": marked("Is this mailbox yours? Fairpool"),
+    "old": marked("Another email was asked for in your name: Fairpool"),
+    "taken": marked("This mailbox was named for somebody's change of email: Fairpool"),
+    "changed": marked("Your email was changed: Fairpool"),
+    "recovering": marked("Your email will be changed by your recovery code: Fairpool"),
+    "done": marked("Your email is changed: Fairpool"),
 }
 _NO_ADDRESS = Unwritable("the address is none that mail can be sent to")
 
@@ -126,9 +126,9 @@ class JinjaLetters:
             place=_line(job.location) + (" " + gettext("(remote is possible)") if job.remote else ""),
             pay=pay_in_words(job.pay),
             open_to=_day(job.valid_through),
-            job_page=self._job_page(job, at),
+            job_page=_page(self._job_page(job, at)),
             body=readable(words.body).strip("\n"),
-            unsubscribe=unsubscribe,
+            unsubscribe=_page(unsubscribe),
         )
 
     def notice(
@@ -162,6 +162,7 @@ class JinjaLetters:
                 until = at + UNSUBSCRIBE_WORKS_FOR
                 link = self._link(mail, "unsubscribe", until, issued_at=at)
                 more |= one_click(link)
+                link = _page(link)
             case _:
                 assert_never(mail.purpose)
         by_join = mail.introduced_by == JOIN
@@ -171,7 +172,7 @@ class JinjaLetters:
             self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices", more=more),
             mail.purpose,
             link=link,
-            refuse=refuse,
+            refuse=_page(refuse) if refuse else None,
             until=moment(until, zone),
             subject=subject,
             by_join=by_join,
@@ -184,7 +185,14 @@ class JinjaLetters:
         )
 
     def email(self, mail: Mail, person: Person, change: str | None, *, at: datetime) -> Letter | Unwritable:
-        """To one of the two mailboxes of a change of the person's email; the link of the old one goes on to work for its "not me"."""
+        """To one of the two mailboxes of a change of the person's email; the link of the old one goes on to work for its "not me".
+
+        All of it is in the person's language.
+        """
+        with i18n.reading(person.locale):
+            return self._email(mail, person, change, at=at)
+
+    def _email(self, mail: Mail, person: Person, change: str | None, *, at: datetime) -> Letter | Unwritable:
         recipient, until = mailable(person.address), mail.good_until
         if recipient is None:
             return _NO_ADDRESS
@@ -192,7 +200,7 @@ class JinjaLetters:
             return Unwritable("a notice of a change needs to say which, and until when")
         end: LinkPurpose = "email_new" if mail.email == "new" else "email_old"
         works_until = until + NOT_ME_WORKS_FOR if mail.email == "old" else until
-        subject = _OF_EMAILS[mail.email]
+        subject = gettext(_OF_EMAILS[mail.email])
         token = self._signer.sign(Link(mail.candidate, end, works_until, None, at, change))
         more = {"Auto-Submitted": "auto-generated"}
         return self._letter(
@@ -200,7 +208,7 @@ class JinjaLetters:
             "email_change",
             about=mail.email,
             subject=subject,
-            link=f"{self._signup_url}/email/{token}",
+            link=_page(f"{self._signup_url}/email/{token}"),
             until=moment(until, None),
         )
 
@@ -221,7 +229,7 @@ class JinjaLetters:
         return self._letter(
             self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices", more=more),
             grant.about,
-            link=f"{self._signup_url}/me/export"
+            link=_page(f"{self._signup_url}/me/export")
             if grant.about == "export_ready"
             else self._link(mail, "me", until, issued_at=at),
             until=moment(until, zone),
@@ -242,7 +250,7 @@ class JinjaLetters:
             case "refuse":
                 return f"{self._signup_url}/refuse/{token}"
             case "email_new" | "email_old":
-                return f"{self._signup_url}/email/{token}"
+                return _page(f"{self._signup_url}/email/{token}")
             case _:
                 assert_never(purpose)
 
