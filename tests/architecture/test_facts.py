@@ -64,6 +64,7 @@ OF_ITS_OWN = {
     "EvaluationStore.next_turn", "EvaluationStore.take_evaluation", "EvaluationStore.pool_in_force",
     "ListingStore.listing", "ListingStore.next_listing", "PoolStore.use_change", "PoolStore.get",
     "Erasing.erase",
+    "EmailChanges.make_code", "EmailChanges.seen", "EmailChanges.standing", "HeldStore.words_key",
     "Exports.hold", "Exports.latest", "Exports.fetch", "Exports.waiting", "Exports.held", "HeldStore.held", "Erasing.erase_mailbox", "Erasing.record", "Sources.find", "OperatorStore.look_up", "Store.showing",
     "Relay.answers", "Outgoing.next_due",
 }  # fmt: skip

@@ -33,7 +33,7 @@ def tree(tmp_path: Path) -> Path:
     (tmp_path / "pyproject.toml").write_text(text[start:], "utf-8")
     modules = [f"{service}.{room}" for service in SERVICES for room in ROOMS]
     modules += [f"services.signup.courier.{room}" for room in COURIER_ROOMS]
-    modules += ["services.signup.vault", "shared.clock", "deploy.tenants"]
+    modules += ["services.signup.vault", "services.pool_matching.matching", "shared.clock", "deploy.tenants"]
     for module in modules:
         _write(tmp_path, module, "")
     return tmp_path

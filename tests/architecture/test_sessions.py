@@ -17,6 +17,7 @@ OF_A_SESSION = re.compile(
 GIVEN_BACK = {
     "shared/postgres/migrate.py": "pg_advisory_unlock",  # one process migrates at a time; and RESET lock_timeout
     "shared/postgres/restored.sql": "pg_advisory_unlock",  # one process replays at a time
+    "shared/postgres/notices.py": "stack.callback(_cut, connection)",  # it listens over a connection of its own, which ends with it
 }
 
 

@@ -16,6 +16,7 @@ MAY = {
     "bench/apart.py": "starts processes, and measures; no test",
     "bench/flood.py": "people withdraw at a steady rate, and ask again when they are told to",
     "bench/flooding.py": "an adversary whose connections are refused tries again",
+    "bench/gateway.py": "measures how long something takes; no test",
     "bench/intake.py": "measures how long something takes; no test",
     "bench/timings.py": "an attacker who keeps to the limit of requests, and lets the service work between its questions",
     "faults/crowd.py": "a client that asks twenty times a second, as a load",

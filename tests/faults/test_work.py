@@ -160,6 +160,7 @@ async def submitted(opened: Pool, place: Place, bad: str | None) -> None:
                 False,
                 "29-1141",
                 "CO",
+                None,
             )
             await unit.connection.execute(SQL["submit"], *row)
         store.decide_for(PEOPLE, NOON)

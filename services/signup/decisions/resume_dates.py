@@ -19,7 +19,8 @@ _BEGINS_WITH_YEAR = re.compile(r"([0-9]{4})(?:[-/.]([0-9]{1,2}))?(?:[-/.][0-9]{1
 _MONTH_FIRST = re.compile(r"(?:[0-9]{1,2}[-/.])?([0-9]{1,2})[-/.]([0-9]{4})")
 _US_DAY = re.compile(r"([0-9]{1,2})/[0-9]{1,2}/([0-9]{4})")
 _NAMED = re.compile(r"(?:[0-9]{1,2}\.? )?([a-z]{3,9})\.?,?(?: [0-9]{1,2}(?:st|nd|rd|th)?,?)? ([0-9]{4})")
-_BETWEEN = re.compile(r"\s+(?:-|to|until|till)\s+|\s*[\u2013\u2014]\s*|(?<=^[0-9]{4})\s*-\s*(?=[0-9]{4}$)")
+_BETWEEN = re.compile(r" (?:-|to|until|till) | ?[\u2013\u2014] ?|(?<=^[0-9]{4}) ?- ?(?=[0-9]{4}$)")
+"""In a text whose words are apart by one space each."""
 _LONGEST = 60
 _EARLIEST = 1940
 
@@ -59,7 +60,7 @@ def _of_range(entry: Part, notes: Notes, now: int) -> Months | None:
     both = entry.at("date", "dates", "period", "duration", "years")
     if both is None or (text := both.words(notes)) is None:
         return None
-    parts = _BETWEEN.split(text[:_LONGEST])
+    parts = _BETWEEN.split(" ".join(text[:_LONGEST].split()))
     if len(parts) != 2:
         return None
     begins, ends = (_month(part, now) for part in parts)
