@@ -29,7 +29,7 @@ from tests.faults.stores import everything, hits, keys_that_are_left
 from tests.stack import Stack
 from tests.waiting import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a stack of its own, stopped and started once more
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a stack of its own, stopped and started once more
 SERVICES = ("signup", "courier", "consent", "pool_matching", "outreach_gateway")
 INTAKE_KEYS_LAST = timedelta(days=15)
 ERASED_WITHIN = timedelta(seconds=60)

@@ -120,7 +120,7 @@ def _in_the_us(location: Part, notes: Notes, *, is_said: bool) -> dict[str, Any]
         if zipped is not None or (region is not None and named):
             return {}
         texts = [text for part in (address, city) if part is not None and (text := part.text(notes))]
-        return _place(location, state_and_zip(texts) if texts else NOWHERE, notes)
+        return _place(location, state_and_zip(texts), notes) if texts else {}
     settled_place = settled(state, code)
     if settled_place == NOWHERE or (code is not None and settled_place[1] is None and state is not None):
         notes.add(location.pointer, "The ZIP code is not in the state, so neither was filled in.")
