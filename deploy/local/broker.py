@@ -62,7 +62,7 @@ async def _docker(_: Home, port: int, report: Report) -> Command:
 
 _NATURES: Mapping[Broker, Nature] = MappingProxyType(
     {
-        Broker.EMBEDDED: Nature(keeps_nothing=True, idempotence=False, fetch_wait="PT0.1S", command=_tansu),
+        Broker.EMBEDDED: Nature(keeps_nothing=True, idempotence=False, fetch_wait="PT0.2S", command=_tansu),
         Broker.APACHE: Nature(keeps_nothing=False, idempotence=True, fetch_wait="PT1S", command=apache.command),
         Broker.DOCKER: Nature(keeps_nothing=True, idempotence=True, fetch_wait="PT1S", command=_docker),
     }

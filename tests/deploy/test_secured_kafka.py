@@ -174,7 +174,7 @@ async def test_a_process_with_a_wrong_password_ends_at_once_and_says_so_without_
     }
     ended = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-m", "services.consent"], env=os.environ | told, capture_output=True, text=True,
-        timeout=30, check=False,
+        timeout=180, check=False,
     )  # fmt: skip
     assert ended.returncode == 1
     assert "does not know this user with this password" in ended.stdout

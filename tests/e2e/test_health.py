@@ -111,7 +111,6 @@ async def test_ready_says_what_is_held_while_redis_may_forget_slots_and_goes_on_
 async def test_routes_of_later_issues_are_absent(scene: Scene) -> None:
     services = scene.dev.services
     absent = (
-        f"{services.signup}/v1/me/export",
         f"{services.consent}/v1/ledger/checkpoint",
         f"{services.pool_matching}/v1/webhooks",
         f"{services.outreach_gateway}/transparency",
