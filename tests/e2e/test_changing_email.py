@@ -68,7 +68,8 @@ async def test_an_email_changes_from_both_ends_and_the_old_mailbox_takes_it_back
     scene.move_clock(scene.now + WAY_BACK - timedelta(minutes=30))
     assert await say(scene, back, "not_me") == "put_back"
     assert (await http.get(email, headers=there)).status_code == 401
-    scene.move_clock(scene.now + timedelta(seconds=1))  # links are dated to the second: one of the same second is void as well
+    # Links are dated to the second: one of the same second is void as well.
+    scene.move_clock(scene.now + timedelta(seconds=1))
     mine = await sign_in(scene, old)
     assert (await http.get(email, headers=mine)).json()["email"] == old
 
