@@ -1,5 +1,6 @@
 """Somebody with recognizable fields lives a full life on a stack of their own; and what each store then holds of them."""
 
+import hashlib
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -166,7 +167,7 @@ async def _found_together(scene: Scene) -> Sequence[Newcomer]:
 
 async def _told_later(scene: Scene, person: Newcomer) -> Sequence[Canary]:
     """Another vendor knows them too: a claim, and a proposal that waits for their answer."""
-    title = f"Mender of {person.given_name}s"
+    title = f"Mender of {_token(person.given_name)}s"
     await scene.report(person, vendor=2, titles=[title])
     query = "SELECT 1 FROM proposals WHERE candidate::text = $1 AND titles::text LIKE '%Mender%'"
     candidate = await scene.candidate(person)
@@ -209,8 +210,14 @@ def _is_about(record: Record, person: Newcomer) -> bool:
 
 
 def _title(person: Newcomer) -> str:
-    """A title that nobody else has."""
-    return f"Keeper of {person.family_name}s"
+    """A title that nobody else has; nothing of their name is in it, for titles are no personal field."""
+    return f"Keeper of {_token(person.family_name)}s"
+
+
+def _token(text: str) -> str:
+    return (
+        hashlib.blake2b(text.encode(), digest_size=8).hexdigest().translate(str.maketrans("0123456789", "ghijklmnop"))
+    )
 
 
 def _is_of(canary: Canary, person: Newcomer) -> bool:
