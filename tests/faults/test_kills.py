@@ -47,7 +47,7 @@ async def test_gateway_and_courier_killed_while_slots_come_due_lose_nothing_and_
 
 @pytest.mark.timeout(600)
 async def test_two_hours_without_the_gateway_when_slots_come_due_cost_delay_and_no_message(begin: Begin) -> None:
-    traffic = await begin(30)
+    traffic = await begin(45)
     await writing.employers_write(traffic.world, QUIET)
     await writing.gateway_decides(traffic.world, QUIET)
     topics = traffic.world.topics

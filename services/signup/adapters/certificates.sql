@@ -52,7 +52,7 @@ DELETE FROM erasure_requests WHERE candidate IN (
 -- Also by an address that was given up less than 72 hours ago.
 SELECT candidate::text FROM candidates
 WHERE blind_index = ANY($1::bytea[])
-    OR candidate IN (SELECT former.candidate FROM former_mailboxes AS former WHERE former.blind_index = ANY($1::bytea[]))
+    OR candidate = ANY(ARRAY(SELECT former.candidate FROM former_mailboxes AS former WHERE former.blind_index = ANY($1::bytea[])))
 ORDER BY registered_at LIMIT 1
 
 -- name: note_erasure

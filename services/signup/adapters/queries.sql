@@ -44,7 +44,7 @@ SELECT candidate::text, blind_index, confirmed_at IS NOT NULL AS confirmed, laps
     ARRAY(SELECT former.blind_index FROM former_mailboxes AS former WHERE former.candidate = candidates.candidate) AS former
 FROM candidates
 WHERE candidate = ANY($1::uuid[]) OR blind_index = ANY($2::bytea[])
-    OR candidate IN (SELECT former.candidate FROM former_mailboxes AS former WHERE former.blind_index = ANY($2::bytea[]))
+    OR candidate = ANY(ARRAY(SELECT former.candidate FROM former_mailboxes AS former WHERE former.blind_index = ANY($2::bytea[])))
 ORDER BY candidate
 FOR UPDATE
 

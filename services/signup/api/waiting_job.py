@@ -25,8 +25,8 @@ from shared.web.problems import Problem, kind
 from shared.web.routes import shows_pages
 from shared.wording import pay_in_words
 
-_LONGEST = 40_000
-"""Characters: the longest job that the gateway takes, sealed, is well below."""
+LONGEST = 7_500
+"""Characters: the longest job that the gateway takes, sealed, fits, and a link with it fits into a line of 8 kB, as proxies take it."""
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     **holders.ANSWERS,
     404: {"description": "Not a link to a job that waits for you"},
@@ -59,7 +59,7 @@ def router(edge: HeldEdge) -> APIRouter:
         outreach: Annotated[
             str, Query(max_length=128, description="The message, as consent's page of messages names it.")
         ],
-        sealed: Annotated[str, Query(max_length=_LONGEST, description="Its job, as that page links to it.")],
+        sealed: Annotated[str, Query(max_length=LONGEST, description="Its job, as that page links to it.")],
     ) -> Response:
         pair = await edge.store.words_key(holder.candidate)
         if pair is None:
