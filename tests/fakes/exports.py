@@ -124,7 +124,11 @@ class FakeExports:
         self.rows[export].parts.clear()
 
     async def ask_again(self, before: datetime, *, limit: int) -> int:
-        late = [one for one in self.rows.values() if self._waiting(one.export.name) and one.consent_asked_at < before]
+        late = [
+            one
+            for one in self.rows.values()
+            if self._waiting(one.export.name) and one.consent_asked_at < before and one.whole is None
+        ]
         for row in late[:limit]:
             row.parts.clear()
             row.consent_asked_at = self.at

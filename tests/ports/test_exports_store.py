@@ -257,6 +257,17 @@ async def test_consent_is_asked_again_with_the_same_key_until_it_answers_whole(s
     assert await store.fetch(ana, later) is not None
 
 
+async def test_what_is_there_whole_and_waits_to_be_made_is_not_asked_for_again(store: Store) -> None:
+    ana = await store.person()
+    export = await store.start(ana)
+    await store.hear(*answer(await store.asked(ana), large()))
+    late = NOON + timedelta(hours=1)
+    async with store.at_time(late) as exports:
+        assert await exports.ask_again(exports.at - ASKED_AGAIN_AFTER, limit=10) == 0
+    await store.make(export, late)
+    assert await store.fetch(ana, late) is not None
+
+
 async def test_what_does_not_open_is_dropped_and_asked_for_again(store: Store) -> None:
     ana = await store.person()
     export = await store.start(ana)

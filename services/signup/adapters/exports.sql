@@ -51,8 +51,13 @@ UPDATE exports SET state = 'ready', ready_at = $2, ends_at = $3, size = $4, box 
 DELETE FROM export_parts WHERE export = ANY($1::text[])
 
 -- name: to_ask_again
+-- What has a whole answer waits for this service alone.
 UPDATE exports SET consent_asked_at = $2 WHERE name IN (
     SELECT name FROM exports WHERE state = 'waiting' AND consent_asked_at < $1 AND ends_at > $2
+    AND NOT EXISTS (
+        SELECT FROM export_parts WHERE export = exports.name
+        GROUP BY answer HAVING min(parts) = max(parts) AND count(*) = max(parts) AND max(part) = max(parts)
+    )
     ORDER BY consent_asked_at LIMIT $3 FOR UPDATE SKIP LOCKED
 )
 RETURNING name, candidate::text, asked_at, ends_at, public_key
