@@ -22,6 +22,8 @@ ANA = "ana.canary@example.org"
 UNTIL = NOON + timedelta(days=14)
 HTML = {"Accept": "text/html"}
 
+OTHER_LANGUAGE = '<p><a href="?lang=es" lang="es" hreflang="es">Español</a></p>\n'
+
 
 async def invited(edge: Edge, http: httpx.AsyncClient, record: str = "1") -> str:
     """A stub, and its invitation asked for; the candidate."""
@@ -81,7 +83,10 @@ async def test_this_was_not_me_lets_the_stub_lapse_and_says_the_same_again_also_
     await erase(edge, candidate)
     assert await edge.pool.fetchval("SELECT count(*) FROM candidates") == 0
     later = await http.post(link, data={"choice": "not_me"}, headers=HTML)
-    assert first.text == again.text == later.text == (await http.get(link, headers=HTML)).text
+    opened = (await http.get(link, headers=HTML)).text.replace(
+        OTHER_LANGUAGE, ""
+    )  # an answer to a form may have no address
+    assert first.text == again.text == later.text == opened
     assert len(await lapses(edge)) == 1
     assert ANA not in await edge.everything()
     assert await is_invited_again(edge, http), "once more, as the page says"
