@@ -52,9 +52,10 @@ async def test_its_person_sees_the_job_by_its_host_alone_and_none_of_the_words(
     page = await http.get("/me/job", params=asked, headers=BROWSER | mine)
     for words in ("Night nurse &lt;b&gt;", "Denver, CO (remote is possible)", "USD 82,000 to 96,000 a year", "jobs.example.org"):  # fmt: skip
         assert words in page.text
-    for secret in ("Canary", "who=1", asked["sealed"]):
+    for secret in ("Canary", "who=1"):
         assert secret not in page.text
         assert secret not in answer.text
+    assert asked["sealed"] not in answer.text  # the page leads to itself in the other language
 
 
 async def test_what_is_another_persons_or_another_messages_or_no_job_is_none_of_theirs(
