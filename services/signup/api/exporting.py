@@ -83,12 +83,7 @@ def api(edge: ExportEdge) -> APIRouter:
         "/v1/me/export",
         summary="The zip, or how it stands while it is made",
         response_class=Response,
-        responses={
-            **holders.ANSWERS,
-            **_NONE,
-            200: {"description": "The zip", "content": {_ZIP: {}}},
-            202: {"description": "It is being made", "model": ExportOut},
-        },
+        responses=_fetched_answers(),
     )
     async def fetch(holder: Annotated[Holder, Depends(edge.signed_in)]) -> Response:
         return await _fetched(edge, holder)
@@ -130,7 +125,7 @@ def pages(edge: ExportEdge) -> APIRouter:
         "/me/export/zip",
         summary="The zip",
         response_class=Response,
-        responses={**holders.ANSWERS, **_NONE, 200: {"description": "The zip", "content": {_ZIP: {}}}},
+        responses={**_fetched_answers(), 303: {"description": "It is not there yet: the page says how it stands"}},
     )
     async def fetch(holder: Annotated[Holder, Depends(edge.signed_in)], request: Request) -> Response:
         answer = await _fetched(edge, holder)
@@ -138,6 +133,15 @@ def pages(edge: ExportEdge) -> APIRouter:
         return answer if is_made else RedirectResponse("/me/export", 303)
 
     return routes
+
+
+def _fetched_answers() -> dict[int | str, dict[str, Any]]:
+    return {
+        **holders.ANSWERS,
+        **_NONE,
+        200: {"description": "The zip", "content": {_ZIP: {}}},
+        202: {"description": "It is being made", "model": ExportOut},
+    }
 
 
 async def _start(edge: ExportEdge, holder: Holder) -> Export | None:
