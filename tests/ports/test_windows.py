@@ -649,6 +649,13 @@ hours = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 80)), min_size=1, 
     moves=[*(("write", n, 100) for n in range(4)), ("wait", 15, 0), ("end", 2, 0), ("wait", 30, 0), ("return", 1, 0)],
     hours=[(0, 500)],
 )
+@example(  # as many slots as the cap, but never within one window: they keep nobody out between them
+    moves=[
+        *(("write", 0, 100), ("wait", 40, 0), ("wait", 17, 0), ("write", 2, 100), ("wait", 9, 0)),
+        *(("write", 0, 120), ("write", 1, 120)),
+    ],
+    hours=[(0, 500)],
+)
 async def test_whatever_moves_a_queue_redis_places_it_as_trying_every_millisecond_does(
     redis: Redis, moves: list[tuple[str, int, int]], hours: list[tuple[int, int]]
 ) -> None:

@@ -78,7 +78,8 @@ local function stand(member, slot)
 end
 
 -- The first window that would hold too many with one more at `moment`, or 0; and until when those that would are full. As many
--- slots as the cap keep any other out from where the last of them comes within the window until the first has left it.
+-- slots as the cap that lie within one window keep any other out from where the last of them comes within it until the first
+-- has left it.
 local function full(windows, halved, moment)
   local against, free = 0, moment
   for w = 1, #windows do
@@ -90,7 +91,7 @@ local function full(windows, halved, moment)
     for k = held - cap + 1, 1, -1 do
       local leaves = list[k] + length
       if leaves <= moment then break end
-      if list[k + cap - 1] - length < moment then
+      if list[k + cap - 1] - list[k] < length and list[k + cap - 1] - length < moment then
         if against == 0 then against = w end
         if leaves > free then free = leaves end
         break
