@@ -34,8 +34,8 @@ class PoolCache:
             if newer:
                 self._index.change({row["pool"]: read_pool(row) if row["criteria"] else None for row in newer})
                 self._change = max(row["change"] for row in newer)
-                self._pack()
             is_behind = len(rows) >= self._page
+        self._pack()
         return self._index
 
     def _pack(self) -> None:

@@ -5,6 +5,9 @@ from typing import Any, cast
 import pytest
 
 from services.pool_matching.adapters.pool_cache import PoolCache
+from services.pool_matching.matching import index as index_module
+from services.pool_matching.matching.index import Packing
+from services.pool_matching.matching.packed import Packed
 from services.pool_matching.model import Consent, Person
 from shared.contracts.signup import CoarseProfile
 from shared.facts import Known
@@ -59,3 +62,17 @@ async def test_what_was_changed_or_deleted_since_is_there_at_the_next_call() -> 
     table.rows[0] = _row(0, 4, None)
     table.rows.append(_row(3, 5))
     assert await _found(cache, table) == {"p_1", "p_2", "p_3"}
+
+
+async def test_however_many_pages_there_are_all_is_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed, run = list[int](), Packing.run
+
+    def counted(packing: Packing) -> Packed:
+        found = run(packing)
+        packed.append(len(found.columns))
+        return found
+
+    monkeypatch.setattr(index_module, "_FEWEST", 1)
+    monkeypatch.setattr(Packing, "run", counted)
+    await PoolCache(page=2).current(cast(Any, _Table([1, 2, 3, 4, 5])))
+    assert packed == [5]
