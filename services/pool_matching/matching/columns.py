@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain
 from typing import Generic, TypeAlias, TypeVar, get_args
@@ -27,7 +27,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Names(Generic[K]):
-    """A number for each name, in the order in which they come; none is ever taken back."""
+    """A number for each name, in the order in which they come; none is ever taken back (`shrunk` makes new ones)."""
 
     def __init__(self) -> None:
         self.numbers: dict[K, int] = {}
@@ -44,7 +44,7 @@ class Names(Generic[K]):
 
 @dataclass(slots=True)
 class Vocabulary:
-    """What pools name. It only grows, so columns of any age can be joined."""
+    """What pools name. It only grows, so columns of one vocabulary can be joined, whatever their age."""
 
     occupations: Names[str] = field(default_factory=Names)
     skills: Names[str] = field(default_factory=Names)
@@ -176,6 +176,23 @@ def joined(one: Columns, other: Columns) -> Columns:
     return both.take(np.argsort(both.ids, kind="stable"))
 
 
+def shrunk(pools: Columns, vocabulary: Vocabulary) -> tuple[Columns, Vocabulary]:
+    """The same with a vocabulary that forgets what these pools do not name, where that is more than half of it."""
+    occupations, (in_occupations,) = _shrunk(vocabulary.occupations, pools.occupations.values)
+    states, (in_states,) = _shrunk(vocabulary.states, pools.states.values)
+    skills, (in_all, in_any) = _shrunk(vocabulary.skills, pools.skills_all.values, pools.skills_any.values)
+    employers, (in_employers,) = _shrunk(vocabulary.employers, pools.employers)
+    fewer = replace(
+        pools,
+        occupations=replace(pools.occupations, values=in_occupations),
+        states=replace(pools.states, values=in_states),
+        skills_all=replace(pools.skills_all, values=in_all),
+        skills_any=replace(pools.skills_any, values=in_any),
+        employers=in_employers,
+    )
+    return fewer, Vocabulary(occupations, skills, states, employers)
+
+
 def starts_of(lengths: Numbers) -> Numbers:
     """Where each of so long rows begins, and at last where the last one ends."""
     starts = np.zeros(len(lengths) + 1, np.int64)
@@ -188,6 +205,16 @@ def ranges(starts: Numbers, lengths: Numbers) -> Numbers:
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     return np.arange(total) + np.repeat(starts - ends + lengths, lengths)
+
+
+def _shrunk(names: Names[str], *numbers: Small) -> tuple[Names[str], Sequence[Small]]:
+    named = np.flatnonzero(np.bincount(np.concatenate(numbers), minlength=len(names.names)))
+    if len(names.names) <= 2 * len(named):
+        return names, numbers
+    fewer = Names[str]()
+    now = np.zeros(len(names.names), np.int32)
+    now[named] = [fewer.number(names.names[number]) for number in named.tolist()]
+    return fewer, [now[some] for some in numbers]
 
 
 def _behind(one: Lists, other: Lists) -> Lists:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from services.pool_matching.matching.columns import Flags, Vocabulary, columns, joined
+from services.pool_matching.matching.columns import Flags, Vocabulary, columns, joined, shrunk
 from services.pool_matching.matching.packed import Packed
 from services.pool_matching.matching.readable import Readable
 from services.pool_matching.model import Person, Pool
@@ -34,14 +34,14 @@ class Packing:
     _packed: Packed
     _gone: Flags
     _fresh: Sequence[Pool]
-    _vocabulary: Vocabulary
     changed: set[str] = field(default_factory=set)
     """Ids of pools that changed since it began."""
 
     def run(self) -> Packed:
         """The pools as they were when it began."""
         stays = self._packed.columns.take(np.flatnonzero(~self._gone))
-        return Packed(joined(stays, columns(self._fresh, self._vocabulary)), self._vocabulary)
+        names = self._packed.vocabulary
+        return Packed(*shrunk(joined(stays, columns(self._fresh, names)), names))
 
 
 class PoolIndex:
@@ -52,8 +52,8 @@ class PoolIndex:
     """
 
     def __init__(self, pools: Iterable[Pool] = ()) -> None:
-        self._vocabulary = Vocabulary()
-        self._packed = Packed(columns(pools, self._vocabulary), self._vocabulary)
+        names = Vocabulary()
+        self._packed = Packed(columns(pools, names), names)
         self._gone = np.zeros(len(self._packed.columns), np.bool_)
         self._fresh = Readable()
         self._packing: Packing | None = None
@@ -90,7 +90,7 @@ class PoolIndex:
         if self._packing is not None or self.behind < max(_FEWEST, PACKED_AT * len(self)):
             return None
         fresh = list(self._fresh.pools.values())
-        self._packing = Packing(self._packed, self._gone.copy(), fresh, self._vocabulary)
+        self._packing = Packing(self._packed, self._gone.copy(), fresh)
         return self._packing
 
     def swap(self, packed: Packed) -> None:
@@ -129,5 +129,5 @@ class PoolIndex:
         if pool is None:
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
-            pool = self._remembered[row] = self._packed.columns.pool(row, self._vocabulary)
+            pool = self._remembered[row] = self._packed.columns.pool(row, self._packed.vocabulary)
         return pool

@@ -27,6 +27,8 @@ from shared.contracts.signup import CoarseProfile
 
 BATCH = 512
 """So many people are held against the pools at once: enough for numpy, and what they touch stays near the processor."""
+_MOST = 1_000_000
+"""So many postings are held against people at once; where they have more, half as many people, and one alone in any case."""
 
 _YEARS_BITS, _PAY_BITS, _DATE_BITS = 17, 22, 22
 _PAY_AT = np.uint64(_YEARS_BITS + 1)
@@ -98,8 +100,7 @@ class Packed:
 
     def __init__(self, pools: Columns, vocabulary: Vocabulary) -> None:
         self.columns = pools
-        self._names = vocabulary
-        names = vocabulary
+        self.vocabulary = names = vocabulary
         self._sizes = Sizes(len(names.occupations.names), len(names.states.names), len(names.skills.names))
         self._employers = len(names.employers.names)
         self._years = _Steps.of(pools.years, _YEARS_BITS)
@@ -130,7 +131,16 @@ class Packed:
         """Of memory, but for the vocabulary."""
         pools = self.columns
         arrays = [
-            *(self._keys, self._begins, self._rows, self._steps, self._states, self._wanted, self._is_posted),
+            *(
+                self._keys,
+                self._begins,
+                self._rows,
+                self._steps,
+                self._states,
+                self._wanted,
+                self._is_posted,
+                self._has,
+            ),
             *(pools.ids, pools.employers, pools.least, pools.years, pools.pay, pools.by, pools.remote, pools.types),
         ]
         lists = (pools.occupations, pools.states, pools.skills_all, pools.skills_any)
@@ -157,7 +167,12 @@ class Packed:
 
     def _some(self, people: Sequence[Person], at: datetime, gone: Flags, first: int) -> tuple[Numbers, Numbers]:
         batch = self._batch(people, at)
-        who, rows, wanted = self._verified(batch, *self._looked_up(batch))
+        owners, begins, lengths = self._looked_up(batch)
+        if len(people) > 1 and lengths.sum() > _MOST:
+            half = len(people) // 2
+            one, other = self._some(people[:half], at, gone, first), self._some(people[half:], at, gone, first + half)
+            return np.concatenate((one[0], other[0])), np.concatenate((one[1], other[1]))
+        who, rows, wanted = self._verified(batch, np.repeat(owners, lengths), ranges(begins, lengths))
         who, rows, wanted = _those(~gone[rows], who, rows, wanted)
         pools = self.columns
         for flag, lists, least in (
@@ -167,9 +182,12 @@ class Packed:
             asked = np.flatnonzero(wanted & flag)
             if len(asked):
                 fits = np.ones(len(who), np.bool_)
-                self._has[batch.skills.rows(), batch.skills.values] = True
-                fits[asked] = _enough(self._has, who[asked], rows[asked], lists, least)
-                self._has[batch.skills.rows(), batch.skills.values] = False
+                theirs = batch.skills.rows(), batch.skills.values
+                try:
+                    self._has[theirs] = True
+                    fits[asked] = _enough(self._has, who[asked], rows[asked], lists, least)
+                finally:  # what stays would be a skill of whoever comes next
+                    self._has[theirs] = False
                 who, rows, wanted = _those(fits, who, rows, wanted)
         if self._sizes.states > _STATE_BITS:
             asked = np.flatnonzero(wanted & _CHECK_STATE)
@@ -177,16 +195,16 @@ class Packed:
             fits[asked] = _named(batch.states[who[asked]], rows[asked], pools.states)
             who, rows, wanted = _those(fits, who, rows, wanted)
         if len(batch.shut_out):
-            theirs = who * self._employers + pools.employers[rows]
-            who, rows, wanted = _those(~np.isin(theirs, batch.shut_out), who, rows, wanted)
+            employers = who * self._employers + pools.employers[rows]
+            who, rows, wanted = _those(~np.isin(employers, batch.shut_out), who, rows, wanted)
         # A pool that names several occupations is found by each of them.
         each = np.sort(who * len(pools) + rows)
         each = each[np.flatnonzero(np.diff(each, prepend=-1))]
         who, rows = np.divmod(each, len(pools))
         return batch.places[who] + first, rows
 
-    def _looked_up(self, batch: _Batch) -> tuple[Numbers, Numbers]:
-        """Who may belong to which posting, by their places and by their skills."""
+    def _looked_up(self, batch: _Batch) -> tuple[Numbers, Numbers, Numbers]:
+        """Who may belong to which postings, by their places and by their skills: where those begin, and how many they are."""
         sizes, occupations = self._sizes, batch.occupations
         owners = occupations.rows()
         codes = occupations.values * np.int64(sizes.seconds)
@@ -200,7 +218,7 @@ class Packed:
         begins = self._begins[at]
         lengths = self._begins[at + 1] - begins
         who = np.concatenate((np.repeat(owners, places.shape[1]), np.repeat(owners, each)))
-        return np.repeat(who[hits], lengths), ranges(begins, lengths)
+        return who[hits], begins, lengths
 
     def _verified(self, batch: _Batch, who: Numbers, at: Numbers) -> tuple[Numbers, Numbers, Wanted]:
         """Of these whom the packed words let pass."""
@@ -214,7 +232,7 @@ class Packed:
         return who[fits], self._rows[at[fits]].astype(np.int64), wanted[fits]
 
     def _batch(self, people: Sequence[Person], at: datetime) -> _Batch:
-        names, size = self._names, self._sizes.skills
+        names, size = self.vocabulary, self._sizes.skills
         skill_of, state_of = names.skills.numbers.get, names.states.numbers.get
         places: list[bool] = []
         profiles: list[CoarseProfile] = []
@@ -274,7 +292,7 @@ class Packed:
         found = self._lineages.get(lineage)
         if found is None:
             known = self._sizes.occupations
-            numbers = (self._names.occupations.numbers.get(code, known) for code in lineage)
+            numbers = (self.vocabulary.occupations.numbers.get(code, known) for code in lineage)
             found = [ANY_OCCUPATION, *(number + 1 for number in numbers if number < known)]
             self._lineages[lineage] = found
         return found

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from services.pool_matching.adapters import occupations
 from services.pool_matching.decisions import matches
 from services.pool_matching.matching import index as index_module
+from services.pool_matching.matching import packed as packed_module
 from services.pool_matching.matching.index import PoolIndex
-from services.pool_matching.matching.packed import BATCH
+from services.pool_matching.matching.packed import BATCH, Packed
 from services.pool_matching.matching.readable import Readable
 from services.pool_matching.model import Consent, Person, Pool
 from shared.contracts.pool_matching import Criteria
@@ -155,3 +156,63 @@ def test_a_failed_packing_loses_nothing_and_the_next_one_may_begin() -> None:
     assert packing is not None
     found.swap(packing.run())
     assert (found.behind, found.match(people, AT)) == (0, expected(people, pools))
+
+
+def skilled(*skills: str) -> Person:
+    return Person.of("c", Known(CoarseProfile(skills=skills)), Known(Consent(match=True)), SOC)
+
+
+def test_a_batch_that_failed_leaves_nobody_elses_skills_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = {"p_1": Pool("p_1", "emp_a", 1, "n", Criteria(skills_all=("s0", "s1")))}
+    found = PoolIndex(pools.values())
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+
+        def fails(*_: object) -> None:
+            raise MemoryError
+
+        patch.setattr(packed_module, "_enough", fails)
+        found.match([skilled("s0", "s1")], AT)
+    for theirs in ("s0",), ("s1",), ("s0", "s1"):
+        assert found.match([skilled(*theirs)], AT) == expected([skilled(*theirs)], pools)
+
+
+def test_no_more_postings_than_that_are_held_against_people_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = {f"p_{number}": Pool(f"p_{number}", "emp_a", 1, "n", Criteria()) for number in range(7)}
+    people, held, verified = [skilled() for _ in range(13)], list[tuple[int, int]](), Packed._verified
+
+    def counted(packed: Packed, batch: Any, who: Any, at: Any) -> Any:
+        held.append((len(batch.places), len(who)))
+        return verified(packed, batch, who, at)
+
+    monkeypatch.setattr(Packed, "_verified", counted)
+    for most, at_once in (1000, [13]), (80, [3, 3, 3, 4]), (2, [1] * 13):
+        monkeypatch.setattr(packed_module, "_MOST", most)
+        held.clear()
+        assert PoolIndex(pools.values()).match(people, AT) == expected(people, pools)
+        # Who tells no state finds what is anywhere twice.
+        assert held == [(some, 2 * 7 * some) for some in at_once]
+
+
+def test_what_pools_no_longer_name_is_forgotten() -> None:
+    def named(turn: int) -> dict[str, Pool]:
+        asked = [tuple(f"s{turn}_{number}_{place}" for place in range(20)) for number in range(64)]
+        return {
+            f"p_{number}": Pool(f"p_{number}", f"e_{turn}_{number}", 1, "n", Criteria(skills_any=skills))
+            for number, skills in enumerate(asked)
+        }
+
+    def repacked(changes: Mapping[str, Pool | None]) -> None:
+        found.change(changes)
+        packing = found.packing()
+        assert packing is not None
+        found.swap(packing.run())
+
+    found = PoolIndex(named(0).values())
+    for turn in range(1, 20):
+        repacked(named(turn))
+        people = [skilled(f"s{turn}_{turn}_3"), skilled(f"s{turn - 1}_{turn}_3")]
+        assert found.match(people, AT) == expected(people, named(turn))
+        assert found.nbytes <= 2 * PoolIndex(named(turn).values()).nbytes
+    repacked(dict.fromkeys(named(0)))
+    assert found.match([skilled("s19_0_0")], AT) == [[]]
+    assert found.nbytes <= 2 * PoolIndex().nbytes
