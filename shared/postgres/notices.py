@@ -17,6 +17,8 @@ from shared.postgres.pool import Connection, connect_alone
 _CHANNEL = "fairpool"
 _APART = timedelta(milliseconds=20)
 """Between two notices of a process: PostgreSQL lets one transaction at a time commit that has one."""
+_QUIET = timedelta(seconds=30)
+"""After so long without anything to tell the connection is asked whether it is there: one that died silently never says so."""
 _log = structlog.get_logger(__name__)
 
 
@@ -67,7 +69,12 @@ class Notices:
     async def _tell_over(self, connection: Connection) -> None:
         """Until the connection is lost."""
         while True:
-            await self._to_do.wait()
+            try:
+                async with asyncio.timeout(_QUIET.total_seconds()):
+                    await self._to_do.wait()
+            except TimeoutError:
+                await connection.execute("SELECT 1")  # fails within the limit of every statement
+                continue
             self._to_do.clear()
             if connection.is_closed():
                 return
