@@ -42,8 +42,11 @@ def named(name: str) -> Envelope:
         replace(ENVELOPE, more={"List-Unsubscribe": "<https://x>\r\nX-Evil: 1"}),
         replace(ENVELOPE, more={"X-Note": "zażółć"}),
         replace(ENVELOPE, more={"Subject": "twice"}),
+        named('"' * 900),
+        replace(ENVELOPE, subject="a" * 990),
+        replace(ENVELOPE, more={"List-Unsubscribe": f"<https://consent.test/u/{'x' * 990}>"}),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_headers_that_a_reader_would_find_otherwise_stop_the_mail(envelope: Envelope) -> None:
     assert envelope.write("text", "<p>html</p>") is None

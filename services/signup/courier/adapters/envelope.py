@@ -16,7 +16,8 @@ from email.utils import format_datetime, parseaddr
 
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9_+.-]+@[a-z0-9.-]+")
 _LONGEST_PLAIN = 900
-"""RFC 5322, section 2.1.1, allows 998 with the header's name."""
+_LONGEST_LINE = 998
+"""RFC 5322, section 2.1.1; servers refuse or cut what is longer."""
 _OTHERS = frozenset({"List-Unsubscribe", "List-Unsubscribe-Post", "Auto-Submitted"})
 """Headers of which a reader makes nothing but their text."""
 _READABLE = 78
@@ -39,7 +40,10 @@ class Envelope:
     """Other headers, in ASCII; a link in them is never folded."""
 
     def write(self, text: str, html: str) -> bytes | None:
-        """The mail with both bodies, CRLF line ends; None when a reader would not find exactly these headers and values."""
+        """The mail with both bodies, CRLF line ends; None when a reader would not find exactly these headers and values.
+
+        Nor with a line that is longer than a mail's may be: a name is escaped, so it may be that only here.
+        """
         headers = {
             "From": f"{_phrase(self.sender.display_name)} <{self.sender.addr_spec}>",
             "To": self.recipient,
@@ -50,6 +54,8 @@ class Envelope:
             "MIME-Version": "1.0",
         }
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii", "replace")
+        if max(map(len, head.split(b"\r\n"))) > _LONGEST_LINE:
+            return None
         if not self._is_plain() and not self._reads_as_written(head + b"Content-Type: text/plain\r\n\r\n"):
             return None
         return head + alternative(text, html)
