@@ -145,7 +145,7 @@ class Runner(Generic[U]):
             holding.over()
             if taken:
                 self._looks.set()  # some of it may come again
-            if taken >= queue.batch > 1:
+            if taken >= queue.batch and queue.period is None:
                 self.tell([queue.name])
             if (not taken or self._batches.rests(queue)) and not self._stop.is_set():
                 await self._wakes[queue.name].wait()
