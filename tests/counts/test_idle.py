@@ -1,7 +1,8 @@
 """What a service asks in a minute in which nobody wants anything of it: never more than `idle.toml` says.
 
 Nothing waits here. One turn of everything that a process does by itself is done and counted, and how often it comes in a minute is
-what it was declared with.
+what it was declared with. The loops do not run: that one turns more often than it declares is not seen here, nor the second look of
+each turn of periodic work, when it comes due, the gauges of the queues, or the question after the connection of the notices.
 """
 
 import tomllib
