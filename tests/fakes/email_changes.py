@@ -162,14 +162,14 @@ class FakeEmailChanges:
                     self._over(who, row, gives_up=True)
                     self.sessions_ended.append(who)
                     self.told.append((who, "done"))
-            case Stops(spends_code):
+            case Stops():
                 del self.rows[who]
-                if spends_code:
-                    self.codes.pop(who, None)
+                self.codes.pop(who, None)
                 self.sessions_ended.append(who)
             case PutsBack():
                 del self.rows[who]
                 self.emails[who], self.since[who] = row.old, self.at
+                self.codes.pop(who, None)
                 self.sessions_ended.append(who)
             case Ends(gives_up):
                 self._over(who, row, gives_up=gives_up)

@@ -296,7 +296,7 @@ async def test_a_not_me_stops_also_a_change_that_was_asked_for_after_its_email(w
     second = await world.change_of(ana)
     assert second != first
     assert await world.changes.answer(ana, first, "new_yes", world.at) == Nothing("over")
-    assert await world.changes.answer(ana, first, "not_me", world.at) == Stops(spends_code=False)
+    assert await world.changes.answer(ana, first, "not_me", world.at) == Stops()
     assert await world.changes.answer(ana, second, "old_yes", world.at) == Nothing("over")
     assert await world.sessions(ana) == 0 and await email_of(world, ana) == OLD
 
@@ -382,11 +382,27 @@ async def test_the_old_mailbox_stops_a_recovery_and_the_code_is_worth_nothing_an
     change = await world.change_of(ana)
     await world.changes.answer(ana, change, "new_yes", world.at)
     world.at += WAY_BACK - MINUTE
-    assert await world.changes.answer(ana, change, "not_me", NOON) == Stops(spends_code=True)
+    assert await world.changes.answer(ana, change, "not_me", NOON) == Stops()
     world.at += MINUTE
     await world.changes.settle(20)
     assert await email_of(world, ana) == OLD
     await world.changes.recover(OLD, code, NEW, HERE)
+    assert await world.changes.answer(ana, None, "not_me", None) == Nothing("over")
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+async def test_a_not_me_leaves_no_code_in_force_that_an_open_session_made(world: World, is_changed: bool) -> None:
+    ana = await world.joins(OLD)
+    code = await world.changes.make_code(ana, first_alone=False)
+    assert code is not None
+    if is_changed:
+        await changed(world, ana)
+    else:
+        await world.changes.ask(ana, NEW, HERE)
+    assert await world.changes.answer(ana, None, "not_me", None) == (PutsBack() if is_changed else Stops())
+    seen = await world.changes.seen(ana)
+    assert seen is not None and not seen.has_code
+    await world.changes.recover(OLD, code, OTHER, HERE)
     assert await world.changes.answer(ana, None, "not_me", None) == Nothing("over")
 
 

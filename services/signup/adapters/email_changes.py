@@ -227,14 +227,14 @@ class PostgresEmailChanges:
                     await self._over(unit, candidate, row, hashed)
                     await self._end_sessions(unit, candidate)
                     self._tell(unit, candidate, "done", unit.at + notices.CHANGED_KEPT)
-            case Stops(spends_code):
+            case Stops():
                 await unit.connection.execute(SQL["end_change"], candidate)
-                if spends_code:
-                    await unit.connection.execute(SQL["spend_code"], candidate)
+                await unit.connection.execute(SQL["spend_code"], candidate)
                 await self._end_sessions(unit, candidate)
             case PutsBack():
                 await unit.connection.execute(SQL["end_change"], candidate)
                 await self._move(unit, who, row.old)
+                await unit.connection.execute(SQL["spend_code"], candidate)
                 await self._end_sessions(unit, candidate)
             case Ends(gives_up):
                 await self._over(unit, candidate, row, hashed if gives_up else None)

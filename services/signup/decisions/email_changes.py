@@ -34,13 +34,13 @@ def answered(standing: Standing | None, act: Act, *, at: datetime) -> Outcome:
         case Asked():
             return _asked(standing, act, at=at)
         case Recovering() if act == "not_me":
-            return Stops(spends_code=True)
+            return Stops()
         case Recovering():
             if act != "new_yes":
                 return Nothing("already")
             return Noted(Waiting(at + WAY_BACK)) if at < standing.until else Nothing("over")
         case Waiting():
-            return Stops(spends_code=True) if act == "not_me" else Nothing("already")
+            return Stops() if act == "not_me" else Nothing("already")
         case Changed():
             if act != "not_me":
                 return Nothing("already")
@@ -51,7 +51,7 @@ def answered(standing: Standing | None, act: Act, *, at: datetime) -> Outcome:
 
 def _asked(standing: Asked, act: Act, *, at: datetime) -> Outcome:
     if act == "not_me":
-        return Stops(spends_code=False)
+        return Stops()
     if at >= standing.until:
         return Nothing("over")
     after = replace(standing, new_said=True) if act == "new_yes" else replace(standing, old_said=True)

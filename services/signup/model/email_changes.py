@@ -68,14 +68,12 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Stops:
-    """The old mailbox said no: nothing is changed, and every session ends. `spends_code`: it was a recovery."""
-
-    spends_code: bool
+    """The old mailbox said no: nothing is changed, every session ends, and the recovery code is spent: whose it is nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class PutsBack:
-    """The old address is theirs again, and every session ends."""
+    """The old address is theirs again, every session ends, and the recovery code is spent."""
 
 
 @dataclass(frozen=True, slots=True)
