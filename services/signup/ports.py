@@ -516,5 +516,8 @@ class EmailChanges(Protocol):
     async def settle(self, limit: int) -> bool:
         """Does what the clock brings for at most so many; whether there may be more."""
 
-    async def make_code(self, candidate: str, *, first_alone: bool) -> str | None:
-        """A new recovery code in place of the one before; None for a stub or whoever is erased, and with `first_alone` if there was one."""
+    async def make_code(self, candidate: str, *, first_alone: bool, issued_at: datetime | None = None) -> str | None:
+        """A new recovery code in place of the one before; None for a stub or whoever is erased.
+
+        With `first_alone`, by a link made at `issued_at`: also None if there ever was one, or a "not me" voided that link.
+        """

@@ -50,6 +50,8 @@ class FakeEmailChanges:
     since: dict[str, datetime] = field(default_factory=dict)
     rows: dict[str, _Row] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
+    """Empty where it is spent."""
+    links_from: dict[str, datetime] = field(default_factory=dict)
     told: list[tuple[str, AboutEmail]] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     """Mailboxes that no vendor's word registers any more."""
@@ -69,7 +71,10 @@ class FakeEmailChanges:
             return None
         row = self.rows.get(candidate)
         return Seen(
-            self.emails[candidate], row.new if row else None, row.standing if row else None, candidate in self.codes
+            self.emails[candidate],
+            row.new if row else None,
+            row.standing if row else None,
+            bool(self.codes.get(candidate)),
         )
 
     async def standing(self, candidate: str, change: str) -> Standing | None:
@@ -114,8 +119,10 @@ class FakeEmailChanges:
             self._apply(who, self.rows[who], decisions.due(self.rows[who].standing, at=self.at))
         return len(due[:limit]) == limit
 
-    async def make_code(self, candidate: str, *, first_alone: bool) -> str | None:
-        if candidate not in self.emails or (first_alone and candidate in self.codes):
+    async def make_code(self, candidate: str, *, first_alone: bool, issued_at: datetime | None = None) -> str | None:
+        since = self.links_from.get(candidate)
+        is_void = since is not None and (issued_at is None or issued_at < since)
+        if candidate not in self.emails or (first_alone and (is_void or candidate in self.codes)):
             return None
         code = new_code()
         self.codes[candidate] = read_code(code) or ""
@@ -123,7 +130,7 @@ class FakeEmailChanges:
 
     def erase(self, candidate: str) -> None:
         """Everything of them goes."""
-        for kept in (self.emails, self.since, self.rows, self.codes):
+        for kept in (self.emails, self.since, self.rows, self.codes, self.links_from):
             kept.pop(candidate, None)
 
     def _begin(self, candidate: str, new: str, standing: Asked | Recovering) -> None:
@@ -148,7 +155,7 @@ class FakeEmailChanges:
             case Noted(standing):
                 self.rows[who] = replace(row, standing=standing)
                 if isinstance(standing, Waiting):
-                    self.codes.pop(who, None)
+                    self._spend(who)
                     self.told.append((who, "recovering"))
             case Changes(standing):
                 if self.owners(row.new) - {who}:
@@ -160,22 +167,30 @@ class FakeEmailChanges:
                     self.told.append((who, "changed"))
                 else:
                     self._over(who, row, gives_up=True)
-                    self.sessions_ended.append(who)
+                    self._end_sessions(who)
                     self.told.append((who, "done"))
             case Stops():
                 del self.rows[who]
-                self.codes.pop(who, None)
-                self.sessions_ended.append(who)
+                self._spend(who)
+                self._end_sessions(who)
             case PutsBack():
                 del self.rows[who]
                 self.emails[who], self.since[who] = row.old, self.at
-                self.codes.pop(who, None)
-                self.sessions_ended.append(who)
+                self._spend(who)
+                self._end_sessions(who)
             case Ends(gives_up):
                 self._over(who, row, gives_up=gives_up)
             case Nothing():
                 pass
         return outcome
+
+    def _spend(self, who: str) -> None:
+        if who in self.codes:
+            self.codes[who] = ""
+
+    def _end_sessions(self, who: str) -> None:
+        self.sessions_ended.append(who)
+        self.links_from[who] = self.at
 
     def _over(self, who: str, row: _Row, *, gives_up: bool) -> None:
         del self.rows[who]

@@ -406,6 +406,22 @@ async def test_a_not_me_leaves_no_code_in_force_that_an_open_session_made(world:
     assert await world.changes.answer(ana, None, "not_me", None) == Nothing("over")
 
 
+@pytest.mark.parametrize("had_code", [False, True])
+async def test_an_invitation_s_link_makes_no_code_after_one_was_spent_nor_after_a_not_me(
+    world: World, had_code: bool
+) -> None:
+    ana = await world.joins(OLD)
+    if had_code:
+        assert await world.changes.make_code(ana, first_alone=True, issued_at=NOON) is not None
+    world.at += MINUTE
+    await world.changes.ask(ana, NEW, HERE)
+    assert await world.changes.answer(ana, None, "not_me", None) == Stops()
+    assert await world.changes.make_code(ana, first_alone=True, issued_at=NOON) is None
+    made = await world.changes.make_code(ana, first_alone=True, issued_at=world.at + MINUTE)
+    assert (made is None) == had_code, "the first one is made once"
+    assert await world.changes.make_code(ana, first_alone=False) is not None
+
+
 async def test_of_whoever_is_erased_nothing_of_a_change_stays_and_its_links_do_nothing(world: World) -> None:
     ana = await world.joins(OLD)
     await world.changes.make_code(ana, first_alone=False)

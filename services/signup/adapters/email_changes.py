@@ -176,7 +176,7 @@ class PostgresEmailChanges:
                     await self._apply(unit, who, row, decisions.due(row.standing, at=unit.at), hashed)
         return len(due) == limit
 
-    async def make_code(self, candidate: str, *, first_alone: bool) -> str | None:
+    async def make_code(self, candidate: str, *, first_alone: bool, issued_at: datetime | None = None) -> str | None:
         """Kept as an HMAC under the person's own data key."""
         code = new_code()
         async with self._work() as unit:
@@ -184,8 +184,11 @@ class PostgresEmailChanges:
             who = await self._identity(unit, candidate)
             if person is None or who is None or not person["confirmed"]:
                 return None
-            if first_alone and await unit.connection.fetchval(SQL["read_code"], candidate) is not None:
-                return None
+            if first_alone:
+                since = person["links_from"]
+                is_void = since is not None and (issued_at is None or issued_at < since)
+                if is_void or await unit.connection.fetchval(SQL["had_code"], candidate):
+                    return None
             hashed = code_hash(code, own_key(who, self._secrets.epochs))
             await unit.connection.execute(SQL["save_code"], candidate, hashed, unit.at)
         return code
@@ -212,7 +215,7 @@ class PostgresEmailChanges:
             case Noted(standing):
                 await self._note(unit, candidate, standing)
                 if isinstance(standing, Waiting):
-                    await unit.connection.execute(SQL["spend_code"], candidate)
+                    await unit.connection.execute(SQL["spend_code"], candidate, unit.at)
                     self._tell(unit, candidate, "recovering", standing.until)
             case Changes(standing):
                 if not await self._move(unit, who, row.new):
@@ -229,12 +232,12 @@ class PostgresEmailChanges:
                     self._tell(unit, candidate, "done", unit.at + notices.CHANGED_KEPT)
             case Stops():
                 await unit.connection.execute(SQL["end_change"], candidate)
-                await unit.connection.execute(SQL["spend_code"], candidate)
+                await unit.connection.execute(SQL["spend_code"], candidate, unit.at)
                 await self._end_sessions(unit, candidate)
             case PutsBack():
                 await unit.connection.execute(SQL["end_change"], candidate)
                 await self._move(unit, who, row.old)
-                await unit.connection.execute(SQL["spend_code"], candidate)
+                await unit.connection.execute(SQL["spend_code"], candidate, unit.at)
                 await self._end_sessions(unit, candidate)
             case Ends(gives_up):
                 await self._over(unit, candidate, row, hashed if gives_up else None)

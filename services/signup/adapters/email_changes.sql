@@ -1,5 +1,6 @@
 -- name: lock_person
-SELECT candidate::text, confirmed_at IS NOT NULL AS confirmed, blind_index, coalesce(email_since, registered_at) AS email_since
+SELECT candidate::text, confirmed_at IS NOT NULL AS confirmed, blind_index, coalesce(email_since, registered_at) AS email_since,
+    links_from
 FROM candidates WHERE candidate = $1::uuid FOR UPDATE
 
 -- name: read_change
@@ -56,10 +57,13 @@ ON CONFLICT (slow_hash) DO UPDATE SET refused_at = excluded.refused_at, said_no_
 
 -- name: save_code
 INSERT INTO recovery_codes (candidate, code_hash, made_at) VALUES ($1::uuid, $2, $3)
-ON CONFLICT (candidate) DO UPDATE SET code_hash = excluded.code_hash, made_at = excluded.made_at
+ON CONFLICT (candidate) DO UPDATE SET code_hash = excluded.code_hash, made_at = excluded.made_at, spent_at = NULL
 
 -- name: read_code
-SELECT code_hash FROM recovery_codes WHERE candidate = $1::uuid
+SELECT code_hash FROM recovery_codes WHERE candidate = $1::uuid AND spent_at IS NULL
+
+-- name: had_code
+SELECT EXISTS (SELECT FROM recovery_codes WHERE candidate = $1::uuid)
 
 -- name: spend_code
-DELETE FROM recovery_codes WHERE candidate = $1::uuid
+UPDATE recovery_codes SET spent_at = $2 WHERE candidate = $1::uuid AND spent_at IS NULL

@@ -42,7 +42,7 @@ _CODE_ANSWERS: dict[int | str, dict[str, Any]] = {
     403: {"description": "Sent from another site's page: nothing was done"},
     404: {"description": "Not a link of an invitation"},
     409: {
-        "description": "There is a code already, or the invitation is not answered yet; a new one is made at /me/email"
+        "description": "The first code was made before, a change of the email was stopped since the link was made, or the invitation is not answered yet; a new one is made at /me/email"
     },
     410: {"description": "The link has expired"},
 }
@@ -106,10 +106,10 @@ def pages(edge: EmailEdge) -> APIRouter:
         link = edge.links.read(token, "confirm", at=edge.now())
         if isinstance(link, BadLink):
             return bad_links.bad_link(request, link)
-        code = await edge.changes.make_code(link.candidate, first_alone=True)
+        code = await edge.changes.make_code(link.candidate, first_alone=True, issued_at=link.issued_at)
         is_page = shows_pages(request.scope)
         if code is None:
-            status = {"status": "no_code", "detail": "There is a code already, or the invitation is not answered yet. POST /v1/me/recovery-code makes a new one once you are signed in."}  # fmt: skip
+            status = {"status": "no_code", "detail": "The first code was made before, a change of the email was stopped since the link was made, or the invitation is not answered yet. POST /v1/me/recovery-code makes a new one once you are signed in."}  # fmt: skip
             return PAGES.render("recovery_not.html", status=409) if is_page else JSONResponse(status, 409)
         if not is_page:
             return JSONResponse({"recovery_code": code}, 201)

@@ -22,7 +22,8 @@ CREATE INDEX former_mailboxes_by_candidate ON former_mailboxes (candidate);
 CREATE TABLE recovery_codes (
     candidate uuid PRIMARY KEY REFERENCES candidates ON DELETE CASCADE,
     code_hash bytea NOT NULL,
-    made_at timestamptz NOT NULL
+    made_at timestamptz NOT NULL,
+    spent_at timestamptz                     -- the row stays: the first code is made by an invitation's link, and once
 );
 
 ALTER TABLE candidates
