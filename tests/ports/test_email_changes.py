@@ -322,6 +322,20 @@ async def test_a_mailbox_of_another_person_is_never_told_on_the_page_and_never_t
     assert (await email_of(world, ana), await email_of(world, bo)) == (OLD, OTHER)
 
 
+async def test_who_has_no_code_uses_up_nobody_s_one_email_after_a_never_again(world: World) -> None:
+    ana, bo = await world.joins(OLD), await world.joins(OTHER)
+    code = await world.changes.make_code(bo, first_alone=False)
+    await changed(world, ana)
+    world.at += WAY_BACK
+    await world.changes.settle(20)
+    assert not await world.is_registered(OLD), "as if it had said never again"
+    world.at += MINUTE
+    for old, typed in ((OTHER, "0" * 24), ("nobody@example.org", code or ""), (OTHER, "")):
+        await world.changes.recover(old, typed, OLD, HERE)
+    assert await world.changes.ask(bo, OLD, HERE) == "begun"
+    assert (await world.told())[-1] == (bo, "new")
+
+
 async def test_while_a_change_counts_no_other_is_begun(world: World) -> None:
     ana = await world.joins(OLD)
     await changed(world, ana)

@@ -115,7 +115,6 @@ class PostgresEmailChanges:
 
     async def ask(self, candidate: str, new: str, origin: bytes) -> Begun:
         """What the page says is the same whoever has the new mailbox."""
-        may_mail = await self._may_mail(new)
         async with self._work() as unit:
             person = await unit.connection.fetchrow(SQL["lock_person"], candidate)
             who = await self._identity(unit, candidate)
@@ -129,12 +128,11 @@ class PostgresEmailChanges:
                 return "too_many"
             await self._begin(unit, who, person["email_since"], new, Asked(unit.at + ANSWERED_WITHIN))
             self._tell(unit, candidate, "old", unit.at + ANSWERED_WITHIN)
-            await self._write_to_new(unit, candidate, new, origin, may_mail=may_mail)
+            await self._write_to_new(unit, candidate, new, origin)
         return "begun"
 
     async def recover(self, old: str, code: str, new: str, origin: bytes) -> None:
         """Whether the email or the code was wrong is told to nobody: nothing follows."""
-        may_mail = await self._may_mail(new)
         mailbox = self._secrets.index.of(old)
         async with self._work() as unit:
             indexes = [mailbox.value, *mailbox.older]
@@ -147,7 +145,7 @@ class PostgresEmailChanges:
             if not decisions.may_begin(_of(row)):
                 return
             await self._begin(unit, who, person["email_since"], new, Recovering(unit.at + ANSWERED_WITHIN))
-            await self._write_to_new(unit, candidate, new, origin, may_mail=may_mail)
+            await self._write_to_new(unit, candidate, new, origin)
 
     async def answer(self, candidate: str, change: str | None, act: Act, issued_at: datetime | None) -> Outcome:
         """`change` None: by whoever is signed in."""
@@ -286,27 +284,24 @@ class PostgresEmailChanges:
             SQL["begin_change"], who.candidate, new_id("e"), _STATES[type(standing)], standing.until, sealed, since
         )
 
-    async def _write_to_new(self, unit: Unit, candidate: str, new: str, origin: bytes, *, may_mail: bool) -> None:
-        """To whoever has it, as often as a page may have a mailbox written to; another person's is told that it was named."""
+    async def _write_to_new(self, unit: Unit, candidate: str, new: str, origin: bytes) -> None:
+        """To whoever has it, as often as a page may have a mailbox written to; another person's is told that it was named.
+
+        Not to one that said "never again", but once after it, as for whoever joins: that is used up by this email alone.
+        """
         mailbox = self._secrets.index.of(new)
         if not await may_write_to(unit, mailbox.value, origin):
             return
+        store = self._store(unit)
+        (known,) = await look_up_mailboxes(store, [new], self._secrets.hashes, marked_alone=True)
         indexes = [mailbox.value, *mailbox.older]
         owners = {row["candidate"] for row in await unit.connection.fetch(SQL["whose_mailbox"], indexes)}
         if others := owners - {candidate}:
             self._tell(unit, others.pop(), "taken", unit.at + ANSWERED_WITHIN)
-        elif may_mail:
+        elif may_invite(known.past, by_join=True, at=unit.at):
+            if known.past.said_no_at is not None:
+                await store.note_invitations([await known.to_note(self._secrets.hashes)])
             self._tell(unit, candidate, "new", unit.at + ANSWERED_WITHIN)
-
-    async def _may_mail(self, new: str) -> bool:
-        """Not a mailbox that said "never again", but once after it: as for whoever joins."""
-        async with self._work() as unit:
-            store = self._store(unit)
-            (mailbox,) = await look_up_mailboxes(store, [new], self._secrets.hashes, marked_alone=True)
-            may = may_invite(mailbox.past, by_join=True, at=unit.at)
-            if may and mailbox.past.said_no_at is not None:
-                await store.note_invitations([await mailbox.to_note(self._secrets.hashes)])
-        return may
 
     async def _is_code(self, unit: Unit, who: SealedIdentity, code: str) -> bool:
         kept = await unit.connection.fetchval(SQL["read_code"], who.candidate)

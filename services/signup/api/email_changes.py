@@ -192,9 +192,7 @@ def api(edge: EmailEdge) -> APIRouter:
         "/v1/me/email", status_code=202, summary="Ask for another email: both mailboxes are asked", responses=_ANSWERS
     )
     async def ask(request: Request, given: EmailIn, holder: SignedIn) -> CheckOut:
-        began = time.monotonic()
-        await _begin(edge, request, holder, given.email)
-        await wait_since(began, edge.answer_after)
+        await _begin(edge, request, holder, given.email, time.monotonic())
         return CheckOut(status="check_both_mailboxes")
 
     @routes.delete(
@@ -224,15 +222,16 @@ def api(edge: EmailEdge) -> APIRouter:
 async def _ask(
     edge: EmailEdge, request: Request, holder: Holder, email: str, began: float, *, is_json: bool
 ) -> Response:
-    await _begin(edge, request, holder, email)
-    await wait_since(began, edge.answer_after)
+    await _begin(edge, request, holder, email, began)
     if is_json:
         return JSONResponse({"status": "check_both_mailboxes"}, 202)
     return await _shown(edge, request, holder, status=202)
 
 
-async def _begin(edge: EmailEdge, request: Request, holder: Holder, email: str) -> None:
+async def _begin(edge: EmailEdge, request: Request, holder: Holder, email: str, began: float) -> None:
+    """A "no" comes no sooner than a "begun"."""
     begun: Begun = await edge.changes.ask(holder.candidate, email, origin_of(request, edge.origin_key))
+    await wait_since(began, edge.answer_after)
     match begun:
         case "begun":
             return

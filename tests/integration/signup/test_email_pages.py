@@ -8,9 +8,11 @@ import asyncpg
 import httpx
 import pytest
 
+from services.signup.adapters import email_changes as adapter
 from services.signup.adapters.page_requests import PostgresPageRequests
 from services.signup.api import email_changes, email_links
 from services.signup.api.signed_in import signed_in
+from services.signup.mailboxes import look_up_mailboxes
 from services.signup.model.email_changes import ANSWERED_WITHIN, WAY_BACK
 from shared.security.links import Link, LinkPurpose, LinkReader, LinkSigner, public_half
 from shared.web.app import create_app
@@ -91,6 +93,28 @@ async def test_an_email_is_changed_by_two_pages_and_put_back_by_a_third(
     assert (await face.get("/v1/me/email", headers=mine)).status_code == 401, "every session has ended"
     mine = await edge.sign_in(ana)
     assert (await face.get("/v1/me/email", headers=mine)).json()["email"] == ANA
+
+
+async def test_a_no_to_another_email_comes_no_sooner_than_a_yes_and_nothing_slow_is_computed_for_it(
+    face: httpx.AsyncClient, edge: Edge, ana: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, waited, looked_up = await edge.sign_in(ana), [], []
+
+    async def wait_since(began: float, span: timedelta) -> None:
+        waited.append(span)
+
+    async def look_up(*args: Any, **more: Any) -> Any:
+        looked_up.append(args)
+        return await look_up_mailboxes(*args, **more)
+
+    monkeypatch.setattr(email_changes, "wait_since", wait_since)
+    monkeypatch.setattr(adapter, "look_up_mailboxes", look_up)
+    answers = [
+        await face.post("/v1/me/email", json={"email": f"n{place}@example.org"}, headers=mine) for place in range(9)
+    ]
+    assert {answer.status_code for answer in answers} == {202, 429}
+    assert len(waited) == 9
+    assert len(looked_up) == sum(answer.status_code == 202 for answer in answers)
 
 
 async def test_a_page_of_another_site_answers_nothing_and_a_foreign_link_is_none(
