@@ -450,6 +450,20 @@ async def test_of_whoever_is_erased_nothing_of_a_change_stays_and_its_links_do_n
     assert not await world.changes.settle(20)
 
 
+async def test_a_due_change_that_does_not_open_is_ended_and_the_others_go_on(databases: Databases) -> None:
+    async with databases.pool(*MIGRATIONS_OF["signup"]) as pool:
+        world = InPostgres(pool)
+        ana, bo = await world.joins(OLD), await world.joins(OTHER)
+        await changed(world, ana)
+        world.at += MINUTE
+        await changed(world, bo, "bo.new@example.net")
+        await pool.execute("UPDATE email_changes SET sealed = 'x' WHERE candidate = $1::uuid", ana)
+        world.at += WAY_BACK
+        assert not await world.changes.settle(20)
+        assert await pool.fetchval("SELECT count(*) FROM email_changes") == 0
+        assert await email_of(world, bo) == "bo.new@example.net" and not await world.is_registered(OTHER)
+
+
 async def test_links_from_before_a_not_me_sign_nobody_in(databases: Databases) -> None:
     async with databases.pool(*MIGRATIONS_OF["signup"]) as pool:
         world = InPostgres(pool)

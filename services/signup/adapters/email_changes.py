@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import assert_never
 
 import asyncpg
+import structlog
 
 from services.signup.adapters.page_requests import may_write_to
 from services.signup.adapters.sessions import PostgresSessions
@@ -59,6 +60,7 @@ from shared.security.boxes import CannotOpenError
 
 SQL = load(Path(__file__).with_suffix(".sql"))
 _BESIDE = "email_change"
+_log = structlog.get_logger(__name__)
 _STATES: dict[type[Standing], str] = {
     Asked: "asked",
     Recovering: "recovering",
@@ -161,7 +163,7 @@ class PostgresEmailChanges:
             return await self._apply(unit, who, row, decisions.answered(row.standing, act, at=unit.at), None)
 
     async def settle(self, limit: int) -> bool:
-        """What is slow is computed before the transaction that needs it."""
+        """What is slow is computed before the transaction that needs it; a due change that does not open is ended, and the rest goes on."""
         async with self._work() as unit:
             due = [row["candidate"] for row in await unit.connection.fetch(SQL["due_changes"], unit.at, limit)]
         for candidate in due:
@@ -169,7 +171,12 @@ class PostgresEmailChanges:
             async with self._work() as unit:
                 await unit.connection.fetchrow(SQL["lock_person"], candidate)
                 who = await self._identity(unit, candidate)
-                row = None if who is None else await self._row(unit, who)
+                try:
+                    row = None if who is None else await self._row(unit, who)
+                except CannotOpenError:
+                    _log.error("email_change_does_not_open", candidate=candidate)
+                    await unit.connection.execute(SQL["end_due_change"], candidate, unit.at)
+                    continue
                 if who is not None and row is not None:
                     await self._apply(unit, who, row, decisions.due(row.standing, at=unit.at), hashed)
         return len(due) == limit

@@ -25,6 +25,9 @@ UPDATE email_changes SET state = $2, new_said = $3, old_said = $4, until = $5 WH
 -- name: end_change
 DELETE FROM email_changes WHERE candidate = $1::uuid
 
+-- name: end_due_change
+DELETE FROM email_changes WHERE candidate = $1::uuid AND until <= $2
+
 -- name: hold_mailbox
 SELECT pg_advisory_xact_lock(hashtextextended('mailbox ' || encode($1::bytea, 'hex'), 0))
 
