@@ -21,7 +21,7 @@ from shared import wording
 from shared.contracts.base import Instant
 from shared.i18n import marked
 from shared.security.links import LinkReader
-from shared.web import forms, holders
+from shared.web import forms, holders, problems
 from shared.web.holders import Holder, OwnOrigins
 from shared.web.pages import Pages
 from shared.web.person import Navigation
@@ -131,6 +131,8 @@ def pages(edge: EmailEdge) -> APIRouter:
         posted = await forms.read(request, EmailForm, words=_WORDS)
         wish = posted.value
         if wish is None or (wish.action == "change" and wish.email is None):
+            if posted.is_json:
+                raise problems.invalid([{"loc": ("body", "email"), "type": "missing", "msg": "Field required"}])
             errors = dict(with_why(posted).errors) or {"email": ENTER_EMAIL}
             return await _shown(edge, request, holder, given=str(posted.given.get("email", "")), errors=errors)
         if wish.action == "stop":

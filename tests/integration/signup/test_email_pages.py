@@ -141,6 +141,8 @@ async def test_a_wrong_email_is_said_beside_its_field_and_nothing_is_begun(
         page = await face.post("/me/email", data={"email": typed}, headers={**mine, **HTML})
         assert page.status_code == 422 and 'id="email-error"' in page.text
         assert (await face.post("/v1/me/email", json={"email": typed}, headers=mine)).status_code == 422
+    answer = await face.post("/me/email", json={}, headers=mine)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")
     page = await face.post("/recover", data={"email": "x", "code": ""}, headers=HTML)
     assert page.status_code == 422 and 'id="old_email-error"' in page.text
     assert await edge.pool.fetchval("SELECT count(*) FROM email_changes") == 0
