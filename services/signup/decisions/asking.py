@@ -59,8 +59,8 @@ def sign_in(
     """What a request for a link brings: the same link as long as it is good, and else a new one.
 
     A link that is good is in the mailbox already, whoever asked for it. One from before the person switched something off, at
-    `no_at`, is none: it can switch nothing on. Nor is one from before they last signed in, at `used_at`: each works once, and
-    that may have been the one. Sessions begin in whole seconds, so that one asked for in the second of it is none either.
+    `no_at`, is none: it can switch nothing on. Nor is one from before `used_at`, when they last signed in (each works once,
+    and that may have been the one) or a "not me" voided all. Sessions begin in whole seconds, so that one asked for in the second of it is none either.
     """
     if not may_mail(before, at=at):
         return None

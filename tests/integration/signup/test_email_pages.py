@@ -14,6 +14,7 @@ from services.signup.api import email_changes, email_links
 from services.signup.api.signed_in import signed_in
 from services.signup.mailboxes import look_up_mailboxes
 from services.signup.model.email_changes import ANSWERED_WITHIN, WAY_BACK
+from services.signup.vault.index import BlindIndex
 from shared.security.links import Link, LinkPurpose, LinkReader, LinkSigner, public_half
 from shared.web.app import create_app
 from tests.fakes.consent import SEED, SUBJECT_KEY
@@ -131,6 +132,22 @@ async def test_a_page_of_another_site_answers_nothing_and_a_foreign_link_is_none
     edge.clock.at(edge.clock.now() + WAY_BACK + ANSWERED_WITHIN)
     assert (await face.get(old)).status_code == 410
     assert (await face.get("/me/email", headers=HTML)).status_code == 401
+
+
+async def test_after_a_not_me_a_new_link_is_mailed_at_once(face: httpx.AsyncClient, edge: Edge, ana: str) -> None:
+    requests, mailbox = PostgresPageRequests(edge.work), BlindIndex(BLIND_INDEX_KEY).of(ANA)
+    mine = await edge.sign_in(ana)
+    await face.post("/v1/me/email", json={"email": NEW}, headers=mine)
+
+    async def asked() -> int:
+        edge.clock.at(edge.clock.now() + timedelta(minutes=1))
+        await requests.sign_in(mailbox, b"here")
+        return int(await edge.pool.fetchval("SELECT count(*) FROM outbox WHERE topic = 'notices'"))
+
+    first = await asked()
+    assert await asked() == first, "the same link is not sent again so soon"
+    assert (await face.delete("/v1/me/email", headers=mine)).status_code == 204
+    assert await asked() == first + 1, "the one from before is void"
 
 
 async def test_a_wrong_email_is_said_beside_its_field_and_nothing_is_begun(
