@@ -49,7 +49,7 @@ FEW = {
     "services/outreach_gateway/adapters/jobs.sql: delete_job": "one row",
     "services/pool_matching/adapters/listings.sql: drop_listing": "one row",
     "services/signup/adapters/email_changes.sql: end_change": "one row",
-    "services/signup/adapters/email_changes.sql: spend_code": "one row",
+    "services/signup/adapters/email_changes.sql: end_due_change": "one row",
     "services/signup/adapters/proposals.sql: deny": "one row",
     "services/signup/adapters/queries.sql: forget_intake_keys": "one row a day",
     "services/signup/adapters/queries.sql: delete_source": "one row",
