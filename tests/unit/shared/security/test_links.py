@@ -182,15 +182,15 @@ def test_a_link_by_which_something_can_be_switched_on_brings_what_signup_states_
     )
 
 
-@pytest.mark.parametrize("purpose", ["unsubscribe", "refuse"])
-def test_a_link_that_can_only_stop_brings_none(purpose: LinkPurpose) -> None:
+@pytest.mark.parametrize("purpose", ["unsubscribe", "refuse", "email_new", "email_old"])
+def test_a_link_that_can_switch_nothing_on_brings_none(purpose: LinkPurpose) -> None:
     found = READER.read(STATES.sign(Link(LINK.candidate, purpose, LINK.expires_at, issued_at=NOW)), purpose, at=NOW)
     assert isinstance(found, Link)
     assert found.statement is None
 
 
 def test_every_purpose_of_a_link_is_said_to_widen_or_not() -> None:
-    assert set(get_args(LinkPurpose)) == {"unsubscribe", "refuse"} | WIDENS
+    assert set(get_args(LinkPurpose)) == {"unsubscribe", "refuse", "email_new", "email_old"} | WIDENS
 
 
 def test_a_link_from_before_there_were_statements_opens_as_before() -> None:
