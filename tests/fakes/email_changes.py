@@ -155,7 +155,6 @@ class FakeEmailChanges:
             case Noted(standing):
                 self.rows[who] = replace(row, standing=standing)
                 if isinstance(standing, Waiting):
-                    self._spend(who)
                     self.told.append((who, "recovering"))
             case Changes(standing):
                 if self.owners(row.new) - {who}:
@@ -167,6 +166,7 @@ class FakeEmailChanges:
                     self.told.append((who, "changed"))
                 else:
                     self._over(who, row, gives_up=True)
+                    self._spend(who)
                     self._end_sessions(who)
                     self.told.append((who, "done"))
             case Stops():

@@ -25,6 +25,7 @@ from services.signup.model.email_changes import (
     Noted,
     Nothing,
     PutsBack,
+    Recovering,
     Stops,
     Waiting,
 )
@@ -374,7 +375,7 @@ async def test_with_the_code_a_lost_mailbox_is_left_after_72_hours_of_its_silenc
     assert await world.changes.answer(ana, change, "new_yes", world.at) == Noted(waiting)
     assert (await world.told())[-1] == (ana, "recovering")
     await world.changes.recover(OLD, code, OTHER, HERE)
-    assert await world.changes.standing(ana, change) == waiting, "spent"
+    assert await world.changes.standing(ana, change) == waiting, "one at a time"
     assert await world.sign_in(ana)
     world.at += WAY_BACK - MINUTE
     await world.changes.settle(20)
@@ -386,6 +387,20 @@ async def test_with_the_code_a_lost_mailbox_is_left_after_72_hours_of_its_silenc
     assert (await world.told())[-1] == (ana, "done")
     assert await world.found(OLD) is None and not await world.is_registered(OLD)
     assert await world.changes.make_code(ana, first_alone=False) is not None
+
+
+async def test_where_somebody_else_came_to_have_the_new_mailbox_meanwhile_the_code_still_works(world: World) -> None:
+    ana = await world.joins(OLD)
+    code = await world.changes.make_code(ana, first_alone=True)
+    assert code is not None
+    await world.changes.recover(OLD, code, NEW, HERE)
+    await world.changes.answer(ana, await world.change_of(ana), "new_yes", world.at)
+    await world.joins(NEW)
+    world.at += WAY_BACK
+    await world.changes.settle(20)
+    assert await email_of(world, ana) == OLD
+    await world.changes.recover(OLD, code, OTHER, HERE)
+    assert isinstance(await world.changes.standing(ana, await world.change_of(ana)), Recovering)
 
 
 async def test_the_old_mailbox_stops_a_recovery_and_the_code_is_worth_nothing_any_more(world: World) -> None:

@@ -220,7 +220,6 @@ class PostgresEmailChanges:
             case Noted(standing):
                 await self._note(unit, candidate, standing)
                 if isinstance(standing, Waiting):
-                    await unit.connection.execute(SQL["spend_code"], candidate, unit.at)
                     self._tell(unit, candidate, "recovering", standing.until)
             case Changes(standing):
                 if not await self._move(unit, who, row.new):
@@ -233,6 +232,7 @@ class PostgresEmailChanges:
                     self._tell(unit, candidate, "changed", standing.until)
                 else:
                     await self._over(unit, candidate, row, hashed)
+                    await unit.connection.execute(SQL["spend_code"], candidate, unit.at)
                     await self._end_sessions(unit, candidate)
                     self._tell(unit, candidate, "done", unit.at + notices.CHANGED_KEPT)
             case Stops():
