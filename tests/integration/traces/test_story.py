@@ -50,6 +50,10 @@ OPEN = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)  # open in all zones of the 50
 EMPLOYER = "emp_traced"
 ADDRESS = "canary.traced@people.example"
 WORDS = "A canary sentence of the employer."
+HEARD_OF = """SELECT EXISTS (SELECT FROM consents WHERE candidate = $1)
+AND EXISTS (SELECT FROM memberships WHERE candidate = $1)
+AND EXISTS (SELECT FROM candidate_keys WHERE candidate = $1)"""
+"""Whether a request is decided at once. One that is held is decided by its row, later, and that is no part of its trace."""
 STORY = (
     "POST /v1/outreach",
     "outbox send",
@@ -161,14 +165,17 @@ async def world(
         await stack.enter_async_context(http)
         await until(lambda: gateway.tenants.get(EMPLOYER) != UNKNOWN)
 
-        async def decides() -> bool:  # else the request is held, and its row is decided by another way
+        gateways = await open_pool(gateway_database, name="test")
+        stack.push_async_callback(gateways.close)
+
+        async def decides() -> bool:
             try:
                 await gateway.parts.checks["windows"]()
             except HeldError:
                 return False
-            return True
+            return bool(await gateways.fetchval(HEARD_OF, candidate))
 
-        await until(decides, what="every shard of the windows is open")
+        await until(decides, what="every shard of the windows is open, and the gateway has heard all of the person")
         refs = MemberRefs(member_ref_key)
         yield World(
             Kafka.plain(servers.kafka),
