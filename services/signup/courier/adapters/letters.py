@@ -10,6 +10,7 @@ from typing import Any, Literal, assert_never
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.signup.courier.adapters.envelope import Envelope, message_id
+from services.signup.courier.adapters.forms import Forms
 from services.signup.courier.model import About, GrantNotice, Letter, Mail, NoticePurpose, Person, Unwritable
 from services.signup.courier.ports import TenantName
 from services.signup.vault.addresses import mailable
@@ -54,6 +55,10 @@ _OF_EMAILS: Mapping[AboutEmail, str] = {
     "recovering": marked("Your email will be changed by your recovery code: Fairpool"),
     "done": marked("Your email is changed: Fairpool"),
 }
+OUTREACH = (
+    "employer", "opening", "title", "organization", "place", "pay", "open_to", "job_page", "body", "quoted_body", "unsubscribe",
+)  # fmt: skip
+"""What differs between two outreach emails of one language."""
 _NO_ADDRESS = Unwritable("the address is none that mail can be sent to")
 
 
@@ -88,9 +93,9 @@ class JinjaLetters:
         )
         i18n.add_catalogs(Path(__file__).parent.parent / "locale")
         i18n.install(self._pages)
-        self._pages.filters["quoted"] = quoted
-        self._pages.filters["filled"] = lambda text: textwrap.fill(text, _WIDTH, break_long_words=False)
+        self._pages.filters["filled"] = filled
         self._pages.globals.update(operator=operator, home=f"{signup_url}/", sign_in=f"{signup_url}/sign-in")
+        self._forms = Forms(self._pages, OUTREACH)
 
     def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
         """An employer's words to a person; `employer` is the name. All of ours are in the person's language."""
@@ -116,20 +121,21 @@ class JinjaLetters:
             mail, recipient, readable(words.subject), at=at, by=gettext("%(employer)s through Fairpool", employer=employer), box="outreach",
             more=one_click(unsubscribe),
         )  # fmt: skip
-        job = words.job
-        return self._letter(
-            envelope,
-            "outreach",
-            employer=employer,
-            title=_line(job.title),
-            organization=_line(job.organization),
-            place=_line(job.location) + (" " + gettext("(remote is possible)") if job.remote else ""),
-            pay=pay_in_words(job.pay),
-            open_to=_day(job.valid_through),
-            job_page=_page(self._job_page(job, at)),
-            body=readable(words.body).strip("\n"),
-            unsubscribe=_page(unsubscribe),
-        )
+        job, body = words.job, readable(words.body).strip("\n")
+        values = {
+            "employer": employer,
+            "opening": filled(gettext("%(employer)s writes to you through Fairpool.", employer=employer)),
+            "title": _line(job.title),
+            "organization": _line(job.organization),
+            "place": _line(job.location) + (" " + gettext("(remote is possible)") if job.remote else ""),
+            "pay": pay_in_words(job.pay),
+            "open_to": _day(job.valid_through),
+            "job_page": _page(self._job_page(job, at)),
+            "body": body,
+            "quoted_body": quoted(body),
+            "unsubscribe": _page(unsubscribe),
+        }
+        return self._sealed(envelope, *(self._forms.fill(f"outreach.{kind}", values) for kind in ("txt", "html")))
 
     def notice(
         self, mail: Mail, person: Person, introducer: str | None, *, at: datetime, zone: str | None = None
@@ -279,7 +285,11 @@ class JinjaLetters:
         page: str,
         **values: Any,  # noqa: ANN401 - templates take values of any type
     ) -> Letter | Unwritable:
-        text, html = (self._pages.get_template(f"{page}.{kind}").render(**values) for kind in ("txt", "html"))
+        return self._sealed(
+            envelope, *(self._pages.get_template(f"{page}.{kind}").render(**values) for kind in ("txt", "html"))
+        )
+
+    def _sealed(self, envelope: Envelope, text: str, html: str) -> Letter | Unwritable:
         raw = envelope.write(text, html)
         if raw is None:
             return Unwritable("the mail would not read as it was written")
@@ -295,6 +305,11 @@ def _page(address: str) -> str:
 def one_click(link: str) -> Mapping[str, str]:
     """The headers behind the button of mail programs (RFC 8058): it posts to the link, and nobody looks at a page."""
     return {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+def filled(text: str) -> str:
+    """Words of ours in lines of a text mail."""
+    return textwrap.fill(text, _WIDTH, break_long_words=False)
 
 
 def quoted(text: str) -> str:
