@@ -17,19 +17,26 @@ from deploy.backup.dumping import backup
 from deploy.backup.restoring import Restoring
 from deploy.local import packages
 from deploy.local.errors import StackError
+from services.signup.adapters.email_changes import PostgresEmailChanges
 from services.signup.adapters.intake_keys import IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.rotation import PostgresRotation
 from services.signup.model.invitations import PastInvitations
+from services.signup.model.records import Stub
 from services.signup.vault.epoch_rows import EpochRows
-from services.signup.vault.hashing import Prefix, SlowHash, Suspected
+from services.signup.vault.hashing import Prefix, SlowHash, SlowHashes, Suspected
+from services.signup.vault.index import BlindIndex
 from services.signup.vault.intake import intake_content_key, open_told, seal_told
+from services.signup.vault.reading import read_identities
+from services.signup.vault.sealing import Identity, open_identity, seal_identity
+from services.signup.vault.secrets import VaultSecrets
 from shared.contracts.topics import ERASURES
 from shared.messaging import topics
 from shared.messaging.kafka import Kafka
 from shared.messaging.unit import unit_of_work
 from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool, open_pool
+from shared.security.words import KeyPair
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import NOON
 from tests.fakes.keeper import FakeKeeper, begun
@@ -40,8 +47,13 @@ ENDED = "WITH gone AS (DELETE FROM epochs RETURNING epoch) INSERT INTO epochs (e
 
 DAY, NEXT_DAY = date(2026, 11, 23), date(2026, 11, 24)
 ERASED = "00000000-0000-7000-8000-000000000001"
+MOVED, SWAPPED, GONE = (f"00000000-0000-7000-8000-00000000000{number}" for number in (2, 3, 4))
+OLD, OTHER, NEW = "shared@old.example", "other@old.example", "alone@new.example"
 TOLD = {"vendor": "acme", "record": "r1"}
 ENDED = "WITH gone AS (DELETE FROM epochs RETURNING epoch) INSERT INTO epochs (epoch, name, reference) SELECT epoch + 1, 'two', 'two' FROM gone"
+
+
+INDEX = BlindIndex(bytes(32))
 
 
 def hashed(name: str) -> SlowHash:
@@ -111,6 +123,34 @@ class Process:
             rotation = PostgresRotation(unit, self.epochs)
             await rotation.begin(by="op")
             await rotation.step()
+
+    async def register(self, person: str, mail: str) -> None:
+        async with self.store() as store:
+            await store.register([Stub(person, INDEX.of(mail).value, NOON, index_key=INDEX.of(mail).key_id)])
+            await store.save_identities([seal_identity(person, Identity(mail), KeyPair.generate(), self.epochs.epochs)])
+
+    async def move(self, person: str, mail: str) -> bool:
+        secrets = VaultSecrets(self.epochs.epochs, INDEX, SlowHashes(bytes(32)))
+        changes = PostgresEmailChanges(
+            lambda: unit_of_work(self.pool, at=NOON, source="signup"),
+            lambda unit: PostgresStore(unit, self.keys),
+            secrets,
+            self.epochs,
+        )
+        async with unit_of_work(self.pool, at=NOON, source="signup") as unit:
+            who = (await read_identities(unit.connection, [person], self.epochs))[person]
+            return await changes._move(unit, who, mail)
+
+    async def mail_of(self, person: str) -> str:
+        async with self.pool.acquire() as connection:
+            who = (await read_identities(connection, [person], self.epochs))[person]
+        return open_identity(who, self.epochs.epochs).mail
+
+    async def found_by(self, mail: str) -> str | None:
+        found = await self.pool.fetchval(
+            "SELECT candidate::text FROM candidates WHERE blind_index = $1", INDEX.of(mail).value
+        )
+        return None if found is None else str(found)
 
     async def past(self, *names: str) -> Mapping[str, PastInvitations]:
         async with self.store() as store:
@@ -230,6 +270,70 @@ async def test_a_dump_of_an_older_release_takes_what_its_tables_can_hold(vault: 
     assert await vault.restore() == {"slow hashes": 1}
     found = await vault.ask("SELECT slow_hash FROM invitations WHERE refused_at IS NOT NULL")
     assert [row["slow_hash"] for row in found] == [b"no"]
+
+
+async def test_who_changed_their_email_since_the_dump_is_reached_and_found_where_they_are_now(vault: Vault) -> None:
+    async with vault.process() as signup:
+        for person, mail in ((MOVED, OLD), (SWAPPED, OTHER), (GONE, NEW)):
+            await signup.register(person, mail)
+    await vault.dump()
+    async with vault.process() as signup:
+        await vault.ask(f"DELETE FROM candidates WHERE candidate = '{GONE}'")  # so that another can have the mailbox
+        for person, mail in ((MOVED, NEW), (SWAPPED, OLD)):
+            assert await signup.move(person, mail)
+        async with signup.store() as store:
+            await store._connection.execute("UPDATE candidates SET links_from = $1", NOON)
+    await vault.ask("DELETE FROM outbox")
+
+    carried = await vault.restore()
+    assert carried["mailboxes that people are found by"] == carried["emails of people who changed theirs"] == 2
+    async with vault.process() as signup:
+        for person, mail in ((MOVED, NEW), (SWAPPED, OLD)):
+            assert await signup.mail_of(person) == mail
+            assert await signup.found_by(mail) == person
+        assert await signup.found_by(OTHER) is None, "a mailbox that nobody has finds nobody"
+    since = await vault.ask("SELECT links_from FROM candidates WHERE email_since IS NOT NULL")
+    assert [row["links_from"] for row in since] == [NOON, NOON], "links from before a no stay void"
+    assert (await vault.restore()).keys() == carried.keys(), "nothing of it is lost by a second restore"
+
+
+async def test_a_change_of_an_email_and_a_recovery_code_are_as_they_were_when_the_database_was_replaced(
+    vault: Vault,
+) -> None:
+    async with vault.process() as signup:
+        for person, mail in ((MOVED, OLD), (SWAPPED, OTHER)):
+            await signup.register(person, mail)
+    change = "INSERT INTO email_changes (candidate, id, state, until, sealed, old_since) VALUES ('{}', '{}', 'asked', now(), 'box', now())"
+    code = "INSERT INTO recovery_codes (candidate, code_hash, made_at) VALUES ('{}', '{}', now())"
+    for statement in (change.format(MOVED, "over"), code.format(MOVED, "first")):
+        await vault.ask(statement)
+    await vault.dump()
+    for statement in (
+        "DELETE FROM email_changes", change.format(SWAPPED, "new"), "UPDATE recovery_codes SET spent_at = now()",
+        code.format(SWAPPED, "second"), f"INSERT INTO former_mailboxes VALUES ('index', '{SWAPPED}')",
+    ):  # fmt: skip
+        await vault.ask(statement)
+
+    await vault.restore()
+    assert [row["id"] for row in await vault.ask("SELECT id FROM email_changes")] == ["new"]
+    assert [row["blind_index"] for row in await vault.ask("SELECT blind_index FROM former_mailboxes")] == [b"index"]
+    codes = await vault.ask("SELECT code_hash FROM recovery_codes WHERE spent_at IS NULL")
+    assert [row["code_hash"] for row in codes] == [b"second"], "a code that was spent stays spent"
+
+
+@pytest.mark.parametrize("name", ["pg_dump", "pg_restore"])
+async def test_a_program_of_another_major_version_than_the_server_is_refused_before_it_does_anything(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    if name == "pg_restore":
+        await vault.dump()
+    (tmp_path / "older").mkdir()
+    older = tmp_path / "older" / name
+    older.write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)'\n")
+    older.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{older.parent}:{os.environ['PATH']}")
+    with pytest.raises(StackError, match=f"expected {name} of version 18, .* found 15 "):
+        await (vault.dump() if name == "pg_dump" else vault.restore())
 
 
 async def test_killed_while_it_takes_along_nothing_is_changed_and_again_it_is_done(
