@@ -24,6 +24,8 @@ from shared.security.tenant_keys import hash_key
 from shared.web.tenants import Tenants
 
 _SOURCE = "operator"
+_OPTIONS = {"only_from": "--from"}
+"""What a command calls a field that has another name there."""
 _READ_WITHIN = timedelta(seconds=20)
 
 
@@ -90,7 +92,9 @@ async def act(
 
     outcome = await acting.act(decide, look, lambda event: _send(kafka, [event], signer))
     if isinstance(outcome, Refused):
-        raise StackError("; ".join(f"{field} {sentence}" for field, sentence in outcome.errors.items()))
+        raise StackError(
+            "; ".join(f"{_OPTIONS.get(field, field)} {sentence}" for field, sentence in outcome.errors.items())
+        )
     return outcome
 
 

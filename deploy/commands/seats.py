@@ -20,7 +20,7 @@ from deploy.seats import bundle as bundles
 from deploy.seats.bundle import Manifest
 from deploy.seats.reading import Addresses, SeatReader, until_heard
 from services.signup.decisions import tenants as decisions
-from services.signup.decisions.tenants import FINGERPRINT
+from services.signup.decisions.tenants import FINGERPRINT, From
 from shared.contracts.operator import TenantChangedV1
 from shared.security import encoding
 from shared.security.documents import DocumentReader
@@ -38,6 +38,12 @@ def move(
     employer: Annotated[str, typer.Argument(help="The employer whose seat it is.")],
     to: Annotated[str, typer.Option("--to", help="The vendor that it goes to; an empty text: none.")],
     reason: Reason,
+    only_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Only if it is still with this vendor (an empty text: with none); else nothing is moved."
+        ),
+    ] = None,
     to_file: Out = None,
     home: HomeOption = None,
 ) -> None:
@@ -49,7 +55,8 @@ def move(
     """
     path = _free(to_file, employer)
     key = new_key(employer)
-    moved = act(home, decisions.moving(employer, to or None, hash_key(key), by(reason)))
+    whence = None if only_from is None else From(only_from or None)
+    moved = act(home, decisions.moving(employer, to or None, hash_key(key), by(reason), only_from=whence))
     err.print(f"{employer}: {moved.act}; its new key, shown this once:")
     out.print(key)
     if moved.standing == "suspended":

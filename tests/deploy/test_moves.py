@@ -87,6 +87,20 @@ def test_a_move_prints_the_key_that_works_and_writes_the_bundle(
     assert PUBLIC in done.stderr
 
 
+def test_a_stale_ticket_moves_nothing_and_says_where_the_seat_is(said: Said, tmp_path: Path) -> None:
+    before = said["emp_denver"]
+    done = move("--from", "bright-crm")
+    told = " ".join(done.stderr.split())
+    assert (done.exit_code, "emp_denver is with acme-ats, not with bright-crm" in told) == (1, True)
+    assert (said["emp_denver"], list(tmp_path.iterdir()), done.stdout) == (before, [], "")
+
+
+def test_a_move_from_where_the_seat_is_is_done(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered(monkeypatch, well)
+    done = move("--from", "acme-ats")
+    assert (done.exit_code, said["emp_denver"].vendor) == (0, "bright-crm")
+
+
 def test_where_a_service_is_away_the_seat_is_moved_and_the_bundle_comes_later(
     said: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

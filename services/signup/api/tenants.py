@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from services.signup.decisions import tenants as decisions
-from services.signup.decisions.tenants import About, Act, Refused, fingerprints
+from services.signup.decisions.tenants import About, Act, From, Refused, fingerprints
 from services.signup.ports import DecideTenant, TenantBook
 from shared.clock import Clock
 from shared.contracts.base import Instant
@@ -48,6 +48,10 @@ class MoveIn(RequestModel):
         description="The id of a vendor of this network; null: the employer has none from now on."
     )
     reason: Line
+    only_from: Line | None = Field(
+        None,
+        description="The vendor that it is to leave: a seat that is elsewhere by now stays there (422). Left out: wherever it is.",
+    )
 
 
 class ReasonIn(RequestModel):
@@ -147,7 +151,14 @@ def router(book: TenantBook, tenants: Tenants, clock: Clock) -> APIRouter:
             tenant
         )  # when it is asked for: acts wait for each other, and each begins after the last
         moved = await done(
-            decisions.moving(tenant, given.vendor, hash_key(key), act(operator, given.reason), seen=seen)
+            decisions.moving(
+                tenant,
+                given.vendor,
+                hash_key(key),
+                act(operator, given.reason),
+                seen=seen,
+                only_from=None if given.only_from is None else From(given.only_from),
+            )
         )
         return TenantWithKeyOut(**_shown(moved).model_dump(), key=key)
 

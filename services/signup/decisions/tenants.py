@@ -49,6 +49,13 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class From:
+    """With which vendor a seat has to be for a move to be meant; None: with none."""
+
+    vendor: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class About:
     """What people and machines are told of a tenant."""
 
@@ -100,10 +107,12 @@ def move(
     act: Act,
     *,
     began: TenantChangedV1 | None = None,
+    only_from: From | None = None,
 ) -> TenantChangedV1 | Refused:
     """The employer's seat is with another vendor (None: with none) and has this key alone; whatever else it is and has stays.
 
-    `began` is the employer as it was when the move was begun: a seat that was moved meanwhile is not moved on.
+    `began` is the employer as it was when the move was begun: a seat that was moved meanwhile is not moved on. One that is not
+    where it is to come `only_from` is not moved either.
     """
     before = tenants.get(employer)
     if before is None or before.removed:
@@ -112,6 +121,8 @@ def move(
         return Refused({"tenant": f"must be an employer: {employer} is of the kind {before.kind}, and has no seat"})
     if began is not None and before.vendor != began.vendor:
         return Refused({"tenant": _moved_meanwhile(before)})
+    if only_from is not None and only_from.vendor != before.vendor:
+        return Refused({"only_from": _is_elsewhere(before, only_from)})
     errors = _wrong_reason(act, needed=True)
     if vendor == before.vendor:
         errors["vendor"] = (
@@ -133,7 +144,13 @@ def move(
 
 
 def moving(
-    employer: str, vendor: str | None, key_hash: str, act: Act, *, seen: TenantChangedV1 | None = None
+    employer: str,
+    vendor: str | None,
+    key_hash: str,
+    act: Act,
+    *,
+    seen: TenantChangedV1 | None = None,
+    only_from: From | None = None,
 ) -> Callable[[Tenants], TenantChangedV1 | Refused]:
     """A `move`, to be decided again where somebody else acts in the same moment.
 
@@ -145,7 +162,7 @@ def moving(
     def decide(tenants: Tenants) -> TenantChangedV1 | Refused:
         if not began and employer in tenants:
             began.append(tenants[employer])
-        return move(tenants, employer, vendor, key_hash, act, began=began[0] if began else None)
+        return move(tenants, employer, vendor, key_hash, act, began=began[0] if began else None, only_from=only_from)
 
     return decide
 
@@ -357,6 +374,14 @@ def _moved_meanwhile(now: TenantChangedV1) -> str:
     return (
         f"was moved in the same moment, by {now.changed_by or 'somebody else'}, and is with {now.vendor or 'no vendor'} now: if that is "
         "not what you want, move it again; if it is and nobody has its key, add one (`fairpool tenants keys add`)"
+    )
+
+
+def _is_elsewhere(now: TenantChangedV1, wanted: From) -> str:
+    last = f" (last: {now.act}, by {now.changed_by or 'somebody'})" if now.act else ""
+    return (
+        f"must be where the seat is: {now.tenant} is with {now.vendor or 'no vendor'}, not with {wanted.vendor or 'no vendor'}{last}, and "
+        "was left there; if it is to move on from there, say so"
     )
 
 

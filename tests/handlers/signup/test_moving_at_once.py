@@ -58,8 +58,8 @@ async def test_of_moves_that_are_asked_for_at_once_one_is_done_and_the_others_sa
     app.include_router(api.router(Book(known, 4), known, clock))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://signup.test") as http:
 
-        async def move(to: str) -> httpx.Response:
-            body = {"vendor": to, "reason": "contract 12"}
+        async def move(to: str, **more: str | None) -> httpx.Response:
+            body = {"vendor": to, "reason": "contract 12", **more}
             return await http.post("/v1/tenants/emp_one/move", json=body, headers={"Authorization": f"Bearer {KEY}"})
 
         answers = await asyncio.gather(*(move(vendor) for vendor in (*VENDORS[1:], *VENDORS[1:])))
@@ -78,3 +78,8 @@ async def test_of_moves_that_are_asked_for_at_once_one_is_done_and_the_others_sa
         app_alone.include_router(api.router(Book(known, 1), known, clock))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app_alone), base_url="http://signup.test") as http:
         assert (await move(VENDORS[0])).status_code == 200, "whoever sees where it is moves it on"
+        stale = await move(VENDORS[2], only_from=VENDORS[1])
+        [error] = stale.json()["errors"]
+        assert (stale.status_code, error["pointer"]) == (422, "#/only_from")
+        assert f"is with {VENDORS[0]}, not with {VENDORS[1]}" in error["detail"]
+        assert (await move(VENDORS[2], only_from=VENDORS[0])).status_code == 200

@@ -8,7 +8,7 @@ import pytest
 
 from services.signup.decisions import tenants
 from services.signup.decisions.acting import Replaced, act
-from services.signup.decisions.tenants import About, Refused, Tenants
+from services.signup.decisions.tenants import About, From, Refused, Tenants
 from shared.contracts.operator import TenantChangedV1
 from shared.security.tenant_keys import hash_key
 from shared.web.tenants import Tenants as Known
@@ -57,6 +57,27 @@ def test_a_seat_goes_to_no_vendor_and_comes_back() -> None:
 @pytest.mark.parametrize("to", ["acme-ats", "idle-crm", "gone-crm", "emp_denver", "nobody"])
 def test_a_seat_goes_to_another_vendor_that_is_heard(to: str) -> None:
     assert at_fault(moved(to)) == {"vendor"}
+
+
+@pytest.mark.parametrize(("stands", "said"), [("acme-ats", "acme-ats"), (None, None)])
+def test_a_seat_that_is_where_it_is_to_come_from_is_moved(stands: str | None, said: str | None) -> None:
+    there = {**THERE, "emp_denver": EMPLOYER.model_copy(update={"vendor": stands})}
+    after = sound(tenants.move(there, "emp_denver", "bright-crm", KEY, ACT, only_from=From(said)))
+    assert after.vendor == "bright-crm"
+
+
+@pytest.mark.parametrize(
+    ("stands", "said"), [("acme-ats", "last-crm"), ("acme-ats", None), (None, "acme-ats"), ("bright-crm", "acme-ats")]
+)
+def test_a_seat_that_is_elsewhere_by_now_stays_there_and_its_operator_is_told_where(
+    stands: str | None, said: str | None
+) -> None:
+    now = EMPLOYER.model_copy(update={"vendor": stands, "act": "moved", "changed_by": "ops"})
+    outcome = tenants.move({**THERE, "emp_denver": now}, "emp_denver", "bright-crm", KEY, ACT, only_from=From(said))
+    assert at_fault(outcome) == {"only_from"}
+    assert isinstance(outcome, Refused)
+    sentence = outcome.errors["only_from"]
+    assert f"is with {stands or 'no vendor'}, not with {said or 'no vendor'}" in sentence and "by ops" in sentence
 
 
 @pytest.mark.parametrize("whose", ["acme-ats", "ops", "nobody"])
