@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import quopri
+import struct
 import zlib
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus
@@ -15,6 +16,9 @@ Needle = tuple[bytes, str]
 """The bytes to look for, and the encoding's name."""
 _UNPACKED_AT_MOST = 16 * 1024 * 1024
 _DEEPEST = 3
+_DEFLATED = 8
+ZIP = b"PK\x03\x04"
+"""How an archive begins, and each file in it."""
 _SOFT_BREAKS = (b"=\r\n", b"=\n")
 
 
@@ -90,6 +94,15 @@ def _zlib(data: bytes) -> bytes:
         return b""
 
 
+def _zip(data: bytes) -> bytes:
+    """One file of an archive, by the header in front of it (APPNOTE.TXT, 4.3.7); one that is stored is there as it is."""
+    with contextlib.suppress(struct.error, zlib.error):
+        method, name, extra = (struct.unpack_from("<H", data, at)[0] for at in (8, 26, 28))
+        if method == _DEFLATED:
+            return zlib.decompressobj(-15).decompress(data[30 + name + extra :], _UNPACKED_AT_MOST)
+    return b""
+
+
 def _zstd(data: bytes) -> bytes:
     """As far as it goes: what stands behind a frame is none, and what was unpacked until then is there."""
     found = cramjam.Buffer()
@@ -103,4 +116,5 @@ _PACKED: tuple[tuple[bytes, Callable[[bytes], bytes], str], ...] = (
     (b"\x1f\x8b\x08", _gzip, "gzip"),
     (b"\x78\x9c", _zlib, "zlib"),
     (b"\x28\xb5\x2f\xfd", _zstd, "zstd"),
+    (ZIP, _zip, "zip"),
 )

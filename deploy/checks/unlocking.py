@@ -19,6 +19,8 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
+from deploy.checks.encodings import ZIP
+
 _NONCE, _TAG, _KEY, _BLOCK = 12, 16, 32, 16
 _WRAPPED_KEY = _NONCE + _KEY + _TAG
 _SEALED_PRIVATE = _NONCE + 43 + _TAG
@@ -28,6 +30,12 @@ _TEXT = re.compile(rb"[A-Za-z0-9_+/-]{38,}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){29,}")
 _JWE = re.compile(rb"eyJ[\w-]+\.[\w-]*\.[\w-]+\.[\w-]+\.[\w-]+")
 _ALGORITHMS = ["ECDH-ES", "A256GCM"]
+
+
+class _Registry(jwe.JWERegistry):
+    """The library's own limit is 64 KiB of text; a part of an export has more."""
+
+    max_ciphertext_length = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +76,14 @@ class Loot:
         return Keys(frozenset(symmetric), frozenset(private))
 
     def read(self, keys: Keys) -> Iterator[bytes]:
-        """All that comes out with these keys and begins as text does."""
+        """All that comes out with these keys and begins as text or an archive does."""
         yield from _texts([box for box in self.boxes if len(box) != _WRAPPED_KEY], keys.symmetric)
+        registry = _Registry(algorithms=_ALGORITHMS)
         pairs = [_pair(key) for key in keys.private] if self.tokens else []
         for token in self.tokens:
             for pair in pairs:
                 with contextlib.suppress(JoseError, ValueError):
-                    yield jwe.decrypt_compact(token, pair, algorithms=_ALGORITHMS).plaintext or b""
+                    yield jwe.decrypt_compact(token, pair, registry=registry).plaintext or b""
 
     def _box(self, data: bytes) -> None:
         if len(data) > _NONCE + _TAG and not data.isascii():
@@ -82,7 +91,7 @@ class Loot:
 
 
 def _texts(boxes: Sequence[bytes], keys: Iterable[bytes]) -> Iterator[bytes]:
-    """Each box that begins as text under a key: of all boxes only the first block is decrypted, at once, with each key."""
+    """Each box that begins as text, or as an archive, under a key: of all boxes only the first block is decrypted, at once, with each key."""
     counters = b"".join(box[:_NONCE] + _FIRST_BLOCK for box in boxes)
     begun = int.from_bytes(b"".join(box[_NONCE:-_TAG][:_BLOCK].ljust(_BLOCK, b"\x00") for box in boxes), "big")
     for key in keys if boxes else ():
@@ -90,7 +99,8 @@ def _texts(boxes: Sequence[bytes], keys: Iterable[bytes]) -> Iterator[bytes]:
         begins = (int.from_bytes(stream, "big") ^ begun).to_bytes(len(counters), "big")
         for number, box in enumerate(boxes):
             length = min(_BLOCK, len(box) - _NONCE - _TAG)
-            if begins[number * _BLOCK : number * _BLOCK + length].isascii():
+            begin = begins[number * _BLOCK : number * _BLOCK + length]
+            if begin.isascii() or begin.startswith(ZIP):
                 yield _opened(box, key)
 
 

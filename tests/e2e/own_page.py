@@ -32,6 +32,18 @@ async def let_through_next(scene: Scene, session: str, outreach: str) -> None:
     await scene.client.ask("POST", url, key=session, expect=(202,))
 
 
+async def taken_along(scene: Scene, session: str) -> bytes:
+    """The zip of everything, as soon as it is made."""
+    url = f"{scene.dev.services.signup}/v1/me/export"
+    assert (await scene.client.ask("POST", url, key=session, expect=(202,))).json()["state"] == "waiting"
+
+    async def ready() -> bytes | None:
+        answer = await scene.client.ask("GET", url, key=session, expect=(200, 202))
+        return answer.content if answer.status_code == 200 else None
+
+    return await until(ready, what="the zip is made")
+
+
 async def signed_out(scene: Scene, session: str) -> None:
     """End this session; both services know it."""
     url = f"{scene.dev.services.signup}/me/sessions"

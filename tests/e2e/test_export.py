@@ -6,7 +6,7 @@ import json
 import zipfile
 from typing import Any
 
-from tests.e2e.own_page import signed_in
+from tests.e2e.own_page import signed_in, taken_along
 from tests.e2e.scene import Scene
 from tests.waiting import until
 
@@ -31,14 +31,7 @@ async def test_a_person_takes_everything_along_and_nobody_else_does(scene: Scene
         return await scene.client.ask(method, url, key=session, expect=expect)
 
     assert (await ask("GET", mine, 404)).json()["type"] == "urn:fairpool:problem:no-export"
-    started = (await ask("POST", mine, 202)).json()
-    assert started["state"] == "waiting"
-
-    async def ready() -> bytes | None:
-        answer = await ask("GET", mine, 200, 202)
-        return answer.content if answer.status_code == 200 else None
-
-    archive = zipfile.ZipFile(io.BytesIO(await until(ready, what="the zip is made")))
+    archive = zipfile.ZipFile(io.BytesIO(await taken_along(scene, mine)))
     listed = json.loads(archive.read("manifest.json"))["files"]
     assert {one["name"] for one in listed} | {"manifest.json"} == set(archive.namelist()) == FILES
     for one in listed:

@@ -28,11 +28,15 @@ FIELDS: Mapping[str, Collection[str]] = {
     "topic outreach-decisions": ("words",),
     "table signup.identities": ("name", "mail", "phone"),
     "table signup.proposals": ("title", "later title"),
+    "table signup.exports": ("name", "mail", "phone"),
     "table outreach_gateway.outreach": ("words",),
     "before signup.dump": ("mail", "title", "later title"),
     "before outreach_gateway.dump": ("words",),
 }
-"""Where their fields and the words to them lie, sealed or (a title that nobody kept) as they were told."""
+"""Where their fields and the words to them lie, sealed or (a title that nobody kept) as they were told.
+
+On `export-parts` nobody finds them, not even before: the parts are sealed to a key of that export alone, which went when the zip
+was made (`test_unlocking.py` reads one as long as the key is there)."""
 NOWHERE = ("session",)
 """Kinds of canaries that no store ever holds."""
 
@@ -61,8 +65,7 @@ _OTHERWISE = {
     "signup.email_changes": "their email was never changed; so with the two below",
     "signup.former_mailboxes": "",
     "signup.recovery_codes": "",
-    "signup.exports": "nothing was taken along; so with its parts, and `test_kept.py` erases a row of each",
-    "signup.export_parts": "",
+    "signup.export_parts": "go when the zip is made, and `test_kept.py` erases a row of it",
     "pool_matching.persons_before": "goes a tick after their profile changed",
     "pool_matching.disclosures": "goes when the topic has it",
 }
@@ -80,7 +83,7 @@ IDS = frozenset(
             f"topic {topic.name}"
             for topic in (
                 topics.CANDIDATE_EVENTS, topics.CANDIDATE_PROFILES, topics.CANDIDATE_KEYS, topics.CONSENT_STATE,
-                topics.SESSIONS, topics.MEMBERSHIPS, topics.DISCLOSURES, topics.OUTREACH_REQUESTS,
+                topics.SESSIONS, topics.EXPORTS, topics.EXPORT_PARTS, topics.MEMBERSHIPS, topics.DISCLOSURES, topics.OUTREACH_REQUESTS,
                 topics.OUTREACH_DECISIONS, topics.OUTREACH_OUTCOMES, topics.WISHES, topics.NOTICES,
             )
         ),
@@ -108,8 +111,8 @@ class Lived:
 
 async def live(scene: Scene) -> Lived:
     """Told of by two vendors, the second after they answered; in a list that an employer read; an email bounced, one arrived,
-    one is held, which they want next; signed in twice, by mailed links, and out once; looked up by the operator; and a report of
-    them is a dead letter."""
+    one is held, which they want next; signed in twice, by mailed links, and out once; looked up by the operator; all that is kept of
+    them was taken along; and a report of them is a dead letter."""
     people = await _found_together(scene)
     person, other = people[0], people[1]
     of_other = [replace(one, kind=f"other's {one.kind}") for one in scene.canaries if _is_of(one, other)]
@@ -135,6 +138,7 @@ async def live(scene: Scene) -> Lived:
     for end in ("03:30", "03:45"):  # of the first change an email tells at once, the second waits for a day
         changed = {**ALL_ON, "time_zone": "America/Denver", "quiet_hours": {"start": "03:00", "end": end}}
         await scene.client.ask("POST", f"{scene.dev.services.consent}/me", key=sessions[0], body=changed)
+    await own_page.taken_along(scene, sessions[0])
     await _fail_a_record(scene, person)
     await _is_all_heard(scene, candidate, held)
     return Lived(

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from deploy.backup import programs
 from deploy.checks import collect
+from deploy.checks.encodings import ZIP
 from deploy.checks.privacy import Canary, Scanner
 from deploy.checks.unlocking import Loot
 from deploy.local.devfile import DevFile
@@ -70,7 +71,7 @@ def hits(stores: Stores, canaries: Iterable[Canary], keys: Iterable[bytes]) -> d
     for store, values in stores.items():
         found[store] |= set(scanner.find(b"\x00".join(values)))
         for opened in loots[store].read(known):
-            if plain.search(opened):
+            if plain.search(opened) or opened.startswith(ZIP):
                 found[store] |= {f"{what} under a key" for what in scanner.find(opened)}
     return {store: what for store, what in found.items() if what}
 

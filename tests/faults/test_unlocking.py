@@ -1,14 +1,18 @@
 """What somebody could read who has everything stored and the keys that are left."""
 
 import base64
+import io
 import os
+import zipfile
 from collections.abc import Sequence
 
 import pytest
 
+from deploy.checks.privacy import Canary, Scanner
 from deploy.checks.unlocking import Loot
 from shared.contracts.outreach_gateway import Job, Words
 from shared.security import boxes, encoding
+from shared.security.parts import pack, seal_part
 from shared.security.words import KeyPair, seal_words
 
 _VAULT = boxes.new_key()
@@ -60,6 +64,27 @@ def test_words_are_read_with_the_private_key_that_comes_out() -> None:
     ]
     assert any(b"Quillfeatherstone" in found for found in opened(loot, _VAULT))
     assert not any(b"Quillfeatherstone" in found for found in opened(loot))
+
+
+def test_a_part_of_an_export_is_read_as_long_as_the_key_of_that_export_is_there() -> None:
+    key, pair = boxes.new_key(), KeyPair.generate()
+    [chunk] = pack({"messages.json": b"Quillfeatherstone " * 14_000})
+    part = b'{"sealed": "' + seal_part(chunk, pair.public, context="whose").encode() + b'"}'
+    wrapped = boxes.seal(_VAULT, key, context=_CONTEXT)
+    private = boxes.seal(key, pair.private.encode(), context=_CONTEXT)
+    assert any(b"Quillfeatherstone" in found for found in opened([wrapped, private, part], _VAULT))
+    assert not any(b"Quillfeatherstone" in found for found in opened([wrapped, part], _VAULT)), "the zip is made"
+
+
+def test_what_is_in_a_sealed_zip_is_found() -> None:
+    key, out = boxes.new_key(), io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("resume.json", b'{"note": "nothing"}' * 20)
+        archive.writestr("messages.json", b'{"name": "Quillfeatherstone"}' * 20)
+    loot = [boxes.seal(_VAULT, key, context=_CONTEXT), boxes.seal(key, out.getvalue(), context=_CONTEXT)]
+    scanner = Scanner([Canary("name", "Quillfeatherstone")])
+    assert any("name in clear in zip" in scanner.find(found) for found in opened(loot, _VAULT))
+    assert not any(scanner.find(found) for found in opened(loot[1:], _VAULT))
 
 
 def test_noise_is_no_obstacle() -> None:
