@@ -1,7 +1,7 @@
 """In whose name commands sign, and whom they believe: as the environment says, else as the local stack's secrets do."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -13,11 +13,13 @@ from deploy.local.home import Home
 from deploy.local.secrets import VERIFY_KEYS, LocalSecrets, signing_key_of
 from shared.messaging.kafka import Kafka
 from shared.messaging.signatures import Signatures, Signer, Verifier
+from shared.security import encoding
 from shared.security.documents import DocumentReader, DocumentSigner
 from shared.setting_forms import PublicKeys, Secret32
 from shared.settings import PREFIX
 
 OPERATOR = "operator"
+_KEY_BYTES = 32
 
 
 class _Believed(BaseSettings):
@@ -62,6 +64,17 @@ def believed_by_commands(home: Home, name: str) -> Sequence[bytes]:
         raise StackError(
             f"expected {VERIFY_KEYS} as docs/running.md (Keys that sign) says, found something else."
         ) from error
+
+
+def public_keys(given: Iterable[str]) -> list[bytes]:
+    """Keys that were given to a command; StackError for what is none."""
+    try:
+        keys = [encoding.decode(one) for one in given]
+    except ValueError:
+        keys = []
+    if not keys or {len(one) for one in keys} != {_KEY_BYTES}:
+        raise StackError("expected a public key of 32 bytes in base64url, found something else.")
+    return keys
 
 
 def believing(kafka: Kafka, verifier: Verifier) -> Kafka:

@@ -1,6 +1,7 @@
 """`fairpool erase` and `fairpool certificate`: a person who asks to be erased, and what proves that they were."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +13,13 @@ from deploy.commands.operator import Operator
 from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, plain
 from deploy.local.errors import StackError
 from deploy.local.home import Home
+from deploy.local.secrets import VERIFY_KEYS
+from shared.messaging.signatures import STATES_LINKS
 from shared.security import encoding
-from shared.security.documents import DocumentReader
+from shared.security.documents import DocumentReader, key_of
+from shared.security.statements import key_id
 
 CERTIFICATE = "fairpool-erasure-certificate"
-_SIGNER, _KEY_BYTES = "signup", 32
 _BESIDE = ("signed", "key")
 """Fields of the saved file that are not of what was signed."""
 
@@ -53,7 +56,9 @@ def certificate(
     file: Annotated[Path, typer.Argument(help="The certificate as it was saved (JSON); - reads it.", allow_dash=True)],
     key: Annotated[
         list[str] | None,
-        typer.Option(help="The network's public key; several are tried. Without it those of FAIRPOOL_VERIFY_KEYS."),
+        typer.Option(
+            help="The network's public key, as /erased/keys shows it; several are tried. Without it those of FAIRPOOL_VERIFY_KEYS."
+        ),
     ] = None,
     home: HomeOption = None,
     *,
@@ -64,10 +69,12 @@ def certificate(
     Exit codes: 0 it holds, 1 it does not, or it is no certificate.
     """
     signed, clear = _parts(file)
-    said = DocumentReader(_keys(key, home)).read(CERTIFICATE, signed)
+    keys, whence = _keys(key, home)
+    said = DocumentReader(keys).read(CERTIFICATE, signed)
     if said is None:
         raise StackError(
-            "expected a certificate that one of these keys signed, found one that they did not sign, or that was changed."
+            f"expected a certificate that one of these keys signed ({whence}), found one that they did not sign, or that was changed. The "
+            "network shows its keys at /erased/keys of the host that the certificate came from."
         )
     if changed := sorted(name for name in clear.keys() | said.keys() if clear and clear.get(name) != said.get(name)):
         raise StackError(
@@ -77,9 +84,11 @@ def certificate(
     if as_json:
         out.print(json.dumps(said))
         return
+    (used,) = [one for one in dict.fromkeys(keys) if key_id(one).hex() == key_of(signed)]
     services = sorted({plain(store["service"]) for store in said["stores"]})
     out.print(f"holds        erased at {plain(said['erased_at'])}, complete at {plain(said['complete_at'])}")
     out.print(f"swept        {len(said['stores'])} stores of {', '.join(services)}")
+    out.print(f"signed by    {encoding.encode(used)}\n             {whence}: compare it with what others have kept")
 
 
 def _parts(file: Path) -> tuple[str, dict[str, Any]]:
@@ -103,13 +112,10 @@ def _read(file: Path) -> str:
         raise StackError(f"expected a certificate in {file}, found none that can be read.") from error
 
 
-def _keys(given: list[str] | None, home: Path | None) -> list[bytes]:
+def _keys(given: list[str] | None, home: Path | None) -> tuple[list[bytes], str]:
+    """Those to try, and where they are from, for people."""
     if given:
-        try:
-            keys = [encoding.decode(one) for one in given]
-        except ValueError:
-            keys = []
-        if not keys or {len(one) for one in keys} != {_KEY_BYTES}:
-            raise StackError("expected a public key of 32 bytes in base64url, found something else.")
-        return keys
-    return list(signing.believed_by_commands(Home.at(home), _SIGNER))
+        return signing.public_keys(given), "given with --key"
+    keys = [key for name in STATES_LINKS for key in signing.believed_by_commands(Home.at(home), name)]
+    whence = VERIFY_KEYS if VERIFY_KEYS in os.environ else str(Home.at(home).secrets_file)
+    return keys, f"of {whence}"

@@ -242,14 +242,16 @@ def sessions_edge(service: Service, settings: Settings) -> sessions.SessionsEdge
 
 def erasing_edge(service: Service, settings: Settings, erases: PostgresErasing) -> erasing.ErasingEdge:
     """What the routes of a person's erasure work with."""
+    signer = DocumentSigner(settings.signing_key)
     return erasing.ErasingEdge(
         erasing=erases,
         links=settings.links,
         holders=holders_of(service, settings),
         look=service.looks(PostgresSessions),
         now=service.clock.now,
-        signer=DocumentSigner(settings.signing_key),
+        signer=signer,
         own=PEOPLE.swept,
+        keys=tuple(dict.fromkeys([signer.public, *settings.certificate_keys])),
         signup_url=settings.signup_url,
         consent_url=settings.consent_url,
     )

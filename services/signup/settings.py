@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ValidationInfo
 from services.signup.vault.addresses import derived_pepper
 from services.signup.vault.hashing import SlowHashes
 from services.signup.vault.index import BlindIndex
+from shared.messaging.signatures import STATES_LINKS
 from shared.roles import Role
 from shared.security.links import LinkReader
 from shared.security.sessions import SessionReader, SessionSigner
@@ -90,6 +91,11 @@ class Settings(ServiceSettings):
         if self.link_subject_key is None:
             raise RuntimeError(f"a process that is {self.role} reads no sessions")
         return SessionReader(self.verify_keys["signup"], self.link_subject_key)
+
+    @property
+    def certificate_keys(self) -> tuple[bytes, ...]:
+        """Public keys by which certificates are checked: signup's, and those that were and did not leak."""
+        return tuple(key for name in STATES_LINKS for key in self.verify_keys.get(name, ()))
 
     @property
     def session_signer(self) -> SessionSigner:

@@ -29,6 +29,15 @@ class DocumentSigner:
         return f"{said}.{encoding.encode(self._key.sign(said.encode()))}"
 
 
+def key_of(text: str) -> str | None:
+    """By which key a document says that it was signed, as `kid` has it; it is true of one that a reader has read."""
+    try:
+        kid = json.loads(encoding.decode(text.strip().partition(".")[0]))["kid"]
+    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
+        return None
+    return kid if isinstance(kid, str) else None
+
+
 class DocumentReader:
     """Tells whether one of these keys (32 bytes each) signed a document."""
 

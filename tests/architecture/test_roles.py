@@ -37,6 +37,7 @@ OF_PEOPLE = {
         "/email/{token}",
         "/recovery/{token}",
         "/sign-in/{token}",
+        "/erased/keys",
         "/erased/{opening}",
     },
 }

@@ -59,6 +59,7 @@ def test_a_certificate_holds_if_the_network_signed_it_and_nobody_changed_it(tmp_
     assert CERTIFICATE == KIND
     done = run.invoke(app, ["certificate", str(saved), "--key", KEY])
     assert (done.exit_code, "complete at 2026-11-24T12:00:02Z" in done.stdout) == (0, True)
+    assert KEY in done.stdout and "given with --key" in done.stdout
     other = encoding.encode(DocumentSigner(b"o" * 32).public)
     assert run.invoke(app, ["certificate", str(saved), "--key", other]).exit_code == 1
     assert run.invoke(app, ["certificate", str(saved), "--key", other, "--key", KEY]).exit_code == 0
@@ -86,7 +87,15 @@ def test_a_certificate_is_checked_by_public_keys_alone(tmp_path: Path, monkeypat
     done = run.invoke(app, ["certificate", str(saved), "--home", str(tmp_path / "nowhere")])
     assert (done.exit_code, "--key" in done.stderr, "SIGNING" in done.stderr) == (1, True, False)
     monkeypatch.setenv("FAIRPOOL_VERIFY_KEYS", ",".join(f"{name}={KEY}" for name in SIGNERS))
-    assert run.invoke(app, ["certificate", str(saved)]).exit_code == 0
+    done = run.invoke(app, ["certificate", str(saved)])
+    assert (done.exit_code, "of FAIRPOOL_VERIFY_KEYS" in done.stdout) == (0, True)
+    other = encoding.encode(DocumentSigner(b"o" * 32).public)
+    exchanged = ",".join([*(f"{name}={other}" for name in SIGNERS), f"statements={KEY}"])
+    monkeypatch.setenv("FAIRPOOL_VERIFY_KEYS", exchanged)
+    assert run.invoke(app, ["certificate", str(saved)]).exit_code == 0, "an old key that did not leak"
+    monkeypatch.setenv("FAIRPOOL_VERIFY_KEYS", exchanged.rpartition(",")[0])
+    done = run.invoke(app, ["certificate", str(saved)])
+    assert (done.exit_code, "/erased/keys" in " ".join(done.stderr.split())) == (1, True)
     monkeypatch.setenv("FAIRPOOL_VERIFY_KEYS", "nonsense")
     assert run.invoke(app, ["certificate", str(saved)]).exit_code == 1
 

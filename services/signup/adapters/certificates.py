@@ -127,7 +127,8 @@ class PostgresErasing:
         for one in (opening, token_urlsafe(32)):
             if one is not None and (since := await self._certify(unit, candidate, one)) is not None:
                 return Erased(since, one)
-        return None
+        since = await unit.connection.fetchval(SQL["erased_since"], candidate, unit.at)
+        return None if since is None else Erased(since, None)
 
     async def _certify(self, unit: Unit, candidate: str, opening: str) -> datetime | None:
         """Since when they are erased; None where the opening is another erasure's, or there are too many."""

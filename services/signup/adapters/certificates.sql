@@ -32,6 +32,9 @@ ON CONFLICT (id_hash) DO NOTHING
 SELECT erased_at FROM certificates JOIN erasure_requests USING (candidate)
 WHERE id_hash = $1 AND candidate = $2::uuid AND readable_until > $3
 
+-- name: erased_since
+SELECT erased_at FROM erasure_requests WHERE candidate = $1::uuid AND readable_until > $2
+
 -- name: read_certificate
 SELECT erased_at, readable_until, (
     SELECT coalesce(json_agg(json_build_object('service', service, 'at', swept_at, 'stores', stores) ORDER BY service), '[]')

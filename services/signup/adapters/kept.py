@@ -30,7 +30,10 @@ PEOPLE = Kept(
         Table(
             "kept_reports",
             ("waits_for",),
-            Follows("goes back onto `ats-events` once the person is erased (`release`), sealed as it came"),
+            Follows(
+                "what a hiring system told meanwhile waits, locked as it came, until the person is erased; it is looked at then, and brings "
+                "back nobody who asked to be erased"
+            ),
         ),
         Table("refusals", ("candidate",), Stays("so that the link says the same when it is opened again; 14 days")),
         Table(

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
-from services.signup.api import bad_links
+from services.signup.api import bad_links, certificate_keys
 from services.signup.decisions.certificates import GOES, KIND, STAYS, certificate
 from services.signup.model.erasures import Erased, ErasureRecord
 from services.signup.ports import Erasing, Sessions
@@ -56,6 +56,7 @@ _LINK_ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 _ERASED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Erased before; as many addresses of the certificate as there may be were shown by then"},
     202: {"description": "Asked for as JSON: erased, with the address of the certificate"},
     303: {"description": "Erased; leads to the certificate"},
 }
@@ -76,8 +77,9 @@ class EraseForm(EraseIn):
 class ErasedOut(BaseModel):
     """Done: nobody has anything of the person any more but who is named as outstanding in the certificate."""
 
-    certificate: str
-    """The address of the certificate. Keep it: there is no other way to it, and no email brings it."""
+    certificate: str | None
+    """The address of the certificate. Keep it: there is no other way to it, and no email brings it. Null for whoever is erased already
+    and asked for it 20 times: the addresses of before go on working."""
     erased_at: Instant
 
 
@@ -94,6 +96,8 @@ class ErasingEdge:
     signer: DocumentSigner
     own: Sequence[SweptStore]
     """What signup itself sweeps."""
+    keys: Sequence[bytes]
+    """By which certificates are checked: signup's public halves, first that of `signer`."""
     signup_url: str
     consent_url: str
 
@@ -113,7 +117,8 @@ class ErasingEdge:
 
 def erased_out(erased: Erased, signup_url: str) -> ErasedOut:
     """For whoever asked."""
-    return ErasedOut(certificate=f"{signup_url}/erased/{erased.opening}", erased_at=erased.erased_at)
+    address = None if erased.opening is None else f"{signup_url}/erased/{erased.opening}"
+    return ErasedOut(certificate=address, erased_at=erased.erased_at)
 
 
 def router(edge: ErasingEdge) -> APIRouter:
@@ -205,6 +210,8 @@ def pages(edge: ErasingEdge) -> APIRouter:
             holders.drop_cookie(answer, edge.signup_url)
         return answer
 
+    routes.include_router(certificate_keys.pages(edge.keys, edge.signup_url))
+
     @routes.get(
         "/erased/{opening}",
         summary="The certificate of an erasure: what was swept when, and what is outstanding (page or JSON)",
@@ -260,7 +267,11 @@ async def _erase(edge: ErasingEdge, request: Request, candidate: str, way: _Way)
     if erased is None:
         return bad_links.gone(request)
     out = erased_out(erased, edge.signup_url)
-    return JSONResponse(out.model_dump(mode="json"), 202) if posted.is_json else RedirectResponse(out.certificate, 303)
+    if posted.is_json:
+        return JSONResponse(out.model_dump(mode="json"), 202)
+    if out.certificate is None:
+        return PAGES.render("erased_before.html", erased_at=wording.moment(erased.erased_at))
+    return RedirectResponse(out.certificate, 303)
 
 
 def _asked(way: _Way, *, is_second: bool, errors: dict[str, str] | None = None) -> HTMLResponse:

@@ -20,8 +20,8 @@ class Erased:
     """Somebody is erased since then; with the opening they read what has become of it."""
 
     erased_at: datetime
-    opening: str
-    """A secret of 256 bits, base64url; signup keeps its SHA-256 alone."""
+    opening: str | None
+    """A secret of 256 bits, base64url; signup keeps its SHA-256 alone. None where as many as there may be were given out before."""
 
     def __repr__(self) -> str:
         return f"Erased({self.erased_at})"

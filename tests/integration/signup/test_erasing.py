@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from joserfc import jws
+from joserfc.jwk import OKPKey
 
 from services.signup.adapters.certificates import PostgresErasing
 from services.signup.adapters.erasures import SERVICES, PostgresErasures
@@ -18,6 +20,7 @@ from services.signup.decisions.certificates import KIND
 from services.signup.handlers import on_consent_changed, on_erasure_swept
 from shared.contracts.base import rfc3339
 from shared.contracts.signup import ErasureSweptV1, SweptStore
+from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record
 from shared.security import encoding
 from shared.security.documents import DocumentReader, DocumentSigner
@@ -31,7 +34,7 @@ from tests.signing import consented
 
 ANA = "ana.canary@example.org"
 UNTIL = NOON + timedelta(days=14)
-SIGNER = DocumentSigner(b"s" * 32)
+SIGNER, BEFORE = DocumentSigner(b"s" * 32), DocumentSigner(b"t" * 32)
 HTML = {"Accept": "text/html"}
 
 
@@ -52,6 +55,7 @@ async def face(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
         now=edge.clock.now,
         signer=SIGNER,
         own=PEOPLE.swept,
+        keys=(SIGNER.public, BEFORE.public),
         signup_url="https://signup.test",
         consent_url="https://consent.test",
     )
@@ -393,3 +397,37 @@ async def test_of_whoever_is_erased_no_session_and_no_link_opens_anything(
     for headers in (mine, other):
         assert (await http.get("/v1/me/sessions", headers=headers)).status_code == 401
     assert (await http.post(f"/sign-in/{token(candidate, 'me')}")).status_code == 410
+
+
+async def test_anybody_checks_a_certificate_with_what_the_page_of_keys_shows(
+    edge: Edge, http: httpx.AsyncClient, face: httpx.AsyncClient
+) -> None:
+    candidate = await confirmed(edge, http)
+    certificate = (await erase(face, candidate))["certificate"]
+    await sweep(edge, candidate, *SERVICES)
+    signed = (await face.get(certificate)).json()["signed"]
+    keys = (await face.get("/erased/keys")).json()["keys"]
+    known = {one["kid"]: OKPKey.import_key(one) for one in keys}
+    kid = jws.extract_compact(signed.encode()).headers()["kid"]
+    assert jws.deserialize_compact(signed, known[kid], algorithms=["Ed25519"]).payload
+    assert [one["x"] for one in keys] == [encoding.encode(one.public) for one in (SIGNER, BEFORE)]
+    page = await face.get("/erased/keys", headers=HTML)
+    assert page.status_code == 200 and all(one["x"] in page.text for one in keys)
+    assert "/erased/keys" in (await face.get(certificate, headers=HTML)).text
+    saved = await face.get("/erased/keys", params={"format": "json"}, headers=HTML)
+    assert "attachment" in saved.headers["content-disposition"] and saved.json()["keys"] == keys
+
+
+async def test_whoever_asks_for_one_erasure_very_often_is_told_that_it_ran_and_keeps_what_they_have(
+    edge: Edge, http: httpx.AsyncClient, face: httpx.AsyncClient
+) -> None:
+    candidate = await confirmed(edge, http)
+    *first, last = [await erase(face, candidate) for _ in range(21)]
+    assert last == {"certificate": None, "erased_at": first[0]["erased_at"]}
+    assert len({one["certificate"] for one in first}) == 20
+    for one in (first[0], first[-1]):
+        assert (await face.get(one["certificate"])).status_code == 200
+    form = {"confirm": "erase", "opening": "y" * 43}
+    page = await face.post(f"/erase/{token(candidate)}", data=form, headers=HTML)
+    assert page.status_code == 200 and "You are erased" in page.text and "20 times" in page.text
+    assert (await face.post(f"/erase/{token(new_candidate_id())}", data=form, headers=HTML)).status_code == 410
