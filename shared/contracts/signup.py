@@ -319,14 +319,15 @@ class ExportReadyV1(Event):
     """When it is gone."""
 
 
-AboutEmail = Literal["new", "old", "taken", "changed", "recovering", "done"]
+AboutEmail = Literal["new", "old", "taken", "changed", "recovering", "done", "not_moved"]
 
 
 class EmailNoticeRequestedV1(Event):
     """A person's email is to be changed, or was; the courier writes the email, to the mailbox that it is for, and makes the link.
 
     `new`: is this mailbox theirs? `old`: do you agree? `taken`: the mailbox has a person of its own; `changed`: it was, here is the
-    way back; `recovering`: it will be, by the recovery code, unless this mailbox stops it; `done`: it is, by the recovery code.
+    way back; `recovering`: it will be, by the recovery code, unless this mailbox stops it; `done`: it is, by the recovery code;
+    `not_moved`: it is not, since the other mailbox has a person of its own by now, and the code still works.
     No address is in it: the courier finds both in the vault.
     """
 

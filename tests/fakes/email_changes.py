@@ -10,6 +10,7 @@ from services.signup.model.email_changes import (
     Act,
     Asked,
     Begun,
+    CannotPutBack,
     Changed,
     Changes,
     Ends,
@@ -157,8 +158,10 @@ class FakeEmailChanges:
                 if isinstance(standing, Waiting):
                     self.told.append((who, "recovering"))
             case Changes(standing):
-                if self.owners(row.new) - {who}:
+                if others := self.owners(row.new) - {who}:
                     del self.rows[who]
+                    if standing is None:
+                        self.told += [(one, "not_moved") for one in (who, *others)]
                     return Nothing("taken")
                 self.emails[who], self.since[who] = row.new, self.at
                 if standing is not None:
@@ -173,11 +176,14 @@ class FakeEmailChanges:
                 del self.rows[who]
                 self._spend(who)
                 self._end_sessions(who)
-            case PutsBack():
-                del self.rows[who]
-                self.emails[who], self.since[who] = row.old, self.at
+            case PutsBack() | CannotPutBack():
+                is_back = not self.owners(row.old) - {who}
+                if is_back:
+                    del self.rows[who]
+                    self.emails[who], self.since[who] = row.old, self.at
                 self._spend(who)
                 self._end_sessions(who)
+                return outcome if is_back else CannotPutBack()
             case Ends(gives_up):
                 self._over(who, row, gives_up=gives_up)
             case Nothing():

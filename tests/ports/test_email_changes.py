@@ -20,6 +20,7 @@ from services.signup.model.email_changes import (
     ANSWERED_WITHIN,
     WAY_BACK,
     Asked,
+    CannotPutBack,
     Changed,
     Changes,
     Noted,
@@ -62,6 +63,9 @@ class World(Protocol):
     @property
     def changes(self) -> EmailChanges: ...
     async def joins(self, mail: str) -> str: ...
+    async def comes_to_have(self, mail: str) -> str:
+        """Somebody joins by a mailbox that was another person's less than 72 hours ago, as where an index key was taken away."""
+
     async def is_registered(self, mail: str) -> bool:
         """Whether a vendor's word brings somebody new by this mailbox."""
 
@@ -95,6 +99,9 @@ class InMemory:
         candidate = new_candidate_id()
         self.changes.emails[candidate] = mail
         return candidate
+
+    async def comes_to_have(self, mail: str) -> str:
+        return await self.joins(mail)
 
     async def is_registered(self, mail: str) -> bool:
         return not self.changes.owners(mail) and mailbox(mail) not in self.changes.refused
@@ -151,6 +158,10 @@ class InPostgres:
             await store.save_identities([row])
             await unit.connection.execute("UPDATE candidates SET confirmed_at = $1", self.at)
         return candidate
+
+    async def comes_to_have(self, mail: str) -> str:
+        await self.pool.execute("DELETE FROM former_mailboxes")
+        return await self.joins(mail)
 
     async def is_registered(self, mail: str) -> bool:
         """As a report is handled: who has the mailbox, whether it said no, and then the row."""
@@ -279,6 +290,25 @@ async def test_the_old_mailbox_puts_itself_back_within_72_hours_and_every_sessio
     assert await world.changes.answer(ana, change, "not_me", NOON) == Nothing("over")
 
 
+async def test_a_put_back_that_cannot_be_is_not_said_to_be_one_and_ends_every_session_all_the_same(
+    world: World,
+) -> None:
+    ana = await world.joins(OLD)
+    code = await world.changes.make_code(ana, first_alone=False)
+    change = await changed(world, ana)
+    assert await world.sign_in(ana)
+    bo = await world.comes_to_have(OLD)
+    assert await world.changes.answer(ana, change, "not_me", NOON) == CannotPutBack()
+    assert (await email_of(world, ana), await email_of(world, bo)) == (NEW, OLD)
+    assert await world.sessions(ana) == 0
+    seen = await world.changes.seen(ana)
+    assert code is not None and seen is not None and not seen.has_code
+    assert await world.changes.ask(ana, OTHER, HERE) == "busy", "nobody carries it further meanwhile"
+    await world.erase(bo)
+    assert await world.changes.answer(ana, change, "not_me", NOON) == PutsBack(), "and the link still puts it back"
+    assert await email_of(world, ana) == OLD
+
+
 async def test_once_72_hours_are_over_there_is_no_way_back(world: World) -> None:
     ana = await world.joins(OLD)
     change = await changed(world, ana)
@@ -395,10 +425,11 @@ async def test_where_somebody_else_came_to_have_the_new_mailbox_meanwhile_the_co
     assert code is not None
     await world.changes.recover(OLD, code, NEW, HERE)
     await world.changes.answer(ana, await world.change_of(ana), "new_yes", world.at)
-    await world.joins(NEW)
+    bo = await world.joins(NEW)
     world.at += WAY_BACK
     await world.changes.settle(20)
     assert await email_of(world, ana) == OLD
+    assert sorted((await world.told())[2:]) == sorted([(ana, "not_moved"), (bo, "not_moved")]), "both mailboxes hear it"
     await world.changes.recover(OLD, code, OTHER, HERE)
     assert isinstance(await world.changes.standing(ana, await world.change_of(ana)), Recovering)
 
@@ -472,11 +503,16 @@ async def test_a_due_change_that_does_not_open_is_ended_and_the_others_go_on(dat
         await changed(world, ana)
         world.at += MINUTE
         await changed(world, bo, "bo.new@example.net")
-        await pool.execute("UPDATE email_changes SET sealed = 'x' WHERE candidate = $1::uuid", ana)
+        cy = await world.joins("cy@example.org")
+        code = await world.changes.make_code(cy, first_alone=False)
+        await world.changes.recover("cy@example.org", code or "", "cy.new@example.net", HERE)
+        await world.changes.answer(cy, await world.change_of(cy), "new_yes", world.at)
+        await pool.execute("UPDATE email_changes SET sealed = 'x' WHERE candidate = ANY($1::uuid[])", [ana, cy])
         world.at += WAY_BACK
         assert not await world.changes.settle(20)
         assert await pool.fetchval("SELECT count(*) FROM email_changes") == 0
         assert await email_of(world, bo) == "bo.new@example.net" and not await world.is_registered(OTHER)
+        assert [one for one in await world.told() if one[1] == "not_moved"] == [(cy, "not_moved")]
 
 
 async def test_links_from_before_a_not_me_sign_nobody_in(databases: Databases) -> None:

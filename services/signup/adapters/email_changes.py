@@ -25,6 +25,7 @@ from services.signup.model.email_changes import (
     Act,
     Asked,
     Begun,
+    CannotPutBack,
     Changed,
     Changes,
     Ends,
@@ -175,7 +176,9 @@ class PostgresEmailChanges:
                     row = None if who is None else await self._row(unit, who)
                 except CannotOpenError:
                     _log.error("email_change_does_not_open", candidate=candidate)
-                    await unit.connection.execute(SQL["end_due_change"], candidate, unit.at)
+                    ended = await unit.connection.fetchval(SQL["end_due_change"], candidate, unit.at)
+                    if ended == _STATES[Waiting]:
+                        self._tell(unit, candidate, "not_moved", unit.at + notices.CHANGED_KEPT)
                     continue
                 if who is not None and row is not None:
                     await self._apply(unit, who, row, decisions.due(row.standing, at=unit.at), hashed)
@@ -224,6 +227,8 @@ class PostgresEmailChanges:
             case Changes(standing):
                 if not await self._move(unit, who, row.new):
                     await unit.connection.execute(SQL["end_change"], candidate)
+                    if standing is None:
+                        await self._tell_not_moved(unit, candidate, row.new)
                     return Nothing("taken")
                 if standing is not None:
                     await self._note(unit, candidate, standing)
@@ -239,11 +244,13 @@ class PostgresEmailChanges:
                 await unit.connection.execute(SQL["end_change"], candidate)
                 await unit.connection.execute(SQL["spend_code"], candidate, unit.at)
                 await self._end_sessions(unit, candidate)
-            case PutsBack():
-                await unit.connection.execute(SQL["end_change"], candidate)
-                await self._move(unit, who, row.old)
+            case PutsBack() | CannotPutBack():
+                is_back = await self._move(unit, who, row.old)
+                if is_back:
+                    await unit.connection.execute(SQL["end_change"], candidate)
                 await unit.connection.execute(SQL["spend_code"], candidate, unit.at)
                 await self._end_sessions(unit, candidate)
+                return outcome if is_back else CannotPutBack()
             case Ends(gives_up):
                 await self._over(unit, candidate, row, hashed if gives_up else None)
             case _:
@@ -271,6 +278,12 @@ class PostgresEmailChanges:
             unit.publish(MailboxChangedV1(candidate=who.candidate, version=row["version"], at=unit.at, reachable=True))
             unit.work.add(SHOWINGS, [who.candidate], at=unit.at)
         return True
+
+    async def _tell_not_moved(self, unit: Unit, candidate: str, new: str) -> None:
+        """The old mailbox, where they still are, and whoever has the new one by now: most often the same person, by another record."""
+        owners = await unit.connection.fetch(SQL["whose_mailbox"], self._indexes(new))
+        for one in {candidate, *(row["candidate"] for row in owners)}:
+            self._tell(unit, one, "not_moved", unit.at + notices.CHANGED_KEPT)
 
     async def _over(self, unit: Unit, candidate: str, row: Row, hashed: SlowHash | None) -> None:
         await unit.connection.execute(SQL["end_change"], candidate)

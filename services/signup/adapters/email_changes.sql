@@ -26,7 +26,7 @@ UPDATE email_changes SET state = $2, new_said = $3, old_said = $4, until = $5 WH
 DELETE FROM email_changes WHERE candidate = $1::uuid
 
 -- name: end_due_change
-DELETE FROM email_changes WHERE candidate = $1::uuid AND until <= $2
+DELETE FROM email_changes WHERE candidate = $1::uuid AND until <= $2 RETURNING state
 
 -- name: hold_mailbox
 SELECT pg_advisory_xact_lock(hashtextextended('mailbox ' || encode($1::bytea, 'hex'), 0))

@@ -15,7 +15,16 @@ from services.signup.api import bad_links
 from services.signup.api.cloudevents import Mail
 from services.signup.api.emails import ENTER_EMAIL, EmailModel, with_why
 from services.signup.api.join import origin_of, wait_since
-from services.signup.model.email_changes import Asked, Begun, Changed, Recovering, Seen, Standing, Waiting
+from services.signup.model.email_changes import (
+    Asked,
+    Begun,
+    CannotPutBack,
+    Changed,
+    Recovering,
+    Seen,
+    Standing,
+    Waiting,
+)
 from services.signup.ports import EmailChanges, PageRequests
 from shared import wording
 from shared.contracts.base import Instant
@@ -44,7 +53,10 @@ _NAMES: dict[type[Standing], Literal["asked", "recovering", "waiting", "changed"
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     **holders.ANSWERS,
-    409: {"description": "A change counts since less than 72 hours, or waits for these: it has to be over first"},
+    409: {
+        "description": "A change counts since less than 72 hours, or waits for these: it has to be over first. To put back: the old "
+        "mailbox has a record of its own by now; every session has ended all the same"
+    },
     410: {"description": "The person is no longer in the pool"},
     429: {"description": "Too many emails were sent to this person within the day"},
 }
@@ -136,7 +148,7 @@ def pages(edge: EmailEdge) -> APIRouter:
             errors = dict(with_why(posted).errors) or {"email": ENTER_EMAIL}
             return await _shown(edge, request, holder, given=str(posted.given.get("email", "")), errors=errors)
         if wish.action == "stop":
-            await edge.changes.answer(holder.candidate, None, "not_me", None)
+            await _stop(edge, holder)
             return await _shown(edge, request, holder, is_json=posted.is_json)
         if wish.action == "code":
             code = await edge.changes.make_code(holder.candidate, first_alone=False)
@@ -204,7 +216,7 @@ def api(edge: EmailEdge) -> APIRouter:
         responses=_ANSWERS,
     )
     async def stop(holder: SignedIn) -> None:
-        await edge.changes.answer(holder.candidate, None, "not_me", None)
+        await _stop(edge, holder)
 
     @routes.post(
         "/v1/me/recovery-code",
@@ -247,6 +259,15 @@ async def _begin(edge: EmailEdge, request: Request, holder: Holder, email: str, 
         case "too_many":
             detail = marked("Many emails were sent to you today. Nothing was changed. Try again tomorrow.")
             raise Problem(429, marked("Try again tomorrow"), detail, type=kind("too-many-emails"), headers={"Retry-After": "86400"})  # fmt: skip
+
+
+async def _stop(edge: EmailEdge, holder: Holder) -> None:
+    outcome = await edge.changes.answer(holder.candidate, None, "not_me", None)
+    if isinstance(outcome, CannotPutBack):
+        detail = marked(
+            "The mailbox of before has another record of its own by now, so emails go on to the new one. But every session has ended, links in earlier emails sign nobody in any more, and a recovery code is worth nothing any more."
+        )
+        raise Problem(409, marked("The old email could not be put back"), detail, type=kind("email-not-put-back"))
 
 
 async def _seen(edge: EmailEdge, holder: Holder) -> Seen:

@@ -10,6 +10,7 @@ from services.signup.api import bad_links
 from services.signup.api.email_changes import EmailEdge
 from services.signup.model.email_changes import (
     Act,
+    CannotPutBack,
     Changed,
     Changes,
     Noted,
@@ -28,7 +29,7 @@ from shared.web.routes import shows_pages
 from shared.web.types import RequestModel
 
 PAGES = Pages("services.signup")
-Said = Literal["noted", "changed", "waiting", "stopped", "put_back", "over", "already", "taken"]
+Said = Literal["noted", "changed", "waiting", "stopped", "put_back", "not_back", "over", "already", "taken"]
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Looked at: nothing is changed. Answered: what follows, also if it was said before",
@@ -148,5 +149,7 @@ def _said(outcome: Outcome) -> tuple[Said, Any]:
             return "stopped", None
         case PutsBack():
             return "put_back", None
+        case CannotPutBack():
+            return "not_back", None
         case _:
             return "noted", None

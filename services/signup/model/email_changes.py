@@ -77,13 +77,18 @@ class PutsBack:
 
 
 @dataclass(frozen=True, slots=True)
+class CannotPutBack:
+    """The old mailbox has a person of its own by now: the new address stays. Every session ends all the same, and the code is spent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ends:
     """Its time is over. `gives_up`: the old address is theirs no more, for good."""
 
     gives_up: bool
 
 
-Outcome = Nothing | Noted | Changes | Stops | PutsBack | Ends
+Outcome = Nothing | Noted | Changes | Stops | PutsBack | CannotPutBack | Ends
 Begun = Literal["begun", "busy", "too_many", "gone"]
 """`busy`: one is changed, or waits to be, and has to be over first."""
 

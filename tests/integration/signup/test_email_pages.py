@@ -96,6 +96,23 @@ async def test_an_email_is_changed_by_two_pages_and_put_back_by_a_third(
     assert (await face.get("/v1/me/email", headers=mine)).json()["email"] == ANA
 
 
+async def test_where_the_old_email_cannot_be_put_back_the_page_does_not_say_that_it_was(
+    face: httpx.AsyncClient, http: httpx.AsyncClient, edge: Edge, ana: str
+) -> None:
+    mine = await edge.sign_in(ana)
+    await face.post("/v1/me/email", json={"email": NEW}, headers=mine)
+    change = await change_of(edge)
+    for purpose in ("email_new", "email_old"):
+        await face.post(address(edge, ana, purpose, change), json={"answer": "yes"})
+    await edge.pool.execute("DELETE FROM former_mailboxes")  # as where an index key was taken away
+    await tell(http, edge, "bright", **NURSE)
+    page = (await face.post(address(edge, ana, "email_old", change), data={"answer": "not_me"}, headers=OURS)).text
+    assert "The old email could not be put back" in page and "every session has ended" in page
+    assert (await face.get("/v1/me/email", headers=mine)).status_code == 401
+    refused = await face.delete("/v1/me/email", headers=await edge.sign_in(ana))
+    assert (refused.status_code, refused.json()["type"].rsplit(":", 1)[-1]) == (409, "email-not-put-back")
+
+
 async def test_a_no_to_another_email_comes_no_sooner_than_a_yes_and_nothing_slow_is_computed_for_it(
     face: httpx.AsyncClient, edge: Edge, ana: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,7 @@ _OF_EMAILS: Mapping[AboutEmail, str] = {
     "changed": marked("Your email was changed: Fairpool"),
     "recovering": marked("Your email will be changed by your recovery code: Fairpool"),
     "done": marked("Your email is changed: Fairpool"),
+    "not_moved": marked("Your email could not be changed by the recovery code: Fairpool"),
 }
 OUTREACH = (
     "employer", "opening", "title", "organization", "place", "pay", "open_to", "job_page", "body", "quoted_body", "unsubscribe",
@@ -94,7 +95,9 @@ class JinjaLetters:
         i18n.add_catalogs(Path(__file__).parent.parent / "locale")
         i18n.install(self._pages)
         self._pages.filters["filled"] = filled
-        self._pages.globals.update(operator=operator, home=f"{signup_url}/", sign_in=f"{signup_url}/sign-in")
+        self._pages.globals.update(
+            operator=operator, home=f"{signup_url}/", sign_in=f"{signup_url}/sign-in", recover=f"{signup_url}/recover"
+        )
         self._forms = Forms(self._pages, OUTREACH)
 
     def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
