@@ -13,6 +13,7 @@ from services.consent.decisions.told import standings
 from services.consent.model import BEGINNING, MESSAGES_KEPT, TOLD_KEPT, Present, TellingPlace
 from services.consent.ports import Consents, Exports, Messages, Shapes, Tellings, Writes
 from shared.contracts.consent import ExportAnsweredV1
+from shared.contracts.pool_matching import Criteria
 from shared.ids import new_id
 from shared.runner.model import Job
 from shared.security import parts
@@ -33,7 +34,8 @@ _MESSAGES = (
 )
 _DISCLOSURES = (
     "Who could read which fields of your profile, from when until when, the latest first, until thirteen months after it ended; and"
-    " under `pools` the pools that you are in. It says what could be read, not what was."
+    " under `pools` the pools that you are in, the newest first. It says what could be read, not what was. Where `complete` is false, one of"
+    " the two lists was too long, and its oldest entries are left out."
 )
 _log = structlog.get_logger(__name__)
 
@@ -152,10 +154,15 @@ async def _messages(exports: Exports, candidate: str, shapes: Shapes) -> taken.L
 async def _disclosures(exports: Exports, candidate: str, shapes: Shapes) -> bytes:
     tellings, listing, before = exports.tellings, taken.disclosures(), BEGINNING
     pools = standings(await tellings.memberships(candidate), await tellings.in_force(candidate))
-    asked = dict(await tellings.asked({one.pool for one in pools}))
+    mine, asked = taken.pools(), dict[str, Criteria]()
+    for at in range(0, len(pools), _A_PAGE):
+        page_of = pools[at : at + _A_PAGE]
+        asked |= await tellings.asked({one.pool for one in page_of})
+        if not all(mine.add(shapes.pool(one, asked)) for one in page_of):
+            break
     while page := await tellings.disclosures(candidate, _A_PAGE, before=before):
         asked |= await tellings.asked({one.pool for one in page} - asked.keys())
         if not all(listing.add(shapes.telling(one, asked)) for one in page) or len(page) < _A_PAGE:
             break
         before = TellingPlace(page[-1].at, page[-1].pool)
-    return listing.text(_DISCLOSURES, at=exports.at, pools=[shapes.pool(one, asked) for one in pools])
+    return listing.text(_DISCLOSURES, at=exports.at, beside={"pools": mine})

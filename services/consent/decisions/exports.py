@@ -38,12 +38,26 @@ class Listing:
         self._bytes += size
         return True
 
-    def text(self, note: str, *, at: datetime, **head: Any) -> bytes:  # noqa: ANN401 - as JSON has it
-        """The file: one entry a line under `items`, and `complete` says whether all are there."""
-        members = {"as_of": rfc3339(at), "about": note, "complete": self.is_whole, **head}
-        lines = ",\n".join(self._lines)
+    def text(
+        self,
+        note: str,
+        *,
+        at: datetime,
+        beside: Mapping[str, "Listing"] | None = None,
+        **head: Any,  # noqa: ANN401 - as JSON has it
+    ) -> bytes:
+        """The file: one entry a line under `items`, and under the names of the lists `beside` it; `complete` says whether all are there."""
+        lists = {**(beside or {}), "items": self}
+        is_whole = all(one.is_whole for one in lists.values())
+        members = {"as_of": rfc3339(at), "about": note, "complete": is_whole, **head}
         opening = json.dumps(members, ensure_ascii=False, indent=1).removesuffix("\n}")
-        return f'{opening},\n "items": [\n{lines}\n]}}\n'.encode()
+        rest = "".join(f",\n {json.dumps(name)}: {one.written}" for name, one in lists.items())
+        return f"{opening}{rest}}}\n".encode()
+
+    @property
+    def written(self) -> str:
+        """As an array of JSON, one entry a line."""
+        return "[\n" + ",\n".join(self._lines) + "\n]"
 
 
 def receipts() -> Listing:
@@ -54,6 +68,11 @@ def receipts() -> Listing:
 def disclosures() -> Listing:
     """Of who could read what."""
     return Listing(most=20_000, most_bytes=4 * MIB)
+
+
+def pools() -> Listing:
+    """Of the pools that the person is in: what a pool asks for may be long."""
+    return Listing(most=5_000, most_bytes=MIB // 2)
 
 
 def messages() -> Listing:

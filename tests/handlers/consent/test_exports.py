@@ -9,16 +9,19 @@ import pytest
 
 from services.consent import jobs
 from services.consent.api.taken_along import Shapes
+from services.consent.decisions import exports as taken
 from services.consent.decisions.records import commitment
 from services.consent.handlers import on_export_requested
 from services.consent.model import Choices, Present
+from shared.contracts.base import rfc3339
+from shared.contracts.pool_matching import Criteria, PoolChangedV1
 from shared.contracts.signup import ExportRequestedV1
 from shared.facts import fact
 from shared.messaging.envelope import Received, Record
 from shared.runner.model import Job
 from shared.security import encoding
 from shared.security.boxes import CannotOpenError
-from shared.security.parts import open_part, unpack
+from shared.security.parts import LARGEST, open_part, unpack
 from shared.security.words import KeyPair
 from tests.fakes.clock import NOON
 from tests.fakes.consent import EMPLOYERS, ConsentsDatabase, writes
@@ -131,6 +134,28 @@ async def test_a_list_that_is_too_long_says_so_and_keeps_the_latest(
     told = opened(await answered(database, kept))["disclosures.json"]
     assert not told["complete"] and 15_000 < len(told["items"]) <= 20_000
     assert told["items"][0]["at"] == "2026-11-23"
+
+
+async def test_who_is_in_very_many_pools_is_answered_too_and_told_that_the_oldest_are_left_out(
+    database: ConsentsDatabase, kept: FakeAnswers
+) -> None:
+    criteria = Criteria(skills_any=tuple(f"a skill with a long name {number}" for number in range(60)))
+    names = [f"p_{number}" for number in range(7_000)]
+    await kept.tellings.note_pools(
+        [PoolChangedV1(pool=one, version=1, employer="emp_a", name="Nurses", criteria=criteria) for one in names]
+    )
+    await kept.tellings.note_memberships(
+        [(is_in(1, *((one, NOON - place * timedelta(minutes=1)) for place, one in enumerate(names))), NOON)]
+    )
+    told = opened(await answered(database, kept))["disclosures.json"]
+    assert not told["complete"] and 200 < len(told["pools"]) < 7_000 and told["items"] == []
+    assert told["pools"][0]["since"] == rfc3339(NOON), "the newest are there"
+    assert "its oldest entries are left out" in told["about"]
+
+
+def test_all_lists_together_fit_what_parts_hold_with_room_for_what_is_no_list() -> None:
+    lists = (taken.receipts(), taken.disclosures(), taken.pools(), taken.messages())
+    assert sum(one.most_bytes for one in lists) <= LARGEST - taken.MIB // 2
 
 
 async def test_messages_are_as_their_person_reads_them(database: ConsentsDatabase, kept: FakeAnswers) -> None:
