@@ -21,6 +21,17 @@ RECORDS = Counter(
     "Records taken from a topic, by what became of them.",
     ["subscription", "outcome"],
 )
+RECORD_SECONDS = Histogram(
+    "fairpool_record_seconds",
+    "Time from a record being written to a topic until its reader takes it in hand.",
+    ["subscription"],
+    buckets=_BATCH_BUCKETS,
+)
+OUTBOX_SECONDS = Histogram(
+    "fairpool_outbox_seconds",
+    "Time from the beginning of the transaction that writes a record to the outbox until Kafka has it.",
+    buckets=_BATCH_BUCKETS,
+)
 LAG_RECORDS = Gauge(
     "fairpool_lag_records",
     "Records on a topic that this process has yet to handle, by reader (a subscription, or the follower of a projection).",

@@ -30,6 +30,8 @@ class CaughtMail:
     address: str
     subject: str
     created: datetime
+    began: datetime | None = None
+    """When the relay's client began to hand it over, where the catcher is ours."""
 
 
 async def read_topics(kafka: Kafka, topics: Sequence[Topic] = ALL_TOPICS) -> list[Record]:
@@ -80,8 +82,13 @@ async def list_mails(client: httpx.AsyncClient, url: str, *, known: int = 0) -> 
 
 
 def _mail(item: dict[str, Any]) -> CaughtMail:
+    began = item.get("Began")  # Mailpit has none
     return CaughtMail(
-        item["ID"], item["To"][0]["Address"].lower(), item["Subject"], datetime.fromisoformat(item["Created"])
+        item["ID"],
+        item["To"][0]["Address"].lower(),
+        item["Subject"],
+        datetime.fromisoformat(item["Created"]),
+        datetime.fromisoformat(began) if began else None,
     )
 
 

@@ -9,7 +9,7 @@ from deploy.checks.checker import CHECKS
 from deploy.checks.history import History
 from deploy.checks.policy import FIRST_POLICY
 from deploy.checks.privacy import Scanner
-from deploy.demo import joining, leaving, telling, writing
+from deploy.demo import hops, joining, leaving, telling, writing
 from deploy.demo.client import connect
 from deploy.demo.people import invent
 from deploy.demo.steps import Steps
@@ -54,7 +54,7 @@ async def play(dev: DevFile, home: Home, *, people: int, steps: Steps) -> Summar
             )
         with steps.step("The operator looks up the rule behind each decision"):
             rules = await rules_by_operator(world)
-        return summarise(world, history, rules, promises)
+        return summarise(world, history, rules, promises, hops.measured(world, records))
 
 
 async def _join(world: World, steps: Steps) -> None:
@@ -75,9 +75,14 @@ async def _join(world: World, steps: Steps) -> None:
 
 
 async def _write(world: World, steps: Steps) -> None:
-    with steps.step("Employers write to their pools, all at once") as step:
-        await writing.employers_write(world, step, leavers=len(world.people) // _LEAVE_EARLY)
+    with steps.step("Employers write to half of the people in their pools, all at once") as step:
+        first, second = hops.in_two(world)
+        await writing.employers_write(world, step, leavers=len(world.people) // _LEAVE_EARLY, letters=first)
     with steps.step("The gateway admits, delays or drops; the courier sends") as step:
+        await writing.gateway_decides(world, step)
+    with steps.step("Employers write to the others, at half of what the burst came to") as step:
+        await hops.employers_write_at_half_load(world, step, second)
+    with steps.step("The gateway decides those too") as step:
         await writing.gateway_decides(world, step)
     with steps.step("Some who have another message waiting unsubscribe with one click") as step:
         await leaving.people_unsubscribe(world, step, most=len(world.people) // _UNSUBSCRIBE)

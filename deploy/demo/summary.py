@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import Any
 
@@ -14,6 +14,7 @@ from deploy.checks.history import History
 from deploy.checks.policy import FIRST_POLICY
 from deploy.checks.told import last_of
 from deploy.demo.effects import spread, within
+from deploy.demo.hops import WHOLE, Hops, table
 from deploy.demo.joining import gather
 from deploy.demo.world import World
 
@@ -54,11 +55,13 @@ class Summary:
     fullest: Mapping[str, tuple[int, int]]
     """For each cap, the most that any person got, and the cap."""
     seconds_to_mail: Sequence[float]
-    """From the employer's POST to the mail's arrival, for what was admitted at once."""
+    """From the employer's POST to the mail's arrival, for what was admitted at once of what came in a burst."""
     effects: Mapping[str, Sequence[float]]
     """For each thing that a click brings about, the seconds until it held, in rising order."""
     promises: Mapping[str, Sequence[str]]
     """Each promise, with what breaks it."""
+    hops: Hops = field(default_factory=Hops)
+    """The same at half load, by hop."""
 
     @property
     def kept(self) -> bool:
@@ -78,6 +81,7 @@ class Summary:
                 "median": _median(self.seconds_to_mail),
                 "p99": _p99(self.seconds_to_mail),
             },
+            "half_load": self.hops.as_json(),
             "seconds_from_click": {
                 name: {"people": len(seconds), "all": [round(one, 3) for one in seconds]}
                 | {f"p{share}": round(within(seconds, share / 100), 3) for share in _SHARES}
@@ -106,7 +110,11 @@ async def rules_by_operator(world: World) -> dict[str, Counter[str]]:
 
 
 def summarise(
-    world: World, history: History, rules: Mapping[str, Counter[str]], promises: Mapping[str, Sequence[str]]
+    world: World,
+    history: History,
+    rules: Mapping[str, Counter[str]],
+    promises: Mapping[str, Sequence[str]],
+    hops: Hops,
 ) -> Summary:
     """All figures of a run."""
     topics, sent = world.topics, world.sent
@@ -114,6 +122,7 @@ def summarise(
     first = Counter(topics.first[outreach].outcome for outreach in sent if outreach in topics.first)
     arrived = {mail.outreach: mail for mail in history.mails}
     created = {mail.id: mail.created for mail in world.mails.mails}
+    paced = world.pace.outreach if world.pace else frozenset()
     return Summary(
         people={
             "reported by vendors": len(world.people),
@@ -149,10 +158,11 @@ def summarise(
         seconds_to_mail=sorted(
             (created[arrived[outreach].id] - item.posted).total_seconds()
             for outreach, item in sent.items()
-            if outreach in arrived and topics.first[outreach].outcome == "admitted"
+            if outreach in arrived and outreach not in paced and topics.first[outreach].outcome == "admitted"
         ),
         effects=spread(world.clicks, world.erased, topics),
         promises=promises,
+        hops=hops,
     )
 
 
@@ -167,6 +177,7 @@ def _end_of(world: World, outreach: str) -> str:
 
 def show(console: Console, summary: Summary) -> None:
     """The tables at the end."""
+    half = summary.hops.seconds.get(WHOLE, ())
     _two_columns(console, "People", summary.people)
     _two_columns(console, "Outreach", {name: count for name, count in summary.outreach.items() if count})
     _two_columns(
@@ -183,10 +194,14 @@ def show(console: Console, summary: Summary) -> None:
         {
             "emails delivered": summary.mails,
             **{f"fullest person: {name}": f"{found} of {cap}" for name, (found, cap) in summary.fullest.items()},
-            "request to mail, median": f"{1000 * _median(summary.seconds_to_mail):.0f} ms",
-            "request to mail, 99 of 100 within": f"{1000 * _p99(summary.seconds_to_mail):.0f} ms",
+            "request to mail in a burst, median": f"{1000 * _median(summary.seconds_to_mail):.0f} ms",
+            "request to mail in a burst, 99 of 100 within": f"{1000 * _p99(summary.seconds_to_mail):.0f} ms",
+            "request to mail at half load, median": f"{1000 * within(half, 0.5):.0f} ms",
+            "request to mail at half load, 99 of 100 within": f"{1000 * within(half, 0.99):.0f} ms",
         },
     )
+    console.print()
+    console.print(table(summary.hops))
     _distribution(console, summary.effects)
     console.print("\n[bold]Promises checked[/bold]")
     for promise, broken in summary.promises.items():

@@ -37,6 +37,20 @@ class Sent:
     posted: datetime
     known_by: date
     """The day on which its employer hears at the latest what became of it."""
+    answered: datetime
+    """When it was; real time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Requests that came one after the other, at half of what the stack had just carried."""
+
+    carried: float
+    """Requests in a second, from the burst's first to most of its emails."""
+    a_second: float
+    ahead: timedelta
+    """How far the stack's clock was ahead of the real one meanwhile."""
+    outreach: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -72,6 +86,8 @@ class World:
     """The feed of each employer, as it was read last."""
     feeds: dict[str, list[Answer]] = field(default_factory=dict)
     """The same, as it was answered."""
+    pace: Pace | None = None
+    """How what was sent at half load was sent, once it was."""
     refused: list[str] = field(default_factory=list)
     """Employers whose second message under one pseudonym was refused at once."""
     tick: timedelta = timedelta(days=1)
@@ -93,6 +109,11 @@ class World:
         for (employer, pool, ref, fields), at in self.shown.items():
             referred = refs.read(ref, employer)
             yield ShownMember(employer, pool, referred.candidate if referred else f"nobody behind {ref}", fields, at)
+
+    def candidate_of(self, employer: str, ref: str) -> str | None:
+        """Who is behind a member ref of this employer's."""
+        referred = MemberRefs(*self._keys(secrets.MEMBER_REF_KEY)).read(ref, employer)
+        return referred.candidate if referred else None
 
     def _keys(self, name: str) -> list[bytes]:
         """With those of the environment first, as on containers."""

@@ -38,12 +38,25 @@ class Letter:
         return today + timedelta(days=days[self.number % len(days)])
 
 
-async def employers_write(world: World, step: Step, *, leavers: int = 3) -> None:
-    """Every employer to every member of its pools, all at once; a tenth of the requests are repeated, as networks do.
+async def employers_write(
+    world: World, step: Step, *, leavers: int = 3, letters: Sequence[Letter] | None = None
+) -> None:
+    """Every employer to every member of its pools (or these letters), all at once; a tenth of the requests are repeated, as networks do.
 
     As emails arrive, so many people unsubscribe.
     """
-    letters = list(letters_to(world, set()))
+    letters = list(letters_to(world, set())) if letters is None else letters
+    async with asyncio.TaskGroup() as group:
+        group.create_task(early_leavers(world, most=leavers, within=_LEAVE_WITHIN))
+        group.create_task(write_all(world, step, letters))
+    step.say(
+        f"{len(world.sent)} first messages, {len(letters) // 10} requests repeated, "
+        f"{len(world.refused)} refused at once, since their employer had written under this pseudonym before"
+    )
+
+
+async def write_all(world: World, step: Step, letters: Sequence[Letter]) -> None:
+    """All at once."""
     done, room = 0, asyncio.Semaphore(_AT_ONCE)
 
     async def write(letter: Letter) -> None:
@@ -54,13 +67,8 @@ async def employers_write(world: World, step: Step, *, leavers: int = 3) -> None
         step.say(f"{done} of {len(letters)}")
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(early_leavers(world, most=leavers, within=_LEAVE_WITHIN))
         for letter in letters:
             group.create_task(write(letter))
-    step.say(
-        f"{len(world.sent)} first messages, {len(letters) // 10} requests repeated, "
-        f"{len(world.refused)} refused at once, since their employer had written under this pseudonym before"
-    )
 
 
 def letters_to(world: World, seen: set[tuple[str, str]]) -> Iterable[Letter]:
@@ -83,9 +91,12 @@ async def send(world: World, letter: Letter) -> None:
     message = _message(letter, mark, words[0], last_day=letter.last_day(world.now.date()))
     posted = datetime.now(UTC)
     answer = (await world.client.submit(key, idempotency_key, message)).json()
+    answered = datetime.now(UTC)
     outreach, known_by = str(answer["id"]), date.fromisoformat(answer["known_by"])
     world.answers.append(Answer("submission", letter.seeking.employer, answer))
-    world.sent[outreach] = Sent(outreach, letter.seeking.employer, idempotency_key, mark, words, posted, known_by)
+    world.sent[outreach] = Sent(
+        outreach, letter.seeking.employer, idempotency_key, mark, words, posted, known_by, answered
+    )
     if letter.number % 10 == 0:
         again = await world.client.send(key, idempotency_key, message)
         if again != outreach:

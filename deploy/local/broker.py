@@ -47,6 +47,8 @@ class Nature:
     """It can do idempotent producers."""
     fetch_wait: str
     """How long it may hold a fetch that it has no record for: Tansu holds each fetch to the end, also one that it has records for."""
+    fetch_wait_busy: str
+    """The same for whom records came lately."""
     command: Callable[[Home, int, Report], Awaitable[Command]]
     """How it is started on a port; fetches and prepares what it needs."""
 
@@ -62,9 +64,15 @@ async def _docker(_: Home, port: int, report: Report) -> Command:
 
 _NATURES: Mapping[Broker, Nature] = MappingProxyType(
     {
-        Broker.EMBEDDED: Nature(keeps_nothing=True, idempotence=False, fetch_wait="PT0.2S", command=_tansu),
-        Broker.APACHE: Nature(keeps_nothing=False, idempotence=True, fetch_wait="PT1S", command=apache.command),
-        Broker.DOCKER: Nature(keeps_nothing=True, idempotence=True, fetch_wait="PT1S", command=_docker),
+        Broker.EMBEDDED: Nature(
+            keeps_nothing=True, idempotence=False, fetch_wait="PT0.2S", fetch_wait_busy="PT0.025S", command=_tansu
+        ),
+        Broker.APACHE: Nature(
+            keeps_nothing=False, idempotence=True, fetch_wait="PT1S", fetch_wait_busy="PT1S", command=apache.command
+        ),
+        Broker.DOCKER: Nature(
+            keeps_nothing=True, idempotence=True, fetch_wait="PT1S", fetch_wait_busy="PT1S", command=_docker
+        ),
     }
 )
 

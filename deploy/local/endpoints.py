@@ -58,6 +58,11 @@ class Endpoints:
         here = "kafka" in self.local
         return broker.nature.fetch_wait if here else os.environ.get("FAIRPOOL_KAFKA_FETCH_WAIT", "PT1S")
 
+    def fetch_wait_busy(self, broker: Broker) -> str:
+        """The same for a reader that records came for lately."""
+        here = "kafka" in self.local
+        return broker.nature.fetch_wait_busy if here else os.environ.get("FAIRPOOL_KAFKA_FETCH_WAIT_BUSY", "PT1S")
+
 
 def reach(kafka: str) -> Kafka:
     """The Kafka at this address: if the environment names it, then secured as the environment says, else in plain text."""

@@ -1,9 +1,11 @@
 """The mail catcher: takes every mail over SMTP, sends none on, shows them over HTTP in Mailpit's shape and as pages."""
 
 import asyncio
+import time
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 import typer
 import uvicorn
@@ -28,6 +30,16 @@ class Catcher:
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
+        self._began: WeakKeyDictionary[Envelope, int] = WeakKeyDictionary()
+
+    async def handle_MAIL(  # noqa: N802  (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Note when its sender came with it."""
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        self._began[envelope] = time.time_ns()
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802  (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -44,12 +56,12 @@ class Catcher:
         content = envelope.original_content
         if content is None:
             return "554 5.6.0 no content"
-        self._mailbox.add(content)
+        self._mailbox.add(content, began=self._began.get(envelope))
         return "250 2.0.0 caught"
 
 
 def create_app(mailbox: Mailbox) -> FastAPI:
-    """Mailpit's three routes, the inbox page, and one route to play a bounce by."""
+    """Mailpit's three routes (and one member of its own, `Began`), the inbox page, and one route to play a bounce by."""
     app = FastAPI(title="Fairpool mail catcher", openapi_url=None)
     templates = Jinja2Templates(_PAGES)
 
@@ -142,6 +154,7 @@ def _summary(mail: Mail) -> dict[str, Any]:
         "From": senders[0] if senders else None,
         "To": _addresses(mail, "To"),
         "Created": mail.arrived.isoformat().replace("+00:00", "Z"),
+        "Began": mail.began and mail.began.isoformat().replace("+00:00", "Z"),
         "Size": len(mail.raw),
     }
 

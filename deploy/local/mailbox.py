@@ -22,6 +22,8 @@ class Mail:
 
     id: str
     raw: bytes
+    began: datetime | None = None
+    """When its sender said MAIL, in UTC and real time; not known of what a catcher before this one took."""
 
     @property
     def arrived(self) -> datetime:
@@ -88,15 +90,15 @@ class Mailbox:
         folder.mkdir(parents=True, exist_ok=True)
         self._mails = {path.stem: Mail(path.stem, path.read_bytes()) for path in sorted(folder.glob("*.eml"))}
 
-    def add(self, raw: bytes) -> Mail:
-        """Keep a mail; it is in its file when this returns."""
+    def add(self, raw: bytes, *, began: int | None = None) -> Mail:
+        """Keep a mail that somebody began to hand over then (ns since 1970); it is in its file when this returns."""
         moment = time.time_ns()
         while (name := f"{moment:019d}-{len(raw):x}") in self._mails:
             moment += 1
         fresh = self._folder / f"{name}.part"
         fresh.write_bytes(raw)
         fresh.rename(self._folder / f"{name}.eml")
-        mail = self._mails[name] = Mail(name, raw)
+        mail = self._mails[name] = Mail(name, raw, datetime.fromtimestamp(began / 1e9, UTC) if began else None)
         return mail
 
     def get(self, name: str) -> Mail | None:

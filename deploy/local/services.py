@@ -88,6 +88,7 @@ def parts(
         "FAIRPOOL_KAFKA": endpoints.kafka,
         "FAIRPOOL_KAFKA_IDEMPOTENCE": endpoints.idempotence(broker),
         "FAIRPOOL_KAFKA_FETCH_WAIT": endpoints.fetch_wait(broker),
+        "FAIRPOOL_KAFKA_FETCH_WAIT_BUSY": endpoints.fetch_wait_busy(broker),
         "FAIRPOOL_REDIS": endpoints.redis,
         "FAIRPOOL_SMTP": endpoints.smtp,
         VERIFY_KEYS: keys[VERIFY_KEYS],

@@ -30,7 +30,7 @@ from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, s
 from shared.messaging.progress import Progress, Standing
 from shared.messaging.signatures import Verifier, note_refused, watch_refused
 from shared.messaging.unit import Unit, unit_of_work
-from shared.metrics import BATCH_SECONDS, DEAD_LETTERS, RECORDS
+from shared.metrics import BATCH_SECONDS, DEAD_LETTERS, RECORD_SECONDS, RECORDS
 from shared.postgres.pool import Pool
 
 T = TypeVar("T")
@@ -175,7 +175,10 @@ class Consumer:
 
     async def process(self, records: Sequence[Record]) -> None:
         """Every record is handled or set aside when this returns; FatalError when neither was possible."""
-        started = time.perf_counter()
+        started, now, age = time.perf_counter(), time.time(), RECORD_SECONDS.labels(self.subscription.group)
+        for record in records:
+            if record.written:
+                age.observe(max(0.0, now - record.written / 1000))
         decoded = [decode(record, self.verifier) for record in records]
         known = (*self.subscription.takes, *self.subscription.ignores)
         for item in decoded:
@@ -333,4 +336,4 @@ async def _pass_through(message: KafkaMessage) -> KafkaMessage:
 
 
 def _record(raw: Any) -> Record:  # noqa: ANN401 - aiokafka's record has no types
-    return Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers))
+    return Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers), raw.timestamp)

@@ -42,6 +42,8 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    written: int | None = None
+    """When its producer wrote it (or the broker took it, where the topic says so), in ms since 1970; None where nobody asked."""
 
     @property
     def position(self) -> str:

@@ -20,6 +20,17 @@ _SASL: dict[Mechanism, type[SASLPlaintext | SASLScram256 | SASLScram512]] = {
 }
 
 
+class FetchWait(int):
+    """Milliseconds that a broker may hold a fetch; `busy` of them while records come, which matters where a record does not end it."""
+
+    busy: int
+
+    def __new__(cls, idle: timedelta, busy: timedelta) -> Self:
+        made = super().__new__(cls, idle // timedelta(milliseconds=1))
+        made.busy = busy // timedelta(milliseconds=1)
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """A user and how Kafka is to be shown that it is this one."""
@@ -43,6 +54,8 @@ class Kafka:
     """Who is believed what they say there; None: whoever writes to it."""
     fetch_wait: timedelta = field(default=timedelta(milliseconds=100), compare=False)
     """How long a broker may hold a fetch that it has no record for."""
+    busy_fetch_wait: timedelta | None = field(default=None, compare=False)
+    """The same of a reader that records came for lately; none: no other."""
 
     @classmethod
     def plain(cls, servers: str) -> Self:
@@ -57,9 +70,9 @@ class Kafka:
         return "SASL_SSL" if self.tls else "SASL_PLAINTEXT"
 
     @property
-    def fetch_wait_ms(self) -> int:
+    def fetch_wait_ms(self) -> FetchWait:
         """`fetch_wait`, as consumers take it."""
-        return self.fetch_wait // timedelta(milliseconds=1)
+        return FetchWait(self.fetch_wait, self.busy_fetch_wait or self.fetch_wait)
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """Checks certificate and host name; OSError or ssl.SSLError when the CA file can't be read."""

@@ -18,7 +18,7 @@ SELECT pg_try_advisory_xact_lock($1, $2)
 -- name: take_from_outbox
 DELETE FROM outbox
 WHERE id IN (SELECT id FROM outbox WHERE shard = $1 ORDER BY id LIMIT $2)
-RETURNING id, topic, key, value, headers, written_at
+RETURNING id, topic, key, value, headers, extract(epoch FROM clock_timestamp() - written_at)::float8 AS age
 
 -- name: still_in_outbox
 SELECT id FROM outbox WHERE id = ANY($1::bigint[])

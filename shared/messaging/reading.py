@@ -57,7 +57,7 @@ async def read_to_the_end(
             if quiet > _QUIET_AT_MOST:
                 raise KafkaIsQuietError(f"the topics could not be read to their end: Kafka gave nothing for {quiet}")
             yield [
-                Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers))
+                Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers), raw.timestamp)
                 for batch in fetched.values()
                 for raw in batch
             ]

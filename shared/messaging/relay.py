@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+import asyncpg
 import structlog
 
 from shared import tracing
@@ -15,8 +17,8 @@ from shared.messaging.holding import Holding
 from shared.messaging.producer import NotAcknowledgedError, Producer
 from shared.messaging.published import Published
 from shared.messaging.unit import SHARDS, SQL, headers_from_json
-from shared.metrics import OUTBOX_AGE_SECONDS, OUTBOX_ROWS
-from shared.postgres.pool import Connection, Pool
+from shared.metrics import OUTBOX_AGE_SECONDS, OUTBOX_ROWS, OUTBOX_SECONDS
+from shared.postgres.pool import Pool
 
 _LOCK_SPACE = 0x0FA1_B002
 _BATCH = 1000
@@ -102,7 +104,8 @@ class Relay:
         async with self._pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval(SQL["lock_shard"], _LOCK_SPACE, shard):
                 return None
-            rows = await _take(connection, shard)
+            taken = await connection.fetch(SQL["take_from_outbox"], shard, _BATCH)
+            began, rows = time.perf_counter(), _in_order(taken)
             self._published.take(rows)
             try:
                 await self._send(list(rows.values()))
@@ -112,6 +115,9 @@ class Relay:
                 raise
             finally:
                 self._published.put_back(rows)
+        sending = time.perf_counter() - began
+        for row in taken:
+            OUTBOX_SECONDS.observe(row["age"] + sending)
         self._unacknowledged.discard(shard)  # also where nothing was left: another process has sent it
         return len(rows)
 
@@ -146,8 +152,7 @@ class Relay:
             self.wake(state["shards"] or ())
 
 
-async def _take(connection: Connection, shard: int) -> dict[int, Outgoing]:
-    rows = await connection.fetch(SQL["take_from_outbox"], shard, _BATCH)
+def _in_order(rows: Sequence[asyncpg.Record]) -> dict[int, Outgoing]:
     return {
         row["id"]: Outgoing(
             topic=row["topic"],

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from random import SystemRandom
 from typing import assert_never, get_args
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from services.signup.courier.breaker import Breaker
 from services.signup.courier.decisions import (
@@ -68,6 +69,12 @@ CALLED_OFF = Counter(
 )
 for _why in get_args(Why):
     CALLED_OFF.labels(_why)
+HAND_OVER_SECONDS = Histogram(
+    "fairpool_hand_over_seconds",
+    "Time from a written letter, waiting for a connection to the relay included, until its attempt is over, by kind.",
+    ["kind"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 
 _POLL = timedelta(seconds=5)
 """At most so long until a mail is seen that nobody told of: its process died before it could, or the notice was lost."""
@@ -291,9 +298,11 @@ class Sender:
 
     async def _send(self, mail: Mail, letter: Letter) -> None:
         """One attempt, and what came of it; its place is free again when that is written down."""
+        began = time.perf_counter()
         try:
             async with self._places.place(mail.lane):
                 handed = await self._attempt(mail, letter)
+                HAND_OVER_SECONDS.labels(mail.kind).observe(time.perf_counter() - began)
                 self.breaker.note(handed, mail.candidate)
                 await self._record(self._after(mail, handed))
         finally:

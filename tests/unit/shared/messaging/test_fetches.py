@@ -1,5 +1,6 @@
-"""How long a fetch may be held: for long only where any record that comes ends it."""
+"""How long a fetch may be held: for long only where any record that comes ends it, and records in hand are taken first."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,30 +10,84 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.protocol.fetch import FetchRequest
 
 from shared.messaging import internals
+from shared.messaging.kafka import Kafka
 
 A, B, C = (TopicPartition("t", number) for number in range(3))
 NODE_OF = {A: 1, B: 1, C: 2}
+ENDS = {A: 3, B: 0, C: 0}
 
 
-def held_for(monkeypatch: pytest.MonkeyPatch, asked: list[TopicPartition], highwater: dict[TopicPartition, int]) -> int:
-    """Milliseconds that a fetch for these partitions of the first broker may be held."""
-    request = FetchRequest(1000, 1, 1, 0, [("t", [(tp.partition, 0, 1) for tp in asked])])
-    monkeypatch.setattr(internals, "_aiokafkas_actions", lambda *_: ([(1, request)], {}, 0.2, False, []))
-    fetcher: Any = SimpleNamespace(_select_read_replica=NODE_OF.get)
-    states = {tp: SimpleNamespace(highwater=highwater.get(tp)) for tp in NODE_OF}
-    assignment = SimpleNamespace(tps=set(NODE_OF), state_value=states.__getitem__)
-    ((_, found), *_), *rest = Fetcher._get_actions_per_node(fetcher, assignment)
-    assert rest == [{}, 0.2, False, []]
-    return int(found._max_wait_ms)
+class Reader:
+    """A fetcher of which aiokafka would now ask the first broker for what is not in hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, wait: int = 1000) -> None:
+        self.fetcher: Any = SimpleNamespace(_select_read_replica=NODE_OF.get, _records={}, _fetch_max_wait_ms=wait)
+        self.at = 100.0
+        self._wait = wait
+        self._monkeypatch = monkeypatch
+        monkeypatch.setattr(internals, "time", SimpleNamespace(monotonic=lambda: self.at))
+
+    def turn(
+        self, *, in_hand: tuple[TopicPartition, ...] = (), highwater: dict[TopicPartition, int] | None = None
+    ) -> tuple[int | None, float]:
+        """Milliseconds that its fetch may be held, None where it makes none, and in how many seconds it looks again."""
+        self.fetcher._records = dict.fromkeys(in_hand)
+        asked = [tp for tp in (A, B) if tp not in in_hand]
+        request = FetchRequest(self._wait, 1, 1, 0, [("t", [(tp.partition, 0, 1) for tp in asked])])
+        self._monkeypatch.setattr(internals, "_aiokafkas_actions", lambda *_: ([(1, request)], {}, 0.2, False, []))
+        states = {tp: SimpleNamespace(highwater=(ENDS if highwater is None else highwater).get(tp)) for tp in NODE_OF}
+        assignment = SimpleNamespace(tps=set(NODE_OF), state_value=states.__getitem__)
+        requests, resets, timeout, *rest = Fetcher._get_actions_per_node(self.fetcher, assignment)
+        assert (resets, rest) == ({}, [False, []])
+        return (int(requests[0][1]._max_wait_ms) if requests else None), timeout
+
+    def puts_off(self, *in_hand: TopicPartition) -> float:
+        """In how many seconds it looks again, where it makes no fetch."""
+        held, timeout = self.turn(in_hand=in_hand)
+        assert held is None
+        return timeout
 
 
 def test_a_fetch_for_all_that_a_broker_has_for_us_is_held_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert held_for(monkeypatch, [A, B], {A: 3, B: 0}) == 1000
-
-
-def test_a_fetch_that_leaves_out_a_partition_whose_records_are_in_hand_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert held_for(monkeypatch, [B], {A: 3, B: 0, C: 0}) == 100
+    assert Reader(monkeypatch).turn() == (1000, 0.2)
 
 
 def test_the_first_fetch_which_tells_where_the_end_is_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert held_for(monkeypatch, [A, B], {A: 3}) == 100
+    assert Reader(monkeypatch).turn(highwater={A: 3}) == (100, 0.2)
+
+
+def test_records_in_hand_are_taken_before_their_broker_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Reader(monkeypatch)
+    assert reader.puts_off(A) == pytest.approx(0.05)
+    reader.at += 0.01
+    assert reader.turn() == (1000, 0.2), "they were taken: all is asked for"
+
+
+def test_where_they_are_not_taken_soon_the_rest_is_asked_for_and_not_held_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader = Reader(monkeypatch)
+    reader.turn(in_hand=(A,))
+    reader.at += 0.04
+    assert reader.puts_off(A) == pytest.approx(0.01)
+    reader.at += 0.02
+    assert reader.turn(in_hand=(A,)) == (100, 0.2)
+    assert reader.turn(in_hand=(A,)) == (100, 0.2), "nor does it wait again as long as they are not taken"
+    reader.turn()
+    assert reader.puts_off(A) == pytest.approx(0.05), "what comes later is waited for anew"
+
+
+def test_where_a_record_ends_no_fetch_it_is_short_for_two_seconds_after_the_last_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kafka = Kafka.plain("k:9092")
+    assert (kafka.fetch_wait_ms, kafka.fetch_wait_ms.busy) == (100, 100)
+    wait = Kafka(
+        kafka.servers, fetch_wait=timedelta(milliseconds=200), busy_fetch_wait=timedelta(milliseconds=25)
+    ).fetch_wait_ms
+    reader = Reader(monkeypatch, wait)
+    assert reader.turn() == (200, 0.2), "nothing has come yet"
+    reader.turn(in_hand=(A,))
+    assert reader.turn() == (25, 0.2)
+    reader.at += 2
+    assert reader.turn() == (200, 0.2)
