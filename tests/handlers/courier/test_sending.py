@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 from aiosmtplib import SMTPResponse
+from prometheus_client import REGISTRY
 
 from services.signup.courier.adapters.answers import read_no
 from services.signup.courier.breaker import RELAY_RESTS
@@ -122,8 +123,14 @@ async def kit() -> Kit:
     return made
 
 
+def _handed_over() -> float:
+    return REGISTRY.get_sample_value("fairpool_hand_over_seconds_count", {"kind": "outreach"}) or 0.0
+
+
 async def test_an_admitted_mail_is_sent_and_reported(kit: Kit) -> None:
+    before = _handed_over()
     await kit.send()
+    assert _handed_over() == before + 1
     assert kit.relay.given == ["o_1"]
     assert kit.outcomes() == ["o_1.3.delivered"]
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from aiokafka.consumer import fetcher
 from faststream.kafka.message import KafkaAckableMessage
+from prometheus_client import REGISTRY
 
 from shared.contracts.base import Event
 from shared.messaging import internals
@@ -59,6 +60,12 @@ async def test_a_batch_killed_before_its_acknowledgement_comes_again_and_has_no_
         await until(lambda: len(first.seen) + len(again.seen) >= 300)
     assert await effects(pool) == list(range(300))
     assert not set(first.seen) & set(again.seen)
+    ages = [
+        REGISTRY.get_sample_value(f"fairpool_record_seconds_{what}", {"subscription": log.group})
+        for what in ("count", "sum")
+    ]
+    assert ages[0] and ages[0] >= 300, "each tells how long it was on the topic until it was in hand"
+    assert ages[1] and 0 < ages[1] / ages[0] < 600
 
 
 async def test_poison_in_mid_batch_is_set_aside_alone_with_its_bytes_headers_and_reason(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.messaging import producer as producer_module
 from shared.messaging import relay as relay_module
@@ -44,6 +45,10 @@ async def _outbox(pool: Pool) -> int:
     return int(await pool.fetchval("SELECT count(*) FROM outbox"))
 
 
+def _figure(what: str) -> float:
+    return REGISTRY.get_sample_value(f"fairpool_outbox_seconds_{what}") or 0.0
+
+
 async def _arrived(log: Log) -> list[Numbered]:
     found = [decode(record, None) for record in await log.read()]
     return [item.event for item in found if isinstance(item, Received) and isinstance(item.event, Numbered)]
@@ -77,9 +82,12 @@ async def test_what_is_committed_arrives_with_headers_key_and_value(pool: Pool, 
     async with unit_of_work(pool, at=AT, source="test") as unit:
         unit.write(odd)
         unit.write(empty)
+    before = _figure("count")
     await relay_everything(pool, Relay(pool, producer))
     found = {(record.key, record.value or None, record.headers) for record in await log.read()}
     assert found == {(odd.key, odd.value, odd.headers), (None, None, ())}
+    assert _figure("count") == before + 2, "each tells how long it took from its transaction to Kafka"
+    assert _figure("sum") > 0
 
 
 async def test_what_is_rolled_back_never_leaves(pool: Pool, log: Log, producer: Producer) -> None:
