@@ -130,7 +130,8 @@ class Store:
 
 def _held(candidate: str) -> Held:
     return Held(
-        candidate, Person(mail="ana@b.example", given_name="Ana"), NOON, NOON, NOON, None, None, None, [], [], [], [], [], [], []
+        candidate, Person(mail="ana@b.example", given_name="Ana"), NOON, NOON, NOON, None, None, None, None, "en",
+        [], [], [], [], [], [], [], None, None, [], []
     )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ from services.signup.model.email_changes import (
 )
 from services.signup.ports import SHOWINGS, Store
 from services.signup.vault.epoch_rows import EpochRows
+from services.signup.vault.epochs import Epochs
 from services.signup.vault.hashing import SlowHash
 from services.signup.vault.index import Indexed
 from services.signup.vault.reading import read_identities
@@ -336,8 +337,8 @@ class PostgresEmailChanges:
         row = await unit.connection.fetchrow(SQL["read_change"], who.candidate)
         if row is None:
             return None
-        both = json.loads(open_with_identity(who, _BESIDE, row["sealed"], self._secrets.epochs))
-        return Row(row["id"], _standing(row), both["new"], both["old"], row["old_since"])
+        new, old = open_both(who, row["sealed"], self._secrets.epochs)
+        return Row(row["id"], _standing(row), new, old, row["old_since"])
 
     async def _note(self, unit: Unit, candidate: str, standing: Standing) -> None:
         new, old = (standing.new_said, standing.old_said) if isinstance(standing, Asked) else (True, True)
@@ -356,6 +357,12 @@ async def give_up_mailbox(unit: Unit, hashed: SlowHash) -> None:
     """No vendor's word registers it any more."""
     prefix = hashed.prefix
     await unit.connection.execute(SQL["give_up_mailbox"], hashed.value, unit.at, prefix.pepper, prefix.bits)
+
+
+def open_both(who: SealedIdentity, sealed: bytes, epochs: Epochs) -> tuple[str, str]:
+    """The new email and the old one of a change; CannotOpenError where its box does not open."""
+    both = json.loads(open_with_identity(who, _BESIDE, sealed, epochs))
+    return both["new"], both["old"]
 
 
 def _of(row: Row | None) -> Standing | None:

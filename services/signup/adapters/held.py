@@ -1,39 +1,55 @@
 """All that signup holds of one person, read from its own tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+from services.signup.adapters.email_changes import open_both
 from services.signup.adapters.proposals import read_origins, read_proposals
-from services.signup.model.held import Denied, Held, HeldClaim, Intake, LookedAt, Mailed
+from services.signup.model.exports import Export
+from services.signup.model.held import (
+    Denied,
+    EmailChange,
+    Held,
+    HeldClaim,
+    HeldSession,
+    Intake,
+    LookedAt,
+    Mailed,
+    RecoveryCode,
+)
 from services.signup.model.people import Person
 from services.signup.model.provenance import Origin
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.reading import read_identities
-from services.signup.vault.sealing import open_identity, open_key_pair
+from services.signup.vault.sealing import SealedIdentity, open_identity, open_key_pair
 from shared.contracts.signup import CoarseProfile
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
+from shared.security.boxes import CannotOpenError
 from shared.security.words import KeyPair
 
 SQL = load(Path(__file__).parent / "held.sql")
 MOST = 200
 """Of each list: the newest."""
-TABLES = frozenset(
-    {
-        "candidates",
-        "identities",
-        "claims",
-        "proposals",
-        "profile_origins",
-        "not_theirs",
-        "kept_reports",
-        "operator_log",
-        "courier_mails",
-    }
-)
-"""What is read here: a test holds them against all tables that can hold a person's id."""
+TABLES: Mapping[str, str] = {
+    "candidates": "identity",
+    "identities": "identity",
+    "claims": "claims",
+    "proposals": "proposals",
+    "profile_origins": "profile",
+    "not_theirs": "denied",
+    "kept_reports": "intake",
+    "operator_log": "looked_at",
+    "courier_mails": "emails",
+    "email_changes": "email_change",
+    "former_mailboxes": "email_change",
+    "recovery_codes": "recovery_code",
+    "sessions": "sessions",
+    "exports": "exports",
+}
+"""What is read here, and under which name it is shown: a test holds them against all tables that can hold a person's id."""
 
 
 class PostgresHeld:
@@ -74,11 +90,27 @@ class PostgresHeld:
                 intake=await listed("intake", Intake),
                 mails=await listed("mails", Mailed),
                 looked_at=await listed("looked_at", LookedAt),
+                email_change=_change(
+                    await connection.fetchrow(SQL["email_change"], candidate), rows[candidate], self._epochs
+                ),
+                recovery_code=next(iter(await listed("recovery_code", RecoveryCode)), None),
+                sessions=await listed("sessions", HeldSession),
+                exports=await listed("exports", Export),
             )
 
 
 def _claim(*, event_id: str | None, proof: Any, received_at: Any, **row: Any) -> HeldClaim:  # noqa: ANN401 - a row's
     return HeldClaim(**row, origin=Origin(event_id, proof, received_at))
+
+
+def _change(row: Any, who: SealedIdentity, epochs: EpochRows) -> EmailChange | None:  # noqa: ANN401 - a row
+    if row is None:
+        return None
+    try:
+        new, old = open_both(who, row["sealed"], epochs.epochs)
+    except CannotOpenError:
+        new = old = None
+    return EmailChange(row["state"], row["until"], new, old, row["new_said"], row["old_said"])
 
 
 def _profile(value: str | None) -> CoarseProfile | None:

@@ -1,5 +1,6 @@
 -- name: person
-SELECT candidate::text, registered_at, confirmed_at, stub_until AS kept_until, mailbox_gone_at, profile, published
+SELECT candidate::text, registered_at, confirmed_at, stub_until AS kept_until, mailbox_gone_at, profile, published,
+    email_since, locale AS language
 FROM candidates WHERE candidate = $1
 
 -- name: claims
@@ -20,3 +21,17 @@ WHERE candidate = $1 AND state <> 'void' ORDER BY changed_at DESC LIMIT $2
 
 -- name: looked_at
 SELECT at, act, reason FROM operator_log WHERE candidate = $1 ORDER BY at DESC LIMIT $2
+
+-- name: email_change
+SELECT state, until, sealed, new_said, old_said FROM email_changes WHERE candidate = $1
+
+-- name: recovery_code
+SELECT made_at, spent_at FROM recovery_codes WHERE candidate = $1 LIMIT $2
+
+-- name: sessions
+-- Also those that are over: the row stays until its link could not be spent again anyway.
+SELECT made_at AS since, expires_at AS until, browser, ended_at, kept_until FROM sessions
+WHERE candidate = $1 ORDER BY made_at DESC, name LIMIT $2
+
+-- name: exports
+SELECT name, state, asked_at, ends_at, ready_at, size FROM exports WHERE candidate = $1 ORDER BY asked_at DESC, name LIMIT $2

@@ -109,6 +109,36 @@ PARTS: Mapping[str, Part] = {
             marked("None."),
         ),
         Part(
+            "email_change",
+            marked("Another email"),
+            marked(
+                "You, or somebody with your recovery code, asked for it. Both emails are sealed under a key of your own."
+            ),
+            marked("15 minutes, and 72 hours more once it is changed or waits; of an old email a scrambled mark stays"),
+            marked("No change is under way."),
+        ),
+        Part(
+            "recovery_code",
+            marked("Your recovery code"),
+            marked("So that you can leave a lost mailbox. Not the code: only what it is checked against."),
+            _ERASED,
+            marked("You have none."),
+        ),
+        Part(
+            "sessions",
+            marked("Where you are, or were, signed in"),
+            marked("So that you can see it and end it, and so that no link works twice."),
+            marked("until the session and its link would have ended: 4 hours, or up to 3 days"),
+            marked("Nowhere."),
+        ),
+        Part(
+            "exports",
+            marked("What you take along"),
+            marked("You asked for it. The file is sealed to you."),
+            marked("a day after it is ready; 3 days if it never is"),
+            marked("You asked for nothing."),
+        ),
+        Part(
             "looked_at",
             marked("What the operator did"),
             marked("So that you and others can check who looked."),
@@ -143,6 +173,8 @@ def whole(held: Held, names: Names, *, at: datetime) -> dict[str, Any]:
             "confirmed_at": _time(held.confirmed_at),
             "kept_until": _time(held.kept_until) if held.confirmed_at is None else None,
             "mailbox_gone_at": _time(held.mailbox_gone_at),
+            "email_since": _time(held.email_since),
+            "language": held.language,
         },
         "profile": {
             "kept": _profile(held.profile),
@@ -187,6 +219,39 @@ def whole(held: Held, names: Names, *, at: datetime) -> dict[str, Any]:
             for one in held.mails
         ],
         "looked_at": [{"at": rfc3339(one.at), "act": one.act, "reason": one.reason} for one in held.looked_at],
+        "email_change": None
+        if (change := held.email_change) is None
+        else {
+            "state": change.state,
+            "until": rfc3339(change.until),
+            "new_email": change.new,
+            "old_email": change.old,
+            "new_said_yes": change.new_said,
+            "old_said_yes": change.old_said,
+        },
+        "recovery_code": None
+        if (code := held.recovery_code) is None
+        else {"made_at": rfc3339(code.made_at), "spent_at": _time(code.spent_at)},
+        "sessions": [
+            {
+                "since": rfc3339(one.since),
+                "until": rfc3339(one.until),
+                "browser": one.browser,
+                "ended_at": _time(one.ended_at),
+                "kept_until": rfc3339(one.kept_until),
+            }
+            for one in held.sessions
+        ],
+        "exports": [
+            {
+                "state": one.state,
+                "asked_at": rfc3339(one.asked_at),
+                "ready_at": _time(one.ready_at),
+                "ends_at": rfc3339(one.ends_at),
+                "bytes": one.size,
+            }
+            for one in held.exports
+        ],
         "parts": {part.name: {"basis": part.basis, "kept": part.kept} for part in PARTS.values()},
     }
 
@@ -226,6 +291,11 @@ def _identity(held: Held, names: Names) -> list[tuple[str, str]]:
         deleted = gettext("Deleted on %(day)s if you never do", day=wording.day(held.kept_until))
         return [*rows, (gettext("You have not answered yet"), deleted)]
     rows.append((gettext("You confirmed it"), wording.moment(held.confirmed_at)))
+    if held.email_since is not None:
+        rows.append((gettext("This email since"), wording.moment(held.email_since)))
+    if held.language is not None:
+        languages = {"en": gettext("English"), "es": gettext("Spanish")}
+        rows.append((gettext("Our emails are in"), languages.get(held.language, held.language)))
     if held.mailbox_gone_at is not None:
         rows.append((gettext("No email reaches you since"), wording.moment(held.mailbox_gone_at)))
     return rows
@@ -318,7 +388,72 @@ def _looked_at(held: Held, _: Names) -> list[tuple[str, str]]:
     return [(wording.moment(one.at), f"{one.act.replace('_', ' ')}: {one.reason or unsaid}") for one in held.looked_at]
 
 
+_CHANGES_OF_EMAIL = {
+    "asked": marked("Both mailboxes are to say yes until %(until)s"),
+    "recovering": marked("The new mailbox is to say yes until %(until)s"),
+    "waiting": marked("Changed on %(until)s, unless the old mailbox stops it"),
+    "changed": marked("It is changed; the old mailbox can put it back until %(until)s"),
+}
+
+
+def _email_change(held: Held, _: Names) -> list[tuple[str, str]]:
+    if (change := held.email_change) is None:
+        return []
+    unread = gettext("It does not open")
+    return [
+        (gettext("The new email"), change.new or unread),
+        (gettext("The old email"), change.old or unread),
+        (
+            gettext("How it stands"),
+            gettext(_CHANGES_OF_EMAIL[change.state], until=wording.moment(change.until)),
+        ),
+    ]
+
+
+def _recovery_code(held: Held, _: Names) -> list[tuple[str, str]]:
+    if (code := held.recovery_code) is None:
+        return []
+    made = (gettext("Made"), wording.moment(code.made_at))
+    return [made] if code.spent_at is None else [made, (gettext("Worth nothing since"), wording.moment(code.spent_at))]
+
+
+def _sessions(held: Held, _: Names) -> list[tuple[str, str]]:
+    return [
+        (
+            one.browser,
+            gettext("since %(since)s", since=wording.moment(one.since))
+            + (
+                gettext("; until %(until)s", until=wording.moment(one.until))
+                if one.ended_at is None
+                else gettext("; ended %(moment)s", moment=wording.moment(one.ended_at))
+            ),
+        )
+        for one in held.sessions
+    ]
+
+
+_EXPORTS = {
+    "waiting": marked("Is being made"),
+    "ready": marked("Ready, until %(until)s"),
+    "replaced": marked("A newer one took its place"),
+}
+
+
+def _exports(held: Held, _: Names) -> list[tuple[str, str]]:
+    return [
+        (
+            gettext("Asked for %(moment)s", moment=wording.moment(one.asked_at)),
+            gettext(_EXPORTS[one.state], until=wording.moment(one.ends_at)),
+        )
+        for one in held.exports
+    ]
+
+
 _ROWS = {
+    "email_change": _email_change,
+    "recovery_code": _recovery_code,
+    "sessions": _sessions,
+    "exports": _exports,
     "identity": _identity,
     "profile": _shown,
     "claims": _claims,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.signup.model.exports import Export
 from services.signup.model.people import Person
 from services.signup.model.provenance import Origin, ValueOrigin
 from services.signup.model.records import Proposed
@@ -67,6 +68,42 @@ class LookedAt:
 
 
 @dataclass(frozen=True, slots=True)
+class EmailChange:
+    """A change of the email that is under way, or that the old mailbox can still put back. It shows nothing of itself, so that no log can."""
+
+    state: str
+    """As `GET /v1/me/email` has it."""
+    until: datetime
+    new: str | None
+    """None, as `old`, where it does not open."""
+    old: str | None
+    new_said: bool
+    old_said: bool
+
+    def __repr__(self) -> str:
+        return "EmailChange(hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryCode:
+    """That there is one: of the code itself only what it can be checked against is kept."""
+
+    made_at: datetime
+    spent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSession:
+    """One that works, or one that is over, as long as its link must not be spent again."""
+
+    since: datetime
+    until: datetime
+    browser: str
+    ended_at: datetime | None
+    kept_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """Everything, as it is now."""
 
@@ -79,6 +116,10 @@ class Held:
     mailbox_gone_at: datetime | None
     profile: CoarseProfile | None
     published: CoarseProfile | None
+    email_since: datetime | None
+    """None: the one that they came with."""
+    language: str | None
+    """Of our emails."""
     origins: Sequence[ValueOrigin]
     claims: Sequence[HeldClaim]
     proposals: Sequence[Proposed]
@@ -86,6 +127,10 @@ class Held:
     intake: Sequence[Intake]
     mails: Sequence[Mailed]
     looked_at: Sequence[LookedAt]
+    email_change: EmailChange | None
+    recovery_code: RecoveryCode | None
+    sessions: Sequence[HeldSession]
+    exports: Sequence[Export]
 
     @property
     def introduced_by(self) -> HeldClaim | None:
