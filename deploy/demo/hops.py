@@ -26,14 +26,14 @@ _MOST = 0.95
 _LAST_ONES = timedelta(seconds=10)
 BOUNDS = (10, 25, 50, 100, 250, 500)
 """Of the histogram, in ms; one more for what took longer."""
-EDGE = "the edge answers"
-OUTBOX = "taken, outbox, until it is on outreach-requests"
-REQUEST = "on outreach-requests, until it is in hand to be decided"
-DECISION = "decided, outbox, until it is on outreach-decisions"
-COURIER = "on outreach-decisions, until the courier is at the relay"
-RELAY = "the relay takes it, consent is looked at once more"
+EDGE = "the edge answers (meanwhile)"
+OUTBOX = "outbox, until on outreach-requests"
+REQUEST = "until in hand to be decided"
+DECISION = "decided, until on outreach-decisions"
+COURIER = "until the courier is at the relay"
+RELAY = "until the relay has it"
 WHOLE = "request to mail"
-_COURIER_AND_RELAY = "on outreach-decisions, until the relay has it"
+_COURIER_AND_RELAY = "until the relay has it, by the courier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def table(hops: Hops) -> Table:
         box=None,
         padding=(0, 1, 0, 2),
     )
-    made.add_column(min_width=40)
+    made.add_column(no_wrap=True)
     for name in ("median", "95 %", "99 %", *(f"≤{bound}" for bound in BOUNDS), "more"):
         made.add_column(name, justify="right")
     for hop, seconds in hops.seconds.items():

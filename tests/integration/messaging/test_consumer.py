@@ -61,7 +61,7 @@ async def test_a_batch_killed_before_its_acknowledgement_comes_again_and_has_no_
     assert await effects(pool) == list(range(300))
     assert not set(first.seen) & set(again.seen)
     ages = [
-        REGISTRY.get_sample_value(f"fairpool_record_seconds_{what}", {"subscription": log.group})
+        REGISTRY.get_sample_value(f"fairpool_record_seconds_{what}", {"subscription": f"test.numbers.{log.topic.name}"})
         for what in ("count", "sum")
     ]
     assert ages[0] and ages[0] >= 300, "each tells how long it was on the topic until it was in hand"
