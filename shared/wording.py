@@ -31,6 +31,14 @@ def day(when: date, zone: str | None = None) -> str:
     return f"{here:%B} {here.day}, {here.year}"
 
 
+def written_day(written: str) -> str:
+    """The same of a day that is written as a date (`2026-11-27`); anything else as it stands."""
+    try:
+        return day(date.fromisoformat(written))
+    except ValueError:
+        return written
+
+
 def moment(when: datetime, zone: str | None = None) -> str:
     """`November 27, 2026, 2:30 pm MST`, in the person's zone (IANA name); where none is known it is UTC, and says so."""
     here = when.astimezone(zone_of(zone))

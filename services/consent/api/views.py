@@ -117,9 +117,7 @@ def facts(choices: Choices, name: Names, at: datetime) -> list[tuple[str, str]]:
     rows = [
         (
             gettext("Your profile"),
-            gettext("On – employers whose jobs fit can see it")
-            if "match" in on
-            else gettext("Off – no employer sees it"),
+            _profile(choices, at) if "match" in on else gettext("Off – no employer sees it"),
         ),
         (
             gettext("Messages"),
@@ -147,8 +145,10 @@ def times(choices: Choices) -> str:
     apart = (
         ngettext("%(num)s day", "%(num)s days", days) if hours % 24 == 0 else gettext("%(hours)s hours", hours=hours)
     )
-    said = {"cap": cap, "apart": apart, "opens": clock(POLICY_OPENS), "closes": clock(POLICY_CLOSES)}
-    quiet = choices.quiet_hours
+    opens, closes, quiet = POLICY_OPENS, POLICY_CLOSES, choices.quiet_hours
+    if quiet is not None and quiet.start > quiet.end:  # over midnight: what is left is one piece
+        opens, closes, quiet = max(opens, quiet.end), min(closes, quiet.start), None
+    said = {"cap": cap, "apart": apart, "opens": clock(opens), "closes": clock(closes)}
     if quiet is None:
         return gettext("at most %(cap)s in 7 days, %(apart)s apart, %(opens)s to %(closes)s", **said)
     return gettext(
@@ -222,14 +222,20 @@ def _dates(choices: Choices, at: datetime) -> str:
     end = day(_end(choices, at), choices)
     if not grants.is_paused(choices, at=at):
         return end
-    return gettext("%(end)s; paused until %(day)s", end=end, day=day(choices.paused_until, choices))
+    return gettext("%(end)s; a break until %(day)s", end=end, day=day(choices.paused_until, choices))
+
+
+def _profile(choices: Choices, at: datetime) -> str:
+    if grants.is_paused(choices, at=at):
+        return gettext("Off until %(day)s – you take a break", day=day(choices.paused_until, choices))
+    return gettext("On – employers whose jobs fit can see it")
 
 
 def _messages(choices: Choices, at: datetime, *, is_seen: bool) -> str:
     if not is_seen:
         return gettext("On – but nobody can write while no employer sees your profile")
     if grants.is_paused(choices, at=at):
-        return gettext("Paused – nobody writes first until %(day)s", day=day(choices.paused_until, choices))
+        return gettext("Off until %(day)s – you take a break", day=day(choices.paused_until, choices))
     return gettext("On – %(times)s", times=times(choices))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from services.signup.api.profile_views import LABELS, Choice, Names, items, source, words_of
 from services.signup.decisions import provenance
 from services.signup.decisions.answering import Telling, is_clear
-from services.signup.decisions.keeping import LISTS, Offer, value_of
+from services.signup.decisions.keeping import LISTS, Offer, Value, value_of
 from services.signup.model.people import Proof
 from services.signup.model.provenance import Teller, ValueOrigin
 from shared.contracts.signup import JOIN, CoarseProfile
@@ -43,13 +43,13 @@ class TellerView:
 
 
 def waiting_view(one: Telling, kept: CoarseProfile | None, names: Names) -> WaitingView:
-    """With each value beside what is shown now, ticked where it is clear."""
+    """With each value beside what is shown now, ticked where it is clear and takes the place of nothing."""
     choices = [
         Choice(
             offer.id,
             f"{gettext(LABELS[offer.field])}: {words_of(offer.field, offer.value)}",
             _now(offer, kept),
-            is_clear(offer, one),
+            is_clear(offer, one) and not _replaced(offer, kept),
         )
         for offer in one.news
         if offer.field != "titles"
@@ -108,11 +108,18 @@ def teller_out(by: Teller, names: Names) -> dict[str, Any]:
 def _now(offer: Offer, kept: CoarseProfile | None) -> str:
     if kept is None or offer.field == "titles":
         return ""
-    values = value_of(kept, offer.field)
     if offer.field in LISTS:
+        values = value_of(kept, offer.field)
         several = gettext("May be meant by “%(title)s”.", title=offer.title) if offer.one_of > 1 else ""
         added = gettext("Added to what you show.") if values else ""
         return " ".join(part for part in (several, added) if part)
-    if not values:
+    if not (replaced := _replaced(offer, kept)):
         return gettext("You show nothing here now.")
-    return gettext("You show now: %(values)s.", values=", ".join(words_of(offer.field, value) for value in values))
+    return gettext(
+        "It would replace: %(values)s.", values=", ".join(words_of(offer.field, value) for value in replaced)
+    )
+
+
+def _replaced(offer: Offer, kept: CoarseProfile | None) -> tuple[Value, ...]:
+    """What is shown now where there can be one value alone."""
+    return () if kept is None or offer.field == "titles" or offer.field in LISTS else value_of(kept, offer.field)

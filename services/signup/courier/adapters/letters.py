@@ -25,7 +25,7 @@ from shared.security.links import JobLink, Link, LinkPurpose, LinkSigner
 from shared.security.words import open_words
 from shared.text import readable, why_not_one_line, why_not_public
 from shared.web.languages import with_language
-from shared.wording import day, moment, pay_in_words, zone_of
+from shared.wording import day, moment, pay_in_words, written_day, zone_of
 
 UNSUBSCRIBE_WORKS_FOR = timedelta(days=60)  # CAN-SPAM, 15 U.S.C. 7704(a)(3)(A)(ii), asks for 30 days at least
 
@@ -132,7 +132,7 @@ class JinjaLetters:
             "organization": _line(job.organization),
             "place": _line(job.location) + (" " + gettext("(remote is possible)") if job.remote else ""),
             "pay": pay_in_words(job.pay),
-            "open_to": _day(job.valid_through),
+            "open_to": _line(written_day(job.valid_through)),
             "job_page": _page(self._job_page(job, at)),
             "body": body,
             "quoted_body": quoted(body),
@@ -355,10 +355,3 @@ def _end(valid_through: str, at: datetime) -> datetime:
     except ValueError:
         return at + JOB_LINK_WORKS_FOR
     return min(datetime.combine(last, time(), UTC), at + JOB_LINK_WORKS_FOR) + timedelta(hours=36)
-
-
-def _day(written: str) -> str:
-    try:
-        return day(date.fromisoformat(written))
-    except ValueError:
-        return _line(written)
