@@ -13,7 +13,7 @@ from shared.web import gates
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 ZIP = "application/zip"
-MANY = {"/v1/events", "/v1/hooks/{format}/{source}", "/join/file"}
+MANY = {"/v1/events", "/v1/hooks/{format}/{source}", "/join/file", "/me/profile/file"}
 """They take lists of events, and what another's program writes."""
 CHOICES = {"/me", "/confirm/{token}", "/profile/{token}", "/me/profile"}
 """They take 128 KiB: long lists, in any script."""

@@ -22,6 +22,7 @@ OF_PEOPLE = {
         "/profile/{token}",
         "/profile/{token}/proposals/{proposal}",
         "/me/profile",
+        "/me/profile/file",
         "/me/profile/proposals/{proposal}",
         "/me/data",
         "/me/job",

@@ -126,7 +126,7 @@ class JoinIn(EmailModel):
     time_zone: Zone | None = Field(None, description="Taken, and not kept: the time zone is one of a person's choices.")
 
 
-_BLANK = {"name": "Somebody", "email": "somebody@example.org"}
+JOIN_BLANK = {"name": "Somebody", "email": "somebody@example.org"}
 """What nobody can join without, for holding the rest of a file to the form."""
 
 
@@ -217,7 +217,7 @@ def router(
         if not sent.is_json and not sent.raw:
             return page({}, {"file": join_file.CHOOSE}, status=422)
         try:
-            found = join_file.filled_from(sent.raw, JoinIn, _BLANK, occupations_of, clock.now().date())
+            found = join_file.filled_from(sent.raw, JoinIn, JOIN_BLANK, occupations_of, clock.now().date())
         except UnreadableError as error:
             if sent.is_json:
                 raise join_file.problem_of(error) from None

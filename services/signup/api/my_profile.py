@@ -1,18 +1,23 @@
 """`/me/profile`, `GET,PATCH /v1/me/profile`: a person's profile once they are signed in."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.responses import Response
 
-from services.signup.api import bad_links, profile_forms, profile_page
+from services.signup.api import bad_links, join_file, profile_file, profile_forms, profile_page
 from services.signup.api.profile import answered, wants_json
+from services.signup.api.profile_file import ProfileRead
 from services.signup.api.profile_forms import MERGE_PATCH, AnswerIn, SetIn
 from services.signup.api.profile_page import ProfileEdge, Way
+from services.signup.api.resume_files import UnreadableError, too_large
 from shared.web import forms, gates, holders
 from shared.web.holders import Holder
 from shared.web.openapi import REF
+from shared.web.problems import Problem
+from shared.web.routes import shows_pages
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     **profile_page.ANSWERS,
@@ -41,6 +46,42 @@ def pages(edge: ProfileEdge) -> APIRouter:
     async def save(request: Request, holder: SignedIn) -> Response:
         posted = await profile_forms.read_wish(request)
         return await profile_page.save(edge, _way(edge, holder), posted) or bad_links.gone(request)
+
+    @routes.get(f"{_PATH}/file", response_class=RedirectResponse, include_in_schema=False)
+    async def show_form() -> Response:
+        """Whoever opens the address of the filled form again, such as for the other language, sees the form."""
+        return RedirectResponse(_PATH, 303)
+
+    @routes.post(
+        f"{_PATH}/file",
+        summary="Fill the form from a file: nothing is saved (a form, JSON Resume, or a zip)",
+        responses={
+            **_ANSWERS,
+            200: {
+                "description": "As JSON: `set`, what a PATCH of the profile takes, and `passed_over`, what was not read and why",
+                "content": {forms.JSON: {}},
+            },
+        },
+        openapi_extra=join_file.described(),
+        dependencies=[gates.takes_up_to(join_file.BODY_LIMIT)],
+    )
+    async def fill(request: Request, holder: SignedIn) -> Response:
+        way = _way(edge, holder)
+        try:
+            sent = await join_file.sent(request)
+        except Problem as problem:
+            if problem.status != 413 or not shows_pages(request.scope):
+                raise
+            return await _wrong(request, edge, way, too_large(), status=413, headers=problem.headers)
+        if not sent.is_json and not sent.raw:
+            return await _wrong(request, edge, way, join_file.CHOOSE)
+        try:
+            found = profile_file.filled_from(sent.raw, edge.occupations_of, edge.now().date())
+        except UnreadableError as error:
+            if sent.is_json:
+                raise join_file.problem_of(error) from None
+            return await _wrong(request, edge, way, str(error), status=join_file.problem_of(error).status)
+        return JSONResponse(found.as_json()) if sent.is_json else await _shown(request, edge, way, filled=found)
 
     @routes.post(
         f"{_PATH}/proposals/{{proposal}}",
@@ -96,12 +137,31 @@ def api(edge: ProfileEdge) -> APIRouter:
     return routes
 
 
-async def _shown(request: Request, edge: ProfileEdge, way: Way) -> Response:
+async def _shown(request: Request, edge: ProfileEdge, way: Way, *, filled: ProfileRead | None = None) -> Response:
     async with edge.look() as store:
         seen = await profile_page.read(edge, store, way)
     if seen is None:
         return bad_links.gone(request)
-    return profile_page.as_json(edge, seen) if wants_json(request) else profile_page.page(edge, way, seen)
+    if filled is None and wants_json(request):
+        return profile_page.as_json(edge, seen)
+    return profile_page.page(edge, way, seen, filled=filled)
+
+
+async def _wrong(
+    request: Request,
+    edge: ProfileEdge,
+    way: Way,
+    why: str,
+    *,
+    status: int = 422,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The form as it was, and why the file can't be read."""
+    async with edge.look() as store:
+        seen = await profile_page.read(edge, store, way)
+    if seen is None:
+        return bad_links.gone(request)
+    return profile_page.page(edge, way, seen, errors={"file": why}, status=status, headers=headers)
 
 
 def _way(edge: ProfileEdge, holder: Holder) -> Way:

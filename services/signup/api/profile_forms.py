@@ -13,6 +13,7 @@ from services.signup.api.cloudevents import Dollars, Occupation, State, Years
 from services.signup.decisions.answering import Accept, Answer, Ignore, NotMe
 from services.signup.decisions.coarsening import coarsen
 from services.signup.decisions.keeping import FIELDS, Refused, Wish, value_of
+from services.signup.decisions.keeping import Field as FieldName
 from services.signup.decisions.places import is_outside_the_states
 from services.signup.decisions.skills import known_skills
 from services.signup.model.people import RawProfile
@@ -240,7 +241,8 @@ def forms_json(request: Request) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == forms.JSON
 
 
-def _wish(value: SetIn, keep: Sequence[str]) -> Wish:
+def coarsely(value: SetIn) -> dict[FieldName, Any]:
+    """What is said of each field, in the steps in which employers see it; what is not said is not in it."""
     raw = RawProfile(
         occupations=value.occupations,
         skills=value.skills,
@@ -253,7 +255,11 @@ def _wish(value: SetIn, keep: Sequence[str]) -> Wish:
     )
     coarse = coarsen(raw).model_copy(update={"area": value.area[:3] if value.area else None})
     said = [name for name in FIELDS if getattr(value, name) not in (None, ())]
-    return Wish(tuple(keep), {name: getattr(coarse, name) for name in said}, value.titles)
+    return {name: getattr(coarse, name) for name in said}
+
+
+def _wish(value: SetIn, keep: Sequence[str]) -> Wish:
+    return Wish(tuple(keep), coarsely(value), value.titles)
 
 
 def by_field(errors: Mapping[str, str]) -> dict[str, str]:

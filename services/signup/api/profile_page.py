@@ -4,17 +4,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, Protocol, assert_never
 
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.responses import RedirectResponse, Response
 
 from services.signup.api import profile_forms, profile_told
 from services.signup.api.profile_forms import ON_THE_PAGE, STALE, Change, Posted
-from services.signup.api.profile_views import PAGES, Names, facts, form_of, items, refilled, why_not_shown
+from services.signup.api.profile_views import PAGES, Names, ProfileForm, facts, form_of, items, refilled, why_not_shown
 from services.signup.decisions import answering, keeping, provenance, showing
 from services.signup.decisions.answering import Answer, Answered, NotMe
 from services.signup.decisions.keeping import Kept, OccupationsOf, Offer, Refused
+from services.signup.decisions.resume_parts import PassedOver
 from services.signup.model.provenance import ValueOrigin
 from services.signup.model.records import Showing
 from services.signup.ports import Store
@@ -54,6 +55,15 @@ class ProfileEdge:
     navigation: Navigation
     notices: Callable[[], Sequence[str]] = tuple
     """What must be said beside occupations that were found in a list which an operator loaded."""
+
+
+class Filled(Protocol):
+    """What a file says for the form."""
+
+    passed_over: tuple[PassedOver, ...]
+
+    def fill(self, form: ProfileForm) -> ProfileForm:
+        """The form with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +199,11 @@ def page(
     *,
     given: Mapping[str, Any] | None = None,
     errors: Mapping[str, str] | None = None,
+    filled: "Filled | None" = None,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """The form, filled with what was kept, or as it was sent."""
+    """The form, filled with what was kept, or as it was sent, or from a file."""
     profile = seen.showing.profile
     form = form_of(seen.offered, profile, edge.names, at=edge.now())
     wrong = {ON_THE_PAGE.get(name, name): words for name, words in profile_forms.by_field(errors or {}).items()}
@@ -199,9 +212,13 @@ def page(
         form = refilled(form, given, also if len(also) > 1 else ())
         if len(also) > 1 and "work" in wrong:
             wrong = {"occupations": marked("Your words may mean several occupations: tick those that are right")}
+    if filled is not None:
+        form = filled.fill(form)
     return PAGES.render(
         "profile.html",
-        status=422 if wrong else 200,
+        status=status or (422 if wrong else 200),
+        headers=headers,
+        read=filled,
         seen=keeping.mark(profile),
         told_until=seen.told_until,
         address=way.address,

@@ -45,6 +45,7 @@ ACCEPTS = ("application/json", "text/html,application/xhtml+xml,*/*;q=0.8", "*/*
 HONEST: Mapping[str, Mapping[str, Any]] = {
     "POST /join": {"name": "Ana Ruiz", "email": "ana@example.org", "work": "Registered nurse", "postal_code": "80202"},
     "POST /join/file": {"basics": {"name": "Ana Ruiz", "email": "ana@example.org"}, "skills": [{"name": "triage"}]},
+    "POST /me/profile/file": {"basics": {"name": "Ana Ruiz"}, "skills": [{"name": "triage"}]},
     "POST /sign-in": {"email": "ana@example.org"},
     "POST /profile/{token}": {"occupations": ["29-1141"], "years": 5, "state": "CO"},
     "POST /erase/{token}": {"confirm": "erase", "opening": "o" * 43},

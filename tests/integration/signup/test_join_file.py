@@ -12,7 +12,7 @@ from services.signup.decisions.resume import written
 from services.signup.model.people import Person
 from shared.contracts.signup import CoarseProfile
 from tests.integration.signup.conftest import Edge
-from tests.integration.signup.test_profile import PROGRAM, page_of
+from tests.integration.signup.test_profile import BROWSER, NURSE, PROGRAM, form_in, page_of, tell
 from tests.integration.signup.test_story import arriving, handle
 
 PROFILE = CoarseProfile(
@@ -49,6 +49,47 @@ async def test_a_profile_that_was_taken_along_is_an_equal_one_once_it_is_kept(
     assert proposed["kept"] is None
     kept = await http.post(address, json={"keep": [one["id"] for one in proposed["proposed"]]})
     assert CoarseProfile.model_validate_json(json.dumps(kept.json()["profile"])) == PROFILE
+
+
+async def test_whoever_has_joined_fills_their_profile_from_the_file_and_saves_it_themself(
+    http: httpx.AsyncClient, edge: Edge
+) -> None:
+    candidate = await tell(http, edge, **NURSE)
+    mine = await edge.sign_in(candidate)
+    before = await edge.everything()
+    address, headers = "/me/profile/file", mine | {"Content-Type": "application/zip"}
+    read = await http.post(address, content=taken_along(PROFILE), headers=headers)
+    assert (read.status_code, set(read.json())) == (200, {"set", "passed_over"})
+    page = await http.post(address, files={"file": ("x.zip", taken_along(PROFILE))}, headers=mine | BROWSER)
+    assert page.status_code == 200 and "The form is filled in from your file" in page.text
+    assert await edge.everything() == before and "annabellarita" not in page.text.lower()
+    saved = await http.post("/me/profile", data=form_in(page.text), headers=mine | BROWSER)
+    assert (saved.status_code, "Saved" in saved.text) == (200, True)
+    kept = (await http.get("/v1/me/profile", headers=mine)).json()["kept"]
+    assert CoarseProfile.model_validate_json(json.dumps(kept)) == PROFILE
+    # What a file says nothing of stays; a program sends what it was told with a PATCH.
+    resume = {"skills": [{"name": "Triage"}], "basics": {"name": "Annabellarita Ruiz"}}
+    said = (await http.post(address, json=resume, headers=mine)).json()["set"]
+    assert said == {"skills": ["triage"]}
+    changed = await http.patch("/v1/me/profile", json=said, headers=mine)
+    assert CoarseProfile.model_validate_json(json.dumps(changed.json()["profile"])) == PROFILE.model_copy(update={"skills": ("triage",)})  # fmt: skip
+
+
+async def test_a_file_that_says_nothing_of_a_profile_leaves_the_form_as_it_was_and_says_why(
+    http: httpx.AsyncClient, edge: Edge
+) -> None:
+    mine = await edge.sign_in(await tell(http, edge, **NURSE))
+    shown = form_in((await http.get("/me/profile", headers=mine | BROWSER)).text)
+    for raw, status in ((b'{"basics": {"name": "Ana", "email": "a@example.org"}}', 422), (b"PK\x03\x04", 422), (b"", 422), (b"[" * 1_100_000, 413)):  # fmt: skip
+        page = await http.post("/me/profile/file", files={"file": ("x.zip", raw)}, headers=mine | BROWSER)
+        assert (page.status_code, 'id="file-error"' in page.text) == (status, True)
+        assert form_in(page.text) == shown
+    assert (await http.post("/me/profile/file", json={"basics": {"name": "Ana"}}, headers=mine)).status_code == 422
+    elsewhere = BROWSER | {"Sec-Fetch-Site": "cross-site"}
+    assert (await http.post("/me/profile/file", files={"file": ("x", b"{}")}, headers=elsewhere)).status_code in (
+        401,
+        403,
+    )
 
 
 async def test_an_area_without_a_state_stays_without_one(http: httpx.AsyncClient, edge: Edge) -> None:

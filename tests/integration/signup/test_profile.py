@@ -65,7 +65,7 @@ def form_in(page: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for tag in re.findall(r"<input[^>]*>", page):
         given = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
-        if given["type"] not in ("checkbox", "radio") or " checked" in tag:
+        if given["type"] != "file" and (given["type"] not in ("checkbox", "radio") or " checked" in tag):
             found.setdefault(given["name"], []).append(given["value"])
     for name, inner in re.findall(r'<select id="\w+" name="(\w+)".*?>(.*?)</select>', page, re.DOTALL):
         found[name] = re.findall(r'value="([^"]*)" selected', inner) or [""]
