@@ -8,7 +8,7 @@ export FAIRPOOL_BROKER := $(BROKER)
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env dev demo test test-keepers bench-gateway bench-vault test-all test-apache test-replicas bench bench-intake bench-courier bench-rebuild bench-signatures bench-listing bench-matching bench-patience bench-flood bench-bodies attack-rows attack-arrivals attack-timings pictures check format lock schemas
+.PHONY: help setup env dev demo test test-keepers bench-gateway bench-vault test-all test-apache test-replicas bench bench-intake bench-courier bench-rebuild bench-signatures bench-listing bench-matching bench-patience bench-flood bench-bodies bench-growth attack-rows attack-arrivals attack-timings pictures check format lock schemas
 
 help:    ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 15
@@ -87,6 +87,9 @@ bench-patience: setup    ## how long people and senders wait where employers are
 
 bench-listing: setup    ## what a listing of many people takes to decide and to tell (BENCH_ARGS=PEOPLE)
 	@$(BIN)/python -m tests.bench.listing $(BENCH_ARGS)
+
+bench-growth: setup    ## what one more costs at 1, 10 and 100 times the data, to bench/growth.json and docs/growth.svg (BENCH_ARGS="windows listing")
+	@$(BIN)/python -m tests.bench.growth $(BENCH_ARGS)
 
 bench-flood: setup    ## how long a withdrawal takes beside an adversary's flood, and without it (BENCH_ARGS=ROUNDS)
 	@$(BIN)/python -m tests.bench.flood $(BENCH_ARGS)

@@ -273,10 +273,10 @@ class FullWindows:
 
 
 class Among:
-    """Decisions in a second for 10,000 people, wherever they are among so many with three slots each."""
+    """Decisions in a second for 10,000 people (or `decided`), wherever they are among so many with three slots each."""
 
-    def __init__(self, url: str, people: int) -> None:
-        self._url, self._people = url, people
+    def __init__(self, url: str, people: int, *, decided: int = 10_000) -> None:
+        self._url, self._people, self._decided = url, people, decided
 
     async def __call__(self) -> float:
         async with Redis.from_url(self._url) as redis:
@@ -284,7 +284,7 @@ class Among:
             if await redis.dbsize() != self._people + SHARDS:
                 await redis.flushall()
                 await fill(windows, self._people, 3)
-            step = self._people // 10_000
+            step = self._people // self._decided
             queues = [
                 Queue(
                     person(number), LIMITS, ALWAYS, places(number, 3), (), (Ask(f"o_{number:022}", "emp_new", START),)

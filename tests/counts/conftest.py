@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -134,42 +135,43 @@ def _record(event: Event) -> Record:
     return Record(out.topic, 0, 0, out.key, out.value, out.headers)
 
 
+@asynccontextmanager
+async def assembled(name: str, *, servers: Servers, databases: Databases, folder: Path) -> AsyncIterator[Process]:
+    """A process by its name; `folder` is for its keys and its clock."""
+    heard: list[Heard] = []
+    on = Wiring.on
+
+    def noted(self: Wiring, kinds: Any, handle: Any, store: Any, *given: Any, **more: Any) -> None:
+        heard.append(Heard(handle, store, given))
+        on(self, kinds, handle, store, *given, **more)
+
+    async with databases.lent(*MIGRATIONS_OF[_DATABASE_OF.get(name, name)]) as dsn:
+        environment = {**ENVIRONMENT, "KAFKA": servers.kafka, "REDIS": servers.redis, "BATCH": "1000"}
+        environment["VAULT_KEYS"] = (folder / "keys").as_uri()
+        environment["CLOCK_FILE"] = str(clock_at(AT, folder))  # open in all zones of the 50 states
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Wiring, "on", noted)
+            for variable, value in environment.items():
+                patch.setenv(f"FAIRPOOL_{variable}", value)
+            build = importlib.import_module(f"{PROCESSES[name]}.app").build
+            service, app = build(inspect.signature(build).parameters["settings"].annotation())
+        pool = await open_pool(dsn, name="counts", connections=1)
+        if MIGRATIONS_OF[_DATABASE_OF.get(name, name)] == MIGRATIONS_OF["signup"]:
+            await begun(pool, FileKeeper(folder / "keys"))
+        service.process._pool, service.process._relay = pool, cast(Relay, _Sent())
+        service.process.producer = kept = Kept()
+        for resource in service.parts.resources:
+            if isinstance(watch := getattr(resource, "__self__", None), EpochWatch):
+                await watch.look()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
+            yield Process(service, app, http, {}, heard, kept)
+        await pool.close()
+
+
 @pytest.fixture
-async def starts(
+def starts(
     servers: Servers, databases: Databases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> AsyncIterator[Callable[[str], Any]]:
+) -> Callable[[str], Any]:
     """Starts a process by its name; what it asks of the servers can be counted."""
     counting.install(monkeypatch)
-
-    @asynccontextmanager
-    async def started(name: str) -> AsyncIterator[Process]:
-        heard: list[Heard] = []
-        on = Wiring.on
-
-        def noted(self: Wiring, kinds: Any, handle: Any, store: Any, *given: Any, **more: Any) -> None:
-            heard.append(Heard(handle, store, given))
-            on(self, kinds, handle, store, *given, **more)
-
-        async with databases.lent(*MIGRATIONS_OF[_DATABASE_OF.get(name, name)]) as dsn:
-            environment = {**ENVIRONMENT, "KAFKA": servers.kafka, "REDIS": servers.redis, "BATCH": "1000"}
-            environment["VAULT_KEYS"] = (tmp_path / "keys").as_uri()
-            environment["CLOCK_FILE"] = str(clock_at(AT, tmp_path))  # open in all zones of the 50 states
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(Wiring, "on", noted)
-                for variable, value in environment.items():
-                    patch.setenv(f"FAIRPOOL_{variable}", value)
-                build = importlib.import_module(f"{PROCESSES[name]}.app").build
-                service, app = build(inspect.signature(build).parameters["settings"].annotation())
-            pool = await open_pool(dsn, name="counts", connections=1)
-            if MIGRATIONS_OF[_DATABASE_OF.get(name, name)] == MIGRATIONS_OF["signup"]:
-                await begun(pool, FileKeeper(tmp_path / "keys"))
-            service.process._pool, service.process._relay = pool, cast(Relay, _Sent())
-            service.process.producer = kept = Kept()
-            for resource in service.parts.resources:
-                if isinstance(watch := getattr(resource, "__self__", None), EpochWatch):
-                    await watch.look()
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
-                yield Process(service, app, http, {}, heard, kept)
-            await pool.close()
-
-    yield started
+    return partial(assembled, servers=servers, databases=databases, folder=tmp_path)
