@@ -6,7 +6,7 @@ one is as it was, and the next attempt begins anew. Of signup's old one is taken
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,6 +37,7 @@ _SESSIONS = """
     WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend' GROUP BY who ORDER BY who
 """
 _IS_THERE = "SELECT count(*) FROM pg_database WHERE datname = $1"
+_ARE_THERE = "SELECT datname FROM pg_database WHERE datname = ANY($1)"
 _EPOCHS = "SELECT reference FROM epochs WHERE reference IS NOT NULL"
 _OF_THE_VAULT = "signup"
 _NOT_SAID = "SELECT count(*) FROM outbox WHERE topic = $1"
@@ -103,8 +104,8 @@ class Restoring:
                 self._administer(self._swap)
                 if not keep:
                     self._administer(self._drop_old)
-        except StackError:
-            with suppress(StackError):
+        except BaseException:  # also Ctrl-C: what no erasure reaches is not left behind
+            with suppress(StackError, asyncpg.PostgresError, OSError):
                 self._administer(self._drop_fresh)
             raise
         return carried
@@ -229,6 +230,20 @@ class Restoring:
 
     def _administer(self, work: Callable[[Connection], Awaitable[R]], database: str = "postgres") -> R:
         return asyncio.run(_administer(self._of(database), work))
+
+
+def left_behind(services: Iterable[str], home: Home) -> list[str]:
+    """Databases beside the services' own that a restore which was killed, or `--keep`, left there: no erasure reaches them."""
+    found = []
+    for service in services:
+        name = databases.name(service, home)
+        names = [f"{name}_restoring", f"{name}_before_restore"]
+
+        async def of_them(connection: Connection, names: list[str] = names) -> list[str]:
+            return [row["datname"] for row in await connection.fetch(_ARE_THERE, names)]
+
+        found += asyncio.run(_administer(databases.administrator(service, home, "postgres"), of_them))
+    return sorted(found)
 
 
 async def _epochs(connection: Connection) -> frozenset[str]:

@@ -8,7 +8,7 @@ import typer
 
 from deploy.backup import manifest
 from deploy.backup.dumping import backup as dump_all
-from deploy.backup.restoring import Restoring
+from deploy.backup.restoring import Restoring, left_behind
 from deploy.commands import kafka
 from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly, out, warn
 from deploy.local.errors import StackError
@@ -41,6 +41,7 @@ def backup(
         out.print(f"{service}: {dump.bytes / 1e6:.1f} MB as of {rfc3339(dump.taken_at)}, {dump.migrations} migrations")
     out.print(f"whole: {folder}")
     warn(_NO_KEYS)
+    _name_what_is_left(list(made.services), at, folder)
 
 
 @fails_plainly
@@ -78,8 +79,12 @@ def restore(
         out.print(f"{name}: as of {rfc3339(found.services[name].taken_at)}; closed until `erasures` has been replayed")
         if of_it := ", ".join(f"{count:,} {what}" for what, count in carried[name].items()):
             out.print(f"{name}: taken along from what was there: {of_it}")
-    if keep:
-        warn(
-            "What was there is kept, and no erasure reaches it: drop "
-            + ", ".join(f"{name}_before_restore" for name in wanted)
-        )
+    _name_what_is_left(wanted, at, folder)
+
+
+def _name_what_is_left(services: list[str], home: Home, folder: Path) -> None:
+    """Of restores and backups that were killed, and what `--keep` keeps."""
+    if found := left_behind(services, home):
+        warn(f"No erasure reaches what an earlier restore left or --keep kept: DROP DATABASE {', '.join(found)}")
+    if unfinished := sorted(str(one) for one in folder.absolute().parent.glob(".*.unfinished")):
+        warn(f"Backups that were killed, with people in them whom no erasure reaches: remove {', '.join(unfinished)}")

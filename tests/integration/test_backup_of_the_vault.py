@@ -81,6 +81,9 @@ class Vault:
         one = Restoring("signup", self.folder, found, self.servers.home, self.kafka, lambda _: None)
         return await asyncio.to_thread(one.run, keep=False)
 
+    async def left(self) -> list[str]:
+        return await asyncio.to_thread(restoring.left_behind, ["signup"], self.servers.home)
+
     async def ask(self, query: str) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self.servers.postgres.rpartition("/")[0] + "/signup")
         try:
@@ -297,6 +300,22 @@ async def test_who_changed_their_email_since_the_dump_is_reached_and_found_where
     assert (await vault.restore()).keys() == carried.keys(), "nothing of it is lost by a second restore"
 
 
+async def test_a_database_that_a_restore_leaves_behind_is_named_until_it_is_dropped(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    await vault.dump()
+    with monkeypatch.context() as patch:
+        patch.setattr(Restoring, "_drop_old", killed)
+        with pytest.raises(KeyboardInterrupt):
+            await vault.restore()
+    assert await vault.left() == ["signup_before_restore"]
+    await vault.restore()
+    assert await vault.left() == []
+
+
 async def test_a_change_of_an_email_and_a_recovery_code_are_as_they_were_when_the_database_was_replaced(
     vault: Vault,
 ) -> None:
@@ -350,5 +369,6 @@ async def test_killed_while_it_takes_along_nothing_is_changed_and_again_it_is_do
         with pytest.raises(KeyboardInterrupt):
             await vault.restore()
     assert await vault.ask("SELECT process FROM restored") == []
+    assert await vault.left() == [], "whole databases of people"
     assert (await vault.restore(), await vault.restore()) == ({"slow hashes": 1}, {"slow hashes": 1})
     assert len(await vault.ask("SELECT process FROM restored")) == 2
