@@ -13,7 +13,7 @@ from services.signup.api.resume_files import UnreadableError
 from services.signup.decisions import resume
 from services.signup.decisions.keeping import OccupationsOf
 from services.signup.decisions.resume_parts import PassedOver
-from shared.i18n import marked
+from shared.i18n import gettext, marked, present
 from shared.media_types import media_type
 from shared.web import forms, plain, problems, uploads
 from shared.web.problems import Problem, kind
@@ -30,12 +30,13 @@ _WHERE = {
     "postal_code": "#/basics/location",
 }
 _CALLED = {
-    "name": "Your name",
-    "email": "Your email",
-    "work": "Your work",
-    "state": "The state",
-    "postal_code": "The ZIP code",
+    "name": marked("Your name"),
+    "email": marked("Your email"),
+    "work": marked("Your work"),
+    "state": marked("The state"),
+    "postal_code": marked("The ZIP code"),
 }
+_A_FIELD = marked("One of the fields")
 CHOOSE = marked("Choose the zip that you took along from Fairpool, or a JSON Resume")
 M = TypeVar("M", bound=BaseModel)
 
@@ -93,8 +94,9 @@ def filled_from(
     while (wrong := _wrong(model, {**blank, **fields})).keys() & fields.keys():
         for name, sentence in wrong.items():
             if fields.pop(name, None) is not None:
-                what = f"{_CALLED.get(name, name.replace('_', ' ').capitalize())} was not filled in: it {sentence}."
-                notes.append(PassedOver(_WHERE.get(name, f"#/meta/{resume.EXTENSION}/{name}"), what))
+                notes.append(
+                    PassedOver(_WHERE.get(name, f"#/meta/{resume.EXTENSION}/{name}"), _left_out(name, sentence))
+                )
     if not fields:
         raise NothingInItError(tuple(notes))
     return FileRead(fields, tuple(notes))
@@ -144,6 +146,14 @@ def _wrong(model: type[BaseModel], fields: Mapping[str, Any]) -> dict[str, str]:
         wrong = error.errors(include_url=False, include_input=False)
         return {str(one["loc"][0]): plain.sentence(one) for one in wrong if one["loc"]}
     return {}
+
+
+def _left_out(name: str, sentence: str) -> str:
+    """The rule itself is in English, as for every program: a page in another language says that it was left out."""
+    if present().locale == "en":
+        return f"{_CALLED.get(name, name.replace('_', ' ').capitalize())} was not filled in: it {sentence}."
+    what = gettext(_CALLED.get(name, _A_FIELD))
+    return gettext("%(what)s was not filled in: it can’t be so.", what=what)
 
 
 def _typed(value: Any) -> Any:  # noqa: ANN401 - any value of a form in JSON

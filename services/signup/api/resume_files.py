@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.signup.decisions.resume_parts import PassedOver
-from shared.i18n import marked
+from shared.i18n import gettext, marked
 from shared.web import bodies
 
 MOST_BYTES = 1_000_000
@@ -27,7 +27,9 @@ _ENTRY = b"PK\x01\x02"
 _READ = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, IndexError, OverflowError)  # fmt: skip
 """What the standard library raises at a zip that is none, or that somebody made to hurt."""
-CHANGED = "This file was changed since Fairpool wrote it; it is read all the same, for nothing in it is trusted."
+CHANGED = marked(
+    "This file was changed since Fairpool wrote it; it is read all the same, for nothing in it is trusted."
+)
 _NO_RESUME = marked(
     "This file is no resume that we can read: choose the zip that you took along from Fairpool, or a JSON Resume."
 )
@@ -64,22 +66,23 @@ def opened(raw: bytes) -> Opened:
         value = value[0]
     if not isinstance(value, dict):
         raise UnreadableError(_NO_RESUME)
-    twice = (PassedOver("#", "Some names are in the file twice; what stands last under each was read."),)
+    twice = (PassedOver("#", gettext("Some names are in the file twice; what stands last under each was read.")),)
     return Opened(value, notes + (twice if is_twice else ()))
 
 
 def too_large() -> str:
     """What is said of a longer file."""
-    return (
-        f"This file is larger than {MOST_BYTES // 1_000_000} MB, which is the most. "
-        f"If it is a zip from Fairpool, take {RESUME} out of it and choose that."
+    return gettext(
+        "This file is larger than %(most)s MB, which is the most. If it is a zip from Fairpool, take %(name)s out of it and choose that.",
+        most=MOST_BYTES // 1_000_000,
+        name=RESUME,
     )
 
 
 def _json(raw: bytes) -> tuple[object, bool]:
     """The value, and whether a name stood twice in an object. NaN and Infinity are texts, and so no number to anybody."""
     if raw.count(b"[") + raw.count(b"{") > MOST_PARTS or raw.count(b'"') > 5 * MOST_PARTS:
-        raise UnreadableError("This file has far more parts than a resume.")
+        raise UnreadableError(gettext("This file has far more parts than a resume."))
     is_twice = False
 
     def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -91,12 +94,19 @@ def _json(raw: bytes) -> tuple[object, bool]:
     try:
         value = json.loads(_text(raw), parse_constant=str, object_pairs_hook=made)
     except RecursionError:
-        raise UnreadableError("The JSON in this file is nested far deeper than a resume.") from None
+        raise UnreadableError(gettext("The JSON in this file is nested far deeper than a resume.")) from None
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise UnreadableError(f"This file is neither JSON nor a zip, or is cut off: see {place}.") from None
+        raise UnreadableError(
+            gettext(
+                "This file is neither JSON nor a zip, or is cut off: see line %(line)s, column %(column)s.",
+                line=error.lineno,
+                column=error.colno,
+            )
+        ) from None
     except ValueError:  # not the encoding that it seems to have, or a number of thousands of digits
-        raise UnreadableError("This file is not text in UTF-8, or holds a number of thousands of digits.") from None
+        raise UnreadableError(
+            gettext("This file is not text in UTF-8, or holds a number of thousands of digits.")
+        ) from None
     return value, is_twice
 
 
@@ -110,18 +120,24 @@ def _text(raw: bytes) -> str:
 def _unzipped(raw: bytes) -> tuple[bytes, tuple[PassedOver, ...]]:
     """The entry `resume.json`, and what its manifest says of it. Names are compared, and never used as paths."""
     if raw.count(_ENTRY) > MOST_ENTRIES:
-        raise UnreadableError(f"This zip holds more than {MOST_ENTRIES} files, so it is none that Fairpool wrote.")
+        raise UnreadableError(
+            gettext("This zip holds more than %(most)s files, so it is none that Fairpool wrote.", most=MOST_ENTRIES)
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             entry = _only(archive, RESUME)
             if entry is None:
-                raise UnreadableError(f"This zip holds no {RESUME}. Choose the zip that you took along from Fairpool.")
+                raise UnreadableError(
+                    gettext(
+                        "This zip holds no %(name)s. Choose the zip that you took along from Fairpool.", name=RESUME
+                    )
+                )
             resume = _inflated(archive, entry)
             said = _said_of(archive, entry)
     except _BROKEN:
         raise UnreadableError(marked("This zip is broken or cut off. Take it along from Fairpool once more.")) from None
     is_changed = said is not None and said.lower() != hashlib.sha256(resume).hexdigest()
-    return resume, (PassedOver("#", CHANGED),) if is_changed else ()
+    return resume, (PassedOver("#", gettext(CHANGED)),) if is_changed else ()
 
 
 def _only(archive: zipfile.ZipFile, name: str, folder: str | None = None) -> zipfile.ZipInfo | None:
@@ -132,7 +148,9 @@ def _only(archive: zipfile.ZipFile, name: str, folder: str | None = None) -> zip
         if last.casefold() == name and not where.startswith("__MACOSX") and folder in (None, where):
             found.append(entry)
     if len(found) > 1:
-        raise UnreadableError(f"This zip holds {name} more than once, and nobody can tell which one is meant.")
+        raise UnreadableError(
+            gettext("This zip holds %(name)s more than once, and nobody can tell which one is meant.", name=name)
+        )
     return found[0] if found else None
 
 
@@ -141,7 +159,9 @@ def _inflated(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     if entry.flag_bits & 0x1:
         raise UnreadableError(marked("This zip is locked with a password. Unlock it first, and choose what is in it."))
     if stat.S_ISLNK(entry.external_attr >> 16) or entry.compress_type not in _READ:
-        raise UnreadableError(f"{RESUME} in this zip is no plain file. Take it along from Fairpool once more.")
+        raise UnreadableError(
+            gettext("%(name)s in this zip is no plain file. Take it along from Fairpool once more.", name=RESUME)
+        )
     with archive.open(entry) as part:
         found = part.read(MOST_BYTES + 1)
     if len(found) > MOST_BYTES:

@@ -14,6 +14,7 @@ from services.signup.decisions.resume_parts import Notes, Part, PassedOver, list
 from services.signup.decisions.skills import folded, known_skills
 from shared.contracts.codes import STATES, occupation_codes, occupation_titles
 from shared.contracts.signup import CoarseProfile, EmploymentType
+from shared.i18n import gettext, marked
 
 SCHEMA = "https://raw.githubusercontent.com/jsonresume/resume-schema/v1.0.0/schema.json"
 EXTENSION = "fairpool"
@@ -85,7 +86,7 @@ def read(given: Mapping[str, Any], *, occupations_of: OccupationsOf, today: date
     root = _unwrapped(Part(given))
     basics = root.at("basics")
     if basics is not None and not isinstance(basics.value, dict):
-        notes.add(basics.pointer, "This must be an object with name, email and so on.")
+        notes.add(basics.pointer, gettext("This must be an object with name, email and so on."))
         basics = None
     found = _who(basics, notes) if basics is not None else {}
     meta = root.at("meta")
@@ -95,7 +96,7 @@ def read(given: Mapping[str, Any], *, occupations_of: OccupationsOf, today: date
         found |= _exactly(own, notes)
     else:
         if own is not None:
-            notes.add(own.pointer, "This is no profile that a Fairpool wrote.")
+            notes.add(own.pointer, gettext("This is no profile that a Fairpool wrote."))
         found |= resume_elsewhere.work_of(root, basics, occupations_of, notes, today=today)
         found |= {"skills": skills} if (skills := resume_elsewhere.skills_of(root, notes)) else {}
         found |= resume_elsewhere.place_of(basics, notes) if basics is not None else {}
@@ -127,7 +128,7 @@ def _who(basics: Part, notes: Notes) -> dict[str, Any]:
 def _exactly(own: Part, notes: Notes) -> dict[str, Any]:
     version = own.at("version")
     if version is not None and version.value != VERSION:
-        notes.add(version.pointer, "Another version of Fairpool wrote this; what we know of it was read.")
+        notes.add(version.pointer, gettext("Another version of Fairpool wrote this; what we know of it was read."))
     found: dict[str, Any] = {}
     for name, (take, sentence) in _FIELDS.items():
         part = own.at(name)
@@ -135,7 +136,7 @@ def _exactly(own: Part, notes: Notes) -> dict[str, Any]:
             continue
         value = take(part, notes)
         if value is None:
-            notes.add(part.pointer, sentence)
+            notes.add(part.pointer, gettext(sentence))
         elif _says_something(value):
             found["postal_code" if name == "area" else name] = value
     return found
@@ -153,8 +154,8 @@ def _list_of(known: Callable[[str], str | None], most: int) -> "Take":
         found = [(one, known(one.value) if isinstance(one.value, str) else None) for one in part.entries(notes)]
         for one, value in found:
             if value is None:
-                what = quoted(one.value) if isinstance(one.value, str) else "This"
-                notes.add(one.pointer, f"{what} is not on our list.")
+                what = quoted(one.value) if isinstance(one.value, str) else gettext("This")
+                notes.add(one.pointer, gettext("%(what)s is not on our list.", what=what))
         return list(dict.fromkeys(value for _, value in found if value is not None))[:most]
 
     return take
@@ -211,23 +212,26 @@ Take = Callable[[Part, Notes], Any]
 _FIELDS: Mapping[str, tuple[Take, str]] = {
     "occupations": (
         _list_of(lambda code: code if code in occupation_codes() else None, MOST_OCCUPATIONS),
-        "This must be a list of codes of the 2018 SOC.",
+        marked("This must be a list of codes of the 2018 SOC."),
     ),
     "skills": (
         _list_of(lambda word: folded(word) if folded(word) in known_skills() else None, MOST_SKILLS),
-        "This must be a list of skills.",
+        marked("This must be a list of skills."),
     ),
-    "years": (_years, "This must be a number of years, from 0 to 80."),
-    "state": (_state, "This must be one of the 50 states or the District of Columbia."),
-    "area": (_area, "This must be the first three digits of a ZIP code of the 50 states or the District of Columbia."),
-    "remote": (_yes, "This must be true or false."),
+    "years": (_years, marked("This must be a number of years, from 0 to 80.")),
+    "state": (_state, marked("This must be one of the 50 states or the District of Columbia.")),
+    "area": (
+        _area,
+        marked("This must be the first three digits of a ZIP code of the 50 states or the District of Columbia."),
+    ),
+    "remote": (_yes, marked("This must be true or false.")),
     "employment_types": (
         _list_of(lambda kind: kind if kind in _KINDS else None, len(_KINDS)),
-        "This must be a list of kinds of employment.",
+        marked("This must be a list of kinds of employment."),
     ),
-    "pay_floor": (_pay, "This must be a number of US dollars a year."),
-    "available_from": (_month, "This must be a day such as 2027-01-01."),
-    "time_zone": (_zone, "This must be a time zone such as America/Denver."),
+    "pay_floor": (_pay, marked("This must be a number of US dollars a year.")),
+    "available_from": (_month, marked("This must be a day such as 2027-01-01.")),
+    "time_zone": (_zone, marked("This must be a time zone such as America/Denver.")),
 }
 
 
@@ -239,7 +243,9 @@ def _note_unused(root: Part, basics: Part | None, notes: Notes, *, is_ours: bool
     if basics is not None:
         keys += [key for key in ("phone", "summary", "image", "picture", "url", "profiles") if basics.at(key)]
     if keys:
-        notes.add("#", f"Not asked for when one joins, and so not read: {listed(keys, _MOST_UNUSED)}.")
+        notes.add(
+            "#", gettext("Not asked for when one joins, and so not read: %(names)s.", names=listed(keys, _MOST_UNUSED))
+        )
 
 
 def _keys(part: Part, without: frozenset[str]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from services.signup.decisions.resume_parts import Notes, Part, quoted
+from shared.i18n import gettext
 
 Path = tuple[str | int, ...]
 Months = tuple[int, int]
@@ -49,7 +50,9 @@ def _span(entry: Part, notes: Notes, now: int) -> Months | None:
         return _of_range(entry, notes, now)
     if start is None or begins is None or (end is not None and ends is None):
         if start is None and end is not None:
-            notes.add(end.pointer, "Only the end of this job is said, so it does not count as years of experience.")
+            notes.add(
+                end.pointer, gettext("Only the end of this job is said, so it does not count as years of experience.")
+            )
         return None
     is_going_on = end is None or _is_true(entry.at("current", "isCurrent", "currentlyWorking"))
     return _checked(start, begins, now if is_going_on or ends is None else ends, notes, now)
@@ -66,7 +69,10 @@ def _of_range(entry: Part, notes: Notes, now: int) -> Months | None:
     begins, ends = (_month(part, now) for part in parts)
     if begins is None or ends is None:
         notes.add(
-            both.pointer, f"{quoted(text)} is no time that we can read, so this job does not count as experience."
+            both.pointer,
+            gettext(
+                "%(text)s is no time that we can read, so this job does not count as experience.", text=quoted(text)
+            ),
         )
         return None
     return _checked(both, begins[0], ends[1], notes, now)
@@ -74,10 +80,10 @@ def _of_range(entry: Part, notes: Notes, now: int) -> Months | None:
 
 def _checked(where: Part, begins: int, ends: int, notes: Notes, now: int) -> Months | None:
     if begins >= now:
-        notes.add(where.pointer, "This job begins in the future, so it does not count as experience.")
+        notes.add(where.pointer, gettext("This job begins in the future, so it does not count as experience."))
         return None
     if begins > ends:
-        notes.add(where.pointer, "This job ends before it begins, so it does not count as experience.")
+        notes.add(where.pointer, gettext("This job ends before it begins, so it does not count as experience."))
         return None
     return begins, min(ends, now)
 
@@ -90,7 +96,10 @@ def _said(part: Part, notes: Notes, now: int) -> int | None:
     found = _month(text, now)
     if found is None:
         notes.add(
-            part.pointer, f"{quoted(text)} is no date that we can read, so this job does not count as experience."
+            part.pointer,
+            gettext(
+                "%(text)s is no date that we can read, so this job does not count as experience.", text=quoted(text)
+            ),
         )
         return None
     is_end = str(part.path[-1]).casefold().startswith(("end", "to", "dateto"))

@@ -12,12 +12,15 @@ from services.signup.decisions.places import NOWHERE, Place, settled, state_and_
 from services.signup.decisions.resume_dates import worked
 from services.signup.decisions.resume_parts import Notes, Part, first_of, listed, quoted
 from services.signup.decisions.skills import folded, known_skills
+from shared.i18n import gettext, marked
 
 MOST_OCCUPATIONS = 3
 """That the form takes over from a list of jobs: the newest ones."""
 _POSITION = ("position", "title", "jobTitle", "role")
 _ZIP = re.compile(r"[0-9]{5}(?:-[0-9]{4})?")
-_OUTSIDE = "Fairpool takes people of the 50 states and the District of Columbia, so this place was not filled in."
+_OUTSIDE = marked(
+    "Fairpool takes people of the 50 states and the District of Columbia, so this place was not filled in."
+)
 
 
 def work_of(
@@ -45,7 +48,14 @@ def _occupations(titled: Sequence[Part], occupations_of: OccupationsOf, notes: N
             case several:
                 unclear.append((part, title, bool(several)))
     if left := list(codes.values())[MOST_OCCUPATIONS:]:
-        notes.add("#/work", f"Filled in are your {MOST_OCCUPATIONS} newest kinds of work, without {listed(left)}.")
+        notes.add(
+            "#/work",
+            gettext(
+                "Filled in are your %(most)s newest kinds of work, without %(left)s.",
+                most=MOST_OCCUPATIONS,
+                left=listed(left),
+            ),
+        )
     work = None
     for part, title, is_known in unclear:
         if work is None and not codes and len(title) <= 100:
@@ -53,9 +63,12 @@ def _occupations(titled: Sequence[Part], occupations_of: OccupationsOf, notes: N
         elif title == work:
             continue
         elif is_known:
-            notes.add(part.pointer, f"{quoted(title)} may mean several occupations, so none was filled in for it.")
+            notes.add(
+                part.pointer,
+                gettext("%(title)s may mean several occupations, so none was filled in for it.", title=quoted(title)),
+            )
         else:
-            notes.add(part.pointer, f"{quoted(title)} is no job title that we know.")
+            notes.add(part.pointer, gettext("%(title)s is no job title that we know.", title=quoted(title)))
     found: dict[str, Any] = {"occupations": list(codes)[:MOST_OCCUPATIONS]} if codes else {}
     return found | ({"work": work} if work else {})
 
@@ -74,9 +87,9 @@ def skills_of(root: Part, notes: Notes) -> list[str]:
             headings.update(found if words and part is name else ())
     known = [word for word in dict.fromkeys(map(folded, said)) if word in known_skills()]
     if unknown := [word for word in said if folded(word) not in known_skills() and word not in headings]:
-        notes.add("#/skills", f"Not on our list of skills: {listed(unknown)}.")
+        notes.add("#/skills", gettext("Not on our list of skills: %(skills)s.", skills=listed(unknown)))
     if len(known) > MOST_SKILLS:
-        notes.add("#/skills", f"Filled in are the first {MOST_SKILLS} skills.")
+        notes.add("#/skills", gettext("Filled in are the first %(most)s skills.", most=MOST_SKILLS))
     return known[:MOST_SKILLS]
 
 
@@ -98,12 +111,12 @@ def place_of(basics: Part, notes: Notes) -> dict[str, Any]:
     if isinstance(location.value, list):
         location = next(iter(location.entries(notes)), location)
     if not isinstance(location.value, dict):
-        notes.add(location.pointer, "This is no place that we can read.")
+        notes.add(location.pointer, gettext("This is no place that we can read."))
         return {}
     country = location.at("countryCode", "country")
     named = country.text(notes) if country is not None else None
     if country is not None and named is not None and not _is_us(named):
-        notes.add(country.pointer, _OUTSIDE)
+        notes.add(country.pointer, gettext(_OUTSIDE))
         return {}
     return _in_the_us(location, notes, is_said=named is not None)
 
@@ -115,7 +128,9 @@ def _in_the_us(location: Part, notes: Notes, *, is_said: bool) -> dict[str, Any]
     state = state_code(named) if named else None
     code = _zip(zipped, state, notes, is_said=is_said or state is not None)
     if region is not None and named and state is None:
-        notes.add(region.pointer, f"{quoted(named)} is no state of the United States that we know.")
+        notes.add(
+            region.pointer, gettext("%(name)s is no state of the United States that we know.", name=quoted(named))
+        )
     if state is None and code is None:
         if zipped is not None or (region is not None and named):
             return {}
@@ -123,7 +138,7 @@ def _in_the_us(location: Part, notes: Notes, *, is_said: bool) -> dict[str, Any]
         return _place(location, state_and_zip(texts), notes) if texts else {}
     settled_place = settled(state, code)
     if settled_place == NOWHERE or (code is not None and settled_place[1] is None and state is not None):
-        notes.add(location.pointer, "The ZIP code is not in the state, so neither was filled in.")
+        notes.add(location.pointer, gettext("The ZIP code is not in the state, so neither was filled in."))
         return {}
     return _place(location, settled_place, notes)
 
@@ -136,17 +151,17 @@ def _zip(part: Part | None, state: str | None, notes: Notes, *, is_said: bool) -
         return text.zfill(5)
     if is_said and _ZIP.fullmatch(text) and state_of_zip(text[:5]) is not None:
         return text[:5]
-    notes.add(part.pointer, "This is no ZIP code of the United States that we can be sure of.")
+    notes.add(part.pointer, gettext("This is no ZIP code of the United States that we can be sure of."))
     return None
 
 
 def _place(location: Part, place: Place, notes: Notes) -> dict[str, Any]:
     state, code = place
     if state in TERRITORIES:
-        notes.add(location.pointer, _OUTSIDE)
+        notes.add(location.pointer, gettext(_OUTSIDE))
         return {}
     if state is None:
-        notes.add(location.pointer, "This is no place in the United States that we can be sure of.")
+        notes.add(location.pointer, gettext("This is no place in the United States that we can be sure of."))
         return {}
     return {"state": state} | ({"postal_code": code} if code else {})
 
@@ -166,5 +181,5 @@ def _listed(root: Part, name: str, section: str, notes: Notes) -> list[Part]:
 def _is_object(part: Part, notes: Notes) -> bool:
     if isinstance(part.value, dict):
         return True
-    notes.add(part.pointer, "This is no job that we can read.")
+    notes.add(part.pointer, gettext("This is no job that we can read."))
     return False

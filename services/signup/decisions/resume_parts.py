@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.i18n import gettext
+
 MOST_ENTRIES = 100
 """Of any list: more is nobody's life, and is said to have been left."""
 MOST_NOTES = 40
@@ -44,7 +46,7 @@ class Notes:
         """All that was noted."""
         if not self._more:
             return tuple(self.told)
-        return (*self.told, PassedOver("#", f"And {self._more} more of the kind."))
+        return (*self.told, PassedOver("#", gettext("And %(more)s more of the kind.", more=self._more)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +80,17 @@ class Part:
         if not isinstance(self.value, list | tuple):
             return [self]
         if len(self.value) > MOST_ENTRIES:
-            notes.add(self.pointer, f"Of this list the first {MOST_ENTRIES} entries were read.")
+            notes.add(self.pointer, gettext("Of this list the first %(most)s entries were read.", most=MOST_ENTRIES))
         found = [Part(value, (*self.path, place)) for place, value in enumerate(self.value[:MOST_ENTRIES])]
         return [one for one in found if not says_nothing(one.value)]
 
     def text(self, notes: Notes) -> str | None:
         """The text, on one line; None, with a note, where it is something else."""
         if not isinstance(self.value, str):
-            notes.add(self.pointer, "This is no text.")
+            notes.add(self.pointer, gettext("This is no text."))
             return None
         if len(self.value) > LONGEST_TEXT:
-            notes.add(self.pointer, f"This text is longer than {LONGEST_TEXT} characters.")
+            notes.add(self.pointer, gettext("This text is longer than %(most)s characters.", most=LONGEST_TEXT))
             return None
         return " ".join(self.value.split()) or None
 
@@ -118,7 +120,7 @@ def quoted(text: str) -> str:
 def listed(words: Iterable[str], most: int = 12) -> str:
     """Words in a row, and how many more there are."""
     found = list(dict.fromkeys(words))
-    more = f" and {len(found) - most} more" if len(found) > most else ""
+    more = gettext(" and %(more)s more", more=len(found) - most) if len(found) > most else ""
     return ", ".join(quoted(word) for word in found[:most]) + more
 
 

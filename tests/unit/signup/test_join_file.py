@@ -225,3 +225,29 @@ async def test_what_resume_builders_write_is_read_as_far_as_it_is_clear(http: ht
 
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 8
+
+
+async def test_what_was_left_out_of_a_file_is_said_in_the_language_of_the_page(http: httpx.AsyncClient) -> None:
+    resume = {
+        "work": [{"position": "Happiness wizard", "startDate": "soon"}, {"position": "Registered nurse"}],
+        "skills": [{"name": "juggling"}],
+        "basics": {"name": "Ana", "email": "not an email", "location": {"region": "Bavaria"}},
+    }
+    files = {"file": ("r.json", json.dumps(resume).encode(), "application/json")}
+    pages = {
+        language: (await http.post("/join/file", files=files, headers=BROWSER | {"Accept-Language": language})).text
+        for language in ("en", "es")
+    }
+    for english, spanish in (
+        ("is no job title that we know.", "“Happiness wizard” no es un puesto que conozcamos."),
+        ("is no date that we can read, so this job", "no es una fecha que podamos leer"),
+        ("Not on our list of skills: “juggling”.", "No están en nuestra lista de habilidades: “juggling”."),
+        ("Your email was not filled in: it ", "Su correo electrónico no se puso: así no puede ser."),
+    ):
+        assert english in pages["en"] and english not in pages["es"]
+        assert spanish in pages["es"]
+    told = (await http.post("/join/file", json=resume, headers={"Accept-Language": "es"})).json()["passed_over"]
+    assert "“Happiness wizard” is no job title that we know." in [one["detail"] for one in told], "for programs English"
+    for raw, spanish in ((b"[" * 30_000, "muchas más partes"), (b"{", "no es JSON ni un zip")):
+        page = await http.post("/join/file", files={"file": ("r", raw)}, headers=BROWSER | {"Accept-Language": "es"})
+        assert spanish in page.text, spanish
