@@ -100,7 +100,9 @@ def limits(choices: Choices, name: Names, at: datetime) -> dict[str, str]:
     """Each group of limits in a few words, as its heading shows them."""
     sectors = [work(code) for code in choices.sectors]
     blocked = [shown(name(code), gettext(NAMELESS)) for code in choices.blocked_employers]
-    blocked += [gettext("whoever is called just “%(typed)s”, now or later", typed=typed) for typed in choices.blocked_names]
+    blocked += [
+        gettext("whoever is called just “%(typed)s”, now or later", typed=typed) for typed in choices.blocked_names
+    ]
     return {
         "sectors": _some(sectors, gettext("all")),
         "employers": _some(blocked, gettext("nobody")),
