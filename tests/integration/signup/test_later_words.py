@@ -69,7 +69,7 @@ async def test_what_is_told_later_waits_and_changes_nothing_until_it_is_used(
     form = answering_form(page, one["id"])
     assert "keep" not in form, "no skill is ticked before, and nothing that would take the place of what is shown"
     years = next(value["id"] for value in one["values"] if value["field"] == "years")
-    form = {**form, "keep": [years], "answer": "accept"}
+    form = {**form, "keep": [years], "answer": ["accept"]}
     saved = await http.post(f"{address}/proposals/{one['id']}", data=form, headers=BROWSER)
     assert (saved.status_code, "10 years or more" in saved.text) == (200, True)
     *_, shown = await published(edge, "candidate-profiles")
