@@ -24,16 +24,16 @@ _PACED_FOR = timedelta(seconds=25)
 _MOST = 0.95
 """Of a burst's emails: the last few may have waited for something else."""
 _LAST_ONES = timedelta(seconds=10)
-BOUNDS = (10, 25, 50, 100, 250, 500)
+BOUNDS = (25, 50, 100, 250, 500)
 """Of the histogram, in ms; one more for what took longer."""
 EDGE = "the edge answers (meanwhile)"
-OUTBOX = "outbox, until on outreach-requests"
-REQUEST = "until in hand to be decided"
-DECISION = "decided, until on outreach-decisions"
-COURIER = "until the courier is at the relay"
-RELAY = "until the relay has it"
+OUTBOX = "outbox, on outreach-requests"
+REQUEST = "in hand to be decided"
+DECISION = "decided, on outreach-decisions"
+COURIER = "the courier is at the relay"
+RELAY = "the relay has it"
 WHOLE = "request to mail"
-_COURIER_AND_RELAY = "until the relay has it, by the courier"
+_COURIER_AND_RELAY = "the relay has it, by the courier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +150,18 @@ def histogram(seconds: Iterable[float]) -> list[int]:
 def table(hops: Hops) -> Table:
     """For people: a line for each hop, with how many took how long."""
     made = Table(
-        title=f"From request to mail at half load: {hops.a_second:.1f} requests/s, where a burst was carried at {hops.carried:.1f}/s (ms)",
+        title=f"Request to mail at half load ({hops.a_second:.1f} requests/s; the burst: {hops.carried:.1f}/s), ms until",
         title_justify="left",
         title_style="bold",
         box=None,
-        padding=(0, 1, 0, 2),
+        padding=(0, 1, 0, 0),
     )
-    made.add_column(no_wrap=True)
-    for name in ("median", "95 %", "99 %", *(f"≤{bound}" for bound in BOUNDS), "more"):
-        made.add_column(name, justify="right")
+    made.add_column(min_width=32, no_wrap=True)
+    for name in ("median", "99 %", *(f"≤{bound}" for bound in BOUNDS), "more"):
+        made.add_column(name, justify="right", min_width=max(4, len(name)), no_wrap=True)
     for hop, seconds in hops.seconds.items():
-        shares = (f"{1000 * within(seconds, share):.0f}" for share in (0.5, 0.95, 0.99))
-        made.add_row(hop, *shares, *(str(count or "·") for count in histogram(seconds)))
+        shares = (f"{1000 * within(seconds, share):.0f}" for share in (0.5, 0.99))
+        made.add_row(f"  {hop}", *shares, *(str(count or "·") for count in histogram(seconds)))
     return made
 
 
