@@ -240,9 +240,14 @@ def question(asked: Asked) -> Ask:
 
 def _first_broken(rules: Rules, asked: Asked) -> Verdict:
     """The first that is known to be broken; else whether something has not arrived."""
-    verdicts = [rule(asked) for rule in rules]
-    broken = next((verdict for verdict in verdicts if isinstance(verdict, Rule)), None)
-    return broken or next((verdict for verdict in verdicts if verdict is not None), None)
+    unknown: Unknown | None = None
+    for rule in rules:
+        verdict = rule(asked)
+        if isinstance(verdict, Rule):
+            return verdict
+        if verdict is not None:
+            unknown = verdict
+    return unknown
 
 
 def _refused(policy: Policy, outreach: Outreach, rule: Rule, at: datetime) -> Drop | Hold:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import assert_never
 
 import structlog
@@ -122,12 +123,13 @@ async def decide(
         await store.earlier({(row.candidate, row.employer) for row in waiting})
     ).items():
         earlier[candidate][employer] = wrote
+    sender = cache(standing)  # a batch's messages are of few employers
     lines = [
         line_up(
             policy,
             people[candidate],
             of_person[candidate].values(),
-            sender=standing,
+            sender=sender,
             at=store.at,
             earlier=earlier[candidate],
         )
@@ -154,7 +156,7 @@ async def decide(
     await store.settle([_settled(row, what) for row, what in moved_or_wanted])
     if held:
         await store.look_again(held)
-    if unknown := sorted({row.employer for row in rows if standing(row.employer) == UNKNOWN}):
+    if unknown := sorted(one for one in {row.employer for row in rows} if sender(one) == UNKNOWN):
         _log.warning("senders_not_heard_of", employers=unknown)
 
 

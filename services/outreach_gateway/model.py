@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from json.encoder import encode_basestring_ascii as as_json
 from typing import Literal, NewType
 
 from shared.contracts.rules import Rule as Rule  # what decisions carry, and a part of this model
@@ -283,9 +284,11 @@ class Change:
     at: datetime
 
     def told(self) -> str:
-        """Its row in the feed, as JSON."""
-        return json.dumps(
-            {"outreach": self.outreach, "state": self.state.value, "rule": self.rule, "at": self.at.isoformat()}
+        """Its row in the feed, as JSON: each decision has one, so it is put together here."""
+        rule = "null" if self.rule is None else as_json(self.rule)
+        return (
+            f'{{"outreach": {as_json(self.outreach)}, "state": "{self.state.value}", "rule": {rule}, '
+            f'"at": "{self.at.isoformat()}"}}'
         )
 
     @classmethod

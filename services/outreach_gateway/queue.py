@@ -27,7 +27,10 @@ from shared.facts import Fact, Known, Unknown
 def in_order(waiting: Iterable[Outreach]) -> list[Outreach]:
     """The order in which what waits chooses its slots, and the only place that says it: what its person wanted next, the latest
     wish first; then by arrival."""
-    by_arrival = sorted(waiting, key=lambda row: (row.submitted_at, row.id))
+    rows = list(waiting)
+    if len(rows) < 2:
+        return rows
+    by_arrival = sorted(rows, key=lambda row: (row.submitted_at, row.id))
     wished = [(row.wished_at, row) for row in by_arrival if row.wished_at is not None]
     return [
         *(row for _, row in sorted(wished, key=lambda one: one[0], reverse=True)),

@@ -3,10 +3,10 @@
 import base64
 import codecs
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
@@ -93,10 +93,28 @@ def encode(event: Event, *, source: str, at: datetime, id: str | None = None) ->
 
     An id names nobody (ValueError): readers keep ids for longer than some people are kept.
     """
-    if id and event.KEY == "candidate" and event.key in id:
-        raise ValueError("an event's id may not hold the id of the person whom it is about")
+    if id:
+        _names_nobody(type(event), id, event.key)
     value = event.model_dump_json().encode()
     return _binary(type(event), event.key.encode(), value, source=source, at=event.told_at(at), id=id)
+
+
+def encode_written(
+    kind: type[Event], events: Iterable[tuple[str, str, bytes]], *, source: str, at: datetime
+) -> list[Outgoing]:
+    """Events of one kind as (id, key, value), for what there is much of: their owner has written the values itself, byte for byte
+    as the contract's model would (a test of the owner's holds that).
+
+    ValueError as of `encode`. Only for a kind that tells its moment as it is (`Event.told_at`).
+    """
+    topic = kind.TOPIC.name
+    leaving: list[Outgoing] = []
+    front, back = _headers(kind, source, at)
+    for id, key, value in events:
+        _names_nobody(kind, id, key)
+        _fits(value)
+        leaving.append(Outgoing(topic, key.encode(), value, (*front, ("ce_id", id.encode()), *back)))
+    return leaving
 
 
 def encode_as_it_is(kind: type[Event], key: bytes, text: str, *, source: str, at: datetime) -> Outgoing:
@@ -104,18 +122,31 @@ def encode_as_it_is(kind: type[Event], key: bytes, text: str, *, source: str, at
     return _binary(kind, key, text.encode(), source=source, at=at)
 
 
+def _names_nobody(kind: type[Event], id: str, key: str) -> None:
+    if kind.KEY == "candidate" and key in id:
+        raise ValueError("an event's id may not hold the id of the person whom it is about")
+
+
+def _fits(value: bytes) -> None:
+    if len(value) > LARGEST:
+        raise ValueError(f"an event of {len(value)} bytes is larger than Kafka takes; its edge lets too much in")
+
+
 def _binary(
     kind: type[Event], key: bytes, value: bytes, *, source: str, at: datetime, id: str | None = None
 ) -> Outgoing:
-    if len(value) > LARGEST:
-        raise ValueError(f"an event of {len(value)} bytes is larger than Kafka takes; its edge lets too much in")
-    return Outgoing(
-        topic=kind.TOPIC.name,
-        key=key,
-        value=value,
-        headers=(
-            ("ce_specversion", b"1.0"),
-            ("ce_id", (id or event_id()).encode()),
+    _fits(value)
+    front, back = _headers(kind, source, at)
+    headers = (*front, ("ce_id", (id or event_id()).encode()), *back)
+    return Outgoing(topic=kind.TOPIC.name, key=key, value=value, headers=headers)
+
+
+@lru_cache(maxsize=64)
+def _headers(kind: type[Event], source: str, at: datetime) -> tuple[Headers, Headers]:
+    """Those before an event's id and those behind it: of all that leaves in one transaction the same."""
+    return (
+        (("ce_specversion", b"1.0"),),
+        (
             ("ce_source", f"/fairpool/{source}".encode()),
             ("ce_type", kind.TYPE.encode()),
             ("ce_time", rfc3339(at).encode()),

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from opentelemetry.trace import SpanContext
 
 from shared import tracing
 from shared.contracts.base import Event
-from shared.messaging.envelope import Outgoing, encode
+from shared.messaging.envelope import Outgoing, encode, encode_written
 from shared.messaging.signatures import Headers
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
@@ -48,8 +49,14 @@ class Unit:
 
         Each belongs to the trace of `cause`, else of the record in the batch that has its key, else of the batch.
         """
-        for event in events:
-            record = encode(event, source=self.source, at=self.at, id=id)
+        self._leave((encode(event, source=self.source, at=self.at, id=id) for event in events), cause)
+
+    def publish_written(self, kind: type[Event], events: Iterable[tuple[str, str, bytes]]) -> None:
+        """The same of (id, key, value), where a batch's events are many and their owner writes the values itself (`encode_written`)."""
+        self._leave(encode_written(kind, events, source=self.source, at=self.at))
+
+    def _leave(self, records: Iterable[Outgoing], cause: SpanContext | None = None) -> None:
+        for record in records:
             trace = tracing.write(cause or self.causes.get(record.key or b""))
             if trace is not None:
                 record = replace(record, headers=(*record.headers, (tracing.HEADER, trace.encode())))
@@ -105,7 +112,18 @@ class Unit:
 
 def headers_to_json(headers: Headers) -> str:
     """Headers as text: each byte of a value becomes the character of that number, so that nothing is lost."""
-    return json.dumps([[name, None if raw is None else raw.decode("latin-1")] for name, raw in headers])
+    return f"[{', '.join([_repeated(*one) if one[0] in _REPEATED else _header(*one) for one in headers])}]"
+
+
+_REPEATED = frozenset({"ce_specversion", "ce_source", "ce_type", "ce_time", "content-type"})
+"""Headers that what leaves together has in common."""
+
+
+def _header(name: str, raw: bytes | None) -> str:
+    return json.dumps([name, None if raw is None else raw.decode("latin-1")])
+
+
+_repeated = lru_cache(maxsize=256)(_header)
 
 
 def headers_from_json(text: str) -> Headers:

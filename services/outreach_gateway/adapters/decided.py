@@ -1,11 +1,13 @@
-"""A decision as the topic carries it."""
+"""A decision as the topic carries it: as a model, and the same bytes without one, since there are thousands of them a second."""
 
 from datetime import datetime, timedelta
 from functools import lru_cache
+from json.encoder import encode_basestring as text
 from typing import Literal
 
 from services.outreach_gateway.model import Admit, Cancel, Decision, Delay, Drop, Policy
 from services.outreach_gateway.ports.outreach import Settled
+from shared.contracts.base import rfc3339
 from shared.contracts.outreach_gateway import Cap, OutreachDecidedV1, PolicyNumbers
 
 _OUTCOMES: dict[type[Decision], Literal["admitted", "delayed", "dropped", "cancelled"]] = {
@@ -39,6 +41,43 @@ def decided(
         slot_at=decision.slot_at if isinstance(decision, Admit) else None,
         numbers=numbers_of(policy) if isinstance(decision, Admit | Delay) else None,
     )
+
+
+def written(item: Settled, policy: Policy, at: str, sealed: str | None, sealed_job: str | None) -> bytes:
+    """`decided(...).model_dump_json()`, at a tenth of its price: what is in it was checked when it came into the row.
+
+    `at` is the transaction's time as `rfc3339` writes it.
+    """
+    row, decision = item.outreach, item.decision
+    until = good_until = words = job = slot_at = None
+    numbers = "null"
+    if isinstance(decision, Admit):
+        good_until, words, slot_at, numbers = decision.good_until, sealed, decision.slot_at, _numbers(policy)
+    elif isinstance(decision, Delay):
+        until, job, numbers = decision.slot_at, sealed_job, _numbers(policy)
+    return (
+        f'{{"outreach":{text(row.id)},"version":{row.version + 1},"candidate":{text(row.candidate)},"employer":{text(row.employer)},'
+        f'"outcome":"{_OUTCOMES[type(decision)]}","rule":{_text(item.rule)},"policy":{text(policy.version)},"at":"{at}",'
+        f'"until":{_shared(until)},"good_until":{_shared(good_until)},"sealed":{_text(words)},"sealed_job":{_text(job)},'
+        f'"asked_at":{_moment(row.submitted_at)},"ends_at":{_shared(row.expires_at)},"slot_at":{_shared(slot_at)},"numbers":{numbers}}}'
+    ).encode()
+
+
+def _text(given: str | None) -> str:
+    return "null" if given is None else text(given)
+
+
+def _moment(at: datetime | None) -> str:
+    return "null" if at is None else f'"{rfc3339(at)}"'
+
+
+_shared = lru_cache(maxsize=1024)(_moment)
+"""Ends of days, and slots that are now: many have the same."""
+
+
+@lru_cache(maxsize=16)
+def _numbers(policy: Policy) -> str:
+    return numbers_of(policy).model_dump_json()
 
 
 @lru_cache(maxsize=16)

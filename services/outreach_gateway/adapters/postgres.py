@@ -9,7 +9,7 @@ from typing import Any, Literal, assert_never
 
 import asyncpg
 
-from services.outreach_gateway.adapters.decided import decided
+from services.outreach_gateway.adapters.decided import written
 from services.outreach_gateway.adapters.kept import PEOPLE, SQL
 from services.outreach_gateway.adapters.metrics import DECISIONS
 from services.outreach_gateway.answers import WENT_OUT, course_of, told_at
@@ -31,6 +31,8 @@ from services.outreach_gateway.model import (
 )
 from services.outreach_gateway.ports.outreach import DUE, TELLINGS, Freed, Reported, Settled
 from services.outreach_gateway.ports.windows import Epoch
+from shared.contracts.base import rfc3339
+from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import ErasureSweptV1
 from shared.facts import UNKNOWN, fact
 from shared.feed.model import Telling
@@ -40,6 +42,7 @@ from shared.messaging.unit import Unit
 from shared.ticks import Ticks
 
 _ERASURES = 0x0FA1_6A7E
+_STATES = {state.value: state for state in State}
 _STATE_AFTER = {
     "delivered": State.DELIVERED,
     "bounced": State.BOUNCED,
@@ -58,6 +61,8 @@ class PostgresOutreach:
         self._policy = policy
         self._ticks = ticks
         self._locked: set[str] = set()
+        self._rows: dict[str, Outreach] = {}
+        """Locked and not changed since: what reads them again need not make them again."""
 
     @property
     def at(self) -> datetime:
@@ -77,19 +82,22 @@ class PostgresOutreach:
     async def places(self, candidates: Sequence[str]) -> list[Outreach]:
         """Their slots of the last 100 days, and what waits."""
         rows = await self._sql.fetch(SQL["places"], sorted(set(candidates)), self.at - KEPT)
-        return [outreach_of(row) for row in rows]
+        return [self._rows.get(row["id"]) or outreach_of(row) for row in rows]
 
     async def earlier(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Outreach]]:
         """By candidate and employer."""
         found: defaultdict[tuple[str, str], list[Outreach]] = defaultdict(list)
         candidates, employers = [one for one, _ in pairs], [one for _, one in pairs]
         for row in await self._sql.fetch(SQL["earlier_to_people"], candidates, employers, self.at - ENDED_KEPT):
-            found[row["candidate"], row["employer"]].append(outreach_of(row))
+            one = self._rows.get(row["id"]) or outreach_of(row)
+            found[one.candidate, one.employer].append(one)
         return found
 
     async def lock_live(self, ids: Sequence[str]) -> list[Outreach]:
         """Submitted rows among them."""
-        return [outreach_of(row) for row in await self._sql.fetch(SQL["lock_live"], list(ids))]
+        rows = [outreach_of(row) for row in await self._sql.fetch(SQL["lock_live"], list(ids))]
+        self._rows = {row.id: row for row in rows}
+        return rows
 
     async def take_due(self, candidates: Sequence[str], limit: int) -> list[Outreach]:
         """People first, as everybody locks them; rows then."""
@@ -151,6 +159,7 @@ class PostgresOutreach:
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         """Rows, feed and events together."""
+        self._rows = {}
         self._unit.when_committed(lambda: _count(settled))
         holds = [item for item in settled if isinstance(item.decision, Hold)]
         rest = [item for item in settled if not isinstance(item.decision, Hold)]
@@ -165,27 +174,36 @@ class PostgresOutreach:
                 self._decide_for(item.outreach, item.decision.until)
         if not rest:
             return
-        written = [_written(item.decision) for item in rest]
+        columns = [_written(item.decision) for item in rest]
         rows = await self._sql.fetch(
             SQL["settle"],
             [item.outreach.id for item in rest],
-            [state.value for state, *_ in written],
+            [state.value for state, *_ in columns],
             [item.outreach.version + 1 for item in rest],
-            [slot for _, _, slot, _ in written],
-            [due for _, _, _, due in written],
+            [slot for _, _, slot, _ in columns],
+            [due for _, _, _, due in columns],
             [item.rule for item in rest],
             self._policy.version,
             self.at,
-            [word for _, word, _, _ in written],
+            [word for _, word, _, _ in columns],
         )
-        for item, (*_, due) in zip(rest, written, strict=True):
+        for item, (*_, due) in zip(rest, columns, strict=True):
             if due is not None:
                 self._decide_for(item.outreach, due)
-        await self._note([(item.outreach, state, item.rule) for item, (state, *_) in zip(rest, written, strict=True)])
+        await self._note([(item.outreach, state, item.rule) for item, (state, *_) in zip(rest, columns, strict=True)])
         sealed = {row["id"]: (row["sealed"], row["sealed_job"]) for row in rows}
-        for item in rest:
-            event = decided(item, self._policy, self.at, *sealed[item.outreach.id])
-            self._unit.publish(event, id=f"{event.outreach}.{event.version}")
+        at = rfc3339(self.at)
+        self._unit.publish_written(
+            OutreachDecidedV1,
+            [
+                (
+                    f"{item.outreach.id}.{item.outreach.version + 1}",
+                    item.outreach.candidate,
+                    written(item, self._policy, at, *sealed[item.outreach.id]),
+                )
+                for item in rest
+            ],
+        )
 
     async def hold_erasures(self) -> None:
         """A shared lock; a statement of its own, so that the next ones see who was erased before it was given."""
@@ -352,7 +370,7 @@ def outreach_of(row: asyncpg.Record) -> Outreach:
     return Outreach(
         id=row["id"],
         version=row["version"],
-        state=State(row["state"]),
+        state=_STATES[row["state"]],
         employer=row["employer"],
         candidate=row["candidate"],
         submitted_at=row["submitted_at"],
