@@ -128,7 +128,7 @@ _repeated = lru_cache(maxsize=256)(_header)
 
 def headers_from_json(text: str) -> Headers:
     """The headers that `headers_to_json` wrote."""
-    return tuple((name, None if raw is None else raw.encode("latin-1")) for name, raw in json.loads(text))
+    return tuple([(name, None if raw is None else raw.encode("latin-1")) for name, raw in json.loads(text)])
 
 
 @asynccontextmanager

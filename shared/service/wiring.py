@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple, cast
 
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
@@ -75,11 +75,7 @@ class Wiring:
         """`handle(store(unit), received, *given)` for each batch that has events of these kinds; ValueError for what can't be meant."""
 
         async def call(unit: Unit, received: Sequence[Received[Event]]) -> None:
-            own = [
-                Received(item.id, item.source, item.time, item.event, item.record)
-                for item in received
-                if isinstance(item.event, kinds)
-            ]
+            own = [cast("Received[E]", item) for item in received if isinstance(item.event, kinds)]
             await handle(store(unit), own, *given)
 
         topics = tuple(dict.fromkeys(kind.TOPIC for kind in kinds))
