@@ -108,7 +108,7 @@ def test_the_table_has_a_line_for_each_hop() -> None:
     assert all(hop in shown for hop in found.seconds)
     assert "10.0 requests/s; the burst: 20.0/s" in shown
     assert [len(line) for line in shown.splitlines() if len(line) > 80] == []
-    assert "…" not in shown
+    assert "…" not in shown and " more" in shown, "nothing is cut off"
 
 
 def test_scripts_get_the_same_figures() -> None:
