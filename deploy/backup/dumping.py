@@ -1,12 +1,10 @@
 """Makes a backup: each service's database as it was at one moment, and how far its processes had read Kafka by then."""
 
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO
 
 from deploy import databases
 from deploy.backup import manifest, offsets, programs
@@ -17,6 +15,7 @@ from deploy.local.errors import StackError
 from deploy.local.home import Home
 from shared.messaging.kafka import Kafka
 from shared.postgres.pool import Connection
+from shared.security.documents import DocumentSigner
 
 Tell = Callable[[str, int], None]
 """The service whose database is being dumped, and how many bytes there are so far."""
@@ -24,8 +23,8 @@ _MIGRATIONS = "SELECT count(*) FROM migrations"
 _WAITS = "SELECT count(*) FROM restored"
 
 
-def backup(folder: Path, home: Home, kafka: Kafka, tell: Tell) -> Manifest:
-    """Writes the whole backup, or none: what is there under this name is whole. Only its user may read it.
+def backup(folder: Path, home: Home, kafka: Kafka, signer: DocumentSigner, tell: Tell) -> Manifest:
+    """Writes the whole backup, or none: what is there under this name is whole, and signed. Only its user may read it.
 
     The services go on meanwhile. Each database is dumped as it was at one moment of its own.
     """
@@ -42,9 +41,7 @@ def backup(folder: Path, home: Home, kafka: Kafka, tell: Tell) -> Manifest:
             erasures=speak(offsets.end_of_erasures(kafka)),
             services=_dump_each(databases.reachable(home), fresh, home, kafka, tell),
         )
-        with _private(fresh / manifest.NAME) as file:
-            file.write(made.model_dump_json(indent=1).encode() + b"\n")
-            os.fsync(file.fileno())
+        manifest.write(fresh, made, signer)
         fresh.rename(folder)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -61,7 +58,7 @@ def _dump(service: str, folder: Path, home: Home, kafka: Kafka, tell: Tell) -> D
     program = programs.find("pg_dump", local=not databases.is_given(service))
     migrations = speak(databases.with_database(service, home, _state))
     path = folder / f"{service}.dump"
-    _private(path).close()  # before pg_dump writes into it, so that nobody else can ever read it
+    manifest.private(path).close()  # before pg_dump writes into it, so that nobody else can ever read it
     read = speak(offsets.read(kafka, service))
     taken_at = datetime.now(UTC)
     programs.run(
@@ -85,7 +82,3 @@ async def _state(connection: Connection) -> int:
             "its services are ready."
         )
     return int(await connection.fetchval(_MIGRATIONS))
-
-
-def _private(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

@@ -1,15 +1,23 @@
-"""What a backup is: a folder with a dump of each service's database, and `manifest.json`, which says what they are."""
+"""What a backup is: a folder with a dump of each service's database, `manifest.json`, which says what they are, and `manifest.jws`,
+the same signed by the operator. What is restored is loaded by an administrator of the server, so nobody else's word will do.
+"""
 
 import hashlib
+import json
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from deploy.local.errors import StackError
+from shared.security.documents import DocumentReader, DocumentSigner
 
-NAME = "manifest.json"
+NAME, SIGNED = "manifest.json", "manifest.jws"
+KIND = "fairpool-backup-manifest"
+_LONGEST = 1 << 20
 _PIECE = 1 << 20
 
 
@@ -41,11 +49,32 @@ class Manifest(_Part):
     services: Mapping[str, Dump]
 
 
-def read(folder: Path) -> Manifest:
-    """The manifest of this backup; StackError when it is none."""
+def write(folder: Path, made: Manifest, signer: DocumentSigner) -> None:
+    """To be read, and signed; the last of a backup's files to be written."""
+    said = made.model_dump(mode="json")
+    for name, text in ((NAME, json.dumps(said, indent=1)), (SIGNED, signer.sign(KIND, said))):
+        with private(folder / name) as file:
+            file.write(text.encode() + b"\n")
+            os.fsync(file.fileno())
+
+
+def private(path: Path) -> BinaryIO:
+    """A new file that only its user may read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def read(folder: Path, believed: DocumentReader | None) -> Manifest:
+    """The manifest of this backup; StackError when it is none, or was not signed by whom is believed (None: by nobody)."""
     try:
-        found = Manifest.model_validate_json((folder / NAME).read_bytes())
-    except (OSError, ValidationError) as error:
+        clear = json.loads(_text(folder / NAME))
+        said = clear if believed is None else _signed(folder, believed)
+        if said != clear:
+            raise StackError(
+                f"expected {NAME} to say what the operator signed, found that somebody changed it. Don't restore from this backup before you "
+                f"know who; if its dumps are as they were made, {SIGNED} says so: take the {NAME} out of it."
+            )
+        found = Manifest.model_validate(said)
+    except (OSError, ValueError, RecursionError) as error:  # a ValidationError is a ValueError
         raise StackError(
             f"expected a backup of `fairpool backup` in {folder}, found no {NAME} that can be read."
         ) from error
@@ -54,6 +83,28 @@ def read(folder: Path) -> Manifest:
             f"expected a backup of version 1, found {found.version}: restore it with the release that made it."
         )
     return found
+
+
+def _signed(folder: Path, believed: DocumentReader) -> dict[str, object]:
+    if not (folder / SIGNED).is_file():
+        raise StackError(
+            f"expected a backup that the operator signed, found no {SIGNED} in {folder}: it is of a release before backups were signed, or "
+            "somebody else made it. Whoever made it can run whatever they like on the server. If you know that nobody but you could write "
+            "there since it was made: --unsigned."
+        )
+    said = believed.read(KIND, _text(folder / SIGNED))
+    if said is None:
+        raise StackError(
+            f"expected a backup that the operator signed, found {SIGNED} of a key that is not believed here, or changed. If the operator's "
+            "key was exchanged since, give the public half of then with --key, or beside the present one in FAIRPOOL_VERIFY_KEYS "
+            "(operator=OLD,operator=NEW); else take another backup."
+        )
+    return said
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_LONGEST).decode()
 
 
 def must_be_whole(folder: Path, dump: Dump) -> Path:

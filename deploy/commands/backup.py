@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from deploy import signing
 from deploy.backup import manifest
 from deploy.backup.dumping import backup as dump_all
 from deploy.backup.restoring import Restoring, left_behind
@@ -14,6 +15,7 @@ from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly,
 from deploy.local.errors import StackError
 from deploy.local.home import Home
 from shared.contracts.base import rfc3339
+from shared.security.documents import DocumentReader
 
 _NO_KEYS = "The keys are not in it: without the vault's keys and the secrets nothing in it that is sealed can be read. Keep them, apart from it."
 
@@ -27,12 +29,17 @@ def backup(
 ) -> None:
     """Dump each service's database (those that FAIRPOOL_..._DATABASE names, else of the local stack) into a new folder.
 
-    The services go on meanwhile. THE VAULT'S KEYS AND THE SECRETS ARE NOT IN IT: keep them somewhere else. Exit codes: 0 whole, 1 nothing was written.
+    The services go on meanwhile. It is signed with the operator's key (FAIRPOOL_OPERATOR_SIGNING_KEY, else that of the local stack). THE VAULT'S KEYS AND THE SECRETS ARE NOT IN IT: keep them somewhere else. Exit codes: 0 whole, 1 nothing was written.
     """
     at = Home.at(home)
+    signer, _ = signing.documents_of_commands(at)
     with err.status("looking") as status:
         made = dump_all(
-            folder.absolute(), at, kafka.find(at), lambda name, size: status.update(f"{name}: {size / 1e6:.1f} MB")
+            folder.absolute(),
+            at,
+            kafka.find(at),
+            signer,
+            lambda name, size: status.update(f"{name}: {size / 1e6:.1f} MB"),
         )
     if as_json:
         out.print(made.model_dump_json())
@@ -52,6 +59,19 @@ def restore(
     ] = None,
     home: HomeOption = None,
     *,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The operator's public key that signed it; several are tried. Without it those of FAIRPOOL_VERIFY_KEYS."
+        ),
+    ] = None,
+    unsigned: Annotated[
+        bool,
+        typer.Option(
+            "--unsigned",
+            help="Take a backup that nobody signed: of an older release, and only if nobody else could write there.",
+        ),
+    ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the database that was there, as SERVICE_before_restore. Drop it soon.")
     ] = False,
@@ -59,11 +79,12 @@ def restore(
 ) -> None:
     """Put back what a backup holds, IN PLACE OF WHAT IS THERE: each database as it was when it was dumped.
 
+    It has to be signed by the operator: what is in it is loaded by an administrator of the server.
     Who said no since the dump is taken along from what is there, and what vendors' reports of since are sealed with. A restored service comes up closed: it answers 503 until it has erased again whom `erasures` names, and opens by itself.
     Its processes must be stopped (those of the local stack are, and come back). Killed on the way: run it again. Exit codes: 0 done, 1 not.
     """
     at = Home.at(home)
-    found = manifest.read(folder)
+    found = manifest.read(folder, None if unsigned else _reader(key, at))
     wanted = service or list(found.services)
     if missing := sorted(set(wanted) - found.services.keys()):
         raise StackError(f"expected some of {', '.join(found.services)}, found {', '.join(missing)}.")
@@ -88,3 +109,7 @@ def _name_what_is_left(services: list[str], home: Home, folder: Path) -> None:
         warn(f"No erasure reaches what an earlier restore left or --keep kept: DROP DATABASE {', '.join(found)}")
     if unfinished := sorted(str(one) for one in folder.absolute().parent.glob(".*.unfinished")):
         warn(f"Backups that were killed, with people in them whom no erasure reaches: remove {', '.join(unfinished)}")
+
+
+def _reader(given: list[str] | None, home: Home) -> DocumentReader:
+    return DocumentReader(signing.public_keys(given) if given else signing.believed_by_commands(home, signing.OPERATOR))

@@ -79,7 +79,8 @@ def test_a_part_of_an_export_is_read_as_long_as_the_key_of_that_export_is_there(
 def test_what_is_in_a_sealed_zip_is_found() -> None:
     key, out = boxes.new_key(), io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("resume.json", b'{"note": "nothing"}' * 20)
+        at_night = (2026, 11, 29, 20, 59, 58)  # in the header as bytes that no text has
+        archive.writestr(zipfile.ZipInfo("resume.json", at_night), b'{"note": "nothing"}' * 20)
         archive.writestr("messages.json", b'{"name": "Quillfeatherstone"}' * 20)
     loot = [boxes.seal(_VAULT, key, context=_CONTEXT), boxes.seal(key, out.getvalue(), context=_CONTEXT)]
     scanner = Scanner([Canary("name", "Quillfeatherstone")])

@@ -36,6 +36,7 @@ from shared.messaging.kafka import Kafka
 from shared.messaging.unit import unit_of_work
 from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool, open_pool
+from shared.security.documents import DocumentReader, DocumentSigner
 from shared.security.words import KeyPair
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import NOON
@@ -45,6 +46,7 @@ from tests.stack import Servers
 ENDED = "WITH gone AS (DELETE FROM epochs RETURNING epoch) INSERT INTO epochs (epoch, name, reference) SELECT epoch + 1, 'two', 'two' FROM gone"
 
 
+SIGNER = DocumentSigner(b"o" * 32)
 DAY, NEXT_DAY = date(2026, 11, 23), date(2026, 11, 24)
 ERASED = "00000000-0000-7000-8000-000000000001"
 MOVED, SWAPPED, GONE = (f"00000000-0000-7000-8000-00000000000{number}" for number in (2, 3, 4))
@@ -74,10 +76,10 @@ class Vault:
         return Kafka.plain(self.servers.kafka)
 
     async def dump(self) -> None:
-        await asyncio.to_thread(backup, self.folder, self.servers.home, self.kafka, lambda _, __: None)
+        await asyncio.to_thread(backup, self.folder, self.servers.home, self.kafka, SIGNER, lambda _, __: None)
 
     async def restore(self) -> Mapping[str, int]:
-        found = manifest.read(self.folder)
+        found = manifest.read(self.folder, DocumentReader([SIGNER.public]))
         one = Restoring("signup", self.folder, found, self.servers.home, self.kafka, lambda _: None)
         return await asyncio.to_thread(one.run, keep=False)
 
