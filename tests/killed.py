@@ -16,7 +16,7 @@ When = Literal["before", "after"]
 async def killed(step: str, when: When, *arguments: str) -> str:
     """What `fairpool` with these arguments had printed until it was killed; `step` is a function, as `package.module:Class.name`."""
     command = [sys.executable, "-m", "tests.killed", step, when, *arguments]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120)
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=300)
     assert done.returncode == -signal.SIGKILL, f"it ended by itself: {done.stdout}{done.stderr}"
     return done.stdout
 
