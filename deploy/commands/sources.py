@@ -34,9 +34,12 @@ def list_sources(home: HomeOption = None, *, as_json: JsonOption = False) -> Non
     if as_json:
         out.print(json.dumps(found["items"]))
         return
-    rows: list[tuple[str, ...]] = [("FORMAT", "SOURCE", "VENDOR", "EMPLOYER", "OLD SECRET UNTIL", "URL")]
+    rows: list[tuple[str, ...]] = [("FORMAT", "SOURCE", "VENDOR", "EMPLOYER", "OLD SECRET UNTIL", "URL", "")]
     rows += [
-        tuple(plain(item[name] or "-") for name in ("format", "source", "vendor", "employer", "previous_until", "url"))
+        (
+            *(plain(item[name] or "-") for name in ("format", "source", "vendor", "employer", "previous_until", "url")),
+            "SHUT: its secret does not open, set another with `sources rotate`" if item["is_shut"] else "",
+        )
         for item in found["items"]
     ]
     out.print(table(rows))

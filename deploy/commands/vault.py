@@ -17,11 +17,11 @@ _LOOKS_EVERY = 1.0
 @app.command()
 @fails_plainly
 def status(home: HomeOption = None, *, as_json: JsonOption = False) -> None:
-    """The epochs of the vault, and how far a rotation is. Exit code 1 where the keeper lost a key."""
+    """The epochs of the vault, and how far a rotation is. Exit code 1 where the keeper lost a key, or does not answer."""
     operator = Operator(Home.at(home))
     found = operator.ask("GET", f"{operator.signup}/v1/vault")
     _show(found, as_json=as_json)
-    if any(one["lost"] for one in found["epochs"]):
+    if found["keeper_away"] or any(one["lost"] or one["in_memory_alone"] for one in found["epochs"]):
         raise typer.Exit(1)
 
 
@@ -70,6 +70,14 @@ def _progress(rotation: dict[str, Any]) -> str:
     return f"into epoch {rotation['into_epoch']}: {rotation['rewrapped']} identities rewrapped, {left} left"
 
 
+def _state(epoch: dict[str, Any]) -> str:
+    if epoch["lost"]:
+        return "LOST: its keeper has no such key"
+    if epoch["in_memory_alone"]:
+        return "LOST AT ITS KEEPER, still in memory: restart nothing, bring it back there or run `fairpool vault rotate` NOW"
+    return ""
+
+
 def _show(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         out.print(json.dumps(found))
@@ -80,14 +88,26 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
             str(one["epoch"]),
             one["name"],
             one["made_at"] or "-",
-            "LOST: its keeper has no such key" if one["lost"] else "",
+            _state(one),
         )
         for one in found["epochs"]
     ]
     out.print(table(rows))
+    if found["keeper_away"]:
+        out.print(
+            "the keeper of the keys does not answer: this is what signup has in memory, and a process that starts now opens nothing"
+        )
     rotation = found["rotation"]
     if rotation is None:
         out.print("no rotation yet")
         return
     unreadable = f"; {rotation['unreadable']} did not open before either" if rotation["unreadable"] else ""
     out.print(f"{_progress(rotation)}, asked by {rotation['asked_by']} at {rotation['asked_at']}{unreadable}")
+    for name in rotation["sources_shut"]:
+        out.print(
+            f"{name}: its secret did not open, so nothing is taken there. Set another: fairpool sources rotate {name.replace('/', ' ')}"
+        )
+    for day in rotation["days_forgotten"]:
+        out.print(
+            f"intake key of {day}: did not open and is forgotten. Reports of that day that were not handled end among the dead letters of ats-events; ask the vendors for them again."
+        )

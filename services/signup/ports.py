@@ -28,6 +28,7 @@ from shared.contracts.consent import ExportAnsweredV1
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import ExportReadyV1
 from shared.i18n import Locale
+from shared.messaging.errors import TransientError
 from shared.security.sessions import Session
 from shared.security.words import KeyPair
 
@@ -74,11 +75,21 @@ class Backlog(Protocol):
         """So many were turned away for it."""
 
 
+class SourceShutError(TransientError):
+    """The secret of a webhook does not open: what is posted there waits until an operator has set another."""
+
+    WAITS_FOR = "vault"
+    MAY_END_THE_PROCESS = False
+
+
 class Sources(Protocol):
     """The webhooks that an operator set up."""
 
     async def find(self, format_: str, source: str, *, fresh: bool = False) -> Source | None:
-        """The webhook of this name; `fresh`: as the table has it now, though not more than once a second."""
+        """The webhook of this name; `fresh`: as the table has it now, though not more than once a second.
+
+        SourceShutError where its secret does not open.
+        """
 
     async def add(self, source: Source, *, by: str) -> Literal["added", "same", "different"]:
         """Keep it; never over another of the same name. `by`: the operator, for the log, as below."""
@@ -87,7 +98,7 @@ class Sources(Protocol):
         """All of them, by name."""
 
     async def rotate(self, format_: str, source: str, secret: str, *, previous_until: datetime, by: str) -> bool:
-        """Another secret signs from now on, the present one until then as well; whether there is such a webhook."""
+        """Another secret signs from now on, the present one until then as well, if it opens; whether there is such a webhook."""
 
     async def delete(self, format_: str, source: str, *, by: str) -> bool:
         """Forget it; whether it was there."""

@@ -44,6 +44,7 @@ METRIC_MODULES = (
     "services.signup.adapters.kept_reports",
     "shared.runner.metrics",
     "services.signup.adapters.erasures",
+    "services.signup.vault.watching",
 )
 PARTS_ONLY = {"subscription", "reader", "topic", "part", "waits_for", "reason", "outcome", "rule", "kind", "queue", "role", "method", "route", "feed", "state", "status", "at"}  # fmt: skip
 SCRAPED = {"up": {"job", "instance", "service"}, "process_start_time_seconds": {"job", "instance"}}

@@ -2,17 +2,19 @@
 
 import asyncio
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.epochs import EpochKeeper, Epochs, KeeperAwayError, KeyGoneError
 from services.signup.vault.keepers import keeper_of
 from services.signup.vault.keepers.file import FileKeeper
 from services.signup.vault.keepers.transit import TransitKeeper
+from shared.postgres.pool import Connection
 from shared.security.boxes import CannotOpenError
 from tests.fakes.keeper import FakeKeeper
 from tests.fakes.transit import TOKEN, FakeTransit
@@ -93,6 +95,61 @@ async def test_a_keeper_that_is_away_has_lost_nothing(kept: Kept) -> None:
     kept.leaves()
     with pytest.raises(KeeperAwayError):
         await kept.keeper.open(reference)
+
+
+class Table:
+    """`epochs`, as far as it is read."""
+
+    def __init__(self, references: Mapping[int, str]) -> None:
+        self.references = references
+
+    async def fetch(self, _: str) -> list[dict[str, Any]]:
+        return [{"epoch": epoch, "reference": reference} for epoch, reference in self.references.items()]
+
+
+async def test_a_key_that_its_keeper_lost_is_missed_while_it_is_still_in_memory(kept: Kept) -> None:
+    references = {
+        1: await kept.keeper.make(NAME, KEY),
+        2: await kept.keeper.make("epoch-2-x", bytes(32)),
+        3: await kept.keeper.make("epoch-3-x", bytes([3]) * 32),
+    }
+    table = cast("Connection", Table(references))
+    rows = EpochRows(Epochs(), kept.keeper)
+    await rows.refresh(table)
+    await rows.ask_keeper()
+    assert (rows.in_memory_alone, rows.lost) == (set(), set())
+    await kept.keeper.destroy(references[2])
+    await rows.refresh(table)
+    await rows.ask_keeper()
+    assert (rows.in_memory_alone, rows.lost) == ({2}, set())
+    assert rows.epochs.key(2) == bytes(32), "everything goes on, and nothing else would say so"
+    restarted = EpochRows(Epochs(), kept.keeper)
+    await restarted.refresh(table)
+    await restarted.ask_keeper()
+    assert (restarted.in_memory_alone, restarted.lost) == (set(), {2})
+
+
+async def test_a_key_that_came_back_to_its_keeper_is_missed_no_more() -> None:
+    keeper = FakeKeeper()
+    table = cast("Connection", Table({1: await keeper.make(NAME, KEY)}))
+    rows = EpochRows(Epochs(), keeper)
+    await rows.refresh(table)
+    keeper.keys[NAME] = bytes(32)
+    await rows.ask_keeper()
+    assert rows.in_memory_alone == {1}, "another key under its name opens nothing either"
+    keeper.keys[NAME] = KEY
+    await rows.ask_keeper()
+    assert rows.in_memory_alone == set()
+
+
+async def test_a_keeper_that_is_away_is_not_taken_for_one_that_lost_its_keys(kept: Kept) -> None:
+    table = cast("Connection", Table({1: await kept.keeper.make(NAME, KEY)}))
+    rows = EpochRows(Epochs(), kept.keeper)
+    await rows.refresh(table)
+    kept.leaves()
+    with pytest.raises(KeeperAwayError):
+        await rows.ask_keeper()
+    assert (rows.in_memory_alone, rows.lost) == (set(), set())
 
 
 async def test_a_file_is_its_user_s_alone_and_nothing_else_lies_beside_it(tmp_path: Path) -> None:

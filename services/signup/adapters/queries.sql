@@ -279,10 +279,11 @@ SELECT format, source, vendor, employer, epoch, sealed_secret, sealed_previous, 
 FROM sources WHERE format = $1 AND source = $2
 
 -- name: lock_source
-SELECT epoch, sealed_secret FROM sources WHERE format = $1 AND source = $2 FOR NO KEY UPDATE
+SELECT format, source, epoch, sealed_secret FROM sources WHERE format = $1 AND source = $2 FOR NO KEY UPDATE
 
 -- name: list_sources
-SELECT format, source, vendor, employer, added_at, CASE WHEN previous_until > $1 THEN previous_until END AS previous_until
+SELECT format, source, vendor, employer, added_at, CASE WHEN previous_until > $1 THEN previous_until END AS previous_until,
+    sealed_secret = '' AS is_shut
 FROM sources ORDER BY format, source
 
 -- name: rotate_source

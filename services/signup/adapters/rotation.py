@@ -1,18 +1,20 @@
 """A rotation of the vault in PostgreSQL: each step is one transaction, and what is next is read from the rows."""
 
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import asyncpg
+import structlog
 
 from services.signup.model.vault import EpochSeen, Rotation, RotationState, VaultSeen
 from services.signup.vault.epoch_rows import EpochRows
-from services.signup.vault.epochs import KeyGoneError
+from services.signup.vault.epochs import KeeperAwayError, KeyGoneError
 from services.signup.vault.intake import unwrap_day_key, wrap_day_key
 from services.signup.vault.reading import as_identity
 from services.signup.vault.sealing import SealedIdentity, rewrapped
-from services.signup.vault.webhooks import seal_secret, unseal_secret
+from services.signup.vault.webhooks import NO_SECRET, seal_secret, unseal_secret
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 from shared.security.boxes import CannotOpenError
@@ -20,6 +22,7 @@ from shared.security.boxes import CannotOpenError
 SQL = load(Path(__file__).parent / "rotation.sql")
 QUEUE, KEY = "vault_rotation", "rotation"
 _FROM_THE_FIRST = (0, "00000000-0000-0000-0000-000000000000")
+_log = structlog.get_logger(__name__)
 
 
 class PostgresRotation:
@@ -47,23 +50,23 @@ class PostgresRotation:
         self._unit.work.add(QUEUE, [KEY], at=self.at)
 
     async def seen(self) -> VaultSeen:
-        """What the rows say; which keys are lost, as this process last heard of the keeper."""
-        await self._rows.refresh(self._sql)
+        """What the rows say, and what the keeper has: it is asked, since this process would go on from memory."""
+        is_away = False
+        try:
+            await self._rows.refresh(self._sql)
+            await self._rows.ask_keeper()
+        except KeeperAwayError:
+            is_away = True
         epochs = await self._sql.fetch(SQL["epochs_of_the_vault"])
         row = await self._sql.fetchrow(SQL["rotation"])
-        known = self._rows.epochs.known
         return VaultSeen(
-            [
-                EpochSeen(
-                    one["epoch"],
-                    one["name"],
-                    one["made_at"],
-                    one["reference"] is not None and one["epoch"] not in known,
-                )
-                for one in epochs
-            ],
-            None if row is None else _rotation(row),
+            [self._epoch_seen(one) for one in epochs], None if row is None else _rotation(row), keeper_is_away=is_away
         )
+
+    def _epoch_seen(self, row: asyncpg.Record) -> EpochSeen:
+        epoch = row["epoch"]
+        is_lost = row["reference"] is not None and epoch not in self._rows.epochs.known
+        return EpochSeen(epoch, row["name"], row["made_at"], is_lost, epoch in self._rows.in_memory_alone)
 
     async def step(self) -> bool:
         """The next thing that is to be done; whether there is more."""
@@ -88,13 +91,11 @@ class PostgresRotation:
             raise KeyGoneError(
                 f"the keeper has no key of epochs {lost}: nothing is moved, so that nothing is lost for good"
             )
-        if lost:
-            await self._sql.execute(SQL["forget_intake_keys_of"], lost)
-            await self._sql.execute(SQL["forget_sources_of"], lost)
         after = await self._rewrap_identities(into, rotation["after_epoch"], rotation["after_candidate"])
         if after is not None:
             return
-        if await self._rewrap_intake_keys(into) or await self._rewrap_sources(into):
+        by = rotation["asked_by"]
+        if await self._rewrap_intake_keys(into, by) or await self._rewrap_sources(into, by):
             return
         with suppress(asyncpg.ForeignKeyViolationError):  # somebody wrote under an old one meanwhile: another sweep
             async with self._sql.transaction():
@@ -134,40 +135,63 @@ class PostgresRotation:
         await self._sql.execute(SQL["note_progress"], into, *(after or _FROM_THE_FIRST), len(taken), len(unreadable))
         return after
 
-    async def _rewrap_intake_keys(self, into: int) -> int:
+    async def _rewrap_intake_keys(self, into: int, by: str) -> int:
+        """A day's key that does not open is deleted: whoever comes next makes another, and what it sealed did not open before either."""
         epochs = self._rows.epochs
         taken = await self._sql.fetch(SQL["take_intake_keys"], into, self._batch)
-
-        def moved(row: asyncpg.Record) -> bytes:
-            key = unwrap_day_key(epochs, row["epoch"], row["sealed_key"], row["day"])
-            return wrap_day_key(epochs, into, key, row["day"])
-
-        boxes = [moved(row) for row in taken]
-        if taken:
-            await self._sql.execute(SQL["save_intake_keys"], into, [row["day"] for row in taken], boxes)
+        boxes: dict[date, bytes] = {}
+        for row in taken:
+            with suppress(CannotOpenError):
+                key = unwrap_day_key(epochs, row["epoch"], row["sealed_key"], row["day"])
+                boxes[row["day"]] = wrap_day_key(epochs, into, key, row["day"])
+        if boxes:
+            await self._sql.execute(SQL["save_intake_keys"], into, list(boxes), list(boxes.values()))
+        if forgotten := [row["day"] for row in taken if row["day"] not in boxes]:
+            await self._sql.execute(SQL["forget_intake_keys"], forgotten)
+            await self._sql.execute(SQL["note_days_forgotten"], into, forgotten)
+            await self._note(by, "intake_key_forgotten", [(None, day.isoformat()) for day in forgotten])
         return len(taken)
 
-    async def _rewrap_sources(self, into: int) -> int:
+    async def _rewrap_sources(self, into: int, by: str) -> int:
+        """A webhook whose secret does not open stays with no secret: nothing is taken there until an operator sets another."""
         taken = await self._sql.fetch(SQL["take_sources"], into, self._batch)
-
-        def moved(row: asyncpg.Record, box: bytes | None) -> bytes | None:
-            name = (row["format"], row["source"])
-            if box is None:
-                return None
-            return seal_secret(
-                self._rows.epochs, into, unseal_secret(self._rows.epochs, row["epoch"], box, *name), *name
-            )
-
+        moved = [
+            (row, self._resealed(row, row["sealed_secret"], into), self._resealed(row, row["sealed_previous"], into))
+            for row in taken
+        ]
         if taken:
             await self._sql.execute(
                 SQL["save_sources"],
                 into,
                 [row["format"] for row in taken],
                 [row["source"] for row in taken],
-                [moved(row, row["sealed_secret"]) for row in taken],
-                [moved(row, row["sealed_previous"]) for row in taken],
+                [NO_SECRET if secret is None else secret for _, secret, _ in moved],
+                [previous for _, _, previous in moved],
             )
+        for row, _, previous in moved:
+            if previous is None and row["sealed_previous"] is not None:
+                _log.warning("source_previous_secret_forgotten", name=f"{row['format']}/{row['source']}")
+        if shut := [row for row, secret, _ in moved if secret is None and row["sealed_secret"] != NO_SECRET]:
+            names = [f"{row['format']}/{row['source']}" for row in shut]
+            await self._sql.execute(SQL["note_sources_shut"], into, names)
+            employers = [row["employer"] for row in shut]
+            await self._note(by, "source_shut", list(zip(employers, names, strict=True)))
         return len(taken)
+
+    def _resealed(self, row: asyncpg.Record, box: bytes | None, into: int) -> bytes | None:
+        """The box under the new epoch; None where there is none, or it does not open."""
+        if box is None:
+            return None
+        epochs, name = self._rows.epochs, (row["format"], row["source"])
+        with suppress(CannotOpenError):
+            return seal_secret(epochs, into, unseal_secret(epochs, row["epoch"], box, *name), *name)
+        return None
+
+    async def _note(self, by: str, act: str, what: Sequence[tuple[str | None, str]]) -> None:
+        for _, name in what:
+            _log.error(act, name=name)
+        tenants, names = [tenant for tenant, _ in what], [name for _, name in what]
+        await self._sql.execute(SQL["note_shut"], self.at, by, act, tenants, names)
 
 
 def _rotation(row: asyncpg.Record) -> Rotation:
@@ -180,6 +204,8 @@ def _rotation(row: asyncpg.Record) -> Rotation:
         row["left"],
         row["unreadable"],
         row["done_at"],
+        tuple(row["sources_shut"]),
+        tuple(row["days_forgotten"]),
     )
 
 

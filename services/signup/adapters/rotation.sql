@@ -19,7 +19,7 @@ INSERT INTO operator_log (at, by, act, reason) VALUES ($1, $2, 'vault_given_up',
 INSERT INTO operator_log (at, by, act) VALUES ($1, $2, 'vault_rotated')
 
 -- name: rotation
-SELECT into_epoch, asked_at, asked_by, rewrapped, unreadable, done_at,
+SELECT into_epoch, asked_at, asked_by, rewrapped, unreadable, done_at, sources_shut, days_forgotten,
     (SELECT reference IS NOT NULL FROM epochs WHERE epoch = into_epoch) AS made,
     NOT EXISTS (SELECT FROM epochs WHERE epoch < into_epoch) AS ended,
     (SELECT count(*) FROM (SELECT FROM identities WHERE epoch < into_epoch LIMIT 100000) AS first_of_them) AS left
@@ -29,7 +29,7 @@ FROM rotations ORDER BY into_epoch DESC LIMIT 1
 SELECT epoch, name, made_at, reference FROM epochs ORDER BY epoch
 
 -- name: open_rotation
-SELECT into_epoch, after_epoch, after_candidate::text, given_up,
+SELECT into_epoch, after_epoch, after_candidate::text, given_up, asked_by,
     (SELECT reference IS NOT NULL FROM epochs WHERE epoch = into_epoch) AS made,
     EXISTS (SELECT FROM epochs WHERE epoch < into_epoch) AS older
 FROM rotations WHERE done_at IS NULL FOR UPDATE
@@ -64,7 +64,7 @@ UPDATE intake_keys SET epoch = $1, sealed_key = row.sealed_key
 FROM unnest($2::date[], $3::bytea[]) AS row (day, sealed_key) WHERE intake_keys.day = row.day
 
 -- name: take_sources
-SELECT format, source, epoch, sealed_secret, sealed_previous FROM sources
+SELECT format, source, employer, epoch, sealed_secret, sealed_previous FROM sources
 WHERE epoch < $1 ORDER BY format, source LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: save_sources
@@ -85,8 +85,17 @@ UPDATE epochs_ended SET destroyed_at = $2 WHERE epoch = $1
 -- name: end_rotation
 UPDATE rotations SET done_at = $1, after_candidate = DEFAULT WHERE done_at IS NULL
 
--- name: forget_intake_keys_of
-DELETE FROM intake_keys WHERE epoch = ANY($1::integer[])
+-- name: forget_intake_keys
+DELETE FROM intake_keys WHERE day = ANY($1::date[])
 
--- name: forget_sources_of
-DELETE FROM sources WHERE epoch = ANY($1::integer[])
+-- name: note_days_forgotten
+UPDATE rotations SET days_forgotten = days_forgotten || $2::date[], unreadable = unreadable + cardinality($2::date[])
+WHERE into_epoch = $1
+
+-- name: note_sources_shut
+UPDATE rotations SET sources_shut = sources_shut || $2::text[], unreadable = unreadable + cardinality($2::text[])
+WHERE into_epoch = $1
+
+-- name: note_shut
+INSERT INTO operator_log (at, by, act, tenant, reason)
+SELECT $1, $2, $3, row.tenant, row.reason FROM unnest($4::text[], $5::text[]) AS row (tenant, reason)

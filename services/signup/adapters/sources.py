@@ -3,19 +3,25 @@
 import hmac
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+import asyncpg
+import structlog
+
 from services.signup.model.hooks import ListedSource, Source
+from services.signup.ports import SourceShutError
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.webhooks import seal_secret, unseal_secret
 from shared.messaging.unit import Unit
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
+from shared.security.boxes import CannotOpenError
 
 SQL = load(Path(__file__).parent / "queries.sql")
+_log = structlog.get_logger(__name__)
 _MOST_KEPT = 10_000
 _FRESH_FOR = 1.0
 """Seconds: who signs wrongly all the time does not make us ask the table all the time."""
@@ -52,15 +58,31 @@ class PostgresSources:
                 return None
             await self._epochs.know(connection, [row["epoch"]])
         still_signs = row["previous_until"] is not None and self._now() < row["previous_until"]
-        secret, previous = (
-            None if box is None else unseal_secret(self._epochs.epochs, row["epoch"], box, format_, source)
-            for box in (row["sealed_secret"], row["sealed_previous"] if still_signs else None)
-        )
-        found = Source(format_, source, row["vendor"], row["employer"], secret or "", previous)
+        secret = self._secret(row, row["sealed_secret"])
+        if secret is None:
+            _log.error("source_shut", name=f"{format_}/{source}")
+            raise SourceShutError(f"the secret of {format_}/{source} does not open: set another")
+        previous = self._secret(row, row["sealed_previous"] if still_signs else None)
+        found = Source(format_, source, row["vendor"], row["employer"], secret, previous)
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
         self._kept[format_, source] = (time.monotonic(), found)
         return found
+
+    async def _there(self, format_: str, source: str) -> Source | None:
+        """The webhook as it is now; None where there is none, or its secret does not open."""
+        try:
+            return await self.find(format_, source, fresh=True)
+        except SourceShutError:
+            return None
+
+    def _secret(self, row: asyncpg.Record, box: bytes | None) -> str | None:
+        """What is in this box of the row; None where there is none, or it does not open."""
+        if box is None:
+            return None
+        with suppress(CannotOpenError):
+            return unseal_secret(self._epochs.epochs, row["epoch"], box, row["format"], row["source"])
+        return None
 
     async def add(self, source: Source, *, by: str) -> Literal["added", "same", "different"]:
         """Keep it; never over another of the same name."""
@@ -73,7 +95,7 @@ class PostgresSources:
             if added is not None:
                 await self._note(unit.connection, by, "source_added", source.employer, source.format, source.source)
                 return "added"
-        there = await self.find(source.format, source.source, fresh=True)
+        there = await self._there(source.format, source.source)
         if there is None:
             return "different"
         is_same = (there.vendor, there.employer) == (source.vendor, source.employer)
@@ -86,9 +108,9 @@ class PostgresSources:
 
     async def rotate(self, format_: str, source: str, secret: str, *, previous_until: datetime, by: str) -> bool:
         """Another secret signs from now on, the present one until then as well; whether there is such a webhook."""
-        there = await self.find(format_, source, fresh=True)
-        if there is None or hmac.compare_digest(there.secret.encode(), secret.encode()):
-            return there is not None  # asked again: the secret before it goes on as it was told the first time
+        there = await self._there(format_, source)
+        if there is not None and hmac.compare_digest(there.secret.encode(), secret.encode()):
+            return True  # asked again: the secret before it goes on as it was told the first time
         async with self._work() as unit:
             epoch = await self._epochs.hold(unit.connection)
             row = await unit.connection.fetchrow(SQL["lock_source"], format_, source)
@@ -96,8 +118,8 @@ class PostgresSources:
                 return False
             name, epochs = (format_, source), self._epochs.epochs
             box = seal_secret(epochs, epoch, secret, *name)
-            before = unseal_secret(epochs, row["epoch"], row["sealed_secret"], *name)
-            previous = seal_secret(epochs, epoch, before, *name)
+            before = self._secret(row, row["sealed_secret"])
+            previous = None if before is None else seal_secret(epochs, epoch, before, *name)
             employer = await unit.connection.fetchval(
                 SQL["rotate_source"], format_, source, box, previous_until, self._now(), previous, epoch
             )

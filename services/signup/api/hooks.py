@@ -16,7 +16,7 @@ from services.signup.api.readings import OccupationsOf
 from services.signup.decisions.provenance import kept_id
 from services.signup.model.hooks import PASSED_OVER, Ignored, Malformed, Reading, Source
 from services.signup.model.reports import Report
-from services.signup.ports import Backlog, Format, Intake, Sources
+from services.signup.ports import Backlog, Format, Intake, Sources, SourceShutError
 from shared.clock import Clock
 from shared.facts import Unknown
 from shared.web import gates
@@ -112,14 +112,14 @@ def router(
         written = formats.get(format)
         if written is None:
             raise _unsupported(formats)
-        found = await sources.find(format, source)
+        found = await _found(sources, format, source)
         if found is None:
             raise not_found("webhook source")
         if not written.has_signature(request.headers):
             raise _wrongly_signed()
         raw = await request.body()
         if not _is_signed(written, request, raw, found):
-            found = await sources.find(format, source, fresh=True)  # another replica may have taken a new secret
+            found = await _found(sources, format, source, fresh=True)  # another replica may have taken a new secret
             if found is None or not _is_signed(written, request, raw, found):
                 raise _wrongly_signed()
         gates.note_tenant(request.scope, found.vendor)
@@ -146,6 +146,20 @@ def router(
         )
 
     return routes
+
+
+async def _found(sources: Sources, format_: str, source: str, *, fresh: bool = False) -> Source | None:
+    try:
+        return await sources.find(format_, source, fresh=fresh)
+    except SourceShutError:
+        raise Problem(
+            503,
+            "This source waits for its operator",
+            "The secret of this source can't be read here any more, so nobody can say who signed. The operator of the network has to set"
+            " another one. Send the same again later.",
+            type=kind("source-shut"),
+            headers={"Retry-After": "600"},
+        ) from None
 
 
 def _is_signed(written: Format, request: Request, raw: bytes, source: Source) -> bool:

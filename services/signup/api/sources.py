@@ -58,6 +58,8 @@ class ListedOut(SourceAnswer):
     added_at: Instant | None
     previous_until: Instant | None
     """Until when the secret before the present one signs as well; null: only the present one does."""
+    is_shut: bool
+    """A rotation of the vault found that its secret does not open: what its ATS posts is answered with 503 until `PUT .../secret` sets another."""
 
 
 class ListOut(BaseModel):
@@ -113,6 +115,7 @@ def router(formats: Collection[str], sources: Sources, tenants: Tenants, clock: 
                 url=url(one.format, one.source),
                 added_at=one.added_at,
                 previous_until=one.previous_until,
+                is_shut=one.is_shut,
             )
             for one in await sources.listed()
         ]

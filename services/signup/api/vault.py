@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -26,6 +27,8 @@ class EpochOut(BaseModel):
     """null: its key is still to be made."""
     lost: bool
     """Its keeper has no such key: what was sealed under it can't be opened, and no rotation goes past it."""
+    in_memory_alone: bool
+    """Its keeper has no such key, and this process still has it in memory: rotate before any process of signup or the courier ends."""
 
 
 class RotationOut(BaseModel):
@@ -42,15 +45,19 @@ class RotationOut(BaseModel):
     left: int
     """Identities; of more than 100,000, 100000."""
     unreadable: int
-    """Of the rewrapped, those that did not open before either, and were taken along as they are."""
+    """What did not open before either: identities, which were taken along as they are, and what the next two lists name."""
     done_at: Instant | None
+    sources_shut: list[str]
+    """Web hooks whose secret did not open, as `format/source`: nothing is taken there until `PUT /v1/sources/{format}/{source}/secret` sets another."""
+    days_forgotten: list[date]
+    """Days whose intake keys did not open: what vendors told on them and is still on the topic ends among the dead letters."""
 
 
 class RotationIn(RequestModel):
     """How."""
 
     give_up_lost: bool = False
-    """Go past epochs whose keys are lost: what was sealed under them is never opened again, and webhooks of theirs are to be added anew."""
+    """Go past epochs whose keys are lost: what was sealed under them is never opened again, and webhooks of theirs wait for another secret."""
 
 
 class VaultOut(BaseModel):
@@ -59,6 +66,8 @@ class VaultOut(BaseModel):
     epochs: list[EpochOut]
     rotation: RotationOut | None
     """null: there was none yet."""
+    keeper_away: bool
+    """Whoever keeps the keys did not answer: what is said of them here is what this process has in memory."""
 
 
 def router(look: OpensVault, opens: OpensVault, tenants: Tenants) -> APIRouter:
@@ -90,8 +99,16 @@ def _out(vault: VaultSeen) -> VaultOut:
     one = vault.rotation
     return VaultOut(
         epochs=[
-            EpochOut(epoch=each.epoch, name=each.name, made_at=each.made_at, lost=each.is_lost) for each in vault.epochs
+            EpochOut(
+                epoch=each.epoch,
+                name=each.name,
+                made_at=each.made_at,
+                lost=each.is_lost,
+                in_memory_alone=each.is_in_memory_alone,
+            )
+            for each in vault.epochs
         ],
+        keeper_away=vault.keeper_is_away,
         rotation=None
         if one is None
         else RotationOut(
@@ -103,5 +120,7 @@ def _out(vault: VaultSeen) -> VaultOut:
             left=one.left,
             unreadable=one.unreadable,
             done_at=one.done_at,
+            sources_shut=list(one.sources_shut),
+            days_forgotten=list(one.days_forgotten),
         ),
     )

@@ -70,3 +70,5 @@ class ListedSource:
     added_at: datetime | None
     previous_until: datetime | None
     """Until when the secret before the present one still signs."""
+    is_shut: bool
+    """A rotation of the vault found that its secret does not open: nothing is taken until another is set."""

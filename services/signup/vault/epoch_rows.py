@@ -29,6 +29,9 @@ class EpochRows:
         self._keeper = keeper
         self._imported = imported
         self._gone: dict[str, float] = {}
+        self._references: dict[int, str] = {}
+        self.in_memory_alone: frozenset[int] = frozenset()
+        """Epochs whose keys the keeper does not have, as it said when it was asked last, and this process does: until it ends."""
 
     @property
     def has_lost(self) -> bool:
@@ -43,7 +46,9 @@ class EpochRows:
     async def refresh(self, connection: Connection) -> None:
         """Opens what is new in the table, and forgets what is no longer in it."""
         rows = await connection.fetch(SQL["read_epochs"])
-        self.epochs.keep_only(row["epoch"] for row in rows)
+        self._references = {row["epoch"]: row["reference"] for row in rows}
+        self.epochs.keep_only(self._references)
+        self.in_memory_alone &= self._references.keys()
         for row in rows:
             if row["epoch"] in self.epochs.known or time.monotonic() < self._gone.get(row["reference"], 0.0):
                 continue
@@ -55,6 +60,26 @@ class EpochRows:
                 _log.error("epoch_key_gone", epoch=row["epoch"])
                 continue
             self.epochs.learn({row["epoch"]: key})
+
+    @property
+    def lost(self) -> frozenset[int]:
+        """Epochs that rows are sealed under and whose keys neither the keeper nor this process has."""
+        return frozenset(epoch for epoch, reference in self._references.items() if reference in self._gone) - (
+            self.epochs.known
+        )
+
+    async def ask_keeper(self) -> None:
+        """Asks for each key, also of those in memory: whoever starts after this process will have no other. KeeperAwayError."""
+        missing = set()
+        for epoch, reference in sorted(self._references.items()):
+            try:
+                found: bytes | None = await self._keeper.open(reference)
+            except KeyGoneError:
+                found = None
+            if epoch in self.epochs.known and found != self.epochs.key(epoch):
+                missing.add(epoch)
+                _log.error("epoch_key_in_memory_alone", epoch=epoch)
+        self.in_memory_alone = frozenset(missing) & self._references.keys()
 
     async def hold(self, connection: Connection) -> int:
         """The current epoch, which can't end before this transaction does."""

@@ -1,17 +1,34 @@
 """A process opens the epochs' keys when it starts, and looks what has become of them while it runs."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import structlog
+from prometheus_client import Gauge
 
 from services.signup.vault.epoch_rows import EpochRows
+from services.signup.vault.epochs import KeeperAwayError
 from shared.messaging.errors import is_transient
 from shared.postgres.pool import Pool
 
 LOOKS_EVERY = timedelta(seconds=2)
 """So late at most a process seals under the new epoch; what others sealed under it, it opens at once."""
+ASKS_EVERY = timedelta(hours=1)
+"""How often a worker asks the keeper for keys that it has in memory; AWS KMS destroys one 7 days at the earliest after it was told to."""
+_ASKED_AGAIN_AFTER = timedelta(minutes=1)
+"""While the keeper does not answer."""
+KEYS_LOST = Gauge(
+    "fairpool_vault_keys_lost",
+    "Keys of epochs in use that their keeper does not have: those that this process still has in memory, and those that are gone.",
+    ["state"],
+)
+KEEPER_AWAY = Gauge(
+    "fairpool_vault_keeper_away", "1 while the keeper of the vault's keys does not answer, or refuses this process."
+)
+for _state in ("in_memory", "gone"):
+    KEYS_LOST.labels(_state)
 _log = structlog.get_logger(__name__)
 
 
@@ -22,6 +39,7 @@ class EpochWatch:
         self._rows = rows
         self._pool = pool
         self._makes = makes
+        self._ask_at = 0.0
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -35,11 +53,27 @@ class EpochWatch:
         yield
 
     async def look(self) -> None:
-        """Makes what has no key yet, if that is this process's to do, and learns what is new."""
+        """Makes what has no key yet, if that is this process's to do, learns what is new, and shows what is lost."""
         async with self._pool().acquire() as connection:
             if self._makes:
                 await self._rows.make(connection)
             await self._rows.refresh(connection)
+        if self._makes and time.monotonic() >= self._ask_at:
+            await self._ask_keeper()
+        KEYS_LOST.labels("in_memory").set(len(self._rows.in_memory_alone))
+        KEYS_LOST.labels("gone").set(len(self._rows.lost))
+
+    async def _ask_keeper(self) -> None:
+        """What runs from memory would not start again: that is to be known while there is a way back."""
+        try:
+            await self._rows.ask_keeper()
+        except KeeperAwayError as error:
+            KEEPER_AWAY.set(1)
+            _log.warning("keeper_away", error=str(error))
+            self._ask_at = time.monotonic() + _ASKED_AGAIN_AFTER.total_seconds()
+        else:
+            KEEPER_AWAY.set(0)
+            self._ask_at = time.monotonic() + ASKS_EVERY.total_seconds()
 
     async def check(self) -> None:
         """Ready where this process can seal, and where all keys are lost, since an operator has to reach it then."""

@@ -2,6 +2,9 @@
 
 from services.signup.vault.epochs import Epochs
 
+NO_SECRET = b""
+"""In place of a box that did not open in a rotation: it opens for nobody, and its webhook waits for another secret."""
+
 
 def seal_secret(epochs: Epochs, epoch: int, secret: str, format_: str, source: str) -> bytes:
     """The secret of this source, under this epoch's key."""

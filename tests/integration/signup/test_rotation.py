@@ -5,15 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from services.signup.adapters import rotation
-from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.intake_keys import DayShutError, IntakeKeys
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.rotation import PostgresRotation
 from services.signup.adapters.sources import PostgresSources
@@ -21,11 +23,13 @@ from services.signup.api import vault
 from services.signup.model.hooks import Source
 from services.signup.model.records import Stub
 from services.signup.model.vault import Rotation
+from services.signup.ports import SourceShutError
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.epochs import Epochs, KeeperAwayError, KeyGoneError, UnknownEpochError
 from services.signup.vault.intake import intake_content_key
 from services.signup.vault.reading import as_identity, read_identities
 from services.signup.vault.sealing import Identity, SealedIdentity, open_identity, open_key_pair, seal_identity
+from services.signup.vault.watching import EpochWatch
 from shared.messaging.errors import FatalError, is_transient
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool
@@ -165,10 +169,12 @@ async def test_the_three_boxes_of_an_older_vault_become_one(pool: Pool, keeper: 
     assert await pool.fetchval("SELECT count(*) FROM identities WHERE identity IS NULL OR mail <> ''") == 0
 
 
-async def test_intake_keys_and_webhooks_secrets_move_too(pool: Pool, keeper: FakeKeeper, rows: EpochRows) -> None:
-    def sources(epochs: EpochRows) -> PostgresSources:
-        return PostgresSources(lambda: pool, lambda: unit_on(pool), epochs, FixedClock().now, kept=timedelta(minutes=1))
+def sources_of(pool: Pool, epochs: EpochRows) -> PostgresSources:
+    return PostgresSources(lambda: pool, lambda: unit_on(pool), epochs, FixedClock().now, kept=timedelta(minutes=1))
 
+
+async def test_intake_keys_and_webhooks_secrets_move_too(pool: Pool, keeper: FakeKeeper, rows: EpochRows) -> None:
+    sources = partial(sources_of, pool)
     day_key = await keys_of(rows).for_day(pool, DAY)
     await sources(rows).add(Source("greenhouse", "one", "acme", "emp_one", "first"), by="ops")
     await sources(rows).rotate("greenhouse", "one", "second", previous_until=NOON + timedelta(minutes=1), by="ops")
@@ -279,6 +285,47 @@ async def test_a_lost_key_stops_a_rotation_before_anything_is_moved(
     await must_be_whole(pool, found, keeper)
 
 
+async def test_what_the_keeper_lost_is_seen_while_it_is_in_memory_and_a_rotation_saves_everybody(
+    pool: Pool, keeper: FakeKeeper, rows: EpochRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(state: str) -> float | None:
+        return REGISTRY.get_sample_value("fairpool_vault_keys_lost", {"state": state})
+
+    watch = EpochWatch(rows, lambda: pool, makes=True)
+    await watch.look()
+    assert (lost("in_memory"), lost("gone")) == (0, 0)
+    keeper.keys.clear()
+    await watch.look()
+    assert lost("in_memory") == 0, "it is asked once an hour"
+    async with unit_on(pool) as unit:
+        (epoch,) = (await PostgresRotation(unit, rows).seen()).epochs
+    assert (epoch.is_lost, epoch.is_in_memory_alone) == (False, True), "and at once by who looks"
+    monkeypatch.setattr(watch, "_ask_at", 0.0)
+    await watch.look()
+    assert (lost("in_memory"), lost("gone")) == (1, 0)
+    restarted = await begun(pool, keeper)
+    await EpochWatch(restarted, lambda: pool, makes=False).look()
+    assert (lost("in_memory"), lost("gone")) == (0, 1)
+    await ask(pool, rows)
+    await finish(pool, rows)
+    await must_be_whole(pool, await begun(pool, keeper), keeper)
+    await watch.look()
+    assert (lost("in_memory"), lost("gone")) == (0, 0)
+
+
+async def test_a_keeper_that_does_not_answer_is_shown_and_stops_no_watch(
+    pool: Pool, keeper: FakeKeeper, rows: EpochRows
+) -> None:
+    for is_away in (True, False):
+        keeper.is_away = is_away
+        watch = EpochWatch(rows, lambda: pool, makes=True)
+        await watch.look()
+        assert REGISTRY.get_sample_value("fairpool_vault_keeper_away") == is_away
+        async with unit_on(pool) as unit:
+            said = await PostgresRotation(unit, rows).seen()
+        assert (said.keeper_is_away, said.epochs[0].is_in_memory_alone) == (is_away, False)
+
+
 async def test_what_is_lost_for_good_is_given_up_by_an_operator_alone(
     pool: Pool, keeper: FakeKeeper, rows: EpochRows
 ) -> None:
@@ -293,7 +340,7 @@ async def test_what_is_lost_for_good_is_given_up_by_an_operator_alone(
         await PostgresRotation(unit, another).begin(by="ops", give_up_lost=True)
     await finish(pool, another)
     done = await seen(pool, another)
-    assert (done.state, done.rewrapped, done.unreadable) == ("done", 7, 7)
+    assert (done.state, done.rewrapped, done.unreadable, done.days_forgotten) == ("done", 7, 8, (DAY,))
     assert await pool.fetchval("SELECT reason FROM operator_log WHERE act = 'vault_given_up'") == (
         "epochs whose keys are lost: 1"
     )
@@ -347,6 +394,78 @@ async def test_a_row_that_never_opened_is_taken_along_and_counted(
     await finish(pool, rows)
     done = await seen(pool, rows)
     assert (done.state, done.rewrapped, done.unreadable) == ("done", 7, 1)
+
+
+async def test_a_webhook_or_a_day_whose_key_does_not_open_stops_no_rotation_and_is_named(
+    pool: Pool, keeper: FakeKeeper, rows: EpochRows
+) -> None:
+    sources = sources_of(pool, rows)
+    for name in ("one", "two"):
+        await sources.add(Source("greenhouse", name, "acme", "emp_one", f"secret of {name}"), by="ops")
+    whole_day, broken_day = DAY, DAY - timedelta(days=1)
+    whole_key = await keys_of(rows).for_day(pool, whole_day)
+    await keys_of(rows).for_day(pool, broken_day)
+    await pool.execute("UPDATE sources SET sealed_secret = $1 WHERE source = 'one'", bytes(60))
+    await pool.execute("UPDATE intake_keys SET sealed_key = $1 WHERE day = $2", bytes(60), broken_day)
+    with pytest.raises(DayShutError) as waits:
+        await keys_of(rows).for_day(pool, broken_day)
+    assert is_transient(waits.value)
+    await ask(pool, rows)
+    await finish(pool, rows)
+    await must_be_whole(pool, rows, keeper)
+    done = await seen(pool, rows)
+    assert (done.unreadable, done.sources_shut, done.days_forgotten) == (2, ("greenhouse/one",), (broken_day,))
+    noted = await pool.fetch(
+        "SELECT act, by, tenant, reason FROM operator_log WHERE act IN ('source_shut', 'intake_key_forgotten')"
+    )
+    assert {tuple(row) for row in noted} == {
+        ("source_shut", "ops", "emp_one", "greenhouse/one"),
+        ("intake_key_forgotten", "ops", None, broken_day.isoformat()),
+    }
+    another = await begun(pool, keeper)
+    assert await keys_of(another).for_day(pool, whole_day) == whole_key
+    assert len(await keys_of(another).for_day(pool, broken_day)) == 32, "the day goes on under another key"
+    found = await sources_of(pool, another).find("greenhouse", "two")
+    assert found is not None and found.secrets == ("secret of two",)
+
+
+async def test_a_webhook_that_is_shut_opens_again_with_another_secret(
+    pool: Pool, keeper: FakeKeeper, rows: EpochRows
+) -> None:
+    await sources_of(pool, rows).add(Source("greenhouse", "one", "acme", "emp_one", "first"), by="ops")
+    await pool.execute("UPDATE sources SET sealed_secret = $1", bytes(60))
+    for _ in range(2):  # named once, and not again by the next one
+        await ask(pool, rows)
+        await finish(pool, rows)
+    assert (await seen(pool, rows)).sources_shut == ()
+    sources = sources_of(pool, rows)
+    with pytest.raises(SourceShutError) as shut:
+        await sources.find("greenhouse", "one")
+    assert is_transient(shut.value)
+    assert [one.is_shut for one in await sources.listed()] == [True]
+    assert await sources.add(Source("greenhouse", "one", "acme", "emp_one", "first"), by="ops") == "different"
+    until = NOON + timedelta(days=1)
+    assert not await sources.rotate("greenhouse", "nobody", "second", previous_until=until, by="ops")
+    assert await sources.rotate("greenhouse", "one", "second", previous_until=until, by="ops")
+    found = await sources.find("greenhouse", "one")
+    assert found is not None and found.secrets == ("second",)
+    assert [one.is_shut for one in await sources.listed()] == [False]
+
+
+async def test_a_secret_of_before_that_does_not_open_takes_nothing_from_the_present_one(
+    pool: Pool, keeper: FakeKeeper, rows: EpochRows
+) -> None:
+    sources = sources_of(pool, rows)
+    await sources.add(Source("greenhouse", "one", "acme", "emp_one", "first"), by="ops")
+    await sources.rotate("greenhouse", "one", "second", previous_until=NOON + timedelta(minutes=1), by="ops")
+    await pool.execute("UPDATE sources SET sealed_previous = $1", bytes(60))
+    found = await sources.find("greenhouse", "one")
+    assert found is not None and found.secrets == ("second",)
+    await ask(pool, rows)
+    await finish(pool, rows)
+    found = await sources_of(pool, rows).find("greenhouse", "one")
+    assert found is not None and found.secrets == ("second",)
+    assert (await seen(pool, rows)).sources_shut == ()
 
 
 async def test_a_key_that_is_made_and_not_noted_is_found_again(pool: Pool, keeper: FakeKeeper) -> None:

@@ -76,6 +76,22 @@ async def test_the_list_shows_each_source_and_no_secret(http: httpx.AsyncClient)
     assert NEW not in answer.text
 
 
+async def test_where_the_secret_does_not_open_the_ats_is_asked_to_come_again_and_the_operator_sets_another(
+    http: httpx.AsyncClient, edge: Edge
+) -> None:
+    await edge.pool.execute("UPDATE sources SET sealed_secret = ''")
+    raw = payload()
+    for _ in range(2):
+        answer = await http.post(HOOK, content=raw, headers=signed(raw, secret=""))
+        assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (503, "source-shut"), (
+            "an empty secret signs nothing"
+        )
+    (item,) = (await http.get("/v1/sources", headers=OPERATOR)).json()["items"]
+    assert item["is_shut"]
+    assert (await http.put(SECRET_OF, json={"secret": NEW}, headers=OPERATOR)).status_code == 204
+    assert [await _hook(http, secret) for secret in (NEW, SECRET)] == [200, 401]
+
+
 async def test_a_deleted_source_is_gone_and_a_missing_one_is_a_404(http: httpx.AsyncClient) -> None:
     one = "/v1/sources/greenhouse/denver"
     assert (await http.delete(one, headers=OPERATOR)).status_code == 204
