@@ -1,7 +1,7 @@
 """`POST /v1/hooks/{format}/{source}`: webhooks of ATS vendors, each in its own format."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import structlog
@@ -58,9 +58,9 @@ _BODY = {
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     401: {"description": "The body is not signed with this source's secret."},
-    403: {"description": "The source's vendor or employer is suspended."},
+    403: {"description": "The source's vendor or employer is suspended; a deletion is taken all the same."},
     410: {
-        "description": "The seat of the source's employer is with another vendor, or with none: nothing is taken here any more."
+        "description": "The seat of the source's employer is with another vendor, or with none: but for deletions nothing is taken here any more."
     },
     404: {"description": "There is no such source, or the format is not supported."},
     422: {"description": "The body can't be understood."},
@@ -123,8 +123,9 @@ def router(
             if found is None or not _is_signed(written, request, raw, found):
                 raise _wrongly_signed()
         gates.note_tenant(request.scope, found.vendor)
-        _check_standing(found, tenants)
         readings = written.read(raw, at=clock.now())
+        if not _is_deletion(readings):
+            _check_standing(found, tenants)
         if isinstance(readings, Malformed):
             raise Problem(422, "Not understood", readings.detail, type=kind(readings.reason.replace("_", "-")))
         if isinstance(readings, Ignored):
@@ -197,6 +198,14 @@ def _unsupported(formats: Iterable[str]) -> Problem:
     )
 
 
+def _is_deletion(readings: Sequence[Reading] | Ignored | Malformed) -> bool:
+    """Whether it takes away the source's own records and says nothing else: that is heard whoever has the seat, and of the suspended too.
+
+    An ATS purges what it has when a contract has ended, which is after the seat was moved; so do events (`events._employer`).
+    """
+    return isinstance(readings, Sequence) and bool(readings) and all(one.change == "deleted" for one in readings)
+
+
 def _check_standing(source: Source, tenants: Tenants) -> None:
     """Both were in the network when an operator named them here: of whom nothing has arrived is waited for."""
     vendor, employer = tenants.get(source.vendor), tenants.get(source.employer)
@@ -211,8 +220,9 @@ def _check_standing(source: Source, tenants: Tenants) -> None:
         raise Problem(
             410,
             "The seat was moved",
-            "The employer of this source has another vendor now, or none: nothing is taken here any more, and nothing that was taken"
-            " before is undone. Switch this web hook off. The operator sets up a source of the present vendor's.",
+            "The employer of this source has another vendor now, or none: but for deletions nothing is taken here any more, and nothing"
+            " that was taken before is undone. Leave the web hooks of deletions on, and switch the others off. The operator sets up a"
+            " source of the present vendor's.",
             type=kind("seat-moved"),
         )
     if vendor.value.suspended or employer.value.suspended:

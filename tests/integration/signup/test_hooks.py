@@ -349,6 +349,37 @@ async def test_a_vendor_that_lost_its_employer_can_not_write_for_it(http: httpx.
     assert (await http.post(HOOK, content=raw, headers=signed(raw))).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "after", [{"vendor": "bright"}, {"vendor": None}, {"vendor": "acme", "standing": "suspended"}], ids=str
+)
+async def test_what_an_ats_deletes_is_heard_whoever_has_the_seat(
+    http: httpx.AsyncClient, edge: Edge, after: dict[str, Any]
+) -> None:
+    """A contract that ended is just when an ATS purges what it has."""
+    edge.tenant("emp_one", "employer", version=2, **after)
+    purges = {
+        "delete_candidate": {"person_id": 8812, "candidate_id": 8812},
+        "candidate_anonymized": {"candidate_id": 8813, "anonymized_fields": ["full_name", "email_addresses"]},
+    }
+    for action, said in purges.items():
+        raw = json.dumps({"action": action, "payload": said}).encode()
+        answer = await http.post(HOOK, content=raw, headers=signed(raw, event=action))
+        assert (answer.status_code, answer.json()["status"]) == (200, "accepted"), answer.text
+    heard = [(event["record"], event["change"]) for event in await edge.outbox()]
+    assert heard == [("denver:8812", "deleted"), ("denver:8813", "deleted")]
+    others = [payload(), b"no json", json.dumps({"action": "ping", "payload": {}}).encode()]
+    merge = {"action": "merge_candidate", "payload": {"person": {"id": 8812, "new_candidate_id": 1}}}
+    for raw in (*others, json.dumps(merge).encode()):
+        assert (await http.post(HOOK, content=raw, headers=signed(raw))).status_code in (403, 410), raw
+
+
+async def test_a_deletion_that_is_wrongly_signed_is_heard_from_nobody(http: httpx.AsyncClient, edge: Edge) -> None:
+    edge.tenant("emp_one", "employer", version=2, vendor="bright")
+    raw = json.dumps({"action": "delete_candidate", "payload": {"candidate_id": 8812}}).encode()
+    assert (await http.post(HOOK, content=raw, headers=signed(raw, secret="of somebody else"))).status_code == 401
+    assert await edge.outbox() == []
+
+
 async def test_one_employers_record_and_event_ids_are_not_anothers(http: httpx.AsyncClient, edge: Edge) -> None:
     edge.tenant("emp_three", "employer", vendor="acme")
     other = {**SOURCE, "source": "boston", "employer": "emp_three"}
