@@ -213,6 +213,18 @@ def test_absent_permission_is_no_objection() -> None:
     assert only(body(can_email=None)).change == "signed_up"
 
 
+def test_a_record_s_other_emails_come_along_each_once_and_ten_in_all() -> None:
+    def mails(*given: str) -> tuple[str, ...]:
+        found = only(body(email_addresses=[{"value": one, "type": "personal"} for one in given])).told.person
+        assert found is not None
+        return found.mails
+
+    person = only(body()).told.person
+    assert person is not None and person.mails == ("jane.smithfield@example.org", "jane@work.example")
+    assert mails("a@one.example", "none", "b@two.example", "a@one.example") == ("a@one.example", "b@two.example")
+    assert len(mails(*(f"n{number}@one.example" for number in range(100)))) == 10
+
+
 @pytest.mark.parametrize("addresses", [[], None, [{"value": "not an address"}], [{"value": None}]])
 def test_a_candidate_without_an_email_is_ignored(addresses: object) -> None:
     assert read(body(email_addresses=addresses)) == Ignored("person_without_email")
