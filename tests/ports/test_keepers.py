@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
 from services.signup.vault.epoch_rows import EpochRows
-from services.signup.vault.epochs import EpochKeeper, Epochs, KeeperAwayError, KeyGoneError
+from services.signup.vault.epochs import EpochKeeper, Epochs, KeeperAwayError, KeyGoneError, UnknownEpochError
 from services.signup.vault.keepers import keeper_of
 from services.signup.vault.keepers.file import FileKeeper
 from services.signup.vault.keepers.transit import TransitKeeper
+from services.signup.vault.watching import EpochWatch
 from shared.postgres.pool import Connection
 from shared.security.boxes import CannotOpenError
 from tests.fakes.keeper import FakeKeeper
@@ -140,6 +142,26 @@ async def test_a_key_that_came_back_to_its_keeper_is_missed_no_more() -> None:
     keeper.keys[NAME] = KEY
     await rows.ask_keeper()
     assert rows.in_memory_alone == set()
+
+
+async def test_what_was_lost_and_is_found_again_or_given_up_is_lost_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that once missed a key is not ready for ever without one."""
+    monkeypatch.setattr("services.signup.vault.epoch_rows._ASKED_AGAIN_AFTER", 0.0)
+    keeper = FakeKeeper()
+    table = Table({1: await keeper.make(NAME, KEY), 2: await keeper.make("epoch-2-x", bytes(32))})
+    kept, rows = dict(keeper.keys), EpochRows(Epochs(), keeper)
+    keeper.keys.clear()
+    await rows.refresh(cast("Connection", table))
+    assert rows.lost == {1, 2}
+    keeper.keys[NAME] = kept[NAME]
+    await rows.refresh(cast("Connection", table))
+    assert rows.lost == {2}
+    table.references = {1: table.references[1]}
+    await rows.refresh(cast("Connection", table))
+    assert rows.lost == set()
+    rows.epochs.keep_only([])
+    with pytest.raises(UnknownEpochError):
+        await EpochWatch(rows, Mock(), makes=False).check()
 
 
 async def test_a_keeper_that_is_away_is_not_taken_for_one_that_lost_its_keys(kept: Kept) -> None:

@@ -34,9 +34,10 @@ class EpochRows:
         """Epochs whose keys the keeper does not have, as it said when it was asked last, and this process does: until it ends."""
 
     @property
-    def has_lost(self) -> bool:
-        """Whether the keeper said of a key that it does not have it."""
-        return bool(self._gone)
+    def lost(self) -> frozenset[int]:
+        """Epochs that rows are sealed under and whose keys neither the keeper nor this process has, until they are found or given up."""
+        gone = {epoch for epoch, reference in self._references.items() if reference in self._gone}
+        return frozenset(gone) - self.epochs.known
 
     async def know(self, connection: Connection, epochs: Iterable[int]) -> None:
         """Has these in memory; KeeperAwayError where the keeper does not answer. What is over is left out."""
@@ -49,6 +50,8 @@ class EpochRows:
         self._references = {row["epoch"]: row["reference"] for row in rows}
         self.epochs.keep_only(self._references)
         self.in_memory_alone &= self._references.keys()
+        known_there = set(self._references.values())
+        self._gone = {reference: until for reference, until in self._gone.items() if reference in known_there}
         for row in rows:
             if row["epoch"] in self.epochs.known or time.monotonic() < self._gone.get(row["reference"], 0.0):
                 continue
@@ -59,14 +62,8 @@ class EpochRows:
                 self.epochs.lose(row["epoch"])
                 _log.error("epoch_key_gone", epoch=row["epoch"])
                 continue
+            self._gone.pop(row["reference"], None)
             self.epochs.learn({row["epoch"]: key})
-
-    @property
-    def lost(self) -> frozenset[int]:
-        """Epochs that rows are sealed under and whose keys neither the keeper nor this process has."""
-        return frozenset(epoch for epoch, reference in self._references.items() if reference in self._gone) - (
-            self.epochs.known
-        )
 
     async def ask_keeper(self) -> None:
         """Asks for each key, also of those in memory: whoever starts after this process will have no other. KeeperAwayError."""

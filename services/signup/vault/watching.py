@@ -77,5 +77,5 @@ class EpochWatch:
 
     async def check(self) -> None:
         """Ready where this process can seal, and where all keys are lost, since an operator has to reach it then."""
-        if not self._rows.has_lost:
+        if not self._rows.lost:
             _ = self._rows.epochs.current
