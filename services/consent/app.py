@@ -32,6 +32,7 @@ from shared.contracts.signup import (
     CandidateLapsedV1,
     CandidateRegisteredV1,
     ExportRequestedV1,
+    LinksVoidedV1,
     MailboxChangedV1,
     OutreachOutcomeReportedV1,
     SessionEndedV1,
@@ -77,6 +78,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.on(OutreachDecidedV1, handlers.on_outreach_decided, PostgresMessages, guard=Guard.VERSION)
     service.on(OutreachOutcomeReportedV1, handlers.on_outcome_reported, PostgresMessages, guard=Guard.VERSION)
     service.on(SessionEndedV1, handlers.on_session_ended, store, guard=Guard.STATE)
+    service.on(LinksVoidedV1, handlers.on_links_voided, store, guard=Guard.STATE)
     service.on((DisclosedV1, DisclosureEndedV1), handlers.on_disclosures, PostgresTold, guard=Guard.STATE)
     service.on(MembershipsChangedV1, handlers.on_memberships_changed, PostgresTold, guard=Guard.VERSION)
     service.on(PoolChangedV1, handlers.on_pools_changed, PostgresTold, guard=Guard.VERSION)
@@ -94,6 +96,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
     service.periodic(_FORGETS_EVERY, "forget_attempts", jobs.forget_attempts, store)
     service.periodic(_FORGETS_EVERY, "forget_messages", jobs.forget_messages, PostgresMessages)
     service.periodic(_FORGETS_EVERY, "forget_ended_sessions", jobs.forget_ended_sessions, store)
+    service.periodic(_FORGETS_EVERY, "forget_void_links", jobs.forget_void_links, store)
     service.periodic(_FORGETS_EVERY, "forget_told", jobs.forget_told, PostgresTold)
 
     app = service.http("Fairpool consent", signup_url=settings.signup_url)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from services.consent import decisions
 from services.consent.decisions import Changed
-from services.consent.model import EndedSession, Introduction, NamedEmployer
+from services.consent.model import EndedSession, Introduction, NamedEmployer, VoidLinks
 from services.consent.ports import Consents, Exports, Messages, Tellings, Writes
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
@@ -18,6 +18,7 @@ from shared.contracts.signup import (
     CandidateLapsedV1,
     CandidateRegisteredV1,
     ExportRequestedV1,
+    LinksVoidedV1,
     OutreachOutcomeReportedV1,
     SessionEndedV1,
 )
@@ -71,6 +72,13 @@ async def on_session_ended(consents: Consents, events: Sequence[Received[Session
     """A session that was ended opens nothing here, as long as it would have worked; in any order with all else."""
     await consents.end_sessions(
         [EndedSession(one.candidate, one.session, one.expires_at) for one in (item.event for item in events)]
+    )
+
+
+async def on_links_voided(consents: Consents, events: Sequence[Received[LinksVoidedV1]]) -> None:
+    """Links of before open nothing here any more; told again, or in another order, the latest moment stays."""
+    await consents.void_links(
+        [VoidLinks(one.candidate, one.before, one.until) for one in (item.event for item in events)]
     )
 
 

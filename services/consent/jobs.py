@@ -60,6 +60,11 @@ async def forget_ended_sessions(consents: Consents) -> bool:
     return await consents.forget_ended_sessions(_BATCH) == _BATCH
 
 
+async def forget_void_links(consents: Consents) -> bool:
+    """Forgets from when links count, once those of before have ended by themselves."""
+    return await consents.forget_void_links(_BATCH) == _BATCH
+
+
 async def forget_told(tellings: Tellings) -> bool:
     """Forgets what employers could read, thirteen months after that was over."""
     return await tellings.forget(_FORGOTTEN_AT_ONCE, before=tellings.at - TOLD_KEPT)

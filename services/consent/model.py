@@ -118,6 +118,8 @@ class Present:
     """The person lapsed without an answer, or was erased: no link of theirs opens anything any more."""
     session_ended: bool = False
     """Whether the session by which it was asked for was ended."""
+    links_from: datetime | None = None
+    """No link from before opens anything of theirs; none: all count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,15 @@ class Blocking:
     keys: tuple[str, ...]
     until: datetime
     """Who names it later sees it among the network's employers: nobody has to be looked for any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoidLinks:
+    """Links of a person from before a moment, until the last of them would have ended by itself."""
+
+    candidate: str
+    before: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

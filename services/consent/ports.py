@@ -21,6 +21,7 @@ from services.consent.model import (
     NamedEmployer,
     Present,
     TellingPlace,
+    VoidLinks,
     What,
 )
 from shared.contracts.consent import AboutGrant, ExportAnsweredV1, LinkStatement, Purpose
@@ -90,7 +91,7 @@ class Consents(Protocol):
         """Closes for good, whatever they answered, forgets what is kept of them, and confirms that (`ErasureSweptV1`)."""
 
     async def read(self, candidate: str, session: str = "") -> Present:
-        """The present state, and whether this session of theirs was ended; of somebody unknown, version 0."""
+        """The present state, whether this session of theirs was ended, and from when links count; of somebody unknown, version 0."""
 
     async def lock(self, candidate: str, session: str = "") -> Present:
         """The same, made if there was none, which nobody else changes until the transaction ends."""
@@ -99,6 +100,12 @@ class Consents(Protocol):
         """Notes them until they would have ended by themselves; of nobody who is closed."""
 
     async def forget_ended_sessions(self, most: int) -> int:
+        """Forgets so many whose time is over, the oldest first; how many they were."""
+
+    async def void_links(self, voided: Sequence[VoidLinks]) -> None:
+        """Notes from when links of these count, the latest moment of each, until those of before have ended; of nobody who is closed."""
+
+    async def forget_void_links(self, most: int) -> int:
         """Forgets so many whose time is over, the oldest first; how many they were."""
 
     async def append(self, entry: Entry) -> Present:

@@ -54,6 +54,7 @@ from services.signup.api import (
     waiting_job,
 )
 from services.signup.api.held_views import taken_along
+from services.signup.api.person_links import PersonLinks
 from services.signup.api.profile_page import ProfileEdge
 from services.signup.api.secrets import standings
 from services.signup.api.signed_in import signed_in
@@ -223,6 +224,11 @@ def holders_of(service: Service, settings: Settings) -> Holders:
     return Holders(settings.sessions, service.clock.now, urls, sign_in=f"{settings.signup_url}/sign-in")
 
 
+def person_links(service: Service, settings: Settings) -> PersonLinks:
+    """Reads what opens something of a person's."""
+    return PersonLinks(settings.links, service.looks(PostgresSessions), service.clock.now)
+
+
 def sessions_edge(service: Service, settings: Settings) -> sessions.SessionsEdge:
     """What the routes of sessions work with."""
     holders = holders_of(service, settings)
@@ -230,7 +236,7 @@ def sessions_edge(service: Service, settings: Settings) -> sessions.SessionsEdge
     return sessions.SessionsEdge(
         change=service.stores(PostgresSessions),
         look=look,
-        links=settings.links,
+        links=person_links(service, settings),
         statements=settings.verifier.statements,
         signer=settings.session_signer,
         holders=holders,
@@ -245,7 +251,7 @@ def erasing_edge(service: Service, settings: Settings, erases: PostgresErasing) 
     signer = DocumentSigner(settings.signing_key)
     return erasing.ErasingEdge(
         erasing=erases,
-        links=settings.links,
+        links=person_links(service, settings),
         holders=holders_of(service, settings),
         look=service.looks(PostgresSessions),
         now=service.clock.now,
@@ -289,7 +295,7 @@ def email_edge(service: Service, settings: Settings, emails: PostgresEmailChange
     return email_changes.EmailEdge(
         changes=emails,
         requests=PostgresPageRequests(service.work),
-        links=settings.links,
+        links=person_links(service, settings),
         signed_in=signed_in_of(service, settings),
         origins=holders_of(service, settings).origins,
         origin_key=settings.index.key,
@@ -305,7 +311,7 @@ def profile_edge(service: Service, settings: Settings, store: OpensStore, loaded
         look=service.looks(store),
         has_published=partial(service.has_published, within=settings.publish_within),
         now=service.clock.now,
-        links=settings.links,
+        links=person_links(service, settings),
         names=service.tenants.name_of,
         occupations_of=loaded.occupations_of,
         titles=tuple(suggestions()),

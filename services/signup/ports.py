@@ -260,6 +260,9 @@ class Sessions(Protocol):
     async def state_of(self, link: Spent) -> LinkState:
         """What the link could be spent for now."""
 
+    async def links_from(self, candidate: str) -> datetime | None:
+        """No link from before opens anything of the person's: their email moved then, or a mailbox said "not me". None: all count."""
+
     async def is_signed_in(self, candidate: str, session: str) -> bool:
         """Whether the session of this name is this person's, not over and not ended; nobody's who is erased."""
 

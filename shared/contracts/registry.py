@@ -17,6 +17,7 @@ _ALL: tuple[type[Event], ...] = (
     signup.CandidateErasedV1,
     signup.ErasureSweptV1,
     signup.SessionEndedV1,
+    signup.LinksVoidedV1,
     signup.ExportRequestedV1,
     signup.CandidateProfileChangedV1,
     signup.CandidateKeyPublishedV1,

@@ -193,6 +193,21 @@ class SessionEndedV1(Event):
     """When it would have ended by itself: until then whoever takes sessions has to know."""
 
 
+class LinksVoidedV1(Event):
+    """Links of before that moment open nothing of the person's any more: their email moved then, or a mailbox said "not me" to
+    that. Links that can only stop something go on to work.
+    """
+
+    TYPE: ClassVar[str] = "fairpool.links.voided.v1"
+    TOPIC: ClassVar[Topic] = SESSIONS
+    KEY: ClassVar[str] = "candidate"
+
+    candidate: CandidateId
+    before: Instant
+    until: Instant
+    """When the last of them would have ended by itself: until then whoever takes links has to know."""
+
+
 class ExportRequestedV1(Event):
     """A person who is signed in asked for all that is kept of them: consent answers with `ExportAnsweredV1`.
 

@@ -124,7 +124,7 @@ SESSIONS = Topic(
     "candidate",
     "signup",
     ("consent",),
-    "which sessions of a person were ended before their time",
+    "which sessions of a person were ended before their time, and from when their links count",
     kept=timedelta(days=30),
 )
 EXPORTS = Topic(

@@ -77,9 +77,11 @@ class JobLink:
 
 @dataclass(frozen=True, slots=True)
 class BadLink:
-    """Why a token is no good: `forged` (or cut short by a mail program), `expired`, or for `another_purpose`."""
+    """Why a token is no good: `forged` (or cut short by a mail program), `expired`, for `another_purpose`, or `void`: of before
+    its person's email changed. That last one no token says; whoever opens something by it has to look (`is_void`).
+    """
 
-    reason: Literal["forged", "expired", "another_purpose"]
+    reason: Literal["forged", "expired", "another_purpose", "void"]
 
 
 class LinkSigner:
@@ -202,6 +204,13 @@ def _name(key: bytes, candidate: str, claims: Mapping[str, str | int]) -> str:
     """What a statement calls the link: the same for the same link, and made by nobody who does not read links."""
     said = b"\x00".join((candidate.encode(), *_bound_to(claims)))
     return encoding.encode(hmac.digest(key, b"fairpool link name v1\x00" + said, "sha256")[:16])
+
+
+def is_void(issued_at: datetime | None, since: datetime | None) -> bool:
+    """Whether a link was made before those moments from which its person's links count; none: all count. One that does not say
+    when it was made counts as old. Links are dated to the second, so one of the very same second is void too.
+    """
+    return since is not None and (issued_at is None or issued_at < since)
 
 
 def trimmed(token: str) -> str:

@@ -31,6 +31,7 @@ from services.consent.model import (
     Introduction,
     NamedEmployer,
     Present,
+    VoidLinks,
     What,
 )
 from services.consent.ports import Employer
@@ -71,6 +72,7 @@ class LinksTables:
     employers: dict[str, NamedEmployer] = field(default_factory=dict)
     blocking: dict[str, datetime] = field(default_factory=dict)
     ended_sessions: dict[str, EndedSession] = field(default_factory=dict)
+    void_links: dict[str, VoidLinks] = field(default_factory=dict)
     blocks: dict[str, datetime] = field(default_factory=dict)
     """The queue of this name: when each employer's turn is."""
     known_texts: dict[str, str] = field(default_factory=dict)
@@ -171,13 +173,29 @@ class FakeConsents:
         links.attempts = {link: use for link, use in links.attempts.items() if use.candidate != candidate}
         links.changes = {key: change for key, change in links.changes.items() if key[0] != candidate}
         links.introductions.pop(candidate, None)
+        links.void_links.pop(candidate, None)
         links.ended_sessions = {name: one for name, one in links.ended_sessions.items() if one.candidate != candidate}
         for table in (links.due, links.told, links.asked, links.hired):
             table.pop(candidate, None)
 
     async def read(self, candidate: str, session: str = "") -> Present:
         found = self.rows.get(candidate) or self.database.rows.get(candidate) or Present(candidate, principal="")
-        return replace(found, session_ended=session in self.links.ended_sessions)
+        voided = self.links.void_links.get(candidate)
+        ended = session in self.links.ended_sessions
+        return replace(found, session_ended=ended, links_from=voided.before if voided else None)
+
+    async def void_links(self, voided: Sequence[VoidLinks]) -> None:
+        for one in voided:
+            if one.until > self.at and not (await self.read(one.candidate)).is_closed:
+                kept = self.links.void_links.get(one.candidate, one)
+                before, until = max(kept.before, one.before), max(kept.until, one.until)
+                self.links.void_links[one.candidate] = VoidLinks(one.candidate, before, until)
+
+    async def forget_void_links(self, most: int) -> int:
+        over = [one.candidate for one in self.links.void_links.values() if one.until <= self.at][:most]
+        for name in over:
+            del self.links.void_links[name]
+        return len(over)
 
     async def end_sessions(self, ended: Sequence[EndedSession]) -> None:
         for one in ended:

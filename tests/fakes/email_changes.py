@@ -166,6 +166,7 @@ class FakeEmailChanges:
                 self.emails[who], self.since[who] = row.new, self.at
                 if standing is not None:
                     self.rows[who] = replace(row, standing=standing)
+                    self._end_sessions(who)
                     self.told.append((who, "changed"))
                 else:
                     self._over(who, row, gives_up=True)

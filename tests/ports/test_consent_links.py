@@ -15,7 +15,7 @@ import pytest
 from services.consent.adapters import postgres
 from services.consent.adapters.postgres import PostgresConsents
 from services.consent.decisions import keys_of_names
-from services.consent.model import Attempt, Blocking, Choices, EndedSession, Introduction, Present
+from services.consent.model import Attempt, Blocking, Choices, EndedSession, Introduction, Present, VoidLinks
 from services.consent.ports import Consents
 from shared.contracts.base import rfc3339
 from shared.contracts.signup import NoticeRequestedV2
@@ -402,3 +402,42 @@ async def test_who_answered_before_texts_were_noted_is_found_by_their_receipt(
     assert row is not None
     assert (row["agreement"], row["language"], row["text_asked"]) == (AGREED.version, "en", AGREED.version)
     assert row["remind_at"] == row["ends_at"] - 7 * DAY
+
+
+def void(candidate: str, before: datetime = NOON, until: datetime = NOON + HOUR) -> VoidLinks:
+    return VoidLinks(candidate, before, until)
+
+
+async def test_from_when_links_count_is_seen_with_the_person_and_the_latest_moment_stays(store: Store) -> None:
+    candidate, stranger = new_candidate_id(), new_candidate_id()
+    async with store.transaction(NOON) as consents:
+        await consents.register([candidate])
+        await consents.void_links([void(candidate), void(candidate, NOON - HOUR), void(stranger)])
+        await consents.void_links([void(candidate, NOON - 2 * HOUR)])  # out of order
+    async with store.transaction(NOON) as consents:
+        assert (await consents.read(candidate)).links_from == NOON
+        assert (await consents.lock(candidate)).links_from == NOON
+        assert (await consents.read(stranger)).links_from == NOON  # also of whoever has no row here yet
+        assert (await consents.read(new_candidate_id())).links_from is None
+
+
+async def test_from_when_links_count_is_forgotten_once_those_of_before_have_ended(store: Store) -> None:
+    people = [new_candidate_id() for _ in range(3)]
+    async with store.transaction(NOON) as consents:
+        await consents.void_links([*(void(one) for one in people), void(new_candidate_id(), until=NOON)])
+        await consents.void_links([void(people[0], until=NOON + 2 * HOUR)])
+    async with store.transaction(NOON + HOUR - timedelta(seconds=1)) as consents:
+        assert await consents.forget_void_links(10) == 0
+    async with store.transaction(NOON + HOUR) as consents:
+        assert [await consents.forget_void_links(1), await consents.forget_void_links(5)] == [1, 1]
+        assert [(await consents.read(one)).links_from for one in people] == [NOON, None, None]
+
+
+async def test_of_whoever_is_erased_nothing_of_links_is_kept_nor_noted_later(store: Store) -> None:
+    candidate = new_candidate_id()
+    async with store.transaction(NOON) as consents:
+        await consents.void_links([void(candidate)])
+        await consents.close([candidate])
+        await consents.void_links([void(candidate)])
+    async with store.transaction(NOON) as consents:
+        assert (await consents.read(candidate)).links_from is None

@@ -32,6 +32,7 @@ PEOPLE = Kept(
         Table("introductions", ("candidate",), Deletes("forget_person")),
         Table("messages", ("candidate",), Deletes("forget_messages_of")),
         Table("ended_sessions", ("candidate",), Deletes("forget_person")),
+        Table("void_links", ("candidate",), Deletes("forget_person")),
         Projection(
             "memberships", ("candidate",), Deletes("forget_told"), MembershipsChangedV1, "version", "note_memberships"
         ),

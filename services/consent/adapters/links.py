@@ -16,6 +16,7 @@ from services.consent.model import (
     Attempt,
     EndedSession,
     Present,
+    VoidLinks,
     What,
 )
 from shared.contracts.consent import AboutGrant, Purpose
@@ -84,6 +85,22 @@ class PostgresLinks:
     async def forget_ended_sessions(self, most: int) -> int:
         """Those that another process forgets just now are left to it."""
         done = await self._unit.connection.execute(SQL["forget_ended_sessions"], self.at, most)
+        return int(done.rpartition(" ")[2])
+
+    async def void_links(self, voided: Sequence[VoidLinks]) -> None:
+        """Its rows in order; an erasure that is under way is waited for, and seen."""
+        await self._unit.connection.execute(messages.SQL["hold_erasures"], messages.ERASURES)
+        await self._unit.connection.execute(
+            SQL["void_links"],
+            [one.candidate for one in voided],
+            [one.before for one in voided],
+            [one.until for one in voided],
+            self.at,
+        )
+
+    async def forget_void_links(self, most: int) -> int:
+        """Those that another process forgets just now are left to it."""
+        done = await self._unit.connection.execute(SQL["forget_void_links"], self.at, most)
         return int(done.rpartition(" ")[2])
 
     async def note_change(

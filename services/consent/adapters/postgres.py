@@ -88,10 +88,10 @@ class PostgresConsents(PostgresLinks):
         """Takes no lock and makes no row."""
         row = await self._unit.connection.fetchrow(SQL["read"], candidate, session)
         assert row is not None  # noqa: S101 - it is a join on one line
-        ended = bool(row["session_ended"])
+        ended, since = bool(row["session_ended"]), row["links_from"]
         if row["candidate"] is None:
-            return Present(candidate, principal="", session_ended=ended)
-        return replace(_present(row), session_ended=ended)
+            return Present(candidate, principal="", session_ended=ended, links_from=since)
+        return replace(_present(row), session_ended=ended, links_from=since)
 
     async def lock(self, candidate: str, session: str = "") -> Present:
         """The row that it waited for is read after the wait: the last change is always seen."""
@@ -101,7 +101,7 @@ class PostgresConsents(PostgresLinks):
             row = await self._unit.connection.fetchrow(SQL["lock"], candidate, session)
         if row is None:
             raise asyncpg.SerializationError("the row went away while it was being locked")
-        return replace(_present(row), session_ended=row["session_ended"])
+        return replace(_present(row), session_ended=row["session_ended"], links_from=row["links_from"])
 
     async def append(self, entry: Entry) -> Present:
         """One statement; RuntimeError when the row was not at the version before."""

@@ -5,11 +5,13 @@ ON CONFLICT (candidate) DO NOTHING
 
 -- name: read
 -- One row, also of nobody who is known: whether a session was ended does not depend on that.
-SELECT consents.*, EXISTS (SELECT FROM ended_sessions WHERE session = $2) AS session_ended
+SELECT consents.*, EXISTS (SELECT FROM ended_sessions WHERE session = $2) AS session_ended,
+    (SELECT before FROM void_links WHERE void_links.candidate = $1) AS links_from
 FROM (SELECT $1::text AS asked) AS whose LEFT JOIN consents ON candidate = asked
 
 -- name: lock
-SELECT consents.*, EXISTS (SELECT FROM ended_sessions WHERE session = $2) AS session_ended
+SELECT consents.*, EXISTS (SELECT FROM ended_sessions WHERE session = $2) AS session_ended,
+    (SELECT before FROM void_links WHERE void_links.candidate = $1) AS links_from
 FROM consents WHERE candidate = $1 FOR UPDATE OF consents
 
 -- name: end_sessions
@@ -24,6 +26,22 @@ ON CONFLICT (session) DO NOTHING
 -- name: forget_ended_sessions
 DELETE FROM ended_sessions WHERE session IN (
     SELECT session FROM ended_sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+
+-- name: void_links
+-- Of whoever is closed nothing is noted: nothing of theirs opens anything. Told again, or out of order, the latest stays.
+INSERT INTO void_links (candidate, before, until)
+SELECT candidate, max(before), max(until)
+FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS new (candidate, before, until)
+WHERE until > $4
+    AND NOT EXISTS (SELECT FROM consents WHERE consents.candidate = new.candidate AND closed_at IS NOT NULL)
+GROUP BY candidate ORDER BY candidate
+ON CONFLICT (candidate) DO UPDATE SET before = greatest(void_links.before, excluded.before),
+    until = greatest(void_links.until, excluded.until)
+
+-- name: forget_void_links
+DELETE FROM void_links WHERE candidate IN (
+    SELECT candidate FROM void_links WHERE until <= $1 ORDER BY until LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 
 -- name: append
@@ -222,6 +240,8 @@ WITH leaves AS (
     DELETE FROM tellings WHERE candidate = ANY($1::text[])
 ), sessions AS (
     DELETE FROM ended_sessions WHERE candidate = ANY($1::text[])
+), links AS (
+    DELETE FROM void_links WHERE candidate = ANY($1::text[])
 )
 UPDATE consents SET
     principal = NULL, version = version + (version > 0 AND leaf <> '')::int, leaf = CASE WHEN version > 0 THEN ''::bytea END,

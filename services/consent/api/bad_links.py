@@ -19,7 +19,7 @@ def answer_bad_links(app: FastAPI, edge: Edge) -> None:
             return edge.pages.render(
                 "link.html",
                 status=error.status,
-                wrong="expired" if error.is_expired else "broken",
+                wrong="expired" if error.is_expired else "void" if error.is_void else "broken",
                 sign_in=edge.sign_in,
                 join=edge.join,
             )
@@ -51,5 +51,8 @@ def _problem(error: BadLinkError, sign_in: str, join: str) -> Problem:
             f" ended, and what was told of its person is deleted: {join} lets them join."
         )
         return Problem(410, "Link expired", detail, type=problems.kind("link-expired"))
+    if error.is_void:
+        detail = f"This link was made before the person's email changed, or before a mailbox said no to that: it opens nothing any more. {sign_in} emails a new one."
+        return Problem(410, "Link of before", detail, type=problems.kind("link-void"))
     detail = f"This is not a whole link of this page. {sign_in} emails a new one."
     return Problem(404, "No such link", detail, type=problems.kind("no-such-link"))

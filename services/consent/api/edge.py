@@ -15,7 +15,7 @@ from services.consent.ports import Consents, Directory, Messages, Tellings, Writ
 from shared.contracts.consent import LinkStatement
 from shared.facts import UNKNOWN, Fact
 from shared.messaging.errors import is_transient
-from shared.security.links import BadLink, Link, LinkPurpose, LinkReader
+from shared.security.links import BadLink, Link, LinkPurpose, LinkReader, is_void
 from shared.security.seals import Seals
 from shared.security.statements import StatementReader
 from shared.web.holders import Holder, Holders
@@ -98,10 +98,14 @@ class Edge:
         async with self.look() as consents:
             return await consents.introduction(present.candidate)
 
-    def alive(self, present: Present) -> Present:
-        """The same, if there is somebody behind it whose session was not ended; raises GoneError, or a 401."""
+    def alive(self, present: Present, link: Link | None = None) -> Present:
+        """The same, if there is somebody behind it whose session was not ended, and whose link (where they came by one) is not of
+        before their email changed; raises GoneError, a 401, or BadLinkError. A link that can only stop is not asked here.
+        """
         if present.is_closed:
             raise GoneError
+        if link is not None and is_void(link.issued_at, present.links_from):
+            raise BadLinkError(BadLink("void"))
         if present.session_ended:
             raise self.holders.session_over()
         return present
@@ -145,11 +149,12 @@ class BadLinkError(Exception):
     def __init__(self, bad: BadLink) -> None:
         super().__init__(bad.reason)
         self.is_expired = bad.reason == "expired"
+        self.is_void = bad.reason == "void"
 
     @property
     def status(self) -> int:
         """410 for a link that was good once, 404 for what never was one, or not for this page."""
-        return 410 if self.is_expired else 404
+        return 410 if self.is_expired or self.is_void else 404
 
 
 class NoLinkError(Exception):

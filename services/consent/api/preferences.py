@@ -42,7 +42,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "A yes to another text of the agreement than is in force. What was asked to be switched off or blocked is;"
         " nothing else was changed"
     },
-    410: {"description": "The link has expired, or the invitation has ended"},
+    410: {
+        "description": "The link has expired, or is of before the person's email changed, or the invitation has ended"
+    },
 }
 
 _TAKES = [gates.takes_up_to(128 * 1024)]
@@ -115,7 +117,7 @@ _TOO_OLD = {
 
 async def _show(edge: Edge, request: Request, visit: Visit) -> Response:
     async with edge.look() as consents:
-        present = edge.alive(await consents.read(visit.candidate, visit.session))
+        present = edge.alive(await consents.read(visit.candidate, visit.session), visit.link)
         attempts = await consents.attempts(visit.candidate, _MOST_ATTEMPTS)
     filled = views.fields(decisions.as_chosen(present).choices, edge.now())
     can_switch_on = decisions.can_switch_on(present, visit.statement)
@@ -124,12 +126,14 @@ async def _show(edge: Edge, request: Request, visit: Visit) -> Response:
 
 async def _save(edge: Edge, request: Request, visit: Visit) -> Response:
     candidate, statement = visit.candidate, visit.statement
-    present = edge.alive(await edge.read(candidate, visit.session))  # first: a stranger's body is not worth a look
+    present = edge.alive(
+        await edge.read(candidate, visit.session), visit.link
+    )  # first: a stranger's body is not worth a look
     posted = await bodies.read(request)
     if posted.errors and not posted.stops:
         return await _again(edge, request, visit, present, posted, posted.errors)
     async with edge.change() as consents:
-        before = edge.alive(await consents.lock(candidate, visit.session))
+        before = edge.alive(await consents.lock(candidate, visit.session), visit.link)
         if not posted.stops and posted.is_stale(before):
             filled = views.fields(before.choices, edge.now())
             return await _form(edge, request, visit, before, filled=filled, errors=_STALE)

@@ -14,7 +14,8 @@ from services.consent.api.edge import Edge
 from shared import wording
 from shared.facts import shown
 from shared.i18n import gettext, marked
-from shared.security.links import BadLink
+from shared.security.links import BadLink, Link
+from shared.web.holders import Holder
 from shared.web.problems import Problem
 
 _NAMES = {
@@ -46,14 +47,15 @@ def router(edge: Edge) -> APIRouter:
             200: {"description": "The receipt, as JSON unless a browser asks", "content": {"application/json": {}}},
             401: {"description": "Nobody is signed in, or the session is over"},
             404: {"description": "No such receipt of the person, or not a whole link"},
-            410: {"description": "The link has expired"},
+            410: {"description": "The link has expired, or is of before the person's email changed"},
         },
     )
     async def show(request: Request, receipt: str, token: str = "", format: str = "") -> Response:  # noqa: A002 - the query's own name
-        candidate, session = _whose(edge, request, token)
+        who = _whose(edge, request, token)
+        link, session = (who, "") if isinstance(who, Link) else (None, who.session)
         async with edge.look() as consents:
-            edge.alive(await consents.read(candidate, session))
-            document = await consents.receipt(receipt, candidate)
+            edge.alive(await consents.read(who.candidate, session), link)
+            document = await consents.receipt(receipt, who.candidate)
         if document is None:
             raise Problem(
                 404,
@@ -72,14 +74,13 @@ def router(edge: Edge) -> APIRouter:
     return routes
 
 
-def _whose(edge: Edge, request: Request, token: str) -> tuple[str, str]:
-    """The person and the name of their session; none by a link. Raises as `Edge.link` and `Holders.of`."""
+def _whose(edge: Edge, request: Request, token: str) -> Link | Holder:
+    """By which link, or in which session, they came. Raises as `Edge.link` and `Holders.of`."""
     given = token or _bearer(request)
     found = edge.links.read(given, "confirm", at=edge.now()) if given else BadLink("forged")
     if token or not isinstance(found, BadLink) or found.reason != "forged":
-        return edge.link(given, "confirm").candidate, ""
-    holder = edge.holders.of(request.scope)
-    return holder.candidate, holder.session
+        return edge.link(given, "confirm")
+    return edge.holders.of(request.scope)
 
 
 def _bearer(request: Request) -> str:

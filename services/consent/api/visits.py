@@ -5,6 +5,7 @@ from typing import Literal
 
 from services.consent.api.edge import Edge
 from shared.contracts.consent import LinkStatement
+from shared.security.links import Link
 from shared.web.holders import Holder
 from shared.web.person import Entry
 
@@ -25,6 +26,8 @@ class Visit:
     address: str
     profile: str
     erase: str
+    link: Link | None = None
+    """By which they came; none where somebody is signed in."""
     asked: str = ""
     """What a link to a receipt needs besides: where somebody is signed in, nothing."""
 
@@ -40,6 +43,7 @@ def by_link(edge: Edge, token: str) -> Visit:
         f"/confirm/{token}",
         f"{edge.profile}/{token}",
         f"{edge.erase}/{token}",
+        link,
         f"?token={token}",
     )
 

@@ -19,6 +19,7 @@ from services.signup.decisions import email_changes as decisions
 from services.signup.decisions import notices
 from services.signup.decisions.inviting import may_invite
 from services.signup.decisions.recovery_codes import code_hash, new_code, read_code
+from services.signup.decisions.reports import STUB_KEPT
 from services.signup.mailboxes import look_up_mailboxes
 from services.signup.model.email_changes import (
     ANSWERED_WITHIN,
@@ -54,11 +55,12 @@ from services.signup.vault.sealing import (
     with_mail,
 )
 from services.signup.vault.secrets import VaultSecrets
-from shared.contracts.signup import AboutEmail, MailboxChangedV1
+from shared.contracts.signup import AboutEmail, LinksVoidedV1, MailboxChangedV1
 from shared.ids import new_id
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 from shared.security.boxes import CannotOpenError
+from shared.security.links import is_void as is_void_link
 
 SQL = load(Path(__file__).with_suffix(".sql"))
 _BESIDE = "email_change"
@@ -193,11 +195,9 @@ class PostgresEmailChanges:
             who = await self._identity(unit, candidate)
             if person is None or who is None or not person["confirmed"]:
                 return None
-            if first_alone:
-                since = person["links_from"]
-                is_void = since is not None and (issued_at is None or issued_at < since)
-                if is_void or await unit.connection.fetchval(SQL["had_code"], candidate):
-                    return None
+            is_void = first_alone and is_void_link(issued_at, person["links_from"])
+            if is_void or (first_alone and await unit.connection.fetchval(SQL["had_code"], candidate)):
+                return None
             hashed = code_hash(code, own_key(who, self._secrets.epochs))
             await unit.connection.execute(SQL["save_code"], candidate, hashed, unit.at)
         return code
@@ -233,6 +233,7 @@ class PostgresEmailChanges:
                     return Nothing("taken")
                 if standing is not None:
                     await self._note(unit, candidate, standing)
+                    await self._end_sessions(unit, candidate)
                     old, new = self._indexes(row.old), self._indexes(row.new)
                     await unit.connection.execute(SQL["keep_former"], candidate, sorted(set(old) - set(new)))
                     self._tell(unit, candidate, "changed", standing.until)
@@ -292,9 +293,10 @@ class PostgresEmailChanges:
             await give_up_mailbox(unit, hashed)
 
     async def _end_sessions(self, unit: Unit, candidate: str) -> None:
-        """And no link that is in a mailbox by now begins another one."""
+        """And no link that is in a mailbox by now begins another one, or opens anything of the person's."""
         await PostgresSessions(unit).end_others(candidate, "")
         await unit.connection.execute(SQL["void_links"], candidate, unit.at)
+        unit.publish(LinksVoidedV1(candidate=candidate, before=unit.at, until=unit.at + STUB_KEPT))
 
     async def _begin(
         self, unit: Unit, who: SealedIdentity, since: datetime, new: str, standing: Asked | Recovering

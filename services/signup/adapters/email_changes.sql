@@ -1,6 +1,6 @@
 -- name: lock_person
 SELECT candidate::text, confirmed_at IS NOT NULL AS confirmed, blind_index, coalesce(email_since, registered_at) AS email_since,
-    links_from
+    greatest(candidates.email_since, links_from) AS links_from
 FROM candidates WHERE candidate = $1::uuid FOR UPDATE
 
 -- name: read_change

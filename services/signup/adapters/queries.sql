@@ -340,7 +340,7 @@ INSERT INTO page_requests (blind_index, page, asked_at, asked_by, link_until, is
 
 -- name: confirmed_by_address
 SELECT candidate::text, consent_no_at,
-    greatest((SELECT max(made_at) FROM sessions WHERE sessions.candidate = candidates.candidate), links_from) AS used_at
+    greatest((SELECT max(made_at) FROM sessions WHERE sessions.candidate = candidates.candidate), email_since, links_from) AS used_at
 FROM candidates WHERE blind_index = ANY($1::bytea[]) AND confirmed_at IS NOT NULL
 
 -- name: candidates_after

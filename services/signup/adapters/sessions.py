@@ -1,6 +1,7 @@
 """Who is signed in, in PostgreSQL."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from services.signup.model.sessions import LinkState, SignedIn, Spent
@@ -43,6 +44,11 @@ class PostgresSessions:
         row = await self._sql.fetchrow(SQL["link_state"], link.candidate, link.hash, link.made_at or self._unit.at)
         assert row is not None  # noqa: S101 - it is a line of two answers
         return "gone" if not row["is_known"] else "spent" if row["is_spent"] else "good"
+
+    async def links_from(self, candidate: str) -> datetime | None:
+        """One statement."""
+        found: datetime | None = await self._sql.fetchval(SQL["links_from"], candidate)
+        return found
 
     async def is_signed_in(self, candidate: str, session: str) -> bool:
         """By the session's name."""

@@ -1,11 +1,11 @@
 -- name: start_session
 -- Of two that spend the same link at once one has it.
 WITH known AS (
-    SELECT candidate, links_from FROM candidates WHERE candidate = $2::uuid FOR KEY SHARE
+    SELECT candidate, greatest(email_since, links_from) AS links_from FROM candidates WHERE candidate = $2::uuid FOR KEY SHARE
 ), started AS (
     INSERT INTO sessions (name, candidate, link, made_at, expires_at, browser, kept_until)
     SELECT $1, candidate, $3, $4, $5, $6, $7 FROM known
-    WHERE links_from IS NULL OR $9::timestamptz >= links_from -- else a mailbox said no to a change of the person's email since
+    WHERE links_from IS NULL OR $9::timestamptz >= links_from -- else their email moved since, or a mailbox said no to that
     ON CONFLICT (link) DO NOTHING
     RETURNING name
 ), reads AS (
@@ -17,7 +17,10 @@ SELECT EXISTS (SELECT FROM known) AS is_known, EXISTS (SELECT FROM started) AS i
 -- name: link_state
 SELECT EXISTS (SELECT FROM candidates WHERE candidate = $1::uuid) AS is_known,
     EXISTS (SELECT FROM sessions WHERE link = $2)
-    OR EXISTS (SELECT FROM candidates WHERE candidate = $1::uuid AND $3::timestamptz < links_from) AS is_spent
+    OR EXISTS (SELECT FROM candidates WHERE candidate = $1::uuid AND $3::timestamptz < greatest(email_since, links_from)) AS is_spent
+
+-- name: links_from
+SELECT greatest(email_since, links_from) FROM candidates WHERE candidate = $1::uuid
 
 -- name: is_signed_in
 SELECT EXISTS (

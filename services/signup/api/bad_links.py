@@ -14,6 +14,9 @@ PAGES = Pages("services.signup")
 
 def problem_of(bad: BadLink) -> Problem:
     """410 for one that was good once, 404 for any other."""
+    if bad.reason == "void":
+        detail = "This link was made before the person's email changed, or before a mailbox said no to that: it opens nothing any more. /sign-in mails a new one."
+        return Problem(410, "Link of before", detail, type=kind("link-void"))
     if bad.reason == "expired":
         detail = "This link was good once and has expired. /sign-in mails a new one."
         return Problem(410, "Link expired", detail, type=kind("link-expired"))
@@ -31,7 +34,7 @@ def bad_link(request: Request, bad: BadLink) -> Response:
     """A page where a browser asks, else the problem."""
     problem = problem_of(bad)
     if shows_pages(request.scope):
-        reason = "expired" if problem.status == 410 else "forged"
+        reason = bad.reason if problem.status == 410 else "forged"
         return PAGES.render("profile_link.html", status=problem.status, reason=reason)
     return problems.response(request.scope, problem)
 

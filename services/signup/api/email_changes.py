@@ -15,6 +15,7 @@ from services.signup.api import bad_links
 from services.signup.api.cloudevents import Mail
 from services.signup.api.emails import ENTER_EMAIL, EmailModel, with_why
 from services.signup.api.join import origin_of, wait_since
+from services.signup.api.person_links import PersonLinks
 from services.signup.model.email_changes import (
     Asked,
     Begun,
@@ -29,7 +30,6 @@ from services.signup.ports import EmailChanges, PageRequests
 from shared import wording
 from shared.contracts.base import Instant
 from shared.i18n import marked
-from shared.security.links import LinkReader
 from shared.web import forms, holders, problems
 from shared.web.holders import Holder, OwnOrigins
 from shared.web.pages import Pages
@@ -114,7 +114,7 @@ class EmailEdge:
 
     changes: EmailChanges
     requests: PageRequests
-    links: LinkReader
+    links: PersonLinks
     signed_in: Callable[..., Awaitable[Holder]]
     origins: OwnOrigins
     origin_key: bytes

@@ -43,9 +43,9 @@ _CODE_ANSWERS: dict[int | str, dict[str, Any]] = {
     403: {"description": "Sent from another site's page: nothing was done"},
     404: {"description": "Not a link of an invitation"},
     409: {
-        "description": "The first code was made before, a change of the email was stopped since the link was made, or the invitation is not answered yet; a new one is made at /me/email"
+        "description": "The first code was made before, or the invitation is not answered yet; a new one is made at /me/email"
     },
-    410: {"description": "The link has expired"},
+    410: {"description": "The link has expired, or is of before the person's email changed"},
 }
 
 
@@ -61,7 +61,7 @@ def pages(edge: EmailEdge) -> APIRouter:
 
     @routes.get("/email/{token}", summary="What is asked of this mailbox; changes nothing", responses=_ANSWERS)
     async def show(request: Request, token: str) -> Response:
-        link = edge.links.read(token, "email_new", "email_old", at=edge.now())
+        link = await edge.links.read(token, "email_new", "email_old")
         if isinstance(link, BadLink):
             return bad_links.bad_link(request, link)
         standing = await edge.changes.standing(link.candidate, link.change or "")
@@ -76,7 +76,7 @@ def pages(edge: EmailEdge) -> APIRouter:
     async def answer(request: Request, token: str) -> Response:
         if not edge.origins.may_have_sent(request.headers):
             raise holders.from_elsewhere()
-        link = edge.links.read(token, "email_new", "email_old", at=edge.now())
+        link = await edge.links.read(token, "email_new", "email_old")
         if isinstance(link, BadLink):
             return bad_links.bad_link(request, link)
         posted = await forms.read(request, AnswerIn)
@@ -93,7 +93,7 @@ def pages(edge: EmailEdge) -> APIRouter:
 
     @routes.get("/recovery/{token}", summary="A code against a lost mailbox; changes nothing", responses=_CODE_ANSWERS)
     async def show_code(request: Request, token: str) -> Response:
-        link = edge.links.read(token, "confirm", at=edge.now())
+        link = await edge.links.read(token, "confirm")
         if isinstance(link, BadLink):
             return bad_links.bad_link(request, link)
         return PAGES.render("recovery_first.html", address=f"/recovery/{token}")
@@ -104,13 +104,13 @@ def pages(edge: EmailEdge) -> APIRouter:
     async def make_code(request: Request, token: str) -> Response:
         if not edge.origins.may_have_sent(request.headers):
             raise holders.from_elsewhere()
-        link = edge.links.read(token, "confirm", at=edge.now())
+        link = await edge.links.read(token, "confirm")
         if isinstance(link, BadLink):
             return bad_links.bad_link(request, link)
         code = await edge.changes.make_code(link.candidate, first_alone=True, issued_at=link.issued_at)
         is_page = shows_pages(request.scope)
         if code is None:
-            status = {"status": "no_code", "detail": "The first code was made before, a change of the email was stopped since the link was made, or the invitation is not answered yet. POST /v1/me/recovery-code makes a new one once you are signed in."}  # fmt: skip
+            status = {"status": "no_code", "detail": "The first code was made before, or the invitation is not answered yet. POST /v1/me/recovery-code makes a new one once you are signed in."}  # fmt: skip
             return PAGES.render("recovery_not.html", status=409) if is_page else JSONResponse(status, 409)
         if not is_page:
             return JSONResponse({"recovery_code": code}, 201)

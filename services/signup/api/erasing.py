@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
 from services.signup.api import bad_links, certificate_keys
+from services.signup.api.person_links import PersonLinks
 from services.signup.decisions.certificates import GOES, KIND, STAYS, certificate
 from services.signup.model.erasures import Erased, ErasureRecord
 from services.signup.ports import Erasing, Sessions
@@ -26,7 +27,7 @@ from shared.contracts.signup import SweptStore
 from shared.i18n import gettext, marked
 from shared.security import encoding
 from shared.security.documents import DocumentSigner
-from shared.security.links import BadLink, Link, LinkReader
+from shared.security.links import BadLink, Link
 from shared.web import forms, gates, holders, problems
 from shared.web.holders import Holder, Holders
 from shared.web.pages import Pages
@@ -52,7 +53,9 @@ _SCHEME = HTTPBearer(
 )
 _LINK_ANSWERS: dict[int | str, dict[str, Any]] = {
     404: {"description": "Not a link that opens a person's page; one that can only stop erases nothing"},
-    410: {"description": "The link has expired, or its person is no longer here"},
+    410: {
+        "description": "The link has expired, or is of before the person's email changed, or its person is no longer here"
+    },
 }
 
 _ERASED: dict[int | str, dict[str, Any]] = {
@@ -88,7 +91,7 @@ class ErasingEdge:
     """What `app.py` gives to the routes."""
 
     erasing: Erasing
-    links: LinkReader
+    links: PersonLinks
     holders: Holders
     look: Callable[[], AbstractAsyncContextManager[Sessions]]
     """For reading who is signed in."""
@@ -101,9 +104,9 @@ class ErasingEdge:
     signup_url: str
     consent_url: str
 
-    def link(self, token: str) -> Link | BadLink:
+    async def link(self, token: str) -> Link | BadLink:
         """A confirm link; one that can only stop is none."""
-        return self.links.read(token, "confirm", at=self.now())
+        return await self.links.read(token, "confirm")
 
     async def may_erase(self, holder: Holder) -> None:
         """Raises a 401 where the session was ended. Whoever is erased has none any more, and may press the button again: that
@@ -128,7 +131,7 @@ def router(edge: ErasingEdge) -> APIRouter:
     def admitted(scope: Scope) -> Link | Holder:
         """By a confirm link's token or a session; what is neither is judged as a session."""
         scheme, _, token = Headers(scope=scope).get("authorization", "").strip().partition(" ")
-        link = edge.link(token.strip()) if scheme.lower() == "bearer" else BadLink("forged")
+        link = edge.links.signed(token.strip(), "confirm") if scheme.lower() == "bearer" else BadLink("forged")
         if isinstance(link, Link):
             return link
         if link.reason != "forged":
@@ -138,7 +141,13 @@ def router(edge: ErasingEdge) -> APIRouter:
     async def person(
         request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)]
     ) -> Link | Holder:
-        return admitted(request.scope)
+        who = admitted(request.scope)
+        if isinstance(who, Holder):
+            return who
+        link = await edge.link(request.headers["authorization"].strip().partition(" ")[2].strip())
+        if isinstance(link, BadLink):
+            raise bad_links.problem_of(link)
+        return link
 
     gates.guard(person, admitted)
 
@@ -167,7 +176,7 @@ def pages(edge: ErasingEdge) -> APIRouter:
         "/erase/{token}", summary="What an erasure takes and what stays; changes nothing", responses=_LINK_ANSWERS
     )
     async def show(request: Request, token: str, step: Annotated[Literal["", "sure"], Query()] = "") -> Response:
-        link = edge.link(token)
+        link = await edge.link(token)
         if isinstance(link, BadLink):
             return bad_links.bad_link(request, link)
         if not await edge.erasing.knows(link.candidate):
@@ -181,7 +190,7 @@ def pages(edge: ErasingEdge) -> APIRouter:
         openapi_extra=forms.described(EraseForm),
     )
     async def erase(request: Request, token: str) -> Response:
-        link = edge.link(token)
+        link = await edge.link(token)
         if isinstance(link, BadLink):
             return bad_links.bad_link(request, link)
         return await _erase(edge, request, link.candidate, _by_link(edge, token))

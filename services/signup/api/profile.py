@@ -15,7 +15,9 @@ from shared.web import forms, gates
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     **profile_page.ANSWERS,
     404: {"description": "Not a link of this page"},
-    410: {"description": "The link has expired, or its person is no longer in the pool"},
+    410: {
+        "description": "The link has expired, or is of before the person's email changed, or its person is no longer in the pool"
+    },
 }
 
 
@@ -25,7 +27,7 @@ def router(edge: ProfileEdge) -> APIRouter:
 
     @routes.get("/profile/{token}", summary="What is proposed, and what is kept (page or JSON)", responses=_ANSWERS)
     async def show(request: Request, token: str) -> Response:
-        way = _way(edge, token)
+        way = await _way(edge, token)
         if isinstance(way, BadLink):
             return bad_links.bad_link(request, way)
         async with edge.look() as store:
@@ -42,7 +44,7 @@ def router(edge: ProfileEdge) -> APIRouter:
         dependencies=[gates.takes_up_to(128 * 1024)],
     )
     async def save(request: Request, token: str) -> Response:
-        way = _way(edge, token)
+        way = await _way(edge, token)
         if isinstance(way, BadLink):
             return bad_links.bad_link(request, way)
         posted = await profile_forms.read_wish(request)
@@ -55,7 +57,7 @@ def router(edge: ProfileEdge) -> APIRouter:
         openapi_extra=forms.described(AnswerIn),
     )
     async def answer(request: Request, token: str, proposal: str) -> Response:
-        way = _way(edge, token)
+        way = await _way(edge, token)
         if isinstance(way, BadLink):
             return bad_links.bad_link(request, way)
         return await answered(request, edge, way, proposal)
@@ -84,8 +86,8 @@ def wants_json(request: Request) -> bool:
     return forms.JSON in accept and "text/html" not in accept
 
 
-def _way(edge: ProfileEdge, token: str) -> Way | BadLink:
-    link = edge.links.read(token, "confirm", at=edge.now())
+async def _way(edge: ProfileEdge, token: str) -> Way | BadLink:
+    link = await edge.links.read(token, "confirm")
     if isinstance(link, BadLink):
         return link
     choices = f"{edge.consent_url}/confirm/{token}"

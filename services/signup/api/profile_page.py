@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.responses import RedirectResponse, Response
 
 from services.signup.api import profile_forms, profile_told
+from services.signup.api.person_links import PersonLinks
 from services.signup.api.profile_forms import ON_THE_PAGE, STALE, Change, Posted
 from services.signup.api.profile_views import PAGES, Names, ProfileForm, facts, form_of, items, refilled, why_not_shown
 from services.signup.decisions import answering, keeping, provenance, showing
@@ -20,7 +21,6 @@ from services.signup.model.provenance import ValueOrigin
 from services.signup.model.records import Showing
 from services.signup.ports import Store
 from shared.i18n import marked
-from shared.security.links import LinkReader
 from shared.web.holders import Holder
 from shared.web.person import Entry, Navigation
 from shared.web.problems import Problem, kind
@@ -45,7 +45,7 @@ class ProfileEdge:
     has_published: Callable[[Sequence[int]], Awaitable[bool]]
     """Whether Kafka has these outbox rows within the time that a person can be asked to wait."""
     now: Callable[[], datetime]
-    links: LinkReader
+    links: PersonLinks
     names: Names
     occupations_of: OccupationsOf
     titles: Sequence[str]

@@ -13,12 +13,13 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from services.signup.api import bad_links
+from services.signup.api.person_links import PersonLinks
 from services.signup.decisions.browsers import browser_of
 from services.signup.model.sessions import Spent
 from services.signup.ports import Sessions
 from shared import i18n, wording
 from shared.contracts.base import Instant
-from shared.security.links import BadLink, Link, LinkReader
+from shared.security.links import BadLink, Link
 from shared.security.sessions import SessionSigner
 from shared.security.statements import StatementReader
 from shared.web import forms, holders
@@ -33,7 +34,9 @@ from shared.web.types import Line, RequestModel
 PAGES = Pages("services.signup")
 _LINK_ANSWERS: dict[int | str, dict[str, Any]] = {
     404: {"description": "Not a link by which one signs in"},
-    410: {"description": "The link has expired or was used, or its person is no longer here"},
+    410: {
+        "description": "The link has expired, was used, or is of before the person's email changed, or its person is no longer here"
+    },
 }
 
 
@@ -77,7 +80,7 @@ class SessionsEdge:
     """A transaction whose events are on their way when it ends."""
     look: Callable[[], AbstractAsyncContextManager[Sessions]]
     """For reading."""
-    links: LinkReader
+    links: PersonLinks
     statements: StatementReader
     """Tells which links signup has stated."""
     signer: SessionSigner
@@ -93,7 +96,7 @@ def router(edge: SessionsEdge) -> APIRouter:
 
     @routes.get("/sign-in/{token}", summary="One button; nothing is changed", responses=_LINK_ANSWERS)
     async def show(request: Request, token: str) -> Response:
-        link = edge.links.read(token, "me", at=edge.now())
+        link = await edge.links.read(token, "me")
         if isinstance(link, BadLink):
             return bad_links.bad_link(request, link)
         async with edge.look() as sessions:
@@ -123,7 +126,7 @@ def router(edge: SessionsEdge) -> APIRouter:
     async def sign_in(request: Request, token: str) -> Response:
         if not edge.holders.origins.may_have_sent(request.headers):
             raise holders.from_elsewhere()
-        link = edge.links.read(token, "me", at=edge.now())
+        link = await edge.links.read(token, "me")
         if isinstance(link, BadLink):
             return bad_links.bad_link(request, link)
         is_stated = link.statement is not None and edge.statements.holds(link.candidate, link.statement)

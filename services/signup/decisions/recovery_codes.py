@@ -3,11 +3,13 @@
 import hashlib
 import hmac
 import secrets
+import unicodedata
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base32: no I, L, O, U
 _LENGTH = 24
 _GROUP = 4
-_READ_AS = str.maketrans("ILO", "110")
+_READ_AS = str.maketrans("ILOU", "110V")
+"""No code has these letters: they are what somebody read for the others."""
 
 
 def new_code() -> str:
@@ -17,8 +19,8 @@ def new_code() -> str:
 
 
 def read_code(typed: str) -> str | None:
-    """The code as it was made, however it was typed; None where it can be none."""
-    plain = "".join(mark for mark in typed.upper() if mark.isalnum()).translate(_READ_AS)
+    """The code as it was made, however it was typed, also in the full-width letters of some keyboards; None where it can be none."""
+    plain = "".join(mark for mark in unicodedata.normalize("NFKC", typed).upper() if mark.isalnum()).translate(_READ_AS)
     return plain if len(plain) == _LENGTH and set(plain) <= set(_LETTERS) else None
 
 

@@ -391,7 +391,7 @@ async def test_a_browser_changes_choices_by_its_cookie_from_our_own_page_alone(
     cookie = {**PAGE, "Cookie": "fairpool=" + session("00000000-0000-7000-8000-000000000001").token}
     shown = await stranger.get("/me", headers=cookie)
     assert shown.status_code == 200
-    assert (shown.headers["cache-control"], shown.headers["referrer-policy"]) == ("no-store", "no-referrer")
+    assert (shown.headers["cache-control"], shown.headers["referrer-policy"]) == ("no-store", "same-origin")
     form = form_of(shown.text) | {"purposes": ["match"]}
     from_elsewhere = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
     assert (await stranger.post("/me", data=form, headers=cookie | from_elsewhere)).status_code == 403

@@ -56,7 +56,7 @@ async def test_a_look_shows_the_host_and_the_title_and_goes_nowhere(http: httpx.
 async def test_a_tap_goes_on_and_tells_the_host_nothing_of_where_from(http: httpx.AsyncClient) -> None:
     gone = await http.post(PATH, headers=HTML)
     assert (gone.status_code, gone.headers["location"]) == (303, JOB.url)
-    assert gone.headers["referrer-policy"] == "no-referrer"
+    assert gone.headers["referrer-policy"] == "same-origin"
     assert gone.headers["cache-control"] == "no-store"
 
 

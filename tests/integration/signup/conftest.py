@@ -38,6 +38,7 @@ from services.signup.api import (
     sources,
     waiting_job,
 )
+from services.signup.api.person_links import PersonLinks
 from services.signup.api.profile_page import ProfileEdge
 from services.signup.api.signed_in import signed_in
 from services.signup.decisions.quota import MOST_KEPT
@@ -139,7 +140,7 @@ class Edge:
             look=look,
             has_published=has_published,
             now=self.clock.now,
-            links=LinkReader([public_half(SEED)], [SUBJECT_KEY]),
+            links=self.links(),
             names=self.tenants.name_of,
             occupations_of=lambda title: occupations_of(title) if self.table is None else self.table.get(title, ()),
             titles=tuple(suggestions()),
@@ -160,13 +161,17 @@ class Edge:
         urls = ("http://signup.test", "http://consent.test")
         return Holders(reader, self.clock.now, urls, sign_in="http://signup.test/sign-in")
 
+    def links(self) -> PersonLinks:
+        """Reads what opens something of a person's."""
+        return PersonLinks(LinkReader([public_half(SEED)], [SUBJECT_KEY]), self.open_sessions, self.clock.now)
+
     def sessions(self) -> sessions.SessionsEdge:
         """What the pages of sessions work with."""
         holders = self.holders()
         return sessions.SessionsEdge(
             change=self.open_sessions,
             look=self.open_sessions,
-            links=LinkReader([public_half(SEED)], [SUBJECT_KEY]),
+            links=self.links(),
             statements=StatementReader(PUBLIC["signup"]),
             signer=SessionSigner(seed_of("signup"), SUBJECT_KEY),
             holders=holders,

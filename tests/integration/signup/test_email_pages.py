@@ -15,7 +15,7 @@ from services.signup.api.signed_in import signed_in
 from services.signup.mailboxes import look_up_mailboxes
 from services.signup.model.email_changes import ANSWERED_WITHIN, WAY_BACK
 from services.signup.vault.index import BlindIndex
-from shared.security.links import Link, LinkPurpose, LinkReader, LinkSigner, public_half
+from shared.security.links import Link, LinkPurpose, LinkSigner
 from shared.web.app import create_app
 from tests.fakes.consent import SEED, SUBJECT_KEY
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, NAVIGATION, Edge, emails_of
@@ -35,7 +35,7 @@ async def face(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
     made = email_changes.EmailEdge(
         changes=emails_of(edge),
         requests=PostgresPageRequests(edge.work),
-        links=LinkReader([public_half(SEED)], [SUBJECT_KEY]),
+        links=edge.links(),
         signed_in=signed_in(edge.holders(), edge.open_sessions),
         origins=edge.holders().origins,
         origin_key=BLIND_INDEX_KEY,
@@ -86,6 +86,8 @@ async def test_an_email_is_changed_by_two_pages_and_put_back_by_a_third(
     assert "Noted" in (await face.post(new, data={"answer": "yes"}, headers=OURS)).text
     assert "I agree" in (await face.get(old, headers=HTML)).text
     assert (await face.post(old, json={"answer": "yes"})).json() == {"status": "changed"}
+    assert (await face.get("/v1/me/email", headers=mine)).status_code == 401, "every session has ended"
+    mine = await edge.sign_in(ana)
     assert (await face.get("/v1/me/email", headers=mine)).json()["email"] == NEW
     assert (await face.post("/v1/me/email", json={"email": ANA}, headers=mine)).status_code == 409
     edge.clock.at(edge.clock.now() + WAY_BACK - timedelta(minutes=5))

@@ -24,10 +24,10 @@ from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record
 from shared.security import encoding
 from shared.security.documents import DocumentReader, DocumentSigner
-from shared.security.links import LinkPurpose, LinkReader, public_half
+from shared.security.links import LinkPurpose, public_half
 from shared.web.app import create_app
 from tests.fakes.clock import NOON
-from tests.fakes.consent import SEED, SUBJECT_KEY, link
+from tests.fakes.consent import link
 from tests.integration.signup.conftest import KEYS, Edge, emails_of
 from tests.integration.signup.test_story import EPOCHS, SECRETS, arriving, handle, invite, keep, post, published, store
 from tests.signing import consented
@@ -49,7 +49,7 @@ async def face(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
     adapter = PostgresErasing(edge.work, SECRETS, EPOCHS, emails_of(edge).hashed_old)
     made = erasing.ErasingEdge(
         erasing=adapter,
-        links=LinkReader([public_half(SEED)], [SUBJECT_KEY]),
+        links=edge.links(),
         holders=edge.holders(),
         look=edge.open_sessions,
         now=edge.clock.now,

@@ -47,7 +47,7 @@ async def test_looking_at_the_link_shows_one_button_and_changes_nothing(
         assert page.text.count("<button") == 1
         assert "set-cookie" not in page.headers
         assert "form-action 'self' http://consent.test/" in page.headers["content-security-policy"]
-        assert (page.headers["cache-control"], page.headers["referrer-policy"]) == ("no-store", "no-referrer")
+        assert (page.headers["cache-control"], page.headers["referrer-policy"]) == ("no-store", "same-origin")
     assert await edge.pool.fetchval("SELECT count(*) FROM sessions") == 0
 
 
