@@ -43,8 +43,8 @@ _STATED = b"\x00"
 _NO_TOKEN = (JoseError, InvalidTag, ValueError, KeyError, TypeError, OverflowError, AttributeError)
 """What comes of reading a text that the signer did not make."""
 _LONGEST_NAME = 100
-_ENDS = string.ascii_letters + string.digits + "-_"
-"""What a token can end with: base64url."""
+_MARKS = frozenset(string.ascii_letters + string.digits + "-_.")
+"""What a token is written with: base64url, in three parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class LinkReader:
     def read(self, token: str, *purposes: LinkPurpose, at: datetime) -> Link | BadLink:
         """The link behind the token if it is genuine, for one of these purposes and not expired at that time.
 
-        What no token ends with is no part of it: mail programs take the sentence's period or bracket into a link.
+        What no token is written with is no part of it (`trimmed`).
         """
         try:
             claims, subject, name_key = self._opened(token)
@@ -214,8 +214,10 @@ def is_void(issued_at: datetime | None, since: datetime | None) -> bool:
 
 
 def trimmed(token: str) -> str:
-    """The token without what stuck to its end; the same for each way in which a mail program wrote it."""
-    return token[: max(map(token.rfind, _ENDS)) + 1]
+    """The token without what mail programs put into it and around it: blanks, line ends, soft hyphens, brackets, the sentence's
+    period; the same for each way in which one was written. The signature says whether what is left is one.
+    """
+    return "".join(mark for mark in token if mark in _MARKS).strip(".")
 
 
 def public_half(seed: bytes) -> bytes:

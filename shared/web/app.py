@@ -20,6 +20,7 @@ from shared.web.methods import Heads
 from shared.web.middleware import AccessLog, Boundary, SecurityHeaders
 from shared.web.request_ids import RequestIds
 from shared.web.server import Draining
+from shared.web.token_paths import TokenPaths
 from shared.web.traces import Traces
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -64,7 +65,7 @@ def create_app(
     app.add_middleware(Boundary)
     app.add_middleware(Budgets, limits=limits)
     app.add_middleware(Closed, why=why_closed)
-    for middleware in (Languages, SecurityHeaders, Traces, AccessLog, RequestIds):
+    for middleware in (Languages, SecurityHeaders, Traces, AccessLog, RequestIds, TokenPaths):
         app.add_middleware(middleware)
     app.add_middleware(Draining, is_stopping=is_stopping)
     app.include_router(health.router(ready))

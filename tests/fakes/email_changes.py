@@ -88,6 +88,8 @@ class FakeEmailChanges:
         row = self.rows.get(candidate)
         if not decisions.may_begin(row.standing if row else None):
             return "busy"
+        if decisions.is_same(self.emails[candidate], new):
+            return "same"
         if not self._may_write_to(self.emails[candidate]):
             return "too_many"
         self._begin(candidate, new, Asked(self.at + ANSWERED_WITHIN))

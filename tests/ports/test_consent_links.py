@@ -422,13 +422,13 @@ async def test_from_when_links_count_is_seen_with_the_person_and_the_latest_mome
 
 
 async def test_from_when_links_count_is_forgotten_once_those_of_before_have_ended(store: Store) -> None:
-    people = [new_candidate_id() for _ in range(3)]
+    people, end = [new_candidate_id() for _ in range(3)], NOON + timedelta(minutes=10)
     async with store.transaction(NOON) as consents:
-        await consents.void_links([*(void(one) for one in people), void(new_candidate_id(), until=NOON)])
-        await consents.void_links([void(people[0], until=NOON + 2 * HOUR)])
-    async with store.transaction(NOON + HOUR - timedelta(seconds=1)) as consents:
+        await consents.void_links([*(void(one, until=end) for one in people), void(new_candidate_id(), until=NOON)])
+        await consents.void_links([void(people[0], until=NOON + HOUR)])
+    async with store.transaction(end - timedelta(seconds=1)) as consents:
         assert await consents.forget_void_links(10) == 0
-    async with store.transaction(NOON + HOUR) as consents:
+    async with store.transaction(end) as consents:
         assert [await consents.forget_void_links(1), await consents.forget_void_links(5)] == [1, 1]
         assert [(await consents.read(one)).links_from for one in people] == [NOON, None, None]
 

@@ -129,6 +129,8 @@ class PostgresEmailChanges:
             row = await self._row(unit, who)
             if not decisions.may_begin(_of(row)):
                 return "busy"
+            if decisions.is_same(open_identity(who, self._secrets.epochs).mail, new):
+                return "same"
             own = hashlib.sha256(b"email of" + candidate.encode()).digest()
             if not await may_write_to(unit, person["blind_index"], own):
                 return "too_many"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import Response
 
 from services.signup.api import bad_links
@@ -16,6 +16,7 @@ from services.signup.api.cloudevents import Mail
 from services.signup.api.emails import ENTER_EMAIL, EmailModel, with_why
 from services.signup.api.join import origin_of, wait_since
 from services.signup.api.person_links import PersonLinks
+from services.signup.decisions.recovery_codes import read_code
 from services.signup.model.email_changes import (
     Asked,
     Begun,
@@ -43,8 +44,9 @@ ANSWER_AFTER = timedelta(milliseconds=500)
 _WORDS = {
     "email": ENTER_EMAIL,
     "old_email": ENTER_EMAIL,
-    "code": marked("Enter the code: six groups of four letters and digits"),
+    "code": marked("Enter the whole code: six groups of four letters and digits"),
 }
+_SAME = marked("That is your email now. Enter another one")
 _NAMES: dict[type[Standing], Literal["asked", "recovering", "waiting", "changed"]] = {
     Asked: "asked",
     Recovering: "recovering",
@@ -60,6 +62,13 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     410: {"description": "The person is no longer in the pool"},
     429: {"description": "Too many emails were sent to this person within the day"},
 }
+
+
+def _whole_code(value: str) -> str:
+    """What can be no code is said to be none before anybody is looked up: that tells nothing of anybody."""
+    if read_code(value) is None:
+        raise ValueError("must be a whole recovery code: six groups of four letters and digits")
+    return value
 
 
 class EmailIn(EmailModel):
@@ -79,7 +88,7 @@ class RecoverIn(RequestModel):
     """By the recovery code."""
 
     old_email: Mail
-    code: Annotated[Line, Field(max_length=100)]
+    code: Annotated[Line, Field(max_length=100), AfterValidator(_whole_code)]
     email: Mail = Field(description="The new one.")
 
 
@@ -206,7 +215,8 @@ def api(edge: EmailEdge) -> APIRouter:
         "/v1/me/email", status_code=202, summary="Ask for another email: both mailboxes are asked", responses=_ANSWERS
     )
     async def ask(request: Request, given: EmailIn, holder: SignedIn) -> CheckOut:
-        await _begin(edge, request, holder, given.email, time.monotonic())
+        if not await _begin(edge, request, holder, given.email, time.monotonic()):
+            raise _same()
         return CheckOut(status="check_both_mailboxes")
 
     @routes.delete(
@@ -236,19 +246,22 @@ def api(edge: EmailEdge) -> APIRouter:
 async def _ask(
     edge: EmailEdge, request: Request, holder: Holder, email: str, began: float, *, is_json: bool
 ) -> Response:
-    await _begin(edge, request, holder, email, began)
+    if not await _begin(edge, request, holder, email, began):
+        if is_json:
+            raise _same()
+        return await _shown(edge, request, holder, given=email, errors={"email": _SAME})
     if is_json:
         return JSONResponse({"status": "check_both_mailboxes"}, 202)
     return await _shown(edge, request, holder, status=202)
 
 
-async def _begin(edge: EmailEdge, request: Request, holder: Holder, email: str, began: float) -> None:
-    """A "no" comes no sooner than a "begun"."""
+async def _begin(edge: EmailEdge, request: Request, holder: Holder, email: str, began: float) -> bool:
+    """Whether it was begun: no where it is their email already. A "no" comes no sooner than a "begun"."""
     begun: Begun = await edge.changes.ask(holder.candidate, email, origin_of(request, edge.origin_key))
     await wait_since(began, edge.answer_after)
     match begun:
         case "begun":
-            return
+            return True
         case "gone":
             raise bad_links.no_longer_here()
         case "busy":
@@ -256,6 +269,8 @@ async def _begin(edge: EmailEdge, request: Request, holder: Holder, email: str, 
                 "Your email was changed less than 72 hours ago, or is to be changed by your recovery code. Wait until that is over, or stop it on /me/email; then ask again. Nothing was changed."
             )
             raise Problem(409, marked("A change is under way"), detail, type=kind("email-change-under-way"))
+        case "same":
+            return False
         case "too_many":
             detail = marked("Many emails were sent to you today. Nothing was changed. Try again tomorrow.")
             raise Problem(429, marked("Try again tomorrow"), detail, type=kind("too-many-emails"), headers={"Retry-After": "86400"})  # fmt: skip
@@ -265,9 +280,15 @@ async def _stop(edge: EmailEdge, holder: Holder) -> None:
     outcome = await edge.changes.answer(holder.candidate, None, "not_me", None)
     if isinstance(outcome, CannotPutBack):
         detail = marked(
-            "The mailbox of before has another record of its own by now, so emails go on to the new one. But every session has ended, links in earlier emails sign nobody in any more, and a recovery code is worth nothing any more."
+            "The mailbox of before has another record of its own by now, so emails go on to the new one. But every session has ended, links in earlier emails open nothing of yours any more, and a recovery code is worth nothing any more."
         )
         raise Problem(409, marked("The old email could not be put back"), detail, type=kind("email-not-put-back"))
+
+
+def _same() -> Problem:
+    detail = "This is the present email already. Nothing was changed. Send another one."
+    where = {"pointer": "#/email", "detail": "must be another email than the present one"}
+    return Problem(422, "Invalid request", detail, type=kind("invalid"), errors=[where])
 
 
 async def _seen(edge: EmailEdge, holder: Holder) -> Seen:

@@ -80,6 +80,14 @@ def may_begin(standing: Standing | None) -> bool:
     return standing is None or isinstance(standing, Asked | Recovering)
 
 
+def is_same(present: str, new: str) -> bool:
+    """Whether they are one address, letter by letter: the case of a domain is no letter (RFC 5321, section 2.4). Another spelling
+    of the same mailbox is not the same.
+    """
+    (local, _, domain), (new_local, _, new_domain) = present.rpartition("@"), new.rpartition("@")
+    return (local, domain.casefold()) == (new_local, new_domain.casefold())
+
+
 def concerns(*, is_same: bool, act: Act, issued_at: datetime | None, old_since: datetime) -> bool:
     """Whether an answer by a link counts for the change that there is now.
 

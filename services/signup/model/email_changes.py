@@ -89,8 +89,8 @@ class Ends:
 
 
 Outcome = Nothing | Noted | Changes | Stops | PutsBack | CannotPutBack | Ends
-Begun = Literal["begun", "busy", "too_many", "gone"]
-"""`busy`: one is changed, or waits to be, and has to be over first."""
+Begun = Literal["begun", "busy", "same", "too_many", "gone"]
+"""`busy`: one is changed, or waits to be, and has to be over first; `same`: it is the person's email already, letter by letter."""
 
 
 @dataclass(frozen=True, slots=True)

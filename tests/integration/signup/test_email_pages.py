@@ -254,3 +254,34 @@ async def test_a_step_that_is_killed_has_happened_whole_or_not_at_all(
         else:
             break
     assert step > 5 and await there() != before
+
+
+async def test_ones_own_present_email_is_told_and_nobody_is_written_to(
+    face: httpx.AsyncClient, edge: Edge, ana: str
+) -> None:
+    mine = await edge.sign_in(ana)
+    local, _, domain = ANA.partition("@")
+    for same in (ANA, f"{local}@{domain.upper()}"):
+        answer = await face.post("/v1/me/email", json={"email": same}, headers=mine)
+        assert answer.status_code == 422 and answer.json()["errors"][0]["pointer"] == "#/email"
+    page = await face.post("/me/email", data={"email": ANA}, headers={**mine, **HTML})
+    assert page.status_code == 422 and 'id="email-error"' in page.text and "That is your email now" in page.text
+    assert (await face.post("/me/email", json={"email": ANA}, headers=mine)).status_code == 422
+    assert await edge.pool.fetchval("SELECT count(*) FROM email_changes") == 0
+    assert not [one for one in await edge.outbox() if "about" in one]
+    assert (await face.post("/v1/me/email", json={"email": f"{local}+else@{domain}"}, headers=mine)).status_code == 202
+
+
+@pytest.mark.parametrize("typed", ["x", "ABCD-EFGH", "0000-0000-0000-0000-0000-000", "\u0410" * 24, "0" * 25])
+async def test_what_can_be_no_recovery_code_is_said_beside_its_field_before_anybody_is_looked_up(
+    face: httpx.AsyncClient, edge: Edge, ana: str, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look_up(*args: Any) -> None:
+        raise AssertionError("nobody is looked up")
+
+    monkeypatch.setattr(adapter.PostgresEmailChanges, "recover", look_up)
+    given = {"old_email": ANA, "code": typed, "email": NEW}
+    page = await face.post("/recover", data=given, headers=OURS)
+    assert page.status_code == 422 and 'id="code-error"' in page.text and f'value="{ANA}"' in page.text
+    answer = await face.post("/recover", json=given)
+    assert (answer.status_code, [one["pointer"] for one in answer.json()["errors"]]) == (422, ["#/code"])

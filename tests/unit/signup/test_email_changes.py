@@ -90,11 +90,13 @@ def test_a_recovery_code_is_read_however_it_was_typed_and_is_known_under_its_own
     code = new_code()
     assert len(code) == 29 and code != new_code()
     plain = code.replace("-", "")
-    for typed in (code.lower(), f" {plain} ", code.replace("0", "O").replace("1", "l"), code.replace("-", " ")):
+    wide = "".join(chr(ord(mark) + 0xFEE0) for mark in plain)  # of a Japanese keyboard
+    misread = code.replace("0", "O").replace("1", "l").replace("V", "U")
+    for typed in (code.lower(), f" {plain} ", misread, code.replace("-", " "), wide, code.replace("-", "\u2011")):
         assert read_code(typed) == plain
         assert code_hash(typed, b"k" * 32) == code_hash(code, b"k" * 32)
     assert code_hash(code, b"k" * 32) != code_hash(code, b"l" * 32)
-    assert read_code(plain[:-1]) is None and read_code("") is None and read_code("U" * 24) is None
+    assert read_code(plain[:-1]) is None and read_code("") is None and read_code("\u0410" * 24) is None
 
 
 @dataclass

@@ -10,7 +10,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.security import encoding
-from shared.security.links import WIDENS, BadLink, JobLink, Link, LinkPurpose, LinkReader, LinkSigner, public_half
+from shared.security.links import (
+    WIDENS,
+    BadLink,
+    JobLink,
+    Link,
+    LinkPurpose,
+    LinkReader,
+    LinkSigner,
+    public_half,
+    trimmed,
+)
 from shared.security.statements import StatementReader, StatementSigner
 
 SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")  # RFC 8032, 7.1, test 1
@@ -43,6 +53,32 @@ def test_a_link_is_read_back_as_it_was_signed() -> None:
 def test_what_a_mail_program_took_into_the_link_is_no_part_of_it(end: str) -> None:
     assert READER.read(SIGNER.sign(LINK) + end, "confirm", at=NOW) == LINK
     assert READER.read(end, "confirm", at=NOW) == BadLink("forged")
+
+
+@pytest.mark.parametrize(
+    "inside", [" ", "\n", "\r\n", "=\r\n", "\t", "\u00ad", "\u200b", "\u2060", "\ufeff", "\u00a0", "> ", "\u2028"]
+)
+def test_what_a_mail_program_put_inside_a_link_is_no_part_of_it(inside: str) -> None:
+    token = SIGNER.sign(LINK)
+    for at in (1, 70, token.index("."), len(token) - 1):
+        assert READER.read(token[:at] + inside + token[at:], "confirm", at=NOW) == LINK
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"), ["<>", "()", "[]", "\u00ab\u00bb", "\u201c\u201d", "**", "  ", "\u2066\u2069"]
+)
+def test_what_stands_around_a_link_is_no_part_of_it(before: str, behind: str) -> None:
+    token = SIGNER.sign(LINK)
+    assert READER.read(before + token + behind, "confirm", at=NOW) == LINK
+    assert trimmed(before + token + behind) == trimmed(token) == token, "one link, however it was written"
+
+
+@pytest.mark.parametrize("place", [0, 70, -1])
+def test_a_mark_of_a_token_that_is_another_makes_it_none(place: int) -> None:
+    token = SIGNER.sign(LINK)
+    at = range(len(token))[place] if place != -1 else token.rindex(".") + 3
+    other = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+    assert READER.read(other, "confirm", at=NOW) == BadLink("forged")
 
 
 @pytest.mark.parametrize("end", ["a", "-", "_", ".a", ").a", "\u00e9a"])
