@@ -11,6 +11,7 @@ from services.signup.adapters.certificates import PostgresErasing
 from services.signup.adapters.kept import PEOPLE
 from services.signup.api import erasing
 from services.signup.model.email_changes import WAY_BACK
+from shared.security.links import LinkPurpose
 from shared.web.app import create_app
 from tests.fakes.clock import NOON
 from tests.fakes.consent import link
@@ -109,7 +110,8 @@ async def test_whoever_moved_before_links_were_voided_at_a_move_is_held_by_when_
     """`links_from` of the release before says nothing of a change that both said yes to."""
     await edge.pool.execute("UPDATE candidates SET email_since = $1, links_from = NULL", NOON + DAY)
     edge.clock.at(NOON + 2 * DAY)
-    for purpose, door in (("confirm", "profile"), ("me", "sign-in")):
+    doors: dict[LinkPurpose, str] = {"confirm": "profile", "me": "sign-in"}
+    for purpose, door in doors.items():
         old = link(ana, purpose, expires_at=NOON + 14 * DAY, issued_at=NOON)
         assert (await http.get(f"/{door}/{old}")).status_code == 410
         new = link(ana, purpose, expires_at=NOON + 14 * DAY, issued_at=NOON + DAY)
