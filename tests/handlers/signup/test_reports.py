@@ -11,6 +11,7 @@ import pytest
 from services.signup import jobs
 from services.signup.model.provenance import Origin
 from services.signup.vault import hashing
+from services.signup.vault.addresses import slow_hash
 from services.signup.vault.hashing import Prefix, Suspected
 from services.signup.vault.sealing import Identity, open_identity
 from shared.contracts.signup import (
@@ -357,7 +358,7 @@ async def test_all_emails_of_a_batch_are_looked_up_at_once_and_strangers_cost_no
         asked.append(len(prefixes))
         return await suspected(store, prefixes)
 
-    slow = Mock(side_effect=hashing.slow_hash)
+    slow = Mock(side_effect=slow_hash)
     monkeypatch.setattr(hashing, "slow_hash", slow)
     monkeypatch.setattr(FakeStore, "suspected", counted)
     others = tuple(f"other{number}@example.org" for number in range(9))
