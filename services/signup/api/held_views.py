@@ -8,6 +8,7 @@ from typing import Any
 from services.signup.api import profile_told
 from services.signup.api.profile_views import LABELS, Names, source, words_of
 from services.signup.decisions import provenance
+from services.signup.decisions.browsers import in_words
 from services.signup.decisions.keeping import FIELDS, value_of
 from services.signup.model.held import Held, HeldClaim
 from services.signup.model.provenance import Teller, ValueOrigin
@@ -305,14 +306,16 @@ def _shown(held: Held, names: Names) -> list[tuple[str, str]]:
     if held.profile is None:
         return []
     known = {(one.field, one.value): one for one in held.origins}
-    rows = [
-        (
-            gettext(LABELS[name]),
-            f"{words_of(name, value)}. {_from(known.get((name, provenance.text_of(value))), names)}",
-        )
+    found = [
+        (gettext(LABELS[name]), words_of(name, value), _from(known.get((name, provenance.text_of(value))), names))
         for name in FIELDS
         for value in value_of(held.profile, name)
     ]
+    whence = {told for _, _, told in found}
+    if len(found) > 1 and len(whence) == 1:  # said once, and not behind each value
+        rows = [*((label, words) for label, words, _ in found), (gettext("All of this"), whence.pop())]
+    else:
+        rows = [(label, f"{words}. {told}") for label, words, told in found]
     is_seen = held.published is not None
     now = gettext("Employers whose jobs fit see it now") if is_seen else gettext("No employer sees it now")
     return [*rows, (gettext("Who sees it"), now)]
@@ -420,7 +423,7 @@ def _recovery_code(held: Held, _: Names) -> list[tuple[str, str]]:
 def _sessions(held: Held, _: Names) -> list[tuple[str, str]]:
     return [
         (
-            one.browser,
+            in_words(one.browser),
             gettext("since %(since)s", since=wording.moment(one.since))
             + (
                 gettext("; until %(until)s", until=wording.moment(one.until))

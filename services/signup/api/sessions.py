@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from services.signup.api import bad_links
 from services.signup.api.person_links import PersonLinks
-from services.signup.decisions.browsers import browser_of
+from services.signup.decisions.browsers import browser_of, in_words
 from services.signup.model.sessions import Spent
 from services.signup.ports import Sessions
 from shared import i18n, wording
@@ -254,7 +254,7 @@ async def _list(edge: SessionsEdge, holder: Holder, ended: int | None = None) ->
     return PAGES.render(
         "sessions.html",
         navigation=edge.navigation.at("sessions"),
-        sessions=[(one, wording.moment(one.since), one.name == holder.session) for one in found],
+        sessions=[(one, in_words(one.browser), wording.moment(one.since), one.name == holder.session) for one in found],
         until=wording.moment(holder.expires_at),
         ended=ended,
     )

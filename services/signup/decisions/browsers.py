@@ -1,5 +1,7 @@
 """What a browser is called in a list of sessions: coarse, so that its person knows it again and nobody else can."""
 
+from shared.i18n import gettext, marked
+
 _BROWSERS = (
     ("Edge", ("Edg/", "EdgA/", "EdgiOS/", "Edge/")),
     ("Samsung Internet", ("SamsungBrowser/",)),
@@ -20,7 +22,8 @@ _SYSTEMS = (
 )
 _LOOKED_AT = 500
 """Characters of a User-Agent; what comes later tells nothing."""
-PROGRAM = "A program"
+PROGRAM = marked("A program")
+_ON, _SOME_ON = marked("%(browser)s on %(system)s"), marked("A browser on %(system)s")
 
 
 def browser_of(user_agent: str) -> str:
@@ -30,6 +33,14 @@ def browser_of(user_agent: str) -> str:
     if browser and system:
         return f"{browser} on {system}"
     return browser or (f"A browser on {system}" if system and said.startswith("Mozilla/") else PROGRAM)
+
+
+def in_words(kept: str) -> str:
+    """What `browser_of` said, in the language of the page."""
+    browser, _, system = kept.partition(" on ")
+    if not system:
+        return gettext(kept)
+    return gettext(_SOME_ON, system=system) if browser == "A browser" else gettext(_ON, browser=browser, system=system)
 
 
 def _first(names: tuple[tuple[str, tuple[str, ...]], ...], said: str) -> str | None:
