@@ -106,11 +106,12 @@ def _claim(*, event_id: str | None, proof: Any, received_at: Any, **row: Any) ->
 def _change(row: Any, who: SealedIdentity, epochs: EpochRows) -> EmailChange | None:  # noqa: ANN401 - a row
     if row is None:
         return None
+    both: tuple[str | None, str | None]
     try:
-        new, old = open_both(who, row["sealed"], epochs.epochs)
+        both = open_both(who, row["sealed"], epochs.epochs)
     except CannotOpenError:
-        new = old = None
-    return EmailChange(row["state"], row["until"], new, old, row["new_said"], row["old_said"])
+        both = None, None
+    return EmailChange(row["state"], row["until"], *both, row["new_said"], row["old_said"])
 
 
 def _profile(value: str | None) -> CoarseProfile | None:

@@ -60,7 +60,9 @@ class ProfileEdge:
 class Filled(Protocol):
     """What a file says for the form."""
 
-    passed_over: tuple[PassedOver, ...]
+    @property
+    def passed_over(self) -> tuple[PassedOver, ...]:
+        """What was not taken, and why."""
 
     def fill(self, form: ProfileForm) -> ProfileForm:
         """The form with it."""
