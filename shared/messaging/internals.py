@@ -28,8 +28,6 @@ _TAKES_WITHIN_MS = 1000
 """A record ends the wait, and so does a stop; whether the group is in order is looked at as often."""
 _NOT_FOR_ALL_MS = 100
 """How long a fetch may be held that does not ask for all that its broker has for us: another waits for it meanwhile."""
-_TAKEN_WITHIN = 0.05
-"""Seconds that a fetch waits for records in hand to be taken, rather than to ask without their partitions."""
 _LATELY = 2.0
 """Seconds after its last record that a reader counts as one that more will come for."""
 
@@ -260,15 +258,12 @@ def _actions(self: fetcher.Fetcher, assignment: Any) -> Any:  # noqa: ANN401 - a
     """A broker is asked one fetch at a time: whoever has a record for a partition that the one under way does not ask for waits
     until that one ends. So only a fetch for all of a broker's partitions is held for long, whose first record ends it, wherever
     it comes; one that leaves out a partition whose records are in hand, or that is the first to ask for the end of one, is not.
-    Records that have just come are mostly taken at once, which wakes the fetcher: so it waits for that first, and asks for all.
-    And on a broker that holds each fetch to its end (`FetchWait.busy`) it is not held for long while records come.
+    On a broker that holds each fetch to its end (`FetchWait.busy`) it is not held for long while records come.
     """
-    requests, resets, timeout, *rest = _aiokafkas_actions(self, assignment)
+    requests, *rest = _aiokafkas_actions(self, assignment)
     now, known = time.monotonic(), vars(self)
     if self._records:
         known["came_at"] = now
-    first_put_off: dict[int, float] = known.setdefault("put_off_at", {})
-    at_once = []
     for node, request in requests:
         asked = {(topic, partition) for topic, partitions in request.topics for partition, *_ in partitions}
         all_of_it = [tp for tp in assignment.tps if self._select_read_replica(tp) == node]
@@ -276,17 +271,9 @@ def _actions(self: fetcher.Fetcher, assignment: Any) -> Any:  # noqa: ANN401 - a
             (tp.topic, tp.partition) not in asked or assignment.state_value(tp).highwater is None for tp in all_of_it
         ):
             request._max_wait_ms = min(request._max_wait_ms, _NOT_FOR_ALL_MS)
-        if any(tp in self._records for tp in all_of_it):
-            left = first_put_off.setdefault(node, now) + _TAKEN_WITHIN - now
-            if left > 0:
-                timeout = min(timeout, left)
-                continue
-        else:
-            first_put_off.pop(node, None)
         if now - known.get("came_at", -_LATELY) < _LATELY:
             request._max_wait_ms = min(request._max_wait_ms, getattr(self._fetch_max_wait_ms, "busy", _TAKES_WITHIN_MS))
-        at_once.append((node, request))
-    return (at_once, resets, timeout, *rest)
+    return (requests, *rest)
 
 
 _aiokafkas_actions = fetcher.Fetcher._get_actions_per_node

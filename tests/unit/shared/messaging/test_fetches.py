@@ -1,4 +1,4 @@
-"""How long a fetch may be held: for long only where any record that comes ends it, and records in hand are taken first."""
+"""How long a fetch may be held: for long only where any record that comes ends it, or where nothing has come lately."""
 
 from datetime import timedelta
 from types import SimpleNamespace
@@ -27,54 +27,31 @@ class Reader:
         self._monkeypatch = monkeypatch
         monkeypatch.setattr(internals, "time", SimpleNamespace(monotonic=lambda: self.at))
 
-    def turn(
+    def held_for(
         self, *, in_hand: tuple[TopicPartition, ...] = (), highwater: dict[TopicPartition, int] | None = None
-    ) -> tuple[int | None, float]:
-        """Milliseconds that its fetch may be held, None where it makes none, and in how many seconds it looks again."""
+    ) -> int:
+        """Milliseconds that its fetch may be held."""
         self.fetcher._records = dict.fromkeys(in_hand)
         asked = [tp for tp in (A, B) if tp not in in_hand]
         request = FetchRequest(self._wait, 1, 1, 0, [("t", [(tp.partition, 0, 1) for tp in asked])])
         self._monkeypatch.setattr(internals, "_aiokafkas_actions", lambda *_: ([(1, request)], {}, 0.2, False, []))
         states = {tp: SimpleNamespace(highwater=(ENDS if highwater is None else highwater).get(tp)) for tp in NODE_OF}
         assignment = SimpleNamespace(tps=set(NODE_OF), state_value=states.__getitem__)
-        requests, resets, timeout, *rest = Fetcher._get_actions_per_node(self.fetcher, assignment)
-        assert (resets, rest) == ({}, [False, []])
-        return (int(requests[0][1]._max_wait_ms) if requests else None), timeout
-
-    def puts_off(self, *in_hand: TopicPartition) -> float:
-        """In how many seconds it looks again, where it makes no fetch."""
-        held, timeout = self.turn(in_hand=in_hand)
-        assert held is None
-        return timeout
+        ((_, found), *_), *rest = Fetcher._get_actions_per_node(self.fetcher, assignment)
+        assert rest == [{}, 0.2, False, []]
+        return int(found._max_wait_ms)
 
 
 def test_a_fetch_for_all_that_a_broker_has_for_us_is_held_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Reader(monkeypatch).turn() == (1000, 0.2)
+    assert Reader(monkeypatch).held_for() == 1000
+
+
+def test_a_fetch_that_leaves_out_a_partition_whose_records_are_in_hand_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Reader(monkeypatch).held_for(in_hand=(A,)) == 100
 
 
 def test_the_first_fetch_which_tells_where_the_end_is_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Reader(monkeypatch).turn(highwater={A: 3}) == (100, 0.2)
-
-
-def test_records_in_hand_are_taken_before_their_broker_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = Reader(monkeypatch)
-    assert reader.puts_off(A) == pytest.approx(0.05)
-    reader.at += 0.01
-    assert reader.turn() == (1000, 0.2), "they were taken: all is asked for"
-
-
-def test_where_they_are_not_taken_soon_the_rest_is_asked_for_and_not_held_for_long(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    reader = Reader(monkeypatch)
-    reader.turn(in_hand=(A,))
-    reader.at += 0.04
-    assert reader.puts_off(A) == pytest.approx(0.01)
-    reader.at += 0.02
-    assert reader.turn(in_hand=(A,)) == (100, 0.2)
-    assert reader.turn(in_hand=(A,)) == (100, 0.2), "nor does it wait again as long as they are not taken"
-    reader.turn()
-    assert reader.puts_off(A) == pytest.approx(0.05), "what comes later is waited for anew"
+    assert Reader(monkeypatch).held_for(highwater={A: 3}) == 100
 
 
 def test_where_a_record_ends_no_fetch_it_is_short_for_two_seconds_after_the_last_record(
@@ -86,8 +63,8 @@ def test_where_a_record_ends_no_fetch_it_is_short_for_two_seconds_after_the_last
         kafka.servers, fetch_wait=timedelta(milliseconds=200), busy_fetch_wait=timedelta(milliseconds=25)
     ).fetch_wait_ms
     reader = Reader(monkeypatch, wait)
-    assert reader.turn() == (200, 0.2), "nothing has come yet"
-    reader.turn(in_hand=(A,))
-    assert reader.turn() == (25, 0.2)
+    assert reader.held_for() == 200, "nothing has come yet"
+    assert reader.held_for(in_hand=(A,)) == 25
+    assert reader.held_for() == 25
     reader.at += 2
-    assert reader.turn() == (200, 0.2)
+    assert reader.held_for() == 200
