@@ -18,7 +18,7 @@ class FakeTransit(httpx.AsyncBaseTransport):
     def __init__(self) -> None:
         self.keys: dict[str, bytes] = {}
         self.deletable: set[str] = set()
-        self.is_sealed = self.is_away = self.is_unmounted = False
+        self.is_sealed = self.is_away = self.is_unmounted = self.is_trimmed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self.is_away:
@@ -57,6 +57,9 @@ class FakeTransit(httpx.AsyncBaseTransport):
             case "POST", "encrypt":
                 box = boxes.seal(self.keys[name], base64.b64decode(body["plaintext"]), context=name)
                 return httpx.Response(200, json={"data": {"ciphertext": "vault:v1:" + base64.b64encode(box).decode()}})
+            case _ if self.is_trimmed:
+                said = "ciphertext or signature version is disallowed by policy (too old)"
+                return httpx.Response(400, json={"errors": [said]})
             case _:
                 box = base64.b64decode(body["ciphertext"].removeprefix("vault:v1:"))
                 plain = boxes.unseal(self.keys[name], box, context=name)

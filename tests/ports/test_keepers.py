@@ -243,3 +243,15 @@ async def test_a_transit_engine_that_is_not_mounted_has_destroyed_nothing(tmp_pa
             await ask(reference)
     transit.is_unmounted = False
     assert await keeper.open(reference) == KEY
+
+
+async def test_what_vault_says_of_a_key_that_it_has_and_does_not_decrypt_with_is_told_to_the_operator(
+    tmp_path: Path,
+) -> None:
+    transit, token = FakeTransit(), tmp_path / "token"
+    token.write_text(TOKEN)
+    keeper = TransitKeeper("https://vault.test", "transit", token, transport=transit)
+    reference = await keeper.make("epoch-1", KEY)
+    transit.is_trimmed = True
+    with pytest.raises(KeeperAwayError, match=r"400: ciphertext or signature version is disallowed by policy"):
+        await keeper.open(reference)

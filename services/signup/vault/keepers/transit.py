@@ -10,6 +10,7 @@ import httpx
 from services.signup.vault.epochs import KeeperAwayError, KeyGoneError
 
 _WITHIN = httpx.Timeout(5.0, connect=3.0)
+_LONGEST_WORDS = 200
 
 
 class TransitKeeper:
@@ -61,9 +62,18 @@ class TransitKeeper:
         if method == "GET" and answer.status_code == httpx.codes.NOT_FOUND and _is_empty(answer):
             raise KeyGoneError("Vault has no such key")
         if not answer.is_success:  # sealed, standby, no such mount, or a token that ran out: nothing is given up
-            raise KeeperAwayError(f"Vault says {answer.status_code}")
+            raise KeeperAwayError(f"Vault says {answer.status_code}{_words(answer)}")
         found: dict[str, Any] = answer.json() if answer.content else {}
         return found
+
+
+def _words(answer: httpx.Response) -> str:
+    """Vault's own, for who has to put it right: a trimmed version of a key, a token that may not decrypt. It repeats nothing of what was sent."""
+    try:
+        said = answer.json()["errors"][0]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return f": {said[:_LONGEST_WORDS]}" if isinstance(said, str) and said.isprintable() else ""
 
 
 def _is_empty(answer: httpx.Response) -> bool:
