@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
+from aiokafka.producer.sender import Sender
 
 from shared.messaging import producer as module
 from shared.messaging.envelope import Outgoing, Received, decode
@@ -43,6 +44,23 @@ async def numbers_on(log: Log) -> list[int]:
 def client_of(producer: Producer) -> AIOKafkaProducer:
     assert producer._client is not None
     return producer._client.producer
+
+
+async def test_what_is_sent_together_is_a_few_requests_however_many_they_are(
+    narrow_log: Log, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[int] = []
+    send = Sender._send_produce_req
+
+    async def counted(self: Sender, node: int, batches: dict[object, object]) -> None:
+        requests.append(len(batches))
+        await send(self, node, batches)
+
+    monkeypatch.setattr(Sender, "_send_produce_req", counted)
+    words = b"words" * 300
+    await producer.send([Outgoing(narrow_log.topic.name, b"k", words, ()) for _ in range(500)])
+    assert len(await narrow_log.read()) == 500
+    assert 1 <= len(requests) <= 4, "750 kB of one partition, in batches of 256 KiB at most"
 
 
 async def test_what_was_given_up_never_arrives_after_what_was_sent_since(
