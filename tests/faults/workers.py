@@ -26,7 +26,6 @@ from services.signup.ports import INVITATIONS, LANES, SHOWINGS
 from services.signup.vault.hashing import SlowHashes
 from services.signup.vault.index import BlindIndex
 from services.signup.vault.secrets import VaultSecrets
-from shared.contracts.base import Event
 from shared.facts import Known
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool, open_pool
@@ -136,7 +135,7 @@ def runner_in(place: Place, pool: Pool, windows: RedisWindows) -> Runner[Unit]:
 
 def _breaks(runner: Runner[Unit], moment: Moment, batch: int) -> None:
     (queue,) = runner.queues
-    work, publish, flush, begun = runner.work, Unit.publish, Unit.flush, 0
+    work, leave, flush, begun = runner.work, Unit._leave, Unit.flush, 0
 
     def die_at(one: Moment) -> None:
         if moment is one and begun == batch:
@@ -150,8 +149,8 @@ def _breaks(runner: Runner[Unit], moment: Moment, batch: int) -> None:
         die_at(Moment.WRITTEN)
         return again
 
-    def say(unit: Unit, *events: Event, **options: Any) -> None:
-        publish(unit, *events, **options)
+    def say(unit: Unit, *records: Any) -> None:
+        leave(unit, *records)
         die_at(Moment.AT_WORK)
 
     async def end(unit: Unit) -> None:
@@ -167,5 +166,5 @@ def _breaks(runner: Runner[Unit], moment: Moment, batch: int) -> None:
             die_at(Moment.COMMITTED)
 
     runner.work = runner._batches.work = dying_work
-    Unit.publish, Unit.flush = say, end  # type: ignore[method-assign,assignment]  # in this process alone
+    Unit._leave, Unit.flush = say, end  # type: ignore[method-assign,assignment]  # in this process alone
     runner._queues[queue.name] = replace(queue, handle=handle)
