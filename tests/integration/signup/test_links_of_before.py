@@ -1,53 +1,21 @@
 """What lies in a mailbox that a person has left opens nothing of theirs, through no door of signup; what can only stop goes on to work."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import httpx
 import pytest
 
-from services.signup.adapters.certificates import PostgresErasing
-from services.signup.adapters.kept import PEOPLE
-from services.signup.api import erasing
 from services.signup.model.email_changes import WAY_BACK
 from shared.security.links import LinkPurpose
-from shared.web.app import create_app
 from tests.fakes.clock import NOON
 from tests.fakes.consent import link
 from tests.integration.signup.conftest import Edge, emails_of
 from tests.integration.signup.test_email_pages import HTML, NEW, address, ana, change_of, face
-from tests.integration.signup.test_erasing import SIGNER
+from tests.integration.signup.test_erasing import face as eraser
 from tests.integration.signup.test_profile import ANA, PROGRAM
-from tests.integration.signup.test_story import EPOCHS, SECRETS
 
-__all__ = ["ana", "face"]
+__all__ = ["ana", "eraser", "face"]
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-async def eraser(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
-    """The routes of an erasure."""
-
-    async def ready() -> dict[str, Any]:
-        return {}
-
-    app = create_app("signup", "signup", ready=ready)
-    made = erasing.ErasingEdge(
-        erasing=PostgresErasing(edge.work, SECRETS, EPOCHS, emails_of(edge).hashed_old),
-        links=edge.links(),
-        holders=edge.holders(),
-        look=edge.open_sessions,
-        now=edge.clock.now,
-        signer=SIGNER,
-        own=PEOPLE.swept,
-        signup_url="http://signup.test",
-        consent_url="http://consent.test",
-    )
-    app.include_router(erasing.pages(made))
-    app.include_router(erasing.router(made))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://signup.test") as client:
-        yield client
 
 
 async def moves(face: httpx.AsyncClient, edge: Edge, ana: str, way: str) -> None:
