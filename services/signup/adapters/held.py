@@ -1,7 +1,7 @@
 """All that signup holds of one person, read from its own tables."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +106,11 @@ def _claim(*, event_id: str | None, proof: Any, received_at: Any, **row: Any) ->
 def _change(row: Any, who: SealedIdentity, epochs: EpochRows) -> EmailChange | None:  # noqa: ANN401 - a row
     if row is None:
         return None
-    both: tuple[str | None, str | None]
-    try:
-        both = open_both(who, row["sealed"], epochs.epochs)
-    except CannotOpenError:
-        both = None, None
-    return EmailChange(row["state"], row["until"], *both, row["new_said"], row["old_said"])
+    new: str | None = None
+    old: str | None = None
+    with suppress(CannotOpenError):
+        new, old = open_both(who, row["sealed"], epochs.epochs)
+    return EmailChange(row["state"], row["until"], new, old, row["new_said"], row["old_said"])
 
 
 def _profile(value: str | None) -> CoarseProfile | None:
