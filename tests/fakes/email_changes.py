@@ -103,7 +103,7 @@ class FakeEmailChanges:
         if who is None or read_code(code) is None or self.codes.get(who) != read_code(code):
             return
         row = self.rows.get(who)
-        if decisions.may_begin(row.standing if row else None):
+        if decisions.may_recover(row.standing if row else None):
             self._begin(who, new, Recovering(self.at + ANSWERED_WITHIN))
             self._write_to_new(who, new)
 

@@ -404,8 +404,6 @@ async def test_with_the_code_a_lost_mailbox_is_left_after_72_hours_of_its_silenc
     waiting = Waiting(world.at + WAY_BACK)
     assert await world.changes.answer(ana, change, "new_yes", world.at) == Noted(waiting)
     assert (await world.told())[-1] == (ana, "recovering")
-    await world.changes.recover(OLD, code, OTHER, HERE)
-    assert await world.changes.standing(ana, change) == waiting, "one at a time"
     assert await world.sign_in(ana)
     world.at += WAY_BACK - MINUTE
     await world.changes.settle(20)
@@ -417,6 +415,27 @@ async def test_with_the_code_a_lost_mailbox_is_left_after_72_hours_of_its_silenc
     assert (await world.told())[-1] == (ana, "done")
     assert await world.found(OLD) is None and not await world.is_registered(OLD)
     assert await world.changes.make_code(ana, first_alone=False) is not None
+
+
+async def test_whoever_has_the_code_takes_back_a_slip_that_a_stranger_said_yes_to(world: World) -> None:
+    ana = await world.joins(OLD)
+    code = await world.changes.make_code(ana, first_alone=True)
+    assert code is not None
+    await world.changes.recover(OLD, code, OTHER, HERE)  # mistyped
+    slip = await world.change_of(ana)
+    assert await world.changes.answer(ana, slip, "new_yes", world.at) == Noted(Waiting(world.at + WAY_BACK))
+    world.at += MINUTE
+    await world.changes.recover(OLD, code, NEW, HERE)
+    change = await world.change_of(ana)
+    assert isinstance(await world.changes.standing(ana, change), Recovering)
+    assert await world.changes.answer(ana, slip, "new_yes", world.at) == Nothing("over"), (
+        "their yes was for another one"
+    )
+    assert await world.changes.answer(ana, change, "new_yes", world.at) == Noted(Waiting(world.at + WAY_BACK))
+    assert [about for _, about in await world.told()].count("recovering") == 2, "the old mailbox hears of each"
+    world.at += WAY_BACK
+    await world.changes.settle(20)
+    assert await email_of(world, ana) == NEW
 
 
 async def test_where_somebody_else_came_to_have_the_new_mailbox_meanwhile_the_code_still_works(world: World) -> None:

@@ -150,7 +150,7 @@ class PostgresEmailChanges:
             if not person or who is None or not await self._is_code(unit, who, code):
                 return
             row = await self._row(unit, who)
-            if not decisions.may_begin(_of(row)):
+            if not decisions.may_recover(_of(row)):
                 return
             await self._begin(unit, who, person["email_since"], new, Recovering(unit.at + ANSWERED_WITHIN))
             await self._write_to_new(unit, candidate, new, origin)

@@ -76,8 +76,17 @@ def due(standing: Standing, *, at: datetime) -> Outcome:
 
 
 def may_begin(standing: Standing | None) -> bool:
-    """Another one takes the place of one that nobody has answered in full; not of one that counts, or soon will."""
-    return standing is None or isinstance(standing, Asked | Recovering)
+    """Another one takes the place of one that nobody has answered in full; not of one that counts or soon will, nor, for whoever has
+    a session alone, of one that was begun by the code.
+    """
+    return standing is None or isinstance(standing, Asked)
+
+
+def may_recover(standing: Standing | None) -> bool:
+    """The code weighs the same each time: what waits by it gives way too, or one slip in the new address, to which a stranger says yes,
+    would give the person away. What both mailboxes changed does not: the old one may want it back.
+    """
+    return not isinstance(standing, Changed)
 
 
 def is_same(present: str, new: str) -> bool:

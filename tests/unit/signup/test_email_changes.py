@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.signup.decisions.email_changes import answered, concerns, due, may_begin
+from services.signup.decisions.email_changes import answered, concerns, due, may_begin, may_recover
 from services.signup.decisions.recovery_codes import code_hash, new_code, read_code
 from services.signup.model.email_changes import (
     ANSWERED_WITHIN,
@@ -74,8 +74,10 @@ def test_what_the_clock_brings_and_not_before_its_time(standing: Standing, outco
 
 
 def test_another_change_takes_the_place_of_one_that_counts_for_nothing_yet_and_of_no_other() -> None:
-    assert all(may_begin(one) for one in (None, Asked(SOON, new_said=True), Recovering(SOON)))
-    assert not any(may_begin(one) for one in (Waiting(LATER), Changed(LATER)))
+    assert all(may_begin(one) for one in (None, Asked(SOON, new_said=True)))
+    assert not any(may_begin(one) for one in (Recovering(SOON), Waiting(LATER), Changed(LATER)))
+    assert all(may_recover(one) for one in (None, Asked(SOON, new_said=True), Recovering(SOON), Waiting(LATER)))
+    assert not may_recover(Changed(LATER))
 
 
 def test_a_not_me_counts_for_a_later_change_of_the_same_mailbox_and_a_yes_for_its_own_alone() -> None:
