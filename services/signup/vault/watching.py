@@ -18,7 +18,7 @@ LOOKS_EVERY = timedelta(seconds=2)
 ASKS_EVERY = timedelta(hours=1)
 """How often a worker asks the keeper for keys that it has in memory; AWS KMS destroys one 7 days at the earliest after it was told to."""
 _ASKED_AGAIN_AFTER = timedelta(minutes=1)
-"""While the keeper does not answer."""
+"""While the keeper does not answer, or does not have one of them."""
 KEYS_LOST = Gauge(
     "fairpool_vault_keys_lost",
     "Keys of epochs in use that their keeper does not have: those that this process still has in memory, and those that are gone.",
@@ -58,22 +58,24 @@ class EpochWatch:
             if self._makes:
                 await self._rows.make(connection)
             await self._rows.refresh(connection)
-        if self._makes and time.monotonic() >= self._ask_at:
+        # Who missed one, asked by an operator, asks until it is back, or its alarm would not end.
+        if (self._makes or self._rows.in_memory_alone) and time.monotonic() >= self._ask_at:
             await self._ask_keeper()
         KEYS_LOST.labels("in_memory").set(len(self._rows.in_memory_alone))
         KEYS_LOST.labels("gone").set(len(self._rows.lost))
 
     async def _ask_keeper(self) -> None:
         """What runs from memory would not start again: that is to be known while there is a way back."""
+        pause = _ASKED_AGAIN_AFTER
         try:
             await self._rows.ask_keeper()
         except KeeperAwayError as error:
             KEEPER_AWAY.set(1)
             _log.warning("keeper_away", error=str(error))
-            self._ask_at = time.monotonic() + _ASKED_AGAIN_AFTER.total_seconds()
         else:
             KEEPER_AWAY.set(0)
-            self._ask_at = time.monotonic() + ASKS_EVERY.total_seconds()
+            pause = _ASKED_AGAIN_AFTER if self._rows.in_memory_alone else ASKS_EVERY
+        self._ask_at = time.monotonic() + pause.total_seconds()
 
     async def check(self) -> None:
         """Ready where this process can seal, and where all keys are lost, since an operator has to reach it then."""

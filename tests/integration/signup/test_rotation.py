@@ -291,18 +291,23 @@ async def test_what_the_keeper_lost_is_seen_while_it_is_in_memory_and_a_rotation
     def lost(state: str) -> float | None:
         return REGISTRY.get_sample_value("fairpool_vault_keys_lost", {"state": state})
 
-    watch = EpochWatch(rows, lambda: pool, makes=True)
+    watch, edge = EpochWatch(rows, lambda: pool, makes=True), await begun(pool, keeper)
     await watch.look()
     assert (lost("in_memory"), lost("gone")) == (0, 0)
+    kept = dict(keeper.keys)
     keeper.keys.clear()
+    async with unit_on(pool) as unit:
+        (epoch,) = (await PostgresRotation(unit, edge).seen()).epochs
+    assert (epoch.is_lost, epoch.is_in_memory_alone) == (False, True), "at once to who looks"
     await watch.look()
     assert lost("in_memory") == 0, "it is asked once an hour"
-    async with unit_on(pool) as unit:
-        (epoch,) = (await PostgresRotation(unit, rows).seen()).epochs
-    assert (epoch.is_lost, epoch.is_in_memory_alone) == (False, True), "and at once by who looks"
     monkeypatch.setattr(watch, "_ask_at", 0.0)
     await watch.look()
     assert (lost("in_memory"), lost("gone")) == (1, 0)
+    keeper.keys |= kept
+    await EpochWatch(edge, lambda: pool, makes=False).look()
+    assert lost("in_memory") == 0, "an edge that missed it once asks until it is back"
+    keeper.keys.clear()
     restarted = await begun(pool, keeper)
     await EpochWatch(restarted, lambda: pool, makes=False).look()
     assert (lost("in_memory"), lost("gone")) == (0, 1)
