@@ -7,7 +7,7 @@ import zipfile
 from typing import Any
 
 from tests.e2e.own_page import signed_in, taken_along
-from tests.e2e.scene import Scene
+from tests.e2e.scene import ALL_ON, Scene
 from tests.waiting import until
 
 FILES = {
@@ -31,7 +31,8 @@ async def test_a_person_takes_everything_along_and_nobody_else_does(scene: Scene
         return await scene.client.ask(method, url, key=session, expect=expect)
 
     assert (await ask("GET", mine, 404)).json()["type"] == "urn:fairpool:problem:no-export"
-    archive = zipfile.ZipFile(io.BytesIO(await taken_along(scene, mine)))
+    taken = await taken_along(scene, mine)
+    archive = zipfile.ZipFile(io.BytesIO(taken))
     listed = json.loads(archive.read("manifest.json"))["files"]
     assert {one["name"] for one in listed} | {"manifest.json"} == set(archive.namelist()) == FILES
     for one in listed:
@@ -49,3 +50,18 @@ async def test_a_person_takes_everything_along_and_nobody_else_does(scene: Scene
         return any("is ready" in mail.subject for mail in await scene.mails_to(ana))
 
     await until(told, what="the email that it is ready")
+
+    # The very file, by the page of whoever joins, is an equal profile there.
+    signup = scene.dev.services.signup
+    headers = {"Content-Type": "application/zip"}
+    read = (await scene.client.ask("POST", f"{signup}/join/file", headers=headers, raw=taken)).json()
+    assert read["form"]["email"] == ana.mail
+    cy = scene.invent()
+    await scene.client.ask("POST", f"{signup}/join", body=read["form"] | {"email": cy.mail}, expect=(202,))
+    await scene.answer(cy, ALL_ON)
+
+    async def kept(session: str) -> Any:
+        return (await scene.client.ask("GET", f"{signup}/v1/me/profile", key=session)).json()["kept"]
+
+    profile = await kept(mine)
+    assert profile["occupations"] and profile["skills"] and await kept(await signed_in(scene, cy)) == profile
