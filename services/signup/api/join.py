@@ -215,7 +215,7 @@ def router(
                 raise
             return page({}, {"file": too_large()}, status=413, headers=problem.headers)
         if not sent.is_json and not sent.raw:
-            return page({}, {"file": join_file.CHOOSE}, status=422)
+            return page({}, {"file": gettext(join_file.CHOOSE)}, status=422)
         try:
             found = join_file.filled_from(sent.raw, JoinIn, JOIN_BLANK, occupations_of, clock.now().date())
         except UnreadableError as error:

@@ -9,13 +9,13 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from services.signup.api import resume_files
-from services.signup.api.resume_files import UnreadableError
+from services.signup.api.resume_files import TooLargeError, UnreadableError
 from services.signup.decisions import resume
 from services.signup.decisions.keeping import OccupationsOf
 from services.signup.decisions.resume_parts import PassedOver
-from shared.i18n import gettext, marked, present
+from shared.i18n import gettext, marked
 from shared.media_types import media_type
-from shared.web import forms, plain, problems, uploads
+from shared.web import forms, problems, uploads
 from shared.web.problems import Problem, kind
 from shared.web.uploads import MULTIPART
 
@@ -29,14 +29,21 @@ _WHERE = {
     "state": "#/basics/location",
     "postal_code": "#/basics/location",
 }
-_CALLED = {
-    "name": marked("Your name"),
-    "email": marked("Your email"),
-    "work": marked("Your work"),
-    "state": marked("The state"),
-    "postal_code": marked("The ZIP code"),
+_REFUSED = {
+    "name": marked(
+        "Your name was not filled in: it must be a name of at most 100 characters, without a link or an email."
+    ),
+    "email": marked("Your email was not filled in: it must be an email such as name@example.org."),
+    "work": marked(
+        "Your work was not filled in: it must be work in words, of at most 100 characters, without a link or an email."
+    ),
+    "state": marked("The state was not filled in: it must be one of the 50 states or the District of Columbia."),
+    "postal_code": marked(
+        "The ZIP code was not filled in: it must be one of the state, in the 50 states or the District of Columbia."
+    ),
+    "time_zone": marked("The time zone was not filled in: it must be an IANA time zone such as America/Denver."),
 }
-_A_FIELD = marked("One of the fields")
+"""By the fields that a file may fill with what the form refuses."""
 CHOOSE = marked("Choose the zip that you took along from Fairpool, or a JSON Resume")
 M = TypeVar("M", bound=BaseModel)
 
@@ -91,12 +98,10 @@ def filled_from(
     found = resume_files.opened(raw)
     reading = resume.read(found.resume, occupations_of=occupations_of, today=today)
     fields, notes = dict(reading.fields), [*found.notes, *reading.passed_over]
-    while (wrong := _wrong(model, {**blank, **fields})).keys() & fields.keys():
-        for name, sentence in wrong.items():
-            if fields.pop(name, None) is not None:
-                notes.append(
-                    PassedOver(_WHERE.get(name, f"#/meta/{resume.EXTENSION}/{name}"), _left_out(name, sentence))
-                )
+    while (wrong := _wrong(model, {**blank, **fields})) & fields.keys():
+        for name in wrong & fields.keys():
+            del fields[name]
+            notes.append(PassedOver(_WHERE.get(name, f"#/meta/{resume.EXTENSION}/{name}"), _refused(name)))
     if not fields:
         raise NothingInItError(tuple(notes))
     return FileRead(fields, tuple(notes))
@@ -108,14 +113,14 @@ class NothingInItError(UnreadableError):
     def __init__(self, notes: tuple[PassedOver, ...]) -> None:
         """`notes`: why not, one by one."""
         super().__init__(
-            marked("Nothing in this file could be filled in. Choose another one, or fill in the form yourself.")
+            gettext("Nothing in this file could be filled in. Choose another one, or fill in the form yourself.")
         )
         self.notes = notes
 
 
 def problem_of(error: UnreadableError) -> Problem:
     """For programs: a 422, or a 413 for a file that is too large."""
-    if str(error) == resume_files.too_large():
+    if isinstance(error, TooLargeError):
         return Problem(413, "Content too large", str(error), type=kind("too-large"))
     notes = error.notes if isinstance(error, NothingInItError) else (PassedOver("#", str(error)),)
     errors = [{"pointer": one.pointer, "detail": one.detail} for one in notes[: problems.MOST_ERRORS]]
@@ -139,21 +144,18 @@ def described() -> dict[str, Any]:
     }
 
 
-def _wrong(model: type[BaseModel], fields: Mapping[str, Any]) -> dict[str, str]:
+def _wrong(model: type[BaseModel], fields: Mapping[str, Any]) -> set[str]:
     try:
         model.model_validate(fields)
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)
-        return {str(one["loc"][0]): plain.sentence(one) for one in wrong if one["loc"]}
-    return {}
+        return {str(one["loc"][0]) for one in error.errors(include_url=False, include_input=False) if one["loc"]}
+    return set()
 
 
-def _left_out(name: str, sentence: str) -> str:
-    """The rule itself is in English, as for every program: a page in another language says that it was left out."""
-    if present().locale == "en":
-        return f"{_CALLED.get(name, name.replace('_', ' ').capitalize())} was not filled in: it {sentence}."
-    what = gettext(_CALLED.get(name, _A_FIELD))
-    return gettext("%(what)s was not filled in: it can’t be so.", what=what)
+def _refused(name: str) -> str:
+    if name in _REFUSED:
+        return gettext(_REFUSED[name])
+    return gettext("“%(name)s” was not filled in: the form does not take it as it stands there.", name=name)
 
 
 def _typed(value: Any) -> Any:  # noqa: ANN401 - any value of a form in JSON

@@ -10,7 +10,7 @@ from services.signup.decisions.coarsening import MOST_SKILLS, PAY_STEP, YEARS
 from services.signup.decisions.keeping import MOST_OCCUPATIONS, OccupationsOf
 from services.signup.decisions.place_names import AREAS, TERRITORIES
 from services.signup.decisions.places import state_code
-from services.signup.decisions.resume_parts import Notes, Part, PassedOver, listed, quoted, says_nothing
+from services.signup.decisions.resume_parts import Notes, Part, PassedOver, folded_key, listed, quoted, says_nothing
 from services.signup.decisions.skills import folded, known_skills
 from shared.contracts.codes import STATES, occupation_codes, occupation_titles
 from shared.contracts.signup import CoarseProfile, EmploymentType
@@ -23,7 +23,19 @@ VERSION = 1
 _KINDS = get_args(EmploymentType)
 _MOST_PAY = 10_000_000
 _MOST_UNUSED = 20
-_READ = frozenset({"$schema", "basics", "work", "skills", "meta", "sections"})
+_WHOLE_NAME, _GIVEN_NAME, _FAMILY_NAME = (
+    ("name", "fullName"),
+    ("firstName", "givenName"),
+    ("lastName", "familyName", "surname"),
+)
+_NAME = (*_WHOLE_NAME, *_GIVEN_NAME, *_FAMILY_NAME)
+_MAIL = ("email", "emailAddress", "mail", "emails")
+_BASICS = ("basicInfo", "personalInfo", "personalInformation", "personalDetails", "personal", "contact", "profile")
+_READ = frozenset(
+    map(folded_key, ("$schema", "basics", "meta", "sections", *resume_elsewhere.WORK, *resume_elsewhere.SKILLS))
+)
+_OF_BASICS = frozenset(map(folded_key, (*_NAME, *_MAIL, *resume_elsewhere.LABEL, *resume_elsewhere.PLACE)))
+"""What is read beside each other where a file has no object for it."""
 
 
 class Who(Protocol):
@@ -88,6 +100,8 @@ def read(given: Mapping[str, Any], *, occupations_of: OccupationsOf, today: date
     if basics is not None and not isinstance(basics.value, dict):
         notes.add(basics.pointer, gettext("This must be an object with name, email and so on."))
         basics = None
+    elif basics is None:
+        basics = _flat(root)
     found = _who(basics, notes) if basics is not None else {}
     meta = root.at("meta")
     own = meta.at(EXTENSION) if meta is not None else None
@@ -113,11 +127,21 @@ def _unwrapped(root: Part) -> Part:
     return root
 
 
+def _flat(root: Part) -> Part | None:
+    """Who it is, in a file that calls `basics` something else, or has name and email beside the work."""
+    if root.at(*_NAME) is not None:
+        return root
+    for name in _BASICS:
+        if (part := root.at(name)) is not None and isinstance(part.value, dict):
+            return part
+    return root if root.at(*_MAIL) is not None else None
+
+
 def _who(basics: Part, notes: Notes) -> dict[str, Any]:
-    whole = basics.at("name", "fullName")
-    parts = [whole] if whole is not None else [basics.at("firstName", "givenName"), basics.at("lastName", "familyName")]
+    whole = basics.at(*_WHOLE_NAME)
+    parts = [whole] if whole is not None else [basics.at(*_GIVEN_NAME), basics.at(*_FAMILY_NAME)]
     name = " ".join(text for part in parts if part is not None and (text := part.text(notes)))
-    email = basics.at("email", "emailAddress", "mail") or basics.at("emails")
+    email = basics.at(*_MAIL)
     if email is not None and not isinstance(email.value, str):
         entry = next(iter(email.entries(notes)), email)
         email = entry.at("value", "email", "address") or entry
@@ -147,6 +171,12 @@ def _says_something(value: object) -> bool:
     return value is not None and value is not False and value != []
 
 
+def _not_listed(value: object) -> str:
+    if isinstance(value, str):
+        return gettext("%(word)s is not on our list.", word=quoted(value))
+    return gettext("This is not on our list.")
+
+
 def _list_of(known: Callable[[str], str | None], most: int) -> "Take":
     def take(part: Part, notes: Notes) -> list[str] | None:
         if not isinstance(part.value, list):
@@ -154,8 +184,7 @@ def _list_of(known: Callable[[str], str | None], most: int) -> "Take":
         found = [(one, known(one.value) if isinstance(one.value, str) else None) for one in part.entries(notes)]
         for one, value in found:
             if value is None:
-                what = quoted(one.value) if isinstance(one.value, str) else gettext("This")
-                notes.add(one.pointer, gettext("%(what)s is not on our list.", what=what))
+                notes.add(one.pointer, _not_listed(one.value))
         return list(dict.fromkeys(value for _, value in found if value is not None))[:most]
 
     return take
@@ -236,20 +265,21 @@ _FIELDS: Mapping[str, tuple[Take, str]] = {
 
 
 def _note_unused(root: Part, basics: Part | None, notes: Notes, *, is_ours: bool) -> None:
-    """What no form of ours asks for, in one sentence."""
-    keys = [*_keys(root, _READ)]
+    """What no form of ours asks for, or what stands under a name that nobody here knows, in one sentence."""
+    is_flat = basics is not None and basics.path == root.path
+    read = _READ | (_OF_BASICS if is_flat else {folded_key(basics.path[-1])} if basics is not None else frozenset())
+    keys = _keys(root, read)
     if is_ours:
-        keys += [key for key in ("work",) if root.at(key) is not None]
-    if basics is not None:
+        keys += [key for key in resume_elsewhere.WORK if root.at(key) is not None]
+    if basics is not None and not is_flat:
         keys += [key for key in ("phone", "summary", "image", "picture", "url", "profiles") if basics.at(key)]
     if keys:
-        notes.add(
-            "#", gettext("Not asked for when one joins, and so not read: %(names)s.", names=listed(keys, _MOST_UNUSED))
-        )
+        names = listed(keys, _MOST_UNUSED)
+        notes.add("#", gettext("Not read, since the form does not ask for it or we don’t know the name: %(names)s.", names=names))  # fmt: skip
 
 
 def _keys(part: Part, without: frozenset[str]) -> list[str]:
     if not isinstance(part.value, Mapping):
         return []
     names = list(part.value)[: 10 * _MOST_UNUSED]
-    return [str(name) for name in names if str(name).casefold() not in without and not says_nothing(part.value[name])]
+    return [str(name) for name in names if folded_key(name) not in without and not says_nothing(part.value[name])]

@@ -1,4 +1,4 @@
-"""How long somebody worked, from the dates that resumes have: `2019`, `2019-03`, `March 2019`, `Present`, or nothing."""
+"""How long somebody worked, from the dates that resumes have: `2019`, `2019-03`, `March 2019`, `marzo de 2019`, `Present`, or nothing."""
 
 import re
 from collections.abc import Iterable
@@ -13,15 +13,32 @@ Months = tuple[int, int]
 
 _NOW = frozenset({
     "present", "current", "currently", "now", "today", "ongoing", "to date", "till date", "until now", "to present", "still here",
-    "presente", "actual", "actualidad", "hoy", "atual", "heute", "aktuell", "aujourd'hui",
+    "present position", "current position", "present day", "presente", "el presente", "al presente", "actual", "actualmente",
+    "actualidad", "la actualidad", "en la actualidad", "la fecha", "a la fecha", "hoy", "hoy en día", "vigente", "en curso",
+    "puesto actual", "trabajo actual", "atual", "heute", "aktuell", "aujourd'hui",
 })  # fmt: skip
-_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMES = (
+    ("january", "enero"), ("february", "febrero"), ("march", "marzo"), ("april", "abril"), ("may", "mayo"), ("june", "junio"),
+    ("july", "julio"), ("august", "agosto"), ("september", "sept", "septiembre", "setiembre"), ("october", "octubre"),
+    ("november", "noviembre"), ("december", "diciembre"),
+)  # fmt: skip
+"""Of months in English and Spanish; each also cut to three letters or more."""
+_MONTHS = {name[:size]: month for month, names in enumerate(_NAMES, 1) for name in names for size in range(3, len(name) + 1)}  # fmt: skip
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
+_SINCE = re.compile(r"^(?:desde|since|from)(?: el)? ", re.IGNORECASE)
+_UNTIL = re.compile(r"^(?:hasta|until|till|to) ")
 _BEGINS_WITH_YEAR = re.compile(r"([0-9]{4})(?:[-/.]([0-9]{1,2}))?(?:[-/.][0-9]{1,2})?(?:[t ].*)?")
 _MONTH_FIRST = re.compile(r"(?:[0-9]{1,2}[-/.])?([0-9]{1,2})[-/.]([0-9]{4})")
-_US_DAY = re.compile(r"([0-9]{1,2})/[0-9]{1,2}/([0-9]{4})")
-_NAMED = re.compile(r"(?:[0-9]{1,2}\.? )?([a-z]{3,9})\.?,?(?: [0-9]{1,2}(?:st|nd|rd|th)?,?)? ([0-9]{4})")
-_BETWEEN = re.compile(r" (?:-|to|until|till) | ?[\u2013\u2014] ?|(?<=^[0-9]{4}) ?- ?(?=[0-9]{4}$)")
+_WITH_DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
+_NAMED = re.compile(
+    r"(?:[0-9]{1,2}\.? (?:de )?)?([a-z]{3,10})\.?,?(?: [0-9]{1,2}(?:st|nd|rd|th)?,?)?(?: del? | ?[-/] ?| )([0-9]{4})"
+)
+_BETWEEN = re.compile(
+    r" (?:-|to|until|till|al?|hasta) | ?[\u2013\u2014] ?|(?<=^[0-9]{4}) ?- ?(?=[0-9]{4}$)", re.IGNORECASE
+)
 """In a text whose words are apart by one space each."""
+_START = ("startDate", "start", "from", "dateFrom", "fechaInicio", "fechaDeInicio", "inicio", "desde")
+_END = ("endDate", "end", "to", "dateTo", "fechaFin", "fechaDeFin", "fin", "hasta")
 _LONGEST = 60
 _EARLIEST = 1940
 
@@ -43,9 +60,9 @@ def worked(entries: Iterable[Part], notes: Notes, *, today: date) -> tuple[int |
 
 
 def _span(entry: Part, notes: Notes, now: int) -> Months | None:
-    start, end = entry.at("startDate", "start", "from", "dateFrom"), entry.at("endDate", "end", "to", "dateTo")
-    begins = None if start is None else _said(start, notes, now)
-    ends: int | None = None if end is None else _said(end, notes, now)
+    start, end = entry.at(*_START), entry.at(*_END)
+    begins = None if start is None else _said(start, notes, now, is_end=False)
+    ends: int | None = None if end is None else _said(end, notes, now, is_end=True)
     if start is None and end is None:
         return _of_range(entry, notes, now)
     if start is None or begins is None or (end is not None and ends is None):
@@ -63,17 +80,13 @@ def _of_range(entry: Part, notes: Notes, now: int) -> Months | None:
     both = entry.at("date", "dates", "period", "duration", "years")
     if both is None or (text := both.words(notes)) is None:
         return None
-    parts = _BETWEEN.split(" ".join(text[:_LONGEST].split()))
-    if len(parts) != 2:
-        return None
-    begins, ends = (_month(part, now) for part in parts)
+    parts = _BETWEEN.split(_SINCE.sub("", " ".join(text[:_LONGEST].split())))
+    begins, ends = (_month(part, now) for part in parts) if len(parts) == 2 else (None, None)
     if begins is None or ends is None:
-        notes.add(
-            both.pointer,
-            gettext(
-                "%(text)s is no time that we can read, so this job does not count as experience.", text=quoted(text)
-            ),
+        sentence = gettext(
+            "%(text)s is no time that we can read, so this job does not count as experience.", text=quoted(text)
         )
+        notes.add(both.pointer, sentence)
         return None
     return _checked(both, begins[0], ends[1], notes, now)
 
@@ -88,35 +101,37 @@ def _checked(where: Part, begins: int, ends: int, notes: Notes, now: int) -> Mon
     return begins, min(ends, now)
 
 
-def _said(part: Part, notes: Notes, now: int) -> int | None:
+def _said(part: Part, notes: Notes, now: int, *, is_end: bool) -> int | None:
     """The month; of an end the one after it, where a month is said at all."""
     text = part.words(notes)
     if text is None:
         return None
     found = _month(text, now)
     if found is None:
-        notes.add(
-            part.pointer,
-            gettext(
-                "%(text)s is no date that we can read, so this job does not count as experience.", text=quoted(text)
-            ),
+        sentence = gettext(
+            "%(text)s is no date that we can read, so this job does not count as experience.", text=quoted(text)
         )
+        notes.add(part.pointer, sentence)
         return None
-    is_end = str(part.path[-1]).casefold().startswith(("end", "to", "dateto"))
     return found[1] if is_end else found[0]
 
 
 def _month(text: str, now: int) -> Months | None:
     """The month that is meant, and the one after it; a year alone is its January both times, for nobody knows."""
-    plain = " ".join(text[:_LONGEST].split()).casefold().strip(" .()")
+    plain = " ".join(text[:_LONGEST].translate(_DASHES).split()).casefold().strip(" .()")
+    plain = _UNTIL.sub("", _SINCE.sub("", plain)) if plain not in _NOW else plain
     if plain in _NOW:
         return now - 1, now
     if found := _BEGINS_WITH_YEAR.fullmatch(plain):
         return _made(found[1], found[2])
-    if found := _US_DAY.fullmatch(plain) or _MONTH_FIRST.fullmatch(plain):
+    if found := _WITH_DAY.fullmatch(
+        plain
+    ):  # the month first, as here, unless that is none: then as in most of the world
+        return _made(found[3], found[1] if int(found[1]) <= 12 else found[2])
+    if found := _MONTH_FIRST.fullmatch(plain):
         return _made(found[2], found[1])
-    if (found := _NAMED.fullmatch(plain)) and found[1][:3] in _NAMES:
-        return _made(found[2], str(_NAMES.index(found[1][:3]) + 1))
+    if (found := _NAMED.fullmatch(plain)) and (month := _MONTHS.get(found[1])):
+        return _made(found[2], str(month))
     return None
 
 

@@ -1,9 +1,14 @@
-"""Walks through JSON that anybody may have written: what is looked for is found by its usual names, and nothing else is believed."""
+"""Walks through JSON that anybody may have written: what is looked for is found by its usual names, and nothing else is believed.
+
+What is noted is a sentence in the language that holds while the file is read: the page's, or English for a program.
+"""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, unquote
 
 from shared.i18n import gettext
 
@@ -13,8 +18,11 @@ MOST_NOTES = 40
 LONGEST_TEXT = 1000
 _MOST_KEYS = 200
 _LONGEST_QUOTE = 60
-_UNSEEN = re.compile(r"[^\w\s.,:;/&+#'()@%-]")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Kinds of characters (Unicode) that show nothing, or turn what stands around them: all else of a person's words is repeated."""
+_SAID_BY_THE_SENTENCE = ("work", "skills")
 _SEPARATORS = re.compile(r"[\s_-]+")
+_NUMBER = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,15 @@ class PassedOver:
     """A JSON Pointer as a URI fragment: `#/work/0/position`."""
     detail: str
     """Why, as a sentence for whoever brought the file."""
+
+    @property
+    def place(self) -> str:
+        """The same place for people, counted from one: `work 1, position`; empty where the sentence says enough."""
+        parts = [unquote(part).replace("~1", "/").replace("~0", "~") for part in self.pointer.split("/")[1:]]
+        if parts and parts[0] in _SAID_BY_THE_SENTENCE and len(parts) == 1:
+            return ""
+        words = [f" {int(part) + 1}" if _NUMBER.fullmatch(part) else f", {_printable(part)}" for part in parts]
+        return "".join(words).removeprefix(", ").strip()
 
 
 @dataclass(slots=True)
@@ -46,7 +63,7 @@ class Notes:
         """All that was noted."""
         if not self._more:
             return tuple(self.told)
-        return (*self.told, PassedOver("#", gettext("And %(more)s more of the kind.", more=self._more)))
+        return (*self.told, PassedOver("#", gettext("And %(num)s more of the kind.", num=self._more)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +77,7 @@ class Part:
     def pointer(self) -> str:
         """Where it is."""
         parts = (str(part)[:_LONGEST_QUOTE].replace("~", "~0").replace("/", "~1") for part in self.path)
-        return "#" + "".join("/" + _printable(part) for part in parts)
+        return "#" + "".join("/" + quote(part, safe="", errors="replace") for part in parts)
 
     def at(self, *names: str) -> "Part | None":
         """The first of these that is there and says something, in whatever case: `startDate` is also `start_date`."""
@@ -83,6 +100,13 @@ class Part:
             notes.add(self.pointer, gettext("Of this list the first %(most)s entries were read.", most=MOST_ENTRIES))
         found = [Part(value, (*self.path, place)) for place, value in enumerate(self.value[:MOST_ENTRIES])]
         return [one for one in found if not says_nothing(one.value)]
+
+    def values(self, notes: Notes) -> list["Part"]:
+        """What an object says under its names, whatever they are."""
+        if len(self.value) > MOST_ENTRIES:
+            notes.add(self.pointer, gettext("Of this list the first %(most)s entries were read.", most=MOST_ENTRIES))
+        names = list(self.value)[:MOST_ENTRIES]
+        return [Part(self.value[name], (*self.path, name)) for name in names if not says_nothing(self.value[name])]
 
     def text(self, notes: Notes) -> str | None:
         """The text, on one line; None, with a note, where it is something else."""
@@ -120,8 +144,8 @@ def quoted(text: str) -> str:
 def listed(words: Iterable[str], most: int = 12) -> str:
     """Words in a row, and how many more there are."""
     found = list(dict.fromkeys(words))
-    more = gettext(" and %(more)s more", more=len(found) - most) if len(found) > most else ""
-    return ", ".join(quoted(word) for word in found[:most]) + more
+    words = ", ".join(quoted(word) for word in found[:most])
+    return gettext("%(words)s and %(num)s more", words=words, num=len(found) - most) if len(found) > most else words
 
 
 def first_of(parts: Sequence[Part | None]) -> Part | None:
@@ -130,4 +154,4 @@ def first_of(parts: Sequence[Part | None]) -> Part | None:
 
 
 def _printable(text: str) -> str:
-    return _UNSEEN.sub("", text)
+    return "".join(mark for mark in text if unicodedata.category(mark) not in _UNSEEN)

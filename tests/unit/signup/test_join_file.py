@@ -1,5 +1,6 @@
 """`POST /join/file`: a file fills the form, for people and programs, and nothing of it is kept or logged."""
 
+import html
 import io
 import json
 import logging
@@ -135,9 +136,9 @@ async def test_what_the_form_would_refuse_is_passed_over_with_its_reason(http: h
     answer = await http.post("/join/file", json=resume)
     assert answer.json()["form"] == {"skills": ["triage"]}
     told = {one["pointer"]: one["detail"] for one in answer.json()["passed_over"]}
-    assert told["#/basics/name"] == "Your name was not filled in: it must be a name, without a link or an email."
+    assert told["#/basics/name"].endswith("it must be a name of at most 100 characters, without a link or an email.")
     assert told["#/basics/email"].startswith("Your email was not filled in: it must be an email")
-    assert told["#/meta/fairpool/time_zone"].startswith("Time zone was not filled in: it must be an IANA time zone")
+    assert told["#/meta/fairpool/time_zone"].startswith("The time zone was not filled in: it must be an IANA time zone")
     assert "#/meta/fairpool/area" in told
 
 
@@ -145,7 +146,7 @@ async def test_what_the_form_would_refuse_is_passed_over_with_its_reason(http: h
     ("raw", "status", "says"),
     [
         (b"", 422, "Choose the zip that you took along from Fairpool, or a JSON Resume"),
-        (b"%PDF-1.7", 422, "neither JSON nor a zip"),
+        (b"%PDF-1.7", 422, "This is a PDF"),
         (b"{}", 422, "Nothing in this file could be filled in"),
         (zipped(("resume.json", b" " * 50_000_000)), 413, "larger than 1 MB"),
         (b"{" + b" " * 1_010_000, 413, "larger than 1 MB"),
@@ -159,6 +160,50 @@ async def test_a_bad_file_is_said_beside_its_field(http: httpx.AsyncClient, raw:
     assert 'href="#file"' in page.text
     assert page.text.count(says) == 2
     assert 'id="file-error"' in page.text
+
+
+HARD = {"basics": {"name": "http://spam.example", "location": {"region": "Atlantis", "postalCode": "7"}}, "poems": ["x"],
+        "skills": {"languages": ["Python", "charm"], "deep": [[[[["x"]]]]]},
+        "work": [{"position": "Wizard", "startDate": "soon"}, {"company": "X", "startDate": "2019", "endDate": "2018"}, {"endDate": "2019"},
+                 {"position": "Driver", "dates": "two years"}, 7, {"position": 7, "startDate": "2099"}]}  # fmt: skip
+WRONG = {
+    **json.loads(OURS),
+    "meta": {"fairpool": dict.fromkeys(json.loads(OURS)["meta"]["fairpool"], "?") | {"time_zone": 5}},
+}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        json.dumps(HARD).encode(),
+        json.dumps(WRONG).encode(),
+        json.dumps({"basics": {"name": "Ana", "name ": "x"}}).encode().replace(b"name ", b"name"),
+        '{"basics": {"name": "José"}, "work": 5}'.encode("cp1252"),
+        zipped(("resume.json", OURS), ("manifest.json", b"{}")),
+        b"%PDF", b"GIF8", b"{", b'{"a": ' + b"9" * 5000 + b"}", b"\x7f\xff", b"[" * 10_000, b"[" * 30_000, b"{}", b"7", b"PK\x03\x04",
+        b"{" + b" " * 1_010_000, zipped(("word/document.xml", b"")), zipped(("cv.pdf", b"")), zipped(("a/resume.json", b""), ("b/resume.json", b"")),
+        zipped(*((f"{number}.json", b"") for number in range(201))),
+    ],
+)  # fmt: skip
+async def test_on_a_spanish_page_each_sentence_about_the_file_is_spanish(http: httpx.AsyncClient, raw: bytes) -> None:
+    """What a program is told of the same file, in English, stands nowhere on it."""
+    kind = "application/zip" if raw.startswith(b"PK") else "application/json"
+    english = (await http.post("/join/file", content=raw, headers={"Content-Type": kind})).json()
+    told = [one["detail"] for one in english.get("passed_over", english.get("errors", []))] + [
+        english.get("detail", "")
+    ]
+    assert any(told)
+    answer = await http.post("/join/file", files={"file": ("x", raw)}, headers=BROWSER | {"Accept-Language": "es-MX"})
+    page = html.unescape(answer.text)
+    assert '<html lang="es"' in page
+    assert [sentence for sentence in told if sentence and sentence in page] == []
+    assert page.count("<li>") >= len(english.get("passed_over", ()))
+
+
+async def test_where_something_stands_in_the_file_is_said_for_people(http: httpx.AsyncClient) -> None:
+    page = (await chosen(http, json.dumps(HARD | {"basics": {"name": "Ana"}}).encode())).text
+    assert "(in the file: work 1, startDate)" in page
+    assert "#/" not in page
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,9 @@ def test_a_newer_version_of_fairpool_is_read_as_far_as_it_is_known() -> None:
 
 
 def work(*spans: tuple[Any, ...]) -> dict[str, Any]:
-    return {"work": [dict(zip(("startDate", "endDate"), span, strict=False)) for span in spans]}
+    return {
+        "work": [{"position": "Welder", **dict(zip(("startDate", "endDate"), span, strict=False))} for span in spans]
+    }
 
 
 @pytest.mark.parametrize(
@@ -173,6 +175,15 @@ def work(*spans: tuple[Any, ...]) -> dict[str, Any]:
         ([(["2019"], "2020")], None),
         ([({}, None)], None),
         ([("2018", "2016"), ("2016", "2021")], 5),
+        ([("enero 2016", "dic. de 2018")], 3),
+        ([("1 de marzo de 2016", "marzo del 2018")], 1),
+        ([("Ene. 2011", "Actualidad")], 15),
+        ([("setiembre 2016", "Agosto-2018")], 1),
+        ([("noviembre/2011", "hasta la fecha")], 15),
+        ([("Desde abril 2011", "a la fecha")], 15),
+        ([("15/06/2016", "31/12/2019")], 3),
+        ([("06/15/2016", "12/31/2019")], 3),
+        ([("2016\u201306", "2019\u201312")], 3),
     ],
 )
 def test_years_are_counted_from_the_dates_that_people_write(spans: list[tuple[Any, ...]], years: int | None) -> None:
@@ -181,6 +192,24 @@ def test_years_are_counted_from_the_dates_that_people_write(spans: list[tuple[An
     said = [pointer for pointer in why(found) if pointer.startswith("#/work/0")]
     assert (said != []) == (spans[0] in [("2018", "2016"), ("2031", "2033"), ("", "2020"), ("soon", "2020"),
                                          ("2019-13", "2020"), ("0001", "2020"), (["2019"], "2020")])  # fmt: skip
+
+
+@pytest.mark.parametrize("said", ["13/13/2015", "market 2019", "de 2019", "mar 19"])
+def test_what_is_no_date_in_either_language_is_said_whole(said: str) -> None:
+    assert any(f"“{said}” is no date" in one.detail for one in reading(work((said, "2020"))).passed_over)
+
+
+@pytest.mark.parametrize(
+    ("dates", "years"),
+    [
+        ("Aug 2015 – Sep 2019", 3), ("enero de 2016 a diciembre de 2018", 3), ("2015 al 2019", 3), ("desde 2015 hasta 2019", 3),
+        ("enero 2011 a la fecha", 15), ("Ene 2011 - Actualidad", 15), ("2015 TO 2019", 3), ("two years", None), ("2019", None),
+    ],
+)  # fmt: skip
+def test_a_time_in_one_field_is_read_or_said(dates: str, years: int | None) -> None:
+    found = reading({"work": [{"position": "Welder", "dates": dates}]})
+    assert found.fields.get("years") == years
+    assert ("#/work/0/dates" in why(found)) == (years is None)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +231,19 @@ def test_years_are_counted_from_the_dates_that_people_write(spans: list[tuple[An
         ({"region": 7}, (None, None)),
         (5, (None, None)),
         ("Perth, WA", (None, None)),
+        ({"postalCode": "CA 94115", "region": "California", "countryCode": "US"}, ("CA", "94115")),
+        ({"postalCode": "CO 80233-1000", "region": "Colorado"}, ("CO", "80233")),
+        ({"postalCode": "Colorado, 80233", "countryCode": "US"}, ("CO", "80233")),
+        ({"postalCode": "TX 75201"}, ("TX", "75201")),
+        ({"postalCode": "US-80202"}, ("CO", "80202")),
+        ({"postalCode": "CO 94115", "countryCode": "US"}, (None, None)),
+        ({"postalCode": "DE 19801"}, (None, None)),
+        ({"postalCode": "D-80331", "city": "Munich"}, (None, None)),
+        ({"postalCode": "CA 94115", "countryCode": "CA"}, (None, None)),
+        ({"region": "Florida, United States", "city": "Miami"}, ("FL", None)),
+        ({"region": "Colorado (CO)"}, ("CO", None)),
+        ({"region": "CO (Colorado)"}, ("CO", None)),
+        ({"region": "Colorado (WA)"}, (None, None)),
     ],
 )  # fmt: skip
 def test_a_place_is_taken_where_it_is_clear(location: Any, place: tuple[str | None, str | None]) -> None:
@@ -239,6 +281,103 @@ def test_skills_go_through_the_vocabulary_wherever_a_builder_puts_them() -> None
     found = reading({"skills": given})
     assert found.fields["skills"] == ["triage", "phlebotomy", "forklift", "python"]
     assert why(found) == {"#/skills": "Not on our list of skills: “charm”.", "#/skills/4": "This is no text."}
+
+
+@pytest.mark.parametrize(
+    ("said", "skills", "unknown"),
+    [
+        ("Python (Programming Language)", ["python"], []), ("Python (langage de programmation)", ["python"], []),
+        ("Basic Life Support (BLS)", ["bls"], []), ("C++ (Programming Language), SQL", ["c++", "sql"], []),
+        ("JavaScript (ES6)", ["javascript"], []), ("Java / Python", ["java", "python"], []), ("Java/Python", ["java", "python"], []),
+        ("PHP MVC (Custom, Cake, etc), SQL", ["sql"], ["PHP MVC (Custom, Cake, etc)"]), ("Charm (a lot)", [], ["Charm (a lot)"]),
+        ("Tools (Python, charm)", ["python"], []), ("a/c", [], ["a/c"]), ("Python (", [], ["Python ("]), ("(((,)))", [], ["(((,)))"]),
+    ],
+)  # fmt: skip
+def test_a_skill_is_known_with_a_bracket_behind_it_and_nothing_is_cut_within_one(
+    said: str, skills: list[str], unknown: list[str]
+) -> None:
+    found = reading({"skills": [{"name": said}]})
+    assert found.fields.get("skills", []) == skills
+    told = f"Not on our list of skills: {', '.join(f'“{word}”' for word in unknown)}."
+    assert [one.detail for one in found.passed_over] == ([told] if unknown else [])
+
+
+@pytest.mark.parametrize(
+    "skills",
+    [
+        {"languages": ["Python"], "more": ["SQL"]}, {"languages": "Python, SQL"}, {"Python": 5, "SQL": "4"}, [["Python"], ["SQL"]],
+        {"technical": {"languages": ["Python"], "databases": [{"name": "SQL"}]}}, [{"skill_name": "Python"}, {"skillName": "SQL"}],
+        [{"category": "Languages", "list": ["Python", "SQL"]}], [{"name": "Python", "keywords": ["SQL"]}],
+    ],
+)  # fmt: skip
+def test_skills_are_found_in_lists_by_headings_and_in_lists_of_lists(skills: Any) -> None:
+    assert reading({"skills": skills}).fields["skills"] == ["python", "sql"]
+
+
+def test_skills_far_inside_are_said_to_be_none_that_we_read() -> None:
+    found = reading({"skills": {"aa": {"bb": {"cc": {"dd": {"ee": ["Python"]}}}}}})
+    assert (found.fields, why(found)) == ({}, {"#/skills/aa/bb/cc/dd/ee": "These are no skills that we can read."})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["work", "experience", "experiences", "Work Experience", "work_experience", "employment", "Experiencia Laboral"],
+)
+def test_work_is_found_under_the_names_that_people_give_it(name: str) -> None:
+    found = reading({name: [{"title": "Registered nurse", "from": "2016", "to": "2021"}]})
+    assert (found.fields, found.passed_over) == ({"occupations": ["29-1141"], "years": 5}, ())
+
+
+@pytest.mark.parametrize("title", ["title", "puesto", "designation", "Job Title", "cargo"])
+def test_a_title_is_found_under_the_names_that_people_give_it(title: str) -> None:
+    assert reading({"work": [{"company": "X", title: "Registered nurse"}]}).fields == {"occupations": ["29-1141"]}
+
+
+def test_a_job_without_a_title_is_said() -> None:
+    found = reading({"work": [{"company": "X", "post": "Nurse", "startDate": "2016", "endDate": "2021"}]})
+    assert (found.fields, why(found)) == ({"years": 5}, {"#/work/0": "This job has no title that we can find."})
+
+
+WHO = {"name": "Ana Ruiz", "email": "ana@example.org"}
+FOUND = {**WHO, "state": "CO"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {**WHO, "location": "Denver, CO"}, {**WHO, "address": "1 Main St", "city": "Denver", "state": "CO"},
+        {"personalInfo": {**WHO, "location": {"region": "CO"}}}, {"Personal Information": {"fullName": WHO["name"], **WHO, "state": "CO"}},
+        {"firstName": "Ana", "last_name": "Ruiz", "emails": ["ana@example.org"], "location": {"region": "CO"}},
+        {"contact": {**WHO, "location": "Denver, CO"}},
+    ],
+)  # fmt: skip
+def test_who_it_is_stands_beside_the_work_or_under_another_name(given: dict[str, Any]) -> None:
+    found = reading(given)
+    assert (found.fields, found.passed_over) == (FOUND, ())
+
+
+def test_what_is_not_read_is_said_of_every_name_at_the_top() -> None:
+    """Nothing stands in a file of which neither the form nor a sentence says anything."""
+    given = {**WHO, "poems": ["x"], "Hobbies": "y", "phone": "1", "experience": [{"title": "Welder"}], "awards": []}
+    (one,) = reading(given).passed_over
+    assert (
+        one.detail
+        == "Not read, since the form does not ask for it or we don’t know the name: “poems”, “Hobbies”, “phone”."
+    )
+
+
+@pytest.mark.parametrize("words", ["2019–12–x", "O’Brien’s day", "Aug 2015 – never", "50 % $*|?! ©", "日本語", "naïve"])
+def test_words_of_the_file_are_repeated_whole(words: str) -> None:
+    assert f"“{words}” is no date" in reading(work((words, "2020"))).passed_over[0].detail
+
+
+def test_a_place_is_an_exact_pointer_for_programs_and_words_for_people() -> None:
+    (one, *_) = reading({"Work Experience": [{"puesto de/mío": "x"}]}).passed_over
+    assert (one.pointer, one.place) == ("#/Work%20Experience/0", "Work Experience 1")
+    (one, *_) = reading({"meta": {"fairpool": {"skills": ["triage", "cha\u202erm"]}}}).passed_over
+    assert (one.pointer, one.place) == ("#/meta/fairpool/skills/1", "meta, fairpool, skills 2")
+    (one, *_) = reading({"a/~\ud800\n": 1, "basics": {"location": {"region": "x"}}}).passed_over
+    assert one.place == "basics, location, region"
 
 
 def test_words_of_the_file_are_repeated_without_what_cant_be_seen() -> None:

@@ -90,10 +90,21 @@ def lying_bomb() -> bytes:
     [
         (b"", "empty"),
         (b" \r\n", "empty"),
-        (b"%PDF-1.7 ...", "neither JSON nor a zip"),
-        (b"\x89PNG\r\n", "UTF-8"),
+        (b"%PDF-1.7 ...", "This is a PDF"),
+        (b"\r\n%PDF-1.4", "This is a PDF"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Word"),
+        (b"{\\rtf1\\ansi", "Word"),
+        (zipped(("[Content_Types].xml", b"<x/>"), ("word/document.xml", b"<x/>")), "Word"),
+        (zipped(("mimetype", b"application/vnd.oasis.opendocument.text"), ("content.xml", b"<x/>")), "Word"),
+        (b"\x89PNG\r\n", "This is a picture"),
+        (b"\xff\xd8\xff\xe0", "This is a picture"),
+        (b"\x7fELF\xff", "UTF-8"),
+        (b'{"a": "\x00\xff"}', "UTF-8"),
+        (b'{"a": "\x81"}', "UTF-8"),
+        (b'x = {"a": "\xff"}', "UTF-8"),
+        (b"basics:\n  name: Ana", "Files of PDF or Word can’t be read"),
         (JSON[:-1], "neither JSON nor a zip, or is cut off: see line 1"),
-        (b'{"a": \xff}', "UTF-8"),
+        (b'{"a": \xff}', "neither JSON nor a zip"),
         (codecs.BOM_UTF16_LE + b"{", "UTF-8"),
         (b"[" * 10_000 + b"]" * 10_000, "nested"),
         (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "nested"),
@@ -169,6 +180,12 @@ def test_a_file_whose_hash_does_not_fit_is_read_and_that_is_said(said: Any, *, i
 def test_a_manifest_that_cant_be_read_is_one_that_does_not_fit() -> None:
     for broken in (b"", b"{", b" " * (MOST_BYTES + 1)):
         assert opened(zipped(("resume.json", JSON), ("manifest.json", broken))).notes
+
+
+def test_a_file_of_an_old_notepad_is_read_and_that_is_said() -> None:
+    found = opened('{"basics": {"name": "José Núñez – “Ñaño” €"}}'.encode("cp1252"))
+    assert found.resume == {"basics": {"name": "José Núñez – “Ñaño” €"}}
+    assert ["Windows-1252" in note.detail for note in found.notes] == [True]
 
 
 def test_a_name_that_stands_twice_is_said() -> None:
