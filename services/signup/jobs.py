@@ -30,6 +30,7 @@ from services.signup.ports import (
 )
 from services.signup.vault.sealing import open_identity
 from services.signup.vault.secrets import VaultSecrets
+from shared import i18n
 from shared.contracts.signup import CandidateLapsedV1, CoarseProfile
 from shared.ids import new_id
 from shared.runner.model import Again, Job
@@ -206,7 +207,8 @@ async def on_exports(
             "provenance.json": taking_along.document(provenance(held, exports.at)),
             **waiting.answered,
         }
-        zipped = await asyncio.to_thread(taking_along.zipped, files, at=exports.at)
+        with i18n.reading(i18n.locale_of(held.language) or "en"):
+            zipped = await asyncio.to_thread(taking_along.zipped, files, at=exports.at)
         event = taking_along.ready(waiting.candidate, at=exports.at)
         await exports.finish(waiting.candidate, job.key, zipped, until=event.expires_at)
         exports.say(event)

@@ -12,6 +12,7 @@ from typing import Any
 from services.signup.model.exports import KEPT, MOST_A_DAY, WAITS, Export
 from shared.contracts.base import rfc3339
 from shared.contracts.signup import ExportReadyV1
+from shared.i18n import gettext, marked
 from shared.ids import new_id
 
 _DAY = timedelta(days=1)
@@ -60,7 +61,7 @@ def ready(candidate: str, *, at: datetime) -> ExportReadyV1:
 
 
 def zipped(files: Mapping[str, bytes], *, at: datetime) -> bytes:
-    """The files, what they are in plain words, and a manifest with the SHA-256 and the size of each but itself."""
+    """The files, what they are in plain words of the present language, and a manifest with the SHA-256 and the size of each but itself."""
     whole = {README: _readme(files, at), **files}
     listed = [
         {"name": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -81,29 +82,50 @@ def document(value: Mapping[str, Any]) -> bytes:
 
 
 _WHAT: Mapping[str, str] = {
-    "resume.json": "Your profile and who you are, as a JSON Resume (jsonresume.org). Other programs read it, and so does the join"
-    " page of a Fairpool.",
-    "grants.json": "What you allow, and the receipt of each change. It says how to check a receipt without us.",
-    "distribution-guidelines.json": "To whom your profile may go and to whom not, in the shape of HR Open Standards.",
-    "disclosures.json": "Who could read what of you, and the pools that you are in.",
-    "messages.json": "What employers wrote to you, and what came of it. The words are in your mailbox, not here.",
-    "provenance.json": "What the part that knows you holds, from whom each thing came, why we have it, and for how long.",
+    "resume.json": marked(
+        "Your profile and who you are, as a JSON Resume (jsonresume.org). Other programs read it, and so does the join"
+        " page of a Fairpool."
+    ),
+    "grants.json": marked("What you allow, and the receipt of each change. It says how to check a receipt without us."),
+    "distribution-guidelines.json": marked(
+        "To whom your profile may go and to whom not, in the shape of HR Open Standards."
+    ),
+    "disclosures.json": marked("Who could read what of you, and the pools that you are in."),
+    "messages.json": marked(
+        "What employers wrote to you, and what came of it. The words are in your mailbox, not here."
+    ),
+    "provenance.json": marked(
+        "What the part that knows you holds, from whom each thing came, why we have it, and for how long."
+    ),
 }
 
 
 def _readme(files: Mapping[str, bytes], at: datetime) -> bytes:
+    """In the present language."""
+    made = gettext(
+        "Made on %(day)s at %(time)s UTC. It is a copy: what you change later is not in it.",
+        day=f"{at:%Y-%m-%d}",
+        time=f"{at:%H:%M}",
+    )
+    listed = gettext("The size and the SHA-256 of each other file, so that you can see that none was changed.")
+    cut = gettext(
+        'A list that was too long ends with its oldest entries left out. Its file says "complete": false then. Of what'
+        " stands in provenance.json each list has its newest 200."
+    )
     lines = [
-        "What Fairpool keeps of you",
-        f"Made on {at:%Y-%m-%d} at {at:%H:%M} UTC. It is a copy: what you change later is not in it.",
+        gettext("What Fairpool keeps of you"),
+        made,
         "",
-        "Copies that other parts of Fairpool work with, such as the list of an employer, are not repeated here.",
-        "It names you, your email and your phones. Keep it where nobody else reads it.",
+        gettext(
+            "Copies that other parts of Fairpool work with, such as the list of an employer, are not repeated here."
+        ),
+        gettext("It names you, your email and your phones. Keep it where nobody else reads it."),
+        gettext("The names in the other files are English in every language, for the programs that read them."),
         "",
-        *(f"{name}\n    {_WHAT[name]}" for name in files if name in _WHAT),
-        f"{MANIFEST}\n    The size and the SHA-256 of each other file, so that you can see that none was changed.",
+        *(f"{name}\n    {gettext(_WHAT[name])}" for name in files if name in _WHAT),
+        f"{MANIFEST}\n    {listed}",
         "",
-        'A list that was too long ends with its oldest entries left out. Its file says "complete": false then. Of what stands in',
-        "provenance.json each list has its newest 200.",
+        cut,
         "",
     ]
     return "\n".join(lines).encode()

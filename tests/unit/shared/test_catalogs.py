@@ -1,5 +1,6 @@
 """Everything that people read has its Spanish, with the same places to fill and the same marks."""
 
+import ast
 import re
 import warnings
 from collections.abc import Mapping
@@ -74,6 +75,69 @@ def test_a_sentence_without_spanish_is_found_with_its_place(everything: list[Sai
     assert re.fullmatch(r"services/consent/api/views\.py:\d+", places["midnight"])
     assert re.fullmatch(r"services/consent/decisions/messages\.py:\d+", places["You blocked this employer."])
     assert any(one.several for one in everything)
+
+
+_SAYS = frozenset({"gettext", "ngettext", "marked"})
+_FOR_PROGRAMS = frozenset({"Problem", "ValueError", "RuntimeError"})
+_NOTES = frozenset({"PassedOver", "Notes", "UnreadableError"})
+"""What carries a sentence from code to people."""
+_SENTENCE = re.compile(r"\w+ \w+.*[.!?]$|^ (?:is|was|and) ", re.DOTALL)
+
+
+def _unmarked(code: str) -> list[str]:
+    """Sentences in code, also ones that are put together, that are given to none of the functions that translate."""
+    tree = ast.parse(code)
+    known: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in _SAYS | _FOR_PROGRAMS:
+                known.update(ast.walk(node))
+            case (
+                ast.Expr(value=ast.Constant() as text)
+                | ast.keyword(arg="description" | "summary", value=text)
+                | ast.Assign(targets=[ast.Name(id="detail")], value=text)  # of a problem, by the habit of the house
+            ):
+                known.update(ast.walk(text))
+            case ast.Dict(keys=keys, values=values):
+                described = [isinstance(key, ast.Constant) and key.value == "description" for key in keys]
+                known.update(one for one, is_so in zip(values, described, strict=True) if is_so)
+    return [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if node not in known
+        and isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and _SENTENCE.search(node.value)
+    ]
+
+
+def test_what_is_noted_of_a_file_goes_through_the_catalogs() -> None:
+    """Each module that notes what was passed over in somebody's file, or makes one for them."""
+    modules = [ROOT / "services/signup/decisions/exports.py"]
+    for path in sorted((ROOT / "services/signup").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+        names |= {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        modules += [path] if names & _NOTES else []
+    assert len(modules) >= 7
+    found = {str(path.relative_to(ROOT)): _unmarked(path.read_text(encoding="utf-8")) for path in modules}
+    assert {path: sentences for path, sentences in found.items() if sentences} == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'notes.add(part.pointer, "This is no text.")', 'notes.add("#", f"{quoted(word)} is no title that we know.")',
+        'raise UnreadableError("This file is empty. Choose another one.")', 'FIELDS = {"years": (take, "This must be a number.")}',
+        'more = f" and {count} more"', 'PassedOver("#", "Some names are twice; " "the last counts.")',
+    ],
+)  # fmt: skip
+def test_a_sentence_of_code_that_goes_around_the_catalogs_is_found(code: str) -> None:
+    assert _unmarked(code)
+    assert (
+        _unmarked('"""A module of sentences."""\nnotes.add("#", gettext("This is no text."))\nat("endDate", "end")')
+        == []
+    )
 
 
 _LEAST_EASE = 70  # Fernández-Huerta: "normal" begins there, as for the agreement

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.signup.decisions.exports import MANIFEST, README, Enough, Start, UnderWay, ask, zipped
+from services.signup.decisions.exports import _WHAT, MANIFEST, README, Enough, Start, UnderWay, ask, zipped
 from services.signup.model.exports import MOST_A_DAY, Export, State
+from shared import i18n
 from tests.fakes.clock import NOON
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -60,3 +61,14 @@ def test_the_manifest_has_the_size_and_the_hash_of_every_other_file(files: dict[
 def test_the_readme_says_what_each_file_is(name: str) -> None:
     readme = zipfile.ZipFile(io.BytesIO(zipped({name: b"{}"}, at=NOON))).read(README).decode()
     assert f"\n{name}\n" in readme and "\nresume.json\n" not in readme
+
+
+def test_the_readme_is_in_the_language_of_whoever_takes_it_along() -> None:
+    files = dict.fromkeys(_WHAT, b"{}")
+    with i18n.reading("es"):
+        spanish = zipfile.ZipFile(io.BytesIO(zipped(files, at=NOON))).read(README).decode()
+    english = zipfile.ZipFile(io.BytesIO(zipped(files, at=NOON))).read(README).decode()
+    assert english.startswith("What Fairpool keeps of you\n") and spanish.startswith(
+        "Lo que Fairpool guarda de usted\n"
+    )
+    assert {*english.splitlines()} & {*spanish.splitlines()} == {"", MANIFEST, *files}

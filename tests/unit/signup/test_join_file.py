@@ -287,7 +287,7 @@ async def test_what_was_left_out_of_a_file_is_said_in_the_language_of_the_page(h
         ("is no job title that we know.", "“Happiness wizard” no es un puesto que conozcamos."),
         ("is no date that we can read, so this job", "no es una fecha que podamos leer"),
         ("Not on our list of skills: “juggling”.", "No están en nuestra lista de habilidades: “juggling”."),
-        ("Your email was not filled in: it ", "Su correo electrónico no se puso: así no puede ser."),
+        ("Your email was not filled in: it ", "No se llenó su correo: debe ser un correo como name@example.org."),
     ):
         assert english in pages["en"] and english not in pages["es"]
         assert spanish in pages["es"]
