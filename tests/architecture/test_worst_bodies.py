@@ -195,6 +195,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Service, "pool", SimpleNamespace(acquire=look))
     monkeypatch.setattr(PostgresSessions, "is_signed_in", signed_in)
+    monkeypatch.setattr(PostgresSessions, "links_from", nobody_to_erase)
     monkeypatch.setattr(PostgresStore, "showings", nobody)
     monkeypatch.setattr(PostgresErasing, "erase", nobody_to_erase)
 
