@@ -174,8 +174,9 @@ async def test_every_answer_is_one_that_the_document_names(service: Running) -> 
     document = schemathesis.openapi.from_dict(service.app.openapi())
     visitor = Visitor(service, asyncio.get_running_loop())
     found = list(document.get_all_operations())
-    assert all(isinstance(one, Ok) for one in found), found
-    for operation in sorted((one.ok() for one in found), key=_ends_sessions):
+    operations = [one.ok() for one in found if isinstance(one, Ok)]
+    assert len(operations) == len(found), found
+    for operation in sorted(operations, key=_ends_sessions):
         await asyncio.to_thread(visitor.visit, operation)
     assert visitor.wrong == {}
     unopened = {name: seen for name, seen in visitor.seen.items() if name in HONEST and min(seen) >= 400}
