@@ -45,9 +45,10 @@ def _main(step: str, when: When, *arguments: str) -> None:
     for one in owners:
         owner = getattr(owner, one)
     setattr(owner, name, _deadly(getattr(owner, name), when))
-    from deploy.cli import app
+    from deploy.cli import main
 
-    app(arguments)
+    sys.argv = ["fairpool", *arguments]
+    main()
 
 
 if __name__ == "__main__":

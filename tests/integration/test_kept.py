@@ -77,6 +77,7 @@ _VALUES: Mapping[str, str] = {
     "jsonb": "'{{}}'",
     "xid8": "'1'",
     "text[]": "ARRAY['x']",
+    "date[]": "ARRAY[DATE '2026-11-23']",
     "bigint[]": "ARRAY[0]",
     "integer[]": "ARRAY[0]",
 }

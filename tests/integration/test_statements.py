@@ -124,6 +124,7 @@ _VALUES = {
     "jsonb": "'{}'::jsonb",
     "xid8": "i::text::xid8",
     "text[]": "ARRAY['x' || i]",
+    "date[]": "ARRAY[DATE '2026-01-01' + i % 300]",
     "bigint[]": "ARRAY[i]",
     "integer[]": "ARRAY[i]",
     "uuid[]": "ARRAY[gen_random_uuid()]",
