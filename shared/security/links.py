@@ -14,6 +14,7 @@ yes passes the statement on (docs/decisions/0029), and nobody can make a link of
 import contextlib
 import hmac
 import json
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ _NO_TOKEN = (JoseError, InvalidTag, ValueError, KeyError, TypeError, OverflowErr
 _LONGEST_NAME = 100
 _MARKS = frozenset(string.ascii_letters + string.digits + "-_.")
 """What a token is written with: base64url, in three parts."""
+_OF_BASE64 = "=+/"
+"""What base64 is padded and, elsewhere, written with."""
+_SOFT_BREAK = re.compile(r"=\r?\n")
+"""Of quoted-printable (RFC 2045, section 6.7), where a mail program left it in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +220,11 @@ def is_void(issued_at: datetime | None, since: datetime | None) -> bool:
 
 def trimmed(token: str) -> str:
     """The token without what mail programs put into it and around it: blanks, line ends, soft hyphens, brackets, the sentence's
-    period; the same for each way in which one was written. The signature says whether what is left is one.
+    period; the same for each way in which one was written. The signature says whether what is left is one: what stands for something
+    in base64 stays within, so that padding makes no second token of one.
     """
-    return "".join(mark for mark in token if mark in _MARKS).strip(".")
+    whole = _SOFT_BREAK.sub("", token)
+    return "".join(mark for mark in whole if mark in _MARKS or mark in _OF_BASE64).strip(f".{_OF_BASE64}")
 
 
 def public_half(seed: bytes) -> bytes:
