@@ -118,23 +118,19 @@ async def _take(store: Store, wave: Sequence[Opened], secrets: VaultSecrets) -> 
 async def _without_noes(
     store: Store, wave: Sequence[Opened], stubs: Mapping[Record, Stub], secrets: VaultSecrets
 ) -> Mapping[Record, Stub]:
-    """Those of them of whose mailboxes none said no for good: a prefix says of nearly every other that it surely did not.
+    """Those of them whose mailbox did not say no for good: a prefix says of nearly everybody else that they surely did not.
 
-    An ATS names several emails of one person, and in another order tomorrow; whoever asked to be forgotten under one is not
-    written to at the next. All of them are looked up at once. Every erasure writes a prefix. A "never again" of before there
-    were prefixes is found when the stub would be invited.
+    Every erasure writes one. A "never again" of before there were prefixes is found when the stub would be invited.
     """
     brought = {one.key: one for one in wave if one.key in stubs}
-    mails = {key: one.told.person.mails for key, one in brought.items() if one.told.person}
+    mails = {key: one.told.person.mail for key, one in brought.items() if one.told.person}
     if not mails:
         return stubs
-    every = list(dict.fromkeys(mail for each in mails.values() for mail in each))
-    looked_up = await look_up_mailboxes(store, every, secrets.hashes, marked_alone=True)
-    past = {mailbox.mail: mailbox.past for mailbox in looked_up}
+    found = await look_up_mailboxes(store, list(mails.values()), secrets.hashes, marked_alone=True)
     return {
         key: stubs[key]
-        for key, each in mails.items()
-        if all(may_register(past[mail], by_join=key[0] == JOIN, reported_at=brought[key].reported_at) for mail in each)
+        for key, mailbox in zip(mails, found, strict=True)
+        if may_register(mailbox.past, by_join=key[0] == JOIN, reported_at=brought[key].reported_at)
     }
 
 

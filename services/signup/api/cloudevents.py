@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema, core_schema
 from services.signup.api.envelopes import json_in_utf8
 from services.signup.decisions.places import is_outside_the_states, state_code
 from services.signup.decisions.skills import skills_among
-from services.signup.model.people import MOST_EMAILS, Change, Person, RawProfile, Told
+from services.signup.model.people import Change, Person, RawProfile, Told
 from services.signup.vault.addresses import parse_mail, without_unseen
 from services.signup.vault.phones import parse_phone
 from shared.contracts.codes import STATES, occupation_codes
@@ -33,6 +33,7 @@ _LONGEST_SKILL = 60
 _LONGEST_TEXT = 1000
 """Of what is looked at at all: whatever is longer is no email and no attribute of an event."""
 _LONGEST_PHONE = 40
+_MOST_EMAILS = 10
 _NOT_ALLOWED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]")
 _COUNTRY = frozenset({"us", "usa", "u.s.", "u.s.a.", "united states", "united states of america"})
 _ZONES = frozenset(available_timezones())
@@ -56,7 +57,7 @@ def _visible(value: object) -> object:
 
 def _mailable_ones(value: object) -> object:
     """Without those that can't be mailed, if another can: a vendor's list often holds a remark or an old address."""
-    if not isinstance(value, list | tuple) or len(value) > MOST_EMAILS:
+    if not isinstance(value, list | tuple) or len(value) > _MOST_EMAILS:
         return value
     mailable = [one for one in value if is_mailable(one)]
     return mailable or (value if any(not is_empty(one) for one in value) else [])
@@ -188,9 +189,7 @@ class PersonIn(RequestModel):
     given_name: Line | None = None
     family_name: Line | None = None
     emails: Annotated[tuple[Mail, ...], BeforeValidator(_mailable_ones)] = Field(
-        min_length=1,
-        max_length=MOST_EMAILS,
-        description="The first that can be mailed is the one that is used. Whoever asked to be forgotten under any of them is not taken.",
+        min_length=1, max_length=_MOST_EMAILS, description="The first that can be mailed is the one that is used."
     )
     phones: Annotated[Listed[str], BeforeValidator(_phones)] = Field(
         default=(), max_length=10, description="What is no phone number is passed over."
@@ -277,7 +276,6 @@ def told(event: CloudEventIn) -> Told:
         return Told(profile=raw)
     named = Person(
         mail=person.emails[0],
-        also=tuple(dict.fromkeys(one for one in person.emails if one != person.emails[0])),
         given_name=person.given_name,
         family_name=person.family_name,
         phones=tuple(dict.fromkeys(person.phones)),

@@ -117,7 +117,7 @@ def _used_email(section: Mapping[str, Any]) -> int | None:
 
 def _why_no_email(email: object, *, can_be_mailed: bool) -> str:
     if can_be_mailed:
-        return "comes after the one that is used: it is kept by nobody, and only held against those who asked to be forgotten"
+        return "comes after the one that is used"
     return _empty_or(email, "is no email that can be mailed")
 
 

@@ -36,7 +36,7 @@ GOES: tuple[str, ...] = (
 """For the page: what an erasure takes away."""
 STAYS: tuple[str, ...] = (
     marked(
-        "A scrambled mark of your email (a slow, keyed hash): as long as we have it, no hiring system and no old record that has this email brings you back, though one that has only another email of yours can. It can’t be turned into your email, but whoever has our keys and guesses your email can confirm the guess."
+        "A scrambled mark of your email (a slow, keyed hash): as long as we have it, no hiring system and no old record that comes with this email brings you back; one that comes with another email of yours can. It can’t be turned into your email, but whoever has our keys and guesses your email can confirm the guess."
     ),
     marked(
         "The random number that you were known by, on a list of numbers that are never used again, so that a backup or a late record can’t bring you back. Once you are erased it leads to nobody."

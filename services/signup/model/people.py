@@ -12,8 +12,6 @@ from shared.i18n import Locale
 Change = Literal["signed_up", "changed", "hired", "deleted", "merged"]
 Proof = Literal["signature", "key", "page"]
 """How the edge knew who told it: the body's signature, the vendor's key, or (the join page) not at all: anybody can type there."""
-MOST_EMAILS = 10
-"""Of one person in one report."""
 Record = tuple[str, str]
 """A vendor and the candidate's id in its system."""
 
@@ -28,13 +26,6 @@ class Person(Value):
     family_name: str | None = None
     phones: tuple[str, ...] = ()
     """E.164."""
-    also: tuple[str, ...] = ()
-    """Their other emails, up to `MOST_EMAILS` in all: held against who wants to be left alone, and kept by nobody."""
-
-    @property
-    def mails(self) -> tuple[str, ...]:
-        """All of them, the one that is used first."""
-        return self.mail, *self.also
 
     def __repr__(self) -> str:
         return "Person(hidden)"

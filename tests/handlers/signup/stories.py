@@ -51,11 +51,10 @@ def report(
     hours: float | None = None,
     came: float = 0,
     without_email: bool | None = None,
-    also: tuple[str, ...] = (),
 ) -> Received[CandidateReportedV1]:
     """`hours`: after noon, by the vendor's own clock; `came`: hours after noon, at the edge."""
     told = Told(
-        person=Person(mail=mail, given_name="Ana", also=also) if mail and change in ("signed_up", "changed") else None,
+        person=Person(mail=mail, given_name="Ana") if mail and change in ("signed_up", "changed") else None,
         profile=RawProfile(titles=(title,), years=years) if change in ("signed_up", "changed") else None,
         without_email=without_email,
     )

@@ -1,19 +1,12 @@
 """What follows from what vendors tell."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
-from typing import Literal
-from unittest.mock import Mock
 
 import pytest
 
 from services.signup import jobs
 from services.signup.model.provenance import Origin
-from services.signup.vault import hashing
-from services.signup.vault.addresses import slow_hash
-from services.signup.vault.hashing import Prefix, Suspected
-from services.signup.vault.sealing import Identity, open_identity
+from services.signup.vault.sealing import open_identity
 from shared.contracts.signup import (
     JOIN,
     CandidateClaimedV1,
@@ -314,54 +307,3 @@ async def test_who_joins_while_the_mailbox_was_emailed_enough_is_taken_and_not_m
 async def test_who_is_new_is_invited_also_when_the_mailbox_was_emailed_enough(store: FakeStore) -> None:
     await tell(store, report(vendor=JOIN, record="j1", without_email=True))
     assert len(await invited(store)) == 1
-
-
-async def erased_themself(store: FakeStore, mail: str) -> None:
-    """As the row is that an erasure, or a "never again", leaves."""
-    kept = await SECRETS.hashes.new(mail)
-    await store.note_invitations([kept])
-    store._invitations[kept.value] = replace(store._invitations[kept.value], said_no_at=store.at, refused=True)
-
-
-@pytest.mark.parametrize("change", ["signed_up", "changed"])
-async def test_whoever_erased_themself_under_one_email_is_not_written_to_at_the_next_of_the_same_record(
-    store: FakeStore, change: Literal["signed_up", "changed"]
-) -> None:
-    if change == "changed":
-        await register(store)
-        await invited(store)
-    await erased_themself(store, ANA)
-    before = set(store.vault)
-    await tell(store, report(change, mail="ana@work.example", also=("third@example.org", ANA.upper())))
-    assert set(store.vault) == before
-    assert await invited(store) == []
-
-
-async def test_of_a_records_other_emails_nothing_is_kept(store: FakeStore) -> None:
-    await tell(store, report(mail="ana@work.example", also=("third@example.org",)))
-    (row,) = store.vault.values()
-    assert open_identity(row, SECRETS.epochs) == Identity("ana@work.example", "Ana")
-    assert store._prefixes == {}, "nothing was hashed to be held against later"
-    assert len(await invited(store)) == 1
-    again = await tell(store, report(record="2", mail="third@example.org"))
-    assert CandidateRegisteredV1 in kinds(again), "whoever has the other email is somebody else"
-
-
-async def test_all_emails_of_a_batch_are_looked_up_at_once_and_strangers_cost_nothing_slow(
-    store: FakeStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await erased_themself(store, ANA)
-    asked = []
-    suspected = FakeStore.suspected
-
-    async def counted(store: FakeStore, prefixes: Sequence[Prefix]) -> Suspected:
-        asked.append(len(prefixes))
-        return await suspected(store, prefixes)
-
-    slow = Mock(side_effect=slow_hash)
-    monkeypatch.setattr(hashing, "slow_hash", slow)
-    monkeypatch.setattr(FakeStore, "suspected", counted)
-    others = tuple(f"other{number}@example.org" for number in range(9))
-    await tell(store, *(report(record=str(one), mail=f"p{one}@example.org", also=others) for one in range(20)))
-    assert asked == [29], "the same email is asked of once"
-    assert (len(store.vault), slow.call_count) == (20, 0)

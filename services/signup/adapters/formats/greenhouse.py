@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from services.signup.decisions.places import is_outside_the_states, state_and_zip
 from services.signup.decisions.skills import skills_among
 from services.signup.model.hooks import Ignored, Malformed, Reading
-from services.signup.model.people import MOST_EMAILS, Change, Person, RawProfile, Told
+from services.signup.model.people import Change, Person, RawProfile, Told
 from services.signup.vault.addresses import parse_mail
 from services.signup.vault.phones import parse_phone
 from shared.web.bodies import utf8
@@ -199,25 +199,25 @@ def _person(candidate: _Candidate, profile: RawProfile) -> Person | Ignored:
         return Ignored("person_may_not_be_mailed")
     if is_outside_the_states(profile.state, profile.postal_code):
         return Ignored("person_outside_the_states")
-    mails = _mails(candidate.email_addresses)
-    if not mails:
+    mail = _mail(candidate.email_addresses)
+    if mail is None:
         return Ignored("person_without_email")
     return Person(
-        mail=mails[0],
-        also=mails[1:MOST_EMAILS],
+        mail=mail,
         given_name=_line(candidate.first_name),
         family_name=_line(candidate.last_name),
         phones=_phones(candidate.phone_numbers),
     )
 
 
-def _mails(given: Sequence[_Valued]) -> tuple[str, ...]:
-    """The usable addresses, personal ones before those at work: an employer reads the latter."""
-    found: dict[str, None] = {}
+def _mail(given: Sequence[_Valued]) -> str | None:
+    """The first usable address, a personal one before one at work: an employer reads the latter."""
     for one in sorted(given, key=lambda item: item.type != "personal"):
-        with contextlib.suppress(ValueError):
-            found[parse_mail(one.value or "")] = None
-    return tuple(found)
+        try:
+            return parse_mail(one.value or "")
+        except ValueError:
+            continue
+    return None
 
 
 def _phones(given: Sequence[_Valued]) -> tuple[str, ...]:
