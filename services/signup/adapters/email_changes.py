@@ -315,7 +315,7 @@ class PostgresEmailChanges:
         Not to one that said "never again", but once after it, as for whoever joins: that is used up by this email alone.
         """
         mailbox = self._secrets.index.of(new)
-        if not await may_write_to(unit, mailbox.value, origin):
+        if not await may_write_to(unit, mailbox.value, origin, is_named=True):
             return
         store = self._store(unit)
         (known,) = await look_up_mailboxes(store, [new], self._secrets.hashes, marked_alone=True)

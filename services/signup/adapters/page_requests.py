@@ -66,10 +66,13 @@ class PostgresPageRequests:
                 unit.publish(notice, id=notice.notice)
 
 
-async def may_write_to(unit: Unit, blind_index: bytes, origin: bytes) -> bool:
-    """Counts one more email to this mailbox among those that pages have sent; False when there were enough of the day."""
+async def may_write_to(unit: Unit, blind_index: bytes, origin: bytes, *, is_named: bool = False) -> bool:
+    """Counts one more email to this mailbox among those that pages have sent; False when there were enough of the day.
+
+    `is_named`: it is not the mailbox of whoever asks, as far as anybody knows.
+    """
     before, by = await _before(unit, blind_index, origin)
-    if not asking.may_mail(before, at=unit.at):
+    if not (asking.may_name if is_named else asking.may_mail)(before, at=unit.at):
         return False
     await _note(unit, blind_index, "email", by=by, sent=Mail(unit.at + notices.SIGN_IN_KEPT, is_new_link=True))
     return True

@@ -17,6 +17,8 @@ MAILS_A_DAY = 8
 """To one mailbox, by all who ask both pages for it; a link that is sent again is one, too."""
 RESERVED = 3
 """Of these, for who has not had one sent within the day."""
+NAMED_A_DAY = 3
+"""Of these, for changes of other people's emails that name the mailbox: none of them has a link by which its owner signs in."""
 NEVER_LONGER = timedelta(hours=4)
 """However many ask: when nothing was mailed for so long, one more is, unless one alone had all that is not kept for others."""
 JOINS_A_DAY = 3
@@ -86,6 +88,13 @@ def join(before: Sequence[Asked], *, at: datetime) -> Joining:
     mine = sum(one.by_the_same and one.page == "join" and one.at > at - DAY for one in before)
     is_taken = mine < JOINS_A_DAY
     return Joining(is_taken, is_taken and may_mail(before, at=at))
+
+
+def may_name(before: Sequence[Asked], *, at: datetime) -> bool:
+    """Whether a change of somebody's email may write to a mailbox that it names: rarely, or who knows it could use up its emails
+    of the day, and its owner could not sign in.
+    """
+    return sum(one.page == "email" for one in _mailed(before, at=at)) < NAMED_A_DAY and may_mail(before, at=at)
 
 
 def may_mail(before: Sequence[Asked], *, at: datetime) -> bool:
