@@ -53,7 +53,7 @@ from services.signup.api import (
     vault,
     waiting_job,
 )
-from services.signup.api.held_views import taken_along
+from services.signup.api.held_out import taken_along
 from services.signup.api.person_links import PersonLinks
 from services.signup.api.profile_page import ProfileEdge
 from services.signup.api.secrets import standings

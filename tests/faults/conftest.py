@@ -1,6 +1,7 @@
 """The demo's own traffic, played on the session's stack while things break."""
 
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -107,7 +108,7 @@ class Traffic:
         assert [str(violation) for violation in violations(history)] == []
         assert {request.outreach for request in history.requests} == self.world.sent.keys()
         assert history.decisions
-        assert history.mails
+        assert history.mails, Counter((one.outcome, one.rule) for one in history.decisions)
         return history
 
     async def unreadable(self) -> frozenset[str]:

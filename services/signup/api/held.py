@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.responses import Response
 
 from services.signup.api import bad_links
-from services.signup.api.held_views import sections, whole
+from services.signup.api.held_out import whole
+from services.signup.api.held_views import sections
 from services.signup.api.profile_views import PAGES, Names
 from services.signup.ports import HeldStore
 from shared.web import holders

@@ -1,39 +1,20 @@
-"""What is held of a person, as their page and their programs show it: each part with why it is held and for how long."""
+"""What is held of a person, as their page shows it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
 
 from services.signup.api import profile_told
+from services.signup.api.held_parts import PARTS, Part
 from services.signup.api.profile_views import LABELS, Names, source, words_of
 from services.signup.decisions import provenance
 from services.signup.decisions.browsers import in_words
 from services.signup.decisions.keeping import FIELDS, value_of
 from services.signup.model.held import Held, HeldClaim
-from services.signup.model.provenance import Teller, ValueOrigin
+from services.signup.model.provenance import ValueOrigin
 from shared import wording
-from shared.contracts.base import rfc3339
-from shared.contracts.signup import JOIN, CoarseProfile
+from shared.contracts.signup import JOIN
 from shared.facts import shown
 from shared.i18n import gettext, marked
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One kind of thing that is held."""
-
-    name: str
-    title: str
-    basis: str
-    """Why it is held at all."""
-    kept: str
-    """For how long."""
-    empty: str = ""
-    rows: Sequence[tuple[str, str]] = ()
-
-
-_ERASED = marked("until you erase yourself")
 _NOTICES = {
     "confirm": marked("Your invitation"),
     "sign_in": marked("A link to sign in"),
@@ -58,208 +39,6 @@ _STATES = {
     "returned": marked("Not sent in time"),
     "withheld": marked("Not sent: you had not allowed it"),
 }
-PARTS: Mapping[str, Part] = {
-    part.name: part
-    for part in (
-        Part(
-            "identity",
-            marked("Who you are"),
-            marked("To write to you. Sealed under a key of your own; no employer gets it from us."),
-            marked("until you erase yourself; 14 days if you never answer"),
-        ),
-        Part(
-            "profile",
-            marked("What you show"),
-            marked("Your own choice: you kept it or said it, and employers see it only while you let them find you."),
-            marked("until you change it, or until you erase yourself"),
-            marked("You have saved no profile. No employer sees anything of you."),
-        ),
-        Part(
-            "claims",
-            marked("Who told us of you"),
-            marked("So that you can see who did. It permits nobody anything."),
-            marked("until they delete their record, you say that it is not you, or until you erase yourself"),
-            marked("Nobody’s record speaks of you now."),
-        ),
-        Part(
-            "proposals",
-            marked("What they told of your work"),
-            marked("To ask you. Nobody but you sees it, and nothing of it is in force unless you use it."),
-            marked("as long as the record that told it; of all of them the newest 20"),
-            marked("Nothing."),
-        ),
-        Part(
-            "denied",
-            marked("What you said is not you"),
-            marked("So that the same record does not come back."),
-            _ERASED,
-            marked("Nothing."),
-        ),
-        Part(
-            "intake",
-            marked("What was told and is still sealed"),
-            marked("To put reports in their order when one arrives late."),
-            marked("one day"),
-            marked("Nothing."),
-        ),
-        Part(
-            "emails",
-            marked("Emails to you"),
-            marked("So that nothing is sent twice. Never the words: those of employers are sealed to you."),
-            marked("110 days"),
-            marked("None."),
-        ),
-        Part(
-            "email_change",
-            marked("Another email"),
-            marked(
-                "You, or somebody with your recovery code, asked for it. Both emails are sealed under a key of your own."
-            ),
-            marked("15 minutes, and 72 hours more once it is changed or waits; of an old email a scrambled mark stays"),
-            marked("No change is under way."),
-        ),
-        Part(
-            "recovery_code",
-            marked("Your recovery code"),
-            marked("So that you can leave a lost mailbox. Not the code: only what it is checked against."),
-            _ERASED,
-            marked("You have none."),
-        ),
-        Part(
-            "sessions",
-            marked("Where you are, or were, signed in"),
-            marked("So that you can see it and end it, and so that no link works twice."),
-            marked("until the session and its link would have ended: 4 hours, or up to 3 days"),
-            marked("Nowhere."),
-        ),
-        Part(
-            "exports",
-            marked("What you take along"),
-            marked("You asked for it. The file is sealed to you."),
-            marked("a day after it is ready; 3 days if it never is"),
-            marked("You asked for nothing."),
-        ),
-        Part(
-            "looked_at",
-            marked("What the operator did"),
-            marked("So that you and others can check who looked."),
-            marked("what concerns you until you erase yourself; that something was done stays, without you"),
-            marked("Nobody looked you up."),
-        ),
-        Part(
-            "marks",
-            marked("What can’t be read"),
-            marked("So that nobody can have you invited again and again, or have you emailed too often."),
-            marked(
-                "a scrambled mark of your email for good, also after you erased yourself; who asked for an email to it, as scrambled marks, for one day"
-            ),
-        ),
-    )
-}
-
-
-def whole(held: Held, names: Names, *, at: datetime) -> dict[str, Any]:
-    """For programs: `parts` says of each member why it is held, and for how long."""
-    identity = held.identity
-    first = held.introduced_by
-    return {
-        "as_of": rfc3339(at),
-        "identity": {
-            "email": identity.mail,
-            "given_name": identity.given_name,
-            "family_name": identity.family_name,
-            "phones": list(identity.phones),
-            "from": None if first is None else profile_told.teller_out(_teller(first), names),
-            "registered_at": rfc3339(held.registered_at),
-            "confirmed_at": _time(held.confirmed_at),
-            "kept_until": _time(held.kept_until) if held.confirmed_at is None else None,
-            "mailbox_gone_at": _time(held.mailbox_gone_at),
-            "email_since": _time(held.email_since),
-            "language": held.language,
-        },
-        "profile": {
-            "kept": _profile(held.profile),
-            "shown_to_employers": _profile(held.published),
-            "origins": [profile_told.origin_out(one, names) for one in held.origins],
-        },
-        "claims": [
-            {"by": profile_told.teller_out(_teller(one), names), "brought_identity": one.registered}
-            for one in held.claims
-        ],
-        "proposals": [
-            {
-                "by": profile_told.teller_out(provenance.teller(one), names),
-                "profile": _profile(one.proposal.profile),
-                "titles": list(one.proposal.titles),
-                "answered_at": _time(one.answered_at),
-            }
-            for one in held.proposals
-        ],
-        "denied": [
-            {"vendor": one.vendor, "employer": one.employer, "record": one.record, "said_at": rfc3339(one.said_at)}
-            for one in held.denied
-        ],
-        "intake": [
-            {
-                "vendor": one.vendor,
-                "employer": one.employer,
-                "record": one.record,
-                "change": one.change,
-                "kept_at": rfc3339(one.kept_at),
-            }
-            for one in held.intake
-        ],
-        "emails": [
-            {
-                "kind": one.kind,
-                "purpose": one.purpose,
-                "employer": one.employer,
-                "state": one.state,
-                "at": rfc3339(one.changed_at),
-            }
-            for one in held.mails
-        ],
-        "looked_at": [{"at": rfc3339(one.at), "act": one.act, "reason": one.reason} for one in held.looked_at],
-        "email_change": None
-        if (change := held.email_change) is None
-        else {
-            "state": change.state,
-            "until": rfc3339(change.until),
-            "new_email": change.new,
-            "old_email": change.old,
-            "new_said_yes": change.new_said,
-            "old_said_yes": change.old_said,
-        },
-        "recovery_code": None
-        if (code := held.recovery_code) is None
-        else {"made_at": rfc3339(code.made_at), "spent_at": _time(code.spent_at)},
-        "sessions": [
-            {
-                "since": rfc3339(one.since),
-                "until": rfc3339(one.until),
-                "browser": one.browser,
-                "ended_at": _time(one.ended_at),
-                "kept_until": rfc3339(one.kept_until),
-            }
-            for one in held.sessions
-        ],
-        "exports": [
-            {
-                "state": one.state,
-                "asked_at": rfc3339(one.asked_at),
-                "ready_at": _time(one.ready_at),
-                "ends_at": rfc3339(one.ends_at),
-                "bytes": one.size,
-            }
-            for one in held.exports
-        ],
-        "parts": {part.name: {"basis": part.basis, "kept": part.kept} for part in PARTS.values()},
-    }
-
-
-def taken_along(names: Names, held: Held, at: datetime) -> dict[str, Any]:
-    """`whole`, for what a person takes along."""
-    return whole(held, names, at=at)
 
 
 def sections(held: Held, names: Names) -> list[Part]:
@@ -287,7 +66,8 @@ def _identity(held: Held, names: Names) -> list[tuple[str, str]]:
         (gettext("Phone"), ", ".join(identity.phones) or none),
     ]
     told = gettext("A record that is gone by now") if first is None else _by(first, names)
-    rows += [(gettext("All of it from"), told), (gettext("Held since"), wording.moment(held.registered_at))]
+    from_whom = gettext("All of it from") if held.email_since is None else gettext("All but the email from")
+    rows += [(from_whom, told), (gettext("Held since"), wording.moment(held.registered_at))]
     if held.confirmed_at is None:
         deleted = gettext("Deleted on %(day)s if you never do", day=wording.day(held.kept_until))
         return [*rows, (gettext("You have not answered yet"), deleted)]
@@ -325,7 +105,7 @@ def _claims(held: Held, names: Names) -> list[tuple[str, str]]:
     return [
         (
             _by(one, names),
-            gettext("%(how)s; its record %(record)s", how=profile_told.how(_teller(one)), record=one.record),
+            gettext("%(how)s; its record %(record)s", how=profile_told.how(one.teller), record=one.record),
         )
         for one in held.claims
     ]
@@ -482,19 +262,6 @@ def _from(origin: ValueOrigin | None, names: Names) -> str:
     return gettext("Kept by you, %(day)s. Told by %(tellers)s", day=day, tellers=tellers)
 
 
-def _teller(claim: HeldClaim) -> Teller:
-    origin = claim.origin
-    return Teller(
-        vendor=claim.vendor,
-        record=claim.record,
-        employer=claim.employer,
-        event_id=origin.event_id,
-        proof=origin.proof,
-        received_at=origin.received_at,
-        told_at=claim.claimed_at,
-    )
-
-
 def _by(claim: HeldClaim, names: Names) -> str:
     return f"{_first_up(_who(claim.vendor, claim.employer, names))}, {wording.day(claim.claimed_at)}"
 
@@ -509,11 +276,3 @@ def _who(vendor: str, employer: str | None, names: Names) -> str:
 
 def _first_up(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _profile(profile: CoarseProfile | None) -> dict[str, Any] | None:
-    return None if profile is None else profile.model_dump(mode="json")
-
-
-def _time(value: datetime | None) -> str | None:
-    return None if value is None else rfc3339(value)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.signup.model.exports import Export
 from services.signup.model.people import Person
-from services.signup.model.provenance import Origin, ValueOrigin
+from services.signup.model.provenance import Origin, Teller, ValueOrigin
 from services.signup.model.records import Proposed
 from shared.contracts.signup import CoarseProfile
 
@@ -23,6 +23,19 @@ class HeldClaim:
     """What is held of their name, email and phones came by this record."""
     happened_at: datetime | None
     origin: Origin
+
+    @property
+    def teller(self) -> Teller:
+        """Who told it, and what of that can be checked."""
+        return Teller(
+            vendor=self.vendor,
+            record=self.record,
+            employer=self.employer,
+            event_id=self.origin.event_id,
+            proof=self.origin.proof,
+            received_at=self.origin.received_at,
+            told_at=self.claimed_at,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import pytest
 
 from services.signup.adapters.held import TABLES
 from services.signup.adapters.kept import PEOPLE
-from services.signup.api.held_views import PARTS
+from services.signup.api.held_parts import PARTS
 from services.signup.courier.adapters.kept import PEOPLE as COURIER
 from tests.integration.signup.conftest import Edge, emails_of
 from tests.integration.signup.test_later_words import KEEP
