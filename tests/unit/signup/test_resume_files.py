@@ -21,11 +21,12 @@ JSON = json.dumps(RESUME).encode()
 
 
 def zipped(*entries: tuple[str | zipfile.ZipInfo, bytes], kind: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """The same bytes whenever it is called: pytest makes the names of tests of them, and each of its workers has to find the same."""
     out = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(out, "w", kind) as archive:
         warnings.simplefilter("ignore")  # a name that stands there twice
         for name, content in entries:
-            archive.writestr(name, content)
+            archive.writestr(name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name), content, kind)
     return out.getvalue()
 
 
