@@ -1,4 +1,4 @@
-"""A decision as the topic carries it: as a model, and the same bytes without one, since there are thousands of them a second."""
+"""A decision as the topic carries it: the bytes of its model, without one, since there are thousands of them a second."""
 
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -8,44 +8,21 @@ from typing import Literal
 from services.outreach_gateway.model import Admit, Cancel, Decision, Delay, Drop, Policy
 from services.outreach_gateway.ports.outreach import Settled
 from shared.contracts.base import rfc3339
-from shared.contracts.outreach_gateway import Cap, OutreachDecidedV1, PolicyNumbers
+from shared.contracts.outreach_gateway import Cap, PolicyNumbers
 
-_OUTCOMES: dict[type[Decision], Literal["admitted", "delayed", "dropped", "cancelled"]] = {
+OUTCOMES: dict[type[Decision], Literal["admitted", "delayed", "dropped", "cancelled"]] = {
     Admit: "admitted",
     Delay: "delayed",
     Drop: "dropped",
     Cancel: "cancelled",
 }
-
-
-def decided(
-    item: Settled, policy: Policy, at: datetime, sealed: str | None, sealed_job: str | None
-) -> OutreachDecidedV1:
-    """The event; words go with what is admitted alone, the job with what waits, and the policy's numbers with what has, or waits for, a slot."""
-    row, decision = item.outreach, item.decision
-    return OutreachDecidedV1(
-        outreach=row.id,
-        version=row.version + 1,
-        candidate=row.candidate,
-        employer=row.employer,
-        outcome=_OUTCOMES[type(decision)],
-        rule=item.rule,
-        policy=policy.version,
-        at=at,
-        until=decision.slot_at if isinstance(decision, Delay) else None,
-        good_until=decision.good_until if isinstance(decision, Admit) else None,
-        sealed=sealed if isinstance(decision, Admit) else None,
-        sealed_job=sealed_job if isinstance(decision, Delay) else None,
-        asked_at=row.submitted_at,
-        ends_at=row.expires_at,
-        slot_at=decision.slot_at if isinstance(decision, Admit) else None,
-        numbers=numbers_of(policy) if isinstance(decision, Admit | Delay) else None,
-    )
+"""Each decision's name on the topic."""
 
 
 def written(item: Settled, policy: Policy, at: str, sealed: str | None, sealed_job: str | None) -> bytes:
-    """`decided(...).model_dump_json()`, at a tenth of its price: what is in it was checked when it came into the row.
+    """What `OutreachDecidedV1.model_dump_json()` would write, at a tenth of its price: what is in it was checked when it came into the row.
 
+    Words go with what is admitted alone, the job with what waits, and the policy's numbers with what has, or waits for, a slot.
     `at` is the transaction's time as `rfc3339` writes it.
     """
     row, decision = item.outreach, item.decision
@@ -57,7 +34,7 @@ def written(item: Settled, policy: Policy, at: str, sealed: str | None, sealed_j
         until, job, numbers = decision.slot_at, sealed_job, _numbers(policy)
     return (
         f'{{"outreach":{text(row.id)},"version":{row.version + 1},"candidate":{text(row.candidate)},"employer":{text(row.employer)},'
-        f'"outcome":"{_OUTCOMES[type(decision)]}","rule":{_text(item.rule)},"policy":{text(policy.version)},"at":"{at}",'
+        f'"outcome":"{OUTCOMES[type(decision)]}","rule":{_text(item.rule)},"policy":{text(policy.version)},"at":"{at}",'
         f'"until":{_shared(until)},"good_until":{_shared(good_until)},"sealed":{_text(words)},"sealed_job":{_text(job)},'
         f'"asked_at":{_moment(row.submitted_at)},"ends_at":{_shared(row.expires_at)},"slot_at":{_shared(slot_at)},"numbers":{numbers}}}'
     ).encode()

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from services.consent.decisions.windows import Fullness, room, slots_of
 from services.consent.model import Choices, Quiet
 from services.outreach_gateway import handlers
-from services.outreach_gateway.adapters.decided import decided, numbers_of
+from services.outreach_gateway.adapters.decided import numbers_of, written
 from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.calendar import open_hours
 from services.outreach_gateway.decisions import windows_of
 from services.outreach_gateway.model import Ask, Consent, Memberships, Outreach, Place, Queue, Slot, Standing, State
+from shared.contracts.base import rfc3339
+from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import OutreachOutcomeReportedV1
 from shared.facts import Known
 from shared.messaging.envelope import Received, Record
@@ -118,7 +120,10 @@ async def _played(choices: Choices, course: list[tuple[int, Any]]) -> None:
         rows = [row for row in store.rows.values() if row.state in (State.SUBMITTED, State.DELAYED)]
         await handlers.decide(store, windows, BY_THE_HOUR, lambda _: Known(Standing.GOOD), rows)
         await messages.keep_decisions(
-            [decided(item, BY_THE_HOUR, at, "sealed", "job") for item in store.settled[told:]]
+            [
+                OutreachDecidedV1.model_validate_json(written(item, BY_THE_HOUR, rfc3339(at), "sealed", "job"))
+                for item in store.settled[told:]
+            ]
         )
         told = len(store.settled)
 

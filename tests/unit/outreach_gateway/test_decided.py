@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.outreach_gateway.adapters.decided import decided, written
+from services.outreach_gateway.adapters.decided import OUTCOMES, numbers_of, written
 from services.outreach_gateway.adapters.policy_file import policy_in_force
-from services.outreach_gateway.model import Admit, Cancel, Change, Delay, Drop, Outreach, Rule, State
+from services.outreach_gateway.model import Admit, Cancel, Change, Delay, Drop, Outreach, Policy, Rule, State
 from services.outreach_gateway.ports.outreach import Settled
 from shared.contracts.base import rfc3339
 from shared.contracts.outreach_gateway import OutreachDecidedV1
@@ -38,12 +38,36 @@ ROWS = st.builds(
 )
 
 
+def by_its_model(
+    item: Settled, policy: Policy, at: datetime, sealed: str | None, sealed_job: str | None
+) -> OutreachDecidedV1:
+    row, decision = item.outreach, item.decision
+    return OutreachDecidedV1(
+        outreach=row.id,
+        version=row.version + 1,
+        candidate=row.candidate,
+        employer=row.employer,
+        outcome=OUTCOMES[type(decision)],
+        rule=item.rule,
+        policy=policy.version,
+        at=at,
+        until=decision.slot_at if isinstance(decision, Delay) else None,
+        good_until=decision.good_until if isinstance(decision, Admit) else None,
+        sealed=sealed if isinstance(decision, Admit) else None,
+        sealed_job=sealed_job if isinstance(decision, Delay) else None,
+        asked_at=row.submitted_at,
+        ends_at=row.expires_at,
+        slot_at=decision.slot_at if isinstance(decision, Admit) else None,
+        numbers=numbers_of(policy) if isinstance(decision, Admit | Delay) else None,
+    )
+
+
 @given(ROWS, DECISIONS, MOMENTS, WORDS, WORDS)
 def test_a_decision_is_written_as_its_model_would_write_it(
     row: Outreach, decision: Admit | Delay | Drop | Cancel, at: datetime, sealed: str | None, job: str | None
 ) -> None:
     item = Settled(row, decision, getattr(decision, "rule", None))
-    of_model = decided(item, POLICY, at, sealed, job)
+    of_model = by_its_model(item, POLICY, at, sealed, job)
     found = written(item, POLICY, rfc3339(at), sealed, job)
     assert found == of_model.model_dump_json().encode()
     assert OutreachDecidedV1.model_validate_json(found) == of_model
