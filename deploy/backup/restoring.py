@@ -2,11 +2,12 @@
 
 The dump is loaded into a database of another name, which says there that it was restored; then it takes the name of the old
 one. So nobody can ever be connected to a restored database that does not say so. Killed anywhere before that step, the old
-one is as it was, and the next attempt begins anew. Of signup's old one is taken along what only it knows (`carrying`).
+one is as it was, and the next attempt begins anew. Of signup's old one is taken along what only it knows (`carrying`). A dump
+of a newer release than this one is refused (`releases`): nobody here would know what its rows mean.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +18,7 @@ from typing import TypeVar
 import asyncpg
 
 from deploy import databases
-from deploy.backup import manifest, offsets, programs
+from deploy.backup import manifest, offsets, programs, releases
 from deploy.backup.carrying import carry_over
 from deploy.backup.manifest import Dump, Manifest
 from deploy.commands.kafka import speak
@@ -51,6 +52,16 @@ Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """What there is to say of a restore that is done."""
+
+    carried: Mapping[str, int]
+    """By what it is, how much was taken along from the database that was there."""
+    lacks: Sequence[str]
+    """Migrations of this release that an older one's dump has yet to get."""
+
+
+@dataclass(frozen=True, slots=True)
 class Restoring:
     """A restore of one service from a backup that was looked at."""
 
@@ -78,18 +89,18 @@ class Restoring:
     def _old(self) -> str:
         return f"{self._name}_before_restore"
 
-    def run(self, *, keep: bool) -> Mapping[str, int]:
-        """Does all of it; by what it is, how much was taken along from the database that was there.
-
-        With `keep` that one stays, under another name that no service knows.
-        """
+    def run(self, *, keep: bool) -> Restored:
+        """Does all of it. With `keep` the database that was there stays, under another name that no service knows."""
         dump, program = (
             self._must_be_possible(),
             programs.find("pg_restore", local=not databases.is_given(self.service)),
         )
         carried: Mapping[str, int] = {}
         try:
-            is_there = self._load(program, dump)
+            lacks = self._load(program, dump)
+            is_there = self._administer(self._is_there)
+            if is_there and self.service == _OF_THE_VAULT:
+                self._must_be_readable()
             with self._stopped():
                 if is_there:
                     self._administer(self._must_have_said_who_was_erased, self._name)
@@ -108,10 +119,11 @@ class Restoring:
             with suppress(StackError, asyncpg.PostgresError, OSError):
                 self._administer(self._drop_fresh)
             raise
-        return carried
+        return Restored(carried, lacks)
 
     def _must_be_possible(self) -> Path:
         """The dump's file, once it is sure that Kafka has what the restore needs; where others stop the service, that they did."""
+        releases.must_be_old_enough(self.service, self._dump, self.found.made_by)
         dump = manifest.must_be_whole(self.folder, self._dump)
         ends, then = speak(offsets.end_of_erasures(self.kafka)), self.found.erasures
         if len(ends) < len(then) or any(now < before for now, before in zip(ends, then, strict=False)):
@@ -123,15 +135,12 @@ class Restoring:
             self._administer(self._must_be_alone)
         return dump
 
-    def _load(self, program: Path, dump: Path) -> bool:
-        """Into a database of its own, while the services go on; whether there is one that it is to replace."""
+    def _load(self, program: Path, dump: Path) -> Sequence[str]:
+        """Into a database of its own, while the services go on; what this release has yet to apply to it."""
         self.tell(f"{self.service}: loading {self._dump.bytes / 1e6:.1f} MB")
         self._administer(self._make_fresh)
         programs.run(program, self._of(self._fresh), "--exit-on-error", "--single-transaction", str(dump))
-        is_there = self._administer(self._is_there)
-        if is_there and self.service == _OF_THE_VAULT:
-            self._must_be_readable()
-        return is_there
+        return self._administer(self._must_be_known, self._fresh)
 
     @contextmanager
     def _stopped(self) -> Iterator[None]:
@@ -156,6 +165,9 @@ class Restoring:
         finally:
             for hold in holds:
                 hold.unlink(missing_ok=True)
+
+    async def _must_be_known(self, fresh: Connection) -> Sequence[str]:
+        return await releases.missing(fresh, self.service, self.found.made_by)
 
     async def _is_there(self, connection: Connection) -> bool:
         return bool(await connection.fetchval(_IS_THERE, self._name))

@@ -17,6 +17,7 @@ from deploy.local.home import Home
 from shared.contracts.base import rfc3339
 from shared.security.documents import DocumentReader
 
+_APPLIED_BY = "a process of the local stack, and a container that does everything, applies them when it starts; for others run `fairpool migrate` first."
 _NO_KEYS = "The keys are not in it: without the vault's keys and the secrets nothing in it that is sealed can be read. Keep them, apart from it."
 
 
@@ -79,7 +80,7 @@ def restore(
 ) -> None:
     """Put back what a backup holds, IN PLACE OF WHAT IS THERE: each database as it was when it was dumped.
 
-    It has to be signed by the operator: what is in it is loaded by an administrator of the server.
+    It has to be signed by the operator: what is in it is loaded by an administrator of the server. One of a newer release than this is refused.
     Who said no since the dump is taken along from what is there, and what vendors' reports of since are sealed with. A restored service comes up closed: it answers 503 until it has erased again whom `erasures` names, and opens by itself.
     Its processes must be stopped (those of the local stack are, and come back). Killed on the way: run it again. Exit codes: 0 done, 1 not.
     """
@@ -89,17 +90,19 @@ def restore(
     if missing := sorted(set(wanted) - found.services.keys()):
         raise StackError(f"expected some of {', '.join(found.services)}, found {', '.join(missing)}.")
     brokers = kafka.find(at)
-    carried = {}
+    done = {}
     with err.status("looking") as status:
         for name in wanted:
-            carried[name] = Restoring(name, folder, found, at, brokers, status.update).run(keep=keep)
+            done[name] = Restoring(name, folder, found, at, brokers, status.update).run(keep=keep)
     if as_json:
         out.print(json.dumps({name: rfc3339(found.services[name].taken_at) for name in wanted}))
         return
     for name in wanted:
         out.print(f"{name}: as of {rfc3339(found.services[name].taken_at)}; closed until `erasures` has been replayed")
-        if of_it := ", ".join(f"{count:,} {what}" for what, count in carried[name].items()):
+        if of_it := ", ".join(f"{count:,} {what}" for what, count in done[name].carried.items()):
             out.print(f"{name}: taken along from what was there: {of_it}")
+        if lacks := len(done[name].lacks):
+            out.print(f"{name}: of an older release, {lacks} migrations behind this one: {_APPLIED_BY}")
     _name_what_is_left(wanted, at, folder)
 
 

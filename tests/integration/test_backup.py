@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from deploy.backup import manifest, offsets, restoring
 from deploy.backup.dumping import backup
-from deploy.backup.restoring import Restoring
+from deploy.backup.restoring import Restored, Restoring
 from deploy.cli import app
 from deploy.local import packages
 from deploy.local.errors import StackError
@@ -38,6 +38,7 @@ SIGNER = DocumentSigner(_SEED)
 BELIEVED = DocumentReader([SIGNER.public])
 GROUP, TOPIC = "consent.candidate-events", CANDIDATE_EVENTS
 _PEOPLE = "SELECT candidate FROM consents ORDER BY candidate"
+_LAST = "consent/0063_pre_void_links.sql"
 _IS_THERE = "SELECT count(*) FROM pg_database WHERE datname = $1"
 
 
@@ -63,9 +64,9 @@ class Place:
     def dump(self) -> None:
         backup(self.folder, self.home, self.kafka, SIGNER, lambda _, __: None)
 
-    def restore(self, *, keep: bool = False) -> None:
+    def restore(self, *, keep: bool = False) -> Restored:
         found = manifest.read(self.folder, BELIEVED)
-        Restoring("consent", self.folder, found, self.home, self.kafka, lambda _: None).run(keep=keep)
+        return Restoring("consent", self.folder, found, self.home, self.kafka, lambda _: None).run(keep=keep)
 
     def say(self, made: manifest.Manifest) -> None:
         """This, in the place of what the manifest says, and signed."""
@@ -295,6 +296,39 @@ async def test_without_what_erasures_had_then_it_refuses(dumped: Place, monkeypa
         dumped.say(found.model_copy(update={"erasures": more}))
         with pytest.raises(StackError, match="nobody could tell from it who was erased"):
             await asyncio.to_thread(dumped.restore)
+
+
+async def test_a_dump_of_a_newer_release_is_refused_with_what_to_do(dumped: Place, tmp_path: Path) -> None:
+    found = manifest.read(dumped.folder, BELIEVED)
+    more = found.services["consent"].model_copy(update={"migrations": 1_000})
+    dumped.say(found.model_copy(update={"services": {"consent": more}, "made_by": "fairpool 9.1"}))
+    with pytest.raises(
+        StackError, match=r"found 1000 migrations where .* made it \(fairpool 9\.1, .*Nothing was changed"
+    ):
+        await asyncio.to_thread(dumped.restore)
+    newer = replace(dumped, folder=tmp_path / "newer")
+    await dumped.ask("UPDATE migrations SET name = 'consent/9999_pre_later.sql' WHERE name = $1", _LAST)
+    await asyncio.to_thread(newer.dump)
+    await dumped.ask("UPDATE migrations SET name = $1 WHERE name = 'consent/9999_pre_later.sql'", _LAST)
+    with pytest.raises(StackError, match=r"does not know: consent/9999_pre_later\.sql\."):
+        await asyncio.to_thread(newer.restore)
+    assert (await dumped.people(), await dumped.closed()) == (["ana", "bo"], [])
+    left = await dumped.ask(_IS_THERE, "consent_restoring", of=dumped.administrator)
+    assert left[0]["count"] == 0, "nothing stays of what no erasure would reach"
+
+
+async def test_a_dump_of_an_older_release_says_what_it_lacks_and_gets_it_while_it_is_closed(
+    dumped: Place, tmp_path: Path
+) -> None:
+    older = replace(dumped, folder=tmp_path / "older")
+    await dumped.ask("DROP TABLE void_links")
+    await dumped.ask("DELETE FROM migrations WHERE name = $1", _LAST)
+    await asyncio.to_thread(older.dump)
+    assert list((await asyncio.to_thread(older.restore)).lacks) == [_LAST]
+    async with await open_pool(dumped.dsn, name="migrations", connections=1) as pool:
+        assert list(await migrate(pool, *MIGRATIONS_OF["consent"])) == [_LAST], "as a process does before it replays"
+    assert (await dumped.people(), await dumped.closed()) == (["ana", "bo"], ["consent"])
+    assert await dumped.ask("SELECT FROM void_links") == []
 
 
 async def test_a_topic_that_has_more_partitions_by_now_has_all_that_it_had(dumped: Place) -> None:

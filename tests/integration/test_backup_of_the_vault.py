@@ -81,7 +81,7 @@ class Vault:
     async def restore(self) -> Mapping[str, int]:
         found = manifest.read(self.folder, DocumentReader([SIGNER.public]))
         one = Restoring("signup", self.folder, found, self.servers.home, self.kafka, lambda _: None)
-        return await asyncio.to_thread(one.run, keep=False)
+        return (await asyncio.to_thread(one.run, keep=False)).carried
 
     async def left(self) -> list[str]:
         return await asyncio.to_thread(restoring.left_behind, ["signup"], self.servers.home)
