@@ -9,8 +9,9 @@ CleanUp = Literal["delete", "compact"]
 DEAD_LETTER_SUFFIX = "-dlq"
 DEAD_LETTERS_KEPT = timedelta(days=7)
 COMPACTED_WITHIN = timedelta(days=7)
-"""Kafka's `max.compaction.lag.ms` of every compacted topic: how long a record that is no longer its key's last may stay in the
-log. Without it Kafka promises nothing (KIP-354). A partition that nobody writes to is not compacted at all."""
+"""Kafka's `max.compaction.lag.ms` of every compacted topic: from when on its cleaner has to take up what is no longer its key's
+last (KIP-354); when it is done nobody promises. A partition that nobody writes to is not compacted at all: its newest segment
+is closed by the next record alone. A removal itself stays for `delete.retention.ms` more."""
 
 
 @dataclass(frozen=True, slots=True)
