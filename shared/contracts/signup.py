@@ -123,8 +123,9 @@ class CandidateHiredV1(Event):
 class CandidateLapsedV1(Event):
     """A stub is to be erased, unless the person has answered in the meantime: consent knows, and says.
 
-    `deleted`: the last vendor that vouched for them took that back; `expired`: their time to answer is over; `refused`: the
-    person said that it was not them, or that they want no such invitation; it stops everything that they answered before `at`.
+    `deleted`: the last vendor that vouched for them took that back; `expired`: their time to answer is over, or the mailbox has
+    proven to be another person's; `refused`: the person said that it was not them, or that they want no such invitation; it stops
+    everything that they answered before `at`.
     Said again, with the same `at`, until it is settled.
     """
 
@@ -334,7 +335,7 @@ class ExportReadyV1(Event):
     """When it is gone."""
 
 
-AboutEmail = Literal["new", "old", "taken", "changed", "recovering", "done", "not_moved"]
+AboutEmail = Literal["new", "old", "taken", "changed", "recovering", "done", "not_moved", "code_made"]
 
 
 class EmailNoticeRequestedV1(Event):
@@ -342,7 +343,8 @@ class EmailNoticeRequestedV1(Event):
 
     `new`: is this mailbox theirs? `old`: do you agree? `taken`: the mailbox has a person of its own; `changed`: it was, here is the
     way back; `recovering`: it will be, by the recovery code, unless this mailbox stops it; `done`: it is, by the recovery code;
-    `not_moved`: it is not, since the other mailbox has a person of its own by now, and the code still works.
+    `not_moved`: it is not, since the other mailbox has a person of its own by now, and the code still works;
+    `code_made`: a session made a new recovery code, and the one of before is worth nothing.
     No address is in it: the courier finds both in the vault.
     """
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from services.signup.adapters.page_requests import CODES_TOLD_A_DAY
 from services.signup.decisions import email_changes as decisions
 from services.signup.decisions.recovery_codes import new_code, read_code
 from services.signup.model.email_changes import (
@@ -48,6 +49,9 @@ class FakeEmailChanges:
     at: datetime = NOON
     emails: dict[str, str] = field(default_factory=dict)
     """By candidate: as they are now."""
+    stubs: dict[str, str] = field(default_factory=dict)
+    """By candidate: the mailbox of whoever was told of and has not answered."""
+    lapsed: list[str] = field(default_factory=list)
     since: dict[str, datetime] = field(default_factory=dict)
     rows: dict[str, _Row] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
@@ -66,6 +70,13 @@ class FakeEmailChanges:
             who for who, row in self.rows.items() if isinstance(row.standing, Changed) and mailbox(row.old) == box
         }
         return {who for who, own in self.emails.items() if mailbox(own) == box} | former
+
+    def told_of(self, candidate: str, mail: str) -> bool:
+        """By a vendor, or by anybody at the page to join: a stub, unless somebody has the mailbox."""
+        is_new = not self.owners(mail) and mailbox(mail) not in map(mailbox, self.stubs.values())
+        if is_new:
+            self.stubs[candidate] = mail
+        return is_new
 
     async def seen(self, candidate: str) -> Seen | None:
         if candidate not in self.emails:
@@ -129,6 +140,8 @@ class FakeEmailChanges:
             return None
         code = new_code()
         self.codes[candidate] = read_code(code) or ""
+        if not first_alone and self.told.count((candidate, "code_made")) < CODES_TOLD_A_DAY:
+            self.told.append((candidate, "code_made"))
         return code
 
     def erase(self, candidate: str) -> None:
@@ -165,7 +178,7 @@ class FakeEmailChanges:
                     if standing is None:
                         self.told += [(one, "not_moved") for one in (who, *others)]
                     return Nothing("taken")
-                self.emails[who], self.since[who] = row.new, self.at
+                self._take(who, row.new)
                 if standing is not None:
                     self.rows[who] = replace(row, standing=standing)
                     self._end_sessions(who)
@@ -183,7 +196,7 @@ class FakeEmailChanges:
                 is_back = not self.owners(row.old) - {who}
                 if is_back:
                     del self.rows[who]
-                    self.emails[who], self.since[who] = row.old, self.at
+                    self._take(who, row.old)
                 self._spend(who)
                 self._end_sessions(who)
                 return outcome if is_back else CannotPutBack()
@@ -192,6 +205,12 @@ class FakeEmailChanges:
             case Nothing():
                 pass
         return outcome
+
+    def _take(self, who: str, mail: str) -> None:
+        self.emails[who], self.since[who] = mail, self.at
+        for stub in [one for one, told in self.stubs.items() if mailbox(told) == mailbox(mail)]:
+            del self.stubs[stub]
+            self.lapsed.append(stub)
 
     def _spend(self, who: str) -> None:
         if who in self.codes:

@@ -1,12 +1,13 @@
 """One suite on changes of emails in memory and in PostgreSQL."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -30,7 +31,7 @@ from services.signup.model.email_changes import (
     Stops,
     Waiting,
 )
-from services.signup.model.records import Stub
+from services.signup.model.records import Claim, Stub
 from services.signup.model.sessions import Spent
 from services.signup.ports import EmailChanges
 from services.signup.vault.addresses import mailbox
@@ -63,6 +64,15 @@ class World(Protocol):
     @property
     def changes(self) -> EmailChanges: ...
     async def joins(self, mail: str) -> str: ...
+    async def is_told_of(self, mail: str) -> str:
+        """A stub: by a vendor's word, or by whoever typed the email at the page to join."""
+
+    async def lapsed(self) -> list[str]:
+        """Of whom consent was asked whether they may be erased."""
+
+    async def erases(self, candidate: str) -> bool:
+        """Now that consent has confirmed it."""
+
     async def comes_to_have(self, mail: str) -> str:
         """Somebody joins by a mailbox that was another person's less than 72 hours ago, as where an index key was taken away."""
 
@@ -99,6 +109,17 @@ class InMemory:
         candidate = new_candidate_id()
         self.changes.emails[candidate] = mail
         return candidate
+
+    async def is_told_of(self, mail: str) -> str:
+        candidate = new_candidate_id()
+        assert self.changes.told_of(candidate, mail)
+        return candidate
+
+    async def lapsed(self) -> list[str]:
+        return self.changes.lapsed
+
+    async def erases(self, candidate: str) -> bool:
+        return candidate in self.changes.lapsed
 
     async def comes_to_have(self, mail: str) -> str:
         return await self.joins(mail)
@@ -149,6 +170,13 @@ class InPostgres:
             yield unit
 
     async def joins(self, mail: str) -> str:
+        candidate = await self.is_told_of(mail)
+        await self.pool.execute(
+            "UPDATE candidates SET confirmed_at = $1 WHERE candidate = $2::uuid", self.at, candidate
+        )
+        return candidate
+
+    async def is_told_of(self, mail: str) -> str:
         candidate, mailbox_ = new_candidate_id(), self.secrets.index.of(mail)
         async with self.work() as unit:
             store = PostgresStore(unit, self.keys)
@@ -156,8 +184,18 @@ class InPostgres:
             assert await store.register([stub]) == {candidate}
             row = seal_identity(candidate, Identity(mail, "Ana"), KeyPair.generate(), self.epochs.epochs)
             await store.save_identities([row])
-            await unit.connection.execute("UPDATE candidates SET confirmed_at = $1", self.at)
+            await store.save_claims([Claim("ats", candidate, candidate, "acme", registered=True)])
+            await store.ask_to_invite({candidate: "ats"})
         return candidate
+
+    async def lapsed(self) -> list[str]:
+        rows = await self.pool.fetch("SELECT value FROM outbox WHERE topic = 'candidate-events' ORDER BY id")
+        said = [json.loads(row["value"]) for row in rows]
+        return [one["candidate"] for one in said if one.get("reason") == "expired"]
+
+    async def erases(self, candidate: str) -> bool:
+        async with self.work() as unit:
+            return await PostgresStore(unit, self.keys).erase_lapsed([candidate]) == [candidate]
 
     async def comes_to_have(self, mail: str) -> str:
         await self.pool.execute("DELETE FROM former_mailboxes")
@@ -438,6 +476,42 @@ async def test_whoever_has_the_code_takes_back_a_slip_that_a_stranger_said_yes_t
     assert await email_of(world, ana) == NEW
 
 
+@pytest.mark.parametrize("told_of", ["before", "between", "twice"])
+async def test_an_invitation_that_nobody_answered_ends_no_change_of_whoever_proves_the_mailbox(
+    world: World, told_of: str
+) -> None:
+    ana = await world.joins(OLD)
+    stub = "" if told_of == "between" else await world.is_told_of(NEW)
+    assert await world.changes.ask(ana, NEW, HERE) == "begun"
+    assert await world.told() == [(ana, "old"), (ana, "new")], "the mailbox is asked, as any other"
+    change = await world.change_of(ana)
+    await world.changes.answer(ana, change, "new_yes", world.at)
+    if told_of == "between":
+        stub = await world.is_told_of("Ana.Ruiz+x@example.net")
+    assert await world.changes.answer(ana, change, "old_yes", world.at) == Changes(Changed(world.at + WAY_BACK))
+    assert (await email_of(world, ana), await world.found(NEW)) == (NEW, ana)
+    if told_of == "twice":
+        assert await world.changes.answer(ana, change, "old_yes", world.at) == Nothing("already")
+    assert await world.lapsed() == [stub], "it ends as stubs do: consent is asked"
+    assert await world.erases(stub) and not await world.erases(ana)
+    assert await world.traces(stub) == 0
+    assert (await email_of(world, ana), await world.found(NEW)) == (NEW, ana)
+
+
+async def test_an_invitation_that_nobody_answered_ends_no_recovery(world: World) -> None:
+    ana = await world.joins(OLD)
+    code = await world.changes.make_code(ana, first_alone=True)
+    assert code is not None
+    await world.changes.recover(OLD, code, NEW, HERE)
+    await world.changes.answer(ana, await world.change_of(ana), "new_yes", world.at)
+    stub = await world.is_told_of(NEW)
+    world.at += WAY_BACK
+    await world.changes.settle(20)
+    assert (await email_of(world, ana), await world.found(NEW)) == (NEW, ana)
+    assert await world.lapsed() == [stub]
+    assert (ana, "done") in await world.told()
+
+
 async def test_where_somebody_else_came_to_have_the_new_mailbox_meanwhile_the_code_still_works(world: World) -> None:
     ana = await world.joins(OLD)
     code = await world.changes.make_code(ana, first_alone=True)
@@ -501,6 +575,19 @@ async def test_an_invitation_s_link_makes_no_code_after_one_was_spent_nor_after_
     assert await world.changes.make_code(ana, first_alone=False) is not None
 
 
+async def test_a_code_that_a_session_makes_is_told_to_the_mailbox_a_few_times_a_day_and_counts_against_nothing_else(
+    world: World,
+) -> None:
+    ana = await world.joins(OLD)
+    assert await world.changes.make_code(ana, first_alone=True) is not None
+    assert await world.told() == [], "the first one is on the page that a yes leads to"
+    codes = {await world.changes.make_code(ana, first_alone=False) for _ in range(9)}
+    assert len(codes) == 9 and None not in codes
+    assert await world.told() == [(ana, "code_made")] * 5
+    assert await world.changes.ask(ana, NEW, HERE) == "begun", "emails that guard the way in are as many as before"
+    assert (await world.told())[5:] == [(ana, "old"), (ana, "new")]
+
+
 async def test_of_whoever_is_erased_nothing_of_a_change_stays_and_its_links_do_nothing(world: World) -> None:
     ana = await world.joins(OLD)
     await world.changes.make_code(ana, first_alone=False)
@@ -532,6 +619,46 @@ async def test_a_due_change_that_does_not_open_is_ended_and_the_others_go_on(dat
         assert await pool.fetchval("SELECT count(*) FROM email_changes") == 0
         assert await email_of(world, bo) == "bo.new@example.net" and not await world.is_registered(OTHER)
         assert [one for one in await world.told() if one[1] == "not_moved"] == [(cy, "not_moved")]
+
+
+async def test_a_stub_whose_answer_is_on_its_way_is_not_erased_and_has_the_mailbox_no_more(
+    databases: Databases,
+) -> None:
+    async with databases.pool(*MIGRATIONS_OF["signup"]) as pool:
+        world = InPostgres(pool)
+        ana, stub = await world.joins(OLD), await world.is_told_of(NEW)
+        await changed(world, ana)
+        # Consent closes nobody who answered; its state confirms them.
+        async with world.work() as unit:
+            store = PostgresStore(unit, world.keys)
+            before = (await store.showings([stub]))[stub]
+            await store.save_showings([replace(before, confirmed=True, consent_version=1)])
+        assert not await world.erases(stub)
+        assert await world.found(NEW) == ana and await email_of(world, stub) == NEW
+
+
+async def test_two_who_name_each_other_s_mailbox_at_once_both_get_an_answer(databases: Databases) -> None:
+    async with databases.pool(*MIGRATIONS_OF["signup"]) as pool:
+        world = InPostgres(pool)
+        ana, bo = await world.joins(OLD), await world.joins(OTHER)
+        both_hold_one, held = asyncio.Event(), 0
+
+        class Meets(PostgresEmailChanges):
+            """Waits, once it has begun, until the other one has begun too: each has what it locks first."""
+
+            async def _begin(self, *of: Any) -> None:
+                nonlocal held
+                held += 1
+                if held == 2:
+                    both_hold_one.set()
+                with suppress(TimeoutError):  # the other one waits for what this one holds: in order
+                    await asyncio.wait_for(both_hold_one.wait(), 0.3)
+                await super()._begin(*of)
+
+        changes = Meets(world.work, lambda unit: PostgresStore(unit, world.keys), world.secrets, world.epochs)
+        answers = await asyncio.gather(changes.ask(ana, OTHER, HERE), changes.ask(bo, OLD, HERE))
+        assert list(answers) == ["begun", "begun"]
+        assert sorted(await world.told()) == sorted([(ana, "old"), (bo, "taken"), (bo, "old"), (ana, "taken")])
 
 
 async def test_links_from_before_a_not_me_sign_nobody_in(databases: Databases) -> None:

@@ -13,7 +13,8 @@ from typing import assert_never
 import asyncpg
 import structlog
 
-from services.signup.adapters.page_requests import may_write_to
+from services.signup.adapters.lapses import lapse
+from services.signup.adapters.page_requests import hold_addresses, may_tell_of_code, may_write_to
 from services.signup.adapters.sessions import PostgresSessions
 from services.signup.decisions import email_changes as decisions
 from services.signup.decisions import notices
@@ -55,7 +56,7 @@ from services.signup.vault.sealing import (
     with_mail,
 )
 from services.signup.vault.secrets import VaultSecrets
-from shared.contracts.signup import AboutEmail, LinksVoidedV1, MailboxChangedV1
+from shared.contracts.signup import AboutEmail, CandidateLapsedV1, LinksVoidedV1, MailboxChangedV1
 from shared.ids import new_id
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
@@ -64,6 +65,7 @@ from shared.security.links import is_void as is_void_link
 
 SQL = load(Path(__file__).with_suffix(".sql"))
 _BESIDE = "email_change"
+_TRIES = 5
 _log = structlog.get_logger(__name__)
 _STATES: dict[type[Standing], str] = {
     Asked: "asked",
@@ -71,6 +73,10 @@ _STATES: dict[type[Standing], str] = {
     Waiting: "waiting",
     Changed: "changed",
 }
+
+
+class _TakenError(Exception):
+    """Somebody who answered has the mailbox, or gave it up less than 72 hours ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,7 @@ class PostgresEmailChanges:
                 return "busy"
             if decisions.is_same(open_identity(who, self._secrets.epochs).mail, new):
                 return "same"
+            await hold_addresses(unit, person["blind_index"], self._secrets.index.of(new).value)
             own = hashlib.sha256(b"email of" + candidate.encode()).digest()
             if not await may_write_to(unit, person["blind_index"], own):
                 return "too_many"
@@ -158,9 +165,9 @@ class PostgresEmailChanges:
     async def answer(self, candidate: str, change: str | None, act: Act, issued_at: datetime | None) -> Outcome:
         """`change` None: by whoever is signed in."""
         async with self._work() as unit:
-            person = await unit.connection.fetchrow(SQL["lock_person"], candidate)
+            await self._hold(unit, candidate)
             who = await self._identity(unit, candidate)
-            row = None if person is None or who is None else await self._row(unit, who)
+            row = None if who is None else await self._row(unit, who)
             if who is None or row is None:
                 return Nothing("over")
             is_same = change is None or row.id == change
@@ -175,9 +182,9 @@ class PostgresEmailChanges:
         for candidate in due:
             hashed = await self.hashed_old(candidate)
             async with self._work() as unit:
-                await unit.connection.fetchrow(SQL["lock_person"], candidate)
-                who = await self._identity(unit, candidate)
                 try:
+                    await self._hold(unit, candidate)
+                    who = await self._identity(unit, candidate)
                     row = None if who is None else await self._row(unit, who)
                 except CannotOpenError:
                     _log.error("email_change_does_not_open", candidate=candidate)
@@ -202,6 +209,9 @@ class PostgresEmailChanges:
                 return None
             hashed = code_hash(code, own_key(who, self._secrets.epochs))
             await unit.connection.execute(SQL["save_code"], candidate, hashed, unit.at)
+            # The first one follows a yes, on the page that it leads to; any other may be made by whoever sits at an open session.
+            if not first_alone and await may_tell_of_code(unit, person["blind_index"]):
+                self._tell(unit, candidate, "code_made", unit.at + notices.CHANGED_KEPT)
         return code
 
     async def hashed_old(self, candidate: str) -> SlowHash | None:
@@ -261,21 +271,47 @@ class PostgresEmailChanges:
                 assert_never(outcome)
         return outcome
 
+    async def _hold(self, unit: Unit, candidate: str) -> None:
+        """Locks the person, and with them whoever was invited to a mailbox of their change: both at once, so that no batch of reports,
+        which locks people in the same order, waits for them while they wait for it. CannotOpenError with the person locked.
+        """
+        who = await self._identity(unit, candidate)
+        try:
+            row = None if who is None else await self._row(unit, who)
+        except CannotOpenError:
+            await unit.connection.fetchrow(SQL["lock_person"], candidate)
+            raise
+        indexes = [] if row is None else [*self._indexes(row.new), *self._indexes(row.old)]
+        await unit.connection.fetch(SQL["lock_both"], candidate, indexes)
+
     async def _move(self, unit: Unit, who: SealedIdentity, mail: str) -> bool:
-        """The mailbox is theirs from now on, unless somebody else has it: the unique index, and former ones, decide."""
+        """The mailbox is theirs from now on, unless somebody else has it: the unique index, and former ones, decide.
+
+        It has proven whose it is. Who was told of by it and never answered is as good as a stranger's word: they lapse, and consent,
+        which knows whether an answer is on its way, closes them.
+        """
         mailbox = self._secrets.index.of(mail)
         indexes = [mailbox.value, *mailbox.older]
         await unit.connection.execute(SQL["hold_mailbox"], min(indexes))
-        owners = {row["candidate"] for row in await unit.connection.fetch(SQL["whose_mailbox"], indexes)}
-        if owners - {who.candidate}:
+        for _ in range(_TRIES):
+            try:
+                async with unit.connection.transaction():
+                    gone = await unit.connection.fetch(SQL["give_way"], indexes, who.candidate)
+                    owners = {row["candidate"] for row in await unit.connection.fetch(SQL["whose_mailbox"], indexes)}
+                    if owners - {who.candidate}:
+                        raise _TakenError
+                    row = await unit.connection.fetchrow(
+                        SQL["save_mailbox"], who.candidate, mailbox.value, mailbox.key_id, unit.at
+                    )
+            except _TakenError:
+                return False
+            except asyncpg.UniqueViolationError:
+                continue  # told of in this very moment
+            break
+        else:
             return False
-        try:
-            async with unit.connection.transaction():
-                row = await unit.connection.fetchrow(
-                    SQL["save_mailbox"], who.candidate, mailbox.value, mailbox.key_id, unit.at
-                )
-        except asyncpg.UniqueViolationError:
-            return False
+        for one in await lapse(unit.connection, [stub["candidate"] for stub in gone], "expired", unit.at):
+            unit.publish(CandidateLapsedV1(candidate=one.candidate, at=one.at, reason=one.reason))
         box = with_mail(who, mail, self._secrets.epochs)
         await unit.connection.execute(SQL["save_identity"], who.candidate, box)
         if row is not None and row["is_back"]:

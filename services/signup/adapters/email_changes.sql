@@ -3,11 +3,16 @@ SELECT candidate::text, confirmed_at IS NOT NULL AS confirmed, blind_index, coal
     greatest(candidates.email_since, links_from) AS links_from
 FROM candidates WHERE candidate = $1::uuid FOR UPDATE
 
+-- name: lock_both
+-- The person, and whoever was invited to that mailbox, in the order in which a batch of reports locks people.
+SELECT FROM candidates WHERE candidate = $1::uuid OR blind_index = ANY($2::bytea[]) ORDER BY candidate FOR UPDATE
+
 -- name: read_change
 SELECT id, state, new_said, old_said, until, sealed, old_since FROM email_changes WHERE candidate = $1::uuid
 
 -- name: whose_mailbox
-SELECT candidate::text FROM candidates WHERE blind_index = ANY($1::bytea[])
+-- Not whoever was told of by it and never answered: that is anybody's word.
+SELECT candidate::text FROM candidates WHERE blind_index = ANY($1::bytea[]) AND confirmed_at IS NOT NULL
 UNION SELECT candidate::text FROM former_mailboxes WHERE blind_index = ANY($1::bytea[])
 LIMIT 2
 
@@ -30,6 +35,14 @@ DELETE FROM email_changes WHERE candidate = $1::uuid AND until <= $2 RETURNING s
 
 -- name: hold_mailbox
 SELECT pg_advisory_xact_lock(hashtextextended('mailbox ' || encode($1::bytea, 'hex'), 0))
+
+-- name: give_way
+-- Nothing finds them by a mailbox any more; their keys, claims and links end as those of any other stub, once consent has said so.
+UPDATE candidates SET blind_index = sha256(convert_to(gen_random_uuid()::text, 'UTF8'))
+WHERE candidate IN (
+    SELECT candidate FROM candidates WHERE blind_index = ANY($1::bytea[]) AND candidate <> $2::uuid ORDER BY candidate FOR UPDATE
+) AND confirmed_at IS NULL
+RETURNING candidate::text
 
 -- name: save_mailbox
 -- Whoever has proven a mailbox is reached there, whatever was said of the one before.

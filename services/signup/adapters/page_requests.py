@@ -18,6 +18,7 @@ SQL = load(Path(__file__).parent / "queries.sql")
 JOINS_FROM_ONE_ORIGIN = 20
 RECOVERIES_FROM_ONE_ORIGIN = 20
 SIGN_INS_FROM_ONE_ORIGIN = 30
+CODES_TOLD_A_DAY = 5
 
 
 class PostgresPageRequests:
@@ -66,6 +67,12 @@ class PostgresPageRequests:
                 unit.publish(notice, id=notice.notice)
 
 
+async def hold_addresses(unit: Unit, *blind_indexes: bytes) -> None:
+    """For whoever asks about several: in one order, or two who name each other's would wait for each other."""
+    for blind_index in sorted(set(blind_indexes)):
+        await unit.connection.execute(SQL["lock_address"], blind_index)
+
+
 async def may_write_to(unit: Unit, blind_index: bytes, origin: bytes, *, is_named: bool = False) -> bool:
     """Counts one more email to this mailbox among those that pages have sent; False when there were enough of the day.
 
@@ -76,6 +83,14 @@ async def may_write_to(unit: Unit, blind_index: bytes, origin: bytes, *, is_name
         return False
     await _note(unit, blind_index, "email", by=by, sent=Mail(unit.at + notices.SIGN_IN_KEPT, is_new_link=True))
     return True
+
+
+async def may_tell_of_code(unit: Unit, blind_index: bytes) -> bool:
+    """Counts one more email about a new recovery code; False when there were enough of the day.
+
+    Apart from all others: whoever makes codes uses up none by which the person signs in.
+    """
+    return await _counted(unit, blind_index, "code", most=CODES_TOLD_A_DAY, within=asking.DAY)
 
 
 async def _before(unit: Unit, blind_index: bytes, origin: bytes) -> tuple[Sequence[Asked], bytes]:
@@ -93,9 +108,9 @@ async def _note(
     await unit.connection.execute(SQL["note_page_request"], blind_index, page, unit.at, by, until, is_new)
 
 
-async def _counted(unit: Unit, origin: bytes, page: str, *, most: int) -> bool:
+async def _counted(unit: Unit, origin: bytes, page: str, *, most: int, within: timedelta = timedelta(hours=1)) -> bool:
     await unit.connection.execute(SQL["lock_address"], origin)
-    count = await unit.connection.fetchval(SQL["count_page_requests"], origin, page, unit.at - timedelta(hours=1))
+    count = await unit.connection.fetchval(SQL["count_page_requests"], origin, page, unit.at - within)
     if count >= most:
         return False
     await _note(unit, origin, page)

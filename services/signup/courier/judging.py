@@ -106,7 +106,7 @@ class Judge:
 
     def _of_a_change(self, mail: Mail, person: Person, change: Addresses | None, *, at: datetime) -> Verdict:
         """To the mailbox that it is for, as the change stands now; of one that is over nobody is asked any more."""
-        if change is None and mail.email not in ("taken", "done", "not_moved"):
+        if change is None and mail.email not in ("taken", "done", "not_moved", "code_made"):
             return Settle("withheld", CHANGE_OVER)
         if change is not None and mail.goes_elsewhere:
             person = replace(person, address=change.new if mail.email == "new" else change.old)

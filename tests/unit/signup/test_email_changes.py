@@ -113,7 +113,7 @@ class Seen:
 MAILS = ("a@x.test", "b@x.test", "c@x.test", "A+tag@x.test")
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["ask", "recover", "new_yes", "old_yes", "not_me", "old_not_me", "clock", "erase"]),
+        st.sampled_from(["ask", "recover", "new_yes", "old_yes", "not_me", "old_not_me", "clock", "erase", "told_of"]),
         st.integers(0, 1),
         st.sampled_from(MAILS),
         st.sampled_from([MINUTE, 16 * MINUTE, WAY_BACK - MINUTE, WAY_BACK, timedelta()]),
@@ -132,11 +132,14 @@ async def test_whatever_happens_no_mailbox_has_two_owners_none_is_taken_unasked_
     codes = {who: await world.make_code(who, first_alone=True) for who in people}
     yes: dict[str, set[str]] = {}
     links: list[tuple[str, str, datetime]] = []
+    told = 0
     for what, place, mail, span in steps:
         who = people[place]
         before, row = dict(world.emails), world.rows.get(who)
         change = row.id if row else "none"
         match what:
+            case "told_of":
+                told += world.told_of(f"stub{told}", mail)
             case "ask":
                 await world.ask(who, mail, b"")
             case "recover":
@@ -146,7 +149,8 @@ async def test_whatever_happens_no_mailbox_has_two_owners_none_is_taken_unasked_
                 if what == "new_yes" and row is not None and world.owners(row.new) - {who}:
                     continue
                 yes.setdefault(change, set()).add(what)
-                await world.answer(who, change, "new_yes" if what == "new_yes" else "old_yes", world.at)
+                outcome = await world.answer(who, change, "new_yes" if what == "new_yes" else "old_yes", world.at)
+                assert outcome != Nothing("taken"), "a stranger's word that nobody answered ends no change"
             case "not_me":
                 outcome = await world.answer(who, change, "not_me", world.at)
                 if row is not None and world.at < row.standing.until:
@@ -167,7 +171,7 @@ async def test_whatever_happens_no_mailbox_has_two_owners_none_is_taken_unasked_
                 pass
         if (begun := world.rows.get(who)) is not None and begun.id != change:
             links.append((who, begun.id, world.at))
-        boxes = [mailbox(one) for one in world.emails.values()]
+        boxes = [mailbox(one) for one in (*world.emails.values(), *world.stubs.values())]
         assert len(set(boxes)) == len(boxes), "two owners of a mailbox"
         for one in MAILS:
             assert len(world.owners(one)) <= 1, "a mailbox that was given up a moment ago is nobody else's"

@@ -55,6 +55,7 @@ _OF_EMAILS: Mapping[AboutEmail, str] = {
     "recovering": marked("Your email will be changed by your recovery code: Fairpool"),
     "done": marked("Your email is changed: Fairpool"),
     "not_moved": marked("Your email could not be changed by the recovery code: Fairpool"),
+    "code_made": marked("A new recovery code was made: Fairpool"),
 }
 OUTREACH = (
     "employer", "opening", "title", "organization", "place", "pay", "open_to", "job_page", "body", "quoted_body", "unsubscribe",
