@@ -87,10 +87,12 @@ async def ask_again(consents: Consents, writes: Writes, version: str) -> bool:
 
 
 async def remind(consents: Consents) -> bool:
-    """Reminds whoever allows something that it is soon to end."""
+    """Reminds whoever allows something that it is soon to end; or tells that it has ended, where the moment to remind came
+    late: it is told once, whatever stood still meanwhile.
+    """
     people = await consents.whom_to_remind(_BATCH)
     for present in people:
-        if decisions.is_on(present.choices, consents.at):
+        if present.choices.purposes and present.choices.ends_at is not None:
             consents.ask_about_grant(present, "ending")
     if people:
         await consents.note_reminded(

@@ -69,6 +69,9 @@ class Employer:
     id: str
     name: str
     """As people read it: with the verified domain beside it, where there is one."""
+    called: str
+    """The name alone."""
+    domain: str | None = None
 
 
 class Consents(Protocol):

@@ -241,7 +241,7 @@ AboutGrant = Literal["agreement_renewed", "ending", "hired"]
 class GrantNoticedV1(Event):
     """The network asks a person about what they allow; the courier writes the email and makes the link.
 
-    `agreement_renewed`: the agreement has new words; `ending`: what they allow is soon to end; `hired`: a vendor tells that
+    `agreement_renewed`: the agreement has new words; `ending`: what they allow is soon to end, or has ended unannounced (`ends_at` tells which); `hired`: a vendor tells that
     they were hired. Without an answer nothing changes but what was said to end.
     """
 

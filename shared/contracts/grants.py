@@ -10,16 +10,20 @@ from shared.contracts.consent import CLOCKS_DIFFER, ConsentChanged, Purpose
 E = TypeVar("E", bound=ConsentChanged)
 
 
-class Term(Protocol):
+class Ends(Protocol):
+    """Whatever keeps when a consent ends."""
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When what they agreed to ends."""
+
+
+class Term(Ends, Protocol):
     """Whatever keeps for how long a consent holds: `ConsentChangedV1` itself, or a service's own part of it."""
 
     @property
     def paused_until(self) -> datetime | None:
         """Until when the person takes a break."""
-
-    @property
-    def ends_at(self) -> datetime | None:
-        """When what they agreed to ends."""
 
 
 class Blocks(Protocol):
@@ -45,7 +49,7 @@ def is_paused(term: Term, *, at: datetime) -> bool:
     return term.paused_until is not None and at < term.paused_until
 
 
-def has_ended(term: Term, *, at: datetime) -> bool:
+def has_ended(term: Ends, *, at: datetime) -> bool:
     """Whether the time for which the person agreed is over; it is at `ends_at` itself."""
     return term.ends_at is not None and at >= term.ends_at
 

@@ -406,7 +406,7 @@ class FakeDirectory:
     known: Mapping[str, str]
 
     def employers(self) -> Sequence[Employer]:
-        return [Employer(employer, name) for employer, name in sorted(self.known.items(), key=lambda item: item[1])]
+        return [Employer(one, name, name) for one, name in sorted(self.known.items(), key=lambda item: item[1])]
 
     def name(self, employer: str) -> Fact[str]:
         return fact(self.known.get(employer))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.consent.ports import Employer
 from shared import wording
 from shared.facts import Fact
-from shared.web.tenants import Tenant, Tenants
+from shared.web.tenants import Tenants
 
 
 class TenantDirectory:
@@ -16,13 +16,12 @@ class TenantDirectory:
 
     def employers(self) -> Sequence[Employer]:
         """All of them, by name."""
-        found = (Employer(tenant.id, _name(tenant)) for tenant in self._tenants.of_kind("employer"))
+        found = (
+            Employer(tenant.id, wording.tenant(tenant.name, tenant.domain), tenant.name, tenant.domain)
+            for tenant in self._tenants.of_kind("employer")
+        )
         return sorted(found, key=lambda employer: (employer.name.casefold(), employer.id))
 
     def name(self, employer: str) -> Fact[str]:
         """What this employer, or whoever else told of a person, is called."""
         return self._tenants.name_of(employer)
-
-
-def _name(employer: Tenant) -> str:
-    return wording.tenant(employer.name, employer.domain)

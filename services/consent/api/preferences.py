@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
@@ -173,7 +174,8 @@ async def _save(edge: Edge, request: Request, visit: Visit) -> Response:
         now = {"purposes": list(after.choices.purposes), "version": after.version, "receipt": after.receipt}
         return JSONResponse(now, status)
     if visit.door == "confirm" and after.choices.purposes and status == 200:
-        return RedirectResponse(visit.profile, 303)
+        saved = urlencode({"saved": ",".join(after.choices.purposes), "receipt": after.receipt})
+        return RedirectResponse(f"{visit.profile}?{saved}", 303)
     return edge.pages.render(
         "saved.html",
         status=status,
@@ -181,6 +183,7 @@ async def _save(edge: Edge, request: Request, visit: Visit) -> Response:
         is_out=status == 200,
         anything_on=bool(after.choices.purposes),
         facts=views.facts(after.choices, edge.directory.name, edge.now()),
+        blocks_nobody=views.blocks_nobody(after.choices, edge.directory.employers()),
         navigation=navigation(edge, visit),
         receipt=after.receipt,
         asked=visit.asked,
@@ -248,8 +251,9 @@ async def _form(
     attempts: Sequence[Attempt] = (),
     can_switch_on: bool = True,
 ) -> HTMLResponse:
-    at, name = edge.now(), edge.directory.name
-    employers = [(employer.id, employer.name) for employer in edge.directory.employers()]
+    at, name, known = edge.now(), edge.directory.name, edge.directory.employers()
+    employers = [(employer.id, employer.name) for employer in known]
+    is_on = decisions.is_on(present.choices, at)
     agreement = edge.agreements.in_language(i18n.present().locale)
     leads_on = {"Content-Security-Policy": content_security_policy(f"{edge.profile}/")}
     return edge.pages.render(
@@ -258,7 +262,7 @@ async def _form(
         headers=leads_on if visit.door == "confirm" else None,
         agreement=agreement,
         served=edge.labels.of(present.candidate, agreement, at),
-        renewed=bool(present.choices.purposes) and present.agreement not in (None, agreement.version),
+        renewed=is_on and present.agreement not in (None, agreement.version),
         signed=present.agreement,
         door=visit.door,
         navigation=navigation(edge, visit),
@@ -269,8 +273,9 @@ async def _form(
         version=present.version,
         has_answered=present.version > 0,
         receipt=present.receipt,
-        anything_on=bool(present.choices.purposes),
+        anything_on=is_on,
         facts=views.facts(present.choices, name, at),
+        blocks_nobody=views.blocks_nobody(present.choices, known),
         limits=views.limits(present.choices, name, at),
         employers=len(employers),
         most_ticked=views.MOST_TICKED,

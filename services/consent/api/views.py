@@ -5,6 +5,7 @@ from datetime import datetime, time
 from typing import Any
 
 from services.consent.api.bodies import zone_of
+from services.consent.decisions import Called, unmet
 from services.consent.decisions.changes import zones
 from services.consent.model import (
     LASTS,
@@ -16,7 +17,9 @@ from services.consent.model import (
     Attempt,
     Choices,
     Introduction,
+    Quiet,
 )
+from services.consent.ports import Employer
 from shared import wording
 from shared.contracts import grants
 from shared.contracts.codes import occupation_titles
@@ -151,6 +154,8 @@ def times(choices: Choices) -> str:
     if quiet is not None and quiet.start > quiet.end:  # over midnight: what is left is one piece
         opens, closes, quiet = max(opens, quiet.end), min(closes, quiet.start), None
     said = {"cap": cap, "apart": apart, "opens": clock(opens), "closes": clock(closes)}
+    if choices.time_zone is None:
+        return _times_everywhere(choices.quiet_hours, cap=cap, apart=apart)
     if quiet is None:
         return gettext("at most %(cap)s in 7 days, %(apart)s apart, %(opens)s to %(closes)s", **said)
     return gettext(
@@ -159,6 +164,43 @@ def times(choices: Choices) -> str:
         start=clock(quiet.start),
         end=clock(quiet.end),
     )
+
+
+def _times_everywhere(quiet: Quiet | None, *, cap: int, apart: str) -> str:
+    """The same while nobody knows what time it is for the person."""
+    said = {"cap": cap, "apart": apart, "opens": clock(POLICY_OPENS), "closes": clock(POLICY_CLOSES)}
+    if quiet is None:
+        return gettext(
+            "at most %(cap)s in 7 days, %(apart)s apart, %(opens)s to %(closes)s in all 50 states at once, since your time zone is not chosen",
+            **said,
+        )
+    return gettext(
+        "at most %(cap)s in 7 days, %(apart)s apart, %(opens)s to %(closes)s and not %(start)s to %(end)s in all 50 states at once, since your time zone is not chosen",
+        **said,
+        start=clock(quiet.start),
+        end=clock(quiet.end),
+    )
+
+
+def blocks_nobody(choices: Choices, employers: Sequence[Employer]) -> list[str]:
+    """A sentence for each name on the person's list that nobody has now, with those that may be meant."""
+    if not choices.blocked_names:
+        return []
+    blocked = {one.name for one in employers if one.id in choices.blocked_employers}
+    called = [Called(one.called, one.domain, one.name) for one in employers]
+    return [
+        gettext(
+            "“%(typed)s” blocks nobody now: no employer in Fairpool is called just that. Did you mean %(near)s? Tick it, or write its name in full.",
+            typed=one.typed,
+            near=gettext(" or ").join(one.near),
+        )
+        if one.near
+        else gettext(
+            "“%(typed)s” blocks nobody now: no employer in Fairpool is called that. Whoever joins under this name later is blocked.",
+            typed=one.typed,
+        )
+        for one in unmet(choices.blocked_names, called, blocked=blocked)
+    ]
 
 
 def day(moment: datetime | None, choices: Choices) -> str:

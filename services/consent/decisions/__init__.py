@@ -17,15 +17,17 @@ from services.consent.decisions.changes import (
 )
 from services.consent.decisions.hours import open_time
 from services.consent.decisions.links import Stop, can_switch_on, is_old, is_too_old_for, refuse, stop
-from services.consent.decisions.names import keys_of_employer, keys_of_names
+from services.consent.decisions.names import Called, Unmet, keys_of_employer, keys_of_names, unmet
 from services.consent.decisions.records import canonical, commitment, record
 
 __all__ = [
+    "Called",
     "Changed",
     "Outcome",
     "Refused",
     "Stop",
     "Unchanged",
+    "Unmet",
     "as_chosen",
     "ask_again",
     "block_employer",
@@ -48,5 +50,6 @@ __all__ = [
     "switched_on",
     "take_back",
     "takes_back",
+    "unmet",
     "what_changed",
 ]

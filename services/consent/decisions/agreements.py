@@ -12,7 +12,7 @@ from shared.ids import new_id
 HOLDS_FOR = timedelta(days=60)
 """So long what was allowed under an older text holds, from the day on which the person is asked to sign the newer one."""
 REMINDED = (timedelta(days=30), timedelta(days=7))
-"""So long before the end."""
+"""So long before the end; an end that is nearer when it is chosen is told once it is there. None goes by without a word."""
 
 
 def ask_again(present: Present, at: datetime) -> Changed | Unchanged:
@@ -47,6 +47,11 @@ def question(present: Present, about: AboutGrant, *, at: datetime, told_by: str 
         language=present.language,
         told_by=told_by,
     )
+
+
+def first_reminder(choices: Choices, at: datetime) -> datetime | None:
+    """The moment to speak of the end first, for choices that were just made; None where nothing ends."""
+    return next_reminder(choices, at) or (choices.ends_at if is_on(choices, at) else None)
 
 
 def next_reminder(choices: Choices, at: datetime) -> datetime | None:

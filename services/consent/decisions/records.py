@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from services.consent.decisions.agreements import next_reminder
+from services.consent.decisions.agreements import first_reminder
 from services.consent.decisions.changes import is_grant
 from services.consent.model import Agreement, Answer, Choices, Door, Entry, Present
 from shared.contracts.base import rfc3339
@@ -82,7 +82,7 @@ def record(
         agreement=agreement.version,
         language=agreement.language,
         own_end=None if answer is not None else _own_end(present, choices, door),
-        remind_at=next_reminder(choices, at),
+        remind_at=first_reminder(choices, at),
     )
 
 

@@ -19,8 +19,8 @@ from services.signup.api import join_file
 from services.signup.api.cloudevents import Dollars, Mail, Occupation, State, Years, Zone
 from services.signup.api.emails import ENTER_EMAIL, EmailModel, with_why
 from services.signup.api.join_file import FileRead
-from services.signup.api.profile_forms import WORDS, Area, Skill
-from services.signup.api.profile_views import KINDS, steps, words_of
+from services.signup.api.profile_forms import WORDS, Area, Skill, skills_in, why_not_skills
+from services.signup.api.profile_views import KINDS, SKILLS, steps, words_of
 from services.signup.api.resume_files import UnreadableError, too_large
 from services.signup.decisions import keeping
 from services.signup.decisions.keeping import MOST_OCCUPATIONS, OccupationsOf
@@ -83,7 +83,7 @@ def _words(value: object) -> object:
     listed = [value] if isinstance(value, str) else value
     if not isinstance(listed, list | tuple) or not all(isinstance(one, str) for one in listed):
         return value
-    return [word.strip() for one in listed for word in re.split(r"[,;\n]", one) if word.strip()]
+    return [word for one in listed for word in skills_in(one)]
 
 
 def _number(value: object) -> object:
@@ -163,6 +163,7 @@ def router(
             steps=_steps(clock, given),
             kinds=[(value, gettext(label)) for value, label in KINDS.items()],
             read=read,
+            known_skills=SKILLS,
         )
 
     @routes.get("/join", response_class=HTMLResponse, summary="The page to join by")
@@ -181,7 +182,7 @@ def router(
         began = time.monotonic()
         posted = await forms.read(request, JoinIn, words=_WORDS)
         if posted.value is None:
-            posted = _with_state(with_why(posted))
+            posted = _with_skills(_with_state(with_why(posted)))
             return page(posted.given, posted.errors, status=422)
         origin = origin_of(request, index.key)
         if not await limits.may_join_from(origin):
@@ -254,6 +255,14 @@ def _with_state(posted: forms.Posted[JoinIn]) -> forms.Posted[JoinIn]:
         return posted
     words = gettext("This ZIP code is not in %(state)s. Correct the ZIP code or the state", state=STATES[state])
     return replace(posted, errors={**posted.errors, "postal_code": words})
+
+
+def _with_skills(posted: forms.Posted[JoinIn]) -> forms.Posted[JoinIn]:
+    """The same with the words that are on no list of ours, by their names."""
+    typed = _words(posted.given.get("skills", ()))
+    if "skills" not in posted.errors or not isinstance(typed, list):
+        return posted
+    return replace(posted, errors={**posted.errors, "skills": why_not_skills(typed)})
 
 
 def origin_of(request: Request, key: bytes) -> bytes:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.responses import Response
 
-from services.signup.api import bad_links, join_file, profile_file, profile_forms, profile_page
+from services.signup.api import bad_links, join_file, profile_done, profile_file, profile_forms, profile_page
 from services.signup.api.profile import answered, wants_json
 from services.signup.api.profile_file import ProfileRead
 from services.signup.api.profile_forms import MERGE_PATCH, AnswerIn, SetIn
@@ -144,7 +144,8 @@ async def _shown(request: Request, edge: ProfileEdge, way: Way, *, filled: Profi
         return bad_links.gone(request)
     if filled is None and wants_json(request):
         return profile_page.as_json(edge, seen)
-    return profile_page.page(edge, way, seen, filled=filled)
+    done = profile_done.done_of(request.query_params, consent_url=edge.consent_url)
+    return profile_page.page(edge, way, seen, filled=filled, done=done)
 
 
 async def _wrong(

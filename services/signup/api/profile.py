@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
-from services.signup.api import bad_links, profile_forms, profile_page
+from services.signup.api import bad_links, profile_done, profile_forms, profile_page
 from services.signup.api.profile_forms import AnswerIn
 from services.signup.api.profile_page import ProfileEdge, Way
 from shared.security.links import BadLink
@@ -34,7 +34,10 @@ def router(edge: ProfileEdge) -> APIRouter:
             seen = await profile_page.read(edge, store, way)
         if seen is None:
             return bad_links.gone(request)
-        return profile_page.as_json(edge, seen) if wants_json(request) else profile_page.page(edge, way, seen)
+        if wants_json(request):
+            return profile_page.as_json(edge, seen)
+        done = profile_done.done_of(request.query_params, consent_url=edge.consent_url, token=token)
+        return profile_page.page(edge, way, seen, done=done)
 
     @routes.post(
         "/profile/{token}",

@@ -1,9 +1,10 @@
 """What a person posts of their profile: a form, a wish in JSON, or a change of some fields."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, assert_never
 
 from fastapi import Request
@@ -15,11 +16,11 @@ from services.signup.decisions.coarsening import coarsen
 from services.signup.decisions.keeping import FIELDS, Refused, Wish, value_of
 from services.signup.decisions.keeping import Field as FieldName
 from services.signup.decisions.places import is_outside_the_states
-from services.signup.decisions.skills import known_skills
+from services.signup.decisions.skills import folded, known_skills
 from services.signup.model.people import RawProfile
 from shared.contracts.base import Instant
 from shared.contracts.signup import CoarseProfile, EmploymentType
-from shared.i18n import marked
+from shared.i18n import gettext, marked
 from shared.media_types import media_type
 from shared.web import bodies, forms, problems
 from shared.web.problems import Problem, kind
@@ -40,6 +41,8 @@ ON_THE_PAGE = {"titles": "work", "skills": "more_skills"}
 STALE = marked("This was changed after you opened this page. This is how it is now: change what you want and save")
 MERGE_PATCH = "application/merge-patch+json"
 _OTHER, _NONE = "other", "none"
+_MOST_NAMED, _LONGEST_NAMED, _NEAR = 5, 40, 0.8
+"""Of unknown skills, in a sentence: so many, of so many characters; and how alike, of 1, another word has to be."""
 _SAME = {"postal_code": "area", "titles": "occupations"}
 
 
@@ -50,10 +53,40 @@ def _area(value: str) -> str:
 
 
 def _skill(value: str) -> str:
-    folded = " ".join(value.lower().split())
-    if folded not in known_skills():
+    skill = folded(value)
+    if skill not in known_skills():
         raise ValueError("must be a word of Fairpool's list of skills, such as triage")
-    return folded
+    return skill
+
+
+def unknown_skills(typed: Iterable[str]) -> tuple[str, ...]:
+    """The words that are not on the list, as they were typed, each once."""
+    return tuple(dict.fromkeys(word for word in typed if folded(word) not in known_skills()))
+
+
+def skills_in(text: str) -> list[str]:
+    """The words of a text, as people separate them."""
+    return [word.strip() for word in re.split(r"[,;\n]", text) if word.strip()]
+
+
+def why_not_skills(typed: Iterable[str]) -> str:
+    """What is wrong with the words, which of them, and what is near on the list."""
+    unknown = unknown_skills(typed)
+    if not unknown:
+        return gettext(WORDS["skills"])
+    near = [best for one in unknown[:_MOST_NAMED] for best in get_close_matches(folded(one), known_skills(), 1, _NEAR)]
+    words = ", ".join(f"“{_short(one)}”" for one in unknown[:_MOST_NAMED])
+    if near:
+        return gettext(
+            "Not on our list of skills: %(words)s. Close to it: %(near)s. Use words of the list, or take them out",
+            words=words,
+            near=", ".join(dict.fromkeys(near)),
+        )
+    return gettext("Not on our list of skills: %(words)s. Use words of the list, or take them out", words=words)
+
+
+def _short(word: str) -> str:
+    return word if len(word) <= _LONGEST_NAMED else f"{word[:_LONGEST_NAMED]}…"
 
 
 Skill = Annotated[Line, AfterValidator(_skill)]
@@ -137,7 +170,7 @@ class ProfileForm(RequestModel):
             text = one(name)
             return int(text) if text and re.fullmatch(r"[0-9]{1,9}", text) else text
 
-        more = [word.strip() for word in re.split(r"[,;\n]", self.more_skills or "") if word.strip()]
+        more = skills_in(self.more_skills or "")
         return {
             "occupations": list(self.occupations),
             "titles": [self.work] if self.work else [],
@@ -201,6 +234,8 @@ async def read_wish(request: Request) -> Posted:
     except ValidationError as error:
         names = dict.fromkeys(str(item["loc"][0]) for item in error.errors(include_input=False, include_url=False))
         errors = {ON_THE_PAGE.get(name, name): WORDS[name] for name in names}
+        if "skills" in names:
+            errors["more_skills"] = why_not_skills(form.value.as_set()["skills"])
         return Posted(is_json=False, given=form.given, wish=None, errors=errors, seen=form.value.seen)
     return Posted(
         is_json=False,

@@ -9,10 +9,21 @@ from typing import Any, Literal, Protocol, assert_never
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.responses import RedirectResponse, Response
 
-from services.signup.api import profile_forms, profile_told
+from services.signup.api import profile_done, profile_forms, profile_told
 from services.signup.api.person_links import PersonLinks
+from services.signup.api.profile_done import Done
 from services.signup.api.profile_forms import ON_THE_PAGE, STALE, Change, Posted
-from services.signup.api.profile_views import PAGES, Names, ProfileForm, facts, form_of, items, refilled, why_not_shown
+from services.signup.api.profile_views import (
+    PAGES,
+    SKILLS,
+    Names,
+    ProfileForm,
+    facts,
+    form_of,
+    items,
+    refilled,
+    why_not_shown,
+)
 from services.signup.decisions import answering, keeping, provenance, showing
 from services.signup.decisions.answering import Answer, Answered, NotMe
 from services.signup.decisions.keeping import Kept, OccupationsOf, Offer, Refused
@@ -190,7 +201,7 @@ async def answer(edge: ProfileEdge, way: Way, telling: str, given: Answer, *, is
             case _:
                 assert_never(outcome)
     if not is_json and after == before.showing:
-        return RedirectResponse(way.address, 303)
+        return RedirectResponse(f"{way.address}{profile_done.after(given)}", 303)
     return await _saved(edge, store, way, after, is_json=is_json)
 
 
@@ -202,6 +213,7 @@ def page(
     given: Mapping[str, Any] | None = None,
     errors: Mapping[str, str] | None = None,
     filled: "Filled | None" = None,
+    done: Done | None = None,
     status: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
@@ -221,12 +233,14 @@ def page(
         status=status or (422 if wrong else 200),
         headers=headers,
         read=filled,
+        done=done,
         seen=keeping.mark(profile),
         told_until=seen.told_until,
         address=way.address,
         form=form,
         errors=wrong,
         titles=edge.titles,
+        known_skills=SKILLS,
         notices=edge.notices(),
         has_spoken=profile is not None,
         waiting=[profile_told.waiting_view(one, profile, edge.names) for one in answering.waiting(seen.told, profile)],

@@ -7,6 +7,7 @@ from typing import Any
 
 from services.signup.decisions.coarsening import PAY_STEP, YEARS
 from services.signup.decisions.keeping import FIELDS, Field, Offer, Value, value_of
+from services.signup.decisions.skills import known_skills
 from services.signup.model.records import Proposed, Showing
 from shared import wording
 from shared.contracts import grants
@@ -38,6 +39,8 @@ LABELS: Mapping[Field, str] = {
     "pay_floor": marked("Pay, at least"),
     "available_from": marked("Available"),
 }
+SKILLS = ", ".join(sorted(known_skills()))
+"""All that can be shown, to be read on the page."""
 _MOST_TICKED = 3
 """More occupations than that from one source are for the person to tick: as many yes and no may be a mark on somebody."""
 _HIGHEST_PAY = 300_000

@@ -10,7 +10,7 @@ import pytest
 
 from services.consent import jobs
 from services.consent.adapters.writer import writer
-from services.consent.decisions.agreements import HOLDS_FOR, REMINDED, next_reminder
+from services.consent.decisions.agreements import HOLDS_FOR, REMINDED, first_reminder, next_reminder
 from services.consent.handlers import on_candidate_hired
 from services.consent.model import Agreements, Choices, Present
 from shared.contracts.base import rfc3339
@@ -252,6 +252,34 @@ async def test_what_was_stopped_is_not_told_to_end(
 def test_the_first_reminder_is_the_first_that_lies_ahead(days: int, first: int | None) -> None:
     choices = Choices(purposes=("match",), ends_at=NOON + days * DAY)
     assert next_reminder(choices, NOON) == (None if first is None else NOON + first * DAY)
+    assert first_reminder(choices, NOON) == NOON + (days if first is None else first) * DAY, "or else the end is told"
+
+
+@pytest.mark.parametrize("slept_until", [50, 100, 130])
+async def test_an_end_that_was_slept_through_is_told_once(
+    client: httpx.AsyncClient, database: ConsentsDatabase, clock: FixedClock, slept_until: int
+) -> None:
+    """A clock that jumps over the moments to remind, or a job that stood still: late before the end, or after it."""
+    ends_at = NOON + 55 * DAY
+    await client.post(CONFIRM, json={"purposes": ["match"], "ends_at": rfc3339(ends_at)})
+    clock.at(NOON + slept_until * DAY)
+    for _ in range(3):
+        await remind(database)
+        clock.advance(DAY)
+    assert [(one.about, one.ends_at) for one in database.links.questions] == [("ending", ends_at)]
+
+
+async def test_an_end_too_near_to_be_told_before_is_told_when_it_is_there(
+    client: httpx.AsyncClient, database: ConsentsDatabase, clock: FixedClock
+) -> None:
+    ends_at = NOON + 3 * DAY
+    await client.post(CONFIRM, json={"purposes": ["match"], "ends_at": rfc3339(ends_at)})
+    clock.at(ends_at - DAY)
+    await remind(database)
+    assert database.links.questions == []
+    clock.at(ends_at)
+    await remind(database)
+    assert [one.ends_at for one in database.links.questions] == [ends_at]
 
 
 def hired(at: datetime = NOON) -> list[Received[CandidateHiredV1]]:

@@ -11,7 +11,7 @@ from services.consent.model import Choices
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import ConsentsDatabase, link, served
+from tests.fakes.consent import ConsentsDatabase, bearer, link, served
 
 PAGE = {"Accept": "text/html"}
 
@@ -209,3 +209,15 @@ async def test_of_hundreds_of_employers_only_the_blocked_ones_are_there_to_tick(
     page = (await client.get(address, headers=PAGE)).text
     assert page.count('name="blocked_employers" type="checkbox"') == ticked
     assert 'value="emp_7" checked' in page
+
+
+async def test_a_name_that_nobody_has_is_not_shown_as_a_block_alone(client: httpx.AsyncClient) -> None:
+    """Whoever types half of a name would think that they can't be seen by the other half."""
+    ana = "00000000-0000-7000-8000-000000000001"
+    form = {"served": served(ana), "purposes": ["match"], "blocked_names": "denver\nInitech\nacme robotics, inc."}
+    saved = await client.post("/me", data=form, headers=PAGE | bearer(ana))
+    for page in (saved.text, (await client.get("/me", headers=PAGE | bearer(ana))).text):
+        assert "“denver” blocks nobody now" in page
+        assert "Did you mean Denver Health?" in page
+        assert "“Initech” blocks nobody now: no employer in Fairpool is called that." in page
+        assert "inc.” blocks nobody" not in page

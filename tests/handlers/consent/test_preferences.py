@@ -176,11 +176,14 @@ async def test_after_the_answer_the_person_comes_by_the_same_link_to_what_is_sho
     form = form_of(page.text)
     form["purposes"] += ["match"]
     saved = await client.post(CONFIRM, data=form, headers=PAGE)
-    assert (saved.status_code, saved.headers["location"]) == (303, CONFIRM.replace("/confirm", PROFILE))
+    there, _, said = saved.headers["location"].partition("?")
+    assert (saved.status_code, there) == (303, CONFIRM.replace("/confirm", PROFILE))
+    receipt = database.rows["00000000-0000-7000-8000-000000000001"].receipt
+    assert said == f"saved=match&receipt={receipt}", "what the page there says of it first"
     async with client_of(database, has_published=never_publishes) as waiting:
         pending = await waiting.post(CONFIRM, data=form, headers=PAGE)
     assert pending.status_code == 202
-    assert f'href="{saved.headers["location"]}"' in pending.text
+    assert f'href="{there}"' in pending.text
 
 
 async def test_an_answer_with_nothing_on_leads_nowhere_else(client: httpx.AsyncClient) -> None:
@@ -574,3 +577,17 @@ async def test_a_body_that_no_page_sends_is_413(
     for given in ({"json": {"purposes": [], "more": "x" * 200_000}}, {"data": {"purposes": "", "more": "x" * 200_000}}):
         assert (await client.post(address, **given)).status_code == 413
     assert database.entries == []
+
+
+async def test_what_has_ended_is_not_offered_to_be_stopped(
+    client: httpx.AsyncClient, database: ConsentsDatabase
+) -> None:
+    await client.post(
+        CONFIRM, json={"purposes": ["match"], "ends_at": f"{NOON + timedelta(minutes=30):%Y-%m-%dT%H:%M:%SZ}"}
+    )
+    assert "Stop everything</button>" in (await client.get(ME, headers=PAGE)).text
+    assert isinstance(database.clock, FixedClock)
+    database.clock.advance(timedelta(hours=1))
+    page = (await client.get(ME, headers=PAGE)).text
+    assert "what was on before is off" in page
+    assert "Stop everything</button>" not in page

@@ -97,6 +97,7 @@ async def test_what_cant_be_understood_when_joining_is_said_beside_its_field_and
     assert f'href="#{field}"' in page.text
     assert 'value="Annabellarita Ruiz"' in page.text
     if field == "skills":
+        assert "Not on our list of skills: “charm”. Use words" in page.text
         assert 'value="triage, charm"' in page.text
     assert await edge.outbox() == []
 

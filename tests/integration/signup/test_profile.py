@@ -276,6 +276,7 @@ async def test_a_wrong_form_comes_back_as_it_was_with_its_errors(http: httpx.Asy
     answer = await http.post(address, data=wrong, headers=BROWSER)
     assert answer.status_code == 422
     assert 'href="#more_skills"' in answer.text
+    assert "Not on our list of skills: “charm”." in answer.text, "which word it is"
     assert 'href="#area"' in answer.text
     again = form_in(answer.text)
     assert (again["more_skills"], again["area"], again["skills"]) == (["charm, triage"], ["80"], ["icu"])

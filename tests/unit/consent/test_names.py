@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.consent.decisions import Changed, Refused, change, keys_of_employer, keys_of_names
+from services.consent.decisions import Called, Changed, Refused, Unmet, change, keys_of_employer, keys_of_names, unmet
 from services.consent.model import Choices, Present
 from tests.fakes.clock import NOON
 
@@ -82,3 +82,32 @@ def test_so_many_names_and_no_more() -> None:
         employers=(),
     )
     assert isinstance(outcome, Refused)
+
+
+CALLED = [Called(name, None, name) for name in ("Juniper Kitchens", "Denver Health", "Juno", "Ace")]
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [
+        ("Juniper", ("Juniper Kitchens",)),
+        ("Juniper Kitchen", ("Juniper Kitchens",)),
+        ("Denvr Helth", ("Denver Health",)),
+        ("Denver Health Hospital Authority", ("Denver Health",)),
+        ("Initech", ()),
+        ("Jun", ("Juno",)),
+        ("Den", ()),
+    ],
+)
+def test_a_name_that_nobody_has_is_found_with_those_that_may_be_meant(typed: str, near: tuple[str, ...]) -> None:
+    assert unmet([typed, "denver-health"], CALLED) == (Unmet(typed, near),)
+
+
+def test_whoever_is_blocked_already_is_not_proposed() -> None:
+    assert unmet(["Juniper"], CALLED, blocked={"Juniper Kitchens"}) == (Unmet("Juniper", ()),)
+
+
+def test_a_list_of_many_names_is_held_against_everybody_for_its_first_lines_alone() -> None:
+    found = unmet([f"Juniper{number}" for number in range(100)] + ["Juniper"], CALLED)
+    assert len(found) == 101
+    assert found[-1] == Unmet("Juniper", ())

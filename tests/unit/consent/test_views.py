@@ -78,3 +78,12 @@ def test_all_major_groups_are_offered() -> None:
 
 def test_messages_without_a_profile_are_told_to_be_of_no_use_yet() -> None:
     assert "nobody can write" in facts(replace(ON, purposes=("contact",)))["Messages"]
+
+
+def test_without_a_zone_the_hours_are_told_as_those_that_hold_in_all_states() -> None:
+    somewhere = replace(ON, time_zone=None)
+    assert facts(somewhere)["Messages"] == (
+        "On – at most 2 in 7 days, 1 day apart, 8\u00a0am to 9\u00a0pm in all 50 states at once, since your time zone is not chosen"
+    )
+    quiet = facts(replace(somewhere, quiet_hours=Quiet(time(12), time(13))))["Messages"]
+    assert "8\u00a0am to 9\u00a0pm and not noon to 1\u00a0pm in all 50 states at once" in quiet

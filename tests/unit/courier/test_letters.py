@@ -628,6 +628,16 @@ def test_a_question_about_a_grant_says_what_happens_without_an_answer(about: Abo
     assert PERSON.address not in " ".join(texts(message))
 
 
+def test_what_has_ended_by_the_time_of_the_email_is_told_as_over() -> None:
+    message = question(GrantNotice("ending", NOON - timedelta(days=2), None))
+    assert message["Subject"] == "What you allowed has ended: Fairpool"
+    for text in texts(message):
+        plain = " ".join(re.sub(r"<[^>]+>", " ", unescape(text)).split())
+        assert "What you allowed in Fairpool ended on November 21, 2026: no employer sees your profile" in plain
+        assert "To be found again" in plain
+        assert "ends on" not in plain
+
+
 SPANISH = replace(PERSON, locale="es")
 
 

@@ -15,6 +15,7 @@ from services.signup.courier.model import About, GrantNotice, Letter, Mail, Noti
 from services.signup.courier.ports import TenantName
 from services.signup.vault.addresses import mailable
 from shared import i18n
+from shared.contracts import grants
 from shared.contracts.outreach_gateway import Job, Words
 from shared.contracts.signup import JOIN, AboutEmail
 from shared.facts import shown
@@ -47,6 +48,7 @@ _QUESTIONS: Mapping[About, str] = {
     "hired": marked("Are you hired? Pause, stop, or stay: Fairpool"),
     "export_ready": marked("The file that you asked for is ready: Fairpool"),
 }
+_ENDED = marked("What you allowed has ended: Fairpool")
 _OF_EMAILS: Mapping[AboutEmail, str] = {
     "new": marked("Is this mailbox yours? Fairpool"),
     "old": marked("Another email was asked for in your name: Fairpool"),
@@ -234,7 +236,8 @@ class JinjaLetters:
         zone: str | None,
     ) -> Letter | Unwritable:
         """What consent asks, with a link to the person's choices; of what they take along the link signs nobody in."""
-        subject = gettext(_QUESTIONS[grant.about])
+        has_ended = grant.about == "ending" and grants.has_ended(grant, at=at)
+        subject = gettext(_ENDED if has_ended else _QUESTIONS[grant.about])
         more = {"Auto-Submitted": "auto-generated"}
         return self._letter(
             self._envelope(mail, recipient, subject, at=at, by="Fairpool", box="notices", more=more),
@@ -244,6 +247,7 @@ class JinjaLetters:
             else self._link(mail, "me", until, issued_at=at),
             until=moment(until, zone),
             ends_at=moment(grant.ends_at, zone) if grant.ends_at else None,
+            has_ended=has_ended,
             ends_on=_day_and_zone(grant.ends_at, zone) if grant.ends_at else None,
             told_by=told_by,
         )
