@@ -144,11 +144,15 @@ class Erasing(Protocol):
     async def knows(self, candidate: str) -> bool:
         """Whether there is anything of them to erase."""
 
-    async def erase(self, candidate: str, opening: str | None = None) -> Erased | None:
+    async def worked_then(self, candidate: str, session: str) -> bool:
+        """Whether this session worked when they were erased."""
+
+    async def erase(self, candidate: str, opening: str | None = None, *, session: str | None = None) -> Erased | None:
         """Erases them now, whatever they answered: rows and keys go, every service is told, no vendor brings them back.
 
-        Asked again, or twice at once, it gives the one erasure, under each opening (at most 20); none given: a fresh one. None
-        for somebody whom nobody knows, or whom something else than their own wish ended.
+        Asked again, or twice at once, it gives the one erasure, under each opening; none given: a fresh one. At most 20 are given
+        to each `session` that worked then, and 20 to all who ask by links. None for somebody whom nobody knows, or whom something
+        else than their own wish ended, and for a session that had ended by then.
         """
 
     async def erase_mailbox(self, mailbox: Indexed, *, by: str, reason: str) -> Erased | None:

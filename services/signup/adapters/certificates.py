@@ -54,11 +54,16 @@ class PostgresErasing:
         async with self._work() as unit:
             return bool(await unit.connection.fetchval(SQL["is_known"], candidate))
 
-    async def erase(self, candidate: str, opening: str | None = None) -> Erased | None:
+    async def worked_then(self, candidate: str, session: str) -> bool:
+        """One statement."""
+        async with self._work() as unit:
+            return bool(await unit.connection.fetchval(SQL["worked_then"], candidate, session, unit.at))
+
+    async def erase(self, candidate: str, opening: str | None = None, *, session: str | None = None) -> Erased | None:
         """The slow hash comes first, while nothing is locked; the rest is one transaction."""
         hashed, old = await self._hashed(candidate), await self._hashed_old(candidate)
         async with self._work() as unit:
-            return await self._erase(unit, candidate, hashed, old, opening)
+            return await self._erase(unit, candidate, hashed, old, opening, session or "")
 
     async def erase_mailbox(self, mailbox: Indexed, *, by: str, reason: str) -> Erased | None:
         """Written down with the erasure, without the person; also that there was nobody."""
@@ -67,7 +72,7 @@ class PostgresErasing:
         hashed = await self._hashed(candidate) if candidate else None
         old = await self._hashed_old(candidate) if candidate else None
         async with self._work() as unit:
-            erased = await self._erase(unit, candidate, hashed, old, None) if candidate else None
+            erased = await self._erase(unit, candidate, hashed, old, None, "") if candidate else None
             act = "nobody_erased" if erased is None else "erased"
             await unit.connection.execute(SQL["note_erasure"], unit.at, by, act, reason)
             return erased
@@ -107,7 +112,13 @@ class PostgresErasing:
         return await self._secrets.hashes.new(mail)
 
     async def _erase(
-        self, unit: Unit, candidate: str, hashed: SlowHash | None, old: SlowHash | None, opening: str | None
+        self,
+        unit: Unit,
+        candidate: str,
+        hashed: SlowHash | None,
+        old: SlowHash | None,
+        opening: str | None,
+        session: str,
     ) -> Erased | None:
         """Of two at once the second waits for the first, and finds what it did."""
         rows = await unit.connection.fetch(
@@ -125,14 +136,16 @@ class PostgresErasing:
         for gone in buried(unit, rows):
             unit.publish(CandidateErasedV1(candidate=gone, at=unit.at))
         for one in (opening, token_urlsafe(32)):
-            if one is not None and (since := await self._certify(unit, candidate, one)) is not None:
+            if one is not None and (since := await self._certify(unit, candidate, one, session)) is not None:
                 return Erased(since, one)
-        since = await unit.connection.fetchval(SQL["erased_since"], candidate, unit.at)
+        since = await unit.connection.fetchval(SQL["erased_since"], candidate, unit.at, session)
         return None if since is None else Erased(since, None)
 
-    async def _certify(self, unit: Unit, candidate: str, opening: str) -> datetime | None:
+    async def _certify(self, unit: Unit, candidate: str, opening: str, session: str) -> datetime | None:
         """Since when they are erased; None where the opening is another erasure's, or there are too many."""
-        await unit.connection.execute(SQL["add_certificate"], _hash(opening), candidate, unit.at, _MOST_OPENINGS)
+        await unit.connection.execute(
+            SQL["add_certificate"], _hash(opening), candidate, unit.at, _MOST_OPENINGS, session
+        )
         since: datetime | None = await unit.connection.fetchval(
             SQL["certified_since"], _hash(opening), candidate, unit.at
         )

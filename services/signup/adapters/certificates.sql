@@ -1,8 +1,13 @@
 -- name: is_known
 SELECT EXISTS (SELECT FROM candidates WHERE candidate = $1::uuid)
 
+-- name: worked_then
+SELECT EXISTS (SELECT FROM erasure_requests WHERE candidate = $1::uuid AND $2 = ANY(sessions) AND readable_until > $3)
+
 -- name: erase_wished
-WITH gone AS (
+WITH working AS (
+    SELECT coalesce(array_agg(name), '{}') AS names FROM sessions WHERE candidate = $1::uuid AND ended_at IS NULL AND expires_at > $2
+), gone AS (
     DELETE FROM candidates WHERE candidate = $1::uuid RETURNING candidate, profile_version
 ), noted AS (
     INSERT INTO erased (candidate, erased_at) SELECT candidate, $2 FROM gone ON CONFLICT DO NOTHING
@@ -10,8 +15,9 @@ WITH gone AS (
     INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at, ask_at)
     SELECT candidate, service, $2, $2, $2::timestamptz + interval '10 minutes' FROM gone, unnest($3::text[]) AS service ON CONFLICT DO NOTHING
 ), requested AS (
-    INSERT INTO erasure_requests (candidate, erased_at, readable_until) SELECT candidate, $2, $4 FROM gone
-    ON CONFLICT (candidate) DO UPDATE SET erased_at = excluded.erased_at, readable_until = excluded.readable_until
+    INSERT INTO erasure_requests (candidate, erased_at, readable_until, sessions) SELECT candidate, $2, $4, names FROM gone, working
+    ON CONFLICT (candidate) DO UPDATE SET erased_at = excluded.erased_at, readable_until = excluded.readable_until,
+        sessions = excluded.sessions
 ), refused AS (
     -- The newest no counts: whoever comes back by the join page after it is asked at once.
     INSERT INTO invitations (slow_hash, count, last_at, refused_at, said_no_at, pepper, prefix)
@@ -22,10 +28,12 @@ WITH gone AS (
 SELECT candidate::text, profile_version FROM gone
 
 -- name: add_certificate
-INSERT INTO certificates (id_hash, candidate)
-SELECT $1, candidate FROM erasure_requests
-WHERE candidate = $2::uuid AND readable_until > $3
-    AND (SELECT count(*) FROM certificates WHERE certificates.candidate = erasure_requests.candidate) < $4
+-- $5: the session that asks, empty for a link: a few are given out to each.
+INSERT INTO certificates (id_hash, candidate, asked_by)
+SELECT $1, candidate, $5 FROM erasure_requests
+WHERE candidate = $2::uuid AND readable_until > $3 AND ($5 = '' OR $5 = ANY(sessions)) AND (
+    SELECT count(*) FROM certificates WHERE certificates.candidate = erasure_requests.candidate AND asked_by = $5
+) < $4
 ON CONFLICT (id_hash) DO NOTHING
 
 -- name: certified_since
@@ -33,7 +41,8 @@ SELECT erased_at FROM certificates JOIN erasure_requests USING (candidate)
 WHERE id_hash = $1 AND candidate = $2::uuid AND readable_until > $3
 
 -- name: erased_since
-SELECT erased_at FROM erasure_requests WHERE candidate = $1::uuid AND readable_until > $2
+SELECT erased_at FROM erasure_requests
+WHERE candidate = $1::uuid AND readable_until > $2 AND ($3 = '' OR $3 = ANY(sessions))
 
 -- name: read_certificate
 SELECT erased_at, readable_until, (

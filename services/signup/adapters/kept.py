@@ -44,9 +44,15 @@ PEOPLE = Kept(
         Table(
             "erasure_requests",
             ("candidate",),
-            Stays("the id alone, of whoever erased themself, so that they can read their certificate; 100 days"),
+            Stays(
+                "the id of whoever erased themself, and hashes of the sessions that worked then, so that they can read their certificate; 100 days"
+            ),
         ),
-        Table("certificates", ("candidate",), Stays("a hash that only the certificate's opening gives; 100 days")),
+        Table(
+            "certificates",
+            ("candidate",),
+            Stays("a hash that only the certificate's opening gives, and that of the session that asked; 100 days"),
+        ),
         Table("erasure_sweeps", ("candidate",), Stays("which service swept what, and when; 100 days")),
         Table(
             "rotations",

@@ -109,12 +109,16 @@ class ErasingEdge:
         return await self.links.read(token, "confirm")
 
     async def may_erase(self, holder: Holder) -> None:
-        """Raises a 401 where the session was ended. Whoever is erased has none any more, and may press the button again: that
-        gives the certificate of the one erasure.
+        """Raises a 401 where the session was ended. Whoever is erased has none any more; one that worked until then may press the
+        button again, which gives the certificate of the one erasure.
         """
         async with self.look() as sessions:
             is_in = await sessions.is_signed_in(holder.candidate, holder.session)
-        if not is_in and await self.erasing.knows(holder.candidate):
+        if is_in:
+            return
+        if await self.erasing.knows(holder.candidate):
+            raise self.holders.session_over()
+        if not await self.erasing.worked_then(holder.candidate, holder.session):
             raise self.holders.session_over()
 
 
@@ -158,9 +162,11 @@ def router(edge: ErasingEdge) -> APIRouter:
         responses={**holders.ANSWERS, **_LINK_ANSWERS},
     )
     async def erase(given: EraseIn, who: Annotated[Link | Holder, Depends(person)]) -> ErasedOut:
+        session = None
         if isinstance(who, Holder):
             await edge.may_erase(who)
-        erased = await edge.erasing.erase(who.candidate)
+            session = who.session
+        erased = await edge.erasing.erase(who.candidate, session=session)
         if erased is None:
             raise bad_links.no_longer_here()
         return erased_out(erased, edge.signup_url)
@@ -214,7 +220,7 @@ def pages(edge: ErasingEdge) -> APIRouter:
     )
     async def erase_mine(request: Request, holder: Annotated[Holder, Depends(edge.holders.holder)]) -> Response:
         await edge.may_erase(holder)
-        answer = await _erase(edge, request, holder.candidate, _by_session(edge))
+        answer = await _erase(edge, request, holder.candidate, _by_session(edge), session=holder.session)
         if answer.status_code in (202, 303):
             holders.drop_cookie(answer, edge.signup_url)
         return answer
@@ -268,11 +274,13 @@ def _by_session(edge: ErasingEdge) -> _Way:
     return _Way("/me/erase", f"{edge.consent_url}/me")
 
 
-async def _erase(edge: ErasingEdge, request: Request, candidate: str, way: _Way) -> Response:
+async def _erase(
+    edge: ErasingEdge, request: Request, candidate: str, way: _Way, *, session: str | None = None
+) -> Response:
     posted = await forms.read(request, EraseForm, words=_WORDS)
     if posted.value is None:
         return _asked(way, is_second=True, errors=dict(posted.errors))
-    erased = await edge.erasing.erase(candidate, posted.value.opening)
+    erased = await edge.erasing.erase(candidate, posted.value.opening, session=session)
     if erased is None:
         return bad_links.gone(request)
     out = erased_out(erased, edge.signup_url)

@@ -387,6 +387,26 @@ async def test_a_session_erases_over_the_api_and_one_that_was_ended_does_not(
     assert (await face.post("/v1/me/erase", json={"confirm": "erase"}, headers={})).status_code == 401
 
 
+async def test_an_ended_session_gets_nothing_of_the_certificate_and_no_session_uses_up_what_another_may_ask_for(
+    edge: Edge, http: httpx.AsyncClient, face: httpx.AsyncClient
+) -> None:
+    candidate = await confirmed(edge, http)
+    ended = await edge.sign_in(candidate)
+    mine = await edge.sign_in(candidate)
+    assert (await http.post("/me/sessions", json={"action": "end_others"}, headers=mine)).json() == {"ended": 1}
+    other = await edge.sign_in(candidate)
+    assert (await face.post("/v1/me/erase", json={"confirm": "erase"}, headers=mine)).status_code == 202
+    for path in ("/v1/me/erase", "/me/erase"):
+        assert (await face.post(path, json={"confirm": "erase"}, headers=ended)).status_code == 401
+    assert (await face.get("/me/erase", headers=ended)).status_code == 401, "as before: it learns of no erasure"
+    for _ in range(21):
+        asked = await face.post("/v1/me/erase", json={"confirm": "erase"}, headers=other)
+    assert (asked.status_code, asked.json()["certificate"]) == (202, None)
+    own = (await face.post("/v1/me/erase", json={"confirm": "erase"}, headers=mine)).json()["certificate"]
+    assert own is not None and (await face.get(own)).status_code == 200
+    assert (await erase(face, candidate))["certificate"] is not None, "nor does a session those by a link"
+
+
 async def test_of_whoever_is_erased_no_session_and_no_link_opens_anything(
     edge: Edge, http: httpx.AsyncClient, face: httpx.AsyncClient
 ) -> None:
