@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
+from itertools import chain, repeat
 from typing import TypeAlias
 
 import numpy as np
@@ -20,15 +22,18 @@ from services.pool_matching.matching.columns import (
     Vocabulary,
     Words,
     ranges,
+    starts_of,
 )
 from services.pool_matching.matching.postings import ANY_OCCUPATION, Places, Sizes, place, posted
 from services.pool_matching.model import Person
-from shared.contracts.signup import CoarseProfile
 
 BATCH = 512
 """So many people are held against the pools at once: enough for numpy, and what they touch stays near the processor."""
 _MOST = 1_000_000
 """So many postings are held against people at once; where they have more, half as many people, and one alone in any case."""
+
+_MOST_TOKENS = 10_000
+"""Occupations of people whose tokens are remembered, alone or several together; in some 1 KB each."""
 
 _YEARS_BITS, _PAY_BITS, _DATE_BITS = 17, 22, 22
 _PAY_AT = np.uint64(_YEARS_BITS + 1)
@@ -124,7 +129,7 @@ class Packed:
         self._is_posted[skills[skills >= 0]] = True
         self._has = np.zeros((BATCH, self._sizes.skills + 1), np.bool_)
         """By person and skill, of the batch that is under way."""
-        self._lineages: dict[frozenset[str], list[int]] = {}
+        self._tokens_of: dict[tuple[frozenset[str], ...], list[int]] = {}
 
     @property
     def nbytes(self) -> int:
@@ -232,69 +237,63 @@ class Packed:
         return who[fits], self._rows[at[fits]].astype(np.int64), wanted[fits]
 
     def _batch(self, people: Sequence[Person], at: datetime) -> _Batch:
+        """Their columns. What is done here for each person is most of what a person costs among few pools: no call that can be spared."""
         names, size = self.vocabulary, self._sizes.skills
-        skill_of, state_of = names.skills.numbers.get, names.states.numbers.get
-        places: list[bool] = []
-        profiles: list[CoarseProfile] = []
-        occupations: list[Sequence[int]] = []
-        skills: list[list[int]] = []
-        shut_out: list[int] = []
-        for person in people:
-            halves = findable(person, at)
-            places.append(halves is not None)
-            if halves is None:
-                continue
-            profile, consent = halves
-            for employer in consent.blocked_employers:
-                number = names.employers.numbers.get(employer, self._employers)
-                if number < self._employers:
-                    shut_out.append(len(profiles) * self._employers + number)
-            profiles.append(profile)
-            occupations.append(self._occupations_of(person, consent.sectors))
-            skills.append([skill_of(skill, size) for skill in person.skills])
+        state_of, tokens_of, employer_of = names.states.numbers.get, self._tokens, names.employers.numbers.get
+        halves = [findable(person, at) for person in people]
+        places = [place for place, both in enumerate(halves) if both is not None]
+        found = [people[place] for place in places]
+        profiles = [both[0] for both in halves if both is not None]
+        consents = [both[1] for both in halves if both is not None]
+        shut_out = [
+            row * self._employers + number
+            for row, consent in enumerate(consents)
+            if consent.blocked_employers
+            for number in (employer_of(employer, self._employers) for employer in consent.blocked_employers)
+            if number < self._employers
+        ]
+        occupations = [
+            tokens_of(tuple(person.lineages.values()), consent.sectors)
+            for person, consent in zip(found, consents, strict=True)
+        ]
         states = np.array([-1 if one.state is None else state_of(one.state, -1) for one in profiles], np.int32)
         remote = np.array([one.remote for one in profiles], np.int32)
         wants = np.array([_mask(one.employment_types) for one in profiles], np.int64)
-        by_person = Lists.of(skills)
+        each = [person.skills for person in found]
+        skills = map(names.skills.numbers.get, chain.from_iterable(each), repeat(size))
         return _Batch(
-            np.flatnonzero(places),
+            np.array(places, np.int64),
             self._steps_of(
                 np.array([-1 if one.years is None else one.years for one in profiles], np.int32),
                 np.array([-1 if one.pay_floor is None else one.pay_floor for one in profiles], np.int32),
-                np.array(
-                    [-1 if one.available_from is None else one.available_from.toordinal() for one in profiles],
-                    np.int32,
-                ),
+                np.array([_ordinal(one.available_from) for one in profiles], np.int32),
             ),
             np.where(states < self._sizes.states, states, np.int32(-1)),
             remote,
             np.where(remote == 1, wants, wants << _NOT_REMOTE),
             Lists.of(occupations),
-            Lists(by_person.starts, np.minimum(by_person.values, size)),
+            Lists(
+                starts_of(np.array(list(map(len, each)), np.int64)), np.minimum(np.array(list(skills), np.int32), size)
+            ),
             np.array(shut_out, np.int64),
         )
 
-    def _occupations_of(self, person: Person, sectors: Collection[str]) -> Sequence[int]:
-        """The tokens of the occupations that are let be matched, and of all they lie in."""
-        if sectors:
-            allowed = [one for one in person.lineages.values() if not one.isdisjoint(sectors)]
-            return list(set[int]().union(*map(self._tokens, allowed)) - {ANY_OCCUPATION})
-        match list(person.lineages.values()):
-            case []:
-                return (ANY_OCCUPATION,)
-            case [one]:
-                return self._tokens(one)
-            case several:
-                return list(set[int]().union(*map(self._tokens, several)))
+    def _tokens(self, lineages: tuple[frozenset[str], ...], sectors: Collection[str]) -> Sequence[int]:
+        """The tokens of the occupations that are let be matched, and of all they lie in; with that of pools that name none.
 
-    def _tokens(self, lineage: frozenset[str]) -> list[int]:
-        """With that of pools that name no occupation."""
-        found = self._lineages.get(lineage)
+        Whoever lets only some sectors be matched is not found by pools that name no occupation.
+        """
+        if sectors:
+            allowed = [one for one in lineages if not one.isdisjoint(sectors)]
+            return list(set[int]().union(*(self._tokens((one,), ()) for one in allowed)) - {ANY_OCCUPATION})
+        found = self._tokens_of.get(lineages)
         if found is None:
-            known = self._sizes.occupations
-            numbers = (self.vocabulary.occupations.numbers.get(code, known) for code in lineage)
+            known, number_of = self._sizes.occupations, self.vocabulary.occupations.numbers.get
+            numbers = {number_of(code, known) for lineage in lineages for code in lineage}
             found = [ANY_OCCUPATION, *(number + 1 for number in numbers if number < known)]
-            self._lineages[lineage] = found
+            if len(self._tokens_of) >= _MOST_TOKENS:
+                self._tokens_of.clear()
+            self._tokens_of[lineages] = found
         return found
 
     def _steps_asked(self, pools: Columns) -> Words:
@@ -309,7 +308,12 @@ def _word(years: Words, pay: Words, by: Words) -> Words:
     return word
 
 
-def _mask(types: Collection[str]) -> int:
+def _ordinal(day: date | None) -> int:
+    return -1 if day is None else day.toordinal()
+
+
+@lru_cache(maxsize=1024)
+def _mask(types: tuple[str, ...]) -> int:
     mask = ANY_TYPE
     for one in types:
         mask |= TYPES[one]
