@@ -46,7 +46,8 @@ def after(answer: Answer) -> str:
 def done_of(query: Mapping[str, str], *, consent_url: str, token: str = "") -> Done | None:
     """What the address says; None where it says nothing, or what no form of ours leads to.
 
-    `saved` is consent's: the purposes that are on after a person's answer, and `receipt` theirs, which opens by their link.
+    `saved` is consent's: the purposes that are on after a person's answer, and `receipt` theirs, which opens by their link. It is
+    believed beside that link alone: whoever makes an address of `/me` for others to follow has no say in what they allowed.
     """
     match query.get("done"):
         case "ignored":
@@ -58,8 +59,8 @@ def done_of(query: Mapping[str, str], *, consent_url: str, token: str = "") -> D
                 gettext("That record is not you"),
                 gettext("What it alone told is deleted, and it is never asked about again."),
             )
-    if not (said := _SAVED.get(query.get("saved", ""))):
+    if not token or not (said := _SAVED.get(query.get("saved", ""))):
         return None
     receipt = query.get("receipt", "")
-    address = f"{consent_url}/v1/receipts/{receipt}?token={token}" if token and _RECEIPT.fullmatch(receipt) else ""
+    address = f"{consent_url}/v1/receipts/{receipt}?token={token}" if _RECEIPT.fullmatch(receipt) else ""
     return Done(gettext("Your answer is saved"), gettext(said), address)

@@ -36,6 +36,10 @@ def test_what_no_form_of_ours_leads_to_says_nothing(query: dict[str, str]) -> No
     assert done_of(query, consent_url=CONSENT, token="t.t") is None
 
 
+def test_without_the_link_no_address_says_what_somebody_allowed() -> None:
+    assert done_of({"saved": "match,contact", "receipt": "r_abc-1"}, consent_url=CONSENT) is None
+
+
 def test_each_answer_to_what_was_told_is_said_on_the_page_that_follows() -> None:
     for answer, title in ((Ignore(), "Ignored"), (NotMe(), "That record is not you")):
         name, _, value = after(answer).removeprefix("?").partition("=")
