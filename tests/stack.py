@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.local import broker, devfile, endpoints, launch, postgres, state
+from deploy.local import broker, devfile, endpoints, holds, launch, postgres, state
 from deploy.local.broker import Broker
 from deploy.local.devfile import DevFile
 from deploy.local.endpoints import Endpoints
@@ -76,13 +76,12 @@ class _Background:
     @contextmanager
     def held_down(self, name: str) -> Iterator[None]:
         """SIGKILL a part; the supervisor starts it again only after the block."""
-        hold = self.home.hold_of(name)
-        hold.touch()
+        holds.take(self.home, name)
         try:
             self.kill(name)
             yield
         finally:
-            hold.unlink()
+            holds.release(self.home, name)
 
     def is_ready(self, name: str) -> bool:
         """Whether a part runs and has answered since its last start."""

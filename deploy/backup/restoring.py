@@ -22,7 +22,7 @@ from deploy.backup import manifest, offsets, programs, releases
 from deploy.backup.carrying import carry_over
 from deploy.backup.manifest import Dump, Manifest
 from deploy.commands.kafka import speak
-from deploy.local import processes, state
+from deploy.local import holds, processes, state
 from deploy.local.errors import StackError
 from deploy.local.home import Home
 from shared.contracts.topics import ERASURES
@@ -144,17 +144,16 @@ class Restoring:
 
     @contextmanager
     def _stopped(self) -> Iterator[None]:
-        """The local stack's own processes are stopped, and started again by their supervisor; others have to be stopped already."""
+        """The local stack's own processes are stopped, and started again by their supervisor, also once this process is killed; others have to be stopped already."""
         if databases.is_given(self.service):
             yield
             return
         found = state.read(self.home)
         names = offsets.PROCESSES[self.service]
         parts = [part for part in found.parts if part.name.partition("-")[0] in names] if found else []
-        holds = [self.home.hold_of(part.name) for part in parts]
         try:
-            for hold in holds:
-                hold.touch()
+            for part in parts:
+                holds.take(self.home, part.name)
             self.tell(f"{self.service}: stopping {' and '.join(part.name for part in parts)}")
             running = [part.process for part in parts if part.process is not None]
             for process in running:
@@ -163,8 +162,8 @@ class Restoring:
                 raise StackError(f"expected {', '.join(names)} to stop within a minute, found that they do not.")
             yield
         finally:
-            for hold in holds:
-                hold.unlink(missing_ok=True)
+            for part in parts:
+                holds.release(self.home, part.name)
 
     async def _must_be_known(self, fresh: Connection) -> Sequence[str]:
         return await releases.missing(fresh, self.service, self.found.made_by)

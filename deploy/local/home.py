@@ -70,7 +70,7 @@ class Home:
         return self.logs / f"{part}.log"
 
     def hold_of(self, part: str) -> Path:
-        """As long as this file is there, the supervisor does not start the part again; fault tests make it."""
+        """Who holds the part, so that it is not started again (`holds`)."""
         return self.root / f"{part}.hold"
 
     def make(self) -> None:

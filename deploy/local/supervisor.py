@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from signal import Signals
 
-from deploy.local import processes, state
+from deploy.local import holds, processes, state
 from deploy.local.errors import BrokerLostError, PartDidNotStartError, PartKeepsCrashingError, StackError
 from deploy.local.home import Home
 from deploy.local.liveness import Liveness, until_silent
@@ -213,7 +213,7 @@ class Supervisor:
             if pause is None:
                 return False
             await asyncio.sleep(pause.total_seconds())
-            while self._home.hold_of(running.part.name).exists():  # noqa: ASYNC110 - another process removes it
+            while holds.is_held(self._home, running.part.name):  # noqa: ASYNC110 - another process's
                 await asyncio.sleep(_POLL_SECONDS)
             try:
                 await self._spawn(running)

@@ -35,7 +35,7 @@ _AT_ONCE = 10_000
 _PUBLIC = "A" * 43
 _ONE = """
 SELECT candidate::text, version, epoch, identity_key, messages_key, identity, public_key, private_key, mail, name, phones
-FROM identities WHERE epoch = 1 ORDER BY candidate LIMIT 1 FOR UPDATE
+FROM identities WHERE epoch = 1 ORDER BY identities.candidate LIMIT 1 FOR UPDATE
 """
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import state
+from deploy.local import holds, state
 from deploy.local.errors import BrokerLostError, PartDidNotStartError, PartKeepsCrashingError
 from deploy.local.home import Home
 from deploy.local.liveness import Liveness
@@ -47,6 +47,16 @@ while True:
     signal.pause()
 """
 IGNORES = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True)\nwhile True: signal.pause()"
+HOLDS = """
+import pathlib, sys
+from deploy.local import holds
+from deploy.local.home import Home
+home = Home(pathlib.Path(sys.argv[1]))
+holds.take(home, "service")
+print("held", flush=True)
+sys.stdin.read()
+holds.release(home, "service")
+"""
 ENDS = "import sys; print('the reason', flush=True); sys.exit(3)"
 
 FAST = BackOff(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50), most_restarts=3)
@@ -160,6 +170,34 @@ async def test_a_part_that_ends_because_it_was_told_to_is_restarted_however_ofte
     assert supervisor.state.error is None
     assert said[0] == "service was told to stop, and did; restart 1."
     await supervisor.stop()
+
+
+async def test_a_held_part_stays_down_until_it_is_released_or_its_holder_is_killed(home: Home) -> None:
+    said: list[str] = []
+    supervisor = Supervisor(home, said.append, FAST)
+    await supervisor.start([_part(home, "service", RUNS)])
+    for before, holder in enumerate(("released", "killed")):
+        other = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLDS, str(home.root), stdin=-1, stdout=-1)
+        assert other.stdin and other.stdout
+        assert await other.stdout.readline() == b"held\n"
+        process = _state_of(home, "service").process
+        assert process
+        process.send(signal.SIGTERM)
+        await until(lambda: len(said) == before + 1)  # noqa: B023 - it is awaited in this very turn
+        assert holds.is_held(home, "service") and not _restarted(home, before + 1)
+        if holder == "killed":
+            other.kill()
+        other.stdin.close()
+        await other.wait()
+        assert home.hold_of("service").exists() is (holder == "killed")
+        await until(lambda: _restarted(home, before + 1))  # noqa: B023 - as above
+    await supervisor.stop()
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"pid": 1}'])
+def test_what_names_no_holder_holds_nothing(home: Home, text: str) -> None:
+    home.hold_of("service").write_text(text)
+    assert not holds.is_held(home, "service")
 
 
 async def test_a_part_that_ends_with_0_before_it_is_ready_has_crashed(home: Home) -> None:
