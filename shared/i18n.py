@@ -33,6 +33,8 @@ class Language:
 
     locale: Locale = "en"
     others: tuple[tuple[Locale, str], ...] = ()
+    is_chosen: bool = False
+    """Somebody asked for it, now or before: it is more than what their browser prefers."""
 
 
 _PLURALS: Mapping[Locale, Callable[[int], int]] = {"en": lambda n: int(n != 1), "es": lambda n: int(n != 1)}

@@ -27,7 +27,7 @@ from shared.contracts.base import Event
 from shared.contracts.consent import ExportAnsweredV1
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.signup import ExportReadyV1
-from shared.i18n import Locale
+from shared.i18n import Language
 from shared.messaging.errors import TransientError
 from shared.security.sessions import Session
 from shared.security.words import KeyPair
@@ -255,10 +255,12 @@ class PageRequests(Protocol):
 class Sessions(Protocol):
     """Who is signed in, inside one transaction."""
 
-    async def start(self, session: Session, spent: Spent, browser: str, *, locale: Locale | None = None) -> LinkState:
+    async def start(
+        self, session: Session, spent: Spent, browser: str, *, language: Language | None = None
+    ) -> LinkState:
         """Begins it if its person is here and the link was not spent before (`good`); of two at once one has it.
 
-        `locale`: in which language they read from now on; None leaves that as it is.
+        `language`: in which they read from now on, if they chose it or nobody knew one; None leaves that as it is.
         """
 
     async def state_of(self, link: Spent) -> LinkState:

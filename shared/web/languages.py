@@ -4,11 +4,12 @@ Only browsers on pages are asked (`Accept: text/html`): to programs everything i
 says of their language comes by the addresses in their emails (`?lang=es`), and by the cookie of a sign-in.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import i18n
@@ -71,12 +72,20 @@ def _language(scope: Scope, headers: Headers) -> tuple[Language, Locale | None]:
     """What holds for the request, and what its address asks for."""
     pairs = _pairs(scope)
     asked = next((locale_of(value) for name, value in reversed(pairs) if name == PARAMETER), None)
-    locale = asked or _remembered(headers) or preferred(headers.get("accept-language", "")) or "en"
+    chosen = asked or _remembered(headers)
+    locale = chosen or preferred(headers.get("accept-language", "")) or "en"
     others: tuple[tuple[Locale, str], ...] = ()
-    if scope["method"] in _SAFE:  # the address of what was posted may have no page of its own
+    if scope["method"] in _SAFE or _has_a_page(scope):
         kept = [(name, value) for name, value in pairs if name != PARAMETER]
         others = tuple((one, f"?{urlencode([*kept, (PARAMETER, one)])}") for one in i18n.LOCALES if one != locale)
-    return Language(locale, others), asked
+    return Language(locale, others, chosen is not None), asked
+
+
+def _has_a_page(scope: Scope) -> bool:
+    """Whether the address of what was posted can be opened: its other language is the form, or what is so by now."""
+    routes: Iterable[BaseRoute] = getattr(scope.get("app"), "routes", ())
+    opened = {**scope, "method": "GET"}
+    return any(route.matches(opened)[0] is Match.FULL for route in routes)
 
 
 def _pairs(scope: Scope) -> list[tuple[str, str]]:

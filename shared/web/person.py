@@ -24,6 +24,8 @@ PLACES = (
     Place("messages", marked("Messages"), "/me/messages", "consent"),
     Place("profile", marked("Profile"), "/me/profile", "signup"),
     Place("data", marked("What we hold"), "/me/data", "signup"),
+    Place("email", marked("Your email"), "/me/email", "signup"),
+    Place("export", marked("Take it along"), "/me/export", "signup"),
     Place("sessions", marked("Signed in"), "/me/sessions", "signup"),
 )
 """In the order in which they are shown. Behind the edge all have one host, on a laptop two ports."""

@@ -113,7 +113,11 @@ def pages(edge: Edge) -> APIRouter:
     routes = APIRouter(tags=["candidates"], default_response_class=HTMLResponse, responses=_ANSWERS)
 
     @routes.get("/me/messages", summary="What employers wrote to you, and how full your week is")
-    async def show(holder: Annotated[Holder, Depends(edge.holders.holder)], after: After = "") -> HTMLResponse:
+    async def show(
+        holder: Annotated[Holder, Depends(edge.holders.holder)],
+        after: After = "",
+        done: Annotated[str, Query(include_in_schema=False)] = "",
+    ) -> HTMLResponse:
         found = await _read(edge, holder, after)
         choices, at = found.present.choices, edge.now()
         return edge.pages.render(
@@ -125,6 +129,7 @@ def pages(edge: Edge) -> APIRouter:
                 for one in found.messages
             ],
             is_first=not after,
+            is_done=done == "next",
             next=found.next,
         )
 
@@ -137,7 +142,7 @@ def pages(edge: Edge) -> APIRouter:
     )
     async def let_through(holder: Annotated[Holder, Depends(edge.holders.holder)], outreach: Outreach) -> Response:
         await _wish(edge, holder, outreach)
-        return RedirectResponse("/me/messages", 303)
+        return RedirectResponse("/me/messages?done=next", 303)
 
     return routes
 

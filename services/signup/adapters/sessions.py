@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.signup.model.sessions import LinkState, SignedIn, Spent
 from shared.contracts.signup import SessionEndedV1
-from shared.i18n import Locale
+from shared.i18n import Language
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
 from shared.security.sessions import Session
@@ -22,7 +22,9 @@ class PostgresSessions:
         self._unit = unit
         self._sql = unit.connection
 
-    async def start(self, session: Session, spent: Spent, browser: str, *, locale: Locale | None = None) -> LinkState:
+    async def start(
+        self, session: Session, spent: Spent, browser: str, *, language: Language | None = None
+    ) -> LinkState:
         """One statement: the link's unique hash decides."""
         row = await self._sql.fetchrow(
             SQL["start_session"],
@@ -33,8 +35,9 @@ class PostgresSessions:
             session.expires_at,
             browser,
             max(session.expires_at, spent.until),
-            locale,
+            language and language.locale,
             spent.made_at or session.started_at,
+            language is not None and language.is_chosen,
         )
         assert row is not None  # noqa: S101 - it is a line of two answers
         return "gone" if not row["is_known"] else "good" if row["is_started"] else "spent"

@@ -10,7 +10,7 @@ WITH known AS (
     RETURNING name
 ), reads AS (
     UPDATE candidates SET locale = $8 FROM started
-    WHERE candidate = $2::uuid AND $8::text IS NOT NULL AND locale IS DISTINCT FROM $8
+    WHERE candidate = $2::uuid AND $8::text IS NOT NULL AND locale IS DISTINCT FROM $8 AND (locale IS NULL OR $10)
 )
 SELECT EXISTS (SELECT FROM known) AS is_known, EXISTS (SELECT FROM started) AS is_started
 

@@ -166,7 +166,7 @@ def pages(edge: EmailEdge) -> APIRouter:
             if posted.is_json:
                 return JSONResponse(CodeOut(recovery_code=code).model_dump(mode="json"), 201)
             return PAGES.render(
-                "recovery_code.html", code=code, navigation=edge.navigation.at("profile"), back="/me/email"
+                "recovery_code.html", code=code, navigation=edge.navigation.at("email"), back="/me/email"
             )
         return await _ask(edge, request, holder, wish.email or "", began, is_json=posted.is_json)
 
@@ -325,7 +325,7 @@ async def _shown(
     return PAGES.render(
         "email.html",
         status=422 if errors else status,
-        navigation=edge.navigation.at("profile"),
+        navigation=edge.navigation.at("email"),
         now=out,
         until=None if out.until is None else wording.moment(out.until),
         given=given,

@@ -101,7 +101,7 @@ def pages(edge: ExportEdge) -> APIRouter:
             latest = await exports.latest(holder.candidate)
         return PAGES.render(
             "export.html",
-            navigation=edge.navigation.at("data"),
+            navigation=edge.navigation.at("export"),
             export=latest,
             waits_for=gettext(_WAITS_FOR),
             size=_size(latest.size or 0) if latest else "",

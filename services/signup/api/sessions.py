@@ -133,8 +133,8 @@ def router(edge: SessionsEdge) -> APIRouter:
         started = edge.signer.start(link.candidate, at=edge.now(), said_by=link.issued_at if is_stated else None)
         async with edge.change() as sessions:
             browser = browser_of(request.headers.get("user-agent", ""))
-            reads = i18n.present().locale if shows_pages(request.scope) else None
-            state = await sessions.start(started.session, _spent(link), browser, locale=reads)
+            language = i18n.present() if shows_pages(request.scope) else None
+            state = await sessions.start(started.session, _spent(link), browser, language=language)
         if state == "gone":
             return bad_links.gone(request)
         if state == "spent":

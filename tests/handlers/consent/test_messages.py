@@ -169,7 +169,9 @@ async def test_what_waits_is_let_through_next_by_a_button_and_by_a_program(
     assert page.count("Let this one through next</button>") == 1
     assert 'action="/me/messages/o_waits/next"' in page
     pressed = await client.post("/me/messages/o_waits/next", headers=bearer(ANA))
-    assert (pressed.status_code, pressed.headers["location"]) == (303, "/me/messages")
+    assert (pressed.status_code, pressed.headers["location"]) == (303, "/me/messages?done=next")
+    assert "Noted: it is let through next" in (await client.get(pressed.headers["location"], headers=bearer(ANA))).text
+    assert "Noted" not in page
     asked = await client.post("/v1/me/messages/o_waits/next", headers=bearer(ANA))
     assert asked.status_code == 202, asked.text
     assert asked.json()["wished_at"] == "2026-11-23T19:00:00Z"

@@ -67,6 +67,18 @@ async def test_the_button_signs_a_browser_in_and_a_second_press_leads_on_in_this
     assert (await http.post(mailed(ana))).json()["type"] == "urn:fairpool:problem:link-used"
 
 
+@pytest.mark.parametrize(
+    ("known", "asks", "then"),
+    [("en", "", "en"), (None, "", "es"), ("en", "?lang=es", "es"), ("es", "?lang=en", "en")],
+)
+async def test_the_language_of_emails_is_what_a_person_chose_and_a_browsers_only_where_none_is_known(
+    edge: Edge, http: httpx.AsyncClient, ana: str, known: str | None, asks: str, then: str
+) -> None:
+    await edge.pool.execute("UPDATE candidates SET locale = $1", known)
+    await http.post(f"{mailed(ana)}{asks}", headers={**OURS, "Accept-Language": "es-MX"})
+    assert await edge.pool.fetchval("SELECT locale FROM candidates") == then
+
+
 async def test_a_program_gets_the_session_and_no_cookie(http: httpx.AsyncClient, ana: str) -> None:
     answer = await http.post(mailed(ana))
     assert answer.status_code == 201

@@ -22,6 +22,12 @@ async def _ready() -> Mapping[str, Callable[[], Awaitable[object]]]:
 def _app() -> FastAPI:
     app = create_app("Fairpool", "test", ready=_ready)
 
+    @app.get("/chosen", response_class=HTMLResponse)
+    async def chosen() -> HTMLResponse:
+        return HTMLResponse(f"{i18n.present().locale} {i18n.present().is_chosen}")
+
+    @app.post("/posted", response_class=HTMLResponse)
+    @app.post("/page", response_class=HTMLResponse)
     @app.get("/page", response_class=HTMLResponse)
     async def page() -> HTMLResponse:
         return SHARED.render("error.html", heading="x", detail="y", code=404)
@@ -80,6 +86,21 @@ async def test_each_page_leads_to_itself_in_the_other_language_and_keeps_what_el
     assert '<a href="?after=7&amp;lang=es" lang="es" hreflang="es">Español</a>' in answer.text
     spanish = await client.get("/page?lang=es", headers=BROWSER)
     assert '<a href="?lang=en" lang="en" hreflang="en">English</a>' in spanish.text
+
+
+async def test_an_answer_to_a_form_leads_to_its_page_in_the_other_language_where_there_is_one(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.post("/page?after=7", headers=BROWSER)
+    assert '<a href="?after=7&amp;lang=es" lang="es" hreflang="es">Español</a>' in answer.text
+    assert "hreflang" not in (await client.post("/posted", headers=BROWSER)).text, "nothing is there to be opened"
+
+
+async def test_only_what_somebody_asked_for_is_chosen(client: httpx.AsyncClient) -> None:
+    spanish = {**BROWSER, "Accept-Language": "es"}
+    assert (await client.get("/chosen", headers=spanish)).text == "es False"
+    assert (await client.get("/chosen?lang=en", headers=spanish)).text == "en True"
+    assert (await client.get("/chosen", headers=spanish)).text == "en True", "it is remembered"
 
 
 async def test_programs_are_answered_in_english_whatever_they_send(client: httpx.AsyncClient) -> None:
