@@ -7,6 +7,9 @@ from functools import cache
 
 from confusable_homoglyphs.confusables import confusables_data  # type: ignore[import-untyped]  # it has no types
 
+NETWORK = "fairpool"
+"""The network's own name, folded."""
+_ALIKE = str.maketrans("i10", "llo")
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
 _MARKS = re.compile("[\u200e\u200f]")
 _FORMS = frozenset(
@@ -42,6 +45,18 @@ def skeleton(text: str) -> str:
 def look_alike_keys(name: str) -> frozenset[str]:
     """Under which a name is mistaken for another: names that share a key are twins, by spelling or by looks."""
     return frozenset({folded(name), folded(skeleton(name)), folded(skeleton(name.casefold()))} - {""})
+
+
+def reading_keys(name: str) -> frozenset[str]:
+    """Without spaces, for `DenverHealth` is read as `Denver Health`; and with the letters as one that a hurried reader takes
+    for each other (i, l and 1; o and 0), which UTS 39 keeps apart in part.
+    """
+    return frozenset(key.replace(" ", "").translate(_ALIKE) for key in look_alike_keys(name))
+
+
+def names_the_network(text: str) -> bool:
+    """Whether the network's own name stands in it, or what is read as it, also in two words."""
+    return any(NETWORK.translate(_ALIKE) in key for key in reading_keys(text))
 
 
 @cache

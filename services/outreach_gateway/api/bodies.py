@@ -21,7 +21,7 @@ def _not_blank(value: str) -> str:
 class WordsRequest(RequestModel):
     """What is said, and of which job."""
 
-    subject: ReadableLine
+    subject: ReadableLine = Field(description="Without the network's own name: people would take it for our word.")
     body: Annotated[ReadableText, Field(min_length=1), AfterValidator(_not_blank)]
     job: NamedJob
 

@@ -84,7 +84,7 @@ class JobRequest(RequestModel):
         there_is(_CODE),
         BeforeValidator(soc_of_onet),
     ]
-    organization: ReadableLine
+    organization: ReadableLine = Field(description="Who employs, without the network's own name.")
     location: ReadableLine
     remote: bool
     pay: PayRequest

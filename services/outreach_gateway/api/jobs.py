@@ -12,6 +12,7 @@ from services.outreach_gateway.api.edge import Edge
 from services.outreach_gateway.api.job_bodies import JobOut, JobRequest, JobsOut, NamedJob, body_of
 from services.outreach_gateway.calendar import is_still_open
 from services.outreach_gateway.model import JOB_NAME, JOBS_PER_EMPLOYER, DeclaredJob
+from shared.names import names_the_network
 from shared.security import encoding
 from shared.web.problems import Problem, invalid, kind, not_found
 from shared.web.tenants import Tenant
@@ -20,6 +21,9 @@ from shared.web.types import Form
 _PAGE = 200
 _SHOWN = ("title", "organization", "location")
 """What people read of a job, beside its pay and its last day."""
+_SIGNED = ("subject", "organization")
+"""What stands beside our own words in an email and on our pages, where nothing marks it as the employer's."""
+_OURS = "must not hold the network's own name (Fairpool), or what is read as it: people would take it for our word"
 _FULL: dict[int | str, dict[str, Any]] = {409: {"description": f"There are {JOBS_PER_EMPLOYER} open jobs; delete some"}}
 
 Field = tuple[str, ...]
@@ -46,7 +50,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     async def put(id: Name, body: JobRequest, employer: Employer, response: Response) -> JobOut:
         """Messages name it by this id. A change holds for messages from then on: words that were sent are sealed."""
         must_be_open(body, ("valid_through",), at=edge.clock.now(), closes="; DELETE /v1/jobs/(id) closes one")
-        no_links(employer, job_words(body))
+        check_words(employer, job_words(body))
         kept = DeclaredJob(id, body_of(body), body.valid_through)
         async with edge.jobs() as jobs:
             before = await jobs.get(employer.id, id)
@@ -92,7 +96,7 @@ async def job_of(edge: Edge, employer: Tenant, named: NamedJob, *, at: datetime)
     is none, or none that is still open."""
     if named.given is not None:
         must_be_open(named.given, ("job", "valid_through"), at=at)
-        no_links(employer, job_words(named.given, "job"))
+        check_words(employer, job_words(named.given, "job"))
         return await _declared(edge, employer, named.given)
     async with edge.look_at_jobs() as jobs:
         found = await jobs.get(employer.id, named.id or "")
@@ -102,6 +106,8 @@ async def job_of(edge: Edge, employer: Tenant, named: NamedJob, *, at: datetime)
         job = JobRequest.model_validate_json(found.body)
     except ValidationError:
         raise wrong(("job",), "must be declared anew, by PUT /v1/jobs/(id): it is not in the form of today") from None
+    if names_the_network(job.organization):
+        raise wrong(("job",), f"must be declared anew, by PUT /v1/jobs/(id): its organization {_OURS}")
     if not is_still_open(job.valid_through, at=at):
         raise wrong(
             ("job",), "must be still open: the last day of this one is over. PUT /v1/jobs/(id) gives it another"
@@ -131,12 +137,15 @@ def job_words(job: JobRequest, *under: str) -> dict[Field, str]:
     return {(*under, name): getattr(job, name) for name in _SHOWN}
 
 
-def no_links(employer: Tenant, words: dict[Field, str]) -> None:
-    """Problem that names each field with a link in it, and where."""
+def check_words(employer: Tenant, words: dict[Field, str]) -> None:
+    """Problem that names each field with a link in it, and where; and those that would pass for the network's own word."""
     replies = {employer.reply_to.rpartition("@")[2]} if employer.reply_to else set()
     own = {domain.lower() for domain in (employer.domain, *replies) if domain}
     found = {field: links.find(text, own=own) for field, text in words.items()}
     errors = [_error(field, f"must {link.sentence}") for field, link in found.items() if link is not None]
+    errors += [
+        _error(field, _OURS) for field, text in words.items() if field[-1] in _SIGNED and names_the_network(text)
+    ]
     if errors:
         raise invalid(errors)
 

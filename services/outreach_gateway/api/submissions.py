@@ -29,7 +29,7 @@ from services.outreach_gateway.api.bodies import (
 )
 from services.outreach_gateway.api.edge import Edge
 from services.outreach_gateway.api.job_bodies import JobRequest, NamedJob
-from services.outreach_gateway.api.jobs import job_of, no_links, wrong
+from services.outreach_gateway.api.jobs import check_words, job_of, wrong
 from services.outreach_gateway.decisions import ENDED_KEPT
 from services.outreach_gateway.history import state_of
 from services.outreach_gateway.model import PoolMessage, PublicKey, State
@@ -117,7 +117,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         can open it here. The new words go out, unless the message has gone out by now."""
         words = _valid(WordsRequest, await _json(request))
         must_be_an_id(id)
-        no_links(employer, {("subject",): words.subject, ("body",): words.body})
+        check_words(employer, {("subject",): words.subject, ("body",): words.body})
         job = await job_of(edge, employer, words.job, at=edge.clock.now())
         async with edge.store() as store:
             taken = await store.lock_one(id, employer.id)
@@ -162,7 +162,7 @@ async def _take(edge: Edge, employer: Tenant, names: tuple[str, ...], sent: obje
     now = edge.clock.now()
     today = now.astimezone(UTC).date()
     request = _valid(OutreachRequest, sent)
-    no_links(employer, {("subject",): request.subject, ("body",): request.body})
+    check_words(employer, {("subject",): request.subject, ("body",): request.body})
     job = await job_of(edge, employer, request.job, at=now)
     last = last_day(_asked_for(request, job, today), job.valid_through, today=today)
     referred = edge.refs.read(request.member_ref, employer.id)
@@ -209,7 +209,7 @@ async def _to_a_pool(
     if kept is None:
         today = now.astimezone(UTC).date()
         request = _valid(PoolOutreachRequest, sent)
-        no_links(employer, {("subject",): request.subject, ("body",): request.body})
+        check_words(employer, {("subject",): request.subject, ("body",): request.body})
         job = await job_of(edge, employer, request.job, at=now)
         last = last_day(_asked_for(request, job, today), job.valid_through, today=today)
         kept = await pool_messages.keep(

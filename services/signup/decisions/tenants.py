@@ -11,16 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.contracts.operator import TenantChangedV1, TenantKind
-from shared.names import folded, look_alike_keys, skeleton
+from shared.names import NETWORK, folded, names_the_network, reading_keys, skeleton
 from shared.text import speaks_of_a_person, why_not_one_line, why_not_readable
 
 MOST_KEYS = 5
 FINGERPRINT = 12
 """So many hex digits of a key's hash name the key: it can be told of, and nobody can use it."""
 LONGEST_NAME, LONGEST_REASON = 80, 200
-NETWORK = "fairpool"
 _HOLDS_THE_KEY = "the software of the vendor before holds the employer's key"
-_ALIKE = str.maketrans("i10", "llo")
 
 _ID = re.compile(r"[a-z][a-z0-9_-]{1,62}")
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
@@ -307,20 +305,13 @@ def _wrong_name(name: str, kind: TenantKind, others: Iterable[TenantChangedV1]) 
         )
     if kind == "operator":
         return None
-    keys = _keys(name)
-    if any(NETWORK.translate(_ALIKE) in key for key in keys):
+    keys = reading_keys(name)
+    if names_the_network(name):
         return f"must not hold the network's own name, or what looks like it ({NETWORK})"
-    twin = next((one for one in others if _keys(one.name) & keys), None)
+    twin = next((one for one in others if reading_keys(one.name) & keys), None)
     if twin is not None:
         return f"is read as that of {twin.tenant} ({twin.name!r}): add what tells them apart, such as the place"
     return None
-
-
-def _keys(name: str) -> frozenset[str]:
-    """Without spaces, for `DenverHealth` is read as `Denver Health`; and with the letters as one that a hurried reader takes
-    for each other (i, l and 1; o and 0), which UTS 39 keeps apart in part.
-    """
-    return frozenset(key.replace(" ", "").translate(_ALIKE) for key in look_alike_keys(name))
 
 
 def _is_latin(letter: str) -> bool:

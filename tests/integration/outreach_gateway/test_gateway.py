@@ -510,6 +510,24 @@ async def test_no_link_stands_in_the_words_of_a_message(gateway: Gateway) -> Non
     assert [error["pointer"] for error in title.json()["errors"]] == ["#/job/title"]
 
 
+async def test_no_employer_speaks_in_the_networks_name_but_may_name_it_in_what_is_marked_as_theirs(
+    gateway: Gateway,
+) -> None:
+    person = await gateway.person("match", "contact")
+    answer = await gateway.send(person, subject="Fa\u0456rpool Security: your session is over")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/subject"]
+    posing = {**JOB, "organization": "Fair-Pool Security Team"}
+    answer = await gateway.send(person, job=posing)
+    assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (
+        422,
+        ["#/job/organization"],
+    )
+    put = await gateway.http.put("/v1/jobs/posing", json=posing, headers=gateway.auth("emp_a"))
+    assert [error["pointer"] for error in put.json()["errors"]] == ["#/organization"]
+    named = await gateway.send(person, body="We found you through Fairpool. Swim with us?")
+    assert named.status_code == 202
+
+
 async def test_what_waits_can_be_taken_back_and_the_answer_says_nothing_of_what_became_of_it(gateway: Gateway) -> None:
     person = await gateway.person("match", "contact")
     gone = (await gateway.send(person, "emp_a")).json()["id"]

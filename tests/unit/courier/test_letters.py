@@ -679,6 +679,15 @@ def test_an_email_of_a_change_is_spanish_too(about: AboutEmail) -> None:
         assert re.search(r"/email/\S+\?lang=es", texts(message)[0])
 
 
+def test_every_outreach_says_in_its_foot_that_nobody_of_ours_asks_for_the_recovery_code() -> None:
+    for who, words in (
+        (PERSON, "Fairpool never asks for your recovery code."),
+        (SPANISH, "Fairpool nunca le pide su código de recuperación."),
+    ):
+        for part in texts(written(LETTERS.outreach(mail_with(), who, "Denver Health", at=NOON))):
+            assert words in " ".join(unescape(part).split())
+
+
 def test_an_outreach_has_our_words_in_spanish_and_the_employers_as_they_were_written() -> None:
     message = written(LETTERS.outreach(mail_with(), SPANISH, "Denver Health", at=NOON))
     assert message["From"] == "Denver Health por medio de Fairpool <outreach@fairpool.test>"
