@@ -23,10 +23,11 @@ from shared.clock import Clock
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.dead_letters import REASONS, DeadLetterLimit, dead_letter, failed_before, is_of_its_text, mark
+from shared.messaging.ends import Ends
 from shared.messaging.envelope import UNKNOWN_TYPE, Received, Record, Undecodable, decode, gone
 from shared.messaging.errors import FatalError, is_transient, may_end_the_process
 from shared.messaging.holding import Holding
-from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, standing_of, take_as_it_comes
+from shared.messaging.internals import dead_task_of_consumer, note_ends, standing_of, take_as_it_comes
 from shared.messaging.progress import Progress, Standing
 from shared.messaging.signatures import Verifier, note_refused, watch_refused
 from shared.messaging.unit import Unit, unit_of_work

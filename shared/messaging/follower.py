@@ -11,10 +11,11 @@ from aiokafka.errors import KafkaError
 from shared.backoff import Backoff
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
+from shared.messaging.ends import Ends, EndsWatch
 from shared.messaging.envelope import UNKNOWN_TYPE, Received, Record, Undecodable, decode
 from shared.messaging.errors import TransientError, is_transient
 from shared.messaging.holding import Holding
-from shared.messaging.internals import Ends, dead_task_of_consumer, note_ends, partitions_of, standing_of
+from shared.messaging.internals import dead_task_of_consumer, note_ends, partitions_of, standing_of
 from shared.messaging.kafka import Kafka
 from shared.messaging.progress import Progress, Standing
 from shared.messaging.signatures import UNKNOWN_KEY, note_refused, watch_refused
@@ -23,7 +24,7 @@ from shared.messaging.topics import TopicsDifferError
 
 _STOP_WITHIN = timedelta(seconds=5)
 _LOOK_WITHIN = timedelta(seconds=5)
-_WAITS_MS = 1000
+_WAITS_MS = 5000
 """For the first record of a fetch, which ends the wait."""
 
 Positions = Mapping[int, int]
@@ -51,6 +52,7 @@ class Follower:
         # A broker answers one connection's requests in their order: asked on the reader's own, the end of the log would
         # come only after its waiting fetch, up to `fetch_max_wait_ms` later.
         self._scout: AIOKafkaConsumer | None = None
+        self._watch: EndsWatch | None = None
         self._ends: Ends = {}
         self._unknown: dict[int, int] = {}
         self._holding = Holding(self.name)
@@ -80,14 +82,15 @@ class Follower:
         """How far the projection has come."""
         return standing_of(self._consumer, self._ends, self._applied)
 
-    async def start(self, stored: Positions | None = None) -> None:
+    async def start(self, stored: Positions | None = None, watch: EndsWatch | None = None) -> None:
         """Connects and goes to the stored positions, or to the beginning where there is none."""
+        self._watch = watch
         self._started = AIOKafkaConsumer(
             **self._kafka.for_aiokafka(),
             client_id=self._client_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=self._kafka.fetch_wait_ms,
+            fetch_max_wait_ms=self._kafka.fetch_wait_ms(watch),
         )
         await self._consumer.start()
         self._scout = AIOKafkaConsumer(**self._kafka.for_aiokafka(), client_id=self._client_id)
@@ -131,6 +134,8 @@ class Follower:
         try:
             async with asyncio.timeout(within.total_seconds()):
                 ends, _ = await asyncio.gather(self._scout.end_offsets(self._partitions), self._must_read_all())
+                if self._watch is not None:
+                    self._watch.note(ends)
                 while not all(self._has_reached(partition, ends[partition]) for partition in self._partitions):  # noqa: ASYNC110 - the watermark moves inside aiokafka, which sets no event
                     await asyncio.sleep(0.005)
         except (TimeoutError, KafkaError, OSError):

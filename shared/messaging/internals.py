@@ -1,12 +1,12 @@
 """What aiokafka 0.14 keeps to itself and this house has to see or mend; the version is pinned for this file's sake.
 
 A name that is gone after an upgrade raises AttributeError at import or at the watchdog's first look: the process ends.
-Importing this file mends, for every consumer of the process, the reading of header names that are not UTF-8, and how long its fetches wait.
+Importing this file mends, for every consumer of the process, the reading of header names that are not UTF-8; `fetches.py`, which goes
+with it, how long a fetch waits.
 """
 
 import asyncio
 import itertools
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -19,19 +19,15 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultR
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from aiokafka.record.util import decode_varint_py
 
+from shared.messaging import fetches as fetches
+from shared.messaging.ends import Ends
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import FatalError
 from shared.messaging.progress import Standing
 
 _ENDS_WITHIN = timedelta(seconds=5)
-_TAKES_WITHIN_MS = 1000
+_TAKES_WITHIN_MS = 5000
 """A record ends the wait, and so does a stop; whether the group is in order is looked at as often."""
-_NOT_FOR_ALL_MS = 100
-"""How long a fetch may be held that does not ask for all that its broker has for us: another waits for it meanwhile."""
-_LATELY = 2.0
-"""Seconds after its last record that a reader counts as one that more will come for."""
-
-Ends = dict[TopicPartition, int]
 
 
 def dead_task_of_consumer(consumer: AIOKafkaConsumer) -> str | None:
@@ -254,30 +250,6 @@ async def _leave_group(self: GroupCoordinator) -> None:
     await _aiokafkas_leave_group(self)
 
 
-def _actions(self: fetcher.Fetcher, assignment: Any) -> Any:  # noqa: ANN401 - aiokafka has no types
-    """A broker is asked one fetch at a time: whoever has a record for a partition that the one under way does not ask for waits
-    until that one ends. So only a fetch for all of a broker's partitions is held for long, whose first record ends it, wherever
-    it comes; one that leaves out a partition whose records are in hand, or that is the first to ask for the end of one, is not.
-    On a broker that holds each fetch to its end (`FetchWait.busy`) it is not held for long while records come.
-    """
-    requests, *rest = _aiokafkas_actions(self, assignment)
-    now, known = time.monotonic(), vars(self)
-    if self._records:
-        known["came_at"] = now
-    for node, request in requests:
-        asked = {(topic, partition) for topic, partitions in request.topics for partition, *_ in partitions}
-        all_of_it = [tp for tp in assignment.tps if self._select_read_replica(tp) == node]
-        if any(
-            (tp.topic, tp.partition) not in asked or assignment.state_value(tp).highwater is None for tp in all_of_it
-        ):
-            request._max_wait_ms = min(request._max_wait_ms, _NOT_FOR_ALL_MS)
-        if now - known.get("came_at", -_LATELY) < _LATELY:
-            request._max_wait_ms = min(request._max_wait_ms, getattr(self._fetch_max_wait_ms, "busy", _TAKES_WITHIN_MS))
-    return (requests, *rest)
-
-
-_aiokafkas_actions = fetcher.Fetcher._get_actions_per_node
-fetcher.Fetcher._get_actions_per_node = _actions
 _aiokafkas_leave_group = GroupCoordinator._maybe_leave_group
 GroupCoordinator._maybe_leave_group = _leave_group
 fetcher.MemoryRecords, fetcher.PartitionRecords = _RawRecords, _PartitionRecords

@@ -4,11 +4,14 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from shared.messaging.signatures import Verifier
+
+if TYPE_CHECKING:
+    from shared.messaging.ends import EndsWatch
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -21,12 +24,17 @@ _SASL: dict[Mechanism, type[SASLPlaintext | SASLScram256 | SASLScram512]] = {
 
 
 class FetchWait(int):
-    """Milliseconds that a broker may hold a fetch; `busy` of them while records come, which matters where a record does not end it."""
+    """Milliseconds that a broker may hold a fetch; `busy` of them while records come, which matters where a record does not end it.
+
+    With `ends`, a fetch that the broker has no record for isn't made at all.
+    """
 
     busy: int
+    ends: "EndsWatch | None"
 
-    def __new__(cls, idle: timedelta, busy: timedelta) -> Self:
+    def __new__(cls, idle: timedelta, busy: timedelta, ends: "EndsWatch | None" = None) -> Self:
         made = super().__new__(cls, idle // timedelta(milliseconds=1))
+        made.ends = ends
         made.busy = busy // timedelta(milliseconds=1)
         return made
 
@@ -70,9 +78,13 @@ class Kafka:
         return "SASL_SSL" if self.tls else "SASL_PLAINTEXT"
 
     @property
-    def fetch_wait_ms(self) -> FetchWait:
+    def holds_fetches(self) -> bool:
+        """Whether its brokers are said to hold a fetch to its end also when they have records for it, as Tansu does."""
+        return self.busy_fetch_wait is not None and self.busy_fetch_wait < self.fetch_wait
+
+    def fetch_wait_ms(self, ends: "EndsWatch | None" = None) -> FetchWait:
         """`fetch_wait`, as consumers take it."""
-        return FetchWait(self.fetch_wait, self.busy_fetch_wait or self.fetch_wait)
+        return FetchWait(self.fetch_wait, self.busy_fetch_wait or self.fetch_wait, ends)
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """Checks certificate and host name; OSError or ssl.SSLError when the CA file can't be read."""

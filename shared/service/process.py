@@ -18,7 +18,9 @@ from shared.clock import Clock
 from shared.contracts.topics import ALL_TOPICS, SIGNERS, Topic, signer_of
 from shared.messaging import topics
 from shared.messaging.consumer import Consumer, Subscription
+from shared.messaging.ends import EndsWatch, asking_client, watch_for
 from shared.messaging.errors import FatalError, is_transient
+from shared.messaging.internals import dead_task_of_consumer
 from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
 from shared.messaging.restored import Replay
@@ -37,6 +39,7 @@ _KAFKA_WITHIN = 60.0
 _KAFKA_ANSWERS_WITHIN = 5.0
 _TOPICS_COMPARED_EVERY = timedelta(minutes=1)
 _LOOKS_EVERY = 0.1
+_CLOCK_EVERY = 0.2
 _OF_NOTICES = 1
 """Connection to PostgreSQL, beside the pool's."""
 _log = structlog.get_logger(__name__)
@@ -73,6 +76,8 @@ class Process:
     is_stopping: Callable[[], bool] = field(default=lambda: False)
     once_replayed: Callable[[Unit], None] = field(default=lambda _: None)
     """In the transaction that opens a restored database: what is to be looked at then."""
+    _watch: EndsWatch | None = None
+    _clients: list[Callable[[], str | None]] = field(default_factory=list)
     _replay: Replay | None = None
     _pool: Pool | None = None
     _relay: Relay | None = None
@@ -224,6 +229,7 @@ class Process:
         await stack.enter_async_context(self._running("notices", listens))
         if self.clock.has_file:
             await stack.enter_async_context(self._running("clock", self._follow_the_clock))
+        await self._start_watch(stack)
         await self._start_followers(stack)
         if parts.has(Role.WORKER):
             await self._start_consumers(stack, parts.wiring.subscriptions())
@@ -249,7 +255,10 @@ class Process:
     def _watchdog(self) -> Watchdog:
         followers = [follower for follower, _ in self.parts.followers]
         return Watchdog(
-            self.settings.stuck_after, (*self.consumers, *followers), (self.producer.dead,), self._kafka_answers
+            self.settings.stuck_after,
+            (*self.consumers, *followers),
+            (self.producer.dead, *self._clients),
+            self._kafka_answers,
         )
 
     async def _start_consumers(self, stack: AsyncExitStack, subscriptions: list[Subscription]) -> None:
@@ -272,13 +281,21 @@ class Process:
             on_fatal=self.fail,
             after_commit=self.relay.wake,
             verifier=self.settings.verifier,
-            fetch_wait_ms=self.settings.cluster.fetch_wait_ms,
+            fetch_wait_ms=self.settings.cluster.fetch_wait_ms(self._watch),
             scheduled=self.parts.scheduled,
         )
 
+    async def _start_watch(self, stack: AsyncExitStack) -> None:
+        cluster = self.settings.cluster
+        self._watch = watch_for(cluster)
+        if self._watch is not None:
+            client = await stack.enter_async_context(asking_client(cluster, client_id=f"fairpool-{self.name}"))
+            self._clients.append(partial(dead_task_of_consumer, client))
+            await stack.enter_async_context(self._running("ends", partial(self._watch.run, client)))
+
     async def _start_followers(self, stack: AsyncExitStack) -> None:
         for follower, stored in self.parts.followers:
-            await follower.start(await stored() if stored else None)
+            await follower.start(await stored() if stored else None, self._watch)
             stack.push_async_callback(follower.stop)
             await stack.enter_async_context(self._running(follower.name, follower.run))
         for follower, _ in self.parts.followers:
@@ -291,7 +308,7 @@ class Process:
     async def _follow_the_clock(self) -> None:
         while True:
             self.clock.tell_if_moved()
-            await asyncio.sleep(_LOOKS_EVERY)
+            await asyncio.sleep(_CLOCK_EVERY)
 
     async def _kafka_answers(self) -> bool:
         try:

@@ -1,5 +1,7 @@
 """The HTTP server of a process: told to stop, it drains before it closes, so that no caller meets a closed door."""
 
+import asyncio
+import contextlib
 import resource
 import socket
 import time
@@ -22,6 +24,8 @@ KEEP_ALIVE = timedelta(seconds=75)
 nginx and AWS' load balancers keep theirs."""
 _PROBED_AFTER = 30
 _PROBES_EVERY = 10
+_TICK, _TICK_DRAINING = 1.0, 0.1
+"""Seconds between two looks at whether to stop, which nobody waits for who says so."""
 _FILES_BESIDE_CONNECTIONS = 256
 """Of a process: to PostgreSQL, Kafka and Redis, logs, and what comes and goes."""
 
@@ -49,6 +53,9 @@ class Server(uvicorn.Server):
         when_started: Callable[[], None] = lambda: None,
     ) -> None:
         limits = _with_files_for(limits or HttpLimits())
+        self._looks = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._should_exit = False
         super().__init__(
             uvicorn.Config(
                 app,
@@ -86,6 +93,30 @@ class Server(uvicorn.Server):
         """Whether the process was told to stop, or has to."""
         return self._told is not None or self.should_exit
 
+    @property
+    def should_exit(self) -> bool:
+        """Whether to end now; whoever says so is heard at once."""
+        return self._should_exit
+
+    @should_exit.setter
+    def should_exit(self, value: bool) -> None:
+        self._should_exit = value
+        self._look_now()
+
+    def _look_now(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._looks.set)  # also from a signal's handler
+
+    async def main_loop(self) -> None:
+        """Look once a second (answers carry a date), ten times while it drains, and at once when told; uvicorn itself looks ten
+        times a second for as long as it lives."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_DRAINING if self._told is not None else _TICK):
+                    await self._looks.wait()
+            self._looks.clear()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain at the first signal; at the second, stop."""
         if not self.is_stopping():
@@ -93,11 +124,12 @@ class Server(uvicorn.Server):
         if self._told is None and self._drain_for and self.started and not self.should_exit:
             self._captured_signals.append(sig)  # raised again at the end, as uvicorn does
             self._told = time.monotonic()
+            self._look_now()
         else:
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to stop now; asked ten times a second."""
+        """Whether to stop now."""
         if self._told is not None:
             drained = time.monotonic() - self._told >= self._drain_for.total_seconds()
             self.should_exit = self.should_exit or drained

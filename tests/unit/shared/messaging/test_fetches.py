@@ -9,7 +9,8 @@ from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.protocol.fetch import FetchRequest
 
-from shared.messaging import internals
+from shared.messaging import fetches
+from shared.messaging.ends import EndsWatch
 from shared.messaging.kafka import Kafka
 
 A, B, C = (TopicPartition("t", number) for number in range(3))
@@ -17,29 +18,49 @@ NODE_OF = {A: 1, B: 1, C: 2}
 ENDS = {A: 3, B: 0, C: 0}
 
 
+class Known:
+    """A fetcher, as far as it is asked here."""
+
+    def __init__(self, **known: object) -> None:
+        vars(self).update(known)
+
+
 class Reader:
     """A fetcher of which aiokafka would now ask the first broker for what is not in hand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, wait: int = 1000) -> None:
-        self.fetcher: Any = SimpleNamespace(_select_read_replica=NODE_OF.get, _records={}, _fetch_max_wait_ms=wait)
+        self.fetcher: Any = Known(_select_read_replica=NODE_OF.get, _records={}, _fetch_max_wait_ms=wait)
         self.at = 100.0
         self._wait = wait
         self._monkeypatch = monkeypatch
-        monkeypatch.setattr(internals, "time", SimpleNamespace(monotonic=lambda: self.at))
+        monkeypatch.setattr(fetches, "time", SimpleNamespace(monotonic=lambda: self.at))
 
     def held_for(
         self, *, in_hand: tuple[TopicPartition, ...] = (), highwater: dict[TopicPartition, int] | None = None
     ) -> int:
         """Milliseconds that its fetch may be held."""
+        ((_, found), *_), *rest = self.actions(in_hand=in_hand, highwater=highwater)
+        assert rest == [{}, 0.2 if in_hand else 5.0, False, []]
+        return int(found._max_wait_ms)
+
+    def actions(
+        self,
+        *,
+        in_hand: tuple[TopicPartition, ...] = (),
+        highwater: dict[TopicPartition, int] | None = None,
+        offset: int = 0,
+        resets: bool = False,
+    ) -> Any:
+        """What it does now: requests, resets, how long it sleeps, whether a leader is missing, what wakes it."""
         self.fetcher._records = dict.fromkeys(in_hand)
         asked = [tp for tp in (A, B) if tp not in in_hand]
-        request = FetchRequest(self._wait, 1, 1, 0, [("t", [(tp.partition, 0, 1) for tp in asked])])
-        self._monkeypatch.setattr(internals, "_aiokafkas_actions", lambda *_: ([(1, request)], {}, 0.2, False, []))
+        request = FetchRequest(self._wait, 1, 1, 0, [("t", [(tp.partition, offset, 1) for tp in asked])])
+        self._monkeypatch.setattr(
+            fetches, "_aiokafkas_actions", lambda *_: ([(1, request)], {1: [A]} if resets else {}, 0.2, False, [])
+        )
         states = {tp: SimpleNamespace(highwater=(ENDS if highwater is None else highwater).get(tp)) for tp in NODE_OF}
         assignment = SimpleNamespace(tps=set(NODE_OF), state_value=states.__getitem__)
-        ((_, found), *_), *rest = Fetcher._get_actions_per_node(self.fetcher, assignment)
-        assert rest == [{}, 0.2, False, []]
-        return int(found._max_wait_ms)
+        return Fetcher._get_actions_per_node(self.fetcher, assignment)
 
 
 def test_a_fetch_for_all_that_a_broker_has_for_us_is_held_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,13 +79,47 @@ def test_where_a_record_ends_no_fetch_it_is_short_for_two_seconds_after_the_last
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kafka = Kafka.plain("k:9092")
-    assert (kafka.fetch_wait_ms, kafka.fetch_wait_ms.busy) == (100, 100)
+    assert (kafka.fetch_wait_ms(), kafka.fetch_wait_ms().busy) == (100, 100)
     wait = Kafka(
         kafka.servers, fetch_wait=timedelta(milliseconds=200), busy_fetch_wait=timedelta(milliseconds=25)
-    ).fetch_wait_ms
+    ).fetch_wait_ms()
     reader = Reader(monkeypatch, wait)
     assert reader.held_for() == 200, "nothing has come yet"
     assert reader.held_for(in_hand=(A,)) == 25
     assert reader.held_for() == 25
     reader.at += 2
     assert reader.held_for() == 200
+
+
+def test_a_reader_turns_its_loop_only_for_what_wakes_it_or_where_it_has_to_find_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader = Reader(monkeypatch)
+    assert reader.actions()[2] == 5.0
+    assert reader.actions(in_hand=(A,))[2] == 0.2
+    assert reader.actions(resets=True)[2] == 0.2
+
+
+async def test_where_a_broker_holds_each_fetch_none_is_made_before_there_is_something_and_it_is_not_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch = EndsWatch(timedelta(milliseconds=200), timedelta(milliseconds=25))
+    wait = Kafka(("k:9092",), fetch_wait=watch.idle, busy_fetch_wait=watch.busy).fetch_wait_ms(watch)
+    reader = Reader(monkeypatch, wait)
+
+    def asks(offset: int, ends: dict[TopicPartition, int] | None = None) -> tuple[list[int], list[Any]]:
+        requests, _, _, _, woken = reader.actions(highwater=ends or {A: 3, B: 3, C: 3}, offset=offset)
+        return [request._max_wait_ms for _, request in requests], woken
+
+    assert asks(0, {A: 3}) == ([0], []), "nobody knows yet where the end is"
+    assert asks(2) == ([0], []), "there is more"
+    assert asks(2) == ([25], []), "it was said that there is more, and nothing came: no hurry"
+    held, (told,) = asks(3)
+    assert held == [] and not told.done()
+    watch.note({B: 4})
+    assert told.done()
+    assert asks(3) == ([0], []), "it was told"
+    assert asks(4)[0] == []
+    reader.at += 5
+    assert asks(4) == ([0], []), "what is told may be wrong: from time to time it looks without"
+    assert asks(4)[0] == []

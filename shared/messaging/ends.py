@@ -1,0 +1,125 @@
+"""One question for all readers of a process, where a broker holds each fetch to its end: how far do the partitions go?"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from shared.backoff import Backoff
+from shared.messaging.kafka import Kafka
+from shared.messaging.stopping import stop_within
+
+Ends = dict[TopicPartition, int]
+Positions = Mapping[TopicPartition, int]
+_SHARE = 8
+"""Of the time since a record came last, how much of it the next may wait for its question."""
+_WITHIN = timedelta(seconds=5)
+_log = structlog.get_logger(__name__)
+
+
+class AsksEnds(Protocol):
+    """A client of Kafka's that can be asked; aiokafka's consumer is one."""
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The offset that the next record of each gets, or less."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A reader that has all there was, and from where on it wants more."""
+
+    positions: Positions
+    told: asyncio.Future[None]
+
+
+@dataclass(slots=True)
+class EndsWatch:
+    """Asks for the ends of whatever its readers wait for, and wakes those for whom there is more.
+
+    A reader that lets a fetch be held asks five times a second, or forty while records come, and each reader for itself: on a broker
+    that holds a fetch also when it has records (Tansu), that is nearly all that an idle process does. Here a process asks once for all
+    of its readers, after an eighth of the time since a record came last: at least `busy` and at most `idle` apart.
+    What it says may be too low, or too old; a reader fetches from time to time without (`fetches.py`).
+    """
+
+    idle: timedelta
+    busy: timedelta
+    clock: Callable[[], float] = time.monotonic
+    _ends: Ends = field(default_factory=dict)
+    _waiting: WeakKeyDictionary[object, _Waiting] = field(default_factory=WeakKeyDictionary)
+    _came_at: float = float("-inf")
+    _someone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self, partition: TopicPartition) -> int | None:
+        """The end that was last seen; None where nobody has said."""
+        return self._ends.get(partition)
+
+    def wait(self, reader: object, positions: Positions) -> asyncio.Future[None]:
+        """Done once there is more than these positions. One for each reader: the one before is forgotten."""
+        told = asyncio.get_running_loop().create_future()
+        self._waiting[reader] = _Waiting(positions, told)
+        self._someone.set()
+        return told
+
+    def note(self, ends: Mapping[TopicPartition, int]) -> None:
+        """These are the ends, whoever asked: who waits for less is woken."""
+        self._ends.update({tp: max(end, self._ends.get(tp, 0)) for tp, end in ends.items()})
+        for waiting in list(self._waiting.values()):
+            if not waiting.told.done() and any(self._ends.get(tp, 0) > at for tp, at in waiting.positions.items()):
+                self._came_at = self.clock()
+                waiting.told.set_result(None)
+
+    def apart(self) -> timedelta:
+        """How long until the next question."""
+        since = self.clock() - self._came_at
+        if since >= _SHARE * self.idle.total_seconds():
+            return self.idle
+        return max(self.busy, timedelta(seconds=since / _SHARE))
+
+    async def ask(self, client: AsksEnds) -> None:
+        """One question for all that is waited for; raises what Kafka says, or TimeoutError."""
+        wanted = {tp for one in self._waiting.values() if not one.told.done() for tp in one.positions}
+        if not wanted:
+            self._someone.clear()
+            await self._someone.wait()
+            return
+        async with asyncio.timeout(_WITHIN.total_seconds()):
+            self.note(await client.end_offsets(sorted(wanted)))
+
+    async def run(self, client: AsksEnds) -> None:
+        """Asks until cancelled. While Kafka is away nobody is told, and readers find that out for themselves."""
+        backoff = Backoff()
+        while True:
+            try:
+                await self.ask(client)
+                backoff.reset()
+            except (KafkaError, TimeoutError, OSError) as error:
+                _log.warning("ends_wait", error=type(error).__name__)
+                await backoff.wait()
+            await asyncio.sleep(self.apart().total_seconds())
+
+
+def watch_for(kafka: Kafka) -> EndsWatch | None:
+    """A watch where the broker holds each fetch to its end; None where a record ends it."""
+    if not kafka.holds_fetches or kafka.busy_fetch_wait is None:
+        return None
+    return EndsWatch(kafka.fetch_wait, kafka.busy_fetch_wait)
+
+
+@contextlib.asynccontextmanager
+async def asking_client(kafka: Kafka, *, client_id: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """The client that a watch asks with, on a connection of its own: a broker answers one's requests in their order."""
+    client = AIOKafkaConsumer(**kafka.for_aiokafka(), client_id=client_id)
+    await client.start()
+    try:
+        yield client
+    finally:
+        await stop_within(_WITHIN, client.stop())
