@@ -45,6 +45,8 @@ from shared.ticks import Ticks
 V = TypeVar("V", CandidateProfileChangedV1, PoolChangedV1)
 
 _CHUNK = 500
+_AMONG = 20_000
+"""People that one step looks through for a chunk of whom a pool concerns."""
 _OF_UPDATES = "up"
 """What ids of updates begin with; until December 2026 it was `u`, and they came into the feed by their topic."""
 
@@ -144,7 +146,9 @@ async def on_turn(store: EvaluationStore, pool_id: str, refs: Refs, ticks: Ticks
         await store.move(evaluation, after="")
         return
     pool = await store.pool_in_force(evaluation.pool)
-    candidates = await store.concerned(evaluation.pool, pool, after=evaluation.after, limit=_CHUNK)
+    candidates, go_on_after = await store.concerned(
+        evaluation.pool, pool, after=evaluation.after, limit=_CHUNK, among=_AMONG
+    )
     settled, fits = [], {}
     known_now = await store.known(candidates)
     tick = ticks.as_of(ticks.last(pool.employer, store.at)) if pool else store.at
@@ -162,10 +166,10 @@ async def on_turn(store: EvaluationStore, pool_id: str, refs: Refs, ticks: Ticks
     await _apply(store, settled, refs)
     if fits:
         await store.note_fits(pool_id, fits)
-    if len(candidates) < _CHUNK:
+    if go_on_after is None:
         await store.end(evaluation)
     else:
-        await store.move(evaluation, after=candidates[-1])
+        await store.move(evaluation, after=go_on_after)
 
 
 async def on_tellings(store: ListingStore, work: Sequence[Job], ticks: Ticks) -> Again:

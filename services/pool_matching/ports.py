@@ -173,8 +173,11 @@ class EvaluationStore(PersonStore, Protocol):
     async def pool_in_force(self, pool: str) -> Pool | None:
         """The pool as it is now; None when it was deleted."""
 
-    async def concerned(self, pool: str, criteria_of: Pool | None, *, after: str, limit: int) -> list[str]:
-        """The next candidates, in their order, who are in the pool or may come in."""
+    async def concerned(
+        self, pool: str, criteria_of: Pool | None, *, after: str, limit: int, among: int
+    ) -> tuple[list[str], str | None]:
+        """The next candidates, in their order, who are in the pool or may come in, found among the next `among` people; and after
+        whom to go on, None when nobody else is there."""
 
 
 class ListingStore(Publishes, Protocol):

@@ -306,12 +306,18 @@ class FakeMatching:
     async def pool_in_force(self, pool: str) -> Pool | None:
         return self._pools[pool][0] if pool in self._pools else None
 
-    async def concerned(self, pool: str, criteria_of: Pool | None, *, after: str, limit: int) -> list[str]:
-        return [
+    async def concerned(
+        self, pool: str, criteria_of: Pool | None, *, after: str, limit: int, among: int
+    ) -> tuple[list[str], str | None]:
+        behind = [one for one in sorted(self._persons.items()) if one[0] > after]
+        looked_at = behind if criteria_of is None else behind[:among]
+        upto = looked_at[-1][0] if criteria_of and len(looked_at) == among else None
+        found = [
             who
-            for who, person in sorted(self._persons.items())
-            if who > after and (pool in person.members or (criteria_of and _may_come_in(person, criteria_of)))
+            for who, person in looked_at
+            if pool in person.members or (criteria_of and _may_come_in(person, criteria_of))
         ][:limit]
+        return found, found[-1] if len(found) == limit else upto
 
     async def begin_change(self) -> None:
         pass

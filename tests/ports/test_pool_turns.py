@@ -21,6 +21,7 @@ from tests.conftest import unique
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import FixedClock
 from tests.integration.pool_matching.kit import (
+    NURSE,
     FakeKit,
     Kit,
     PostgresKit,
@@ -204,6 +205,30 @@ async def test_a_name_that_comes_during_an_evaluation_neither_ends_nor_repeats_i
     await tell_pools(kit, renamed)
     assert not await ready(kit, value.id, value.employer)
     assert [await step(kit), await step(kit)] == [value.id, None]
+    assert await ready(kit, value.id, value.employer)
+
+
+async def test_a_pool_that_few_fit_is_held_against_everybody_a_few_people_a_step(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whom it concerns is the last of many; and one who is in it and came not to fit stands in a step of their own."""
+    monkeypatch.setattr(handlers, "_AMONG", 2)
+    people = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(7)]
+    elsewhere = NURSE.model_copy(update={"state": "TX"})
+    for who in people[:-1]:
+        await tell_persons(kit, profile(who, value=elsewhere if who != people[3] else NURSE), consent(who))
+    value = pool(states=("CO",))
+    await put_pool(kit, value)
+    assert await in_pool(kit) == {people[3]}
+    await tell_persons(kit, profile(people[6]), consent(people[6]))
+    other = replace(value, version=2, criteria=pool(states=("CO",), min_years=10).criteria)
+    await keep_pool(kit, other)
+    await tell_pools(kit, other)
+    steps = 0
+    while await step(kit) is not None:
+        steps += 1
+    assert steps == 5, "one begins, three are through two people each, one is through the last"
+    assert await in_pool(kit) == set()
     assert await ready(kit, value.id, value.employer)
 
 

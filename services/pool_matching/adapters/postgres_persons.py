@@ -230,16 +230,21 @@ class PostgresPersons:
         row = await self._connection.fetchrow(SQL["pool_in_force"], pool)
         return read_pool(row) if row else None
 
-    async def concerned(self, pool: str, criteria_of: Pool | None, *, after: str, limit: int) -> list[str]:
+    async def concerned(
+        self, pool: str, criteria_of: Pool | None, *, after: str, limit: int, among: int
+    ) -> tuple[list[str], str | None]:
         """Not locked yet: who changes in between is decided by the batch that changes them."""
         if criteria_of is None:
             rows = await self._connection.fetch(SQL["members_after"], pool, after, limit)
+            upto = None
         else:
             asked = criteria_of.criteria
             rows = await self._connection.fetch(
-                SQL["concerned_by_pool"], pool, after, asked.occupations, asked.states, limit
+                SQL["concerned_by_pool"], pool, after, asked.occupations, asked.states, limit, among
             )
-        return [row["candidate"] for row in rows]
+            upto = rows[0]["upto"]
+        found = [row["candidate"] for row in rows if row["candidate"] is not None]
+        return found, found[-1] if len(found) == limit else upto
 
     async def _note_profiles(self, events: Collection[CandidateProfileChangedV1]) -> list[asyncpg.Record]:
         rows = [

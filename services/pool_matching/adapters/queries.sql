@@ -237,13 +237,23 @@ UPDATE evaluations SET done = true FROM pools WHERE evaluations.pool = $1 AND po
 SELECT pool, employer, version, name, criteria FROM pools WHERE pool = $1 AND criteria IS NOT NULL
 
 -- name: concerned_by_pool
-(SELECT candidate FROM persons
- WHERE candidate > $2 AND profile IS NOT NULL
-   AND (cardinality($3::text[]) = 0 OR reach && $3) AND (cardinality($4::text[]) = 0 OR state = ANY($4))
- ORDER BY candidate LIMIT $5)
-UNION
-(SELECT candidate FROM memberships WHERE pool = $1 AND candidate > $2 ORDER BY candidate LIMIT $5)
-ORDER BY candidate LIMIT $5
+-- Among the next $6 people alone: a step for a pool that few fit looks at no more of them, however many there are. `upto` is the last
+-- of those, null where there are fewer.
+WITH reached AS MATERIALIZED (
+    SELECT (SELECT candidate FROM persons WHERE candidate > $2 ORDER BY candidate OFFSET $6::bigint - 1 LIMIT 1) AS upto
+), found AS (
+    (SELECT candidate FROM (
+         SELECT candidate, profile IS NOT NULL AS shows, reach, state FROM persons WHERE candidate > $2 ORDER BY candidate LIMIT $6
+     ) AS next
+     WHERE shows AND (cardinality($3::text[]) = 0 OR reach && $3) AND (cardinality($4::text[]) = 0 OR state = ANY($4))
+     ORDER BY candidate LIMIT $5)
+    UNION
+    (SELECT candidate FROM memberships
+     WHERE pool = $1 AND candidate > $2 AND candidate <= coalesce((SELECT upto FROM reached), chr(1114111)) -- behind every id
+     ORDER BY candidate LIMIT $5)
+    ORDER BY candidate LIMIT $5
+)
+SELECT found.candidate, upto FROM reached LEFT JOIN found ON true ORDER BY found.candidate
 
 -- name: members_after
 SELECT candidate FROM memberships WHERE pool = $1 AND candidate > $2 ORDER BY candidate LIMIT $3
