@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.signup.decisions.email_changes import answered, concerns, due, may_begin, may_recover
@@ -111,9 +111,12 @@ class Seen:
 
 
 MAILS = ("a@x.test", "b@x.test", "c@x.test", "A+tag@x.test")
+ACTS: tuple[Act, Act] = ("new_yes", "old_yes")
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["ask", "recover", "new_yes", "old_yes", "not_me", "old_not_me", "clock", "erase", "told_of"]),
+        st.sampled_from(
+            ["ask", "recover", "new_yes", "old_yes", "not_me", "old_not_me", "clock", "erase", "told_of", "agree"]
+        ),
         st.integers(0, 1),
         st.sampled_from(MAILS),
         st.sampled_from([MINUTE, 16 * MINUTE, WAY_BACK - MINUTE, WAY_BACK, timedelta()]),
@@ -123,6 +126,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
+@example([(what, 0, "c@x.test", MINUTE) for what in ("ask", "told_of", "agree")])
 async def test_whatever_happens_no_mailbox_has_two_owners_none_is_taken_unasked_and_a_not_me_wins(
     steps: list[tuple[str, int, str, timedelta]],
 ) -> None:
@@ -139,7 +143,7 @@ async def test_whatever_happens_no_mailbox_has_two_owners_none_is_taken_unasked_
         change = row.id if row else "none"
         match what:
             case "told_of":
-                told += world.told_of(f"stub{told}", mail)
+                told += world.told_of(f"stub{told}", row.new if row is not None else mail)
             case "ask":
                 await world.ask(who, mail, b"")
             case "recover":
@@ -151,6 +155,11 @@ async def test_whatever_happens_no_mailbox_has_two_owners_none_is_taken_unasked_
                 yes.setdefault(change, set()).add(what)
                 outcome = await world.answer(who, change, "new_yes" if what == "new_yes" else "old_yes", world.at)
                 assert outcome != Nothing("taken"), "a stranger's word that nobody answered ends no change"
+            case "agree" if row is not None and not world.owners(row.new) - {who}:
+                yes.setdefault(change, set()).update({"new_yes", "old_yes"})
+                for act in ACTS:
+                    outcome = await world.answer(who, change, act, world.at)
+                    assert outcome != Nothing("taken"), "a stranger's word that nobody answered ends no change"
             case "not_me":
                 outcome = await world.answer(who, change, "not_me", world.at)
                 if row is not None and world.at < row.standing.until:
