@@ -37,10 +37,12 @@ from shared.messaging.unit import unit_of_work
 from shared.postgres.migrate import migrate
 from shared.postgres.pool import Pool, open_pool
 from shared.security.documents import DocumentReader, DocumentSigner
+from shared.security.encoding import encode
 from shared.security.words import KeyPair
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import NOON
 from tests.fakes.keeper import FakeKeeper, begun
+from tests.killed import killed
 from tests.stack import Servers
 
 ENDED = "WITH gone AS (DELETE FROM epochs RETURNING epoch) INSERT INTO epochs (epoch, name, reference) SELECT epoch + 1, 'two', 'two' FROM gone"
@@ -374,3 +376,16 @@ async def test_killed_while_it_takes_along_nothing_is_changed_and_again_it_is_do
     assert await vault.left() == [], "whole databases of people"
     assert (await vault.restore(), await vault.restore()) == ({"slow hashes": 1}, {"slow hashes": 1})
     assert len(await vault.ask("SELECT process FROM restored")) == 2
+
+
+async def test_with_sigkill_once_it_has_taken_along_the_old_database_is_there_and_what_is_left_is_named(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await vault.dump()
+    await vault.ask("INSERT INTO invitations VALUES ('no', 0, now(), now(), now(), 'pepper', 7)")
+    monkeypatch.setenv("FAIRPOOL_KAFKA", vault.servers.kafka)
+    asked = ("restore", str(vault.folder), f"--home={vault.servers.home.root}", "--key", encode(SIGNER.public))
+    await killed("deploy.backup.restoring:carry_over", "after", *asked)
+    assert await vault.ask("SELECT process FROM restored") == []
+    assert await vault.left() == ["signup_restoring"]
+    assert (await vault.restore(), await vault.left()) == ({"slow hashes": 1}, [])
