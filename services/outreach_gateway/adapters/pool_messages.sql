@@ -48,7 +48,7 @@ UPDATE pool_messages SET sealed = NULL WHERE id = $1
 UPDATE pool_messages SET taken_back_at = $2, sealed = NULL WHERE id = $1
 
 -- name: people_of_parent
-SELECT candidate::text FROM outreach WHERE parent = $1 AND taken_back_at IS NULL ORDER BY candidate
+SELECT candidate::text FROM outreach WHERE parent = $1 AND taken_back_at IS NULL ORDER BY outreach.candidate
 
 -- name: take_back_each
 UPDATE outreach SET told = 'cancelled', taken_back_at = $2,

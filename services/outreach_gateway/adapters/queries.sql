@@ -29,7 +29,7 @@ SELECT candidate::text, count(*) AS slots,
         '"' || floor(extract(epoch FROM slot_at) * 1000)::bigint || '",' || to_json(id || '|' || employer)::text, ',') || ']' AS places
 FROM outreach
 WHERE shard_of(candidate) = $1 AND candidate > $2::uuid AND slot_at IS NOT NULL AND slot_at > $3
-GROUP BY candidate ORDER BY candidate LIMIT $4
+GROUP BY outreach.candidate ORDER BY outreach.candidate LIMIT $4
 
 -- name: note_placed
 UPDATE epochs SET after = $2::uuid, placed = placed + $3 WHERE shard = $1
@@ -131,7 +131,7 @@ FOR UPDATE
 
 -- name: lock_free_people
 -- Whom a batch decides for at this moment is passed over: nobody waits for one person.
-SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE SKIP LOCKED
+SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY consents.candidate FOR UPDATE SKIP LOCKED
 
 -- name: take_due
 -- Of people whom this transaction has locked ($4), and of those of whom no consent is known: they have no queue.
@@ -211,7 +211,7 @@ WHERE id = $1 AND employer = $2
 FOR UPDATE
 
 -- name: lock_people
-SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY candidate FOR UPDATE
+SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY consents.candidate FOR UPDATE
 
 -- name: person_of
 SELECT candidate::text FROM outreach WHERE id = $1 AND employer = $2 AND parent IS NULL

@@ -27,7 +27,7 @@ RETURNING candidate::text, erased_at AS at
 
 -- name: outstanding
 SELECT candidate::text, service, erased_at, asked_at, asked, ask_at FROM erasures_outstanding
-WHERE (candidate, service) > ($1::uuid, $2) ORDER BY candidate, service LIMIT $3
+WHERE (candidate, service) > ($1::uuid, $2) ORDER BY erasures_outstanding.candidate, service LIMIT $3
 
 -- name: oldest
 SELECT service, (

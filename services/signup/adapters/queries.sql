@@ -45,7 +45,7 @@ SELECT candidate::text, blind_index, confirmed_at IS NOT NULL AS confirmed, laps
 FROM candidates
 WHERE candidate = ANY($1::uuid[]) OR blind_index = ANY($2::bytea[])
     OR candidate = ANY(ARRAY(SELECT former.candidate FROM former_mailboxes AS former WHERE former.blind_index = ANY($2::bytea[])))
-ORDER BY candidate
+ORDER BY candidates.candidate
 FOR UPDATE
 
 -- name: save_identities
@@ -112,7 +112,7 @@ SELECT candidate::text, consent_version, confirmed_at IS NOT NULL AS confirmed, 
     consent_lifts_no_until AS lifts_no_until
 FROM candidates
 WHERE candidate = ANY($1::uuid[])
-ORDER BY candidate
+ORDER BY candidates.candidate
 FOR UPDATE
 
 -- name: missed_showings
@@ -170,7 +170,7 @@ LEFT JOIN LATERAL (
     ORDER BY registered DESC, claimed_at LIMIT 1
 ) AS introduction ON true
 WHERE candidates.confirmed_at IS NULL AND candidates.lapse_reason IS NULL AND (candidates.mailbox_gone_at IS NULL OR asked.by_join)
-ORDER BY asked.at, candidate
+ORDER BY asked.at, candidates.candidate
 
 -- name: past_invitations
 SELECT slow_hash, count, last_at, said_no_at, refused_at IS NOT NULL AS refused

@@ -39,7 +39,7 @@ FROM rotations WHERE done_at IS NULL FOR UPDATE
 SELECT candidate::text, version, epoch, identity_key, messages_key, identity, public_key, private_key, mail, name, phones
 FROM identities
 WHERE epoch < $1 AND (epoch, candidate) > ($2, $3::uuid)
-ORDER BY epoch, candidate LIMIT $4
+ORDER BY epoch, identities.candidate LIMIT $4
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: save_rewrapped
