@@ -183,9 +183,11 @@ class Work(Enum):
     )
 
 
-async def _gateway_knows_keys(scene: Scene) -> bool:
+async def _gateway_knows_keys(scene: Scene, others: frozenset[str]) -> bool:
     """A gateway that the test before has killed first waits for its partitions; what is written before is for nobody."""
-    found = [candidate for candidate, known in scene.topics.membership.items() if known.pools]
+    found = [
+        candidate for candidate, known in scene.topics.membership.items() if known.pools and candidate not in others
+    ]
     missing = "SELECT id FROM unnest($1::text[]) AS id WHERE id NOT IN (SELECT candidate::text FROM candidate_keys)"
     return not await scene.rows("outreach_gateway", missing, found)
 
@@ -198,7 +200,7 @@ async def begin(scene: Scene) -> Begin:
     """So many new people join and pools fill; then it is the test's turn."""
 
     async def play(people: int) -> Traffic:
-        run = f"{int(scene.now.timestamp()):x}"[-7:]
+        run, others = f"{int(scene.now.timestamp()):x}"[-7:], frozenset(scene.topics.membership)
         world = World(
             scene.client, scene.stack.home.clock_file, run, invent(people, run=run), scene.mails, scene.topics
         )
@@ -206,7 +208,9 @@ async def begin(scene: Scene) -> Begin:
         await joining.people_come(world, QUIET)
         await joining.people_choose(world, QUIET, await joining.people_get_their_link(world, QUIET))
         await joining.pools_fill(world, QUIET)
-        await until(lambda: _gateway_knows_keys(scene), what="the gateway has the key of whoever is in a pool")
+        await until(
+            lambda: _gateway_knows_keys(scene, others), what="the gateway has the key of whoever came into a pool"
+        )
         scene.canaries += world.canaries()
         before = await Traffic(world, scene.stack, frozenset()).unreadable()
         return Traffic(world, scene.stack, before)
