@@ -182,12 +182,13 @@ class Restoring:
             )
 
     def _must_be_readable(self) -> None:
-        """Epochs that the database which is there has no more were ended by a rotation, and their keys destroyed."""
+        """Epochs that the database which is there has no more were ended by a rotation, and their keys destroyed; or it is another vault's."""
         ended = self._administer(_epochs, self._fresh) - self._administer(_epochs, self._name)
         if ended:
             raise StackError(
-                f"expected a dump of which the vault's keys are there, found {len(ended)} that a rotation has destroyed since: who is sealed "
-                "under them could not be read any more. Take a backup of after the rotation. Nothing was changed."
+                f"expected a dump of which the vault's keys are there, found {len(ended)} that a rotation has destroyed since, or that "
+                "are of another vault than the one that is there (a stack that began anew): who is sealed under them could not be read. "
+                "Take a backup of after the rotation, or restore where the backup was taken. Nothing was changed."
             )
 
     async def _carry_over(self, fresh: Connection) -> Mapping[str, int]:
