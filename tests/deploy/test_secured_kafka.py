@@ -205,7 +205,7 @@ async def test_three_copies_mean_that_two_must_have_a_record(cluster: Cluster) -
     three, one = _topic(), _topic()
     await topics.create_missing(cluster.plain, (three,), replication=3)
     await topics.create_missing(cluster.plain, (one,), replication=1)
-    assert await operated.check(cluster.plain, (three, one)) == operated.Checked(())
+    assert await _checked(cluster, three, one) == operated.Checked(())
     settings = await operated._settings(cluster.plain, (three, one))
     assert settings is not None
     assert settings[three.name]["min.insync.replicas"] == ("2", True)
@@ -220,19 +220,29 @@ async def test_a_topic_that_lacks_it_is_named_and_mended(cluster: Cluster) -> No
         without = {name: value for name, value in topics.settings_of(topic, 3).items() if name != "min.insync.replicas"}
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=without)])
     await until(lambda: _differs(cluster, topic), within=SOON)
-    [difference] = (await operated.check(cluster.plain, (topic,))).differences
+    [difference] = (await _checked(cluster, topic)).differences
     assert (difference.name, difference.expected, difference.found) == ("min.insync.replicas", "2", "1")
     assert await operated.reconcile(cluster.plain, topics=(topic,)) == operated.Checked(())
 
 
 async def _differs(cluster: Cluster, topic: Topic) -> bool:
-    return bool((await operated.check(cluster.plain, (topic,))).differences)
+    return bool((await _checked(cluster, topic)).differences)
+
+
+async def _checked(cluster: Cluster, *wanted: Topic) -> operated.Checked:
+    """What is said of topics that were just made: the broker that is asked may not have heard of them."""
+
+    async def found() -> operated.Checked | None:
+        checked = await operated.check(cluster.plain, wanted)
+        return None if any(one.what == "partitions" for one in checked.differences) else checked
+
+    return await until(found, within=SOON, what="each broker knows the topics")
 
 
 async def test_another_number_of_copies_than_asked_for_is_named_and_left_alone(cluster: Cluster) -> None:
     topic = _topic()
     await topics.create_missing(cluster.plain, (topic,), replication=1)
-    assert await operated.check(cluster.plain, (topic,)) == operated.Checked(()), "nobody said how many there should be"
+    assert await _checked(cluster, topic) == operated.Checked(()), "nobody said how many there should be"
     [difference] = (await operated.reconcile(cluster.plain, replication=3, topics=(topic,))).differences
     assert (difference.what, difference.expected, difference.found) == ("replication", "3", "1")
 
