@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from shared.messaging.ends import EndsWatch, watch_for
 from shared.messaging.kafka import Kafka
+from tests.waiting import others_run, until
 
 A, B = TopicPartition("a", 0), TopicPartition("b", 0)
 IDLE, BUSY = timedelta(milliseconds=200), timedelta(milliseconds=25)
@@ -77,7 +78,7 @@ async def test_a_reader_waits_for_the_last_that_it_said_and_one_that_is_gone_is_
 async def test_nobody_is_asked_where_nobody_waits() -> None:
     watch, broker = _watch([0.0]), Broker({A: 3})
     asking = asyncio.create_task(watch.ask(broker))
-    await asyncio.sleep(0)
+    await others_run()
     assert not broker.asked
     reader = Reader()
     watch.wait(reader, {A: 3})
@@ -118,12 +119,10 @@ async def test_it_goes_on_asking_when_kafka_is_back(monkeypatch: pytest.MonkeyPa
     told = watch.wait(reader, {A: 2})
     broker.away = True
     running = asyncio.create_task(watch.run(broker))
-    async with asyncio.timeout(10):
-        while len(broker.asked) < 2:  # noqa: ASYNC110 - nothing says so
-            await asyncio.sleep(0)
-        assert not told.done()
-        broker.away = False
-        await told
+    await until(lambda: len(broker.asked) > 1, what="it asks again")
+    assert not told.done()
+    broker.away = False
+    await until(told.done, what="the reader is told")
     running.cancel()
 
 
