@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Collection, Coroutine, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -23,6 +24,7 @@ _BATCH = 25
 _LINK = re.compile(r"https?://[^\s<>\"/]+/confirm/[^\s<>\"]+")
 _MAILS_WITHIN = timedelta(seconds=90)
 _QUIET_SECONDS = 2.0
+_FEW = 4
 _A_BREAK = timedelta(days=60)
 _POOLS_WITHIN = timedelta(seconds=60)
 
@@ -206,9 +208,17 @@ async def pools_fill(world: World, step: Step) -> None:
             f"{world.matched} people fit; employers see {count} pseudonyms in {len(world.pools) - few} pools"
             + (f", and of {few} pools that fewer than 5 fit" if few else "")
         )
-        if count and loop.time() - since > 2.0:
+        if count and loop.time() - since > _QUIET_SECONDS and not _to_be_listed(world):
             return
         await asyncio.sleep(0.5)
+
+
+def _to_be_listed(world: World) -> int:
+    """How many fit and are in no list yet, but for those of whom fewer than five wait: on a stack with others the lists have somebody
+    before the new ones are in them.
+    """
+    fit = Counter(one.pool for state in world.topics.membership.values() for one in state.pools)
+    return sum(max(0, fit[pool] - len(world.members[pool]) - _FEW) for _, pool in world.pools)
 
 
 async def all_are_heard_of(world: World) -> None:

@@ -172,10 +172,12 @@ class Scene:
         return (await until(lambda: self.mails.to(person.mail), what="a mail to the person"))[0]
 
     async def join(self, *, choices: dict[str, Any] | None = None, **profile: Any) -> Newcomer:
-        """Somebody new who was reported, got their link and made their choices."""
+        """Somebody new who was reported, got their link and made their choices; nobody signs in before signup knows of these."""
         person = self.invent()
         await self.report(person, **profile)
         await self.answer(person, choices or ALL_ON)
+        if (choices or ALL_ON)["purposes"]:
+            await self.until_confirmed(person)
         return person
 
     async def answer(self, person: Newcomer, choices: dict[str, Any]) -> None:

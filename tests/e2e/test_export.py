@@ -59,6 +59,7 @@ async def test_a_person_takes_everything_along_and_nobody_else_does(scene: Scene
     cy = scene.invent()
     await scene.client.ask("POST", f"{signup}/join", body=read["form"] | {"email": cy.mail}, expect=(202,))
     await scene.answer(cy, ALL_ON)
+    await scene.until_confirmed(cy)
 
     async def kept(session: str) -> Any:
         return (await scene.client.ask("GET", f"{signup}/v1/me/profile", key=session)).json()["kept"]
