@@ -23,7 +23,7 @@ _SHOWN = ("title", "organization", "location")
 """What people read of a job, beside its pay and its last day."""
 _SIGNED = ("subject", "organization")
 """What stands beside our own words in an email and on our pages, where nothing marks it as the employer's."""
-_OURS = "must not hold the network's own name (Fairpool), or what is read as it: people would take it for our word"
+_OURS = "must not hold the network's own name (Fairpool), or what is read as it, also in two words: people would take it for our word"
 _FULL: dict[int | str, dict[str, Any]] = {409: {"description": f"There are {JOBS_PER_EMPLOYER} open jobs; delete some"}}
 
 Field = tuple[str, ...]

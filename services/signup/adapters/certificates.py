@@ -130,6 +130,7 @@ class PostgresErasing:
             hashed and hashed.value,
             hashed and hashed.prefix.pepper,
             hashed and hashed.prefix.bits,
+            session,
         )
         if rows and old is not None:
             await give_up_mailbox(unit, old)

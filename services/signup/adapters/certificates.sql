@@ -5,6 +5,7 @@ SELECT EXISTS (SELECT FROM candidates WHERE candidate = $1::uuid)
 SELECT EXISTS (SELECT FROM erasure_requests WHERE candidate = $1::uuid AND $2 = ANY(sessions) AND readable_until > $3)
 
 -- name: erase_wished
+-- $8: the session that erases, empty for a link; it worked when it was asked, whatever became of it while the mailbox was hashed.
 WITH working AS (
     SELECT coalesce(array_agg(name), '{}') AS names FROM sessions WHERE candidate = $1::uuid AND ended_at IS NULL AND expires_at > $2
 ), gone AS (
@@ -15,7 +16,7 @@ WITH working AS (
     INSERT INTO erasures_outstanding (candidate, service, erased_at, asked_at, ask_at)
     SELECT candidate, service, $2, $2, $2::timestamptz + interval '10 minutes' FROM gone, unnest($3::text[]) AS service ON CONFLICT DO NOTHING
 ), requested AS (
-    INSERT INTO erasure_requests (candidate, erased_at, readable_until, sessions) SELECT candidate, $2, $4, names FROM gone, working
+    INSERT INTO erasure_requests (candidate, erased_at, readable_until, sessions) SELECT candidate, $2, $4, array_remove(array_append(names, $8), '') FROM gone, working
     ON CONFLICT (candidate) DO UPDATE SET erased_at = excluded.erased_at, readable_until = excluded.readable_until,
         sessions = excluded.sessions
 ), refused AS (

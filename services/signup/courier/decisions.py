@@ -39,6 +39,7 @@ from shared.contracts.signup import (
 from shared.facts import UNKNOWN, Fact, Known, Unknown
 
 NO_GRANT = "no grant to write to this person when the mail was to leave"
+NOT_SO_ANY_MORE = "what the person allows was ended or goes on longer when the mail about its end was to leave"
 SENDER_OUT = "the employer was suspended or removed when the mail was to leave"
 INTRODUCER_REMOVED = "whoever told of this person was removed from the network before the invitation left"
 NO_CONSENT_YET = "nobody told of this person's consent"
@@ -184,6 +185,8 @@ def stopped(
         return Settle("withheld", SENDER_OUT)
     if not in_time(mail, at=at):
         return Settle("returned", SLOT_OVER)
+    if isinstance(consent, Known) and _speaks_of_another_end(mail, consent.value):
+        return Settle("withheld", NOT_SO_ANY_MORE)
     if mail.kind != "outreach":
         return None
     match consent:
@@ -195,6 +198,13 @@ def stopped(
             return Unheard(NO_EMPLOYER_YET) if isinstance(sender, Unknown) else None
         case _:
             assert_never(consent)
+
+
+def _speaks_of_another_end(mail: Mail, consent: Consent) -> bool:
+    """Of what was renewed, or switched off, meanwhile: whoever reads that all is over must not be seen by anybody."""
+    if mail.grant is None or mail.grant.about != "ending" or mail.grant.ends_at is None:
+        return False
+    return not consent.purposes or consent.ends_at is None or consent.ends_at > mail.grant.ends_at
 
 
 def dropped(mail: Mail, introducer: Fact[Standing]) -> Settle | Unheard | None:

@@ -407,6 +407,23 @@ async def test_an_ended_session_gets_nothing_of_the_certificate_and_no_session_u
     assert (await erase(face, candidate))["certificate"] is not None, "nor does a session those by a link"
 
 
+async def test_a_session_that_is_ended_while_it_erases_gets_the_certificate_of_what_it_did(
+    edge: Edge, http: httpx.AsyncClient, face: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidate = await confirmed(edge, http)
+    mine, other = await edge.sign_in(candidate), await edge.sign_in(candidate)
+    hashed = PostgresErasing._hashed
+
+    async def hashed_while_others_end_it(self: PostgresErasing, candidate: str) -> Any:
+        await http.post("/me/sessions", json={"action": "end_others"}, headers=other)
+        return await hashed(self, candidate)
+
+    monkeypatch.setattr(PostgresErasing, "_hashed", hashed_while_others_end_it)
+    answer = await face.post("/v1/me/erase", json={"confirm": "erase"}, headers=mine)
+    assert answer.status_code == 202
+    assert (await face.get(answer.json()["certificate"])).status_code == 200
+
+
 async def test_of_whoever_is_erased_no_session_and_no_link_opens_anything(
     edge: Edge, http: httpx.AsyncClient, face: httpx.AsyncClient
 ) -> None:

@@ -12,6 +12,7 @@ from services.signup.courier.model import (
     Circuit,
     Consent,
     ConsentCheck,
+    GrantNotice,
     Handed,
     Mail,
     NoAnswer,
@@ -318,3 +319,22 @@ def test_a_check_is_good_for_half_a_second_and_the_words_leave_within_nine_tenth
     assert not check.is_fresh(100.51)
     assert check.lets_hand_over(100.89)
     assert not check.lets_hand_over(100.91)
+
+
+@pytest.mark.parametrize(
+    ("consent", "leaves"),
+    [
+        (Known(replace(GRANT, ends_at=NOON)), True),
+        (Known(replace(GRANT, ends_at=NOON - timedelta(days=1))), True),
+        (UNKNOWN, True),
+        (Known(replace(GRANT, ends_at=NOON + timedelta(days=365))), False),
+        (Known(replace(GRANT, ends_at=None)), False),
+        (Known(replace(GRANT, ends_at=NOON, purposes=())), False),
+    ],
+)
+def test_nobody_who_renewed_or_switched_off_is_told_of_the_end_of_before(consent: Fact[Consent], leaves: bool) -> None:
+    grant = GrantNotice("ending", NOON, None)
+    notice = Mail(kind="notice", id="n_1", candidate=PERSON, version=1, good_until=NOON, grant=grant)
+    expected = None if leaves else Settle("withheld", decisions.NOT_SO_ANY_MORE)
+    assert decisions.stopped(notice, consent, at=NOON) == expected
+    assert decisions.stopped(replace(notice, grant=replace(grant, about="hired")), consent, at=NOON) is None
