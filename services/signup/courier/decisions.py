@@ -204,7 +204,7 @@ def _speaks_of_another_end(mail: Mail, consent: Consent) -> bool:
     """Of what was renewed, or switched off, meanwhile: whoever reads that all is over must not be seen by anybody."""
     if mail.grant is None or mail.grant.about != "ending" or mail.grant.ends_at is None:
         return False
-    return not consent.purposes or not has_ended(consent, at=mail.grant.ends_at)
+    return not consent.purposes or not grants.has_ended(consent, at=mail.grant.ends_at)
 
 
 def dropped(mail: Mail, introducer: Fact[Standing]) -> Settle | Unheard | None:
