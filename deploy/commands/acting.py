@@ -12,7 +12,7 @@ from deploy.commands import kafka
 from deploy.commands.terminal import HomeOption
 from deploy.local.home import Home
 from services.signup.decisions.tenants import Act
-from services.signup.ports import DecideTenant
+from services.signup.ports.tenants import DecideTenant
 from shared.contracts.operator import TenantChangedV1
 from shared.messaging.kafka import Kafka
 from shared.messaging.signatures import Signer

@@ -59,7 +59,8 @@ from services.signup.api.profile_page import ProfileEdge
 from services.signup.api.secrets import standings
 from services.signup.api.signed_in import signed_in
 from services.signup.decisions.resume import written
-from services.signup.ports import EXPORTS, INVITATIONS, LANES, SHOWINGS
+from services.signup.ports.exports import EXPORTS
+from services.signup.ports.store import INVITATIONS, LANES, SHOWINGS
 from services.signup.settings import Settings
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.epochs import Epochs

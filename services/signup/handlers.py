@@ -33,7 +33,10 @@ from services.signup.model.erasures import Sweep
 from services.signup.model.people import Record, Told
 from services.signup.model.records import Claim, Picture, Showing, Stub
 from services.signup.model.reports import KeptReport, Opened
-from services.signup.ports import Erasures, Exports, OperatorActs, Store
+from services.signup.ports.erasing import Erasures
+from services.signup.ports.exports import Exports
+from services.signup.ports.store import Store
+from services.signup.ports.tenants import OperatorActs
 from services.signup.vault.intake import open_told
 from services.signup.vault.sealing import Identity, seal_identity
 from services.signup.vault.secrets import VaultSecrets

@@ -17,17 +17,12 @@ from services.signup.model.exports import ASKED_AGAIN_AFTER as EXPORT_ASKED_AGAI
 from services.signup.model.held import Held
 from services.signup.model.invitations import Asked
 from services.signup.model.people import Person
-from services.signup.ports import (
-    KEPT,
-    LANES,
-    EmailChanges,
-    Erasures,
-    Exports,
-    SecretRows,
-    Sessions,
-    Store,
-    VaultRotation,
-)
+from services.signup.ports.erasing import Erasures
+from services.signup.ports.exports import Exports
+from services.signup.ports.intake import KEPT
+from services.signup.ports.pages import EmailChanges, Sessions
+from services.signup.ports.store import LANES, Store
+from services.signup.ports.vault import SecretRows, VaultRotation
 from services.signup.vault.sealing import open_identity
 from services.signup.vault.secrets import VaultSecrets
 from shared import i18n

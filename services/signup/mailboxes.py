@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from services.signup.model.invitations import PastInvitations
-from services.signup.ports import Store
+from services.signup.ports.store import Store
 from services.signup.vault.hashing import SlowHash, SlowHashes
 
 _NEVER = PastInvitations(0)

@@ -25,11 +25,17 @@ from services.outreach_gateway.ports import windows as gateway_windows
 from services.pool_matching import model as matching
 from services.pool_matching import ports as matching_ports
 from services.pool_matching.adapters.kept import PEOPLE as MATCHING
-from services.signup import ports as signup_ports
 from services.signup.adapters.kept import PEOPLE as SIGNUP
 from services.signup.courier import model as courier
 from services.signup.courier import ports as courier_ports
 from services.signup.courier.adapters.kept import PEOPLE as COURIER
+from services.signup.ports import erasing as signup_erasing
+from services.signup.ports import exports as signup_exports
+from services.signup.ports import intake as signup_intake
+from services.signup.ports import pages as signup_pages
+from services.signup.ports import store as signup_store
+from services.signup.ports import tenants as signup_tenants
+from services.signup.ports import vault as signup_vault
 from shared.contracts.base import State
 from shared.contracts.consent import ConsentChangedV2
 from shared.contracts.pool_matching import MembershipsChangedV1
@@ -56,7 +62,8 @@ FACTS: tuple[object, ...] = (
     courier.Standing,
 )
 PORTS = (
-    consent_ports, gateway_jobs, gateway_outreach, gateway_requests, gateway_windows, matching_ports, signup_ports, courier_ports,
+    consent_ports, gateway_jobs, gateway_outreach, gateway_requests, gateway_windows, matching_ports, courier_ports,
+    signup_erasing, signup_exports, signup_intake, signup_pages, signup_store, signup_tenants, signup_vault,
 )  # fmt: skip
 OF_ITS_OWN = {
     "Consents.receipt", "Consents.blocking", "Consents.attempt",

@@ -12,7 +12,7 @@ from deploy.cli import app
 from deploy.commands import seats
 from deploy.local.errors import StackError
 from services.signup.decisions.tenants import Refused
-from services.signup.ports import DecideTenant
+from services.signup.ports.tenants import DecideTenant
 from shared.contracts.operator import TenantChangedV1
 from shared.security import encoding
 from shared.security.documents import DocumentReader, DocumentSigner

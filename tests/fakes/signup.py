@@ -17,7 +17,8 @@ from services.signup.model.people import Record
 from services.signup.model.provenance import ValueOrigin
 from services.signup.model.records import Claim, Known, Picture, Proposal, Proposed, Showing, Stub
 from services.signup.model.reports import Deletion, KeptReport, Report, Taken
-from services.signup.ports import KEPT, LANES, MOST_PROPOSALS
+from services.signup.ports.intake import KEPT
+from services.signup.ports.store import LANES, MOST_PROPOSALS
 from services.signup.vault.hashing import Prefix, SlowHash, Suspected
 from services.signup.vault.index import Indexed
 from services.signup.vault.sealing import SealedIdentity

@@ -22,7 +22,7 @@ from services.outreach_gateway.ports.windows import Epoch
 from services.pool_matching.ports import EVALUATIONS
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.model.records import Claim, Showing, Stub
-from services.signup.ports import INVITATIONS, SHOWINGS
+from services.signup.ports.store import INVITATIONS, SHOWINGS
 from services.signup.vault.sealing import Identity, seal_identity
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool, open_pool

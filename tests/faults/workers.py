@@ -22,7 +22,7 @@ from services.outreach_gateway.model import Standing
 from services.outreach_gateway.ports.outreach import DUE
 from services.signup import jobs
 from services.signup.adapters.postgres import PostgresStore
-from services.signup.ports import INVITATIONS, LANES, SHOWINGS
+from services.signup.ports.store import INVITATIONS, LANES, SHOWINGS
 from services.signup.vault.hashing import SlowHashes
 from services.signup.vault.index import BlindIndex
 from services.signup.vault.secrets import VaultSecrets

@@ -33,7 +33,7 @@ from services.signup.model.email_changes import (
 )
 from services.signup.model.records import Claim, Stub
 from services.signup.model.sessions import Spent
-from services.signup.ports import EmailChanges
+from services.signup.ports.pages import EmailChanges
 from services.signup.vault.addresses import mailbox
 from services.signup.vault.hashing import SlowHashes
 from services.signup.vault.index import BlindIndex

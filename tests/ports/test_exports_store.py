@@ -20,7 +20,7 @@ from services.signup.model.exports import ASKED_AGAIN_AFTER, KEPT, WAITS, Export
 from services.signup.model.held import Held
 from services.signup.model.people import Person
 from services.signup.model.records import Stub
-from services.signup.ports import Exports
+from services.signup.ports.exports import Exports
 from services.signup.vault.epochs import Epochs
 from services.signup.vault.sealing import Identity, seal_identity
 from shared.contracts.consent import ExportAnsweredV1

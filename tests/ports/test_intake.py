@@ -13,7 +13,7 @@ from services.signup.adapters.intake import PostgresIntake
 from services.signup.adapters.repetitions import Outcome, note
 from services.signup.model.people import Told
 from services.signup.model.reports import Report, Taken
-from services.signup.ports import Intake
+from services.signup.ports.intake import Intake
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import TransientError
 from shared.messaging.producer import NotAcknowledgedError

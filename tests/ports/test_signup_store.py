@@ -13,7 +13,7 @@ from services.signup.model.invitations import Asked, Lapse, PastInvitations
 from services.signup.model.provenance import Origin, Teller, ValueOrigin
 from services.signup.model.records import Claim, Proposal, Stub
 from services.signup.model.reports import Deletion, KeptReport
-from services.signup.ports import LANES, MOST_PROPOSALS, Store
+from services.signup.ports.store import LANES, MOST_PROPOSALS, Store
 from services.signup.vault.epochs import Epochs
 from services.signup.vault.hashing import Prefix, SlowHash, Suspected
 from services.signup.vault.sealing import Identity, seal_identity

@@ -41,7 +41,7 @@ from services.signup.model.email_changes import (
     Stops,
     Waiting,
 )
-from services.signup.ports import SHOWINGS, Store
+from services.signup.ports.store import SHOWINGS, Store
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.epochs import Epochs
 from services.signup.vault.hashing import SlowHash

@@ -10,7 +10,7 @@ import asyncpg
 from services.signup.adapters.held import PostgresHeld
 from services.signup.model.exports import Export, Waiting
 from services.signup.model.held import Held
-from services.signup.ports import EXPORTS
+from services.signup.ports.exports import EXPORTS
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity, open_beside, seal_beside

@@ -9,7 +9,7 @@ import asyncpg
 
 from services.signup.adapters.erasures import SERVICES
 from services.signup.model.invitations import Lapse, LapseReason
-from services.signup.ports import INVITATIONS, SHOWINGS
+from services.signup.ports.store import INVITATIONS, SHOWINGS
 from shared.contracts.signup import CandidateErasedV1, CandidateProfileChangedV1
 from shared.contracts.topics import CANDIDATE_KEYS
 from shared.messaging.envelope import Outgoing

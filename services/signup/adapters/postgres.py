@@ -17,7 +17,8 @@ from services.signup.model.people import Record
 from services.signup.model.provenance import ValueOrigin
 from services.signup.model.records import Claim, Known, Picture, Proposal, Proposed, Showing, Stub
 from services.signup.model.reports import KeptReport
-from services.signup.ports import INVITATIONS, KEPT, LANES, SHOWINGS
+from services.signup.ports.intake import KEPT
+from services.signup.ports.store import INVITATIONS, LANES, SHOWINGS
 from services.signup.vault.hashing import Prefix, SlowHash, Suspected
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import SealedIdentity

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from services.signup.model.people import Record
 from services.signup.model.provenance import Origin, ValueOrigin
 from services.signup.model.records import Proposal, Proposed
-from services.signup.ports import MOST_PROPOSALS
+from services.signup.ports.store import MOST_PROPOSALS
 from shared.contracts.signup import CoarseProfile
 from shared.postgres.pool import Connection
 from shared.postgres.queries import load

@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from services.signup.model.hooks import ListedSource, Source
-from services.signup.ports import SourceShutError
+from services.signup.ports.intake import SourceShutError
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.webhooks import seal_secret, unseal_secret
 from shared.messaging.unit import Unit

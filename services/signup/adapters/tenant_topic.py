@@ -8,7 +8,7 @@ from typing import Protocol
 
 from services.signup.decisions.acting import Replaced, act
 from services.signup.decisions.tenants import Refused
-from services.signup.ports import DecideTenant
+from services.signup.ports.tenants import DecideTenant
 from shared.contracts.base import Event
 from shared.contracts.operator import TenantChangedV1
 from shared.messaging.unit import Unit

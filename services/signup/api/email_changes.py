@@ -27,7 +27,7 @@ from services.signup.model.email_changes import (
     Standing,
     Waiting,
 )
-from services.signup.ports import EmailChanges, PageRequests
+from services.signup.ports.pages import EmailChanges, PageRequests
 from shared import wording
 from shared.contracts.base import Instant
 from shared.i18n import marked

@@ -20,7 +20,8 @@ from services.signup.api import bad_links, certificate_keys
 from services.signup.api.person_links import PersonLinks
 from services.signup.decisions.certificates import GOES, KIND, STAYS, certificate
 from services.signup.model.erasures import Erased, ErasureRecord
-from services.signup.ports import Erasing, Sessions
+from services.signup.ports.erasing import Erasing
+from services.signup.ports.pages import Sessions
 from shared import wording
 from shared.contracts.base import Instant
 from shared.contracts.signup import SweptStore

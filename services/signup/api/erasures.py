@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from services.signup.ports import Erasures
+from services.signup.ports.erasing import Erasures
 from shared.contracts.base import Instant
 from shared.web.tenants import Tenant, Tenants
 

@@ -20,7 +20,7 @@ from services.signup.api.quota import too_many_unknown
 from services.signup.api.readings import EventRead, OccupationsOf
 from services.signup.decisions.provenance import kept_id
 from services.signup.model.reports import Report
-from services.signup.ports import Backlog, Intake
+from services.signup.ports.intake import Backlog, Intake
 from shared.clock import Clock
 from shared.facts import shown
 from shared.media_types import MediaType, media_type

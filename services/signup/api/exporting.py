@@ -15,7 +15,7 @@ from services.signup.api import bad_links
 from services.signup.api.profile_views import PAGES
 from services.signup.decisions.exports import Enough, Start, UnderWay, ask
 from services.signup.model.exports import MOST_A_DAY, Export
-from services.signup.ports import Exports
+from services.signup.ports.exports import Exports
 from shared import wording
 from shared.contracts.base import Instant
 from shared.i18n import gettext, marked

@@ -13,7 +13,7 @@ from services.signup.api import bad_links
 from services.signup.api.held_out import whole
 from services.signup.api.held_views import sections
 from services.signup.api.profile_views import PAGES, Names
-from services.signup.ports import HeldStore
+from services.signup.ports.exports import HeldStore
 from shared.web import holders
 from shared.web.holders import Holder
 from shared.web.person import Navigation

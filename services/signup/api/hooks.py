@@ -16,7 +16,7 @@ from services.signup.api.readings import OccupationsOf
 from services.signup.decisions.provenance import kept_id
 from services.signup.model.hooks import PASSED_OVER, Ignored, Malformed, Reading, Source
 from services.signup.model.reports import Report
-from services.signup.ports import Backlog, Format, Intake, Sources, SourceShutError
+from services.signup.ports.intake import Backlog, Format, Intake, Sources, SourceShutError
 from shared.clock import Clock
 from shared.facts import Unknown
 from shared.web import gates

@@ -28,7 +28,8 @@ from services.signup.decisions.place_names import AREAS, TERRITORIES, state_of_z
 from services.signup.decisions.places import state_code
 from services.signup.model.people import Person, RawProfile, Told
 from services.signup.model.reports import Report
-from services.signup.ports import Intake, PageRequests
+from services.signup.ports.intake import Intake
+from services.signup.ports.pages import PageRequests
 from services.signup.vault.addresses import origin_index
 from services.signup.vault.index import BlindIndex
 from shared import i18n

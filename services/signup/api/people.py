@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from services.signup.api.erasing import ErasedOut, erased_out
 from services.signup.decisions.tenants import REASON_SPEAKS_OF_A_PERSON
-from services.signup.ports import Erasing, OperatorStore
+from services.signup.ports.erasing import Erasing
+from services.signup.ports.tenants import OperatorStore
 from services.signup.vault.addresses import parse_mail
 from services.signup.vault.index import BlindIndex
 from shared.contracts.base import Instant

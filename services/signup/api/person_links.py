@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.signup.ports import Sessions
+from services.signup.ports.pages import Sessions
 from shared.security.links import WIDENS, BadLink, Link, LinkPurpose, LinkReader, is_void
 
 

@@ -30,7 +30,7 @@ from services.signup.decisions.keeping import Kept, OccupationsOf, Offer, Refuse
 from services.signup.decisions.resume_parts import PassedOver
 from services.signup.model.provenance import ValueOrigin
 from services.signup.model.records import Showing
-from services.signup.ports import Store
+from services.signup.ports.store import Store
 from shared.i18n import marked
 from shared.web.holders import Holder
 from shared.web.person import Entry, Navigation

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.responses import Response
 
 from services.signup.model.invitations import Refusal
-from services.signup.ports import Refusals
+from services.signup.ports.pages import Refusals
 from shared.security.links import BadLink, LinkReader
 from shared.web import any_body, problems
 from shared.web.pages import Pages

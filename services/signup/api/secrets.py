@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from services.signup.ports import SecretRows
+from services.signup.ports.vault import SecretRows
 from services.signup.vault.hashing import SlowHashes
 from services.signup.vault.index import BlindIndex
 from shared.web.secrets import COUNTED, Standing

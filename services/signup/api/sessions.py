@@ -16,7 +16,7 @@ from services.signup.api import bad_links
 from services.signup.api.person_links import PersonLinks
 from services.signup.decisions.browsers import browser_of, in_words
 from services.signup.model.sessions import Spent
-from services.signup.ports import Sessions
+from services.signup.ports.pages import Sessions
 from shared import i18n, wording
 from shared.contracts.base import Instant
 from shared.security.links import BadLink, Link

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from services.signup.api.cloudevents import Mail
 from services.signup.api.emails import ENTER_EMAIL, EmailModel, with_why
 from services.signup.api.join import PAGES, check_your_email, origin_of, wait_since
-from services.signup.ports import PageRequests
+from services.signup.ports.pages import PageRequests
 from services.signup.vault.index import BlindIndex
 from shared.i18n import marked
 from shared.web import forms

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from services.signup.ports import Sessions
+from services.signup.ports.pages import Sessions
 from shared.web.holders import Holder, Holders
 
 

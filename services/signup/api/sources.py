@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.signup.model.hooks import Source
-from services.signup.ports import Sources
+from services.signup.ports.intake import Sources
 from shared.clock import Clock
 from shared.contracts.base import Instant
 from shared.facts import shown

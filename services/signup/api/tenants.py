@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.signup.decisions import tenants as decisions
 from services.signup.decisions.tenants import About, Act, From, Refused, fingerprints
-from services.signup.ports import DecideTenant, TenantBook
+from services.signup.ports.tenants import DecideTenant, TenantBook
 from shared.clock import Clock
 from shared.contracts.base import Instant
 from shared.contracts.operator import TenantChangedV1, TenantKind

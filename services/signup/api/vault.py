@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from services.signup.model.vault import RotationState, VaultSeen
-from services.signup.ports import VaultRotation
+from services.signup.ports.vault import VaultRotation
 from shared.contracts.base import Instant
 from shared.web.tenants import Tenant, Tenants
 from shared.web.types import RequestModel

@@ -9,7 +9,7 @@ import httpx
 
 from services.signup.api import tenants as api
 from services.signup.decisions.tenants import Refused
-from services.signup.ports import DecideTenant
+from services.signup.ports.tenants import DecideTenant
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.security.tenant_keys import hash_key, new_key
 from shared.web.app import create_app

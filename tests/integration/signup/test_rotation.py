@@ -23,7 +23,7 @@ from services.signup.api import vault
 from services.signup.model.hooks import Source
 from services.signup.model.records import Stub
 from services.signup.model.vault import Rotation
-from services.signup.ports import SourceShutError
+from services.signup.ports.intake import SourceShutError
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.epochs import Epochs, KeeperAwayError, KeyGoneError, UnknownEpochError
 from services.signup.vault.intake import intake_content_key

@@ -22,7 +22,7 @@ from services.signup.decisions.showing import news, settled
 from services.signup.handlers import on_candidate_reported, on_consent_changed, on_erasure_confirmed
 from services.signup.model.people import Told
 from services.signup.model.reports import Report
-from services.signup.ports import INVITATIONS, LANES
+from services.signup.ports.store import INVITATIONS, LANES
 from services.signup.vault.hashing import SlowHashes
 from services.signup.vault.index import BlindIndex
 from services.signup.vault.reading import read_identities

@@ -1,0 +1,1 @@
+"""What signup asks of the outside."""
