@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.contracts.topics import DEAD_LETTER_SUFFIX
+from shared.messaging.batches import LARGEST_BATCH, LARGEST_REQUEST, batches_of, partitions_of
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import TransientError
 from shared.messaging.internals import abandon_producer, dead_task_of_producer
@@ -19,9 +20,6 @@ from shared.messaging.stopping import stop_within
 _DELIVER_WITHIN = timedelta(seconds=20)
 """An election of leaders is over by then."""
 _STOP_WITHIN = timedelta(seconds=5)
-_LARGEST_REQUEST = 2 * 1024 * 1024
-_LARGEST_BATCH = 256 * 1024
-"""Of one partition, before compression. With aiokafka's 16 KiB what we send together is dozens, and each waits for the one before it."""
 
 
 class NotAcknowledgedError(TransientError):
@@ -101,8 +99,8 @@ class Producer:
                     enable_idempotence=self._idempotence,
                     compression_type="lz4",
                     linger_ms=0,
-                    max_request_size=_LARGEST_REQUEST,
-                    max_batch_size=_LARGEST_BATCH,
+                    max_request_size=LARGEST_REQUEST,
+                    max_batch_size=LARGEST_BATCH,
                 )
                 try:
                     await producer.start()
@@ -154,8 +152,9 @@ class _Client:
                 task.cancel()
 
     async def _send(self, records: Sequence[Outgoing], said: Sequence[Headers]) -> None:
+        partitions = await partitions_of(self.producer, {record.topic for record in records})
         acknowledgements = [
-            await self.producer.send(record.topic, key=record.key, value=record.value, headers=[*record.headers, *more])
-            for record, more in zip(records, said, strict=True)
+            await self.producer.send_batch(batch, topic, partition=partition)
+            for topic, partition, batch in batches_of(self.producer, records, said, partitions)
         ]
         await asyncio.gather(*acknowledgements)

@@ -58,8 +58,11 @@ async def test_what_is_sent_together_is_a_few_requests_however_many_they_are(
 
     monkeypatch.setattr(Sender, "_send_produce_req", counted)
     words = b"words" * 300
-    await producer.send([Outgoing(narrow_log.topic.name, b"k", words, ()) for _ in range(500)])
-    assert len(await narrow_log.read()) == 500
+    sent = [words + str(number).encode() for number in range(500)]
+    await producer.send([Outgoing(narrow_log.topic.name, b"k", value, ()) for value in sent])
+    assert [record.value for record in await narrow_log.read()] == sent, (
+        "each once, in the order in which they were sent"
+    )
     assert 1 <= len(requests) <= 4, "750 kB of one partition, in batches of 256 KiB at most"
 
 

@@ -100,7 +100,7 @@ def test_bytes_that_failed_are_known_again_wherever_a_replay_puts_them() -> None
 
 
 def test_what_a_letter_may_weigh_is_what_the_producer_sends_and_its_topic_takes() -> None:
-    assert LARGEST == producer._LARGEST_REQUEST == topics._LARGEST_DEAD_LETTER
+    assert LARGEST == producer.LARGEST_REQUEST == topics._LARGEST_DEAD_LETTER
 
 
 def test_the_largest_letter_that_fits_is_whole_and_one_byte_more_is_not() -> None:
