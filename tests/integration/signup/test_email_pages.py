@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
@@ -19,8 +18,8 @@ from shared.security.links import Link, LinkPurpose, LinkSigner
 from shared.web.app import create_app
 from tests.fakes.consent import SEED, SUBJECT_KEY
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, NAVIGATION, Edge, emails_of
-from tests.integration.signup.test_erasing_killed import KilledError, killed_before
 from tests.integration.signup.test_profile import ANA, NURSE, allow, tell
+from tests.killing import KILLED, killed_before
 
 NEW = "ana.new@example.net"
 HTML = {"Accept": "text/html"}
@@ -252,7 +251,7 @@ async def test_a_step_that_is_killed_has_happened_whole_or_not_at_all(
         try:
             with killed_before(step, monkeypatch):
                 await done()
-        except (KilledError, asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError):
+        except KILLED:
             assert await there() == before, step
         else:
             break

@@ -1,54 +1,25 @@
 """Killed at every step of an erasure: before its commit nothing has happened, after it everything."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import asyncio
+from datetime import timedelta
 
-import asyncpg
 import httpx
 import pytest
 
 from services.signup.adapters.certificates import PostgresErasing
 from services.signup.adapters.erasures import SERVICES
+from services.signup.decisions.certificates import KIND
+from shared.contracts.base import rfc3339
+from shared.security.documents import DocumentReader
+from tests.fakes.clock import NOON
 from tests.integration.signup.conftest import Edge, emails_of
-from tests.integration.signup.test_erasing import confirmed
+from tests.integration.signup.test_erasing import SIGNER, confirmed, erase, sweep
+from tests.integration.signup.test_erasing import face as eraser
 from tests.integration.signup.test_story import EPOCHS, SECRETS
+from tests.killing import KILLED, killed_before
 
-_STATEMENT: Any = vars(asyncpg.Connection)["_execute"]
-_COMMAND = asyncpg.Connection.execute
+__all__ = ["eraser"]
 _MOST = 60
-
-
-class KilledError(Exception):
-    """The process is no more."""
-
-
-@contextmanager
-def killed_before(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The connection breaks off, as the kernel closes it for a process that is killed, before its so-and-so-many-th command."""
-    left = step
-
-    def count(connection: asyncpg.Connection) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            connection.terminate()
-        if left <= 0:
-            raise KilledError
-
-    async def statement(self: asyncpg.Connection, *given: Any, **more: Any) -> Any:
-        count(self)
-        return await _STATEMENT(self, *given, **more)
-
-    async def command(self: asyncpg.Connection, query: str, *given: Any, **more: Any) -> Any:
-        if not given:
-            count(self)
-        return await _COMMAND(self, query, *given, **more)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(asyncpg.Connection, "_execute", statement)
-        patched.setattr(asyncpg.Connection, "execute", command)
-        yield
 
 
 async def what_is_there(edge: Edge, candidate: str) -> tuple[int, ...]:
@@ -73,7 +44,7 @@ async def test_an_erasure_that_is_killed_has_happened_whole_or_not_at_all_and_ca
         try:
             with killed_before(step, monkeypatch):
                 await erasing.erase(candidate)
-        except (KilledError, asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError):
+        except KILLED:
             assert await what_is_there(edge, candidate) == nothing, step
         else:
             break
@@ -82,3 +53,29 @@ async def test_an_erasure_that_is_killed_has_happened_whole_or_not_at_all_and_ca
     again = await erasing.erase(candidate)
     assert again is not None, "whoever was killed before they could answer answers now"
     assert await what_is_there(edge, candidate) == whole
+
+
+async def test_killed_at_the_last_services_word_the_certificate_is_unsigned_still_and_then_the_same_one_for_good(
+    edge: Edge, http: httpx.AsyncClient, eraser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidate = await confirmed(edge, http)
+    address = (await erase(eraser, candidate))["certificate"]
+    await sweep(edge, candidate, *(one for one in SERVICES if one != "outreach_gateway"))
+    waiting = (await eraser.get(address)).json()
+    for step in range(1, _MOST):
+        try:
+            with killed_before(step, monkeypatch):
+                await sweep(edge, candidate, "outreach_gateway")
+        except KILLED:
+            assert (await eraser.get(address)).json() == waiting, step
+        else:
+            break
+    assert 2 < step < _MOST - 1, "it was killed before each of its commands"
+    assert (waiting["signed"], waiting["outstanding"]) == (None, ["outreach_gateway"])
+    signed = (await eraser.get(address)).json()
+    read = DocumentReader([SIGNER.public]).read(KIND, signed["signed"])
+    assert read is not None and read["complete_at"] == rfc3339(edge.clock.now())
+    edge.clock.at(NOON + timedelta(hours=1))
+    await sweep(edge, candidate, *SERVICES)  # what was killed between its commit and its acknowledgement comes again
+    again = await asyncio.gather(*(eraser.get(address) for _ in range(4)))
+    assert [one.json() for one in again] == [signed] * 4, "signed once: later words and later readers change nothing"

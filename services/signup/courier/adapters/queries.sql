@@ -300,7 +300,8 @@ UPDATE courier_mails AS known
 SET state = mail.outcome, sealed = NULL, changed_at = now(),
     detail = CASE WHEN NOT gone THEN mail.detail END, trace = CASE WHEN NOT gone THEN trace END,
     changes = CASE WHEN gone THEN '[]' ELSE changes END,
-    introduced_by = CASE WHEN NOT gone THEN introduced_by END, introduced_at = CASE WHEN NOT gone THEN introduced_at END
+    introduced_by = CASE WHEN NOT gone THEN introduced_by END, introduced_at = CASE WHEN NOT gone THEN introduced_at END,
+    grant_notice = CASE WHEN NOT gone THEN grant_notice END
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS mail (kind, id, outcome, detail)
 JOIN LATERAL (
     SELECT EXISTS (
@@ -331,7 +332,8 @@ UPDATE courier_mails AS known
 SET state = mail.outcome, sealed = NULL, courier = NULL, changed_at = now(),
     detail = CASE WHEN NOT gone THEN mail.detail END, trace = CASE WHEN NOT gone THEN trace END,
     changes = CASE WHEN gone THEN '[]' ELSE changes END,
-    introduced_by = CASE WHEN NOT gone THEN introduced_by END, introduced_at = CASE WHEN NOT gone THEN introduced_at END
+    introduced_by = CASE WHEN NOT gone THEN introduced_by END, introduced_at = CASE WHEN NOT gone THEN introduced_at END,
+    grant_notice = CASE WHEN NOT gone THEN grant_notice END
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS mail (kind, id, outcome, detail)
 JOIN LATERAL (
     SELECT EXISTS (
@@ -362,7 +364,8 @@ UPDATE courier_mails AS known
 SET state = 'doubtful', sealed = NULL, courier = NULL, changed_at = now(),
     detail = CASE WHEN NOT gone THEN $1 END, trace = CASE WHEN NOT gone THEN trace END,
     changes = CASE WHEN gone THEN '[]' ELSE changes END,
-    introduced_by = CASE WHEN NOT gone THEN introduced_by END, introduced_at = CASE WHEN NOT gone THEN introduced_at END
+    introduced_by = CASE WHEN NOT gone THEN introduced_by END, introduced_at = CASE WHEN NOT gone THEN introduced_at END,
+    grant_notice = CASE WHEN NOT gone THEN grant_notice END
 FROM (
     SELECT kind, id, EXISTS (
         SELECT FROM erased WHERE erased.candidate =
