@@ -95,7 +95,7 @@ def build(settings: Settings) -> tuple[Service, FastAPI]:
         "signup", settings, database=settings.signup_database, migrations=Path(__file__).parent / "migrations"
     )
     epochs = EpochRows(Epochs(), keeper_of(settings.vault_keys), imported=settings.vault_key)
-    watch = EpochWatch(epochs, service.get_pool, makes=settings.role.has(Role.WORKER))
+    watch = EpochWatch(epochs, service.get_pool, service.clock, makes=settings.role.has(Role.WORKER))
     service.open(watch.opened)
     service.every(LOOKS_EVERY, "epochs", watch.look, by=None)
     service.check("vault", watch.check, by=None)

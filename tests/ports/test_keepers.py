@@ -1,25 +1,32 @@
 """Who keeps epoch keys: the fake, a directory, AWS KMS (its own client against moto) and Vault's transit engine (a stand-in of ours)."""
 
 import asyncio
+import json
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import Mock
 
 import pytest
+from prometheus_client import REGISTRY
 
-from services.signup.vault.epoch_rows import EpochRows
+from services.signup.vault.epoch_rows import SQL, EpochRows
 from services.signup.vault.epochs import EpochKeeper, Epochs, KeeperAwayError, KeyGoneError, UnknownEpochError
 from services.signup.vault.keepers import keeper_of
 from services.signup.vault.keepers.file import FileKeeper
 from services.signup.vault.keepers.transit import TransitKeeper
-from services.signup.vault.watching import EpochWatch
-from shared.postgres.pool import Connection
+from services.signup.vault.watching import ASKS_EVERY, EpochWatch
+from shared.postgres.pool import Connection, Pool
 from shared.security.boxes import CannotOpenError
+from shared.service.parts import Parts
+from tests.fakes.clock import FixedClock
 from tests.fakes.keeper import FakeKeeper
 from tests.fakes.transit import TOKEN, FakeTransit
+from tests.waiting import until
 
 KEY = bytes(range(32))
 NAME = "epoch-1-0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
@@ -105,7 +112,9 @@ class Table:
     def __init__(self, references: Mapping[int, str]) -> None:
         self.references = references
 
-    async def fetch(self, _: str) -> list[dict[str, Any]]:
+    async def fetch(self, query: str) -> list[dict[str, Any]]:
+        if query == SQL["epochs_to_make"]:
+            return []
         return [{"epoch": epoch, "reference": reference} for epoch, reference in self.references.items()]
 
 
@@ -129,6 +138,92 @@ async def test_a_key_that_its_keeper_lost_is_missed_while_it_is_still_in_memory(
     await restarted.refresh(table)
     await restarted.ask_keeper()
     assert [sorted(restarted.in_memory_alone), sorted(restarted.lost)] == [[], [2]]
+
+
+class OnePool:
+    """A pool whose connection has this one table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Table]:
+        yield self._table
+
+
+@asynccontextmanager
+async def looking(
+    kept: Kept, references: Mapping[int, str], clock: FixedClock
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """A worker that looks by its timer, as signup's does but every few milliseconds; gives a way to wait for two more looks."""
+    looks, pool, parts = 0, cast("Pool", OnePool(Table(references))), Parts(Mock(), Mock(), Mock())
+    rows = EpochRows(Epochs(), kept.keeper)
+    watch = EpochWatch(rows, lambda: pool, clock, makes=True)
+
+    async def look() -> None:
+        nonlocal looks
+        await watch.look()
+        looks += 1
+
+    async def looked() -> None:
+        enough = looks + 2
+        await until(lambda: looks >= enough, what="it looks again and again")
+
+    parts.every(timedelta(milliseconds=2), "epochs", look)
+    [(_, run)] = parts.jobs
+
+    async def turns() -> None:
+        await run()
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(turns())
+        await looked()
+        yield looked
+        task.cancel()
+
+
+def missed() -> float | None:
+    return REGISTRY.get_sample_value("fairpool_vault_keys_lost", {"state": "in_memory"})
+
+
+async def test_the_timer_asks_the_keeper_once_an_hour_for_keys_that_are_in_memory(kept: Kept) -> None:
+    clock = FixedClock()
+    references = {1: await kept.keeper.make(NAME, KEY), 2: await kept.keeper.make("epoch-2-x", bytes(32))}
+    async with looking(kept, references, clock) as looked:
+        assert missed() == 0
+        await kept.keeper.destroy(references[2])
+        clock.advance(ASKS_EVERY - timedelta(seconds=1))
+        await looked()
+        assert missed() == 0, "the hour is not over"
+        clock.advance(timedelta(seconds=1))
+        await until(lambda: missed() == 1, what="the lost key is missed at the hour")
+
+
+async def test_a_deletion_at_aws_that_was_cancelled_ends_the_alarm_a_minute_later(kept: Kept) -> None:
+    if not hasattr(kept.keeper, "_client"):
+        pytest.skip("only AWS keeps a key for days after it was told to destroy it")
+    clock, client = FixedClock(), kept.keeper._client
+    references = {1: await kept.keeper.make(NAME, KEY)}
+    async with looking(kept, references, clock) as looked:
+        key = json.loads(references[1])["key"]
+        client.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+        clock.advance(ASKS_EVERY)
+        await until(lambda: missed() == 1, what="a key whose deletion is pending is missed")
+        client.cancel_key_deletion(KeyId=key)
+        client.enable_key(KeyId=key)
+        await looked()
+        assert missed() == 1, "the minute is not over"
+        clock.advance(timedelta(minutes=1))
+        await until(lambda: missed() == 0, what="the alarm ends")
+
+
+async def test_a_clock_that_was_set_back_lets_the_keeper_be_asked_at_once() -> None:
+    keeper, clock = FakeKeeper(), FixedClock()
+    references = {1: await keeper.make(NAME, KEY)}
+    async with looking(Kept(keeper, keeper), references, clock):
+        keeper.keys.clear()
+        clock.advance(-timedelta(days=1))
+        await until(lambda: missed() == 1, what="it is asked")
 
 
 async def test_a_key_that_came_back_to_its_keeper_is_missed_no_more() -> None:
@@ -161,7 +256,7 @@ async def test_what_was_lost_and_is_found_again_or_given_up_is_lost_no_more(monk
     assert rows.lost == set()
     rows.epochs.keep_only([])
     with pytest.raises(UnknownEpochError):
-        await EpochWatch(rows, Mock(), makes=False).check()
+        await EpochWatch(rows, Mock(), FixedClock(), makes=False).check()
 
 
 async def test_a_keeper_that_is_away_is_not_taken_for_one_that_lost_its_keys(kept: Kept) -> None:

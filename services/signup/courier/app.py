@@ -54,7 +54,7 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         settings.smtp, connections=settings.courier_connections, within=settings.smtp_within, ca=settings.smtp_ca
     )
     epochs = EpochRows(Epochs(), keeper_of(settings.vault_keys))
-    watch = EpochWatch(epochs, service.get_pool, makes=False)
+    watch = EpochWatch(epochs, service.get_pool, service.clock, makes=False)
     service.open(watch.opened)
     service.every(LOOKS_EVERY, "epochs", watch.look, by=None)
     service.check("vault", watch.check)

@@ -1,15 +1,15 @@
 """A process opens the epochs' keys when it starts, and looks what has become of them while it runs."""
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from prometheus_client import Gauge
 
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.epochs import KeeperAwayError
+from shared.clock import Clock
 from shared.messaging.errors import is_transient
 from shared.postgres.pool import Pool
 
@@ -35,11 +35,13 @@ _log = structlog.get_logger(__name__)
 class EpochWatch:
     """What a process has to do for its `EpochRows`."""
 
-    def __init__(self, rows: EpochRows, pool: Callable[[], Pool], *, makes: bool) -> None:
+    def __init__(self, rows: EpochRows, pool: Callable[[], Pool], clock: Clock, *, makes: bool) -> None:
         self._rows = rows
         self._pool = pool
+        self._clock = clock
         self._makes = makes
-        self._ask_at = 0.0
+        self._asked: tuple[datetime, datetime] | None = None
+        """When the keeper was asked last, and from when it is asked again."""
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -59,10 +61,14 @@ class EpochWatch:
                 await self._rows.make(connection)
             await self._rows.refresh(connection)
         # Who missed one, asked by an operator, asks until it is back, or its alarm would not end.
-        if (self._makes or self._rows.in_memory_alone) and time.monotonic() >= self._ask_at:
+        if (self._makes or self._rows.in_memory_alone) and self._is_to_ask():
             await self._ask_keeper()
         KEYS_LOST.labels("in_memory").set(len(self._rows.in_memory_alone))
         KEYS_LOST.labels("gone").set(len(self._rows.lost))
+
+    def _is_to_ask(self) -> bool:
+        """Also where the clock was set back: nobody could say how long ago that was."""
+        return self._asked is None or not self._asked[0] <= self._clock.now() < self._asked[1]
 
     async def _ask_keeper(self) -> None:
         """What runs from memory would not start again: that is to be known while there is a way back."""
@@ -75,7 +81,7 @@ class EpochWatch:
         else:
             KEEPER_AWAY.set(0)
             pause = _ASKED_AGAIN_AFTER if self._rows.in_memory_alone else ASKS_EVERY
-        self._ask_at = time.monotonic() + pause.total_seconds()
+        self._asked = (self._clock.now(), self._clock.now() + pause)
 
     async def check(self) -> None:
         """Ready where this process can seal, and where all keys are lost, since an operator has to reach it then."""

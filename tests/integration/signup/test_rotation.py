@@ -29,7 +29,7 @@ from services.signup.vault.epochs import Epochs, KeeperAwayError, KeyGoneError, 
 from services.signup.vault.intake import intake_content_key
 from services.signup.vault.reading import as_identity, read_identities
 from services.signup.vault.sealing import Identity, SealedIdentity, open_identity, open_key_pair, seal_identity
-from services.signup.vault.watching import EpochWatch
+from services.signup.vault.watching import ASKS_EVERY, EpochWatch
 from shared.messaging.errors import FatalError, is_transient
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool
@@ -286,12 +286,13 @@ async def test_a_lost_key_stops_a_rotation_before_anything_is_moved(
 
 
 async def test_what_the_keeper_lost_is_seen_while_it_is_in_memory_and_a_rotation_saves_everybody(
-    pool: Pool, keeper: FakeKeeper, rows: EpochRows, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, keeper: FakeKeeper, rows: EpochRows
 ) -> None:
     def lost(state: str) -> float | None:
         return REGISTRY.get_sample_value("fairpool_vault_keys_lost", {"state": state})
 
-    watch, edge = EpochWatch(rows, lambda: pool, makes=True), await begun(pool, keeper)
+    clock = FixedClock()
+    watch, edge = EpochWatch(rows, lambda: pool, clock, makes=True), await begun(pool, keeper)
     await watch.look()
     assert (lost("in_memory"), lost("gone")) == (0, 0)
     kept = dict(keeper.keys)
@@ -299,17 +300,18 @@ async def test_what_the_keeper_lost_is_seen_while_it_is_in_memory_and_a_rotation
     async with unit_on(pool) as unit:
         (epoch,) = (await PostgresRotation(unit, edge).seen()).epochs
     assert (epoch.is_lost, epoch.is_in_memory_alone) == (False, True), "at once to who looks"
+    clock.advance(ASKS_EVERY - timedelta(seconds=1))
     await watch.look()
     assert lost("in_memory") == 0, "it is asked once an hour"
-    monkeypatch.setattr(watch, "_ask_at", 0.0)
+    clock.advance(timedelta(seconds=1))
     await watch.look()
     assert (lost("in_memory"), lost("gone")) == (1, 0)
     keeper.keys |= kept
-    await EpochWatch(edge, lambda: pool, makes=False).look()
+    await EpochWatch(edge, lambda: pool, clock, makes=False).look()
     assert lost("in_memory") == 0, "an edge that missed it once asks until it is back"
     keeper.keys.clear()
     restarted = await begun(pool, keeper)
-    await EpochWatch(restarted, lambda: pool, makes=False).look()
+    await EpochWatch(restarted, lambda: pool, clock, makes=False).look()
     assert (lost("in_memory"), lost("gone")) == (0, 1)
     await ask(pool, rows)
     await finish(pool, rows)
@@ -323,7 +325,7 @@ async def test_a_keeper_that_does_not_answer_is_shown_and_stops_no_watch(
 ) -> None:
     for is_away in (True, False):
         keeper.is_away = is_away
-        watch = EpochWatch(rows, lambda: pool, makes=True)
+        watch = EpochWatch(rows, lambda: pool, FixedClock(), makes=True)
         await watch.look()
         assert REGISTRY.get_sample_value("fairpool_vault_keeper_away") == is_away
         async with unit_on(pool) as unit:
