@@ -53,7 +53,7 @@ _STOPS_WITHIN = timedelta(milliseconds=400)
 """Longer than a stop takes as a rule with Kafka at hand."""
 _BLOCKED_AT_ONCE = 100
 """People in a transaction, of one employer: one that can't be blocked holds up no other."""
-_TELLS_EVERY = timedelta(seconds=2)
+_TELLS_EVERY = timedelta(seconds=5)
 _ASKS_EVERY = timedelta(minutes=5)
 _FORGETS_EVERY = timedelta(hours=1)
 

@@ -51,9 +51,11 @@ from shared.service import Guard, Service
 from shared.settings import refused
 
 _FENCE_EVERY = timedelta(milliseconds=500)
+_LOOKS_EVERY = timedelta(seconds=5)
+"""At windows of which nobody knows that they are held; a batch that finds them so has them looked at within `_FENCE_EVERY`."""
 _DUE_LOOK_EVERY = timedelta(seconds=10)
-_MISSED_EVERY = timedelta(seconds=5)
-_SUSPENDED_EVERY = timedelta(seconds=2)
+_MISSED_EVERY = timedelta(seconds=10)
+_SUSPENDED_EVERY = timedelta(seconds=5)
 _ADOPTS_EVERY = timedelta(minutes=1)
 _FORGETS_EVERY = timedelta(hours=1)
 _EMPLOYERS_TOLD_AT_ONCE = 20
@@ -117,8 +119,9 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     )
     service.every(_DUE_LOOK_EVERY, "watch due", jobs.note_due, epochs)
     rebuild = Rebuild(epochs, windows)
-    service.every(_FENCE_EVERY, "windows", rebuild.look)
-    service.every(_FENCE_EVERY, "build windows", rebuild.build)
+    service.every(_LOOKS_EVERY, "windows", rebuild.look)
+    service.every(_FENCE_EVERY, "held windows", rebuild.look_at_held)
+    service.every(_FENCE_EVERY, "build windows", rebuild.build_what_is_begun)
     service.queue(TELLINGS, jobs.tell, tellings, ticks, batch=_EMPLOYERS_TOLD_AT_ONCE)
     service.periodic(_MISSED_EVERY, "missed_tellings", jobs.find_untold, tellings)
     service.periodic(_ADOPTS_EVERY, "adopt", jobs.adopt, tellings)

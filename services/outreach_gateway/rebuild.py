@@ -40,6 +40,18 @@ class Rebuild:
         self._epochs = epochs
         self._windows = windows
         self._away: frozenset[int] = frozenset()
+        self._is_building = True
+        """As far as this process knows."""
+
+    async def look_at_held(self) -> None:
+        """`look`, while this process knows of a shard that is held."""
+        if self._windows.held:
+            await self.look()
+
+    async def build_what_is_begun(self) -> None:
+        """`build`, while this process knows of a shard that is being built."""
+        if self._is_building:
+            await self.build()
 
     async def look(self) -> Mapping[int, Found]:
         """Begins what the Redis that answers has lost; what each shard is now, also as a metric."""
@@ -135,6 +147,7 @@ class Rebuild:
 
     def _note(self, shards: Mapping[int, Shard]) -> None:
         building = [shard.building for shard in shards.values() if shard.building is not None]
+        self._is_building = bool(building)
         REBUILD_SLOTS.labels("placed").set(sum(one.placed for one in building))
         REBUILD_SLOTS.labels("total").set(sum(one.total for one in building))
 

@@ -41,11 +41,11 @@ from shared.service import Guard, Service
 from shared.web import secrets
 from shared.web.budgets import Streams
 
-_MISSED_EVERY = timedelta(seconds=5)
+_MISSED_EVERY = timedelta(seconds=10)
 _MISSED_TELLINGS_EVERY = timedelta(minutes=1)
-_SAYS_DISCLOSURES_EVERY = timedelta(seconds=1)
-_LOOKS_AT_THE_TIME_EVERY = timedelta(seconds=1)
-_REMOVED_EVERY = timedelta(seconds=2)
+_SAYS_DISCLOSURES_EVERY = timedelta(seconds=5)
+_LOOKS_AT_THE_TIME_EVERY = timedelta(seconds=5)
+_REMOVED_EVERY = timedelta(seconds=5)
 _FORGETS_EVERY = timedelta(minutes=10)
 _RENEWED_EVERY = timedelta(minutes=1)
 _UPDATES_KEPT = timedelta(days=30)

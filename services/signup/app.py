@@ -81,7 +81,7 @@ from shared.web import secrets as secret_standings
 from shared.web.holders import Holder, Holders
 from shared.web.person import Navigation
 
-_OFTEN = timedelta(seconds=2)
+_OFTEN = timedelta(seconds=5)
 _SELDOM = timedelta(seconds=30)
 _PARTS_AT_ONCE = 50
 """Some 20 MB: parts of what people take along are large."""

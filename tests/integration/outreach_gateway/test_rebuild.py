@@ -19,7 +19,7 @@ from services.outreach_gateway import rebuild
 from services.outreach_gateway.adapters.postgres_epochs import PostgresEpochs
 from services.outreach_gateway.adapters.redis_servers import OneServer
 from services.outreach_gateway.adapters.redis_windows import RedisWindows
-from services.outreach_gateway.model import SHARDS
+from services.outreach_gateway.model import SHARDS, Queue
 from services.outreach_gateway.ports.windows import Booked, Epoch, Found, WindowsAwayError
 from services.outreach_gateway.rebuild import Rebuild
 from shared.postgres.pool import Pool
@@ -113,6 +113,30 @@ async def test_an_empty_redis_gets_all_shards_and_a_lost_shard_is_built_alone(pl
     assert {shard for shard in after if after[shard] != before[shard]} == {1}
     assert set((await process.look()).values()) == {Found.OPEN}
     assert windows.held == frozenset()
+
+
+async def test_nobody_looks_twice_a_second_while_nothing_is_held_and_a_batch_that_finds_a_shard_lost_has_it_looked_at(
+    place: Place,
+) -> None:
+    who = person(1, 1)
+    await place.sent(who)
+    await place.whole()
+    process, windows = place.process()
+    await process.look()
+    before = await place.names()
+    await place.lose(1)
+    await process.look_at_held()
+    await process.build_what_is_begun()
+    assert await place.names() == before, "nobody knows of it yet, and nobody asked"
+    (answer,) = await windows.book([Queue(who, (), ())], {1: Epoch(before[1])})
+    assert answer is None
+    assert windows.held == {1}
+    await process.look_at_held()
+    assert await place.building(1) is not None
+    await process.build_what_is_begun()
+    await process.look_at_held()
+    assert windows.held == frozenset()
+    assert {shard for shard, name in (await place.names()).items() if name != before[shard]} == {1}
 
 
 async def test_the_first_building_is_told_once_and_as_no_loss_and_a_lost_shard_is_warned_of(place: Place) -> None:
