@@ -22,6 +22,8 @@ Positions = Mapping[TopicPartition, int]
 _SHARE = 8
 """Of the time since a record came last, how much of it the next may wait for its question."""
 _WITHIN = timedelta(seconds=5)
+_BELIEVED_AFTER = 5.0
+"""Seconds for which nothing but lower ends of a partition were said: its topic was made anew."""
 _log = structlog.get_logger(__name__)
 
 
@@ -54,6 +56,7 @@ class EndsWatch:
     busy: timedelta
     clock: Callable[[], float] = time.monotonic
     _ends: Ends = field(default_factory=dict)
+    _lower_since: dict[TopicPartition, float] = field(default_factory=dict)
     _waiting: WeakKeyDictionary[object, _Waiting] = field(default_factory=WeakKeyDictionary)
     _came_at: float = float("-inf")
     _someone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -71,11 +74,21 @@ class EndsWatch:
 
     def note(self, ends: Mapping[TopicPartition, int]) -> None:
         """These are the ends, whoever asked: who waits for less is woken."""
-        self._ends.update({tp: max(end, self._ends.get(tp, 0)) for tp, end in ends.items()})
+        for tp, end in ends.items():
+            self._believe(tp, end)
         for waiting in list(self._waiting.values()):
             if not waiting.told.done() and any(self._ends.get(tp, 0) > at for tp, at in waiting.positions.items()):
                 self._came_at = self.clock()
                 waiting.told.set_result(None)
+
+    def _believe(self, partition: TopicPartition, end: int) -> None:
+        """One that is lower than what was said is too old, unless it is all that is said from then on."""
+        if end < self._ends.get(partition, 0):
+            since = self._lower_since.setdefault(partition, self.clock())
+            if self.clock() - since < _BELIEVED_AFTER:
+                return
+        self._lower_since.pop(partition, None)
+        self._ends[partition] = end
 
     def apart(self) -> timedelta:
         """How long until the next question."""

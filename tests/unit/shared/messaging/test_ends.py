@@ -61,7 +61,22 @@ async def test_who_was_told_of_an_end_by_another_is_woken_without_a_question() -
     watch.note({A: 4})
     assert told.done()
     watch.note({A: 1})
-    assert watch.end(A) == 4, "an end goes nowhere but on"
+    assert watch.end(A) == 4, "one that is lower is too old"
+
+
+async def test_a_lower_end_is_believed_once_nothing_else_was_said_for_five_seconds_and_wakes_nobody_then() -> None:
+    at = [100.0]
+    watch, reader = _watch(at), Reader()
+    watch.note({A: 9})
+    for moment, end, believed in ((100.0, 2, 9), (103.0, 9, 9), (104.0, 2, 9), (108.9, 2, 9), (109.1, 2, 2)):
+        at[0] = moment
+        watch.note({A: end})
+        assert watch.end(A) == believed, f"at {moment}"
+    told = watch.wait(reader, {A: 2})
+    watch.note({A: 2})
+    assert not told.done(), "a topic that was made anew is not asked for without an end"
+    watch.note({A: 3})
+    assert told.done()
 
 
 async def test_a_reader_waits_for_the_last_that_it_said_and_one_that_is_gone_is_asked_for_no_more() -> None:
