@@ -67,6 +67,8 @@ def why_not_readable(text: str) -> str | None:
 
 def readable(text: str) -> str:
     """The text as a reader would see it: every line end is a newline, and what `why_not_readable` refuses is gone."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
     lines = _LINE_ENDS.sub("\n", text)
     return _UNREADABLE.sub(lambda found: found.group() if _joins(lines, found.start()) else "", lines)
 

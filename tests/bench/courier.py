@@ -1,14 +1,14 @@
 """Letters: written and handed to a mail catcher on this machine, beside bare aiosmtplib with the same pool and the same bytes.
 
-`python -m tests.bench.courier`: five rounds, interleaved. What is compared first: each letter reads as the standard library's own
+`python -m tests.bench.courier`: five rounds, interleaved; the catcher works in the same process, for all of them. What is compared first: each letter reads as the standard library's own
 message does, in all headers and parts; and the catcher has as many mails as were sent, with these bytes.
 """
 
 import asyncio
 import email
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP, default
@@ -25,6 +25,7 @@ from tests.unit.courier.jobs import JOB
 from tests.unit.courier.test_letters import CANDIDATE, LETTERS, PAIR, PERSON
 
 LETTERS_A_ROUND, CONNECTIONS = 400, 8
+BATCH = 32  # as the courier takes them: written in one turn, then handed over
 BODY = (
     "We would like to talk with you about a night shift in Denver.\n\n"
     + "It says what the job is, and who we are. " * 14
@@ -36,6 +37,8 @@ class Catcher(asyncio.Protocol):
 
     taken: int = 0
     size: int = 0
+    takes_groups: bool = True
+    """Says PIPELINING (RFC 2920), as the relays of providers do."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -53,29 +56,33 @@ class Catcher(asyncio.Protocol):
             if self._data:
                 Catcher.taken, Catcher.size, self._data = Catcher.taken + 1, Catcher.size + len(line) + 2, False
                 self._transport.write(b"250 taken\r\n")
-            elif line.upper().startswith(b"DATA"):
+            elif line.startswith(b"DATA"):
                 self._data = True
                 self._transport.write(b"354 go on\r\n")
+            elif line.startswith(b"EHLO") and self.takes_groups:
+                self._transport.write(b"250-catcher\r\n250 PIPELINING\r\n")
             else:
                 self._transport.write(b"250 OK\r\n")
 
 
 def mails() -> list[Mail]:
-    """As many as a round has, each with words of its own."""
+    """As many as a round has, each with words of its own, all about one job."""
     return [
         Mail(
             kind="outreach", id=f"o_{number}", candidate=CANDIDATE, employer="emp_denverhealth", version=1,
             good_until=NOON + timedelta(minutes=10),
-            sealed=seal_words(Words(outreach=f"o_{number}", subject=f"Night shift {number}", body=BODY, job=JOB), PAIR.public),
+            sealed=seal_words(Words(outreach=f"o_{number}", subject=f"Night shift {number}", body=f"{BODY}{number}", job=JOB), PAIR.public),
         )
         for number in range(LETTERS_A_ROUND)
     ]  # fmt: skip
 
 
-def written(sent: Sequence[Mail]) -> list[Letter]:
-    """The letters of these."""
-    found = [LETTERS.outreach(mail, PERSON, "Denver Health", at=NOON) for mail in sent]
-    return [replace(one) for one in found if isinstance(one, Letter)]
+def written(sent: Sequence[Mail | Letter]) -> list[Letter]:
+    """The letters of these; what is one already stays as it is."""
+    found = [
+        one if isinstance(one, Letter) else LETTERS.outreach(one, PERSON, "Denver Health", at=NOON) for one in sent
+    ]
+    return [one for one in found if isinstance(one, Letter)]
 
 
 def compared_with_the_standard_library(letter: Letter) -> None:
@@ -96,19 +103,13 @@ def compared_with_the_standard_library(letter: Letter) -> None:
     assert [part.get_content() for part in again.iter_parts() if isinstance(part, EmailMessage)] == [text, html]
 
 
-async def ours(sent: Sequence[Mail], port: int) -> float:
-    """Letters a second, each written and handed over through our pool."""
-    began = time.perf_counter()
-    places = asyncio.Semaphore(CONNECTIONS)
+async def ours(sent: Sequence[Mail | Letter], port: int) -> None:
+    """Each written, unless it is a letter already, and handed over through our pool."""
     async with SmtpRelay(f"smtp://127.0.0.1:{port}", connections=CONNECTIONS, within=timedelta(seconds=30)) as relay:
-
-        async def one(mail: Mail) -> None:
-            async with places:
-                (letter,) = written([mail])
-                assert isinstance(await relay.hand_over(letter, _cleared, _marked), Taken)
-
-        await asyncio.gather(*map(one, sent))
-    return len(sent) / (time.perf_counter() - began)
+        for begin in range(0, len(sent), BATCH):
+            letters = written(sent[begin : begin + BATCH])
+            handed = await asyncio.gather(*(relay.hand_over(letter, _cleared, _marked) for letter in letters))
+            assert all(isinstance(one, Taken) for one in handed)
 
 
 async def _cleared() -> Cleared:
@@ -119,9 +120,8 @@ async def _marked() -> bool:
     return True
 
 
-async def bare(letters: Sequence[Letter], port: int) -> float:
-    """Letters a second that are written already, by `sendmail` of as many clients."""
-    began = time.perf_counter()
+async def bare(letters: Sequence[Letter], port: int) -> None:
+    """What is written already, by `sendmail` of as many clients."""
     waiting = iter(letters)
 
     async def client() -> None:
@@ -130,34 +130,64 @@ async def bare(letters: Sequence[Letter], port: int) -> float:
                 await smtp.sendmail(letter.sender, [letter.recipient], letter.content)
 
     await asyncio.gather(*(client() for _ in range(CONNECTIONS)))
-    return len(letters) / (time.perf_counter() - began)
 
 
 def main() -> None:
-    """Both, in turns."""
+    """All in turns."""
     sent = mails()
     letters = written(sent)
     for letter in letters[:20]:
         compared_with_the_standard_library(letter)
+    size = sum(len(letter.content) for letter in letters)
+    spent: dict[str, list[float]] = defaultdict(list)
 
-    async def measured(is_ours: bool) -> float:
-        Catcher.taken = Catcher.size = 0
+    async def caught(send: Callable[[int], Awaitable[None]]) -> None:
         server = await asyncio.get_running_loop().create_server(Catcher, "127.0.0.1", 0)
         async with server:
-            port = server.sockets[0].getsockname()[1]
-            rate = await (ours(sent, port) if is_ours else bare(letters, port))
-        size = sum(len(letter.content) for letter in letters)
-        assert Catcher.taken == len(sent)
-        assert abs(Catcher.size - size) <= len(sent) * 4, "the same bytes, but for dots and links of their own"
-        return rate
+            await send(server.sockets[0].getsockname()[1])
+
+    def measured(name: str, send: Callable[[int], Awaitable[None]], *, takes_groups: bool = True) -> harness.Contender:
+        def run() -> float:
+            Catcher.taken, Catcher.size, Catcher.takes_groups = 0, 0, takes_groups
+            began, used = time.perf_counter(), time.process_time()
+            asyncio.run(caught(send))
+            spent[name].append(len(sent) / (time.process_time() - used))
+            rate = len(sent) / (time.perf_counter() - began)
+            assert Catcher.taken == len(sent)
+            assert abs(Catcher.size - size) <= len(sent) * 4, "the same bytes, but for dots and links of their own"
+            return rate
+
+        return run
+
+    def writing() -> float:
+        began, used = time.perf_counter(), time.process_time()
+        assert len(written(sent)) == len(sent)
+        spent["writing"].append(len(sent) / (time.process_time() - used))
+        return len(sent) / (time.perf_counter() - began)
 
     found = harness.interleaved(
-        {"ours": lambda: asyncio.run(measured(True)), "bare": lambda: asyncio.run(measured(False))}
+        {
+            "ours": measured("ours", lambda port: ours(sent, port)),
+            "bare": measured("bare", lambda port: bare(letters, port)),
+            "handing": measured("handing", lambda port: ours(letters, port)),
+            "one by one": measured("one by one", lambda port: ours(sent, port), takes_groups=False),
+            "writing": writing,
+        }
     )
-    figures = [
-        harness.compared("letters, written and handed over", found["ours"], found["bare"], unit="/s", goal="0.8, 200/s")
+    names = {
+        "ours": ("letters, written and handed over", "0.8, 200/s"),
+        "one by one": ("the same, to a relay without PIPELINING", ""),
+        "handing": ("written before: handed over alone", ""),
+    }
+    by_clock = [
+        harness.compared(what, found[name], found["bare"], unit="/s", goal=goal) for name, (what, goal) in names.items()
     ]
-    harness.tell("courier", figures)
+    by_processor = [
+        harness.compared(f"{what}, a second of a processor", spent[name], spent["bare"], unit="/s", goal=goal)
+        for name, (what, goal) in names.items()
+    ]
+    alone = harness.alone("written alone, a second of a processor", spent["writing"], unit="/s", goal="")
+    harness.tell("courier", [*by_clock, *by_processor, alone])
 
 
 if __name__ == "__main__":

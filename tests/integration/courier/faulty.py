@@ -38,11 +38,17 @@ class FaultyRelay:
     """Seconds that each answer takes, whatever its step."""
     meanwhile: dict[Step, Callable[[], Awaitable[object]]] = field(default_factory=dict)
     """What happens before it answers a step."""
+    takes_groups: bool = True
+    """Says PIPELINING (RFC 2920)."""
+    wants_words_for_nobody: bool = False
+    """Answers DATA as if there was a recipient."""
     tls: ssl.SSLContext | None = None
     """Offers STARTTLS with it."""
     password: str | None = None
     """Lets in nobody else, and nobody without TLS."""
     reached: list[bytes] = field(default_factory=list)
+    half: list[bytes] = field(default_factory=list)
+    """Words that no dot came after."""
     heard: list[str] = field(default_factory=list)
     """The verbs, in order."""
     connections: int = 0
@@ -52,12 +58,15 @@ class FaultyRelay:
         """One connection."""
         self.connections += 1
         known = self.password is None
+        is_for_somebody = False
         try:
             await self._answer("greeting", writer)
             while line := await reader.readline():
                 verb = line.split(None, 1)[0].upper().decode()
                 self.heard.append(verb)
                 match verb:
+                    case "DATA" if not (is_for_somebody or self.wants_words_for_nobody):
+                        await self._answer("DATA", writer, "503 5.5.1 for whom")
                     case "DATA":
                         if not (await self._answer("DATA", writer)).startswith("354"):
                             continue
@@ -78,18 +87,20 @@ class FaultyRelay:
                         await self._answer("MAIL", writer, None if known else "530 5.7.0 who are you")
                     case "RCPT":
                         said = next((said for part, said in self.of.items() if part in line.decode()), None)
-                        await self._answer("RCPT", writer, said)
+                        is_for_somebody = (await self._answer("RCPT", writer, said)).startswith("25")
                     case _:
                         await asyncio.sleep(self.round_trip)
                         writer.write(b"221 bye\r\n" if verb == "QUIT" else b"250 ok\r\n")
-        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+        except asyncio.IncompleteReadError as error:
+            self.half.append(error.partial)
+        except (ConnectionError, ssl.SSLError):
             pass
         finally:
             writer.close()
 
     def _offers(self, writer: asyncio.StreamWriter) -> str:
         is_safe = writer.get_extra_info("sslcontext") is not None
-        offers = ["faulty.test"]
+        offers = ["faulty.test", *(["PIPELINING"] if self.takes_groups else [])]
         if self.tls is not None and not is_safe:
             offers.append("STARTTLS")
         if self.password is not None and (is_safe or self.tls is None):

@@ -31,6 +31,23 @@ LETTER = Letter(
 )
 
 
+@pytest.fixture(params=[False, True], ids=["one by one", "in one write"])
+def takes_groups(request: pytest.FixtureRequest) -> bool:
+    """Whether the relay says PIPELINING: each fault means the same."""
+    return bool(request.param)
+
+
+@pytest.fixture
+async def faulty(takes_groups: bool) -> AsyncIterator[FaultyRelay]:
+    async with faulty_relay() as server:
+        server.takes_groups = takes_groups
+        yield server
+
+
+IN_ONE_WRITE = pytest.mark.parametrize("takes_groups", [True], ids=["in one write"])
+"""What has nothing to do with how commands are written, or takes seconds."""
+
+
 async def marked() -> bool:
     return True
 
@@ -200,7 +217,8 @@ async def test_a_kept_connection_that_the_relay_had_closed_is_made_anew_at_once(
             faulty.says["MAIL"] = goodbye
             faulty.meanwhile["EHLO"] = once
             assert await relay.hand_over(LETTER, free, marked) == Taken()
-            assert faulty.heard[heard:][:3] == ["MAIL", "EHLO", "MAIL"]
+            said = [verb for verb in faulty.heard[heard:] if verb in ("MAIL", "EHLO")]
+            assert said == ["MAIL", "EHLO", "MAIL"]
 
 
 async def test_a_not_now_after_the_words_is_an_answer_and_means_not_taken(faulty: FaultyRelay) -> None:
@@ -220,20 +238,35 @@ async def test_after_the_final_dot_no_answer_means_that_nobody_can_know(faulty: 
 
 
 @pytest.mark.parametrize("said", [CalledOff("behind"), Stopped(Settle("withheld", "no grant"))])
-async def test_what_the_last_look_stops_is_told_no_word_and_costs_no_connection(
-    faulty: FaultyRelay, said: CalledOff | Stopped
+async def test_what_the_last_look_stops_is_told_no_word_and_costs_no_connection_but_where_the_words_were_asked_for(
+    faulty: FaultyRelay, takes_groups: bool, said: CalledOff | Stopped
 ) -> None:
     async def stopped() -> CalledOff | Stopped:
-        assert faulty.heard[-1] == "RCPT", "asked once the relay takes the recipient"
+        assert faulty.heard[-1] == ("DATA" if takes_groups else "RCPT"), "asked once the relay takes the recipient"
         return said
 
     async with relay_to(faulty) as relay:
         assert await relay.hand_over(LETTER, stopped, marked) == said
         assert await relay.hand_over(LETTER, free, marked) == Taken()
-    assert faulty.heard.count("DATA") == len(faulty.reached) == faulty.connections == 1
+    assert len(faulty.reached) == 1
+    assert b"".join(faulty.half) == b""
+    assert faulty.heard.count("DATA") == faulty.connections == (2 if takes_groups else 1)
 
 
-async def test_a_relay_that_is_slow_to_ask_for_the_words_gets_another_check(faulty: FaultyRelay) -> None:
+async def test_a_relay_that_wants_words_for_nobody_gets_none_not_even_the_dot(faulty: FaultyRelay) -> None:
+    faulty.wants_words_for_nobody, faulty.says["RCPT"] = True, "550 5.1.1 no such user"
+    async with relay_to(faulty) as relay:
+        for _ in range(2):
+            assert await relay.hand_over(LETTER, free, marked) == Refused("550 5.1.1", mailbox_gone=True)
+        faulty.says.clear()
+        assert await relay.hand_over(LETTER, free, marked) == Taken()
+    assert len(faulty.reached) == 1
+    assert b"".join(faulty.half) == b""
+
+
+async def test_a_relay_that_is_slow_to_ask_for_the_words_gets_another_check_where_the_first_was_made_before(
+    faulty: FaultyRelay, takes_groups: bool
+) -> None:
     faulty.slow["DATA"] = 0.7
     checks: list[float] = []
 
@@ -243,7 +276,7 @@ async def test_a_relay_that_is_slow_to_ask_for_the_words_gets_another_check(faul
 
     async with relay_to(faulty) as relay:
         assert await relay.hand_over(LETTER, counted, marked) == Taken()
-    assert len(checks) == 2
+    assert len(checks) == (1 if takes_groups else 2)
 
 
 async def test_the_other_check_stops_the_words_too(faulty: FaultyRelay) -> None:
@@ -298,6 +331,7 @@ async def test_a_mark_that_took_too_long_calls_the_mail_off(faulty: FaultyRelay)
     assert faulty.reached == []
 
 
+@IN_ONE_WRITE
 async def test_readiness_talks_to_the_relay_and_says_what_it_said(faulty: FaultyRelay) -> None:
     async with relay_to(faulty, within=0.3) as relay:
         assert await relay.answers() is None
@@ -312,6 +346,7 @@ async def test_readiness_talks_to_the_relay_and_says_what_it_said(faulty: Faulty
     assert len(faulty.reached) == 1
 
 
+@IN_ONE_WRITE
 async def test_readiness_gives_a_slow_relay_its_time(faulty: FaultyRelay) -> None:
     async with relay_to(faulty) as relay:
         assert await relay.hand_over(LETTER, free, marked) == Taken()
@@ -337,6 +372,7 @@ def safe_relay(server: FaultyRelay, authority: Authority | None, *, word: str = 
     return SmtpRelay(url, connections=1, within=timedelta(seconds=5), ca=ca)
 
 
+@IN_ONE_WRITE
 async def test_with_starttls_the_login_and_the_mail_go_through_tls(
     faulty: FaultyRelay, authority: Authority, server_side: ssl.SSLContext
 ) -> None:
@@ -353,6 +389,7 @@ async def test_tls_from_the_first_byte(authority: Authority, server_side: ssl.SS
             assert await relay.hand_over(LETTER, free, marked) == Taken()
 
 
+@IN_ONE_WRITE
 async def test_a_relay_without_starttls_gets_neither_password_nor_address(
     faulty: FaultyRelay, authority: Authority
 ) -> None:
@@ -362,6 +399,7 @@ async def test_a_relay_without_starttls_gets_neither_password_nor_address(
     assert faulty.heard == ["EHLO"]
 
 
+@IN_ONE_WRITE
 async def test_a_certificate_that_nobody_signed_gets_neither_password_nor_address(
     faulty: FaultyRelay, server_side: ssl.SSLContext
 ) -> None:
@@ -376,6 +414,7 @@ async def test_a_certificate_that_nobody_signed_gets_neither_password_nor_addres
     assert (handed.step, server.heard) == ("TLS", [])
 
 
+@IN_ONE_WRITE
 async def test_a_password_that_is_not_taken_any_more_is_a_state_of_the_relay(
     faulty: FaultyRelay, authority: Authority, server_side: ssl.SSLContext
 ) -> None:
@@ -395,6 +434,7 @@ async def far_away(faulty: FaultyRelay, authority: Authority, server_side: ssl.S
         faulty.round_trip = 0
 
 
+@IN_ONE_WRITE
 async def test_a_slow_and_distant_relay_gets_its_outreach_at_the_first_attempt(
     faulty: FaultyRelay, far_away: SmtpRelay
 ) -> None:
@@ -402,6 +442,7 @@ async def test_a_slow_and_distant_relay_gets_its_outreach_at_the_first_attempt(
     assert (faulty.connections, len(faulty.reached)) == (1, 1)
 
 
+@IN_ONE_WRITE
 async def test_at_a_slow_and_distant_relay_too_a_withdrawal_before_the_check_stops_the_words(
     faulty: FaultyRelay, far_away: SmtpRelay
 ) -> None:
@@ -416,5 +457,4 @@ async def test_at_a_slow_and_distant_relay_too_a_withdrawal_before_the_check_sto
 
     faulty.meanwhile["RCPT"] = withdraw
     assert await far_away.hand_over(LETTER, look, marked) == Stopped(Settle("withheld", "no grant"))
-    assert "DATA" not in faulty.heard
     assert faulty.reached == []

@@ -1,5 +1,9 @@
 """A page that was rendered once and is filled reads as one that is rendered anew."""
 
+import email
+from email.message import EmailMessage
+from email.policy import default
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +15,8 @@ from tests.unit.courier.test_letters import LETTERS
 
 PAGES: Environment = LETTERS._pages
 _TEXTS = st.one_of(
-    st.text(max_size=40),
+    st.text(st.characters(exclude_characters="\r", codec="utf-8"), max_size=40),
+    st.text("ab .=\n\u0105", max_size=200),
     st.sampled_from(("", "%(employer)s", "{{ body }}", "<b>&\"'", "\ue000body\ue001", "\ue000", "line\nline", "\\1")),
 )
 
@@ -24,10 +29,32 @@ def test_an_outreach_page_that_is_filled_reads_as_one_that_is_rendered(
 ) -> None:
     page = f"outreach.{kind}"
     with i18n.reading(locale):
-        assert LETTERS._forms.fill(page, values) == PAGES.get_template(page).render(values)
+        assert LETTERS._forms.form(page).fill(values) == PAGES.get_template(page).render(values)
 
 
 def test_each_value_stands_on_at_least_one_of_the_two_pages() -> None:
     values = {name: f"VALUE-OF-{name}." for name in OUTREACH}
-    both = "".join(LETTERS._forms.fill(f"outreach.{kind}", values) for kind in ("txt", "html"))
+    both = "".join(LETTERS._forms.form(f"outreach.{kind}").fill(values) for kind in ("txt", "html"))
     assert [name for name, value in values.items() if value not in both] == []
+
+
+@pytest.mark.parametrize("kind", ["txt", "html"])
+@given(
+    values=st.fixed_dictionaries(dict.fromkeys(OUTREACH, _TEXTS)),
+    before=st.frozensets(st.sampled_from(OUTREACH)),
+    locale=st.sampled_from(i18n.LOCALES),
+)
+def test_as_part_of_a_mail_a_page_reads_the_same_whatever_was_said_before(
+    kind: str, locale: i18n.Locale, values: dict[str, str], before: frozenset[str]
+) -> None:
+    with i18n.reading(locale):
+        form = LETTERS._forms.form(f"outreach.{kind}")
+    said = form.about({name: values[name] for name in before})
+    raw = said.part(values)
+    lines = raw.split(b"\r\n")
+    assert raw.isascii()
+    assert not any(b"\r" in line or b"\n" in line for line in lines)
+    assert max(map(len, lines)) <= 76
+    message = email.message_from_bytes(raw, policy=default)
+    assert isinstance(message, EmailMessage)
+    assert message.get_content(errors="strict").replace("\r\n", "\n") == form.fill(values)

@@ -13,6 +13,8 @@ from email.header import Header, decode_header, make_header
 from email.headerregistry import Address
 from email.policy import default
 from email.utils import format_datetime, parseaddr
+from functools import lru_cache
+from typing import Literal
 
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9_+.-]+@[a-z0-9.-]+")
 _LONGEST_PLAIN = 900
@@ -40,7 +42,12 @@ class Envelope:
     """Other headers, in ASCII; a link in them is never folded."""
 
     def write(self, text: str, html: str) -> bytes | None:
-        """The mail with both bodies, CRLF line ends; None when a reader would not find exactly these headers and values.
+        """The mail with both bodies, as `around`."""
+        return self.around(alternative(text, html))
+
+    def around(self, body: bytes) -> bytes | None:
+        """The mail, CRLF line ends, its `body` with headers of its own (`joined`); None when a reader would not find exactly
+        these headers and values.
 
         Nor with a line that is longer than a mail's may be: a name is escaped, so it may be that only here.
         """
@@ -48,7 +55,7 @@ class Envelope:
             "From": f"{_phrase(self.sender.display_name)} <{self.sender.addr_spec}>",
             "To": self.recipient,
             "Subject": _words(self.subject, "Subject"),
-            "Date": format_datetime(self.at.astimezone(UTC)),
+            "Date": _date(self.at),
             "Message-ID": self.message_id,
             **self.more,
             "MIME-Version": "1.0",
@@ -58,7 +65,7 @@ class Envelope:
             return None
         if not self._is_plain() and not self._reads_as_written(head + b"Content-Type: text/plain\r\n\r\n"):
             return None
-        return head + alternative(text, html)
+        return head + body
 
     def _is_plain(self) -> bool:
         """Whether every header is of a form that a reader gives back as it stands; others are read to see.
@@ -94,29 +101,55 @@ class Envelope:
             return False
 
 
+@lru_cache(16)
+def _date(at: datetime) -> str:
+    """Mails are written many at a time, all of one moment."""
+    return format_datetime(at.astimezone(UTC))
+
+
 def alternative(text: str, html: str) -> bytes:
     """The headers and the body of a mail that says the same in plain text and in HTML (RFC 2046, section 5.1.4), in 7 bits."""
-    parts = [_part("plain", text), _part("html", html)]
+    return joined(part("plain", text), part("html", html))
+
+
+def joined(*parts: bytes) -> bytes:
+    """As `alternative`, of parts with headers of their own."""
     boundary = (
         f"={secrets.token_hex(12)}=".encode()
     )  # "=" and what is no hexadecimal number after it is in no encoded part
-    while any(boundary in part for part in parts):
+    while any(boundary in one for one in parts):
         boundary = f"={secrets.token_hex(12)}=".encode()
-    body = b"".join(b"--%b\r\n%b\r\n" % (boundary, part) for part in parts)
+    body = b"".join(b"--%b\r\n%b\r\n" % (boundary, one) for one in parts)
     return b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n%b--%b--\r\n' % (boundary, body, boundary)
 
 
-def _part(subtype: str, text: str) -> bytes:
-    """One body with its headers: as it is where that is legal, else in quoted-printable or base64, whichever is shorter."""
-    lines = text.encode().splitlines() or [b""]
-    raw = b"".join(line + b"\r\n" for line in lines)
+def part(subtype: Literal["plain", "html"], text: str, *, quoted: bytes | None = None) -> bytes:
+    """One body with its headers: as it is where that is legal, else in quoted-printable or base64, whichever is shorter.
+
+    `quoted`: the text in quoted-printable, where that is known.
+    """
     head = b'Content-Type: text/%b; charset="utf-8"\r\nContent-Transfer-Encoding: ' % subtype.encode()
-    if raw.isascii() and max(map(len, lines)) <= _READABLE:
-        return b"%b7bit\r\n\r\n%b" % (head, raw)
-    quoted = binascii.b2a_qp(raw, istext=True)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").encode()
+    raw = lines.replace(b"\n", b"\r\n") + b"\r\n"
+    if quoted is None:
+        if raw.isascii() and max(map(len, lines.split(b"\n"))) <= _READABLE:
+            return b"%b7bit\r\n\r\n%b" % (head, raw)
+        quoted = binascii.b2a_qp(raw, istext=True)
     if len(quoted) <= len(raw) * 4 // 3:
         return b"%bquoted-printable\r\n\r\n%b" % (head, quoted)
     return b"%bbase64\r\n\r\n%b" % (head, base64.encodebytes(raw).replace(b"\n", b"\r\n"))
+
+
+def in_quoted_printable(text: str, *, then: str = "") -> bytes:
+    """A piece of text in quoted-printable (RFC 2045, section 6.7), to be put together with others; `then`: how the next begins.
+
+    Where neither ends the line, a break that a reader takes out does, so the next begins one. No piece has a carriage return.
+    """
+    raw = text.encode()
+    found = binascii.b2a_qp(raw, istext=True)
+    if raw and not raw.endswith(b"\n"):
+        found += b"" if then.startswith("\n") else b"=\n"
+    return found.replace(b"\n", b"\r\n")
 
 
 def _is_plain_line(text: str) -> bool:

@@ -1,16 +1,69 @@
-"""Pages of which only a few values differ from email to email: rendered once a language, then filled."""
+"""Pages of which only a few values differ from email to email: rendered and encoded once a language, then filled."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import cycle
+from dataclasses import dataclass, replace
+from typing import AnyStr, Literal
 
 from jinja2 import Environment
 from markupsafe import escape
 
+from services.signup.courier.adapters.envelope import in_quoted_printable, part
 from shared import i18n
 
 _MARK = re.compile("\ue000(\\w+)\ue001")
 """A value's name between two characters that no page of ours has: both are for private use in Unicode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A page in one language, with a place for each of its values."""
+
+    subtype: Literal["plain", "html"]
+    put: Callable[[str], str]
+    """How a value is written on such a page."""
+    texts: Sequence[str]
+    """What is fixed: before, between and behind the values; empty where there is nothing."""
+    names: Sequence[str]
+    """Of the values, in the order of the page; one less than texts."""
+    encoded: Sequence[bytes]
+    """The texts in quoted-printable."""
+
+    @classmethod
+    def of(cls, page: str, parts: Sequence[str]) -> "Form":
+        """`parts`: fixed text and names of values in turns."""
+        is_html = page.endswith(".html")
+        texts = parts[::2]
+        return cls(
+            "html" if is_html else "plain",
+            escape if is_html else str,
+            texts,
+            parts[1::2],
+            _all_in_quoted_printable(texts),
+        )
+
+    def about(self, values: Mapping[str, str]) -> "Form":
+        """The same with some of its values said: they are part of what is fixed."""
+        texts, names = [self.texts[0]], []
+        for name, text in zip(self.names, self.texts[1:], strict=True):
+            if name in values:
+                texts[-1] += str(self.put(values[name])) + text
+            else:
+                names.append(name)
+                texts.append(text)
+        return replace(self, texts=texts, names=names, encoded=_all_in_quoted_printable(texts))
+
+    def fill(self, values: Mapping[str, str]) -> str:
+        """What rendering the page with these values gives."""
+        return "".join(_in_turns(self.texts, [self.put(values[name]) for name in self.names]))
+
+    def part(self, values: Mapping[str, str]) -> bytes:
+        """What `fill` gives, as part of a mail; no value has a carriage return. Only the values are encoded."""
+        put = [self.put(values[name]) for name in self.names]
+        encoded = [in_quoted_printable(value, then=text[:1]) for value, text in zip(put, self.texts[1:], strict=True)]
+        return part(
+            self.subtype, "".join(_in_turns(self.texts, put)), quoted=b"".join(_in_turns(self.encoded, encoded))
+        )
 
 
 class Forms:
@@ -22,21 +75,23 @@ class Forms:
 
     def __init__(self, pages: Environment, names: Sequence[str]) -> None:
         self._pages = pages
-        self._names = frozenset(names)
-        self._made: dict[tuple[str, i18n.Locale], tuple[str, ...]] = {}
+        self._marks = {name: f"\ue000{name}\ue001" for name in names}
+        self._made: dict[tuple[str, i18n.Locale], Form] = {}
 
-    def fill(self, page: str, values: Mapping[str, str]) -> str:
-        """What rendering the page with these values gives, in the present language; `values` names all that the page has."""
-        put: Callable[[str], str] = escape if page.endswith(".html") else str
-        parts = self._parts(page)
-        return "".join(
-            put(values[part]) if is_name else part for part, is_name in zip(parts, cycle((False, True)), strict=False)
-        )
-
-    def _parts(self, page: str) -> tuple[str, ...]:
-        """Fixed text and names of values in turns."""
+    def form(self, page: str) -> Form:
+        """The page in the present language."""
         key = page, i18n.present().locale
         if key not in self._made:
-            marks = {name: f"\ue000{name}\ue001" for name in self._names}
-            self._made[key] = tuple(_MARK.split(self._pages.get_template(page).render(marks)))
+            self._made[key] = Form.of(page, _MARK.split(self._pages.get_template(page).render(self._marks)))
         return self._made[key]
+
+
+def _all_in_quoted_printable(texts: Sequence[str]) -> Sequence[bytes]:
+    """Behind the last of them the part of the mail ends."""
+    *begin, end = texts
+    return [*map(in_quoted_printable, begin), in_quoted_printable(end if end.endswith("\n") else f"{end}\n")]
+
+
+def _in_turns(fixed: Sequence[AnyStr], values: Sequence[AnyStr]) -> list[AnyStr]:
+    """A value between each two that are fixed."""
+    return [one for both in zip(fixed, values, strict=False) for one in both] + [fixed[-1]]

@@ -1,19 +1,20 @@
 """The relay: a pool of SMTP connections that stay open, and the one moment after which nobody can know."""
 
 import asyncio
-import re
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
-from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException, SMTPServerDisconnected
+from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException, SMTPServerDisconnected, SMTPStatus
 
 from services.signup.courier.adapters.answers import read_no
+from services.signup.courier.adapters.conversation import Conversation
 from services.signup.courier.model import (
     CalledOff,
     Cleared,
@@ -29,13 +30,16 @@ from services.signup.courier.model import (
 from services.signup.courier.ports import Clear, Mark
 from shared.clock import elapsed
 
-_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 _ANSWERS_WITHIN = 1.5  # seconds, less than readiness gives a check
 _LET_IN_LATELY = 60.0  # seconds
+_GOODBYE_WITHIN = 1.0  # seconds
 
 
-class _Lost(Exception):  # noqa: N818 - a moment, not a mistake
-    """The connection went away before the final dot."""
+@dataclass(slots=True)
+class _Place:
+    """One of the pool; its connection is made when a letter needs one."""
+
+    talk: Conversation | None = None
 
 
 class SmtpRelay:
@@ -59,7 +63,7 @@ class SmtpRelay:
         self._connections = connections
         self._now = now
         self._tls = None if self._url.scheme == "smtp" else ssl.create_default_context(cafile=ca)
-        self._free: asyncio.LifoQueue[SMTP] = asyncio.LifoQueue()
+        self._free: asyncio.LifoQueue[_Place] = asyncio.LifoQueue()
         self._looking: asyncio.Task[RefusesUs | NotTaken | None] | None = None
         self._let_in_at: float | None = None
         self._sender: str | None = None
@@ -70,17 +74,17 @@ class SmtpRelay:
 
     async def __aenter__(self) -> Self:
         for _ in range(self._connections):
-            self._free.put_nowait(self._client())
+            self._free.put_nowait(_Place())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         while not self._free.empty():
-            client = self._free.get_nowait()
-            if client.is_connected:
-                try:
-                    await client.quit(timeout=1)
-                except (SMTPException, OSError):
-                    client.close()
+            talk = self._free.get_nowait().talk
+            if talk is not None and talk.is_open:
+                with suppress(SMTPException, OSError):
+                    async with asyncio.timeout(_GOODBYE_WITHIN):
+                        await talk.ask(b"QUIT")
+                talk.close()
 
     async def answers(self) -> RefusesUs | NotTaken | None:
         """Whether the relay lets us in now, and why not; a slow one that let us in a minute ago is given its time."""
@@ -113,47 +117,52 @@ class SmtpRelay:
 
         `mark` is called when only the words are still to be sent, and none leaves unless it says yes, or later than the
         check that `clear` gave lets it.
+
+        To a relay that takes commands in one write, MAIL, RCPT and DATA are one, so it is two exchanges instead of four; `clear`
+        is asked once it wants the words. The only way out of DATA that hands nothing over is to close the connection.
         """
-        async with self._connection() as client:
+        async with self._place() as place:
             try:
-                if (no := await self._until_the_recipient(client, letter)) is not None:
+                if (no := await self._until_the_recipient(place, letter)) is not None:
                     return no
+                talk = _of(place)
                 cleared = await clear()
                 if not isinstance(cleared, Cleared):
-                    await self._reset(client)
+                    await self._reset(talk)
                     return cleared
-                answer = await client.execute_command(b"DATA")
-                if answer.code != aiosmtplib.SMTPStatus.start_input:
-                    return await self._said_no(client, "DATA", answer)
+                if not talk.wants_words:
+                    answer = await talk.ask(b"DATA")
+                    if answer.code != SMTPStatus.start_input:
+                        return await self._said_no(talk, "DATA", answer)
+                    talk.wants_words = True
                 if cleared.check is not None and not cleared.check.is_fresh(self._now()):
                     cleared = await clear()
-                # The only way out of DATA that hands nothing over is to close the connection.
                 if not isinstance(cleared, Cleared):
-                    client.close()
+                    talk.close()
                     return cleared
                 if not await mark():
-                    client.close()
+                    talk.close()
                     return CalledOff("not_marked")
                 if cleared.check is not None and not cleared.check.lets_hand_over(self._now()):
-                    client.close()
+                    talk.close()
                     return CalledOff("late")
-                protocol = _write_words(client, letter.content)
-            except (SMTPException, OSError, _Lost) as error:
-                client.close()
+                talk.send_words(letter.content)
+            except (SMTPException, OSError) as error:
+                _close(place)
                 return NotTaken(_word_for(error))
             except BaseException:
-                client.close()
+                _close(place)
                 raise
             # The final dot may be on its way from here on.
-            return await self._answer_to_words(client, protocol)
+            return await self._answer_to_words(talk)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[SMTP]:
-        client = await self._free.get()
+    async def _place(self) -> AsyncIterator[_Place]:
+        place = await self._free.get()
         try:
-            yield client
+            yield place
         finally:
-            self._free.put_nowait(client)
+            self._free.put_nowait(place)
 
     async def _enter(self, client: SMTP) -> RefusesUs | NotTaken | None:
         """Connection, TLS and login; None once mails can be handed over."""
@@ -179,60 +188,86 @@ class SmtpRelay:
         self._let_in_at = self._now()
         return None
 
-    async def _until_the_recipient(self, client: SMTP, letter: Letter) -> Refused | RefusesUs | NotTaken | None:
-        """MAIL and RCPT; None once the relay takes the recipient. A kept connection that it had closed is made anew."""
+    async def _until_the_recipient(self, place: _Place, letter: Letter) -> Refused | RefusesUs | NotTaken | None:
+        """MAIL and RCPT, and DATA where all go in one write; None once the relay takes the recipient.
+
+        A kept connection that it had closed is made anew.
+        """
         self._sender = letter.sender
-        was_open = client.is_connected
+        was_open = place.talk is not None and place.talk.is_open
         if not was_open:
-            client.close()
+            _close(place)
+            client = self._client()
             if (no := await self._enter(client)) is not None:
                 return no
-        step: Step = "MAIL"
+            place.talk = Conversation.of(client, within=self._within)
+        talk = _of(place)
+        mail, rcpt = f"MAIL FROM:<{letter.sender}>".encode("ascii"), f"RCPT TO:<{letter.recipient}>".encode("ascii")
         try:
-            await client.mail(letter.sender)
-            step = "RCPT"
-            await client.rcpt(letter.recipient)
-        except SMTPResponseException as error:
-            if was_open and step == "MAIL" and error.code == aiosmtplib.SMTPStatus.domain_unavailable:
-                return await self._until_the_recipient(client, letter)
-            return await self._said_no(client, step, SMTPResponse(error.code, error.message))
+            talk.say(*((mail, rcpt, b"DATA") if talk.takes_groups else (mail,)))
+            answer = await talk.answer()
         except SMTPServerDisconnected:
-            if was_open and step == "MAIL":
-                return await self._until_the_recipient(client, letter)
+            if was_open:
+                return await self._until_the_recipient(place, letter)
             raise
+        if answer.code == SMTPStatus.domain_unavailable and was_open:
+            talk.close()
+            return await self._until_the_recipient(place, letter)
+        if answer.code != SMTPStatus.completed:
+            return await self._said_no(talk, "MAIL", answer, unread=2 if talk.takes_groups else 0)
+        if not talk.takes_groups:
+            talk.say(rcpt)
+        answer = await talk.answer()
+        if answer.code not in (SMTPStatus.completed, SMTPStatus.will_forward):
+            return await self._said_no(talk, "RCPT", answer, unread=1 if talk.takes_groups else 0)
+        if talk.takes_groups:
+            answer = await talk.answer()
+            if answer.code != SMTPStatus.start_input:
+                return await self._said_no(talk, "DATA", answer)
+            talk.wants_words = True
         return None
 
-    async def _said_no(self, client: SMTP, step: Step, answer: SMTPResponse) -> Refused | RefusesUs | NotTaken:
+    async def _said_no(
+        self, talk: Conversation, step: Step, answer: SMTPResponse, *, unread: int = 0
+    ) -> Refused | RefusesUs | NotTaken:
+        """What it means; `unread`: answers to what was said in the same write, the last of them to DATA."""
         no = read_no(step, answer)
-        if isinstance(no, RefusesUs):
-            client.close()  # another login may be let in
-        else:
-            await self._reset(client)
+        if isinstance(no, RefusesUs) or answer.code == SMTPStatus.domain_unavailable:
+            talk.close()  # another login may be let in
+            return no
+        with suppress(SMTPException):
+            for _ in range(unread):
+                # A relay may ask for words that are for nobody.
+                talk.wants_words = (await talk.answer()).code == SMTPStatus.start_input
+        await self._reset(talk)
         return no
 
-    async def _reset(self, client: SMTP) -> None:
-        if client.is_connected:
+    async def _reset(self, talk: Conversation) -> None:
+        """The connection is good for the next letter, or closed."""
+        if talk.wants_words:
+            talk.close()
+        elif talk.is_open:
             try:
-                await client.rset()
+                await talk.ask(b"RSET")
             except (SMTPException, OSError):
-                client.close()
+                talk.close()
 
-    async def _answer_to_words(self, client: SMTP, protocol: "_Answering") -> Handed:
+    async def _answer_to_words(self, talk: Conversation) -> Handed:
         try:
-            answer = await protocol.read_response(timeout=self._within)
+            answer = await talk.answer()
         except (SMTPException, OSError) as error:
-            client.close()
+            talk.close()
             return NoAnswer(_word_for(error))
         except BaseException:
-            client.close()
+            talk.close()
             raise
         if 200 <= answer.code < 300:
             return Taken()
-        if answer.code == aiosmtplib.SMTPStatus.domain_unavailable:
-            client.close()
+        if answer.code == SMTPStatus.domain_unavailable:
+            talk.close()
         if 400 <= answer.code < 600:
             return read_no("words", answer)
-        client.close()
+        talk.close()
         return NoAnswer("an answer that is none")
 
     def _client(self) -> SMTP:
@@ -246,17 +281,15 @@ class SmtpRelay:
         )
 
 
-class _Answering(Protocol):
-    async def read_response(self, timeout: float | None = None) -> SMTPResponse: ...  # noqa: ASYNC109 - aiosmtplib's
+def _of(place: _Place) -> Conversation:
+    if place.talk is None:
+        raise SMTPServerDisconnected("Connection lost")
+    return place.talk
 
 
-def _write_words(client: SMTP, content: bytes) -> _Answering:
-    """The words and the final dot, in one write; when it raises, not one byte has left."""
-    protocol = client.protocol
-    if protocol is None:
-        raise _Lost
-    protocol.write(_LEADING_DOT.sub(b"..", content) + (b"" if content.endswith(b"\r\n") else b"\r\n") + b".\r\n")
-    return protocol
+def _close(place: _Place) -> None:
+    if place.talk is not None:
+        place.talk.close()
 
 
 def _kept_out(step: Step, error: SMTPException | OSError) -> RefusesUs | NotTaken:
