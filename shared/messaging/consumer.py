@@ -28,6 +28,7 @@ from shared.messaging.envelope import UNKNOWN_TYPE, Received, Record, Undecodabl
 from shared.messaging.errors import FatalError, is_transient, may_end_the_process
 from shared.messaging.holding import Holding
 from shared.messaging.internals import dead_task_of_consumer, note_ends, standing_of, take_as_it_comes
+from shared.messaging.lanes import in_lanes, side_by_side
 from shared.messaging.progress import Progress, Standing
 from shared.messaging.signatures import Verifier, note_refused, watch_refused
 from shared.messaging.unit import Unit, unit_of_work
@@ -57,6 +58,9 @@ class Subscription:
     ignores: tuple[type[Event], ...] = field(default=(), kw_only=True)
     deduplicate: bool = True
     max_records: int = 500
+    lanes: int = 1
+    """How many batches may be in hand at once, of different partitions, each in a transaction of its own; they are acknowledged
+    together. More than one is for handlers that wait longer than they work, and that keep nothing between two batches."""
     handle_removed: Mapping[Topic, HandleRemoved] = field(default_factory=dict)
     """What to do when the owner of a compacted topic removes keys; of a topic that is not named, a removal
     changes nothing here: people end by `erasures`."""
@@ -138,7 +142,7 @@ class Consumer:
             *(topic.name for topic in self.subscription.topics),
             group_id=self.subscription.group,
             batch=True,
-            max_records=self.subscription.max_records,
+            max_records=self.subscription.max_records * self.subscription.lanes,
             fetch_max_wait_ms=self.fetch_wait_ms,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
@@ -151,7 +155,7 @@ class Consumer:
             description="; ".join(topic.carries for topic in self.subscription.topics),
         )
         subscriber(self._on_batch)
-        take_as_it_comes(subscriber, self.subscription.max_records)
+        take_as_it_comes(subscriber, self.subscription.max_records, helpings=self.subscription.lanes)
         self._subscriber = subscriber
 
     async def _on_batch(self, message: KafkaMessage) -> None:
@@ -176,6 +180,10 @@ class Consumer:
 
     async def process(self, records: Sequence[Record]) -> None:
         """Every record is handled or set aside when this returns; FatalError when neither was possible."""
+        lanes = in_lanes(records, lanes=self.subscription.lanes, most=self.subscription.max_records)
+        await side_by_side(self._process, lanes)
+
+    async def _process(self, records: Sequence[Record]) -> None:
         started, now, age = time.perf_counter(), time.time(), RECORD_SECONDS.labels(self.subscription.group)
         for record in records:
             if record.written:

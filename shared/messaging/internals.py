@@ -131,15 +131,29 @@ def size_when_sent(record: Outgoing) -> int:
     return size
 
 
-def take_as_it_comes(subscriber: Any, max_records: int) -> None:  # noqa: ANN401 - FastStream's subscriber of batches, whose loop calls this
+def take_as_it_comes(subscriber: Any, max_records: int, *, helpings: int = 1) -> None:  # noqa: ANN401 - FastStream's subscriber of batches, whose loop calls this
     """Has FastStream take a batch as soon as there is a record, and wait for it where there is none.
 
     By itself it asks for `batch_timeout_ms` and then sleeps for as long: 25 turns a second for nothing, and a record that comes
-    while it sleeps waits.
+    while it sleeps waits. With several `helpings` each is of up to so many records that are there already, of partitions that
+    no helping before it is of: one partition has enough for all of them where much has piled up.
     """
+    failed: list[Exception] = []
 
     async def get_msg(consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        if failed:
+            raise failed.pop()
         fetched = await consumer.getmany(timeout_ms=_TAKES_WITHIN_MS, max_records=max_records)
+        for _ in range(1, helpings if fetched else 1):
+            others = consumer.assignment() - fetched.keys()
+            try:
+                more = await consumer.getmany(*others, timeout_ms=0, max_records=max_records) if others else {}
+            except Exception as error:  # noqa: BLE001 - whatever it is, what was taken before it is not to be lost
+                failed.append(error)  # raised in the next turn, as aiokafka does it itself within one call
+                break
+            if not more:
+                break
+            fetched = {**fetched, **more}
         return tuple(itertools.chain.from_iterable(fetched.values()))
 
     subscriber.get_msg = get_msg

@@ -43,6 +43,7 @@ class Declaring:
         guard: Guard = Guard.INBOX,
         group: str | None = None,
         max_records: int = MAX_RECORDS,
+        lanes: int = 1,
     ) -> None:
         """`handle(store(unit), received, *given)` for the events of these kinds in a batch, in one transaction.
 
@@ -50,7 +51,9 @@ class Declaring:
         taken or ignored, and whatever is neither is set aside as `unknown_type`.
         """
         kinds = kinds if isinstance(kinds, tuple) else (kinds,)
-        self.parts.wiring.on(kinds, handle, store, *given, guard=guard, group=group, max_records=max_records)
+        self.parts.wiring.on(
+            kinds, handle, store, *given, guard=guard, group=group, max_records=max_records, lanes=lanes
+        )
 
     def on_removed(
         self, topic: Topic, handle: Callable[[S, Sequence[str]], Awaitable[None]], store: Callable[[Unit], S]

@@ -36,6 +36,7 @@ class Group:
     name: str
     guard: Guard | None = None
     max_records: int = MAX_RECORDS
+    lanes: int = 1
     topics: dict[Topic, None] = field(default_factory=dict)
     handlers: list[tuple[tuple[type[Event], ...], Handler]] = field(default_factory=list)
     ignores: list[type[Event]] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Group:
             ignores=tuple(self.ignores),
             deduplicate=self.guard is Guard.INBOX,
             max_records=self.max_records,
+            lanes=self.lanes,
             handle_removed=dict(self.removed),
         )
 
@@ -71,6 +73,7 @@ class Wiring:
         guard: Guard,
         group: str | None,
         max_records: int,
+        lanes: int = 1,
     ) -> None:
         """`handle(store(unit), received, *given)` for each batch that has events of these kinds; ValueError for what can't be meant."""
 
@@ -88,6 +91,7 @@ class Wiring:
             raise ValueError(f"{made.name} has a handler of {', '.join(sorted(kind.__name__ for kind in taken))}")
         made.guard = guard
         made.max_records = min(made.max_records, max_records)
+        made.lanes = min(made.lanes, lanes) if made.handlers else lanes  # as many as each of them is for
         made.topics.update(dict.fromkeys(topics))
         made.handlers.append((kinds, call))
 

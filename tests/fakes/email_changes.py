@@ -78,6 +78,17 @@ class FakeEmailChanges:
             self.stubs[candidate] = mail
         return is_new
 
+    def closed(self, stub: str) -> bool:
+        """Consent has said that nobody answered: whoever lapses is erased."""
+        is_over = stub in self.lapsed and stub not in self.emails
+        if is_over:
+            self.stubs.pop(stub, None)
+        return is_over
+
+    def answers(self, stub: str) -> None:
+        """Signup hears of an answer: whoever was told of is a person, whatever they were asked to be before."""
+        self.emails[stub] = self.stubs.pop(stub)
+
     async def seen(self, candidate: str) -> Seen | None:
         if candidate not in self.emails:
             return None
@@ -175,9 +186,16 @@ class FakeEmailChanges:
             case Changes(standing):
                 if others := self.owners(row.new) - {who}:
                     del self.rows[who]
-                    if standing is None:
+                    if isinstance(row.standing, Waiting):
                         self.told += [(one, "not_moved") for one in (who, *others)]
+                    elif isinstance(row.standing, Asked) and row.standing.is_agreed:
+                        self.told += [(one, "taken") for one in others]
                     return Nothing("taken")
+                if stubs := self._told_of(row.new):
+                    self.lapsed += [one for one in stubs if one not in self.lapsed]
+                    later = decisions.later(row.standing, at=self.at)
+                    self.rows[who] = replace(row, standing=later)
+                    return Noted(later)
                 self._take(who, row.new)
                 if standing is not None:
                     self.rows[who] = replace(row, standing=standing)
@@ -208,9 +226,12 @@ class FakeEmailChanges:
 
     def _take(self, who: str, mail: str) -> None:
         self.emails[who], self.since[who] = mail, self.at
-        for stub in [one for one, told in self.stubs.items() if mailbox(told) == mailbox(mail)]:
+        for stub in self._told_of(mail):  # a way back waits for nothing
             del self.stubs[stub]
-            self.lapsed.append(stub)
+            self.lapsed += [stub] if stub not in self.lapsed else []
+
+    def _told_of(self, mail: str) -> list[str]:
+        return [one for one, told in self.stubs.items() if mailbox(told) == mailbox(mail)]
 
     def _spend(self, who: str) -> None:
         if who in self.codes:

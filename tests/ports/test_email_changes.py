@@ -19,7 +19,9 @@ from services.signup.decisions.inviting import may_register
 from services.signup.mailboxes import look_up_mailboxes
 from services.signup.model.email_changes import (
     ANSWERED_WITHIN,
+    LOOKED_AT_AGAIN,
     WAY_BACK,
+    Act,
     Asked,
     CannotPutBack,
     Changed,
@@ -56,6 +58,7 @@ from tests.signing import seed_of
 MINUTE = timedelta(minutes=1)
 OLD, NEW, OTHER = "ana@example.org", "ana.ruiz@example.net", "bo@example.org"
 HERE = b"network"
+ACTS: tuple[Act, Act] = ("new_yes", "old_yes")
 
 
 class World(Protocol):
@@ -72,6 +75,9 @@ class World(Protocol):
 
     async def erases(self, candidate: str) -> bool:
         """Now that consent has confirmed it."""
+
+    async def answers(self, candidate: str) -> None:
+        """Signup hears what they said by their invitation's link: consent closes nobody who did, and its state confirms them."""
 
     async def comes_to_have(self, mail: str) -> str:
         """Somebody joins by a mailbox that was another person's less than 72 hours ago, as where an index key was taken away."""
@@ -119,7 +125,10 @@ class InMemory:
         return self.changes.lapsed
 
     async def erases(self, candidate: str) -> bool:
-        return candidate in self.changes.lapsed
+        return self.changes.closed(candidate)
+
+    async def answers(self, candidate: str) -> None:
+        self.changes.answers(candidate)
 
     async def comes_to_have(self, mail: str) -> str:
         return await self.joins(mail)
@@ -196,6 +205,12 @@ class InPostgres:
     async def erases(self, candidate: str) -> bool:
         async with self.work() as unit:
             return await PostgresStore(unit, self.keys).erase_lapsed([candidate]) == [candidate]
+
+    async def answers(self, candidate: str) -> None:
+        async with self.work() as unit:
+            store = PostgresStore(unit, self.keys)
+            before = (await store.showings([candidate]))[candidate]
+            await store.save_showings([replace(before, confirmed=True, consent_version=1)])
 
     async def comes_to_have(self, mail: str) -> str:
         await self.pool.execute("DELETE FROM former_mailboxes")
@@ -488,14 +503,72 @@ async def test_an_invitation_that_nobody_answered_ends_no_change_of_whoever_prov
     await world.changes.answer(ana, change, "new_yes", world.at)
     if told_of == "between":
         stub = await world.is_told_of("Ana.Ruiz+x@example.net")
-    assert await world.changes.answer(ana, change, "old_yes", world.at) == Changes(Changed(world.at + WAY_BACK))
-    assert (await email_of(world, ana), await world.found(NEW)) == (NEW, ana)
+    agreed = Asked(world.at + LOOKED_AT_AGAIN, new_said=True, old_said=True)
+    assert await world.changes.answer(ana, change, "old_yes", world.at) == Noted(agreed)
     if told_of == "twice":
         assert await world.changes.answer(ana, change, "old_yes", world.at) == Nothing("already")
+    assert await world.changes.ask(ana, OTHER, HERE) == "busy"
     assert await world.lapsed() == [stub], "it ends as stubs do: consent is asked"
+    world.at += MINUTE
+    assert await world.changes.settle(1)
+    assert not await world.changes.settle(1), "what waits for consent holds up no other"
+    assert await email_of(world, ana) == OLD, (
+        "whoever answered keeps the mailbox: nothing is moved before consent has said so"
+    )
+    assert await world.lapsed() == [stub]
     assert await world.erases(stub) and not await world.erases(ana)
+    world.at += MINUTE
+    await world.changes.settle(20)
     assert await world.traces(stub) == 0
     assert (await email_of(world, ana), await world.found(NEW)) == (NEW, ana)
+    assert await world.changes.standing(ana, change) == Changed(world.at + WAY_BACK)
+    assert (await world.told())[-1] == (ana, "changed")
+
+
+@pytest.mark.parametrize("by", ["both mailboxes", "the code"])
+async def test_an_invitation_that_was_answered_before_signup_heard_of_it_keeps_its_mailbox(
+    world: World, by: str
+) -> None:
+    ana = await world.joins(OLD)
+    code = await world.changes.make_code(ana, first_alone=True)
+    stub = await world.is_told_of(NEW)
+    if by == "the code":
+        await world.changes.recover(OLD, code or "", NEW, HERE)
+        await world.changes.answer(ana, await world.change_of(ana), "new_yes", world.at)
+        world.at += WAY_BACK
+        await world.changes.settle(20)
+    else:
+        await world.changes.ask(ana, NEW, HERE)
+        change = await world.change_of(ana)
+        for act in ACTS:
+            await world.changes.answer(ana, change, act, world.at)
+    assert (await email_of(world, ana), await world.lapsed()) == (OLD, [stub])
+    told = len(await world.told())
+    await world.answers(stub)
+    world.at += MINUTE
+    await world.changes.settle(20)
+    assert (await email_of(world, ana), await email_of(world, stub)) == (OLD, NEW)
+    assert (await world.found(OLD), await world.found(NEW)) == (ana, stub), (
+        "each is found by the mailbox that they have"
+    )
+    assert not await world.erases(stub)
+    tell = [(stub, "taken")] if by == "both mailboxes" else [(ana, "not_moved"), (stub, "not_moved")]
+    assert sorted((await world.told())[told:]) == sorted(tell)
+    assert (await world.changes.seen(ana)).standing is None  # type: ignore[union-attr]  # there is somebody
+
+
+async def test_a_not_me_stops_what_waits_for_an_invitation_to_be_closed(world: World) -> None:
+    ana = await world.joins(OLD)
+    stub = await world.is_told_of(NEW)
+    await world.changes.ask(ana, NEW, HERE)
+    change = await world.change_of(ana)
+    for act in ACTS:
+        await world.changes.answer(ana, change, act, world.at)
+    assert await world.changes.answer(ana, change, "not_me", world.at) == Stops()
+    assert await world.erases(stub)
+    world.at += MINUTE
+    await world.changes.settle(20)
+    assert (await email_of(world, ana), await world.found(NEW)) == (OLD, None)
 
 
 async def test_an_invitation_that_nobody_answered_ends_no_recovery(world: World) -> None:
@@ -507,8 +580,12 @@ async def test_an_invitation_that_nobody_answered_ends_no_recovery(world: World)
     stub = await world.is_told_of(NEW)
     world.at += WAY_BACK
     await world.changes.settle(20)
+    assert (await email_of(world, ana), await world.lapsed()) == (OLD, [stub])
+    assert await world.erases(stub)
+    world.at += MINUTE
+    await world.changes.settle(20)
     assert (await email_of(world, ana), await world.found(NEW)) == (NEW, ana)
-    assert await world.lapsed() == [stub]
+    assert [about for _, about in await world.told()].count("recovering") == 1
     assert (ana, "done") in await world.told()
 
 
@@ -619,22 +696,6 @@ async def test_a_due_change_that_does_not_open_is_ended_and_the_others_go_on(dat
         assert await pool.fetchval("SELECT count(*) FROM email_changes") == 0
         assert await email_of(world, bo) == "bo.new@example.net" and not await world.is_registered(OTHER)
         assert [one for one in await world.told() if one[1] == "not_moved"] == [(cy, "not_moved")]
-
-
-async def test_a_stub_whose_answer_is_on_its_way_is_not_erased_and_has_the_mailbox_no_more(
-    databases: Databases,
-) -> None:
-    async with databases.pool(*MIGRATIONS_OF["signup"]) as pool:
-        world = InPostgres(pool)
-        ana, stub = await world.joins(OLD), await world.is_told_of(NEW)
-        await changed(world, ana)
-        # Consent closes nobody who answered; its state confirms them.
-        async with world.work() as unit:
-            store = PostgresStore(unit, world.keys)
-            before = (await store.showings([stub]))[stub]
-            await store.save_showings([replace(before, confirmed=True, consent_version=1)])
-        assert not await world.erases(stub)
-        assert await world.found(NEW) == ana and await email_of(world, stub) == NEW
 
 
 async def test_two_who_name_each_other_s_mailbox_at_once_both_get_an_answer(databases: Databases) -> None:

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import assert_never
+from typing import Literal, assert_never
 
 import asyncpg
 import structlog
@@ -238,10 +238,14 @@ class PostgresEmailChanges:
                 if isinstance(standing, Waiting):
                     self._tell(unit, candidate, "recovering", standing.until)
             case Changes(standing):
-                if not await self._move(unit, who, row.new):
+                moved = await self._move(unit, who, row.new)
+                if moved == "later":
+                    later = decisions.later(row.standing, at=unit.at)
+                    await self._note(unit, candidate, later)
+                    return Noted(later)
+                if moved == "taken":
                     await unit.connection.execute(SQL["end_change"], candidate)
-                    if standing is None:
-                        await self._tell_not_moved(unit, candidate, row.new)
+                    await self._tell_taken(unit, candidate, row)
                     return Nothing("taken")
                 if standing is not None:
                     await self._note(unit, candidate, standing)
@@ -259,7 +263,7 @@ class PostgresEmailChanges:
                 await unit.connection.execute(SQL["spend_code"], candidate, unit.at)
                 await self._end_sessions(unit, candidate)
             case PutsBack() | CannotPutBack():
-                is_back = await self._move(unit, who, row.old)
+                is_back = await self._move(unit, who, row.old, at_once=True) == "moved"
                 if is_back:
                     await unit.connection.execute(SQL["end_change"], candidate)
                 await unit.connection.execute(SQL["spend_code"], candidate, unit.at)
@@ -284,11 +288,14 @@ class PostgresEmailChanges:
         indexes = [] if row is None else [*self._indexes(row.new), *self._indexes(row.old)]
         await unit.connection.fetch(SQL["lock_both"], candidate, indexes)
 
-    async def _move(self, unit: Unit, who: SealedIdentity, mail: str) -> bool:
+    async def _move(
+        self, unit: Unit, who: SealedIdentity, mail: str, *, at_once: bool = False
+    ) -> Literal["moved", "later", "taken"]:
         """The mailbox is theirs from now on, unless somebody else has it: the unique index, and former ones, decide.
 
         It has proven whose it is. Who was told of by it and never answered is as good as a stranger's word: they lapse, and consent,
-        which knows whether an answer is on its way, closes them.
+        which knows whether an answer is on its way, closes them. Until it has, nothing is moved: whoever answered has the mailbox, and
+        nobody who answered is left without one. A way back does not wait (`at_once`): such a stub is found by no mailbox from then on.
         """
         mailbox = self._secrets.index.of(mail)
         indexes = [mailbox.value, *mailbox.older]
@@ -296,34 +303,47 @@ class PostgresEmailChanges:
         for _ in range(_TRIES):
             try:
                 async with unit.connection.transaction():
-                    gone = await unit.connection.fetch(SQL["give_way"], indexes, who.candidate)
                     owners = {row["candidate"] for row in await unit.connection.fetch(SQL["whose_mailbox"], indexes)}
                     if owners - {who.candidate}:
                         raise _TakenError
+                    stubs = SQL["give_way" if at_once else "in_the_way"]
+                    gone = await unit.connection.fetch(stubs, indexes, who.candidate)
+                    if gone and not at_once:
+                        break
                     row = await unit.connection.fetchrow(
                         SQL["save_mailbox"], who.candidate, mailbox.value, mailbox.key_id, unit.at
                     )
             except _TakenError:
-                return False
+                return "taken"
             except asyncpg.UniqueViolationError:
                 continue  # told of in this very moment
             break
         else:
-            return False
+            return "later" if not at_once else "taken"
         for one in await lapse(unit.connection, [stub["candidate"] for stub in gone], "expired", unit.at):
             unit.publish(CandidateLapsedV1(candidate=one.candidate, at=one.at, reason=one.reason))
+        if gone and not at_once:
+            return "later"
         box = with_mail(who, mail, self._secrets.epochs)
         await unit.connection.execute(SQL["save_identity"], who.candidate, box)
         if row is not None and row["is_back"]:
             unit.publish(MailboxChangedV1(candidate=who.candidate, version=row["version"], at=unit.at, reachable=True))
             unit.work.add(SHOWINGS, [who.candidate], at=unit.at)
-        return True
+        return "moved"
 
-    async def _tell_not_moved(self, unit: Unit, candidate: str, new: str) -> None:
-        """The old mailbox, where they still are, and whoever has the new one by now: most often the same person, by another record."""
-        owners = await unit.connection.fetch(SQL["whose_mailbox"], self._indexes(new))
-        for one in {candidate, *(row["candidate"] for row in owners)}:
-            self._tell(unit, one, "not_moved", unit.at + notices.CHANGED_KEPT)
+    async def _tell_taken(self, unit: Unit, candidate: str, row: Row) -> None:
+        """Whoever has the new mailbox by now, most often the same person by another record, and of a recovery the old mailbox too.
+
+        Not where the page itself says so, to whoever has just said the second yes.
+        """
+        found = await unit.connection.fetch(SQL["whose_mailbox"], self._indexes(row.new))
+        owners = {one["candidate"] for one in found} - {candidate}
+        if isinstance(row.standing, Waiting):
+            for one in {candidate, *owners}:
+                self._tell(unit, one, "not_moved", unit.at + notices.CHANGED_KEPT)
+        elif isinstance(row.standing, Asked) and row.standing.is_agreed:
+            for one in owners:
+                self._tell(unit, one, "taken", unit.at + ANSWERED_WITHIN)
 
     async def _over(self, unit: Unit, candidate: str, row: Row, hashed: SlowHash | None) -> None:
         await unit.connection.execute(SQL["end_change"], candidate)

@@ -36,6 +36,11 @@ DELETE FROM email_changes WHERE candidate = $1::uuid AND until <= $2 RETURNING s
 -- name: hold_mailbox
 SELECT pg_advisory_xact_lock(hashtextextended('mailbox ' || encode($1::bytea, 'hex'), 0))
 
+-- name: in_the_way
+-- Told of by this mailbox, and not heard to have answered.
+SELECT candidate::text FROM candidates
+WHERE blind_index = ANY($1::bytea[]) AND candidate <> $2::uuid AND confirmed_at IS NULL ORDER BY candidates.candidate FOR UPDATE
+
 -- name: give_way
 -- Nothing finds them by a mailbox any more; their keys, claims and links end as those of any other stub, once consent has said so.
 UPDATE candidates SET blind_index = sha256(convert_to(gen_random_uuid()::text, 'UTF8'))

@@ -47,7 +47,8 @@ _WORDS = {
     "code": marked("Enter the whole code: six groups of four letters and digits"),
 }
 _SAME = marked("That is your email now. Enter another one")
-_NAMES: dict[type[Standing], Literal["asked", "recovering", "waiting", "changed"]] = {
+_Name = Literal["asked", "agreed", "recovering", "waiting", "changed"]
+_NAMES: dict[type[Standing], _Name] = {
     Asked: "asked",
     Recovering: "recovering",
     Waiting: "waiting",
@@ -56,7 +57,7 @@ _NAMES: dict[type[Standing], Literal["asked", "recovering", "waiting", "changed"
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     **holders.ANSWERS,
     409: {
-        "description": "A change counts since less than 72 hours, or waits for these: it has to be over first. To put back: the old "
+        "description": "A change counts since less than 72 hours, or waits for these, or both mailboxes have agreed to one: it has to be over first. To put back: the old "
         "mailbox has a record of its own by now; every session has ended all the same"
     },
     410: {"description": "The person is no longer in the pool"},
@@ -97,8 +98,9 @@ class EmailOut(BaseModel):
 
     email: str
     new_email: str | None = Field(description="What it is to be, or has become.")
-    change: Literal["asked", "recovering", "waiting", "changed"] | None = Field(
-        description="asked: both mailboxes are to answer; recovering: the new one is; waiting: changed at `until` unless the old one "
+    change: _Name | None = Field(
+        description="asked: both mailboxes are to answer; agreed: both said yes, and it is changed once an invitation to the new one is "
+        "closed, in seconds as a rule, or not if that was answered; recovering: the new one is; waiting: changed at `until` unless the old one "
         "stops it; changed: the old one can put itself back until `until`."
     )
     until: Instant | None
@@ -266,7 +268,7 @@ async def _begin(edge: EmailEdge, request: Request, holder: Holder, email: str, 
             raise bad_links.no_longer_here()
         case "busy":
             detail = marked(
-                "Your email was changed less than 72 hours ago, or is to be changed by your recovery code. Wait until that is over, or stop it on /me/email; then ask again. Nothing was changed."
+                "Your email was changed less than 72 hours ago, or is to be changed: by your recovery code, or in a moment, since both mailboxes said yes. Wait until that is over, or stop it on /me/email; then ask again. Nothing was changed."
             )
             raise Problem(409, marked("A change is under way"), detail, type=kind("email-change-under-way"))
         case "same":
@@ -298,12 +300,16 @@ async def _seen(edge: EmailEdge, holder: Holder) -> Seen:
     return seen
 
 
+def _name(standing: Standing) -> _Name:
+    return "agreed" if isinstance(standing, Asked) and standing.is_agreed else _NAMES[type(standing)]
+
+
 def _out(seen: Seen) -> EmailOut:
     standing = seen.standing
     return EmailOut(
         email=seen.email,
         new_email=seen.new,
-        change=None if standing is None else _NAMES[type(standing)],
+        change=None if standing is None else _name(standing),
         until=None if standing is None else standing.until,
         has_recovery_code=seen.has_code,
     )

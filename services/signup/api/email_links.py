@@ -10,6 +10,7 @@ from services.signup.api import bad_links
 from services.signup.api.email_changes import EmailEdge
 from services.signup.model.email_changes import (
     Act,
+    Asked,
     CannotPutBack,
     Changed,
     Changes,
@@ -29,7 +30,7 @@ from shared.web.routes import shows_pages
 from shared.web.types import RequestModel
 
 PAGES = Pages("services.signup")
-Said = Literal["noted", "changed", "waiting", "stopped", "put_back", "not_back", "over", "already", "taken"]
+Said = Literal["noted", "agreed", "changed", "waiting", "stopped", "put_back", "not_back", "over", "already", "taken"]
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Looked at: nothing is changed. Answered: what follows, also if it was said before",
@@ -122,6 +123,8 @@ def pages(edge: EmailEdge) -> APIRouter:
 def _asked(request: Request, token: str, link: Link, standing: Standing | None, *, status: int = 200) -> Response:
     end = "new" if link.purpose == "email_new" else "old"
     stands = None if standing is None else type(standing).__name__.lower()
+    if isinstance(standing, Asked) and standing.is_agreed:
+        stands = "agreed"
     if not shows_pages(request.scope):
         return JSONResponse({"mailbox": end, "change": stands}, status)
     until = None if standing is None else wording.moment(standing.until)
@@ -141,6 +144,8 @@ def _said(outcome: Outcome) -> tuple[Said, Any]:
     match outcome:
         case Nothing(why):
             return why, None
+        case Noted(Asked() as standing) if standing.is_agreed:
+            return "agreed", None
         case Noted(Waiting(until)):
             return "waiting", until
         case Changes(Changed(until)):

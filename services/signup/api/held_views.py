@@ -173,6 +173,7 @@ def _looked_at(held: Held, _: Names) -> list[tuple[str, str]]:
 
 _CHANGES_OF_EMAIL = {
     "asked": marked("Both mailboxes are to say yes until %(until)s"),
+    "agreed": marked("Both mailboxes said yes; it is changed once an invitation to the new one is closed"),
     "recovering": marked("The new mailbox is to say yes until %(until)s"),
     "waiting": marked("Changed on %(until)s, unless the old mailbox stops it"),
     "changed": marked("It is changed; the old mailbox can put it back until %(until)s"),
@@ -183,12 +184,13 @@ def _email_change(held: Held, _: Names) -> list[tuple[str, str]]:
     if (change := held.email_change) is None:
         return []
     unread = gettext("It does not open")
+    is_agreed = change.state == "asked" and change.new_said and change.old_said
     return [
         (gettext("The new email"), change.new or unread),
         (gettext("The old email"), change.old or unread),
         (
             gettext("How it stands"),
-            gettext(_CHANGES_OF_EMAIL[change.state], until=wording.moment(change.until)),
+            gettext(_CHANGES_OF_EMAIL["agreed" if is_agreed else change.state], until=wording.moment(change.until)),
         ),
     ]
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import assert_never
 
 from services.signup.model.email_changes import (
+    LOOKED_AT_AGAIN,
     WAY_BACK,
     Act,
     Asked,
@@ -52,12 +53,14 @@ def answered(standing: Standing | None, act: Act, *, at: datetime) -> Outcome:
 def _asked(standing: Asked, act: Act, *, at: datetime) -> Outcome:
     if act == "not_me":
         return Stops()
+    if standing.is_agreed:
+        return Nothing("already")
     if at >= standing.until:
         return Nothing("over")
     after = replace(standing, new_said=True) if act == "new_yes" else replace(standing, old_said=True)
     if after == standing:
         return Nothing("already")
-    return Changes(Changed(at + WAY_BACK)) if after.new_said and after.old_said else Noted(after)
+    return Changes(Changed(at + WAY_BACK)) if after.is_agreed else Noted(after)
 
 
 def due(standing: Standing, *, at: datetime) -> Outcome:
@@ -65,6 +68,8 @@ def due(standing: Standing, *, at: datetime) -> Outcome:
     if at < standing.until:
         return Nothing("already")
     match standing:
+        case Asked() if standing.is_agreed:
+            return Changes(Changed(at + WAY_BACK))
         case Asked() | Recovering():
             return Ends(gives_up=False)
         case Waiting():
@@ -79,7 +84,7 @@ def may_begin(standing: Standing | None) -> bool:
     """Another one takes the place of one that nobody has answered in full; not of one that counts or soon will, nor, for whoever has
     a session alone, of one that was begun by the code.
     """
-    return standing is None or isinstance(standing, Asked)
+    return standing is None or (isinstance(standing, Asked) and not standing.is_agreed)
 
 
 def may_recover(standing: Standing | None) -> bool:
@@ -87,6 +92,14 @@ def may_recover(standing: Standing | None) -> bool:
     would give the person away. What both mailboxes changed does not: the old one may want it back.
     """
     return not isinstance(standing, Changed)
+
+
+def later(standing: Standing, *, at: datetime) -> Asked | Waiting:
+    """A change that both mailboxes, or one and the clock, have agreed to, while an invitation to the new one is being closed: consent alone
+    knows whether an answer to it is on its way, and whoever answered keeps the mailbox. A "not me" goes on to count.
+    """
+    until = at + LOOKED_AT_AGAIN
+    return Waiting(until) if isinstance(standing, Waiting) else Asked(until, new_said=True, old_said=True)
 
 
 def is_same(present: str, new: str) -> bool:

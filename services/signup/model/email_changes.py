@@ -6,17 +6,27 @@ from typing import Literal
 
 ANSWERED_WITHIN = timedelta(minutes=15)
 """Both mailboxes, from when it was asked for."""
+LOOKED_AT_AGAIN = timedelta(milliseconds=500)
+"""While an invitation to the new mailbox is being closed: each time that due changes are looked for."""
 WAY_BACK = timedelta(hours=72)
 """For whoever has the old mailbox: to put it back, or to stop a recovery before it counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Somebody who is signed in asked for it: both mailboxes have to say yes until then."""
+    """Somebody who is signed in asked for it: both mailboxes have to say yes until then.
+
+    Where both have, it is made as soon as consent has said of an invitation to the new mailbox that nobody answered it; looked at again then.
+    """
 
     until: datetime
     new_said: bool = False
     old_said: bool = False
+
+    @property
+    def is_agreed(self) -> bool:
+        """Both have said yes."""
+        return self.new_said and self.old_said
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """It stands otherwise now, and the address is what it was."""
+    """It stands otherwise now, and the address is what it was. `Asked` and agreed: it is made once an invitation is closed."""
 
     standing: Asked | Waiting
 

@@ -378,3 +378,68 @@ async def test_while_members_come_and_go_no_record_is_in_two_hands(pool: Pool, l
         await until(lambda: not any(hands.values()))
     assert (clashes, fatal) == ([], [])
     assert await effects(pool) == list(range(1500))
+
+
+def _in_two_lanes(made: Consumer, *, max_records: int) -> Consumer:
+    return replace(made, subscription=replace(made.subscription, lanes=2, max_records=max_records))
+
+
+async def test_batches_of_two_partitions_are_in_hand_at_once_and_no_key_is_overtaken(
+    pool: Pool, log: Log, producer: Producer
+) -> None:
+    await make_effects(pool)
+    seen: dict[str, list[int]] = {}
+    in_hand: set[str] = set()
+    most = 0
+
+    async def side_by_side(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        nonlocal most
+        keys = {str(item.event.key) for item in received}
+        assert not keys & in_hand, "nobody is in two batches at once"
+        in_hand.update(keys)
+        most = max(most, len(in_hand - keys))
+        await unit.connection.execute("SELECT pg_sleep(0.02)")
+        await unit.connection.execute("INSERT INTO effects (number) SELECT unnest($1::int[])", numbers_of(received))
+        for item, number in zip(received, numbers_of(received), strict=True):
+            seen.setdefault(str(item.event.key), []).append(number)
+        in_hand.difference_update(keys)
+
+    await producer.send(log.records(log.numbers(600)))
+    fatal: list[BaseException] = []
+    async with consuming(
+        log, _in_two_lanes(consumer_of(log, pool, side_by_side, on_fatal=fatal.append), max_records=20)
+    ):
+        await until(lambda: fatal or sum(map(len, seen.values())) == 600)
+    assert (fatal, await effects(pool)) == ([], list(range(600)))
+    assert most, "two batches were in hand at once"
+    assert all(numbers == sorted(numbers) for numbers in seen.values())
+
+
+async def test_of_two_batches_of_which_one_is_done_when_the_process_ends_nothing_is_acknowledged_and_nothing_has_two_effects(
+    pool: Pool, log: Log, producer: Producer
+) -> None:
+    await make_effects(pool)
+    done = asyncio.Event()
+    before: list[int] = []
+
+    async def ends(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        numbers = numbers_of(received)
+        if not before:
+            before.extend(numbers)
+            await unit.connection.execute("INSERT INTO effects (number) SELECT unnest($1::int[])", numbers)
+            unit.when_committed(done.set)
+            return
+        await done.wait()
+        raise FatalError("ended between the commits of the two")
+
+    await producer.send(log.records(log.numbers(300)))
+    fatal: list[BaseException] = []
+    async with consuming(log, _in_two_lanes(consumer_of(log, pool, ends, on_fatal=fatal.append), max_records=40)):
+        await until(lambda: fatal)
+    assert isinstance(fatal[0], FatalError)
+    assert await effects(pool) == sorted(before) != []
+
+    again = Noted()
+    async with consuming(log, _in_two_lanes(consumer_of(log, pool, again), max_records=40)):
+        await until(lambda: _are(pool, list(range(300))))
+    assert not set(before) & set(again.seen), "what came again was known"

@@ -9,6 +9,7 @@ import pytest
 
 from services.signup.adapters import email_changes as adapter
 from services.signup.adapters.page_requests import PostgresPageRequests
+from services.signup.adapters.postgres import PostgresStore
 from services.signup.api import email_changes, email_links
 from services.signup.api.signed_in import signed_in
 from services.signup.mailboxes import look_up_mailboxes
@@ -19,6 +20,7 @@ from shared.web.app import create_app
 from tests.fakes.consent import SEED, SUBJECT_KEY
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, NAVIGATION, Edge, emails_of
 from tests.integration.signup.test_profile import ANA, NURSE, allow, tell
+from tests.integration.signup.test_story import arriving, handle, post
 from tests.killing import KILLED, killed_before
 
 NEW = "ana.new@example.net"
@@ -256,6 +258,33 @@ async def test_a_step_that_is_killed_has_happened_whole_or_not_at_all(
         else:
             break
     assert step > 5 and await there() != before
+
+
+async def test_a_change_waits_on_its_pages_until_an_invitation_to_the_new_mailbox_is_closed(
+    face: httpx.AsyncClient, http: httpx.AsyncClient, edge: Edge, ana: str
+) -> None:
+    mine = await edge.sign_in(ana)
+    await face.post("/v1/me/email", json={"email": NEW}, headers=mine)
+    await post(http, "bright", "77", NEW)
+    await handle(edge, await arriving(edge))
+    stub = await edge.pool.fetchval("SELECT candidate::text FROM candidates WHERE confirmed_at IS NULL")
+    change = await change_of(edge)
+    new, old = address(edge, ana, "email_new", change), address(edge, ana, "email_old", change)
+    await face.post(new, json={"answer": "yes"})
+    said = await face.post(old, data={"answer": "yes"}, headers=OURS)
+    assert said.status_code == 200 and "We are closing that invitation" in said.text
+    assert (await face.get("/v1/me/email", headers=mine)).json()["change"] == "agreed"
+    assert "is changed in a moment" in (await face.get("/me/email", headers={**mine, **HTML})).text
+    assert "is changed in a moment" in (await face.get(old, headers=HTML)).text
+    assert "There is nothing to say any more" in (await face.get(new, headers=HTML)).text
+    busy = await face.post("/v1/me/email", json={"email": "x@example.org"}, headers=mine)
+    assert busy.status_code == 409 and "both mailboxes said yes" in busy.json()["detail"]
+    async with edge.work() as unit:
+        assert await PostgresStore(unit, edge.keys).erase_lapsed([stub]) == [stub]
+    edge.clock.advance(timedelta(seconds=2))
+    await emails_of(edge).settle(20)
+    assert (await emails_of(edge).seen(ana)).email == NEW  # type: ignore[union-attr]  # there is somebody
+    assert (await face.get("/v1/me/email", headers=mine)).status_code == 401
 
 
 async def test_ones_own_present_email_is_told_and_nobody_is_written_to(

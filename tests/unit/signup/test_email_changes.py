@@ -31,6 +31,7 @@ from tests.fakes.email_changes import FakeEmailChanges
 
 MINUTE = timedelta(minutes=1)
 SOON, LATER = NOON + ANSWERED_WITHIN, NOON + WAY_BACK
+AGREED = Asked(SOON, new_said=True, old_said=True)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,8 @@ SOON, LATER = NOON + ANSWERED_WITHIN, NOON + WAY_BACK
         (Asked(SOON, old_said=True), "new_yes", NOON, Changes(Changed(LATER))),
         (Asked(SOON, old_said=True), "new_yes", SOON, Nothing("over")),
         (Asked(SOON), "not_me", SOON, Stops()),
+        (AGREED, "old_yes", LATER, Nothing("already")),
+        (AGREED, "not_me", LATER, Stops()),
         (Recovering(SOON), "old_yes", NOON, Nothing("already")),
         (Recovering(SOON), "new_yes", NOON, Noted(Waiting(LATER))),
         (Recovering(SOON), "new_yes", SOON, Nothing("over")),
@@ -63,6 +66,7 @@ def test_what_an_answer_brings(standing: Standing | None, act: Act, at: datetime
     ("standing", "outcome"),
     [
         (Asked(NOON, new_said=True), Ends(gives_up=False)),
+        (Asked(NOON, new_said=True, old_said=True), Changes(Changed(LATER))),
         (Recovering(NOON), Ends(gives_up=False)),
         (Waiting(NOON), Changes(None)),
         (Changed(NOON), Ends(gives_up=True)),
@@ -75,7 +79,7 @@ def test_what_the_clock_brings_and_not_before_its_time(standing: Standing, outco
 
 def test_another_change_takes_the_place_of_one_that_counts_for_nothing_yet_and_of_no_other() -> None:
     assert all(may_begin(one) for one in (None, Asked(SOON, new_said=True)))
-    assert not any(may_begin(one) for one in (Recovering(SOON), Waiting(LATER), Changed(LATER)))
+    assert not any(may_begin(one) for one in (AGREED, Recovering(SOON), Waiting(LATER), Changed(LATER)))
     assert all(may_recover(one) for one in (None, Asked(SOON, new_said=True), Recovering(SOON), Waiting(LATER)))
     assert not may_recover(Changed(LATER))
 
@@ -115,7 +119,10 @@ ACTS: tuple[Act, Act] = ("new_yes", "old_yes")
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["ask", "recover", "new_yes", "old_yes", "not_me", "old_not_me", "clock", "erase", "told_of", "agree"]
+            [
+                *("ask", "recover", "new_yes", "old_yes", "not_me", "old_not_me", "clock", "erase"),
+                *("told_of", "agree", "closed", "answers"),
+            ]
         ),
         st.integers(0, 1),
         st.sampled_from(MAILS),
@@ -126,7 +133,8 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@example([(what, 0, "c@x.test", MINUTE) for what in ("ask", "told_of", "agree")])
+@example([(what, 0, "c@x.test", MINUTE) for what in ("ask", "told_of", "agree", "closed", "clock")])
+@example([(what, 0, "c@x.test", MINUTE) for what in ("ask", "told_of", "agree", "answers", "clock")])
 async def test_whatever_happens_no_mailbox_has_two_owners_none_is_taken_unasked_and_a_not_me_wins(
     steps: list[tuple[str, int, str, timedelta]],
 ) -> None:
@@ -171,6 +179,11 @@ async def test_whatever_happens_no_mailbox_has_two_owners_none_is_taken_unasked_
                 outcome = await world.answer(whom, link, "not_me", issued_at)
                 if isinstance(outcome, Stops | PutsBack):
                     assert now is not None and (now.id == link or issued_at > now.old_since)
+            case "closed" if world.stubs:
+                world.closed(min(world.stubs))
+            case "answers" if world.stubs:
+                world.answers(stub := min(world.stubs))
+                before[stub] = world.emails[stub]
             case "clock":
                 world.at += span
                 await world.settle(100)

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from shared.messaging import producer, topics
+from shared.messaging import batches, topics
 from shared.messaging.dead_letters import (
     LARGEST,
     DeadLetterLimit,
@@ -100,7 +100,7 @@ def test_bytes_that_failed_are_known_again_wherever_a_replay_puts_them() -> None
 
 
 def test_what_a_letter_may_weigh_is_what_the_producer_sends_and_its_topic_takes() -> None:
-    assert LARGEST == producer.LARGEST_REQUEST == topics._LARGEST_DEAD_LETTER
+    assert LARGEST == batches.LARGEST_REQUEST == topics._LARGEST_DEAD_LETTER
 
 
 def test_the_largest_letter_that_fits_is_whole_and_one_byte_more_is_not() -> None:
