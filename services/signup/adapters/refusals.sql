@@ -2,7 +2,7 @@
 SELECT FROM candidates WHERE candidate = $1::uuid FOR UPDATE
 
 -- name: standing
-SELECT known.candidate IS NOT NULL AS is_known, known.confirmed_at IS NOT NULL AS has_answered, refusals.never_again
+SELECT known.candidate IS NOT NULL AS is_known, known.confirmed_at IS NOT NULL AS has_answered, known.links_from, refusals.never_again
 FROM (SELECT $1::uuid AS candidate) AS asked
 LEFT JOIN candidates AS known ON known.candidate = asked.candidate
 LEFT JOIN refusals ON refusals.candidate = asked.candidate

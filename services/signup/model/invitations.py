@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Literal
 
 LapseReason = Literal["deleted", "expired", "refused"]
-Refusal = Literal["invited", "refused", "never_again", "answered", "gone"]
+Refusal = Literal["invited", "refused", "never_again", "answered", "answered_and_moved", "stopped", "gone"]
 """How somebody stands to their invitation: they may still say no; they said that it was not them, or never again; they have
-answered on their page; or nobody is known by it any more."""
+answered on their page, and moved to another mailbox since (or the old one said "not me"), which voids the invitation's links; they said
+never again after their answer just now, which stops everything; or nobody is known by it any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,14 +68,17 @@ class Sessions(Protocol):
 class Refusals(Protocol):
     """What somebody may say who was invited and does not want it."""
 
-    async def standing(self, candidate: str) -> Refusal:
-        """How the person stands to their invitation."""
+    async def standing(self, candidate: str, issued_at: datetime | None) -> Refusal:
+        """How the person stands to their invitation; `issued_at`: when the link was made."""
 
-    async def refuse(self, candidate: str, *, never_again: bool, until: datetime) -> Refusal:
+    async def refuse(
+        self, candidate: str, *, never_again: bool, until: datetime, issued_at: datetime | None
+    ) -> Refusal:
         """How they stand now: the stub lapses, and with `never_again` no vendor's report invites this mailbox any more.
 
-        Said again it changes nothing, until `until` also once they are erased; a no for ever can follow the other one. Of
-        somebody who has answered, or is gone, nothing is changed.
+        Said again it changes nothing, until `until` also once they are erased; a no for ever can follow the other one. A no for
+        ever of somebody who has answered stops all that they allow, by a link that is not void. Else nothing is changed of them,
+        nor of somebody who is gone.
         """
 
 

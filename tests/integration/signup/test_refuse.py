@@ -10,6 +10,7 @@ import pytest
 
 from services.signup import jobs
 from services.signup.handlers import on_erasure_confirmed
+from shared.contracts.base import rfc3339
 from shared.contracts.consent import ErasureConfirmedV1
 from shared.messaging.envelope import Received, Record
 from shared.security.links import Link, LinkPurpose, LinkSigner
@@ -175,28 +176,57 @@ async def test_any_post_refuses_and_one_click_means_never_again(
     assert len(await lapses(edge)) == 1
 
 
-async def test_whoever_has_answered_is_told_where_to_stop_and_nothing_changes(
-    edge: Edge, http: httpx.AsyncClient
-) -> None:
+async def answered(edge: Edge, http: httpx.AsyncClient) -> str:
     candidate = await invited(edge, http)
     await edge.pool.execute("UPDATE candidates SET confirmed_at = $1", NOON)
-    link = way_out(candidate)
+    return candidate
+
+
+async def test_whoever_has_answered_is_told_what_never_again_ends_before_it_does(
+    edge: Edge, http: httpx.AsyncClient
+) -> None:
+    link = way_out(await answered(edge, http))
     looked, tried = await http.get(link, headers=HTML), await http.post(link, content=b"", headers=HTML)
-    assert (looked.status_code, tried.status_code) == (200, 409)
+    assert (looked.status_code, tried.status_code) == (200, 409), "that it was not them is no way to stop anything"
     for page in (looked, tried):
-        assert "What was answered holds now" in page.text
-        assert 'href="/sign-in"' in page.text
-        assert "Never write to me again" in page.text
-        assert "is not invited again by anybody" in page.text, "how, since this link does it no more"
-    assert "nothing was changed just now" in tried.text
-    assert "just now" not in looked.text
+        assert "What was answered holds now" in page.text and 'href="/sign-in"' in page.text
+        assert "you are in none of their lists any more" in page.text and 'value="never_again"' in page.text
+    assert "Nothing was changed just now" in tried.text and "Nothing has changed yet" in looked.text
     asked = await http.get(link)
     assert (asked.status_code, asked.json()["status"]) == (200, "answered")
-    problem = (await http.post(link, data={"choice": "never_again"})).json()
-    assert problem["type"] == "urn:fairpool:problem:answered"
+    problem = (await http.post(link, data={"choice": "not_me"})).json()
+    assert problem["type"] == "urn:fairpool:problem:answered" and "never_again" in problem["detail"]
     assert await lapses(edge) == []
-    assert await edge.pool.fetchval("SELECT count(*) FROM invitations WHERE refused_at IS NOT NULL") == 0
+
+
+@pytest.mark.parametrize("how", [{"choice": "never_again"}, {"List-Unsubscribe": "One-Click"}])
+async def test_never_again_after_an_answer_has_consent_stop_everything_each_time_that_it_is_said(
+    edge: Edge, http: httpx.AsyncClient, how: dict[str, str]
+) -> None:
+    candidate = await answered(edge, http)
+    link = way_out(candidate)
+    assert (await http.post(link, data=how)).json() == {"status": "stopped"}
+    later = NOON + timedelta(hours=1)  # they switched on again, and say it again
+    edge.clock.at(later)
+    done = await http.post(link, data=how, headers=HTML)
+    assert done.status_code == 200 and "Everything is being switched off" in done.text
+    assert [(one["candidate"], one["reason"]) for one in await lapses(edge)] == [(candidate, "refused")] * 2
+    assert [one["at"] for one in await lapses(edge)] == [rfc3339(NOON), rfc3339(later)]
+    assert await edge.pool.fetchval("SELECT lapse_reason FROM candidates") is None, "they are not erased"
+    await erase(edge, candidate)
+    assert await edge.pool.fetchval("SELECT count(*) FROM candidates") == 1
     assert await edge.pool.fetchval("SELECT count(*) FROM refusals") == 0
+
+
+async def test_in_a_mailbox_that_its_person_has_left_an_old_invitation_stops_nothing(
+    edge: Edge, http: httpx.AsyncClient
+) -> None:
+    link = way_out(await answered(edge, http))
+    await edge.pool.execute("UPDATE candidates SET links_from = $1", NOON + timedelta(seconds=1))
+    page, said = await http.get(link, headers=HTML), await http.post(link, data={"choice": "never_again"})
+    assert "This link stops nothing any more" in page.text and 'value="never_again"' not in page.text
+    assert (said.status_code, said.json()["type"]) == (409, "urn:fairpool:problem:answered")
+    assert await lapses(edge) == []
 
 
 async def test_a_link_of_somebody_who_is_gone_expired_or_of_another_kind_says_so(
