@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from confusable_homoglyphs.confusables import confusables_data  # type: ignore[import-untyped]  # it has no types
@@ -10,6 +10,39 @@ from confusable_homoglyphs.confusables import confusables_data  # type: ignore[i
 NETWORK = "fairpool"
 """The network's own name, folded."""
 _ALIKE = str.maketrans("i10", "llo")
+_NETWORK, _FAIR = NETWORK.translate(_ALIKE), "fair".translate(_ALIKE)
+_POOL = frozenset({"pool", "pools"})
+_FAIRS = frozenset(
+    [
+        "agricultural",
+        "art",
+        "arts",
+        "book",
+        "career",
+        "city",
+        "country",
+        "county",
+        "craft",
+        "district",
+        "farm",
+        "food",
+        "health",
+        "job",
+        "regional",
+        "renaissance",
+        "science",
+        "state",
+        "street",
+        "town",
+        "trade",
+        "village",
+        "world",
+        "worlds",
+    ]
+)
+"""After these, *fair* is a fair."""
+_DIVIDES = re.compile(r"[,;:/()\[\]{}!?]|[.|·•–—-]+(?=\s)|(?<=\s)[.|·•–—-]+")
+"""What stands between two words that are not read as one name."""
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
 _MARKS = re.compile("[\u200e\u200f]")
 _FORMS = frozenset(
@@ -54,9 +87,69 @@ def reading_keys(name: str) -> frozenset[str]:
     return frozenset(key.replace(" ", "").translate(_ALIKE) for key in look_alike_keys(name))
 
 
+def holds_the_networks_name(name: str) -> bool:
+    """Whether the network's own name stands in the name of a company, or what is read as it, however it is divided."""
+    return any(_NETWORK in key for key in reading_keys(name))
+
+
 def names_the_network(text: str) -> bool:
-    """Whether the network's own name stands in it, or what is read as it, also in two words."""
-    return any(NETWORK.translate(_ALIKE) in key for key in reading_keys(text))
+    """Whether people who read the text take it for speaking of the network, or as the network.
+
+    Its name in one word does, in whatever letters, also within another word or spelled out (`F a i r p o o l`). In two words, *fair* and
+    *pool* are words as well: they are the name where both are capitalized and no kind of fair comes before (`State Fair Pool`), and
+    where they begin the text or, capitalized, what follows a colon or the like. "The State Fair pool" and "a fair pool of people" are not.
+    """
+    if not holds_the_networks_name(text):
+        return False
+    parts = [part.split() for part in _DIVIDES.split("".join(mark for mark in text if not is_unseen(mark)))]
+    parts = [words for words in parts if words]
+    return any(_is_named(words, begins=place == 0) for place, words in enumerate(parts))
+
+
+def _is_named(words: Sequence[str], *, begins: bool) -> bool:
+    """In words that nothing divides; `begins`: they are the text's first."""
+    keys = [_keys_of_word(word) for word in words]
+    for first, starts in enumerate(keys):
+        if any(_NETWORK in key for key in starts):
+            return True
+        if _FAIR in starts and first + 1 < len(words) and keys[first + 1] & _POOL:
+            if _is_read_as_name(words, first, begins=begins and first == 0):
+                return True
+        elif any(_spells(key, keys[first + 1 :]) for key in starts):
+            return True
+    return False
+
+
+def _is_read_as_name(words: Sequence[str], first: int, *, begins: bool) -> bool:
+    """Of *fair* there, and *pool* after it."""
+    fair, pool = (_is_capitalized(words[place]) for place in (first, first + 1))
+    if begins or (first == 0 and fair):
+        return True
+    return fair and pool and (first == 0 or folded(words[first - 1]) not in _FAIRS)
+
+
+def _spells(begun: str, following: Sequence[frozenset[str]]) -> bool:
+    """Whether the name begins with this word and goes on in the next ones, divided where no word of it ends."""
+    if begun == "" or begun == _FAIR or not _NETWORK.startswith(begun):
+        return False
+    reached = {begun}
+    for keys in following:
+        reached = {one + key for one in reached for key in keys}
+        if any(one.startswith(_NETWORK) for one in reached):
+            return True
+        reached = {one for one in reached if _NETWORK.startswith(one)}
+        if not reached:
+            return False
+    return False
+
+
+def _keys_of_word(word: str) -> frozenset[str]:
+    return reading_keys(word) or frozenset({""})
+
+
+def _is_capitalized(word: str) -> bool:
+    """Also in capitals alone, and after a quotation mark."""
+    return next((mark.isupper() or not mark.islower() for mark in word if mark.isalnum()), False)
 
 
 @cache

@@ -77,7 +77,7 @@ class JobRequest(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
-    title: ReadableLine
+    title: ReadableLine = Field(description="As the organization, without the network's own name.")
     occupation: Annotated[
         str,
         Form(r"[0-9]{2}-[0-9]{4}", _CODE),
@@ -85,7 +85,7 @@ class JobRequest(RequestModel):
         BeforeValidator(soc_of_onet),
     ]
     organization: ReadableLine = Field(description="Who employs, without the network's own name.")
-    location: ReadableLine
+    location: ReadableLine = Field(description="Without the network's own name, too.")
     remote: bool
     pay: PayRequest
     url: PublicUrl = Field(

@@ -21,9 +21,9 @@ from shared.web.types import Form
 _PAGE = 200
 _SHOWN = ("title", "organization", "location")
 """What people read of a job, beside its pay and its last day."""
-_SIGNED = ("subject", "organization")
+_SIGNED = ("subject", *_SHOWN)
 """What stands beside our own words in an email and on our pages, where nothing marks it as the employer's."""
-_OURS = "must not hold the network's own name (Fairpool), or what is read as it, also in two words: people would take it for our word"
+_OURS = "must not hold the network's own name (Fairpool), or what is read as it, such as Fair Pool: people would take it for our word"
 _FULL: dict[int | str, dict[str, Any]] = {409: {"description": f"There are {JOBS_PER_EMPLOYER} open jobs; delete some"}}
 
 Field = tuple[str, ...]
@@ -106,8 +106,9 @@ async def job_of(edge: Edge, employer: Tenant, named: NamedJob, *, at: datetime)
         job = JobRequest.model_validate_json(found.body)
     except ValidationError:
         raise wrong(("job",), "must be declared anew, by PUT /v1/jobs/(id): it is not in the form of today") from None
-    if names_the_network(job.organization):
-        raise wrong(("job",), f"must be declared anew, by PUT /v1/jobs/(id): its organization {_OURS}")
+    ours = next((field[-1] for field, text in job_words(job).items() if names_the_network(text)), None)
+    if ours is not None:
+        raise wrong(("job",), f"must be declared anew, by PUT /v1/jobs/(id): its {ours} {_OURS}")
     if not is_still_open(job.valid_through, at=at):
         raise wrong(
             ("job",), "must be still open: the last day of this one is over. PUT /v1/jobs/(id) gives it another"

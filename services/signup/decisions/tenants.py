@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.contracts.operator import TenantChangedV1, TenantKind
-from shared.names import NETWORK, folded, names_the_network, reading_keys, skeleton
+from shared.names import NETWORK, folded, holds_the_networks_name, reading_keys, skeleton
 from shared.text import speaks_of_a_person, why_not_one_line, why_not_readable
 
 MOST_KEYS = 5
@@ -306,7 +306,7 @@ def _wrong_name(name: str, kind: TenantKind, others: Iterable[TenantChangedV1]) 
     if kind == "operator":
         return None
     keys = reading_keys(name)
-    if names_the_network(name):
+    if holds_the_networks_name(name):
         return f"must not hold the network's own name, or what looks like it ({NETWORK})"
     twin = next((one for one in others if reading_keys(one.name) & keys), None)
     if twin is not None:

@@ -516,16 +516,22 @@ async def test_no_employer_speaks_in_the_networks_name_but_may_name_it_in_what_i
     person = await gateway.person("match", "contact")
     answer = await gateway.send(person, subject="Fa\u0456rpool Security: your session is over")
     assert [error["pointer"] for error in answer.json()["errors"]] == ["#/subject"]
-    posing = {**JOB, "organization": "Fair-Pool Security Team"}
+    posing = {
+        **JOB,
+        "organization": "Fair-Pool Security Team",
+        "title": "Fairpool: sign in again",
+        "location": "Fair Pool, CO",
+    }
     answer = await gateway.send(person, job=posing)
-    assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (
-        422,
-        ["#/job/organization"],
-    )
+    pointers = [error["pointer"] for error in answer.json()["errors"]]
+    assert (answer.status_code, pointers) == (422, ["#/job/title", "#/job/organization", "#/job/location"])
     put = await gateway.http.put("/v1/jobs/posing", json=posing, headers=gateway.auth("emp_a"))
-    assert [error["pointer"] for error in put.json()["errors"]] == ["#/organization"]
-    named = await gateway.send(person, body="We found you through Fairpool. Swim with us?")
-    assert named.status_code == 202
+    assert [error["pointer"] for error in put.json()["errors"]] == ["#/title", "#/organization", "#/location"]
+    swims = {**JOB, "title": "State Fair Pool Lifeguard"}
+    named = await gateway.send(
+        person, subject="Swim at the State Fair pool", body="We found you through Fairpool. Swim with us?", job=swims
+    )
+    assert named.status_code == 202, named.text
 
 
 async def test_what_waits_can_be_taken_back_and_the_answer_says_nothing_of_what_became_of_it(gateway: Gateway) -> None:
