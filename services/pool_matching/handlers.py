@@ -23,13 +23,7 @@ from shared.contracts import grants
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.operator import TenantChangedV1
-from shared.contracts.pool_matching import (
-    Membership,
-    MembershipsChangedV1,
-    PoolChangedV1,
-    PoolClosedV1,
-    PoolUpdatedV1,
-)
+from shared.contracts.pool_matching import PoolChangedV1
 from shared.contracts.signup import (
     CandidateClaimedV1,
     CandidateConfirmedV1,
@@ -211,7 +205,7 @@ async def _tell_some(store: ListingStore, listing: Listing) -> None:
     updates = [
         Update(id=new_id(_OF_UPDATES), change=told, pool=listing.pool, member_ref=ref, at=at) for ref, told in untold
     ]
-    await _tell(store, listing, updates)
+    await store.tell(listing.employer, updates)
     if len(untold) < _CHUNK:
         await store.keep_listing(replace(listing, is_unfinished=False))
 
@@ -254,26 +248,13 @@ async def _decide_listing(store: ListingStore, listing: Listing, tick: datetime,
         case Stays(blurred):
             await store.list_changed(listing.pool, blurred, ())
         case Closes():
-            await _tell(store, now, [Update(id=new_id(_OF_UPDATES), change="closed", pool=listing.pool, at=tick)])
+            await store.tell(
+                now.employer, [Update(id=new_id(_OF_UPDATES), change="closed", pool=listing.pool, at=tick)]
+            )
             now = replace(now, state="closed", is_unfinished=True)
         case _:
             assert_never(outcome)
     await store.keep_listing(now)
-
-
-async def _tell(store: ListingStore, listing: Listing, updates: Sequence[Update]) -> None:
-    """In the feed, and on the topic the same."""
-    await store.tell(listing.employer, updates)
-    for one in updates:
-        store.publish(_event(listing.employer, one), id=one.id)
-
-
-def _event(employer: str, update: Update) -> PoolUpdatedV1 | PoolClosedV1:
-    if update.change == "closed" or update.member_ref is None:
-        return PoolClosedV1(employer=employer, pool=update.pool, at=update.at)
-    return PoolUpdatedV1(
-        employer=employer, pool=update.pool, member_ref=update.member_ref, change=update.change, at=update.at
-    )
 
 
 async def on_employers_removed(store: PoolStore, employers: Collection[str], *, limit: int) -> int:
@@ -308,22 +289,6 @@ async def _apply(store: PersonStore, decided: Sequence[Settled | None], refs: Re
     if not settled:
         return
     await store.settle(settled, refs)
-    for one in settled:
-        if one.list_changed:
-            store.publish(_list(one))
-
-
-def _list(settled: Settled) -> MembershipsChangedV1:
-    """In the order of the pools, as a read-back says it again: one version is one value."""
-    return MembershipsChangedV1(
-        candidate=settled.candidate,
-        version=settled.version,
-        pools=tuple(
-            Membership(pool=member.pool, employer=member.employer, since=member.since)
-            for member in sorted(settled.members, key=lambda member: member.pool)
-        ),
-        generation=settled.generation,
-    )
 
 
 def _newest(events: Iterable[V]) -> list[V]:

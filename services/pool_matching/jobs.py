@@ -47,9 +47,7 @@ async def find_missed_tellings(store: ListingStore) -> bool:
 
 async def say_disclosures(store: ListingStore) -> bool:
     """What was noted as disclosed is said to the person's side, in the order in which it was noted."""
-    disclosures = await store.take_disclosures(_FOUND_AT_ONCE)
-    store.publish(*disclosures)
-    return len(disclosures) == _FOUND_AT_ONCE
+    return await store.say_disclosures(_FOUND_AT_ONCE) == _FOUND_AT_ONCE
 
 
 async def close_pools_of_removed(store: PoolStore, removed: Callable[[], Collection[str]]) -> bool:

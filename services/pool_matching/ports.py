@@ -25,7 +25,6 @@ from services.pool_matching.model import (
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.grants import Newest
-from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1
 from shared.contracts.signup import CandidateProfileChangedV1
 
 Refs = Callable[[str, str, str, int], str]
@@ -83,7 +82,8 @@ class PersonStore(Publishes, Protocol):
         """The pools in force: at least as new as when `hold_pools` returned."""
 
     async def settle(self, settled: Sequence[Settled], refs: Refs) -> None:
-        """Writes what was decided; `refs` give the ref under which a new member is listed.
+        """Writes what was decided; `refs` give the ref under which a new member is listed. The list of pools of whoever is in others
+        than before leaves with it (`MembershipsChangedV1`), in the order of the pools.
 
         Whoever leaves a pool is gone from its list when the transaction commits, and nothing but their ref is left there.
         """
@@ -221,13 +221,14 @@ class ListingStore(Publishes, Protocol):
         """The next who are to be told, by their refs and in the order of these; they count as told."""
 
     async def tell(self, employer: str, updates: Sequence[Update]) -> None:
-        """The employer reads these in its feed, in this order, if the transaction commits."""
+        """The employer reads these in its feed, in this order, and the topic carries the same (`PoolUpdatedV1`, `PoolClosedV1`)."""
 
     async def clear(self, pool: str, limit: int) -> int:
         """Forgets some of who were listed, and notes that they are shown no more; how many."""
 
-    async def take_disclosures(self, limit: int) -> list[DisclosedV1 | DisclosureEndedV1]:
-        """The next of what was noted as disclosed, or as shown no more, in its order; it counts as said if the transaction commits."""
+    async def say_disclosures(self, limit: int) -> int:
+        """Says the next of what was noted as disclosed, or as shown no more, in its order (`DisclosedV1`, `DisclosureEndedV1`), but
+        nothing of whoever was erased meanwhile; how many were noted."""
 
     async def drop_listing(self, pool: str) -> None:
         """Forgets the listing, in which nobody is any more."""

@@ -51,9 +51,12 @@ class Unit:
         """
         self._leave((encode(event, source=self.source, at=self.at, id=id) for event in events), cause)
 
-    def publish_written(self, kind: type[Event], events: Iterable[tuple[str, str, bytes]]) -> None:
-        """The same of (id, key, value), where a batch's events are many and their owner writes the values itself (`encode_written`)."""
-        self._leave(encode_written(kind, events, source=self.source, at=self.at))
+    def publish_written(
+        self, kind: type[Event], events: Iterable[tuple[str, str, bytes]], *, at: datetime | None = None
+    ) -> None:
+        """The same of (id, key, value), where a batch's events are many and their owner writes the values itself (`encode_written`);
+        `at` is when they say that it was (`Event.told_at`), where that is not now."""
+        self._leave(encode_written(kind, events, source=self.source, at=at or self.at))
 
     def _leave(self, records: Iterable[Outgoing], cause: SpanContext | None = None) -> None:
         for record in records:

@@ -9,6 +9,7 @@ a change takes until it is decided, beside the same with nothing else to do; and
 
 import asyncio
 import logging
+import os
 import statistics
 import subprocess
 import sys
@@ -51,8 +52,17 @@ _LIVE, _LIVE_EVERY = 20, 0.25
 """So many profiles change at once, so often."""
 
 
+@dataclass
 class Matcher(Bench):
     """An edge and a worker of matching."""
+
+    worker: int = 0
+    """Its process, and PostgreSQL's first one."""
+    postgres: int = 0
+
+    def spent(self) -> tuple[float, float]:
+        """Seconds of processor time of the worker and of PostgreSQL until now."""
+        return processor_time(self.worker), processor_time(self.postgres, with_children=True)
 
     def matching(self, role: str, port: int) -> subprocess.Popen[bytes]:
         """One process of the service, ready."""
@@ -100,6 +110,31 @@ async def _prepare(bench: Matcher) -> None:
     vendor = TenantChangedV1(tenant="acme", version=1, kind="vendor", name="acme", key_hashes=())
     await producer.send([encode(one, source="operator", at=datetime.now(UTC)) for one in (vendor, tenant)])
     await producer.stop()
+
+
+def processor_time(pid: int, *, with_children: bool = False) -> float:
+    """Seconds that a process has used, and those whom it started, whether or not they are over."""
+    mine = _times(pid)
+    ticks = sum(mine[:4]) if with_children else sum(mine[:2])
+    if with_children:
+        ticks += sum(sum(_times(child)[:2]) for child in map(int, _children(pid)))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _times(pid: int) -> list[int]:
+    """utime, stime, and those of children that are over (proc(5), stat, 14 to 17); nothing of who has just ended."""
+    try:
+        return list(map(int, _stat(pid)[11:15]))
+    except FileNotFoundError:
+        return [0, 0, 0, 0]
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
 
 
 _OLDEST = "SELECT min(profile_version) FROM persons WHERE candidate = ANY($1)"
@@ -157,21 +192,26 @@ class Filled:
     ready: float
     told: float
     live: list[float]
+    worker: float
+    """Seconds of processor time, until all were told."""
+    postgres: float
+    """The same of all of its processes."""
 
 
 _STANDING = """
 SELECT coalesce((SELECT done FROM evaluations WHERE pool = $1), false) AS ready,
     (SELECT after_candidate FROM evaluations WHERE pool = $1) AS after,
     EXISTS (SELECT FROM memberships WHERE pool = $1) AS has_any,
-    (SELECT told_at IS NOT NULL AND NOT is_unfinished FROM listings WHERE pool = $1) AS listed,
-    NOT EXISTS (SELECT FROM feed_incoming) AND NOT EXISTS (SELECT FROM outbox) AND NOT EXISTS (SELECT FROM disclosures) AS told
+    (SELECT told_at IS NOT NULL AND NOT is_unfinished FROM listings WHERE pool = $1) AS listed
 """
+_NOTHING_WAITS = "SELECT NOT EXISTS (SELECT FROM feed_incoming) AND NOT EXISTS (SELECT FROM outbox) AND NOT EXISTS (SELECT FROM disclosures)"
+"""Asked once the list is made: of tables whose rows have gone it reads all the same what they left, twenty times a second."""
 
 
 async def _filled(bench: Matcher, pool: Pool, connection: "asyncpg.Connection[asyncpg.Record]", live: Live) -> Filled:
     began = time.perf_counter()
     at: dict[str, float] = {}
-    said = began
+    said, before = began, bench.spent()
     while "told" not in at:
         row = await connection.fetchrow(_STANDING, pool.id)
         assert row is not None
@@ -179,7 +219,7 @@ async def _filled(bench: Matcher, pool: Pool, connection: "asyncpg.Connection[as
         for name, holds in (
             ("first", row["has_any"] or row["ready"]),
             ("ready", row["ready"]),
-            ("told", row["ready"] and row["listed"] and row["told"]),
+            ("told", row["ready"] and row["listed"] and await connection.fetchval(_NOTHING_WAITS)),
         ):
             if holds:
                 at.setdefault(name, now - began)
@@ -191,7 +231,8 @@ async def _filled(bench: Matcher, pool: Pool, connection: "asyncpg.Connection[as
             say(
                 f"  {now - began:5.0f} s: {'ready' if row['ready'] else f'{through:.0%} held against it'}, {waits:,} in the outbox"
             )
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
+    spent = tuple(now - then for now, then in zip(bench.spent(), before, strict=True))
     members = {
         row["candidate"] for row in await connection.fetch("SELECT candidate FROM memberships WHERE pool = $1", pool.id)
     }
@@ -200,11 +241,14 @@ async def _filled(bench: Matcher, pool: Pool, connection: "asyncpg.Connection[as
         _EMPLOYER, pool.id,
     )  # fmt: skip
     assert told == (len(members) if len(members) >= 5 else 0), f"{told} were told of {len(members)}"
-    return Filled(members, at["first"], at["ready"], at["told"], live.since_last())
+    return Filled(members, at["first"], at["ready"], at["told"], live.since_last(), *spent)
 
 
 async def _measured(bench: Matcher, count: int, worker: int) -> list[Figure]:
     connection = await asyncpg.connect(bench.dsn)
+    # Before anything changes: this loop stands still meanwhile, and so would what it says of a change.
+    asked = {"broad": data.broad(), "narrow": data.narrow()}
+    bench.worker, bench.postgres = worker, int(_stat(await connection.fetchval("SELECT pg_backend_pid()"))[1])
     rows = await connection.fetch("SELECT candidate, profile::text FROM persons ORDER BY md5(candidate) LIMIT 2000")
     live = Live(bench, [row["candidate"] for row in rows], {row["candidate"]: row["profile"] for row in rows})
     stop = asyncio.Event()
@@ -215,7 +259,7 @@ async def _measured(bench: Matcher, count: int, worker: int) -> list[Figure]:
     quiet = live.since_last()
     at_rest = _memory(worker)
     figures: list[Figure] = []
-    for name, criteria in (("broad", data.broad()), ("narrow", data.narrow())):
+    for name, criteria in asked.items():
         pool = await asyncio.to_thread(bench.make_pool, name, criteria)
         filled = await _filled(bench, pool, connection, live)
         say(
@@ -254,6 +298,8 @@ def _figures(what: str, count: int, filled: Filled, plain: float, quiet: list[fl
         alone(f"{what}: told", [filled.told], unit="s", goal="100,000 in 30"),
         compared(f"{what}: ready; naive", [count / filled.ready], [count / plain], unit="people/s", goal="said"),
         compared(f"{what}: told; naive", [members / filled.told], [members / plain], unit="members/s", goal="said"),
+        alone(f"{what}: the worker's processor time", [filled.worker / members * 1e6], unit="µs/member", goal="said"),
+        alone(f"{what}: PostgreSQL's", [filled.postgres / members * 1e6], unit="µs/member", goal="said"),
     ]
     if live := filled.live:
         of = f"{what}: {_LIVE} changed profiles"

@@ -8,7 +8,7 @@ from typing import Protocol
 from services.pool_matching.listing import FEWEST, Fit, Listed
 from services.pool_matching.model import Listing, Member, Pool, Shown, ShownMember, Told, Update
 from shared.contracts.base import Event
-from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1
+from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1, PoolClosedV1, PoolUpdatedV1
 from tests.fakes.clock import NOON
 
 _NOTHING = Shown()
@@ -148,9 +148,10 @@ class FakeListings:
             )
         )
 
-    async def take_disclosures(self, limit: int) -> list[DisclosedV1 | DisclosureEndedV1]:
+    async def say_disclosures(self, limit: int) -> int:
         taken, self.disclosures = self.disclosures[:limit], self.disclosures[limit:]
-        return taken
+        self.publish(*taken)
+        return len(taken)
 
     def renewed(self, pool: str, candidate: str, ref: str) -> None:
         """Another key made this ref of who may be listed."""
@@ -177,6 +178,8 @@ class FakeListings:
 
     async def tell(self, employer: str, updates: Sequence[Update]) -> None:
         self.told += [(employer, one) for one in updates]
+        for one in updates:
+            self.publish(event_of(employer, one), id=one.id)
 
     async def clear(self, pool: str, limit: int) -> int:
         rows = self.rows.get(pool, [])
@@ -213,6 +216,15 @@ class FakeListings:
 
     def _of(self, employer: str) -> list[Listing]:
         return [one for one in self.listings.values() if one.employer == employer]
+
+
+def event_of(employer: str, update: Update) -> PoolUpdatedV1 | PoolClosedV1:
+    """The model of what the topic carries of it."""
+    if update.change == "closed" or update.member_ref is None:
+        return PoolClosedV1(employer=employer, pool=update.pool, at=update.at)
+    return PoolUpdatedV1(
+        employer=employer, pool=update.pool, member_ref=update.member_ref, change=update.change, at=update.at
+    )
 
 
 def _items(shown: Shown) -> set[tuple[str, object]]:

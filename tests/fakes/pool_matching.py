@@ -28,6 +28,7 @@ from shared.contracts import grants
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged, Purpose
 from shared.contracts.grants import Newest
+from shared.contracts.pool_matching import Membership, MembershipsChangedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile
 from shared.facts import UNKNOWN, Fact, Known
 from tests.fakes.clock import NOON
@@ -211,6 +212,7 @@ class FakeMatching:
             }
             for member in one.change.left:
                 self.listings.left(member.pool, one.candidate)
+        self.publish(*(list_of(one) for one in settled if one.list_changed))
 
     async def changed_since(self, candidates: Sequence[str], at: datetime) -> Mapping[str, Person]:
         found: dict[str, Person] = {}
@@ -396,6 +398,19 @@ class FakeMatching:
     @asynccontextmanager
     async def work(self) -> AsyncIterator["FakeMatching"]:
         yield self
+
+
+def list_of(settled: Settled) -> MembershipsChangedV1:
+    """The model of what is said of whose pools are others now."""
+    return MembershipsChangedV1(
+        candidate=settled.candidate,
+        version=settled.version,
+        pools=tuple(
+            Membership(pool=one.pool, employer=one.employer, since=one.since)
+            for one in sorted(settled.members, key=lambda member: member.pool)
+        ),
+        generation=settled.generation,
+    )
 
 
 def _size(shown: Sequence[ShownMember] | None) -> int | None:

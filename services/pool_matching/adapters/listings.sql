@@ -133,7 +133,8 @@ WITH taken AS (
     DELETE FROM disclosures WHERE id IN (SELECT id FROM disclosures ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
     RETURNING id, candidate, employer, pool, at, fields, member_since, memberships
 )
-SELECT taken.* FROM taken JOIN persons USING (candidate) WHERE profile_version < 9223372036854775807 ORDER BY id
+SELECT taken.*, coalesce(profile_version < 9223372036854775807, false) AS is_known
+FROM taken LEFT JOIN persons USING (candidate) ORDER BY id
 
 -- name: drop_listing
 DELETE FROM listings WHERE pool = $1

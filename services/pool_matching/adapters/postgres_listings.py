@@ -3,19 +3,20 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import groupby
 from typing import TypeVar
 
-import asyncpg
-
+from services.pool_matching.adapters import said
 from services.pool_matching.adapters.sql import SQL
 from services.pool_matching.introductions import remembered_since
 from services.pool_matching.listing import Fit, Listed
-from services.pool_matching.model import LISTED, Listing, Shown, Told, Update
+from services.pool_matching.model import Listing, Shown, Told, Update
 from services.pool_matching.ports import TELLINGS
 from shared.contracts.base import Event
-from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1
+from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1, PoolClosedV1, PoolUpdatedV1
 from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
+from shared.ids import event_id
 from shared.messaging.unit import Unit
 
 T = TypeVar("T")
@@ -135,33 +136,36 @@ class PostgresListings:
         return [(row["member_ref"], row["telling"]) for row in rows]
 
     async def tell(self, employer: str, updates: Sequence[Update]) -> None:
-        """Rows of the feed."""
-        await self._feed.write([Telling(employer, one.model_dump_json(exclude_none=True)) for one in updates])
+        """Rows of the feed, and of the outbox."""
+        await self._feed.write([Telling(employer, said.in_feed(one)) for one in updates])
+        for at, some in groupby(updates, key=lambda one: one.at):  # a tick: of all that is told at once the same
+            here = list(some)
+            events = [(one.id, employer, said.told(employer, one)) for one in here if one.member_ref is not None]
+            self._unit.publish_written(PoolUpdatedV1, events, at=at)
+            for one in here:
+                if one.member_ref is None:
+                    self._unit.publish(PoolClosedV1(employer=employer, pool=one.pool, at=at), id=one.id)
 
     async def clear(self, pool: str, limit: int) -> int:
         """By index."""
         return int(await self._connection.fetchval(SQL["clear_listed"], pool, limit, self.at))
 
-    async def take_disclosures(self, limit: int) -> list[DisclosedV1 | DisclosureEndedV1]:
+    async def say_disclosures(self, limit: int) -> int:
         """Their rows go with the transaction in which the events leave."""
-        return [_disclosure(row) for row in await self._connection.fetch(SQL["take_disclosures"], limit)]
+        rows = await self._connection.fetch(SQL["take_disclosures"], limit)
+        known = [row for row in rows if row["is_known"]]
+        for is_over, some in groupby(known, key=lambda row: row["fields"] is None):
+            if is_over:
+                events = [(row["candidate"], said.ended(*row[1:5])) for row in some]
+            else:
+                events = [(row["candidate"], said.disclosed(row)) for row in some]
+            kind = DisclosureEndedV1 if is_over else DisclosedV1
+            self._unit.publish_written(kind, [(event_id(), who, value) for who, value in events])
+        return len(rows)
 
     async def drop_listing(self, pool: str) -> None:
         """One row."""
         await self._connection.execute(SQL["drop_listing"], pool)
-
-
-def _disclosure(row: asyncpg.Record) -> DisclosedV1 | DisclosureEndedV1:
-    whose = {name: row[name] for name in ("candidate", "employer", "pool", "at")}
-    if row["fields"] is None:
-        return DisclosureEndedV1(**whose)
-    return DisclosedV1(
-        **whose,
-        fields=tuple(row["fields"]),
-        way=LISTED,
-        member_since=row["member_since"],
-        memberships=row["memberships"],
-    )
 
 
 def _json(shown: Shown) -> str:

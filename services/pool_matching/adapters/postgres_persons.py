@@ -6,6 +6,7 @@ from datetime import datetime
 
 import asyncpg
 
+from services.pool_matching.adapters import said
 from services.pool_matching.adapters.kept import PEOPLE
 from services.pool_matching.adapters.pool_cache import PoolCache, read_pool
 from services.pool_matching.adapters.sql import POOLS_LOCK, SQL
@@ -26,8 +27,10 @@ from services.pool_matching.ports import EVALUATIONS, OVERDUE, TELLINGS, Refs
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.grants import Newest
+from shared.contracts.pool_matching import MembershipsChangedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile, ErasureSweptV1
 from shared.facts import UNKNOWN, Fact, Known
+from shared.ids import event_id
 from shared.messaging.unit import Unit
 
 ERASURES_LOCK = 0x0FA1_B102
@@ -155,6 +158,10 @@ class PostgresPersons:
             )
         await self._connection.execute(
             SQL["settle"], *_columns([(one.candidate, one.version, one.due_at) for one in settled], 3)
+        )
+        self._unit.publish_written(
+            MembershipsChangedV1,
+            [(event_id(), one.candidate, said.memberships(one)) for one in settled if one.list_changed],
         )
 
     async def changed_since(self, candidates: Sequence[str], at: datetime) -> dict[str, Person]:
