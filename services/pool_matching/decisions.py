@@ -126,7 +126,10 @@ def matches(person: Person, pool: Pool, at: datetime) -> bool:
     if halves is None:
         return False
     case = Case(person, *halves, pool, at)
-    return all(rule(case) for rule in RULES)
+    for rule in RULES:  # noqa: SIM110 - of a pool that is new it is asked of everybody, and a generator doubles what it costs
+        if not rule(case):
+            return False
+    return True
 
 
 def findable(person: Person, at: datetime) -> tuple[CoarseProfile, Consent] | None:
@@ -155,7 +158,8 @@ def placed(
         return Change()
     kept = list(before)
     then = {member.pool: member for member in kept if member.generation == person.generation}
-    now = {pool.id: _member(person, pool, then.get(pool.id), at, fits_since or at) for pool in pools}
+    hour = to_the_hour(at)
+    now = {pool.id: _member(person, pool, then.get(pool.id), hour, fits_since or at) for pool in pools}
     return Change(
         joined=tuple(member for id_, member in now.items() if id_ not in then),
         left=tuple(member for member in kept if member.pool not in now or member.pool not in then),
@@ -194,12 +198,12 @@ def shown(person: Person, criteria: Criteria) -> Shown:
 
 def settle(known: KeptPerson, change: Change, at: datetime) -> Settled | None:
     """What is to be written for the person; None when all stays as it is."""
+    due_at = next_due(known.person.consent, at)
+    if not (change.joined or change.left or change.changed) and due_at == known.due_at:
+        return None
     gone = {member.pool for member in (*change.left, *change.changed)}
     staying = [member for member in known.members if member.pool not in gone]
     members = sorted((*staying, *change.changed, *change.joined), key=lambda member: member.pool)
-    due_at = next_due(known.person.consent, at)
-    if change == Change() and due_at == known.due_at:
-        return None
     version = known.version + 1 if change.joined or change.left else known.version
     return Settled(known.person.candidate, version, due_at, change, tuple(members), known.person.generation)
 
@@ -273,8 +277,8 @@ def _halves(person: Person) -> tuple[CoarseProfile, Consent] | None:
     return profile.value, consent.value
 
 
-def _member(person: Person, pool: Pool, then: Member | None, at: datetime, fits_since: datetime) -> Member:
-    since, fits_since = (then.since, then.fits_since) if then else (to_the_hour(at), fits_since)
+def _member(person: Person, pool: Pool, then: Member | None, hour: datetime, fits_since: datetime) -> Member:
+    since, fits_since = (then.since, then.fits_since) if then else (hour, fits_since)
     return Member(pool.id, pool.employer, since, shown(person, pool.criteria), person.generation, fits_since)
 
 

@@ -38,7 +38,8 @@ from shared.ticks import Ticks
 
 V = TypeVar("V", CandidateProfileChangedV1, PoolChangedV1)
 
-_CHUNK = 500
+_CHUNK = 1000
+"""People of a step: its locks are held, and the process does nothing else, for some tens of milliseconds."""
 _AMONG = 20_000
 """People that one step looks through for a chunk of whom a pool concerns."""
 _OF_UPDATES = "up"
@@ -132,14 +133,14 @@ async def on_turn(store: EvaluationStore, pool_id: str, refs: Refs, ticks: Ticks
 
     Whom the pool would have taken in as of its employer's last tick belongs since then: so it is shown at once what that would have shown.
     """
-    evaluation = await store.take_evaluation(pool_id)
-    if evaluation is None:
+    taken = await store.take_evaluation(pool_id)
+    if taken is None:
         return
+    evaluation, pool = taken
     if evaluation.after is None:
         await store.wait_for_batches()
         await store.move(evaluation, after="")
         return
-    pool = await store.pool_in_force(evaluation.pool)
     candidates, go_on_after = await store.concerned(
         evaluation.pool, pool, after=evaluation.after, limit=_CHUNK, among=_AMONG
     )

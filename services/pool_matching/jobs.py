@@ -8,6 +8,7 @@ from services.pool_matching.ports import EvaluationStore, ListingStore, PoolStor
 from shared.ticks import DAY
 
 _FOUND_AT_ONCE = 500
+_SAID_AT_ONCE = 1000
 _POOLS_AT_ONCE = 100
 _EARLIER_KEPT = 2 * DAY + timedelta(hours=1)
 """How somebody was is asked for as of the midnight before the last tick, which are a day back at most, and by a batch that may have taken a while."""
@@ -47,7 +48,7 @@ async def find_missed_tellings(store: ListingStore) -> bool:
 
 async def say_disclosures(store: ListingStore) -> bool:
     """What was noted as disclosed is said to the person's side, in the order in which it was noted."""
-    return await store.say_disclosures(_FOUND_AT_ONCE) == _FOUND_AT_ONCE
+    return await store.say_disclosures(_SAID_AT_ONCE) == _SAID_AT_ONCE
 
 
 async def close_pools_of_removed(store: PoolStore, removed: Callable[[], Collection[str]]) -> bool:

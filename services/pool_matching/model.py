@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Literal
 
 from shared.contracts import grants
@@ -279,6 +280,7 @@ class Update(Value):
     """The employer's tick."""
 
 
+@lru_cache(maxsize=65_536)
 def plain_skill(skill: str) -> str:
     """A skill as it is compared: in one case, single spaces."""
     return " ".join(skill.split()).casefold()

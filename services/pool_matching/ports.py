@@ -140,8 +140,8 @@ class EvaluationStore(PersonStore, Protocol):
     async def has_waiting(self, employer: str) -> bool:
         """Whether a pool of the employer waits."""
 
-    async def take_evaluation(self, pool: str) -> Evaluation | None:
-        """The pool's, unless it is done or somebody else is at it."""
+    async def take_evaluation(self, pool: str) -> tuple[Evaluation, Pool | None] | None:
+        """The pool's, unless it is done or somebody else is at it; with the pool as it is now, None when it was deleted."""
 
     async def wait_for_batches(self) -> None:
         """Returns when all that held the pools are over; those that come wait until this transaction is over."""
@@ -169,9 +169,6 @@ class EvaluationStore(PersonStore, Protocol):
 
     async def end(self, evaluation: Evaluation) -> None:
         """Notes that every person was held against the pool, and has its employer told."""
-
-    async def pool_in_force(self, pool: str) -> Pool | None:
-        """The pool as it is now; None when it was deleted."""
 
     async def concerned(
         self, pool: str, criteria_of: Pool | None, *, after: str, limit: int, among: int

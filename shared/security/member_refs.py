@@ -48,7 +48,8 @@ class MemberRefs:
 
     def make(self, candidate: str, employer: str, pool: str, generation: int) -> str:
         """The same four always give the same ref; with another of any of them it shares nothing with this one."""
-        return self.all_of(Referred(candidate, tag_of(pool), generation), employer)[0]
+        plain = _PLAIN.pack(UUID(candidate).bytes, tag_of(pool), generation)
+        return _PREFIX + encoding.encode(self._sivs[0].encrypt(plain, [employer.encode()]))
 
     def all_of(self, referred: Referred, employer: str) -> list[str]:
         """What says this to this employer: the ref of now first, then those of the older keys."""

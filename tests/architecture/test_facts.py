@@ -68,7 +68,7 @@ PORTS = (
 OF_ITS_OWN = {
     "Consents.receipt", "Consents.blocking", "Consents.attempt",
     "Epochs.claim", "History.figures", "History.next_major", "RequestStore.kept", "RequestStore.account", "RequestStore.lock_one", "Windows.book", "Jobs.get", "Jobs.put", "PoolMessages.find", "PoolMessages.get", "PoolMessages.lock_pool", "PoolMessages.take",
-    "EvaluationStore.next_turn", "EvaluationStore.take_evaluation", "EvaluationStore.pool_in_force", "EvaluationStore.concerned",
+    "EvaluationStore.next_turn", "EvaluationStore.take_evaluation", "EvaluationStore.concerned",
     "ListingStore.listing", "ListingStore.next_listing", "PoolStore.use_change", "PoolStore.get",
     "Erasing.erase",
     "EmailChanges.make_code", "EmailChanges.seen", "EmailChanges.standing", "HeldStore.words_key",

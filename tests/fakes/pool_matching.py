@@ -288,9 +288,9 @@ class FakeMatching:
     async def has_waiting(self, employer: str) -> bool:
         return any(one.employer == employer for one in self._waiting())
 
-    async def take_evaluation(self, pool: str) -> Evaluation | None:
+    async def take_evaluation(self, pool: str) -> tuple[Evaluation, Pool | None] | None:
         found = self._evaluations.get(pool)
-        return None if found is None or found.done else found.evaluation
+        return None if found is None or found.done else (found.evaluation, await self.pool_in_force(pool))
 
     def _waiting(self) -> list[_Waiting]:
         return [one for one in self._evaluations.values() if not one.done]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.pool_matching import handlers
 from services.pool_matching.handlers import on_candidates_erased
 from services.pool_matching.jobs import find_missed_tellings
 from services.pool_matching.model import Shown, Update
@@ -320,7 +321,10 @@ async def test_of_a_deleted_pool_the_listing_goes_and_the_feed_says_nothing_more
         assert await kit.connections.fetchval("SELECT string_agg(pool, ',') FROM listings") == "p_other"
 
 
-async def test_a_listing_of_many_is_told_page_by_page_and_one_that_was_cut_short_goes_on(kit: Kit) -> None:
+async def test_a_listing_of_many_is_told_page_by_page_and_one_that_was_cut_short_goes_on(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "_CHUNK", 500)
     people = candidates(1201)
     await put_pool(kit, pool())
     await come(kit, people)

@@ -144,7 +144,8 @@ async def test_sixty_pools_that_are_asked_anew_all_the_time_leave_another_its_tu
     assert await steps_of_others(kit, busy, acts) <= 3
 
 
-async def test_a_wide_pool_lets_others_in_between_its_chunks(kit: Kit) -> None:
+async def test_a_wide_pool_lets_others_in_between_its_chunks(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "_CHUNK", 500)
     people = candidates(1600)
     await tell_persons(kit, *(event for who in people for event in (profile(who), consent(who))))
     wide, narrow = pool("p_1", BUSY), pool("p_2", "emp_b", states=("WY",))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import asyncpg
 
@@ -116,7 +117,7 @@ class PostgresPersons:
                     row["pool"],
                     row["employer"],
                     row["since"],
-                    Shown.model_validate_json(row["shown"]),
+                    _shown(row["shown"]),
                     row["generation"],
                     row["fits_since"],
                 )
@@ -214,10 +215,13 @@ class PostgresPersons:
         """One look at the index."""
         return bool(await self._connection.fetchval(SQL["has_waiting"], employer))
 
-    async def take_evaluation(self, pool: str) -> Evaluation | None:
-        """Locked until the transaction is over."""
+    async def take_evaluation(self, pool: str) -> tuple[Evaluation, Pool | None] | None:
+        """Locked until the transaction is over; the pool is read anew for each chunk."""
         row = await self._connection.fetchrow(SQL["take_evaluation"], pool)
-        return Evaluation(row["pool"], row["version"], row["after_candidate"]) if row else None
+        if row is None:
+            return None
+        evaluation = Evaluation(row["pool"], row["evaluated"], row["after_candidate"])
+        return evaluation, None if row["criteria"] is None else read_pool(row)
 
     async def wait_for_batches(self) -> None:
         """The exclusive half of the lock; commit soon, new batches wait."""
@@ -231,11 +235,6 @@ class PostgresPersons:
         """From now on the pool is `ready`."""
         employer: str = await self._connection.fetchval(SQL["end_evaluation"], evaluation.pool)
         self._unit.work.add(TELLINGS, [employer], at=self.at)
-
-    async def pool_in_force(self, pool: str) -> Pool | None:
-        """Read anew for each chunk."""
-        row = await self._connection.fetchrow(SQL["pool_in_force"], pool)
-        return read_pool(row) if row else None
 
     async def concerned(
         self, pool: str, criteria_of: Pool | None, *, after: str, limit: int, among: int
@@ -292,6 +291,12 @@ class PostgresPersons:
         profile = CoarseProfile.model_validate_json(row["profile"]) if found else None
         consent = Consent.model_validate_json(row["consent"]) if found else Consent.none()
         return Person.of(row["candidate"], Known(profile), Known(consent), self._occupations)
+
+
+@lru_cache(maxsize=10_000)
+def _shown(text: str) -> Shown:
+    """What is shown is coarse, so many show the same; whoever is in many pools is not read anew for each."""
+    return Shown.model_validate_json(text)
 
 
 def _profile(row: asyncpg.Record) -> Fact[CoarseProfile | None]:

@@ -225,16 +225,14 @@ RETURNING taken.pool
 SELECT EXISTS (SELECT FROM evaluations WHERE employer = $1 AND NOT done)
 
 -- name: take_evaluation
-SELECT pool, version, after_candidate FROM evaluations WHERE pool = $1 AND NOT done FOR UPDATE SKIP LOCKED
+SELECT pool, evaluations.version AS evaluated, after_candidate, pools.employer, pools.version, name, criteria
+FROM evaluations JOIN pools USING (pool) WHERE pool = $1 AND NOT done FOR UPDATE OF evaluations SKIP LOCKED
 
 -- name: move_evaluation
 UPDATE evaluations SET after_candidate = $2 WHERE pool = $1
 
 -- name: end_evaluation
 UPDATE evaluations SET done = true FROM pools WHERE evaluations.pool = $1 AND pools.pool = $1 RETURNING pools.employer
-
--- name: pool_in_force
-SELECT pool, employer, version, name, criteria FROM pools WHERE pool = $1 AND criteria IS NOT NULL
 
 -- name: concerned_by_pool
 -- Among the next $6 people alone: a step for a pool that few fit looks at no more of them, however many there are. `upto` is the last

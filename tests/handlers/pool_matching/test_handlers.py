@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.pool_matching import handlers
 from services.pool_matching.decisions import matches
 from services.pool_matching.handlers import (
     on_candidates_changed,
@@ -208,7 +210,8 @@ async def test_who_is_found_overdue_is_decided_once_and_not_found_again() -> Non
     assert await kit.world.overdue(10) == []
 
 
-async def test_an_evaluation_that_was_cut_short_goes_on_where_it_was() -> None:
+async def test_an_evaluation_that_was_cut_short_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "_CHUNK", 500)
     kit = FakeKit()
     people = candidates(1200)
     await tell_persons(kit, *(event for who in people for event in (profile(who), consent(who))))
