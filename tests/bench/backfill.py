@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 import httpx
@@ -43,6 +44,7 @@ from tests.databases import MIGRATIONS_OF
 from tests.signing import Owners, environment_of
 from tests.stack import Servers
 
+M = TypeVar("M", bound="Matcher")
 COUNTS = (20_000, 200_000)
 _EMPLOYER = "emp_one"
 _WITHIN = 1_800.0
@@ -87,12 +89,12 @@ class Matcher(Bench):
 
 
 @contextmanager
-def started() -> Iterator[Matcher]:
+def started(kind: type[M]) -> Iterator[M]:
     """Servers, topics, an employer; nobody works yet."""
     with ExitStack() as stack:
         servers = stack.enter_context(Servers())
         dsn = asyncio.run(servers.create_database("bench"))
-        bench = Matcher(servers, stack, dsn, tuple(free_ports(3)))  # type: ignore[arg-type]  # three
+        bench = kind(servers, stack, dsn, tuple(free_ports(3)))  # type: ignore[arg-type]  # three
         asyncio.run(_prepare(bench))
         yield bench
 
@@ -135,6 +137,19 @@ def _children(pid: int) -> list[str]:
 
 def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+
+
+def postmaster(dsn: str) -> int:
+    """PostgreSQL's first process, which all others are children of."""
+
+    async def ask() -> int:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return int(_stat(await connection.fetchval("SELECT pg_backend_pid()"))[1])
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
 
 
 _OLDEST = "SELECT min(profile_version) FROM persons WHERE candidate = ANY($1)"
@@ -248,7 +263,7 @@ async def _measured(bench: Matcher, count: int, worker: int) -> list[Figure]:
     connection = await asyncpg.connect(bench.dsn)
     # Before anything changes: this loop stands still meanwhile, and so would what it says of a change.
     asked = {"broad": data.broad(), "narrow": data.narrow()}
-    bench.worker, bench.postgres = worker, int(_stat(await connection.fetchval("SELECT pg_backend_pid()"))[1])
+    bench.worker = worker
     rows = await connection.fetch("SELECT candidate, profile::text FROM persons ORDER BY md5(candidate) LIMIT 2000")
     live = Live(bench, [row["candidate"] for row in rows], {row["candidate"]: row["profile"] for row in rows})
     stop = asyncio.Event()
@@ -328,10 +343,11 @@ def main() -> None:
     """`python -m tests.bench.backfill [PEOPLE...]`."""
     figures: list[Figure] = []
     for count in [int(one) for one in sys.argv[1:]] or COUNTS:
-        with started() as bench:
+        with started(Matcher) as bench:
             asyncio.run(_people(bench, count))
             bench.matching("edge", bench.ports[0])
             worker = bench.matching("worker", bench.ports[1])
+            bench.postgres = postmaster(bench.dsn)
             figures += asyncio.run(_measured(bench, count, worker.pid))
     tell("backfill", figures, rounds=1)
 

@@ -2,7 +2,7 @@
 produces. aiokafka with acks=all and lz4, uvicorn with uvloop and httptools, asyncpg with one statement a batch.
 
 `python -m tests.bench.bare route PORT KAFKA TOPIC` serves; `... loop KAFKA FROM TO POSTGRES COUNT HASHES` says `ready`, waits for a
-line, and says `done` once COUNT records went through and `hashed` once their hashes are there; `... burn` computes slow hashes until it is ended.
+line, and says `done` once COUNT records went through and `hashed` once their hashes are there (with a further number, it writes so many rows of each record); `... burn` computes slow hashes until it is ended.
 """
 
 import asyncio
@@ -54,10 +54,13 @@ def route(port: str, kafka: str, topic: str) -> None:
     uvicorn.run(app, port=int(port), log_level="warning", access_log=False)
 
 
-async def loop(kafka: str, source: str, target: str, postgres: str, count: str, hashes: str) -> None:
-    """One batch after the other; the hashes beside, and waited for at the end."""
+async def loop(kafka: str, source: str, target: str, postgres: str, count: str, hashes: str, rows: str = "1") -> None:
+    """One batch after the other, with so many rows of each record; the hashes beside, and waited for at the end."""
     pool = await asyncpg.create_pool(postgres)
     await pool.execute("CREATE TABLE IF NOT EXISTS bare (key bytea PRIMARY KEY, value bytea NOT NULL)")
+    await pool.execute(
+        "CREATE TABLE IF NOT EXISTS bare_rows (key bytea, place integer, shown jsonb, PRIMARY KEY (key, place))"
+    )
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka, group_id=f"bare-{os.getpid()}", auto_offset_reset="latest",
         enable_auto_commit=False, fetch_max_wait_ms=100,
@@ -84,6 +87,12 @@ async def loop(kafka: str, source: str, target: str, postgres: str, count: str, 
                 "INSERT INTO bare (key, value) SELECT * FROM unnest($1::bytea[], $2::bytea[]) ON CONFLICT DO NOTHING",
                 [raw.key for raw in batch], [raw.value for raw in batch],
             )  # fmt: skip
+            if int(rows) > 1:
+                await pool.execute(
+                    "INSERT INTO bare_rows SELECT key, place, '{}' FROM unnest($1::bytea[]) AS key, generate_series(2, $2::integer) AS place"
+                    " ON CONFLICT DO NOTHING",
+                    [raw.key for raw in batch], int(rows),
+                )  # fmt: skip
             if hashes == "with":
                 hashing += [asyncio.ensure_future(hashed_slowly(raw.key.hex(), KEY)) for raw in batch]
             sent = [await producer.send(target, raw.value, key=raw.key) for raw in batch]
