@@ -8,7 +8,7 @@ export FAIRPOOL_BROKER := $(BROKER)
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env dev demo test test-keepers bench-gateway bench-vault test-all test-apache test-replicas bench bench-intake bench-courier bench-rebuild bench-signatures bench-listing bench-matching bench-backfill bench-patience bench-flood bench-bodies bench-growth attack-rows attack-arrivals attack-timings pictures check format lock schemas
+.PHONY: help setup env dev demo test test-keepers bench-gateway bench-vault test-all test-apache test-replicas bench bench-intake bench-courier bench-rebuild bench-signatures bench-listing bench-matching bench-matched bench-backfill bench-patience bench-flood bench-bodies bench-growth attack-rows attack-arrivals attack-timings pictures check format lock schemas
 
 help:    ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 15
@@ -57,6 +57,9 @@ bench-intake: setup    ## a webhook, and the way to a person's rows (BENCH_ARGS=
 
 bench-matching: setup    ## people held against 1,000, 10,000 and 100,000 pools, beside a naive loop and PostgreSQL (BENCH_ARGS="10000 --no-postgres")
 	@$(BIN)/python -m tests.bench.matching $(BENCH_ARGS)
+
+bench-matched: setup    ## from changed profiles to stored memberships and their topic, at 10,000 pools, beside a bare loop (BENCH_ARGS=POOLS)
+	@$(BIN)/python -m tests.bench.matched $(BENCH_ARGS)
 
 bench-backfill: setup    ## a pool made where many people are stored: until they are stored, listed and told (BENCH_ARGS="20000 200000 1000000")
 	@$(BIN)/python -m tests.bench.backfill $(BENCH_ARGS)

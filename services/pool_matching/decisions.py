@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar, assert_never
 
-from services.pool_matching.model import Change, Consent, KeptPerson, Member, Person, Pool, Settled, Shown, plain_skill
+from services.pool_matching.model import (
+    Change,
+    Consent,
+    KeptPerson,
+    Member,
+    Person,
+    Pool,
+    Settled,
+    Shown,
+    plain_skill,
+    shown_as,
+)
 from shared.contracts import grants
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile
@@ -158,13 +169,17 @@ def placed(
         return Change()
     kept = list(before)
     then = {member.pool: member for member in kept if member.generation == person.generation}
-    hour = to_the_hour(at)
-    now = {pool.id: _member(person, pool, then.get(pool.id), hour, fits_since or at) for pool in pools}
-    return Change(
-        joined=tuple(member for id_, member in now.items() if id_ not in then),
-        left=tuple(member for member in kept if member.pool not in now or member.pool not in then),
-        changed=tuple(member for id_, member in now.items() if id_ in then and member.shown != then[id_].shown),
-    )
+    hour, fits_since, generation = to_the_hour(at), fits_since or at, person.generation
+    now, joined, changed = set[str](), list[Member](), list[Member]()
+    for pool in pools:
+        now.add(pool.id)
+        sees, member = shown(person, pool.criteria), then.get(pool.id)
+        if member is None:
+            joined.append(Member(pool.id, pool.employer, hour, sees, generation, fits_since))
+        elif sees is not member.shown and sees != member.shown:
+            changed.append(Member(pool.id, pool.employer, member.since, sees, generation, member.fits_since))
+    left = tuple(member for member in kept if member.pool not in now or member.pool not in then)
+    return Change(tuple(joined), left, tuple(changed))
 
 
 def fits_anew(pool: Pool, then: Person, member: Member | None, *, tick: datetime, at: datetime) -> datetime:
@@ -182,17 +197,16 @@ def shown(person: Person, criteria: Criteria) -> Shown:
     if halves is None:
         return Shown()
     profile, consent = halves
-    skills = {*criteria.skills_all, *criteria.skills_any}
-    types = set(criteria.employment_types)
-    return Shown(
-        occupations=tuple(sorted(_asked_occupations(person, consent, criteria))) if criteria.occupations else None,
-        skills=tuple(sorted(skills & person.skills)) if skills else None,
-        years=profile.years if criteria.min_years is not None else None,
-        state=profile.state if criteria.states else None,
-        remote=profile.remote if criteria.remote is not None else None,
-        employment_types=tuple(sorted(types & set(profile.employment_types))) if types else None,
-        pay_floor=profile.pay_floor if criteria.pay_max is not None else None,
-        available_from=profile.available_from if criteria.available_by is not None else None,
+    skills, types = criteria.skills_all + criteria.skills_any, criteria.employment_types
+    return shown_as(
+        _shown_occupations(person, consent, criteria) if criteria.occupations else None,
+        tuple(sorted(person.skills.intersection(skills))) if skills else None,
+        profile.years if criteria.min_years is not None else None,
+        profile.state if criteria.states else None,
+        profile.remote if criteria.remote is not None else None,
+        tuple(sorted({*types}.intersection(profile.employment_types))) if types else None,
+        profile.pay_floor if criteria.pay_max is not None else None,
+        profile.available_from if criteria.available_by is not None else None,
     )
 
 
@@ -277,9 +291,10 @@ def _halves(person: Person) -> tuple[CoarseProfile, Consent] | None:
     return profile.value, consent.value
 
 
-def _member(person: Person, pool: Pool, then: Member | None, hour: datetime, fits_since: datetime) -> Member:
-    since, fits_since = (then.since, then.fits_since) if then else (hour, fits_since)
-    return Member(pool.id, pool.employer, since, shown(person, pool.criteria), person.generation, fits_since)
+def _shown_occupations(person: Person, consent: Consent, criteria: Criteria) -> tuple[str, ...]:
+    if len(person.lineages) == 1:  # as most have it: the pool takes them for this one
+        return tuple(person.lineages)
+    return tuple(sorted(_asked_occupations(person, consent, criteria)))
 
 
 def _asked_occupations(person: Person, consent: Consent, criteria: Criteria) -> list[str]:

@@ -151,6 +151,46 @@ class Shown(Value):
     available_from: date | None = None
 
 
+@lru_cache(maxsize=20_000)
+def shown_as(
+    occupations: tuple[str, ...] | None,
+    skills: tuple[str, ...] | None,
+    years: int | None,
+    state: str | None,
+    remote: bool | None,  # noqa: FBT001 - eight values in the order of the model
+    employment_types: tuple[EmploymentType, ...] | None,
+    pay_floor: int | None,
+    available_from: date | None,
+) -> Shown:
+    """One value for all who show the same, of whom there are many: what is shown is coarse."""
+    return Shown(
+        occupations=occupations,
+        skills=skills,
+        years=years,
+        state=state,
+        remote=remote,
+        employment_types=employment_types,
+        pay_floor=pay_floor,
+        available_from=available_from,
+    )
+
+
+@lru_cache(maxsize=20_000)
+def shown_in(text: str) -> Shown:
+    """What a row shows, by its JSON; the one value of `shown_as`."""
+    read = Shown.model_validate_json(text)
+    return shown_as(
+        read.occupations,
+        read.skills,
+        read.years,
+        read.state,
+        read.remote,
+        read.employment_types,
+        read.pay_floor,
+        read.available_from,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One person's place in one pool."""

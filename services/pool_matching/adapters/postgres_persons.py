@@ -3,7 +3,6 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 
 import asyncpg
 
@@ -23,6 +22,7 @@ from services.pool_matching.model import (
     Pool,
     Settled,
     Shown,
+    shown_in,
 )
 from services.pool_matching.ports import EVALUATIONS, OVERDUE, TELLINGS, Refs
 from shared.contracts.base import Event
@@ -110,18 +110,14 @@ class PostgresPersons:
     async def known(self, candidates: Sequence[str]) -> list[KeptPerson]:
         """Persons are locked, then their memberships are read: as the last who held the lock left them."""
         persons = await self._connection.fetch(SQL["read_persons"], candidates)
+        generation_of = {row["candidate"]: row["generation"] for row in persons}
         members: dict[str, list[Member]] = {}
-        for row in await self._connection.fetch(SQL["read_memberships"], candidates):
-            members.setdefault(row["candidate"], []).append(
-                Member(
-                    row["pool"],
-                    row["employer"],
-                    row["since"],
-                    _shown(row["shown"]),
-                    row["generation"],
-                    row["fits_since"],
-                )
-            )
+        for who, pool, employer, since, text, generation, fits in await self._connection.fetch(
+            SQL["read_memberships"], candidates
+        ):
+            # Where no ref of now was made yet (`renew_refs`), it will be of the present generation.
+            of = generation_of[who] if generation is None else generation
+            members.setdefault(who, []).append(Member(pool, employer, since, shown_in(text), of, fits))
         return [
             KeptPerson(self._person(row), row["version"], row["due_at"], tuple(members.get(row["candidate"], ())))
             for row in persons
@@ -293,12 +289,6 @@ class PostgresPersons:
         return Person.of(row["candidate"], Known(profile), Known(consent), self._occupations)
 
 
-@lru_cache(maxsize=10_000)
-def _shown(text: str) -> Shown:
-    """What is shown is coarse, so many show the same; whoever is in many pools is not read anew for each."""
-    return Shown.model_validate_json(text)
-
-
 def _profile(row: asyncpg.Record) -> Fact[CoarseProfile | None]:
     if row["profile_version"] == 0:
         return UNKNOWN
@@ -316,4 +306,4 @@ def _json(shown: Shown) -> str:
 
 
 def _columns(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:
-    return [[row[place] for row in rows] for place in range(width)]
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

@@ -128,9 +128,12 @@ SELECT candidate, profile_version, profile, consent_version, consent, version, d
 FROM persons WHERE candidate = ANY($1::text[]) ORDER BY candidate FOR UPDATE
 
 -- name: read_memberships
--- Where no ref of now was made yet (`renew_refs`), it will be of the present generation.
-SELECT candidate, pool, employer, memberships.since, shown, coalesce(memberships.generation, persons.generation) AS generation, fits_since
-FROM memberships JOIN persons USING (candidate) WHERE candidate = ANY($1::text[]) ORDER BY candidate, pool
+-- Of each person in the order of the pools. One after the other by the index: whatever PostgreSQL knows of how many there are, it does
+-- not read the whole table for a batch.
+SELECT theirs.* FROM unnest($1::text[]) AS one (candidate) CROSS JOIN LATERAL (
+    SELECT candidate, pool, employer, since, shown, generation, fits_since
+    FROM memberships WHERE memberships.candidate = one.candidate ORDER BY pool OFFSET 0
+) AS theirs
 
 -- name: pools_changed_since
 -- Whoever changed several at once gave them one number: a page does not end among them.
