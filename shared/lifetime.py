@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from shared.messaging.errors import FatalError
 
-_MADE_BEFORE_A_LOOK = 20_000
+_MADE_BEFORE_A_LOOK = 100_000
 """Objects more than before: a batch of 500 makes some tens of thousands, and nearly none of them in circles."""
 
 

@@ -190,6 +190,32 @@ _DECIDED_LATE = frozenset({Rule.HOURS, Rule.EXPIRED})
 """Of what the windows refuse: the person's zone and hours did it, and both may change with what is on its way."""
 
 
+def nothing_stands_against(asked: Asked) -> bool:
+    """Whether every rule holds, of the sender and of the person: what most messages come to, asked at once and not rule by rule.
+
+    What is no look at a value is asked of the rule itself; a property test holds this to the rules.
+    """
+    row, person, at = asked.outreach, asked.person, asked.at
+    sender, consent, memberships, reachable = asked.sender, person.consent, person.memberships, person.reachable
+    if isinstance(sender, Unknown) or isinstance(consent, Unknown) or isinstance(memberships, Unknown):
+        return False
+    allowed, pools = consent.value, memberships.value.pools
+    return (
+        at < row.expires_at
+        and sender.value is not Standing.SUSPENDED
+        and not person.erased
+        and (isinstance(reachable, Unknown) or reachable.value)
+        and allowed.contact
+        and grants.is_in_force(allowed, at=at)
+        and row.employer not in allowed.blocked_employers
+        and row.employer in memberships.value.employers
+        and (pools is None or row.pool_tag is None or person_is_in_the_pool(asked) is None)
+        and not row.key_missing
+        and (row.valid_through is None or offer_has_not_ended(asked) is None)
+        and (not asked.earlier or employer_did_not_write_lately(asked) is None)
+    )
+
+
 def is_open_to_contact(consent: Consent, *, at: datetime) -> bool:
     """Whether `contact` is granted at this time: on, not paused, not ended."""
     return consent.contact and grants.is_in_force(consent, at=at)
@@ -206,6 +232,12 @@ def before_windows(
 ) -> Drop | Hold | Ask:
     """Refuses, holds what waits for what has not arrived or for the turn of a refusal, or says what to ask the windows."""
     asked = Asked(policy, outreach, person, sender, at, earlier)
+    return question(asked) if nothing_stands_against(asked) else what_stands_against(asked)
+
+
+def what_stands_against(asked: Asked) -> Drop | Hold | Ask:
+    """The same, rule by rule."""
+    policy, outreach, at = asked.policy, asked.outreach, asked.at
     match of_sender := _first_broken(OF_THE_SENDER, asked):
         case Rule():
             return Drop(of_sender)

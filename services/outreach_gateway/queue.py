@@ -98,8 +98,8 @@ def line_up(
         windows=windows_of(policy, consent),
         open_hours=open_hours(policy, consent, at=at),
         taken=_places(taken),
-        leaving=_places(row for row, _ in decided),
-        waiting=tuple(turn.ask for turn in turns),
+        leaving=_places([row for row, _ in decided]),
+        waiting=tuple([turn.ask for turn in turns]),
     )
     return Lined(queue, turns, decided)
 
@@ -114,4 +114,4 @@ def _keeps_its_place(row: Outreach, verdict: Drop | Hold, at: datetime) -> bool:
 
 
 def _places(rows: Iterable[Outreach]) -> tuple[Place, ...]:
-    return tuple(Place(row.id, row.employer, row.slot_at) for row in rows if row.slot_at is not None)
+    return tuple([Place(row.id, row.employer, row.slot_at) for row in rows if row.slot_at is not None])

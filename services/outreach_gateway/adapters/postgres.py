@@ -1,7 +1,7 @@
 """The gateway's rows in PostgreSQL."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -87,11 +87,14 @@ class PostgresOutreach:
     async def earlier(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Outreach]]:
         """By candidate and employer."""
         found: defaultdict[tuple[str, str], list[Outreach]] = defaultdict(list)
-        candidates, employers = [one for one, _ in pairs], [one for _, one in pairs]
-        for row in await self._sql.fetch(SQL["earlier_to_people"], candidates, employers, self.at - ENDED_KEPT):
-            one = self._rows.get(row["id"]) or outreach_of(row)
+        candidates, employers, since = [one for one, _ in pairs], [one for _, one in pairs], self.at - ENDED_KEPT
+        for one in self._rows.values():
+            if one.submitted_at > since:
+                found[one.candidate, one.employer].append(one)
+        asked = (SQL["earlier_to_people"], candidates, employers, since, list(self._rows))
+        for one in map(outreach_of, await self._sql.fetch(*asked)):
             found[one.candidate, one.employer].append(one)
-        return found
+        return {pair: rows for pair, rows in found.items() if pair in pairs}
 
     async def lock_live(self, ids: Sequence[str]) -> list[Outreach]:
         """Submitted rows among them."""
@@ -342,8 +345,8 @@ class PostgresOutreach:
 
 
 def _count(settled: Sequence[Settled]) -> None:
-    for item in settled:
-        DECISIONS.labels(type(item.decision).__name__.lower(), item.rule or "none").inc()
+    for (decision, rule), number in Counter((type(item.decision), item.rule) for item in settled).items():
+        DECISIONS.labels(decision.__name__.lower(), rule or "none").inc(number)
 
 
 def _written(
@@ -366,26 +369,25 @@ def _written(
 
 
 def outreach_of(row: asyncpg.Record) -> Outreach:
-    """The row as a value."""
+    """The row as a value: its columns are the fields, in their order, in each statement that reads rows."""
+    (
+        id,
+        version,
+        state,
+        employer,
+        candidate,
+        submitted_at,
+        expires_at,
+        slot_at,
+        valid_through,
+        tag,
+        generation,
+        *rest,
+    ) = row
     return Outreach(
-        id=row["id"],
-        version=row["version"],
-        state=_STATES[row["state"]],
-        employer=row["employer"],
-        candidate=row["candidate"],
-        submitted_at=row["submitted_at"],
-        expires_at=row["expires_at"],
-        slot_at=row["slot_at"],
-        valid_through=row["valid_through"],
-        pool_tag=row["pool_tag"],
-        generation=row["generation"] or 0,
-        last_day=row["last_day"],
-        sent_at=row["sent_at"],
-        heard_at=row["heard_at"],
-        taken_back_at=row["taken_back_at"],
-        key_missing=row["key_missing"],
-        wished_at=row["wished_at"],
-    )
+        id, version, _STATES[state], employer, candidate, submitted_at, expires_at, slot_at, valid_through, tag,
+        generation or 0, *rest,
+    )  # fmt: skip
 
 
 def _memberships(row: asyncpg.Record) -> Memberships | None:

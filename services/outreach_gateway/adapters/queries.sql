@@ -63,10 +63,11 @@ WHERE employer = $1 AND candidate = $2::uuid AND member_ref = ANY($3::text[]) AN
 ORDER BY submitted_at DESC LIMIT 100
 
 -- name: earlier_to_people
+-- Without those that are in hand already ($4).
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
     coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
 FROM unnest($1::uuid[], $2::text[]) AS pair (candidate, employer) JOIN outreach USING (employer, candidate)
-WHERE submitted_at > $3
+WHERE submitted_at > $3 AND NOT EXISTS (SELECT FROM unnest($4::text[]) AS in_hand (id) WHERE in_hand.id = outreach.id)
 
 -- name: take_back
 -- What has a slot or waits for one is decided for once more, and leaves.

@@ -2,11 +2,23 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.outreach_gateway.adapters.policy_file import read_policy
-from services.outreach_gateway.decisions import Asked, after_windows, before_windows, windows_of
+from services.outreach_gateway.decisions import (
+    OF_THE_PERSON,
+    OF_THE_SENDER,
+    Asked,
+    after_windows,
+    before_windows,
+    nothing_stands_against,
+    what_stands_against,
+    windows_of,
+)
 from services.outreach_gateway.explain import in_plain_words
 from services.outreach_gateway.model import (
     Admit,
@@ -341,3 +353,106 @@ def test_a_slot_that_did_not_move_is_no_news_and_is_looked_at_again_by_our_own_c
     assert answered(Slot(slot, theirs, Rule.HOURS), waiting) == Hold(AT + timedelta(seconds=2))
     moved = replace(waiting, slot_at=slot - timedelta(hours=1))
     assert answered(Slot(slot, theirs, Rule.HOURS), moved) == Delay(slot, Rule.HOURS, AT + timedelta(seconds=2))
+
+
+MOMENTS = st.none() | st.sampled_from([AT - timedelta(days=1), AT, AT + timedelta(days=1)])
+EMPLOYERS = st.frozensets(st.sampled_from(["emp_a", "emp_b"]))
+CONSENTS = st.builds(
+    Consent,
+    st.just("c"),
+    st.just(1),
+    contact=st.booleans(),
+    blocked_employers=EMPLOYERS,
+    time_zone=st.sampled_from([None, "America/Denver"]),
+    paused_until=MOMENTS,
+    ends_at=MOMENTS,
+)
+MEMBERSHIPS = st.builds(
+    Memberships, EMPLOYERS, st.none() | st.frozensets(st.sampled_from(["p_1", "p_2"])), st.integers(0, 2)
+)
+MESSAGES = st.builds(
+    Outreach,
+    st.sampled_from(["o_1", "o_2"]),
+    st.just(0),
+    st.sampled_from([State.SUBMITTED, State.DELAYED, State.DELIVERED]),
+    st.just("emp_a"),
+    st.just("c"),
+    st.sampled_from([AT - timedelta(days=3), AT]),
+    st.sampled_from([AT, AT + timedelta(days=14)]),
+    valid_through=st.none() | st.sampled_from([AT.date() - timedelta(days=1), AT.date(), date.max]),
+    pool_tag=st.none() | st.sampled_from([tag_of("p_1"), tag_of("p_2")]),
+    generation=st.integers(0, 2),
+    sent_at=MOMENTS,
+    key_missing=st.booleans(),
+)
+
+
+def told(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """A fact of these, or that nothing has arrived; mostly a fact."""
+    return st.builds(Known, values) | st.builds(Known, values) | st.just(UNKNOWN)
+
+
+PEOPLE = st.builds(Person, told(CONSENTS), told(MEMBERSHIPS), told(st.booleans()), st.booleans())
+ASKED = st.builds(
+    Asked,
+    st.just(POLICY),
+    MESSAGES
+    | st.sampled_from([OUTREACH, FOUND_IN_P_1, replace(OUTREACH, key_missing=True), replace(OUTREACH, expires_at=AT)]),
+    PEOPLE,
+    told(st.sampled_from(Standing)),
+    st.just(AT),
+    st.just([]) | st.lists(MESSAGES, max_size=2),
+)
+
+
+def _says_what_the_rules_say(asked: Asked) -> bool:
+    by_the_rules = all(rule(asked) is None for rule in (*OF_THE_SENDER, *OF_THE_PERSON))
+    assert nothing_stands_against(asked) == by_the_rules
+    found = before_windows(
+        POLICY, asked.outreach, asked.person, sender=asked.sender, at=asked.at, earlier=asked.earlier
+    )
+    assert found == what_stands_against(asked)
+    assert isinstance(found, Ask) == by_the_rules
+    return by_the_rules
+
+
+@given(ASKED)
+def test_nothing_stands_against_a_message_where_no_rule_does(asked: Asked) -> None:
+    _says_what_the_rules_say(asked)
+
+
+def _consent(**other: Any) -> dict[str, Any]:
+    return {"person": replace(PERSON, consent=Known(replace(CONSENT, **other)))}
+
+
+ORDINARY = Asked(POLICY, OUTREACH, PERSON, GOOD, AT)
+OTHERWISE: list[dict[str, Any]] = [
+    {},
+    *(_consent(**one) for one in ({"contact": False}, {"paused_until": AT + timedelta(days=1)}, {"ends_at": AT})),
+    _consent(blocked_employers=frozenset({"emp_a"})),
+    {"person": replace(PERSON, consent=UNKNOWN)},
+    {"person": replace(PERSON, memberships=UNKNOWN)},
+    {"person": replace(PERSON, erased=True)},
+    {"person": replace(PERSON, reachable=Known(value=False))},
+    *({"person": member(pool)} for pool in ("p_1", "p_2")),
+    {"person": Person(Known(CONSENT), Known(Memberships(frozenset({"emp_b"}))))},
+    {"outreach": FOUND_IN_P_1},
+    {"outreach": replace(OUTREACH, key_missing=True)},
+    {"outreach": replace(OUTREACH, expires_at=AT)},
+    {"outreach": replace(OUTREACH, valid_through=AT.date() - timedelta(days=1))},
+    {"sender": SUSPENDED},
+    {"sender": UNKNOWN},
+    {"earlier": [OUTREACH]},
+    {"earlier": [replace(OUTREACH, id="o_0", submitted_at=AT - timedelta(hours=1)), OUTREACH]},
+]
+
+
+def test_each_single_thing_that_stands_against_it_and_any_two_are_seen_as_the_rules_see_them() -> None:
+    allowed = [
+        _says_what_the_rules_say(
+            replace(ORDINARY, **one, **{name: what for name, what in other.items() if name not in one})
+        )
+        for one in OTHERWISE
+        for other in OTHERWISE
+    ]
+    assert 0 < sum(allowed) < len(allowed)
