@@ -378,8 +378,8 @@ def main() -> None:
             _add_source(bench, bench.ports[0])
             figures += route(bench, bench.ports[0])
         else:
+            worker = bench.signup("worker", bench.ports[1])  # first: it makes the key of the vault that the edge waits for
             bench.signup("edge", bench.ports[0])
-            worker = bench.signup("worker", bench.ports[1])
             _add_source(bench, bench.ports[0])
             if "profile" in asked:
                 figures += profile(bench, bench.ports[0], worker)
