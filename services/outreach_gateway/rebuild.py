@@ -119,6 +119,7 @@ class Rebuild:
                 fresh = _fresh()
                 await rows.begin(shard, fresh, kept=KEPT)
                 await self._windows.begin(shard, fresh)
+                self._is_building = True
                 if locked.epoch != NEVER_BUILT:
                     _log.warning("shard_lost", shard=shard)
         return Found.BUILDING
