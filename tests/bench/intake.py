@@ -378,7 +378,9 @@ def main() -> None:
             _add_source(bench, bench.ports[0])
             figures += route(bench, bench.ports[0])
         else:
-            worker = bench.signup("worker", bench.ports[1])  # first: it makes the key of the vault that the edge waits for
+            worker = bench.signup(
+                "worker", bench.ports[1]
+            )  # first: it makes the key of the vault that the edge waits for
             bench.signup("edge", bench.ports[0])
             _add_source(bench, bench.ports[0])
             if "profile" in asked:

@@ -146,7 +146,7 @@ class Process:
         )
         async with unit_of_work(self.pool, at=NOON, source="signup") as unit:
             who = (await read_identities(unit.connection, [person], self.epochs))[person]
-            return await changes._move(unit, who, mail)
+            return await changes._move(unit, who, mail) == "moved"
 
     async def mail_of(self, person: str) -> str:
         async with self.pool.acquire() as connection:
