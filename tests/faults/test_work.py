@@ -30,6 +30,7 @@ from shared.runner.loop import TURN
 from shared.runner.model import Wanted
 from shared.runner.postgres import PostgresWork
 from shared.security.words import KeyPair
+from tests import window_logs
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
 from tests.fakes.keeper import intake_keys
@@ -182,8 +183,8 @@ async def slots(place: Place) -> int:
     """Of everybody, in the windows."""
     client = Redis.from_url(place.redis)
     try:
-        keys = [key async for key in client.scan_iter(f"{place.prefix}*") if await client.type(key) == b"zset"]
-        return sum([await client.zcard(key) for key in keys])
+        logs = [key async for key in client.scan_iter(f"{place.prefix}:*:*")]
+        return sum([len(await window_logs.read(client, key)) for key in logs])
     finally:
         await client.aclose()
 

@@ -49,6 +49,7 @@ from services.outreach_gateway.ports.windows import (
     WindowsAwayError,
     WindowsLostError,
 )
+from tests import window_logs
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.outreach_gateway import FakeWindows, booked
 from tests.stack import Servers
@@ -319,17 +320,21 @@ async def test_a_shard_that_is_being_built_is_held_and_goes_on_where_it_was(wind
 async def test_what_was_there_makes_way_for_what_is_built(redis: Redis) -> None:
     windows = await on_redis(redis)
     log = f"{windows._prefix}:{{s{OF_C}}}:c"
-    await redis.set(log, "no sorted set")
+    await redis.set(log, "no log")
     await build(windows, Epoch("two"), booked("c", Place("o1", "emp_a", NOON)), shards=[OF_C])
     await build(windows, Epoch("three"), booked("c", Place("o2", "emp_b", NOON)), shards=[OF_C])
-    assert await redis.zrange(log, 0, -1) == [b"o2|emp_b"]
+    assert await window_logs.read(redis, log) == {"o2|emp_b": NOON.timestamp() * 1000}
 
 
 async def test_a_person_with_thousands_of_slots_is_built(redis: Redis) -> None:
     windows = await on_redis(redis)
     places = tuple(Place(f"o{n}", "emp_a", NOON + timedelta(seconds=n)) for n in range(9000))
     await build(windows, Epoch("two"), booked("c", *places), shards=[OF_C])
-    assert await redis.zcard(f"{windows._prefix}:{{s{OF_C}}}:c") == 9000
+    assert len(await window_logs.read(redis, f"{windows._prefix}:{{s{OF_C}}}:c")) == 9000
+    before, rows = differed(), Rows(windows, epoch=Epoch("two"), sent={place.outreach: place for place in places})
+    windows.at = NOON + 2 * WEEK
+    assert await rows.book(ask("another", "emp_b", at=windows.at)) == [NoSlot(Rule.NETWORK_WINDOW)]
+    assert differed() == before
 
 
 async def test_of_a_person_redis_holds_the_id_in_the_declared_key_alone_and_not_for_ever(redis: Redis) -> None:
@@ -341,8 +346,6 @@ async def test_of_a_person_redis_holds_the_id_in_the_declared_key_alone_and_not_
     holding = set()
     async for key in redis.scan_iter(f"*{windows._prefix}*"):
         match await redis.type(key):
-            case b"zset":
-                held: Any = await redis.zrange(key, 0, -1, withscores=True)
             case b"string":
                 held = await redis.get(key)
             case other:
@@ -449,25 +452,54 @@ async def is_deleted(redis: Redis, log: str) -> None:
 
 
 async def is_forged(redis: Redis, log: str) -> None:
-    await redis.zadd(log, {"forged|emp_x": (NOON + timedelta(days=3)).timestamp() * 1000, "o2|emp_b": 1.0})
+    forged = {"forged|emp_x": (NOON + timedelta(days=3)).timestamp() * 1000, "o2|emp_b": 1.0}
+    await window_logs.write(redis, log, await window_logs.read(redis, log) | forged)
 
 
 async def is_moved(redis: Redis, log: str) -> None:
     """As many slots as there are, in the same order."""
-    await redis.zadd(log, {"o2|emp_b": (NOON + timedelta(hours=1)).timestamp() * 1000})
+    moved = {"o2|emp_b": (NOON + timedelta(hours=1)).timestamp() * 1000}
+    await window_logs.write(redis, log, await window_logs.read(redis, log) | moved)
 
 
 async def is_restored_in_part(redis: Redis, log: str) -> None:
-    await redis.zrem(log, "o1|emp_a")
+    held = await window_logs.read(redis, log)
+    await window_logs.write(redis, log, {name: slot for name, slot in held.items() if name != "o1|emp_a"})
 
 
 async def is_of_another_kind(redis: Redis, log: str) -> None:
     await redis.delete(log)
+    await redis.lpush(log, "x")
+
+
+async def is_cut(redis: Redis, log: str) -> None:
+    await redis.set(log, (await redis.get(log) or b"")[:-1])
+
+
+async def is_text(redis: Redis, log: str) -> None:
     await redis.set(log, "x")
 
 
 async def is_filled_in(redis: Redis, log: str) -> None:
-    await redis.zadd(log, {"forged|emp_x": (NOON + timedelta(days=3)).timestamp() * 1000})
+    forged = {"forged|emp_x": (NOON + timedelta(days=3)).timestamp() * 1000}
+    await window_logs.write(redis, log, await window_logs.read(redis, log) | forged)
+
+
+async def is_in_another_order(redis: Redis, log: str) -> None:
+    held = await window_logs.read(redis, log)
+    await window_logs.write(redis, log, dict(reversed(held.items())))
+
+
+async def is_as_versions_before_had_it(redis: Redis, log: str) -> None:
+    """A sorted set."""
+    held = await window_logs.read(redis, log)
+    await redis.delete(log)
+    await redis.zadd(log, held)
+
+
+async def is_of_before_and_lacks_one(redis: Redis, log: str) -> None:
+    await is_as_versions_before_had_it(redis, log)
+    await redis.zrem(log, "o1|emp_a")
 
 
 @pytest.mark.parametrize(
@@ -478,7 +510,12 @@ async def is_filled_in(redis: Redis, log: str) -> None:
         (is_moved, 1),
         (is_restored_in_part, 1),
         (is_of_another_kind, 1),
+        (is_cut, 1),
+        (is_text, 1),
         (is_filled_in, 0),
+        (is_in_another_order, 0),
+        (is_as_versions_before_had_it, 0),
+        (is_of_before_and_lacks_one, 1),
     ],
 )
 async def test_whatever_redis_says_of_a_person_the_rows_decide(
@@ -495,10 +532,29 @@ async def test_whatever_redis_says_of_a_person_the_rows_decide(
         NOON, NOON + DAY, NOON + WEEK, NOON + DAY + WEEK
     ]  # fmt: skip
     assert differed() - before == 2 * is_told
-    kept: Any = await redis.zrange(log, 0, -1, withscores=True)
-    assert {name.decode() for name, _ in kept if not name.startswith(b"#")} == {
+    assert {name for name in await window_logs.read(redis, log) if not name.startswith("#")} == {
         "o1|emp_a", "o2|emp_b", "o3|emp_c", "o4|emp_d"
     }  # fmt: skip
+
+
+async def writes(redis: Redis) -> int:
+    found: Any = await redis.info("commandstats")
+    return sum(found.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("set", "unlink", "pexpireat", "zadd"))
+
+
+async def test_who_is_refused_or_waits_on_has_nothing_written_whatever_order_the_rows_come_in(redis: Redis) -> None:
+    rows = Rows(await on_redis(redis))
+    await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b"), ask("o3", "emp_c"))
+    rows.windows.at = NOON + DAY
+    await rows.book()
+    assert len(rows.sent) == 2
+    before, differed_before = await writes(redis), differed()
+    for taken in (tuple(rows.sent.values()), tuple(reversed(rows.sent.values()))):
+        queue = replace(rows.queue(), taken=taken, waiting=(*rows.waiting.values(), ask("o4", "emp_d", days=1.5)))
+        assert (await rows.windows.book([queue], EVERY))[0] == [
+            Slot(NOON + WEEK, NOON + DAY, Rule.NETWORK_WINDOW), NoSlot(Rule.NETWORK_WINDOW)
+        ]  # fmt: skip
+    assert (await writes(redis), differed()) == (before, differed_before)
 
 
 async def test_a_move_that_was_rolled_back_is_no_difference(redis: Redis) -> None:
@@ -691,13 +747,14 @@ async def test_whatever_moves_a_queue_redis_places_it_as_trying_every_millisecon
         elif move == "delete":
             damages += await redis.delete(log)
         elif move == "forge":
-            await redis.zadd(log, {"forged|x": base + 5, "#forged|y": base + 5})
+            forged = {"forged|x": base + 5, "#forged|y": base + 5}
+            await window_logs.write(redis, log, await window_logs.read(redis, log) | forged)
         elif move == "write":
             rows.waiting[f"o{number}"] = Ask(f"o{number}", "abcdef"[what], now + ahead * MS)
         queue = rows.queue()
         assert await real.book([queue], epochs) == await model.book([queue], epochs)
-        booked: Any = await redis.zrange(log, 0, -1, withscores=True)
-        assert sorted(int(score) for name, score in booked if not name.startswith(b"#")) == [
+        booked = await window_logs.read(redis, log)
+        assert sorted(slot for name, slot in booked.items() if not name.startswith("#")) == [
             base + (slot - NOON) // MS for slot in model.slots_of("c")
         ]
         held = model.slots_of("c")

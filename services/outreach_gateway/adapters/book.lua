@@ -1,15 +1,23 @@
 -- Gives each waiting message its earliest slot, each person's queue in its order: people of some shards, in one atomic call.
 --
 -- KEYS[1..s]  the markers of the shards: "RUN:EPOCH", the run id of the Redis on which their windows were built, and their epoch
--- KEYS[s+n]   one log a person, by shard: a sorted set, member = "outreach|employer", score = slot in ms; "#" before a member:
---             its slot in the rows when its present one was proposed, for a transaction that may not have been committed
--- ARGV        one flat JSON list, which costs its client and Redis less than as many arguments:
---             clock_offset_ms, at_ms (-1: Redis' own time), slot_good_ms, kept_ms, unanswered_ms, halve_after (0: never),
+-- KEYS[s+n]   one log a person, by shard: a string, compared as a whole. First the name of each slot, "outreach|employer" with "\n"
+--             behind it, then another "\n", then each slot in ms, a double (little-endian, 8 bytes). First what was handed on, by
+--             slot and name, then what waits in the queue's order; at the end "#" before a name: its slot in the rows when its
+--             present one was proposed, for a transaction that may not have been committed. Nobody's is no key.
+-- ARGV[1]     JSON, one flat list: clock_offset_ms, at_ms (-1: Redis' own time), slot_good_ms, kept_ms, unanswered_ms,
+--             halve_after (0: never),
 --             calendars: count, then each: count, then start and end (ms, ascending);
 --             window sets: count, then each: count, then length_ms, cap, halved cap, 1 if only this employer's messages count;
---             shards: count, then each: epoch, how many people; people: each: calendar (1..), window set (1..), what holds its
---             slot: count, then member, slot_ms each; what gives its slot up: the same; what waits, in the queue's order:
---             count, then member, until_ms, slot_ms (-1: none yet) each
+--             shards: count, then each: epoch, how many people
+-- ARGV[2..7]  columns over the people, each as a whole (little-endian; times are doubles, counts 4 bytes):
+--             2 of each person: calendar (1..), window set (1..), how many slots were handed on, how many slots there are with
+--               those of what waits, how many wait, how many give their slot up
+--             3 the names of their slots, as they stand in their log as the rows say it, with the "\n" behind them
+--             4 these slots
+--             5 the names of what waits, in the queue's order, then of what gives its slot up, "\n" behind each
+--             6 until_ms of what waits, slot_ms of what gives it up
+--             7 of each that waits "+" if it has a slot, or "-"
 -- Answer      numbers with spaces between: now_ms, then for each shard how many people had a log that was not what the rows
 --             say (-1: its marker is not what it has to be; nobody was decided for), and for each of its waiting messages
 --             slot_ms (-1: none before it ends) and what stood against an earlier slot (0 nothing, n the nth window of its
@@ -17,26 +25,29 @@
 -- The slots of the arguments are the rows': they decide, and the log is made what they say. A waiting message stands where
 -- it stood when its slot has come less than slot_good ago and holds; else as early as those before it in the queue leave
 -- room. A slot exactly one window length after another is allowed.
--- A person's log is read once and written once, and what can be is asked without a table or a function of its own for each.
+-- Logs are read together and each is written once, if it is not what it has to be; what can be is asked without a table of its
+-- own for each. Who is refused has nothing written.
 
-local call, pcall, sub, find, unpack, tonumber = redis.call, redis.pcall, string.sub, string.find, unpack, tonumber
+local call, pcall, sub, find, rep, tonumber = redis.call, redis.pcall, string.sub, string.find, string.rep, tonumber
+local unpack, packed, unpacked, concat = unpack, struct.pack, struct.unpack, table.concat
 local NEVER, DAY, FEW = math.huge, 86400000, 2000 -- Lua takes some thousand values of a call
+local OF_PERSON, TIME = '<IIIIII', '<d'
 
-local given = cjson.decode(ARGV[1])
+local given, people, names, times, asked_names, asked_times, owns = cjson.decode(ARGV[1]), unpack(ARGV, 2, 7)
+local person_at, name_at, slot_at, asked_at, asked_time_at, own_at = 1, 1, 1, 1, 1, 1
 local offset, now, slot_good, kept = given[1], given[2], given[3], given[4]
 local unanswered_after, halve_after, last = given[5], given[6], 7
 if now == -1 then
   local time = call('TIME')
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + offset
 end
--- A number becomes text anew for each command and in each answer, which costs more than all else here: what many are given is
--- text, and small numbers are made so once.
+-- A number becomes text anew in each answer, which costs more than the rules: what many are given is text once.
 local as_text = setmetatable({}, { __index = function(known, number)
   local text = string.format('%.0f', number)
   known[number] = text
   return text
 end })
-local now_as_text, kept_from_now = string.format('%.0f', now), string.format('%.0f', now + kept)
+local now_as_text, now_packed = string.format('%.0f', now), packed(TIME, now)
 
 -- A calendar is where the first interval that is not over stands in what is given, and where the last one does.
 local first_of, last_of, is_open = {}, {}, {}
@@ -50,7 +61,7 @@ for c = 1, count do
   is_open[c] = at < ends and given[at] <= now
 end
 
-local window_sets = {}
+local window_sets, asks_of_employer = {}, {}
 count = given[last]
 last = last + 1
 for s = 1, count do
@@ -58,23 +69,22 @@ for s = 1, count do
   for w = 1, given[last] do
     local at = last + 4 * w - 3
     windows[w] = { given[at], given[at + 1], given[at + 2], given[at + 3] == 1 }
+    asks_of_employer[s] = asks_of_employer[s] or windows[w][4]
   end
   last = last + 4 * #windows + 1
   window_sets[s] = windows
 end
 
--- What stands of the person in hand, by slot, and of it what the message's own employer sent: used again for each.
-local slots, members, standing = {}, {}, 0
+-- What stands of the person in hand, by slot, and of it what the message's own employer sent.
+local slots, standing = {}, 0
 local ours, of_ours = {}, 0
 
-local function stand(member, slot)
-  local at = standing
-  while at > 0 and slots[at] > slot do
-    slots[at + 1], members[at + 1] = slots[at], members[at]
-    at = at - 1
+local function put(list, many, slot)
+  while many > 0 and list[many] > slot do
+    list[many + 1] = list[many]
+    many = many - 1
   end
-  slots[at + 1], members[at + 1] = slot, member
-  standing = standing + 1
+  list[many + 1] = slot
 end
 
 -- The first window that would hold too many with one more at `moment`, or 0; and until when those that would are full. As many
@@ -128,106 +138,187 @@ local function earliest(windows, halved, calendar, until_ms)
   return -1, against == 0 and -1 or against
 end
 
--- What is no sorted set is not ours, and tells of no slot: it makes way.
-local function read_log(key)
-  local log = pcall('ZRANGE', key, '0', '-1', 'WITHSCORES')
-  if log.err then
-    call('UNLINK', key)
-    return {}
+-- As many doubles as that from there on.
+local formats = setmetatable({}, { __index = function(known, many)
+  known[many] = '<' .. rep('d', many)
+  return known[many]
+end })
+local function doubles(text, from, many)
+  if many == 0 then return {} end
+  if many <= 100 then return { unpacked(formats[many], text, from) } end
+  local found = {}
+  for i = 1, many do found[i] = unpacked(TIME, text, from + 8 * i - 8) end
+  return found
+end
+
+-- What a log says, name by name; what is no log of ours tells of no slot.
+local function read_log(text)
+  local log, names = {}, {}
+  local at = 1
+  while true do
+    local ends = find(text, '\n', at, true)
+    if not ends then return log end
+    if ends == at then break end
+    names[#names + 1] = sub(text, at, ends - 1)
+    at = ends + 1
+  end
+  if #text - at ~= 8 * #names then return log end
+  for i = 1, #names do log[names[i]] = unpacked(TIME, text, at + 8 * i - 7) end
+  return log
+end
+
+-- As versions before this one kept it: a sorted set. What is neither is not ours, and makes way.
+local function read_sorted_set(key)
+  local log, raw = {}, pcall('ZRANGE', key, '0', '-1', 'WITHSCORES')
+  if not raw.err then
+    for i = 1, #raw, 2 do log[raw[i]] = tonumber(raw[i + 1]) end
   end
   return log
 end
 
-local function changed(command, key, what, many)
-  for from = 1, many, FEW do
-    call(command, key, unpack(what, from, math.min(from + FEW - 1, many)))
+local answer, answered = { now_as_text }, 1
+-- Of the person in hand: the names of what waits and of what gives its slot up, what the first were given and what the others had.
+local asked, slot_of, left, own_of, waiting, leaving = {}, {}, {}, {}, 0, 0
+
+-- The log that stands now, in two halves, behind what was handed on: what goes now, then what waits.
+local function written(names, of_slots, marks)
+  for due = 1, 2 do
+    for w = 1, waiting do
+      local slot = slot_of[w]
+      if slot ~= -1 and (slot <= now) == (due == 1) then
+        names = names .. asked[w] .. '\n'
+        of_slots = of_slots .. (slot == now and now_packed or packed(TIME, slot))
+      end
+    end
+  end
+  for name, slot in pairs(marks) do
+    names = names .. '#' .. name .. '\n'
+    of_slots = of_slots .. packed(TIME, slot)
+  end
+  return names == '' and '' or names .. '\n' .. of_slots
+end
+
+local function write(key, text)
+  local latest = standing > 0 and slots[standing] > now and slots[standing] or now
+  call('SET', key, text, 'PXAT', as_text[latest + kept])
+end
+
+-- What is said of the next person: their log, as the rows have it, and where its slots begin in it; the rest is passed over
+-- unless they are decided for.
+local calendar, set, taken, many, rows, of_slots
+local function take_next()
+  calendar, set, taken, many, waiting, leaving, person_at = unpacked(OF_PERSON, people, person_at)
+  rows, of_slots = '', 1
+  if many > 0 then
+    local _, ends = find(names, '\n\n', name_at, true)
+    rows, of_slots = sub(names, name_at, ends) .. sub(times, slot_at, slot_at + 8 * many - 1), ends - name_at + 2
+    name_at, slot_at = ends + 1, slot_at + 8 * many
   end
 end
 
-local put, many_put = {}, 0
-local function puts(member, slot)
-  put[many_put + 1], put[many_put + 2] = slot == now and now_as_text or as_text[slot], member
-  many_put = many_put + 2
+local function take_asked(i)
+  local ends = find(asked_names, '\n', asked_at, true)
+  asked[i], asked_at = sub(asked_names, asked_at, ends - 1), ends + 1
+  local time
+  time, asked_time_at = unpacked(TIME, asked_times, asked_time_at)
+  return asked[i], time
+end
+
+-- How far the names go of what was handed on.
+local function names_of_taken()
+  if taken == many then return #rows - 8 * many - 1 end
+  local ends = 0
+  for _ = 1, taken do ends = find(rows, '\n', ends + 1, true) end
+  return ends
 end
 
 -- Makes a log that is not as the rows say, or not any more, what stands now; whether it lacked a slot of theirs, or had it
 -- elsewhere. What it had beyond them could only hold people back, and goes; what was proposed by a transaction that was not
 -- committed is no difference.
-local function made_right(key, raw, rows)
-  local log, planned, differs = {}, {}, false
-  for i = 1, #raw, 2 do log[raw[i]] = tonumber(raw[i + 1]) end
-  for i = 1, standing do
-    local member = members[i]
-    planned[member] = slots[i]
-    if log[member] ~= slots[i] then puts(member, slots[i]) end
+local function made_right(key, text, first)
+  local in_rows, planned, marks, differs = read_log(rows), {}, {}, false
+  local from, kept_from = 1, 1
+  for i = 1, taken do
+    local till = find(rows, '\n', from, true)
+    local name = sub(rows, from, till - 1)
+    if i == first then kept_from = from end
+    if i < first then in_rows[name] = nil else planned[name] = in_rows[name] end
+    from = till + 1
   end
-  for member, slot in pairs(rows) do
-    if slot > now - kept + DAY and log[member] ~= slot and log['#' .. member] ~= slot then differs = true end
-    if planned[member] ~= slot and log['#' .. member] ~= slot then puts('#' .. member, slot) end
+  if first > taken then kept_from = from end
+  for w = 1, waiting do
+    if slot_of[w] ~= -1 then planned[asked[w]] = slot_of[w] end
   end
-  local gone, many_gone = {}, 0
-  for member in pairs(log) do
-    local bare = sub(member, 1, 1) == '#' and sub(member, 2)
-    if (bare and planned[bare] == rows[bare]) or (not bare and not planned[member]) then
-      many_gone = many_gone + 1
-      gone[many_gone] = member
-    end
+  for i = waiting + 1, waiting + leaving do in_rows[asked[i]] = left[i] end
+  local log = {}
+  if text then
+    log = read_log(text)
+  elseif next(in_rows) then
+    log = read_sorted_set(key)
   end
-  changed('ZREM', key, gone, many_gone)
+  for name, slot in pairs(in_rows) do
+    if slot > now - kept + DAY and log[name] ~= slot and log['#' .. name] ~= slot then differs = true end
+    if planned[name] ~= slot then marks[name] = slot end
+  end
+  local now_text = written(
+    sub(rows, kept_from, from - 1), sub(rows, of_slots + 8 * (first - 1), of_slots + 8 * taken - 1), marks
+  )
+  if now_text == '' then
+    if text or next(log) then call('UNLINK', key) end
+  elseif now_text ~= text then
+    write(key, now_text)
+  end
   return differs
 end
 
-local answer, answered = { now_as_text }, 1
-
--- The person whose arguments begin at `last`; whether their log was not what the rows say.
-local function decide(key)
-  local calendar, windows = given[last], window_sets[given[last + 1]]
-  local taken, unanswered = last + 2, 0
-  local many = given[taken]
-  standing = 0
-  for at = taken + 1, taken + 2 * many, 2 do
-    local slot = given[at + 1]
-    if slot > now - kept then
-      stand(given[at], slot)
-      if slot <= now - unanswered_after then unanswered = unanswered + 1 end
-    end
+-- Decides for the next person; whether their log was not what the rows say.
+local function decide(key, log)
+  take_next()
+  local windows, by_employer = window_sets[set], asks_of_employer[set]
+  slots = doubles(rows, of_slots, many)
+  for i = taken + 1, many do own_of[i - taken] = slots[i] end
+  standing = taken
+  local first = 1 -- of what was handed on, the first that is not older than what is kept
+  while standing > 0 and slots[1] <= now - kept do
+    table.remove(slots, 1)
+    first, standing = first + 1, standing - 1
   end
-  local leaving = taken + 2 * many + 1
-  local waiting = leaving + 2 * given[leaving] + 1
-  last = waiting + 3 * given[waiting] + 1
-
-  -- Mostly the log is what the rows say, nobody leaves, and nothing that has a slot moves: then there are no tables to make.
-  local raw = read_log(key)
-  local held = standing
-  for at = waiting + 1, last - 3, 3 do
-    if given[at + 2] ~= -1 then stand(given[at], given[at + 2]) end
-  end
-  local as_rows = #raw == 2 * standing and given[leaving] == 0
-  for i = 1, as_rows and standing or 0 do
-    if raw[2 * i - 1] ~= members[i] or tonumber(raw[2 * i]) ~= slots[i] then
-      as_rows = false
-      break
+  local halved = false
+  if halve_after > 0 then
+    local unanswered = 0
+    for i = 1, standing do
+      if slots[i] <= now - unanswered_after then unanswered = unanswered + 1 end
     end
-  end
-  if standing > held then
-    standing = 0
-    for at = taken + 1, taken + 2 * many, 2 do
-      if given[at + 1] > now - kept then stand(given[at], given[at + 1]) end
-    end
+    halved = unanswered >= halve_after
   end
 
-  local halved = halve_after > 0 and unanswered >= halve_after
-  many_put = 0
-  for at = waiting + 1, last - 3, 3 do
-    local member, until_ms, own = given[at], given[at + 1], given[at + 2]
+  local owning, moves, books = 0, leaving > 0 or first > 1, false
+  for w = 1, waiting do
+    local member, until_ms = take_asked(w)
+    local own = -1
+    if many > taken and sub(owns, own_at + w - 1, own_at + w - 1) == '+' then
+      owning = owning + 1
+      own = own_of[owning]
+    end
     of_ours = 0
-    if standing > 0 then
+    if by_employer and standing > 0 then
       local employer = sub(member, find(member, '|', 1, true), -1)
-      for i = 1, standing do
-        local from = #members[i] - #employer + 1
-        if from > 0 and find(members[i], employer, from, true) then
+      local at, ends = find(rows, employer .. '\n', 1, true)
+      if at and at < names_of_taken() then
+        local from = 1
+        for i = 1, taken do
+          local till = find(rows, '\n', from, true)
+          if i >= first and sub(rows, till - #employer, till - 1) == employer then
+            put(ours, of_ours, (unpacked(TIME, rows, of_slots + 8 * i - 8)))
+            of_ours = of_ours + 1
+          end
+          from = till + 1
+        end
+      end
+      for before = 1, w - 1 do
+        if slot_of[before] ~= -1 and sub(asked[before], -#employer) == employer then
+          put(ours, of_ours, slot_of[before])
           of_ours = of_ours + 1
-          ours[of_ours] = slots[i]
         end
       end
     end
@@ -237,60 +328,67 @@ local function decide(key)
     else
       slot, against = earliest(windows, halved, calendar, until_ms)
     end
-    if slot ~= -1 then stand(member, slot) end
-    if own ~= -1 and own ~= slot then as_rows = false end
-    if own == -1 and slot ~= -1 then puts(member, slot) end
+    if slot ~= -1 then
+      put(slots, standing, slot)
+      standing = standing + 1
+    end
+    if own ~= slot then
+      if own == -1 then books = true else moves = true end
+    end
+    slot_of[w] = slot
     answer[answered + 1], answer[answered + 2] = slot == now and now_as_text or as_text[slot], as_text[against]
     answered = answered + 2
   end
 
-  local differs = false
-  if not as_rows then
-    local rows = {}
-    for at = taken + 1, taken + 2 * many, 2 do
-      if given[at + 1] > now - kept then rows[given[at]] = given[at + 1] end
-    end
-    for at = leaving + 1, waiting - 1, 2 do rows[given[at]] = given[at + 1] end
-    for at = waiting + 1, last - 3, 3 do
-      if given[at + 2] ~= -1 then rows[given[at]] = given[at + 2] end
-    end
-    many_put = 0
-    differs = made_right(key, raw, rows)
+  own_at = own_at + waiting
+  for i = waiting + 1, waiting + leaving do
+    local _
+    _, left[i] = take_asked(i)
   end
-  if many_put > 0 then
-    changed('ZADD', key, put, many_put)
-    local latest = standing > 0 and slots[standing] or now
-    call('PEXPIREAT', key, latest > now and latest + kept or kept_from_now)
+
+  if log == (rows ~= '' and rows) and not moves then
+    if books then
+      write(key, written(sub(rows, 1, names_of_taken()), sub(rows, of_slots, of_slots + 8 * taken - 1), {}))
+    end
+    return false
   end
-  return differs
+  return made_right(key, log, first)
 end
 
 -- Over the arguments of a person who is not decided for.
 local function pass()
-  local leaving = last + 3 + 2 * given[last + 2]
-  local waiting = leaving + 1 + 2 * given[leaving]
-  last = waiting + 1 + 3 * given[waiting]
+  take_next()
+  for i = 1, waiting + leaving do take_asked(i) end
+  own_at = own_at + waiting
 end
 
 local run = string.match(call('INFO', 'server'), 'run_id:(%x+)')
 local shards = given[last]
-local markers = call('MGET', unpack(KEYS, 1, shards))
-local epochs = last + 1
-local log = shards
-last = epochs + 2 * shards
+local of_shards = last + 1
+local read = {}
+for from = 1, #KEYS, FEW do
+  local till = math.min(from + FEW - 1, #KEYS)
+  local some = call('MGET', unpack(KEYS, from, till))
+  if till == #KEYS and from == 1 then
+    read = some
+  else
+    for i = from, till do read[i] = some[i - from + 1] end
+  end
+end
+local at = shards
 for s = 1, shards do
-  local epoch, people = given[epochs + 2 * s - 2], given[epochs + 2 * s - 1]
+  local epoch, many = given[of_shards + 2 * s - 2], given[of_shards + 2 * s - 1]
   answered = answered + 1
-  if markers[s] == run .. ':' .. epoch then
+  if read[s] == run .. ':' .. epoch then
     local told, different = answered, 0
-    for k = log + 1, log + people do
-      if decide(KEYS[k]) then different = different + 1 end
+    for k = at + 1, at + many do
+      if decide(KEYS[k], read[k]) then different = different + 1 end
     end
     answer[told] = as_text[different]
   else
     answer[answered] = as_text[-1]
-    for _ = 1, people do pass() end
+    for _ = 1, many do pass() end
   end
-  log = log + people
+  at = at + many
 end
-return table.concat(answer, ' ')
+return concat(answer, ' ')

@@ -1,4 +1,4 @@
-"""What the booking script is sent and what it answers: queues as one flat list, and slots back from milliseconds.
+"""What the booking script is sent and what it answers: queues in columns, and slots back from milliseconds.
 
 It is asked thousands of times a second, so what is sent is put together in one place, without a call for each message.
 """
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
-from services.outreach_gateway.model import Answer, NoSlot, Queue, Rule, Slot, Window
+import numpy as np
+
+from services.outreach_gateway.model import Answer, NoSlot, Place, Queue, Rule, Slot, Window
 from services.outreach_gateway.ports.windows import Epoch
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -52,14 +54,20 @@ def in_calls(shards: Iterable[OfShard], queues: Sequence[Queue], *, one_shard_a_
         yield some
 
 
-def arguments(settings: Sequence[int], shards: Sequence[OfShard], queues: Sequence[Queue]) -> str:
-    """Of one call; a calendar or a set of windows that several people share is sent once."""
+def arguments(settings: Sequence[int], shards: Sequence[OfShard], queues: Sequence[Queue]) -> list[str | bytes]:
+    """Of one call: what is said of all, then columns over its people; a calendar or a set of windows that several share is
+    sent once."""
     calendars: dict[int, int] = {}
     sets: dict[int, int] = {}
     hours: list[int] = []
     windows: list[int] = []
-    people: list[str | int] = []
     heads: list[str | int] = []
+    people: list[int] = []
+    names: list[str] = []
+    slots: list[datetime] = []
+    asked: list[str] = []
+    times: list[datetime] = []
+    owns: list[str] = []
     for of in shards:
         heads += (of.epoch.name, len(of.places))
         for place in of.places:
@@ -72,17 +80,57 @@ def arguments(settings: Sequence[int], shards: Sequence[OfShard], queues: Sequen
             if limits is None:
                 sets[id(queue.windows)] = limits = len(sets) + 1
                 windows += _windows(queue.windows)
-            people += (calendar, limits, len(queue.taken))
-            for one in queue.taken:
-                people += (f"{one.outreach}|{one.employer}", ms(one.at))
-            people.append(len(queue.leaving))
-            for one in queue.leaving:
-                people += (f"{one.outreach}|{one.employer}", ms(one.at))
-            people.append(len(queue.waiting))
+            began, taken = len(slots), queue.taken
+            if taken:
+                if len(taken) > 1 and not _is_by_slot(taken):
+                    taken = sorted(taken, key=_by_slot)
+                names += [f"{one.outreach}|{one.employer}\n" for one in taken]
+                slots += [one.at for one in taken]
             for ask in queue.waiting:
-                slot = _NO_SLOT if ask.slot_at is None else ms(ask.slot_at)
-                people += (f"{ask.outreach}|{ask.employer}", ms(ask.until), slot)
-    return _json([*settings, len(calendars), *hours, len(sets), *windows, len(shards), *heads, *people])
+                name = f"{ask.outreach}|{ask.employer}\n"
+                asked.append(name)
+                times.append(ask.until)
+                if ask.slot_at is None:
+                    owns.append("-")
+                else:
+                    owns.append("+")
+                    names.append(name)
+                    slots.append(ask.slot_at)
+            many = len(slots) - began
+            if many:
+                names.append("\n")
+            for one in queue.leaving:
+                asked.append(f"{one.outreach}|{one.employer}\n")
+                times.append(one.at)
+            people += (calendar, limits, len(taken), many, len(queue.waiting), len(queue.leaving))
+    return [
+        _json([*settings, len(calendars), *hours, len(sets), *windows, len(shards), *heads]),
+        np.array(people, "<u4").tobytes(),
+        "".join(names),
+        _packed(slots),
+        "".join(asked),
+        _packed(times),
+        "".join(owns),
+    ]
+
+
+def _is_by_slot(taken: Sequence[Place]) -> bool:
+    before = taken[0].at
+    for one in taken[1:]:
+        if one.at <= before:
+            return False
+        before = one.at
+    return True
+
+
+def _by_slot(one: Place) -> tuple[datetime, str, str]:
+    return one.at, one.outreach, one.employer
+
+
+def _packed(moments: Sequence[datetime]) -> bytes:
+    """As `ms` has each, in doubles: by way of whole microseconds, which a double holds, and its seconds don't."""
+    seconds = np.array([moment.timestamp() for moment in moments], "<f8")
+    return (np.rint(seconds * 1e6) // 1000.0).tobytes()
 
 
 def _windows(windows: tuple[Window, ...]) -> list[int]:

@@ -76,7 +76,7 @@ class ClusterServers:
 
     async def _send(self, script: Script, address: Address, some: Sequence[_Try], within: float) -> bool:
         """Whether the cluster is not what we know of it."""
-        commands: list[list[str | int]] = []
+        commands: list[list[str | int | bytes]] = []
         for one in some:
             if one.asking:
                 commands.append(["ASKING"])

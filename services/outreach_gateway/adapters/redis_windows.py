@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 
 
 class RedisWindows:
-    """The windows of all people, one sorted set each, under the hash tag of the person's shard; beside them a marker that
+    """The windows of all people, one string each, under the hash tag of the person's shard; beside them a marker that
     says on which run of which server, and under which epoch, they were built.
 
     What is known of a shard is kept between calls: one that is held is not asked until a `look` finds it open, so that a
@@ -103,7 +103,7 @@ class RedisWindows:
         for of in shards:
             beside = self._marker(of.shard) + ":"
             keys += [beside + queues[place].candidate for place in of.places]
-        return Call(keys, [arguments(self._settings(), shards, queues)])
+        return Call(keys, arguments(self._settings(), shards, queues))
 
     def _hold(self, shards: frozenset[int] | set[int]) -> None:
         if shards - self._held:

@@ -38,6 +38,7 @@ from shared.security.member_refs import MemberRefs
 from shared.security.tenant_keys import hash_key, new_key
 from shared.security.words import KeyPair
 from shared.service import Service
+from tests import window_logs
 from tests.conftest import unique
 from tests.signing import Owners, consented, settings_of, statement
 from tests.stack import Servers
@@ -750,7 +751,8 @@ async def test_whatever_is_done_to_a_persons_windows_no_cap_is_exceeded(gateway:
             case "emp_b":
                 await gateway.redis.delete(marker)
             case _:
-                await gateway.redis.zadd(f"{marker}:{person}", {"forged|emp_x": 9e12, f"{id}|{employer}": 1.0})
+                log, forged = f"{marker}:{person}", {"forged|emp_x": 9e12, f"{id}|{employer}": 1.0}
+                await window_logs.write(gateway.redis, log, await window_logs.read(gateway.redis, log) | forged)
     assert states[:2] == ["admitted", "delayed"]
     assert set(states[2:]) == {"delayed"}
     slots = await gateway.service.pool.fetch(
