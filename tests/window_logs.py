@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Mapping
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -15,7 +16,7 @@ def names_and_slots(log: bytes) -> dict[str, int]:
 
 async def read(redis: Redis, key: str | bytes) -> dict[str, int]:
     """Of one person; nothing where there is none."""
-    found = await redis.get(key)
+    found: Any = await redis.get(key)
     return names_and_slots(found) if found else {}
 
 

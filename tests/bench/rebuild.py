@@ -101,7 +101,8 @@ class Bench:
                 keys = [f"fp:{{s{shard}}}:{row['candidate']}" for row in some]
                 async with redis.pipeline(transaction=False) as asked:
                     for key in keys:
-                        asked.get(key).pttl(key)
+                        asked.get(key)
+                        asked.pttl(key)
                     found = await asked.execute()
                 for row, log, lives in zip(some, found[::2], found[1::2], strict=True):
                     is_as_rows = log is not None and names_and_slots(log) == dict(json.loads(row["slots"]))

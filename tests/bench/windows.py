@@ -45,6 +45,7 @@ from services.outreach_gateway.model import (
     shard_of,
 )
 from services.outreach_gateway.ports.windows import Epoch
+from shared.lifetime import keep_what_is_there
 from tests.bench.harness import Contender
 from tests.fakes.clock import FixedClock
 from tests.fakes.outreach_gateway import FakeWindows, booked
@@ -63,7 +64,8 @@ START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def run(work: Callable[[], Coroutine[Any, Any, float]]) -> Contender:
-    """On the loop that our processes have."""
+    """On the loop that our processes have, with Python's collector as they set it: whoever contends."""
+    keep_what_is_there()
 
     def contend() -> float:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -192,6 +194,7 @@ async def limits(url: str) -> float:
     storage = RedisStorage(f"async+{url}", implementation="redispy", connection_pool=connections)
     limiter = MovingWindowRateLimiter(storage)
     items = [RateLimitItemPerHour(cap, hours) for cap, hours in RULES]
+    people = [person(number) for number in range(OF_PEERS)]
     took, now = 0.0, START.timestamp()
     logs: list[list[float]] = [[] for _ in RULES]
 
@@ -205,7 +208,7 @@ async def limits(url: str) -> float:
         for turn in range(TURNS):
             now = (START + turn * STEP).timestamp()
             began = time.perf_counter()
-            found = await _at_once(AT_ONCE, (may(person(number)) for number in range(OF_PEERS)))
+            found = await _at_once(AT_ONCE, (may(who) for who in people))
             took += time.perf_counter() - began
             assert found == [_hits(logs, now)] * OF_PEERS, "`limits` does not say what a loop says"
     return OF_PEERS * TURNS / took

@@ -31,10 +31,24 @@
 local call, pcall, sub, find, rep, tonumber = redis.call, redis.pcall, string.sub, string.find, string.rep, tonumber
 local unpack, packed, unpacked, concat = unpack, struct.pack, struct.unpack, table.concat
 local NEVER, DAY, FEW = math.huge, 86400000, 2000 -- Lua takes some thousand values of a call
-local OF_PERSON, TIME = '<IIIIII', '<d'
+local COUNT, TIME, AT_ONCE = 'I', 'd', 6000
 
-local given, people, names, times, asked_names, asked_times, owns = cjson.decode(ARGV[1]), unpack(ARGV, 2, 7)
-local person_at, name_at, slot_at, asked_at, asked_time_at, own_at = 1, 1, 1, 1, 1, 1
+-- A whole column, numbers of a kind: one by one, each would cost as much as twenty together. (What stands behind them is no part of it.)
+local column
+function column(text, kind, size)
+  local many = #text / size
+  if many <= AT_ONCE then return { unpacked('<' .. rep(kind, many), text) } end
+  local found = {}
+  for from = 0, many - 1, AT_ONCE do
+    local some = column(sub(text, from * size + 1, (from + AT_ONCE) * size), kind, size)
+    for i = 1, math.min(AT_ONCE, many - from) do found[from + i] = some[i] end
+  end
+  return found
+end
+
+local given, people, slots_of_rows = cjson.decode(ARGV[1]), column(ARGV[2], COUNT, 4), column(ARGV[4], TIME, 8)
+local names, packed_slots, asked_names, times, owns = ARGV[3], ARGV[4], ARGV[5], column(ARGV[6], TIME, 8), ARGV[7]
+local person_at, name_at, slot_at, asked_at, asked_by, own_at = 0, 1, 0, 1, 0, 1 -- how far each has been read
 local offset, now, slot_good, kept = given[1], given[2], given[3], given[4]
 local unanswered_after, halve_after, last = given[5], given[6], 7
 if now == -1 then
@@ -47,7 +61,7 @@ local as_text = setmetatable({}, { __index = function(known, number)
   known[number] = text
   return text
 end })
-local now_as_text, now_packed = string.format('%.0f', now), packed(TIME, now)
+local now_as_text, now_packed = string.format('%.0f', now), packed('<d', now)
 
 -- A calendar is where the first interval that is not over stands in what is given, and where the last one does.
 local first_of, last_of, is_open = {}, {}, {}
@@ -138,19 +152,6 @@ local function earliest(windows, halved, calendar, until_ms)
   return -1, against == 0 and -1 or against
 end
 
--- As many doubles as that from there on.
-local formats = setmetatable({}, { __index = function(known, many)
-  known[many] = '<' .. rep('d', many)
-  return known[many]
-end })
-local function doubles(text, from, many)
-  if many == 0 then return {} end
-  if many <= 100 then return { unpacked(formats[many], text, from) } end
-  local found = {}
-  for i = 1, many do found[i] = unpacked(TIME, text, from + 8 * i - 8) end
-  return found
-end
-
 -- What a log says, name by name; what is no log of ours tells of no slot.
 local function read_log(text)
   local log, names = {}, {}
@@ -163,7 +164,8 @@ local function read_log(text)
     at = ends + 1
   end
   if #text - at ~= 8 * #names then return log end
-  for i = 1, #names do log[names[i]] = unpacked(TIME, text, at + 8 * i - 7) end
+  local slots = column(sub(text, at + 1), TIME, 8)
+  for i = 1, #names do log[names[i]] = slots[i] end
   return log
 end
 
@@ -178,22 +180,25 @@ end
 
 local answer, answered = { now_as_text }, 1
 -- Of the person in hand: the names of what waits and of what gives its slot up, what the first were given and what the others had.
-local asked, slot_of, left, own_of, waiting, leaving = {}, {}, {}, {}, 0, 0
+local asked, slot_of, left, waiting, leaving = {}, {}, {}, 0, 0
 
 -- The log that stands now, in two halves, behind what was handed on: what goes now, then what waits.
 local function written(names, of_slots, marks)
+  if waiting == 1 and not marks then
+    return names .. asked[1] .. '\n\n' .. of_slots .. (slot_of[1] == now and now_packed or packed('<d', slot_of[1]))
+  end
   for due = 1, 2 do
     for w = 1, waiting do
       local slot = slot_of[w]
       if slot ~= -1 and (slot <= now) == (due == 1) then
         names = names .. asked[w] .. '\n'
-        of_slots = of_slots .. (slot == now and now_packed or packed(TIME, slot))
+        of_slots = of_slots .. (slot == now and now_packed or packed('<d', slot))
       end
     end
   end
-  for name, slot in pairs(marks) do
+  for name, slot in pairs(marks or {}) do
     names = names .. '#' .. name .. '\n'
-    of_slots = of_slots .. packed(TIME, slot)
+    of_slots = of_slots .. packed('<d', slot)
   end
   return names == '' and '' or names .. '\n' .. of_slots
 end
@@ -205,23 +210,26 @@ end
 
 -- What is said of the next person: their log, as the rows have it, and where its slots begin in it; the rest is passed over
 -- unless they are decided for.
-local calendar, set, taken, many, rows, of_slots
+local calendar, set, taken, many, rows, of_slots, first_slot
 local function take_next()
-  calendar, set, taken, many, waiting, leaving, person_at = unpacked(OF_PERSON, people, person_at)
-  rows, of_slots = '', 1
+  local at = person_at
+  person_at = at + 6
+  calendar, set, taken, many = people[at + 1], people[at + 2], people[at + 3], people[at + 4]
+  waiting, leaving = people[at + 5], people[at + 6]
+  rows, of_slots, first_slot = '', 1, slot_at
   if many > 0 then
     local _, ends = find(names, '\n\n', name_at, true)
-    rows, of_slots = sub(names, name_at, ends) .. sub(times, slot_at, slot_at + 8 * many - 1), ends - name_at + 2
-    name_at, slot_at = ends + 1, slot_at + 8 * many
+    rows = sub(names, name_at, ends) .. sub(packed_slots, 8 * slot_at + 1, 8 * (slot_at + many))
+    of_slots = ends - name_at + 2
+    name_at, slot_at = ends + 1, slot_at + many
   end
 end
 
 local function take_asked(i)
   local ends = find(asked_names, '\n', asked_at, true)
-  asked[i], asked_at = sub(asked_names, asked_at, ends - 1), ends + 1
-  local time
-  time, asked_time_at = unpacked(TIME, asked_times, asked_time_at)
-  return asked[i], time
+  local name = sub(asked_names, asked_at, ends - 1)
+  asked[i], asked_at, asked_by = name, ends + 1, asked_by + 1
+  return name, times[asked_by]
 end
 
 -- How far the names go of what was handed on.
@@ -275,14 +283,10 @@ end
 local function decide(key, log)
   take_next()
   local windows, by_employer = window_sets[set], asks_of_employer[set]
-  slots = doubles(rows, of_slots, many)
-  for i = taken + 1, many do own_of[i - taken] = slots[i] end
-  standing = taken
   local first = 1 -- of what was handed on, the first that is not older than what is kept
-  while standing > 0 and slots[1] <= now - kept do
-    table.remove(slots, 1)
-    first, standing = first + 1, standing - 1
-  end
+  while first <= taken and slots_of_rows[first_slot + first] <= now - kept do first = first + 1 end
+  standing = taken - first + 1
+  for i = 1, standing do slots[i] = slots_of_rows[first_slot + first - 1 + i] end
   local halved = false
   if halve_after > 0 then
     local unanswered = 0
@@ -298,7 +302,7 @@ local function decide(key, log)
     local own = -1
     if many > taken and sub(owns, own_at + w - 1, own_at + w - 1) == '+' then
       owning = owning + 1
-      own = own_of[owning]
+      own = slots_of_rows[first_slot + taken + owning]
     end
     of_ours = 0
     if by_employer and standing > 0 then
@@ -309,7 +313,7 @@ local function decide(key, log)
         for i = 1, taken do
           local till = find(rows, '\n', from, true)
           if i >= first and sub(rows, till - #employer, till - 1) == employer then
-            put(ours, of_ours, (unpacked(TIME, rows, of_slots + 8 * i - 8)))
+            put(ours, of_ours, slots_of_rows[first_slot + i])
             of_ours = of_ours + 1
           end
           from = till + 1
@@ -348,7 +352,7 @@ local function decide(key, log)
 
   if log == (rows ~= '' and rows) and not moves then
     if books then
-      write(key, written(sub(rows, 1, names_of_taken()), sub(rows, of_slots, of_slots + 8 * taken - 1), {}))
+      write(key, written(sub(rows, 1, names_of_taken()), sub(rows, of_slots, of_slots + 8 * taken - 1)))
     end
     return false
   end

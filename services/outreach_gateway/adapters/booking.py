@@ -34,9 +34,12 @@ class OfShard:
 
 
 def in_calls(shards: Iterable[OfShard], queues: Sequence[Queue], *, one_shard_a_call: bool) -> Iterator[list[OfShard]]:
-    """What is asked in one call: while it runs, Redis answers nobody else."""
-    some: list[OfShard] = []
-    asks = 0
+    """What is asked in one call, of these queues: while it runs, Redis answers nobody else."""
+    some: list[OfShard]
+    shards, some, asks = list(shards), [], 0
+    if shards and not one_shard_a_call and sum([len(queue.waiting) for queue in queues]) <= _ASKS_A_CALL:
+        yield shards
+        return
     for of in shards:
         if some and one_shard_a_call:
             yield some
@@ -82,10 +85,11 @@ def arguments(settings: Sequence[int], shards: Sequence[OfShard], queues: Sequen
                 windows += _windows(queue.windows)
             began, taken = len(slots), queue.taken
             if taken:
-                if len(taken) > 1 and not _is_by_slot(taken):
-                    taken = sorted(taken, key=_by_slot)
-                names += [f"{one.outreach}|{one.employer}\n" for one in taken]
-                slots += [one.at for one in taken]
+                if len(taken) > 1 and not _is_by_slot(taken):  # rows come as they come; the log is in one order
+                    taken = tuple(sorted(taken, key=_by_slot))
+                for one in taken:
+                    names.append(f"{one.outreach}|{one.employer}\n")
+                    slots.append(one.at)
             for ask in queue.waiting:
                 name = f"{ask.outreach}|{ask.employer}\n"
                 asked.append(name)
@@ -107,9 +111,9 @@ def arguments(settings: Sequence[int], shards: Sequence[OfShard], queues: Sequen
         _json([*settings, len(calendars), *hours, len(sets), *windows, len(shards), *heads]),
         np.array(people, "<u4").tobytes(),
         "".join(names),
-        _packed(slots),
+        packed_ms(slots),
         "".join(asked),
-        _packed(times),
+        packed_ms(times),
         "".join(owns),
     ]
 
@@ -127,7 +131,7 @@ def _by_slot(one: Place) -> tuple[datetime, str, str]:
     return one.at, one.outreach, one.employer
 
 
-def _packed(moments: Sequence[datetime]) -> bytes:
+def packed_ms(moments: Sequence[datetime]) -> bytes:
     """As `ms` has each, in doubles: by way of whole microseconds, which a double holds, and its seconds don't."""
     seconds = np.array([moment.timestamp() for moment in moments], "<f8")
     return (np.rint(seconds * 1e6) // 1000.0).tobytes()

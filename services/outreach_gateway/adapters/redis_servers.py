@@ -126,11 +126,11 @@ async def send(redis: Redis, commands: Sequence[Sequence[str | int | bytes]], wi
     """
     if not commands:
         return []
-    packed = [_packed(command) for command in commands]
+    sent = [packed(command) for command in commands]
     pool: Any = redis.connection_pool
 
     async def exchanged(connection: Any) -> list[Any]:  # noqa: ANN401 - redis-py's, which has no types here
-        await connection.send_packed_command(packed)
+        await connection.send_packed_command(sent)
         return [await _answer(connection) for _ in commands]
 
     try:
@@ -154,7 +154,7 @@ async def _answer(connection: Any) -> Any:  # noqa: ANN401 - as Redis answers, o
         return error
 
 
-def _packed(command: Sequence[str | int | bytes]) -> bytes:
+def packed(command: Sequence[str | int | bytes]) -> bytes:
     """As the protocol has it: how many parts, then each part behind its length."""
     parts = [b"*%d\r\n" % len(command)]
     for part in command:
