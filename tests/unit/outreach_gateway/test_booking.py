@@ -11,7 +11,7 @@ from services.outreach_gateway.adapters.redis_servers import packed
 
 moments = st.datetimes(
     datetime(1970, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
-    datetime(2105, 1, 1),  # noqa: DTZ001
+    datetime(2105, 1, 1),  # noqa: DTZ001 - as above
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=-7))]),
 )
 
