@@ -13,6 +13,7 @@ MAY = {
     "bench/rebuild.py": "a load at its pace, and gateways that look again",
     "waiting.py": "the one loop that looks again, and gives way to others",
     "bench/backfill.py": "changes profiles at a rate, and measures how long something takes; no test",
+    "bench/matched.py": "measures how long something takes; no test",
     "bench/load.py": "posts at a rate, and measures how late the answers are",
     "bench/apart.py": "starts processes, and measures; no test",
     "bench/flood.py": "people withdraw at a steady rate, and ask again when they are told to",

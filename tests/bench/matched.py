@@ -95,7 +95,8 @@ class Service(Matcher):
                 await asyncio.sleep(0.02)
         took = time.perf_counter() - began
         assert await connection.fetchval(_STAND, list(self.present)) == self.version, "some were not decided"
-        self.spent_on[what].append(tuple((now - then) / PEOPLE for now, then in zip(self.spent(), before, strict=True)))  # type: ignore[arg-type]  # two
+        worker, postgres = self.spent()
+        self.spent_on[what].append(((worker - before[0]) / PEOPLE, (postgres - before[1]) / PEOPLE))
         await self._compared(connection)
         await connection.close()
         return PEOPLE / took
