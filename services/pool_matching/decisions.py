@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import TypeVar, assert_never
 
 from services.pool_matching.model import (
@@ -165,7 +166,7 @@ def placed(
     Of whom a half has not arrived nothing changes: only who is known not to belong to a pool leaves it. Who withdrew, and came
     again before that was seen here, left and joined: they are somebody new. Whoever joins has belonged since `fits_since`, or since now.
     """
-    if Unknown() in (person.profile, person.consent):
+    if isinstance(person.profile, Unknown) or isinstance(person.consent, Unknown):
         return Change()
     kept = list(before)
     then = {member.pool: member for member in kept if member.generation == person.generation}
@@ -274,6 +275,7 @@ def first_of_month(day: date) -> date:
     return day.replace(day=1)
 
 
+@lru_cache(maxsize=64)
 def to_the_hour(at: datetime) -> datetime:
     """The hour that the moment lies in: finer times would let two employers find out that they see one person."""
     return at.replace(minute=0, second=0, microsecond=0)
