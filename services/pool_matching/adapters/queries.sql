@@ -238,16 +238,20 @@ UPDATE evaluations SET after_candidate = $2 WHERE pool = $1
 UPDATE evaluations SET done = true FROM pools WHERE evaluations.pool = $1 AND pools.pool = $1 RETURNING pools.employer
 
 -- name: concerned_by_pool
--- Among the next $6 people alone: a step for a pool that few fit looks at no more of them, however many there are. `upto` is the last
--- of those, null where there are fewer.
-WITH reached AS MATERIALIZED (
-    SELECT (SELECT candidate FROM persons WHERE candidate > $2 ORDER BY candidate OFFSET $6::bigint - 1 LIMIT 1) AS upto
+-- Among the next $6 people alone: a step for a pool that few fit looks at no more of them, however many there are. `upto` is whom it got
+-- to, null at the end. People are looked at once, one after the other (`next` is filled as far as it is read): where enough are found
+-- early, the others are not looked at.
+WITH next AS MATERIALIZED (
+    SELECT candidate, profile IS NOT NULL AND (cardinality($3::text[]) = 0 OR reach && $3)
+        AND (cardinality($4::text[]) = 0 OR state = ANY($4)) AS may_fit
+    FROM persons WHERE candidate > $2 ORDER BY candidate LIMIT $6
+), fitting AS MATERIALIZED (
+    SELECT candidate FROM next WHERE may_fit LIMIT $5
+), reached AS MATERIALIZED (
+    SELECT CASE WHEN (SELECT count(*) FROM fitting) = $5 THEN (SELECT max(candidate) FROM fitting)
+        ELSE (SELECT candidate FROM next OFFSET $6::bigint - 1 LIMIT 1) END AS upto
 ), found AS (
-    (SELECT candidate FROM (
-         SELECT candidate, profile IS NOT NULL AS shows, reach, state FROM persons WHERE candidate > $2 ORDER BY candidate LIMIT $6
-     ) AS next
-     WHERE shows AND (cardinality($3::text[]) = 0 OR reach && $3) AND (cardinality($4::text[]) = 0 OR state = ANY($4))
-     ORDER BY candidate LIMIT $5)
+    SELECT candidate FROM fitting
     UNION
     (SELECT candidate FROM memberships
      WHERE pool = $1 AND candidate > $2 AND candidate <= coalesce((SELECT upto FROM reached), chr(1114111)) -- behind every id
