@@ -200,7 +200,7 @@ def shown(person: Person, criteria: Criteria) -> Shown:
     profile, consent = halves
     skills, types = criteria.skills_all + criteria.skills_any, criteria.employment_types
     return shown_as(
-        _shown_occupations(person, consent, criteria) if criteria.occupations else None,
+        tuple(sorted(_asked_occupations(person, consent, criteria))) if criteria.occupations else None,
         tuple(sorted(person.skills.intersection(skills))) if skills else None,
         profile.years if criteria.min_years is not None else None,
         profile.state if criteria.states else None,
@@ -291,12 +291,6 @@ def _halves(person: Person) -> tuple[CoarseProfile, Consent] | None:
     if isinstance(profile, Unknown) or isinstance(consent, Unknown) or profile.value is None:
         return None
     return profile.value, consent.value
-
-
-def _shown_occupations(person: Person, consent: Consent, criteria: Criteria) -> tuple[str, ...]:
-    if len(person.lineages) == 1:  # as most have it: the pool takes them for this one
-        return tuple(person.lineages)
-    return tuple(sorted(_asked_occupations(person, consent, criteria)))
 
 
 def _asked_occupations(person: Person, consent: Consent, criteria: Criteria) -> list[str]:
