@@ -537,6 +537,21 @@ async def test_whatever_redis_says_of_a_person_the_rows_decide(
     }  # fmt: skip
 
 
+async def test_an_id_with_a_line_in_it_shifts_nobody_elses_slots(redis: Redis) -> None:
+    windows, before = await on_redis(redis), differed()
+    people = [Rows(windows, who) for who in ("1c", "2c", "3c")]
+    for one, employer in zip(people, ("emp_a", "emp\n\nx", "emp_b"), strict=True):
+        one.waiting["o1"] = ask("o1", employer)
+    answers = await windows.book([one.queue() for one in people], EVERY)
+    assert answers == [[Slot(NOON, NOON, None)]] * 3
+    for one in people:
+        one.commit({"o1": Slot(NOON, NOON, None)})
+    windows.at = NOON + DAY
+    queues = [replace(one.queue(), waiting=(ask("o2", "emp_c", at=windows.at),)) for one in people]
+    assert await windows.book(queues, EVERY) == [[Slot(windows.at, windows.at, None)]] * 3
+    assert differed() == before
+
+
 async def writes(redis: Redis) -> int:
     found: Any = await redis.info("commandstats")
     return sum(found.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("set", "unlink", "pexpireat", "zadd"))

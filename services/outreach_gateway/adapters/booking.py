@@ -109,12 +109,18 @@ def arguments(settings: Sequence[int], shards: Sequence[OfShard], queues: Sequen
     return [
         _json([*settings, len(calendars), *hours, len(sets), *windows, len(shards), *heads]),
         struct.pack(f"<{len(people)}I", *people),
-        "".join(names),
+        _lines(names),
         packed_ms(slots),
-        "".join(asked),
+        _lines(asked),
         packed_ms(times),
         "".join(owns),
     ]
+
+
+def _lines(names: Sequence[str]) -> str:
+    """Each with the line's end behind it, and no other: what stands in a name (no id of ours has one) would shift all behind it."""
+    text = "".join(names)
+    return text if text.count("\n") == len(names) else "".join([name[:-1].replace("\n", "\v") + "\n" for name in names])
 
 
 def _is_by_slot(taken: Sequence[Place]) -> bool:
