@@ -46,6 +46,8 @@ class Holder:
     statement: Statement | None
     """Signup's, of the session: what a yes carries; none where it can say no yes."""
     by: Literal["cookie", "bearer"]
+    time_zone: str | None = None
+    """In which they are told when something is (IANA), where the service's rows know."""
 
 
 class Holders:

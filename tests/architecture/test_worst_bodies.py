@@ -41,6 +41,7 @@ from services.signup.courier.app import build as courier
 from services.signup.courier.settings import CourierSettings
 from services.signup.model.email_changes import Nothing
 from services.signup.model.hooks import Source
+from services.signup.model.sessions import Here
 from services.signup.settings import Settings as SignupSettings
 from shared.contracts.operator import TenantChangedV1
 from shared.facts import UNKNOWN, Unknown
@@ -189,12 +190,13 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     async def look() -> AsyncIterator[None]:
         yield None
 
-    async def signed_in(_: object, candidate: str, session: str) -> bool:
+    async def signed_in(_: object, candidate: str, session: str) -> Here:
         """Whoever shows a session."""
-        return True
+        return Here(None)
 
     monkeypatch.setattr(Service, "pool", SimpleNamespace(acquire=look))
-    monkeypatch.setattr(PostgresSessions, "is_signed_in", signed_in)
+    for name in ("here", "is_signed_in"):
+        monkeypatch.setattr(PostgresSessions, name, signed_in)
     monkeypatch.setattr(PostgresSessions, "links_from", nobody_to_erase)
     monkeypatch.setattr(PostgresStore, "showings", nobody)
     monkeypatch.setattr(PostgresErasing, "erase", nobody_to_erase)

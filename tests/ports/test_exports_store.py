@@ -130,7 +130,7 @@ class Store:
 
 def _held(candidate: str) -> Held:
     return Held(
-        candidate, Person(mail="ana@b.example", given_name="Ana"), NOON, NOON, NOON, None, None, None, None, "en",
+        candidate, Person(mail="ana@b.example", given_name="Ana"), NOON, NOON, NOON, None, None, None, None, "en", None,
         [], [], [], [], [], [], [], None, None, [], []
     )  # fmt: skip
 

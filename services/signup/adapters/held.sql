@@ -1,6 +1,7 @@
 -- name: person
 SELECT candidate::text, registered_at, confirmed_at, stub_until AS kept_until, mailbox_gone_at, profile, published,
-    email_since, locale AS language
+    email_since, locale AS language,
+    (SELECT time_zone FROM courier_consent WHERE courier_consent.candidate = candidates.candidate::text) AS time_zone
 FROM candidates WHERE candidate = $1
 
 -- name: claims

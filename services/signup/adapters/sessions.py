@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from services.signup.model.sessions import LinkState, SignedIn, Spent
+from services.signup.model.sessions import Here, LinkState, SignedIn, Spent
 from shared.contracts.signup import SessionEndedV1
 from shared.i18n import Language
 from shared.messaging.unit import Unit
@@ -52,6 +52,11 @@ class PostgresSessions:
         """One statement."""
         found: datetime | None = await self._sql.fetchval(SQL["links_from"], candidate)
         return found
+
+    async def here(self, candidate: str, session: str) -> Here | None:
+        """By the session's name."""
+        row = await self._sql.fetchrow(SQL["signed_in"], candidate, session, self._unit.at)
+        return None if row is None else Here(row["time_zone"])
 
     async def is_signed_in(self, candidate: str, session: str) -> bool:
         """By the session's name."""

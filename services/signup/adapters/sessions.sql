@@ -22,6 +22,11 @@ SELECT EXISTS (SELECT FROM candidates WHERE candidate = $1::uuid) AS is_known,
 -- name: links_from
 SELECT greatest(email_since, links_from) FROM candidates WHERE candidate = $1::uuid
 
+-- name: signed_in
+-- With the time zone that the courier's emails are written in: what they chose with what they allow.
+SELECT (SELECT time_zone FROM courier_consent WHERE courier_consent.candidate = sessions.candidate::text) AS time_zone FROM sessions
+WHERE name = $2 AND candidate = $1::uuid AND ended_at IS NULL AND expires_at > $3
+
 -- name: is_signed_in
 SELECT EXISTS (
     SELECT FROM sessions WHERE name = $2 AND candidate = $1::uuid AND ended_at IS NULL AND expires_at > $3

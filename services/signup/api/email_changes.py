@@ -333,7 +333,7 @@ async def _shown(
         status=422 if errors else status,
         navigation=edge.navigation.at("email"),
         now=out,
-        until=None if out.until is None else wording.moment(out.until),
+        until=None if out.until is None else wording.moment(out.until, holder.time_zone),
         given=given,
         errors=errors or {},
     )

@@ -105,7 +105,7 @@ def pages(edge: ExportEdge) -> APIRouter:
             export=latest,
             waits_for=gettext(_WAITS_FOR),
             size=_size(latest.size or 0) if latest else "",
-            until=wording.moment(latest.ends_at) if latest else "",
+            until=wording.moment(latest.ends_at, holder.time_zone) if latest else "",
             most=MOST_A_DAY,
         )
 
@@ -157,7 +157,7 @@ async def _start(edge: ExportEdge, holder: Holder) -> Export | None:
             case UnderWay(export):
                 return export
             case Enough(until):
-                raise _enough(math.ceil((until - exports.at).total_seconds()), wording.moment(until))
+                raise _enough(math.ceil((until - exports.at).total_seconds()), wording.moment(until, holder.time_zone))
 
 
 async def _fetched(edge: ExportEdge, holder: Holder) -> Response:

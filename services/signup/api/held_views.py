@@ -67,18 +67,18 @@ def _identity(held: Held, names: Names) -> list[tuple[str, str]]:
     ]
     told = gettext("A record that is gone by now") if first is None else _by(first, names)
     from_whom = gettext("All of it from") if held.email_since is None else gettext("All but the email from")
-    rows += [(from_whom, told), (gettext("Held since"), wording.moment(held.registered_at))]
+    rows += [(from_whom, told), (gettext("Held since"), wording.moment(held.registered_at, held.time_zone))]
     if held.confirmed_at is None:
         deleted = gettext("Deleted on %(day)s if you never do", day=wording.day(held.kept_until))
         return [*rows, (gettext("You have not answered yet"), deleted)]
-    rows.append((gettext("You confirmed it"), wording.moment(held.confirmed_at)))
+    rows.append((gettext("You confirmed it"), wording.moment(held.confirmed_at, held.time_zone)))
     if held.email_since is not None:
-        rows.append((gettext("This email since"), wording.moment(held.email_since)))
+        rows.append((gettext("This email since"), wording.moment(held.email_since, held.time_zone)))
     if held.language is not None:
         languages = {"en": gettext("English"), "es": gettext("Spanish")}
         rows.append((gettext("Our emails are in"), languages.get(held.language, held.language)))
     if held.mailbox_gone_at is not None:
-        rows.append((gettext("No email reaches you since"), wording.moment(held.mailbox_gone_at)))
+        rows.append((gettext("No email reaches you since"), wording.moment(held.mailbox_gone_at, held.time_zone)))
     return rows
 
 
@@ -147,7 +147,7 @@ def _intake(held: Held, names: Names) -> list[tuple[str, str]]:
                 "that its record %(record)s was %(change)s, on %(moment)s",
                 record=one.record,
                 change=gettext(_CHANGES.get(one.change, one.change)),
-                moment=wording.moment(one.kept_at),
+                moment=wording.moment(one.kept_at, held.time_zone),
             ),
         )
         for one in held.intake
@@ -160,7 +160,7 @@ def _emails(held: Held, names: Names) -> list[tuple[str, str]]:
             gettext("A message from %(employer)s", employer=shown(names(one.employer), gettext("an employer")))
             if one.kind == "outreach" and one.employer
             else gettext(_NOTICES.get(one.purpose or "", _OUR_OWN)),
-            f"{gettext(_STATES.get(one.state, one.state))}, {wording.moment(one.changed_at)}",
+            f"{gettext(_STATES.get(one.state, one.state))}, {wording.moment(one.changed_at, held.time_zone)}",
         )
         for one in held.mails
     ]
@@ -168,7 +168,10 @@ def _emails(held: Held, names: Names) -> list[tuple[str, str]]:
 
 def _looked_at(held: Held, _: Names) -> list[tuple[str, str]]:
     unsaid = gettext("no reason noted")
-    return [(wording.moment(one.at), f"{one.act.replace('_', ' ')}: {one.reason or unsaid}") for one in held.looked_at]
+    return [
+        (wording.moment(one.at, held.time_zone), f"{one.act.replace('_', ' ')}: {one.reason or unsaid}")
+        for one in held.looked_at
+    ]
 
 
 _CHANGES_OF_EMAIL = {
@@ -190,7 +193,10 @@ def _email_change(held: Held, _: Names) -> list[tuple[str, str]]:
         (gettext("The old email"), change.old or unread),
         (
             gettext("How it stands"),
-            gettext(_CHANGES_OF_EMAIL["agreed" if is_agreed else change.state], until=wording.moment(change.until)),
+            gettext(
+                _CHANGES_OF_EMAIL["agreed" if is_agreed else change.state],
+                until=wording.moment(change.until, held.time_zone),
+            ),
         ),
     ]
 
@@ -198,19 +204,23 @@ def _email_change(held: Held, _: Names) -> list[tuple[str, str]]:
 def _recovery_code(held: Held, _: Names) -> list[tuple[str, str]]:
     if (code := held.recovery_code) is None:
         return []
-    made = (gettext("Made"), wording.moment(code.made_at))
-    return [made] if code.spent_at is None else [made, (gettext("Worth nothing since"), wording.moment(code.spent_at))]
+    made = (gettext("Made"), wording.moment(code.made_at, held.time_zone))
+    return (
+        [made]
+        if code.spent_at is None
+        else [made, (gettext("Worth nothing since"), wording.moment(code.spent_at, held.time_zone))]
+    )
 
 
 def _sessions(held: Held, _: Names) -> list[tuple[str, str]]:
     return [
         (
             in_words(one.browser),
-            gettext("since %(since)s", since=wording.moment(one.since))
+            gettext("since %(since)s", since=wording.moment(one.since, held.time_zone))
             + (
-                gettext("; until %(until)s", until=wording.moment(one.until))
+                gettext("; until %(until)s", until=wording.moment(one.until, held.time_zone))
                 if one.ended_at is None
-                else gettext("; ended %(moment)s", moment=wording.moment(one.ended_at))
+                else gettext("; ended %(moment)s", moment=wording.moment(one.ended_at, held.time_zone))
             ),
         )
         for one in held.sessions
@@ -227,8 +237,8 @@ _EXPORTS = {
 def _exports(held: Held, _: Names) -> list[tuple[str, str]]:
     return [
         (
-            gettext("Asked for %(moment)s", moment=wording.moment(one.asked_at)),
-            gettext(_EXPORTS[one.state], until=wording.moment(one.ends_at)),
+            gettext("Asked for %(moment)s", moment=wording.moment(one.asked_at, held.time_zone)),
+            gettext(_EXPORTS[one.state], until=wording.moment(one.ends_at, held.time_zone)),
         )
         for one in held.exports
     ]

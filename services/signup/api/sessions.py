@@ -254,7 +254,10 @@ async def _list(edge: SessionsEdge, holder: Holder, ended: int | None = None) ->
     return PAGES.render(
         "sessions.html",
         navigation=edge.navigation.at("sessions"),
-        sessions=[(one, in_words(one.browser), wording.moment(one.since), one.name == holder.session) for one in found],
-        until=wording.moment(holder.expires_at),
+        sessions=[
+            (one, in_words(one.browser), wording.moment(one.since, holder.time_zone), one.name == holder.session)
+            for one in found
+        ],
+        until=wording.moment(holder.expires_at, holder.time_zone),
         ended=ended,
     )

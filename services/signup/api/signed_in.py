@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends
@@ -21,8 +22,9 @@ def signed_in(
 
     async def person(holder: Annotated[Holder, Depends(holders.holder)]) -> Holder:
         async with look() as sessions:
-            if not await sessions.is_signed_in(holder.candidate, holder.session):
-                raise holders.session_over()
-        return holder
+            here = await sessions.here(holder.candidate, holder.session)
+        if here is None:
+            raise holders.session_over()
+        return replace(holder, time_zone=here.time_zone)
 
     return person

@@ -133,6 +133,8 @@ class Held:
     """None: the one that they came with."""
     language: str | None
     """Of our emails."""
+    time_zone: str | None
+    """In which they are told when something was (IANA): as they chose it with what they allow, and the courier's emails have it."""
     origins: Sequence[ValueOrigin]
     claims: Sequence[HeldClaim]
     proposals: Sequence[Proposed]

@@ -22,6 +22,14 @@ LinkState = Literal["good", "spent", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
+class Here:
+    """Somebody who is signed in."""
+
+    time_zone: str | None
+    """In which they are told when something is (IANA); None where they never said."""
+
+
+@dataclass(frozen=True, slots=True)
 class SignedIn:
     """One session that works."""
 

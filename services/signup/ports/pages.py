@@ -7,7 +7,7 @@ from typing import Protocol
 from services.signup.decisions.asking import Joining
 from services.signup.model.email_changes import Act, Begun, Outcome, Seen, Standing
 from services.signup.model.invitations import Refusal
-from services.signup.model.sessions import LinkState, SignedIn, Spent
+from services.signup.model.sessions import Here, LinkState, SignedIn, Spent
 from services.signup.vault.index import Indexed
 from shared.i18n import Language
 from shared.security.sessions import Session
@@ -48,6 +48,9 @@ class Sessions(Protocol):
 
     async def links_from(self, candidate: str) -> datetime | None:
         """No link from before opens anything of the person's: their email moved then, or a mailbox said "not me". None: all count."""
+
+    async def here(self, candidate: str, session: str) -> Here | None:
+        """Who is signed in by the session of this name; None as `is_signed_in` says no."""
 
     async def is_signed_in(self, candidate: str, session: str) -> bool:
         """Whether the session of this name is this person's, not over and not ended; nobody's who is erased."""

@@ -258,3 +258,22 @@ async def test_who_has_just_used_their_link_gets_a_new_one_at_once(
     await bearer(http, mailed(ana))
     edge.clock.at(NOON + timedelta(seconds=60))
     assert await ask() == 2
+
+
+async def test_pages_tell_moments_on_the_clock_that_their_person_chose_and_else_in_utc_by_name(
+    edge: Edge, http: httpx.AsyncClient, ana: str
+) -> None:
+    mine = {**await edge.sign_in(ana), **HTML}
+    pages = ("/me/sessions", "/me/data")
+    for page in pages:
+        assert "November 23, 2026, 7:00 pm UTC" in (await http.get(page, headers=mine)).text, page
+    await edge.pool.execute(
+        "INSERT INTO courier_consent (candidate, version, purposes, blocked_employers, time_zone) VALUES ($1, 1, '{}', '{}', $2)",
+        ana,
+        "America/Denver",
+    )
+    for page in pages:
+        told = (await http.get(page, headers=mine)).text
+        assert "November 23, 2026, 12:00 pm MST" in told and "UTC" not in told, page
+    await edge.pool.execute("UPDATE sessions SET ended_at = $1", NOON)
+    assert (await http.get("/me/sessions", headers=mine)).status_code == 401
