@@ -366,6 +366,8 @@ class FakeConsentCheck:
     relay: Callable[[], FakeRelay]
     behind: bool = False
     made: int = 0
+    brings: Callable[[], object] = lambda: None
+    """What had not arrived before a check."""
 
     async def __call__(self) -> ConsentCheck:
         """A check of the moment at which it was asked for."""
@@ -374,6 +376,7 @@ class FakeConsentCheck:
         self.made += 1
         if self.behind:
             raise TransientError("behind")
+        self.brings()
         return ConsentCheck(at)
 
 

@@ -1,6 +1,5 @@
 """Puts the courier together."""
 
-import asyncio
 import socket
 from datetime import timedelta
 from functools import partial
@@ -58,8 +57,8 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
     service.open(watch.opened)
     service.every(LOOKS_EVERY, "epochs", watch.look, by=None)
     service.check("vault", watch.check)
-    woken = asyncio.Event()
-    store = partial(PostgresCourier, epochs=epochs, kept=woken.set)
+    sender: Sender
+    store = partial(PostgresCourier, epochs=epochs, kept=lambda: sender.kept())
     mails = service.stores(store)
     tenants = CourierTenants(service.tenants)
     service.open(relay.open)
@@ -99,7 +98,6 @@ def build(settings: CourierSettings) -> tuple[Service, FastAPI]:
         at_once=settings.courier_connections,
         lease=settings.courier_lease,
         stop_within=max(settings.stop_within - _SPARE, settings.stop_within / 2),
-        woken=woken,
         tell=service.teller(MAILS),
     )
     service.hears(MAILS, sender.wake)

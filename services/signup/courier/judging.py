@@ -1,6 +1,7 @@
 """What becomes of a mail that was claimed: sent, over without being sent, or held."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -15,12 +16,14 @@ from services.signup.courier.decisions import (
     NOT_IN_THE_VAULT,
     again_at,
     dropped,
+    in_time,
     lost,
     stopped,
 )
 from services.signup.courier.model import (
     Addresses,
     Consent,
+    ConsentCheck,
     Hold,
     Letter,
     Mail,
@@ -34,7 +37,7 @@ from services.signup.courier.model import (
     Unwritable,
     Verdict,
 )
-from services.signup.courier.ports import IntroducerStanding, Letters, SenderStanding, Spread, TenantName
+from services.signup.courier.ports import IntroducerStanding, Letters, Outgoing, SenderStanding, Spread, TenantName
 from shared.facts import UNKNOWN, Fact, Known, shown
 
 _HELD_FOR = timedelta(seconds=5)
@@ -59,6 +62,39 @@ class Judge:
         self._sender_standing = sender_standing
         self._introducer_standing = introducer_standing
         self._spread = spread
+
+    async def verdicts(
+        self,
+        store: Outgoing,
+        mails: Sequence[Mail],
+        *,
+        check: Callable[[], Awaitable[ConsentCheck | None]] | None,
+        at: datetime,
+    ) -> Mapping[Mail, Verdict]:
+        """On each but those of which nothing can be said before the projection of the consents is current.
+
+        `check` makes it that, or says None; it is only asked for what rests on the consents. None: it is current, or can't be.
+        """
+        candidates = [mail.candidate for mail in mails]
+        consents = await store.consents(candidates)
+        people = await store.people(candidates)
+        gone = await store.gone(candidates)
+        moving = [mail.candidate for mail in mails if mail.email is not None]
+        addresses = await store.addresses(moving) if moving else {}
+        verdicts = {}
+        for mail in mails:
+            verdicts[mail] = self(mail, consents, people, gone, addresses, at=at)
+            await asyncio.sleep(0)  # no longer than a letter takes does anybody's check of consent stand still
+        if check is None or not (doubted := [mail for mail in mails if _rests_on_consent(mail, verdicts[mail], at=at)]):
+            return verdicts
+        is_current = await check() is not None
+        consents = await store.consents([mail.candidate for mail in doubted])
+        for mail in doubted:
+            if is_current or mail.kind == "notice":
+                verdicts[mail] = self(mail, consents, people, gone, addresses, at=at)
+            else:
+                del verdicts[mail]
+        return verdicts
 
     def __call__(
         self,
@@ -135,3 +171,12 @@ class Judge:
     def _hold(self, mail: Mail, reason: str, *, at: datetime) -> Hold:
         _log.error("held", kind=mail.kind, mail=mail.id, reason=reason)
         return Hold(reason, max(at + _HELD_FOR, again_at(mail.attempts + 1, at=at, spread=self._spread())))
+
+
+def _rests_on_consent(mail: Mail, verdict: Verdict, *, at: datetime) -> bool:
+    """Whether what is known of the person's consent has the last word here: on outreach that would not leave though it is in time,
+    and on what tells of an end, which is not looked at once more.
+    """
+    if mail.kind == "notice":
+        return mail.grant is not None
+    return not isinstance(verdict, Send) and in_time(mail, at=at)

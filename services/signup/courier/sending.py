@@ -120,6 +120,10 @@ class Sender:
     """Tells other couriers that there is more than this one takes at a time."""
     breaker: Breaker = field(init=False)
     _stopping: bool = False
+    _told: bool = False
+    """Mails were committed in this process, and nobody has looked since."""
+    _behind: bool = True
+    """The projection of the consents was not current when that was last asked, or nobody asked yet."""
     _rests: timedelta = _AGAIN
     """How long it sleeps unless it is woken."""
     _in_flight: int = 0
@@ -140,7 +144,12 @@ class Sender:
         self._record = Batcher(self._until_recorded)
 
     def wake(self) -> None:
-        """Mails were taken in, or may be due: look now."""
+        """Mails may be due: look now."""
+        self.woken.set()
+
+    def kept(self) -> None:
+        """Mails were taken in by this process: claim them, without a look whether there are some."""
+        self._told = True
         self.woken.set()
 
     async def run(self) -> None:
@@ -170,19 +179,27 @@ class Sender:
         return _POLL if due is None else max(timedelta(0), min(_POLL, due - self.clock.now()))
 
     async def turn(self, group: asyncio.TaskGroup) -> int:
-        """Looks at what is due once and starts sending in the group; returns how many mails were looked at."""
+        """Looks at what is due once and starts sending in the group; returns how many mails were looked at.
+
+        The last look before the words is at a projection of the consents that is current for certain. Here it is made so only for
+        what would not be sent by it: a yes that has not arrived must not withhold a mail, and for a no it is early enough then.
+        """
         room = self.batch - self._in_flight
         at = self.clock.now()
         self._rests = _POLL
         if room < max(1, self.batch // 4):  # a check for each mail that ends would cost more than the mail
             return 0
         limit = self.breaker.lets_through(room, in_flight=self._in_flight)
-        is_current = False
+        is_checked, told, self._told = False, self._told, False
         if limit:
-            self._rests = await self.look()
-            if self._rests > timedelta(0):
-                return 0
-            is_current = await self._check() is not None
+            if not told:
+                self._rests = await self.look()
+                if self._rests > timedelta(0):
+                    return 0
+            if self._behind:
+                is_checked = True
+                await self._check()
+        is_current = bool(limit) and not self._behind
         self._rests = _AGAIN
         async with self.open_store() as store:
             mails = (
@@ -190,16 +207,8 @@ class Sender:
                 if limit
                 else await store.claim_over(at=at, limit=room)
             )
-            candidates = [mail.candidate for mail in mails]
-            consents = await store.consents(candidates) if mails else {}
-            people = await store.people(candidates) if mails else {}
-            gone = await store.gone(candidates) if mails else frozenset()
-            moving = [mail.candidate for mail in mails if mail.email is not None]
-            addresses = await store.addresses(moving) if moving else {}
-            verdicts = {}
-            for mail in mails:
-                verdicts[mail] = self._judge(mail, consents, people, gone, addresses, at=at)
-                await asyncio.sleep(0)  # no longer than a letter takes does anybody's check of consent stand still
+            check = None if is_checked else self._check
+            verdicts = await self._judge.verdicts(store, mails, check=check, at=at) if mails else {}
             over = [
                 Over(mail, no.outcome, no.detail, mailbox_gone=no.mailbox_gone)
                 for mail, no in verdicts.items()
@@ -219,6 +228,8 @@ class Sender:
         for mail, letter in send.items():
             self._in_flight += 1
             group.create_task(self._send(mail, letter))
+        if told and not mails:
+            self._rests = max(_AGAIN, await self.look())
         return len(mails)
 
     async def _work(self) -> None:
@@ -255,9 +266,11 @@ class Sender:
         try:
             check = await self.check_consents()
         except TransientError as error:
+            self._behind = True
             self._holding.note(error)
             _log.warning("consent_copy_behind", held="every mail that needs a grant")
             return None
+        self._behind = False
         self._holding.over()
         return check
 
@@ -268,7 +281,7 @@ class Sender:
         consents: Mapping[str, Fact[Consent]] = {}
         if check is not None:
             try:
-                async with self.open_store() as store:
+                async with (self.open_look or self.open_store)() as store:
                     consents = await store.consents(candidates)
             except Exception as error:
                 if not is_transient(error):

@@ -16,6 +16,7 @@ from services.signup.courier.model import (
     CalledOff,
     Circuit,
     Consent,
+    GrantNotice,
     Handed,
     Letter,
     Mail,
@@ -163,6 +164,100 @@ async def test_a_copy_that_is_behind_holds_outreach_and_lets_notices_go(kit: Kit
     kit.check.behind = False
     await kit.send()
     assert kit.outcomes() == ["o_1.3.delivered"]
+
+
+SECOND = replace(MAIL, id="o_2", candidate=BO)
+
+
+@pytest.fixture
+async def going(kit: Kit) -> tuple[Kit, Sender]:
+    """A sender that has sent one mail, by a projection that was current, and has BO's before it."""
+    sender = kit.sender()
+    await _turn(sender)
+    assert (kit.relay.given, kit.check.made) == (["o_1"], 2)
+    kit.store.vault[BO] = kit.store.vault[ANA]
+    await kit.store.keep([SECOND], [], at=NOON)
+    return kit, sender
+
+
+async def _turn(sender: Sender) -> None:
+    async with asyncio.TaskGroup() as group:
+        await sender.turn(group)
+
+
+async def test_while_the_copy_is_current_a_mail_that_may_leave_costs_one_check_its_last(
+    going: tuple[Kit, Sender],
+) -> None:
+    kit, sender = going
+    kit.store.kept[BO] = Consent(BO, 1, ("contact",))
+    await _turn(sender)
+    assert (kit.relay.given, kit.check.made) == (["o_1", "o_2"], 3)
+
+
+async def test_a_yes_that_only_the_check_brings_lets_the_mail_leave(going: tuple[Kit, Sender]) -> None:
+    kit, sender = going
+    kit.store.kept[BO] = Consent(BO, 1, ())
+    kit.check.brings = lambda: kit.store.kept.update({BO: Consent(BO, 2, ("contact",))})
+    await _turn(sender)
+    assert kit.outcomes() == ["o_1.3.delivered", "o_2.3.delivered"]
+
+
+async def test_a_no_is_told_once_the_copy_is_current_and_not_before(going: tuple[Kit, Sender]) -> None:
+    kit, sender = going
+    kit.store.kept[BO] = Consent(BO, 1, ())
+    kit.check.behind = True
+    await _turn(sender)
+    await _turn(sender)
+    assert (kit.state(SECOND), kit.outcomes()) == ("ready", ["o_1.3.delivered"])
+    kit.check.behind = False
+    await _turn(sender)
+    assert kit.outcomes() == ["o_1.3.delivered", "o_2.3.withheld"]
+
+
+async def test_a_copy_that_falls_behind_costs_what_is_in_hand_an_attempt_and_then_nothing_is_claimed(
+    going: tuple[Kit, Sender],
+) -> None:
+    kit, sender = going
+    kit.store.kept[BO] = Consent(BO, 1, ("contact",))
+    kit.check.behind = True
+    await _turn(sender)
+    assert (kit.relay.named, kit.relay.given, kit.state(SECOND)) == (["o_1", "o_2"], ["o_1"], "ready")
+    kit.clock.advance(timedelta(minutes=1))
+    await _turn(sender)
+    assert (kit.relay.named, kit.state(SECOND)) == (["o_1", "o_2"], "ready")
+
+
+async def test_who_renewed_is_not_told_that_all_ends_though_the_copy_has_not_heard_of_it(
+    going: tuple[Kit, Sender],
+) -> None:
+    kit, sender = going
+    end = NOON + timedelta(days=7)
+    ending = replace(NOTICE, candidate=BO, purpose=None, grant=GrantNotice("ending", end, "en"))
+    await kit.store.keep([ending], [], at=NOON)
+    kit.store.kept[BO] = Consent(BO, 1, ("contact",), ends_at=end)
+    renewed = Consent(BO, 2, ("contact",), ends_at=end + timedelta(days=365))
+    kit.check.brings = lambda: kit.store.kept.update({BO: renewed})
+    await _turn(sender)
+    assert (kit.state(NOTICE), kit.state(SECOND)) == ("withheld", "delivered")
+
+
+async def test_what_the_process_itself_took_in_is_claimed_without_a_look(
+    going: tuple[Kit, Sender], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit, sender = going
+    kit.store.kept[BO] = Consent(BO, 1, ("contact",))
+    looks: list[None] = []
+
+    async def look(_: FakeCourierStore) -> None:
+        looks.append(None)
+
+    monkeypatch.setattr(FakeCourierStore, "next_due", look)
+    sender.kept()
+    await _turn(sender)
+    assert (kit.relay.given, len(looks)) == (["o_1", "o_2"], 0)
+    sender.kept()
+    await _turn(sender)
+    assert len(looks) == 1, "there was nothing: until when it may sleep"
 
 
 async def test_a_slot_that_is_over_sends_the_outreach_back_to_be_decided(kit: Kit) -> None:

@@ -168,8 +168,7 @@ class PostgresCourier:
 
     async def take(self, courier: str, mails: Sequence[Mail], *, lease: timedelta) -> None:
         """From here on these mails are this courier's, as long as it shows that it lives."""
-        await self.show_life(courier, lease=lease)
-        await self._connection.execute(SQL["take"], courier, *_names(mails))
+        await self._connection.execute(SQL["take"], courier, *_names(mails), lease)
 
     async def mark_sending(self, courier: str, mails: Sequence[Mail]) -> frozenset[tuple[Kind, str]]:
         """The relay may see these from the end of the transaction on; returns those that are still this courier's."""

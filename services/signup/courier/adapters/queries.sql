@@ -276,6 +276,11 @@ FROM courier_consent
 WHERE candidate = ANY($1::text[])
 
 -- name: take
+-- Whoever takes lives.
+WITH life AS (
+    INSERT INTO courier_instances (courier, lives_until) VALUES ($1, now() + $4::interval)
+    ON CONFLICT (courier) DO UPDATE SET lives_until = excluded.lives_until
+)
 UPDATE courier_mails AS known
 SET state = 'claimed', courier = $1, claimed_version = known.version, changed_at = now()
 FROM unnest($2::text[], $3::text[]) AS mail (kind, id)
