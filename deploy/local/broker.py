@@ -65,7 +65,7 @@ async def _docker(_: Home, port: int, report: Report) -> Command:
 _NATURES: Mapping[Broker, Nature] = MappingProxyType(
     {
         Broker.EMBEDDED: Nature(
-            keeps_nothing=True, idempotence=False, fetch_wait="PT0.2S", fetch_wait_busy="PT0.025S", command=_tansu
+            keeps_nothing=True, idempotence=False, fetch_wait="PT0.2S", fetch_wait_busy="PT0.015S", command=_tansu
         ),
         Broker.APACHE: Nature(
             keeps_nothing=False, idempotence=True, fetch_wait="PT1S", fetch_wait_busy="PT1S", command=apache.command

@@ -21,6 +21,7 @@ Ends = dict[TopicPartition, int]
 Positions = Mapping[TopicPartition, int]
 _SHARE = 8
 """Of the time since a record came last, how much of it the next may wait for its question."""
+_AT_ONCE = 0.001
 _WITHIN = timedelta(seconds=5)
 _BELIEVED_AFTER = 5.0
 """Seconds for which nothing but lower ends of a partition were said: its topic was made anew."""
@@ -48,7 +49,9 @@ class EndsWatch:
 
     A reader that lets a fetch be held asks five times a second, or forty while records come, and each reader for itself: on a broker
     that holds a fetch also when it has records (Tansu), that is nearly all that an idle process does. Here a process asks once for all
-    of its readers, after an eighth of the time since a record came last: at least `busy` and at most `idle` apart.
+    of its readers. A topic is asked for anew after an eighth of the time since a record came on it last: at least `busy` and at most
+    `idle` apart. So what is busy is asked for often and alone, which costs the less the fewer partitions it has; all on which nothing
+    comes are one question.
     What it says may be too low, or too old; a reader fetches from time to time without (`fetches.py`).
     """
 
@@ -58,8 +61,11 @@ class EndsWatch:
     _ends: Ends = field(default_factory=dict)
     _lower_since: dict[TopicPartition, float] = field(default_factory=dict)
     _waiting: WeakKeyDictionary[object, _Waiting] = field(default_factory=WeakKeyDictionary)
-    _came_at: float = float("-inf")
+    _came_at: dict[str, float] = field(default_factory=dict)
+    """By topic, when a record came on it last."""
+    _asked_at: dict[str, float] = field(default_factory=dict)
     _someone: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when another began to wait."""
 
     def end(self, partition: TopicPartition) -> int | None:
         """The end that was last seen; None where nobody has said."""
@@ -77,8 +83,11 @@ class EndsWatch:
         for tp, end in ends.items():
             self._believe(tp, end)
         for waiting in list(self._waiting.values()):
-            if not waiting.told.done() and any(self._ends.get(tp, 0) > at for tp, at in waiting.positions.items()):
-                self._came_at = self.clock()
+            if waiting.told.done():
+                continue
+            more = {tp.topic for tp, at in waiting.positions.items() if self._ends.get(tp, 0) > at}
+            if more:
+                self._came_at.update(dict.fromkeys(more, self.clock()))
                 waiting.told.set_result(None)
 
     def _believe(self, partition: TopicPartition, end: int) -> None:
@@ -90,34 +99,60 @@ class EndsWatch:
         self._lower_since.pop(partition, None)
         self._ends[partition] = end
 
-    def apart(self) -> timedelta:
-        """How long until the next question."""
-        since = self.clock() - self._came_at
+    def apart(self, topic: str) -> timedelta:
+        """How long from one question for this topic to the next."""
+        since = self.clock() - self._came_at.get(topic, float("-inf"))
         if since >= _SHARE * self.idle.total_seconds():
             return self.idle
         return max(self.busy, timedelta(seconds=since / _SHARE))
 
+    def pause(self) -> timedelta | None:
+        """How long until the next question; None where nobody waits."""
+        topics = {tp.topic for tp in self._wanted()}
+        return min((timedelta(seconds=self._due_in(topic)) for topic in topics), default=None)
+
     async def ask(self, client: AsksEnds) -> None:
-        """One question for all that is waited for; raises what Kafka says, or TimeoutError."""
-        wanted = {tp for one in self._waiting.values() if not one.told.done() for tp in one.positions}
-        if not wanted:
-            self._someone.clear()
-            await self._someone.wait()
+        """One question for all that is waited for and due; raises what Kafka says, or TimeoutError.
+
+        What is asked for no sooner than `idle` comes along once one of it is due, so that it stays one question.
+        """
+        wanted = self._wanted()
+        topics = {tp.topic for tp in wanted}
+        due = {topic for topic in topics if self._due_in(topic) == 0}
+        if any(self.apart(topic) == self.idle for topic in due):
+            due |= {topic for topic in topics if self.apart(topic) == self.idle}
+        if not due:
             return
+        self._asked_at.update(dict.fromkeys(due, self.clock()))
         async with asyncio.timeout(_WITHIN.total_seconds()):
-            self.note(await client.end_offsets(sorted(wanted)))
+            self.note(await client.end_offsets(sorted(tp for tp in wanted if tp.topic in due)))
 
     async def run(self, client: AsksEnds) -> None:
         """Asks until cancelled. While Kafka is away nobody is told, and readers find that out for themselves."""
         backoff = Backoff()
         while True:
+            self._someone.clear()
+            pause = self.pause()
+            if pause is None or pause > timedelta(0):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(None if pause is None else pause.total_seconds()):
+                        await self._someone.wait()
+                continue
             try:
                 await self.ask(client)
+                await asyncio.sleep(0)
                 backoff.reset()
             except (KafkaError, TimeoutError, OSError) as error:
                 _log.warning("ends_wait", error=type(error).__name__)
                 await backoff.wait()
-            await asyncio.sleep(self.apart().total_seconds())
+
+    def _wanted(self) -> set[TopicPartition]:
+        return {tp for one in self._waiting.values() if not one.told.done() for tp in one.positions}
+
+    def _due_in(self, topic: str) -> float:
+        """Seconds from now; 0 where that is less than a millisecond."""
+        due_in = self._asked_at.get(topic, float("-inf")) + self.apart(topic).total_seconds() - self.clock()
+        return due_in if due_in > _AT_ONCE else 0.0
 
 
 def watch_for(kafka: Kafka) -> EndsWatch | None:

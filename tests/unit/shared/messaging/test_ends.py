@@ -41,13 +41,15 @@ def _watch(at: list[float]) -> EndsWatch:
 
 
 async def test_all_readers_of_a_process_are_one_question_and_who_has_more_is_woken() -> None:
-    watch, broker = _watch([0.0]), Broker({A: 3, B: 7})
+    at = [0.0]
+    watch, broker = _watch(at), Broker({A: 3, B: 7})
     one, other = Reader(), Reader()
     first, second = watch.wait(one, {A: 3}), watch.wait(other, {B: 5})
     await watch.ask(broker)
     assert broker.asked == [[A, B]]
     assert (first.done(), second.done()) == (False, True)
     assert (watch.end(A), watch.end(B)) == (3, 7)
+    at[0] = 0.2
     await watch.ask(broker)
     assert broker.asked[1:] == [[A]], "who was told asks nothing before it waits again"
 
@@ -91,42 +93,81 @@ async def test_a_reader_waits_for_the_last_that_it_said_and_one_that_is_gone_is_
 
 
 async def test_nobody_is_asked_where_nobody_waits() -> None:
-    watch, broker = _watch([0.0]), Broker({A: 3})
-    asking = asyncio.create_task(watch.ask(broker))
+    watch, broker = EndsWatch(timedelta(0), timedelta(0)), Broker({A: 3})
+    running = asyncio.create_task(watch.run(broker))
     await others_run()
     assert not broker.asked
     reader = Reader()
     watch.wait(reader, {A: 3})
-    await asking
-    await watch.ask(broker)
-    assert broker.asked == [[A]]
+    await until(lambda: broker.asked, what="it asks")
+    assert broker.asked[0] == [A]
+    running.cancel()
 
 
-def test_the_pause_is_an_eighth_of_the_time_since_a_record_came_between_busy_and_idle() -> None:
+async def test_a_topic_is_asked_for_after_an_eighth_of_the_time_since_a_record_came_on_it_between_busy_and_idle() -> (
+    None
+):
     at = [100.0]
-    watch = _watch(at)
-    assert watch.apart() == IDLE, "nothing has come yet"
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(_comes(watch))
-    finally:
-        loop.close()
-    assert watch.apart() == BUSY
-    at[0] += 0.8
-    assert watch.apart() == timedelta(milliseconds=100)
-    at[0] += 0.8
-    assert watch.apart() == IDLE
-    questions, until = 0, at[0] + 60
-    while at[0] < until:
-        questions += 1
-        at[0] += watch.apart().total_seconds()
-    assert questions <= 301, "an idle minute"
-
-
-async def _comes(watch: EndsWatch) -> None:
-    reader = Reader()
-    watch.wait(reader, {A: 0})
+    watch, reader = _watch(at), Reader()
+    assert watch.apart("a") == IDLE, "nothing has come yet"
+    watch.wait(reader, {A: 0, B: 0})
     watch.note({A: 1})
+    assert (watch.apart("a"), watch.apart("b")) == (BUSY, IDLE)
+    at[0] += 0.8
+    assert watch.apart("a") == timedelta(milliseconds=100)
+    at[0] += 0.8
+    assert watch.apart("a") == IDLE
+
+
+@pytest.mark.parametrize(
+    ("busy_from_the_start", "alone", "together"), [(False, 0, 300), (True, 14, 300)], ids=["idle", "once busy"]
+)
+async def test_in_a_minute_on_which_nothing_comes_there_are_five_questions_a_second(
+    busy_from_the_start: bool, alone: int, together: int
+) -> None:
+    at, readers = [100.0], [Reader(), Reader()]
+    watch, broker = _watch(at), Broker({A: 1, B: 7})
+    watch.wait(readers[1], {B: 7})
+    watch.wait(readers[0], {A: 0 if busy_from_the_start else 1})
+    await watch.ask(broker)
+    watch.wait(readers[0], {A: 1})
+    while at[0] < 160:
+        pause = watch.pause()
+        assert pause is not None
+        at[0] += pause.total_seconds()
+        await watch.ask(broker)
+    assert broker.asked.count([A]) in range(alone, 4 * alone + 1), "while it is busy, and for a moment after that"
+    assert broker.asked.count([B]) <= 10
+    assert broker.asked.count([A, B]) in range(together - 10, together + 4)
+
+
+async def test_what_is_busy_is_asked_for_often_and_alone() -> None:
+    at, readers = [100.0], [Reader(), Reader()]
+    watch, broker = _watch(at), Broker({A: 0, B: 7})
+    watch.wait(readers[1], {B: 7})
+    while at[0] < 110:
+        broker.ends[A] += 1
+        watch.wait(readers[0], {A: broker.ends[A] - 1})
+        pause = watch.pause()
+        assert pause is not None
+        at[0] += pause.total_seconds()
+        await watch.ask(broker)
+    assert broker.asked.count([A]) in range(300, 402)
+    assert sum(B in asked for asked in broker.asked) in range(48, 53)
+
+
+async def test_whoever_begins_to_wait_for_what_is_busy_is_not_left_until_the_next_question_for_all() -> None:
+    watch, broker = EndsWatch(timedelta(hours=1), timedelta(0)), Broker({A: 3, B: 7})
+    reader, other = Reader(), Reader()
+    first = watch.wait(reader, {A: 2})
+    watch.wait(other, {B: 7})
+    running = asyncio.create_task(watch.run(broker))
+    await until(first.done, what="the first is told")
+    await others_run()
+    broker.ends[A] = 4
+    again = watch.wait(reader, {A: 3})
+    await until(again.done, what="the second is told", within=timedelta(seconds=10))
+    running.cancel()
 
 
 async def test_it_goes_on_asking_when_kafka_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
