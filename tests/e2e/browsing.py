@@ -41,7 +41,7 @@ SHOWN_IN_THE_DOCS = {
     "/me/profile|/profile/[^/]+": "profile",
     "/me/messages": "messages",
 }
-"""By path, which picture is kept in `docs/pages`: what a phone shows first."""
+"""By path, which picture is kept in `docs/pages`: what a phone shows first, in English as the text around it."""
 
 
 @asynccontextmanager
@@ -117,7 +117,8 @@ class Visitor:
         screen = self.page.viewport_size or PHONE
         path = urlsplit(self.page.url).path
         name = next((name for begin, name in SHOWN_IN_THE_DOCS.items() if re.fullmatch(begin, path)), None)
-        if name and screen == PHONE and name not in self.kept:
+        is_english = await self.page.evaluate("document.documentElement.lang") == "en"
+        if name and is_english and screen == PHONE and name not in self.kept:
             self.kept.append(name)
             await self.page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
         title = re.sub(r"[^a-z0-9]+", "-", (await self.page.title()).lower().partition("–")[0]).strip("-")
