@@ -41,7 +41,7 @@ _FAIRS = frozenset(
     ]
 )
 """After these, *fair* is a fair."""
-_DIVIDES = re.compile(r"[,;:/()\[\]{}!?]|[.|·•–—-]+(?=\s)|(?<=\s)[.|·•–—-]+")
+_DIVIDES = re.compile(r"[,;:/()\[\]{}!?]|[.|·•–—-](?=\s)|(?<=\s)[.|·•–—-]")
 """What stands between two words that are not read as one name."""
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
 _MARKS = re.compile("[\u200e\u200f]")
@@ -115,7 +115,7 @@ def _is_named(words: Sequence[str], *, begins: bool) -> bool:
         if _FAIR in starts and first + 1 < len(words) and keys[first + 1] & _POOL:
             if _is_read_as_name(words, first, begins=begins and first == 0):
                 return True
-        elif any(_spells(key, keys[first + 1 :]) for key in starts):
+        elif any(_spells(key, keys[first + 1 : first + len(_NETWORK)]) for key in starts):
             return True
     return False
 

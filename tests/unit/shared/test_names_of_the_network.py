@@ -51,6 +51,7 @@ def test_what_is_read_as_the_networks_name_is_it(text: str) -> None:
         "The county fair, pool and rides",
         "County Fair - Pool Attendant",
         "County Fair (Pool)",
+        "County Fair --- Pool",
         "We draw from a fair pool of people",
         "A fair pool, good pay",
         "Unfair pool prices",
