@@ -207,7 +207,7 @@ def nothing_stands_against(asked: Asked) -> bool:
         and (isinstance(reachable, Unknown) or reachable.value)
         and allowed.contact
         and grants.is_in_force(allowed, at=at)
-        and row.employer not in allowed.blocked_employers
+        and not grants.shuts_out(allowed, row.employer)
         and row.employer in memberships.value.employers
         and (pools is None or row.pool_tag is None or person_is_in_the_pool(asked) is None)
         and not row.key_missing

@@ -72,7 +72,7 @@ OF_ITS_OWN = {
     "ListingStore.listing", "ListingStore.next_listing", "PoolStore.use_change", "PoolStore.get",
     "Erasing.erase",
     "EmailChanges.make_code", "EmailChanges.seen", "EmailChanges.standing", "HeldStore.words_key",
-    "Exports.hold", "Exports.latest", "Exports.fetch", "Exports.waiting", "Exports.held", "HeldStore.held", "Erasing.erase_mailbox", "Erasing.record", "Sources.find", "OperatorStore.look_up", "Store.showing", "Sessions.links_from",
+    "Exports.hold", "Exports.latest", "Exports.fetch", "Exports.waiting", "Exports.held", "HeldStore.held", "Erasing.erase_mailbox", "Erasing.record", "Sources.find", "OperatorStore.look_up", "Store.showing", "Sessions.here", "Sessions.links_from",
     "Relay.answers", "Outgoing.next_due",
 }  # fmt: skip
 """What may be None, since the service itself says whether there is such a thing."""
