@@ -240,7 +240,7 @@ local function names_of_taken()
   return ends
 end
 
--- Makes a log that is not as the rows say, or not any more, what stands now; whether it lacked a slot of theirs, or had it
+-- Makes a log that is not as the rows say, or of which something goes, what stands now; whether it lacked a slot of theirs, or had it
 -- elsewhere. What it had beyond them could only hold people back, and goes; what was proposed by a transaction that was not
 -- committed is no difference.
 local function made_right(key, text, first)
@@ -296,7 +296,7 @@ local function decide(key, log)
     halved = unanswered >= halve_after
   end
 
-  local owning, moves, books = 0, leaving > 0 or first > 1, false
+  local owning, books, marks = 0, false, nil
   for w = 1, waiting do
     local member, until_ms = take_asked(w)
     local own = -1
@@ -337,7 +337,11 @@ local function decide(key, log)
       standing = standing + 1
     end
     if own ~= slot then
-      if own == -1 then books = true else moves = true end
+      books = true
+      if own ~= -1 then
+        marks = marks or {}
+        marks[member] = own
+      end
     end
     slot_of[w] = slot
     answer[answered + 1], answer[answered + 2] = slot == now and now_as_text or as_text[slot], as_text[against]
@@ -350,9 +354,10 @@ local function decide(key, log)
     _, left[i] = take_asked(i)
   end
 
-  if log == (rows ~= '' and rows) and not moves then
+  -- Mostly the log is what the rows say, and nothing of it goes: then it is not taken apart.
+  if log == (rows ~= '' and rows) and leaving == 0 and first == 1 then
     if books then
-      write(key, written(sub(rows, 1, names_of_taken()), sub(rows, of_slots, of_slots + 8 * taken - 1)))
+      write(key, written(sub(rows, 1, names_of_taken()), sub(rows, of_slots, of_slots + 8 * taken - 1), marks))
     end
     return false
   end
