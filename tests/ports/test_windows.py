@@ -537,6 +537,14 @@ async def test_whatever_redis_says_of_a_person_the_rows_decide(
     }  # fmt: skip
 
 
+async def test_a_slot_that_is_given_up_and_that_the_log_lacked_is_told(redis: Redis) -> None:
+    windows, before = await on_redis(redis), differed()
+    gone = Place("o1", "emp_a", NOON - DAY)
+    queue = replace(Rows(windows).queue(), leaving=(gone,), waiting=(ask("o2", "emp_b"),))
+    assert await windows.book([queue], EVERY) == [[Slot(NOON, NOON, None)]]
+    assert differed() == before + 1
+
+
 async def test_an_id_with_a_line_in_it_shifts_nobody_elses_slots(redis: Redis) -> None:
     windows, before = await on_redis(redis), differed()
     people = [Rows(windows, who) for who in ("1c", "2c", "3c")]
