@@ -162,7 +162,7 @@ def shown_as(
     pay_floor: int | None,
     available_from: date | None,
 ) -> Shown:
-    """One value for all who show the same, of whom there are many: what is shown is coarse."""
+    """One value for all who show the same, of whom there are many: what is shown is coarse. Of the last 20,000, in some 2 KB each."""
     return Shown(
         occupations=occupations,
         skills=skills,
