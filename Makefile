@@ -64,7 +64,7 @@ bench-matched: setup    ## from changed profiles to stored memberships and their
 bench-backfill: setup    ## a pool made where many people are stored: until they are stored, listed and told (BENCH_ARGS="20000 200000 1000000")
 	@$(BIN)/python -m tests.bench.backfill $(BENCH_ARGS)
 
-bench-gateway: setup    ## the windows beside other limiters, and a request's way from topic to topic (BENCH_ARGS="windows topics growth"), in .venv-bench, over .venv
+bench-gateway: setup    ## the windows beside other limiters, and a request's way from topic to topic (BENCH_ARGS="windows topics two idiomatic growth"), in .venv-bench, over .venv
 	@test -x .venv-bench/bin/python || $(BIN)/python -m venv .venv-bench
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$$(.venv-bench/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/over.pth"
 	@$(BIN)/python -c 'import tomllib; found = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*found["bench"], sep="\n")' | .venv-bench/bin/python -m pip install -q -r /dev/stdin

@@ -4,182 +4,24 @@
   with one batch and with four on their way; what a person with full windows takes in Redis.
 - **topics**: from `outreach-requests` to `outreach-decisions` in one worker, signatures of batches checked and made, the rows of the
   requests there as the edge writes them. Theirs: a bare loop of consume, one upsert a batch, produce.
+- **two** (only where it is asked for): two such workers beside one, in turns.
+- **idiomatic** (only where it is asked for): one worker beside FastStream's handler of one message, `limits`' moving window and a
+  publisher (`tests/bench/idiomatic.py`), which store, sign and explain nothing.
 - **growth** (only where it is asked for): windows of 10,000, 100,000 and 1,000,000 people, as many decisions of each.
 
 Every round compares what was decided with what has to be.
 """
 
 import asyncio
-import json
 import os
-import signal
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
 
-from deploy.local.ports import free_ports
-from shared.contracts.operator import TenantChangedV1
-from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.contracts.topics import OUTREACH_DECISIONS, OUTREACH_REQUESTS
-from shared.ids import new_candidate_id
-from shared.messaging import topics
-from shared.messaging.envelope import Outgoing, encode
-from shared.messaging.producer import Producer
-from shared.messaging.reading import read_to_the_end
-from shared.postgres.migrate import migrate
-from shared.postgres.pool import open_pool
-from tests.architecture.test_subscriptions import ENVIRONMENT
 from tests.bench import windows
-from tests.bench.harness import Figure, alone, compared, interleaved, tell
-from tests.bench.intake import Bench, answers, end, said, until
-from tests.databases import MIGRATIONS_OF
-from tests.signing import Owners, environment_of, signed_by
-from tests.stack import Servers
-
-REQUESTS = 5_000
-"""Of a round."""
-_WITHIN = 300.0
-_ROWS = """
-WITH asked AS (SELECT * FROM unnest($1::text[], $2::uuid[]) AS one (id, candidate)),
-consented AS (INSERT INTO consents (candidate, version, contact, blocked_employers, time_zone)
-    SELECT candidate, 1, true, '{}', $5 FROM asked),
-member AS (INSERT INTO memberships (candidate, version, employers) SELECT candidate, 1, '{emp_one}' FROM asked)
-INSERT INTO outreach (id, employer, candidate, member_ref, request_digest, sealed, submitted_at, expires_at, due_at)
-SELECT id, 'emp_one', candidate, 'm', '\\x00', repeat('words', 200), $3, $4, $4 FROM asked
-"""
-
-_WAITS = "SELECT EXISTS (SELECT FROM outreach WHERE state = 'submitted') OR EXISTS (SELECT FROM outbox)"
-"""A row leaves the outbox once Kafka has it."""
-
-
-class Topics(Bench):
-    """A worker of the gateway, and a bare loop, on the same servers."""
-
-    def worker(self, port: int) -> subprocess.Popen[bytes]:
-        """One process that decides and relays."""
-        known = {
-            **ENVIRONMENT,
-            **{name.removeprefix("FAIRPOOL_"): value for name, value in environment_of("outreach_gateway").items()},
-            "KAFKA": self.servers.kafka, "KAFKA_IDEMPOTENCE": str(self.servers.idempotence), "REDIS": self.servers.redis,
-            "OUTREACH_GATEWAY_DATABASE": self.dsn, "HTTP_PORT": str(port), "ROLE": "worker", "LOG_LEVEL": "WARNING",
-            "DRAIN_FOR": "PT0S",
-        }  # fmt: skip
-        made = self.process("services.outreach_gateway", environment=known)
-        until(lambda: made.poll() is not None or answers(f"http://127.0.0.1:{port}/health/ready"))
-        assert made.poll() is None, "the gateway did not start: it has said why"
-        until(lambda: self.rows("SELECT count(*) FROM epochs WHERE building IS NULL AND name <> 'none'") == 64)
-        return made
-
-    def requests(self) -> list[OutreachRequestedV1]:
-        """Of people whom nobody has written to, in a zone in which it is about noon."""
-        now = datetime.now(UTC).replace(microsecond=0)
-        return [
-            OutreachRequestedV1(
-                outreach=f"o_{os.urandom(8).hex()}", employer="emp_one", candidate=new_candidate_id(), at=now,
-                expires_at=now + timedelta(days=7),
-            ) for _ in range(REQUESTS)
-        ]  # fmt: skip
-
-    def decided(self, worker: subprocess.Popen[bytes]) -> float:
-        """Requests in a second until their decisions are on their topic."""
-        return asyncio.run(self._decided(worker))
-
-    async def _decided(self, worker: subprocess.Popen[bytes]) -> float:
-        asked = self.requests()
-        async with await open_pool(self.dsn, name="bench") as pool:
-            at = asked[0].at
-            zone = f"Etc/GMT{at.hour - 13:+d}" if at.hour != 13 else "Etc/GMT"
-            await pool.execute(
-                _ROWS,
-                [one.outreach for one in asked],
-                [one.candidate for one in asked],
-                at,
-                at + timedelta(days=7),
-                zone,
-            )
-            records = [encode(one, source="outreach_gateway", at=one.at) for one in asked]
-            worker.send_signal(signal.SIGSTOP)  # for moments: who is gone for seconds loses its place in the group
-            await self._produce(records)
-            began = time.perf_counter()
-            worker.send_signal(signal.SIGCONT)
-            async with asyncio.timeout(_WITHIN):
-                while await pool.fetchval(_WAITS):  # noqa: ASYNC110 - another process has no event here
-                    await asyncio.sleep(0.01)
-            took = time.perf_counter() - began
-            admitted = await pool.fetchval(
-                "SELECT count(*) FROM outreach WHERE id = ANY($1) AND state = 'admitted'",
-                [one.outreach for one in asked],
-            )
-        assert admitted == REQUESTS, "whoever allows it, and whom nobody has written to, may be written to"
-        self.people += REQUESTS
-        return REQUESTS / took
-
-    async def _produce(self, records: list[Outgoing]) -> None:
-        producer = Producer(
-            self.kafka, idempotence=self.servers.idempotence, client_id="bench", signer=signed_by("outreach_gateway")
-        )
-        await producer.start()
-        for first in range(0, len(records), 500):
-            await producer.send(records[first : first + 500])
-        await producer.stop()
-
-    def bare_loop(self) -> float:
-        """As many of the same records through a bare loop."""
-        bare = self.process(
-            "tests.bench.bare", "loop", self.servers.kafka, self.events.name, self.ended.name, self.dsn, str(REQUESTS),
-            "without", stdin=subprocess.PIPE,
-        )  # fmt: skip
-        said(bare, b"ready")
-        records = [encode(one, source="outreach_gateway", at=one.at) for one in self.requests()]
-        asyncio.run(
-            self._produce([Outgoing(self.events.name, os.urandom(16), one.value, one.headers) for one in records])
-        )
-        began = time.perf_counter()
-        assert bare.stdin
-        bare.stdin.write(b"\n")
-        bare.stdin.flush()
-        said(bare, b"done")
-        took = time.perf_counter() - began
-        said(bare, b"hashed")
-        bare.wait(_WITHIN)
-        return REQUESTS / took
-
-    async def each_once(self) -> None:
-        """Each request was decided once."""
-        found: list[str] = []
-        async for records in read_to_the_end(self.kafka, [OUTREACH_DECISIONS], client_id="bench"):
-            found += [json.loads(record.value or b"")["outreach"] for record in records]
-        assert len(found) == len(set(found)) == self.people, "not as many decisions as requests"
-
-
-@contextmanager
-def started() -> Iterator[Topics]:
-    """Servers, topics, an employer, and theirs."""
-    with ExitStack() as stack:
-        servers = stack.enter_context(Servers())
-        dsn = asyncio.run(servers.create_database("bench"))
-        bench = Topics(servers, stack, dsn, tuple(free_ports(3)))  # type: ignore[arg-type]  # three
-        asyncio.run(_prepare(bench))
-        yield bench
-
-
-async def _prepare(bench: Topics) -> None:
-    await topics.create_missing(bench.kafka)
-    await topics.create_missing(bench.kafka, [bench.events, bench.ended])
-    async with await open_pool(bench.dsn, name="bench") as pool:
-        await migrate(pool, *MIGRATIONS_OF["outreach_gateway"])
-    producer = Producer(bench.kafka, idempotence=bench.servers.idempotence, client_id="bench", signer=Owners())
-    await producer.start()
-    tenants = [
-        TenantChangedV1(tenant="acme", version=1, kind="vendor", name="acme", key_hashes=()),
-        TenantChangedV1(tenant="emp_one", version=1, kind="employer", name="emp_one", key_hashes=(), vendor="acme"),
-    ]
-    await producer.send([encode(one, source="operator", at=datetime.now(UTC)) for one in tenants])
-    await producer.stop()
+from tests.bench.harness import ROUNDS, Figure, alone, compared, interleaved, tell
+from tests.bench.intake import end
+from tests.bench.topics import Topics, started
 
 
 def topic_to_topic(bench: Topics) -> list[Figure]:
@@ -192,6 +34,37 @@ def topic_to_topic(bench: Topics) -> list[Figure]:
     return [
         compared(f"topics: {OUTREACH_REQUESTS.name} to {OUTREACH_DECISIONS.name}, one worker", found["topic to topic"],
                  found["bare loop"], unit="1/s", goal="ratio 0.7"),
+    ]  # fmt: skip
+
+
+def two_workers(bench: Topics) -> list[Figure]:
+    """Two workers beside one: they share the partitions, PostgreSQL, and here the machine's cores."""
+    one = bench.worker(bench.ports[0])
+    bench.decided(one)  # warm
+    found: dict[str, list[float]] = {"one": [], "two": []}
+    for _ in range(ROUNDS):
+        found["one"].append(bench.decided(one))
+        other = bench.worker(bench.ports[1])
+        bench.decided(one, other)  # until each has its partitions
+        found["two"].append(bench.decided(one, other))
+        end(other)
+        bench.decided(one)
+    asyncio.run(bench.each_once())
+    end(one)
+    name = f"topics: two workers, beside one, on {os.cpu_count()} cores that all else shares"
+    return [compared(name, found["two"], found["one"], unit="1/s", goal="ratio 1.7 where two cores are free")]
+
+
+def beside_the_idiomatic(bench: Topics) -> list[Figure]:
+    """Requests in a second of one worker, and of what one would write first."""
+    worker = bench.worker(bench.ports[0])
+    bench.decided(worker)  # warm
+    found = interleaved({"topic to topic": lambda: bench.decided(worker), "idiomatic": bench.idiomatic})
+    asyncio.run(bench.each_once())
+    end(worker)
+    return [
+        compared("topics: one worker, beside a handler of one message, limits and a publisher", found["topic to topic"],
+                 found["idiomatic"], unit="1/s", goal="ratio 20"),
     ]  # fmt: skip
 
 
@@ -245,12 +118,16 @@ def growth(url: str) -> list[Figure]:
 
 
 def main() -> None:
-    """`python -m tests.bench.gateway [windows] [topics] [growth]`; nothing: windows and topics."""
+    """`python -m tests.bench.gateway [windows] [topics] [two] [idiomatic] [growth]`; nothing: windows and topics."""
     asked = set(sys.argv[1:]) or {"windows", "topics"}
     figures: list[Figure] = []
     with started() as bench:
         if "topics" in asked:
             figures += topic_to_topic(bench)
+        if "two" in asked:
+            figures += two_workers(bench)
+        if "idiomatic" in asked:
+            figures += beside_the_idiomatic(bench)
         if "windows" in asked:
             figures += of_windows(bench.servers.redis)
         if "growth" in asked:

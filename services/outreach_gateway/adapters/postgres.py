@@ -88,13 +88,16 @@ class PostgresOutreach:
         """By candidate and employer."""
         found: defaultdict[tuple[str, str], list[Outreach]] = defaultdict(list)
         candidates, employers, since = [one for one, _ in pairs], [one for _, one in pairs], self.at - ENDED_KEPT
-        for one in self._rows.values():
-            if one.submitted_at > since:
-                found[one.candidate, one.employer].append(one)
         asked = (SQL["earlier_to_people"], candidates, employers, since, list(self._rows))
         for one in map(outreach_of, await self._sql.fetch(*asked)):
             found[one.candidate, one.employer].append(one)
-        return {pair: rows for pair, rows in found.items() if pair in pairs}
+        in_hand: defaultdict[tuple[str, str], list[Outreach]] = defaultdict(list)
+        for one in self._rows.values():
+            in_hand[one.candidate, one.employer].append(one)
+        for pair in in_hand.keys() & pairs:
+            if len(in_hand[pair]) > 1 or pair in found:  # one that is alone has nothing before it
+                found[pair] += [one for one in in_hand[pair] if one.submitted_at > since]
+        return found
 
     async def lock_live(self, ids: Sequence[str]) -> list[Outreach]:
         """Submitted rows among them."""
