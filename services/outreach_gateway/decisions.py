@@ -205,8 +205,7 @@ def nothing_stands_against(asked: Asked) -> bool:
         and sender.value is not Standing.SUSPENDED
         and not person.erased
         and (isinstance(reachable, Unknown) or reachable.value)
-        and allowed.contact
-        and grants.is_in_force(allowed, at=at)
+        and is_open_to_contact(allowed, at=at)
         and not grants.shuts_out(allowed, row.employer)
         and row.employer in memberships.value.employers
         and (pools is None or row.pool_tag is None or person_is_in_the_pool(asked) is None)

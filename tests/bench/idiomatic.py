@@ -49,10 +49,12 @@ async def main(kafka: str, redis: str, source: str, target: str, count: str) -> 
         partitions = [TopicPartition(source, number) for number in consumer.partitions_for_topic(source) or ()]
         while consumer.assignment() != set(partitions):  # noqa: ASYNC110 - aiokafka has no event for it
             await asyncio.sleep(0.05)
-        for partition in partitions:
-            await consumer.position(partition)  # it is known where each begins
+        for partition, end in (await consumer.end_offsets(partitions)).items():
+            consumer.seek(partition, end)
+        consumer.pause(*partitions)  # the clock starts with the line
         say("ready")
         await asyncio.to_thread(sys.stdin.readline)
+        consumer.resume(*partitions)
         await done.wait()
         say("done")
 
