@@ -84,7 +84,7 @@ async def stranger(scene: Scene) -> Stranger:
 
     Signup has no such person: its next read-back would bury the key. None comes while these tests move the clock.
     """
-    await scene.rows("signup", f"UPDATE work SET run_at = 'infinity' {_READ_BACK} AND queue = 'read_backs'")
+    await scene.rows("signup", f"UPDATE work SET run_at = '9999-01-01Z' {_READ_BACK} AND queue = 'read_backs'")
 
     async def is_over() -> bool:
         return not await scene.rows("signup", f"SELECT 1 FROM work {_READ_BACK} AND queue = 'read_back_passes'")
