@@ -101,6 +101,8 @@ def names_the_network(text: str) -> bool:
     """
     if not holds_the_networks_name(text):
         return False
+    if any(holds_the_networks_name(word) for word in text.split()):  # marks that no blank is beside do not divide it
+        return True
     parts = [part.split() for part in _DIVIDES.split("".join(mark for mark in text if not is_unseen(mark)))]
     parts = [words for words in parts if words]
     return any(_is_named(words, begins=place == 0) for place, words in enumerate(parts))

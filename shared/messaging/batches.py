@@ -20,6 +20,8 @@ LARGEST_BATCH = 256 * 1024
 """Of one partition, before compression; a record that is larger goes alone."""
 _WORD, _MIX, _SEED = 0xFFFFFFFF, 0x5BD1E995, 0x9747B28C
 _WORDS = struct.Struct("<I")
+_KNOWN = 64
+"""Bytes of a key of ours at most; a dead letter has whatever key it came with, and none of those stays in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,10 @@ class Partitions:
         """As Kafka's own clients choose it by the key; without one, any that has a leader."""
         if key is None:
             return random.choice(self.led or self.all)  # noqa: S311 - a load is spread, nothing is kept secret
-        return self.all[_hash(key) % len(self.all)]
+        hashed = _known_hash(key) if len(key) <= _KNOWN else _hash(key)
+        return self.all[hashed % len(self.all)]
 
 
-@lru_cache(maxsize=4096)
 def _hash(key: bytes) -> int:
     """Kafka's murmur2 without its sign, word by word: aiokafka's own goes byte by byte, and takes three times as long."""
     size = len(key)
@@ -49,6 +51,9 @@ def _hash(key: bytes) -> int:
         hashed = (hashed ^ int.from_bytes(key[size - rest :], "little")) * _MIX & _WORD
     hashed = (hashed ^ hashed >> 13) * _MIX & _WORD
     return (hashed ^ hashed >> 15) & 0x7FFFFFFF
+
+
+_known_hash = lru_cache(maxsize=4096)(_hash)
 
 
 @dataclass(slots=True)
@@ -64,7 +69,8 @@ class _OfPartition:
         """To the last batch, or to a new one where that is full."""
         if not self.batches or not self._took(record, headers):
             self.batches.append(self.producer.create_batch())
-            self._took(record, headers)
+            if not self._took(record, headers):
+                raise MessageSizeTooLargeError("a record does not fit a batch of its own")
 
     def _took(self, record: Outgoing, headers: Sequence[tuple[str, bytes | None]]) -> bool:
         taken = self.batches[-1].append(timestamp=None, key=record.key, value=record.value, headers=headers)
@@ -97,7 +103,8 @@ def batches_of(
 
 
 def _may_be_too_large(record: Outgoing) -> bool:
-    return len(record.value or b"") + len(record.key or b"") > LARGEST_REQUEST // 2
+    headers = sum(len(raw or b"") for _, raw in record.headers)
+    return len(record.value or b"") + len(record.key or b"") + headers > LARGEST_REQUEST // 2
 
 
 async def partitions_of(producer: AIOKafkaProducer, topics: Collection[str]) -> dict[str, Partitions]:

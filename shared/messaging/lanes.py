@@ -3,11 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
+
 from shared.messaging.envelope import Record
+from shared.messaging.errors import FatalError
+
+_log = structlog.get_logger(__name__)
 
 
 def in_lanes(records: Sequence[Record], *, lanes: int, most: int) -> list[Sequence[Record]]:
-    """One lane where one batch of `most` is enough for all, and else up to so many, about as long as each other.
+    """One lane where one batch of `most` is enough for all, and else up to so many, about as long as each other; one may be somewhat
+    longer than `most`, since a partition is not parted.
 
     The records of a partition are in one lane, in their order, and so are those of the same partition of other topics: a key's
     records never overtake each other.
@@ -34,10 +40,13 @@ async def side_by_side(
         return
     try:
         async with asyncio.TaskGroup() as group:
-            for lane in lanes:
-                group.create_task(_of(process, lane))
+            tasks = [group.create_task(_of(process, lane)) for lane in lanes]
     except BaseExceptionGroup as failed:
+        for other in failed.exceptions[1:]:
+            _log.warning("lane_failed_too", error=type(other).__name__)
         raise failed.exceptions[0] from None
+    if any(task.cancelled() for task in tasks):  # a group takes that for an end like any other
+        raise FatalError("a lane was cancelled from within")
 
 
 async def _of(process: Callable[[Sequence[Record]], Awaitable[None]], lane: Sequence[Record]) -> None:

@@ -116,15 +116,21 @@ class Unit:
 
 def headers_to_json(headers: Headers) -> str:
     """Headers as text: each byte of a value becomes the character of that number, so that nothing is lost."""
-    return f"[{', '.join([_repeated(*one) if one[0] in _REPEATED else _header(*one) for one in headers])}]"
+    return f"[{', '.join([_remembered(*one) if one[0] in _REPEATED else _header(*one) for one in headers])}]"
 
 
 _REPEATED = frozenset({"ce_specversion", "ce_source", "ce_type", "ce_time", "content-type"})
 """Headers that what leaves together has in common."""
+_KEPT = 1024
+"""Bytes of headers that are remembered, at most: those of a dead letter are whatever it came with."""
 
 
 def _header(name: str, raw: bytes | None) -> str:
     return f"[{as_json(name)}, {'null' if raw is None else as_json(raw.decode('latin-1'))}]"
+
+
+def _remembered(name: str, raw: bytes | None) -> str:
+    return _repeated(name, raw) if raw is None or len(raw) <= _KEPT else _header(name, raw)
 
 
 _repeated = lru_cache(maxsize=256)(_header)
@@ -137,7 +143,7 @@ def headers_from_json(text: str) -> Headers:
     """
     before, _, rest = text.partition(_ID)
     id, quote, behind = rest.partition('"')
-    if not quote or "\\" in id:
+    if not quote or "\\" in id or len(text) > 4 * _KEPT:
         return _read(text)
     front, back = _shared(before.removesuffix(", ") + "]"), _shared("[" + behind[1:].removeprefix(", "))
     return (*front, ("ce_id", id.encode("latin-1")), *back)

@@ -365,6 +365,6 @@ async def test_words_for_whom_there_is_no_key_are_kept_by_the_same_statements(on
         assert await requests.public_key(ANA) == UNKNOWN
         await requests.submit(replace(SUBMISSION, key_missing=True))
     async with on_postgres.rows.store() as store:
-        assert [row.key_missing for row in await store.lock_live(["o1"])] == [True]
         earlier = await store.earlier({(ANA, "emp_a"), (ANA, "emp_b")})
-        assert [row.id for row in earlier[ANA, "emp_a"]] == ["o1"]
+        assert [(row.id, row.key_missing) for row in earlier[ANA, "emp_a"]] == [("o1", True)]
+        assert [row.key_missing for row in await store.lock_live(["o1"])] == [True]

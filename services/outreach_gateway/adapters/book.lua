@@ -205,7 +205,7 @@ end
 
 local function write(key, text)
   local latest = standing > 0 and slots[standing] > now and slots[standing] or now
-  call('SET', key, text, 'PXAT', as_text[latest + kept])
+  call('SET', key, text, 'PX', as_text[latest + kept - now]) -- by Redis' own time, whatever the clock was moved to
 end
 
 -- What is said of the next person: their log, as the rows have it, and where its slots begin in it; the rest is passed over

@@ -41,6 +41,6 @@ for k, person in ipairs(cjson.decode(ARGV[5])) do
     names[i], packed[i] = slots[i][2], struct.pack('<d', slots[i][1])
   end
   local log = table.concat(names, '\n') .. '\n\n' .. table.concat(packed)
-  redis.call('SET', KEYS[k + 1], log, 'PXAT', string.format('%.0f', math.max(now, person[1]) + kept))
+  redis.call('SET', KEYS[k + 1], log, 'PX', string.format('%.0f', math.max(now, person[1]) + kept - now))
 end
 return 'OK'

@@ -1,7 +1,7 @@
 """What becomes of a mail that was claimed: sent, over without being sent, or held."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -23,7 +23,6 @@ from services.signup.courier.decisions import (
 from services.signup.courier.model import (
     Addresses,
     Consent,
-    ConsentCheck,
     Hold,
     Letter,
     Mail,
@@ -68,12 +67,11 @@ class Judge:
         store: Outgoing,
         mails: Sequence[Mail],
         *,
-        check: Callable[[], Awaitable[ConsentCheck | None]] | None,
+        is_checked: bool,
         at: datetime,
     ) -> Mapping[Mail, Verdict]:
-        """On each but those of which nothing can be said before the projection of the consents is current.
-
-        `check` makes it that, or says None; it is only asked for what rests on the consents. None: it is current, or can't be.
+        """On each but those of which nothing can be said before the projection of the consents was made current, or could not be
+        (`is_checked`): their rows are locked here, and who writes consents may wait for them.
         """
         candidates = [mail.candidate for mail in mails]
         consents = await store.consents(candidates)
@@ -85,16 +83,11 @@ class Judge:
         for mail in mails:
             verdicts[mail] = self(mail, consents, people, gone, addresses, at=at)
             await asyncio.sleep(0)  # no longer than a letter takes does anybody's check of consent stand still
-        if check is None or not (doubted := [mail for mail in mails if _rests_on_consent(mail, verdicts[mail], at=at)]):
-            return verdicts
-        is_current = await check() is not None
-        consents = await store.consents([mail.candidate for mail in doubted])
-        for mail in doubted:
-            if is_current or mail.kind == "notice":
-                verdicts[mail] = self(mail, consents, people, gone, addresses, at=at)
-            else:
-                del verdicts[mail]
-        return verdicts
+        return {
+            mail: verdict
+            for mail, verdict in verdicts.items()
+            if is_checked or not _rests_on_consent(mail, verdict, at=at)
+        }
 
     def __call__(
         self,

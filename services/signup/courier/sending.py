@@ -124,6 +124,8 @@ class Sender:
     """Mails were committed in this process, and nobody has looked since."""
     _behind: bool = True
     """The projection of the consents was not current when that was last asked, or nobody asked yet."""
+    _asks: bool = False
+    """Some mails wait for a projection that is current for certain: the next turn asks for that first."""
     _rests: timedelta = _AGAIN
     """How long it sleeps unless it is woken."""
     _in_flight: int = 0
@@ -196,8 +198,8 @@ class Sender:
                 self._rests = await self.look()
                 if self._rests > timedelta(0):
                     return 0
-            if self._behind:
-                is_checked = True
+            if self._behind or self._asks:
+                is_checked, self._asks = True, False
                 await self._check()
         is_current = bool(limit) and not self._behind
         self._rests = _AGAIN
@@ -207,8 +209,7 @@ class Sender:
                 if limit
                 else await store.claim_over(at=at, limit=room)
             )
-            check = None if is_checked else self._check
-            verdicts = await self._judge.verdicts(store, mails, check=check, at=at) if mails else {}
+            verdicts = await self._judge.verdicts(store, mails, is_checked=is_checked, at=at) if mails else {}
             over = [
                 Over(mail, no.outcome, no.detail, mailbox_gone=no.mailbox_gone)
                 for mail, no in verdicts.items()
@@ -228,6 +229,9 @@ class Sender:
         for mail, letter in send.items():
             self._in_flight += 1
             group.create_task(self._send(mail, letter))
+        if len(verdicts) < len(mails):  # the next turn asks, before it has a row in hand
+            self._asks = True
+            self.kept()
         if told and not mails:
             self._rests = max(_AGAIN, await self.look())
         return len(mails)

@@ -6,8 +6,8 @@ from typing import Literal
 
 ANSWERED_WITHIN = timedelta(minutes=15)
 """Both mailboxes, from when it was asked for."""
-LOOKED_AT_AGAIN = timedelta(milliseconds=500)
-"""While an invitation to the new mailbox is being closed: each time that due changes are looked for."""
+LOOKED_AT_AGAIN = timedelta(seconds=5)
+"""While an invitation to the new mailbox is being closed: as often as due changes are looked for."""
 WAY_BACK = timedelta(hours=72)
 """For whoever has the old mailbox: to put it back, or to stop a recovery before it counts."""
 

@@ -199,6 +199,8 @@ async def test_a_yes_that_only_the_check_brings_lets_the_mail_leave(going: tuple
     kit.store.kept[BO] = Consent(BO, 1, ())
     kit.check.brings = lambda: kit.store.kept.update({BO: Consent(BO, 2, ("contact",))})
     await _turn(sender)
+    assert kit.state(SECOND) == "ready", "nothing is asked while its row is locked"
+    await _turn(sender)
     assert kit.outcomes() == ["o_1.3.delivered", "o_2.3.delivered"]
 
 
@@ -237,6 +239,7 @@ async def test_who_renewed_is_not_told_that_all_ends_though_the_copy_has_not_hea
     kit.store.kept[BO] = Consent(BO, 1, ("contact",), ends_at=end)
     renewed = Consent(BO, 2, ("contact",), ends_at=end + timedelta(days=365))
     kit.check.brings = lambda: kit.store.kept.update({BO: renewed})
+    await _turn(sender)
     await _turn(sender)
     assert (kit.state(NOTICE), kit.state(SECOND)) == ("withheld", "delivered")
 

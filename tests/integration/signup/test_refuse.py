@@ -189,7 +189,7 @@ async def test_whoever_has_answered_is_told_what_never_again_ends_before_it_does
     looked, tried = await http.get(link, headers=HTML), await http.post(link, content=b"", headers=HTML)
     assert (looked.status_code, tried.status_code) == (200, 409), "that it was not them is no way to stop anything"
     for page in (looked, tried):
-        assert "What was answered holds now" in page.text and 'href="/sign-in"' in page.text
+        assert "What holds now is what was saved or stopped last" in page.text and 'href="/sign-in"' in page.text
         assert "you are in none of their lists any more" in page.text and 'value="never_again"' in page.text
     assert "Nothing was changed just now" in tried.text and "Nothing has changed yet" in looked.text
     asked = await http.get(link)

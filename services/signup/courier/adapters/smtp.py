@@ -223,6 +223,8 @@ class SmtpRelay:
         if talk.takes_groups:
             answer = await talk.answer()
             if answer.code != SMTPStatus.start_input:
+                # Only a no leaves no doubt that the relay takes what comes next for a command.
+                talk.wants_words = answer.code < SMTPStatus.domain_unavailable
                 return await self._said_no(talk, "DATA", answer)
             talk.wants_words = True
         return None
@@ -238,7 +240,7 @@ class SmtpRelay:
         with suppress(SMTPException):
             for _ in range(unread):
                 # A relay may ask for words that are for nobody.
-                talk.wants_words = (await talk.answer()).code == SMTPStatus.start_input
+                talk.wants_words = (await talk.answer()).code < SMTPStatus.domain_unavailable
         await self._reset(talk)
         return no
 
@@ -248,9 +250,14 @@ class SmtpRelay:
             talk.close()
         elif talk.is_open:
             try:
-                await talk.ask(b"RSET")
+                answer = await talk.ask(b"RSET")
             except (SMTPException, OSError):
                 talk.close()
+            else:
+                if (
+                    answer.code != SMTPStatus.completed
+                ):  # an answer to something else: nothing after it is what it seems
+                    talk.close()
 
     async def _answer_to_words(self, talk: Conversation) -> Handed:
         try:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.messaging.envelope import Record
+from shared.messaging.errors import FatalError
 from shared.messaging.internals import take_as_it_comes
 from shared.messaging.lanes import in_lanes, side_by_side
 
@@ -57,6 +58,17 @@ async def test_where_one_fails_the_others_are_broken_off_and_its_own_error_is_ra
     with pytest.raises(OSError, match="of the first"):
         await side_by_side(process, [records([("a", 0)]), records([("a", 1)])])
     assert broken_off == [1]
+
+
+async def test_a_lane_that_is_cancelled_from_within_is_not_done() -> None:
+    async def process(lane: Sequence[Record]) -> None:
+        if lane[0].partition == 0:
+            somebodys = asyncio.get_running_loop().create_future()
+            somebodys.cancel()
+            await somebodys
+
+    with pytest.raises(FatalError, match="cancelled from within"):
+        await side_by_side(process, [records([("a", 0)]), records([("a", 1)])])
 
 
 class Fetched:
