@@ -393,10 +393,12 @@ async def _sends(process: Process, count: int) -> Act:
         return ConsentCheck(elapsed())
 
     sender.check_consents = is_current
+    sender._behind = sender._asks = False
 
     async def act() -> None:
         async with asyncio.TaskGroup() as group:
             assert await sender.turn(group) == count
+            assert await sender.turn(group) == count, "the first found that they rest on the consents, and let them go"
 
     return act
 

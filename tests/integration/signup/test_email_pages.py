@@ -281,7 +281,7 @@ async def test_a_change_waits_on_its_pages_until_an_invitation_to_the_new_mailbo
     assert busy.status_code == 409 and "both mailboxes said yes" in busy.json()["detail"]
     async with edge.work() as unit:
         assert await PostgresStore(unit, edge.keys).erase_lapsed([stub]) == [stub]
-    edge.clock.advance(timedelta(seconds=2))
+    edge.clock.advance(timedelta(seconds=6))
     await emails_of(edge).settle(20)
     assert (await emails_of(edge).seen(ana)).email == NEW  # type: ignore[union-attr]  # there is somebody
     assert (await face.get("/v1/me/email", headers=mine)).status_code == 401

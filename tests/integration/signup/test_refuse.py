@@ -191,7 +191,7 @@ async def test_whoever_has_answered_is_told_what_never_again_ends_before_it_does
     for page in (looked, tried):
         assert "What holds now is what was saved or stopped last" in page.text and 'href="/sign-in"' in page.text
         assert "you are in none of their lists any more" in page.text and 'value="never_again"' in page.text
-    assert "Nothing was changed just now" in tried.text and "Nothing has changed yet" in looked.text
+    assert "Nothing was changed just now" in tried.text and "Opening this page changes nothing" in looked.text
     asked = await http.get(link)
     assert (asked.status_code, asked.json()["status"]) == (200, "answered")
     problem = (await http.post(link, data={"choice": "not_me"})).json()
