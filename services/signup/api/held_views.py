@@ -65,11 +65,11 @@ def _identity(held: Held, names: Names) -> list[tuple[str, str]]:
         (gettext("Email"), identity.mail),
         (gettext("Phone"), ", ".join(identity.phones) or none),
     ]
-    told = gettext("A record that is gone by now") if first is None else _by(first, names)
+    told = gettext("A record that is gone by now") if first is None else _by(first, names, held.time_zone)
     from_whom = gettext("All of it from") if held.email_since is None else gettext("All but the email from")
     rows += [(from_whom, told), (gettext("Held since"), wording.moment(held.registered_at, held.time_zone))]
     if held.confirmed_at is None:
-        deleted = gettext("Deleted on %(day)s if you never do", day=wording.day(held.kept_until))
+        deleted = gettext("Deleted on %(day)s if you never do", day=wording.day(held.kept_until, held.time_zone))
         return [*rows, (gettext("You have not answered yet"), deleted)]
     rows.append((gettext("You confirmed it"), wording.moment(held.confirmed_at, held.time_zone)))
     if held.email_since is not None:
@@ -87,7 +87,11 @@ def _shown(held: Held, names: Names) -> list[tuple[str, str]]:
         return []
     known = {(one.field, one.value): one for one in held.origins}
     found = [
-        (gettext(LABELS[name]), words_of(name, value), _from(known.get((name, provenance.text_of(value))), names))
+        (
+            gettext(LABELS[name]),
+            words_of(name, value),
+            _from(known.get((name, provenance.text_of(value))), names, held.time_zone),
+        )
         for name in FIELDS
         for value in value_of(held.profile, name)
     ]
@@ -104,7 +108,7 @@ def _shown(held: Held, names: Names) -> list[tuple[str, str]]:
 def _claims(held: Held, names: Names) -> list[tuple[str, str]]:
     return [
         (
-            _by(one, names),
+            _by(one, names, held.time_zone),
             gettext("%(how)s; its record %(record)s", how=profile_told.how(one.teller), record=one.record),
         )
         for one in held.claims
@@ -121,11 +125,11 @@ def _proposals(held: Held, names: Names) -> list[tuple[str, str]]:
         ]
         told += [f"“{title}”" for title in one.proposal.titles]
         answered = (
-            gettext("You answered it on %(day)s.", day=wording.day(one.answered_at))
+            gettext("You answered it on %(day)s.", day=wording.day(one.answered_at, held.time_zone))
             if one.answered_at
             else gettext("It waits for you.")
         )
-        rows.append((_first_up(source(one, names)), f"{'; '.join(told) or nothing}. {answered}"))
+        rows.append((_first_up(source(one, names, held.time_zone)), f"{'; '.join(told) or nothing}. {answered}"))
     return rows
 
 
@@ -133,7 +137,11 @@ def _denied(held: Held, names: Names) -> list[tuple[str, str]]:
     return [
         (
             _first_up(_who(one.vendor, one.employer, names)),
-            gettext("its record %(record)s; said on %(day)s", record=one.record, day=wording.day(one.said_at)),
+            gettext(
+                "its record %(record)s; said on %(day)s",
+                record=one.record,
+                day=wording.day(one.said_at, held.time_zone),
+            ),
         )
         for one in held.denied
     ]
@@ -260,22 +268,23 @@ _ROWS = {
 }
 
 
-def _from(origin: ValueOrigin | None, names: Names) -> str:
+def _from(origin: ValueOrigin | None, names: Names, zone: str | None) -> str:
     if origin is None:
         return gettext("Kept by you, before we noted from whom it came")
-    day = wording.day(origin.at)
+    day = wording.day(origin.at, zone)
     if origin.how == "said":
         return gettext("Said by you, %(day)s", day=day)
     if not origin.by:
         return gettext("Kept by you, %(day)s; the record that told it is not of you, or is gone", day=day)
     tellers = ". ".join(
-        f"{_who(by.vendor, by.employer, names)}, {wording.day(by.told_at)}: {profile_told.how(by)}" for by in origin.by
+        f"{_who(by.vendor, by.employer, names)}, {wording.day(by.told_at, zone)}: {profile_told.how(by)}"
+        for by in origin.by
     )
     return gettext("Kept by you, %(day)s. Told by %(tellers)s", day=day, tellers=tellers)
 
 
-def _by(claim: HeldClaim, names: Names) -> str:
-    return f"{_first_up(_who(claim.vendor, claim.employer, names))}, {wording.day(claim.claimed_at)}"
+def _by(claim: HeldClaim, names: Names, zone: str | None) -> str:
+    return f"{_first_up(_who(claim.vendor, claim.employer, names))}, {wording.day(claim.claimed_at, zone)}"
 
 
 def _who(vendor: str, employer: str | None, names: Names) -> str:

@@ -106,9 +106,9 @@ def items(offered: Iterable[Offer], names: Names) -> list[dict[str, Any]]:
     ]
 
 
-def source(by: Proposed, names: Names) -> str:
-    """Who told it when, in words."""
-    when = wording.day(by.told_at)
+def source(by: Proposed, names: Names, zone: str | None = None) -> str:
+    """Who told it when, in words; the day is of this zone, of UTC where none is known."""
+    when = wording.day(by.told_at, zone)
     if by.proposal.vendor == JOIN:
         return gettext("the join page, %(day)s", day=when)
     if by.employer is not None:

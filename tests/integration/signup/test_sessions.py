@@ -275,5 +275,9 @@ async def test_pages_tell_moments_on_the_clock_that_their_person_chose_and_else_
     for page in pages:
         told = (await http.get(page, headers=mine)).text
         assert "November 23, 2026, 12:00 pm MST" in told and "UTC" not in told, page
+    await edge.pool.execute("UPDATE courier_consent SET time_zone = 'Pacific/Kiritimati'")
+    for page in pages:
+        told = (await http.get(page, headers=mine)).text
+        assert "November 24, 2026" in told and "November 23" not in told, "days are of the same clock"
     await edge.pool.execute("UPDATE sessions SET ended_at = $1", NOON)
     assert (await http.get("/me/sessions", headers=mine)).status_code == 401
