@@ -39,8 +39,6 @@ WIDENS: frozenset[LinkPurpose] = frozenset({"confirm", "me"})
 _JOB = "job"
 """The purpose of a `JobLink`: no person's link is for it, and it is for nothing of a person's."""
 _ALGORITHMS = ["Ed25519"]
-_written = json.JSONEncoder(separators=(",", ":")).encode
-_HEAD = encoding.encode(b'{"alg":"Ed25519"}').encode()
 _STATED = b"\x00"
 """Between the subject, which is JSON, and what is stated of the link."""
 _NO_TOKEN = (JoseError, InvalidTag, ValueError, KeyError, TypeError, OverflowError, AttributeError)
@@ -98,7 +96,15 @@ class LinkSigner:
         self._subjects = AESSIV(subject_key)
         self._name_key = subject_key
         self._statements = statements
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        private = Ed25519PrivateKey.from_private_bytes(seed)
+        self._key = OKPKey.import_key(
+            {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "d": encoding.encode(seed),
+                "x": encoding.encode(private.public_key().public_bytes_raw()),
+            }
+        )
 
     def sign(self, link: Link) -> str:
         """The token, safe in a URL."""
@@ -106,7 +112,7 @@ class LinkSigner:
         if link.issued_at is not None:
             claims["iat"] = int(link.issued_at.timestamp())
         whose = [link.candidate, link.employer, *([] if link.change is None else [link.change])]
-        subject = _written(whose).encode()
+        subject = json.dumps(whose, separators=(",", ":")).encode()
         if self._statements is not None and link.purpose in WIDENS and link.issued_at is not None:
             name = _name(self._name_key, link.candidate, claims)
             stated = self._statements.state(link.candidate, name, link.issued_at, link.expires_at)
@@ -121,9 +127,8 @@ class LinkSigner:
 
     def _token(self, claims: dict[str, str | int], subject: bytes) -> str:
         claims["sub"] = encoding.encode(self._subjects.encrypt(subject, _bound_to(claims)))
-        payload = _written(claims).encode()
-        signed = _HEAD + b"." + encoding.encode(payload).encode()  # RFC 7515, section 7.1
-        return f"{signed.decode()}.{encoding.encode(self._key.sign(signed))}"
+        payload = json.dumps(claims, separators=(",", ":"))
+        return jws.serialize_compact({"alg": "Ed25519"}, payload, self._key, algorithms=_ALGORITHMS)
 
 
 class LinkReader:

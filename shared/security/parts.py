@@ -59,7 +59,7 @@ def seal_part(chunk: bytes, public_key: str, *, context: str) -> str:
     """The chunk for whoever has the private half; ValueError for what is no key. `context`: what it is part of."""
     key = OKPKey.import_key({"kty": "OKP", "crv": "X25519", "x": public_key})
     try:
-        return jwe.encrypt_compact(_HEADER, context.encode() + b"\n" + chunk, key, registry=_registry())
+        return jwe.encrypt_compact(dict(_HEADER), context.encode() + b"\n" + chunk, key, registry=_registry())
     except JoseError as error:
         raise ValueError("not a key to seal to") from error
 

@@ -254,9 +254,8 @@ class SmtpRelay:
             except (SMTPException, OSError):
                 talk.close()
             else:
-                if (
-                    answer.code != SMTPStatus.completed
-                ):  # an answer to something else: nothing after it is what it seems
+                # Another answer is one to something else: nothing after it is what it seems.
+                if answer.code != SMTPStatus.completed:
                     talk.close()
 
     async def _answer_to_words(self, talk: Conversation) -> Handed:
