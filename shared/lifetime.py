@@ -43,6 +43,19 @@ async def running(
             await task
 
 
+async def not_cancelled_from_within(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Runs it; FatalError where it ends as cancelled though nobody told this task to end. A group of tasks takes that for an end
+    like any other: what was not done would count as done, and what has to live for ever would be gone without a word.
+    """
+    try:
+        await run()
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise FatalError(f"{name} was cancelled from within") from error
+
+
 def exit_at_last(after: timedelta) -> None:
     """Ends the process with 1 after this time: a client that hangs in its stop, or a loop that no longer turns, must not
     keep a failed process there, which would hold its partitions and be restarted by nobody.

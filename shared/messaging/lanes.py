@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import structlog
 
+from shared.lifetime import not_cancelled_from_within
 from shared.messaging.envelope import Record
-from shared.messaging.errors import FatalError
 
 _log = structlog.get_logger(__name__)
 
@@ -40,14 +41,9 @@ async def side_by_side(
         return
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_of(process, lane)) for lane in lanes]
+            for lane in lanes:
+                group.create_task(not_cancelled_from_within("a lane", partial(process, lane)))
     except BaseExceptionGroup as failed:
         for other in failed.exceptions[1:]:
             _log.warning("lane_failed_too", error=type(other).__name__)
         raise failed.exceptions[0] from None
-    if any(task.cancelled() for task in tasks):  # a group takes that for an end like any other
-        raise FatalError("a lane was cancelled from within")
-
-
-async def _of(process: Callable[[Sequence[Record]], Awaitable[None]], lane: Sequence[Record]) -> None:
-    await process(lane)

@@ -5,12 +5,14 @@ import itertools
 import time
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
 import structlog
 
 from shared import tracing
 from shared.backoff import Backoff
+from shared.lifetime import not_cancelled_from_within
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import is_transient
 from shared.messaging.holding import Holding
@@ -63,9 +65,11 @@ class Relay:
         """Relays until cancelled; raises what is not transient."""
         async with asyncio.TaskGroup() as group:
             for shard in range(SHARDS):
-                group.create_task(self._run_shard(shard))
-            group.create_task(self._watch())
-            group.create_task(self._published.run(self._pool))
+                group.create_task(not_cancelled_from_within(f"outbox shard {shard}", partial(self._run_shard, shard)))
+            group.create_task(not_cancelled_from_within("the look at the outbox", self._watch))
+            group.create_task(
+                not_cancelled_from_within("the look at what was sent", partial(self._published.run, self._pool))
+            )
 
     async def has_published(self, outbox_ids: Sequence[int], *, within: timedelta) -> bool:
         """Whether Kafka has acknowledged these rows by then; call it once they are committed, while the relay runs."""

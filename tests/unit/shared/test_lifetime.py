@@ -1,9 +1,15 @@
+import asyncio
 import gc
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 
-from shared.lifetime import keep_what_is_there
+from shared.lifetime import keep_what_is_there, not_cancelled_from_within
+from shared.messaging.errors import FatalError
+from shared.messaging.published import Published
+from shared.messaging.relay import Relay
+from tests.waiting import others_run
 
 
 @pytest.fixture
@@ -36,3 +42,36 @@ def test_what_is_made_later_is_still_collected() -> None:
     assert found
     del made, found
     assert gc.collect() > 0
+
+
+async def _awaits_what_somebody_else_cancelled() -> None:
+    somebodys = asyncio.get_running_loop().create_future()
+    somebodys.cancel()
+    await somebodys
+
+
+async def _waits(*_: object) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_what_ends_as_cancelled_though_nobody_told_it_to_is_fatal_and_what_was_told_to_ends() -> None:
+    with pytest.raises(FatalError, match="it was cancelled from within"):
+        await not_cancelled_from_within("it", _awaits_what_somebody_else_cancelled)
+    told = asyncio.ensure_future(not_cancelled_from_within("it", _waits))
+    await others_run()
+    told.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await told
+
+
+async def test_a_relay_does_not_lose_a_shard_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run_shard(_: Relay, shard: int) -> None:
+        await (_awaits_what_somebody_else_cancelled() if shard == 1 else _waits())
+
+    monkeypatch.setattr(Relay, "_run_shard", run_shard)
+    monkeypatch.setattr(Relay, "_watch", _waits)
+    monkeypatch.setattr(Published, "run", _waits)
+    with pytest.raises(ExceptionGroup) as failed:
+        async with asyncio.timeout(5):
+            await Relay(cast(Any, None), cast(Any, None)).run()
+    assert failed.group_contains(FatalError, match="outbox shard 1 was cancelled from within")
