@@ -97,6 +97,8 @@ class Consumer:
     _subscriber: Any = None
     _ends: Ends = field(default_factory=dict)
     _holding: Holding = field(init=False)
+    _held: int = 0
+    """Batches in hand that wait."""
 
     def __post_init__(self) -> None:
         self._holding = Holding(self.name)
@@ -283,28 +285,33 @@ class Consumer:
         _log.warning("dead_letter", position=record.position, group=group, reason=reason)
 
     async def _with_retries(self, work: Callable[[], Awaitable[T]]) -> T:
+        is_held = False
         may_end_since: float | None = None  # what only waits does not count, also when something else fails after it
         backoff = Backoff()
-        while True:
-            self.progress.step()
-            try:
-                done = await work()
-            except Exception as error:
-                if not is_transient(error):
-                    self._holding.over()
-                    raise
-                self._holding.note(error)
-                if not may_end_the_process(error):
-                    may_end_since = None
-                elif may_end_since is None:
-                    may_end_since = time.monotonic()
-                if may_end_since is not None and time.monotonic() - may_end_since > self.retry_for.total_seconds():
-                    raise FatalError(f"still failing after {self.retry_for}: {type(error).__name__}") from error
-                _log.warning("batch_waits", group=self.subscription.group, error=type(error).__name__)
-            else:
+        try:
+            while True:
+                self.progress.step()
+                try:
+                    return await work()
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    if not is_held:
+                        is_held = True
+                        self._held += 1
+                    self._holding.note(error)
+                    if not may_end_the_process(error):
+                        may_end_since = None
+                    elif may_end_since is None:
+                        may_end_since = time.monotonic()
+                    if may_end_since is not None and time.monotonic() - may_end_since > self.retry_for.total_seconds():
+                        raise FatalError(f"still failing after {self.retry_for}: {type(error).__name__}") from error
+                    _log.warning("batch_waits", group=self.subscription.group, error=type(error).__name__)
+                await backoff.wait()
+        finally:
+            self._held -= is_held
+            if not self._held:  # else another batch that is in hand still waits
                 self._holding.over()
-                return done
-            await backoff.wait()
 
 
 def _by_identity(events: Sequence[Received[Event]]) -> dict[str, Received[Event]]:

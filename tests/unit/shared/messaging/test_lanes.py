@@ -2,19 +2,25 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
+from shared.contracts.topics import NOTICES
+from shared.messaging.consumer import Consumer, Subscription
 from shared.messaging.envelope import Record
-from shared.messaging.errors import FatalError
+from shared.messaging.errors import FatalError, PostgresAwayError
 from shared.messaging.internals import take_as_it_comes
 from shared.messaging.lanes import in_lanes, side_by_side
+from shared.postgres.pool import Pool
+from tests.fakes.clock import FixedClock
 
 PLACES = st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 4)), max_size=60)
 
@@ -69,6 +75,37 @@ async def test_a_lane_that_is_cancelled_from_within_is_not_done() -> None:
 
     with pytest.raises(FatalError, match="cancelled from within"):
         await side_by_side(process, [records([("a", 0)]), records([("a", 1)])])
+
+
+async def test_what_one_batch_waits_for_is_told_until_it_is_done_though_another_is_done_meanwhile() -> None:
+    consumer = Consumer(
+        Subscription("courier.mails", (NOTICES,), _handles_nothing, takes=()), cast(Pool, None), FixedClock(), "courier",
+        timedelta(minutes=1), lambda _: None, lambda _: None,
+    )  # fmt: skip
+    is_back, tried = False, asyncio.Event()
+
+    def is_held() -> bool:
+        return REGISTRY.get_sample_value("fairpool_holding", {"part": "courier.mails", "waits_for": "postgres"}) == 1
+
+    async def waits() -> None:
+        tried.set()
+        if not is_back:
+            raise PostgresAwayError
+
+    async def is_done() -> None:
+        assert is_held()
+
+    waiting = asyncio.create_task(consumer._with_retries(waits))
+    await tried.wait()
+    await consumer._with_retries(is_done)
+    assert is_held(), "the other still waits"
+    is_back = True
+    await waiting
+    assert not is_held()
+
+
+async def _handles_nothing(*_: object) -> None:
+    """Is never asked."""
 
 
 class Fetched:
