@@ -77,7 +77,10 @@ class Store(Protocol):
         """Every row of these people that has a slot or waits for one: in one statement, whatever their number."""
 
     async def earlier(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Outreach]]:
-        """Of each candidate and employer, what this employer wrote to them in the last 110 days, whatever became of it."""
+        """Of each candidate and employer, what this employer wrote to them in the last 110 days, whatever became of it.
+
+        Where that is one message alone, which this transaction has in hand, it may be left out: it has nothing before it.
+        """
 
     async def lock_live(self, ids: Sequence[str]) -> Sequence[Outreach]:
         """Those of them that wait for a decision, locked, by id."""
