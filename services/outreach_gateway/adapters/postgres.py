@@ -5,23 +5,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal, assert_never
-
-import asyncpg
 
 from services.outreach_gateway.adapters.decided import written
 from services.outreach_gateway.adapters.kept import PEOPLE, SQL
 from services.outreach_gateway.adapters.metrics import DECISIONS
+from services.outreach_gateway.adapters.values import consent_of, memberships_of, outreach_of, row_of, state_after
 from services.outreach_gateway.answers import WENT_OUT, course_of, told_at
 from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
 from services.outreach_gateway.model import (
-    Admit,
-    Cancel,
     Change,
     Consent,
-    Decision,
-    Delay,
-    Drop,
     Hold,
     Memberships,
     Outreach,
@@ -42,7 +35,6 @@ from shared.messaging.unit import Unit
 from shared.ticks import Ticks
 
 _ERASURES = 0x0FA1_6A7E
-_STATES = {state.value: state for state in State}
 _STATE_AFTER = {
     "delivered": State.DELIVERED,
     "bounced": State.BOUNCED,
@@ -155,8 +147,8 @@ class PostgresOutreach:
         rows = await self._sql.fetch(SQL["people"], sorted(set(candidates)))
         return {
             row["candidate"]: Person(
-                fact(_consent(row)) if row["candidate"] in self._locked else UNKNOWN,
-                fact(_memberships(row)),
+                fact(consent_of(row)) if row["candidate"] in self._locked else UNKNOWN,
+                fact(memberships_of(row)),
                 fact(row["reachable"]),
                 row["erased"],
             )
@@ -180,7 +172,7 @@ class PostgresOutreach:
                 self._decide_for(item.outreach, item.decision.until)
         if not rest:
             return
-        columns = [_written(item.decision) for item in rest]
+        columns = [state_after(item.decision) for item in rest]
         rows = await self._sql.fetch(
             SQL["settle"],
             [item.outreach.id for item in rest],
@@ -238,7 +230,7 @@ class PostgresOutreach:
     async def keep_consents(self, consents: Sequence[Consent]) -> Collection[str]:
         """Newest of each person wins."""
         newest = {consent.candidate: consent for consent in sorted(consents, key=lambda consent: consent.version)}
-        rows = await self._sql.fetch(SQL["keep_consents"], json.dumps([_consent_row(item) for item in newest.values()]))
+        rows = await self._sql.fetch(SQL["keep_consents"], json.dumps([row_of(item) for item in newest.values()]))
         self._locked.update(newest)
         return [row["candidate"] for row in rows]
 
@@ -350,90 +342,3 @@ class PostgresOutreach:
 def _count(settled: Sequence[Settled]) -> None:
     for (decision, rule), number in Counter((type(item.decision), item.rule) for item in settled).items():
         DECISIONS.labels(decision.__name__.lower(), rule or "none").inc(number)
-
-
-def _written(
-    decision: Decision,
-) -> tuple[State, Literal["admit", "delay", "drop", "cancel"], datetime | None, datetime | None]:
-    """State, word, slot and the time to look again."""
-    match decision:
-        case Admit():
-            return State.ADMITTED, "admit", decision.slot_at, None
-        case Delay():
-            return State.DELAYED, "delay", decision.slot_at, decision.due_at or decision.slot_at
-        case Drop():
-            return State.DROPPED, "drop", None, None
-        case Cancel():
-            return State.CANCELLED, "cancel", None, None
-        case Hold():
-            raise AssertionError("a hold is not written as a decision")
-        case _:
-            assert_never(decision)
-
-
-def outreach_of(row: asyncpg.Record) -> Outreach:
-    """The row as a value: its columns are the fields, in their order, in each statement that reads rows."""
-    (
-        id,
-        version,
-        state,
-        employer,
-        candidate,
-        submitted_at,
-        expires_at,
-        slot_at,
-        valid_through,
-        tag,
-        generation,
-        *rest,
-    ) = row
-    return Outreach(
-        id, version, _STATES[state], employer, candidate, submitted_at, expires_at, slot_at, valid_through, tag,
-        generation or 0, *rest,
-    )  # fmt: skip
-
-
-def _memberships(row: asyncpg.Record) -> Memberships | None:
-    if row["employers"] is None:
-        return None
-    pools = None if row["pools"] is None else frozenset(row["pools"])
-    return Memberships(frozenset(row["employers"]), pools, row["generation"])
-
-
-def _consent(row: asyncpg.Record) -> Consent | None:
-    if row["version"] is None:
-        return None
-    return Consent(
-        candidate=row["candidate"],
-        version=row["version"],
-        contact=row["contact"],
-        blocked_employers=frozenset(row["blocked_employers"]),
-        first_contacts_per_week=row["first_contacts_per_week"],
-        min_gap_hours=row["min_gap_hours"],
-        quiet_start=row["quiet_start"],
-        quiet_end=row["quiet_end"],
-        time_zone=row["time_zone"],
-        paused_until=row["paused_until"],
-        ends_at=row["ends_at"],
-    )
-
-
-def _consent_row(consent: Consent) -> dict[str, Any]:
-    def text(moment: object) -> str | None:
-        return moment.isoformat() if hasattr(moment, "isoformat") else None
-
-    return {
-        "candidate": consent.candidate,
-        "version": consent.version,
-        "contact": consent.contact,
-        "blocked_employers": sorted(consent.blocked_employers),
-        "first_contacts_per_week": consent.first_contacts_per_week,
-        "min_gap_hours": consent.min_gap_hours,
-        "quiet_start": text(consent.quiet_start),
-        "quiet_end": text(consent.quiet_end),
-        "time_zone": consent.time_zone,
-        "paused_until": text(consent.paused_until),
-        "ends_at": text(consent.ends_at),
-        "lifts_no_until": text(consent.lifts_no_until),
-        "no_at": text(consent.no_at),
-    }

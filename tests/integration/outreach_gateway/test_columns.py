@@ -1,0 +1,36 @@
+"""A row becomes a value by the order of its columns: so each statement that reads rows has them in the order of the fields."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from services.outreach_gateway.adapters.kept import SQL
+from services.outreach_gateway.model import Outreach
+from shared.postgres.pool import Pool
+from tests.databases import MIGRATIONS_OF
+
+FIELDS = [field.name for field in fields(Outreach)]
+READ_AS_VALUES = {
+    "earlier_to_people", "lock_live", "lock_reported", "lock_waiting_of", "places", "take_due", "take_waiting_of_senders",
+}  # fmt: skip
+
+
+@pytest.fixture
+def migrations() -> tuple[Path, ...]:
+    return MIGRATIONS_OF["outreach_gateway"]
+
+
+async def test_each_statement_that_reads_whole_rows_has_the_columns_in_the_order_of_the_fields(pool: Pool) -> None:
+    found = {}
+    async with pool.acquire() as connection:
+        for name in READ_AS_VALUES:
+            found[name] = [one.name for one in (await connection.prepare(SQL[name])).get_attributes()]
+    assert found == dict.fromkeys(READ_AS_VALUES, FIELDS)
+
+
+def test_no_other_statement_is_read_so() -> None:
+    source = (Path(__file__).parents[3] / "services/outreach_gateway/adapters/postgres.py").read_text("utf-8")
+    assert source.count("outreach_of") == len(READ_AS_VALUES) + 1, (
+        "one import, and one for each: name the new one above"
+    )
