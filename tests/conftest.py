@@ -1,6 +1,7 @@
 """What tests share: one set of real servers for the session, and of them a database and topics of one's own."""
 
 import secrets
+import string
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from operator import itemgetter
@@ -85,8 +86,8 @@ def scene(whole_scene: Scene) -> Scene:
 
 
 def unique(word: str) -> str:
-    """A name that no other test uses, good for databases and topics."""
-    return f"{word}_{secrets.token_hex(4)}"
+    """A name that no other test uses, good for databases and topics; of letters, so that nothing takes it for a phone number."""
+    return f"{word}_{''.join(secrets.choice(string.ascii_lowercase) for _ in range(8))}"
 
 
 @pytest.fixture(scope="session")
