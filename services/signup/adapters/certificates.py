@@ -8,9 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 from secrets import token_urlsafe
 
-from services.signup.adapters.email_changes import give_up_mailbox
 from services.signup.adapters.erasures import SERVICES
 from services.signup.adapters.lapses import buried
+from services.signup.adapters.mailboxes import give_up_mailbox
 from services.signup.model.erasures import Erased, ErasureRecord, Sweep
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.hashing import SlowHash

@@ -1,25 +1,24 @@
 """A change of a person's email, in PostgreSQL: each step one transaction, under the lock of the person's row."""
 
 import hashlib
-import hmac
 import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import assert_never
 
 import asyncpg
 import structlog
 
-from services.signup.adapters.lapses import lapse
+from services.signup.adapters.mailboxes import Mailboxes, give_up_mailbox
 from services.signup.adapters.page_requests import hold_addresses, may_tell_of_code, may_write_to
+from services.signup.adapters.recovery_codes import RecoveryCodes
 from services.signup.adapters.sessions import PostgresSessions
 from services.signup.decisions import email_changes as decisions
 from services.signup.decisions import notices
 from services.signup.decisions.inviting import may_invite
-from services.signup.decisions.recovery_codes import code_hash, new_code, read_code
 from services.signup.decisions.reports import STUB_KEPT
 from services.signup.mailboxes import look_up_mailboxes
 from services.signup.model.email_changes import (
@@ -41,22 +40,19 @@ from services.signup.model.email_changes import (
     Stops,
     Waiting,
 )
-from services.signup.ports.store import SHOWINGS, Store
+from services.signup.ports.store import Store
 from services.signup.vault.epoch_rows import EpochRows
 from services.signup.vault.epochs import Epochs
 from services.signup.vault.hashing import SlowHash
-from services.signup.vault.index import Indexed
 from services.signup.vault.reading import read_identities
 from services.signup.vault.sealing import (
     SealedIdentity,
     open_identity,
     open_with_identity,
-    own_key,
     seal_with_identity,
-    with_mail,
 )
 from services.signup.vault.secrets import VaultSecrets
-from shared.contracts.signup import AboutEmail, CandidateLapsedV1, LinksVoidedV1, MailboxChangedV1
+from shared.contracts.signup import AboutEmail, LinksVoidedV1
 from shared.ids import new_id
 from shared.messaging.unit import Unit
 from shared.postgres.queries import load
@@ -65,7 +61,6 @@ from shared.security.links import is_void as is_void_link
 
 SQL = load(Path(__file__).with_suffix(".sql"))
 _BESIDE = "email_change"
-_TRIES = 5
 _log = structlog.get_logger(__name__)
 _STATES: dict[type[Standing], str] = {
     Asked: "asked",
@@ -73,10 +68,6 @@ _STATES: dict[type[Standing], str] = {
     Waiting: "waiting",
     Changed: "changed",
 }
-
-
-class _TakenError(Exception):
-    """Somebody who answered has the mailbox, or gave it up less than 72 hours ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +98,8 @@ class PostgresEmailChanges:
         self._store = store
         self._secrets = secrets
         self._epochs = epochs
+        self._mailboxes = Mailboxes(secrets)
+        self._codes = RecoveryCodes(secrets.epochs)
 
     async def seen(self, candidate: str) -> Seen | None:
         """Four statements, nothing locked."""
@@ -115,7 +108,7 @@ class PostgresEmailChanges:
             if who is None:
                 return None
             row = await self._row(unit, who)
-            has_code = await unit.connection.fetchval(SQL["read_code"], candidate) is not None
+            has_code = await self._codes.has_one(unit, candidate)
         return Seen(open_identity(who, self._secrets.epochs).mail, row.new if row else None, _of(row), has_code)
 
     async def standing(self, candidate: str, change: str) -> Standing | None:
@@ -148,13 +141,12 @@ class PostgresEmailChanges:
 
     async def recover(self, old: str, code: str, new: str, origin: bytes) -> None:
         """Whether the email or the code was wrong is told to nobody: nothing follows."""
-        mailbox = self._secrets.index.of(old)
+        indexes = self._mailboxes.indexes(old)
         async with self._work() as unit:
-            indexes = [mailbox.value, *mailbox.older]
             candidate = await unit.connection.fetchval(SQL["confirmed_of_mailbox"], indexes)
             person = candidate and await unit.connection.fetchrow(SQL["lock_person"], candidate)
             who = await self._identity(unit, candidate) if person else None
-            if not person or who is None or not await self._is_code(unit, who, code):
+            if not person or who is None or not await self._codes.is_theirs(unit, who, code):
                 return
             row = await self._row(unit, who)
             if not decisions.may_recover(_of(row)):
@@ -197,18 +189,16 @@ class PostgresEmailChanges:
         return len(due) == limit
 
     async def make_code(self, candidate: str, *, first_alone: bool, issued_at: datetime | None = None) -> str | None:
-        """Kept as an HMAC under the person's own data key."""
-        code = new_code()
+        """Kept as an HMAC under the person's own data key (`RecoveryCodes`)."""
         async with self._work() as unit:
             person = await unit.connection.fetchrow(SQL["lock_person"], candidate)
             who = await self._identity(unit, candidate)
             if person is None or who is None or not person["confirmed"]:
                 return None
             is_void = first_alone and is_void_link(issued_at, person["links_from"])
-            if is_void or (first_alone and await unit.connection.fetchval(SQL["had_code"], candidate)):
+            if is_void or (first_alone and await self._codes.had_one(unit, candidate)):
                 return None
-            hashed = code_hash(code, own_key(who, self._secrets.epochs))
-            await unit.connection.execute(SQL["save_code"], candidate, hashed, unit.at)
+            code = await self._codes.make(unit, who)
             # The first one follows a yes, on the page that it leads to; any other may be made by whoever sits at an open session.
             if not first_alone and await may_tell_of_code(unit, person["blind_index"]):
                 self._tell(unit, candidate, "code_made", unit.at + notices.CHANGED_KEPT)
@@ -238,7 +228,7 @@ class PostgresEmailChanges:
                 if isinstance(standing, Waiting):
                     self._tell(unit, candidate, "recovering", standing.until)
             case Changes(standing):
-                moved = await self._move(unit, who, row.new)
+                moved = await self._mailboxes.move(unit, who, row.new)
                 if moved == "later":
                     later = decisions.later(row.standing, at=unit.at)
                     await self._note(unit, candidate, later)
@@ -250,23 +240,22 @@ class PostgresEmailChanges:
                 if standing is not None:
                     await self._note(unit, candidate, standing)
                     await self._end_sessions(unit, candidate)
-                    old, new = self._indexes(row.old), self._indexes(row.new)
-                    await unit.connection.execute(SQL["keep_former"], candidate, sorted(set(old) - set(new)))
+                    await self._mailboxes.keep_former(unit, candidate, old=row.old, new=row.new)
                     self._tell(unit, candidate, "changed", standing.until)
                 else:
                     await self._over(unit, candidate, row, hashed)
-                    await unit.connection.execute(SQL["spend_code"], candidate, unit.at)
+                    await self._codes.spend(unit, candidate)
                     await self._end_sessions(unit, candidate)
                     self._tell(unit, candidate, "done", unit.at + notices.CHANGED_KEPT)
             case Stops():
                 await unit.connection.execute(SQL["end_change"], candidate)
-                await unit.connection.execute(SQL["spend_code"], candidate, unit.at)
+                await self._codes.spend(unit, candidate)
                 await self._end_sessions(unit, candidate)
             case PutsBack() | CannotPutBack():
-                is_back = await self._move(unit, who, row.old, at_once=True) == "moved"
+                is_back = await self._mailboxes.move(unit, who, row.old, at_once=True) == "moved"
                 if is_back:
                     await unit.connection.execute(SQL["end_change"], candidate)
-                await unit.connection.execute(SQL["spend_code"], candidate, unit.at)
+                await self._codes.spend(unit, candidate)
                 await self._end_sessions(unit, candidate)
                 return outcome if is_back else CannotPutBack()
             case Ends(gives_up):
@@ -276,68 +265,21 @@ class PostgresEmailChanges:
         return outcome
 
     async def _hold(self, unit: Unit, candidate: str) -> None:
-        """Locks the person, and with them whoever was invited to a mailbox of their change: both at once, so that no batch of reports,
-        which locks people in the same order, waits for them while they wait for it. CannotOpenError with the person locked.
-        """
+        """Locks the person, and with them whoever was invited to a mailbox of their change. CannotOpenError with the person locked."""
         who = await self._identity(unit, candidate)
         try:
             row = None if who is None else await self._row(unit, who)
         except CannotOpenError:
             await unit.connection.fetchrow(SQL["lock_person"], candidate)
             raise
-        indexes = [] if row is None else [*self._indexes(row.new), *self._indexes(row.old)]
-        await unit.connection.fetch(SQL["lock_both"], candidate, indexes)
-
-    async def _move(
-        self, unit: Unit, who: SealedIdentity, mail: str, *, at_once: bool = False
-    ) -> Literal["moved", "later", "taken"]:
-        """The mailbox is theirs from now on, unless somebody else has it: the unique index, and former ones, decide.
-
-        It has proven whose it is. Who was told of by it and never answered is as good as a stranger's word: they lapse, and consent,
-        which knows whether an answer is on its way, closes them. Until it has, nothing is moved: whoever answered has the mailbox, and
-        nobody who answered is left without one. A way back does not wait (`at_once`): such a stub is found by no mailbox from then on.
-        """
-        mailbox = self._secrets.index.of(mail)
-        indexes = [mailbox.value, *mailbox.older]
-        await unit.connection.execute(SQL["hold_mailbox"], min(indexes))
-        for _ in range(_TRIES):
-            try:
-                async with unit.connection.transaction():
-                    owners = {row["candidate"] for row in await unit.connection.fetch(SQL["whose_mailbox"], indexes)}
-                    if owners - {who.candidate}:
-                        raise _TakenError
-                    stubs = SQL["give_way" if at_once else "in_the_way"]
-                    gone = await unit.connection.fetch(stubs, indexes, who.candidate)
-                    if gone and not at_once:
-                        break
-                    row = await unit.connection.fetchrow(
-                        SQL["save_mailbox"], who.candidate, mailbox.value, mailbox.key_id, unit.at
-                    )
-            except _TakenError:
-                return "taken"
-            except asyncpg.UniqueViolationError:
-                continue  # told of in this very moment
-            break
-        else:
-            return "later" if not at_once else "taken"
-        for one in await lapse(unit.connection, [stub["candidate"] for stub in gone], "expired", unit.at):
-            unit.publish(CandidateLapsedV1(candidate=one.candidate, at=one.at, reason=one.reason))
-        if gone and not at_once:
-            return "later"
-        box = with_mail(who, mail, self._secrets.epochs)
-        await unit.connection.execute(SQL["save_identity"], who.candidate, box)
-        if row is not None and row["is_back"]:
-            unit.publish(MailboxChangedV1(candidate=who.candidate, version=row["version"], at=unit.at, reachable=True))
-            unit.work.add(SHOWINGS, [who.candidate], at=unit.at)
-        return "moved"
+        await self._mailboxes.hold(unit, candidate, [] if row is None else [row.new, row.old])
 
     async def _tell_taken(self, unit: Unit, candidate: str, row: Row) -> None:
         """Whoever has the new mailbox by now, most often the same person by another record, and of a recovery the old mailbox too.
 
         Not where the page itself says so, to whoever has just said the second yes.
         """
-        found = await unit.connection.fetch(SQL["whose_mailbox"], self._indexes(row.new))
-        owners = {one["candidate"] for one in found} - {candidate}
+        owners = await self._mailboxes.owners(unit, row.new) - {candidate}
         if isinstance(row.standing, Waiting):
             for one in {candidate, *owners}:
                 self._tell(unit, one, "not_moved", unit.at + notices.CHANGED_KEPT)
@@ -347,7 +289,7 @@ class PostgresEmailChanges:
 
     async def _over(self, unit: Unit, candidate: str, row: Row, hashed: SlowHash | None) -> None:
         await unit.connection.execute(SQL["end_change"], candidate)
-        if hashed is not None and set(self._indexes(row.old)).isdisjoint(self._indexes(row.new)):
+        if hashed is not None and not self._mailboxes.is_one(row.old, row.new):
             await give_up_mailbox(unit, hashed)
 
     async def _end_sessions(self, unit: Unit, candidate: str) -> None:
@@ -370,25 +312,16 @@ class PostgresEmailChanges:
 
         Not to one that said "never again", but once after it, as for whoever joins: that is used up by this email alone.
         """
-        mailbox = self._secrets.index.of(new)
-        if not await may_write_to(unit, mailbox.value, origin, is_named=True):
+        if not await may_write_to(unit, self._secrets.index.of(new).value, origin, is_named=True):
             return
         store = self._store(unit)
         (known,) = await look_up_mailboxes(store, [new], self._secrets.hashes, marked_alone=True)
-        indexes = [mailbox.value, *mailbox.older]
-        owners = {row["candidate"] for row in await unit.connection.fetch(SQL["whose_mailbox"], indexes)}
-        if others := owners - {candidate}:
+        if others := await self._mailboxes.owners(unit, new) - {candidate}:
             self._tell(unit, others.pop(), "taken", unit.at + ANSWERED_WITHIN)
         elif may_invite(known.past, by_join=True, at=unit.at):
             if known.past.said_no_at is not None:
                 await store.note_invitations([await known.to_note(self._secrets.hashes)])
             self._tell(unit, candidate, "new", unit.at + ANSWERED_WITHIN)
-
-    async def _is_code(self, unit: Unit, who: SealedIdentity, code: str) -> bool:
-        kept = await unit.connection.fetchval(SQL["read_code"], who.candidate)
-        if kept is None or read_code(code) is None:
-            return False
-        return hmac.compare_digest(kept, code_hash(code, own_key(who, self._secrets.epochs)))
 
     async def _identity(self, unit: Unit, candidate: str) -> SealedIdentity | None:
         return (await read_identities(unit.connection, [candidate], self._epochs)).get(candidate)
@@ -404,19 +337,9 @@ class PostgresEmailChanges:
         new, old = (standing.new_said, standing.old_said) if isinstance(standing, Asked) else (True, True)
         await unit.connection.execute(SQL["note_change"], candidate, _STATES[type(standing)], new, old, standing.until)
 
-    def _indexes(self, mail: str) -> list[bytes]:
-        mailbox: Indexed = self._secrets.index.of(mail)
-        return [mailbox.value, *mailbox.older]
-
     def _tell(self, unit: Unit, candidate: str, about: AboutEmail, until: datetime) -> None:
         notice = notices.email(candidate, about, until=until)
         unit.publish(notice, id=notice.notice)
-
-
-async def give_up_mailbox(unit: Unit, hashed: SlowHash) -> None:
-    """No vendor's word registers it any more."""
-    prefix = hashed.prefix
-    await unit.connection.execute(SQL["give_up_mailbox"], hashed.value, unit.at, prefix.pepper, prefix.bits)
 
 
 def open_both(who: SealedIdentity, sealed: bytes, epochs: Epochs) -> tuple[str, str]:
