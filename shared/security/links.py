@@ -38,7 +38,8 @@ WIDENS: frozenset[LinkPurpose] = frozenset({"confirm", "me"})
 """By these something can be switched on."""
 _JOB = "job"
 """The purpose of a `JobLink`: no person's link is for it, and it is for nothing of a person's."""
-_ALGORITHMS = ["Ed25519"]
+_SIGNED = jws.JWSRegistry(algorithms=["Ed25519"])
+_written = json.JSONEncoder(separators=(",", ":")).encode
 _STATED = b"\x00"
 """Between the subject, which is JSON, and what is stated of the link."""
 _NO_TOKEN = (JoseError, InvalidTag, ValueError, KeyError, TypeError, OverflowError, AttributeError)
@@ -112,7 +113,7 @@ class LinkSigner:
         if link.issued_at is not None:
             claims["iat"] = int(link.issued_at.timestamp())
         whose = [link.candidate, link.employer, *([] if link.change is None else [link.change])]
-        subject = json.dumps(whose, separators=(",", ":")).encode()
+        subject = _written(whose).encode()
         if self._statements is not None and link.purpose in WIDENS and link.issued_at is not None:
             name = _name(self._name_key, link.candidate, claims)
             stated = self._statements.state(link.candidate, name, link.issued_at, link.expires_at)
@@ -127,8 +128,7 @@ class LinkSigner:
 
     def _token(self, claims: dict[str, str | int], subject: bytes) -> str:
         claims["sub"] = encoding.encode(self._subjects.encrypt(subject, _bound_to(claims)))
-        payload = json.dumps(claims, separators=(",", ":"))
-        return jws.serialize_compact({"alg": "Ed25519"}, payload, self._key, algorithms=_ALGORITHMS)
+        return jws.serialize_compact({"alg": "Ed25519"}, _written(claims), self._key, registry=_SIGNED)
 
 
 class LinkReader:
@@ -196,8 +196,8 @@ class LinkReader:
         """What a genuine token says."""
         for key in self._keys[:-1]:
             with contextlib.suppress(BadSignatureError):
-                return jws.deserialize_compact(token, key, algorithms=_ALGORITHMS).payload
-        return jws.deserialize_compact(token, self._keys[-1], algorithms=_ALGORITHMS).payload
+                return jws.deserialize_compact(token, key, registry=_SIGNED).payload
+        return jws.deserialize_compact(token, self._keys[-1], registry=_SIGNED).payload
 
 
 def _bound_to(claims: Mapping[str, str | int]) -> list[bytes]:

@@ -26,7 +26,12 @@ _READABLE = 78
 """RFC 5322, section 2.1.1: what fits is sent as it is, else encoded."""
 _MESSAGE_ID = re.compile(r"<[0-9a-f]{32}@[a-z0-9.-]+>")
 _ENCODED_WORD = 75  # RFC 2047, section 2
+_SENDERS_KNOWN = 256
 _MIME = ("Content-Type", "MIME-Version")
+_PART_HEADS: Mapping[Literal["plain", "html"], bytes] = {
+    "plain": b'Content-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: ',
+    "html": b'Content-Type: text/html; charset="utf-8"\r\nContent-Transfer-Encoding: ',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +56,13 @@ class Envelope:
 
         Nor with a line that is longer than a mail's may be: a name is escaped, so it may be that only here.
         """
-        headers = {
-            "From": f"{_phrase(self.sender.display_name)} <{self.sender.addr_spec}>",
-            "To": self.recipient,
-            "Subject": _words(self.subject, "Subject"),
-            "Date": _date(self.at),
-            "Message-ID": self.message_id,
-            **self.more,
-            "MIME-Version": "1.0",
-        }
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii", "replace")
-        if max(map(len, head.split(b"\r\n"))) > _LONGEST_LINE:
+        more = "".join([f"{name}: {value}\r\n" for name, value in self.more.items()])
+        head = (
+            f"From: {_sender(self.sender.display_name, self.sender.addr_spec)}\r\nTo: {self.recipient}\r\n"
+            f"Subject: {_words(self.subject, 'Subject')}\r\nDate: {_date(self.at)}\r\n"
+            f"Message-ID: {self.message_id}\r\n{more}MIME-Version: 1.0\r\n"
+        ).encode("ascii", "replace")
+        if len(head) > _LONGEST_LINE and max(map(len, head.split(b"\r\n"))) > _LONGEST_LINE:
             return None
         if not self._is_plain() and not self._reads_as_written(head + b"Content-Type: text/plain\r\n\r\n"):
             return None
@@ -73,10 +74,9 @@ class Envelope:
         Reading takes a parser of the standards two thirds of all the time that a letter takes, and nearly all are plain.
         """
         return (
-            _is_plain_address(self.sender.addr_spec)
+            _is_plain_sender(self.sender.display_name, self.sender.addr_spec)
             and _is_plain_address(self.recipient)
             and _MESSAGE_ID.fullmatch(self.message_id) is not None
-            and _is_plain_line(self.sender.display_name)
             and _is_plain_line(self.subject)
             and all(name in _OTHERS and _is_plain_line(value) for name, value in self.more.items())
         )
@@ -99,6 +99,17 @@ class Envelope:
             )
         except (AttributeError, ValueError, LookupError):  # what a header that is none makes of the parser
             return False
+
+
+@lru_cache(_SENDERS_KNOWN)
+def _sender(name: str, address: str) -> str:
+    """One employer writes to many."""
+    return f"{_phrase(name)} <{address}>"
+
+
+@lru_cache(_SENDERS_KNOWN)
+def _is_plain_sender(name: str, address: str) -> bool:
+    return _is_plain_address(address) and _is_plain_line(name)
 
 
 @lru_cache(16)
@@ -128,16 +139,21 @@ def part(subtype: Literal["plain", "html"], text: str, *, quoted: bytes | None =
 
     `quoted`: the text in quoted-printable, where that is known.
     """
-    head = b'Content-Type: text/%b; charset="utf-8"\r\nContent-Transfer-Encoding: ' % subtype.encode()
+    head = _PART_HEADS[subtype]
     lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").encode()
     raw = lines.replace(b"\n", b"\r\n") + b"\r\n"
     if quoted is None:
         if raw.isascii() and max(map(len, lines.split(b"\n"))) <= _READABLE:
             return b"%b7bit\r\n\r\n%b" % (head, raw)
         quoted = binascii.b2a_qp(raw, istext=True)
-    if len(quoted) <= len(raw) * 4 // 3:
-        return b"%bquoted-printable\r\n\r\n%b" % (head, quoted)
+    if (found := quoted_part(subtype, quoted, len(raw))) is not None:
+        return found
     return b"%bbase64\r\n\r\n%b" % (head, base64.encodebytes(raw).replace(b"\n", b"\r\n"))
+
+
+def quoted_part(subtype: Literal["plain", "html"], quoted: bytes, size: int) -> bytes | None:
+    """A part as `part` makes it of a text of so many bytes; None where base64 is shorter."""
+    return b"%bquoted-printable\r\n\r\n%b" % (_PART_HEADS[subtype], quoted) if len(quoted) <= size * 4 // 3 else None
 
 
 def in_quoted_printable(text: str, *, then: str = "") -> bytes:

@@ -8,7 +8,7 @@ from typing import AnyStr, Literal
 from jinja2 import Environment
 from markupsafe import escape
 
-from services.signup.courier.adapters.envelope import in_quoted_printable, part
+from services.signup.courier.adapters.envelope import in_quoted_printable, part, quoted_part
 from shared import i18n
 
 _MARK = re.compile("\ue000(\\w+)\ue001")
@@ -28,6 +28,8 @@ class Form:
     """Of the values, in the order of the page; one less than texts."""
     encoded: Sequence[bytes]
     """The texts in quoted-printable."""
+    size: int
+    """Bytes of the texts."""
 
     @classmethod
     def of(cls, page: str, parts: Sequence[str]) -> "Form":
@@ -40,6 +42,7 @@ class Form:
             texts,
             parts[1::2],
             _all_in_quoted_printable(texts),
+            _size(texts),
         )
 
     def about(self, values: Mapping[str, str]) -> "Form":
@@ -51,7 +54,7 @@ class Form:
             else:
                 names.append(name)
                 texts.append(text)
-        return replace(self, texts=texts, names=names, encoded=_all_in_quoted_printable(texts))
+        return replace(self, texts=texts, names=names, encoded=_all_in_quoted_printable(texts), size=_size(texts))
 
     def fill(self, values: Mapping[str, str]) -> str:
         """What rendering the page with these values gives."""
@@ -61,9 +64,11 @@ class Form:
         """What `fill` gives, as part of a mail; no value has a carriage return. Only the values are encoded."""
         put = [self.put(values[name]) for name in self.names]
         encoded = [in_quoted_printable(value, then=text[:1]) for value, text in zip(put, self.texts[1:], strict=True)]
-        return part(
-            self.subtype, "".join(_in_turns(self.texts, put)), quoted=b"".join(_in_turns(self.encoded, encoded))
-        )
+        quoted = b"".join(_in_turns(self.encoded, encoded))
+        # No character is less than a byte: what is short beside these is short beside the text.
+        if (found := quoted_part(self.subtype, quoted, self.size + sum(map(len, put)))) is not None:
+            return found
+        return part(self.subtype, "".join(_in_turns(self.texts, put)), quoted=quoted)
 
 
 class Forms:
@@ -84,6 +89,10 @@ class Forms:
         if key not in self._made:
             self._made[key] = Form.of(page, _MARK.split(self._pages.get_template(page).render(self._marks)))
         return self._made[key]
+
+
+def _size(texts: Sequence[str]) -> int:
+    return sum(len(text.encode()) for text in texts)
 
 
 def _all_in_quoted_printable(texts: Sequence[str]) -> Sequence[bytes]:

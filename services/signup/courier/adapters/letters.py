@@ -18,7 +18,7 @@ from services.signup.courier.ports import TenantName
 from services.signup.vault.addresses import mailable
 from shared import i18n
 from shared.contracts import grants
-from shared.contracts.outreach_gateway import Job, Words
+from shared.contracts.outreach_gateway import Job
 from shared.contracts.signup import JOIN, AboutEmail
 from shared.facts import shown
 from shared.i18n import gettext, marked
@@ -110,8 +110,8 @@ class JinjaLetters:
             operator=operator, home=f"{signup_url}/", sign_in=f"{signup_url}/sign-in", recover=f"{signup_url}/recover"
         )
         self._forms = Forms(self._pages, OUTREACH)
-        self._job_token = lru_cache(_JOBS_KNOWN)(signer.sign_job)
         self._about_job = lru_cache(_JOBS_KNOWN)(self._about_job_anew)
+        self._address = lru_cache(_JOBS_KNOWN)(lambda by, box: Address(by, box, domain))
 
     def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
         """An employer's words to a person; `employer` is the name. All of ours are in the person's language."""
@@ -130,8 +130,10 @@ class JinjaLetters:
             return Unwritable(f"the subject must {wrong}")
         if (wrong := why_not_one_line(employer)) is not None:
             return Unwritable(f"the employer's name must {wrong}")
-        if (wrong := _why_not_open(words)) is not None:
-            return Unwritable(f"the job's link must {wrong}")
+        until = min(_over_everywhere(words.job.valid_through), at + JOB_LINK_WORKS_FOR)
+        forms = self._about_job(words.job, until, employer, i18n.present().locale)
+        if isinstance(forms, Unwritable):
+            return forms
         unsubscribe = self._link(mail, "unsubscribe", at + UNSUBSCRIBE_WORKS_FOR, issued_at=at)
         envelope = self._envelope(
             mail, recipient, readable(words.subject), at=at, by=gettext("%(employer)s through Fairpool", employer=employer), box="outreach",
@@ -139,12 +141,16 @@ class JinjaLetters:
         )  # fmt: skip
         body = readable(words.body).strip("\n")
         values = {"body": body, "quoted_body": quoted(body), "unsubscribe": _page(unsubscribe)}
-        job_page = _page(self._job_page(words.job, at))
-        forms = self._about_job(words.job, job_page, employer, i18n.present().locale)
         return _sealed(envelope, joined(*(form.part(values) for form in forms)))
 
-    def _about_job_anew(self, job: Job, job_page: str, employer: str, _locale: i18n.Locale) -> Sequence[Form]:
-        """The pages of the present language with all that is the same in each email of this employer about this job."""
+    def _about_job_anew(
+        self, job: Job, until: datetime, employer: str, _locale: i18n.Locale
+    ) -> Sequence[Form] | Unwritable:
+        """The pages of the present language with all that is the same in each email of this employer about this job; its link works
+        until then.
+        """
+        if (wrong := _why_not_open(job)) is not None:
+            return Unwritable(f"the job's link must {wrong}")
         values = {
             "employer": employer,
             "opening": filled(gettext("%(employer)s writes to you through Fairpool.", employer=employer)),
@@ -153,7 +159,7 @@ class JinjaLetters:
             "place": _line(job.location) + (" " + gettext("(remote is possible)") if job.remote else ""),
             "pay": pay_in_words(job.pay),
             "open_to": _line(written_day(job.valid_through)),
-            "job_page": job_page,
+            "job_page": _page(self._job_page(job, until)),
         }
         return [self._forms.form(f"outreach.{kind}").about(values) for kind in ("txt", "html")]
 
@@ -282,10 +288,10 @@ class JinjaLetters:
             case _:
                 assert_never(purpose)
 
-    def _job_page(self, job: Job, at: datetime) -> str:
+    def _job_page(self, job: Job, until: datetime) -> str:
         """A page of ours that leads on to the employer's: no address of the employer's stands in an email."""
-        until = min(_end(job.valid_through, at), at + JOB_LINK_WORKS_FOR)
-        return f"{self._signup_url}/j/{self._job_token(JobLink(str(job.url), _line(job.title), _line(job.organization), until))}"
+        link = JobLink(str(job.url), _line(job.title), _line(job.organization), until)
+        return f"{self._signup_url}/j/{self._signer.sign_job(link)}"
 
     def _envelope(
         self,
@@ -299,7 +305,7 @@ class JinjaLetters:
         more: Mapping[str, str],
     ) -> Envelope:
         name = message_id(mail.kind, mail.id, self._message_key, self._domain)
-        return Envelope(Address(by, box, self._domain), recipient, subject, at, name, more)
+        return Envelope(self._address(by, box), recipient, subject, at, name, more)
 
     def _letter(
         self,
@@ -337,7 +343,7 @@ def filled(text: str) -> str:
 def quoted(text: str) -> str:
     """Somebody's words in a text mail: each line marked as theirs, so that no line of them can pass for one of ours."""
     lines = [part for line in text.split("\n") for part in wrapped(line) or ("",)]
-    return "\n".join(f"> {line}".rstrip() for line in lines)
+    return "\n".join([f"> {line}".rstrip() for line in lines])
 
 
 def wrapped(line: str) -> Sequence[str]:
@@ -345,13 +351,14 @@ def wrapped(line: str) -> Sequence[str]:
 
     It takes a third of a letter's time, for rules that nearly no line needs.
     """
-    if _ODD_BLANK.search(line):
+    is_usual = line.isascii() and line.isprintable() and not line.startswith(" ")
+    if not is_usual and _ODD_BLANK.search(line):
         return textwrap.wrap(line, _WIDTH, break_long_words=False, break_on_hyphens=False)
     return _WRAPPED.findall(line)
 
 
-def _why_not_open(words: Words) -> str | None:
-    url = words.job.url
+def _why_not_open(job: Job) -> str | None:
+    url = job.url
     if url.username is not None or url.password is not None:
         return "not hold a user name or password"
     return why_not_public(url.host or "")
@@ -377,10 +384,13 @@ def _line(text: str) -> str:
     return " ".join(readable(text).split())
 
 
-def _end(valid_through: str, at: datetime) -> datetime:
-    """When the offer's last day is over everywhere: the day itself begins and ends up to twelve hours later or earlier."""
+@lru_cache(_JOBS_KNOWN)
+def _over_everywhere(valid_through: str) -> datetime:
+    """When the offer's last day is over everywhere: the day itself begins and ends up to twelve hours later or earlier.
+
+    The last moment there is where it says no day.
+    """
     try:
-        last = date.fromisoformat(valid_through)
-    except ValueError:
-        return at + JOB_LINK_WORKS_FOR
-    return min(datetime.combine(last, time(), UTC), at + JOB_LINK_WORKS_FOR) + timedelta(hours=36)
+        return datetime.combine(date.fromisoformat(valid_through), time(), UTC) + timedelta(hours=36)
+    except (ValueError, OverflowError):
+        return datetime.max.replace(tzinfo=UTC)
