@@ -150,14 +150,6 @@ def findable(person: Person, at: datetime) -> tuple[CoarseProfile, Consent] | No
     return halves if halves is not None and _is_granted(halves[1], at) else None
 
 
-def memberships(
-    before: Iterable[Member], person: Person, pools: Iterable[Pool], at: datetime, *, fits_since: datetime | None = None
-) -> Change:
-    """How the person's place changes in the pools of `before` and in `pools`, which hold every one that may match."""
-    fitting = [pool for pool in pools if matches(person, pool, at)]
-    return placed(before, person, fitting, at, fits_since=fits_since)
-
-
 def placed(
     before: Iterable[Member], person: Person, pools: Iterable[Pool], at: datetime, *, fits_since: datetime | None = None
 ) -> Change:
@@ -183,10 +175,15 @@ def placed(
     return Change(tuple(joined), left, tuple(changed))
 
 
-def fits_anew(pool: Pool, then: Person, member: Member | None, *, tick: datetime, at: datetime) -> datetime:
+def fits_anew(
+    pool: Pool, then: Person, member: Member | None, *, tick: datetime, at: datetime, fitting: Person | None = None
+) -> datetime:
     """Since when somebody belongs to a pool that is held against them now: since its employer's last tick, or before, if it
-    would have taken in `then`, which is the person as of that tick."""
-    fitted = matches(then, pool, tick)
+    would have taken in `then`, which is the person as of that tick.
+
+    `fitting` is who is known to belong now. Of all rules the time is asked by one alone: whoever was the same then fitted if it held.
+    """
+    fitted = findable(then, tick) is not None if then is fitting else matches(then, pool, tick)
     if member is not None and (member.fits_since <= tick) == fitted:
         return member.fits_since
     return tick if fitted else at

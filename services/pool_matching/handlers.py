@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar, assert_never
 
-from services.pool_matching.decisions import fits_anew, memberships, placed, settle
+from services.pool_matching.decisions import fits_anew, matches, placed, settle
 from services.pool_matching.listing import Changes, Closes, Opens, Stays, at_tick
-from services.pool_matching.model import Change, Listing, Settled, Update
+from services.pool_matching.model import Change, Listing, Settled, Told, Update
 from services.pool_matching.ports import (
     EvaluationStore,
     Introduction,
@@ -42,6 +42,7 @@ _CHUNK = 1000
 """People of a step: its locks are held, and the process does nothing else, for some tens of milliseconds."""
 _AMONG = 20_000
 """People that one step looks through for a chunk of whom a pool concerns."""
+_CHANGES: tuple[Told, ...] = ("left", "joined", "changed")
 _OF_UPDATES = "up"
 """What ids of updates begin with; until December 2026 it was `u`, and they came into the feed by their topic."""
 
@@ -153,9 +154,11 @@ async def on_turn(store: EvaluationStore, pool_id: str, refs: Refs, ticks: Ticks
         if pool is None:
             settled.append(settle(known, Change(left=tuple(before)), store.at))
             continue
-        member = before[0] if before else None
-        since = fits_anew(pool, earlier.get(who, known.person), member, tick=tick, at=store.at)
-        settled.append(settle(known, memberships(before, known.person, [pool], store.at, fits_since=since), store.at))
+        member, fits_now = before[0] if before else None, matches(known.person, pool, store.at)
+        then, fitting = earlier.get(who, known.person), known.person if fits_now else None
+        since = fits_anew(pool, then, member, tick=tick, at=store.at, fitting=fitting)
+        into = [pool] if fits_now else []
+        settled.append(settle(known, placed(before, known.person, into, store.at, fits_since=since), store.at))
         if member is not None and since != member.fits_since:
             fits[who] = since
     await _apply(store, settled, refs)
@@ -232,22 +235,27 @@ async def _decide_listing(store: ListingStore, listing: Listing, tick: datetime,
         is_weekly=ticks.were_weekly(listing.employer, after=listing.told_at, until=tick),
         today=tick.date(),
     )
-    if not await store.hold(listing):
-        return
     now = replace(listing, told_at=tick, made_for=listing.version or listing.made_for)
+    # Whom a listing shows that opens are many, and nobody sees them before it is open: it is written first and held for a moment
+    # at the end, so that who leaves does not wait for all of it.
+    if not await (store.begin(listing) if isinstance(outcome, Opens) else store.hold(listing)):
+        return
     match outcome:
         case Opens(rows):
-            await store.list_joined(listing.pool, rows, {})
-            now = replace(now, state="open", is_unfinished=True)
+            await _tell(store, now, joined=await store.list_joined(listing.pool, rows, {}))
+            await store.take_off_who_left(listing)
+            now = replace(now, state="open")
         case Changes(joined, left, changed):
-            await store.list_left(listing.pool, [listed[who].fit.member_ref for who in left])
-            await store.list_changed(
-                listing.pool, changed, {who for who, one in changed.items() if one.row != listed[who].row}
+            gone = [listed[who].fit.member_ref for who in left]
+            await store.list_left(listing.pool, gone)
+            there = await store.list_changed(listing.pool, changed)
+            new = await store.list_joined(
+                listing.pool, joined, {who: listed[who].row for who in joined if who in listed}
             )
-            await store.list_joined(listing.pool, joined, {who: listed[who].row for who in joined if who in listed})
-            now = replace(now, is_unfinished=True)
+            others = [one.fit.member_ref for who, one in changed.items() if who in there and one.row != listed[who].row]
+            await _tell(store, now, left=gone, joined=new, changed=others)
         case Stays(blurred):
-            await store.list_changed(listing.pool, blurred, ())
+            await store.list_changed(listing.pool, blurred)
         case Closes():
             await store.tell(
                 now.employer, [Update(id=new_id(_OF_UPDATES), change="closed", pool=listing.pool, at=tick)]
@@ -256,6 +264,24 @@ async def _decide_listing(store: ListingStore, listing: Listing, tick: datetime,
         case _:
             assert_never(outcome)
     await store.keep_listing(now)
+
+
+async def _tell(
+    store: ListingStore,
+    listing: Listing,
+    *,
+    left: Collection[str] = (),
+    joined: Collection[str] = (),
+    changed: Collection[str] = (),
+) -> None:
+    """In the order of the refs, which tells nothing of anybody; who left and came back under the same, left first."""
+    refs = [*((ref, 0) for ref in left), *((ref, 1) for ref in joined), *((ref, 2) for ref in changed)]
+    at = listing.told_at or store.at
+    updates = [
+        Update(id=new_id(_OF_UPDATES), change=_CHANGES[told], pool=listing.pool, member_ref=ref, at=at)
+        for ref, told in sorted(refs)
+    ]
+    await store.tell(listing.employer, updates)
 
 
 async def on_employers_removed(store: PoolStore, employers: Collection[str], *, limit: int) -> int:

@@ -26,6 +26,7 @@ from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.grants import Newest
 from shared.contracts.signup import CandidateProfileChangedV1
+from shared.messaging.errors import TransientError
 
 Refs = Callable[[str, str, str, int], str]
 """`refs(candidate, employer, pool, generation)` is the candidate's member ref in that pool."""
@@ -35,6 +36,12 @@ S_co = TypeVar("S_co", covariant=True)
 
 Work = Callable[[], AbstractAsyncContextManager[S_co]]
 """Opens a store in a transaction of its own, for who is not called with one."""
+
+
+class ListingChangedError(TransientError):
+    """Another process changed the listing while this one wrote it: all of it is done anew."""
+
+    WAITS_FOR = "postgres"
 
 
 class Publishes(Protocol):
@@ -198,24 +205,33 @@ class ListingStore(Publishes, Protocol):
     async def standings(self, pool: str, as_of: datetime) -> tuple[dict[str, Listed], dict[str, Fit]]:
         """Who is listed, and who fits as of that time, by candidate; who has left since they were listed by their ref."""
 
+    async def begin(self, listing: Listing) -> bool:
+        """Whether it still is as it was read; nobody else opens it until this is over. Who leaves does not wait for it, see
+        `take_off_who_left`."""
+
     async def hold(self, listing: Listing) -> bool:
         """Whether it still is as it was read; nobody else changes it, or leaves it, until this is over."""
 
     async def list_left(self, pool: str, refs: Sequence[str]) -> None:
-        """Has these told to have left."""
+        """Forgets these, who have left."""
 
-    async def list_changed(self, pool: str, rows: Mapping[str, Listed], told: Collection[str]) -> None:
-        """Lists these anew; these of them are to be told. What could not be read of them before is noted as disclosed."""
+    async def list_changed(self, pool: str, rows: Mapping[str, Listed]) -> Collection[str]:
+        """Lists these anew, but for those who left since they were read; whom. What could not be read of them before is noted as
+        disclosed."""
 
-    async def list_joined(self, pool: str, rows: Mapping[str, Listed], told: Mapping[str, Shown]) -> None:
-        """Lists these, and has them told, but for those who left since they were read. What can be read of them is noted as disclosed,
-        unless it was `told` under another ref until now."""
+    async def list_joined(self, pool: str, rows: Mapping[str, Listed], told: Mapping[str, Shown]) -> Collection[str]:
+        """Lists these, but for those who left since they were read; under which refs. What can be read of them is noted as
+        disclosed, unless it was `told` under another ref until now."""
+
+    async def take_off_who_left(self, listing: Listing) -> None:
+        """Holds the listing that was begun, and takes off it who left while it was written. ListingChangedError where it is not
+        as it was read any more: nothing of it may be kept then."""
 
     async def keep_listing(self, listing: Listing) -> None:
         """Writes how far it has come."""
 
     async def take_untold(self, pool: str, limit: int) -> list[tuple[str, Told]]:
-        """The next who are to be told, by their refs and in the order of these; they count as told."""
+        """The next whom an older release listed and did not come to tell, by their refs and in the order of these; they count as told."""
 
     async def tell(self, employer: str, updates: Sequence[Update]) -> None:
         """The employer reads these in its feed, in this order, and the topic carries the same (`PoolUpdatedV1`, `PoolClosedV1`)."""

@@ -223,7 +223,9 @@ _NOTHING_WAITS = "SELECT NOT EXISTS (SELECT FROM feed_incoming) AND NOT EXISTS (
 """Asked once the list is made: of tables whose rows have gone it reads all the same what they left, twenty times a second."""
 
 
-async def _filled(bench: Matcher, pool: Pool, connection: "asyncpg.Connection[asyncpg.Record]", live: Live) -> Filled:
+async def _filled(
+    bench: Matcher, pool: Pool, connection: "asyncpg.Connection[asyncpg.Record]", live: Live, count: int
+) -> Filled:
     began = time.perf_counter()
     at: dict[str, float] = {}
     said, before = began, bench.spent()
@@ -241,7 +243,7 @@ async def _filled(bench: Matcher, pool: Pool, connection: "asyncpg.Connection[as
         assert now - began < _WITHIN, "the pool was not told in time"
         if now - said > 2:
             said = now
-            through = int((row["after"] or "0")[:4] or "0", 16) / 65_536
+            through = data.place_of(row["after"] or "") / count
             waits = await connection.fetchval("SELECT count(*) FROM outbox")
             say(
                 f"  {now - began:5.0f} s: {'ready' if row['ready'] else f'{through:.0%} held against it'}, {waits:,} in the outbox"
@@ -276,7 +278,7 @@ async def _measured(bench: Matcher, count: int, worker: int) -> list[Figure]:
     figures: list[Figure] = []
     for name, criteria in asked.items():
         pool = await asyncio.to_thread(bench.make_pool, name, criteria)
-        filled = await _filled(bench, pool, connection, live)
+        filled = await _filled(bench, pool, connection, live, count)
         say(
             f"{count:,} people, {name}: {len(filled.members):,} members told after {filled.told:.1f} s; the naive loop beside it"
         )

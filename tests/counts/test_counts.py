@@ -223,12 +223,6 @@ async def _decided_listing(process: Process, count: int) -> Act:
     return step
 
 
-async def _told_listing(process: Process, count: int) -> Act:
-    step = await _decided_listing(process, count)
-    await step()
-    return step
-
-
 def _updates(unit: Unit) -> PostgresFeedWriter:
     return PostgresFeedWriter(unit, "updates", lambda: None)
 
@@ -413,8 +407,7 @@ PATHS: dict[str, tuple[str, Path_, tuple[int, ...]]] = {
     "pool_matching: candidate-profiles": ("pool_matching", _matched, SIZES),
     "pool_matching: erasures": ("pool_matching", _matching_erased, SIZES),
     "pool_matching: a chunk of an evaluation": ("pool_matching", _evaluated, SIZES),
-    "pool_matching: a listing opens": ("pool_matching", _decided_listing, LISTED),
-    "pool_matching: a page of a listing is told": ("pool_matching", _told_listing, LISTED),
+    "pool_matching: a listing opens and is told": ("pool_matching", _decided_listing, LISTED),
     "pool_matching: GET /v1/introduced": ("pool_matching", _introduced, ONE),
     "outreach_gateway: POST /v1/outreach": ("outreach_gateway", _submitted, ONE),
     "outreach_gateway: outreach-requests": ("outreach_gateway", _requested, SIZES),

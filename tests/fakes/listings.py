@@ -7,6 +7,7 @@ from typing import Protocol
 
 from services.pool_matching.listing import FEWEST, Fit, Listed
 from services.pool_matching.model import Listing, Member, Pool, Shown, ShownMember, Told, Update
+from services.pool_matching.ports import ListingChangedError
 from shared.contracts.base import Event
 from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1, PoolClosedV1, PoolUpdatedV1
 from tests.fakes.clock import NOON
@@ -21,6 +22,7 @@ class Row:
     candidate: str | None
     listed: Listed
     telling: Told | None = None
+    """What an older release is about to tell."""
     noted: Shown | None = None
     """What of the row was noted as disclosed."""
 
@@ -110,25 +112,35 @@ class FakeListings:
             listing.is_unfinished,
         )
 
+    async def begin(self, listing: Listing) -> bool:
+        return await self.hold(listing)
+
     async def list_left(self, pool: str, refs: Sequence[str]) -> None:
-        for row in self.rows.get(pool, []):
-            if row.listed.fit.member_ref in refs:
-                _leave(row)
-                row.telling = "left"
+        rows = self.rows.get(pool, [])
+        self.rows[pool] = [row for row in rows if row.listed.fit.member_ref not in refs]
 
-    async def list_changed(self, pool: str, rows: Mapping[str, Listed], told: Collection[str]) -> None:
-        for row in self.rows.get(pool, []):
-            if row.candidate is not None and row.candidate in rows:
-                row.listed, row.telling = rows[row.candidate], "changed" if row.candidate in told else None
+    async def list_changed(self, pool: str, rows: Mapping[str, Listed]) -> Collection[str]:
+        there = [row for row in self.rows.get(pool, []) if row.candidate in rows]
+        for row in there:
+            if row.candidate is not None:
+                row.listed = rows[row.candidate]
                 self._note(pool, row)
+        return [row.candidate for row in there if row.candidate is not None]
 
-    async def list_joined(self, pool: str, rows: Mapping[str, Listed], told: Mapping[str, Shown]) -> None:
+    async def list_joined(self, pool: str, rows: Mapping[str, Listed], told: Mapping[str, Shown]) -> Collection[str]:
         there = self.world.members_of(pool)
-        for who, one in rows.items():
-            if who in there:
-                row = Row(who, one, "joined", told.get(who))
-                self.rows.setdefault(pool, []).append(row)
-                self._note(pool, row)
+        new = [Row(who, one, None, told.get(who)) for who, one in rows.items() if who in there]
+        for row in new:
+            self.rows.setdefault(pool, []).append(row)
+            self._note(pool, row)
+        return [row.listed.fit.member_ref for row in new]
+
+    async def take_off_who_left(self, listing: Listing) -> None:
+        if not await self.hold(listing):
+            raise ListingChangedError
+        for who in [row.candidate for row in self.rows.get(listing.pool, [])]:
+            if who is not None and who not in self.world.members_of(listing.pool):
+                self.left(listing.pool, who)
 
     def _note(self, pool: str, row: Row) -> None:
         if row.candidate is None or (row.noted is not None and _items(row.listed.row) <= _items(row.noted)):

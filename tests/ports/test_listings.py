@@ -1,12 +1,14 @@
 """What an employer is shown and told of its pools, and when: on the fake and on PostgreSQL."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from services.pool_matching import handlers
+from services.pool_matching.adapters import postgres_listings
 from services.pool_matching.handlers import on_candidates_erased
 from services.pool_matching.jobs import find_missed_tellings
 from services.pool_matching.model import Shown, Update
@@ -321,28 +323,52 @@ async def test_of_a_deleted_pool_the_listing_goes_and_the_feed_says_nothing_more
         assert await kit.connections.fetchval("SELECT string_agg(pool, ',') FROM listings") == "p_other"
 
 
-async def test_a_listing_of_many_is_told_page_by_page_and_one_that_was_cut_short_goes_on(
+async def test_a_listing_of_many_is_written_in_pages_and_told_with_it(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handlers, "_CHUNK", 500)
+    monkeypatch.setattr(postgres_listings, "_AT_ONCE", 500)
     people = candidates(1201)
     await put_pool(kit, pool())
     await come(kit, people)
     kit.at = next_tick(kit)
-    assert await all_told(kit)
     assert await telling(kit)
-    assert len(await members(kit)) == 1201 and await kit.told("emp_a") == []
+    refs = sorted(ref(who) for who in people)
+    assert [one.member_ref for one in await members(kit)] == refs and await all_told(kit)
+    told = await kit.told("emp_a")
+    assert [(one.change, one.member_ref) for one in told] == [("joined", one) for one in refs]
+    assert [one.member_ref for one in await kit.published(PoolUpdatedV1)] == refs, "in the same order"
+    assert not await telling(kit)
+
+
+async def test_what_an_older_release_listed_and_did_not_come_to_tell_is_told_page_by_page(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "_CHUNK", 500)
+    people = await opened(kit, 1201)
+    before = await kit.told("emp_a")
+    await _as_an_older_release_left_it(kit)
     assert not await all_told(kit) and await all_told(kit, "emp_b")
     assert await telling(kit)
-    assert len(await kit.told("emp_a")) == 500
+    assert len(await news(kit, before)) == 500
     await leave(kit, people[:1])
-    kit.at += 3 * DAY
+    decided, kit.at = TICKS.last("emp_a", kit.at), kit.at + 3 * DAY
     await tell(kit)
-    told = await kit.told("emp_a")
-    joined = [one.member_ref for one in told if one.change == "joined"]
-    assert joined == sorted(ref(who) for who in people), "as of the tick at which it was decided"
+    joined = [one for one in await news(kit, before) if one.change == "joined"]
+    assert [one.member_ref for one in joined] == sorted(ref(who) for who in people)
+    assert {one.at for one in joined} == {decided}, "as of the tick at which it was decided"
     assert await all_told(kit)
-    assert {one.at for one in told if one.change == "joined"} == {TICKS.last("emp_a", kit.at - 3 * DAY)}
+
+
+async def _as_an_older_release_left_it(kit: Kit) -> None:
+    """Everybody is listed, and waits to be told."""
+    if isinstance(kit, FakeKit):
+        lists = kit.world.listings
+        lists.listings["p_nurses"] = replace(lists.listings["p_nurses"], is_unfinished=True)
+        for row in lists.rows["p_nurses"]:
+            row.telling = "joined"
+    elif isinstance(kit, PostgresKit):
+        await kit.connections.execute("UPDATE listed SET telling = 'joined'")
+        await kit.connections.execute("UPDATE listings SET is_unfinished = true")
 
 
 async def test_two_employers_are_told_at_ticks_of_their_own(kit: Kit) -> None:

@@ -43,6 +43,12 @@ WHERE listings.pool = $1
 -- Those who leave wait for it, and it for them (`leave_listed`).
 SELECT told_at, made_for, is_unfinished FROM listings WHERE pool = $1 FOR UPDATE
 
+-- name: decide_alone
+SELECT pg_advisory_xact_lock($1, hashtext($2))
+
+-- name: listing_standing
+SELECT told_at, made_for, is_unfinished FROM listings WHERE pool = $1
+
 -- name: listing_standings
 -- Whoever fits as of a time, or is listed already: then they have fitted since before it. Whom the employer introduced itself, or a
 -- vendor that held its seat after $3, does not count.
@@ -61,46 +67,62 @@ SET LOCAL idle_in_transaction_session_timeout = '10min'
 SELECT member_ref, since, counts FROM listed WHERE pool = $1 AND candidate IS NULL
 
 -- name: list_left
-UPDATE listed SET telling = 'left', candidate = NULL, fit = NULL, shown = NULL, noted = NULL, renewed_ref = NULL WHERE pool = $1 AND member_ref = ANY($2::text[])
+DELETE FROM listed WHERE pool = $1 AND member_ref = ANY($2::text[])
 
 -- name: list_changed
 -- What an employer could not read of them before is noted with it.
 WITH new AS MATERIALIZED (
-    SELECT candidate, counts, fit::jsonb, shown::jsonb, told
-    FROM unnest($2::text[], $3::boolean[], $4::text[], $5::text[], $6::boolean[]) AS one (candidate, counts, fit, shown, told)
+    SELECT candidate, counts, fit::jsonb, shown::jsonb
+    FROM unnest($2::text[], $3::boolean[], $4::text[], $5::text[]) AS one (candidate, counts, fit, shown)
 ), untold AS (
     SELECT candidate, new.shown FROM new JOIN listed USING (candidate)
     WHERE listed.pool = $1 AND NOT coalesce(listed.noted @> new.shown, false)
 ), noting AS (
     INSERT INTO disclosures (candidate, employer, pool, at, fields, member_since, memberships)
-    SELECT candidate, memberships.employer, $1, $7, ARRAY(
+    SELECT candidate, memberships.employer, $1, $6, ARRAY(
             SELECT key FROM jsonb_each(untold.shown) WHERE value NOT IN ('null', '[]') ORDER BY key
         ), memberships.since, persons.version
     FROM untold JOIN memberships USING (candidate) JOIN persons USING (candidate) WHERE memberships.pool = $1
 )
-UPDATE listed SET counts = new.counts, fit = new.fit, shown = new.shown, telling = CASE WHEN new.told THEN 'changed' END,
+UPDATE listed SET counts = new.counts, fit = new.fit, shown = new.shown,
     noted = CASE WHEN listed.noted @> new.shown THEN listed.noted ELSE new.shown END
 FROM new WHERE listed.pool = $1 AND listed.candidate = new.candidate
+RETURNING listed.candidate
 
 -- name: list_joined
 -- But for those who have left meanwhile. What an employer could not read of them before is noted with it; `told` is what it could,
--- of whom another ref was listed until now.
-WITH new AS MATERIALIZED (
-    SELECT candidate, member_ref, since, counts, fit::jsonb, shown::jsonb, told::jsonb
-    FROM unnest($2::text[], $3::text[], $4::date[], $5::boolean[], $6::text[], $7::text[], $8::text[])
-        AS one (candidate, member_ref, since, counts, fit, shown, told)
-), there AS (
-    SELECT new.*, memberships.employer, memberships.since AS member_since
-    FROM new JOIN memberships USING (candidate, member_ref) WHERE memberships.pool = $1
+-- of whom another ref was listed until now. Many show the same: $6 has each value once, and the rows say which of them. Person by
+-- person by the index: whatever PostgreSQL knows of how many there are, it does not read all of the pool for a page.
+WITH faces AS MATERIALIZED (
+    SELECT place, face::jsonb, ARRAY(
+            SELECT key FROM jsonb_each(face::jsonb) WHERE value NOT IN ('null', '[]') ORDER BY key
+        ) AS fields
+    FROM unnest($6::text[]) WITH ORDINALITY AS one (face, place)
+), there AS MATERIALIZED (
+    SELECT new.candidate, new.member_ref, new.since, counts, fits.face AS fit, shows.face AS shown, shows.fields, told.face AS told,
+        member.employer, member.since AS member_since, member.version
+    FROM unnest($2::text[], $3::text[], $4::date[], $5::boolean[], $7::integer[], $8::integer[], $9::integer[])
+        AS new (candidate, member_ref, since, counts, fit, shown, told)
+    JOIN faces AS fits ON fits.place = new.fit JOIN faces AS shows ON shows.place = new.shown
+    LEFT JOIN faces AS told ON told.place = new.told
+    CROSS JOIN LATERAL (
+        SELECT employer, memberships.since, version FROM memberships JOIN persons USING (candidate)
+        WHERE memberships.candidate = new.candidate AND pool = $1 AND member_ref = new.member_ref OFFSET 0
+    ) AS member
 ), noting AS (
     INSERT INTO disclosures (candidate, employer, pool, at, fields, member_since, memberships)
-    SELECT candidate, employer, $1, $9, ARRAY(
-            SELECT key FROM jsonb_each(there.shown) WHERE value NOT IN ('null', '[]') ORDER BY key
-        ), member_since, persons.version
-    FROM there JOIN persons USING (candidate) WHERE NOT coalesce(told @> there.shown, false)
+    SELECT candidate, employer, $1, $10, fields, member_since, version FROM there WHERE NOT coalesce(told @> shown, false)
 )
-INSERT INTO listed (pool, candidate, member_ref, since, counts, fit, shown, telling, noted)
-SELECT $1, candidate, member_ref, since, counts, fit, shown, 'joined', CASE WHEN told @> shown THEN told ELSE shown END FROM there
+INSERT INTO listed (pool, candidate, member_ref, since, counts, fit, shown, noted)
+SELECT $1, candidate, member_ref, since, counts, fit, shown, CASE WHEN told @> shown THEN told ELSE shown END FROM there
+RETURNING member_ref
+
+-- name: take_off_who_left
+-- Of those who were listed while nobody held the listing; as `leave_listed` does of who leaves later.
+UPDATE listed SET candidate = NULL, fit = NULL, shown = NULL, noted = NULL, renewed_ref = NULL
+WHERE pool = $1 AND candidate IS NOT NULL AND NOT EXISTS (
+    SELECT FROM memberships WHERE memberships.candidate = listed.candidate AND memberships.pool = $1
+        AND memberships.member_ref = listed.member_ref)
 
 -- name: keep_listing
 UPDATE listings SET state = $2, told_at = $3, made_for = $4, is_unfinished = $5,
@@ -108,6 +130,7 @@ UPDATE listings SET state = $2, told_at = $3, made_for = $4, is_unfinished = $5,
 WHERE pool = $1
 
 -- name: take_untold
+-- What a release before December 2026 decided and did not come to tell: it noted on each row what the feed was about to say.
 WITH page AS MATERIALIZED (
     SELECT id, member_ref, telling FROM listed WHERE pool = $1 AND telling IS NOT NULL ORDER BY member_ref, id LIMIT $2
 ), gone AS (
@@ -128,9 +151,9 @@ WITH gone AS (
 SELECT count(*) FROM gone
 
 -- name: take_disclosures
--- Of whoever was erased meanwhile nothing is said.
+-- Of whoever was erased meanwhile nothing is said. As an array: else all that waits is read for each page of it.
 WITH taken AS (
-    DELETE FROM disclosures WHERE id IN (SELECT id FROM disclosures ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+    DELETE FROM disclosures WHERE id = ANY(ARRAY(SELECT id FROM disclosures ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
     RETURNING id, candidate, employer, pool, at, fields, member_since, memberships
 )
 SELECT taken.*, coalesce(profile_version < 9223372036854775807, false) AS is_known

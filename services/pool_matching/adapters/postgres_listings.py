@@ -1,17 +1,19 @@
 """What employers are told of their pools, in PostgreSQL."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import groupby
 from typing import TypeVar
 
+import asyncpg
+
 from services.pool_matching.adapters import said
-from services.pool_matching.adapters.sql import SQL
+from services.pool_matching.adapters.sql import LISTINGS_LOCK, SQL
 from services.pool_matching.introductions import remembered_since
 from services.pool_matching.listing import Fit, Listed
 from services.pool_matching.model import Listing, Shown, Told, Update
-from services.pool_matching.ports import TELLINGS
+from services.pool_matching.ports import TELLINGS, ListingChangedError
 from shared.contracts.base import Event
 from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1, PoolClosedV1, PoolUpdatedV1
 from shared.feed.model import Telling
@@ -92,38 +94,59 @@ class PostgresListings:
             await self._connection.execute(SQL["decide_in_peace"])
         return listed, fits
 
+    async def begin(self, listing: Listing) -> bool:
+        """Waits for another process that opens it."""
+        await self._connection.execute(SQL["decide_alone"], LISTINGS_LOCK, listing.pool)
+        return _is_as_read(listing, await self._connection.fetchrow(SQL["listing_standing"], listing.pool))
+
     async def hold(self, listing: Listing) -> bool:
         """Waits for those who are leaving."""
-        row = await self._connection.fetchrow(SQL["hold_listing"], listing.pool)
-        return row is not None and tuple(row) == (listing.told_at, listing.made_for, listing.is_unfinished)
+        return _is_as_read(listing, await self._connection.fetchrow(SQL["hold_listing"], listing.pool))
 
     async def list_left(self, pool: str, refs: Sequence[str]) -> None:
-        """Nothing of them is kept but their refs."""
+        """Some at a time."""
         for some in _pages(refs):
             await self._connection.execute(SQL["list_left"], pool, some)
 
-    async def list_changed(self, pool: str, rows: Mapping[str, Listed], told: Collection[str]) -> None:
+    async def list_changed(self, pool: str, rows: Mapping[str, Listed]) -> set[str]:
         """Some at a time."""
+        there = set[str]()
         for some in _pages(list(rows.items())):
-            new = [(who, one.fit.counts, _json(one.fit.shown), _json(one.row), who in told) for who, one in some]
-            await self._connection.execute(SQL["list_changed"], pool, *_columns(new, 5), self.at)
+            new = [(who, one.fit.counts, _json(one.fit.shown), _json(one.row)) for who, one in some]
+            found = await self._connection.fetch(SQL["list_changed"], pool, *_columns(new, 4), self.at)
+            there.update(row["candidate"] for row in found)
+        return there
 
-    async def list_joined(self, pool: str, rows: Mapping[str, Listed], told: Mapping[str, Shown]) -> None:
-        """Some at a time."""
-        for some in _pages(list(rows.items())):
+    async def list_joined(self, pool: str, rows: Mapping[str, Listed], told: Mapping[str, Shown]) -> list[str]:
+        """Some at a time, in the order of the people, as their rows lie."""
+        there: list[str] = []
+        for some in _pages(sorted(rows)):
+            faces: dict[Shown, int] = {}
             new = [
                 (
                     who,
                     one.fit.member_ref,
                     one.since,
                     one.fit.counts,
-                    _json(one.fit.shown),
-                    _json(one.row),
-                    _json(told[who]) if who in told else None,
+                    _place(faces, one.fit.shown),
+                    _place(faces, one.row),
+                    _place(faces, told[who]) if who in told else None,
                 )
-                for who, one in some
+                for who in some
+                for one in (rows[who],)
             ]
-            await self._connection.execute(SQL["list_joined"], pool, *_columns(new, 7), self.at)
+            columns = _columns(new, 7)
+            found = await self._connection.fetch(
+                SQL["list_joined"], pool, *columns[:4], [_json(one) for one in faces], *columns[4:], self.at
+            )
+            there += [row["member_ref"] for row in found]
+        return there
+
+    async def take_off_who_left(self, listing: Listing) -> None:
+        """Held from here on: who leaves later waits, and takes themselves off it."""
+        if not await self.hold(listing):
+            raise ListingChangedError
+        await self._connection.execute(SQL["take_off_who_left"], listing.pool)
 
     async def keep_listing(self, listing: Listing) -> None:
         """With how many are in it."""
@@ -136,15 +159,18 @@ class PostgresListings:
         return [(row["member_ref"], row["telling"]) for row in rows]
 
     async def tell(self, employer: str, updates: Sequence[Update]) -> None:
-        """Rows of the feed, and of the outbox."""
-        await self._feed.write([Telling(employer, said.in_feed(one)) for one in updates])
-        for at, some in groupby(updates, key=lambda one: one.at):  # a tick: of all that is told at once the same
-            here = list(some)
-            events = [(one.id, employer, said.told(employer, one)) for one in here if one.member_ref is not None]
-            self._unit.publish_written(PoolUpdatedV1, events, at=at)
-            for one in here:
-                if one.member_ref is None:
-                    self._unit.publish(PoolClosedV1(employer=employer, pool=one.pool, at=at), id=one.id)
+        """Rows of the feed, and of the outbox; of many some at a time, so that they take no memory all at once."""
+        for page in _pages(updates):
+            await self._feed.write([Telling(employer, said.in_feed(one)) for one in page])
+            for at, some in groupby(page, key=lambda one: one.at):  # a tick: of all that is told at once the same
+                here = list(some)
+                events = [(one.id, employer, said.told(employer, one)) for one in here if one.member_ref is not None]
+                self._unit.publish_written(PoolUpdatedV1, events, at=at)
+                for one in here:
+                    if one.member_ref is None:
+                        self._unit.publish(PoolClosedV1(employer=employer, pool=one.pool, at=at), id=one.id)
+            if len(updates) > _AT_ONCE:
+                await self._unit.flush()
 
     async def clear(self, pool: str, limit: int) -> int:
         """By index."""
@@ -168,8 +194,17 @@ class PostgresListings:
         await self._connection.execute(SQL["drop_listing"], pool)
 
 
+def _is_as_read(listing: Listing, row: asyncpg.Record | None) -> bool:
+    return row is not None and tuple(row) == (listing.told_at, listing.made_for, listing.is_unfinished)
+
+
 def _json(shown: Shown) -> str:
     return shown.model_dump_json(exclude_none=True)
+
+
+def _place(faces: dict[Shown, int], face: Shown) -> int:
+    """Which of the values it is, counted from one; a new one is put behind the others."""
+    return faces.setdefault(face, len(faces) + 1)
 
 
 def _pages(rows: Sequence[T]) -> Iterable[Sequence[T]]:

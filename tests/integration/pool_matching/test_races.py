@@ -5,8 +5,12 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from services.pool_matching.decisions import memberships, settle
+import pytest
+
+from services.pool_matching.decisions import placed, settle
 from services.pool_matching.handlers import on_candidates_changed, on_telling, on_tellings
+from services.pool_matching.model import Listing
+from services.pool_matching.ports import ListingChangedError
 from shared.contracts.pool_matching import MembershipsChangedV1
 from shared.runner.model import Job
 from tests.fakes.clock import NOON
@@ -31,6 +35,7 @@ from tests.integration.pool_matching.kit import (
     tell_persons,
     tell_pools,
     telling,
+    tick,
 )
 from tests.waiting import until_held_up
 
@@ -84,7 +89,7 @@ async def test_a_withdrawal_during_an_evaluation_leaves_nobody_behind(kit: Postg
     await step(kit)
     async with kit.persons() as chunk:
         (known,) = await chunk.known([who])
-        settled = settle(known, memberships((), known.person, [pool()], NOON), NOON)
+        settled = settle(known, placed((), known.person, [pool()], NOON), NOON)
         assert settled is not None
         await chunk.settle([settled], REFS.make)
         withdrawal = asyncio.create_task(tell_persons(kit, consent(who, 2, match=False)))
@@ -156,6 +161,49 @@ async def test_whoever_leaves_while_the_listing_is_decided_is_not_listed(kit: Po
     assert await _listed(kit) == {ref(who) for who in people[1:]}
     await tell(kit)
     assert {one.member_ref for one in await kit.told("emp_a")} == {ref(who) for who in people[1:]}
+
+
+async def test_whoever_leaves_while_a_listing_of_many_is_written_does_not_wait_and_is_taken_off_it(
+    kit: PostgresKit,
+) -> None:
+    """All of it is written and told, and it is not held yet: they go at once, and are told of as who left a moment later."""
+    await put_pool(kit, pool())
+    people = await _come(kit, 7)
+    kit.at = next_tick(kit)
+    async with kit.listings() as store:
+        hold = store.take_off_who_left
+
+        async def leave_and_hold(listing: Listing) -> None:
+            await tell_persons(kit, consent(people[0], 2, match=False))
+            await hold(listing)
+
+        setattr(store, "take_off_who_left", leave_and_hold)  # noqa: B010 - a method that something happens before
+        await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+    assert await _listed(kit) == {ref(who) for who in people[1:]}
+    assert await kit.connections.fetchval("SELECT count(*) FROM listed WHERE candidate = $1", people[0]) == 0
+    assert {one.member_ref for one in await kit.told("emp_a")} == {ref(who) for who in people}
+    await tick(kit)
+    while not TICKS.is_weekly(kit.at):
+        await tick(kit)
+    assert [one.member_ref for one in await kit.told("emp_a") if one.change == "left"] == [ref(people[0])]
+
+
+async def test_nothing_is_kept_of_a_listing_that_another_process_changed_while_it_was_written(kit: PostgresKit) -> None:
+    await put_pool(kit, pool())
+    await _come(kit, 7)
+    kit.at = next_tick(kit)
+    with pytest.raises(ListingChangedError):
+        async with kit.listings() as store:
+            hold = store.take_off_who_left
+
+            async def change_and_hold(listing: Listing) -> None:
+                await kit.connections.execute("UPDATE listings SET told_at = $1", kit.at)
+                await hold(listing)
+
+            setattr(store, "take_off_who_left", change_and_hold)  # noqa: B010 - a method that something happens before
+            await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+    assert await kit.connections.fetchval("SELECT count(*) FROM listed") == 0
+    assert await kit.told("emp_a") == []
 
 
 async def test_whoever_leaves_while_the_listing_is_written_waits_and_is_gone_with_it(kit: PostgresKit) -> None:

@@ -1,5 +1,6 @@
 """The rules one by one, and all of them against a slow and obvious model."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
@@ -16,7 +17,6 @@ from services.pool_matching.decisions import (
     coarse,
     fits_anew,
     matches,
-    memberships,
     next_due,
     placed,
     settle,
@@ -37,6 +37,11 @@ NURSE = CoarseProfile(
     employment_types=("full_time", "contract"), pay_floor=80_000, available_from=date(2027, 1, 1),
 )  # fmt: skip
 GRANTED = Consent(match=True)
+
+
+def memberships(before: Sequence[Member], who: Person, pools: Sequence[Pool], at: datetime) -> Change:
+    """How their place changes in these pools, held against each by the rules."""
+    return placed(before, who, [one for one in pools if matches(who, one, at)], at)
 
 
 def person(profile: CoarseProfile | None = NURSE, consent: Consent | None = GRANTED, **more: Any) -> Person:
@@ -220,13 +225,18 @@ def test_a_pool_that_is_held_against_somebody_has_them_since_the_tick_at_which_i
     then: Person, since: datetime | None, expected: datetime
 ) -> None:
     member = None if since is None else Member("p", "emp_a", AT, Shown(), fits_since=since)
-    assert fits_anew(pool("p", min_years=3), then, member, tick=TICK, at=AT) == expected
+    asked = pool("p", min_years=3)
+    assert fits_anew(asked, then, member, tick=TICK, at=AT) == expected
+    fitting = then if matches(then, asked, AT) else person()
+    assert fits_anew(asked, then, member, tick=TICK, at=AT, fitting=fitting) == expected
 
 
 def test_who_was_paused_at_the_tick_was_not_there_and_whose_pause_was_over_was() -> None:
     for paused_until, expected in ((TICK + HOUR, AT), (TICK, TICK)):
         then = person(consent=GRANTED.model_copy(update={"paused_until": paused_until}))
         assert fits_anew(pool("p"), then, None, tick=TICK, at=AT) == expected
+        assert matches(then, pool("p"), AT)
+        assert fits_anew(pool("p"), then, None, tick=TICK, at=AT, fitting=then) == expected
 
 
 def test_nothing_is_written_when_nothing_is_different() -> None:
