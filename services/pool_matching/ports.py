@@ -32,6 +32,8 @@ Refs = Callable[[str, str, str, int], str]
 """`refs(candidate, employer, pool, generation)` is the candidate's member ref in that pool."""
 EVALUATIONS, OVERDUE, TELLINGS = "evaluations", "overdue", "tellings"
 """Queues of work: of the second each key is a candidate, of the others an employer."""
+SAY_DISCLOSURES = "say_disclosures"
+"""Periodic work, which comes at once where something was noted."""
 S_co = TypeVar("S_co", covariant=True)
 
 Work = Callable[[], AbstractAsyncContextManager[S_co]]

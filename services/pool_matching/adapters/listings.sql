@@ -101,10 +101,12 @@ WITH faces AS MATERIALIZED (
 ), there AS MATERIALIZED (
     SELECT new.candidate, new.member_ref, new.since, counts, fits.face AS fit, shows.face AS shown, shows.fields, told.face AS told,
         member.employer, member.since AS member_since, member.version
-    FROM unnest($2::text[], $3::text[], $4::date[], $5::boolean[], $7::integer[], $8::integer[], $9::integer[])
+    FROM unnest(string_to_array($2::text, E'\x1f'), string_to_array($3::text, E'\x1f'), string_to_array($4::text, E'\x1f'),
+            string_to_array($5::text, E'\x1f'), string_to_array($7::text, E'\x1f'), string_to_array($8::text, E'\x1f'),
+            string_to_array($9::text, E'\x1f', ''))
         AS new (candidate, member_ref, since, counts, fit, shown, told)
-    JOIN faces AS fits ON fits.place = new.fit JOIN faces AS shows ON shows.place = new.shown
-    LEFT JOIN faces AS told ON told.place = new.told
+    JOIN faces AS fits ON fits.place = new.fit::integer JOIN faces AS shows ON shows.place = new.shown::integer
+    LEFT JOIN faces AS told ON told.place = new.told::integer
     CROSS JOIN LATERAL (
         SELECT employer, memberships.since, version FROM memberships JOIN persons USING (candidate)
         WHERE memberships.candidate = new.candidate AND pool = $1 AND member_ref = new.member_ref OFFSET 0

@@ -2,24 +2,26 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from typing import TypeVar
 
 import asyncpg
 
 from services.pool_matching.adapters import said
-from services.pool_matching.adapters.sql import LISTINGS_LOCK, SQL
+from services.pool_matching.adapters.beside import beside
+from services.pool_matching.adapters.sql import LISTINGS_LOCK, SQL, joined
 from services.pool_matching.introductions import remembered_since
 from services.pool_matching.listing import Fit, Listed
 from services.pool_matching.model import Listing, Shown, Told, Update
-from services.pool_matching.ports import TELLINGS, ListingChangedError
+from services.pool_matching.ports import SAY_DISCLOSURES, TELLINGS, ListingChangedError
 from shared.contracts.base import Event
 from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1, PoolClosedV1, PoolUpdatedV1
 from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
 from shared.ids import event_id
 from shared.messaging.unit import Unit
+from shared.runner.loop import TURN
 
 T = TypeVar("T")
 
@@ -35,7 +37,8 @@ class PostgresListings:
     """`ListingStore` in a unit of work.
 
     Nobody is listed after they left: who leaves waits for whoever holds the listing, and is taken off it then
-    (`leave_listed`, a trigger of `memberships`); who holds it lists only whom `memberships` still has. And nobody is listed without a
+    (`leave_listed`, a trigger of `memberships`); who holds it lists only whom `memberships` still has. A listing
+    that opens is held once all of it is written, and who left meanwhile is taken off it then. And nobody is listed without a
     note of what can be read of them from then on: the statement that lists writes it, and the table refuses a row that shows more
     than was noted (`nothing_is_shown_unnoted`).
     """
@@ -44,6 +47,7 @@ class PostgresListings:
         self._unit = unit
         self._connection = unit.connection
         self._feed = feed(unit)
+        self._may_have_noted = False
         self.at: datetime = unit.at
 
     def publish(self, *events: Event, id: str | None = None) -> None:
@@ -115,31 +119,22 @@ class PostgresListings:
             new = [(who, one.fit.counts, _json(one.fit.shown), _json(one.row)) for who, one in some]
             found = await self._connection.fetch(SQL["list_changed"], pool, *_columns(new, 4), self.at)
             there.update(row["candidate"] for row in found)
+        self._may_have_noted |= bool(there)
         return there
 
     async def list_joined(self, pool: str, rows: Mapping[str, Listed], told: Mapping[str, Shown]) -> list[str]:
         """Some at a time, in the order of the people, as their rows lie."""
         there: list[str] = []
-        for some in _pages(sorted(rows)):
-            faces: dict[Shown, int] = {}
-            new = [
-                (
-                    who,
-                    one.fit.member_ref,
-                    one.since,
-                    one.fit.counts,
-                    _place(faces, one.fit.shown),
-                    _place(faces, one.row),
-                    _place(faces, told[who]) if who in told else None,
-                )
-                for who in some
-                for one in (rows[who],)
-            ]
-            columns = _columns(new, 7)
-            found = await self._connection.fetch(
-                SQL["list_joined"], pool, *columns[:4], [_json(one) for one in faces], *columns[4:], self.at
+        pages = [*_pages(sorted(rows))]
+        columns = _joining(pages[0], rows, told) if pages else ()
+        for number in range(1, len(pages) + 1):
+            after = pages[number] if number < len(pages) else ()
+            found, columns = await beside(
+                self._connection.fetch(SQL["list_joined"], pool, *columns, self.at),
+                partial(_joining, after, rows, told),
             )
             there += [row["member_ref"] for row in found]
+        self._may_have_noted |= bool(there)
         return there
 
     async def take_off_who_left(self, listing: Listing) -> None:
@@ -149,7 +144,9 @@ class PostgresListings:
         await self._connection.execute(SQL["take_off_who_left"], listing.pool)
 
     async def keep_listing(self, listing: Listing) -> None:
-        """With how many are in it."""
+        """With how many are in it. What may have been noted is said once it is committed, and not when its turn comes by the clock."""
+        if self._may_have_noted:
+            self._unit.work.add(SAY_DISCLOSURES, [TURN], at=self.at)
         how_far = (listing.state, listing.told_at, listing.made_for, listing.is_unfinished)
         await self._connection.execute(SQL["keep_listing"], listing.pool, *how_far)
 
@@ -161,16 +158,19 @@ class PostgresListings:
     async def tell(self, employer: str, updates: Sequence[Update]) -> None:
         """Rows of the feed, and of the outbox; of many some at a time, so that they take no memory all at once."""
         for page in _pages(updates):
-            await self._feed.write([Telling(employer, said.in_feed(one)) for one in page])
-            for at, some in groupby(page, key=lambda one: one.at):  # a tick: of all that is told at once the same
-                here = list(some)
-                events = [(one.id, employer, said.told(employer, one)) for one in here if one.member_ref is not None]
-                self._unit.publish_written(PoolUpdatedV1, events, at=at)
-                for one in here:
-                    if one.member_ref is None:
-                        self._unit.publish(PoolClosedV1(employer=employer, pool=one.pool, at=at), id=one.id)
+            tellings = [Telling(employer, said.in_feed(one)) for one in page]
+            await beside(self._feed.write(tellings), partial(self._publish, employer, page))
             if len(updates) > _AT_ONCE:
                 await self._unit.flush()
+
+    def _publish(self, employer: str, updates: Sequence[Update]) -> None:
+        for at, some in groupby(updates, key=lambda one: one.at):  # a tick: of all that is told at once the same
+            here = list(some)
+            events = [(one.id, employer, said.told(employer, one)) for one in here if one.member_ref is not None]
+            self._unit.publish_written(PoolUpdatedV1, events, at=at)
+            for one in here:
+                if one.member_ref is None:
+                    self._unit.publish(PoolClosedV1(employer=employer, pool=one.pool, at=at), id=one.id)
 
     async def clear(self, pool: str, limit: int) -> int:
         """By index."""
@@ -202,14 +202,36 @@ def _json(shown: Shown) -> str:
     return shown.model_dump_json(exclude_none=True)
 
 
-def _place(faces: dict[Shown, int], face: Shown) -> int:
+def _joining(
+    people: Sequence[str], rows: Mapping[str, Listed], told: Mapping[str, Shown]
+) -> Sequence[Sequence[object]]:
+    """The columns of `list_joined`."""
+    faces: dict[Shown, int] = {}
+    new = [
+        (
+            who,
+            one.fit.member_ref,
+            one.since.isoformat(),
+            "t" if one.fit.counts else "f",
+            _place(faces, one.fit.shown),
+            _place(faces, one.row),
+            _place(faces, told[who]) if who in told else "",
+        )
+        for who in people
+        for one in (rows[who],)
+    ]
+    columns = [joined(column) for column in _columns(new, 7)]
+    return (*columns[:4], [_json(one) for one in faces], *columns[4:])
+
+
+def _place(faces: dict[Shown, int], face: Shown) -> str:
     """Which of the values it is, counted from one; a new one is put behind the others."""
-    return faces.setdefault(face, len(faces) + 1)
+    return str(faces.setdefault(face, len(faces) + 1))
 
 
 def _pages(rows: Sequence[T]) -> Iterable[Sequence[T]]:
     return (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
 
 
-def _columns(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:
+def _columns(rows: Sequence[Sequence[T]], width: int) -> list[list[T]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 import asyncpg
 
 from services.pool_matching.adapters import said
+from services.pool_matching.adapters.beside import beside
 from services.pool_matching.adapters.kept import PEOPLE
 from services.pool_matching.adapters.pool_cache import PoolCache, read_pool
-from services.pool_matching.adapters.sql import POOLS_LOCK, SQL
+from services.pool_matching.adapters.sql import POOLS_LOCK, SQL, joined
 from services.pool_matching.matching.index import Engine
 from services.pool_matching.model import (
     Consent,
@@ -33,6 +36,8 @@ from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile, Er
 from shared.facts import UNKNOWN, Fact, Known
 from shared.ids import event_id
 from shared.messaging.unit import Unit
+
+T = TypeVar("T")
 
 ERASURES_LOCK = 0x0FA1_B102
 """The advisory lock that whoever keeps something of people without a row of theirs shares, and that an erasure takes alone."""
@@ -109,11 +114,12 @@ class PostgresPersons:
 
     async def known(self, candidates: Sequence[str]) -> list[KeptPerson]:
         """Persons are locked, then their memberships are read: as the last who held the lock left them."""
-        persons = await self._connection.fetch(SQL["read_persons"], candidates)
+        people = joined(candidates)
+        persons = await self._connection.fetch(SQL["read_persons"], people)
         generation_of = {row["candidate"]: row["generation"] for row in persons}
         members: dict[str, list[Member]] = {}
         for who, pool, employer, since, text, generation, fits in await self._connection.fetch(
-            SQL["read_memberships"], candidates
+            SQL["read_memberships"], people
         ):
             # Where no ref of now was made yet (`renew_refs`), it will be of the present generation.
             of = generation_of[who] if generation is None else generation
@@ -130,40 +136,43 @@ class PostgresPersons:
     async def settle(self, settled: Sequence[Settled], refs: Refs) -> None:
         """One statement each for who left, joined and changed."""
         left = [(one.candidate, member.pool) for one in settled for member in one.change.left]
-        joined = [(one.candidate, member) for one in settled for member in one.change.joined]
+        new = [(one.candidate, member) for one in settled for member in one.change.joined]
         changed = [(one.candidate, member) for one in settled for member in one.change.changed]
         if left:
-            await self._connection.execute(SQL["leave"], *_columns(left, 2))
-        if joined:
+            await self._connection.execute(SQL["leave"], *_texts(left, 2))
+        if new:
+            moments: dict[datetime, str] = {}
             rows = [
                 (
                     who,
                     one.pool,
                     one.employer,
                     refs(who, one.employer, one.pool, one.generation),
-                    one.since,
+                    moments.setdefault(one.since, str(len(moments) + 1)),
                     _json(one.shown),
-                    one.generation,
-                    one.fits_since,
+                    str(one.generation),
+                    moments.setdefault(one.fits_since, str(len(moments) + 1)),
                 )
-                for who, one in joined
+                for who, one in new
             ]
-            await self._connection.execute(SQL["join"], *_columns(rows, 8), self._ref_key)
+            joining = self._connection.execute(SQL["join"], *_texts(rows, 8), list(moments), self._ref_key)
+            await beside(joining, partial(self._publish, settled))
+        else:
+            self._publish(settled)
         if changed:
             await self._connection.execute(
-                SQL["show"], *_columns([(who, one.pool, _json(one.shown)) for who, one in changed], 3)
+                SQL["show"], *_texts([(who, one.pool, _json(one.shown)) for who, one in changed], 3)
             )
-        await self._connection.execute(
-            SQL["settle"], *_columns([(one.candidate, one.version, one.due_at) for one in settled], 3)
-        )
-        self._unit.publish_written(
-            MembershipsChangedV1,
-            [(event_id(), one.candidate, said.memberships(one)) for one in settled if one.list_changed],
-        )
+        now = [(one.candidate, str(one.version), one.due_at.isoformat() if one.due_at else "") for one in settled]
+        await self._connection.execute(SQL["settle"], *_texts(now, 3))
+
+    def _publish(self, settled: Sequence[Settled]) -> None:
+        events = [(event_id(), one.candidate, said.memberships(one)) for one in settled if one.list_changed]
+        self._unit.publish_written(MembershipsChangedV1, events)
 
     async def changed_since(self, candidates: Sequence[str], at: datetime) -> dict[str, Person]:
         """By the rows that `note` left."""
-        rows = await self._connection.fetch(SQL["changed_since"], candidates, at)
+        rows = await self._connection.fetch(SQL["changed_since"], joined(candidates), at)
         return {row["candidate"]: self._earlier(row) for row in rows}
 
     async def note_fits(self, pool: str, fits_since: Mapping[str, datetime]) -> None:
@@ -252,14 +261,14 @@ class PostgresPersons:
         rows = [
             (
                 event.candidate,
-                event.version,
-                event.profile.model_dump_json() if event.profile else None,
+                str(event.version),
+                event.profile.model_dump_json() if event.profile else "",
                 json.dumps(self._reach(event.profile)),
-                event.profile.state if event.profile else None,
+                (event.profile.state if event.profile else None) or "",
             )
             for event in events
         ]
-        return await self._connection.fetch(SQL["note_profiles"], *_columns(rows, 5), self.at) if rows else []
+        return await self._connection.fetch(SQL["note_profiles"], *_texts(rows, 5), self.at) if rows else []
 
     async def _note_consents(self, newest: Newest[ConsentChanged]) -> list[asyncpg.Record]:
         rows = [
@@ -305,5 +314,9 @@ def _json(shown: Shown) -> str:
     return shown.model_dump_json(exclude_none=True)
 
 
-def _columns(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:
+def _texts(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    return [joined(column) for column in _columns(rows, width)]
+
+
+def _columns(rows: Sequence[Sequence[T]], width: int) -> list[list[T]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

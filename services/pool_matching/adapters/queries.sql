@@ -16,10 +16,12 @@ SELECT candidate FROM persons WHERE candidate = ANY($1::text[]) ORDER BY candida
 -- Of locked people. All parts see the rows as they were before.
 WITH written AS (
     UPDATE persons
-    SET profile_version = new.version, profile = new.profile::jsonb, since = $6,
+    SET profile_version = new.version::bigint, profile = new.profile::jsonb, since = $6,
         reach = ARRAY(SELECT jsonb_array_elements_text(new.reach::jsonb)), state = new.state
-    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[]) AS new (candidate, version, profile, reach, state)
-    WHERE persons.candidate = new.candidate AND persons.profile_version < new.version
+    FROM unnest(string_to_array($1::text, E'\x1f'), string_to_array($2::text, E'\x1f'), string_to_array($3::text, E'\x1f', ''),
+            string_to_array($4::text, E'\x1f'), string_to_array($5::text, E'\x1f', ''))
+        AS new (candidate, version, profile, reach, state)
+    WHERE persons.candidate = new.candidate AND persons.profile_version < new.version::bigint
     RETURNING persons.candidate, persons.profile IS NOT NULL AS may_be_found
 ), kept AS (
     INSERT INTO persons_before (candidate, valid_from, valid_until, profile, consent)
@@ -99,7 +101,7 @@ RETURNING candidate
 SELECT persons.candidate, persons_before.profile, persons_before.consent
 FROM persons LEFT JOIN persons_before
     ON persons_before.candidate = persons.candidate AND valid_from <= $2 AND valid_until > $2
-WHERE persons.candidate = ANY($1::text[]) AND since > $2
+WHERE persons.candidate = ANY(string_to_array($1::text, E'\x1f')) AND since > $2
 
 -- name: forget_more
 -- Once `erase` holds their rows: what a batch before it kept is seen.
@@ -125,12 +127,12 @@ SELECT candidate FROM persons WHERE candidate = ANY($2::text[]) AND due_at <= $1
 
 -- name: read_persons
 SELECT candidate, profile_version, profile, consent_version, consent, version, due_at, generation
-FROM persons WHERE candidate = ANY($1::text[]) ORDER BY candidate FOR UPDATE
+FROM persons WHERE candidate = ANY(string_to_array($1::text, E'\x1f')) ORDER BY candidate FOR UPDATE
 
 -- name: read_memberships
 -- Of each person in the order of the pools. One after the other by the index: whatever PostgreSQL knows of how many there are, it does
 -- not read the whole table for a batch.
-SELECT theirs.* FROM unnest($1::text[]) AS one (candidate) CROSS JOIN LATERAL (
+SELECT theirs.* FROM unnest(string_to_array($1::text, E'\x1f')) AS one (candidate) CROSS JOIN LATERAL (
     SELECT candidate, pool, employer, since, shown, generation, fits_since
     FROM memberships WHERE memberships.candidate = one.candidate ORDER BY pool OFFSET 0
 ) AS theirs
@@ -141,13 +143,17 @@ SELECT pool, employer, version, name, criteria, change FROM pools WHERE change >
 ORDER BY change FETCH FIRST $2 ROWS WITH TIES
 
 -- name: leave
-DELETE FROM memberships USING unnest($1::text[], $2::text[]) AS gone (candidate, pool)
+DELETE FROM memberships USING unnest(string_to_array($1::text, E'\x1f'), string_to_array($2::text, E'\x1f')) AS gone (candidate, pool)
 WHERE memberships.candidate = gone.candidate AND memberships.pool = gone.pool
 
 -- name: join
+-- Moments are few: $9 has each once, and the rows say which of them.
 INSERT INTO memberships (candidate, pool, employer, member_ref, since, shown, generation, fits_since, ref_key)
-SELECT candidate, pool, employer, member_ref, since, shown::jsonb, generation, fits_since, $9
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::bigint[], $8::timestamptz[])
+SELECT candidate, pool, employer, member_ref, ($9::timestamptz[])[since::integer], shown::jsonb, generation::bigint,
+    ($9::timestamptz[])[fits_since::integer], $10
+FROM unnest(string_to_array($1::text, E'\x1f'), string_to_array($2::text, E'\x1f'), string_to_array($3::text, E'\x1f'),
+        string_to_array($4::text, E'\x1f'), string_to_array($5::text, E'\x1f'), string_to_array($6::text, E'\x1f'),
+        string_to_array($7::text, E'\x1f'), string_to_array($8::text, E'\x1f'))
     AS new (candidate, pool, employer, member_ref, since, shown, generation, fits_since)
 
 -- name: note_fits
@@ -185,12 +191,14 @@ SELECT coalesce(ref_key, ''::bytea) AS key, count(*) FROM (
 
 -- name: show
 UPDATE memberships SET shown = new.shown::jsonb
-FROM unnest($1::text[], $2::text[], $3::text[]) AS new (candidate, pool, shown)
+FROM unnest(string_to_array($1::text, E'\x1f'), string_to_array($2::text, E'\x1f'), string_to_array($3::text, E'\x1f'))
+    AS new (candidate, pool, shown)
 WHERE memberships.candidate = new.candidate AND memberships.pool = new.pool
 
 -- name: settle
-UPDATE persons SET version = new.version, due_at = new.due_at
-FROM unnest($1::text[], $2::bigint[], $3::timestamptz[]) AS new (candidate, version, due_at)
+UPDATE persons SET version = new.version::bigint, due_at = new.due_at::timestamptz
+FROM unnest(string_to_array($1::text, E'\x1f'), string_to_array($2::text, E'\x1f'), string_to_array($3::text, E'\x1f', ''))
+    AS new (candidate, version, due_at)
 WHERE persons.candidate = new.candidate
 
 -- name: open_evaluations

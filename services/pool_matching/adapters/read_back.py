@@ -1,6 +1,6 @@
 """What pool_matching's compacted topics have to show, by its rows."""
 
-from services.pool_matching.adapters.sql import SQL
+from services.pool_matching.adapters.sql import SQL, joined
 from shared.contracts.pool_matching import Criteria, Membership, MembershipsChangedV1, PoolChangedV1
 from shared.messaging.reconciled import Behind
 from shared.messaging.unit import Unit
@@ -14,7 +14,7 @@ async def _lists(unit: Unit) -> list[MembershipsChangedV1]:
     persons = await unit.connection.fetch(SQL["lists_behind"])
     candidates = [row["candidate"] for row in persons]
     members: dict[str, list[Membership]] = {}
-    for row in await unit.connection.fetch(SQL["read_memberships"], candidates):
+    for row in await unit.connection.fetch(SQL["read_memberships"], joined(candidates)):
         found = Membership(pool=row["pool"], employer=row["employer"], since=row["since"])
         members.setdefault(row["candidate"], []).append(found)
     return [

@@ -1,0 +1,45 @@
+"""How much goes to PostgreSQL at once, and what is done meanwhile."""
+
+import asyncio
+
+import pytest
+
+from services.pool_matching.adapters.beside import beside
+from services.pool_matching.adapters.sql import joined
+
+
+def test_many_texts_go_as_one_and_none_of_them_may_hold_what_stands_between_them() -> None:
+    assert joined([]) == "" and joined(["a"]) == "a"
+    assert joined(["a", "", '{"b": "\\u001f"}']).split("\x1f") == ["a", "", '{"b": "\\u001f"}']
+    for texts in (["a\x1fb"], ["\x1f"], ["a", "b\x1f"]):
+        with pytest.raises(ValueError, match="separator"):
+            joined(texts)
+
+
+async def test_the_work_is_done_while_the_statement_is_on_its_way() -> None:
+    happened: list[str] = []
+
+    async def statement() -> str:
+        happened.append("sent")
+        await asyncio.sleep(0)
+        happened.append("answered")
+        return "row"
+
+    def work() -> int:
+        happened.append("worked")
+        return 7
+
+    assert await beside(statement(), work) == ("row", 7)
+    assert happened == ["sent", "worked", "answered"]
+
+
+async def test_nothing_is_left_on_the_connection_when_the_work_fails() -> None:
+    answered = asyncio.Event()
+
+    async def statement() -> None:
+        await asyncio.sleep(0)
+        answered.set()
+
+    with pytest.raises(ZeroDivisionError):
+        await beside(statement(), lambda: 1 // 0)
+    assert answered.is_set()
