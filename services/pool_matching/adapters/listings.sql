@@ -99,7 +99,7 @@ WITH faces AS MATERIALIZED (
         ) AS fields
     FROM unnest($6::text[]) WITH ORDINALITY AS one (face, place)
 ), there AS MATERIALIZED (
-    SELECT new.candidate, new.member_ref, new.since, counts, fits.face AS fit, shows.face AS shown, shows.fields, told.face AS told,
+    SELECT new.candidate, new.member_ref, new.since::date, new.counts::boolean, fits.face AS fit, shows.face AS shown, shows.fields, told.face AS told,
         member.employer, member.since AS member_since, member.version
     FROM unnest(string_to_array($2::text, E'\x1f'), string_to_array($3::text, E'\x1f'), string_to_array($4::text, E'\x1f'),
             string_to_array($5::text, E'\x1f'), string_to_array($7::text, E'\x1f'), string_to_array($8::text, E'\x1f'),
