@@ -12,9 +12,18 @@ _RANDOM_BYTES = 16
 
 def new_id(prefix: str) -> str:
     """An id that can't be guessed: `new_id("p")` gives `p_` and 22 characters of base64url (16 random bytes)."""
+    return new_ids(prefix, 1)[0]
+
+
+def new_ids(prefix: str, count: int) -> list[str]:
+    """So many of them, for what there is much of: chance is asked of the kernel once."""
     if not (prefix.isascii() and prefix.isalpha() and prefix.islower()):
         raise ValueError(f"an id's prefix is lower-case letters without the underscore, not {prefix!r}")
-    return f"{prefix}_{encoding.encode(os.urandom(_RANDOM_BYTES))}"
+    drawn = os.urandom(_RANDOM_BYTES * count)
+    return [
+        f"{prefix}_{encoding.encode(drawn[start : start + _RANDOM_BYTES])}"
+        for start in range(0, len(drawn), _RANDOM_BYTES)
+    ]
 
 
 def new_candidate_id() -> str:

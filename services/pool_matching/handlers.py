@@ -30,7 +30,7 @@ from shared.contracts.signup import (
     CandidateErasedV1,
     CandidateProfileChangedV1,
 )
-from shared.ids import new_id
+from shared.ids import new_id, new_ids
 from shared.messaging.envelope import Received, only
 from shared.messaging.replays import note_replays
 from shared.runner.model import Again, Job
@@ -278,8 +278,8 @@ async def _tell(
     refs = [*((ref, 0) for ref in left), *((ref, 1) for ref in joined), *((ref, 2) for ref in changed)]
     at = listing.told_at or store.at
     updates = [
-        Update(id=new_id(_OF_UPDATES), change=_CHANGES[told], pool=listing.pool, member_ref=ref, at=at)
-        for ref, told in sorted(refs)
+        Update(id=id, change=_CHANGES[told], pool=listing.pool, member_ref=ref, at=at)
+        for id, (ref, told) in zip(new_ids(_OF_UPDATES, len(refs)), sorted(refs), strict=True)
     ]
     await store.tell(listing.employer, updates)
 

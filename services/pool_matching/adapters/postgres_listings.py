@@ -206,27 +206,42 @@ def _joining(
     people: Sequence[str], rows: Mapping[str, Listed], told: Mapping[str, Shown]
 ) -> Sequence[Sequence[object]]:
     """The columns of `list_joined`."""
-    faces: dict[Shown, int] = {}
+    faces = _Faces()
     new = [
         (
             who,
             one.fit.member_ref,
             one.since.isoformat(),
             "t" if one.fit.counts else "f",
-            _place(faces, one.fit.shown),
-            _place(faces, one.row),
-            _place(faces, told[who]) if who in told else "",
+            faces.place(one.fit.shown),
+            faces.place(one.row),
+            faces.place(told[who]) if who in told else "",
         )
         for who in people
         for one in (rows[who],)
     ]
     columns = [joined(column) for column in _columns(new, 7)]
-    return (*columns[:4], [_json(one) for one in faces], *columns[4:])
+    return (*columns[:4], faces.values(), *columns[4:])
 
 
-def _place(faces: dict[Shown, int], face: Shown) -> str:
-    """Which of the values it is, counted from one; a new one is put behind the others."""
-    return str(faces.setdefault(face, len(faces) + 1))
+class _Faces:
+    """What is shown of many people, each value once."""
+
+    def __init__(self) -> None:
+        self._places: dict[Shown, str] = {}
+        self._known: dict[int, str] = {}
+        """By object: comparing values costs more, and those who show the same mostly have the one that they share."""
+
+    def place(self, face: Shown) -> str:
+        """Which of the values it is, counted from one; a new one is put behind the others. It has to live as long as this does."""
+        found = self._known.get(id(face))
+        if found is None:
+            found = self._known[id(face)] = self._places.setdefault(face, str(len(self._places) + 1))
+        return found
+
+    def values(self) -> list[str]:
+        """As JSON."""
+        return [_json(one) for one in self._places]
 
 
 def _pages(rows: Sequence[T]) -> Iterable[Sequence[T]]:
