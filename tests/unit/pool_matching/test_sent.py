@@ -17,16 +17,17 @@ def test_many_texts_go_as_one_and_none_of_them_may_hold_what_stands_between_them
 
 
 async def test_the_work_is_done_while_the_statement_is_on_its_way() -> None:
-    happened: list[str] = []
+    happened, worked = list[str](), asyncio.Event()
 
     async def statement() -> str:
         happened.append("sent")
-        await asyncio.sleep(0)
+        await worked.wait()
         happened.append("answered")
         return "row"
 
     def work() -> int:
         happened.append("worked")
+        worked.set()
         return 7
 
     assert await beside(statement(), work) == ("row", 7)
@@ -34,12 +35,16 @@ async def test_the_work_is_done_while_the_statement_is_on_its_way() -> None:
 
 
 async def test_nothing_is_left_on_the_connection_when_the_work_fails() -> None:
-    answered = asyncio.Event()
+    failing, answered = asyncio.Event(), asyncio.Event()
 
     async def statement() -> None:
-        await asyncio.sleep(0)
+        await failing.wait()
         answered.set()
 
+    def work() -> float:
+        failing.set()
+        return 1 / 0
+
     with pytest.raises(ZeroDivisionError):
-        await beside(statement(), lambda: 1 // 0)
+        await beside(statement(), work)
     assert answered.is_set()
