@@ -42,6 +42,10 @@ class Clock:
         """`tell()` whenever the clock was moved: whoever sleeps until a moment looks at it again."""
         self._listeners.append(tell)
 
+    def look_again(self) -> None:
+        """The file was written: whoever asks next sees it."""
+        self._next_look = 0.0
+
     def tell_if_moved(self) -> None:
         """To be called again and again where there is a file."""
         if (offset := self.offset_ms) != self._told_ms:
@@ -54,9 +58,9 @@ class Clock:
             tell()
 
     @property
-    def has_file(self) -> bool:
-        """Whether it can be moved while the process runs."""
-        return self._path is not None
+    def path(self) -> Path | None:
+        """The file by which it can be moved while the process runs."""
+        return self._path
 
     def now(self) -> datetime:
         """The present moment, aware, in UTC."""

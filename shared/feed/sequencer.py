@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 
 from shared.backoff import Backoff
+from shared.beats import until_beat
 from shared.feed.ports import FeedRows
 from shared.messaging.errors import is_transient
 from shared.messaging.holding import Holding
@@ -69,7 +70,7 @@ class Sequencer:
 
     async def _wait(self) -> None:
         try:
-            async with asyncio.timeout(_POLL.total_seconds()):
+            async with asyncio.timeout(until_beat(_POLL)):
                 await self._woken.wait()
         except TimeoutError:
             pass  # the poll finds what it was not told of

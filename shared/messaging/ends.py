@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -14,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.backoff import Backoff
+from shared.beats import beat_after
 from shared.messaging.kafka import Kafka
 from shared.messaging.stopping import stop_within
 
@@ -29,9 +29,9 @@ _log = structlog.get_logger(__name__)
 
 
 class AsksEnds(Protocol):
-    """A client of Kafka's that can be asked; aiokafka's consumer is one."""
+    """A client of Kafka's that can be asked (`asking.py`)."""
 
-    async def end_offsets(self, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The offset that the next record of each gets, or less."""
 
 
@@ -57,15 +57,19 @@ class EndsWatch:
 
     idle: timedelta
     busy: timedelta
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = lambda: asyncio.get_running_loop().time()
     _ends: Ends = field(default_factory=dict)
     _lower_since: dict[TopicPartition, float] = field(default_factory=dict)
     _waiting: WeakKeyDictionary[object, _Waiting] = field(default_factory=WeakKeyDictionary)
     _came_at: dict[str, float] = field(default_factory=dict)
     """By topic, when a record came on it last."""
     _asked_at: dict[str, float] = field(default_factory=dict)
+    _wanted: dict[str, list[TopicPartition]] | None = None
+    """By topic, in their order, the partitions that somebody waits for; None where that is to be put together anew."""
+    _readers: int = 0
+    """How many waited when it was put together."""
     _someone: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when another began to wait."""
+    """Set when something else began to be waited for."""
 
     def end(self, partition: TopicPartition) -> int | None:
         """The end that was last seen; None where nobody has said."""
@@ -74,8 +78,11 @@ class EndsWatch:
     def wait(self, reader: object, positions: Positions) -> asyncio.Future[None]:
         """Done once there is more than these positions. One for each reader: the one before is forgotten."""
         told = asyncio.get_running_loop().create_future()
+        before = self._waiting.get(reader)
         self._waiting[reader] = _Waiting(positions, told)
-        self._someone.set()
+        if before is None or before.told.done() or before.positions.keys() != positions.keys():
+            self._wanted = None
+            self._someone.set()
         return told
 
     def note(self, ends: Mapping[TopicPartition, int]) -> None:
@@ -89,6 +96,7 @@ class EndsWatch:
             if more:
                 self._came_at.update(dict.fromkeys(more, self.clock()))
                 waiting.told.set_result(None)
+                self._wanted = None
 
     def _believe(self, partition: TopicPartition, end: int) -> None:
         """One that is lower than what was said is too old, unless it is all that is said from then on."""
@@ -108,24 +116,22 @@ class EndsWatch:
 
     def pause(self) -> timedelta | None:
         """How long until the next question; None where nobody waits."""
-        topics = {tp.topic for tp in self._wanted()}
-        return min((timedelta(seconds=self._due_in(topic)) for topic in topics), default=None)
+        return min((timedelta(seconds=self._due_in(topic)) for topic in self._all_wanted()), default=None)
 
     async def ask(self, client: AsksEnds) -> None:
         """One question for all that is waited for and due; raises what Kafka says, or TimeoutError.
 
         What is asked for no sooner than `idle` comes along once one of it is due, so that it stays one question.
         """
-        wanted = self._wanted()
-        topics = {tp.topic for tp in wanted}
-        due = {topic for topic in topics if self._due_in(topic) == 0}
+        wanted = self._all_wanted()
+        due = {topic for topic in wanted if self._due_in(topic) == 0}
         if any(self.apart(topic) == self.idle for topic in due):
-            due |= {topic for topic in topics if self.apart(topic) == self.idle}
+            due |= {topic for topic in wanted if self.apart(topic) == self.idle}
         if not due:
             return
         self._asked_at.update(dict.fromkeys(due, self.clock()))
         async with asyncio.timeout(_WITHIN.total_seconds()):
-            self.note(await client.end_offsets(sorted(tp for tp in wanted if tp.topic in due)))
+            self.note(await client.end_offsets([tp for topic in sorted(due) for tp in wanted[topic]]))
 
     async def run(self, client: AsksEnds) -> None:
         """Asks until cancelled. While Kafka is away nobody is told, and readers find that out for themselves."""
@@ -146,12 +152,20 @@ class EndsWatch:
                 _log.warning("ends_wait", error=type(error).__name__)
                 await backoff.wait()
 
-    def _wanted(self) -> set[TopicPartition]:
-        return {tp for one in self._waiting.values() if not one.told.done() for tp in one.positions}
+    def _all_wanted(self) -> Mapping[str, list[TopicPartition]]:
+        if self._wanted is None or self._readers != len(self._waiting):
+            self._wanted, self._readers = {}, len(self._waiting)
+            for tp in sorted({tp for one in self._waiting.values() if not one.told.done() for tp in one.positions}):
+                self._wanted.setdefault(tp.topic, []).append(tp)
+        return self._wanted
 
     def _due_in(self, topic: str) -> float:
-        """Seconds from now; 0 where that is less than a millisecond."""
-        due_in = self._asked_at.get(topic, float("-inf")) + self.apart(topic).total_seconds() - self.clock()
+        """Seconds from now; 0 where that is less than a millisecond. What is idle comes with all that this process does by the clock."""
+        asked_at, apart = self._asked_at.get(topic, float("-inf")), self.apart(topic)
+        if asked_at == float("-inf"):
+            return 0.0
+        due_at = beat_after(asked_at, apart) if apart == self.idle else asked_at + apart.total_seconds()
+        due_in = due_at - self.clock()
         return due_in if due_in > _AT_ONCE else 0.0
 
 

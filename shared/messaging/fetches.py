@@ -3,11 +3,14 @@
 Importing this file mends it for every consumer of the process.
 """
 
-import time
+import asyncio
+from datetime import timedelta
+from math import inf
 from typing import Any
 
 from aiokafka.consumer import fetcher
 
+from shared.beats import beat_after
 from shared.messaging.ends import EndsWatch
 
 _NOT_FOR_ALL_MS = 100
@@ -15,8 +18,12 @@ _NOT_FOR_ALL_MS = 100
 _NEVER_BUSY_MS = 1000
 _LATELY = 2.0
 """Seconds after its last record that a reader counts as one that more will come for."""
-_LOOKS_ANYWAY = 5.0
-"""Seconds after which a reader fetches though nobody said that there is more, and after which one that waits looks around."""
+_LOOKS_ANYWAY = timedelta(seconds=5)
+"""After which a reader fetches though nobody said that there is more, and after which one that waits looks around."""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _actions(self: fetcher.Fetcher, assignment: Any) -> Any:  # noqa: ANN401 - aiokafka has no types
@@ -27,10 +34,10 @@ def _actions(self: fetcher.Fetcher, assignment: Any) -> Any:  # noqa: ANN401 - a
     (`EndsWatch`); where nobody watches the ends, it is not held for long while records come.
     """
     requests, resets, pause, without_leader, resumed = _aiokafkas_actions(self, assignment)
-    wait, known = self._fetch_max_wait_ms, vars(self)
+    wait, known, now = self._fetch_max_wait_ms, vars(self), _now()
     ends: EndsWatch | None = getattr(wait, "ends", None)
     if self._records:
-        known["came_at"] = time.monotonic()
+        known["came_at"] = now
     if ends is None:
         for node, request in requests:
             request._max_wait_ms = min(request._max_wait_ms, _held(self, assignment, node, request))
@@ -39,7 +46,7 @@ def _actions(self: fetcher.Fetcher, assignment: Any) -> Any:  # noqa: ANN401 - a
         resumed = [*resumed, *told]
     if not (self._records or resets or without_leader):
         # A fetch that ends, a partition that goes and what was waited for each end the pause: there is nothing to look for.
-        pause = max(pause, _LOOKS_ANYWAY)
+        pause = max(pause, beat_after(now, _LOOKS_ANYWAY) - now)
     return requests, resets, pause, without_leader, resumed
 
 
@@ -50,14 +57,14 @@ def _held(self: fetcher.Fetcher, assignment: Any, node: int, request: Any) -> in
     held = request._max_wait_ms
     if any((tp.topic, tp.partition) not in asked or assignment.state_value(tp).highwater is None for tp in all_of_it):
         held = min(held, _NOT_FOR_ALL_MS)
-    if time.monotonic() - vars(self).get("came_at", -_LATELY) < _LATELY:
+    if _now() - vars(self).get("came_at", -_LATELY) < _LATELY:
         held = min(held, getattr(self._fetch_max_wait_ms, "busy", _NEVER_BUSY_MS))
     return int(held)
 
 
 def _wanted(self: fetcher.Fetcher, assignment: Any, requests: Any, ends: EndsWatch) -> tuple[list[Any], list[Any]]:  # noqa: ANN401 - aiokafka has no types
     """The requests that there is something for, or that have waited long enough, and what to wait for in place of the others."""
-    known, now = vars(self), time.monotonic()
+    known, now = vars(self), _now()
     fetched: dict[int, tuple[float, frozenset[Any]]] = known.setdefault("fetched", {})
     made, waits_for = [], {}
     for node, request in requests:
@@ -69,11 +76,11 @@ def _wanted(self: fetcher.Fetcher, assignment: Any, requests: Any, ends: EndsWat
         more = frozenset(
             (tp, offset) for tp, offset in at.items() if _has_more(assignment.state_value(tp), offset, ends.end(tp))
         )
-        looked_at, before = fetched.get(node, (-_LOOKS_ANYWAY, frozenset()))
-        if more or now - looked_at >= _LOOKS_ANYWAY:
+        again_at, before = fetched.get(node, (-inf, frozenset()))
+        if more or now >= again_at:
             # Where the one before moved nothing, something is not as it was said: no hurry then.
             request._max_wait_ms = self._fetch_max_wait_ms.busy if more and more == before else 0
-            fetched[node] = now, more
+            fetched[node] = beat_after(now, _LOOKS_ANYWAY), more
             made.append((node, request))
         else:
             waits_for.update(at)

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.backoff import Backoff
+from shared.beats import beat_ms
 from shared.contracts.base import Event
 from shared.contracts.topics import Topic
 from shared.messaging.ends import Ends, EndsWatch
@@ -24,7 +25,7 @@ from shared.messaging.topics import TopicsDifferError
 
 _STOP_WITHIN = timedelta(seconds=5)
 _LOOK_WITHIN = timedelta(seconds=5)
-_WAITS_MS = 5000
+_WAITS = timedelta(seconds=5)
 """For the first record of a fetch, which ends the wait."""
 
 Positions = Mapping[int, int]
@@ -112,7 +113,7 @@ class Follower:
         """Follows until cancelled; raises what is not transient."""
         self._applied.update(await self._positions())
         while True:
-            fetched = await self._consumer.getmany(timeout_ms=_WAITS_MS, max_records=1000)
+            fetched = await self._consumer.getmany(timeout_ms=beat_ms(_WAITS), max_records=1000)
             records = [record for batch in fetched.values() for record in batch]
             positions = await self._positions()
             if records:

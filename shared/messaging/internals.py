@@ -12,13 +12,14 @@ from datetime import timedelta
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.consumer import fetcher
+from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from aiokafka.record.util import decode_varint_py
 
+from shared.beats import beat_ms, until_beat
 from shared.messaging import fetches as fetches
 from shared.messaging.ends import Ends
 from shared.messaging.envelope import Outgoing
@@ -26,7 +27,9 @@ from shared.messaging.errors import FatalError
 from shared.messaging.progress import Standing
 
 _ENDS_WITHIN = timedelta(seconds=5)
-_TAKES_WITHIN_MS = 5000
+_HEARTBEATS = timedelta(seconds=3)
+"""aiokafka's own, of a session of ten seconds."""
+_TAKES_WITHIN = timedelta(seconds=5)
 """A record ends the wait, and so does a stop; whether the group is in order is looked at as often."""
 
 
@@ -143,7 +146,7 @@ def take_as_it_comes(subscriber: Any, max_records: int, *, helpings: int = 1) ->
     async def get_msg(consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
         if failed:
             raise failed.pop()
-        fetched = await consumer.getmany(timeout_ms=_TAKES_WITHIN_MS, max_records=max_records)
+        fetched = await consumer.getmany(timeout_ms=beat_ms(_TAKES_WITHIN), max_records=max_records)
         for _ in range(1, helpings if fetched else 1):
             others = consumer.assignment() - fetched.keys()
             try:
@@ -264,6 +267,19 @@ async def _leave_group(self: GroupCoordinator) -> None:
     await _aiokafkas_leave_group(self)
 
 
+class _AsyncioWithBeats:
+    """What aiokafka's group coordinator calls asyncio: the heartbeats of all groups of a process leave together, none later than aiokafka
+    would have sent it. Nothing else there sleeps for as long as a second."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever asyncio has
+        return getattr(asyncio, name)
+
+    @staticmethod
+    async def sleep(delay: float) -> None:
+        await asyncio.sleep(delay if delay < 1 else min(delay, until_beat(_HEARTBEATS)))
+
+
 _aiokafkas_leave_group = GroupCoordinator._maybe_leave_group
 GroupCoordinator._maybe_leave_group = _leave_group
+group_coordinator.asyncio = _AsyncioWithBeats()
 fetcher.MemoryRecords, fetcher.PartitionRecords = _RawRecords, _PartitionRecords

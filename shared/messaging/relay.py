@@ -12,6 +12,7 @@ import structlog
 
 from shared import tracing
 from shared.backoff import Backoff
+from shared.beats import next_beat
 from shared.lifetime import not_cancelled_from_within
 from shared.messaging.envelope import Outgoing
 from shared.messaging.errors import is_transient
@@ -145,7 +146,7 @@ class Relay:
                 if not is_transient(error):
                     raise
                 self.wake(range(SHARDS))  # who tries says what it waits for
-            await asyncio.sleep(_POLL.total_seconds())
+            await next_beat(_POLL)
 
     async def look(self) -> None:
         """One statement for all shards: those that hold something are woken, and the metrics say how much and for how long."""

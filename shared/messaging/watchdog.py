@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from aiokafka.errors import KafkaConnectionError
 
+from shared.beats import next_beat
 from shared.messaging.errors import FatalError
 from shared.messaging.holding import Holding
 from shared.messaging.progress import Reader, Standing
@@ -57,7 +58,7 @@ class Watchdog:
         """Watches until cancelled; FatalError when something has died or is stuck."""
         looked_at, asked_at = self.clock(), 0.0
         while True:
-            await asyncio.sleep(self.every.total_seconds())
+            await next_beat(self.every)
             self._find_the_dead()
             now = self.clock()
             # A process that was stopped or starved has not stood still by its own doing.

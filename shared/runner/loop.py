@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from shared.backoff import Backoff, spread
+from shared.beats import next_beat
 from shared.clock import Clock
 from shared.messaging.errors import is_transient
 from shared.messaging.holding import Holding
@@ -198,4 +199,4 @@ class Runner(Generic[U]):
             except Exception as error:
                 if not is_transient(error):
                     raise
-            await asyncio.sleep(_LOOKS_EVERY.total_seconds())
+            await next_beat(_LOOKS_EVERY)

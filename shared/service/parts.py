@@ -1,6 +1,5 @@
 """What a service is made of, as its `app.py` declares it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TypeVar, TypeVarTuple
 
 import structlog
 
+from shared.beats import next_beat
 from shared.feed.feed import Feed
 from shared.messaging.errors import is_transient
 from shared.messaging.follower import Follower, Positions
@@ -105,7 +105,7 @@ class Parts:
                         raise
                     holding.note(error)
                     _log.warning("job_waits", job=name, error=type(error).__name__)
-                await asyncio.sleep(period.total_seconds())
+                await next_beat(period)
 
         self.job(name, turns, by=by)
 

@@ -15,8 +15,10 @@ from faststream.kafka import KafkaBroker
 
 from shared import lifetime, tracing
 from shared.clock import Clock
+from shared.clock_moves import follow
 from shared.contracts.topics import ALL_TOPICS, SIGNERS, Topic, signer_of
 from shared.messaging import topics
+from shared.messaging.asking import SameQuestion
 from shared.messaging.consumer import Consumer, Subscription
 from shared.messaging.ends import EndsWatch, asking_client, watch_for
 from shared.messaging.errors import FatalError, is_transient
@@ -39,7 +41,6 @@ _KAFKA_WITHIN = 60.0
 _KAFKA_ANSWERS_WITHIN = 5.0
 _TOPICS_COMPARED_EVERY = timedelta(minutes=1)
 _LOOKS_EVERY = 0.1
-_CLOCK_EVERY = 0.2
 _OF_NOTICES = 1
 """Connection to PostgreSQL, beside the pool's."""
 _log = structlog.get_logger(__name__)
@@ -227,8 +228,8 @@ class Process:
         await stack.enter_async_context(self._running("relay", self._relay.run))
         listens = partial(parts.notices.run, self.database, name=f"fairpool-{self.name}")
         await stack.enter_async_context(self._running("notices", listens))
-        if self.clock.has_file:
-            await stack.enter_async_context(self._running("clock", self._follow_the_clock))
+        if self.clock.path is not None:
+            await stack.enter_async_context(self._running("clock", partial(follow, self.clock, self.clock.path)))
         await self._start_watch(stack)
         await self._start_followers(stack)
         if parts.has(Role.WORKER):
@@ -291,7 +292,7 @@ class Process:
         if self._watch is not None:
             client = await stack.enter_async_context(asking_client(cluster, client_id=f"fairpool-{self.name}"))
             self._clients.append(partial(dead_task_of_consumer, client))
-            await stack.enter_async_context(self._running("ends", partial(self._watch.run, client)))
+            await stack.enter_async_context(self._running("ends", partial(self._watch.run, SameQuestion(client))))
 
     async def _start_followers(self, stack: AsyncExitStack) -> None:
         for follower, stored in self.parts.followers:
@@ -304,11 +305,6 @@ class Process:
 
     def _running(self, name: str, run: Callable[[], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
         return lifetime.running(name, run, self.fail)
-
-    async def _follow_the_clock(self) -> None:
-        while True:
-            self.clock.tell_if_moved()
-            await asyncio.sleep(_CLOCK_EVERY)
 
     async def _kafka_answers(self) -> bool:
         try:

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.beats import until_beat
 from shared.web.connection import Connection, Connections
 from shared.web.http_limits import HttpLimits
 
@@ -24,8 +25,8 @@ KEEP_ALIVE = timedelta(seconds=75)
 nginx and AWS' load balancers keep theirs."""
 _PROBED_AFTER = 30
 _PROBES_EVERY = 10
-_TICK, _TICK_DRAINING = 1.0, 0.1
-"""Seconds between two looks at whether to stop, which nobody waits for who says so."""
+_TICK, _TICK_DRAINING = timedelta(seconds=1), timedelta(milliseconds=100)
+"""Between two looks at whether to stop, which nobody waits for who says so."""
 _FILES_BESIDE_CONNECTIONS = 256
 """Of a process: to PostgreSQL, Kafka and Redis, logs, and what comes and goes."""
 
@@ -113,7 +114,7 @@ class Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_TICK_DRAINING if self._told is not None else _TICK):
+                async with asyncio.timeout(until_beat(_TICK_DRAINING if self._told is not None else _TICK)):
                     await self._looks.wait()
             self._looks.clear()
 

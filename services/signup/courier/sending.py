@@ -55,6 +55,7 @@ from services.signup.courier.ports import (
 from services.signup.courier.queueing import Batcher, Places
 from shared import tracing
 from shared.backoff import Backoff
+from shared.beats import until_beat
 from shared.clock import Clock
 from shared.facts import UNKNOWN, Fact, Known
 from shared.messaging.errors import TransientError, is_transient
@@ -262,7 +263,7 @@ class Sender:
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._rests.total_seconds()):
+            async with asyncio.timeout(min(self._rests.total_seconds(), until_beat(_POLL))):
                 await self.woken.wait()
 
     async def _check(self) -> ConsentCheck | None:

@@ -1,7 +1,7 @@
 """A process asks once for all of its readers how far the partitions go, and the sooner the later a record came."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -29,8 +29,8 @@ class Broker:
         self.asked: list[list[TopicPartition]] = []
         self.away = False
 
-    async def end_offsets(self, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
-        self.asked.append(partitions)
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        self.asked.append([*partitions])
         if self.away:
             raise KafkaConnectionError
         return {tp: self.ends[tp] for tp in partitions}
@@ -188,3 +188,17 @@ async def test_it_goes_on_asking_when_kafka_is_back(monkeypatch: pytest.MonkeyPa
 def test_ends_are_watched_only_where_a_record_ends_no_fetch(waits: dict[str, Any], watched: bool) -> None:
     kafka = Kafka(("k:9092",), fetch_wait=IDLE, **waits)
     assert (watch_for(kafka) is not None) is watched
+
+
+async def test_what_is_idle_is_asked_for_when_all_that_comes_by_the_clock_does() -> None:
+    at = [100.07]
+    watch, broker, reader = _watch(at), Broker({A: 3}), Reader()
+    watch.wait(reader, {A: 3})
+    await watch.ask(broker)
+    pause = watch.pause()
+    assert pause is not None
+    assert pause.total_seconds() == pytest.approx(0.13), "sooner than 0.2 s, once"
+    at[0] += pause.total_seconds()
+    await watch.ask(broker)
+    assert watch.pause() == pytest.approx(IDLE, abs=timedelta(milliseconds=1))
+    assert len(broker.asked) == 2

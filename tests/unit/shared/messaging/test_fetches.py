@@ -9,12 +9,14 @@ from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.protocol.fetch import FetchRequest
 
+from shared.beats import beat_after
 from shared.messaging import fetches
 from shared.messaging.ends import EndsWatch
 from shared.messaging.kafka import Kafka
 
 A, B, C = (TopicPartition("t", number) for number in range(3))
 NODE_OF = {A: 1, B: 1, C: 2}
+FIVE_SECONDS = timedelta(seconds=5)
 ENDS = {A: 3, B: 0, C: 0}
 
 
@@ -33,14 +35,14 @@ class Reader:
         self.at = 100.0
         self._wait = wait
         self._monkeypatch = monkeypatch
-        monkeypatch.setattr(fetches, "time", SimpleNamespace(monotonic=lambda: self.at))
+        monkeypatch.setattr(fetches, "_now", lambda: self.at)
 
     def held_for(
         self, *, in_hand: tuple[TopicPartition, ...] = (), highwater: dict[TopicPartition, int] | None = None
     ) -> int:
         """Milliseconds that its fetch may be held."""
         ((_, found), *_), *rest = self.actions(in_hand=in_hand, highwater=highwater)
-        assert rest == [{}, 0.2 if in_hand else 5.0, False, []]
+        assert rest == [{}, 0.2 if in_hand else beat_after(self.at, FIVE_SECONDS) - self.at, False, []]
         return int(found._max_wait_ms)
 
     def actions(

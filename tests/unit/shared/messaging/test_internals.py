@@ -1,12 +1,13 @@
 """What aiokafka reads of a fetch: header names that are not UTF-8 are written out, damage says where it is."""
 
+import asyncio
 import struct
 from collections.abc import Collection
 from itertools import pairwise
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.consumer import fetcher
+from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.record.util import calc_crc32c
 
@@ -99,3 +100,20 @@ def test_an_unknown_codec_ends_the_reader_and_says_where_it_is() -> None:
     struct.pack_into(">I", raw, 17, calc_crc32c(bytes(raw[21:])))
     with pytest.raises(FatalError, match=r"topic/3: the records from offset 0 on"):
         read(bytes(raw))
+
+
+async def test_the_heartbeats_of_all_groups_leave_together_and_none_later_than_it_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept = list[float]()
+
+    async def sleep(delay: float) -> None:
+        slept.append(delay)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    loop = asyncio.get_running_loop()
+    for now, delay in ((30.0, 3.0), (31.2, 3.0), (32.9, 3.0), (33.0, 2.99), (31.0, 0.1), (31.0, 0.0)):
+        monkeypatch.setattr(loop, "time", lambda now=now: now)
+        await group_coordinator.asyncio.sleep(delay)
+    assert slept == pytest.approx([3.0, 1.8, 0.1, 2.99, 0.1, 0.0])
+    assert group_coordinator.asyncio.wait is asyncio.wait
