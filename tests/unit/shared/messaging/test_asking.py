@@ -129,3 +129,11 @@ async def test_questions_that_come_once_are_not_kept_for_ever() -> None:
     for number in range(200):
         await asks.end_offsets([PARTITIONS[at] for at in range(6) if (number + 1) >> at & 1] or PARTITIONS)
     assert len(asks._asked) <= 32
+
+
+async def test_where_several_brokers_lead_aiokafka_asks() -> None:
+    client = Client(leaders=2)
+    asks = SameQuestion(client)
+    for _ in range(2):
+        await asks.end_offsets(PARTITIONS)
+    assert (client.asked_in_full, client.sent) == (2, [])
