@@ -201,7 +201,8 @@ class _Postgres:
 
 
 def _bytes_a_pool(pools: Sequence[Pool]) -> tuple[float, PoolIndex]:
-    """All that stays of them, with the vocabulary, as Python and numpy allocate it."""
+    """All that stays of them, with the vocabulary, as Python and numpy allocate it; not what numpy loads of itself at its first use."""
+    PoolIndex(pools[:100])
     gc.collect()
     tracemalloc.start()
     index = PoolIndex(pools)

@@ -79,8 +79,8 @@ class Lists:
         lengths = self.lengths[rows]
         return Lists(starts_of(lengths), self.values[ranges(self.starts[rows], lengths)])
 
-    def keep(self, kept: Flags) -> "Lists":
-        """These of the values, in the rows they are in."""
+    def keep(self, kept: Numbers) -> "Lists":
+        """The values that stand there, in the rows they are in."""
         counts = np.bincount(self.rows()[kept], minlength=len(self.starts) - 1)
         return Lists(starts_of(counts), self.values[kept])
 
@@ -205,6 +205,14 @@ def ranges(starts: Numbers, lengths: Numbers) -> Numbers:
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     return np.arange(total) + np.repeat(starts - ends + lengths, lengths)
+
+
+def once(numbers: Numbers) -> Numbers:
+    """Each of them once, in their order."""
+    numbers = np.sort(numbers)
+    is_new = np.ones(len(numbers), np.bool_)
+    np.not_equal(numbers[1:], numbers[:-1], out=is_new[1:])
+    return numbers[np.flatnonzero(is_new)]
 
 
 def _shrunk(names: Names[str], *numbers: Small) -> tuple[Names[str], Sequence[Small]]:

@@ -5,27 +5,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.pool_matching.matching.columns import NOT_ASKED, Columns, Flags, Lists, Numbers, Small, ranges, starts_of
+from services.pool_matching.matching.columns import Columns, Flags, Lists, Numbers, Small, once, ranges, starts_of
 
 ANY_OCCUPATION = 0
 """Of pools that name none; the others are one higher than their number."""
 _STATES_POSTED = 16
 """Who asks for more is posted under all of them at once; they are verified anyway."""
-_HALF = 0.5
-"""Of all people, as many as want to work remotely, and as many as do not: the order of the two is not known here."""
 _MORE_SKILLS = 2.5
 """So many times as many skills as a pool names does a person have."""
 _ALIKE = 8.0
 """So many pools of an occupation weigh as much as all pools do in what is rare there."""
+_PART_OF_REMOTE = np.array((0, 2, 1))
+"""By what a pool asks for, 0 or 1 or `NOT_ASKED`, which is the last."""
 _SPREAD = np.uint64(0x9E37_79B9_7F4A_7C15)
 """2**64 divided by the golden ratio (Knuth, TAOCP 3, 6.4: multiplicative hashing)."""
 
 Shares = NDArray[np.float64]
-
-
-def place(state: int, remote: int) -> int:
-    """The token of a place: a state's number or -1 for any, and remote as 1 or 0, or -1 for either. Linear in both."""
-    return (state + 1) * 3 + remote + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +30,34 @@ class Sizes:
     occupations: int
     states: int
     skills: int
+    employers: int
 
     @property
     def places(self) -> int:
-        """How many tokens of places there are; skills come behind them."""
-        return place(self.states, NOT_ASKED)
+        """How many tokens of places there are: of any state 0, of each its number and one. Skills come behind them."""
+        return 1 + self.states
 
     @property
     def seconds(self) -> int:
         """How many tokens go with an occupation."""
         return self.places + self.skills
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Pools under their keys."""
+
+    keys: Numbers
+    """Each once, in their order."""
+    begins: Small
+    """Of key k those of pools that want nobody remote begin at `begins[3 * k]`, then come those to whom it is all one, then those
+    that want who is remote: whoever is one or the other is held against two of the three, which stand together."""
+    rows: Small
+    """Of each posting."""
+    by_state: Flags
+    """Of each pool, whether a state that it asks for is certain by the key; the same of its skills."""
+    by_all: Flags
+    by_any: Flags
 
 
 def crossed(first: Lists, second: Lists) -> tuple[Numbers, Small, Small]:
@@ -58,21 +71,27 @@ def crossed(first: Lists, second: Lists) -> tuple[Numbers, Small, Small]:
     )
 
 
-def posted(pools: Columns, sizes: Sizes) -> tuple[Numbers, Numbers, Flags, Flags]:
-    """Keys with the row of each, in the order of the keys; and of which pools `skills_all` or `skills_any` are certain by the key."""
-    first, seconds, is_by_all, is_by_any = _chosen(pools, sizes)
+def posted(pools: Columns, sizes: Sizes) -> Postings:
+    """All of them."""
+    first, seconds, best, is_named = _chosen(pools, sizes)
     rows, occupations, tokens = crossed(first, seconds)
     keys = occupations.astype(np.int64) * sizes.seconds + tokens
-    order = np.argsort(keys, kind="stable")
-    return (
-        keys[order],
-        rows[order],
-        is_by_all & (pools.skills_all.lengths == 1),
-        is_by_any & (pools.least == 1),
+    parts = 3 * keys + _PART_OF_REMOTE[pools.remote[rows]]
+    order = np.argsort(parts, kind="stable")
+    distinct = once(keys)
+    ends = (3 * distinct[:, None] + np.arange(3)).ravel()
+    begins = np.append(np.searchsorted(parts[order], ends), len(rows)).astype(np.int32)
+    return Postings(
+        distinct,
+        begins,
+        rows[order].astype(np.int32),
+        (best == 0) & is_named,
+        (best == 1) & (pools.skills_all.lengths == 1),
+        (best == 2) & (pools.least == 1),
     )
 
 
-def _chosen(pools: Columns, sizes: Sizes) -> tuple[Lists, Lists, Flags, Flags]:
+def _chosen(pools: Columns, sizes: Sizes) -> tuple[Lists, Lists, Numbers, Flags]:
     count = len(pools)
     named = pools.occupations.lengths
     rows = np.concatenate((pools.occupations.rows(), np.flatnonzero(named == 0)))
@@ -84,7 +103,7 @@ def _chosen(pools: Columns, sizes: Sizes) -> tuple[Lists, Lists, Flags, Flags]:
     # Who has k of n lacks n - k of them at most: of any n - k + 1 they have one.
     enough = pools.skills_any.lengths - pools.least + 1
     by_any, cost_any = _rarest(pools.skills_any, enough, leading, sizes.skills)
-    places, cost_place = _places(pools, sizes)
+    places, cost_place, is_named = _places(pools, sizes)
 
     best = np.argmin((cost_place, cost_all, cost_any), axis=0)
     parts = [
@@ -94,25 +113,21 @@ def _chosen(pools: Columns, sizes: Sizes) -> tuple[Lists, Lists, Flags, Flags]:
     ]
     kept = [(rows[which[rows]], tokens[which[rows]]) for rows, tokens, which in parts]
     seconds = _grouped(np.concatenate([one for one, _ in kept]), np.concatenate([one for _, one in kept]), count)
-    return occupations, seconds, best == 1, best == 2
+    return occupations, seconds, best, is_named
 
 
-def _places(pools: Columns, sizes: Sizes) -> tuple[Lists, Shares]:
-    """The tokens of each pool's places, and the share of people who have one of them."""
+def _places(pools: Columns, sizes: Sizes) -> tuple[Lists, Shares, Flags]:
+    """The tokens of each pool's places, the share of people who have one of them, and whether they are states by name."""
     count, lengths = len(pools), pools.states.lengths
     rows, states = pools.states.rows(), pools.states.values
     often = np.bincount(states, minlength=sizes.states).astype(np.float64)
     share = often / max(1.0, often.sum())
     is_named = (lengths > 0) & (lengths <= _STATES_POSTED)
     one_each = np.flatnonzero(~is_named)
-    remote = pools.remote.astype(np.int32)
     named = is_named[rows]
-    tokens = np.concatenate((place(0, NOT_ASKED) + 3 * states[named] + remote[rows[named]] + 1, remote[one_each] + 1))
+    tokens = np.concatenate((1 + states[named], np.zeros(len(one_each), np.int32)))
     cost = np.where(is_named, np.bincount(rows, weights=share[states], minlength=count), 1.0)
-    return (
-        _grouped(np.concatenate((rows[named], one_each)), tokens.astype(np.int32), count),
-        cost * np.where(remote == NOT_ASKED, 1.0, _HALF),
-    )
+    return _grouped(np.concatenate((rows[named], one_each)), tokens.astype(np.int32), count), cost, is_named
 
 
 def _rarest(lists: Lists, wanted: Numbers, leading: Numbers, skills: int) -> tuple[Lists, Shares]:
@@ -131,7 +146,7 @@ def _rarest(lists: Lists, wanted: Numbers, leading: Numbers, skills: int) -> tup
     taken = rank < wanted[rows]
     cost = np.where(lists.lengths == 0, np.inf, np.bincount(rows[taken], weights=share[taken], minlength=count))
     # One of them twice in a row would be one key twice.
-    return lists.keep(taken & _is_first(rows, lists.values, skills)), cost
+    return lists.keep(np.flatnonzero(taken & _is_first(rows, lists.values, skills))), cost
 
 
 def _is_first(rows: Numbers, values: Small, size: int) -> Flags:
@@ -165,7 +180,7 @@ class Places:
     def find(self, keys: Numbers) -> tuple[Numbers, Numbers]:
         """Which of these there are, and where they stand."""
         at = self._first(keys)
-        found = self._table[at].astype(np.int64)
+        found = self._table[at]
         which = np.flatnonzero(found >= 0)
         found, at = found[which], at[which]
         hits, places = [], []
@@ -174,7 +189,7 @@ class Places:
             hits.append(which[is_it])
             places.append(found[is_it])
             which, at = which[~is_it], (at[~is_it] + 1) & self._mask
-            found = self._table[at].astype(np.int64)
+            found = self._table[at]
             some = found >= 0
             which, at, found = which[some], at[some], found[some]
         if not hits:
@@ -187,4 +202,4 @@ class Places:
         return self._table.nbytes
 
     def _first(self, keys: Numbers) -> Numbers:
-        return ((keys.astype(np.uint64) * _SPREAD) >> self._shift).astype(np.int64)
+        return ((keys.view(np.uint64) * _SPREAD) >> self._shift).view(np.int64)

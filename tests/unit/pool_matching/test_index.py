@@ -2,9 +2,11 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +15,11 @@ from services.pool_matching.adapters import occupations
 from services.pool_matching.decisions import matches
 from services.pool_matching.matching import index as index_module
 from services.pool_matching.matching import packed as packed_module
+from services.pool_matching.matching.columns import Vocabulary, columns
 from services.pool_matching.matching.index import PoolIndex
 from services.pool_matching.matching.packed import BATCH, Packed
 from services.pool_matching.matching.readable import Readable
+from services.pool_matching.matching.words import Steps
 from services.pool_matching.model import Consent, Person, Pool
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile
@@ -133,6 +137,53 @@ def test_more_states_than_bits_are_told_apart() -> None:
     assert PoolIndex(many.values()).match(people, AT) == expected(people, many)
 
 
+def test_among_many_different_values_people_reach_the_same() -> None:
+    """So many that a word of 32 bits has no room for them."""
+    many = {
+        f"p_{number}": Pool(
+            f"p_{number}",
+            "emp_a",
+            1,
+            "n",
+            Criteria(
+                min_years=number,
+                pay_max=7 * number,
+                available_by=AT.date() + timedelta(number),
+                employment_types=TYPES[:1],
+            ),
+        )
+        for number in range(2_000)
+    }
+    people = [
+        Person.of(
+            "c",
+            Known(
+                CoarseProfile(
+                    years=years,
+                    pay_floor=pay,
+                    available_from=AT.date() + timedelta(days),
+                    employment_types=TYPES[: 1 + place % 3],
+                )
+            ),
+            Known(Consent(match=True)),
+            SOC,
+        )
+        for place, (years, pay, days) in enumerate([(1_990, 13_930, 1_980), (1_991, 13_929, 0), (1_989, 0, 1_987)])
+    ]
+    packed, found = Packed(columns(many.values(), names := Vocabulary()), names), expected(people, many)
+    assert packed._asked.dtype == np.int64
+    assert [len(one) for one in found] == [1, 2, 3]
+    assert PoolIndex(many.values()).match(people, AT) == found
+
+
+def test_more_different_values_than_a_word_has_room_for_are_refused() -> None:
+    some = np.arange(1 << 17, dtype=np.int32)
+    pools = replace(columns([], Vocabulary()), years=some, pay=some, by=some)
+    Steps(replace(pools, years=some[:7]))
+    with pytest.raises(OverflowError, match=r"131072, 131072, 131072 different values"):
+        Steps(pools)
+
+
 def test_a_batch_is_longer_than_what_is_held_at_once() -> None:
     pool = Pool(
         "p_1", "emp_a", 1, "n", Criteria(skills_all=("s0", "s1"), skills_any=("s2", "s3"), skills_any_at_least=2)
@@ -162,35 +213,49 @@ def skilled(*skills: str) -> Person:
     return Person.of("c", Known(CoarseProfile(skills=skills)), Known(Consent(match=True)), SOC)
 
 
-def test_a_batch_that_failed_leaves_nobody_elses_skills_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_has_the_skills_of_who_was_held_before_them() -> None:
     pools = {"p_1": Pool("p_1", "emp_a", 1, "n", Criteria(skills_all=("s0", "s1")))}
     found = PoolIndex(pools.values())
-    with monkeypatch.context() as patch, pytest.raises(MemoryError):
-
-        def fails(*_: object) -> None:
-            raise MemoryError
-
-        patch.setattr(packed_module, "_enough", fails)
-        found.match([skilled("s0", "s1")], AT)
-    for theirs in ("s0",), ("s1",), ("s0", "s1"):
+    for theirs in ("s0", "s1"), ("s0",), ("s1",), ("s0", "s1"):
         assert found.match([skilled(*theirs)], AT) == expected([skilled(*theirs)], pools)
 
 
-def test_no_more_postings_than_that_are_held_against_people_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_postings_than_that_are_held_against_people_at_once_or_those_of_one_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pools = {f"p_{number}": Pool(f"p_{number}", "emp_a", 1, "n", Criteria()) for number in range(7)}
-    people, held, verified = [skilled() for _ in range(13)], list[tuple[int, int]](), Packed._verified
+    people, held, verified = [skilled() for _ in range(13)], list[int](), Packed._verified
 
-    def counted(packed: Packed, batch: Any, who: Any, at: Any) -> Any:
-        held.append((len(batch.places), len(who)))
-        return verified(packed, batch, who, at)
+    def counted(packed: Packed, batch: Any, owners: Any, begins: Any, lengths: Any) -> Any:
+        held.append(int(lengths.sum()))
+        return verified(packed, batch, owners, begins, lengths)
 
     monkeypatch.setattr(Packed, "_verified", counted)
-    for most, at_once in (1000, [13]), (80, [3, 3, 3, 4]), (2, [1] * 13):
+    for most, at_once in (1000, [91]), (91, [91]), (90, [84, 7]), (30, [28, 28, 28, 7]), (2, [7] * 13):
         monkeypatch.setattr(packed_module, "_MOST", most)
         held.clear()
         assert PoolIndex(pools.values()).match(people, AT) == expected(people, pools)
-        # Who tells no state finds what is anywhere twice.
-        assert held == [(some, 2 * 7 * some) for some in at_once]
+        assert held == at_once
+
+
+def test_who_has_several_occupations_of_a_group_is_held_against_its_pools_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = {
+        f"p_{number}": Pool(f"p_{number}", "emp_a", 1, "n", Criteria(occupations=("29-0000",))) for number in range(7)
+    }
+    profile = CoarseProfile(occupations=("29-1141", "29-1171", "29-1140"))
+    people, held, verified = (
+        [Person.of("c", Known(profile), Known(Consent(match=True)), SOC)],
+        list[int](),
+        Packed._verified,
+    )
+
+    def counted(packed: Packed, batch: Any, owners: Any, begins: Any, lengths: Any) -> Any:
+        held.append(int(lengths.sum()))
+        return verified(packed, batch, owners, begins, lengths)
+
+    monkeypatch.setattr(Packed, "_verified", counted)
+    assert PoolIndex(pools.values()).match(people, AT) == expected(people, pools)
+    assert held == [7]
 
 
 def test_what_pools_no_longer_name_is_forgotten() -> None:
