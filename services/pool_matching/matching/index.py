@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -112,10 +113,13 @@ class PoolIndex:
         """By both engines."""
         found = self._fresh.match(people, at)
         who, rows = self._packed.match(people, at, self._gone)
-        for place, row in zip(who.tolist(), rows.tolist(), strict=True):
-            found[place].append(self._pool(row))
-        if self._fresh.pools:
-            for some in found:
+        known, pool = self._remembered.get, self._pool
+        pools = [known(row) or pool(row) for row in rows.tolist()]
+        begins = np.searchsorted(who, np.arange(len(people) + 1)).tolist()
+        for some, (first, after) in zip(found, pairwise(begins), strict=True):
+            is_sorted = not some
+            some += pools[first:after]
+            if not is_sorted:
                 some.sort(key=lambda pool: pool.id.encode())
         return found
 
@@ -125,9 +129,7 @@ class PoolIndex:
         return who.tolist(), rows.tolist()
 
     def _pool(self, row: int) -> Pool:
-        pool = self._remembered.get(row)
-        if pool is None:
-            if len(self._remembered) >= _REMEMBERED:
-                self._remembered.clear()
-            pool = self._remembered[row] = self._packed.columns.pool(row, self._packed.vocabulary)
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+        pool = self._remembered[row] = self._packed.columns.pool(row, self._packed.vocabulary)
         return pool
