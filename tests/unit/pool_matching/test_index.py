@@ -137,6 +137,15 @@ def test_more_states_than_bits_are_told_apart() -> None:
     assert PoolIndex(many.values()).match(people, AT) == expected(people, many)
 
 
+def test_of_more_states_than_are_posted_each_is_looked_at() -> None:
+    pools = {"p_1": Pool("p_1", "emp_a", 1, "n", Criteria(states=tuple(f"S{number}" for number in range(0, 40, 2))))}
+    people = [
+        Person.of("c", Known(CoarseProfile(state=state)), Known(Consent(match=True)), SOC)
+        for state in (*(f"S{number}" for number in range(41)), None)
+    ]
+    assert PoolIndex(pools.values()).match(people, AT) == expected(people, pools)
+
+
 def test_among_many_different_values_people_reach_the_same() -> None:
     """So many that a word of 32 bits has no room for them."""
     many = {
