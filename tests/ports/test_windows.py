@@ -20,7 +20,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.crc import key_slot
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError, ResponseError
 
-from services.outreach_gateway.adapters.booking import OfShard
+from services.outreach_gateway.adapters.booking import Asked, Part
 from services.outreach_gateway.adapters.policy_file import read_policy
 from services.outreach_gateway.adapters.redis_servers import Call, OneServer, Script, is_state_of_the_server
 from services.outreach_gateway.adapters.redis_windows import MANY_DIFFER, RedisWindows
@@ -367,13 +367,13 @@ async def test_people_with_much_in_their_queues_are_asked_for_in_several_calls(
 ) -> None:
     windows = await on_redis(redis)
     asked: list[int] = []
-    booking = windows._booking
+    call = windows._call
 
-    def counted(shards: Sequence[OfShard], queues: Sequence[Queue]) -> Call:
-        asked.append(sum(len(queues[place].waiting) for of in shards for place in of.places))
-        return booking(shards, queues)
+    def counted(part: Part, what: Asked) -> Call:
+        asked.append(sum(len(queue.waiting) for queue in part.queues))
+        return call(part, what)
 
-    monkeypatch.setattr(windows, "_booking", counted)
+    monkeypatch.setattr(windows, "_call", counted)
     waiting = tuple(ask(f"o{n}", f"emp_{n}") for n in range(150))
     queues = [replace(Rows(windows, f"{who}c").queue(), waiting=waiting) for who in (0, 4, 8)]  # one shard
     queues += [replace(Rows(windows, f"{who}d").queue(), waiting=waiting) for who in (0, 4, 8, 12)]
@@ -545,10 +545,10 @@ async def test_a_slot_that_is_given_up_and_that_the_log_lacked_is_told(redis: Re
     assert differed() == before + 1
 
 
-async def test_an_id_with_a_line_in_it_shifts_nobody_elses_slots(redis: Redis) -> None:
+async def test_an_id_with_a_line_in_it_or_with_letters_of_two_bytes_shifts_nobody_elses_slots(redis: Redis) -> None:
     windows, before = await on_redis(redis), differed()
     people = [Rows(windows, who) for who in ("1c", "2c", "3c")]
-    for one, employer in zip(people, ("emp_a", "emp\n\nx", "emp_b"), strict=True):
+    for one, employer in zip(people, ("emp_ä|", "emp\n\nx", "emp_b"), strict=True):
         one.waiting["o1"] = ask("o1", employer)
     answers = await windows.book([one.queue() for one in people], EVERY)
     assert answers == [[Slot(NOON, NOON, None)]] * 3
@@ -592,6 +592,45 @@ async def test_a_move_that_was_rolled_back_is_no_difference(redis: Redis) -> Non
     rows.forget("o3")
     await rows.book(ask("o4", "emp_d"))
     assert differed() == before
+
+
+async def is_left(redis: Redis, log: str) -> None:
+    pass
+
+
+async def is_cut_in_a_mark(redis: Redis, log: str) -> None:
+    await redis.set(log, (await redis.get(log) or b"")[:-8])
+
+
+async def is_moved_before_its_marks(redis: Redis, log: str) -> None:
+    held = await window_logs.read(redis, log)
+    await window_logs.write(redis, log, held | {"o3|emp_c": held["o3|emp_c"] + 1})
+
+
+async def has_another_among_its_marks(redis: Redis, log: str) -> None:
+    """What is no mark could only hold people back; marks say what is done with."""
+    held = await window_logs.read(redis, log)
+    await window_logs.write(redis, log, held | {"forged|emp_x": 1.0, "#forged|emp_y": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("damage", "is_told"),
+    [(is_left, 0), (is_cut_in_a_mark, 1), (is_moved_before_its_marks, 1), (has_another_among_its_marks, 0)],
+)
+async def test_marks_of_a_move_that_was_committed_go_and_hide_nothing(
+    redis: Redis, damage: Callable[[Redis, str], Awaitable[None]], is_told: int
+) -> None:
+    rows, before = Rows(await on_redis(redis)), differed()
+    await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b"), ask("o3", "emp_c"), ask("o4", "emp_d"))
+    rows.windows.at = NOON + DAY + timedelta(hours=2)
+    await rows.book()
+    (log,) = [name.decode() async for name in redis.scan_iter(match=f"{rows.windows._prefix}:*:c")]  # type: ignore[union-attr]  # on Redis
+    held = await window_logs.read(redis, log)
+    assert {name for name in held if name.startswith("#")} == {"#o2|emp_b", "#o4|emp_d"}
+    await damage(redis, log)
+    await rows.book()
+    assert await window_logs.read(redis, log) == {name: at for name, at in held.items() if not name.startswith("#")}
+    assert differed() - before == is_told
 
 
 async def test_when_the_windows_of_many_of_a_shard_differ_it_is_built_anew(redis: Redis) -> None:

@@ -1,7 +1,7 @@
 -- Gives each waiting message its earliest slot, each person's queue in its order: people of some shards, in one atomic call.
 --
 -- KEYS[1..s]  the markers of the shards: "RUN:EPOCH", the run id of the Redis on which their windows were built, and their epoch
--- KEYS[s+n]   one log a person, by shard: a string, compared as a whole. First the name of each slot, "outreach|employer" with "\n"
+-- KEYS[s+n]   one log a person: a string, compared as a whole. First the name of each slot, "outreach|employer" with "\n"
 --             behind it, then another "\n", then each slot in ms, a double (little-endian, 8 bytes). First what was handed on, by
 --             slot and name, then what waits in the queue's order; at the end "#" before a name: its slot in the rows when its
 --             present one was proposed, for a transaction that may not have been committed. Nobody's is no key.
@@ -9,29 +9,33 @@
 --             halve_after (0: never),
 --             calendars: count, then each: count, then start and end (ms, ascending);
 --             window sets: count, then each: count, then length_ms, cap, halved cap, 1 if only this employer's messages count;
---             shards: count, then each: epoch, how many people
--- ARGV[2..7]  columns over the people, each as a whole (little-endian; times are doubles, counts 4 bytes):
---             2 of each person: calendar (1..), window set (1..), how many slots were handed on, how many slots there are with
---               those of what waits, how many wait, how many give their slot up
---             3 the names of their slots, as they stand in their log as the rows say it, with the "\n" behind them
---             4 these slots
---             5 the names of what waits, in the queue's order, then of what gives its slot up, "\n" behind each
---             6 until_ms of what waits, slot_ms of what gives it up
---             7 of each that waits "+" if it has a slot, or "-"
--- Answer      numbers with spaces between: now_ms, then for each shard how many people had a log that was not what the rows
---             say (-1: its marker is not what it has to be; nobody was decided for), and for each of its waiting messages
---             slot_ms (-1: none before it ends) and what stood against an earlier slot (0 nothing, n the nth window of its
---             set, -1 the hours)
+--             shards: count, then each: its number, its epoch
+-- ARGV[2..9]  columns, each as a whole (little-endian; times are doubles of ms, counts 4 bytes):
+--             2 first of everybody the calendar (1..), then of everybody each of these: window set (1..), window set (1..), shard, how many slots were handed on, how many wait, how many
+--               give their slot up, bytes of their log, bytes of the names of what waits and of what gives its slot up
+--             3 the logs as the rows say them, one behind the other
+--             4 the names of what waits, in the queue's order, then of what gives its slot up, "\n" behind each
+--             5 the slots of what was handed on
+--             6 until_ms of what waits
+--             7 the slots that what waits has, -1 where it has none; nothing, where nobody has one
+--             8 the slots of what gives it up
+--             9 numbers of the employers of what was handed on, of all people, then of what waits; nothing, where no window is of one employer
+-- Answer      now_ms (a double); of each shard how many people had a log that was not what the rows say, or FENCED: its marker is
+--             not what it has to be; of each that waits a code; then, as doubles, the slots that no code tells, in their order.
+--             A code is 4 * what stood against an earlier slot (0 nothing, 1 the hours, 1 + n the nth window of all sets) + 0: it goes
+--             now, 1: it stays in its slot, 2: its slot is told, 3: there is none before it ends; FENCED: nobody was decided for.
 -- The slots of the arguments are the rows': they decide, and the log is made what they say. A waiting message stands where
 -- it stood when its slot has come less than slot_good ago and holds; else as early as those before it in the queue leave
 -- room. A slot exactly one window length after another is allowed.
--- Logs are read together and each is written once, if it is not what it has to be; what can be is asked without a table of its
--- own for each. Who is refused has nothing written.
+-- Logs are read together and each is written once, if it is not what it has to be. Mostly it is what the rows say, and nothing moves:
+-- then one string is made of a person, to compare it, and no table.
 
 local call, pcall, sub, find, rep, tonumber = redis.call, redis.pcall, string.sub, string.find, string.rep, tonumber
 local unpack, packed, unpacked, concat = unpack, struct.pack, struct.unpack, table.concat
 local NEVER, DAY, FEW = math.huge, 86400000, 2000 -- Lua takes some thousand values of a call
 local COUNT, TIME, AT_ONCE = 'I', 'd', 6000
+local FENCED = 4294967295
+local GOES, STAYS, TOLD, NONE = 0, 1, 2, 3
 
 -- A whole column, numbers of a kind: one by one, each would cost as much as twenty together. (What stands behind them is no part of it.)
 local column
@@ -46,22 +50,29 @@ function column(text, kind, size)
   return found
 end
 
-local given, people, slots_of_rows = cjson.decode(ARGV[1]), column(ARGV[2], COUNT, 4), column(ARGV[4], TIME, 8)
-local names, packed_slots, asked_names, times, owns = ARGV[3], ARGV[4], ARGV[5], column(ARGV[6], TIME, 8), ARGV[7]
-local person_at, name_at, slot_at, asked_at, asked_by, own_at = 0, 1, 0, 1, 0, 1 -- how far each has been read
+local given, heads, logs, asked_names = cjson.decode(ARGV[1]), column(ARGV[2], COUNT, 4), ARGV[3], ARGV[4]
+local slots_of_rows, untils, owns = column(ARGV[5], TIME, 8), column(ARGV[6], TIME, 8), column(ARGV[7], TIME, 8)
+local left, employers = column(ARGV[8], TIME, 8), column(ARGV[9], COUNT, 4)
+local handed_on = #ARGV[5] / 8
 local offset, now, slot_good, kept = given[1], given[2], given[3], given[4]
 local unanswered_after, halve_after, last = given[5], given[6], 7
 if now == -1 then
   local time = call('TIME')
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + offset
 end
--- A number becomes text anew in each answer, which costs more than the rules: what many are given is text once.
+local now_packed = packed('<d', now)
+-- What is said of many is put into bytes, or into text, once.
+local code_text = setmetatable({}, { __index = function(known, code)
+  local text = packed('<I4', code)
+  known[code] = text
+  return text
+end })
+
 local as_text = setmetatable({}, { __index = function(known, number)
   local text = string.format('%.0f', number)
   known[number] = text
   return text
 end })
-local now_as_text, now_packed = string.format('%.0f', now), packed('<d', now)
 
 -- A calendar is where the first interval that is not over stands in what is given, and where the last one does.
 local first_of, last_of, is_open = {}, {}, {}
@@ -75,23 +86,32 @@ for c = 1, count do
   is_open[c] = at < ends and given[at] <= now
 end
 
-local window_sets, asks_of_employer = {}, {}
+-- A set of windows in columns; `before` is how many there are in the sets before it.
+local window_sets, all = {}, 0
 count = given[last]
 last = last + 1
 for s = 1, count do
-  local windows = {}
+  local set = { lengths = {}, caps = {}, halved = {}, of_employer = {}, by_employer = false, before = all }
   for w = 1, given[last] do
     local at = last + 4 * w - 3
-    windows[w] = { given[at], given[at + 1], given[at + 2], given[at + 3] == 1 }
-    asks_of_employer[s] = asks_of_employer[s] or windows[w][4]
+    set.lengths[w], set.caps[w], set.halved[w], set.of_employer[w] = given[at], given[at + 1], given[at + 2], given[at + 3] == 1
+    set.by_employer = set.by_employer or set.of_employer[w]
   end
-  last = last + 4 * #windows + 1
-  window_sets[s] = windows
+  all = all + given[last]
+  last = last + 4 * given[last] + 1
+  window_sets[s] = set
 end
 
--- What stands of the person in hand, by slot, and of it what the message's own employer sent.
-local slots, standing = {}, 0
+-- The person in hand, and how far each column has been read: what is said of the next begins behind it.
+local calendar, set, shard, taken, waiting, leaving, log_size, asked_size
+local log_at, name_at, slot_at, ask_at, left_at = 0, 0, 0, 0, 0
+local rows -- their log, as the rows say it
+-- What stands of them, by slot: `standing` slots of `stands` behind `base`, in the column itself until one more stands. Of it, what
+-- the message's own employer sent.
+local slots, stands, base, standing = {}, slots_of_rows, 0, 0
 local ours, of_ours = {}, 0
+-- Of those that wait: their names, once they are wanted, the slots that they are given, and these in bytes.
+local names, slot_of, bytes_of = {}, {}, {}
 
 local function put(list, many, slot)
   while many > 0 and list[many] > slot do
@@ -101,23 +121,35 @@ local function put(list, many, slot)
   list[many + 1] = slot
 end
 
--- The first window that would hold too many with one more at `moment`, or 0; and until when those that would are full. As many
--- slots as the cap that lie within one window keep any other out from where the last of them comes within it until the first
--- has left it.
-local function full(windows, halved, moment)
+local function stand(slot)
+  if stands ~= slots then
+    for i = 1, standing do slots[i] = stands[base + i] end
+    stands, base = slots, 0
+  end
+  put(slots, standing, slot)
+  standing = standing + 1
+end
+
+-- The first window that would hold too many with one more at `moment`, or 0; and until when those that would are full, as far as
+-- `until_ms`: how much later does not matter. As many slots as the cap that lie within one window keep any other out from where the
+-- last of them comes within it until the first has left it.
+local function full(windows, caps, moment, until_ms)
   local against, free = 0, moment
-  for w = 1, #windows do
-    local window = windows[w]
-    local length, cap, list, held = window[1], window[2], slots, standing
-    if halved then cap = window[3] end
-    if window[4] then list, held = ours, of_ours end
+  local lengths, of_employer = windows.lengths, windows.of_employer
+  for w = 1, #lengths do
+    local length, cap, list, behind, held = lengths[w], caps[w], stands, base, standing
+    if of_employer[w] then list, behind, held = ours, 0, of_ours end
     if cap < 1 then return against == 0 and w or against, NEVER end
-    for k = held - cap + 1, 1, -1 do
+    for k = behind + held - cap + 1, behind + 1, -1 do
       local leaves = list[k] + length
       if leaves <= moment then break end
-      if list[k + cap - 1] - list[k] < length and list[k + cap - 1] - length < moment then
+      local within = list[k + cap - 1] - length
+      if within < list[k] and within < moment then
         if against == 0 then against = w end
-        if leaves > free then free = leaves end
+        if leaves > free then
+          if leaves > until_ms then return against, leaves end
+          free = leaves
+        end
         break
       end
     end
@@ -125,31 +157,25 @@ local function full(windows, halved, moment)
   return against, free
 end
 
--- When it is open at this moment or next; `at` and `ends` are its calendar.
-local function opening(at, ends, moment)
-  while at < ends do
-    local starts, closes = given[at], given[at + 1]
-    if moment < closes and starts < closes then return moment < starts and starts or moment end
-    at = at + 2
-  end
-  return NEVER
-end
-
-local function earliest(windows, halved, calendar, until_ms)
-  local against, free = full(windows, halved, now)
+-- The earliest slot, or nil, and what stood against an earlier one as a code has it.
+local function earliest(windows, caps, until_ms)
+  local against, free = full(windows, caps, now, until_ms)
   if free <= until_ms then
     if against == 0 and is_open[calendar] then return now, 0 end
     local at, ends = first_of[calendar], last_of[calendar]
-    local moment = opening(at, ends, free)
-    while moment <= until_ms do
-      local next_against
-      next_against, free = full(windows, halved, moment)
-      if next_against == 0 then return moment, against == 0 and -1 or against end
+    while true do
+      -- When it is open then or next.
+      while at < ends and (given[at + 1] <= free or given[at + 1] <= given[at]) do at = at + 2 end
+      if at >= ends then break end
+      local moment, next_against = given[at] > free and given[at] or free, nil
+      if moment > until_ms then break end
+      next_against, free = full(windows, caps, moment, until_ms)
+      if next_against == 0 then return moment, against == 0 and 1 or 1 + windows.before + against end
       if against == 0 then against = next_against end
-      moment = opening(at, ends, free)
+      if free > until_ms then break end
     end
   end
-  return -1, against == 0 and -1 or against
+  return nil, against == 0 and 1 or 1 + windows.before + against
 end
 
 -- What a log says, name by name; what is no log of ours tells of no slot.
@@ -178,86 +204,75 @@ local function read_sorted_set(key)
   return log
 end
 
-local answer, answered = { now_as_text }, 1
--- Of the person in hand: the names of what waits and of what gives its slot up, what the first were given and what the others had.
-local asked, slot_of, left, waiting, leaving = {}, {}, {}, 0, 0
+-- Whether it is what the rows say with marks behind, which say what is done with.
+local function is_with_marks(log)
+  if not log or not rows then return false end
+  local owning = 0
+  for w = 1, waiting do
+    if owns[ask_at + w] and owns[ask_at + w] ~= -1 then owning = owning + 1 end
+  end
+  local of_slots = 8 * (taken + owning)
+  local of_names = log_size - of_slots - 1
+  if sub(log, 1, of_names) ~= sub(rows, 1, of_names) then return false end
+  local at, marks = of_names + 1, 0
+  while sub(log, at, at) == '#' do
+    at = (find(log, '\n', at, true) or #log) + 1
+    marks = marks + 1
+  end
+  return #log == at + of_slots + 8 * marks and sub(log, at, at + of_slots) == sub(rows, of_names + 1)
+end
+
+-- The names of what waits, then of what gives its slot up, without what stands behind each.
+local function read_names()
+  local at = name_at + 1
+  for i = 1, waiting + leaving do
+    local ends = find(asked_names, '\n', at, true)
+    names[i], at = sub(asked_names, at, ends - 1), ends + 1
+  end
+end
+
+-- How far the names go of so many of what was handed on.
+local function names_until(many)
+  local ends = 0
+  for _ = 1, many do ends = find(rows, '\n', ends + 1, true) end
+  return ends
+end
 
 -- The log that stands now, in two halves, behind what was handed on: what goes now, then what waits.
-local function written(names, of_slots, marks)
-  if waiting == 1 and not marks then
-    return names .. asked[1] .. '\n\n' .. of_slots .. (slot_of[1] == now and now_packed or packed('<d', slot_of[1]))
-  end
+local function written(of_names, of_slots, marks)
   for due = 1, 2 do
     for w = 1, waiting do
       local slot = slot_of[w]
-      if slot ~= -1 and (slot <= now) == (due == 1) then
-        names = names .. asked[w] .. '\n'
-        of_slots = of_slots .. (slot == now and now_packed or packed('<d', slot))
+      if slot and (slot <= now) == (due == 1) then
+        of_names, of_slots = of_names .. names[w] .. '\n', of_slots .. (bytes_of[w] or packed('<d', slot))
       end
     end
   end
   for name, slot in pairs(marks or {}) do
-    names = names .. '#' .. name .. '\n'
-    of_slots = of_slots .. packed('<d', slot)
+    of_names, of_slots = of_names .. '#' .. name .. '\n', of_slots .. packed('<d', slot)
   end
-  return names == '' and '' or names .. '\n' .. of_slots
+  return of_names == '' and '' or of_names .. '\n' .. of_slots
 end
 
 local function write(key, text)
-  local latest = standing > 0 and slots[standing] > now and slots[standing] or now
+  local latest = standing > 0 and stands[base + standing] > now and stands[base + standing] or now
   call('SET', key, text, 'PX', as_text[latest + kept - now]) -- by Redis' own time, whatever the clock was moved to
-end
-
--- What is said of the next person: their log, as the rows have it, and where its slots begin in it; the rest is passed over
--- unless they are decided for.
-local calendar, set, taken, many, rows, of_slots, first_slot
-local function take_next()
-  local at = person_at
-  person_at = at + 6
-  calendar, set, taken, many = people[at + 1], people[at + 2], people[at + 3], people[at + 4]
-  waiting, leaving = people[at + 5], people[at + 6]
-  rows, of_slots, first_slot = '', 1, slot_at
-  if many > 0 then
-    local _, ends = find(names, '\n\n', name_at, true)
-    rows = sub(names, name_at, ends) .. sub(packed_slots, 8 * slot_at + 1, 8 * (slot_at + many))
-    of_slots = ends - name_at + 2
-    name_at, slot_at = ends + 1, slot_at + many
-  end
-end
-
-local function take_asked(i)
-  local ends = find(asked_names, '\n', asked_at, true)
-  local name = sub(asked_names, asked_at, ends - 1)
-  asked[i], asked_at, asked_by = name, ends + 1, asked_by + 1
-  return name, times[asked_by]
-end
-
--- How far the names go of what was handed on.
-local function names_of_taken()
-  if taken == many then return #rows - 8 * many - 1 end
-  local ends = 0
-  for _ = 1, taken do ends = find(rows, '\n', ends + 1, true) end
-  return ends
 end
 
 -- Makes a log that is not as the rows say, or of which something goes, what stands now; whether it lacked a slot of theirs, or had it
 -- elsewhere. What it had beyond them could only hold people back, and goes; what was proposed by a transaction that was not
 -- committed is no difference.
-local function made_right(key, text, first)
-  local in_rows, planned, marks, differs = read_log(rows), {}, {}, false
-  local from, kept_from = 1, 1
+local function made_right(key, text, gone)
+  local in_rows, planned, marks, differs = read_log(rows or ''), {}, {}, false
+  local from = 1
   for i = 1, taken do
     local till = find(rows, '\n', from, true)
     local name = sub(rows, from, till - 1)
-    if i == first then kept_from = from end
-    if i < first then in_rows[name] = nil else planned[name] = in_rows[name] end
+    if i <= gone then in_rows[name] = nil else planned[name] = in_rows[name] end
     from = till + 1
   end
-  if first > taken then kept_from = from end
-  for w = 1, waiting do
-    if slot_of[w] ~= -1 then planned[asked[w]] = slot_of[w] end
-  end
-  for i = waiting + 1, waiting + leaving do in_rows[asked[i]] = left[i] end
+  for w = 1, waiting do planned[names[w]] = slot_of[w] end
+  for i = 1, leaving do in_rows[names[waiting + i]] = left[left_at + i] end
   local log = {}
   if text then
     log = read_log(text)
@@ -268,9 +283,13 @@ local function made_right(key, text, first)
     if slot > now - kept + DAY and log[name] ~= slot and log['#' .. name] ~= slot then differs = true end
     if planned[name] ~= slot then marks[name] = slot end
   end
-  local now_text = written(
-    sub(rows, kept_from, from - 1), sub(rows, of_slots + 8 * (first - 1), of_slots + 8 * taken - 1), marks
-  )
+  local of_names, of_slots = '', ''
+  if taken > gone then
+    local begins = find(rows, '\n\n', 1, true) + 2
+    of_names = sub(rows, names_until(gone) + 1, names_until(taken))
+    of_slots = sub(rows, begins + 8 * gone, begins + 8 * taken - 1)
+  end
+  local now_text = written(of_names, of_slots, marks)
   if now_text == '' then
     if text or next(log) then call('UNLINK', key) end
   elseif now_text ~= text then
@@ -279,101 +298,102 @@ local function made_right(key, text, first)
   return differs
 end
 
--- Decides for the next person; whether their log was not what the rows say.
+local codes, answered, told = {}, 0, {}
+
+-- Decides for the person in hand; whether their log was not what the rows say.
 local function decide(key, log)
-  take_next()
-  local windows, by_employer = window_sets[set], asks_of_employer[set]
-  local first = 1 -- of what was handed on, the first that is not older than what is kept
-  while first <= taken and slots_of_rows[first_slot + first] <= now - kept do first = first + 1 end
-  standing = taken - first + 1
-  for i = 1, standing do slots[i] = slots_of_rows[first_slot + first - 1 + i] end
-  local halved = false
+  local windows = window_sets[set]
+  local caps = windows.caps
+  rows = log_size > 0 and sub(logs, log_at + 1, log_at + log_size)
+  local gone = 0 -- of what was handed on, what is older than what is kept
+  while gone < taken and slots_of_rows[slot_at + gone + 1] <= now - kept do gone = gone + 1 end
+  stands, base, standing = slots_of_rows, slot_at + gone, taken - gone
   if halve_after > 0 then
     local unanswered = 0
     for i = 1, standing do
-      if slots[i] <= now - unanswered_after then unanswered = unanswered + 1 end
+      if stands[base + i] <= now - unanswered_after then unanswered = unanswered + 1 end
     end
-    halved = unanswered >= halve_after
+    if unanswered >= halve_after then caps = windows.halved end
   end
 
-  local owning, books, marks = 0, false, nil
+  local books, marks = false, nil
   for w = 1, waiting do
-    local member, until_ms = take_asked(w)
-    local own = -1
-    if many > taken and sub(owns, own_at + w - 1, own_at + w - 1) == '+' then
-      owning = owning + 1
-      own = slots_of_rows[first_slot + taken + owning]
-    end
-    of_ours = 0
-    if by_employer and standing > 0 then
-      local employer = sub(member, find(member, '|', 1, true), -1)
-      local at, ends = find(rows, employer .. '\n', 1, true)
-      if at and at < names_of_taken() then
-        local from = 1
-        for i = 1, taken do
-          local till = find(rows, '\n', from, true)
-          if i >= first and sub(rows, till - #employer, till - 1) == employer then
-            put(ours, of_ours, slots_of_rows[first_slot + i])
-            of_ours = of_ours + 1
-          end
-          from = till + 1
+    local own = owns[ask_at + w]
+    if own == -1 then own = nil end
+    if windows.by_employer then
+      of_ours = 0
+      local employer, at = employers[handed_on + ask_at + w], slot_at + gone
+      for i = at + 1, slot_at + taken do
+        if employers[i] == employer then
+          put(ours, of_ours, slots_of_rows[i])
+          of_ours = of_ours + 1
         end
       end
+      at = handed_on + ask_at
       for before = 1, w - 1 do
-        if slot_of[before] ~= -1 and sub(asked[before], -#employer) == employer then
+        if slot_of[before] and employers[at + before] == employer then
           put(ours, of_ours, slot_of[before])
           of_ours = of_ours + 1
         end
       end
     end
     local slot, against
-    if own ~= -1 and own <= now and now - own < slot_good and is_open[calendar] and full(windows, halved, own) == 0 then
+    if own and own <= now and now - own < slot_good and is_open[calendar] and full(windows, caps, own, own) == 0 then
       slot, against = own, 0
     else
-      slot, against = earliest(windows, halved, calendar, until_ms)
+      slot, against = earliest(windows, caps, untils[ask_at + w])
     end
-    if slot ~= -1 then
-      put(slots, standing, slot)
-      standing = standing + 1
+    local what = NONE
+    bytes_of[w] = nil
+    if slot then
+      stand(slot)
+      if slot == now then
+        what, bytes_of[w] = GOES, now_packed
+      elseif slot == own then
+        what = STAYS
+      else
+        what, bytes_of[w] = TOLD, packed('<d', slot)
+        told[#told + 1] = bytes_of[w]
+      end
     end
     if own ~= slot then
       books = true
-      if own ~= -1 then
+      if own then
         marks = marks or {}
-        marks[member] = own
+        marks[w] = own
       end
     end
     slot_of[w] = slot
-    answer[answered + 1], answer[answered + 2] = slot == now and now_as_text or as_text[slot], as_text[against]
-    answered = answered + 2
+    codes[answered + w] = code_text[4 * against + what]
   end
-
-  own_at = own_at + waiting
-  for i = waiting + 1, waiting + leaving do
-    local _
-    _, left[i] = take_asked(i)
-  end
+  answered = answered + waiting
 
   -- Mostly the log is what the rows say, and nothing of it goes: then it is not taken apart.
-  if log == (rows ~= '' and rows) and leaving == 0 and first == 1 then
-    if books then
-      write(key, written(sub(rows, 1, names_of_taken()), sub(rows, of_slots, of_slots + 8 * taken - 1), marks))
+  if leaving == 0 and gone == 0 then
+    local as_rows = log == rows
+    if as_rows and not books then return false end
+    if as_rows or is_with_marks(log) then
+      read_names()
+      local by_name
+      if marks then
+        by_name = {}
+        for w, slot in pairs(marks) do by_name[names[w]] = slot end
+      end
+      local of_names, of_slots = '', ''
+      if taken > 0 then
+        local begins = find(rows, '\n\n', 1, true) + 2
+        of_names, of_slots = sub(rows, 1, names_until(taken)), sub(rows, begins, begins + 8 * taken - 1)
+      end
+      write(key, written(of_names, of_slots, by_name))
+      return false
     end
-    return false
   end
-  return made_right(key, log, first)
-end
-
--- Over the arguments of a person who is not decided for.
-local function pass()
-  take_next()
-  for i = 1, waiting + leaving do take_asked(i) end
-  own_at = own_at + waiting
+  read_names()
+  return made_right(key, log, gone)
 end
 
 local run = string.match(call('INFO', 'server'), 'run_id:(%x+)')
 local shards = given[last]
-local of_shards = last + 1
 local read = {}
 for from = 1, #KEYS, FEW do
   local till = math.min(from + FEW - 1, #KEYS)
@@ -384,20 +404,25 @@ for from = 1, #KEYS, FEW do
     for i = from, till do read[i] = some[i - from + 1] end
   end
 end
-local at = shards
+local people = #KEYS - shards
+local different = {} -- of each shard that is here
 for s = 1, shards do
-  local epoch, many = given[of_shards + 2 * s - 2], given[of_shards + 2 * s - 1]
-  answered = answered + 1
-  if read[s] == run .. ':' .. epoch then
-    local told, different = answered, 0
-    for k = at + 1, at + many do
-      if decide(KEYS[k], read[k]) then different = different + 1 end
-    end
-    answer[told] = as_text[different]
-  else
-    answer[answered] = as_text[-1]
-    for _ = 1, many do pass() end
-  end
-  at = at + many
+  if read[s] == run .. ':' .. given[last + 2 * s] then different[given[last + 2 * s - 1]] = 0 end
 end
-return concat(answer, ' ')
+for k = shards + 1, #KEYS do
+  local head = k - shards
+  calendar, set, shard, taken = heads[head], heads[head + people], heads[head + 2 * people], heads[head + 3 * people]
+  waiting, leaving = heads[head + 4 * people], heads[head + 5 * people]
+  log_size, asked_size = heads[head + 6 * people], heads[head + 7 * people]
+  if not different[shard] then
+    for w = 1, waiting do codes[answered + w] = code_text[FENCED] end
+    answered = answered + waiting
+  elseif decide(KEYS[k], read[k]) then
+    different[shard] = different[shard] + 1
+  end
+  log_at, name_at = log_at + log_size, name_at + asked_size
+  slot_at, ask_at, left_at = slot_at + taken, ask_at + waiting, left_at + leaving
+end
+local of_shards = {}
+for s = 1, shards do of_shards[s] = code_text[different[given[last + 2 * s - 1]] or FENCED] end
+return now_packed .. concat(of_shards) .. concat(codes) .. concat(told)

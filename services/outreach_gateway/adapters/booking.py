@@ -1,148 +1,246 @@
 """What the booking script is sent and what it answers: queues in columns, and slots back from milliseconds.
 
-It is asked thousands of times a second, so what is sent is put together in one place, without a call for each message.
+It is asked thousands of times a second, so what is sent is put together in one place, column by column, without a call for each message.
 """
 
 import json
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import chain
+from itertools import accumulate, chain, compress, count, pairwise
+from operator import attrgetter, ge
+from typing import TypeVar
 
-from services.outreach_gateway.model import Answer, NoSlot, Place, Queue, Rule, Slot, Window
+from services.outreach_gateway.model import Answer, Ask, NoSlot, Place, Queue, Rule, Slot, Window, shard_of
 from services.outreach_gateway.ports.windows import Epoch
 
+T = TypeVar("T")
 MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_HOURS = -1
-_NO_SLOT = -1
-_FENCED = -1
+_FENCED = 2**32 - 1
+_GOES, _STAYS, _TOLD, _NONE = range(4)
+"""What a code says of a message (`book.lua`)."""
 _ASKS_A_CALL = 500
 """Some hundredths of a second of Redis' time, where everybody has a dozen slots."""
 _json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
+class _Shards(dict[str, int]):
+    """`shard_of` by the end of an id; all ends that an id has are there."""
+
+    def __missing__(self, end: str) -> int:
+        return shard_of(end)
+
+
+_SHARDS = _Shards({f"{last:02x}": shard_of(f"{last:02x}") for last in range(256)})
+
+
+def shards_of(queues: Sequence[Queue]) -> list[int]:
+    """Of each its person's."""
+    return [_SHARDS[queue.candidate[-2:]] for queue in queues]
+
+
 @dataclass(frozen=True, slots=True)
-class OfShard:
-    """The people of one shard in one call: where their queues are in the batch; nobody, where its marker alone is asked for."""
+class Part:
+    """What one call asks: about these shards, and for people of them."""
 
-    shard: int
-    epoch: Epoch
+    epochs: Mapping[int, Epoch]
     places: Sequence[int] = ()
+    """Where each is in the batch."""
+    queues: Sequence[Queue] = ()
+    """Of each."""
+    shards: Sequence[int] = ()
+    """Of each."""
 
 
-def in_calls(shards: Iterable[OfShard], queues: Sequence[Queue], *, one_shard_a_call: bool) -> Iterator[list[OfShard]]:
-    """What is asked in one call, of these queues: while it runs, Redis answers nobody else."""
-    some: list[OfShard]
-    shards, some, asks = list(shards), [], 0
-    if shards and not one_shard_a_call and sum([len(queue.waiting) for queue in queues]) <= _ASKS_A_CALL:
-        yield shards
+def in_calls(
+    epochs: Mapping[int, Epoch], queues: Sequence[Queue], shards: Sequence[int], *, one_shard_a_call: bool
+) -> Iterator[Part]:
+    """Calls about the shards of `epochs` and their people; while one runs, Redis answers nobody else."""
+    if not one_shard_a_call:
+        yield from _in_turns(epochs, queues, shards, [place for place, shard in enumerate(shards) if shard in epochs])
         return
-    for of in shards:
-        if some and one_shard_a_call:
-            yield some
-            some, asks = [], 0
-        part: list[int] = []
-        for place in of.places:
-            more = len(queues[place].waiting)
-            if asks and asks + more > _ASKS_A_CALL:
-                yield [*some, OfShard(of.shard, of.epoch, part)] if part else some
-                some, part, asks = [], [], 0
-            part.append(place)
-            asks += more
-        some.append(OfShard(of.shard, of.epoch, part))
-    if some:
-        yield some
+    of_shard: dict[int, list[int]] = {shard: [] for shard in epochs}
+    for place, shard in enumerate(shards):
+        if shard in of_shard:
+            of_shard[shard].append(place)
+    for shard, places in of_shard.items():
+        yield from _in_turns({shard: epochs[shard]}, queues, shards, places)
 
 
-def arguments(settings: Sequence[int], shards: Sequence[OfShard], queues: Sequence[Queue]) -> list[str | bytes]:
-    """Of one call: what is said of all, then columns over its people; a calendar or a set of windows that several share is
-    sent once."""
-    calendars: dict[int, int] = {}
-    sets: dict[int, int] = {}
-    hours: list[int] = []
-    windows: list[int] = []
-    heads: list[str | int] = []
-    people: list[int] = []
-    names: list[str] = []
-    slots: list[datetime] = []
-    asked: list[str] = []
-    times: list[datetime] = []
-    owns: list[str] = []
-    for of in shards:
-        heads += (of.epoch.name, len(of.places))
-        for place in of.places:
-            queue = queues[place]
-            calendar = calendars.get(id(queue.open_hours))
-            if calendar is None:
-                calendars[id(queue.open_hours)] = calendar = len(calendars) + 1
-                hours += (len(queue.open_hours), *chain.from_iterable(queue.open_hours))
-            limits = sets.get(id(queue.windows))
-            if limits is None:
-                sets[id(queue.windows)] = limits = len(sets) + 1
-                windows += _windows(queue.windows)
-            began, taken = len(slots), queue.taken
-            if taken:
-                if len(taken) > 1 and not _is_by_slot(taken):  # rows come as they come; the log is in one order
-                    taken = tuple(sorted(taken, key=_by_slot))
-                for one in taken:
-                    names.append(f"{one.outreach}|{one.employer}\n")
-                    slots.append(one.at)
-            for ask in queue.waiting:
-                name = f"{ask.outreach}|{ask.employer}\n"
-                asked.append(name)
-                times.append(ask.until)
-                if ask.slot_at is None:
-                    owns.append("-")
-                else:
-                    owns.append("+")
-                    names.append(name)
-                    slots.append(ask.slot_at)
-            many = len(slots) - began
-            if many:
-                names.append("\n")
-            for one in queue.leaving:
-                asked.append(f"{one.outreach}|{one.employer}\n")
-                times.append(one.at)
-            people += (calendar, limits, len(taken), many, len(queue.waiting), len(queue.leaving))
-    return [
-        _json([*settings, len(calendars), *hours, len(sets), *windows, len(shards), *heads]),
-        struct.pack(f"<{len(people)}I", *people),
-        _lines(names),
-        packed_ms(slots),
-        _lines(asked),
-        packed_ms(times),
-        "".join(owns),
-    ]
+def _in_turns(
+    epochs: Mapping[int, Epoch], queues: Sequence[Queue], shards: Sequence[int], places: Sequence[int]
+) -> Iterator[Part]:
+    """As few as may be; a queue is not parted."""
+    some, asks = [queues[place] for place in places], 0
+    if sum([len(queue.waiting) for queue in some]) <= _ASKS_A_CALL:
+        if epochs:
+            yield Part(epochs, places, some, [shards[place] for place in places])
+        return
+    parts: list[list[int]] = [[]]
+    for place, queue in zip(places, some, strict=True):
+        if asks and asks + len(queue.waiting) > _ASKS_A_CALL:
+            parts.append([])
+            asks = 0
+        parts[-1].append(place)
+        asks += len(queue.waiting)
+    for part in parts:
+        of = [shards[place] for place in part]
+        yield Part({shard: epochs[shard] for shard in sorted(set(of))}, part, [queues[place] for place in part], of)
 
 
-def _lines(names: Sequence[str]) -> str:
-    """Each with the line's end behind it, and no other: what stands in a name (no id of ours has one) would shift all behind it."""
-    text = "".join(names)
-    return text if text.count("\n") == len(names) else "".join([name[:-1].replace("\n", "\v") + "\n" for name in names])
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a call is sent, behind its keys, and what its answer is read with."""
+
+    arguments: list[str | bytes]
+    rules: Sequence[Rule]
+    """What may stand against a slot, as the codes count it, from 1."""
 
 
-def _is_by_slot(taken: Sequence[Place]) -> bool:
-    before = taken[0].at
-    for one in taken[1:]:
-        if one.at <= before:
-            return False
-        before = one.at
-    return True
-
-
-def _by_slot(one: Place) -> tuple[datetime, str, str]:
-    return one.at, one.outreach, one.employer
-
-
-def packed_ms(moments: Sequence[datetime]) -> bytes:
-    """As `ms` has each, in doubles; without its call, for there are thousands."""
-    since = [moment - _EPOCH for moment in moments]
-    return struct.pack(
-        f"<{len(since)}d",
-        *[one.days * 86_400_000 + one.seconds * 1000 + one.microseconds // 1000 for one in since],
+def ask(settings: Sequence[int], part: Part) -> Asked:
+    """What is said of all, then columns over its people; a calendar or a set of windows that several share is sent once."""
+    queues = part.queues
+    handed_on, waiting = [len(queue.taken) for queue in queues], [len(queue.waiting) for queue in queues]
+    taken, slots, ends = _by_slot(queues, handed_on)
+    asks = [one for queue in queues for one in queue.waiting]
+    names, asked = _names(taken), _names(asks)
+    packed = _doubles(slots)
+    as_text = packed.decode("latin-1")  # a character each, so that a log is put together as text
+    logs = [f"{''.join(names[at:end])}\n{as_text[8 * at : 8 * end]}" if at < end else "" for at, end in pairwise(ends)]
+    own = [one.slot_at for one in asks]
+    own_slots = in_ms([slot for slot in own if slot is not None])
+    if own_slots:
+        logs = _with_own(logs, handed_on, asked, own, own_slots, waiting)
+    names_asked = asked if waiting.count(1) == len(waiting) else _together(asked, waiting)
+    left = [one for queue in queues for one in queue.leaving]
+    if left:
+        leaving = [len(queue.leaving) for queue in queues]
+        names_asked = [one + its for one, its in zip(names_asked, _together(_names(left), leaving), strict=True)]
+    else:
+        leaving = [0] * len(queues)
+    calendar_of, calendars = _kinds([queue.open_hours for queue in queues])
+    set_of, sets = _kinds([queue.windows for queue in queues])
+    hours = chain.from_iterable([(len(one), *chain.from_iterable(one)) for one in calendars])
+    windows = [window for one in sets for window in one]
+    is_by_employer = any(window.scope == "employer" for window in windows)
+    with_epochs = chain.from_iterable([(shard, epoch.name) for shard, epoch in part.epochs.items()])
+    sizes, asked_sizes = map(len, logs), map(len, names_asked)
+    return Asked(
+        [
+            _json(
+                [
+                    *settings,
+                    len(calendars),
+                    *hours,
+                    len(sets),
+                    *chain.from_iterable(map(_windows, sets)),
+                    len(part.epochs),
+                    *with_epochs,
+                ]
+            ),
+            _counts([*calendar_of, *set_of, *part.shards, *handed_on, *waiting, *leaving, *sizes, *asked_sizes]),
+            "".join(logs).encode("latin-1"),
+            "".join(names_asked).encode("latin-1"),
+            packed,
+            _doubles(in_ms([one.until for one in asks])),
+            _doubles(_with_gaps(own, own_slots)) if own_slots else b"",
+            _doubles(in_ms([one.at for one in left])),
+            _counts(_employers(taken, asks)) if is_by_employer else b"",
+        ],
+        [Rule.HOURS, *[window.rule for window in windows]],
     )
+
+
+def _by_slot(queues: Sequence[Queue], handed_on: Sequence[int]) -> tuple[list[Place], list[float], list[int]]:
+    """What was handed on, person by person, their slots, and where each person's begin and end. Rows come as they come; a log is in
+    one order."""
+    taken = [one for queue in queues for one in queue.taken]
+    slots = in_ms([one.at for one in taken])
+    ends = [0, *accumulate(handed_on)]
+    if not set(compress(count(1), map(ge, slots, slots[1:]))).issubset(ends):
+        by_slot = attrgetter("at", "outreach", "employer")
+        taken = [one for queue in queues for one in sorted(queue.taken, key=by_slot)]
+        slots = in_ms([one.at for one in taken])
+    return taken, slots, ends
+
+
+def _with_own(
+    logs: Sequence[str],
+    handed_on: Sequence[int],
+    asked: Sequence[str],
+    own: Sequence[datetime | None],
+    own_slots: Sequence[float],
+    waiting: Sequence[int],
+) -> list[str]:
+    """With the slots that what waits has, behind those of what was handed on."""
+    found: list[str] = []
+    as_text = _doubles(own_slots).decode("latin-1")
+    at = slot = 0
+    for log, many, waits in zip(logs, handed_on, waiting, strict=True):
+        names = [
+            name for name, its in zip(asked[at : at + waits], own[at : at + waits], strict=True) if its is not None
+        ]
+        at += waits
+        if names:
+            its_slots = as_text[8 * slot : 8 * (slot + len(names))]
+            slot += len(names)
+            before = len(log) - 8 * many
+            log = (
+                f"{log[: before - 1]}{''.join(names)}\n{log[before:]}{its_slots}"
+                if many
+                else f"{''.join(names)}\n{its_slots}"
+            )
+        found.append(log)
+    return found
+
+
+def _together(names: Sequence[str], counts: Sequence[int]) -> list[str]:
+    """Of each person."""
+    return ["".join(names[at:end]) for at, end in pairwise([0, *accumulate(counts)])]
+
+
+def _kinds(of: Sequence[T]) -> tuple[list[int], list[T]]:
+    """Of each which it is, counted from 1, and all that there are. Who decides has one value for all who share it."""
+    numbers: dict[int, int] = defaultdict(count(1).__next__)
+    found = [numbers[id(one)] for one in of]
+    return found, [*dict(zip(found, of, strict=True)).values()]
+
+
+def _names(of: Sequence[Place | Ask]) -> list[str]:
+    """As they stand in a log, each with the line's end behind it, in bytes of UTF-8 that are a character each; with another line's end
+    in it (no id of ours has one) it would shift all behind it."""
+    names = [f"{one.outreach}|{one.employer}\n" for one in of]
+    text = "".join(names)
+    if text.isascii() and text.count("\n") == len(names):
+        return names
+    return [name[:-1].replace("\n", "\v").encode().decode("latin-1") + "\n" for name in names]
+
+
+def _employers(taken: Sequence[Place], asks: Sequence[Ask]) -> list[int]:
+    numbers: dict[str, int] = defaultdict(count().__next__)
+    return [numbers[one.employer] for one in taken] + [numbers[one.employer] for one in asks]
+
+
+def _with_gaps(own: Sequence[datetime | None], slots: Iterable[float]) -> list[float]:
+    slots = iter(slots)
+    return [-1.0 if one is None else next(slots) for one in own]
+
+
+def in_ms(moments: Sequence[datetime]) -> list[float]:
+    """As `ms` has each; without its call, and in floats, which have them whole: there are thousands."""
+    since = [moment - _EPOCH for moment in moments]
+    return [one.days * 86_400_000.0 + one.seconds * 1000.0 + one.microseconds // 1000 for one in since]
+
+
+def _doubles(column: Sequence[float]) -> bytes:
+    return struct.pack(f"<{len(column)}d", *column)
+
+
+def _counts(column: Sequence[int]) -> bytes:
+    return struct.pack(f"<{len(column)}I", *column)
 
 
 def _windows(windows: tuple[Window, ...]) -> list[int]:
@@ -154,52 +252,46 @@ def _windows(windows: tuple[Window, ...]) -> list[int]:
 
 @dataclass(slots=True)
 class Answered:
-    """What one call said of one shard."""
+    """What one call said."""
 
-    of: OfShard
-    different: int
-    """People whose log was not what the rows say."""
-    answers: Sequence[list[Answer]] | None
-    """An answer an ask, of each queue; None: these windows were not built here, or under another epoch."""
+    different: Mapping[int, int | None]
+    """Of each shard: people whose log was not what the rows say; None: its windows were not built here, or under another epoch."""
+    answers: Sequence[list[Answer] | None]
+    """Of each queue an answer an ask; None: it is of such a shard."""
 
 
-def answered(shards: Sequence[OfShard], queues: Sequence[Queue], found: bytes) -> list[Answered]:
-    """Of each shard of a call."""
-    said = list(map(int, found.split()))
-    at, now_ms = 1, said[0]
+def answered(part: Part, rules: Sequence[Rule], found: bytes) -> Answered:
+    """Of a call that asked about this part, with these rules."""
+    queues, epochs = part.queues, part.epochs
+    asks = sum([len(queue.waiting) for queue in queues])
+    now_ms, *counts = struct.unpack_from(f"<d{len(epochs)}I", found)
+    different = {shard: None if many == _FENCED else many for shard, many in zip(epochs, counts, strict=True)}
+    began = 8 + 4 * len(epochs)
+    codes = iter(struct.unpack_from(f"<{asks}I", found, began))
+    told = struct.iter_unpack("<d", found[began + 4 * asks :])
     now = time(now_ms)
-    told: list[Answered] = []
     # Values are frozen: whoever may go now, and whoever is refused for the same reason, is told by the same one.
-    may_go: Answer = Slot(now, now, None)
-    refused: dict[Rule, Answer] = {}
-    for of in shards:
-        different = said[at]
-        at += 1
-        if different == _FENCED:
-            told.append(Answered(of, 0, None))
-            continue
-        answers: list[list[Answer]] = []
-        for place in of.places:
-            queue = queues[place]
-            of_queue: list[Answer] = []
-            for _ in queue.waiting:
-                slot, against = said[at], said[at + 1]
-                at += 2
-                if slot == now_ms and against == 0:
-                    of_queue.append(may_go)
+    shared: dict[int, Answer] = {_GOES: Slot(now, now, None)}
+    answers: list[list[Answer] | None] = []
+    for queue, shard in zip(queues, part.shards, strict=True):
+        of_queue: list[Answer] = []
+        for one in queue.waiting:
+            code = next(codes)
+            answer = shared.get(code)
+            if answer is None:
+                if code == _FENCED:
                     continue
-                rule = None if against == 0 else Rule.HOURS if against == _HOURS else queue.windows[against - 1].rule
-                if slot != _NO_SLOT:
-                    of_queue.append(Slot(time(slot), now, rule))
-                    continue
-                rule = rule or Rule.EXPIRED
-                no = refused.get(rule)
-                if no is None:
-                    refused[rule] = no = NoSlot(rule)
-                of_queue.append(no)
-            answers.append(of_queue)
-        told.append(Answered(of, different, answers))
-    return told
+                against, what = divmod(code, 4)
+                rule = rules[against - 1] if against else None
+                if what == _NONE:
+                    shared[code] = answer = NoSlot(rules[against - 1])
+                elif what == _STAYS and one.slot_at is not None:
+                    answer = Slot(one.slot_at, now, rule)
+                else:
+                    answer = Slot(time(next(told)[0]), now, rule)
+            of_queue.append(answer)
+        answers.append(None if different[shard] is None else of_queue)
+    return Answered(different, answers)
 
 
 def ms(moment: datetime) -> int:
@@ -208,6 +300,6 @@ def ms(moment: datetime) -> int:
     return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
 
 
-def time(at: int) -> datetime:
+def time(at: float) -> datetime:
     """The moment of a score."""
-    return _EPOCH + at * MILLISECOND
+    return _EPOCH + int(at) * MILLISECOND

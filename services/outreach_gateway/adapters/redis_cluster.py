@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.exceptions import AskError, ClusterDownError, MovedError, NoScriptError, RedisError, ResponseError
 
-from services.outreach_gateway.adapters.redis_servers import ANSWERS_WITHIN, Call, OneServer, Script, send, told
+from services.outreach_gateway.adapters.redis_servers import ANSWERS_WITHIN, Call, OneServer, Script, packed, send, told
 from services.outreach_gateway.ports.windows import WindowsAwayError
 
 Address = tuple[str, int]
@@ -76,12 +76,12 @@ class ClusterServers:
 
     async def _send(self, script: Script, address: Address, some: Sequence[_Try], within: float) -> bool:
         """Whether the cluster is not what we know of it."""
-        commands: list[list[str | int | bytes]] = []
+        commands: list[bytes] = []
         for one in some:
             if one.asking:
-                commands.append(["ASKING"])
-            by = ["EVAL", script.text] if one.by_text else ["EVALSHA", script.sha]
-            commands.append([*by, *one.call.command])
+                commands.append(packed("ASKING"))
+            by = ("EVAL", script.text) if one.by_text else ("EVALSHA", script.sha)
+            commands.append(one.call.packed(*by))
         answers = iter(await send(self._client(address), commands, within))
         learn = False
         for one in some:

@@ -42,10 +42,11 @@ class Call:
     keys: Sequence[str]
     arguments: Sequence[str | int | bytes]
 
-    @property
-    def command(self) -> list[str | int | bytes]:
-        """As EVAL takes it, behind the script."""
-        return [len(self.keys), *self.keys, *self.arguments]
+    def packed(self, *by: str) -> bytes:
+        """As the protocol has it, by EVAL and a script or by EVALSHA and its name."""
+        count = len(by) + 1 + len(self.keys) + len(self.arguments)
+        before, behind = [*map(_part, by), _part(len(self.keys))], map(_part, self.arguments)
+        return b"".join([b"*%d\r\n" % count, *before, _texts(self.keys), *behind])
 
 
 class Servers(Protocol):
@@ -87,10 +88,9 @@ class OneServer:
 
     async def run(self, script: Script, calls: Sequence[Call], *, within: float = ANSWERS_WITHIN) -> list[Any]:
         """In one pipeline; a second one where the server has forgotten the script."""
-        commands = [["EVALSHA", script.sha, *call.command] for call in calls]
-        found = await send(self._redis, commands, within)
+        found = await send(self._redis, [call.packed("EVALSHA", script.sha) for call in calls], within)
         unknown = [place for place, answer in enumerate(found) if isinstance(answer, NoScriptError)]
-        again = await send(self._redis, [["EVAL", script.text, *calls[place].command] for place in unknown], within)
+        again = await send(self._redis, [calls[place].packed("EVAL", script.text) for place in unknown], within)
         for place, answer in zip(unknown, again, strict=True):
             found[place] = answer
         return [told(answer) for answer in found]
@@ -108,7 +108,7 @@ class OneServer:
         try:
             while cursor != 0:
                 cursor, keys = await self._redis.scan(max(cursor, 0), match=pattern, count=_KEYS_AT_ONCE)
-                await send(self._redis, [["UNLINK", key] for key in keys], ANSWERS_WITHIN)
+                await send(self._redis, [packed("UNLINK", key) for key in keys], ANSWERS_WITHIN)
                 yield len(keys)
         except (RedisError, OSError) as error:
             raise WindowsAwayError(type(error).__name__) from error
@@ -118,19 +118,18 @@ class OneServer:
         await self._redis.aclose()
 
 
-async def send(redis: Redis, commands: Sequence[Sequence[str | int | bytes]], within: float) -> list[Any]:
-    """What each command answered, or its error: in one round trip, and the same error for all where there is no answer.
+async def send(redis: Redis, commands: Sequence[bytes], within: float) -> list[Any]:
+    """What each command (`packed`) answered, or its error: in one round trip, and the same error for all where there is no answer.
 
-    redis-py packs each argument by itself, in 2 µs; a batch has a thousand, so its commands are packed here. All else is done
+    redis-py packs each argument by itself, in 2 µs; a batch has hundreds, so its commands are packed here. All else is done
     as its pipelines do it: the health check and the retries are the connection's.
     """
     if not commands:
         return []
-    sent = [packed(command) for command in commands]
     pool: Any = redis.connection_pool
 
     async def exchanged(connection: Any) -> list[Any]:  # noqa: ANN401 - redis-py's, which has no types here
-        await connection.send_packed_command(sent)
+        await connection.send_packed_command(commands)
         return [await _answer(connection) for _ in commands]
 
     try:
@@ -154,13 +153,20 @@ async def _answer(connection: Any) -> Any:  # noqa: ANN401 - as Redis answers, o
         return error
 
 
-def packed(command: Sequence[str | int | bytes]) -> bytes:
+def packed(*command: str | int | bytes) -> bytes:
     """As the protocol has it: how many parts, then each part behind its length."""
-    parts = [b"*%d\r\n" % len(command)]
-    for part in command:
-        raw = part if isinstance(part, bytes) else str(part).encode()
-        parts.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
-    return b"".join(parts)
+    return b"".join([b"*%d\r\n" % len(command), *map(_part, command)])
+
+
+def _part(part: str | int | bytes) -> bytes:
+    raw = part if isinstance(part, bytes) else str(part).encode()
+    return b"$%d\r\n%b\r\n" % (len(raw), raw)
+
+
+def _texts(texts: Sequence[str]) -> bytes:
+    """Many parts at once, where a character is a byte."""
+    together = "".join([f"${len(text)}\r\n{text}\r\n" for text in texts])
+    return together.encode() if together.isascii() else b"".join(map(_part, texts))
 
 
 def told(answer: Any) -> Any:  # noqa: ANN401 - as Redis answers

@@ -1,18 +1,18 @@
 """The sliding windows in Redis: one script call a batch places the queues of its people, and holds them against the rows."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 
 import structlog
 
-from services.outreach_gateway.adapters.booking import MILLISECOND, Answered, OfShard, answered, arguments, in_calls, ms
+from services.outreach_gateway.adapters.booking import MILLISECOND, Asked, Part, answered, ask, in_calls, ms, shards_of
 from services.outreach_gateway.adapters.metrics import WINDOWS_DIFFERED
 from services.outreach_gateway.adapters.redis_cluster import ClusterServers
 from services.outreach_gateway.adapters.redis_servers import Call, OneServer, Script, Servers
 from services.outreach_gateway.decisions import KEPT
-from services.outreach_gateway.model import Answer, Policy, Queue, shard_of
+from services.outreach_gateway.model import SHARDS, Answer, Policy, Queue
 from services.outreach_gateway.ports.windows import Booked, Epoch, Found, Shard, WindowsAwayError
 from shared import tracing
 from shared.clock import Clock
@@ -50,6 +50,7 @@ class RedisWindows:
         self._policy = policy
         self._clock = clock
         self._prefix = prefix
+        self._beside = [f"{self._marker(shard)}:" for shard in range(SHARDS)]
         self.at = at
         self._held: frozenset[int] = frozenset()
         self._failed: set[int] = set()
@@ -70,42 +71,39 @@ class RedisWindows:
 
     async def book(self, queues: Sequence[Queue], epochs: Mapping[int, Epoch]) -> list[list[Answer] | None]:
         """For each queue one answer an ask, or None; see `Windows`."""
-        of_shard: dict[int, list[int]] = {}
-        for place, queue in enumerate(queues):
-            of_shard.setdefault(shard_of(queue.candidate), []).append(place)
-        self._hold(of_shard.keys() - epochs.keys())
-        shards = [OfShard(shard, epochs[shard], of_shard[shard]) for shard in sorted(of_shard.keys() - self._held)]
-        asked = list(in_calls(shards, queues, one_shard_a_call=self._redis.ONE_SLOT_A_CALL))
-        calls = [self._booking(some, queues) for some in asked]
-        asks = sum(len(queue.waiting) for queue in queues)
+        shards = shards_of(queues)
+        wanted = set(shards)
+        self._hold(wanted - epochs.keys())
+        there = {shard: epochs[shard] for shard in sorted(wanted - self._held)}
+        parts = list(in_calls(there, queues, shards, one_shard_a_call=self._redis.ONE_SLOT_A_CALL))
+        asked = [ask(self._settings(), part) for part in parts]
+        calls = [self._call(part, one) for part, one in zip(parts, asked, strict=True)]
+        asks = sum([len(queue.waiting) for queue in queues])
         with tracing.span("redis book", "client", asks=asks) if calls else nullcontext():
             found = await self._redis.run(_BOOK, calls)
         booked: list[list[Answer] | None] = [None] * len(queues)
-        for some, answer in zip(asked, found, strict=True):
+        for part, one, answer in zip(parts, asked, found, strict=True):
             if isinstance(answer, WindowsAwayError):
-                away = {of.shard for of in some}
-                self._hold(away)
-                self._failed |= away
+                self._hold(part.epochs.keys())
+                self._failed |= part.epochs.keys()
                 continue
-            for told in answered(some, queues, answer):
-                if told.answers is None:
-                    self._hold({told.of.shard})
-                    continue
-                for place, slots in zip(told.of.places, told.answers, strict=True):
-                    booked[place] = slots
-                if told.different:
-                    self._note_differences(told.of.shard, told.of.epoch, told.different)
+            told = answered(part, one.rules, answer)
+            for place, answers in zip(part.places, told.answers, strict=True):
+                booked[place] = answers
+            for shard, people in told.different.items():
+                if people is None:
+                    self._hold({shard})
+                elif people:
+                    self._note_differences(shard, part.epochs[shard], people)
         return booked
 
-    def _booking(self, shards: Sequence[OfShard], queues: Sequence[Queue]) -> Call:
+    def _call(self, part: Part, asked: Asked) -> Call:
         """Of people of some shards: of one, where each slot may be on another server."""
-        keys = [self._marker(of.shard) for of in shards]
-        for of in shards:
-            beside = self._marker(of.shard) + ":"
-            keys += [beside + queues[place].candidate for place in of.places]
-        return Call(keys, arguments(self._settings(), shards, queues))
+        beside = self._beside
+        keys = [beside[shard] + queue.candidate for shard, queue in zip(part.shards, part.queues, strict=True)]
+        return Call([*map(self._marker, part.epochs), *keys], asked.arguments)
 
-    def _hold(self, shards: frozenset[int] | set[int]) -> None:
+    def _hold(self, shards: Set[int]) -> None:
         if shards - self._held:
             _log.warning("shards_held", shards=sorted(shards - self._held))
             self._held |= shards
@@ -124,26 +122,27 @@ class RedisWindows:
         """
         failed = self._failed & shards.keys()
         self._failed -= failed
-        looked_at = (OfShard(shard, known.epoch) for shard, known in shards.items())
-        asked = list(in_calls(looked_at, (), one_shard_a_call=self._redis.ONE_SLOT_A_CALL))
-        answers = await self._redis.run(_BOOK, [self._booking(some, ()) for some in asked], within=_LOOKS_WITHIN)
+        epochs = {shard: known.epoch for shard, known in shards.items()}
+        parts = list(in_calls(epochs, (), (), one_shard_a_call=self._redis.ONE_SLOT_A_CALL))
+        asked = [ask(self._settings(), part) for part in parts]
+        calls = [self._call(part, one) for part, one in zip(parts, asked, strict=True)]
         found: dict[int, Found] = {}
-        for some, answer in zip(asked, answers, strict=True):
+        for part, answer in zip(parts, await self._redis.run(_BOOK, calls, within=_LOOKS_WITHIN), strict=True):
             if isinstance(answer, WindowsAwayError):
-                found |= {of.shard: Found.AWAY for of in some}
+                found |= dict.fromkeys(part.epochs, Found.AWAY)
                 continue
-            for told in answered(some, (), answer):
-                found[told.of.shard] = self._found(told, shards[told.of.shard])
+            for shard, people in answered(part, (), answer).different.items():
+                found[shard] = self._found(shard, shards[shard], is_there=people is not None)
         self._held -= shards.keys()
         self._held |= {shard for shard, what in found.items() if what is not Found.OPEN}
         return found | {shard: Found.AWAY for shard in failed if found[shard] is Found.OPEN}
 
-    def _found(self, told: Answered, known: Shard) -> Found:
+    def _found(self, shard: int, known: Shard, *, is_there: bool) -> Found:
         if known.building is not None:
             return Found.BUILDING
-        of_epoch, people = self._different.get(told.of.shard, (known.epoch, 0))
+        of_epoch, people = self._different.get(shard, (known.epoch, 0))
         is_sound = of_epoch != known.epoch or people < MANY_DIFFER
-        return Found.OPEN if is_sound and told.answers is not None else Found.LOST
+        return Found.OPEN if is_sound and is_there else Found.LOST
 
     async def begin(self, shard: int, epoch: Epoch) -> None:
         """The marker names the server and the epoch, and that it is not done."""
@@ -151,7 +150,7 @@ class RedisWindows:
 
     async def place(self, shard: int, epoch: Epoch, page: Sequence[Booked]) -> None:
         """One call; a person's set makes way for what is given, whatever it was."""
-        beside = self._marker(shard) + ":"
+        beside = self._beside[shard]
         keys = [beside + person.candidate for person in page]
         places = ",".join([person.places for person in page])
         await self._fill("place", shard, epoch, keys, [ms(self._clock.now()), KEPT // MILLISECOND, f"[{places}]"])
