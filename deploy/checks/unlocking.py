@@ -11,10 +11,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
@@ -30,6 +32,8 @@ _TEXT = re.compile(rb"[A-Za-z0-9_+/-]{38,}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){29,}")
 _JWE = re.compile(rb"eyJ[\w-]+\.[\w-]*\.[\w-]+\.[\w-]+\.[\w-]+")
 _ALGORITHMS = ["ECDH-ES", "A256GCM"]
+_HPKE = re.compile(rb"h1\.([\w-]{64,})")
+_HPKE_SUITE, _HPKE_INFO = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM), b"fairpool words v1"
 
 
 class _Registry(jwe.JWERegistry):
@@ -48,10 +52,11 @@ class Keys:
 
 @dataclass(slots=True)
 class Loot:
-    """What was found in a store: what may be a box, what is a JWE. Add all there is, then `read`."""
+    """What was found in a store: what may be a box, what is a JWE, what is words by HPKE. Add all there is, then `read`."""
 
     boxes: set[bytes] = field(default_factory=set)
     tokens: set[bytes] = field(default_factory=set)
+    words: set[bytes] = field(default_factory=set)
 
     def add(self, data: bytes) -> None:
         """Takes a stored value: itself, and what stands in it as base64, base64url or hex."""
@@ -64,6 +69,7 @@ class Loot:
         for found in _HEX.findall(data):
             self._box(bytes.fromhex(found.decode()))
         self.tokens.update(_JWE.findall(data))
+        self.words.update(_HPKE.findall(data))
 
     def keys(self, given: Iterable[bytes]) -> Keys:
         """The given ones (of 32 bytes), and what comes out with them and may be a key."""
@@ -84,6 +90,12 @@ class Loot:
             for pair in pairs:
                 with contextlib.suppress(JoseError, ValueError):
                     yield jwe.decrypt_compact(token, pair, registry=registry).plaintext or b""
+        privates = [X25519PrivateKey.from_private_bytes(key) for key in keys.private] if self.words else []
+        for text in self.words:
+            for private in privates:
+                with contextlib.suppress(InvalidTag, binascii.Error):
+                    raw = base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+                    yield _HPKE_SUITE.decrypt(raw, private, info=_HPKE_INFO)
 
     def _box(self, data: bytes) -> None:
         if len(data) > _NONCE + _TAG and not data.isascii():

@@ -93,6 +93,7 @@ def parts(
         "FAIRPOOL_SMTP": endpoints.smtp,
         VERIFY_KEYS: keys[VERIFY_KEYS],
         "FAIRPOOL_SIGNATURES": signatures,
+        "FAIRPOOL_WORDS_FORM": "hpke",
         "FAIRPOOL_HTTP_HOST": HOST,
         "FAIRPOOL_SIGNUP_URL": url(ports.signup),
         "FAIRPOOL_CONSENT_URL": url(ports.consent),

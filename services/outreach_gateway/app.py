@@ -131,7 +131,9 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
     service.periodic(_FORGETS_EVERY, "forget_ended", jobs.forget_ended, PostgresEpochs, ENDED_KEPT)
     ids = OutreachIds(*settings.outreach_id_key)
     to_pools = partial(PostgresPoolMessages, feed=told.writer, keys=settings.outreach_id_key)
-    service.queue(POOL_MESSAGES, jobs.on_pool_messages, to_pools, policy, ids.child, ticks, batch=1)
+    service.queue(
+        POOL_MESSAGES, jobs.on_pool_messages, to_pools, policy, ids.child, ticks, settings.words_form, batch=1
+    )
     service.periodic(_FORGETS_EVERY, "forget_pool_messages", jobs.forget_pool_messages, to_pools)
     service.periodic(_FORGETS_EVERY, "forget_jobs", jobs.forget_jobs, PostgresJobs)
     service.periodic(_FORGETS_EVERY, "keep_history", jobs.keep_history, PostgresHistory)
@@ -145,7 +147,7 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
         edge = Edge(
             service.tenants, service.clock, policy, requests, refs, ids, ticks, *faces,
             service.stores(PostgresJobs), service.looks(PostgresJobs),
-            service.stores(to_pools), service.looks(PostgresHistory),
+            service.stores(to_pools), service.looks(PostgresHistory), settings.words_form,
         )  # fmt: skip
         service.api(app, router(edge))
     return service, app

@@ -17,7 +17,7 @@ from services.outreach_gateway.ports.windows import Epochs, Windows, WindowsHeld
 from shared.contracts.outreach_gateway import Words
 from shared.facts import Known
 from shared.runner.model import Again, Job
-from shared.security.words import seal_job, seal_words
+from shared.security.words import WordsForm, seal_job, seal_words
 from shared.ticks import Ticks
 
 OpenEpochs = Callable[[], AbstractAsyncContextManager[Epochs]]
@@ -109,11 +109,16 @@ async def adopt(rows: Tellings) -> bool:
 
 
 async def on_pool_messages(
-    store: PoolMessages, work: Sequence[Job], policy: Policy, name: Callable[[str, str], str], ticks: Ticks
+    store: PoolMessages,
+    work: Sequence[Job],
+    policy: Policy,
+    name: Callable[[str, str], str],
+    ticks: Ticks,
+    form: WordsForm,
 ) -> Again:
     """Spreads messages to the people of their pools, takes them back, and tells what became of them, each in its turn.
 
-    `name` calls the message of one person, by that to the pool and the person. All of a message's turn is one transaction: a
+    `name` calls the message of one person, by that to the pool and the person; `form` is that of sealed words. All of a message's turn is one transaction: a
     process that is killed has done nothing of it.
     """
     again: dict[str, datetime] = {}
@@ -122,7 +127,7 @@ async def on_pool_messages(
             await store.take_back_each(message)
         elif words is not None:
             people = await store.fitting(message, WRITTEN_TO_AT_MOST)
-            children = await asyncio.to_thread(_children, message, words, people, name)
+            children = await asyncio.to_thread(_children, message, words, people, name, form)
             await store.spread(message, children, store.at + policy.held_for_grant)
         if message.sent is None and message.tell_at <= store.at:
             sent = rounded(went_out(await store.states(message.id)))
@@ -133,14 +138,14 @@ async def on_pool_messages(
 
 
 def _children(
-    message: PoolMessage, words: bytes, people: Sequence[Fitting], name: Callable[[str, str], str]
+    message: PoolMessage, words: bytes, people: Sequence[Fitting], name: Callable[[str, str], str], form: WordsForm
 ) -> Sequence[Child]:
     said = Words.model_validate_json(words)
 
     def child(person: Fitting) -> Child:
         id = name(message.id, person.candidate)
         own = said.model_copy(update={"outreach": id})
-        sealed, job = seal_words(own, person.public_key), seal_job(own, person.public_key)
+        sealed, job = seal_words(own, person.public_key, form), seal_job(own, person.public_key, form)
         return Child(id, person.candidate, person.generation, sealed, job)
 
     return [child(person) for person in people]

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.roles import Role
+from shared.security.words import WordsForm
 from shared.setting_forms import NOT_TOLD, Keys32, OnlyFor, OwnFolder, PostgresUrl, RedisUrl, RoleKeys64
 from shared.settings import TellsEmployersSettings
 
@@ -18,6 +19,8 @@ class GatewaySettings(TellsEmployersSettings):
     """Whether `redis` is a node of a Redis Cluster: the others are found through it."""
     member_ref_key: Annotated[RoleKeys64, OnlyFor(frozenset({Role.EDGE}))] = NOT_TOLD
     outreach_id_key: Keys32
+    words_form: WordsForm = "jwe"
+    """How words are sealed to people: `hpke` once no process runs that opens only `jwe`, nor will again."""
     policy: str = "2026-12"
     """What to decide by: the version of a policy file, or its path."""
     policies: OwnFolder = None

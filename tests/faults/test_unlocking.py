@@ -5,6 +5,7 @@ import io
 import os
 import zipfile
 from collections.abc import Sequence
+from typing import get_args
 
 import pytest
 
@@ -13,7 +14,7 @@ from deploy.checks.unlocking import Loot
 from shared.contracts.outreach_gateway import Job, Words
 from shared.security import boxes, encoding
 from shared.security.parts import pack, seal_part
-from shared.security.words import KeyPair, seal_words
+from shared.security.words import KeyPair, WordsForm, seal_words
 
 _VAULT = boxes.new_key()
 _OTHERS = [boxes.new_key() for _ in range(3)]
@@ -49,7 +50,8 @@ def test_a_key_that_comes_out_opens_what_it_sealed() -> None:
     assert b"Quillfeatherstone" not in opened(loot[1:], _VAULT), "without the wrapped key it is dark"
 
 
-def test_words_are_read_with_the_private_key_that_comes_out() -> None:
+@pytest.mark.parametrize("form", get_args(WordsForm))
+def test_words_are_read_with_the_private_key_that_comes_out(form: WordsForm) -> None:
     key, pair = boxes.new_key(), KeyPair.generate()
     job = Job.model_validate(
         {"title": "Nurse", "organization": "Works", "location": "Denver", "remote": False, "occupation": "29-1141"}
@@ -60,7 +62,7 @@ def test_words_are_read_with_the_private_key_that_comes_out() -> None:
     loot = [
         boxes.seal(_VAULT, key, context=_CONTEXT),
         boxes.seal(key, pair.private.encode(), context=_CONTEXT),
-        b'{"sealed": "' + seal_words(words, pair.public).encode() + b'"}',
+        b'{"sealed": "' + seal_words(words, pair.public, form).encode() + b'"}',
     ]
     assert any(b"Quillfeatherstone" in found for found in opened(loot, _VAULT))
     assert not any(b"Quillfeatherstone" in found for found in opened(loot))

@@ -144,7 +144,7 @@ async def keep(rows: Rows, message: PoolMessage = MESSAGE) -> None:
 
 async def turn(rows: Rows, at: datetime = NOON) -> object:
     async with rows.store(at) as store:
-        return await jobs.on_pool_messages(store, [Job(MESSAGE.id, at, 1)], POLICY, NAME, TICKS)
+        return await jobs.on_pool_messages(store, [Job(MESSAGE.id, at, 1)], POLICY, NAME, TICKS, "hpke")
 
 
 async def shown(rows: Rows) -> PoolMessage:

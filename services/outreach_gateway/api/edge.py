@@ -11,6 +11,7 @@ from services.outreach_gateway.ports.requests import RequestStore
 from shared.clock import Clock
 from shared.feed.web import FeedFace
 from shared.security.member_refs import MemberRefs
+from shared.security.words import WordsForm
 from shared.ticks import Ticks
 from shared.web.tenants import Tenants
 
@@ -36,3 +37,5 @@ class Edge:
     pool_messages: Callable[[], AbstractAsyncContextManager[PoolMessages]]
     history: Callable[[], AbstractAsyncContextManager[History]]
     """Each statement for itself."""
+    words_form: WordsForm
+    """How words are sealed to people."""

@@ -132,7 +132,12 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
                 )
             key, key_missing = _key_or_none(await store.public_key(taken.candidate))
             said = _words(words, job, id)
-            await store.seal_again(id, seal_words(said, key), seal_job(said, key), key_missing=key_missing)
+            await store.seal_again(
+                id,
+                seal_words(said, key, edge.words_form),
+                seal_job(said, key, edge.words_form),
+                key_missing=key_missing,
+            )
             account = await store.account(id, employer.id)
         if account is None:
             raise not_found("outreach")
@@ -183,8 +188,8 @@ async def _take(edge: Edge, employer: Tenant, names: tuple[str, ...], sent: obje
                 generation=referred.generation,
                 member_ref=request.member_ref,
                 digest=digest,
-                sealed=seal_words(said, key),
-                sealed_job=seal_job(said, key),
+                sealed=seal_words(said, key, edge.words_form),
+                sealed_job=seal_job(said, key, edge.words_form),
                 key_missing=key_missing,
                 at=now,
                 last_day=last,

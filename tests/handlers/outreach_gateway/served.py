@@ -43,7 +43,7 @@ async def served(*parts: ModuleType, domain: str | None = None, **given: Any) ->
             )
         )
     nothing: dict[str, Any] = dict.fromkeys(field.name for field in fields(Edge))
-    edge = Edge(**nothing | {"tenants": tenants, "clock": FixedClock(NOON)} | given)
+    edge = Edge(**nothing | {"tenants": tenants, "clock": FixedClock(NOON), "words_form": "hpke"} | given)
     app, routes = FastAPI(), APIRouter()
     for part in parts:
         part.add_routes(routes, edge)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -14,7 +14,7 @@ from services.outreach_gateway.api import accounts, submissions
 from services.outreach_gateway.api.ids import OutreachIds
 from services.outreach_gateway.model import Fitting
 from shared.runner.model import Job
-from shared.security.words import KeyPair
+from shared.security.words import HPKE_MARK, KeyPair, WordsForm, open_words
 from shared.ticks import Ticks
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.gateway_jobs import FakeJobs
@@ -51,11 +51,11 @@ class Scene:
     async def send(self, key: str = "one", **changes: Any) -> httpx.Response:
         return await self.http.post("/v1/outreach", json={**BODY, **changes}, headers={"Idempotency-Key": key})
 
-    async def turns(self) -> None:
+    async def turns(self, form: WordsForm = "hpke") -> None:
         """What the runner would do by now."""
         self.kept.at = self.clock.now()
         work = [Job(id, self.kept.at, 1) for id in self.kept.kept]
-        await jobs.on_pool_messages(self.kept, work, POLICY, OutreachIds(b"k").child, TICKS)
+        await jobs.on_pool_messages(self.kept, work, POLICY, OutreachIds(b"k").child, TICKS, form)
 
     def live(self, number: int, employer: str = "emp_a", pool: str = "p_rural") -> None:
         self.kept.people[employer, pool] = [Fitting(str(one), 0, PAIR.public) for one in range(number)]
@@ -175,3 +175,18 @@ async def test_what_is_the_employers_own_is_told_at_once(scene: Scene, change: d
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
     assert scene.kept.kept == {}
+
+
+@pytest.mark.parametrize("form", get_args(WordsForm))
+async def test_each_person_gets_the_words_and_the_job_sealed_in_the_form_that_is_set(
+    scene: Scene, form: WordsForm
+) -> None:
+    scene.live(2)
+    id = (await scene.send()).json()["id"]
+    await scene.turns(form)
+    children = scene.kept.children[id].values()
+    assert len(children) == 2
+    for child in children:
+        for sealed, body in ((child.sealed, BODY["body"]), (child.sealed_job, "")):
+            assert sealed.startswith(HPKE_MARK) == (form == "hpke")
+            assert open_words(sealed, PAIR, outreach=child.id).body == body
