@@ -1,7 +1,7 @@
 """Sealing an employer's words to one person's key, in one of two forms that both open (docs/decisions/0004).
 
-`hpke`: HPKE (RFC 9180), base mode, DHKEM(X25519), HKDF-SHA256, AES-256-GCM, as `h1.` and base64url: a third of what the other
-costs. `jwe`: a compact JWE, ECDH-ES over X25519 with A256GCM (RFC 7516, RFC 8037), the only one that a version from before
+`hpke`: HPKE (RFC 9180), base mode, DHKEM(X25519), HKDF-SHA256, AES-256-GCM, as `h1.` and base64url, in two thirds of the
+time. `jwe`: a compact JWE, ECDH-ES over X25519 with A256GCM (RFC 7516, RFC 8037), the only one that a version from before
 December 2026 opens.
 """
 

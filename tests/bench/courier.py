@@ -12,17 +12,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP, default
+from uuid import UUID
 
 import aiosmtplib
 
 from services.signup.courier.adapters.smtp import SmtpRelay
-from services.signup.courier.model import Cleared, Letter, Mail, Taken
+from services.signup.courier.model import Cleared, Letter, Mail, Person, Taken
 from shared.contracts.outreach_gateway import Words
-from shared.security.words import seal_words
+from shared.security.words import KeyPair, WordsForm, seal_words
 from tests.bench import harness
 from tests.fakes.clock import NOON
 from tests.unit.courier.jobs import JOB
-from tests.unit.courier.test_letters import CANDIDATE, LETTERS, PAIR, PERSON
+from tests.unit.courier.test_letters import LETTERS
 
 LETTERS_A_ROUND, CONNECTIONS = 400, 8
 BATCH = 32  # as the courier takes them: written in one turn, then handed over
@@ -30,6 +31,12 @@ BODY = (
     "We would like to talk with you about a night shift in Denver.\n\n"
     + "It says what the job is, and who we are. " * 14
 )
+
+
+PEOPLE = {
+    str(UUID(int=number)): Person(f"person.{number:03}@people.example", KeyPair.generate())
+    for number in range(LETTERS_A_ROUND)
+}
 
 
 class Catcher(asyncio.Protocol):
@@ -65,22 +72,23 @@ class Catcher(asyncio.Protocol):
                 self._transport.write(b"250 OK\r\n")
 
 
-def mails() -> list[Mail]:
-    """As many as a round has, each with words of its own, all about one job."""
+def mails(form: WordsForm = "hpke") -> list[Mail]:
+    """As many as a round has, each with words of its own to a person of its own, all about one job."""
     return [
         Mail(
-            kind="outreach", id=f"o_{number}", candidate=CANDIDATE, employer="emp_denverhealth", version=1,
+            kind="outreach", id=f"o_{number}", candidate=candidate, employer="emp_denverhealth", version=1,
             good_until=NOON + timedelta(minutes=10),
-            sealed=seal_words(Words(outreach=f"o_{number}", subject=f"Night shift {number}", body=f"{BODY}{number}", job=JOB), PAIR.public),
+            sealed=seal_words(Words(outreach=f"o_{number}", subject=f"Night shift {number}", body=f"{BODY}{number}", job=JOB), person.words_key.public, form),
         )
-        for number in range(LETTERS_A_ROUND)
+        for number, (candidate, person) in enumerate(PEOPLE.items())
     ]  # fmt: skip
 
 
 def written(sent: Sequence[Mail | Letter]) -> list[Letter]:
     """The letters of these; what is one already stays as it is."""
     found = [
-        one if isinstance(one, Letter) else LETTERS.outreach(one, PERSON, "Denver Health", at=NOON) for one in sent
+        one if isinstance(one, Letter) else LETTERS.outreach(one, PEOPLE[one.candidate], "Denver Health", at=NOON)
+        for one in sent
     ]
     return [one for one in found if isinstance(one, Letter)]
 
@@ -134,7 +142,7 @@ async def bare(letters: Sequence[Letter], port: int) -> None:
 
 def main() -> None:
     """All in turns."""
-    sent = mails()
+    sent, sent_as_jwe = mails(), mails("jwe")
     letters = written(sent)
     for letter in letters[:20]:
         compared_with_the_standard_library(letter)
@@ -170,12 +178,14 @@ def main() -> None:
             "ours": measured("ours", lambda port: ours(sent, port)),
             "bare": measured("bare", lambda port: bare(letters, port)),
             "handing": measured("handing", lambda port: ours(letters, port)),
+            "jwe": measured("jwe", lambda port: ours(sent_as_jwe, port)),
             "one by one": measured("one by one", lambda port: ours(sent, port), takes_groups=False),
             "writing": writing,
         }
     )
     names = {
         "ours": ("letters, written and handed over", "0.8, 200/s"),
+        "jwe": ("the same, words sealed as a JWE", ""),
         "one by one": ("the same, to a relay without PIPELINING", ""),
         "handing": ("written before: handed over alone", ""),
     }
