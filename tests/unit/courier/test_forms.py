@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment
 
+from services.signup.courier.adapters.envelope import in_quoted_printable, part
 from services.signup.courier.adapters.letters import OUTREACH
 from shared import i18n
 from tests.unit.courier.test_letters import LETTERS
@@ -58,3 +59,13 @@ def test_as_part_of_a_mail_a_page_reads_the_same_whatever_was_said_before(
     message = email.message_from_bytes(raw, policy=default)
     assert isinstance(message, EmailMessage)
     assert message.get_content(errors="strict").replace("\r\n", "\n") == form.fill(values)
+
+
+@pytest.mark.parametrize("kind", ["txt", "html"])
+@given(values=st.fixed_dictionaries(dict.fromkeys(OUTREACH, _TEXTS | st.text("\u0105\u4e00", min_size=300))))
+def test_which_encoding_is_shorter_is_found_as_by_counting_the_whole_text(kind: str, values: dict[str, str]) -> None:
+    form = LETTERS._forms.form(f"outreach.{kind}")
+    put = [form.put(values[name]) for name in form.names]
+    quoted = [in_quoted_printable(value, then=text[:1]) for value, text in zip(put, form.texts[1:], strict=True)]
+    whole = b"".join(one for both in zip(form.encoded, [*quoted, b""], strict=True) for one in both)
+    assert form.part(values) == part(form.subtype, form.fill(values), quoted=whole)
