@@ -49,7 +49,7 @@ class KeyPair:
         )
 
 
-def seal_words(words: Words, public_key: str, form: WordsForm = "hpke") -> str:
+def seal_words(words: Words, public_key: str, form: WordsForm) -> str:
     """The words as a text that only the person's private key opens."""
     plain = words.model_dump_json().encode()
     if form == "hpke":
@@ -60,7 +60,7 @@ def seal_words(words: Words, public_key: str, form: WordsForm = "hpke") -> str:
     return jwe.encrypt_compact(dict(_HEADER), plain, to, registry=_REGISTRY)
 
 
-def seal_job(words: Words, public_key: str, form: WordsForm = "hpke") -> str:
+def seal_job(words: Words, public_key: str, form: WordsForm) -> str:
     """Of the words the job alone, and whose outreach it is; `open_words` opens it."""
     return seal_words(words.model_copy(update={"subject": "", "body": ""}), public_key, form)
 

@@ -110,7 +110,7 @@ class World:
             policy="2026-12",
             at=now,
             good_until=now + good_for,
-            sealed=seal_words(words, self.keys[candidate].public),
+            sealed=seal_words(words, self.keys[candidate].public, "jwe"),
         )
         await self.publish(event)
         return outreach

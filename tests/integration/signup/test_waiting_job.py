@@ -31,7 +31,7 @@ WORDS = Words(
 
 async def sealed_to(edge: Edge, candidate: str) -> dict[str, str]:
     key = await edge.pool.fetchval("SELECT public_key FROM identities WHERE candidate = $1", candidate)
-    return {"outreach": "o_1", "sealed": seal_job(WORDS, key)}
+    return {"outreach": "o_1", "sealed": seal_job(WORDS, key, "hpke")}
 
 
 async def test_its_person_sees_the_job_by_its_host_alone_and_none_of_the_words(
@@ -64,7 +64,7 @@ async def test_what_is_another_persons_or_another_messages_or_no_job_is_none_of_
     candidate = await tell(http, edge, **NURSE)
     mine, asked = await edge.sign_in(candidate), await sealed_to(edge, candidate)
     others: list[dict[str, Any]] = [
-        {"sealed": seal_job(WORDS, KeyPair.generate().public)},
+        {"sealed": seal_job(WORDS, KeyPair.generate().public, "jwe")},
         {"outreach": "o_2"},
         {"sealed": "no.jwe"},
         {"sealed": asked["sealed"][:-5]},

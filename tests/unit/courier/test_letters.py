@@ -28,7 +28,7 @@ from shared.security import boxes, encoding
 from shared.security.links import JobLink, Link, LinkReader, LinkSigner, public_half
 from shared.security.statements import StatementReader, StatementSigner
 from shared.security.tenant_keys import new_key
-from shared.security.words import KeyPair, seal_words
+from shared.security.words import KeyPair, WordsForm, seal_words
 from shared.wording import pay_in_words
 from tests.fakes.clock import NOON
 from tests.signing import PUBLIC, seed_of
@@ -51,7 +51,10 @@ LETTERS = JinjaLetters(
 
 
 def mail_with(
-    subject: str = "Night-shift RN, Denver", body: str = "We would like to talk.", pair: KeyPair = PAIR
+    subject: str = "Night-shift RN, Denver",
+    body: str = "We would like to talk.",
+    pair: KeyPair = PAIR,
+    form: WordsForm = "hpke",
 ) -> Mail:
     words = Words(outreach="o_abc", subject=subject, body=body, job=JOB)
     return Mail(
@@ -61,7 +64,7 @@ def mail_with(
         employer="emp_denverhealth",
         version=7,
         good_until=NOON + timedelta(minutes=10),
-        sealed=seal_words(words, pair.public),
+        sealed=seal_words(words, pair.public, form),
     )
 
 
@@ -236,6 +239,12 @@ def test_an_employers_name_cannot_add_a_header() -> None:
 def test_words_sealed_to_another_person_are_refused_without_quoting_them() -> None:
     letter = outreach(mail_with(pair=KeyPair.generate()))
     assert letter == Unwritable("the words do not open with this person's key")
+
+
+def test_a_letter_is_the_same_in_whichever_form_its_words_were_sealed() -> None:
+    forms: tuple[WordsForm, ...] = get_args(WordsForm)
+    one, other = (written(outreach(mail_with(form=form))) for form in forms)
+    assert (one.items()[:-1], texts(one)) == (other.items()[:-1], texts(other)), "the last header has the boundary"
 
 
 def test_words_of_another_outreach_are_refused() -> None:
@@ -528,7 +537,7 @@ def test_marks_that_nobody_sees_are_not_in_a_letter_whoever_let_them_in(mark: st
 
 def with_link(url: str) -> Letter | Unwritable:
     words = Words(outreach="o_abc", subject="Hi", body="Hi", job=JOB.model_copy(update={"url": AnyHttpUrl(url)}))
-    return outreach(replace(mail_with(), sealed=seal_words(words, PAIR.public)))
+    return outreach(replace(mail_with(), sealed=seal_words(words, PAIR.public, "hpke")))
 
 
 def test_the_jobs_link_leads_to_a_page_of_ours_until_the_offer_is_over_everywhere() -> None:
@@ -546,7 +555,7 @@ def test_the_jobs_link_leads_to_a_page_of_ours_until_the_offer_is_over_everywher
 @pytest.mark.parametrize("last", ["9999-12-31", "not a day"])
 def test_a_jobs_link_ends_after_a_year_in_any_case(last: str) -> None:
     words = Words(outreach="o_abc", subject="Hi", body="Hi", job=JOB.model_copy(update={"valid_through": last}))
-    (text, _) = texts(written(outreach(replace(mail_with(), sealed=seal_words(words, PAIR.public)))))
+    (text, _) = texts(written(outreach(replace(mail_with(), sealed=seal_words(words, PAIR.public, "hpke")))))
     (token,) = re.findall(r"https://signup\.test/j/([\w.-]+)", text)
     link = LinkReader([public_half(SEED)], [SUBJECT_KEY]).read_job(token, at=NOON)
     assert isinstance(link, JobLink)
