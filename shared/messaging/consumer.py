@@ -82,8 +82,8 @@ class Consumer:
     source: str
     retry_for: timedelta
     on_fatal: Callable[[BaseException], None]
-    after_commit: Callable[[Collection[int]], None]
-    """Wakes the outbox relay: told the shards that were written to, and not called where there are none."""
+    after_commit: Callable[[Unit], None]
+    """Tells the outbox relay what is committed."""
     scheduled: Callable[[Collection[str]], None] = lambda _: None
     """Wakes the runner: told the queues in which work was scheduled."""
     verifier: Verifier | None = None
@@ -257,8 +257,7 @@ class Consumer:
     async def _unit(self) -> AsyncIterator[Unit]:
         async with unit_of_work(self.pool, at=self.clock.now(), source=self.source) as unit:
             yield unit
-        if unit.shards:
-            self.after_commit(unit.shards)
+        self.after_commit(unit)
         if unit.work.queues:
             self.scheduled(unit.work.queues)
 

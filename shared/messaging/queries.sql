@@ -5,20 +5,35 @@ ON CONFLICT DO NOTHING
 RETURNING event_id
 
 -- name: write_to_outbox
-INSERT INTO outbox (shard, topic, key, value, headers)
-SELECT shard, topic, key, value, headers::json
-FROM unnest($1::smallint[], $2::text[], $3::bytea[], $4::bytea[], $5::text[])
-    WITH ORDINALITY AS record (shard, topic, key, value, headers, place)
-ORDER BY place
-RETURNING id
-
--- name: lock_shard
-SELECT pg_try_advisory_xact_lock($1, $2)
+WITH written AS (
+    INSERT INTO outbox (shard, topic, key, value, headers)
+    SELECT shard, topic, key, value, headers::json
+    FROM unnest($1::smallint[], $2::text[], $3::bytea[], $4::bytea[], $5::text[])
+        WITH ORDINALITY AS record (shard, topic, key, value, headers, place)
+    ORDER BY place
+    RETURNING id
+)
+SELECT array_agg(id ORDER BY id) AS ids, now() AS at FROM written
 
 -- name: take_from_outbox
-DELETE FROM outbox
-WHERE id IN (SELECT id FROM outbox WHERE shard = $1 ORDER BY id LIMIT $2)
-RETURNING id, topic, key, value, headers, extract(epoch FROM clock_timestamp() - written_at)::float8 AS age
+-- Of these shards those that nobody else has, each with its oldest rows: one row of the answer at least for each of them. What
+-- another relay sent between this statement's beginning and the lock is gone, and is passed over; so `found` may be more than
+-- what is taken. By their place on disk, which no row changes: planned by their ids, all of the table may be read.
+-- Of those that the process has in memory ($4, written at $5) only the ids are said, with no topic.
+WITH free AS MATERIALIZED (
+    SELECT shard FROM unnest($2::smallint[]) AS shard WHERE pg_try_advisory_xact_lock($1, shard)
+), oldest AS MATERIALIZED (
+    SELECT shard, place FROM free CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM outbox WHERE outbox.shard = free.shard ORDER BY id LIMIT $3) AS of_shard
+), taken AS (
+    DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT place FROM oldest))
+    RETURNING shard, id, topic, key, value, headers, extract(epoch FROM clock_timestamp() - written_at)::float8 AS age,
+        id = ANY($4::bigint[]) AND written_at = ANY($5::timestamptz[]) AS known
+)
+SELECT shard, found, id, age, CASE WHEN NOT known THEN topic END AS topic, CASE WHEN NOT known THEN key END AS key,
+    CASE WHEN NOT known THEN value END AS value, CASE WHEN NOT known THEN headers END AS headers
+FROM free LEFT JOIN (SELECT shard, count(*) AS found FROM oldest GROUP BY shard) AS counted USING (shard) LEFT JOIN taken USING (shard)
+ORDER BY id
 
 -- name: still_in_outbox
 SELECT id FROM outbox WHERE id = ANY($1::bigint[])

@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanContext
 from shared import tracing
 from shared.contracts.base import Event
 from shared.messaging.envelope import Outgoing, encode, encode_written
+from shared.messaging.handed import Written
 from shared.messaging.signatures import Headers
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
@@ -37,7 +38,9 @@ class Unit:
     outbox_ids: Sequence[int] = ()
     """Known once the transaction is over: what `Relay.has_published` is asked for."""
     shards: set[int] = field(default_factory=set)
-    """Known then too: the shards of the outbox that were written to, which `Relay.wake` is told."""
+    """Known then too: the shards of the outbox that were written to; `Relay.committed` is told of them."""
+    written: Written | None = None
+    """Known then too: what was written there, for the relay."""
     work: Scheduling = field(default_factory=Scheduling)
     """What is to be done later, or by others; its queues are what `Runner.wake` is told."""
     causes: Mapping[bytes, SpanContext] = field(default_factory=dict)
@@ -101,7 +104,7 @@ class Unit:
         if not self._leaving:
             return
         shards = [zlib.crc32(record.key or b"") % SHARDS for record in self._leaving]
-        rows = await self.connection.fetch(
+        row = await self.connection.fetchrow(
             SQL["write_to_outbox"],
             shards,
             [record.topic for record in self._leaving],
@@ -109,8 +112,11 @@ class Unit:
             [record.value for record in self._leaving],
             [headers_to_json(record.headers) for record in self._leaving],
         )
-        self.outbox_ids = [*self.outbox_ids, *(row["id"] for row in rows)]
+        assert row is not None, "an aggregate has a row"
+        self.outbox_ids = [*self.outbox_ids, *row["ids"]]
         self.shards.update(shards)
+        before = self.written.records if self.written else {}
+        self.written = Written(row["at"], {**before, **dict(zip(row["ids"], self._leaving, strict=True))})
         self._leaving.clear()
 
 

@@ -280,7 +280,7 @@ class Process:
             source=self.name,
             retry_for=self.settings.retry_for,
             on_fatal=self.fail,
-            after_commit=self.relay.wake,
+            after_commit=self.relay.committed,
             verifier=self.settings.verifier,
             fetch_wait_ms=self.settings.cluster.fetch_wait_ms(self._watch),
             scheduled=self.parts.scheduled,

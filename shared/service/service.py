@@ -99,8 +99,7 @@ class Service(Declaring):
         """A transaction; its events are on their way when the block ends, and nothing is woken where there are none."""
         async with unit_of_work(self.pool, at=self.clock.now(), source=self.name) as unit:
             yield unit
-        if unit.shards:
-            self.relay.wake(unit.shards)
+        self.relay.committed(unit)
         self.parts.scheduled(unit.work.queues)
 
     def stores(self, store: Callable[[Unit], S]) -> Callable[[], AbstractAsyncContextManager[S]]:

@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,7 +45,7 @@ class _Sent:
 
     in_doubt = False
 
-    def wake(self, shards: Collection[int]) -> None: ...
+    def committed(self, unit: Unit) -> None: ...
 
     async def has_published(self, outbox_ids: Sequence[int], *, within: timedelta) -> bool:
         return True
@@ -107,7 +107,7 @@ class Process:
         for subscription in found:
             consumer = Consumer(
                 subscription, self.service.pool, self.service.clock, self.service.name, timedelta(seconds=1), _fails,
-                lambda shards: None, verifier=verifier("take"),
+                lambda unit: None, verifier=verifier("take"),
             )  # fmt: skip
             await consumer.process(batch)
 

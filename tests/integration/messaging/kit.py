@@ -145,7 +145,7 @@ def consumer_of(
     subscription = Subscription(
         f"{group}.{log.topic.name}", (log.topic,), handle, takes=(log.kind,), deduplicate=deduplicate
     )
-    return Consumer(subscription, pool, FixedClock(NOON), "test", retry_for, on_fatal, lambda shards: None)
+    return Consumer(subscription, pool, FixedClock(NOON), "test", retry_for, on_fatal, lambda unit: None)
 
 
 @contextlib.asynccontextmanager

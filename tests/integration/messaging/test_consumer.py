@@ -150,24 +150,26 @@ async def test_what_a_subscription_has_no_use_for_is_neither_handled_nor_set_asi
     assert await pool.fetchval("SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM inbox)") == 0
 
 
-async def test_the_relay_is_woken_for_the_shards_that_a_batch_wrote_to_and_by_no_other_batch(
+async def test_the_relay_is_told_what_a_batch_wrote_and_of_nothing_else(
     pool: Pool, narrow_log: Log, producer: Producer
 ) -> None:
     await make_effects(pool)
-    woken: list[Collection[int]] = []
+    committed: list[Unit] = []
 
     async def answers(unit: Unit, received: Sequence[Received[Event]]) -> None:
         if 1 in numbers_of(received):
             unit.publish(narrow_log.kind(name="k", number=7))
 
-    consumer = replace(consumer_of(narrow_log, pool, answers), after_commit=woken.append)
+    consumer = replace(consumer_of(narrow_log, pool, answers), after_commit=committed.append)
     await producer.send(narrow_log.records(narrow_log.numbers(2)))
     quiet, loud = await narrow_log.read()
     await consumer.process([quiet])
-    assert woken == []
+    assert not any(unit.shards for unit in committed)
     await consumer.process([loud])
     await consumer.process([quiet, loud])
-    assert [len(shards) for shards in woken] == [1], "a batch that comes again writes nothing"
+    wrote = [unit for unit in committed if unit.shards]
+    assert [len(unit.shards) for unit in wrote] == [1], "a batch that comes again writes nothing"
+    assert [[*unit.written.records] for unit in wrote if unit.written] == [list(wrote[0].outbox_ids)]
 
 
 async def test_at_the_limit_nothing_is_acknowledged_and_a_mended_release_gets_everything(

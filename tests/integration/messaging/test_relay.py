@@ -135,8 +135,7 @@ async def test_a_process_that_is_frozen_with_the_shards_in_hand_loses_them_to_ot
     try:
         async with frozen.acquire() as connection:
             await connection.execute("BEGIN")
-            for shard in range(SHARDS):
-                assert await connection.fetchval(SQL["lock_shard"], _LOCK_SPACE, shard)
+            assert len(await connection.fetch(SQL["take_from_outbox"], _LOCK_SPACE, range(SHARDS), 1, [], [])) == SHARDS
             await _publish(pool, log, log.numbers(5))
             async with running(Relay(pool, producer).run()):
                 await until(lambda: _is_empty(pool), what="another process relays")
@@ -272,25 +271,153 @@ async def test_who_gives_up_waiting_leaves_nothing_behind(pool: Pool, log: Log) 
 async def test_only_the_shards_that_were_written_to_are_looked_at(
     pool: Pool, log: Log, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_module, "_POLL", timedelta(hours=1))
-    relay, looked = Relay(pool, producer), list[int]()
+    relay, looked = Relay(pool, producer), list[list[int]]()
+    monkeypatch.setattr(relay, "look", _nothing)
     relay_some = relay._relay_some
 
-    async def noted(shard: int) -> int | None:
-        sent = await relay_some(shard)
-        looked.append(shard)
-        return sent
+    async def noted(shards: Sequence[int]) -> dict[int, int]:
+        found = await relay_some(shards)
+        looked.append(list(shards))
+        return found
 
     monkeypatch.setattr(relay, "_relay_some", noted)
     async with running(relay.run()):
-        await until(lambda: sorted(looked) == list(range(SHARDS)))
+        await until(lambda: looked == [list(range(SHARDS))])
         async with unit_of_work(pool, at=AT, source="test") as unit:
             unit.publish(log.kind(name="k1", number=1), log.kind(name="k1", number=2))
         assert len(unit.shards) == 1
         relay.wake(unit.shards)
         await until(lambda: _is_empty(pool))
-        await until(lambda: len(looked) > SHARDS)
-    assert looked[SHARDS:] == list(unit.shards)
+        await until(lambda: len(looked) > 1)
+    assert looked[1:] == [list(unit.shards)]
+
+
+async def _nothing() -> None:
+    """The look for all finds nothing."""
+
+
+async def test_a_shard_that_another_process_has_does_not_keep_the_others_back(
+    pool: Pool, log: Log, producer: Producer
+) -> None:
+    relay = Relay(pool, producer)
+    async with pool.acquire() as other, other.transaction(), running(relay.run()):
+        while not await other.fetch(SQL["take_from_outbox"], _LOCK_SPACE, [0], 0, [], []):
+            pass  # the relay looks at it, for a moment
+        await _publish(pool, log, log.numbers(40, keys=20))
+        theirs = await pool.fetchval("SELECT count(*) FROM outbox WHERE shard = 0")
+        assert 0 < theirs < 40
+        relay.wake(range(SHARDS))
+        await until(lambda: _left(pool, theirs), what="all but theirs is sent")
+    async with running(relay.run()):
+        await until(lambda: _is_empty(pool), what="theirs is sent once they have it no longer")
+    assert len(await _arrived(log)) == 40
+
+
+async def _left(pool: Pool, count: int) -> bool:
+    return await _outbox(pool) == count
+
+
+async def test_what_is_more_than_a_turn_takes_is_sent_without_being_told_of_again(
+    pool: Pool, log: Log, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "_POLL", timedelta(hours=1))
+    monkeypatch.setattr(relay_module, "_BATCH", 7)
+    await _publish(pool, log, log.numbers(100, keys=1))
+    async with running(Relay(pool, producer).run()):
+        await until(lambda: _is_empty(pool))
+    assert [event.number for event in await _arrived(log)] == list(range(100))
+
+
+class ReadsBack:
+    """A pool that says which rows were read back from the outbox."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.read: set[int] = set()
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Any]:
+        async with self._pool.acquire() as self._connection:
+            yield self
+
+    def transaction(self) -> Any:
+        return self._connection.transaction()
+
+    async def fetch(self, *asked: Any) -> list[Any]:
+        found = list(await self._connection.fetch(*asked))
+        self.read |= {row["id"] for row in found if row["topic"] is not None}
+        return found
+
+
+async def test_what_this_process_wrote_is_not_read_back_and_goes_in_its_order_with_what_others_wrote(
+    pool: Pool, log: Log, producer: Producer
+) -> None:
+    looked = ReadsBack(pool)
+    relay, others = Relay(cast(Pool, looked), producer), set[int]()
+    for number in range(20):
+        async with unit_of_work(pool, at=AT, source="test") as unit:
+            unit.publish(*log.numbers(3, keys=1, first=3 * number))
+        if number % 2:
+            relay.committed(unit)
+        else:
+            others |= set(unit.outbox_ids)
+    await relay._relay_some(range(SHARDS))
+    assert [event.number for event in await _arrived(log)] == list(range(60))
+    assert looked.read == others
+    assert relay._handed.known() == ({}, set()), "nothing of it is kept"
+
+
+async def test_what_a_process_remembers_of_a_row_is_not_sent_for_the_row_that_a_restored_database_gives_its_id(
+    pool: Pool, log: Log, producer: Producer
+) -> None:
+    relay = Relay(pool, producer)
+    async with unit_of_work(pool, at=AT, source="test") as unit:
+        unit.publish(*log.numbers(3))
+    relay.committed(unit)
+    before = unit.outbox_ids
+    await pool.execute(f"DELETE FROM outbox; ALTER TABLE outbox ALTER id RESTART WITH {before[0]}")
+    async with unit_of_work(pool, at=AT, source="test") as unit:
+        unit.publish(*log.numbers(3, first=10))
+    assert unit.outbox_ids == before
+    await relay._relay_some(range(SHARDS))
+    assert sorted(event.number for event in await _arrived(log)) == [10, 11, 12]
+
+
+class RefusesOne(Producer):
+    """Kafka takes nothing of this topic."""
+
+    topic: str
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        if any(record.topic == self.topic for record in records):
+            raise NotAcknowledgedError("there is no such topic")
+        await super().send(records)
+
+
+async def test_what_kafka_refuses_keeps_its_own_shard_back_and_no_other(pool: Pool, log: Log, kafka: Kafka) -> None:
+    refusing = RefusesOne(kafka, idempotence=False, client_id="refusing")
+    refusing.topic = "missing"
+    await refusing.start()
+    async with unit_of_work(pool, at=AT, source="test") as unit:
+        unit.write(Outgoing("missing", b"k0", b"", ()))
+    try:
+        async with running(Relay(pool, refusing).run()):
+            for first in range(0, 200, 20):
+                await _publish(pool, log, log.numbers(20, keys=20, first=first))
+            await until(lambda: _only_shard(pool, *unit.shards), what="the others are sent")
+            refusing.topic = "none"
+            await pool.execute("DELETE FROM outbox WHERE topic = 'missing'")
+            await until(lambda: _is_empty(pool))
+    finally:
+        await refusing.stop()
+    by_key: dict[str, list[int]] = {}
+    for event in await _arrived(log):
+        by_key.setdefault(event.name, []).append(event.number)
+    assert by_key == {f"k{key}": list(range(key, 200, 20)) for key in range(20)}
+
+
+async def _only_shard(pool: Pool, shard: int) -> bool:
+    return {row["shard"] for row in await pool.fetch("SELECT shard FROM outbox")} == {shard}
 
 
 @asynccontextmanager
@@ -363,7 +490,7 @@ async def test_while_brokers_answer_but_take_nothing_one_shard_tries_for_all(poo
         await until(lambda: _is_empty(pool))
     assert len(unwilling.tried) == SHARDS
     assert unwilling.most == 1
-    assert not relay._unacknowledged
+    assert not relay._turns.in_doubt
 
 
 async def test_a_producer_whose_broker_is_gone_ends_in_bounded_time(kafka: Kafka) -> None:
