@@ -104,7 +104,7 @@ class Unit:
         if not self._leaving:
             return
         shards = [zlib.crc32(record.key or b"") % SHARDS for record in self._leaving]
-        row = await self.connection.fetchrow(
+        (row,) = await self.connection.fetch(
             SQL["write_to_outbox"],
             shards,
             [record.topic for record in self._leaving],
@@ -112,7 +112,6 @@ class Unit:
             [record.value for record in self._leaving],
             [headers_to_json(record.headers) for record in self._leaving],
         )
-        assert row is not None, "an aggregate has a row"
         self.outbox_ids = [*self.outbox_ids, *row["ids"]]
         self.shards.update(shards)
         before = self.written.records if self.written else {}

@@ -95,7 +95,9 @@ async def test_what_others_have_is_looked_at_again_soon_and_keeps_nothing_back(h
     assert await hand.after(0.1) == [1]
 
 
-async def test_what_was_not_acknowledged_is_tried_shard_by_shard_and_goes_together_again_once_it_was(hand: Hand) -> None:
+async def test_what_was_not_acknowledged_is_tried_shard_by_shard_and_goes_together_again_once_it_was(
+    hand: Hand,
+) -> None:
     hand.turns.wake([0, 1, 2])
     assert await hand.next() == [0, 1, 2]
     hand.turns.failed([0, 1, 2], apart=True)
