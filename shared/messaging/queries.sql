@@ -8,7 +8,7 @@ RETURNING event_id
 WITH written AS (
     INSERT INTO outbox (shard, topic, key, value, headers)
     SELECT shard, topic, key, value, headers::json
-    FROM unnest($1::smallint[], $2::text[], $3::bytea[], $4::bytea[], $5::text[])
+    FROM unnest(string_to_array($1, NULL)::smallint[], string_to_array($2, ' '), $3::bytea[], $4::bytea[], string_to_array($5, E'\x1f'))
         WITH ORDINALITY AS record (shard, topic, key, value, headers, place)
     ORDER BY place
     RETURNING id
@@ -28,7 +28,7 @@ WITH free AS MATERIALIZED (
 ), taken AS (
     DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT place FROM oldest))
     RETURNING shard, id, topic, key, value, headers, extract(epoch FROM clock_timestamp() - written_at)::float8 AS age,
-        id = ANY($4::bigint[]) AND written_at = ANY($5::timestamptz[]) AS known
+        id = ANY(string_to_array($4, ',')::bigint[]) AND written_at = ANY($5::timestamptz[]) AS known
 )
 SELECT shard, found, id, age, CASE WHEN NOT known THEN topic END AS topic, CASE WHEN NOT known THEN key END AS key,
     CASE WHEN NOT known THEN value END AS value, CASE WHEN NOT known THEN headers END AS headers

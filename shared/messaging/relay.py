@@ -106,7 +106,9 @@ class Relay:
         """How many rows it found, by shard; of those that another process holds nothing is said."""
         known, moments = self._handed.known()
         async with self._pool.acquire() as connection, connection.transaction():
-            taken = await connection.fetch(SQL["take_from_outbox"], _LOCK_SPACE, shards, _BATCH, [*known], moments)
+            taken = await connection.fetch(
+                SQL["take_from_outbox"], _LOCK_SPACE, shards, _BATCH, ",".join(map(str, known)), moments
+            )
             found = {row["shard"]: row["found"] or 0 for row in taken}
             taken = [row for row in taken if row["id"] is not None]
             if not taken:

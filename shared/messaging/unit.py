@@ -23,7 +23,9 @@ from shared.runner.postgres import PostgresWork
 from shared.runner.scheduling import Scheduling
 
 SHARDS = 4
-"""Outbox shards of a service; one relay holds each at a time. Changing it needs an empty outbox."""
+"""Outbox shards of a service, ten at most; one relay holds each at a time. Changing it needs an empty outbox."""
+_BETWEEN = "\x1f"
+"""JSON escapes it."""
 
 SQL = load(Path(__file__).parent / "queries.sql")
 
@@ -104,13 +106,15 @@ class Unit:
         if not self._leaving:
             return
         shards = [zlib.crc32(record.key or b"") % SHARDS for record in self._leaving]
-        (row,) = await self.connection.fetch(
+        (
+            row,
+        ) = await self.connection.fetch(  # an array costs half a microsecond an element more than a text that PostgreSQL parts
             SQL["write_to_outbox"],
-            shards,
-            [record.topic for record in self._leaving],
+            "".join(map(str, shards)),
+            " ".join([record.topic for record in self._leaving]),
             [record.key for record in self._leaving],
             [record.value for record in self._leaving],
-            [headers_to_json(record.headers) for record in self._leaving],
+            _BETWEEN.join([headers_to_json(record.headers) for record in self._leaving]),
         )
         self.outbox_ids = [*self.outbox_ids, *row["ids"]]
         self.shards.update(shards)

@@ -135,7 +135,7 @@ async def test_a_process_that_is_frozen_with_the_shards_in_hand_loses_them_to_ot
     try:
         async with frozen.acquire() as connection:
             await connection.execute("BEGIN")
-            assert len(await connection.fetch(SQL["take_from_outbox"], _LOCK_SPACE, range(SHARDS), 1, [], [])) == SHARDS
+            assert len(await connection.fetch(SQL["take_from_outbox"], _LOCK_SPACE, range(SHARDS), 1, "", [])) == SHARDS
             await _publish(pool, log, log.numbers(5))
             async with running(Relay(pool, producer).run()):
                 await until(lambda: _is_empty(pool), what="another process relays")
@@ -301,7 +301,7 @@ async def test_a_shard_that_another_process_has_does_not_keep_the_others_back(
 ) -> None:
     relay = Relay(pool, producer)
     async with pool.acquire() as other, other.transaction(), running(relay.run()):
-        while not await other.fetch(SQL["take_from_outbox"], _LOCK_SPACE, [0], 0, [], []):
+        while not await other.fetch(SQL["take_from_outbox"], _LOCK_SPACE, [0], 0, "", []):
             pass  # the relay looks at it, for a moment
         await _publish(pool, log, log.numbers(40, keys=20))
         theirs = await pool.fetchval("SELECT count(*) FROM outbox WHERE shard = 0")
