@@ -48,7 +48,7 @@ HOLDING = Gauge(
     ["part", "waits_for"],
 )
 PROCESS_ROLE = Gauge("fairpool_process_role", "1, by what this process of its service is there for.", ["role"])
-OUTBOX_ROWS = Gauge("fairpool_outbox_rows", "Rows of the outbox that Kafka does not have yet.")
+OUTBOX_ROWS = Gauge("fairpool_outbox_rows", "Rows of the outbox that Kafka does not have yet, counted up to 10,000.")
 OUTBOX_AGE_SECONDS = Gauge("fairpool_outbox_age_seconds", "Age of the oldest row of the outbox.")
 REPUBLISHED = Counter(
     "fairpool_republished_records_total",

@@ -29,6 +29,8 @@ _BATCH = 500
 """Of a shard."""
 _POLL = timedelta(seconds=5)
 """Rows that nobody said were there (their process died before it could) are found within so long."""
+_COUNTED = 10_000
+"""Rows, for the metric: who sees so many need not know how many more there are."""
 _FORGETS_EVERY = 12
 """Looks, unless there is more to forget."""
 _FORGOTTEN_AT_ONCE = 10_000
@@ -95,7 +97,7 @@ class Relay:
             self._turns.failed(shards, apart=isinstance(error, NotAcknowledgedError))
             for shard in shards:
                 self._holding[shard].note(error)
-            _log.warning("outbox_waits", shards=list(shards), error=type(error).__name__)
+            _log.warning("outbox_waits", shards=list(shards), error=type(error.__cause__ or error).__name__)
             return
         self._turns.others_have([shard for shard in shards if shard not in found])
         self._turns.sent(found, more=[shard for shard, rows in found.items() if rows == _BATCH])
@@ -150,7 +152,7 @@ class Relay:
 
     async def look(self) -> None:
         """One statement for all shards: those that hold something are woken, and the metrics say how much and for how long."""
-        state = await self._pool.fetchrow(SQL["outbox_state"])
+        state = await self._pool.fetchrow(SQL["outbox_state"], SHARDS, _COUNTED)
         if state is not None:
             OUTBOX_ROWS.set(state["rows"])
             OUTBOX_AGE_SECONDS.set(state["age"])

@@ -38,7 +38,9 @@ WINDOWS_DIFFERED = Counter(
     "fairpool_windows_differed_total",
     "People whose windows in Redis lacked a slot of their rows, or had it elsewhere; they were set right before anything was decided.",
 )
-DUE_ROWS = Gauge("fairpool_due_rows", "Outreach whose time to be decided has come (all processes together).")
+DUE_ROWS = Gauge(
+    "fairpool_due_rows", "Outreach whose time to be decided has come (all processes together), counted up to 10,000."
+)
 OLDEST_DUE_SECONDS = Gauge(
     "fairpool_oldest_due_seconds", "How long the oldest of them has waited, by the services' clock."
 )

@@ -56,7 +56,7 @@ class PostgresEpochs:
         return took
 
     async def due_state(self) -> tuple[int, timedelta]:
-        """How many rows have come due, and since when the oldest has been."""
+        """How many rows have come due, counted up to 10,000, and since when the oldest has been."""
         row = await self._sql.fetchrow(SQL["due_state"], self._unit.at)
         return (row["rows"], row["age"]) if row is not None else (0, timedelta(0))
 

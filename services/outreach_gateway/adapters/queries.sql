@@ -166,7 +166,8 @@ FROM outreach
 WHERE candidate = ANY($1::uuid[]) AND (slot_at > $2 OR state = 'delayed')
 
 -- name: due_state
-SELECT count(*) AS rows, coalesce($1 - min(due_at), interval '0') AS age FROM outreach WHERE due_at <= $1
+SELECT (SELECT count(*) FROM (SELECT FROM outreach WHERE due_at <= $1 LIMIT 10000) AS part) AS rows,
+    coalesce($1 - (SELECT min(due_at) FROM outreach WHERE due_at <= $1), interval '0') AS age
 
 -- name: lock_waiting_of
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,

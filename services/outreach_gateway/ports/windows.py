@@ -150,7 +150,7 @@ class Epochs(Protocol):
         """Batches run under its epoch from the commit on; how long it took since it was begun."""
 
     async def due_state(self) -> tuple[int, timedelta]:
-        """How many rows have come due, and since when the oldest has been."""
+        """How many rows have come due, counted up to 10,000, and since when the oldest has been."""
 
     async def forget_ended(self, limit: int, *, kept: timedelta) -> int:
         """Deletes up to so many final rows whose own last day is longer ago than this, whenever they were decided; how many."""

@@ -328,6 +328,22 @@ async def test_what_is_more_than_a_turn_takes_is_sent_without_being_told_of_agai
     assert [event.number for event in await _arrived(log)] == list(range(100))
 
 
+async def test_the_look_for_all_says_which_shards_have_something_and_counts_no_further_than_it_must(
+    pool: Pool, log: Log, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay, woken = Relay(pool, producer), list[list[int]]()
+    monkeypatch.setattr(relay_module, "_COUNTED", 5)
+    monkeypatch.setattr(relay, "wake", lambda shards: woken.append(sorted(shards)))
+    await relay.look()
+    assert (REGISTRY.get_sample_value("fairpool_outbox_rows"), woken) == (0, [[]])
+    await _publish(pool, log, log.numbers(7, keys=1))
+    await pool.execute("UPDATE outbox SET written_at = written_at - interval '1 hour'")
+    await relay.look()
+    assert REGISTRY.get_sample_value("fairpool_outbox_rows") == 5
+    assert (REGISTRY.get_sample_value("fairpool_outbox_age_seconds") or 0) > 3600
+    assert woken[1:] == [[await pool.fetchval("SELECT DISTINCT shard FROM outbox")]]
+
+
 class ReadsBack:
     """A pool that says which rows were read back from the outbox."""
 
