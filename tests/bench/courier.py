@@ -8,7 +8,7 @@ import asyncio
 import email
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP, default
@@ -53,7 +53,12 @@ class Catcher(asyncio.Protocol):
         transport.write(b"220 catcher\r\n")
 
     def data_received(self, data: bytes) -> None:
+        """What was asked in one write is answered in one, as RFC 2920, section 3.2, wants it of a relay."""
         self._buffer += data
+        if answers := b"".join(self._answers()):
+            self._transport.write(answers)
+
+    def _answers(self) -> Iterator[bytes]:
         while True:
             end = b"\r\n.\r\n" if self._data else b"\r\n"
             line, found, rest = self._buffer.partition(end)
@@ -62,14 +67,14 @@ class Catcher(asyncio.Protocol):
             self._buffer = rest
             if self._data:
                 Catcher.taken, Catcher.size, self._data = Catcher.taken + 1, Catcher.size + len(line) + 2, False
-                self._transport.write(b"250 taken\r\n")
+                yield b"250 taken\r\n"
             elif line.startswith(b"DATA"):
                 self._data = True
-                self._transport.write(b"354 go on\r\n")
+                yield b"354 go on\r\n"
             elif line.startswith(b"EHLO") and self.takes_groups:
-                self._transport.write(b"250-catcher\r\n250 PIPELINING\r\n")
+                yield b"250-catcher\r\n250 PIPELINING\r\n"
             else:
-                self._transport.write(b"250 OK\r\n")
+                yield b"250 OK\r\n"
 
 
 def mails(form: WordsForm = "hpke") -> list[Mail]:
