@@ -274,14 +274,17 @@ async def _tell(
     joined: Collection[str] = (),
     changed: Collection[str] = (),
 ) -> None:
-    """In the order of the refs, which tells nothing of anybody; who left and came back under the same, left first."""
-    refs = [*((ref, 0) for ref in left), *((ref, 1) for ref in joined), *((ref, 2) for ref in changed)]
+    """In the order of the refs, which tells nothing of anybody; who left and came back under the same, left first. Some at a time:
+    what is made of many at once is what everything else in the process waits for."""
+    refs = sorted([*((ref, 0) for ref in left), *((ref, 1) for ref in joined), *((ref, 2) for ref in changed)])
     at = listing.told_at or store.at
-    updates = [
-        Update(id=id, change=_CHANGES[told], pool=listing.pool, member_ref=ref, at=at)
-        for id, (ref, told) in zip(new_ids(_OF_UPDATES, len(refs)), sorted(refs), strict=True)
-    ]
-    await store.tell(listing.employer, updates)
+    for start in range(0, len(refs), _CHUNK):
+        some = refs[start : start + _CHUNK]
+        updates = [
+            Update(id=id, change=_CHANGES[told], pool=listing.pool, member_ref=ref, at=at)
+            for id, (ref, told) in zip(new_ids(_OF_UPDATES, len(some)), some, strict=True)
+        ]
+        await store.tell(listing.employer, updates)
 
 
 async def on_employers_removed(store: PoolStore, employers: Collection[str], *, limit: int) -> int:

@@ -48,6 +48,7 @@ class PostgresListings:
         self._connection = unit.connection
         self._feed = feed(unit)
         self._may_have_noted = False
+        self._unwritten = 0
         self.at: datetime = unit.at
 
     def publish(self, *events: Event, id: str | None = None) -> None:
@@ -156,12 +157,13 @@ class PostgresListings:
         return [(row["member_ref"], row["telling"]) for row in rows]
 
     async def tell(self, employer: str, updates: Sequence[Update]) -> None:
-        """Rows of the feed, and of the outbox; of many some at a time, so that they take no memory all at once."""
-        for page in _pages(updates):
-            tellings = [Telling(employer, said.in_feed(one)) for one in page]
-            await beside(self._feed.write(tellings), partial(self._publish, employer, page))
-            if len(updates) > _AT_ONCE:
-                await self._unit.flush()
+        """Rows of the feed, and of the outbox; of many these are written before the end, so that they take no memory until then."""
+        tellings = [Telling(employer, said.in_feed(one)) for one in updates]
+        await beside(self._feed.write(tellings), partial(self._publish, employer, updates))
+        self._unwritten += len(updates)
+        if self._unwritten >= _AT_ONCE:
+            await self._unit.flush()
+            self._unwritten = 0
 
     def _publish(self, employer: str, updates: Sequence[Update]) -> None:
         for at, some in groupby(updates, key=lambda one: one.at):  # a tick: of all that is told at once the same
