@@ -26,6 +26,8 @@ SHARDS = 4
 """Outbox shards of a service, ten at most; one relay holds each at a time. Changing it needs an empty outbox."""
 _BETWEEN = "\x1f"
 """JSON escapes it."""
+_KEPT_FOR_THE_RELAY = 10_000
+"""Records of one transaction. A listing of a million people writes as many, some at a time: what is not kept is read back."""
 
 SQL = load(Path(__file__).parent / "queries.sql")
 
@@ -119,7 +121,8 @@ class Unit:
         self.outbox_ids = [*self.outbox_ids, *row["ids"]]
         self.shards.update(shards)
         before = self.written.records if self.written else {}
-        self.written = Written(row["at"], {**before, **dict(zip(row["ids"], self._leaving, strict=True))})
+        records = {**before, **dict(zip(row["ids"], self._leaving, strict=True))}
+        self.written = Written(row["at"], records if len(records) <= _KEPT_FOR_THE_RELAY else {})
         self._leaving.clear()
 
 

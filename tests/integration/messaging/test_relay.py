@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from shared.messaging import producer as producer_module
 from shared.messaging import relay as relay_module
+from shared.messaging import unit as unit_module
 from shared.messaging.envelope import Outgoing, Received, decode
 from shared.messaging.errors import FatalError
 from shared.messaging.kafka import Kafka
@@ -142,6 +143,22 @@ async def test_a_process_that_is_frozen_with_the_shards_in_hand_loses_them_to_ot
     finally:
         frozen.terminate()
     assert len(await _arrived(log)) == 5
+
+
+async def test_a_transaction_that_writes_in_many_steps_does_not_keep_all_of_it_and_all_arrives(
+    pool: Pool, log: Log, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_module, "_KEPT_FOR_THE_RELAY", 3)
+    async with unit_of_work(pool, at=AT, source="test") as unit:
+        for first in (0, 2, 4):
+            unit.publish(*log.numbers(2, first=first))
+            await unit.flush()
+    assert unit.written is not None and len(unit.written.records) <= 3
+    assert len(unit.outbox_ids) == 6, "which rows they are is known all the same"
+    relay = Relay(pool, producer)
+    relay.committed(unit)
+    await relay_everything(pool, relay)
+    assert sorted(event.number for event in await _arrived(log)) == list(range(6))
 
 
 async def test_a_row_that_commits_after_a_later_one_is_not_missed(pool: Pool, log: Log, producer: Producer) -> None:
