@@ -74,16 +74,17 @@ local as_text = setmetatable({}, { __index = function(known, number)
   return text
 end })
 
--- A calendar is where the first interval that is not over stands in what is given, and where the last one does.
-local first_of, last_of, is_open = {}, {}, {}
+-- A calendar is what is not over of its intervals, in two columns.
+local opens, closes, is_open = {}, {}, {}
 local count = given[last]
 last = last + 1
 for c = 1, count do
-  local at, ends = last + 1, last + 2 * given[last]
+  local from, till, ends = {}, {}, last + 2 * given[last]
+  for at = last + 1, ends, 2 do
+    if given[at + 1] > now and given[at + 1] > given[at] then from[#from + 1], till[#till + 1] = given[at], given[at + 1] end
+  end
   last = ends + 1
-  while at < ends and given[at + 1] <= now do at = at + 2 end
-  first_of[c], last_of[c] = at, ends
-  is_open[c] = at < ends and given[at] <= now
+  opens[c], closes[c], is_open[c] = from, till, #from > 0 and from[1] <= now
 end
 
 -- A set of windows in columns; `before` is how many there are in the sets before it.
@@ -135,22 +136,25 @@ end
 -- last of them comes within it until the first has left it.
 local function full(windows, caps, moment, until_ms)
   local against, free = 0, moment
-  local lengths, of_employer = windows.lengths, windows.of_employer
+  local lengths, of_employer, all, begins, many = windows.lengths, windows.of_employer, stands, base, standing
   for w = 1, #lengths do
-    local length, cap, list, behind, held = lengths[w], caps[w], stands, base, standing
+    local cap, list, behind, held = caps[w], all, begins, many
     if of_employer[w] then list, behind, held = ours, 0, of_ours end
-    if cap < 1 then return against == 0 and w or against, NEVER end
-    for k = behind + held - cap + 1, behind + 1, -1 do
-      local leaves = list[k] + length
-      if leaves <= moment then break end
-      local within = list[k + cap - 1] - length
-      if within < list[k] and within < moment then
-        if against == 0 then against = w end
-        if leaves > free then
-          if leaves > until_ms then return against, leaves end
-          free = leaves
+    if held >= cap then
+      if cap < 1 then return against == 0 and w or against, NEVER end
+      local length = lengths[w]
+      for k = behind + held - cap + 1, behind + 1, -1 do
+        local slot = list[k]
+        if slot + length <= moment then break end
+        local within = list[k + cap - 1] - length
+        if within < slot and within < moment then
+          if against == 0 then against = w end
+          if slot + length > free then
+            free = slot + length
+            if free > until_ms then return against, free end
+          end
+          break
         end
-        break
       end
     end
   end
@@ -162,12 +166,13 @@ local function earliest(windows, caps, until_ms)
   local against, free = full(windows, caps, now, until_ms)
   if free <= until_ms then
     if against == 0 and is_open[calendar] then return now, 0 end
-    local at, ends = first_of[calendar], last_of[calendar]
+    local opens, closes, at = opens[calendar], closes[calendar], 1
+    local many = #closes
     while true do
-      -- When it is open then or next.
-      while at < ends and (given[at + 1] <= free or given[at + 1] <= given[at]) do at = at + 2 end
-      if at >= ends then break end
-      local moment, next_against = given[at] > free and given[at] or free, nil
+      while at <= many and closes[at] <= free do at = at + 1 end -- when it is open then or next
+      if at > many then break end
+      local moment, next_against = opens[at], nil
+      if moment < free then moment = free end
       if moment > until_ms then break end
       next_against, free = full(windows, caps, moment, until_ms)
       if next_against == 0 then return moment, against == 0 and 1 or 1 + windows.before + against end

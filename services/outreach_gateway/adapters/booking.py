@@ -74,21 +74,21 @@ def _in_turns(
     epochs: Mapping[int, Epoch], queues: Sequence[Queue], shards: Sequence[int], places: Sequence[int]
 ) -> Iterator[Part]:
     """As few as may be; a queue is not parted."""
-    some, asks = [queues[place] for place in places], 0
-    if sum([len(queue.waiting) for queue in some]) <= _ASKS_A_CALL:
+    some, of = [queues[place] for place in places], [shards[place] for place in places]
+    waiting = [len(queue.waiting) for queue in some]
+    if sum(waiting) <= _ASKS_A_CALL:
         if epochs:
-            yield Part(epochs, places, some, [shards[place] for place in places])
+            yield Part(epochs, places, some, of)
         return
-    parts: list[list[int]] = [[]]
-    for place, queue in zip(places, some, strict=True):
-        if asks and asks + len(queue.waiting) > _ASKS_A_CALL:
-            parts.append([])
+    begins, asks = [0], 0
+    for at, many in enumerate(waiting):
+        if asks and asks + many > _ASKS_A_CALL:
+            begins.append(at)
             asks = 0
-        parts[-1].append(place)
-        asks += len(queue.waiting)
-    for part in parts:
-        of = [shards[place] for place in part]
-        yield Part({shard: epochs[shard] for shard in sorted(set(of))}, part, [queues[place] for place in part], of)
+        asks += many
+    for at, end in pairwise([*begins, len(some)]):
+        there = {shard: epochs[shard] for shard in sorted(set(of[at:end]))}
+        yield Part(there, places[at:end], some[at:end], of[at:end])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,10 @@ class Asked:
     """What a call is sent, behind its keys, and what its answer is read with."""
 
     arguments: list[str | bytes]
+    asks: Sequence[Ask]
+    """Of all its people."""
+    ends: Sequence[int]
+    """Where each person's begin, and where the last one's end."""
     rules: Sequence[Rule]
     """What may stand against a slot, as the codes count it, from 1."""
 
@@ -109,16 +113,29 @@ def ask(settings: Sequence[int], part: Part) -> Asked:
     names, asked = _names(taken), _names(asks)
     packed = _doubles(slots)
     as_text = packed.decode("latin-1")  # a character each, so that a log is put together as text
-    logs = [f"{''.join(names[at:end])}\n{as_text[8 * at : 8 * end]}" if at < end else "" for at, end in pairwise(ends)]
+    ask_ends = [0, *accumulate(waiting)]
     own = [one.slot_at for one in asks]
     own_slots = in_ms([slot for slot in own if slot is not None])
     if own_slots:
-        logs = _with_own(logs, handed_on, asked, own, own_slots, waiting)
-    names_asked = asked if waiting.count(1) == len(waiting) else _together(asked, waiting)
+        logs = _with_own(
+            names,
+            as_text,
+            ends,
+            [name for name, its in zip(asked, own, strict=True) if its is not None],
+            _doubles(own_slots).decode("latin-1"),
+            _ends_of_own(own, ask_ends),
+        )
+    else:
+        logs = [
+            f"{''.join(names[at:end])}\n{as_text[8 * at : 8 * end]}" if at < end else "" for at, end in pairwise(ends)
+        ]
+    names_asked = asked if waiting.count(1) == len(waiting) else _together(asked, ask_ends)
     left = [one for queue in queues for one in queue.leaving]
     if left:
         leaving = [len(queue.leaving) for queue in queues]
-        names_asked = [one + its for one, its in zip(names_asked, _together(_names(left), leaving), strict=True)]
+        names_asked = [
+            one + its for one, its in zip(names_asked, _together(_names(left), [0, *accumulate(leaving)]), strict=True)
+        ]
     else:
         leaving = [0] * len(queues)
     calendar_of, calendars = _kinds([queue.open_hours for queue in queues])
@@ -150,6 +167,8 @@ def ask(settings: Sequence[int], part: Part) -> Asked:
             _doubles(in_ms([one.at for one in left])),
             _counts(_employers(taken, asks)) if is_by_employer else b"",
         ],
+        asks,
+        ask_ends,
         [Rule.HOURS, *[window.rule for window in windows]],
     )
 
@@ -167,39 +186,27 @@ def _by_slot(queues: Sequence[Queue], handed_on: Sequence[int]) -> tuple[list[Pl
     return taken, slots, ends
 
 
+def _ends_of_own(own: Sequence[datetime | None], ends: Sequence[int]) -> list[int]:
+    """Among the slots that there are."""
+    owned = [0, *accumulate([one is not None for one in own])]
+    return [owned[end] for end in ends]
+
+
 def _with_own(
-    logs: Sequence[str],
-    handed_on: Sequence[int],
-    asked: Sequence[str],
-    own: Sequence[datetime | None],
-    own_slots: Sequence[float],
-    waiting: Sequence[int],
+    names: Sequence[str], slots: str, ends: Sequence[int], own: Sequence[str], own_slots: str, own_ends: Sequence[int]
 ) -> list[str]:
     """With the slots that what waits has, behind those of what was handed on."""
-    found: list[str] = []
-    as_text = _doubles(own_slots).decode("latin-1")
-    at = slot = 0
-    for log, many, waits in zip(logs, handed_on, waiting, strict=True):
-        names = [
-            name for name, its in zip(asked[at : at + waits], own[at : at + waits], strict=True) if its is not None
-        ]
-        at += waits
-        if names:
-            its_slots = as_text[8 * slot : 8 * (slot + len(names))]
-            slot += len(names)
-            before = len(log) - 8 * many
-            log = (
-                f"{log[: before - 1]}{''.join(names)}\n{log[before:]}{its_slots}"
-                if many
-                else f"{''.join(names)}\n{its_slots}"
-            )
-        found.append(log)
-    return found
+    return [
+        f"{''.join(names[at:end])}{''.join(own[its:till])}\n{slots[8 * at : 8 * end]}{own_slots[8 * its : 8 * till]}"
+        if at < end or its < till
+        else ""
+        for (at, end), (its, till) in zip(pairwise(ends), pairwise(own_ends), strict=True)
+    ]
 
 
-def _together(names: Sequence[str], counts: Sequence[int]) -> list[str]:
+def _together(names: Sequence[str], ends: Sequence[int]) -> list[str]:
     """Of each person."""
-    return ["".join(names[at:end]) for at, end in pairwise([0, *accumulate(counts)])]
+    return ["".join(names[at:end]) for at, end in pairwise(ends)]
 
 
 def _kinds(of: Sequence[T]) -> tuple[list[int], list[T]]:
@@ -260,38 +267,34 @@ class Answered:
     """Of each queue an answer an ask; None: it is of such a shard."""
 
 
-def answered(part: Part, rules: Sequence[Rule], found: bytes) -> Answered:
-    """Of a call that asked about this part, with these rules."""
-    queues, epochs = part.queues, part.epochs
-    asks = sum([len(queue.waiting) for queue in queues])
-    now_ms, *counts = struct.unpack_from(f"<d{len(epochs)}I", found)
-    different = {shard: None if many == _FENCED else many for shard, many in zip(epochs, counts, strict=True)}
-    began = 8 + 4 * len(epochs)
-    codes = iter(struct.unpack_from(f"<{asks}I", found, began))
-    told = struct.iter_unpack("<d", found[began + 4 * asks :])
+def answered(part: Part, asked: Asked, found: bytes) -> Answered:
+    """Of a call that asked this about these people."""
+    now_ms, *counts = struct.unpack_from(f"<d{len(part.epochs)}I", found)
+    different = {shard: None if many == _FENCED else many for shard, many in zip(part.epochs, counts, strict=True)}
+    began = 8 + 4 * len(different)
+    codes = struct.unpack_from(f"<{len(asked.asks)}I", found, began)
+    told = struct.iter_unpack("<d", found[began + 4 * len(codes) :])
     now = time(now_ms)
+    may_go: Answer = Slot(now, now, None)
     # Values are frozen: whoever may go now, and whoever is refused for the same reason, is told by the same one.
-    shared: dict[int, Answer] = {_GOES: Slot(now, now, None)}
-    answers: list[list[Answer] | None] = []
-    for queue, shard in zip(queues, part.shards, strict=True):
-        of_queue: list[Answer] = []
-        for one in queue.waiting:
-            code = next(codes)
-            answer = shared.get(code)
-            if answer is None:
-                if code == _FENCED:
-                    continue
-                against, what = divmod(code, 4)
-                rule = rules[against - 1] if against else None
-                if what == _NONE:
-                    shared[code] = answer = NoSlot(rules[against - 1])
-                elif what == _STAYS and one.slot_at is not None:
-                    answer = Slot(one.slot_at, now, rule)
-                else:
-                    answer = Slot(time(next(told)[0]), now, rule)
-            of_queue.append(answer)
-        answers.append(None if different[shard] is None else of_queue)
-    return Answered(different, answers)
+    shared = {_GOES: may_go, _FENCED: may_go}
+    known, rules = shared.get, asked.rules
+
+    def new(one: Ask, code: int) -> Answer:
+        against, what = divmod(code, 4)
+        if what == _NONE:
+            shared[code] = answer = NoSlot(rules[against - 1])
+            return answer
+        at = one.slot_at if what == _STAYS and one.slot_at is not None else time(next(told)[0])
+        return Slot(at, now, rules[against - 1] if against else None)
+
+    answers = [known(code) or new(one, code) for one, code in zip(asked.asks, codes, strict=True)]
+    of_queues = [answers[at:end] for at, end in pairwise(asked.ends)]
+    if None not in different.values():
+        return Answered(different, of_queues)
+    return Answered(
+        different, [None if different[of] is None else its for of, its in zip(part.shards, of_queues, strict=True)]
+    )
 
 
 def ms(moment: datetime) -> int:

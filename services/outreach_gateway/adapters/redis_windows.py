@@ -87,7 +87,7 @@ class RedisWindows:
                 self._hold(part.epochs.keys())
                 self._failed |= part.epochs.keys()
                 continue
-            told = answered(part, one.rules, answer)
+            told = answered(part, one, answer)
             for place, answers in zip(part.places, told.answers, strict=True):
                 booked[place] = answers
             for shard, people in told.different.items():
@@ -127,11 +127,12 @@ class RedisWindows:
         asked = [ask(self._settings(), part) for part in parts]
         calls = [self._call(part, one) for part, one in zip(parts, asked, strict=True)]
         found: dict[int, Found] = {}
-        for part, answer in zip(parts, await self._redis.run(_BOOK, calls, within=_LOOKS_WITHIN), strict=True):
+        answers = await self._redis.run(_BOOK, calls, within=_LOOKS_WITHIN)
+        for part, one, answer in zip(parts, asked, answers, strict=True):
             if isinstance(answer, WindowsAwayError):
                 found |= dict.fromkeys(part.epochs, Found.AWAY)
                 continue
-            for shard, people in answered(part, (), answer).different.items():
+            for shard, people in answered(part, one, answer).different.items():
                 found[shard] = self._found(shard, shards[shard], is_there=people is not None)
         self._held -= shards.keys()
         self._held |= {shard for shard, what in found.items() if what is not Found.OPEN}
