@@ -269,6 +269,8 @@ class ShownPool:
     """How many its listing shows; None: it shows nobody."""
     was_listed: bool = False
     """Whether somebody was ever listed in it: their refs are known."""
+    is_decided: bool = False
+    """Whether its listing was decided for this version, whomever it shows: of many and of nobody alike."""
 
 
 @dataclass(frozen=True, slots=True)

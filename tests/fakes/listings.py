@@ -221,6 +221,10 @@ class FakeListings:
         shown = [ShownMember(one.fit.member_ref, one.since, one.row) for one in there]
         return sorted(shown, key=lambda one: one.member_ref)
 
+    def was_decided(self, pool: str) -> bool:
+        listing, version = self.listings.get(pool), self.world.evaluated(pool)
+        return listing is not None and version is not None and listing.made_for >= version
+
     def was_listed(self, pool: str) -> bool:
         """Whether somebody was ever."""
         listing = self.listings.get(pool)

@@ -336,6 +336,7 @@ class FakeMatching:
                     self._evaluated(pool),
                     _size(self.listings.shown(pool.id)),
                     was_listed=self.listings.was_listed(pool.id),
+                    is_decided=self._evaluated(pool) and self.listings.was_decided(pool.id),
                 )
                 for pool, created_at in self._pools.values()
                 if pool.employer == employer

@@ -81,4 +81,6 @@ class PostgresPools:
 
 
 def _listed(row: asyncpg.Record) -> ShownPool:
-    return ShownPool(read_pool(row), row["created_at"], row["ready"], row["members"], row["was_listed"])
+    return ShownPool(
+        read_pool(row), row["created_at"], row["ready"], row["members"], row["was_listed"], row["is_decided"]
+    )

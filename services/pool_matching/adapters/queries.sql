@@ -284,7 +284,8 @@ SELECT pools.pool, pools.employer, version, name, criteria, created_at, coalesce
           AND (SELECT count(*) FROM (SELECT FROM listed WHERE listed.pool = pools.pool AND counts AND candidate IS NOT NULL LIMIT $3) AS enough) = $3
         THEN size - (SELECT count(*) FROM listed
             WHERE listed.pool = pools.pool AND candidate IS NULL AND telling IS DISTINCT FROM 'left') END AS members,
-    coalesce(state, 'new') <> 'new' AS was_listed
+    coalesce(state, 'new') <> 'new' AS was_listed,
+    coalesce(done AND evaluated >= criteria_version AND made_for >= evaluated, false) AS is_decided
 FROM pools LEFT JOIN (SELECT pool, version AS evaluated, done FROM evaluations) AS evaluation USING (pool)
 LEFT JOIN listings ON listings.pool = pools.pool
 WHERE pools.employer = $1 AND criteria IS NOT NULL AND ($2::text IS NULL OR pools.pool = $2)

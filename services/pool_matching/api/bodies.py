@@ -109,12 +109,22 @@ class PoolIn(PoolPatch):
         return Criteria(**self.model_dump(exclude={"name", "near"}, exclude_none=True))
 
 
+State = Annotated[
+    Literal["matching", "ready"], Field(description="ready: everybody was held against this version of the pool.")
+]
+
+
+def state_of(listed: ShownPool) -> State:
+    """As the employer reads it."""
+    return "ready" if listed.ready else "matching"
+
+
 class PoolOut(BaseModel):
     """A pool as it is in force, with its values rounded."""
 
     id: str
     name: str
-    state: Literal["matching", "ready"] = Field(description="ready: everybody was held against this version.")
+    state: State
     created_at: Instant
     members: int | None = Field(description="How many people are listed; null: fewer than 5, so that nobody is shown.")
     occupations: tuple[str, ...]
@@ -134,7 +144,7 @@ class PoolOut(BaseModel):
         return cls(
             id=listed.pool.id,
             name=listed.pool.name,
-            state="ready" if listed.ready else "matching",
+            state=state_of(listed),
             created_at=listed.created_at,
             members=listed.members,
             **listed.pool.criteria.model_dump(),
@@ -166,7 +176,10 @@ class MembersOut(BaseModel):
 
     items: list[MemberOut]
     next: str | None
-    detail: str | None = Field(description="Why nobody is listed.")
+    state: State
+    detail: str | None = Field(
+        description="Why nobody is listed: the list is still being made (ask again a little later), or too few are there."
+    )
 
 
 Kind = Literal["member.joined", "member.left", "member.changed", "pool.closed"]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import ValidationError
 from starlette.convertors import Convertor, register_url_convertor
 
-from services.pool_matching.api.bodies import MemberOut, MembersOut, PoolIn, PoolOut, PoolPatch, PoolsOut
+from services.pool_matching.api.bodies import MemberOut, MembersOut, PoolIn, PoolOut, PoolPatch, PoolsOut, state_of
 from services.pool_matching.api.edge import Edge
 from services.pool_matching.decisions import asks, coarse
 from services.pool_matching.listing import FEWEST
@@ -26,6 +26,7 @@ _TOO_FEW = (
     f"Fewer than {FEWEST} people are listed here, so nobody is shown. Who joins is listed from one of your ticks on, once there are "
     "enough; a pool with fewer criteria finds more people."
 )
+_BEING_MADE = "The list of this pool is being made, so nobody is shown yet: ask again a little later."
 _TOO_FAST: dict[int | str, dict[str, Any]] = {
     429: {"description": "More changes of pools within a minute than are allowed; `Retry-After` says when to go on."}
 }
@@ -120,13 +121,20 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> MembersOut:
         """As of your last tick, but for those who have left since: they are gone from here within seconds. Where fewer than
-        five people are left, nobody is listed, and `detail` says so."""
+        five people are left, nobody is listed, and `detail` says so; nor is anybody while the list of a new pool is being made."""
         async with edge.pools() as store:
             listed = await _found(store, employer, id)
             members = await store.members(id, after=after, limit=limit + 1)
         shown = [MemberOut.of(member) for member in members[:limit]]
         next_ = shown[-1].member_ref if len(members) > limit else None
-        return MembersOut(items=shown, next=next_, detail=_TOO_FEW if listed.members is None else None)
+        return MembersOut(items=shown, next=next_, state=state_of(listed), detail=_why_nobody(listed))
+
+
+def _why_nobody(listed: ShownPool) -> str | None:
+    """Nothing, where somebody is shown. How far the making is does not depend on how many are found."""
+    if listed.members is not None:
+        return None
+    return _TOO_FEW if listed.is_decided else _BEING_MADE
 
 
 async def _count(edge: Edge, employer: Tenant, *, asks_anew: bool = False) -> None:

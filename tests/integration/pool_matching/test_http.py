@@ -210,6 +210,29 @@ async def test_fewer_than_five_people_are_not_listed_and_the_answer_says_no_more
     assert set(closed) == {"id", "type", "pool", "at"}
 
 
+async def test_while_the_list_of_a_pool_is_made_its_members_say_so_of_many_and_of_nobody_alike(http: Http) -> None:
+    await make(http, occupations=["29-0000"])
+    await come(http, 5)
+    empty, many = await make(http, occupations=["11-0000"]), await make(http, occupations=["29-0000"])
+
+    async def answers() -> list[dict[str, Any]]:
+        return [(await http.ask("GET", f"/v1/pools/{id_}/members")).json() for id_ in (empty, many)]
+
+    async def are_being_made(state: str) -> None:
+        of_nobody, of_many = await answers()
+        assert of_nobody == of_many
+        assert (of_many["items"], of_many["state"]) == ([], state)
+        assert "is being made" in of_many["detail"] and "Fewer" not in of_many["detail"]
+
+    await are_being_made("matching")
+    await run_evaluations(http)
+    await are_being_made("ready")
+    await http.tick()
+    of_nobody, of_many = await answers()
+    assert of_nobody["detail"].startswith("Fewer than 5 people") and of_nobody["state"] == "ready"
+    assert (len(of_many["items"]), of_many["detail"], of_many["state"]) == (5, None, "ready")
+
+
 async def test_whoever_leaves_is_gone_from_the_list_before_the_tick(http: Http) -> None:
     made = await make(http)
     people = await come(http, 6)
@@ -232,7 +255,7 @@ async def test_two_employers_answers_for_one_person_share_no_identifier_and_no_t
         assert not any(who in members.text + updates.text for who in people)
         seen[employer] = set(_texts([members.json(), updates.json()]))
     days = {text for text in seen["emp_a"] if len(text) == len("2026-11-23")}
-    assert (seen["emp_a"] & seen["emp_b"]) - days == {"29-1141", "member.joined"}
+    assert (seen["emp_a"] & seen["emp_b"]) - days == {"29-1141", "member.joined", "ready"}
 
 
 def _texts(value: Any) -> list[str]:
