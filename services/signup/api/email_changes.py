@@ -133,6 +133,11 @@ class EmailEdge:
     navigation: Navigation
     answer_after: timedelta = ANSWER_AFTER
 
+    @property
+    def recover_url(self) -> str:
+        """Whole: it is copied onto paper, beside the code."""
+        return f"{self.navigation.signup_url}/recover"
+
 
 def pages(edge: EmailEdge) -> APIRouter:
     """For people."""
@@ -168,7 +173,11 @@ def pages(edge: EmailEdge) -> APIRouter:
             if posted.is_json:
                 return JSONResponse(CodeOut(recovery_code=code).model_dump(mode="json"), 201)
             return PAGES.render(
-                "recovery_code.html", code=code, navigation=edge.navigation.at("email"), back="/me/email"
+                "recovery_code.html",
+                code=code,
+                recover=edge.recover_url,
+                navigation=edge.navigation.at("email"),
+                back="/me/email",
             )
         return await _ask(edge, request, holder, wish.email or "", began, is_json=posted.is_json)
 

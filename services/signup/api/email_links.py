@@ -115,7 +115,9 @@ def pages(edge: EmailEdge) -> APIRouter:
             return PAGES.render("recovery_not.html", status=409) if is_page else JSONResponse(status, 409)
         if not is_page:
             return JSONResponse({"recovery_code": code}, 201)
-        return PAGES.render("recovery_code.html", code=code, navigation=None, back=f"/profile/{token}")
+        return PAGES.render(
+            "recovery_code.html", code=code, recover=edge.recover_url, navigation=None, back=f"/profile/{token}"
+        )
 
     return routes
 

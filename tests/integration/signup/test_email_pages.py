@@ -1,5 +1,6 @@
 """The pages and routes of another email, on a real database."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -202,6 +203,7 @@ async def test_the_first_code_is_shown_once_by_the_invitation_s_link_and_a_new_o
     assert new.status_code == 201 and new.json() != shown.json()
     page = await face.post("/me/email", data={"action": "code"}, headers={**mine, **HTML})
     assert "Your recovery code" in page.text
+    assert re.search(r">(https?://[^<]+)/recover</a>", page.text), "it is copied onto paper, so the address is whole"
     assert shown.json()["recovery_code"] not in await edge.everything()
 
 

@@ -104,6 +104,11 @@ def test_an_outreach_says_who_writes_what_the_job_is_and_how_it_ends() -> None:
         assert "https://signup.test/sign-in" in text
 
 
+def test_the_text_of_an_outreach_has_one_empty_line_between_its_parts() -> None:
+    text = texts(written(outreach()))[0].replace("\r\n", "\n")
+    assert "\n\nThe job\n" in text and "\n\n\n" not in text
+
+
 def test_an_outreach_says_how_to_answer_and_why_it_came_in_the_words_of_the_page() -> None:
     (contact,) = [purpose for purpose in agreement.read().purposes if purpose.id == "contact"]
     for text in texts(written(outreach())):

@@ -5,7 +5,8 @@ import pytest
 from jinja2 import UndefinedError
 
 from shared.imprint import Operator
-from shared.web.pages import IMPRINT, STYLESHEET, Pages, error_page
+from shared.web.pages import IMPRINT, SHARED, STYLESHEET, Pages, error_page
+from shared.web.person import Navigation
 
 _LIGHT, _DARK = (
     dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", part))
@@ -76,6 +77,13 @@ def test_pages_need_no_script_no_style_of_their_own_and_no_other_host() -> None:
     assert "<script" not in page and "<style" not in page and "style=" not in page
     assert set(re.findall(r'(?:href|src)="([^"]*)"', page)) == {"/static/fairpool.css", "#main", "/"}
     assert "url(" not in STYLESHEET.read_text() and "@import" not in STYLESHEET.read_text()
+
+
+def test_who_skips_to_the_content_has_passed_the_links_to_their_other_pages() -> None:
+    entries = Navigation("https://signup.test", "https://consent.test").at("data")
+    page = bytes(SHARED.render("error.html", heading="T", detail="D", code=500, navigation=entries).body).decode()
+    before, content = page.split('<main id="main"')
+    assert before.count("aria-current") == 1 and "<nav" in before and "<nav" not in content
 
 
 @pytest.mark.parametrize("colours", [_LIGHT, {**_LIGHT, **_DARK}], ids=["light", "dark"])
