@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import httpx
@@ -34,6 +34,8 @@ class Figures:
     """Seconds that the oldest due outreach has waited; None but for the gateway."""
     windows: str | None = None
     """What of the gateway's windows is held, and how far they are being built; None where nothing is."""
+    ahead: Mapping[str, int] = field(default_factory=dict)
+    """Keys that the last read-back found newer on a topic than in its owner's rows, by topic; only of topics that have some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,11 @@ def parse(text: str) -> Figures:
         role=next((one.labels["role"] for one in _samples(families, "fairpool_process_role") if one.value), "-"),
         oldest_due=due[0] if due else None,
         windows=_windows(families),
+        ahead={
+            sample.labels["topic"]: int(sample.value)
+            for sample in _samples(families, "fairpool_topic_ahead_records")
+            if sample.value
+        },
     )
 
 

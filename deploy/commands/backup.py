@@ -18,6 +18,7 @@ from shared.contracts.base import rfc3339
 from shared.security.documents import DocumentReader
 
 _APPLIED_BY = "a process of the local stack, and a container that does everything, applies them when it starts; for others run `fairpool migrate` first."
+_THEN = "Let nobody in yet: once it is open, POST /v1/read-back at it; then `fairpool status` names each topic that is ahead of its rows, which is what was said since the dump (docs/operating.md#backups-and-restores)."
 _NO_KEYS = "The keys are not in it: without the vault's keys and the secrets nothing in it that is sealed can be read. Keep them, apart from it."
 
 
@@ -103,6 +104,7 @@ def restore(
             out.print(f"{name}: taken along from what was there: {of_it}")
         if lacks := len(done[name].lacks):
             out.print(f"{name}: of an older release, {lacks} migrations behind this one: {_APPLIED_BY}")
+    out.print(_THEN)
     _name_what_is_left(wanted, at, folder)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, NoReturn
@@ -89,6 +89,7 @@ def _status_at(urls: list[str], *, as_json: bool) -> NoReturn:
             for name, item in told.items()
         ]
         reasons = [f"{name} is {item.health}: {item.why}" for name, item in told.items() if item.why]
+        reasons += _ahead({name: item.figures for name, item in told.items()})
         out.print("\n".join([table(rows), *_below(reasons)]))
     raise typer.Exit(0 if all(item.health == "ready" for item in told.values()) else 1)
 
@@ -148,12 +149,25 @@ def _as_table(found: StackState, seen: Sequence[_Seen], *, supervised: bool) -> 
         )
         for item in seen
     ]
-    lines = [table(rows), *_below([f"{item.part.name} is {item.state}: {item.why}" for item in seen if item.why])]
+    reasons = [f"{item.part.name} is {item.state}: {item.why}" for item in seen if item.why]
+    reasons += _ahead({item.part.name: item.figures for item in seen})
+    lines = [table(rows), *_below(reasons)]
     if found.error:
         lines.append(f"\nthe stack stopped: {found.error}")
     elif not supervised:
         lines.append("\nthe supervisor was killed; `fairpool down` ends what it left")
     return "\n".join(lines)
+
+
+def _ahead(found: Mapping[str, Figures | None]) -> list[str]:
+    """A line for each topic that has what its owner's rows have forgotten."""
+    return [
+        f"{name}: the topic {topic} is ahead of its rows ({count:,} of its keys at the last read-back); "
+        "after a restore let nobody in; what to do: docs/watching.md#fairpooltopicahead"
+        for name, figures_now in found.items()
+        if figures_now
+        for topic, count in sorted(figures_now.ahead.items())
+    ]
 
 
 def _below(reasons: Sequence[str]) -> list[str]:
@@ -172,6 +186,7 @@ def _figures(found: Figures | None) -> dict[str, object]:
         "dead_letters": found.dead_letters,
         "holds": list(found.holds),
         "windows": found.windows,
+        "topics_ahead": dict(found.ahead),
     }
 
 

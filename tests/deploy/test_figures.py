@@ -1,13 +1,17 @@
 """What `fairpool status` reads at /metrics."""
 
+import re
+from pathlib import Path
+
 import pytest
 from prometheus_client import generate_latest
 
 from deploy import figures
+from deploy.commands import status
 from services.outreach_gateway.adapters.metrics import OLDEST_DUE_SECONDS, REBUILD_SLOTS, WINDOWS_SHARDS
 from shared.messaging.errors import TransientError
 from shared.messaging.holding import Holding
-from shared.metrics import LAG_RECORDS, OUTBOX_AGE_SECONDS, OUTBOX_ROWS, PROCESS_ROLE
+from shared.metrics import LAG_RECORDS, OUTBOX_AGE_SECONDS, OUTBOX_ROWS, PROCESS_ROLE, TOPIC_AHEAD
 
 
 async def test_figures_are_read_from_what_a_process_really_shows() -> None:
@@ -41,6 +45,21 @@ def test_how_far_the_windows_are_being_built_is_told_while_something_of_them_is_
         for state, shards in (("open", 64), ("building", 0), ("away", 0)):
             WINDOWS_SHARDS.labels(state).set(shards)
     assert figures.parse(generate_latest().decode()).windows is None
+
+
+def test_a_topic_that_is_ahead_of_its_rows_is_named_with_what_to_do_and_one_that_is_not_is_not() -> None:
+    TOPIC_AHEAD.clear()
+    TOPIC_AHEAD.labels("pools").set(0)
+    TOPIC_AHEAD.labels("consent-state").set(3)
+    try:
+        found = figures.parse(generate_latest().decode())
+    finally:
+        TOPIC_AHEAD.clear()
+    assert found.ahead == {"consent-state": 3}
+    [line] = status._ahead({"consent": found, "courier": None})
+    assert line.startswith("consent: the topic consent-state is ahead of its rows (3 of its keys")
+    (runbook,) = re.findall(r"docs/watching\.md#(\w+)", line)
+    assert f"### {runbook}" in Path("docs/watching.md").read_text().lower()
 
 
 def test_what_is_no_metrics_page_is_an_error_and_not_an_empty_one() -> None:
