@@ -52,5 +52,7 @@ def test_each_answer_to_what_was_told_is_said_on_the_page_that_follows() -> None
 def test_words_that_are_no_skill_are_named_with_what_is_near() -> None:
     assert "“español”, “charm”. Use words" in why_not_skills(["triage", "español", "charm", "charm"])
     assert "Not on our list of skills: “fork lift”. Close to it: forklift." in why_not_skills(["fork lift"])
+    assert "Close to it: triage." in why_not_skills(["triaje"])
+    assert "Close" not in why_not_skills(["volar"]), "solar is another word"
     assert "“" + "x" * 40 + "…”" in why_not_skills(["x" * 500])
     assert why_not_skills(["Triage"]).startswith("Use words of our list")
