@@ -18,8 +18,10 @@ setup: $(VENV)/.ready    ## create .venv with everything in it (quick the second
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Fairpool needs Python 3.11 or newer; '$(PYTHON)' is older. Try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "could not make .venv; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	@echo "installing what requirements.lock names into .venv (log: $(VENV)/install.log)"
-	@$(BIN)/python -m pip install --require-hashes -r requirements.lock >$(VENV)/install.log 2>&1 \
+	@echo "1 of 2: installing what requirements.lock names into .venv: a minute, or some on a slow machine or line (log: $(VENV)/install.log)"
+	@rm -f $(VENV)/.failed; { $(BIN)/python -m pip install --progress-bar off --require-hashes -r requirements.lock 2>&1 || touch $(VENV)/.failed; } | tee $(VENV)/install.log \
+	  | awk '/^Collecting/ { if (++n % 20 == 0) { print "  looked at " n " packages"; fflush() } } /^Installing collected/ { print "  unpacking all of them"; fflush() }'; \
+	  test ! -e $(VENV)/.failed && echo "2 of 2: Fairpool itself" \
 	  && $(BIN)/python -m pip install --no-deps --no-build-isolation -e . >>$(VENV)/install.log 2>&1 \
 	  || { tail -n 25 $(VENV)/install.log >&2; echo "the install failed; whole log: $(VENV)/install.log" >&2; exit 1; }
 	@touch $@
@@ -50,7 +52,7 @@ test-replicas: setup    ## several of each process on a real Apache Kafka, kille
 
 BENCHES := intake gateway flood matching
 
-bench: $(addprefix bench-,$(BENCHES))    ## every bench: figures beside what one would write first, to bench/NAME.json (wants a quiet machine)
+bench: $(addprefix bench-,$(BENCHES))    ## the benches named in BENCHES, beside what one would write first, to bench/NAME.json (minutes each; wants a quiet machine). The others one by one: bench-courier, bench-matched, ... (make help)
 
 bench-intake: setup    ## a webhook, and the way to a person's rows (BENCH_ARGS="route profile", or all: one process of all roles)
 	@$(BIN)/python -m tests.bench.intake $(BENCH_ARGS)
