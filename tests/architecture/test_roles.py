@@ -2,8 +2,10 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,6 +102,20 @@ def test_no_route_of_programs_or_people_is_in_two_roles_and_none_in_a_worker(nam
     assert all(path.startswith("/v1/") for path in edge)
     if Role.PAGES in built:
         assert built[Role.PAGES][1] - common == OF_PEOPLE[name]
+
+
+@pytest.mark.parametrize("name", OF_PEOPLE)
+def test_an_ingress_is_told_of_every_page(name: str) -> None:
+    """The longest prefix of any row passes a path on, as in an Ingress, and it is of the row of this service's pages."""
+    table = (Path(__file__).parents[2] / "docs/running.md").read_text().partition("pass on these paths alone")[2]
+    rows = dict(re.findall(r"(?m)^\| `([a-z-]+)`.*? \| (.+) \|$", table))
+    passed = {prefix: row for row, paths in rows.items() for prefix in re.findall(r"`(/[^`]*)`", paths)}
+
+    def passes_on(path: str) -> str | None:
+        fit = [one for one in passed if path == one or (one != "/" and path.startswith(f"{one}/"))]
+        return passed[max(fit, key=len)] if fit else None
+
+    assert {path: passes_on(path) for path in OF_PEOPLE[name]} == dict.fromkeys(OF_PEOPLE[name], f"{name}-pages")
 
 
 @pytest.mark.parametrize("name", sorted(set(PROCESSES) - {"courier"}))
