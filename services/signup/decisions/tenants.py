@@ -24,7 +24,11 @@ _ID = re.compile(r"[a-z][a-z0-9_-]{1,62}")
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
 REASON_SPEAKS_OF_A_PERSON = "must not hold an email address or a phone number: it is kept in clear"
 _EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@" + _DOMAIN.pattern, re.IGNORECASE)
-_POSES_AS_CHECKED = re.compile(r"@|://|\bverified\b|[([][^()[\]]*\.[a-z]{2,}", re.IGNORECASE)
+_POSES_AS_CHECKED = re.compile(r"@|://|\bwww\d*\.|\bverified\b|[([][^()[\]]*\.[a-z]{2,}", re.IGNORECASE)
+_HOST = re.compile(
+    r"(?:[^\W_][\w-]*\.)+(?:xn--[\w-]+|[^\W\d_]{2,})(?![^\W_])(?P<goes_on>\.?[/?#:]\w)?|\d+(?:\.\d+){3}", re.IGNORECASE
+)
+"""A host's name or number, whatever it ends with; a name of two words without a space is one, too."""
 
 Tenants = Mapping[str, TenantChangedV1]
 """Everybody as they are now, by id."""
@@ -282,7 +286,7 @@ def _about(tenant: TenantChangedV1) -> About:
 def _wrong_about(tenants: Tenants, tenant: str, kind: TenantKind, about: About) -> dict[str, str]:
     others = [one for one in tenants.values() if one.tenant != tenant and not one.removed]
     found = {
-        "name": _wrong_name(about.name, kind, others),
+        "name": _wrong_name(about.name, about.domain, kind, others),
         "domain": _wrong_domain(about.domain, others),
         "vendor": _wrong_vendor(about.vendor, kind, tenants),
         "reply_to": None if about.reply_to is None or _EMAIL.fullmatch(about.reply_to) else "must be an email address",
@@ -290,7 +294,12 @@ def _wrong_about(tenants: Tenants, tenant: str, kind: TenantKind, about: About) 
     return {field: wrong for field, wrong in found.items() if wrong is not None}
 
 
-def _wrong_name(name: str, kind: TenantKind, others: Iterable[TenantChangedV1]) -> str | None:
+def _with_plain_dots(name: str) -> str:
+    """As a browser reads a host: wide letters and the full stops of other scripts are plain ones."""
+    return unicodedata.normalize("NFKC", name).replace("\u3002", ".")
+
+
+def _wrong_name(name: str, domain: str | None, kind: TenantKind, others: Iterable[TenantChangedV1]) -> str | None:
     if (wrong := why_not_one_line(name) or why_not_readable(name)) is not None:
         return f"must {wrong}"
     if not all(map(_is_latin, filter(str.isalpha, unicodedata.normalize("NFKC", name)))):
@@ -299,9 +308,14 @@ def _wrong_name(name: str, kind: TenantKind, others: Iterable[TenantChangedV1]) 
         return (
             f"must have 1 to {LONGEST_NAME} characters, letters among them, without spaces at its ends or doubled ones"
         )
-    if _POSES_AS_CHECKED.search(name):
+    if _POSES_AS_CHECKED.search(_with_plain_dots(name)):
         return (
             "must be a name alone: no @, no address of a page, no domain in parentheses, nothing about being verified"
+        )
+    if any(host["goes_on"] or host[0].lower() != domain for host in _HOST.finditer(_with_plain_dots(name))):
+        return (
+            "must not hold the name of a host, unless it is the domain that you checked and give with it; if it is none, write a"
+            " space after the full stop"
         )
     if kind == "operator":
         return None

@@ -97,6 +97,36 @@ def test_a_name_that_deceives_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "evil.com", "www.paypal.com", "WWW.example", "paypal.com/login", "Pay at paypal.com", "Booking.com", "-evil.com", "evil.com_", "evil.com-x",
+        "evil.co.uk", "evil.com:443", "evil\uff0ecom", "evil\u3002com", "Acme \uff08acme.com\uff09", "xn--80ak6aa92e.com", "evil.xn--p1ai",
+        "Acme 192.168.0.1", "evil.com.", "Evil.COM, Inc.", "http://evil", "St.Johns",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_or_holds_a_host_is_refused(name: str) -> None:
+    assert at_fault(added(name)) == {"name"}
+    assert at_fault(added(name, domain="riverside.org")) == {"name"}
+
+
+@pytest.mark.parametrize(
+    ("name", "domain"),
+    [("Amazon.com, Inc.", "amazon.com"), ("Booking.com", "booking.com"), ("Monster.com", "monster.com")],
+)
+def test_a_name_may_hold_the_domain_that_was_checked_and_no_page_of_it(name: str, domain: str) -> None:
+    assert sound(added(name, domain=domain)).name == name
+    for posing in (f"www.{domain}", f"{domain}/jobs", f"jobs.{domain}", f"{name} at evil.com"):
+        assert at_fault(added(posing, domain=domain)) == {"name"}
+
+
+@pytest.mark.parametrize(
+    "name", ["U.S. Steel", "P.F. Chang's", "A.B.C. Staffing, L.L.C.", "St. John's", "No. 1 Foods", "Web 2.0 Co."]
+)
+def test_a_name_with_full_stops_that_is_no_host_is_taken(name: str) -> None:
+    assert sound(added(name)).name == name
+
+
+@pytest.mark.parametrize(
     "name", ["Kaiser Permanente (Colorado)", "Denver Health Partners", "3M", "Société Générale", "St. Mary's"]
 )
 def test_an_honest_name_is_taken(name: str) -> None:
