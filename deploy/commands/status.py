@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from signal import Signals
 from typing import Annotated, NoReturn
 
 import typer
@@ -12,12 +13,13 @@ import typer
 from deploy import figures
 from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, table
 from deploy.figures import Figures, Told
-from deploy.local import state
+from deploy.local import holds, state
 from deploy.local.errors import NotRunningError
 from deploy.local.home import Home
 from deploy.local.last_words import last_failure
 from deploy.local.services import NAMES, process_of, url
-from deploy.local.state import PartPhase, PartState, StackState
+from deploy.local.state import Ended, PartPhase, PartState, StackState
+from deploy.local.supervisor import ASKED_TO_END
 
 _HEADINGS = ("LAG", "OUTBOX", "DUE", "HOLDS")
 
@@ -98,6 +100,10 @@ def _seen(place: Home, part: PartState, told: Told | None) -> _Seen:
     figures_now = told.figures if told else None
     if told is not None and told.health == "closed":  # not ready since it was started, and no failure
         return _Seen(part, told.health, told.why, figures_now)
+    if part.phase is PartPhase.CRASHED and holds.is_held(place, part.name):
+        return _Seen(
+            part, "stopped", "`fairpool restore` stopped it, and starts it again once its database is in place", None
+        )
     if part.phase is PartPhase.CRASHED or (part.phase is PartPhase.STARTING and part.restarts):
         return _Seen(part, part.phase, _last_words(place, part), figures_now)
     if part.process is None or not part.process.alive():
@@ -111,11 +117,21 @@ def _seen(place: Home, part: PartState, told: Told | None) -> _Seen:
 
 def _last_words(place: Home, part: PartState) -> str:
     log = place.log_of(part.name)
-    ended = part.phase is PartPhase.CRASHED  # else the process is the next one, and the line is of the one before
-    found = last_failure(log, since=part.process.started if ended and part.process else 0.0)
-    if found is None:
-        return f"it did not say why it ended; see {log}"
-    return f"{_ago(found[1])} it failed: {found[0]}"
+    last = part.ended or (part.process if part.phase is PartPhase.CRASHED else None)  # else it is of the next one
+    found = last_failure(log, since=last.started if last else 0.0)
+    if found is not None:
+        return f"{_ago(found[1])} it failed: {found[0]}"
+    return f"{_how(part.ended)}; see {log}"
+
+
+def _how(ended: Ended | None) -> str:
+    if ended is None:
+        return "it did not say why it ended"
+    if ended.code in ASKED_TO_END:
+        return "it was told to stop (SIGTERM), and did"
+    if ended.code < 0:
+        return f"it was killed by signal {-ended.code} ({Signals(-ended.code).name})"
+    return f"it ended with exit code {ended.code} and did not say why"
 
 
 def _as_json(found: StackState, seen: Sequence[_Seen], *, supervised: bool) -> str:

@@ -27,8 +27,19 @@ class PartPhase(StrEnum):
     STOPPED = "stopped"
 
 
+class Ended(BaseModel):
+    """How the process of a part that was the last to end ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: int
+    """Its exit code; below 0, the signal that killed it."""
+    started: float
+    """When that process was started, in seconds since 1970."""
+
+
 class PartState(BaseModel):
-    """One part: `restarts` counts its starts after the first, whyever."""
+    """One part: `restarts` counts its starts after the first, whyever; `ended` is there once one of its processes has ended."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,6 +49,7 @@ class PartState(BaseModel):
     port: int
     restarts: int
     since: datetime
+    ended: Ended | None = None
 
 
 class StackState(BaseModel):

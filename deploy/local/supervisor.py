@@ -15,7 +15,7 @@ from deploy.local.home import Home
 from deploy.local.liveness import Liveness, until_silent
 from deploy.local.parts import Part
 from deploy.local.processes import Identity
-from deploy.local.state import PartPhase, PartState, Phase, StackState
+from deploy.local.state import Ended, PartPhase, PartState, Phase, StackState
 
 Report = Callable[[str], None]
 """Where sentences for people go."""
@@ -23,7 +23,7 @@ Report = Callable[[str], None]
 READY_WITHIN = timedelta(seconds=60)
 _POLL_SECONDS = 0.1
 _SHOWN_LINES = 12
-_ASKED_TO_END = frozenset({0, -Signals.SIGTERM, 128 + Signals.SIGTERM})
+ASKED_TO_END = frozenset({0, -Signals.SIGTERM, 128 + Signals.SIGTERM})
 """The codes of a process that drained and ended because somebody sent SIGTERM; Java says 143."""
 
 
@@ -46,6 +46,7 @@ class _Running:
     part: Part
     process: asyncio.subprocess.Process | None = None
     identity: Identity | None = None
+    ended: Ended | None = None
     phase: PartPhase = PartPhase.STARTING
     log_began: int = 0
     restarts: int = 0
@@ -192,6 +193,8 @@ class Supervisor:
             await self._ended(running, running.process)
             was_ready = running.phase is PartPhase.READY
             processes.sweep_group(running.process.pid)
+            if running.process.returncode is not None and running.identity is not None:
+                running.ended = Ended(code=running.process.returncode, started=running.identity.started)
             self._note(running, PartPhase.CRASHED)
             if running.part.keeps_nothing:
                 self.fail(
@@ -202,7 +205,7 @@ class Supervisor:
                     )
                 )
                 return
-            asked = was_ready and running.process.returncode in _ASKED_TO_END
+            asked = was_ready and running.process.returncode in ASKED_TO_END
             if not await self._restart(running, asked=asked):
                 return
 
@@ -291,6 +294,7 @@ def _shown(running: _Running) -> PartState:
         port=running.part.port,
         restarts=running.restarts,
         since=running.since,
+        ended=running.ended,
     )
 
 

@@ -18,11 +18,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
-from deploy.local import state
+from deploy.local import holds, state
 from deploy.local.home import Home
 from deploy.local.last_words import last_failure
 from deploy.local.processes import Identity
-from deploy.local.state import PartPhase, PartState, Phase, StackState
+from deploy.local.state import Ended, PartPhase, PartState, Phase, StackState
 
 NOT_READY = {"type": "about:blank", "status": 503, "detail": "These checks fail: postgres (OSError)."}
 
@@ -138,6 +138,42 @@ def test_a_crash_without_words_is_not_explained_by_an_earlier_one(home: Home) ->
     assert parts["consent"]["why"] == f"it did not say why it ended; see {home.log_of('consent')}"
     _, parts = _status_json(home, _part("consent", 0, PartPhase.STARTING, restarts=1))
     assert parts["consent"]["why"] == "1 d ago it failed: long ago"
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (-9, "it was killed by signal 9 (SIGKILL)"), (-11, "it was killed by signal 11 (SIGSEGV)"),
+        (0, "it was told to stop (SIGTERM), and did"), (-15, "it was told to stop (SIGTERM), and did"), (143, "it was told to stop (SIGTERM), and did"),
+        (3, "it ended with exit code 3 and did not say why"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("phase", [PartPhase.CRASHED, PartPhase.STARTING])
+def test_a_process_that_could_not_say_why_it_ended_is_told_by_how_it_ended(
+    home: Home, phase: PartPhase, code: int, why: str
+) -> None:
+    now = datetime.now(UTC)
+    home.log_of("consent").write_text(_failed("before it was started", now - timedelta(minutes=2)))
+    part = _part("consent", 0, phase, restarts=1).model_copy(
+        update={"ended": Ended(code=code, started=(now - timedelta(minutes=1)).timestamp())}
+    )
+    _, parts = _status_json(home, part)
+    assert parts["consent"]["why"] == f"{why}; see {home.log_of('consent')}"
+    with home.log_of("consent").open("a") as log:
+        log.write(_failed("said at last", now))
+    _, parts = _status_json(home, part)
+    assert parts["consent"]["why"].endswith("it failed: said at last")
+
+
+def test_a_part_that_a_restore_stopped_is_no_crash_and_says_so(home: Home) -> None:
+    holds.take(home, "consent")
+    part = _part("consent", 0, PartPhase.CRASHED).model_copy(update={"ended": Ended(code=0, started=0.0)})
+    code, parts = _status_json(home, part)
+    assert (code, parts["consent"]["state"]) == (1, "stopped")
+    assert parts["consent"]["why"].startswith("`fairpool restore` stopped it")
+    holds.release(home, "consent")
+    _, parts = _status_json(home, part)
+    assert parts["consent"]["state"] == "crashed"
 
 
 def test_the_last_failure_of_a_log_is_found_and_no_log_has_none(home: Home) -> None:

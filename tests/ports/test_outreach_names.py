@@ -72,7 +72,9 @@ async def test_a_message_closes_its_member_under_the_ref_of_the_other_key_too(
     async with gateway(pool, OLD, refs=older) as http:
         assert (await send(http)).status_code == 202
     async with gateway(pool, OLD, refs=(NEW_REF, OLD_REF)) as http:
-        assert (await send(http, "two", NEW_REF)).json()["type"] == "urn:fairpool:problem:earlier-message"
+        refused = (await send(http, "two", NEW_REF)).json()
+        assert refused["type"] == "urn:fairpool:problem:earlier-message"
+        assert "PATCH" in refused["detail"] and "takes subject, body and job all anew" in refused["detail"]
         assert (await send(http, "two", OLD_REF)).json()["type"] == "urn:fairpool:problem:earlier-message"
     async with gateway(pool, OLD, refs=(NEW_REF,)) as http:
         assert (await send(http, "two", OLD_REF)).status_code == 404

@@ -109,12 +109,12 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     @routes.patch(
         "/v1/outreach/{id}",
         tags=["outreach"],
-        summary="Other words for an outreach that waits",
+        summary="Other words for an outreach that waits: subject, body and job, all anew",
         openapi_extra=_body(WordsRequest),
     )
     async def correct(id: str, request: Request, employer: Employer) -> OutreachOut:
         """It keeps its place and its days; which words went is not told, since it would say when. All three of subject, body and job are sent: what was said before is sealed, and nobody
-        can open it here. The new words go out, unless the message has gone out by now."""
+        can open it here. One that is missing is a 422, and nothing is changed. The new words go out, unless the message has gone out by now."""
         words = _valid(WordsRequest, await _json(request))
         must_be_an_id(id)
         check_words(employer, {("subject",): words.subject, ("body",): words.body})
@@ -248,7 +248,8 @@ async def _must_be_open(
         is_taken_back = is_taken_back or one.told is Told.CANCELLED
         if until is None:
             raise _earlier(
-                f"Your outreach {one.id} to this member waits. Give it other words with PATCH /v1/outreach/{one.id}, or wait "
+                f"Your outreach {one.id} to this member waits. Give it other words with PATCH /v1/outreach/{one.id}, "
+                f"which takes subject, body and job all anew, or wait "
                 f"until {_known_by(one, edge, employer, now)}: by then you know what became of it."
             )
         opens = max(opens, until)

@@ -14,8 +14,8 @@ _WHY: Mapping[str, str] = {
     "person_without_email": "None of the candidate's emails can be mailed, so they could never confirm.",
     "person_may_not_be_mailed": "The candidate has `can_email: false`, so they could never confirm.",
     "person_outside_the_states": "The candidate's address is outside of the 50 states and the District of Columbia.",
-    "undocumented": "This `action` is none that the ATS documents. Check its name.",
-    _NOT_USED: "This `action` is documented, and nothing that Fairpool uses. The page for this ATS in the docs says which are.",
+    "undocumented": "This `action` is none that {ats} documents. Check its name.",
+    _NOT_USED: "{ats} documents this action; Fairpool does not need it. Nothing is wrong.",
 }
 
 
@@ -62,7 +62,7 @@ def read(one: Reading, occupations_of: OccupationsOf) -> HookRead:
     )
 
 
-def why(ignored: Ignored) -> LeftOut:
-    """Why somebody, or all of it, was passed over."""
+def why(ignored: Ignored, *, ats: str = "the ATS") -> LeftOut:
+    """Why somebody, or all of it, was passed over, in words that name who sent it."""
     reason = ignored.action if ignored.action in _WHY else _NOT_USED
-    return LeftOut(reason=reason, detail=_WHY[reason])
+    return LeftOut(reason=reason, detail=_WHY[reason].format(ats=ats))

@@ -76,7 +76,7 @@ class HookAnswer(BaseModel):
 
     status: Literal["accepted", "duplicate", "ignored"] = Field(
         description="All are success. duplicate: it was accepted before. ignored: it is none of our business, or about"
-        " somebody who can't be mailed or lives outside of the states."
+        " somebody who can't be mailed or has an address in a territory, outside of the 50 states and the District of Columbia."
     )
     reason: str | None = Field(None, description="Why it was ignored, for programs; `detail` says it in words.")
     detail: str | None = None
@@ -116,12 +116,12 @@ def router(
         if found is None:
             raise not_found("webhook source")
         if not written.has_signature(request.headers):
-            raise _wrongly_signed()
+            raise _wrongly_signed(written)
         raw = await request.body()
         if not _is_signed(written, request, raw, found):
             found = await _found(sources, format, source, fresh=True)  # another replica may have taken a new secret
             if found is None or not _is_signed(written, request, raw, found):
-                raise _wrongly_signed()
+                raise _wrongly_signed(written)
         gates.note_tenant(request.scope, found.vendor)
         readings = written.read(raw, at=clock.now())
         if not _is_deletion(readings):
@@ -131,7 +131,7 @@ def router(
         if isinstance(readings, Ignored):
             HOOKS_IGNORED.labels(readings.action).inc()
             _log.info("hook_ignored", format=format, action=readings.action)
-            said = why(readings)
+            said = why(readings, ats=format.title())
             return HookAnswer(status="ignored", reason=said.reason, detail=said.detail)
         changes = {one.change for one in readings} - {"signed_up"}
         if changes and changes & await backlog.full(found.vendor):
@@ -234,11 +234,11 @@ def _check_standing(source: Source, tenants: Tenants) -> None:
         )
 
 
-def _wrongly_signed() -> Problem:
+def _wrongly_signed(written: Format) -> Problem:
     return Problem(
         401,
         "Wrong signature",
-        "Expected the body to be signed with this source's secret, in the header that the format names. Found no such "
+        f"Expected the header {written.signed_as}, of the body's bytes as they are sent, with this source's secret. Found no such "
         "signature. Check the secret on both sides.",
         type=kind("wrong-signature"),
     )

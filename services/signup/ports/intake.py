@@ -16,6 +16,9 @@ KEPT = timedelta(days=1)
 class Format(Protocol):
     """How one ATS writes its webhooks."""
 
+    signed_as: str
+    """The header with the signature and what it is, for whose signature does not hold."""
+
     def has_signature(self, headers: Mapping[str, str]) -> bool:
         """Whether there is anything to verify; asked before the body is read."""
 

@@ -167,6 +167,7 @@ async def test_a_wrong_signature_writes_nothing(http: httpx.AsyncClient, edge: E
     answer = await http.post(HOOK, content=raw, headers=signed(raw, secret=secret))
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
+    assert "`Signature: sha256 <hex>`" in answer.json()["detail"]
     assert await edge.outbox() == []
 
 

@@ -4,11 +4,13 @@ import hashlib
 import hmac
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.signup.adapters.formats.greenhouse import Greenhouse
+from services.signup.api.hook_readings import why
 from services.signup.model.hooks import Ignored, Malformed, Reading
 from tests.fakes.clock import NOON
 
@@ -289,6 +291,29 @@ def test_a_typed_address_gives_state_and_zip_where_it_can(address: str, state: s
 def test_the_event_id_is_greenhouses_or_the_bodys_digest() -> None:
     assert FORMAT.event_id({"greenhouse-event-id": "e1"}, b"x") == "e1"
     assert FORMAT.event_id({}, b"x") == FORMAT.event_id({}, b"x") != FORMAT.event_id({}, b"y")
+
+
+@pytest.mark.parametrize("address", ["Toronto, Ontario, Canada", "London, UK", "Toronto, ON"])
+def test_another_country_is_not_recognized_and_the_page_for_greenhouse_says_so(address: str) -> None:
+    told = only(body(addresses=[{"value": address, "type": "home"}])).told
+    assert told is not None
+    assert told.person is not None
+    assert told.profile is not None
+    assert told.profile.state is None
+    page = (Path(__file__).parents[3] / "docs/greenhouse.md").read_text()
+    assert "Other countries are not recognized: from `Toronto, Ontario, Canada` no state is read" in page
+
+
+@pytest.mark.parametrize(
+    ("action", "detail"),
+    [
+        ("ping", "Greenhouse documents this action; Fairpool does not need it. Nothing is wrong."),
+        ("offer_created", "Greenhouse documents this action; Fairpool does not need it. Nothing is wrong."),
+        ("undocumented", "This `action` is none that Greenhouse documents. Check its name."),
+    ],
+)
+def test_why_an_action_is_ignored_is_said_of_greenhouse_by_its_name(action: str, detail: str) -> None:
+    assert why(Ignored(action), ats="Greenhouse").detail == detail
 
 
 @pytest.mark.parametrize(

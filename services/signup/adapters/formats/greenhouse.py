@@ -107,6 +107,8 @@ class _Candidate(_Part):
 class Greenhouse:
     """`ports.Format` for Greenhouse: `Signature: sha256 <hex>`, HMAC-SHA256 of the raw body."""
 
+    signed_as = "`Signature: sha256 <hex>` with the HMAC-SHA256 in hex"
+
     def has_signature(self, headers: Mapping[str, str]) -> bool:
         """Whether the headers hold anything that could be a signature; without one, the body is not worth reading."""
         return _SIGNATURE.fullmatch(headers.get("signature", "").strip()) is not None
