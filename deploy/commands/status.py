@@ -127,6 +127,8 @@ def _last_words(place: Home, part: PartState) -> str:
 def _how(ended: Ended | None) -> str:
     if ended is None:
         return "it did not say why it ended"
+    if ended.code == 0:
+        return "it ended with exit code 0, as it does when it is told to stop"
     if ended.code in ASKED_TO_END:
         return "it was told to stop (SIGTERM), and did"
     if ended.code < 0:

@@ -144,7 +144,7 @@ def test_a_crash_without_words_is_not_explained_by_an_earlier_one(home: Home) ->
     ("code", "why"),
     [
         (-9, "it was killed by signal 9 (SIGKILL)"), (-11, "it was killed by signal 11 (SIGSEGV)"),
-        (0, "it was told to stop (SIGTERM), and did"), (-15, "it was told to stop (SIGTERM), and did"), (143, "it was told to stop (SIGTERM), and did"),
+        (0, "it ended with exit code 0, as it does when it is told to stop"), (-15, "it was told to stop (SIGTERM), and did"), (143, "it was told to stop (SIGTERM), and did"),
         (3, "it ended with exit code 3 and did not say why"),
     ],
 )  # fmt: skip

@@ -132,6 +132,7 @@ async def test_a_crashed_part_is_reported_with_its_last_lines_and_restarted(home
     await until(lambda: _restarted(home, 1))
     second = _state_of(home, "service").process
     assert second and second.alive() and second.pid != first.pid
+    assert _state_of(home, "service").ended == state.Ended(code=-signal.SIGKILL, started=first.started)
     assert "SIGKILL" in said[0] and "| running" in said[0]
     await supervisor.stop()
     assert not second.alive()
