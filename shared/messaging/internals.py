@@ -1,8 +1,8 @@
 """What aiokafka 0.14 keeps to itself and this house has to see or mend; the version is pinned for this file's sake.
 
 A name that is gone after an upgrade raises AttributeError at import or at the watchdog's first look: the process ends.
-Importing this file mends, for every consumer of the process, the reading of header names that are not UTF-8; `fetches.py`, which goes
-with it, how long a fetch waits.
+Importing this file mends, for every consumer of the process, the reading of header names that are not UTF-8, and a stop while a group is
+joined; `fetches.py`, which goes with it, how long a fetch waits.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher, group_coordinator
-from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
@@ -279,7 +279,21 @@ class _AsyncioWithBeats:
         await asyncio.sleep(delay if delay < 1 else min(delay, until_beat(_HEARTBEATS)))
 
 
+async def _join_group(self: CoordinatorGroupRebalance) -> Any:  # noqa: ANN401 - aiokafka has no types
+    """A consumer that is told to stop waits for its own join no longer: a broker holds that until all others have come, for up to a
+    minute, and aiokafka would wait so long; by then the process has been ended the hard way."""
+    closing = self._coordinator._closing
+    joining = asyncio.ensure_future(_aiokafkas_join_group(self))
+    try:
+        await asyncio.wait({joining, closing}, return_when=asyncio.FIRST_COMPLETED)
+        return joining.result() if joining.done() else None
+    finally:
+        joining.cancel()
+
+
 _aiokafkas_leave_group = GroupCoordinator._maybe_leave_group
 GroupCoordinator._maybe_leave_group = _leave_group
+_aiokafkas_join_group = CoordinatorGroupRebalance.perform_group_join
+CoordinatorGroupRebalance.perform_group_join = _join_group
 group_coordinator.asyncio = _AsyncioWithBeats()
 fetcher.MemoryRecords, fetcher.PartitionRecords = _RawRecords, _PartitionRecords

@@ -4,10 +4,13 @@ import asyncio
 import struct
 from collections.abc import Collection
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher, group_coordinator
+from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.record.util import calc_crc32c
 
@@ -117,3 +120,38 @@ async def test_the_heartbeats_of_all_groups_leave_together_and_none_later_than_i
         await group_coordinator.asyncio.sleep(delay)
     assert slept == pytest.approx([3.0, 1.8, 0.1, 2.99, 0.1, 0.0])
     assert group_coordinator.asyncio.wait is asyncio.wait
+
+
+@pytest.fixture
+async def joining() -> Any:
+    """A member of a group whose join the broker holds, until it is told to stop."""
+    return SimpleNamespace(_coordinator=SimpleNamespace(_closing=asyncio.get_running_loop().create_future()))
+
+
+async def test_who_is_told_to_stop_does_not_wait_for_a_join_that_the_broker_holds(
+    joining: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def held(_: object) -> None:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+
+    monkeypatch.setattr(internals, "_aiokafkas_join_group", held)
+    join = asyncio.ensure_future(CoordinatorGroupRebalance.perform_group_join(joining))
+    await asked.wait()
+    joining._coordinator._closing.set_result(None)
+    async with asyncio.timeout(30):
+        assert await join is None, "as where the broker does not answer: the coordination looks whether it is to end"
+        await left.wait()
+
+
+async def test_a_join_that_is_answered_says_what_the_broker_said(joining: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answered(_: object) -> str:
+        return "assigned"
+
+    monkeypatch.setattr(internals, "_aiokafkas_join_group", answered)
+    assert await CoordinatorGroupRebalance.perform_group_join(joining) == "assigned"
