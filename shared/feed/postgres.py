@@ -8,6 +8,7 @@ import asyncpg
 
 from shared.feed.model import BEGINNING, Ends, Place, Row, Telling
 from shared.messaging.unit import Unit
+from shared.postgres.columns import joined
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
 
@@ -27,7 +28,10 @@ class PostgresFeedWriter:
         """One statement for all."""
         if tellings:
             await self._unit.connection.execute(
-                SQL["write"], self._feed, [one.reader for one in tellings], [one.body for one in tellings]
+                SQL["write"],
+                self._feed,
+                joined([one.reader for one in tellings]),
+                joined([one.body for one in tellings]),
             )
             self._unit.when_committed(self._wake)
 

@@ -1,6 +1,6 @@
 -- name: write
 INSERT INTO feed_incoming (feed, reader, body)
-SELECT $1, reader, body::json FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS new (reader, body, place)
+SELECT $1, reader, body::json FROM unnest(string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f')) WITH ORDINALITY AS new (reader, body, place)
 ORDER BY place
 
 -- name: lock_sequencer

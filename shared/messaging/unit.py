@@ -17,6 +17,7 @@ from shared.contracts.base import Event
 from shared.messaging.envelope import Outgoing, encode, encode_written
 from shared.messaging.handed import Written
 from shared.messaging.signatures import Headers
+from shared.postgres.columns import joined
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.queries import load
 from shared.runner.postgres import PostgresWork
@@ -24,8 +25,6 @@ from shared.runner.scheduling import Scheduling
 
 SHARDS = 4
 """Outbox shards of a service, ten at most; one relay holds each at a time. Changing it needs an empty outbox."""
-_BETWEEN = "\x1f"
-"""JSON escapes it."""
 _KEPT_FOR_THE_RELAY = 10_000
 """Records of one transaction. A listing of a million people writes as many, some at a time: what is not kept is read back."""
 
@@ -108,15 +107,14 @@ class Unit:
         if not self._leaving:
             return
         shards = [zlib.crc32(record.key or b"") % SHARDS for record in self._leaving]
-        (
-            row,
-        ) = await self.connection.fetch(  # an array costs half a microsecond an element more than a text that PostgreSQL parts
+        # An array costs half a microsecond an element more than a text that PostgreSQL takes apart.
+        (row,) = await self.connection.fetch(
             SQL["write_to_outbox"],
             "".join(map(str, shards)),
             " ".join([record.topic for record in self._leaving]),
             [record.key for record in self._leaving],
             [record.value for record in self._leaving],
-            _BETWEEN.join([headers_to_json(record.headers) for record in self._leaving]),
+            joined([headers_to_json(record.headers) for record in self._leaving]),
         )
         self.outbox_ids = [*self.outbox_ids, *row["ids"]]
         self.shards.update(shards)

@@ -32,6 +32,7 @@ from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
 from shared.ids import is_candidate_id
 from shared.messaging.unit import Unit
+from shared.postgres.columns import joined
 from shared.ticks import Ticks
 
 _ERASURES = 0x0FA1_6A7E
@@ -69,18 +70,19 @@ class PostgresOutreach:
     async def lock_people(self, candidates: Sequence[str]) -> None:
         """Their consents, locked; of whom there is none has no queue."""
         known = sorted({candidate for candidate in candidates if is_candidate_id(candidate)})
-        self._locked.update(row["candidate"] for row in await self._sql.fetch(SQL["lock_people"], known))
+        self._locked.update(row["candidate"] for row in await self._sql.fetch(SQL["lock_people"], joined(known)))
 
     async def places(self, candidates: Sequence[str]) -> list[Outreach]:
         """Their slots of the last 100 days, and what waits."""
-        rows = await self._sql.fetch(SQL["places"], sorted(set(candidates)), self.at - KEPT)
+        rows = await self._sql.fetch(SQL["places"], joined(sorted(set(candidates))), self.at - KEPT)
         return [self._rows.get(row["id"]) or outreach_of(row) for row in rows]
 
     async def earlier(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Outreach]]:
         """By candidate and employer."""
         found: defaultdict[tuple[str, str], list[Outreach]] = defaultdict(list)
-        candidates, employers, since = [one for one, _ in pairs], [one for _, one in pairs], self.at - ENDED_KEPT
-        asked = (SQL["earlier_to_people"], candidates, employers, since, list(self._rows))
+        candidates, employers = joined([one for one, _ in pairs]), joined([one for _, one in pairs])
+        since = self.at - ENDED_KEPT
+        asked = (SQL["earlier_to_people"], candidates, employers, since, joined(self._rows))
         for one in map(outreach_of, await self._sql.fetch(*asked)):
             found[one.candidate, one.employer].append(one)
         in_hand: defaultdict[tuple[str, str], list[Outreach]] = defaultdict(list)
@@ -93,7 +95,7 @@ class PostgresOutreach:
 
     async def lock_live(self, ids: Sequence[str]) -> list[Outreach]:
         """Submitted rows among them."""
-        rows = [outreach_of(row) for row in await self._sql.fetch(SQL["lock_live"], list(ids))]
+        rows = [outreach_of(row) for row in await self._sql.fetch(SQL["lock_live"], joined(ids))]
         self._rows = {row.id: row for row in rows}
         return rows
 
@@ -144,7 +146,7 @@ class PostgresOutreach:
         """Consent, employers and mailbox by candidate."""
         if not candidates:
             return {}
-        rows = await self._sql.fetch(SQL["people"], sorted(set(candidates)))
+        rows = await self._sql.fetch(SQL["people"], joined(sorted(set(candidates))))
         return {
             row["candidate"]: Person(
                 fact(consent_of(row)) if row["candidate"] in self._locked else UNKNOWN,
@@ -175,15 +177,15 @@ class PostgresOutreach:
         columns = [state_after(item.decision) for item in rest]
         rows = await self._sql.fetch(
             SQL["settle"],
-            [item.outreach.id for item in rest],
-            [state.value for state, *_ in columns],
-            [item.outreach.version + 1 for item in rest],
+            joined([item.outreach.id for item in rest]),
+            joined([state.value for state, *_ in columns]),
+            joined([str(item.outreach.version + 1) for item in rest]),
             [slot for _, _, slot, _ in columns],
             [due for _, _, _, due in columns],
-            [item.rule for item in rest],
+            joined([item.rule or "" for item in rest]),
             self._policy.version,
             self.at,
-            [word for _, word, _, _ in columns],
+            joined([word for _, word, _, _ in columns]),
         )
         for item, (*_, due) in zip(rest, columns, strict=True):
             if due is not None:

@@ -107,7 +107,7 @@ class PostgresRequestStore:
         candidate = await self._sql.fetchval(SQL["person_of"], id, employer)
         if candidate is None:
             return None
-        await self._sql.fetch(SQL["lock_people"], [candidate])
+        await self._sql.fetch(SQL["lock_people"], candidate)
         row = await self._sql.fetchrow(SQL["lock_one"], id, employer)
         return None if row is None else _taken(row)
 

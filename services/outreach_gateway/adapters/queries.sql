@@ -66,8 +66,8 @@ ORDER BY submitted_at DESC LIMIT 100
 -- Without those that are in hand already ($4).
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
     coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
-FROM unnest($1::uuid[], $2::text[]) AS pair (candidate, employer) JOIN outreach USING (employer, candidate)
-WHERE submitted_at > $3 AND NOT EXISTS (SELECT FROM unnest($4::text[]) AS in_hand (id) WHERE in_hand.id = outreach.id)
+FROM unnest(string_to_array($1, E'\x1f')::uuid[], string_to_array($2, E'\x1f')) AS pair (candidate, employer) JOIN outreach USING (employer, candidate)
+WHERE submitted_at > $3 AND NOT EXISTS (SELECT FROM unnest(string_to_array($4, E'\x1f')) AS in_hand (id) WHERE in_hand.id = outreach.id)
 
 -- name: take_back
 -- What has a slot or waits for one is decided for once more, and leaves.
@@ -126,7 +126,7 @@ RETURNING id
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
     coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
 FROM outreach
-WHERE id = ANY($1::text[]) AND state = 'submitted'
+WHERE id = ANY(string_to_array($1, E'\x1f')) AND state = 'submitted'
 ORDER BY id
 FOR UPDATE
 
@@ -163,7 +163,7 @@ LIMIT $2
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
     coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
 FROM outreach
-WHERE candidate = ANY($1::uuid[]) AND (slot_at > $2 OR state = 'delayed')
+WHERE candidate = ANY(string_to_array($1, E'\x1f')::uuid[]) AND (slot_at > $2 OR state = 'delayed')
 
 -- name: due_state
 SELECT (SELECT count(*) FROM (SELECT FROM outreach WHERE due_at <= $1 LIMIT 10000) AS part) AS rows,
@@ -213,7 +213,7 @@ WHERE id = $1 AND employer = $2
 FOR UPDATE
 
 -- name: lock_people
-SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY consents.candidate FOR UPDATE
+SELECT candidate::text FROM consents WHERE candidate = ANY(string_to_array($1, E'\x1f')::uuid[]) ORDER BY consents.candidate FOR UPDATE
 
 -- name: person_of
 SELECT candidate::text FROM outreach WHERE id = $1 AND employer = $2 AND parent IS NULL
@@ -223,7 +223,7 @@ SELECT person.candidate::text, b.reachable, c.version, c.contact, c.blocked_empl
        c.quiet_start, c.quiet_end, c.time_zone, c.paused_until, c.ends_at, m.employers,
        CASE WHEN m.pools_version = m.version THEN m.pools END AS pools, coalesce(m.generation, 0) AS generation,
        e.candidate IS NOT NULL AS erased
-FROM unnest($1::uuid[]) AS person (candidate)
+FROM unnest(string_to_array($1, E'\x1f')::uuid[]) AS person (candidate)
 LEFT JOIN consents c USING (candidate)
 LEFT JOIN memberships m USING (candidate)
 LEFT JOIN mailboxes b USING (candidate)
@@ -235,7 +235,8 @@ SET state = s.state, version = s.version, slot_at = s.slot_at, due_at = s.due_at
     decided_at = $8, decision = s.decision,
     sealed = CASE WHEN s.state IN ('submitted', 'delayed', 'admitted') THEN o.sealed END,
     sealed_job = CASE WHEN s.state IN ('submitted', 'delayed', 'admitted') THEN o.sealed_job END
-FROM unnest($1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::text[], $9::text[])
+FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f')::integer[], $4::timestamptz[],
+        $5::timestamptz[], string_to_array($6, E'\x1f', ''), string_to_array($9, E'\x1f'))
     AS s (id, state, version, slot_at, due_at, rule, decision)
 WHERE o.id = s.id
 RETURNING o.id, o.sealed, o.sealed_job
