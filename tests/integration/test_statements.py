@@ -41,7 +41,6 @@ QUEUES = {
 """Partial indexes that hold what waits alone: to read such an index from its beginning is to take from a queue."""
 KNOWN = {
     "shared/runner/queries.sql: piles": "what was set aside alone, which an operator looks through",
-    "shared/messaging/queries.sql: outbox_state": "counts its first 10,000 rows",
 }
 """Statements that may, with the reason."""
 

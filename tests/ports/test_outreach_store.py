@@ -741,7 +741,7 @@ async def test_a_batch_takes_as_many_statements_whatever_its_size_one_of_them_to
 async def test_places_are_found_by_an_index(on_postgres: PostgresRows) -> None:
     async with on_postgres.pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL enable_seqscan = off")
-        plan = await connection.fetch(f"EXPLAIN {SQL['places']}", [ANA], NOON)
+        plan = await connection.fetch(f"EXPLAIN {SQL['places']}", ANA, NOON)
     assert any("outreach_places" in row[0] for row in plan)
 
 
