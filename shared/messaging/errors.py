@@ -41,6 +41,8 @@ _TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.InternalClientError,  # a connection that was cut in the middle of an answer
+    asyncpg.InvalidCachedStatementError,  # a release changed the table; asyncpg has dropped what it remembered
+    asyncpg.ReadOnlySQLTransactionError,  # it is a standby now: what is opened next is to the primary (`pool.py`)
 )
 _OF_THE_NETWORK = frozenset(
     {

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 from asyncpg.pool import PoolConnectionProxy
 
 from shared.messaging.errors import FatalError, PostgresAwayError
@@ -77,7 +78,9 @@ async def connect_alone(dsn: str, *, name: str) -> asyncpg.Connection:
 
 async def _connect(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg.connect's own, passed through
     try:
-        return await asyncpg.connect(*args, **options)
+        return await asyncpg.connect(*args, target_session_attrs=SessionAttribute.read_write, **options)
+    except asyncpg.TargetServerAttributeNotMatched as error:
+        raise PostgresAwayError("PostgreSQL takes nothing there: it is a standby, or set to be read alone") from error
     except OSError as error:  # a socket's file that is not there yet is one too
         raise PostgresAwayError(f"PostgreSQL did not answer: {type(error).__name__}") from error
 

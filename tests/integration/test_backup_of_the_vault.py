@@ -17,8 +17,8 @@ from deploy.backup.dumping import backup
 from deploy.backup.restoring import Restoring
 from deploy.local import packages
 from deploy.local.errors import StackError
-from services.signup.adapters.email_changes import PostgresEmailChanges
 from services.signup.adapters.intake_keys import IntakeKeys
+from services.signup.adapters.mailboxes import Mailboxes
 from services.signup.adapters.postgres import PostgresStore
 from services.signup.adapters.rotation import PostgresRotation
 from services.signup.model.invitations import PastInvitations
@@ -138,15 +138,9 @@ class Process:
 
     async def move(self, person: str, mail: str) -> bool:
         secrets = VaultSecrets(self.epochs.epochs, INDEX, SlowHashes(bytes(32)))
-        changes = PostgresEmailChanges(
-            lambda: unit_of_work(self.pool, at=NOON, source="signup"),
-            lambda unit: PostgresStore(unit, self.keys),
-            secrets,
-            self.epochs,
-        )
         async with unit_of_work(self.pool, at=NOON, source="signup") as unit:
             who = (await read_identities(unit.connection, [person], self.epochs))[person]
-            return await changes._move(unit, who, mail) == "moved"
+            return await Mailboxes(secrets).move(unit, who, mail) == "moved"
 
     async def mail_of(self, person: str) -> str:
         async with self.pool.acquire() as connection:

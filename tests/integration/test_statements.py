@@ -177,12 +177,17 @@ async def plan_of(connection: Connection, place: int, statement: str) -> Plan:
     return plan
 
 
+def _as_owner(servers: Servers, dsn: str) -> str:
+    """Of everything in the database."""
+    return f"{servers.postgres.rpartition('/')[0]}/{dsn.rpartition('/')[2]}"
+
+
 @pytest.mark.parametrize("service", MIGRATIONS_OF)
 async def test_no_statement_reads_the_whole_of_a_table_that_grows(service: str, servers: Servers) -> None:
     dsn = await servers.create_database(unique("plans"))
     async with await open_pool(dsn, name="test") as pool:
         await migrate(pool, *MIGRATIONS_OF[service])
-    connection = await asyncpg.connect(f"{servers.postgres.rpartition('/')[0]}/{dsn.rpartition('/')[2]}")
+    connection = await asyncpg.connect(_as_owner(servers, dsn))
     try:
         tables = await fill(connection)
         await connection.execute(
@@ -202,6 +207,43 @@ async def test_no_statement_reads_the_whole_of_a_table_that_grows(service: str, 
         assert known == KNOWN.keys() & statements(service).keys(), "what is in order needs no reason"
     finally:
         await connection.close()
+
+
+_GROW = """
+DO $$
+DECLARE one regclass;
+BEGIN
+    FOR one IN SELECT oid FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition LOOP
+        EXECUTE format('ALTER TABLE %s ADD COLUMN of_the_next_release text', one);
+    END LOOP;
+END $$
+"""
+
+
+@pytest.mark.parametrize("service", MIGRATIONS_OF)
+async def test_no_answer_changes_where_a_release_adds_a_column_beside_the_one_before(
+    service: str, servers: Servers
+) -> None:
+    """Else PostgreSQL refuses each statement that a connection had prepared, once, in the middle of a transaction."""
+    dsn = await servers.create_database(unique("columns"))
+    async with await open_pool(dsn, name="test") as pool:
+        await migrate(pool, *MIGRATIONS_OF[service])
+
+        async def answers() -> Mapping[str, list[str]]:
+            async with pool.acquire() as connection:
+                await connection.execute(load(PLUMBING / "read_back.sql")["begin_page"].replace("ON COMMIT DROP", ""))
+                return {
+                    name: [column.name for column in (await connection.prepare(text)).get_attributes()]
+                    for name, text in statements(service).items()
+                }
+
+        before = await answers()
+        owner = await asyncpg.connect(_as_owner(servers, dsn))
+        await owner.execute(_GROW)
+        await owner.close()
+        await pool.expire_connections()
+        assert await answers() == before
 
 
 def test_what_is_deleted_is_bounded() -> None:

@@ -1,3 +1,9 @@
+-- part: message
+messages.outreach, messages.candidate, messages.employer, messages.began_at, messages.ends_at, messages.wished_at,
+    messages.sealed_job, messages.decision_version, messages.outcome, messages.rule, messages.policy,
+    messages.decided_at, messages.slot_at, messages.report_version, messages.reported, messages.reported_at,
+    messages.sender_suspended
+
 -- name: hold_erasures
 SELECT pg_advisory_xact_lock_shared($1)
 
@@ -35,14 +41,14 @@ ORDER BY policy ON CONFLICT (policy) DO NOTHING
 
 -- name: messages
 -- A page of one person's, the latest first, from after this one.
-SELECT * FROM messages
+SELECT :message FROM messages
 WHERE candidate = $1 AND (began_at, outreach) < ($2, $3) ORDER BY began_at DESC, outreach DESC LIMIT $4
 
 -- name: messages_since
-SELECT * FROM messages WHERE candidate = $1 AND began_at > $2 ORDER BY began_at DESC, outreach DESC LIMIT $3
+SELECT :message FROM messages WHERE candidate = $1 AND began_at > $2 ORDER BY began_at DESC, outreach DESC LIMIT $3
 
 -- name: lock_message
-SELECT * FROM messages WHERE outreach = $1 AND candidate = $2 FOR UPDATE
+SELECT :message FROM messages WHERE outreach = $1 AND candidate = $2 FOR UPDATE
 
 -- name: note_wish
 UPDATE messages SET wished_at = $2 WHERE outreach = $1

@@ -1,3 +1,15 @@
+-- part: consent
+consents.candidate, consents.principal, consents.version, consents.purposes, consents.sectors,
+    consents.blocked_employers, consents.blocked_names, consents.first_contacts_per_week, consents.min_gap_hours,
+    consents.quiet_start, consents.quiet_end, consents.time_zone, consents.paused_until, consents.ends_at,
+    consents.leaf, consents.receipt, consents.outbox_id, consents.granted_at, consents.statement, consents.said_at,
+    consents.stopped_at, consents.agreement, consents.language, consents.own_end, consents.closed_at,
+    consents.changed_at
+
+-- part: attempt
+attempts.link, attempts.candidate, attempts.employer, attempts.scope, attempts.outcome, attempts.at,
+    attempts.expires_at, attempts.stopped_all, attempts.stopped_employer
+
 -- name: register
 INSERT INTO consents (candidate, principal)
 SELECT candidate, principal FROM unnest($1::text[], $2::text[]) AS new (candidate, principal) ORDER BY candidate
@@ -5,12 +17,12 @@ ON CONFLICT (candidate) DO NOTHING
 
 -- name: read
 -- One row, also of nobody who is known: whether a session was ended does not depend on that.
-SELECT consents.*, EXISTS (SELECT FROM ended_sessions WHERE session = $2) AS session_ended,
+SELECT :consent, EXISTS (SELECT FROM ended_sessions WHERE session = $2) AS session_ended,
     (SELECT before FROM void_links WHERE void_links.candidate = $1) AS links_from
 FROM (SELECT $1::text AS asked) AS whose LEFT JOIN consents ON candidate = asked
 
 -- name: lock
-SELECT consents.*, EXISTS (SELECT FROM ended_sessions WHERE session = $2) AS session_ended,
+SELECT :consent, EXISTS (SELECT FROM ended_sessions WHERE session = $2) AS session_ended,
     (SELECT before FROM void_links WHERE void_links.candidate = $1) AS links_from
 FROM consents WHERE candidate = $1 FOR UPDATE OF consents
 
@@ -63,7 +75,7 @@ UPDATE consents SET
     statement = $22::jsonb, said_at = $23, stopped_at = $24, agreement = $25, language = $26,
     text_asked = greatest(text_asked, $25), own_end = $27, remind_at = $28
 WHERE candidate = $1 AND version = $2::bigint - 1
-RETURNING *
+RETURNING :consent
 
 -- name: ledger_can_be_rewritten
 -- By whoever asks: because the table is theirs, or the database with everything in it, or because they may.
@@ -94,10 +106,10 @@ ON CONFLICT (link) DO UPDATE SET
     stopped_employer = attempts.stopped_employer OR excluded.stopped_employer
 
 -- name: attempt
-SELECT * FROM attempts WHERE link = $1
+SELECT :attempt FROM attempts WHERE link = $1
 
 -- name: attempts
-SELECT * FROM attempts WHERE candidate = $1 ORDER BY at DESC, link LIMIT $2
+SELECT :attempt FROM attempts WHERE candidate = $1 ORDER BY at DESC, link LIMIT $2
 
 -- name: forget_attempts
 DELETE FROM attempts WHERE link IN (
@@ -128,13 +140,13 @@ WHERE tellings.hired_asked_at IS NULL OR tellings.hired_asked_at <= $2 - $3::int
 RETURNING candidate
 
 -- name: whom_to_ask_again
-SELECT * FROM consents WHERE purposes <> '{}' AND text_asked < $1 ORDER BY text_asked, candidate LIMIT $2 FOR UPDATE SKIP LOCKED
+SELECT :consent FROM consents WHERE purposes <> '{}' AND text_asked < $1 ORDER BY text_asked, candidate LIMIT $2 FOR UPDATE SKIP LOCKED
 
 -- name: note_asked
 UPDATE consents SET text_asked = $2 WHERE candidate = ANY($1::text[])
 
 -- name: whom_to_remind
-SELECT * FROM consents WHERE remind_at <= $1 ORDER BY remind_at LIMIT $2 FOR UPDATE SKIP LOCKED
+SELECT :consent FROM consents WHERE remind_at <= $1 ORDER BY remind_at LIMIT $2 FOR UPDATE SKIP LOCKED
 
 -- name: note_reminded
 UPDATE consents SET remind_at = noted.remind_at
@@ -168,7 +180,7 @@ ON CONFLICT (candidate) DO UPDATE SET closed_at = coalesce(consents.closed_at, e
 SELECT candidate FROM consents WHERE candidate > $1 ORDER BY candidate LIMIT $2
 
 -- name: behind
-SELECT consents.* FROM pg_temp.read_back JOIN consents ON candidate = key COLLATE "default"
+SELECT :consent FROM pg_temp.read_back JOIN consents ON candidate = key COLLATE "default"
 WHERE consents.version > read_back.version
     AND ($1 OR consents.statement IS NOT NULL OR consents.purposes = '{}') -- nobody would believe it
 ORDER BY candidate FOR UPDATE OF consents
@@ -209,7 +221,7 @@ SELECT employer FROM employers WHERE keys && $1::text[] ORDER BY employer
 SELECT employer, keys, blocks_until FROM employers WHERE employer = $1 AND blocks_until IS NOT NULL FOR UPDATE
 
 -- name: who_named
-SELECT * FROM consents
+SELECT :consent FROM consents
 WHERE blocked_keys <> '{}' AND blocked_keys && $2::text[] AND closed_at IS NULL AND NOT blocked_employers @> ARRAY[$1::text]
 ORDER BY candidate LIMIT $3 FOR UPDATE
 

@@ -1,3 +1,7 @@
+-- part: disclosure
+disclosures.employer, disclosures.pool, disclosures.at, disclosures.fields, disclosures.way, disclosures.member_since,
+    disclosures.ended_at
+
 -- name: hold_people
 -- In the order of their ids: whoever writes of the same people waits.
 SELECT candidate, closed_at FROM consents WHERE candidate = ANY($1::text[]) ORDER BY candidate FOR NO KEY UPDATE
@@ -53,11 +57,11 @@ WHERE pools.version < excluded.version
 SELECT pools FROM memberships WHERE candidate = $1
 
 -- name: disclosures_in_force
-SELECT * FROM disclosures WHERE candidate = $1 AND ended_at IS NULL
+SELECT :disclosure FROM disclosures WHERE candidate = $1 AND ended_at IS NULL
 
 -- name: disclosures
 -- The latest first, from behind a place on.
-SELECT * FROM disclosures WHERE candidate = $1 AND (at, pool) < ($2, $3) ORDER BY at DESC, pool DESC LIMIT $4
+SELECT :disclosure FROM disclosures WHERE candidate = $1 AND (at, pool) < ($2, $3) ORDER BY at DESC, pool DESC LIMIT $4
 
 -- name: pools_asked
 SELECT pool, criteria FROM pools WHERE pool = ANY($1::text[])

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from aiokafka.consumer import fetcher
@@ -103,6 +104,23 @@ async def test_poison_in_mid_batch_is_set_aside_alone_with_its_bytes_headers_and
         letter = found[(sent.key or b"", sent.value or b"", sent.headers)]
         assert (dict(letter.headers)["fairpool_reason"] or b"").startswith(reason)
         assert dict(letter.headers)["fairpool_topic"] == log.topic.name.encode()
+
+
+async def test_a_record_is_not_set_aside_because_a_release_adds_a_column_beside_the_one_before(
+    pool: Pool, narrow_log: Log, producer: Producer
+) -> None:
+    await make_effects(pool)
+
+    async def read_as_it_is(unit: Unit, received: Sequence[Received[Event]]) -> None:
+        await unit.connection.fetch("SELECT * FROM effects")
+        await Noted()(unit, received)
+
+    async with consuming(narrow_log, consumer_of(narrow_log, pool, read_as_it_is)):
+        for number in range(4):
+            await producer.send(narrow_log.records(narrow_log.numbers(1, first=number)))
+            await until(partial(_are, pool, list(range(number + 1))))
+            await pool.execute(f"ALTER TABLE effects ADD COLUMN of_release_{number} text")
+    assert await pool.fetchval("SELECT count(*) FROM outbox") == 0
 
 
 async def _are(pool: Pool, numbers: list[int]) -> bool:

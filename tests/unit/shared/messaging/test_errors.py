@@ -41,6 +41,8 @@ TRANSIENT = [
     asyncpg.DeadlockDetectedError(),
     asyncpg.SerializationError(),
     asyncpg.LockNotAvailableError(),
+    asyncpg.InvalidCachedStatementError(),
+    asyncpg.ReadOnlySQLTransactionError(),
     asyncpg.InterfaceError("connection is closed"),
     asyncpg.InterfaceError("cannot call Transaction.__aexit__(): the underlying connection is closed"),
     asyncpg.InterfaceError("cannot call Connection.fetch(): connection has been released back to the pool"),
@@ -104,3 +106,27 @@ async def test_a_server_that_is_not_there_is_transient_also_behind_a_socket(tmp_
         await open_pool(f"postgresql:///none?host={tmp_path}", name="test")
     assert is_transient(raised.value)
     assert waits_for(raised.value) == "postgres"
+
+
+async def test_a_statement_that_was_prepared_before_a_release_changed_its_table_succeeds_the_next_time(
+    database: str,
+) -> None:
+    pool = await open_pool(database, name="test", connections=1)
+    try:
+        await pool.execute("CREATE TABLE things (one int)")
+        await pool.fetch("SELECT * FROM things")
+        await pool.execute("ALTER TABLE things ADD COLUMN two text")
+        with pytest.raises(asyncpg.InvalidCachedStatementError) as raised:
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.fetch("SELECT * FROM things")
+        async with pool.acquire() as connection, connection.transaction():
+            assert await connection.fetch("SELECT * FROM things") == []
+    finally:
+        await pool.close()
+    assert is_transient(raised.value)
+    assert waits_for(raised.value) == "postgres"
+
+
+async def test_no_connection_is_opened_to_a_server_that_takes_nothing(database: str) -> None:
+    with pytest.raises(PostgresAwayError, match="it is a standby"):
+        await open_pool(f"{database}?default_transaction_read_only=on", name="test")
