@@ -116,7 +116,7 @@ def invalid(errors: Iterable[Any], *, found: Callable[[Any], str] | None = None,
     given = list(itertools.islice(errors, _MOST_LOOKED_AT))
     wrong = {tuple(error["loc"])[:-1] for error in given}
     kept = [error for error in given if not _counts_the_wrong(error, wrong)]
-    named = "each" if len(kept) <= most else f"the first {most}"
+    named = "each that was found" if len(kept) <= most else f"the first {most}"
     return Problem(
         422,
         "Invalid request",

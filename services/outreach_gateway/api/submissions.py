@@ -76,7 +76,11 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         """Accepted is not sent: it waits for a place in the person's week, and you are told what became of it at `/v1/outreach/{id}`
         and in the feed, by `known_by` at the latest. What was sent closes the person to you for as long as /v1/policy says,
         what was not sent or was taken back for 14 days from its submission: until then another one to the same member_ref is
-        refused (409), and says from when on.
+        refused (409), and says from when on. Of several that are sent at the very same moment all may be taken: one can be sent, the
+        others are told `not_sent`.
+
+        What is wrong is named in `errors` step by step: the fields' own form, then links in subject and body, then the job, then
+        the member. What is looked at later is named once the earlier is right.
 
         With `pool` in place of `member_ref` it goes to whoever is in that pool, up to 1,000 people, seen or not: a list below five
         shows nobody, and can be written to like this. You are told that it was `taken`, and after its last day to how many it

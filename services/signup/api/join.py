@@ -184,6 +184,8 @@ def router(
         posted = await forms.read(request, JoinIn, words=_WORDS)
         if posted.value is None:
             posted = _with_skills(_with_state(with_why(posted)))
+        posted = _with_work(posted, occupations_of)
+        if posted.value is None or posted.errors:
             return page(posted.given, posted.errors, status=422)
         origin = origin_of(request, index.key)
         if not await limits.may_join_from(origin):
@@ -256,6 +258,16 @@ def _with_state(posted: forms.Posted[JoinIn]) -> forms.Posted[JoinIn]:
         return posted
     words = gettext("This ZIP code is not in %(state)s. Correct the ZIP code or the state", state=STATES[state])
     return replace(posted, errors={**posted.errors, "postal_code": words})
+
+
+def _with_work(posted: forms.Posted[JoinIn], occupations_of: OccupationsOf) -> forms.Posted[JoinIn]:
+    """The same with work that no occupation is found for: on a page it can be corrected at once. A program's words are taken, and
+    the person is asked on their profile's page."""
+    typed = str(posted.given.get("work", "")).strip()
+    if posted.is_json or not typed or "work" in posted.errors or occupations_of(typed):
+        return posted
+    wrong = {**posted.errors, "work": gettext(WORDS["titles"])}
+    return replace(posted, errors={name: wrong[name] for name in sorted(wrong, key=[*JoinIn.model_fields].index)})
 
 
 def _with_skills(posted: forms.Posted[JoinIn]) -> forms.Posted[JoinIn]:

@@ -296,3 +296,15 @@ async def test_what_was_left_out_of_a_file_is_said_in_the_language_of_the_page(h
     for raw, spanish in ((b"[" * 30_000, "muchas más partes"), (b"{", "no es JSON ni un zip")):
         page = await http.post("/join/file", files={"file": ("r", raw)}, headers=BROWSER | {"Accept-Language": "es"})
         assert spanish in page.text, spanish
+
+
+async def test_work_that_no_occupation_is_found_for_is_said_on_the_join_page_beside_what_else_is_wrong(
+    http: httpx.AsyncClient,
+) -> None:
+    given = {"name": "Ana", "email": "ana", "work": "enfermera"}
+    page = await http.post("/join", data=given, headers={"Accept": "text/html", "Accept-Language": "es"})
+    assert page.status_code == 422
+    assert page.text.index('href="#email"') < page.text.index('href="#work"')
+    assert 'id="work-error"' in page.text and 'value="enfermera"' in page.text
+    known = await http.post("/join", data={**given, "work": "Registered nurse"}, headers={"Accept": "text/html"})
+    assert known.status_code == 422 and 'id="work-error"' not in known.text
