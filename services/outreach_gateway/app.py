@@ -120,8 +120,8 @@ def build(settings: GatewaySettings) -> tuple[Service, FastAPI]:
         standing,
         settings.batch,
     )
-    service.every(_DUE_LOOK_EVERY, "watch due", jobs.note_due, epochs)
-    rebuild = Rebuild(epochs, windows)
+    service.every(_DUE_LOOK_EVERY, "watch due", jobs.note_due, service.looks(PostgresEpochs))
+    rebuild = Rebuild(epochs, windows, looks=service.looks(PostgresEpochs))
     service.every(_LOOKS_EVERY, "windows", rebuild.look)
     service.every(_FENCE_EVERY, "held windows", rebuild.look_at_held)
     service.every(_FENCE_EVERY, "build windows", rebuild.build_what_is_begun)

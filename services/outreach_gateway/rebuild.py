@@ -36,8 +36,10 @@ class Rebuild:
     go on. Killed anywhere, the next process takes the page again and does what was done once more, to the same end.
     """
 
-    def __init__(self, epochs: OpenEpochs, windows: Windows) -> None:
+    def __init__(self, epochs: OpenEpochs, windows: Windows, *, looks: OpenEpochs | None = None) -> None:
+        """`looks` opens what only reads: `epochs`, unless something cheaper is given."""
         self._epochs = epochs
+        self._looks = looks or epochs
         self._windows = windows
         self._away: frozenset[int] = frozenset()
         self._is_building = True
@@ -139,7 +141,7 @@ class Rebuild:
             _log.warning("old_windows_cleared", keys=gone)
 
     async def _present(self) -> Mapping[int, Shard]:
-        async with self._epochs() as rows:
+        async with self._looks() as rows:
             return await rows.present()
 
     def _tell(self, found: Mapping[int, Found]) -> None:

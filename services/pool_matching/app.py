@@ -92,7 +92,7 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
     service.periodic(_MISSED_EVERY, "missed_evaluations", jobs.find_missed_evaluations, store)
     service.queue(TELLINGS, handlers.on_tellings, listings, settings.ticks, batch=1)
     service.periodic(_MISSED_TELLINGS_EVERY, "missed_tellings", jobs.find_missed_tellings, listings)
-    service.periodic(_SAYS_DISCLOSURES_EVERY, SAY_DISCLOSURES, jobs.say_disclosures, listings)
+    service.periodic(_SAYS_DISCLOSURES_EVERY, SAY_DISCLOSURES, jobs.say_disclosures, listings, is_hurried=True)
     service.queue(OVERDUE, handlers.on_overdue, store, refs)
     service.periodic(_LOOKS_AT_THE_TIME_EVERY, "find_overdue", jobs.find_overdue, store)
     service.periodic(_RENEWED_EVERY, "renew_refs", jobs.renew_refs, store, refs)

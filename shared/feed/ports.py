@@ -32,6 +32,9 @@ class FeedRows(Protocol):
     async def waits(self, reader: str) -> bool:
         """Whether something that was committed for this reader has no number yet."""
 
+    async def any_waits(self) -> bool:
+        """Whether something that was committed for anybody has no number yet."""
+
     async def forget(self, *, kept: timedelta) -> bool:
         """Drops the oldest day if it is older than that, and notes how far each reader's feed has forgotten; whether it did."""
 

@@ -100,6 +100,10 @@ class PostgresFeedRows:
         """Among what waits for the sequencer."""
         return bool(await self._pool().fetchval(SQL["waits_of"], self._feed, reader))
 
+    async def any_waits(self) -> bool:
+        """One statement, without the sequencer's lock."""
+        return bool(await self._pool().fetchval(SQL["any_waits"], self._feed))
+
     async def forget(self, *, kept: timedelta) -> bool:
         """A partition a transaction; who reads at this moment is waited for 2 s, and then it is a transient error."""
         async with self._pool().acquire() as connection, connection.transaction():

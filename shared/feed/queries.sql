@@ -52,6 +52,9 @@ SELECT seq, told_at FROM feed_rows WHERE feed = $1 AND reader = $2 AND told_at <
 -- What is on its way to them: few rows, for a moment.
 SELECT EXISTS (SELECT FROM feed_incoming WHERE feed = $1 AND reader = $2)
 
+-- name: any_waits
+SELECT EXISTS (SELECT FROM feed_incoming WHERE feed = $1)
+
 -- name: last_before_of_all
 SELECT seq, told_at FROM feed_rows WHERE feed = $1 AND told_at < $2 ORDER BY seq DESC LIMIT 1
 

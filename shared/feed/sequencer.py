@@ -50,13 +50,19 @@ class Sequencer:
             if some < BATCH:
                 return done
 
+    async def look(self) -> None:
+        """The same, where there is something: one statement where there is nothing."""
+        if await self._rows.any_waits():
+            await self.once()
+
     async def run(self) -> None:
         """Until cancelled; raises what is not transient."""
         backoff, holding = Backoff(_FIRST_PAUSE), Holding(f"sequencer of {self._feed}")
         while True:
+            was_told = self._woken.is_set()
             self._woken.clear()
             try:
-                await self.once()
+                await (self.once() if was_told else self.look())
                 backoff.reset()
                 holding.over()
             except Exception as error:

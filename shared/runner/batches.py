@@ -16,7 +16,7 @@ from shared.backoff import spread
 from shared.clock import Clock
 from shared.messaging.errors import FatalError, is_slow, is_transient
 from shared.runner import metrics
-from shared.runner.model import Job, LeaseLostError, Queue
+from shared.runner.model import TURN, Job, LeaseLostError, Queue, Wanted, turn_after
 from shared.runner.ports import WorkRows
 
 U = TypeVar("U")
@@ -29,6 +29,8 @@ _SUSPECT_AFTER = 3
 """Attempts of which nobody lived to tell: from then on a row is done alone, so that it takes no other with it."""
 _EVERY_FOURTH = 4
 """Turn of a queue, that begins with another lane than the first: no lane waits for ever."""
+_NOT_BEFORE = timedelta(milliseconds=5)
+"""After the moment that is slept for, since an event loop counts from where its turn began."""
 SLOW_PAUSE = timedelta(minutes=1)
 """How long a row steps aside that takes too long when it is alone."""
 _log = structlog.get_logger(__name__)
@@ -64,12 +66,30 @@ class Batches(Generic[U]):
     """By queue, the key that took too long when it was alone."""
     _owed: dict[str, list[tuple[str, Sequence[str], timedelta | None]]] = field(default_factory=dict)
     """By queue, leases and keys that could not be put back yet, and how long they step aside."""
+    _as_others: set[str] = field(default_factory=set)
+    """Queues of periodic work whose last turn failed, or took too long."""
     _turn_at: dict[str, datetime] = field(default_factory=dict)
     """By queue of periodic work, when its one row comes again."""
 
     async def turn(self, queue: Queue[U]) -> int:
-        """Claims a batch and works it off; how many jobs were claimed."""
+        """Claims a batch and works it off; how many jobs were claimed.
+
+        Of periodic work, which has one row, all of that is one transaction, unless others schedule its turn too: the row's lock is its
+        lease, and killed in it, nothing was done. Where that fails it is done like other work, which notes why, and spaces it.
+        """
         self._turn_at.pop(queue.name, None)
+        if queue.period is not None and not queue.is_hurried and queue.name not in self._as_others:
+            try:
+                return await self._periodic(queue, queue.period)
+            except FatalError:
+                raise
+            except Exception as error:
+                if is_transient(error) and not is_slow(error):
+                    metrics.WORK.labels(queue.name, "held").inc()
+                    raise
+                self._as_others.add(queue.name)
+                if is_transient(error):
+                    raise
         await self._put_back(queue)
         lease = str(uuid.uuid4())
         claimed, jobs = await self._claim(queue, lease)
@@ -83,12 +103,28 @@ class Batches(Generic[U]):
             raise held.cause from None
         if claimed:
             self._slow.pop(queue.name, None)
+            self._as_others.discard(queue.name)
         return claimed
 
-    def rests(self, queue: Queue[U]) -> bool:
-        """Whether the last turn did all there is until later: periodic work has one row, which knows when it comes again."""
-        at = self._turn_at.get(queue.name)
-        return at is not None and at > self.clock.now()
+    async def _periodic(self, queue: Queue[U], period: timedelta) -> int:
+        at = self.clock.now()
+        comes = turn_after(at, period)
+        async with self.work() as unit:
+            rows = self.rows(unit)
+            if not await rows.take_turn(queue.name, at=at, until=comes):
+                return 0
+            said = await queue.handle(unit, [Job(TURN, at, 1)]) or {}
+            again = said.get(TURN, comes)
+            if again != comes:
+                await rows.schedule([Wanted(queue.name, TURN, again, exactly=True)])
+        self._turn_at[queue.name] = again
+        metrics.WORK.labels(queue.name, "again").inc()
+        return 1
+
+    def rests(self, queue: Queue[U]) -> timedelta | None:
+        """How long there is nothing to do after the last turn: periodic work has one row, of which is known when it comes again."""
+        at, now = self._turn_at.get(queue.name), self.clock.now()
+        return at - now + _NOT_BEFORE if at is not None and at > now else None
 
     def _steps_aside(self, queue: Queue[U], jobs: Sequence[Job]) -> timedelta | None:
         """How long a row waits that is too slow alone for the second time; the next batch is smaller in any case."""

@@ -11,13 +11,13 @@ from typing import Generic, TypeVar
 import structlog
 
 from shared.backoff import Backoff, spread
-from shared.beats import next_beat
+from shared.beats import next_beat, until_beat
 from shared.clock import Clock
 from shared.messaging.errors import is_transient
 from shared.messaging.holding import Holding
 from shared.runner import metrics
 from shared.runner.batches import Batches, OpenWork
-from shared.runner.model import Queue, Wanted
+from shared.runner.model import TURN, Queue, Wanted
 from shared.runner.ports import WorkRows
 
 U = TypeVar("U")
@@ -25,8 +25,6 @@ POLL = timedelta(seconds=5)
 """At most so long until work is seen that nobody told us of: its process died before it could, or the notice was lost."""
 _APART = timedelta(milliseconds=200)
 """Between two looks, however often something is told."""
-TURN = "turn"
-"""The key of the one row of periodic work."""
 _LOOKS_EVERY = timedelta(seconds=10)
 _log = structlog.get_logger(__name__)
 
@@ -144,12 +142,15 @@ class Runner(Generic[U]):
                 continue
             backoff.reset()
             holding.over()
-            if taken:
+            rests = self._batches.rests(queue)
+            if taken and rests is None:
                 self._looks.set()  # some of it may come again
             if taken >= queue.batch and queue.period is None:
                 self.tell([queue.name])
-            if (not taken or self._batches.rests(queue)) and not self._stop.is_set():
-                await self._wakes[queue.name].wait()
+            if (not taken or rests is not None) and not self._stop.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(None if rests is None else rests.total_seconds()):
+                        await self._wakes[queue.name].wait()
 
     async def _pause(self, pause: timedelta) -> None:
         with contextlib.suppress(TimeoutError):
@@ -167,7 +168,7 @@ class Runner(Generic[U]):
             apart = min(rests, spread(_APART))
             await asyncio.sleep(apart.total_seconds())
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout((rests - apart).total_seconds()):
+                async with asyncio.timeout(min((rests - apart).total_seconds(), until_beat(POLL))):
                     await self._looks.wait()
 
     async def wake_due(self) -> timedelta:

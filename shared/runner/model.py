@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 U = TypeVar("U")
@@ -44,11 +44,24 @@ class Queue(Generic[U]):
     attempts: int | None = 8
     """After so many a row is set aside. None: never, for what would be missed more than its failing is heard."""
     period: timedelta | None = None
-    """Of periodic work, which has one row that comes again: how often."""
+    """Of periodic work, which has one row: how often it comes again, unless the handler says when."""
+    is_hurried: bool = False
+    """Of periodic work: whoever commits something for it schedules its turn too, and must not wait for one that is under way."""
     lease: timedelta = timedelta(minutes=2)
     """How long a process may be silent before others take what it had in hand."""
     prepare: Callable[[Sequence[Job]], Awaitable[Handle[U]]] | None = None
     """What takes its time outside is had first, while no transaction is open; the answer handles the batch in place of `handle`."""
+
+
+TURN = "turn"
+"""The key of the one row of periodic work."""
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def turn_after(at: datetime, period: timedelta) -> datetime:
+    """When periodic work comes next: the first multiple of its period after this moment, so that what comes every five seconds comes
+    together, and with what comes every ten."""
+    return at + period - (at - _FIRST) % period
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Protocol
 from shared.flows import any_flow, flow_of
 from shared.postgres.pool import Connection
 from shared.postgres.queries import load
-from shared.runner.model import Depth, Job, Wanted
+from shared.runner.model import TURN, Depth, Job, Wanted
 from shared.runner.ports import WorkRows
 
 SQL = load(Path(__file__).parent / "queries.sql")
@@ -57,6 +57,10 @@ class PostgresWork:
             )
             for row in sorted(rows, key=lambda row: (place[row["lane"]], row["run_at"], row["key"]))
         ]
+
+    async def take_turn(self, queue: str, *, at: datetime, until: datetime) -> bool:
+        """The row's lock is the lease; FOR UPDATE SKIP LOCKED."""
+        return await self._sql.fetchval(SQL["take_turn"], queue, TURN, at, until) is not None
 
     async def next(self, queues: Sequence[str], lanes: Sequence[int]) -> Mapping[str, datetime]:
         """One statement for all of them."""

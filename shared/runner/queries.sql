@@ -95,6 +95,14 @@ UPDATE work SET lease = $5::uuid, leased_until = now() + $6::interval, attempts 
 FROM due WHERE work.queue = $1 AND work.key = due.key
 RETURNING work.key, lane, run_at, attempts, payload, traceparent, reason
 
+-- name: take_turn
+UPDATE work SET run_at = $4, again_at = NULL, lease = NULL, leased_until = NULL, attempts = 0, reason = NULL
+WHERE queue = $1 AND key = (
+    SELECT key FROM work
+    WHERE queue = $1 AND key = $2 AND set_aside_at IS NULL AND run_at <= $3 AND (leased_until IS NULL OR leased_until <= now())
+    FOR UPDATE SKIP LOCKED)
+RETURNING 1
+
 -- name: next
 SELECT queue, min(first.run_at) AS run_at
 FROM unnest($1::text[]) AS queues (queue)

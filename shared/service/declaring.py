@@ -139,9 +139,13 @@ class Declaring:
         step: Callable[[S, *Ts], Awaitable[bool]],
         store: Callable[[Unit], S],
         *given: *Ts,
+        is_hurried: bool = False,
     ) -> None:
-        """`step(store(unit), *given)` again and again, by one process at a time; at once while it answers that there is more."""
-        self.parts.periodic(period, name, step, store, *given)
+        """`step(store(unit), *given)` again and again, by one process at a time; at once while it answers that there is more.
+
+        Its row is locked while it is done: where units schedule its turn too, they say so here, and wait for none.
+        """
+        self.parts.periodic(period, name, step, store, *given, is_hurried=is_hurried)
 
     def job(self, name: str, run: Job, *, by: Role | None = Role.WORKER) -> None:
         """Something that runs as long as the process does; it ends only by being cancelled."""

@@ -20,7 +20,7 @@ from shared.messaging.unit import Unit
 from shared.postgres.notices import Notices
 from shared.roles import Role
 from shared.runner.loop import Runner
-from shared.runner.model import Again, Queue
+from shared.runner.model import Again, Queue, turn_after
 from shared.runner.model import Job as Work
 from shared.service.wiring import Wiring
 
@@ -132,14 +132,15 @@ class Parts:
         step: Callable[[S, *Ts], Awaitable[bool]],
         store: Callable[[Unit], S],
         *given: *Ts,
+        is_hurried: bool = False,
     ) -> None:
         """Work that comes again, for the runner."""
 
         async def on_turn(unit: Unit, work: Sequence[Work]) -> Again:
             more = await step(store(unit), *given)
-            return {one.key: unit.at if more else unit.at + period for one in work}
+            return {one.key: unit.at if more else turn_after(unit.at, period) for one in work}
 
-        self.works(Queue(name, on_turn, attempts=None, period=period, lease=_LEASE))
+        self.works(Queue(name, on_turn, attempts=None, period=period, is_hurried=is_hurried, lease=_LEASE))
 
     def works(self, queue: Queue[Unit]) -> None:
         """One more queue for the runner, which is woken for it by other processes too."""

@@ -1,8 +1,7 @@
 """What a service asks in a minute in which nobody wants anything of it: never more than `idle.toml` says.
 
 Nothing waits here. One turn of everything that a process does by itself is done and counted, and how often it comes in a minute is
-what it was declared with. The loops do not run: that one turns more often than it declares is not seen here, nor the second look of
-each turn of periodic work, when it comes due, the gauges of the queues, or the question after the connection of the notices.
+what it was declared with. The loops do not run: that one turns more often than it declares is not seen here, nor the gauges of the queues, or the question after the connection of the notices.
 """
 
 import tomllib
@@ -46,7 +45,7 @@ async def _turns(process: Process) -> list[tuple[str, timedelta, Turn]]:
         (one.name, one.period, one.turn) for one in parts.timers if one.name not in NOT_HERE
     ]
     found += [("outbox", relays._POLL, relay.look), ("work", loop.POLL, runner.wake_due)]
-    found += [(f"sequencer of {feed.name}", sequencer._POLL, feed.sequencer.once) for feed in parts.feeds]
+    found += [(f"sequencer of {feed.name}", sequencer._POLL, feed.sequencer.look) for feed in parts.feeds]
     found += [
         (queue.name, queue.period, partial(_periodic, process, queue.name))
         for queue in runner.queues
@@ -56,16 +55,17 @@ async def _turns(process: Process) -> list[tuple[str, timedelta, Turn]]:
 
 
 async def _periodic(process: Process, name: str) -> Counts:
-    """A turn of periodic work that has nothing to do, and the look that sees when it comes again."""
+    """A turn of periodic work that has nothing to do, and the look that sees when it comes again where the turn does not know."""
     service, runner = process.service, process.service.parts.runner
     while True:
         at = service.clock.now()
         await service.pool.execute("UPDATE work SET run_at = $2 WHERE queue = $1", name, at)
         async with counted() as counts:
             assert await runner._batches.turn(runner._queues[name]) == 1
-            has_more = not runner._batches.rests(runner._queues[name])
-            await runner.wake_due()
-        if not has_more:
+            rests = runner._batches.rests(runner._queues[name])
+            if rests is None:
+                await runner.wake_due()
+        if rests is not None:
             return counts
 
 

@@ -46,6 +46,9 @@ class FakeFeed:
     async def waits(self, reader: str) -> bool:
         return any(telling.reader == reader for telling in self.incoming)
 
+    async def any_waits(self) -> bool:
+        return bool(self.incoming)
+
     async def forget(self, *, kept: timedelta) -> bool:
         days = sorted({_day(row) for row in self._rows})
         if not days or days[0] >= (self.at - kept).astimezone(UTC).date():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.runner.model import Depth, Job, Wanted
+from shared.runner.model import TURN, Depth, Job, Wanted
 from tests.fakes.clock import NOON
 
 
@@ -112,6 +112,14 @@ class FakeWork:
             and row.run_at <= at
             and (row.leased_until is None or row.leased_until <= self.server)
         )
+
+    async def take_turn(self, queue: str, *, at: datetime, until: datetime) -> bool:
+        place = queue, TURN
+        if place not in self.table or not self._is_free(place, self.table[place].lane, at):
+            return False
+        row = self.table[place]
+        self.table[place] = Row(row.lane, until, payload=row.payload, traceparent=row.traceparent, flow=row.flow)
+        return True
 
     async def next(self, queues: Sequence[str], lanes: Sequence[int]) -> Mapping[str, datetime]:
         found: dict[str, datetime] = {}

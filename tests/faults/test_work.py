@@ -26,8 +26,7 @@ from services.signup.ports.store import INVITATIONS, SHOWINGS
 from services.signup.vault.sealing import Identity, seal_identity
 from shared.messaging.unit import unit_of_work
 from shared.postgres.pool import Pool, open_pool
-from shared.runner.loop import TURN
-from shared.runner.model import Wanted
+from shared.runner.model import TURN, Wanted
 from shared.runner.postgres import PostgresWork
 from shared.security.words import KeyPair
 from tests import window_logs

@@ -29,8 +29,8 @@ from services.signup.vault.secrets import VaultSecrets
 from shared.facts import Known
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.pool import Pool, open_pool
-from shared.runner.loop import TURN, Runner
-from shared.runner.model import Again, Job, Queue
+from shared.runner.loop import Runner
+from shared.runner.model import TURN, Again, Job, Queue
 from shared.runner.postgres import rows_of
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.keeper import first_epoch, intake_keys

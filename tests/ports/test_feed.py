@@ -13,6 +13,7 @@ from shared.feed.model import Lost, Place, Row, Telling, to_the_hour
 from shared.feed.ports import FeedRows, FeedWriter
 from shared.feed.postgres import PostgresFeedRows, PostgresFeedWriter
 from shared.feed.reading import FeedReader, Page
+from shared.feed.sequencer import Sequencer
 from shared.feed.tailer import Tailer
 from shared.messaging.unit import unit_of_work
 from shared.postgres.migrate import PLUMBING
@@ -278,3 +279,12 @@ def test_hours_begin_in_utc_and_no_time_is_too_early_or_too_late() -> None:
     for text in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
         to_the_hour(datetime.fromisoformat(text))
     assert to_the_hour(datetime.fromisoformat("2026-11-28T01:45:10+05:30")).isoformat() == "2026-11-27T20:00:00+00:00"
+
+
+async def test_a_sequencer_that_nobody_told_sees_with_one_look_whether_anything_waits(kit: Kit) -> None:
+    sequencer = Sequencer("told", kit.rows)
+    assert not await kit.rows.any_waits()
+    await tell(kit, "emp_a")
+    assert await kit.rows.any_waits()
+    await sequencer.look()
+    assert not await kit.rows.any_waits()

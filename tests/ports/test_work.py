@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
+from shared.clock import Clock
 from shared.messaging.errors import TransientError
 from shared.messaging.unit import Unit, unit_of_work
 from shared.postgres.migrate import PLUMBING
 from shared.runner.loop import POLL, Runner
-from shared.runner.model import Again, Job, Queue, Wanted
+from shared.runner.model import TURN, Again, Job, Queue, Wanted
 from shared.runner.ports import WorkRows
 from shared.runner.postgres import PostgresWork
 from tests.databases import Databases
 from tests.fakes.clock import NOON, FixedClock
 from tests.fakes.work import FakeWork
+from tests.waiting import until
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -487,3 +489,116 @@ async def test_the_runner_sleeps_until_the_next_work_is_due_or_five_seconds(kit:
     assert runner._wakes["letters"].is_set()
     await kit.schedule("in a minute", run_at=kit.clock.now() + MINUTE)
     assert await runner.wake_due() == POLL
+
+
+async def test_periodic_work_comes_again_at_the_next_multiple_of_its_period_and_at_once_where_there_is_more(
+    kit: Kit,
+) -> None:
+    letters, runner, said = Letters(), kit.runner(), list[Again | None]()
+
+    async def handle(unit: object, jobs: Sequence[Job]) -> Again | None:
+        await letters(unit, jobs)
+        return said.pop() if said else None
+
+    runner.add(Queue("letters", handle, attempts=None, period=MINUTE))
+    queue = runner._queues["letters"]
+    kit.clock.advance(7 * SECOND)
+    await kit.schedule(TURN)
+    said.append({TURN: kit.clock.now()})
+    assert await runner._batches.turn(queue) == 1
+    assert runner._batches.rests(queue) is None, "there is more"
+    assert await runner._batches.turn(queue) == 1
+    rests = runner._batches.rests(queue)
+    assert rests is not None
+    assert timedelta(0) <= rests - 53 * SECOND < SECOND
+    assert await runner.wake_due() == POLL
+    kit.clock.advance(52 * SECOND)
+    assert await runner._batches.turn(queue) == 0
+    kit.clock.advance(SECOND)
+    assert await runner._batches.turn(queue) == 1
+    assert letters.done == [TURN] * 3
+
+
+async def test_a_turn_that_fails_leaves_nothing_and_is_noted_and_spaced_as_other_work(kit: Kit) -> None:
+    letters, runner = Letters(TURN), kit.runner()
+
+    async def handle(unit: Any, jobs: Sequence[Job]) -> Again | None:
+        await kit.rows(unit).schedule([Wanted("notes", "a", NOON)])
+        return await letters(unit, jobs)
+
+    runner.add(Queue("letters", handle, attempts=None, period=SECOND))
+    await kit.schedule(TURN)
+    await runner.run_once("letters")
+    assert not letters.done
+    async with kit.work() as unit:
+        assert "notes" not in await kit.rows(unit).next(["notes"], [0]), "nothing of it was committed"
+    (job,) = await kit_when_due(kit)
+    assert (job.attempts, job.reason) == (2, "failed: ValueError")
+
+
+async def kit_when_due(kit: Kit) -> list[Job]:
+    """The row, once its pause is over."""
+    kit.clock.advance(MINUTE)
+    return await kit.claim()
+
+
+async def test_a_turn_that_something_outside_holds_counts_no_attempt_and_stays_due(kit: Kit) -> None:
+    letters, runner = Letters(TURN, error=TransientError("away")), kit.runner()
+    runner.add(letters.queue(attempts=None, period=SECOND))
+    await kit.schedule(TURN)
+    with pytest.raises(TransientError):
+        await runner.run_once("letters")
+    assert len(letters.tried) == 1
+    (job,) = await kit.claim()
+    assert (job.attempts, job.reason) == (1, None)
+
+
+async def test_a_turn_that_another_process_has_in_hand_is_passed_over(kit: Kit) -> None:
+    letters, runner = Letters(), kit.runner()
+    runner.add(letters.queue(attempts=None, period=SECOND))
+    await kit.schedule(TURN)
+    assert len(await kit.claim()) == 1, "by a version before this one, with a lease"
+    assert await runner._batches.turn(runner._queues["letters"]) == 0
+    await kit.pass_time(LEASE)
+    assert await runner._batches.turn(runner._queues["letters"]) == 1
+
+
+async def test_a_turn_that_is_under_way_is_taken_by_nobody_else(databases: Databases) -> None:
+    async with databases.pool(PLUMBING) as pool:
+        async with unit_of_work(pool, at=NOON, source="tests") as unit:
+            await PostgresWork(unit.connection).schedule([Wanted("letters", TURN, NOON)])
+        async with (
+            unit_of_work(pool, at=NOON, source="tests") as unit,
+            unit_of_work(pool, at=NOON, source="tests") as o,
+        ):
+            assert await PostgresWork(unit.connection).take_turn("letters", at=NOON, until=NOON + SECOND)
+            assert not await PostgresWork(o.connection).take_turn("letters", at=NOON, until=NOON + SECOND)
+
+
+async def test_a_turn_that_others_schedule_too_is_claimed_so_that_they_need_not_wait_for_it(kit: Kit) -> None:
+    runner, seen = kit.runner(), list[int]()
+
+    async def handle(_: object, __: Sequence[Job]) -> None:
+        seen.append(len(await kit.claim()))
+        await asyncio.wait_for(kit.schedule(TURN), 60)
+
+    runner.add(Queue("letters", handle, attempts=None, period=MINUTE, is_hurried=True))
+    await kit.schedule(TURN)
+    assert await runner._batches.turn(runner._queues["letters"]) == 1
+    assert seen == [0]
+    assert len(await kit.claim()) == 1, "it runs once more"
+
+
+async def test_the_runner_comes_again_by_itself_when_the_period_is_over(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sees_nothing(_: object) -> timedelta:
+        return timedelta(hours=1)
+
+    monkeypatch.setattr(Runner, "wake_due", sees_nothing)
+    letters, runner = Letters(), Runner(kit.work, kit.rows, Clock())
+    runner.add(letters.queue(attempts=None, period=timedelta(milliseconds=50)))
+    running = asyncio.create_task(runner.run())
+    await until(lambda: len(letters.done) > 2, what="the third turn")
+    running.cancel()
+    await asyncio.wait([running])

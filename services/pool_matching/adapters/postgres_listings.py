@@ -21,7 +21,7 @@ from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
 from shared.ids import event_id
 from shared.messaging.unit import Unit
-from shared.runner.loop import TURN
+from shared.runner.model import TURN
 
 T = TypeVar("T")
 
