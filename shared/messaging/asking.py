@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 
 from shared.messaging.ends import Ends
+from shared.messaging.same_bytes import WrittenOnce
 
 _KEPT = 32
 """Questions that are known by their bytes: all that is idle is one, and what is busy is a few."""
@@ -62,14 +63,16 @@ class _Question(OffsetRequest):  # type: ignore[misc]  # aiokafka has no types
         for tp in partitions:
             topics.setdefault(tp.topic, []).append((tp.partition, OffsetResetStrategy.LATEST))
         super().__init__(-1, isolation_level, list(topics.items()))
-        self._written: dict[Any, _Written] = {}
+        self._written: dict[Any, WrittenOnce] = {}
         self._answers: Any = None
 
-    def build(self, request_struct_class: Any) -> "_Written":  # noqa: ANN401 - aiokafka has no types
+    def build(self, request_struct_class: Any) -> WrittenOnce:  # noqa: ANN401 - aiokafka has no types
         """For a connection, which says what version it is to be."""
         written = self._written.get(request_struct_class)
         if written is None:
-            written = self._written[request_struct_class] = _Written(super().build(request_struct_class))
+            written = self._written[request_struct_class] = WrittenOnce(
+                super().build(request_struct_class), lambda answer: answer
+            )
         self._answers = written.answers
         return written
 
@@ -82,31 +85,6 @@ class _Question(OffsetRequest):  # type: ignore[misc]  # aiokafka has no types
                     raise _NotPlainError
                 ends[TopicPartition(topic, number)] = said[1]
         return ends
-
-
-class _Bytes:
-    """What is left of an answer behind its header."""
-
-    @staticmethod
-    def decode(read: BytesIO) -> bytes:
-        """All of it."""
-        return read.read()
-
-
-class _Written:
-    """One version of a request in bytes, as a connection of aiokafka's takes it; its answer stays bytes."""
-
-    def __init__(self, request: Any) -> None:  # noqa: ANN401 - aiokafka has no types
-        self.answers = request.RESPONSE_TYPE
-        self.build_request_header = request.build_request_header
-        self.parse_response_header = request.parse_response_header
-        self._bytes: bytes = request.encode()
-
-    RESPONSE_TYPE = _Bytes
-
-    def encode(self) -> bytes:
-        """What goes behind the header."""
-        return self._bytes
 
 
 @dataclass(slots=True)

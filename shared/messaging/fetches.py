@@ -9,9 +9,11 @@ from math import inf
 from typing import Any
 
 from aiokafka.consumer import fetcher
+from aiokafka.protocol.fetch import FetchRequest
 
 from shared.beats import beat_after
 from shared.messaging.ends import EndsWatch
+from shared.messaging.same_bytes import WrittenOnce
 
 _NOT_FOR_ALL_MS = 100
 """How long a fetch may be held that does not ask for all that its broker has for us: another waits for it meanwhile."""
@@ -47,7 +49,32 @@ def _actions(self: fetcher.Fetcher, assignment: Any) -> Any:  # noqa: ANN401 - a
     if not (self._records or resets or without_leader):
         # A fetch that ends, a partition that goes and what was waited for each end the pause: there is nothing to look for.
         pause = max(pause, beat_after(now, _LOOKS_ANYWAY) - now)
-    return requests, resets, pause, without_leader, resumed
+    return [(node, _as_before(known, node, one)) for node, one in requests], resets, pause, without_leader, resumed
+
+
+class _Fetch(FetchRequest):  # type: ignore[misc]  # aiokafka has no types
+    """A fetch that is written once, whose answer is taken apart where it is not the one before."""
+
+    def __init__(self, like: Any, asked: object) -> None:  # noqa: ANN401 - aiokafka has no types
+        self.__dict__.update(vars(like))
+        self.asked = asked
+        self._written: dict[Any, WrittenOnce] = {}
+
+    def build(self, request_struct_class: Any) -> WrittenOnce:  # noqa: ANN401 - aiokafka has no types
+        written = self._written.get(request_struct_class)
+        if written is None:
+            written = self._written[request_struct_class] = WrittenOnce(super().build(request_struct_class))
+        return written
+
+
+def _as_before(known: dict[str, Any], node: int, request: Any) -> Any:  # noqa: ANN401 - aiokafka has no types
+    """The fetch before, where this one asks the same broker for the same: with nobody there, that is each of them."""
+    made: dict[int, _Fetch] = known.setdefault("made", {})
+    asked = request._max_wait_ms, {topic: frozenset(partitions) for topic, partitions in request.topics}
+    before = made.get(node)
+    if before is None or before.asked != asked:
+        made[node] = before = _Fetch(request, asked)
+    return before
 
 
 def _held(self: fetcher.Fetcher, assignment: Any, node: int, request: Any) -> int:  # noqa: ANN401 - aiokafka has no types

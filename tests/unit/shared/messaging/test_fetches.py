@@ -1,18 +1,22 @@
 """How long a fetch may be held: for long only where any record that comes ends it, or where nothing has come lately."""
 
 from datetime import timedelta
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
-from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.fetch import FetchRequest, FetchResponse_v4
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.beats import beat_after
 from shared.messaging import fetches
 from shared.messaging.ends import EndsWatch
 from shared.messaging.kafka import Kafka
+from shared.messaging.same_bytes import WrittenOnce, remembering
 
 A, B, C = (TopicPartition("t", number) for number in range(3))
 NODE_OF = {A: 1, B: 1, C: 2}
@@ -125,3 +129,43 @@ async def test_where_a_broker_holds_each_fetch_none_is_made_before_there_is_some
     reader.at += 5
     assert asks(4) == ([0], []), "what is told may be wrong: from time to time it looks without"
     assert asks(4)[0] == []
+
+
+def test_a_fetch_that_asks_for_the_same_is_written_once_and_another_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Reader(monkeypatch)
+    highwater = {A: 0, B: 0}
+
+    def asked(offset: int) -> Any:
+        ((_, found),) = reader.actions(highwater=highwater, offset=offset)[0]
+        return found.prepare({1: (0, 11)})
+
+    first = asked(0)
+    assert asked(0) is first
+    assert asked(0).encode() is first.encode()
+    other = asked(7)
+    assert other is not first
+    plain = FetchRequest(1000, 1, 1, 0, [("t", [(tp.partition, 7, 1) for tp in (A, B)])]).prepare({1: (0, 11)})
+    assert other.encode() == plain.encode(), "what aiokafka writes"
+    assert asked(0).encode() == first.encode()
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=3)), max_size=12))
+def test_an_answer_is_what_aiokafka_makes_of_it_however_often_it_comes(
+    answers: list[tuple[int, bytes]],
+) -> None:
+    plain = FetchRequest(1000, 1, 1, 0, [("t", [(0, 7, 1)])]).prepare({1: (0, 4)})
+    once, before = WrittenOnce(plain), None
+    for highwater, records in answers:
+        raw = FetchResponse_v4(0, [("t", [(0, 0, highwater, highwater, [], records)])]).encode()
+        found = once.RESPONSE_TYPE.decode(BytesIO(raw))
+        assert found == FetchResponse_v4.decode(raw)
+        assert (before is not None and before[0] == raw) == (before is not None and before[1] is found)
+        before = raw, found
+
+
+def test_an_answer_with_much_in_it_is_not_kept() -> None:
+    calls = list[bytes]()
+    read = remembering(lambda read: calls.append(read.read()))
+    for answer in (b"a", b"a", b"x" * 100_000, b"x" * 100_000, b"a", b"a"):
+        read(answer)
+    assert [len(one) for one in calls] == [1, 100_000, 100_000, 1]
