@@ -284,7 +284,8 @@ def test_hours_begin_in_utc_and_no_time_is_too_early_or_too_late() -> None:
 async def test_a_sequencer_that_nobody_told_sees_with_one_look_whether_anything_waits(kit: Kit) -> None:
     sequencer = Sequencer("told", kit.rows)
     assert not await kit.rows.any_waits()
-    await tell(kit, "emp_a")
+    async with kit.writing() as writer:
+        await writer.write([Telling("emp_a", "{}")])
     assert await kit.rows.any_waits()
     await sequencer.look()
     assert not await kit.rows.any_waits()
