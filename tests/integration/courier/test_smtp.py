@@ -458,3 +458,41 @@ async def test_at_a_slow_and_distant_relay_too_a_withdrawal_before_the_check_sto
     faulty.meanwhile["RCPT"] = withdraw
     assert await far_away.hand_over(LETTER, look, marked) == Stopped(Settle("withheld", "no grant"))
     assert faulty.reached == []
+
+
+SAID_TO_A_GROUP = [SILENCE, "421 4.7.0 improper command pipelining", "554 SMTP synchronization error"]
+
+
+@pytest.mark.parametrize("said", SAID_TO_A_GROUP)
+async def test_a_relay_that_says_pipelining_and_cannot_do_it_is_asked_one_command_at_a_time_for_an_hour(
+    said: str,
+) -> None:
+    """`said` to the second command of a write, or to the first where it is a no."""
+    groups: list[int] = []
+    passed = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 odd.test\r\n")
+        await reader.readline()
+        writer.write(b"250-odd.test\r\n250 PIPELINING\r\n")
+        while data := await reader.read(4096):
+            commands = data.count(b"\r\n")
+            if data.startswith(b"MAIL"):
+                groups.append(commands)
+            if commands > 1 and data.startswith(b"MAIL") and said != SILENCE:
+                writer.write(said.encode() + b"\r\n")
+                break
+            if data.startswith(b"DATA"):
+                writer.write(b"354 go\r\n")
+                await reader.readuntil(b"\r\n.\r\n")
+            writer.write(b"250 ok\r\n")  # also where more came: the rest was dropped on the way
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, SmtpRelay(url, connections=1, within=timedelta(seconds=0.3), now=lambda: passed).open() as relay:
+        assert [await relay.hand_over(LETTER, free, marked) for _ in range(3)] == [Taken()] * 3
+        assert groups == [3, 1, 1, 1], "tried together once"
+        passed = 3601
+        assert await relay.hand_over(LETTER, free, marked) == Taken()
+        assert groups[4] == 3 and groups[-1] == 1, "and once more an hour later"

@@ -11,6 +11,7 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
+import structlog
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException, SMTPServerDisconnected, SMTPStatus
 
 from services.signup.courier.adapters.answers import read_no
@@ -33,6 +34,8 @@ from shared.clock import elapsed
 _ANSWERS_WITHIN = 1.5  # seconds, less than readiness gives a check
 _LET_IN_LATELY = 60.0  # seconds
 _GOODBYE_WITHIN = 1.0  # seconds
+_ASKED_IN_TURNS_FOR = 3600.0  # seconds, a relay that could not take commands in one write
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -67,6 +70,7 @@ class SmtpRelay:
         self._looking: asyncio.Task[RefusesUs | NotTaken | None] | None = None
         self._let_in_at: float | None = None
         self._sender: str | None = None
+        self._in_turns_until: float | None = None
 
     def open(self) -> Self:
         """Its connections live as long as the block."""
@@ -189,10 +193,31 @@ class SmtpRelay:
         return None
 
     async def _until_the_recipient(self, place: _Place, letter: Letter) -> Refused | RefusesUs | NotTaken | None:
-        """MAIL and RCPT, and DATA where all go in one write; None once the relay takes the recipient.
+        """None once the relay takes the recipient.
 
-        A kept connection that it had closed is made anew.
+        Some say PIPELINING and cannot do it, or something between us and them cannot: what fails as that would is tried once
+        more with one command at a time, and where that goes through it is the way for an hour.
         """
+        try:
+            no = await self._ask(place, letter)
+        except (SMTPException, OSError):
+            if place.talk is None or not place.talk.was_asked_together:
+                raise
+        else:
+            if no is None or place.talk is None or not place.talk.refused_group:
+                return no
+        _close(place)
+        place.talk = None
+        no = await self._ask(place, letter, in_turns=True)
+        if no is None:
+            self._in_turns_until = self._now() + _ASKED_IN_TURNS_FOR
+            _log.warning("relay_takes_no_groups", hours=_ASKED_IN_TURNS_FOR / 3600)
+        return no
+
+    async def _ask(
+        self, place: _Place, letter: Letter, *, in_turns: bool = False
+    ) -> Refused | RefusesUs | NotTaken | None:
+        """MAIL and RCPT, and DATA where all go in one write. A kept connection that the relay had closed is made anew."""
         self._sender = letter.sender
         was_open = place.talk is not None and place.talk.is_open
         if not was_open:
@@ -203,24 +228,28 @@ class SmtpRelay:
             place.talk = Conversation.of(client, within=self._within)
         talk = _of(place)
         mail, rcpt = f"MAIL FROM:<{letter.sender}>".encode("ascii"), f"RCPT TO:<{letter.recipient}>".encode("ascii")
+        in_turns = in_turns or (self._in_turns_until is not None and self._now() < self._in_turns_until)
+        together = talk.was_asked_together = talk.takes_groups and not in_turns
         try:
-            talk.say(*((mail, rcpt, b"DATA") if talk.takes_groups else (mail,)))
+            talk.say(*((mail, rcpt, b"DATA") if together else (mail,)))
             answer = await talk.answer()
         except SMTPServerDisconnected:
             if was_open:
-                return await self._until_the_recipient(place, letter)
+                return await self._ask(place, letter, in_turns=in_turns)
             raise
         if answer.code == SMTPStatus.domain_unavailable and was_open:
             talk.close()
-            return await self._until_the_recipient(place, letter)
+            return await self._ask(place, letter, in_turns=in_turns)
         if answer.code != SMTPStatus.completed:
-            return await self._said_no(talk, "MAIL", answer, unread=2 if talk.takes_groups else 0)
-        if not talk.takes_groups:
+            is_final = answer.code == SMTPStatus.domain_unavailable or answer.code >= 500
+            talk.refused_group = together and is_final
+            return await self._said_no(talk, "MAIL", answer, unread=2 if together else 0)
+        if not together:
             talk.say(rcpt)
         answer = await talk.answer()
         if answer.code not in (SMTPStatus.completed, SMTPStatus.will_forward):
-            return await self._said_no(talk, "RCPT", answer, unread=1 if talk.takes_groups else 0)
-        if talk.takes_groups:
+            return await self._said_no(talk, "RCPT", answer, unread=1 if together else 0)
+        if together:
             answer = await talk.answer()
             if answer.code != SMTPStatus.start_input:
                 # Only a no leaves no doubt that the relay takes what comes next for a command.
