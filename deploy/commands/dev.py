@@ -19,6 +19,8 @@ from deploy.local.home import Home
 from deploy.local.ports import BASE_ENVIRONMENT, Ports
 
 _LOOK_SECONDS = 0.2
+_NO_PEOPLE = "none yet: fairpool seed invents 60, so that pools are not empty (--seed does it at once)"
+_SEEDING = "none yet: 60 invented ones join now (--seed), and are there when this says how many"
 _OPENS, _CLOSES = 19, 22
 """In UTC, well inside of what is day from Hawaii to the east coast, in summer and in winter."""
 
@@ -30,7 +32,10 @@ app = typer.Typer(
     10 the home's data belong to another broker.""",
     invoke_without_command=True,
 )
-clock = typer.Typer(help="Move the clock of a running local stack; real time plus an offset.", no_args_is_help=True)
+clock = typer.Typer(
+    help="Move the clock of a running local stack; real time plus an offset. `at` alone moves it back, and warns: what was made later is in the future then.",
+    no_args_is_help=True,
+)
 app.add_typer(clock, name="clock")
 
 
@@ -67,7 +72,7 @@ def dev(
     began = time.monotonic()
     _say_how_often_employers_are_told()
     if detach:
-        _in_background(options, began)
+        _in_background(options, began, seeds=seed)
         if seed:
             asyncio.run(_seed(Home(options.home)))
     else:
@@ -79,7 +84,7 @@ def dev(
 def at(
     moment: Annotated[str, typer.Argument(help="A time such as 2026-11-23T15:00:00Z.")], home: HomeOption = None
 ) -> None:
-    """Let the stack's clock go on from a moment."""
+    """Let the stack's clock go on from a moment, also an earlier one: slots, links and windows that were made later are in the future then."""
     path = _clock_of_running(home)
     asked = clockfile.parse_moment(moment)
     if asked < clockfile.now(path.clock_file):
@@ -105,7 +110,7 @@ def working_hours(home: HomeOption = None) -> None:
 def advance(
     span: Annotated[str, typer.Argument(help="A span such as 26h, 90m or 1d12h.")], home: HomeOption = None
 ) -> None:
-    """Move the stack's clock forward."""
+    """Move the stack's clock forward; back, only `at` moves it."""
     path = _clock_of_running(home)
     clockfile.advance(path.clock_file, clockfile.parse_span(span))
     _show(path)
@@ -138,7 +143,7 @@ def _say_how_often_employers_are_told() -> None:
     )
 
 
-def _in_background(options: stack.Options, began: float) -> None:
+def _in_background(options: stack.Options, began: float, *, seeds: bool) -> None:
     home, progress = Home(options.home), Progress()
     try:
         started = launch.start(options, progress.show)
@@ -146,7 +151,7 @@ def _in_background(options: stack.Options, began: float) -> None:
         progress.end()
     for line in started.said:
         warn(line)
-    _welcome(home, devfile.load(home.dev_file), began, stop="fairpool down")
+    _welcome(home, devfile.load(home.dev_file), began, stop="fairpool down", seeds=seeds)
 
 
 async def _in_foreground(options: stack.Options, began: float, *, seeds: bool) -> None:
@@ -157,7 +162,7 @@ async def _in_foreground(options: stack.Options, began: float, *, seeds: bool) -
         progress.end()
         watching.cancel()
         if dev is not None:
-            _welcome(home, dev, began, stop="Ctrl-C")
+            _welcome(home, dev, began, stop="Ctrl-C", seeds=seeds)
             if seeds:
                 seeding.add(asyncio.create_task(_seed(home)))
 
@@ -188,7 +193,7 @@ async def _watch_start(home: Home, progress: Progress) -> None:
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _welcome(home: Home, dev: DevFile, began: float, *, stop: str) -> None:
+def _welcome(home: Home, dev: DevFile, began: float, *, stop: str, seeds: bool) -> None:
     employer = dev.employers[0]
     rows = [
         (f"ready in {time.monotonic() - began:.1f} s", f"stop with {stop}; state: fairpool status; logs: {home.logs}"),
@@ -196,7 +201,7 @@ def _welcome(home: Home, dev: DevFile, began: float, *, stop: str) -> None:
         ("caught emails", dev.mail or "sent to the relay that FAIRPOOL_SMTP names"),
         ("API pages", " ".join(f"{url}/docs" for url in dev.services.model_dump().values())),
         ("keys, addresses", str(home.dev_file)),
-        ("people", "none yet: fairpool seed invents 60, so that pools are not empty (--seed does it at once)"),
+        ("people", _SEEDING if seeds else _NO_PEOPLE),
         (
             "try",
             f"curl -H 'Authorization: Bearer {employer.key}' '{dev.services.pool_matching}/v1/occupations?q=nurse'",

@@ -92,6 +92,13 @@ def replay(
             help="Also those replayed before; with --offset also one marked done. Each that fails is one more.",
         ),
     ] = False,
+    unsigned: Annotated[
+        bool,
+        typer.Option(
+            "--unsigned",
+            help="Also those that nobody signed; they are refused again but where FAIRPOOL_SIGNATURES=take.",
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -102,7 +109,7 @@ def replay(
     becomes a new letter, which waits in its place.
     """
     brokers = kafka.find(Home.at(home))
-    wish = Wish(topic, reason, offset or (), limit, again)
+    wish = Wish(topic, reason, offset or (), limit, again, unsigned)
     topics = _topics(topic)
     choice = choose(kafka.speak(dead_letters.read(brokers, topics)), wish)
     sent = Counter(letter.topic for letter in choice.chosen)
@@ -154,6 +161,10 @@ def _say_what_is_left_out(choice: Choice) -> None:
         out.print(f"left out {choice.foreign} that Fairpool did not put there")
     if choice.shortened:
         out.print(f"left out {choice.shortened} that were too large to be kept whole (`fairpool dlq show` says more)")
+    if choice.unsigned:
+        out.print(
+            f"left out {choice.unsigned} that nobody signed, which would be refused again (--unsigned sends them)"
+        )
     if not choice.chosen:
         out.print("no dead letters wait" if any(choice.left_out.values()) else "no dead letters")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from deploy.dead_letters import DeadLetter
 from deploy.local.errors import StackError
+from shared.messaging.signatures import UNSIGNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class Wish:
     offsets: Sequence[int] = ()
     limit: int | None = None
     again: bool = False
+    unsigned: bool = False
+    """Also what nobody signed: where signatures are required it is refused again, each time."""
 
     def __post_init__(self) -> None:
         if self.offsets and self.topic is None:
@@ -34,17 +37,25 @@ class Choice:
     done: int = 0
     foreign: int = 0
     shortened: int = 0
+    unsigned: int = 0
 
     @property
     def left_out(self) -> dict[str, int]:
-        """How many were not chosen: replayed before, marked done, not put there by Fairpool, not kept whole."""
-        return {"replayed": self.replayed, "done": self.done, "foreign": self.foreign, "shortened": self.shortened}
+        """How many were not chosen: replayed before, marked done, not put there by Fairpool, not kept whole, not signed."""
+        return {
+            "replayed": self.replayed,
+            "done": self.done,
+            "foreign": self.foreign,
+            "shortened": self.shortened,
+            "unsigned": self.unsigned,
+        }
 
 
 def choose(letters: Sequence[DeadLetter], wish: Wish, *, foreign: bool = False) -> Choice:
     """Those that were asked for; StackError when one that was named by its offset cannot be had.
 
-    Foreign ones and those that are not whole cannot be replayed, so they are chosen only when asked for.
+    Foreign ones and those that are not whole cannot be replayed, so they are chosen only when asked for; nor can what nobody
+    signed, unless unsigned records are read as well.
     """
     if wish.offsets:
         by_offset = {letter.offset: letter for letter in letters}
@@ -62,6 +73,8 @@ def choose(letters: Sequence[DeadLetter], wish: Wish, *, foreign: bool = False) 
             choice.foreign += 1
         elif letter.left_out and not foreign:
             choice.shortened += 1
+        elif letter.reason == UNSIGNED and not (wish.unsigned or foreign):
+            choice.unsigned += 1
         elif wish.limit is None or taken[letter.topic] < wish.limit:
             taken[letter.topic] += 1
             choice.chosen.append(letter)
@@ -82,6 +95,11 @@ def _named(by_offset: dict[int, DeadLetter], wish: Wish, offset: int, *, foreign
             f"expected a whole letter at offset {offset}, found one whose {letter.left_out.replace(' ', ' and ')} did not fit: "
             f"ask whoever wrote {letter.origin} to send it again. "
             f"`fairpool dlq done --topic {letter.topic} --offset {offset}` sets it aside."
+        )
+    if letter.reason == UNSIGNED and not (wish.unsigned or foreign):
+        raise StackError(
+            f"expected a letter that can be read once it is sent back at offset {offset}, found one that nobody signed: it would be refused "
+            f"again. `fairpool dlq done --topic {letter.topic} --offset {offset}` sets it aside; with FAIRPOOL_SIGNATURES=take, --unsigned sends it."
         )
     if letter.settled is not None and not wish.again:
         word = "was replayed" if letter.state == "replayed" else "was marked done"

@@ -78,7 +78,17 @@ def rotate(
     operator, (secret, is_new) = Operator(Home.at(home)), _secret(secret_file)
     url = f"{operator.signup}/v1/sources/{format_}/{source}/secret"
     operator.ask("PUT", url, json={"secret": secret, "overlap_hours": overlap_hours})
-    out.print(secret if is_new else f"{format_}/{source}: the new secret signs from now on")
+    if is_new:
+        err.print(f"the new secret of {format_}/{source}, to enter in the ATS, shown this once:")
+        out.print(secret)
+    else:
+        out.print(f"{format_}/{source}: the new secret signs from now on")
+    found = operator.ask("GET", f"{operator.signup}/v1/sources")["items"]
+    until = [one["previous_until"] for one in found if (one["format"], one["source"]) == (format_, source)]
+    if not overlap_hours:
+        err.print("the old one signs for a minute more at most")
+    elif until and until[0]:
+        err.print(f"the old one signs until {plain(until[0])}, and a minute longer at most")
 
 
 @app.command()

@@ -143,12 +143,19 @@ def republish(home: HomeOption = None) -> None:
 @keys.command("list")
 @fails_plainly
 def list_keys(tenant: Id, home: HomeOption = None, *, as_json: JsonOption = False) -> None:
-    """The fingerprints of the keys that work, oldest first."""
+    """The fingerprints of the keys that work, oldest first; when each was made is not kept."""
     found = {event.tenant: event for event in kafka.speak(tenants.read(trusted(home)[1]))}
     if tenant not in found:
         raise StackError(f"expected the id of a tenant (`fairpool tenants list`), found {tenant!r}.")
     shown = fingerprints(found[tenant])
-    out.print(json.dumps(shown) if as_json else "\n".join(shown) or "no key works")
+    if as_json:
+        out.print(json.dumps(shown))
+        return
+    if not shown:
+        out.print("no key works")
+        return
+    ages = ["the only one"] if len(shown) == 1 else ["oldest", *[""] * (len(shown) - 2), "newest"]
+    out.print(table([("FINGERPRINT", "AGE"), *zip(shown, ages, strict=True)]))
 
 
 @keys.command("add")

@@ -310,7 +310,7 @@ async def test_a_limit_takes_the_oldest_and_what_others_put_there_is_left_out_un
     assert done == {
         "dry_run": False,
         "replayed": {log.topic.name: 2},
-        "left_out": {"replayed": 0, "done": 0, "foreign": 1, "shortened": 0},
+        "left_out": {"replayed": 0, "done": 0, "foreign": 1, "shortened": 0, "unsigned": 0},
     }
     assert await _sent(log) == ["e-0", "e-1"]
     refused = await call("replay", "--topic", log.topic.name, "--offset", "0")
