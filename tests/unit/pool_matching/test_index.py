@@ -137,11 +137,14 @@ def test_more_states_than_bits_are_told_apart() -> None:
     assert PoolIndex(many.values()).match(people, AT) == expected(people, many)
 
 
-def test_of_more_states_than_are_posted_each_is_looked_at() -> None:
-    pools = {"p_1": Pool("p_1", "emp_a", 1, "n", Criteria(states=tuple(f"S{number}" for number in range(0, 40, 2))))}
+def test_of_more_states_than_are_posted_or_have_a_bit_each_is_looked_at() -> None:
+    named = [f"S{number}" for number in range(160)]
+    pools = {
+        f"p_{first}": Pool(f"p_{first}", "emp_a", 1, "n", Criteria(states=tuple(named[first::2]))) for first in (0, 1)
+    }
     people = [
         Person.of("c", Known(CoarseProfile(state=state)), Known(Consent(match=True)), SOC)
-        for state in (*(f"S{number}" for number in range(41)), None)
+        for state in (*named, "S160", None)
     ]
     assert PoolIndex(pools.values()).match(people, AT) == expected(people, pools)
 
