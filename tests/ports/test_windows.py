@@ -557,6 +557,8 @@ async def test_an_id_with_a_line_in_it_or_with_letters_of_two_bytes_shifts_nobod
     windows.at = NOON + DAY
     queues = [replace(one.queue(), waiting=(ask("o2", "emp_c", at=windows.at),)) for one in people]
     assert await windows.book(queues, EVERY) == [[Slot(windows.at, windows.at, None)]] * 3
+    log = await window_logs.read(redis, f"{windows._prefix}:{{s{shard_of('1c')}}}:1c")
+    assert [*log] == ["o1|emp_ä|", "o2|emp_c"], "as a rebuild writes them"
     assert differed() == before
 
 
