@@ -11,7 +11,7 @@ from deploy.backup import manifest
 from deploy.backup.dumping import backup as dump_all
 from deploy.backup.restoring import Restoring, left_behind
 from deploy.commands import kafka
-from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly, out, warn
+from deploy.commands.terminal import HomeOption, JsonOption, YesOption, err, fails_plainly, must_be_sure, out, warn
 from deploy.local.errors import StackError
 from deploy.local.home import Home
 from shared.contracts.base import rfc3339
@@ -77,6 +77,7 @@ def restore(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the database that was there, as SERVICE_before_restore. Drop it soon.")
     ] = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Put back what a backup holds, IN PLACE OF WHAT IS THERE: each database as it was when it was dumped.
@@ -91,6 +92,7 @@ def restore(
     if missing := sorted(set(wanted) - found.services.keys()):
         raise StackError(f"expected some of {', '.join(found.services)}, found {', '.join(missing)}.")
     brokers = kafka.find(at)
+    must_be_sure(f"Put back {', '.join(wanted)} in place of what is there now?", yes=yes)
     done = {}
     with err.status("looking") as status:
         for name in wanted:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from deploy.commands.operator import Operator
-from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out
+from deploy.commands.terminal import HomeOption, JsonOption, YesOption, fails_plainly, must_be_sure, out, plain
 from deploy.local import devfile
 from deploy.local.home import Home
 
@@ -31,6 +31,7 @@ def restart(
     ] = None,
     home: HomeOption = None,
     *,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make every cursor void that a feed gave out: readers are told 410 and begin anew.
@@ -42,6 +43,7 @@ def restart(
     if not at:
         services = devfile.load(found.dev_file).services
         at = [services.pool_matching, services.outreach_gateway]
+    must_be_sure(f"Void every cursor that {' and '.join(map(plain, at))} gave out? Every reader begins anew", yes=yes)
     restarted = {url: operator.ask("POST", f"{url.rstrip('/')}/v1/feeds/restart")["feeds"] for url in at}
     if as_json:
         out.print(json.dumps(restarted))

@@ -8,7 +8,17 @@ import typer
 from deploy import tenants
 from deploy.commands import kafka
 from deploy.commands.acting import Reason, act, by, trusted
-from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly, out, plain, table
+from deploy.commands.terminal import (
+    HomeOption,
+    JsonOption,
+    YesOption,
+    err,
+    fails_plainly,
+    must_be_sure,
+    out,
+    plain,
+    table,
+)
 from deploy.local.errors import StackError
 from services.signup.decisions import tenants as decisions
 from services.signup.decisions.tenants import About, fingerprints
@@ -121,11 +131,12 @@ def reinstate(tenant: Id, reason: Reason, home: HomeOption = None) -> None:
 
 @app.command()
 @fails_plainly
-def remove(tenant: Id, reason: Reason, home: HomeOption = None) -> None:
+def remove(tenant: Id, reason: Reason, home: HomeOption = None, *, yes: YesOption = False) -> None:
     """It has left the network for good: no key works any more, and its id is never used again.
 
     What an employer has waiting is dropped, and its pools are closed. Its name stays beside what it did.
     """
+    must_be_sure(f"Remove {plain(tenant)} for good? Its id is never used again", yes=yes)
     _tell(act(home, lambda there: decisions.remove(there, tenant, by(reason))))
 
 

@@ -52,6 +52,17 @@ def fails_plainly(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Do not ask whether you are sure; without a terminal nobody is asked.")
+]
+
+
+def must_be_sure(question: str, *, yes: bool) -> None:
+    """Whoever sits at a terminal is asked before what cannot be undone; StackError for a no. A script has decided already."""
+    if not yes and sys.stdin.isatty() and not typer.confirm(question, err=True):
+        raise StackError("nothing was done.")
+
+
 def plain(text: str) -> str:
     """The text without what steers a terminal: characters that are not printed stand there as their code."""
     return "".join(mark if mark.isprintable() else f"<U+{ord(mark):04X}>" for mark in text)

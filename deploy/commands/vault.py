@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from deploy.commands.operator import Operator
-from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly, out, table
+from deploy.commands.terminal import HomeOption, JsonOption, YesOption, err, fails_plainly, must_be_sure, out, table
 from deploy.local.home import Home
 
 app = typer.Typer(help="The keys of what says who a person is.", no_args_is_help=True)
@@ -38,6 +38,7 @@ def rotate(
             help="Go past epochs whose keys are lost: what was sealed under them is never opened again.",
         ),
     ] = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Seal everything under a new epoch key and destroy the old ones; backups from before can't be opened then.
@@ -46,6 +47,7 @@ def rotate(
     keeper lost a key, which no rotation goes past.
     """
     operator = Operator(Home.at(home))
+    must_be_sure("Destroy the vault's keys of until now? No backup from before can be opened then", yes=yes)
     found = operator.ask("POST", f"{operator.signup}/v1/vault/rotations", json={"give_up_lost": give_up_lost})
     said = None
     while (

@@ -13,8 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy import dead_letters
+from deploy import tenants as published
 from deploy.cli import app
-from deploy.commands import dev, tenants
+from deploy.commands import backup, dev, tenants, terminal
 from deploy.commands.dlq_choice import Wish, choose
 from deploy.commands.operator import Operator
 from deploy.local import clockfile, state
@@ -136,7 +137,7 @@ def test_a_list_of_keys_says_which_is_the_newest(
     async def read(_: object) -> list[TenantChangedV1]:
         return [known]
 
-    monkeypatch.setattr(tenants.tenants, "read", read)
+    monkeypatch.setattr(published, "read", read)
     monkeypatch.setattr(tenants, "trusted", lambda _: (None, None))
     done = run.invoke(app, ["tenants", "keys", "list", "emp_a", "--home", str(home.root)])
     assert [line.split() for line in done.stdout.splitlines()] == rows
@@ -159,3 +160,42 @@ def test_whoever_seeds_is_told_so_and_not_how_to(
     )
     dev._welcome(home, cast("Any", there), 0.0, stop="Ctrl-C", seeds=seeds)
     assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("tenants", "remove", "emp_a", "--reason", "ticket 1"),
+        ("feeds", "restart", "--at", "http://pools"),
+        ("vault", "rotate", "--detach"),
+        ("restore", "there"),
+    ],
+)
+def test_what_cannot_be_undone_is_asked_of_whoever_sits_there_and_a_no_does_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    did: list[str] = []
+
+    def does(*_: object, **__: object) -> None:
+        did.append("it")
+        raise StackError("as far as this test goes")
+
+    monkeypatch.setenv("FAIRPOOL_OPERATOR_KEY", "k")
+    monkeypatch.setenv("FAIRPOOL_SIGNUP_URL", "http://signup")
+    monkeypatch.setattr(Operator, "ask", does)
+    monkeypatch.setattr(tenants, "act", does)
+    monkeypatch.setattr(backup, "Restoring", does)
+    monkeypatch.setattr("deploy.commands.backup.manifest.read", lambda *_: SimpleNamespace(services={"consent": None}))
+    monkeypatch.setattr("deploy.commands.backup.kafka.find", lambda _: None)
+    monkeypatch.setattr(backup, "_reader", lambda *_: None)
+    asked = [*command, "--home", str(home.root)]
+    monkeypatch.setattr(terminal, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+    done = run.invoke(app, asked, input="n\n")
+    assert (done.exit_code, did) == (1, []) and "nothing was done" in done.stderr
+    run.invoke(app, asked, input="y\n")
+    assert did == ["it"]
+    run.invoke(app, [*asked, "--yes"])
+    assert did == ["it"] * 2
+    monkeypatch.setattr(terminal, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: False)))
+    run.invoke(app, asked)
+    assert did == ["it"] * 3, "a script has decided already"

@@ -141,7 +141,7 @@ class _Commands:
         await _did(self.scene, "tenants", "reinstate", tenant, "--reason", "ticket 2")
 
     async def remove(self, tenant: str) -> None:
-        await _did(self.scene, "tenants", "remove", tenant, "--reason", "ticket 3")
+        await _did(self.scene, "tenants", "remove", tenant, "--reason", "ticket 3", "--yes")
 
     async def add_key(self, tenant: str) -> str:
         return await _did(self.scene, "tenants", "keys", "add", tenant)

@@ -91,7 +91,7 @@ async def erase(scene: Scene, person: Newcomer) -> None:
 async def restored(scene: Scene, backup: Path) -> None:
     """The backup put back by the command, and everybody open again."""
     before = {name: process_of(scene, name) for name in SERVICES}
-    await fairpool(scene, "restore", str(backup))
+    await fairpool(scene, "restore", str(backup), "--yes")
 
     def are_back() -> bool:
         return all(scene.stack.is_ready(name) and process_of(scene, name) != before[name] for name in SERVICES)
@@ -147,7 +147,7 @@ async def test_an_erased_person_is_nowhere_and_a_restore_of_the_backup_of_before
 
     scene.move_clock(scene.now + INTAKE_KEYS_LAST + timedelta(days=2))
     await until_intake_keys_are_gone(scene, day)
-    await fairpool(scene, "vault", "rotate")
+    await fairpool(scene, "vault", "rotate", "--yes")
     after = tmp_path / "after"
     await fairpool(scene, "backup", str(after))
     left = await everything(scene.dev, home, before, after)
