@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
+METADATA_MAX_AGE_MS = 60_000
+"""How late a client may notice that a topic was made anew, or has more partitions; aiokafka's own five minutes are long to be deaf for."""
 _SASL: dict[Mechanism, type[SASLPlaintext | SASLScram256 | SASLScram512]] = {
     "PLAIN": SASLPlaintext,
     "SCRAM-SHA-256": SASLScram256,
@@ -100,6 +102,7 @@ class Kafka:
             "bootstrap_servers": list(self.servers),
             "security_protocol": self.protocol,
             "ssl_context": self.ssl_context(),
+            "metadata_max_age_ms": METADATA_MAX_AGE_MS,
         }
         if self.login is not None:
             made["sasl_mechanism"] = self.login.mechanism

@@ -23,6 +23,7 @@ from shared.messaging.consumer import Consumer, Subscription
 from shared.messaging.ends import EndsWatch, asking_client, watch_for
 from shared.messaging.errors import FatalError, is_transient
 from shared.messaging.internals import dead_task_of_consumer
+from shared.messaging.kafka import METADATA_MAX_AGE_MS
 from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
 from shared.messaging.restored import Replay
@@ -99,6 +100,7 @@ class Process:
             apply_types=False,
             logger=None,
             allow_auto_create_topics=False,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
             graceful_timeout=settings.stop_within.total_seconds(),
             enable_idempotence=False,
         )
