@@ -304,6 +304,8 @@ local function made_right(key, text, gone)
 end
 
 local codes, answered, told = {}, 0, {}
+-- Which of the person's messages have a slot: a few, however many wait.
+local with_slot = {}
 
 -- Decides for the person in hand; whether their log was not what the rows say.
 local function decide(key, log)
@@ -321,7 +323,7 @@ local function decide(key, log)
     if unanswered >= halve_after then caps = windows.halved end
   end
 
-  local books, marks = false, nil
+  local books, marks, have_slot = false, nil, 0
   for w = 1, waiting do
     local own = owns[ask_at + w]
     if own == -1 then own = nil end
@@ -335,8 +337,9 @@ local function decide(key, log)
         end
       end
       at = handed_on + ask_at
-      for before = 1, w - 1 do
-        if slot_of[before] and employers[at + before] == employer then
+      for i = 1, have_slot do
+        local before = with_slot[i]
+        if employers[at + before] == employer then
           put(ours, of_ours, slot_of[before])
           of_ours = of_ours + 1
         end
@@ -351,6 +354,8 @@ local function decide(key, log)
     local what = NONE
     bytes_of[w] = nil
     if slot then
+      have_slot = have_slot + 1
+      with_slot[have_slot] = w
       stand(slot)
       if slot == now then
         what, bytes_of[w] = GOES, now_packed
