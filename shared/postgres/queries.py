@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_USED = re.compile(r"(?<!:):(\w+)")
 _PART = re.compile(r"^-- part: (\w+)$", re.MULTILINE)
 
 
@@ -27,6 +28,5 @@ def load(path: Path) -> Mapping[str, str]:
 
 
 def _filled(sql: str, parts: Mapping[str, str]) -> str:
-    for name, text in parts.items():
-        sql = re.sub(rf"(?<!:):{name}\b", text.replace("\\", r"\\"), sql)
-    return sql
+    """What is named and no part stays: a cast, or a word in a text."""
+    return _USED.sub(lambda found: parts.get(found[1], found[0]), sql)

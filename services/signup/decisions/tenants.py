@@ -26,7 +26,9 @@ REASON_SPEAKS_OF_A_PERSON = "must not hold an email address or a phone number: i
 _EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@" + _DOMAIN.pattern, re.IGNORECASE)
 _POSES_AS_CHECKED = re.compile(r"@|://|\bwww\d*\.|\bverified\b|[([][^()[\]]*\.[a-z]{2,}", re.IGNORECASE)
 _HOST = re.compile(
-    r"(?:[^\W_][\w-]*\.)+(?:xn--[\w-]+|[^\W\d_]{2,})(?![^\W_])(?P<goes_on>\.?[/?#:]\w)?|\d+(?:\.\d+){3}", re.IGNORECASE
+    r"(?<![^\W_])(?:[^\W_][\w-]{0,62}\.){1,8}(?:xn--[\w-]{1,59}|[^\W\d_]{2,63})(?![^\W_])(?P<goes_on>\.?[/?#:]\w)?"
+    r"|\d{1,3}(?:\.\d{1,3}){3}",
+    re.IGNORECASE,
 )
 """A host's name or number, whatever it ends with; a name of two words without a space is one, too."""
 
