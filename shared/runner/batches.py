@@ -77,7 +77,6 @@ class Batches(Generic[U]):
         Of periodic work, which has one row, all of that is one transaction, unless others schedule its turn too: the row's lock is its
         lease, and killed in it, nothing was done. Where that fails it is done like other work, which notes why, and spaces it.
         """
-        self._turn_at.pop(queue.name, None)
         if queue.period is not None and not queue.is_hurried and queue.name not in self._as_others:
             try:
                 return await self._periodic(queue, queue.period)
@@ -90,6 +89,7 @@ class Batches(Generic[U]):
                 self._as_others.add(queue.name)
                 if is_transient(error):
                     raise
+        self._turn_at.pop(queue.name, None)
         await self._put_back(queue)
         lease = str(uuid.uuid4())
         claimed, jobs = await self._claim(queue, lease)
@@ -122,7 +122,8 @@ class Batches(Generic[U]):
         return 1
 
     def rests(self, queue: Queue[U]) -> timedelta | None:
-        """How long there is nothing to do after the last turn: periodic work has one row, of which is known when it comes again."""
+        """How long there is nothing to do after the last turn: periodic work has one row, of which is known when it comes again. Who was
+        woken in vain goes on resting until then."""
         at, now = self._turn_at.get(queue.name), self.clock.now()
         return at - now + _NOT_BEFORE if at is not None and at > now else None
 

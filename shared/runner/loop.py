@@ -17,7 +17,7 @@ from shared.messaging.errors import is_transient
 from shared.messaging.holding import Holding
 from shared.runner import metrics
 from shared.runner.batches import Batches, OpenWork
-from shared.runner.model import TURN, Queue, Wanted
+from shared.runner.model import Queue
 from shared.runner.ports import WorkRows
 
 U = TypeVar("U")
@@ -99,12 +99,11 @@ class Runner(Generic[U]):
             raise
 
     async def _begin(self, names: Iterable[str]) -> None:
-        """Periodic work has its row, and a turn now."""
-        at = self.clock.now()
-        turns = [Wanted(name, TURN, at) for name in sorted(names) if self._queues[name].period is not None]
-        if turns:
+        """Periodic work has its row, and a turn now, unless one is under way."""
+        periodic = sorted(name for name in names if self._queues[name].period is not None)
+        if periodic:
             async with self.work() as unit:
-                await self.rows(unit).schedule(turns)
+                await self.rows(unit).begin(periodic, at=self.clock.now())
 
     async def _run(self) -> None:
         await self._until_begun()

@@ -14,6 +14,10 @@ class WorkRows(Protocol):
         """Writes these, each key once. One that is there moves, and if it was set aside it is tried anew; one that is in hand
         stays as it is and runs once more at that time."""
 
+    async def begin(self, queues: Sequence[str], *, at: datetime) -> None:
+        """Each of these queues of periodic work has its one row, and a turn at this time if not before. One that somebody has in hand,
+        or whose turn is under way, stays as it is, and nobody waits for it."""
+
     async def cancel(self, queue: str, keys: Sequence[str]) -> None:
         """These are not done; whoever has one in hand can't finish it."""
 

@@ -35,6 +35,10 @@ class PostgresWork:
             [flow_of(one.flow) for one in wanted],
         )
 
+    async def begin(self, queues: Sequence[str], *, at: datetime) -> None:
+        """One statement; FOR UPDATE SKIP LOCKED, and an insert of what is missing alone."""
+        await self._sql.execute(SQL["begin"], list(queues), TURN, at, flow_of(""))
+
     async def cancel(self, queue: str, keys: Sequence[str]) -> None:
         """Deletes them."""
         await self._sql.execute(SQL["cancel"], queue, list(keys))

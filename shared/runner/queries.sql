@@ -21,6 +21,27 @@ ON CONFLICT (queue, key) DO UPDATE SET
     reason = CASE WHEN work.set_aside_at IS NULL THEN work.reason END,
     set_aside_at = NULL
 
+-- name: begin
+-- Nothing here waits for a turn that is under way, whose lock is its lease: ON CONFLICT alone would, and holds those before it meanwhile.
+WITH free AS MATERIALIZED (
+    SELECT queue FROM work
+    WHERE queue = ANY($1::text[]) AND key = $2 AND lease IS NULL AND (run_at > $3 OR set_aside_at IS NOT NULL)
+    ORDER BY queue FOR UPDATE SKIP LOCKED
+), sooner AS (
+    UPDATE work SET
+        run_at = $3,
+        attempts = CASE WHEN set_aside_at IS NULL THEN attempts ELSE 0 END,
+        reason = CASE WHEN set_aside_at IS NULL THEN reason END,
+        set_aside_at = NULL
+    FROM free WHERE work.queue = free.queue AND work.key = $2
+)
+INSERT INTO work (queue, key, run_at, flow)
+SELECT wanted.queue, $2, $3, $4
+FROM unnest($1::text[]) AS wanted (queue)
+WHERE NOT EXISTS (SELECT FROM work WHERE work.queue = wanted.queue AND work.key = $2)
+ORDER BY wanted.queue
+ON CONFLICT (queue, key) DO NOTHING
+
 -- name: cancel
 DELETE FROM work WHERE (queue, key) IN (
     SELECT queue, key FROM work WHERE queue = $1 AND key = ANY($2::text[]) ORDER BY key FOR UPDATE)

@@ -73,6 +73,12 @@ class FakeWork:
                 traceparent=one.traceparent or old.traceparent,
             )
 
+    async def begin(self, queues: Sequence[str], *, at: datetime) -> None:
+        for queue in queues:
+            row = self.table.get((queue, TURN))
+            if row is None or row.lease is None:
+                await self.schedule([Wanted(queue, TURN, at)])
+
     async def cancel(self, queue: str, keys: Sequence[str]) -> None:
         for key in keys:
             self.table.pop((queue, key), None)

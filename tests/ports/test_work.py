@@ -575,6 +575,59 @@ async def test_a_turn_that_is_under_way_is_taken_by_nobody_else(databases: Datab
             assert not await PostgresWork(o.connection).take_turn("letters", at=NOON, until=NOON + SECOND)
 
 
+async def test_a_process_that_starts_waits_for_no_turn_that_is_under_way_and_holds_up_none(
+    databases: Databases,
+) -> None:
+    async with databases.pool(PLUMBING) as pool:
+
+        @asynccontextmanager
+        async def work() -> AsyncIterator[Unit]:
+            async with unit_of_work(pool, at=NOON, source="tests") as unit:
+                yield unit
+
+        runner = Runner(work, lambda unit: PostgresWork(unit.connection), FixedClock())
+        for name in "letters", "missing", "others":
+            runner.add(Queue(name, Letters(), attempts=None, period=MINUTE))
+        async with work() as unit:
+            turns = [Wanted(name, TURN, NOON) for name in ("letters", "others")]
+            await PostgresWork(unit.connection).schedule(turns)
+        async with work() as unit:
+            assert await PostgresWork(unit.connection).take_turn("letters", at=NOON, until=NOON + MINUTE)
+            await asyncio.wait_for(runner._begin(runner._queues), 5)
+            for name in "missing", "others":
+                assert await runner.run_once(name) == 1
+        async with work() as unit:
+            found = await PostgresWork(unit.connection).next(["letters"], [0])
+            assert found == {"letters": NOON + MINUTE}, "its turn was under way"
+
+
+async def test_a_process_that_starts_gives_periodic_work_a_turn_now_and_leaves_what_is_in_hand(kit: Kit) -> None:
+    letters, runner = Letters(), kit.runner()
+    runner.add(letters.queue(attempts=None, period=MINUTE))
+    runner.add(Queue("others", Letters(), attempts=None, period=MINUTE))
+    await kit.schedule(TURN, run_at=NOON + MINUTE)
+    await runner._begin(runner._queues)
+    async with kit.work() as unit:
+        assert await kit.rows(unit).next(["letters", "others"], [0]) == {"letters": NOON, "others": NOON}
+    assert len(await kit.claim()) == 1
+    await runner._begin(runner._queues)
+    await runner._begin(runner._queues)
+    async with kit.work() as unit:
+        assert await kit.rows(unit).next(["letters", "others"], [0]) == {"others": NOON}
+
+
+async def test_a_wake_too_many_does_not_take_its_own_alarm_from_periodic_work(kit: Kit) -> None:
+    letters, runner = Letters(), kit.runner()
+    runner.add(letters.queue(attempts=None, period=MINUTE))
+    queue = runner._queues["letters"]
+    await kit.schedule(TURN)
+    assert await runner._batches.turn(queue) == 1
+    rests = runner._batches.rests(queue)
+    assert rests is not None
+    assert await runner._batches.turn(queue) == 0
+    assert runner._batches.rests(queue) == rests
+
+
 async def test_a_turn_that_others_schedule_too_is_claimed_so_that_they_need_not_wait_for_it(kit: Kit) -> None:
     runner, seen = kit.runner(), list[int]()
 
