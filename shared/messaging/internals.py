@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.client import ConnectionGroup
 from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.errors import KafkaError
@@ -261,9 +262,13 @@ def _is_of_a_name(error: Exception) -> bool:
 
 async def _leave_group(self: GroupCoordinator) -> None:
     """Tansu numbers a group's generations from 0, and aiokafka takes 0 for none: it would not leave, and who joins next
-    would wait for its session to end."""
+    would wait for its session to end. A consumer that stops leaves over a new connection where something was not answered on the
+    old one: a broker answers a connection in order, so the answer would come after that to the join which it holds."""
     if self.generation == 0:
         self.generation = 1  # the request to leave carries no generation, and a reset follows
+    connection = self._client._conns.get((self.coordinator_id, ConnectionGroup.COORDINATION))
+    if self._closing.done() and connection is not None and connection._requests:
+        connection.close()
     await _aiokafkas_leave_group(self)
 
 

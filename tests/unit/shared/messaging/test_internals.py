@@ -1,6 +1,7 @@
 """What aiokafka reads of a fetch: header names that are not UTF-8 are written out, damage says where it is."""
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import Collection
 from itertools import pairwise
@@ -9,10 +10,12 @@ from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher, group_coordinator
-from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance
+from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.record.util import calc_crc32c
+from aiokafka.structs import BrokerMetadata
 
 from shared.messaging import internals
 from shared.messaging.errors import FatalError
@@ -155,3 +158,65 @@ async def test_a_join_that_is_answered_says_what_the_broker_said(joining: Any, m
 
     monkeypatch.setattr(internals, "_aiokafkas_join_group", answered)
     assert await CoordinatorGroupRebalance.perform_group_join(joining) == "assigned"
+
+
+class HoldsJoins:
+    """A coordinator that answers no join; as Kafka does, it reads a connection's next request once it has answered the last."""
+
+    def __init__(self) -> None:
+        self.has_join = asyncio.Event()
+        self.left: list[bytes] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                request = await reader.readexactly(struct.unpack(">i", await reader.readexactly(4))[0])
+                answer = struct.pack(">i", struct.unpack_from(">i", request, 4)[0]) + await self._answer(request)
+                writer.write(struct.pack(">i", len(answer)) + answer)
+        writer.close()
+
+    async def _answer(self, request: bytes) -> bytes:
+        match struct.unpack_from(">h", request)[0]:
+            case 18:  # which versions it speaks of joining, leaving and this
+                return struct.pack(">hi9h", 0, 3, 11, 0, 0, 13, 0, 0, 18, 0, 0)
+            case 11:
+                self.has_join.set()
+                await asyncio.Event().wait()
+            case 13:
+                self.left.append(request)
+                return struct.pack(">h", 0)
+        raise AssertionError(request)
+
+
+async def test_a_member_that_is_told_to_stop_while_its_join_is_held_leaves_the_group_at_once() -> None:
+    broker, loop = HoldsJoins(), asyncio.get_running_loop()
+    async with await asyncio.start_server(broker.serve, "127.0.0.1", 0) as server:
+        client = AIOKafkaClient()
+        client.cluster._brokers = {0: BrokerMetadata(0, *server.sockets[0].getsockname(), None)}
+        member = object.__new__(GroupCoordinator)
+        vars(member).update(
+            _client=client,
+            _closing=loop.create_future(),
+            coordinator_id=0,
+            group_id="g",
+            generation=3,
+            member_id="m",
+            _group_instance_id=None,
+            _rebalance_timeout_ms=60_000,
+            _heartbeat_task=None,
+            _commit_refresh_task=None,
+            _coordinator_dead_fut=loop.create_future(),
+            _rejoin_needed_fut=loop.create_future(),
+        )
+        assignor = SimpleNamespace(name="range", metadata=lambda _: b"")
+        joining = CoordinatorGroupRebalance(
+            member, "g", 0, SimpleNamespace(topics={"a"}, active=True), [assignor], 10_000, 100
+        )
+        member._coordination_task = asyncio.ensure_future(joining.perform_group_join())
+        await broker.has_join.wait()
+        try:
+            async with asyncio.timeout(10):
+                await member.close()
+            assert len(broker.left) == 1
+        finally:
+            await client.close()
