@@ -98,11 +98,14 @@ class Kafka:
 
     def for_aiokafka(self) -> dict[str, Any]:
         """The keyword arguments of every aiokafka client."""
+        return {**self.for_connection(), "metadata_max_age_ms": METADATA_MAX_AGE_MS}
+
+    def for_connection(self) -> dict[str, Any]:
+        """The same of a connection alone, and where to."""
         made: dict[str, Any] = {
             "bootstrap_servers": list(self.servers),
             "security_protocol": self.protocol,
             "ssl_context": self.ssl_context(),
-            "metadata_max_age_ms": METADATA_MAX_AGE_MS,
         }
         if self.login is not None:
             made["sasl_mechanism"] = self.login.mechanism

@@ -19,7 +19,7 @@ async def refusal(kafka: Kafka) -> KafkaRefusesError | None:
     """What the first broker that answers has against this process; None where none does, or all is well."""
     if kafka.protocol == "PLAINTEXT":
         return None
-    arguments = kafka.for_aiokafka()
+    arguments = kafka.for_connection()
     for host, port, _ in collect_hosts(arguments.pop("bootstrap_servers"), randomize=False):
         try:
             connection = await create_conn(host, port, request_timeout_ms=_ANSWERS_WITHIN_MS, **arguments)

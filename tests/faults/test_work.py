@@ -179,11 +179,11 @@ async def waiting_pool(opened: Pool) -> None:
 
 
 async def slots(place: Place) -> int:
-    """Of everybody, in the windows."""
+    """Of everybody, in the windows; a mark (`#`) of where one had been is none."""
     client = Redis.from_url(place.redis)
     try:
         logs = [key async for key in client.scan_iter(f"{place.prefix}:*:*")]
-        return sum([len(await window_logs.read(client, key)) for key in logs])
+        return sum([not name.startswith("#") for key in logs for name in await window_logs.read(client, key)])
     finally:
         await client.aclose()
 

@@ -1,8 +1,10 @@
 """What each fault of a relay means: not taken, refused, about us, or the one moment after which nobody can know."""
 
 import asyncio
+import contextlib
+import itertools
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -460,39 +462,83 @@ async def test_at_a_slow_and_distant_relay_too_a_withdrawal_before_the_check_sto
     assert faulty.reached == []
 
 
-SAID_TO_A_GROUP = [SILENCE, "421 4.7.0 improper command pipelining", "554 SMTP synchronization error"]
-
-
-@pytest.mark.parametrize("said", SAID_TO_A_GROUP)
-async def test_a_relay_that_says_pipelining_and_cannot_do_it_is_asked_one_command_at_a_time_for_an_hour(
-    said: str,
-) -> None:
-    """`said` to the second command of a write, or to the first where it is a no."""
-    groups: list[int] = []
-    passed = 0
+@contextlib.asynccontextmanager
+async def odd_relay(answer: Callable[[bytes, int], Sequence[str | None]]) -> AsyncIterator[str]:
+    """Says PIPELINING; `answer` is what it says to what came in one read, on which connection. None: it says no more and hangs."""
+    connections = itertools.count(1)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = next(connections)
         writer.write(b"220 odd.test\r\n")
         await reader.readline()
         writer.write(b"250-odd.test\r\n250 PIPELINING\r\n")
         while data := await reader.read(4096):
-            commands = data.count(b"\r\n")
-            if data.startswith(b"MAIL"):
-                groups.append(commands)
-            if commands > 1 and data.startswith(b"MAIL") and said != SILENCE:
+            for said in answer(data, number):
+                if said is None:
+                    await reader.read()
+                    break
                 writer.write(said.encode() + b"\r\n")
-                break
-            if data.startswith(b"DATA"):
-                writer.write(b"354 go\r\n")
-                await reader.readuntil(b"\r\n.\r\n")
-            writer.write(b"250 ok\r\n")  # also where more came: the rest was dropped on the way
+                if said.startswith("354"):
+                    await reader.readuntil(b"\r\n.\r\n")
+                    writer.write(b"250 taken\r\n")
+                if said.startswith("421"):
+                    writer.close()
+                    return
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, SmtpRelay(url, connections=1, within=timedelta(seconds=0.3), now=lambda: passed).open() as relay:
-        assert [await relay.hand_over(LETTER, free, marked) for _ in range(3)] == [Taken()] * 3
-        assert groups == [3, 1, 1, 1], "tried together once"
+    async with server:
+        yield f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+TAKES_NO_GROUPS: Mapping[str, Sequence[str | None]] = {
+    "drops what is behind the first": ("250 ok", None),
+    "421 to all": ("421 4.7.0 improper command pipelining",),
+    "554 to all": ("554 SMTP synchronization error", "421 4.7.0 goodbye"),
+    "503 to the second": ("250 ok", "503 5.5.1 bad sequence of commands", "503 5.5.1 bad sequence of commands"),
+    "550 to the second": ("250 ok", "550 5.5.0 improper use of pipelining", "503 5.5.1 need RCPT"),
+    "503 to the third": ("250 ok", "250 ok", "503 5.5.0 improper use of SMTP command pipelining"),
+}
+
+
+@pytest.mark.parametrize("said", TAKES_NO_GROUPS.values(), ids=TAKES_NO_GROUPS)
+async def test_a_relay_that_says_pipelining_and_cannot_do_it_is_asked_one_command_at_a_time_for_an_hour(
+    said: Sequence[str | None],
+) -> None:
+    asked: list[int] = []
+    passed = 0
+
+    def answer(data: bytes, _: int) -> Sequence[str | None]:
+        commands = data.count(b"\r\n")
+        if data.startswith(b"MAIL"):
+            asked.append(commands)
+        return said if commands > 1 else ["354 go" if data.startswith(b"DATA") else "250 ok"]
+
+    async with (
+        odd_relay(answer) as url,
+        SmtpRelay(url, connections=1, within=timedelta(seconds=0.3), now=lambda: passed).open() as relay,
+    ):
+        assert [await relay.hand_over(LETTER, free, marked) for _ in range(4)] == [Taken()] * 4
+        assert asked[:2] == [3, 1] and asked[-3:] == [1, 1, 1], "believed after two"
         passed = 3601
         assert await relay.hand_over(LETTER, free, marked) == Taken()
-        assert groups[4] == 3 and groups[-1] == 1, "and once more an hour later"
+        assert 3 in asked[-3:], "tried together once more an hour later"
+
+
+@pytest.mark.parametrize("lost", [(None,), ("421 4.3.2 restarting",)], ids=["goes silent", "closes"])
+async def test_a_connection_that_is_lost_once_does_not_end_groups(lost: Sequence[str | None]) -> None:
+    asked: list[int] = []
+
+    def answer(data: bytes, connection: int) -> Sequence[str | None]:
+        if data.startswith(b"MAIL"):
+            asked.append(data.count(b"\r\n"))
+            if connection == 1 and len(asked) == 2:
+                return lost
+        return {3: ["250 ok", "250 ok", "354 go"]}.get(data.count(b"\r\n"), ["250 ok"])
+
+    async with (
+        odd_relay(answer) as url,
+        SmtpRelay(url, connections=1, within=timedelta(seconds=0.3)).open() as relay,
+    ):
+        assert [await relay.hand_over(LETTER, free, marked) for _ in range(4)] == [Taken()] * 4
+    assert asked == [3] * 5

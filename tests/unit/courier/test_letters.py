@@ -564,7 +564,9 @@ def test_a_jobs_link_ends_after_a_year_in_any_case(last: str) -> None:
     (token,) = re.findall(r"https://signup\.test/j/([\w.-]+)", text)
     link = LinkReader([public_half(SEED)], [SUBJECT_KEY]).read_job(token, at=NOON)
     assert isinstance(link, JobLink)
-    assert link.expires_at == NOON + timedelta(days=366)
+    assert link.expires_at == datetime(2027, 11, 24, tzinfo=UTC), (
+        "at the beginning of a day: one link for all mails of a day"
+    )
 
 
 @pytest.mark.parametrize(

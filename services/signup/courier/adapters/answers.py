@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from aiosmtplib import SMTPResponse
+from aiosmtplib import SMTPResponse, SMTPStatus
 
 from services.signup.courier.model import NotTaken, Refused, RefusesUs, Step
 
@@ -40,6 +40,7 @@ _ACCOUNT_OVER = re.compile(r"\baccount( is| has been)? (disabled|closed)\b", re.
 """To the words it could be said of our own."""
 _TOO_MUCH_NOW = re.compile(r"\brate\b|\btoo (much|many)\b", re.IGNORECASE)
 """Said with 5.2.1 of a mailbox that is there, and gets more than its provider lets through."""
+_OF_GROUPS = re.compile(r"\bpipelin|\bsynchroni[sz]ation\b|\b(out of|bad|wrong) (sequence|order)\b", re.IGNORECASE)
 _FULL = re.compile(r"\bfull\b|\bquota\b", re.IGNORECASE)
 
 _NO_MAILBOX = frozenset(
@@ -186,3 +187,10 @@ def _may_mean_us(no: _No) -> bool:
             return no.status != "5.7.2"  # a list that we may not write to
         case _:
             return (no.is_vague or no.status in _NO_MAILBOX or subject == "4") and speaks_of_us
+
+
+def is_about_groups(answer: SMTPResponse) -> bool:
+    """A no to several commands in one write, and not to what they say: the order of commands is wrong (503), or its words name it."""
+    return answer.code == SMTPStatus.bad_command_sequence or (
+        answer.code >= 500 and _OF_GROUPS.search(answer.message[:_READ]) is not None
+    )

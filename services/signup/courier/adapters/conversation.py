@@ -36,7 +36,7 @@ class Conversation(asyncio.Protocol):
         self.was_asked_together = False
         """What was said last was several commands in one write."""
         self.refused_group = False
-        """The first of them was refused, as by a relay that takes no more than one at a time."""
+        """One of them was refused, as by a relay that takes no more than one at a time."""
         self.wants_words = False
         """It asked for the words of a letter: there is no way back from there but to close the connection."""
         self._buffer = b""

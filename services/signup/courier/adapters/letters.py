@@ -130,7 +130,7 @@ class JinjaLetters:
             return Unwritable(f"the subject must {wrong}")
         if (wrong := why_not_one_line(employer)) is not None:
             return Unwritable(f"the employer's name must {wrong}")
-        until = min(_over_everywhere(words.job.valid_through), at + JOB_LINK_WORKS_FOR)
+        until = min(_over_everywhere(words.job.valid_through), _begin_of_day(at + JOB_LINK_WORKS_FOR))
         forms = self._about_job(words.job, until, employer, i18n.present().locale)
         if isinstance(forms, Unwritable):
             return forms
@@ -382,6 +382,11 @@ def _day_and_zone(when: datetime, zone: str | None) -> str:
 
 def _line(text: str) -> str:
     return " ".join(readable(text).split())
+
+
+def _begin_of_day(at: datetime) -> datetime:
+    """So that all emails of a day about a job have one link."""
+    return datetime.combine(at.astimezone(UTC), time(), UTC)
 
 
 @lru_cache(_JOBS_KNOWN)

@@ -14,7 +14,7 @@ import aiosmtplib
 import structlog
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException, SMTPServerDisconnected, SMTPStatus
 
-from services.signup.courier.adapters.answers import read_no
+from services.signup.courier.adapters.answers import is_about_groups, read_no
 from services.signup.courier.adapters.conversation import Conversation
 from services.signup.courier.model import (
     CalledOff,
@@ -34,6 +34,8 @@ from shared.clock import elapsed
 _ANSWERS_WITHIN = 1.5  # seconds, less than readiness gives a check
 _LET_IN_LATELY = 60.0  # seconds
 _GOODBYE_WITHIN = 1.0  # seconds
+_BELIEVED_AFTER = 2
+"""Letters in a row that went in turns alone: one may be a relay that was started anew in between."""
 _ASKED_IN_TURNS_FOR = 3600.0  # seconds, a relay that could not take commands in one write
 _log = structlog.get_logger(__name__)
 
@@ -71,6 +73,7 @@ class SmtpRelay:
         self._let_in_at: float | None = None
         self._sender: str | None = None
         self._in_turns_until: float | None = None
+        self._groups_that_failed = 0
 
     def open(self) -> Self:
         """Its connections live as long as the block."""
@@ -196,22 +199,31 @@ class SmtpRelay:
         """None once the relay takes the recipient.
 
         Some say PIPELINING and cannot do it, or something between us and them cannot: what fails as that would is tried once
-        more with one command at a time, and where that goes through it is the way for an hour.
+        more on a new connection, and then with one command at a time. Where that alone goes through twice in a row, it is the
+        way for an hour.
         """
+        was_kept = place.talk is not None and place.talk.is_open
         try:
             no = await self._ask(place, letter)
         except (SMTPException, OSError):
             if place.talk is None or not place.talk.was_asked_together:
                 raise
         else:
-            if no is None or place.talk is None or not place.talk.refused_group:
+            if place.talk is None or not place.talk.refused_group:
+                if no is None and place.talk is not None and place.talk.was_asked_together:
+                    self._groups_that_failed = 0
                 return no
         _close(place)
         place.talk = None
+        if was_kept:
+            return await self._until_the_recipient(place, letter)
         no = await self._ask(place, letter, in_turns=True)
         if no is None:
-            self._in_turns_until = self._now() + _ASKED_IN_TURNS_FOR
-            _log.warning("relay_takes_no_groups", hours=_ASKED_IN_TURNS_FOR / 3600)
+            self._groups_that_failed += 1
+            if self._groups_that_failed >= _BELIEVED_AFTER:
+                self._groups_that_failed = 0
+                self._in_turns_until = self._now() + _ASKED_IN_TURNS_FOR
+                _log.warning("relay_takes_no_groups", hours=_ASKED_IN_TURNS_FOR / 3600)
         return no
 
     async def _ask(
@@ -248,12 +260,14 @@ class SmtpRelay:
             talk.say(rcpt)
         answer = await talk.answer()
         if answer.code not in (SMTPStatus.completed, SMTPStatus.will_forward):
+            talk.refused_group = together and is_about_groups(answer)
             return await self._said_no(talk, "RCPT", answer, unread=1 if together else 0)
         if together:
             answer = await talk.answer()
             if answer.code != SMTPStatus.start_input:
                 # Only a no leaves no doubt that the relay takes what comes next for a command.
                 talk.wants_words = answer.code < SMTPStatus.domain_unavailable
+                talk.refused_group = is_about_groups(answer)
                 return await self._said_no(talk, "DATA", answer)
             talk.wants_words = True
         return None

@@ -14,17 +14,22 @@ MECHANISMS: tuple[Mechanism, ...] = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 def test_in_plain_text_there_are_addresses_and_nothing_else() -> None:
-    assert Kafka.plain("one:9092, two:9093").for_aiokafka() == {
+    assert Kafka.plain("one:9092, two:9093").for_connection() == {
         "bootstrap_servers": ["one:9092", "two:9093"],
         "security_protocol": "PLAINTEXT",
         "ssl_context": None,
     }
 
 
+def test_every_client_looks_for_topics_that_were_made_anew_each_minute() -> None:
+    kafka = Kafka.plain("one:9092")
+    assert kafka.for_aiokafka() == {**kafka.for_connection(), "metadata_max_age_ms": 60_000}
+
+
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 @pytest.mark.parametrize(("tls", "protocol"), [(True, "SASL_SSL"), (False, "SASL_PLAINTEXT")])
 def test_a_login_goes_with_and_without_tls(mechanism: Mechanism, tls: bool, protocol: str) -> None:
-    made = Kafka(("one:9092",), tls=tls, login=Login(mechanism, "fairpool", PASSWORD)).for_aiokafka()
+    made = Kafka(("one:9092",), tls=tls, login=Login(mechanism, "fairpool", PASSWORD)).for_connection()
     context = made.pop("ssl_context")
     assert (context is not None) is tls
     assert made == {
@@ -50,7 +55,7 @@ def test_a_login_goes_with_and_without_tls(mechanism: Mechanism, tls: bool, prot
     ids=str,
 )
 def test_faststream_makes_the_same_of_it(kafka: Kafka) -> None:
-    made, expected = parse_security(kafka.for_faststream()), kafka.for_aiokafka()
+    made, expected = parse_security(kafka.for_faststream()), kafka.for_connection()
     assert (made.pop("ssl_context") is None) is (expected.pop("ssl_context") is None)
     assert made == {name: value for name, value in expected.items() if name != "bootstrap_servers"}
 
