@@ -229,6 +229,10 @@ class ListingStore(Publishes, Protocol):
         """Holds the listing that was begun, and takes off it who left while it was written. ListingChangedError where it is not
         as it was read any more: nothing of it may be kept then."""
 
+    async def keep_decided(self, listing: Listing) -> None:
+        """Writes what was decided. ListingChangedError where the pool was deleted meanwhile or asks for something else: nothing of it
+        may be kept then. Until this is over nobody changes the pool."""
+
     async def keep_listing(self, listing: Listing) -> None:
         """Writes how far it has come."""
 
@@ -252,8 +256,9 @@ class ListingStore(Publishes, Protocol):
 class PoolStore(Publishes, Protocol):
     """The pools of employers. What is another employer's is not there."""
 
-    async def begin_change(self) -> None:
-        """Call before reading what a change depends on: pools are changed one at a time."""
+    async def begin_change(self, pool: str | None = None) -> None:
+        """Call before reading what a change depends on: pools are changed one at a time, and this one not while its list is about
+        to be seen."""
 
     async def use_change(self, employer: str, *, most: int, within: timedelta, of: str = "") -> timedelta | None:
         """Counts a change: `most` may come at once, and then one each `within / most`. How long to wait when it is too many.

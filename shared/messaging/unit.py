@@ -38,7 +38,7 @@ class Unit:
     connection: Connection
     at: datetime
     source: str
-    outbox_ids: Sequence[int] = ()
+    outbox_ids: list[int] = field(default_factory=list)
     """Known once the transaction is over: what `Relay.has_published` is asked for."""
     shards: set[int] = field(default_factory=set)
     """Known then too: the shards of the outbox that were written to; `Relay.committed` is told of them."""
@@ -116,7 +116,7 @@ class Unit:
             [record.value for record in self._leaving],
             joined([headers_to_json(record.headers) for record in self._leaving]),
         )
-        self.outbox_ids = [*self.outbox_ids, *row["ids"]]
+        self.outbox_ids += row["ids"]
         self.shards.update(shards)
         before = self.written.records if self.written else {}
         records = {**before, **dict(zip(row["ids"], self._leaving, strict=True))}

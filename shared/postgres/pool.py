@@ -21,14 +21,15 @@ _CONNECT_WITHIN = timedelta(seconds=10)
 _ACQUIRE_WITHIN = timedelta(seconds=5)
 _ANSWER_WITHIN = timedelta(seconds=30)
 _CLOSE_WITHIN = timedelta(seconds=5)
+SILENT_AT_MOST = "40s"
+"""Whoever is frozen or cut off inside a transaction must not hold its locks for others: longer than a relay waits for Kafka, shorter
+than a handler tries again."""
 _OF_THE_SESSION = {
     "timezone": "UTC",
     "jit": "off",
     # A plan that was made while a table was small, and kept, scans all of it once there is a burst: planning anew costs far less.
     "plan_cache_mode": "force_custom_plan",
-    # Whoever is frozen or cut off inside a transaction must not hold its locks for others: longer than a relay waits for
-    # Kafka, shorter than a handler tries again.
-    "idle_in_transaction_session_timeout": "40s",
+    "idle_in_transaction_session_timeout": SILENT_AT_MOST,
     "tcp_keepalives_idle": "20",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "4",

@@ -172,6 +172,13 @@ class FakeListings:
                 new = None if ref == row.listed.fit.member_ref else ref
                 row.listed = replace(row.listed, renewed_ref=new)
 
+    async def keep_decided(self, listing: Listing) -> None:
+        if await self.world.pool_in_force(listing.pool) is None or listing.made_for != self.world.evaluated(
+            listing.pool
+        ):
+            raise ListingChangedError
+        self.listings[listing.pool] = listing
+
     async def keep_listing(self, listing: Listing) -> None:
         self.listings[listing.pool] = listing
 

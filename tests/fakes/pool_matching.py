@@ -321,7 +321,7 @@ class FakeMatching:
         ][:limit]
         return found, found[-1] if len(found) == limit else upto
 
-    async def begin_change(self) -> None:
+    async def begin_change(self, pool: str | None = None) -> None:
         pass
 
     async def count(self, employer: str) -> int:
@@ -384,7 +384,10 @@ class FakeMatching:
 
     def evaluated(self, pool: str) -> int | None:
         found = self._evaluations.get(pool)
-        return found.evaluation.version if found and found.done else None
+        is_of_now = found is not None and (
+            pool not in self._pools or found.evaluation.version >= self._asks_since[pool]
+        )
+        return found.evaluation.version if found and found.done and is_of_now else None
 
     def pools_of(self, employer: str) -> list[str]:
         return [pool.id for pool, _ in self._pools.values() if pool.employer == employer]

@@ -13,15 +13,16 @@ WHERE employer IS NOT NULL
 LIMIT $2
 
 -- name: next_listing
--- Of the employer's pools that everybody was held against and that are to be told, the one after so many; what was begun goes first.
+-- Of the employer's pools that everybody was held against, as they ask now, and that are to be told, the one after so many; what was begun goes first.
 WITH theirs AS (
     SELECT pool, true AS in_force FROM pools WHERE employer = $1 AND criteria IS NOT NULL
     UNION SELECT pool, EXISTS (SELECT FROM pools WHERE pools.pool = listings.pool AND criteria IS NOT NULL)
     FROM listings WHERE employer = $1
 ), due AS (
     SELECT pool, NOT coalesce(is_unfinished, false) AS is_later
-    FROM theirs JOIN evaluations USING (pool) LEFT JOIN listings USING (pool)
-    WHERE done AND (is_unfinished OR NOT in_force OR told_at IS NULL OR told_at < $2 OR made_for < evaluations.version)
+    FROM theirs JOIN evaluations USING (pool) JOIN pools USING (pool) LEFT JOIN listings USING (pool)
+    WHERE done AND (is_unfinished OR NOT in_force
+        OR evaluations.version >= criteria_version AND (told_at IS NULL OR told_at < $2 OR made_for < evaluations.version))
 )
 SELECT pool FROM due ORDER BY is_later, pool
 OFFSET $3::bigint % greatest(1, (SELECT count(*) FROM due)) LIMIT 1
@@ -35,13 +36,15 @@ INSERT INTO listings (pool, employer) SELECT pool, employer FROM pools WHERE poo
 
 -- name: read_listing
 SELECT listings.pool, listings.employer, state, told_at, is_unfinished, criteria IS NOT NULL AS in_force, made_for,
-    CASE WHEN done THEN evaluations.version END AS version
+    CASE WHEN done AND evaluations.version >= criteria_version THEN evaluations.version END AS version
 FROM listings JOIN pools USING (pool) LEFT JOIN evaluations ON evaluations.pool = listings.pool
 WHERE listings.pool = $1
 
 -- name: hold_listing
--- Those who leave wait for it, and it for them (`leave_listed`).
-SELECT told_at, made_for, is_unfinished FROM listings WHERE pool = $1 FOR UPDATE
+-- Those who leave wait for it, and it for them (`leave_listed`): so from here on a process that falls silent has no more time for it
+-- than any other transaction (`decide_in_peace`).
+SELECT told_at, made_for, is_unfinished, set_config('idle_in_transaction_session_timeout', $2, true)
+FROM listings WHERE pool = $1 FOR UPDATE
 
 -- name: decide_alone
 SELECT pg_advisory_xact_lock($1, hashtext($2))
@@ -127,9 +130,15 @@ WHERE pool = $1 AND candidate IS NOT NULL AND NOT EXISTS (
         AND memberships.member_ref = listed.member_ref)
 
 -- name: keep_listing
+-- Whether the pool still asks what was decided. Its row is the last that is locked, until the commit: whoever changes a pool has
+-- all employers wait meanwhile.
+WITH asked AS MATERIALIZED (
+    SELECT FROM pools WHERE pool = $1 AND criteria IS NOT NULL AND criteria_version <= $4 FOR SHARE
+)
 UPDATE listings SET state = $2, told_at = $3, made_for = $4, is_unfinished = $5,
     size = (SELECT count(*) FROM listed WHERE listed.pool = $1 AND telling IS DISTINCT FROM 'left')
 WHERE pool = $1
+RETURNING EXISTS (SELECT FROM asked)
 
 -- name: take_untold
 -- What a release before December 2026 decided and did not come to tell: it noted on each row what the feed was about to say.

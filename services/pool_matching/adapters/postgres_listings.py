@@ -21,6 +21,7 @@ from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
 from shared.ids import event_id
 from shared.messaging.unit import Unit
+from shared.postgres.pool import SILENT_AT_MOST
 from shared.runner.model import TURN
 
 T = TypeVar("T")
@@ -106,7 +107,7 @@ class PostgresListings:
 
     async def hold(self, listing: Listing) -> bool:
         """Waits for those who are leaving."""
-        return _is_as_read(listing, await self._connection.fetchrow(SQL["hold_listing"], listing.pool))
+        return _is_as_read(listing, await self._connection.fetchrow(SQL["hold_listing"], listing.pool, SILENT_AT_MOST))
 
     async def list_left(self, pool: str, refs: Sequence[str]) -> None:
         """Some at a time."""
@@ -144,12 +145,21 @@ class PostgresListings:
             raise ListingChangedError
         await self._connection.execute(SQL["take_off_who_left"], listing.pool)
 
+    async def keep_decided(self, listing: Listing) -> None:
+        """Who changes or deletes the pool from here on waits for the commit, and finds people listed in it."""
+        if not await self._keep(listing):
+            raise ListingChangedError
+
     async def keep_listing(self, listing: Listing) -> None:
+        """What the pool asks by now is no matter."""
+        await self._keep(listing)
+
+    async def _keep(self, listing: Listing) -> bool:
         """With how many are in it. What may have been noted is said once it is committed, and not when its turn comes by the clock."""
         if self._may_have_noted:
             self._unit.work.add(SAY_DISCLOSURES, [TURN], at=self.at)
         how_far = (listing.state, listing.told_at, listing.made_for, listing.is_unfinished)
-        await self._connection.execute(SQL["keep_listing"], listing.pool, *how_far)
+        return bool(await self._connection.fetchval(SQL["keep_listing"], listing.pool, *how_far))
 
     async def take_untold(self, pool: str, limit: int) -> list[tuple[str, Told]]:
         """One statement; those who left are forgotten with it."""
@@ -197,7 +207,7 @@ class PostgresListings:
 
 
 def _is_as_read(listing: Listing, row: asyncpg.Record | None) -> bool:
-    return row is not None and tuple(row) == (listing.told_at, listing.made_for, listing.is_unfinished)
+    return row is not None and tuple(row)[:3] == (listing.told_at, listing.made_for, listing.is_unfinished)
 
 
 def _json(shown: Shown) -> str:

@@ -27,9 +27,9 @@ class PostgresPools:
         """The events leave with the transaction."""
         self._unit.publish(*events, id=id)
 
-    async def begin_change(self) -> None:
-        """Takes the next number, and with it the lock on its row until the commit."""
-        self._change = await self._connection.fetchval(SQL["next_change"])
+    async def begin_change(self, pool: str | None = None) -> None:
+        """Takes the next number, and with it the lock on its row until the commit; then that on the pool's."""
+        self._change = await self._connection.fetchval(SQL["next_change"], pool)
 
     async def count(self, employer: str) -> int:
         """Those in force."""

@@ -272,7 +272,11 @@ SELECT found.candidate, upto FROM reached LEFT JOIN found ON true ORDER BY found
 SELECT candidate FROM memberships WHERE pool = $1 AND candidate > $2 ORDER BY candidate LIMIT $3
 
 -- name: next_change
-UPDATE pool_changes SET last_change = last_change + 1 RETURNING last_change
+-- And the pool that is to be changed is locked before it is read: whoever lists people in it is over then (`keep_listing`).
+WITH changing AS MATERIALIZED (
+    SELECT FROM pools WHERE pool = $1 FOR NO KEY UPDATE
+)
+UPDATE pool_changes SET last_change = last_change + 1 RETURNING last_change, (SELECT count(*) FROM changing)
 
 -- name: count_pools
 SELECT count(*) FROM pools WHERE employer = $1 AND criteria IS NOT NULL

@@ -84,7 +84,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
             asks_anew = not _ask_the_same(await _found(store, employer, id), body)
         await _count(edge, employer, asks_anew=asks_anew)
         async with edge.pools() as store:
-            await store.begin_change()
+            await store.begin_change(id)
             listed = await _found(store, employer, id)
             pool = _changed(listed.pool, body)
             if pool == listed.pool:
@@ -101,7 +101,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     async def delete_pool(id: str, employer: Employer) -> None:
         await _count(edge, employer)
         async with edge.pools() as store:
-            await store.begin_change()
+            await store.begin_change(id)
             pool = (await _found(store, employer, id)).pool
             gone = replace(pool, version=pool.version + 1)
             await store.delete(gone)
@@ -127,12 +127,15 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
             members = await store.members(id, after=after, limit=limit + 1)
         shown = [MemberOut.of(member) for member in members[:limit]]
         next_ = shown[-1].member_ref if len(members) > limit else None
-        return MembersOut(items=shown, next=next_, state=state_of(listed), detail=_why_nobody(listed))
+        return MembersOut(
+            items=shown, next=next_, state=state_of(listed), detail=_why_nobody(listed, is_shown=bool(shown))
+        )
 
 
-def _why_nobody(listed: ShownPool) -> str | None:
-    """Nothing, where somebody is shown. How far the making is does not depend on how many are found."""
-    if listed.members is not None:
+def _why_nobody(listed: ShownPool, *, is_shown: bool) -> str | None:
+    """Nothing, where somebody is shown. How far the making has come is not told to less than a thousand people, whom one step looks
+    at: it says no more of fewer."""
+    if is_shown or listed.members is not None:
         return None
     return _TOO_FEW if listed.is_decided else _BEING_MADE
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.pool_matching.adapters.postgres_pools import PostgresPools
 from services.pool_matching.api.updates import stream
 from services.pool_matching.handlers import on_pools_changed
 from shared.facts import Known
@@ -231,6 +232,23 @@ async def test_while_the_list_of_a_pool_is_made_its_members_say_so_of_many_and_o
     of_nobody, of_many = await answers()
     assert of_nobody["detail"].startswith("Fewer than 5 people") and of_nobody["state"] == "ready"
     assert (len(of_many["items"]), of_many["detail"], of_many["state"]) == (5, None, "ready")
+
+
+async def test_where_people_are_shown_nothing_says_that_their_list_is_being_made(
+    http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is committed between the two statements that answer."""
+    made = await make(http)
+    await tell_persons(http.kit, *(event for who in candidates(5) for event in (profile(who), consent(who))))
+    read = PostgresPools.members
+
+    async def once_it_is_made(store: PostgresPools, pool: str, *, after: str, limit: int) -> Any:
+        await http.tick()
+        return await read(store, pool, after=after, limit=limit)
+
+    monkeypatch.setattr(PostgresPools, "members", once_it_is_made)
+    answer = (await http.ask("GET", f"/v1/pools/{made}/members")).json()
+    assert (len(answer["items"]), answer["detail"]) == (5, None)
 
 
 async def test_whoever_leaves_is_gone_from_the_list_before_the_tick(http: Http) -> None:

@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
+from services.pool_matching.adapters import postgres_listings
 from services.pool_matching.decisions import placed, settle
 from services.pool_matching.handlers import on_candidates_changed, on_telling, on_tellings
-from services.pool_matching.model import Listing
-from services.pool_matching.ports import ListingChangedError
+from services.pool_matching.model import Listing, Pool
+from services.pool_matching.ports import ListingChangedError, ListingStore
 from shared.contracts.pool_matching import MembershipsChangedV1
 from shared.runner.model import Job
 from tests.fakes.clock import NOON
@@ -269,8 +270,112 @@ async def test_processes_that_die_between_any_two_steps_tell_all_of_it_once(kit:
 async def test_nobody_changes_pools_later_because_a_listing_is_written(kit: PostgresKit) -> None:
     """Changes of pools come one after the other: whoever waited for a listing would have all employers wait."""
     await put_pool(kit, pool())
-    await _come(kit, 7)
+    people = await _come(kit, 7)
     kit.at = next_tick(kit)
     async with kit.listings() as store:
+
+        async def rename() -> None:
+            await asyncio.wait_for(_change(kit, pool(version=2)), 10)
+
+        _before(store, "keep_decided", rename)
         await on_telling(store, "p_nurses", kit.at, TICKS)
-        await keep_pool(kit, pool(version=2))
+    assert await _listed(kit) == {ref(who) for who in people}, "it asks for the same under its new name"
+
+
+async def _change(kit: PostgresKit, value: Pool, *, is_deleted: bool = False) -> bool:
+    """As the routes do; whether people were listed in it before."""
+    async with kit.pools() as store:
+        await store.begin_change(value.id)
+        found = await store.get(value.employer, value.id)
+        assert found is not None
+        await (store.delete(value) if is_deleted else store.write(value))
+    return found.was_listed
+
+
+def _before(store: ListingStore, method: str, happens: Callable[[], Awaitable[Any]]) -> None:
+    """Something happens before the first call of a method."""
+    call = getattr(store, method)
+
+    async def after_it(*of: Any) -> Any:
+        setattr(store, method, call)
+        await happens()
+        return await call(*of)
+
+    setattr(store, method, after_it)
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+@pytest.mark.parametrize("moment", ["standings", "list_joined", "take_off_who_left", "keep_decided"])
+async def test_nothing_is_listed_or_told_for_what_a_pool_asked_before_it_was_changed_or_deleted(
+    kit: PostgresKit, moment: str, is_deleted: bool
+) -> None:
+    """Whoever changed it was answered that nobody was listed."""
+    await put_pool(kit, pool())
+    people = await _come(kit, 12)
+    kit.at = next_tick(kit)
+    other = pool(version=2, pay_max=20_000)
+
+    async def change() -> None:
+        assert not await _change(kit, other, is_deleted=is_deleted)
+
+    with pytest.raises(ListingChangedError):
+        async with kit.listings() as store:
+            _before(store, moment, change)
+            await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+    await tell(kit)  # before the pool's change has come by its topic, too
+    assert (await _listed(kit), await kit.told("emp_a")) == (set(), [])
+    await tell_pools(kit, other)
+    await evaluate(kit)
+    await tell(kit)
+    assert (await _listed(kit), await kit.told("emp_a")) == (set(), [])
+    assert people
+
+
+async def test_who_changes_a_pool_while_its_list_is_committed_finds_people_listed(kit: PostgresKit) -> None:
+    """The same refs never answer two criteria: the route refuses it (409)."""
+    await put_pool(kit, pool())
+    await _come(kit, 12)
+    kit.at = next_tick(kit)
+    async with kit.listings() as store:
+        await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+        change = asyncio.create_task(_change(kit, pool(version=2)))
+        await until_held_up(kit.connections)
+        assert not change.done(), "it would read that nobody is listed"
+    assert await change
+
+
+async def test_nothing_of_an_open_list_is_told_once_its_pool_was_deleted(kit: PostgresKit) -> None:
+    await put_pool(kit, pool())
+    people = await _come(kit, 12)
+    kit.at = next_tick(kit)
+    await tell(kit)
+    before = await kit.told("emp_a")
+    await tell_persons(kit, *(consent(who, 2, match=False) for who in people[:6]))
+    kit.at = next_tick(kit)
+    with pytest.raises(ListingChangedError):
+        async with kit.listings() as store:
+            _before(store, "list_left", lambda: _change(kit, pool(version=2), is_deleted=True))
+            await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+    assert await kit.told("emp_a") == before
+
+
+async def test_a_process_that_falls_silent_while_it_holds_a_listing_of_many_has_no_more_time_than_any_other(
+    kit: PostgresKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deciding may take minutes, of which nobody waits for it; who leaves waits for whoever holds it."""
+    monkeypatch.setattr(postgres_listings, "_MANY", 6)
+    await put_pool(kit, pool())
+    people = await _come(kit, 12)
+    may_be_silent: list[str] = []
+    for moment in ("take_off_who_left", "list_left"):
+        kit.at = next_tick(kit)
+        async with kit.listings() as store:
+
+            async def note(store: Any = store) -> None:
+                may_be_silent.append(await store._connection.fetchval("SHOW idle_in_transaction_session_timeout"))
+
+            _before(store, moment, note)
+            _before(store, "keep_decided", note)
+            await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+        await tell_persons(kit, *(consent(who, 2, match=False) for who in people[:6]))
+    assert may_be_silent == ["10min", "40s", "40s", "40s"]
