@@ -11,6 +11,8 @@ ANY_OCCUPATION = 0
 """Of pools that name none; the others are one higher than their number."""
 _STATES_POSTED = 16
 """Who asks for more is posted under all of them at once; they are verified anyway."""
+_POSTED = 256
+"""Occupations with states, or with skills: a pool of more is posted under its occupations alone, or it alone were thousands of postings."""
 _MORE_SKILLS = 2.5
 """So many times as many skills as a pool names does a person have."""
 _ALIKE = 8.0
@@ -103,6 +105,7 @@ def _chosen(pools: Columns, sizes: Sizes) -> tuple[Lists, Lists, Numbers, Flags]
     # Who has k of n lacks n - k of them at most: of any n - k + 1 they have one.
     enough = pools.skills_any.lengths - pools.least + 1
     by_any, cost_any = _rarest(pools.skills_any, enough, leading, sizes.skills)
+    cost_any[enough * named > _POSTED] = np.inf
     places, cost_place, is_named = _places(pools, sizes)
 
     best = np.argmin((cost_place, cost_all, cost_any), axis=0)
@@ -122,7 +125,7 @@ def _places(pools: Columns, sizes: Sizes) -> tuple[Lists, Shares, Flags]:
     rows, states = pools.states.rows(), pools.states.values
     often = np.bincount(states, minlength=sizes.states).astype(np.float64)
     share = often / max(1.0, often.sum())
-    is_named = (lengths > 0) & (lengths <= _STATES_POSTED)
+    is_named = (lengths > 0) & (lengths <= _STATES_POSTED) & (lengths * pools.occupations.lengths <= _POSTED)
     one_each = np.flatnonzero(~is_named)
     named = is_named[rows]
     tokens = np.concatenate((1 + states[named], np.zeros(len(one_each), np.int32)))

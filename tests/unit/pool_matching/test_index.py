@@ -15,9 +15,11 @@ from services.pool_matching.adapters import occupations
 from services.pool_matching.decisions import matches
 from services.pool_matching.matching import index as index_module
 from services.pool_matching.matching import packed as packed_module
+from services.pool_matching.matching import postings as postings_module
 from services.pool_matching.matching.columns import Vocabulary, columns
 from services.pool_matching.matching.index import PoolIndex
 from services.pool_matching.matching.packed import BATCH, Packed
+from services.pool_matching.matching.postings import Sizes, posted
 from services.pool_matching.matching.readable import Readable
 from services.pool_matching.matching.words import Steps
 from services.pool_matching.model import Consent, Person, Pool
@@ -147,6 +149,27 @@ def test_of_more_states_than_are_posted_or_have_a_bit_each_is_looked_at() -> Non
         for state in (*named, "S160", None)
     ]
     assert PoolIndex(pools.values()).match(people, AT) == expected(people, pools)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pools_of_more_postings_than_one_may_have_find_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postings_module, "_POSTED", 2)
+    rng = random.Random(seed)  # noqa: S311  # invented pools
+    pools = {id_: a_pool(rng, id_) for id_ in IDS}
+    people = [a_person(rng) for _ in range(60)]
+    assert PoolIndex(pools.values()).match(people, AT) == expected(people, pools)
+
+
+def test_a_pool_of_everything_is_no_thousands_of_postings() -> None:
+    everything = Criteria(
+        occupations=tuple(f"{number:02}-0000" for number in range(11, 99)),
+        states=tuple(f"S{number}" for number in range(16)),
+        skills_any=tuple(f"s{number}" for number in range(60)),
+    )
+    known = Vocabulary()
+    pools = columns([Pool("p", "emp_a", 1, "n", everything)], known)
+    sizes = Sizes(*(len(one.names) for one in (known.occupations, known.states, known.skills, known.employers)))
+    assert 0 < len(posted(pools, sizes).rows) <= 256
 
 
 def test_among_many_different_values_people_reach_the_same() -> None:
