@@ -22,7 +22,9 @@ class SameQuestion:
     aiokafka writes a question for 134 partitions and takes its answer apart value by value, which costs a millisecond, and with
     nobody there both are the same bytes five times a second. So the bytes of a question are kept, and an answer is taken apart where
     it is not the one before. What is no plain answer (an error of a partition, a broker that is gone, several leaders) goes
-    aiokafka's way, which looks at the metadata anew. One question at a time.
+    aiokafka's way, which looks at the metadata anew; so does a question whose first partition is led by another broker now: who led
+    it before may hang. aiokafka's own limit for all of a question is left out: it is as long as that of a connection, and would end
+    the question just before the connection that hangs is closed. One question at a time, and whoever asks has a limit.
     """
 
     def __init__(self, client: AIOKafkaConsumer) -> None:
@@ -33,7 +35,7 @@ class SameQuestion:
         """The offset that the next record of each gets, or less; KafkaError."""
         key = tuple(partitions)
         asked = self._asked.get(key)
-        if asked is not None:
+        if asked is not None and asked.node == self._client._client.cluster.leader_for_partition(key[0]):
             try:
                 answer = await self._client._client.send(asked.node, asked.question)
                 if answer != asked.answer:
@@ -41,7 +43,7 @@ class SameQuestion:
                 return asked.ends
             except (KafkaError, _NotPlainError):
                 del self._asked[key]
-        ends: Ends = await self._client.end_offsets([*partitions])
+        ends: Ends = await self._client._fetcher.end_offsets([*partitions], None)
         leaders = {self._client._client.cluster.leader_for_partition(tp) for tp in partitions}
         if len(leaders) == 1:
             if len(self._asked) >= _KEPT:

@@ -23,6 +23,8 @@ _SHARE = 8
 """Of the time since a record came last, how much of it the next may wait for its question."""
 _AT_ONCE = 0.001
 _WITHIN = timedelta(seconds=5)
+_CLOSED_WITHIN = 0.8
+"""Of that, how long a connection may hang before it is closed: else it would be asked again and again, and never closed."""
 _BELIEVED_AFTER = 5.0
 """Seconds for which nothing but lower ends of a partition were said: its topic was made anew."""
 _log = structlog.get_logger(__name__)
@@ -179,7 +181,8 @@ def watch_for(kafka: Kafka) -> EndsWatch | None:
 @contextlib.asynccontextmanager
 async def asking_client(kafka: Kafka, *, client_id: str) -> AsyncIterator[AIOKafkaConsumer]:
     """The client that a watch asks with, on a connection of its own: a broker answers one's requests in their order."""
-    client = AIOKafkaConsumer(**kafka.for_aiokafka(), client_id=client_id)
+    closed_after = round(_CLOSED_WITHIN * _WITHIN / timedelta(milliseconds=1))
+    client = AIOKafkaConsumer(**kafka.for_aiokafka(), client_id=client_id, request_timeout_ms=closed_after)
     await client.start()
     try:
         yield client

@@ -1,5 +1,6 @@
 """The ends of partitions, asked for in the same bytes: what is said is what aiokafka would have said."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from types import SimpleNamespace
@@ -28,25 +29,37 @@ class Client:
         self.asked_in_full = 0
         self.sent: list[bytes] = []
         self._version = version
-        self._fetcher = SimpleNamespace(_isolation_level=0)
-        leader_of = {tp: number % leaders for number, tp in enumerate(PARTITIONS)}
+        self._fetcher = SimpleNamespace(_isolation_level=0, end_offsets=lambda tps, _: self.end_offsets(tps))
+        self.leader_of = {tp: number % leaders for number, tp in enumerate(PARTITIONS)}
+        self.hang = set[int]()
+        """Brokers whose connections are open, and that say nothing."""
         self._client = SimpleNamespace(
-            send=self._send, cluster=SimpleNamespace(leader_for_partition=lambda tp: leader_of[tp])
+            send=self._send, cluster=SimpleNamespace(leader_for_partition=lambda tp: self.leader_of[tp])
         )
+
+    def move(self) -> None:
+        """All partitions are led by another broker now, and the metadata say so."""
+        self.leader_of = {tp: node + 1 for tp, node in self.leader_of.items()}
 
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """All of aiokafka's way."""
         self.asked_in_full += 1
         if self.away:
             raise KafkaConnectionError
+        await self._answers({self.leader_of[tp] for tp in partitions})
         if any(self.errors.get(tp) for tp in partitions):
             raise NotLeaderForPartitionError
         return {tp: self.ends[tp] for tp in partitions}
+
+    async def _answers(self, nodes: set[int]) -> None:
+        if self.hang & nodes:
+            await asyncio.Event().wait()
 
     async def _send(self, node: int, question: OffsetRequest) -> Any:
         """As a connection does it: written and read in bytes."""
         if self.away:
             raise KafkaConnectionError
+        await self._answers({node})
         written = question.prepare({2: (0, self._version)})
         assert written.build_request_header(7, "test").encode()
         self.sent.append(written.encode())
@@ -54,7 +67,8 @@ class Client:
         said: dict[str, list[tuple[int, ...]]] = {}
         for tp, end in self.ends.items():
             rest = (-1, end, 0) if answers.API_VERSION >= 4 else (-1, end)
-            said.setdefault(tp.topic, []).append((tp.partition, self.errors.get(tp, 0), *rest))
+            error = self.errors.get(tp, 0) if node == self.leader_of[tp] else NOT_LEADER
+            said.setdefault(tp.topic, []).append((tp.partition, error, *rest))
         topics = list(said.items())
         answer = answers(0, topics) if answers.API_VERSION >= 2 else answers(topics)
         read = BytesIO(b"\0\0\0\7" + answer.encode())
@@ -69,6 +83,7 @@ class Client:
             st.sampled_from(PARTITIONS),
             st.booleans(),
             st.none(),
+            st.just("it moves"),
         ),
         max_size=30,
     ),
@@ -76,7 +91,7 @@ class Client:
     st.sampled_from([1, 2]),
 )
 async def test_whatever_comes_it_says_what_aiokafka_says(
-    happens: list[tuple[TopicPartition, int] | TopicPartition | bool | None], version: int, leaders: int
+    happens: list[tuple[TopicPartition, int] | TopicPartition | bool | str | None], version: int, leaders: int
 ) -> None:
     client = Client(version=version, leaders=leaders)
     asks = SameQuestion(client)
@@ -85,6 +100,8 @@ async def test_whatever_comes_it_says_what_aiokafka_says(
             client.errors = {} if client.errors else {change: NOT_LEADER}
         elif isinstance(change, tuple):
             client.ends[change[0]] += change[1]
+        elif isinstance(change, str):
+            client.move()
         elif change is not None:
             client.away = change
         try:
@@ -121,6 +138,18 @@ async def test_what_is_no_plain_answer_goes_aiokafkas_way_which_looks_for_the_le
     with pytest.raises((KafkaConnectionError, NotLeaderForPartitionError)):
         await asks.end_offsets(PARTITIONS)
     assert client.asked_in_full == 2
+
+
+async def test_whoever_leads_now_is_asked_and_not_who_led_before_and_hangs() -> None:
+    client = Client()
+    asks = SameQuestion(client)
+    await asks.end_offsets(PARTITIONS)
+    client.hang = {0}
+    client.move()
+    client.ends[PARTITIONS[0]] = 9
+    for _ in range(2):
+        assert (await asyncio.wait_for(asks.end_offsets(PARTITIONS), 5))[PARTITIONS[0]] == 9
+    assert (client.asked_in_full, len(client.sent)) == (2, 1)
 
 
 async def test_questions_that_come_once_are_not_kept_for_ever() -> None:
