@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
+from copy import copy
 from datetime import timedelta
 from itertools import compress
+from typing import Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -48,6 +50,13 @@ class Producer:
         """Connects; KafkaError when no broker answers."""
         self._is_started = True
         await self._connected()
+
+    def another(self) -> Self:
+        """One like this with a client of its own: what fails on one of them gives up nothing of the other. Whoever asks for it stops it."""
+        other = copy(self)
+        other._client = None
+        other._connecting = asyncio.Lock()
+        return other
 
     async def must_answer(self) -> None:
         """Returns when there is a client that no batch has failed on; NotAcknowledgedError when no broker answers within 20 s.

@@ -28,6 +28,8 @@ class Published:
 
     The relay of this process says itself what it sent. What it has not in hand may be sent by another process, and only
     the table shows that: one statement asks for all who wait, at first after 20 ms, then less and less often.
+    Rows are known by their ids alone, which a restored database gives again: where a process goes on over a restore, whoever asks for one
+    of the last 10,000 ids that it sent before is told yes too early. What is sent is not wrong by that, only what a caller is told of it.
     """
 
     def __init__(self) -> None:

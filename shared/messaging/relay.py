@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -20,7 +21,7 @@ from shared.messaging.holding import Holding
 from shared.messaging.producer import NotAcknowledgedError, Producer
 from shared.messaging.published import Published
 from shared.messaging.turns import Turns
-from shared.messaging.unit import SHARDS, SQL, Unit, headers_from_json
+from shared.messaging.unit import SHARDS, SQL, Unit, headers_from_json, shard_of
 from shared.metrics import OUTBOX_AGE_SECONDS, OUTBOX_ROWS, OUTBOX_SECONDS
 from shared.postgres.pool import Pool
 
@@ -42,10 +43,14 @@ class Relay:
     """Runs in every process of a service; a shard's lock, held for one transaction, lets one work at a time.
 
     A turn is for all shards that have something and that nobody else has in hand: one transaction, one signature, one batch of Kafka's
-    for each partition. It sleeps until it is told of a commit (`wake`), and one look for all shards, every 5 s, finds what it was not told of.
-    Killed after Kafka's acknowledgement and before the commit, it sends a batch again: readers deduplicate.
-    A connection is held while a batch is on its way, for 20 s at most. Once Kafka has not acknowledged one, a broker must
-    answer before the next connection is taken: an outage holds no connection, and brokers that answer but take nothing hold one.
+    for each partition (several where that is more than 256 KiB). It sleeps until it is told of a commit (`wake`), and one look for all
+    shards, every 5 s, finds what it was not told of.
+    Killed after Kafka's acknowledgement and before the commit, it sends a batch again: readers deduplicate. So it does with what Kafka took
+    of a turn that was not acknowledged as a whole.
+    What was not acknowledged is tried again shard by shard, beside the common turns and with a client of its own, so that Kafka may take
+    its time to refuse it. A connection is held while a batch is on its way, for 20 s at most: one by the common turn, one by the trial.
+    Once a client has failed, a broker must answer it before the next connection is taken: an outage holds these two for 20 s at most
+    and none from then on; brokers that answer but take nothing hold one, and two as long as there are shards that were not yet tried.
     """
 
     def __init__(self, pool: Pool, producer: Producer) -> None:
@@ -54,7 +59,7 @@ class Relay:
         self._turns = Turns(SHARDS, now=time.monotonic)
         self._holding = [Holding(f"outbox shard {shard}") for shard in range(SHARDS)]
         self._published = Published()
-        self._handed = Handed()
+        self._handed = Handed(shard_of)
         self.in_doubt = False
         """Whether what was sent may have come late or twice since somebody last set this to False."""
 
@@ -70,31 +75,37 @@ class Relay:
 
     async def run(self) -> None:
         """Relays until cancelled; raises what is not transient."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(not_cancelled_from_within("the outbox", self._relay))
-            group.create_task(not_cancelled_from_within("the look at the outbox", self._watch))
-            group.create_task(
-                not_cancelled_from_within("the look at what was sent", partial(self._published.run, self._pool))
-            )
+        for_trials = self._producer.another()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, run in (
+                    ("the outbox", partial(self._relay, self._turns.next, self._producer)),
+                    ("what is tried alone of the outbox", partial(self._relay, self._turns.next_trial, for_trials)),
+                    ("the look at the outbox", self._watch),
+                    ("the look at what was sent", partial(self._published.run, self._pool)),
+                ):
+                    group.create_task(not_cancelled_from_within(name, run))
+        finally:
+            await for_trials.stop()
 
     async def has_published(self, outbox_ids: Sequence[int], *, within: timedelta) -> bool:
         """Whether Kafka has acknowledged these rows by then; call it once they are committed, while the relay runs."""
         return await self._published.wait(outbox_ids, within=within)
 
-    async def _relay(self) -> None:
+    async def _relay(self, following: Callable[[], Awaitable[Sequence[int]]], producer: Producer) -> None:
         while True:
-            await self._turn(await self._turns.next())
+            await self._turn(await following(), producer)
 
-    async def _turn(self, shards: Sequence[int]) -> None:
+    async def _turn(self, shards: Sequence[int], producer: Producer) -> None:
         try:
             if self._turns.in_doubt:
-                await self._producer.must_answer()
-            found = await self._relay_some(shards)
+                await producer.must_answer()
+            found = await self._relay_some(shards, producer)
         except Exception as error:
             if not is_transient(error):
                 raise
             self.in_doubt = True
-            self._turns.failed(shards, apart=isinstance(error, NotAcknowledgedError))
+            self._turns.failed(shards)
             for shard in shards:
                 self._holding[shard].note(error)
             _log.warning("outbox_waits", shards=list(shards), error=type(error.__cause__ or error).__name__)
@@ -104,9 +115,9 @@ class Relay:
         for shard in shards:
             self._holding[shard].over()
 
-    async def _relay_some(self, shards: Sequence[int]) -> dict[int, int]:
+    async def _relay_some(self, shards: Sequence[int], producer: Producer) -> dict[int, int]:
         """How many rows it found, by shard; of those that another process holds nothing is said."""
-        known, moments = self._handed.known()
+        known, moments = self._handed.known(shards, _BATCH)
         async with self._pool.acquire() as connection, connection.transaction():
             taken = await connection.fetch(
                 SQL["take_from_outbox"], _LOCK_SPACE, shards, _BATCH, ",".join(map(str, known)), moments
@@ -118,22 +129,18 @@ class Relay:
             began, rows = time.perf_counter(), _in_order(taken, known)
             self._published.take(rows)
             try:
-                await self._send(list(rows.values()))
+                await _send(producer, list(rows.values()))
                 self._published.sent(rows)
+            except NotAcknowledgedError:
+                self._turns.try_alone({row["shard"] for row in taken})
+                raise
             finally:
                 self._published.put_back(rows)
-        self._handed.take(rows)
+        self._handed.gone(known, _up_to(taken, found))
         sending = time.perf_counter() - began
         for row in taken:
             OUTBOX_SECONDS.observe(row["age"] + sending)
         return found
-
-    async def _send(self, records: Sequence[Outgoing]) -> None:
-        causes = [cause for record in records if (cause := tracing.found_in(record.headers)) is not None]
-        if not causes:  # an idle relay makes no spans
-            return await self._producer.send(records)
-        with tracing.span("outbox send", "producer", causes=causes, records=len(records)):
-            return await self._producer.send(records)
 
     async def _watch(self) -> None:
         turns = itertools.count()
@@ -158,6 +165,21 @@ class Relay:
             OUTBOX_AGE_SECONDS.set(state["age"])
             self.wake(state["shards"] or ())
         self._handed.forget()
+
+
+async def _send(producer: Producer, records: Sequence[Outgoing]) -> None:
+    causes = [cause for record in records if (cause := tracing.found_in(record.headers)) is not None]
+    if not causes:  # an idle relay makes no spans
+        return await producer.send(records)
+    with tracing.span("outbox send", "producer", causes=causes, records=len(records)):
+        return await producer.send(records)
+
+
+def _up_to(rows: Sequence[asyncpg.Record], found: Mapping[int, int]) -> Mapping[int, float]:
+    """By shard, the row up to which nothing is left: of these, which come in the order of their ids, the last, or all where a turn took all."""
+    return {row["shard"]: row["id"] for row in rows} | {
+        shard: math.inf for shard, count in found.items() if count < _BATCH
+    }
 
 
 def _in_order(rows: Sequence[asyncpg.Record], known: Mapping[int, Outgoing]) -> dict[int, Outgoing]:

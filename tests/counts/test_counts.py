@@ -496,7 +496,7 @@ async def test_the_relay_sends_a_batch_with_as_many_round_trips_whatever_its_siz
                     unit.publish(*(_consent(candidate) for candidate in people(size)))
                 await process.service.pool.execute("UPDATE outbox SET topic = 'counts'")
                 async with counted() as counts:
-                    assert sum((await relay._relay_some(range(SHARDS))).values()) == size
+                    assert sum((await relay._relay_some(range(SHARDS), producer)).values()) == size
                 found[size] = counts
         finally:
             await producer.stop()

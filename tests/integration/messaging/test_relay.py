@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pytest
 from prometheus_client import REGISTRY
@@ -292,8 +292,8 @@ async def test_only_the_shards_that_were_written_to_are_looked_at(
     monkeypatch.setattr(relay, "look", _nothing)
     relay_some = relay._relay_some
 
-    async def noted(shards: Sequence[int]) -> dict[int, int]:
-        found = await relay_some(shards)
+    async def noted(shards: Sequence[int], producer: Producer) -> dict[int, int]:
+        found = await relay_some(shards, producer)
         looked.append(list(shards))
         return found
 
@@ -394,10 +394,10 @@ async def test_what_this_process_wrote_is_not_read_back_and_goes_in_its_order_wi
             relay.committed(unit)
         else:
             others |= set(unit.outbox_ids)
-    await relay._relay_some(range(SHARDS))
+    await relay._relay_some(range(SHARDS), producer)
     assert [event.number for event in await _arrived(log)] == list(range(60))
     assert looked.read == others
-    assert relay._handed.known() == ({}, set()), "nothing of it is kept"
+    assert len(relay._handed) == 0, "nothing of it is kept"
 
 
 async def test_what_a_process_remembers_of_a_row_is_not_sent_for_the_row_that_a_restored_database_gives_its_id(
@@ -412,33 +412,47 @@ async def test_what_a_process_remembers_of_a_row_is_not_sent_for_the_row_that_a_
     async with unit_of_work(pool, at=AT, source="test") as unit:
         unit.publish(*log.numbers(3, first=10))
     assert unit.outbox_ids == before
-    await relay._relay_some(range(SHARDS))
+    await relay._relay_some(range(SHARDS), producer)
     assert sorted(event.number for event in await _arrived(log)) == [10, 11, 12]
 
 
 class RefusesOne(Producer):
-    """Kafka takes nothing of this topic."""
+    """Kafka takes nothing of this topic, and says so at the first try, at each other once it is let."""
 
-    topic: str
+    def __init__(self, kafka: Kafka, topic: str) -> None:
+        super().__init__(kafka, idempotence=False, client_id="refusing")
+        self.tries = list[str]()
+        self.refused = {topic}
+        self.says_so = asyncio.Event()
 
     async def send(self, records: Sequence[Outgoing]) -> None:
-        if any(record.topic == self.topic for record in records):
+        if self.refused & {record.topic for record in records}:
+            self.tries += self.refused
+            if len(self.tries) > 1:
+                await self.says_so.wait()
             raise NotAcknowledgedError("there is no such topic")
         await super().send(records)
 
 
-async def test_what_kafka_refuses_keeps_its_own_shard_back_and_no_other(pool: Pool, log: Log, kafka: Kafka) -> None:
-    refusing = RefusesOne(kafka, idempotence=False, client_id="refusing")
-    refusing.topic = "missing"
+async def test_what_kafka_takes_its_time_to_refuse_keeps_its_own_shard_back_and_no_other(
+    pool: Pool, log: Log, kafka: Kafka
+) -> None:
+    refusing = RefusesOne(kafka, "missing")
     await refusing.start()
     async with unit_of_work(pool, at=AT, source="test") as unit:
         unit.write(Outgoing("missing", b"k0", b"", ()))
+    relay = Relay(pool, refusing)
     try:
-        async with running(Relay(pool, refusing).run()):
+        async with running(relay.run()):
+            await until(lambda: len(refusing.tries) == 2, what="it is tried alone")
             for first in range(0, 200, 20):
                 await _publish(pool, log, log.numbers(20, keys=20, first=first))
-            await until(lambda: _only_shard(pool, *unit.shards), what="the others are sent")
-            refusing.topic = "none"
+                relay.wake(range(SHARDS))
+                await until(lambda: _only_shard(pool, *unit.shards), what="the others are sent meanwhile")
+            assert len(refusing.tries) == 2
+            assert _in_use(pool) == 1, "the trial's"
+            refusing.refused.clear()
+            refusing.says_so.set()
             await pool.execute("DELETE FROM outbox WHERE topic = 'missing'")
             await until(lambda: _is_empty(pool))
     finally:
@@ -466,22 +480,31 @@ def _in_use(pool: Pool) -> int:
     return pool.get_size() - pool.get_idle_size()
 
 
+def _speak_to(kafka: Kafka, producers: Sequence[Producer]) -> None:
+    for producer in producers:
+        producer._kafka = kafka
+
+
 async def test_while_kafka_is_away_no_connection_is_held_and_afterwards_all_arrives_in_order(
     pool: Pool, log: Log, kafka: Kafka, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(producer_module, "_DELIVER_WITHIN", timedelta(hours=1))
+    both = [producer, producer.another()]
+    monkeypatch.setattr(producer, "another", lambda: both[1])
     relay = Relay(pool, producer)
     async with _silent() as (silent, callers), running(relay.run()):
         producer._kafka = Kafka.plain("127.0.0.1:1")
         producer._give_up(producer._client)
         await _publish(pool, log, log.numbers(40))
         await until(lambda: relay.in_doubt)
-        producer._kafka = silent
+        _speak_to(silent, both)
         caller = await callers.get()
         await until(lambda: _in_use(pool) == 0, within=timedelta(seconds=20), what="no connection waits for Kafka")
         assert await _outbox(pool) == 40
-        producer._kafka = kafka
+        _speak_to(kafka, both)
         caller.close()
+        while not callers.empty():
+            callers.get_nowait().close()
         await until(lambda: _is_empty(pool))
     by_key: dict[str, list[int]] = {}
     for event in await _arrived(log):
@@ -496,6 +519,11 @@ class TakesNothing(Producer):
         self.goes_on = asyncio.Event()
         self.tried: set[bytes | None] = set()
         self.at_once = self.most = 0
+
+    def another(self) -> Self:
+        return self  # what it counts is counted of both
+
+    async def stop(self) -> None: ...
 
     async def must_answer(self) -> None:
         """They do."""
@@ -532,3 +560,18 @@ async def test_a_producer_whose_broker_is_gone_ends_in_bounded_time(kafka: Kafka
         await producer.stop()
     with pytest.raises(RuntimeError, match="has not started"):
         await producer.send([Outgoing("any", None, b"", ())])
+
+
+async def test_what_fails_on_one_producer_gives_up_nothing_of_another(log: Log, kafka: Kafka) -> None:
+    one = Producer(kafka, idempotence=False, client_id="one")
+    await one.start()
+    another = one.another()
+    try:
+        await another.must_answer()
+        client = one._client
+        another._give_up(another._client)
+        await one.send([Outgoing(log.topic.name, b"key", b"", ())])
+        assert one._client is client and one.given_up == 0
+    finally:
+        await another.stop()
+        await one.stop()

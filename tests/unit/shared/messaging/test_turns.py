@@ -1,6 +1,7 @@
 """Which shards of the outbox are looked at next."""
 
 import asyncio
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -31,7 +32,14 @@ class Hand:
 
     async def next(self) -> list[int] | None:
         """What is to be looked at now; None: nothing."""
-        asked = asyncio.ensure_future(self.turns.next())
+        return await self._now(self.turns.next())
+
+    async def trial(self) -> list[int] | None:
+        """What is to be tried alone now."""
+        return await self._now(self.turns.next_trial())
+
+    async def _now(self, turn: Coroutine[None, None, Sequence[int]]) -> list[int] | None:
+        asked = asyncio.ensure_future(turn)
         await others_run()
         if asked.done():
             return list(asked.result())
@@ -100,42 +108,68 @@ async def test_what_was_not_acknowledged_is_tried_shard_by_shard_and_goes_togeth
 ) -> None:
     hand.turns.wake([0, 1, 2])
     assert await hand.next() == [0, 1, 2]
-    hand.turns.failed([0, 1, 2], apart=True)
+    hand.turns.try_alone([0, 1, 2])
+    hand.turns.failed([0, 1, 2])
     assert hand.turns.in_doubt
-    assert await hand.next() is None, "after a pause"
+    assert await hand.trial() is None, "after a pause"
+    hand.clock.now += 0.1
     for shard in range(3):
-        assert await hand.after(0.1) == [shard]
+        assert await hand.next() is None
+        assert await hand.trial() == [shard]
         hand.turns.sent([shard], more=[])
     assert not hand.turns.in_doubt
     hand.turns.wake([0, 1, 2])
+    assert await hand.trial() is None
     assert await hand.next() == [0, 1, 2]
 
 
-async def test_one_that_kafka_takes_nothing_of_gives_way_to_the_others_and_they_to_it(hand: Hand) -> None:
+async def test_while_one_is_tried_alone_the_others_go_on_and_each_that_is_to_be_tried_has_its_turn(hand: Hand) -> None:
+    hand.turns.wake([0, 1])
+    assert await hand.next() == [0, 1]
+    hand.turns.try_alone([0, 1])
+    hand.turns.failed([0, 1])
+    hand.clock.now += 10
+    assert await hand.trial() == [0]
+    for _ in range(3):
+        hand.turns.wake([0, 1, 2, 3])
+        assert await hand.next() == [2, 3]
+        hand.turns.sent([2, 3], more=[])
+    hand.turns.try_alone([0])
+    hand.turns.failed([0])
+    hand.clock.now += 10
+    assert await hand.trial() == [1], "before the other once more"
+    hand.turns.sent([1], more=[1])
+    assert await hand.trial() == [0]
+    assert await hand.next() == [1]
+
+
+async def test_who_waits_for_a_trial_is_told_of_one_and_who_waits_for_the_others_of_its_end(hand: Hand) -> None:
     hand.turns.wake([0])
     assert await hand.next() == [0]
-    hand.turns.failed([0], apart=True)
-    hand.turns.wake([1, 2])
-    assert await hand.next() == [1, 2]
-    hand.turns.sent([1, 2], more=[1, 2])
-    assert await hand.after(0.1) == [0]
-    hand.turns.failed([0], apart=True)
-    hand.clock.now += 10
-    assert await hand.next() == [1, 2], "also where its pause is over"
-    hand.turns.sent([1, 2], more=[1, 2])
-    assert await hand.next() == [0]
+    trial, common = (asyncio.ensure_future(turn) for turn in (hand.turns.next_trial(), hand.turns.next()))
+    await others_run()
+    hand.turns.try_alone([0])
+    hand.turns.others_have([0])
+    assert list(await asyncio.wait_for(_going_on(hand.clock, trial), 5)) == [0]
+    hand.turns.sent([0], more=[0])
+    assert list(await asyncio.wait_for(common, 5)) == [0]
+
+
+async def _going_on(clock: Clock, asked: asyncio.Future[Sequence[int]]) -> Sequence[int]:
+    clock.now += 10
+    return await asked
 
 
 async def test_pauses_grow_and_begin_anew_once_it_went_through(hand: Hand) -> None:
     for _ in range(8):
         hand.turns.wake([0])
         assert await hand.after(10) == [0]
-        hand.turns.failed([0], apart=False)
+        hand.turns.failed([0])
     assert await hand.after(1) is None
     assert not hand.turns.in_doubt, "a database that is away says nothing of the batch"
     assert await hand.after(4) == [0]
     hand.turns.sent([0], more=[])
     hand.turns.wake([0])
     assert await hand.next() == [0]
-    hand.turns.failed([0], apart=False)
+    hand.turns.failed([0])
     assert await hand.after(0.1) == [0]
