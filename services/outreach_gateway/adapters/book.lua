@@ -11,8 +11,9 @@
 --             window sets: count, then each: count, then length_ms, cap, halved cap, 1 if only this employer's messages count;
 --             shards: count, then each: its number, its epoch
 -- ARGV[2..9]  columns, each as a whole (little-endian; times are doubles of ms, counts 4 bytes):
---             2 first of everybody the calendar (1..), then of everybody each of these: window set (1..), window set (1..), shard, how many slots were handed on, how many wait, how many
---               give their slot up, bytes of their log, bytes of the names of what waits and of what gives its slot up
+--             2 first of everybody the calendar (1..), then of everybody each of these: window set (1..), shard, how many slots were
+--               handed on, how many wait, how many give their slot up, bytes of their log, bytes of the names of what waits and of
+--               what gives its slot up
 --             3 the logs as the rows say them, one behind the other
 --             4 the names of what waits, in the queue's order, then of what gives its slot up, "\n" behind each
 --             5 the slots of what was handed on

@@ -1,11 +1,13 @@
 """What a process does by the clock it does together."""
 
+import runpy
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared import beats
 from shared.beats import beat_after, beat_ms, next_beat, until_beat
 from tests.waiting import clock_to_set
 
@@ -42,6 +44,13 @@ async def test_two_that_begin_at_different_times_come_together() -> None:
         put_forward(1200)
         assert until_beat(period) == pytest.approx(first - 1200, abs=5)
         assert beat_ms(period) == pytest.approx(1000 * (first - 1200), abs=5000)
+
+
+def test_two_processes_do_not_come_at_the_same_moments() -> None:
+    period = timedelta(minutes=1)
+    first, second = (runpy.run_path(beats.__file__)["beat_after"](1000.0, period) for _ in range(2))
+    assert first != second
+    assert max(first, second) <= 1060.002
 
 
 async def test_sleeping_until_a_beat_ends() -> None:
