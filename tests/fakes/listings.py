@@ -141,6 +141,8 @@ class FakeListings:
         for who in [row.candidate for row in self.rows.get(listing.pool, [])]:
             if who is not None and who not in self.world.members_of(listing.pool):
                 self.left(listing.pool, who)
+            elif who is not None:
+                self.renewed(listing.pool, who, self.world.members_of(listing.pool)[who][0])
 
     def _note(self, pool: str, row: Row) -> None:
         if row.candidate is None or (row.noted is not None and _items(row.listed.row) <= _items(row.noted)):

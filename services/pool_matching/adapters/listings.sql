@@ -58,7 +58,8 @@ SELECT told_at, made_for, is_unfinished FROM listings WHERE pool = $1
 SELECT memberships.candidate, memberships.member_ref, memberships.shown AS fits,
     NOT EXISTS (SELECT FROM brought_along WHERE brought_along.candidate = memberships.candidate
         AND brought_along.employer = memberships.employer AND until > $3) AS fits_counts,
-    listed.member_ref AS listed_ref, listed.renewed_ref, listed.since, listed.counts, listed.fit, listed.shown
+    listed.member_ref AS listed_ref, listed.renewed_ref, listed.since, listed.counts, listed.fit, listed.shown,
+    memberships.generation
 FROM memberships LEFT JOIN listed ON listed.pool = $1 AND listed.candidate = memberships.candidate
 WHERE memberships.pool = $1 AND (listed.candidate IS NOT NULL
       OR memberships.fits_since <= $2 AND memberships.generation IS NOT NULL)
@@ -93,7 +94,7 @@ FROM new WHERE listed.pool = $1 AND listed.candidate = new.candidate
 RETURNING listed.candidate
 
 -- name: list_joined
--- But for those who have left meanwhile. What an employer could not read of them before is noted with it; `told` is what it could,
+-- But for those who have left meanwhile, though not for those of whom another key made another ref. What an employer could not read of them before is noted with it; `told` is what it could,
 -- of whom another ref was listed until now. Many show the same: $6 has each value once, and the rows say which of them. Person by
 -- person by the index: whatever PostgreSQL knows of how many there are, it does not read all of the pool for a page.
 WITH faces AS MATERIALIZED (
@@ -103,31 +104,43 @@ WITH faces AS MATERIALIZED (
     FROM unnest($6::text[]) WITH ORDINALITY AS one (face, place)
 ), there AS MATERIALIZED (
     SELECT new.candidate, new.member_ref, new.since::date, new.counts::boolean, fits.face AS fit, shows.face AS shown, shows.fields, told.face AS told,
-        member.employer, member.since AS member_since, member.version
+        member.employer, member.since AS member_since, member.version, nullif(member.member_ref, new.member_ref) AS renewed_ref
     FROM unnest(string_to_array($2::text, E'\x1f'), string_to_array($3::text, E'\x1f'), string_to_array($4::text, E'\x1f'),
             string_to_array($5::text, E'\x1f'), string_to_array($7::text, E'\x1f'), string_to_array($8::text, E'\x1f'),
-            string_to_array($9::text, E'\x1f', ''))
-        AS new (candidate, member_ref, since, counts, fit, shown, told)
+            string_to_array($9::text, E'\x1f', ''), string_to_array($10::text, E'\x1f'))
+        AS new (candidate, member_ref, since, counts, fit, shown, told, generation)
     JOIN faces AS fits ON fits.place = new.fit::integer JOIN faces AS shows ON shows.place = new.shown::integer
     LEFT JOIN faces AS told ON told.place = new.told::integer
     CROSS JOIN LATERAL (
-        SELECT employer, memberships.since, version FROM memberships JOIN persons USING (candidate)
-        WHERE memberships.candidate = new.candidate AND pool = $1 AND member_ref = new.member_ref OFFSET 0
+        SELECT employer, memberships.since, version, member_ref FROM memberships JOIN persons USING (candidate)
+        WHERE memberships.candidate = new.candidate AND pool = $1
+          AND (member_ref = new.member_ref OR memberships.generation = new.generation::bigint) OFFSET 0
     ) AS member
 ), noting AS (
     INSERT INTO disclosures (candidate, employer, pool, at, fields, member_since, memberships)
-    SELECT candidate, employer, $1, $10, fields, member_since, version FROM there WHERE NOT coalesce(told @> shown, false)
+    SELECT candidate, employer, $1, $11, fields, member_since, version FROM there WHERE NOT coalesce(told @> shown, false)
 )
-INSERT INTO listed (pool, candidate, member_ref, since, counts, fit, shown, noted)
-SELECT $1, candidate, member_ref, since, counts, fit, shown, CASE WHEN told @> shown THEN told ELSE shown END FROM there
+INSERT INTO listed (pool, candidate, member_ref, since, counts, fit, shown, noted, renewed_ref)
+SELECT $1, candidate, member_ref, since, counts, fit, shown, CASE WHEN told @> shown THEN told ELSE shown END, renewed_ref FROM there
 RETURNING member_ref
 
+-- name: listed_otherwise
+-- Of those who were listed while nobody held the listing, who has left, or has another ref by now.
+SELECT listed.candidate, memberships.member_ref, memberships.generation
+FROM listed LEFT JOIN memberships ON memberships.candidate = listed.candidate AND memberships.pool = $1
+WHERE listed.pool = $1 AND listed.candidate IS NOT NULL
+  AND memberships.member_ref IS DISTINCT FROM coalesce(listed.renewed_ref, listed.member_ref)
+
 -- name: take_off_who_left
--- Of those who were listed while nobody held the listing; as `leave_listed` does of who leaves later.
+-- As `leave_listed` does of who leaves later, and as `renew_refs`. What this transaction noted of who left, nobody could read.
+WITH unsaid AS (
+    DELETE FROM disclosures WHERE candidate = ANY($2::text[]) AND pool = $1 AND xmin = pg_current_xact_id()::xid
+), renewed AS (
+    UPDATE listed SET renewed_ref = nullif(new.member_ref, listed.member_ref)
+    FROM unnest($3::text[], $4::text[]) AS new (candidate, member_ref) WHERE listed.pool = $1 AND listed.candidate = new.candidate
+)
 UPDATE listed SET candidate = NULL, fit = NULL, shown = NULL, noted = NULL, renewed_ref = NULL
-WHERE pool = $1 AND candidate IS NOT NULL AND NOT EXISTS (
-    SELECT FROM memberships WHERE memberships.candidate = listed.candidate AND memberships.pool = $1
-        AND memberships.member_ref = listed.member_ref)
+WHERE pool = $1 AND candidate = ANY($2::text[])
 
 -- name: keep_listing
 -- Whether the pool still asks what was decided. Its row is the last that is locked, until the commit: whoever changes a pool has

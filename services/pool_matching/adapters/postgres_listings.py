@@ -50,6 +50,8 @@ class PostgresListings:
         self._feed = feed(unit)
         self._may_have_noted = False
         self._unwritten = 0
+        self._generations: dict[str, int] = {}
+        """Of the refs that `standings` read, by candidate; most are of the first, and not here."""
         self.at: datetime = unit.at
 
     def publish(self, *events: Event, id: str | None = None) -> None:
@@ -89,6 +91,8 @@ class PostgresListings:
         async for row in self._connection.cursor(
             SQL["listing_standings"], pool, as_of, remembered_since(as_of), prefetch=_AT_ONCE
         ):
+            if row["generation"]:
+                self._generations[row["candidate"]] = row["generation"]
             fits[row["candidate"]] = Fit(row["member_ref"], read(row["fits"]), row["fits_counts"])
             if row["listed_ref"] is not None:
                 fit = Fit(row["listed_ref"], read(row["fit"]), row["counts"])
@@ -128,22 +132,52 @@ class PostgresListings:
         """Some at a time, in the order of the people, as their rows lie."""
         there: list[str] = []
         pages = [*_pages(sorted(rows))]
-        columns = _joining(pages[0], rows, told) if pages else ()
+        columns = self._joining(pages[0], rows, told) if pages else ()
         for number in range(1, len(pages) + 1):
             after = pages[number] if number < len(pages) else ()
             found, columns = await beside(
                 self._connection.fetch(SQL["list_joined"], pool, *columns, self.at),
-                partial(_joining, after, rows, told),
+                partial(self._joining, after, rows, told),
             )
             there += [row["member_ref"] for row in found]
         self._may_have_noted |= bool(there)
         return there
 
+    def _joining(
+        self, people: Sequence[str], rows: Mapping[str, Listed], told: Mapping[str, Shown]
+    ) -> Sequence[Sequence[object]]:
+        """The columns of `list_joined`."""
+        faces = _Faces()
+        new = [
+            (
+                who,
+                one.fit.member_ref,
+                one.since.isoformat(),
+                "t" if one.fit.counts else "f",
+                faces.place(one.fit.shown),
+                faces.place(one.row),
+                faces.place(told[who]) if who in told else "",
+                str(self._generations.get(who, 0)),
+            )
+            for who in people
+            for one in (rows[who],)
+        ]
+        columns = [joined(column) for column in _columns(new, 8)]
+        return (*columns[:4], faces.values(), *columns[4:])
+
     async def take_off_who_left(self, listing: Listing) -> None:
-        """Held from here on: who leaves later waits, and takes themselves off it."""
+        """Held from here on: who leaves later waits, and takes themselves off it; so does another key of the refs."""
         if not await self.hold(listing):
             raise ListingChangedError
-        await self._connection.execute(SQL["take_off_who_left"], listing.pool)
+        gone, renewed = [], {}
+        for who, ref, generation in await self._connection.fetch(SQL["listed_otherwise"], listing.pool):
+            if ref is None or generation != self._generations.get(who, 0):
+                gone.append(who)
+            else:
+                renewed[who] = ref
+        if gone or renewed:
+            refs = list(renewed), list(renewed.values())
+            await self._connection.execute(SQL["take_off_who_left"], listing.pool, gone, *refs)
 
     async def keep_decided(self, listing: Listing) -> None:
         """Who changes or deletes the pool from here on waits for the commit, and finds people listed in it."""
@@ -212,28 +246,6 @@ def _is_as_read(listing: Listing, row: asyncpg.Record | None) -> bool:
 
 def _json(shown: Shown) -> str:
     return shown.model_dump_json(exclude_none=True)
-
-
-def _joining(
-    people: Sequence[str], rows: Mapping[str, Listed], told: Mapping[str, Shown]
-) -> Sequence[Sequence[object]]:
-    """The columns of `list_joined`."""
-    faces = _Faces()
-    new = [
-        (
-            who,
-            one.fit.member_ref,
-            one.since.isoformat(),
-            "t" if one.fit.counts else "f",
-            faces.place(one.fit.shown),
-            faces.place(one.row),
-            faces.place(told[who]) if who in told else "",
-        )
-        for who in people
-        for one in (rows[who],)
-    ]
-    columns = [joined(column) for column in _columns(new, 7)]
-    return (*columns[:4], faces.values(), *columns[4:])
 
 
 class _Faces:

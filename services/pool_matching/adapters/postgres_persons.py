@@ -184,12 +184,14 @@ class PostgresPersons:
         return len(await self._connection.fetch(SQL["forget_earlier"], before, limit))
 
     async def renew_refs(self, limit: int, refs: Refs) -> int:
-        """Whoever is at one of them now is passed over."""
+        """Whoever is at one of them now is passed over. As who leaves, it waits for whoever holds a listing; one that opens, and is not
+        held yet, finds the new refs at its end (`take_off_who_left`)."""
         rows = await self._connection.fetch(SQL["with_older_refs"], limit, self._ref_key)
         new = [
             (who, pool, refs(who, employer, pool, generation), generation) for who, pool, employer, generation in rows
         ]
         if new:
+            await self._connection.execute(SQL["hold_listings"], list({pool for _, pool, _, _ in new}))
             await self._connection.execute(SQL["renew_refs"], *_columns(new, 4), self._ref_key)
         return len(new)
 

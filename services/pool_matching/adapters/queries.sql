@@ -171,6 +171,10 @@ SELECT candidate, pool, memberships.employer, coalesce(memberships.generation, p
 FROM others JOIN memberships USING (candidate, pool) JOIN persons USING (candidate)
 LIMIT $1 FOR UPDATE OF memberships SKIP LOCKED
 
+-- name: hold_listings
+-- In a statement of its own: what whoever held them listed is seen by the next.
+SELECT FROM listings WHERE pool = ANY($1::text[]) ORDER BY pool FOR SHARE
+
 -- name: renew_refs
 -- Who is listed stays listed: the list says at the next tick under which ref.
 WITH new AS (

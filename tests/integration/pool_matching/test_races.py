@@ -12,8 +12,9 @@ from services.pool_matching.decisions import placed, settle
 from services.pool_matching.handlers import on_candidates_changed, on_telling, on_tellings
 from services.pool_matching.model import Listing, Pool
 from services.pool_matching.ports import ListingChangedError, ListingStore
-from shared.contracts.pool_matching import MembershipsChangedV1
+from shared.contracts.pool_matching import DisclosedV1, MembershipsChangedV1
 from shared.runner.model import Job
+from shared.security.member_refs import MemberRefs
 from tests.fakes.clock import NOON
 from tests.integration.pool_matching.kit import (
     REFS,
@@ -379,3 +380,77 @@ async def test_a_process_that_falls_silent_while_it_holds_a_listing_of_many_has_
             await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
         await tell_persons(kit, *(consent(who, 2, match=False) for who in people[:6]))
     assert may_be_silent == ["10min", "40s", "40s", "40s"]
+
+
+_OTHER_KEY = MemberRefs(bytes(63) + b"n", bytes(range(64)))
+
+
+def _other_ref(who: str, generation: int = 0) -> str:
+    return _OTHER_KEY.make(who, "emp_a", "p_nurses", generation)
+
+
+async def _renew(kit: PostgresKit) -> int:
+    kit.refs = _OTHER_KEY
+    async with kit.persons() as store:
+        return await store.renew_refs(100, _OTHER_KEY.make)
+
+
+@pytest.mark.parametrize("moment", ["begin", "list_joined", "take_off_who_left"])
+async def test_a_list_that_opens_while_the_key_of_refs_is_exchanged_stays_open(kit: PostgresKit, moment: str) -> None:
+    await put_pool(kit, pool())
+    people = await _come(kit, 12)
+    kit.at = next_tick(kit)
+    async with kit.listings() as store:
+        _before(store, moment, lambda: _renew(kit))
+        await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+    assert await _listed(kit) == {ref(who) for who in people}, "under the refs that were decided"
+    told = await kit.told("emp_a")
+    assert {(one.change, one.member_ref) for one in told} == {("joined", ref(who)) for who in people}
+    await tick(kit)
+    assert await _listed(kit) == {_other_ref(who) for who in people}
+    assert {one.change for one in (await kit.told("emp_a"))[len(told) :]} == {"left", "joined"}, "it is not closed"
+
+
+async def test_who_withdraws_and_comes_back_while_the_list_opens_is_not_taken_for_one_with_a_new_ref(
+    kit: PostgresKit,
+) -> None:
+    await put_pool(kit, pool())
+    people = await _come(kit, 12)
+    kit.at = next_tick(kit)
+
+    async def come_back() -> None:
+        await tell_persons(kit, consent(people[0], 2, match=False))
+        await tell_persons(kit, consent(people[0], 3))
+        await _renew(kit)
+
+    async with kit.listings() as store:
+        _before(store, "take_off_who_left", come_back)
+        await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+    assert await _listed(kit) == {ref(who) for who in people[1:]}
+    assert await kit.connections.fetchval("SELECT count(*) FROM listed WHERE candidate = $1", people[0]) == 0
+
+
+async def test_another_key_of_the_refs_waits_for_a_list_that_is_committed(kit: PostgresKit) -> None:
+    await put_pool(kit, pool())
+    people = await _come(kit, 12)
+    kit.at = next_tick(kit)
+    async with kit.listings() as store:
+        await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+        renewing = asyncio.create_task(_renew(kit))
+        await until_held_up(kit.connections)
+        assert not renewing.done(), "it would not see whom it has to renew"
+    assert await renewing == 12
+    await tick(kit)
+    assert await _listed(kit) == {_other_ref(who) for who in people}
+
+
+async def test_nobody_is_told_of_a_disclosure_who_left_before_their_list_was_open(kit: PostgresKit) -> None:
+    await put_pool(kit, pool())
+    people = await _come(kit, 12)
+    kit.at = next_tick(kit)
+    async with kit.listings() as store:
+        _before(store, "take_off_who_left", lambda: tell_persons(kit, consent(people[0], 2, match=False)))
+        await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+    async with kit.listings() as store:
+        await store.say_disclosures(100)
+    assert {one.candidate for one in await kit.published(DisclosedV1)} == {*people[1:]}
