@@ -23,6 +23,6 @@ class Role(enum.StrEnum):
 
 
 CONNECTIONS: Mapping[Role, int] = MappingProxyType({Role.ALL: 10, Role.EDGE: 8, Role.WORKER: 10, Role.PAGES: 8})
-"""PostgreSQL connections of a process, where its settings say nothing else: one may be with the outbox relay for the first
-20 s of an outage of Kafka, and the others are left for the work."""
+"""PostgreSQL connections of a process, where its settings say nothing else: two may be with the outbox relay for the first
+20 s of an outage of Kafka, one or two while it answers and takes nothing, and the others are left for the work."""
 FEWEST_CONNECTIONS = 6

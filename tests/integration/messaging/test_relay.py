@@ -463,6 +463,35 @@ async def test_what_kafka_takes_its_time_to_refuse_keeps_its_own_shard_back_and_
     assert by_key == {f"k{key}": list(range(key, 200, 20)) for key in range(20)}
 
 
+class DiesAtTheSecondTry(RefusesOne):
+    """And what ends it there is none of what a relay waits for."""
+
+    died_of: BaseException
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        if records and self.tries:
+            raise self.died_of
+        await super().send(records)
+
+
+@pytest.mark.parametrize("died_of", [FatalError("here"), asyncio.CancelledError()], ids=["died", "cancelled"])
+async def test_a_trial_that_dies_ends_the_relay_aloud(
+    pool: Pool, log: Log, kafka: Kafka, died_of: BaseException
+) -> None:
+    dying = DiesAtTheSecondTry(kafka, "missing")
+    dying.died_of = died_of
+    await dying.start()
+    async with unit_of_work(pool, at=AT, source="test") as unit:
+        unit.write(Outgoing("missing", b"k0", b"", ()))
+    try:
+        with pytest.raises(ExceptionGroup) as raised:
+            async with asyncio.timeout(30):
+                await Relay(pool, dying).run()
+        assert raised.group_contains(FatalError)
+    finally:
+        await dying.stop()
+
+
 async def _only_shard(pool: Pool, shard: int) -> bool:
     return {row["shard"] for row in await pool.fetch("SELECT shard FROM outbox")} == {shard}
 
