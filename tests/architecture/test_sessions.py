@@ -10,7 +10,7 @@ FILES = sorted(
     file for folder in ("services", "shared") for kind in ("*.sql", "*.py") for file in (ROOT / folder).rglob(kind)
 )
 OF_A_SESSION = re.compile(
-    r"""\bpg_(?:try_)?advisory_lock(?:_shared)?\( | \bset_config\( | \bLISTEN\s+\w | \bWITH\s+HOLD\b
+    r"""\bpg_(?:try_)?advisory_lock(?:_shared)?\( | \bset_config\((?![^()]*,\s*true\)) | \bLISTEN\s+\w | \bWITH\s+HOLD\b
     | (?:^--\ name:\ \w+\n | ; \s* | execute\(f?" ) (?:RE)?SET\s+(?!LOCAL\b)""",
     re.VERBOSE | re.MULTILINE,
 )
@@ -40,6 +40,7 @@ def test_what_outlives_its_transaction_is_recognized(statement: str) -> None:
     "statement",
     [
         "SELECT pg_advisory_xact_lock($1)",
+        "SELECT set_config('a.b', $2, true)",
         'execute(f"SET LOCAL lock_timeout = 1")',
         "UPDATE a\nSET b = 1",
         "ON CONFLICT DO UPDATE SET b = 1",

@@ -16,6 +16,7 @@ from shared.contracts.outreach_gateway import OutreachRequestedV1
 from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
 from shared.messaging.unit import Unit
+from shared.postgres.columns import joined
 from shared.postgres.queries import load
 from shared.security import boxes
 from shared.security.member_refs import tag_of
@@ -121,7 +122,7 @@ class PostgresPoolMessages:
         """People first, as whoever changes their places does."""
         people = [row["candidate"] for row in await self._sql.fetch(SQL["people_of_parent"], message.id)]
         if people:
-            await self._sql.fetch(ROWS["lock_people"], people)
+            await self._sql.fetch(ROWS["lock_people"], joined(people))
             await self._sql.execute(SQL["take_back_each"], message.id, message.taken_back_at, self.at)
             self._unit.work.add(DUE, people, at=self.at, flow=message.employer)
 

@@ -7,6 +7,7 @@ import pytest
 
 from shared.lifetime import keep_what_is_there, not_cancelled_from_within
 from shared.messaging.errors import FatalError
+from shared.messaging.producer import Producer
 from shared.messaging.published import Published
 from shared.messaging.relay import Relay
 from tests.waiting import others_run
@@ -64,8 +65,16 @@ async def test_what_ends_as_cancelled_though_nobody_told_it_to_is_fatal_and_what
         await told
 
 
+class _NoProducer:
+    def another(self) -> "_NoProducer":
+        return self
+
+    async def stop(self) -> None:
+        pass
+
+
 async def test_a_relay_does_not_stop_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def turn(_: Relay, shards: Sequence[int]) -> None:
+    async def turn(_: Relay, shards: Sequence[int], producer: Producer) -> None:
         await _awaits_what_somebody_else_cancelled()
 
     monkeypatch.setattr(Relay, "_turn", turn)
@@ -73,5 +82,5 @@ async def test_a_relay_does_not_stop_without_a_word(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Published, "run", _waits)
     with pytest.raises(ExceptionGroup) as failed:
         async with asyncio.timeout(5):
-            await Relay(cast(Any, None), cast(Any, None)).run()
+            await Relay(cast(Any, None), cast(Any, _NoProducer())).run()
     assert failed.group_contains(FatalError, match="the outbox was cancelled from within")
