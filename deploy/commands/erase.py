@@ -10,7 +10,7 @@ import typer
 
 from deploy import signing
 from deploy.commands.operator import Operator
-from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, plain
+from deploy.commands.terminal import HomeOption, JsonOption, YesOption, fails_plainly, must_be_sure, out, plain
 from deploy.local.errors import StackError
 from deploy.local.home import Home
 from deploy.local.secrets import VERIFY_KEYS
@@ -30,18 +30,14 @@ def erase(
     reason: Annotated[str, typer.Option(help="Why, such as a case number; it is written down. No name, no email.")],
     home: HomeOption = None,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Erase a person who asked for it, now and for good, and print the address of their certificate: hand it on to them.
 
     Exit codes: 0 erased, 1 nobody has this address, or you were not sure.
     """
-    if not yes:
-        if not sys.stdin.isatty():
-            raise StackError("expected --yes: an erasure can't be undone, and nobody is here to be asked.")
-        if not typer.confirm("Erase this person? Nobody can bring them back"):
-            raise StackError("nothing was erased.")
+    must_be_sure("Erase this person? Nobody can bring them back", yes=yes, of_scripts_too=True)
     operator = Operator(Home.at(home))
     done = operator.ask("POST", f"{operator.signup}/v1/people/erase", json={"email": email, "reason": reason})
     if as_json:

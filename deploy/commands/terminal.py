@@ -52,14 +52,20 @@ def fails_plainly(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-YesOption = Annotated[
-    bool, typer.Option("--yes", help="Do not ask whether you are sure; without a terminal nobody is asked.")
-]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")]
 
 
-def must_be_sure(question: str, *, yes: bool) -> None:
-    """Whoever sits at a terminal is asked before what cannot be undone; StackError for a no. A script has decided already."""
-    if not yes and sys.stdin.isatty() and not typer.confirm(question, err=True):
+def must_be_sure(question: str, *, yes: bool, of_scripts_too: bool = False) -> None:
+    """Whoever sits at a terminal is asked before what cannot be undone; StackError for a no. A script has decided already, unless
+    `of_scripts_too`: then it has to say so by --yes.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        if of_scripts_too:
+            raise StackError("expected --yes: this can't be undone, and nobody is here to be asked.")
+        return
+    if not typer.confirm(question, err=True):
         raise StackError("nothing was done.")
 
 

@@ -52,6 +52,9 @@ _LINK = re.compile(r"://|www\.|[/@]", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}-01")
 _ZIP = re.compile(r"[0-9]{5}(-[0-9]{4})?")
+_NO_SUCH_WORK = marked(
+    "Use other words for your work, such as Registered nurse, or leave it empty: we do not know these. You can say it later on your page"
+)
 _WORDS = {
     "name": marked("Enter your name, on one line of at most 100 characters and without a link"),
     "email": ENTER_EMAIL,
@@ -266,7 +269,7 @@ def _with_work(posted: forms.Posted[JoinIn], occupations_of: OccupationsOf) -> f
     typed = str(posted.given.get("work", "")).strip()
     if posted.is_json or not typed or "work" in posted.errors or occupations_of(typed):
         return posted
-    wrong = {**posted.errors, "work": gettext(WORDS["titles"])}
+    wrong = {**posted.errors, "work": gettext(_NO_SUCH_WORK)}
     return replace(posted, errors={name: wrong[name] for name in sorted(wrong, key=[*JoinIn.model_fields].index)})
 
 

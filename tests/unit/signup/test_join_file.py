@@ -306,5 +306,6 @@ async def test_work_that_no_occupation_is_found_for_is_said_on_the_join_page_bes
     assert page.status_code == 422
     assert page.text.index('href="#email"') < page.text.index('href="#work"')
     assert 'id="work-error"' in page.text and 'value="enfermera"' in page.text
+    assert "o déjelo vacío" in page.text, "nobody is kept out by a trade that we do not know"
     known = await http.post("/join", data={**given, "work": "Registered nurse"}, headers={"Accept": "text/html"})
     assert known.status_code == 422 and 'id="work-error"' not in known.text
