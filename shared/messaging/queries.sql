@@ -18,8 +18,8 @@ SELECT array_agg(id ORDER BY id) AS ids, now() AS at FROM written
 -- name: take_from_outbox
 -- Of these shards those that nobody else has, each with its oldest rows: one row of the answer at least for each of them. What
 -- another relay sent between this statement's beginning and the lock is gone, and is passed over; so `found` may be more than
--- what is taken. The oldest by the order of the index: by `shard =` alone all that a shard
--- holds may be read and sorted at every turn. By their place on disk, which no row changes: planned by their ids, all of the table may be read.
+-- what is taken. The oldest by the order of the index: by `shard =` alone all that a shard holds may be read and sorted at every turn.
+-- They are deleted by their place on disk, which no row changes: planned by their ids, all of the table may be read.
 -- Of those that the process has in memory ($4, written at $5) only the ids are said, with no topic.
 WITH free AS MATERIALIZED (
     SELECT shard FROM unnest($2::smallint[]) AS shard WHERE pg_try_advisory_xact_lock($1, shard)

@@ -94,9 +94,10 @@ FROM new WHERE listed.pool = $1 AND listed.candidate = new.candidate
 RETURNING listed.candidate
 
 -- name: list_joined
--- But for those who have left meanwhile, though not for those of whom another key made another ref. What an employer could not read of them before is noted with it; `told` is what it could,
--- of whom another ref was listed until now. Many show the same: $6 has each value once, and the rows say which of them. Person by
--- person by the index: whatever PostgreSQL knows of how many there are, it does not read all of the pool for a page.
+-- But for those who have left meanwhile, though not for those of whom another key made another ref. What an employer could not read
+-- of them before is noted with it; `told` is what it could, of whom another ref was listed until now. Many show the same: $6 has each
+-- value once, and the rows say which of them. Person by person by the index: whatever PostgreSQL knows of how many there are, it does
+-- not read all of the pool for a page.
 WITH faces AS MATERIALIZED (
     SELECT place, face::jsonb, ARRAY(
             SELECT key FROM jsonb_each(face::jsonb) WHERE value NOT IN ('null', '[]') ORDER BY key
