@@ -1,8 +1,9 @@
 """One batch of a queue: claimed, done, finished; what fails in it is found, spaced and at last set aside."""
 
+import asyncio
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,6 +32,10 @@ _EVERY_FOURTH = 4
 """Turn of a queue, that begins with another lane than the first: no lane waits for ever."""
 _NOT_BEFORE = timedelta(milliseconds=5)
 """After the moment that is slept for, since an event loop counts from where its turn began."""
+_RENEWED = 3
+"""Times in a lease: two that fail cost nothing."""
+_RENEWED_AT_MOST = 30 * _RENEWED
+"""A handler that hangs, in a process that lives, gives its rows up after thirty leases: an hour of most queues."""
 SLOW_PAUSE = timedelta(minutes=1)
 """How long a row steps aside that takes too long when it is alone."""
 _log = structlog.get_logger(__name__)
@@ -49,7 +54,7 @@ class Batches(Generic[U]):
     """Takes a batch of a queue at a time.
 
     It is claimed, with a lease, in a transaction of its own; it is handled and finished in one unit of work that
-    commits only while the lease is ours. Killed before that commit, the rows are claimed again when the lease is over;
+    commits only while the lease is ours; it is renewed as long as the process lives. Killed before that commit, the rows are claimed again when the lease is over;
     after it, they are gone. A batch that fails is halved until the row that fails is alone: that one is tried again with
     growing pauses and after `Queue.attempts` set aside, with its reason, as is one with which processes died so often. What is
     transient counts for nothing: the batch goes back, and the queue holds. Where it takes too long, which a row's own statement
@@ -94,7 +99,8 @@ class Batches(Generic[U]):
         lease = str(uuid.uuid4())
         claimed, jobs = await self._claim(queue, lease)
         try:
-            await self._do(queue, lease, jobs)
+            async with self._in_hand(queue, lease, jobs):
+                await self._do(queue, lease, jobs)
         except _HeldError as held:
             aside = self._steps_aside(queue, jobs) if is_slow(held.cause) else None
             self._owed.setdefault(queue.name, []).append((lease, held.keys, aside))
@@ -105,6 +111,28 @@ class Batches(Generic[U]):
             self._slow.pop(queue.name, None)
             self._as_others.discard(queue.name)
         return claimed
+
+    @contextlib.asynccontextmanager
+    async def _in_hand(self, queue: Queue[U], lease: str, jobs: Sequence[Job]) -> AsyncIterator[None]:
+        """While this process lives nobody else takes these, however long they take: a lease is for one that is silent."""
+        if not jobs:
+            yield
+            return
+        renewing = asyncio.create_task(self._renew(queue, lease, [job.key for job in jobs]))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.wait({renewing})
+
+    async def _renew(self, queue: Queue[U], lease: str, keys: Sequence[str]) -> None:
+        for _ in range(_RENEWED_AT_MOST):
+            await asyncio.sleep(queue.lease.total_seconds() / _RENEWED)
+            try:
+                async with self.work() as unit:
+                    await self.rows(unit).renew(queue.name, lease, keys, lasts=queue.lease)
+            except Exception as error:  # noqa: BLE001 - a lease that can't be renewed is lost in its time, and what it was for says so
+                _log.warning("lease_not_renewed", queue=queue.name, error=type(error).__name__)
 
     async def _periodic(self, queue: Queue[U], period: timedelta) -> int:
         at = self.clock.now()

@@ -27,6 +27,9 @@ class WorkRows(Protocol):
         """Rows that are due at that time and that nobody has in hand, of the first lanes first, and in a lane some of each flow;
         the attempt is counted. The lease lasts by the clock of the database, which is the same for all who claim."""
 
+    async def renew(self, queue: str, lease: str, keys: Sequence[str], *, lasts: timedelta) -> None:
+        """Those of them that this lease holds still are held for so long from now."""
+
     async def take_turn(self, queue: str, *, at: datetime, until: datetime) -> bool:
         """The one row of periodic work, where it is due at that time and nobody has it in hand: it comes again then. Until this
         transaction ends nobody else takes it, and where it is undone the row is as it was."""

@@ -62,6 +62,10 @@ class PostgresWork:
             for row in sorted(rows, key=lambda row: (place[row["lane"]], row["run_at"], row["key"]))
         ]
 
+    async def renew(self, queue: str, lease: str, keys: Sequence[str], *, lasts: timedelta) -> None:
+        """By the clock of the database; who finishes or puts them back just now is not waited for."""
+        await self._sql.execute(SQL["renew"], queue, lease, list(keys), lasts)
+
     async def take_turn(self, queue: str, *, at: datetime, until: datetime) -> bool:
         """The row's lock is the lease; FOR UPDATE SKIP LOCKED."""
         return await self._sql.fetchval(SQL["take_turn"], queue, TURN, at, until) is not None

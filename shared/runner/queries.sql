@@ -116,6 +116,10 @@ UPDATE work SET lease = $5::uuid, leased_until = now() + $6::interval, attempts 
 FROM due WHERE work.queue = $1 AND work.key = due.key
 RETURNING work.key, lane, run_at, attempts, payload, traceparent, reason
 
+-- name: renew
+UPDATE work SET leased_until = now() + $4::interval WHERE queue = $1 AND key IN (
+    SELECT key FROM work WHERE queue = $1 AND lease = $2::uuid AND key = ANY($3::text[]) ORDER BY key FOR UPDATE SKIP LOCKED)
+
 -- name: take_turn
 UPDATE work SET run_at = $4, again_at = NULL, lease = NULL, leased_until = NULL, attempts = 0, reason = NULL
 WHERE queue = $1 AND key = (

@@ -119,6 +119,12 @@ class FakeWork:
             and (row.leased_until is None or row.leased_until <= self.server)
         )
 
+    async def renew(self, queue: str, lease: str, keys: Sequence[str], *, lasts: timedelta) -> None:
+        for key in keys:
+            row = self.table.get((queue, key))
+            if row is not None and row.lease == lease:
+                self.table[queue, key] = replace(row, leased_until=self.server + lasts)
+
     async def take_turn(self, queue: str, *, at: datetime, until: datetime) -> bool:
         place = queue, TURN
         if place not in self.table or not self._is_free(place, self.table[place].lane, at):

@@ -223,6 +223,28 @@ async def test_a_row_whose_process_was_killed_after_the_claim_is_done_when_the_l
     assert letters.done == ["a"]
 
 
+async def test_who_takes_longer_than_a_lease_and_lives_keeps_what_they_have_in_hand(kit: Kit) -> None:
+    """A lease is how long a process may be silent: one that is at work on a long list is not."""
+    claimed: list[Sequence[Job]] = []
+
+    async def is_in_hand() -> bool:
+        async with kit.work() as unit:
+            return await kit.rows(unit).next(["letters"], [0]) == {}
+
+    async def slow(_: object, __: Sequence[Job]) -> None:
+        await kit.pass_time(LEASE)
+        assert not await is_in_hand()
+        await until(is_in_hand)
+        claimed.append(await kit.claim())
+
+    runner = kit.runner()
+    runner.add(Queue("letters", slow, attempts=1, lease=timedelta(seconds=1.5)))
+    await kit.schedule("a")
+    await runner._batches.turn(runner._queues["letters"])
+    assert claimed == [[]], "nobody else has it meanwhile"
+    assert await kit.set_aside() == 0
+
+
 async def test_nothing_is_committed_for_a_row_whose_lease_was_lost(kit: Kit) -> None:
     runner = kit.runner()
 
