@@ -138,6 +138,16 @@ class Pool:
     criteria: Criteria
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an Idempotency-Key made."""
+
+    pool: str
+    employer: str
+    body: bytes
+    """The digest of what was sent."""
+
+
 class Shown(Value):
     """What a pool's employer sees of a member: the fields that the pool asks for; None is not shown."""
 

@@ -12,6 +12,7 @@ from services.pool_matching.model import (
     Evaluation,
     KeptPerson,
     Listing,
+    Made,
     Noted,
     Person,
     Pool,
@@ -279,6 +280,12 @@ class PoolStore(Publishes, Protocol):
 
     async def write(self, pool: Pool) -> None:
         """Keeps a new pool or a new version; one that asks for the same as before stays as ready as it was."""
+
+    async def made_by(self, employer: str, key: bytes) -> Made | None:
+        """What this key of the employer's made, by the key's digest; also where it was deleted since."""
+
+    async def note_made(self, key: bytes, made: Made) -> None:
+        """The new pool is what this key made from now on; call it once the pool is written."""
 
     async def delete(self, pool: Pool) -> None:
         """Keeps of the pool only that it was deleted, with this version."""

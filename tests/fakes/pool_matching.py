@@ -15,6 +15,7 @@ from services.pool_matching.model import (
     Consent,
     Evaluation,
     KeptPerson,
+    Made,
     Member,
     Noted,
     Person,
@@ -98,6 +99,7 @@ class FakeMatching:
     _pools: dict[str, tuple[Pool, datetime]] = field(default_factory=dict)
     _deleted: dict[str, Pool] = field(default_factory=dict)
     _asks_since: dict[str, int] = field(default_factory=dict)
+    _made: dict[tuple[str, bytes], Made] = field(default_factory=dict)
     _evaluations: dict[str, _Waiting] = field(default_factory=dict)
     _asked: int = 0
     to_evaluate: list[str] = field(default_factory=list)
@@ -363,6 +365,12 @@ class FakeMatching:
         if before is None or asks(before.criteria) != asks(pool.criteria):
             self._asks_since[pool.id] = pool.version
         self._pools[pool.id] = (pool, created_at)
+
+    async def made_by(self, employer: str, key: bytes) -> Made | None:
+        return self._made.get((employer, key))
+
+    async def note_made(self, key: bytes, made: Made) -> None:
+        self._made[made.employer, key] = made
 
     async def delete(self, pool: Pool) -> None:
         del self._pools[pool.id]

@@ -14,6 +14,7 @@ from services.pool_matching.handlers import (
     on_overdue,
     on_pools_changed,
 )
+from services.pool_matching.model import Made
 from shared.contracts.pool_matching import MembershipsChangedV1, PoolChangedV1, PoolUpdatedV1
 from shared.contracts.signup import CandidateErasedV1
 from shared.messaging.envelope import Received, Record
@@ -162,6 +163,20 @@ async def test_a_deleted_pool_loses_its_members(kit: Kit) -> None:
     await evaluate(kit)
     assert await in_pool(kit) == set()
     assert [told.pools for told in await kit.published(MembershipsChangedV1)][-1] == ()
+
+
+async def test_what_a_key_made_is_known_by_its_employer_and_that_key_also_once_it_was_deleted(kit: Kit) -> None:
+    made = Made("p_nurses", "emp_a", b"a body")
+    async with kit.pools() as store:
+        await store.begin_change()
+        await store.write(pool())
+        await store.note_made(b"a key", made)
+    async with kit.pools() as store:
+        assert await store.made_by("emp_a", b"a key") == made
+        assert await store.made_by("emp_b", b"a key") is await store.made_by("emp_a", b"another") is None
+        await store.begin_change()
+        await store.delete(pool(version=2))
+        assert await store.made_by("emp_a", b"a key") == made
 
 
 async def test_an_old_version_never_replaces_a_newer_one(kit: Kit) -> None:

@@ -2,11 +2,10 @@
 
 import hashlib
 import hmac
-import json
 from typing import Literal
 
 from shared.security import encoding
-from shared.web.problems import malformed
+from shared.web.idempotency import canonical
 
 
 class OutreachIds:
@@ -26,11 +25,8 @@ class OutreachIds:
     def digests(self, sent: object) -> tuple[bytes, ...]:
         """Of what was sent, not of how it is read: no later rule can make the same request another one. The first is kept;
         a kept one that is any of these is of the same request."""
-        try:
-            canonical = json.dumps(sent, sort_keys=True, separators=(",", ":"))
-        except RecursionError:
-            raise malformed("The JSON is nested too deep.") from None
-        return tuple(hmac.digest(key, f"body\0{canonical}".encode(), hashlib.sha256) for key in self._keys)
+        body = b"body\0" + canonical(sent)
+        return tuple(hmac.digest(key, body, hashlib.sha256) for key in self._keys)
 
 
 def _name(key: bytes, said: str) -> str:

@@ -38,8 +38,9 @@ from shared.contracts.outreach_gateway import Job, Pay, Words
 from shared.facts import Fact, Known
 from shared.security.words import KeyPair, seal_job, seal_words
 from shared.web.bodies import parse_json
+from shared.web.idempotency import LONGEST, must_be_a_key, used_for_another
 from shared.web.openapi import REF
-from shared.web.problems import Problem, invalid_model, kind, malformed, not_found, unsupported
+from shared.web.problems import Problem, invalid_model, kind, not_found, unsupported
 from shared.web.tenants import Tenant
 
 M = TypeVar("M", bound=BaseModel)
@@ -70,7 +71,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         request: Request,
         employer: Employer,
         idempotency_key: Annotated[
-            str | None, Header(max_length=255, description="Required: a value of your own for this message.")
+            str | None, Header(max_length=LONGEST, description="Required: a value of your own for this message.")
         ] = None,
     ) -> SubmittedOut | PoolSubmittedOut:
         """Accepted is not sent: it waits for a place in the person's week, and you are told what became of it at `/v1/outreach/{id}`
@@ -90,23 +91,20 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         The same Idempotency-Key with the same body is the same outreach; with another body it is refused (422). An outreach is
         kept for 110 days after its last day: from then on its key is as good as new, and sent again it is a new message.
         """
-        if not idempotency_key or not idempotency_key.isprintable():
-            raise malformed(
-                "Send an Idempotency-Key header: a value of your own for this message, up to 255 characters."
-            )
+        key = must_be_a_key(idempotency_key, "message")
         sent = await _json(request)
         digests = edge.ids.digests(sent)
         if _is_to_a_pool(sent):
-            names = edge.ids.of(employer.id, idempotency_key, kind="pool")
+            names = edge.ids.of(employer.id, key, kind="pool")
             return await _to_a_pool(edge, employer, names, sent, digests)
-        names = edge.ids.of(employer.id, idempotency_key)
+        names = edge.ids.of(employer.id, key)
         async with edge.store() as store:
             taken = await store.kept(names)
         if taken is None:
             # What was taken before is recognized whatever has become of it since; only what is new is judged.
             taken = await _take(edge, employer, names, sent, digests[0])
         if taken.digest not in digests:
-            raise _reused()
+            raise used_for_another("message")
         known_by = known_at(taken.course, edge.ticks, employer.id).date()
         return SubmittedOut(id=taken.id, state=taken.told, known_by=known_by)
 
@@ -237,7 +235,7 @@ async def _to_a_pool(
             names,
         )
     if kept.digest not in digests:
-        raise _reused()
+        raise used_for_another("message")
     return PoolSubmittedOut(id=kept.id, known_by=kept.tell_at.date())
 
 
@@ -328,15 +326,6 @@ def _words(request: WordsRequest, job: JobRequest, outreach: str) -> Words:
             url=job.url,
             valid_through=job.valid_through.isoformat(),
         ),
-    )
-
-
-def _reused() -> Problem:
-    return Problem(
-        422,
-        "Idempotency-Key used for another message",
-        "This key came before with another body. Use a new key for a new message, or send the first body again.",
-        type=kind("idempotency-key-reused"),
     )
 
 

@@ -41,6 +41,7 @@ PEOPLE = Kept(
         "changes_used": "how much each employer may change",
         "pool_changes": "a number",
         "pools": "employers' queries",
+        "pools_made": "by which requests of employers pools were made",
         "seats": "which vendor held which employer's seat, until when",
     },
 )

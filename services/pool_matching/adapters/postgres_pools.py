@@ -9,7 +9,7 @@ from services.pool_matching.adapters.pool_cache import read_pool
 from services.pool_matching.adapters.sql import SQL
 from services.pool_matching.decisions import asks
 from services.pool_matching.listing import FEWEST
-from services.pool_matching.model import Pool, Shown, ShownMember, ShownPool
+from services.pool_matching.model import Made, Pool, Shown, ShownMember, ShownPool
 from shared.contracts.base import Event
 from shared.messaging.unit import Unit
 
@@ -61,6 +61,15 @@ class PostgresPools:
     async def write(self, pool: Pool) -> None:
         """Under the number of `begin_change`."""
         await self._write(pool, pool.name, pool.criteria.model_dump_json(), asks(pool.criteria))
+
+    async def made_by(self, employer: str, key: bytes) -> Made | None:
+        """By its digest."""
+        row = await self._connection.fetchrow(SQL["made_by"], employer, key)
+        return Made(row["pool"], employer, row["body_digest"]) if row else None
+
+    async def note_made(self, key: bytes, made: Made) -> None:
+        """Under the lock of `begin_change`, so that two requests of one key make one pool."""
+        await self._connection.execute(SQL["note_made"], made.employer, key, made.body, made.pool)
 
     async def delete(self, pool: Pool) -> None:
         """The row stays, without name and criteria: the version must go on rising."""

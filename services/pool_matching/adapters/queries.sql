@@ -319,6 +319,12 @@ INSERT INTO listings (pool, employer) SELECT pool, employer FROM written
 WHERE $5 IS NOT NULL AND NOT EXISTS (SELECT FROM listings WHERE pool = $1) -- the conflict alone would wait for who writes the listing
 ON CONFLICT DO NOTHING
 
+-- name: made_by
+SELECT pool, body_digest FROM pools_made WHERE employer = $1 AND key_digest = $2
+
+-- name: note_made
+INSERT INTO pools_made (employer, key_digest, body_digest, pool) VALUES ($1, $2, $3, $4)
+
 -- name: use_change
 -- $3: what one change takes of $4, the time in which all may be used. A clock that was ahead shuts nobody out for longer.
 INSERT INTO changes_used AS known (employer, used_until) VALUES ($1, $2::timestamptz + $3::interval)

@@ -5,10 +5,11 @@ from datetime import timedelta
 from math import ceil
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import ValidationError
 from starlette.convertors import Convertor, register_url_convertor
 
+from services.pool_matching.api import made_once
 from services.pool_matching.api.bodies import MemberOut, MembersOut, PoolIn, PoolOut, PoolPatch, PoolsOut, state_of
 from services.pool_matching.api.edge import Edge
 from services.pool_matching.decisions import asks, coarse
@@ -17,7 +18,7 @@ from services.pool_matching.model import POOLS_PER_EMPLOYER, SKILLS_A_POOL, Pool
 from services.pool_matching.ports import PoolStore
 from shared.contracts.pool_matching import Criteria, PoolChangedV1
 from shared.ids import new_id
-from shared.web import problems
+from shared.web import idempotency, problems
 from shared.web.tenants import Tenant
 
 _MINUTE = timedelta(minutes=1)
@@ -52,18 +53,30 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     Employer = Annotated[Tenant, Depends(edge.tenants.require("employer"))]  # noqa: N806 - names a type
 
     @routes.post("/v1/pools", status_code=201, tags=["pools"], summary="Make a pool", responses=_TOO_FAST)
-    async def make_pool(body: PoolIn, employer: Employer, response: Response) -> PoolOut:
-        criteria = coarse(body.criteria())
-        _must_be_few_skills(criteria, body)
-        pool = Pool(new_id("p"), employer.id, 1, body.name, criteria)
-        await _count(edge, employer, asks_anew=True)
+    async def make_pool(
+        request: Request,
+        body: PoolIn,
+        employer: Employer,
+        response: Response,
+        idempotency_key: Annotated[
+            str | None, Header(max_length=idempotency.LONGEST, description="A value of your own for this pool.")
+        ] = None,
+    ) -> PoolOut:
+        """With an Idempotency-Key it may be sent again: the same body is answered with the pool that was made, as it is by now, and
+        counts as no change; another body is refused (422). A key is remembered for good, also once its pool was deleted (409)."""
+        asked = made_once.Request(employer.id, idempotency_key, await request.json())
         async with edge.pools() as store:
-            await store.begin_change()
-            if await store.count(employer.id) >= POOLS_PER_EMPLOYER:
-                raise _too_many()
-            await _keep(store, pool)
-            made = ShownPool(pool, store.at, ready=False, members=None)
-        response.headers["Location"] = f"/v1/pools/{pool.id}"
+            made = await asked.made(store)
+        if made is None:
+            criteria = coarse(body.criteria())
+            _must_be_few_skills(criteria, body)
+            await _count(edge, employer, asks_anew=True)
+            async with edge.pools() as store:
+                await store.begin_change()
+                made = await asked.made(store) or await _made(
+                    store, Pool(new_id("p"), employer.id, 1, body.name, criteria), asked
+                )
+        response.headers["Location"] = f"/v1/pools/{made.pool.id}"
         return PoolOut.of(made)
 
     @routes.get("/v1/pools", tags=["pools"], summary="List one's pools")
@@ -130,6 +143,15 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         return MembersOut(
             items=shown, next=next_, state=state_of(listed), detail=_why_nobody(listed, is_shown=bool(shown))
         )
+
+
+async def _made(store: PoolStore, pool: Pool, asked: made_once.Request) -> ShownPool:
+    """Under the lock of changes."""
+    if await store.count(pool.employer) >= POOLS_PER_EMPLOYER:
+        raise _too_many()
+    await _keep(store, pool)
+    await asked.note(store, pool)
+    return ShownPool(pool, store.at, ready=False, members=None)
 
 
 def _why_nobody(listed: ShownPool, *, is_shown: bool) -> str | None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from services.pool_matching.adapters.postgres_pools import PostgresPools
@@ -397,6 +398,53 @@ async def test_the_201st_pool_is_refused(http: Http) -> None:
     answers = await asyncio.gather(*(http.ask("POST", "/v1/pools", json={"name": "One more"}) for _ in range(3)))
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
     assert (await http.ask("POST", "/v1/pools", "emp_b", json={"name": "Mine"})).status_code == 201
+
+
+async def make_once(http: Http, key: str, employer: str = "emp_a", **body: Any) -> httpx.Response:
+    return await http.ask("POST", "/v1/pools", employer, headers={"Idempotency-Key": key}, json=body)
+
+
+async def test_a_pool_that_is_made_again_with_its_key_is_the_one_that_is_there(http: Http) -> None:
+    first = await make_once(http, "one", name="Nurses", states=["CO"])
+    await http.ask("PATCH", f"/v1/pools/{first.json()['id']}", json={"name": "RNs"})
+    again = await make_once(http, "one", states=["CO"], name="Nurses")
+    assert (again.status_code, again.headers["location"]) == (201, first.headers["location"])
+    assert again.json() == first.json() | {"name": "RNs"}
+    other = await make_once(http, "two", name="Nurses", states=["CO"])
+    theirs = await make_once(http, "one", "emp_b", name="Nurses", states=["CO"])
+    assert len({one.json()["id"] for one in (first, other, theirs)}) == 3
+    assert len((await http.ask("GET", "/v1/pools")).json()["items"]) == 2
+
+
+async def test_the_same_request_many_times_at_once_makes_one_pool(http: Http) -> None:
+    answers = await asyncio.gather(*(make_once(http, "one", name="Nurses") for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+async def test_a_request_that_comes_again_is_no_change_and_no_new_pool(http: Http) -> None:
+    kept = await make_once(http, "one", name="Nurses")
+    for place in range(60):
+        await http.ask("PATCH", f"/v1/pools/{kept.json()['id']}", json={"name": f"Name {place}"})
+    assert (await make_once(http, "two", name="Nurses")).status_code == 429
+    assert (await make_once(http, "one", name="Nurses")).json()["id"] == kept.json()["id"]
+
+
+async def test_a_key_with_another_body_or_of_a_deleted_pool_makes_nothing(http: Http) -> None:
+    made = (await make_once(http, "one", name="Nurses")).json()["id"]
+    other = await make_once(http, "one", name="Physicians")
+    assert (other.status_code, other.json()["type"]) == (422, "urn:fairpool:problem:idempotency-key-reused")
+    await http.ask("DELETE", f"/v1/pools/{made}")
+    gone = await make_once(http, "one", name="Nurses")
+    assert (gone.status_code, gone.json()["type"]) == (409, "urn:fairpool:problem:pool-was-deleted")
+    assert (await http.ask("GET", "/v1/pools")).json()["items"] == []
+
+
+@pytest.mark.parametrize("key", ["", "a\tb", "k" * 256])
+async def test_what_is_no_key_is_refused_and_makes_nothing(http: Http, key: str) -> None:
+    answer = await make_once(http, key, name="Nurses")
+    assert answer.status_code in (400, 422), answer.text
+    assert (await http.ask("GET", "/v1/pools")).json()["items"] == []
 
 
 async def test_all_wrong_fields_are_named_at_once(http: Http) -> None:

@@ -1,0 +1,34 @@
+"""`Idempotency-Key`: a request that may be sent again, since whoever sent it doesn't know whether it came."""
+
+import json
+
+from shared.web.problems import Problem, kind, malformed
+
+LONGEST = 255
+
+
+def must_be_a_key(given: str | None, what: str) -> str:
+    """The key as it was given; a 400 where it is none."""
+    if not given or not given.isprintable():
+        raise malformed(
+            f"Send an Idempotency-Key header: a value of your own for this {what}, up to {LONGEST} characters."
+        )
+    return given
+
+
+def canonical(sent: object) -> bytes:
+    """Of what was sent, not of how it is read: no later rule can make the same request another one."""
+    try:
+        return json.dumps(sent, sort_keys=True, separators=(",", ":")).encode()
+    except RecursionError:
+        raise malformed("The JSON is nested too deep.") from None
+
+
+def used_for_another(what: str) -> Problem:
+    """A 422: the key is known, with another body."""
+    return Problem(
+        422,
+        f"Idempotency-Key used for another {what}",
+        f"This key came before with another body. Use a new key for a new {what}, or send the first body again.",
+        type=kind("idempotency-key-reused"),
+    )
