@@ -69,7 +69,7 @@ OF_ITS_OWN = {
     "Consents.receipt", "Consents.blocking", "Consents.attempt",
     "Epochs.claim", "History.figures", "History.next_major", "RequestStore.kept", "RequestStore.account", "RequestStore.lock_one", "Windows.book", "Jobs.get", "Jobs.put", "PoolMessages.find", "PoolMessages.get", "PoolMessages.lock_pool", "PoolMessages.take",
     "EvaluationStore.next_turn", "EvaluationStore.take_evaluation", "EvaluationStore.concerned",
-    "ListingStore.listing", "ListingStore.next_listing", "PoolStore.use_change", "PoolStore.get",
+    "ListingStore.listing", "ListingStore.next_listing", "PoolStore.use_change", "PoolStore.get", "PoolStore.made_by",
     "Erasing.erase",
     "EmailChanges.make_code", "EmailChanges.seen", "EmailChanges.standing", "HeldStore.words_key",
     "Exports.hold", "Exports.latest", "Exports.fetch", "Exports.waiting", "Exports.held", "HeldStore.held", "Erasing.erase_mailbox", "Erasing.record", "Sources.find", "OperatorStore.look_up", "Store.showing", "Sessions.here", "Sessions.links_from",
