@@ -6,9 +6,14 @@ from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from joserfc.errors import JoseError
 
 _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2.2: random nonces of 96 bits, at most 2^32 boxes a key
 KEY_BYTES = 32
+
+
+NOT_OURS = (JoseError, InvalidTag, ValueError, KeyError, TypeError, OverflowError, AttributeError, RecursionError)
+"""What the libraries raise of reading something sealed or signed that nobody here made."""
 
 
 class CannotOpenError(Exception):

@@ -25,10 +25,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from joserfc import jws
-from joserfc.errors import BadSignatureError, JoseError
+from joserfc.errors import BadSignatureError
 from joserfc.jwk import OKPKey
 
 from shared.security import encoding
+from shared.security.boxes import NOT_OURS
 from shared.security.statements import KEY_ID_BYTES, SIGNATURE_BYTES, Statement, StatementSigner
 
 LinkPurpose = Literal["confirm", "me", "unsubscribe", "refuse", "email_new", "email_old"]
@@ -42,8 +43,6 @@ _SIGNED = jws.JWSRegistry(algorithms=["Ed25519"])
 _written = json.JSONEncoder(separators=(",", ":")).encode
 _STATED = b"\x00"
 """Between the subject, which is JSON, and what is stated of the link."""
-_NO_TOKEN = (JoseError, InvalidTag, ValueError, KeyError, TypeError, OverflowError, AttributeError)
-"""What comes of reading a text that the signer did not make."""
 _LONGEST_NAME = 100
 _MARKS = frozenset(string.ascii_letters + string.digits + "-_.")
 """What a token is written with: base64url, in three parts."""
@@ -163,7 +162,7 @@ class LinkReader:
                 key, signature = stated[:KEY_ID_BYTES], stated[KEY_ID_BYTES:]
                 statement = Statement(name, issued_at, expires_at, key, signature)
             link = Link(candidate, claims["prp"], expires_at, employer, issued_at, more[0] if more else None, statement)
-        except _NO_TOKEN:
+        except NOT_OURS:
             return BadLink("forged")
         if link.purpose not in get_args(LinkPurpose) or link.purpose not in purposes:
             return BadLink("another_purpose")
@@ -179,12 +178,12 @@ class LinkReader:
                 return BadLink("another_purpose")
             url, title, organization = json.loads(subject)
             link = JobLink(url, title, organization, datetime.fromtimestamp(claims["exp"], UTC))
-        except _NO_TOKEN:
+        except NOT_OURS:
             return BadLink("forged")
         return BadLink("expired") if link.expires_at <= at else link
 
     def _opened(self, token: str) -> tuple[Mapping[str, Any], bytes, bytes]:
-        """What a genuine token says, its subject, and the key that this is under; raises one of `_NO_TOKEN`."""
+        """What a genuine token says, its subject, and the key that this is under; raises one of `NOT_OURS`."""
         claims = json.loads(self._checked(trimmed(token)))
         sealed, context = encoding.decode(claims["sub"]), _bound_to(claims)
         for siv, key in self._subjects:

@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from shared.security import encoding
+from shared.security.boxes import NOT_OURS
 from shared.security.documents import DocumentReader, DocumentSigner
 from shared.security.statements import KEY_ID_BYTES, SIGNATURE_BYTES, Statement, StatementSigner
 
@@ -26,7 +27,6 @@ WORKS_FOR = timedelta(hours=4)
 _KIND = "fairpool-session"
 """In the header of the token: no other document that signup signs is taken for one."""
 _STATED = b"\x00"
-_NO_TOKEN = (InvalidTag, ValueError, KeyError, TypeError, OverflowError, AttributeError, RecursionError)
 _LONGEST = 2_000
 """Characters of a token; ours have about 550."""
 
@@ -108,7 +108,7 @@ class SessionReader:
             return BadSession("forged")
         try:
             session = self._opened(document)
-        except _NO_TOKEN:
+        except NOT_OURS:
             return BadSession("forged")
         return BadSession("expired") if session.expires_at <= at else session
 

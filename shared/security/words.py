@@ -8,16 +8,14 @@ December 2026 opens.
 from dataclasses import dataclass
 from typing import Literal
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from joserfc import jwe
-from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from shared.contracts.outreach_gateway import Words
 from shared.security import encoding
-from shared.security.boxes import CannotOpenError
+from shared.security.boxes import NOT_OURS, CannotOpenError
 
 WordsForm = Literal["jwe", "hpke"]
 
@@ -69,7 +67,7 @@ def open_words(sealed: str, pair: KeyPair, *, outreach: str) -> Words:
     """The words of this outreach; CannotOpenError when they were sealed to another key or belong to another outreach."""
     try:
         words = Words.model_validate_json(_opened(sealed, pair))
-    except (JoseError, InvalidTag, ValueError) as error:
+    except NOT_OURS as error:
         raise CannotOpenError("these words do not open with this person's key") from error
     if words.outreach != outreach:
         raise CannotOpenError("these words belong to another outreach")

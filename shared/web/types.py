@@ -84,9 +84,10 @@ Day = Annotated[date, BeforeValidator(_day)]
 """A day of the calendar; a moment is none, since it would be another day elsewhere."""
 Text = Annotated[str, StringConstraints(strict=True, max_length=10_000), AfterValidator(storable)]
 """Text of several lines; narrow it with `Annotated[Text, Field(max_length=2_000)]`."""
+LONGEST_LINE = 200
 Line = Annotated[
     str,
-    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200),
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=LONGEST_LINE),
     AfterValidator(storable),
     AfterValidator(_one_line),
 ]

@@ -21,7 +21,7 @@ from shared.contracts.base import Instant
 from shared.contracts.codes import STATES, occupation_codes
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import EmploymentType
-from shared.web.types import Line, RequestModel
+from shared.web.types import LONGEST_LINE, Line, RequestModel
 
 _MOST = 100
 _FEW_SKILLS = f"At most {SKILLS_A_POOL}, those of skills_all and skills_any together."
@@ -50,13 +50,20 @@ def _soc_code(value: str) -> str:
     return value
 
 
+def _skill(value: str) -> str:
+    """As it is compared it must be a line as well: a pool is asked in that form again when it is changed."""
+    if len(plain_skill(value)) > LONGEST_LINE:
+        raise ValueError(f"must have at most {LONGEST_LINE} characters; some, such as ß, count as two or three")
+    return value
+
+
 def _not_offered(value: object) -> object:
     if value is not None:
         raise ValueError("is not offered yet; leave it out, and name states instead")
     return value
 
 
-Words = Annotated[tuple[Line, ...], Field(max_length=_MOST)]
+Skills = Annotated[tuple[Annotated[Line, AfterValidator(_skill)], ...], Field(max_length=_MOST)]
 Codes = Annotated[tuple[Annotated[Line, AfterValidator(_soc_code)], ...], Field(max_length=_MOST)]
 States = Annotated[tuple[Annotated[Line, AfterValidator(_state)], ...], Field(max_length=_MOST)]
 
@@ -69,8 +76,8 @@ class PoolPatch(RequestModel):
     states: States | None = Field(None, description="Two-letter codes.")
     near: Annotated[object, AfterValidator(_not_offered)] = Field(None, description="Not offered yet.")
     remote: StrictBool | None = None
-    skills_all: Words | None = Field(None, description=_FEW_SKILLS)
-    skills_any: Words | None = Field(None, description=_FEW_SKILLS)
+    skills_all: Skills | None = Field(None, description=_FEW_SKILLS)
+    skills_any: Skills | None = Field(None, description=_FEW_SKILLS)
     skills_any_at_least: Annotated[StrictInt, Field(ge=1, le=_MOST)] | None = None
     min_years: Annotated[StrictInt, Field(ge=0, le=80)] | None = Field(
         None, description="Rounded up to 0, 1, 3, 5, 10, 15 or 20."

@@ -400,6 +400,13 @@ async def test_the_201st_pool_is_refused(http: Http) -> None:
     assert (await http.ask("POST", "/v1/pools", "emp_b", json={"name": "Mine"})).status_code == 201
 
 
+async def test_a_skill_that_is_longer_as_it_is_compared_is_a_line_there_too(http: Http) -> None:
+    refused = await http.ask("POST", "/v1/pools", json={"name": "Sharp", "skills_all": ["ß" * 101]})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/skills_all/0")
+    made = await make(http, skills_all=["ß" * 100])
+    assert (await http.ask("PATCH", f"/v1/pools/{made}", json={"name": "Sharper"})).status_code == 200
+
+
 async def make_once(http: Http, key: str, employer: str = "emp_a", **body: Any) -> httpx.Response:
     return await http.ask("POST", "/v1/pools", employer, headers={"Idempotency-Key": key}, json=body)
 
