@@ -2,14 +2,25 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar, assert_never
 
 from services.pool_matching.decisions import fits_anew, matches, placed, settle
-from services.pool_matching.listing import Changes, Closes, Opens, Stays, at_tick
-from services.pool_matching.model import Change, Listing, Settled, Told, Update
+from services.pool_matching.listing import Changes, Closes, Listed, Opens, Stays, at_tick
+from services.pool_matching.model import (
+    Change,
+    Evaluation,
+    KeptPerson,
+    Listing,
+    Person,
+    Pool,
+    Settled,
+    Told,
+    Update,
+)
 from services.pool_matching.ports import (
     EvaluationStore,
     Introduction,
@@ -19,6 +30,7 @@ from services.pool_matching.ports import (
     PoolStore,
     Refs,
 )
+from shared.ahead import one_ahead
 from shared.contracts import grants
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
@@ -39,9 +51,15 @@ from shared.ticks import Ticks
 V = TypeVar("V", CandidateProfileChangedV1, PoolChangedV1)
 
 _CHUNK = 1000
-"""People of a step: its locks are held, and the process does nothing else, for some tens of milliseconds."""
-_AMONG = 20_000
-"""People that one step looks through for a chunk of whom a pool concerns."""
+"""People who are read, decided or told at once."""
+_CHUNKS = 3
+"""Of a step of a pool's way through all persons: its locks are held for some hundred milliseconds at most."""
+_AMONG = 10_000
+"""People that are looked through for a chunk of whom a pool concerns."""
+_LISTED_AT_ONCE = 2000
+"""People of a listing that opens."""
+_SLICE = 100
+"""People who are decided before anything else of the process goes on: some milliseconds."""
 _CHANGES: tuple[Told, ...] = ("left", "joined", "changed")
 _OF_UPDATES = "up"
 """What ids of updates begin with; until December 2026 it was `u`, and they came into the feed by their topic."""
@@ -142,32 +160,60 @@ async def on_turn(store: EvaluationStore, pool_id: str, refs: Refs, ticks: Ticks
         await store.wait_for_batches()
         await store.move(evaluation, after="")
         return
-    candidates, go_on_after = await store.concerned(
-        evaluation.pool, pool, after=evaluation.after, limit=_CHUNK, among=_AMONG
-    )
-    settled, fits = [], {}
-    known_now = await store.known(candidates)
-    tick = ticks.as_of(ticks.last(pool.employer, store.at)) if pool else store.at
-    earlier = await store.changed_since(candidates, tick) if pool else {}
-    for known in known_now:
-        who, before = known.person.candidate, [member for member in known.members if member.pool == evaluation.pool]
-        if pool is None:
-            settled.append(settle(known, Change(left=tuple(before)), store.at))
-            continue
-        member, fits_now = before[0] if before else None, matches(known.person, pool, store.at)
-        then, fitting = earlier.get(who, known.person), known.person if fits_now else None
-        since = fits_anew(pool, then, member, tick=tick, at=store.at, fitting=fitting)
-        into = [pool] if fits_now else []
-        settled.append(settle(known, placed(before, known.person, into, store.at, fits_since=since), store.at))
-        if member is not None and since != member.fits_since:
-            fits[who] = since
-    await _apply(store, settled, refs)
-    if fits:
-        await store.note_fits(pool_id, fits)
-    if go_on_after is None:
+    way = _Way(store, evaluation, pool, ticks)
+    # PostgreSQL reads the next chunk while this process decides one, and writes one while this process makes persons of the next.
+    await one_ahead(way.read, partial(way.decide, refs=refs))
+    if way.after is None:
         await store.end(evaluation)
     else:
-        await store.move(evaluation, after=go_on_after)
+        await store.move(evaluation, after=way.after)
+
+
+class _Way:
+    """One step of a pool's way through all persons, a chunk at a time."""
+
+    def __init__(self, store: EvaluationStore, evaluation: Evaluation, pool: Pool | None, ticks: Ticks) -> None:
+        self._store, self._pool, self._id = store, pool, evaluation.pool
+        self._tick = ticks.as_of(ticks.last(pool.employer, store.at)) if pool else store.at
+        self._chunks = 0
+        self.after = evaluation.after
+        """After whom to go on; None once nobody else is there."""
+
+    async def read(self) -> "tuple[Sequence[KeptPerson], Mapping[str, Person]] | None":
+        """The next who may be concerned, locked, and how they were as of the tick if they have changed since; None: no more in this step."""
+        if self.after is None or self._chunks == _CHUNKS:
+            return None
+        self._chunks += 1
+        candidates, self.after = await self._store.concerned(
+            self._id, self._pool, after=self.after, limit=_CHUNK, among=_AMONG
+        )
+        known = await self._store.known(candidates)
+        return known, await self._store.changed_since(candidates, self._tick) if self._pool else {}
+
+    async def decide(self, found: tuple[Sequence[KeptPerson], Mapping[str, Person]], *, refs: Refs) -> None:
+        """Writes who comes into the pool, leaves it and is shown otherwise."""
+        everyone, earlier = found
+        settled: list[Settled | None] = []
+        fits: dict[str, datetime] = {}
+        for start in range(0, len(everyone), _SLICE):
+            settled += [self._settle(known, earlier, fits) for known in everyone[start : start + _SLICE]]
+            await asyncio.sleep(0)
+        await _apply(self._store, settled, refs)
+        if fits:
+            await self._store.note_fits(self._id, fits)
+
+    def _settle(self, known: KeptPerson, earlier: Mapping[str, Person], fits: dict[str, datetime]) -> Settled | None:
+        """What is to be written; who is in the pool already and belongs since another time goes into `fits`."""
+        at, pool = self._store.at, self._pool
+        who, before = known.person.candidate, [member for member in known.members if member.pool == self._id]
+        if pool is None:
+            return settle(known, Change(left=tuple(before)), at)
+        member, fits_now = before[0] if before else None, matches(known.person, pool, at)
+        then, fitting = earlier.get(who, known.person), known.person if fits_now else None
+        since = fits_anew(pool, then, member, tick=self._tick, at=at, fitting=fitting)
+        if member is not None and since != member.fits_since:
+            fits[who] = since
+        return settle(known, placed(before, known.person, [pool] if fits_now else [], at, fits_since=since), at)
 
 
 async def on_tellings(store: ListingStore, work: Sequence[Job], ticks: Ticks) -> Again:
@@ -242,7 +288,7 @@ async def _decide_listing(store: ListingStore, listing: Listing, tick: datetime,
         return
     match outcome:
         case Opens(rows):
-            await _tell(store, now, joined=await store.list_joined(listing.pool, rows, {}))
+            await _list_all(store, now, rows)
             await store.take_off_who_left(listing)
             now = replace(now, state="open")
         case Changes(joined, left, changed):
@@ -264,6 +310,25 @@ async def _decide_listing(store: ListingStore, listing: Listing, tick: datetime,
         case _:
             assert_never(outcome)
     await store.keep_decided(now)
+
+
+async def _list_all(store: ListingStore, listing: Listing, rows: Mapping[str, Listed]) -> None:
+    """Lists them and tells of them, some at a time, in the order of the refs: while PostgreSQL lists some, this process makes what is
+    told of those before."""
+    in_order = sorted(rows, key=lambda who: rows[who].fit.member_ref)
+    parts = iter(range(0, len(in_order), _LISTED_AT_ONCE))
+
+    async def lists() -> Collection[str] | None:
+        start = next(parts, None)
+        if start is None:
+            return None
+        some = {who: rows[who] for who in in_order[start : start + _LISTED_AT_ONCE]}
+        return await store.list_joined(listing.pool, some, {})
+
+    async def tell(refs: Collection[str]) -> None:
+        await _tell(store, listing, joined=refs)
+
+    await one_ahead(lists, tell)
 
 
 async def _tell(

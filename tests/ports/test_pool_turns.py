@@ -144,8 +144,9 @@ async def test_sixty_pools_that_are_asked_anew_all_the_time_leave_another_its_tu
     assert await steps_of_others(kit, busy, acts) <= 3
 
 
-async def test_a_wide_pool_lets_others_in_between_its_chunks(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers, "_CHUNK", 500)
+async def test_a_wide_pool_lets_others_in_between_its_steps(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "_CHUNK", 250)
+    monkeypatch.setattr(handlers, "_CHUNKS", 2)
     people = candidates(1600)
     await tell_persons(kit, *(event for who in people for event in (profile(who), consent(who))))
     wide, narrow = pool("p_1", BUSY), pool("p_2", "emp_b", states=("WY",))
@@ -214,6 +215,7 @@ async def test_a_pool_that_few_fit_is_held_against_everybody_a_few_people_a_step
 ) -> None:
     """Whom it concerns is the last of many; and one who is in it and came not to fit stands in a step of their own."""
     monkeypatch.setattr(handlers, "_AMONG", 2)
+    monkeypatch.setattr(handlers, "_CHUNKS", 1)
     people = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(7)]
     elsewhere = NURSE.model_copy(update={"state": "TX"})
     for who in people[:-1]:

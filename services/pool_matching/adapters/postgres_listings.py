@@ -1,5 +1,6 @@
 """What employers are told of their pools, in PostgreSQL."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
@@ -48,6 +49,8 @@ class PostgresListings:
         self._unit = unit
         self._connection = unit.connection
         self._feed = feed(unit)
+        self._turn = asyncio.Lock()
+        """On the connection, for those of whom one lists while the other tells (`one_ahead`)."""
         self._may_have_noted = False
         self._unwritten = 0
         self._generations: dict[str, int] = {}
@@ -135,10 +138,11 @@ class PostgresListings:
         columns = self._joining(pages[0], rows, told) if pages else ()
         for number in range(1, len(pages) + 1):
             after = pages[number] if number < len(pages) else ()
-            found, columns = await beside(
-                self._connection.fetch(SQL["list_joined"], pool, *columns, self.at),
-                partial(self._joining, after, rows, told),
-            )
+            async with self._turn:
+                found, columns = await beside(
+                    self._connection.fetch(SQL["list_joined"], pool, *columns, self.at),
+                    partial(self._joining, after, rows, told),
+                )
             there += [row["member_ref"] for row in found]
         self._may_have_noted |= bool(there)
         return there
@@ -203,11 +207,12 @@ class PostgresListings:
     async def tell(self, employer: str, updates: Sequence[Update]) -> None:
         """Rows of the feed, and of the outbox; of many these are written before the end, so that they take no memory until then."""
         tellings = [Telling(employer, said.in_feed(one)) for one in updates]
-        await beside(self._feed.write(tellings), partial(self._publish, employer, updates))
-        self._unwritten += len(updates)
-        if self._unwritten >= _AT_ONCE:
-            await self._unit.flush()
-            self._unwritten = 0
+        async with self._turn:
+            await beside(self._feed.write(tellings), partial(self._publish, employer, updates))
+            self._unwritten += len(updates)
+            if self._unwritten >= _AT_ONCE:
+                self._unwritten = 0
+                await self._unit.flush()
 
     def _publish(self, employer: str, updates: Sequence[Update]) -> None:
         for at, some in groupby(updates, key=lambda one: one.at):  # a tick: of all that is told at once the same

@@ -1,5 +1,6 @@
 """Persons, their memberships and the evaluations of pools, in PostgreSQL."""
 
+import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -41,6 +42,10 @@ T = TypeVar("T")
 
 ERASURES_LOCK = 0x0FA1_B102
 """The advisory lock that whoever keeps something of people without a row of theirs shares, and that an erasure takes alone."""
+_SLICE = 100
+"""Persons who are made before anything else of the process goes on."""
+_WRITTEN_AT_ONCE = 1000
+"""Records that are written to the outbox before the end, while the next persons are made."""
 LAST_VERSION = 2**63 - 1
 """Of whoever was erased."""
 
@@ -62,6 +67,9 @@ class PostgresPersons:
         self._cache = cache
         self._occupations = occupations
         self._ref_key = ref_key
+        self._turn = asyncio.Lock()
+        """On the connection, for those of whom one reads while the other writes (`one_ahead`)."""
+        self._unwritten = 0
         self.at: datetime = unit.at
 
     def publish(self, *events: Event, id: str | None = None) -> None:
@@ -115,19 +123,22 @@ class PostgresPersons:
     async def known(self, candidates: Sequence[str]) -> list[KeptPerson]:
         """Persons are locked, then their memberships are read: as the last who held the lock left them."""
         people = joined(candidates)
-        persons = await self._connection.fetch(SQL["read_persons"], people)
+        async with self._turn:
+            persons = await self._connection.fetch(SQL["read_persons"], people)
+            memberships = await self._connection.fetch(SQL["read_memberships"], people)
         generation_of = {row["candidate"]: row["generation"] for row in persons}
         members: dict[str, list[Member]] = {}
-        for who, pool, employer, since, text, generation, fits in await self._connection.fetch(
-            SQL["read_memberships"], people
-        ):
+        for who, pool, employer, since, text, generation, fits in memberships:
             # Where no ref of now was made yet (`renew_refs`), it will be of the present generation.
             of = generation_of[who] if generation is None else generation
             members.setdefault(who, []).append(Member(pool, employer, since, shown_in(text), of, fits))
-        return [
-            KeptPerson(self._person(row), row["version"], row["due_at"], tuple(members.get(row["candidate"], ())))
-            for row in persons
-        ]
+        known: list[KeptPerson] = []
+        for row in persons:
+            theirs = tuple(members.get(row["candidate"], ()))
+            known.append(KeptPerson(self._person(row), row["version"], row["due_at"], theirs))
+            if len(known) % _SLICE == 0:
+                await asyncio.sleep(0)
+        return known
 
     async def pools(self) -> Engine:
         """From memory, after a look at what changed."""
@@ -138,33 +149,39 @@ class PostgresPersons:
         left = [(one.candidate, member.pool) for one in settled for member in one.change.left]
         new = [(one.candidate, member) for one in settled for member in one.change.joined]
         changed = [(one.candidate, member) for one in settled for member in one.change.changed]
-        if left:
-            await self._connection.execute(SQL["leave"], *_texts(left, 2))
-        if new:
-            moments: dict[datetime, str] = {}
-            rows = [
-                (
-                    who,
-                    one.pool,
-                    one.employer,
-                    refs(who, one.employer, one.pool, one.generation),
-                    moments.setdefault(one.since, str(len(moments) + 1)),
-                    _json(one.shown),
-                    str(one.generation),
-                    moments.setdefault(one.fits_since, str(len(moments) + 1)),
-                )
-                for who, one in new
-            ]
-            joining = self._connection.execute(SQL["join"], *_texts(rows, 8), list(moments), self._ref_key)
-            await beside(joining, partial(self._publish, settled))
-        else:
-            self._publish(settled)
-        if changed:
-            await self._connection.execute(
-                SQL["show"], *_texts([(who, one.pool, _json(one.shown)) for who, one in changed], 3)
+        moments: dict[datetime, str] = {}
+        rows = [
+            (
+                who,
+                one.pool,
+                one.employer,
+                refs(who, one.employer, one.pool, one.generation),
+                moments.setdefault(one.since, str(len(moments) + 1)),
+                _json(one.shown),
+                str(one.generation),
+                moments.setdefault(one.fits_since, str(len(moments) + 1)),
             )
+            for who, one in new
+        ]
+        joining = _texts(rows, 8)
         now = [(one.candidate, str(one.version), one.due_at.isoformat() if one.due_at else "") for one in settled]
-        await self._connection.execute(SQL["settle"], *_texts(now, 3))
+        async with self._turn:
+            if left:
+                await self._connection.execute(SQL["leave"], *_texts(left, 2))
+            if new:
+                written = self._connection.execute(SQL["join"], *joining, list(moments), self._ref_key)
+                await beside(written, partial(self._publish, settled))
+            else:
+                self._publish(settled)
+            if changed:
+                await self._connection.execute(
+                    SQL["show"], *_texts([(who, one.pool, _json(one.shown)) for who, one in changed], 3)
+                )
+            await self._connection.execute(SQL["settle"], *_texts(now, 3))
+            self._unwritten += len(settled)
+            if self._unwritten >= _WRITTEN_AT_ONCE:
+                self._unwritten = 0
+                await self._unit.flush()
 
     def _publish(self, settled: Sequence[Settled]) -> None:
         events = [(event_id(), one.candidate, said.memberships(one)) for one in settled if one.list_changed]
@@ -172,12 +189,14 @@ class PostgresPersons:
 
     async def changed_since(self, candidates: Sequence[str], at: datetime) -> dict[str, Person]:
         """By the rows that `note` left."""
-        rows = await self._connection.fetch(SQL["changed_since"], joined(candidates), at)
+        async with self._turn:
+            rows = await self._connection.fetch(SQL["changed_since"], joined(candidates), at)
         return {row["candidate"]: self._earlier(row) for row in rows}
 
     async def note_fits(self, pool: str, fits_since: Mapping[str, datetime]) -> None:
         """One statement."""
-        await self._connection.execute(SQL["note_fits"], pool, list(fits_since), list(fits_since.values()))
+        async with self._turn:
+            await self._connection.execute(SQL["note_fits"], pool, list(fits_since), list(fits_since.values()))
 
     async def forget_earlier(self, limit: int, *, before: datetime) -> int:
         """By age."""
@@ -247,15 +266,16 @@ class PostgresPersons:
         self, pool: str, criteria_of: Pool | None, *, after: str, limit: int, among: int
     ) -> tuple[list[str], str | None]:
         """Not locked yet: who changes in between is decided by the batch that changes them."""
-        if criteria_of is None:
-            rows = await self._connection.fetch(SQL["members_after"], pool, after, limit)
-            upto = None
-        else:
-            asked = criteria_of.criteria
-            rows = await self._connection.fetch(
-                SQL["concerned_by_pool"], pool, after, asked.occupations, asked.states, limit, among
-            )
-            upto = rows[0]["upto"]
+        async with self._turn:
+            if criteria_of is None:
+                rows = await self._connection.fetch(SQL["members_after"], pool, after, limit)
+                upto = None
+            else:
+                asked = criteria_of.criteria
+                rows = await self._connection.fetch(
+                    SQL["concerned_by_pool"], pool, after, asked.occupations, asked.states, limit, among
+                )
+                upto = rows[0]["upto"]
         found = [row["candidate"] for row in rows if row["candidate"] is not None]
         return found, found[-1] if len(found) == limit else upto
 

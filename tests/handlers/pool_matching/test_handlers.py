@@ -211,7 +211,8 @@ async def test_who_is_found_overdue_is_decided_once_and_not_found_again() -> Non
 
 
 async def test_an_evaluation_that_was_cut_short_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers, "_CHUNK", 500)
+    monkeypatch.setattr(handlers, "_CHUNK", 250)
+    monkeypatch.setattr(handlers, "_CHUNKS", 2)
     kit = FakeKit()
     people = candidates(1200)
     await tell_persons(kit, *(event for who in people for event in (profile(who), consent(who))))
