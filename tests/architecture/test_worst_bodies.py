@@ -49,7 +49,7 @@ from shared.security.links import LinkPurpose, public_half
 from shared.security.tenant_keys import hash_key
 from shared.service import Service
 from shared.web import gates, problems
-from tests.fakes.consent import SEED, SUBJECT_KEY, bearer, link
+from tests.fakes.consent_pages import SEED, SUBJECT_KEY, bearer, link
 from tests.signing import settings_of
 from tests.worst_bodies import FORM, Operation, Worst, batches, bodies, fullest, greenhouse, limit_of, operations
 

@@ -50,7 +50,7 @@ from shared.security.sessions import SessionSigner
 from shared.security.words import KeyPair
 from tests.databases import MIGRATIONS_OF, Databases
 from tests.fakes.clock import NOON
-from tests.fakes.consent import SUBJECT_KEY
+from tests.fakes.consent_pages import SUBJECT_KEY
 from tests.fakes.email_changes import FakeEmailChanges
 from tests.fakes.keeper import KEY, first_epoch
 from tests.signing import seed_of

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from tests.fakes.clock import FixedClock
-from tests.fakes.consent import ConsentsDatabase, client_of
+from tests.fakes.consent import ConsentsDatabase
+from tests.fakes.consent_pages import client_of
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from shared.contracts.base import rfc3339
 from shared.contracts.signup import CandidateHiredV1
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import AGREED, LABELS, ConsentsDatabase, bearer, client_of, link, served
+from tests.fakes.consent import AGREED, ConsentsDatabase
+from tests.fakes.consent_pages import LABELS, bearer, client_of, link, served
 from tests.handlers.consent.test_preferences import form_of
 
 ANA = "00000000-0000-7000-8000-000000000001"

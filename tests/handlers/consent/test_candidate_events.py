@@ -9,7 +9,8 @@ from services.consent.handlers import on_candidate_claimed, on_candidate_registe
 from shared.contracts.signup import JOIN, CandidateClaimedV1, CandidateRegisteredV1
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
-from tests.fakes.consent import ConsentsDatabase, link
+from tests.fakes.consent import ConsentsDatabase
+from tests.fakes.consent_pages import link
 
 
 def registered(candidate: str) -> Received[CandidateRegisteredV1]:

@@ -24,7 +24,8 @@ from shared.security.boxes import CannotOpenError
 from shared.security.parts import LARGEST, open_part, unpack
 from shared.security.words import KeyPair
 from tests.fakes.clock import NOON
-from tests.fakes.consent import EMPLOYERS, ConsentsDatabase, writes
+from tests.fakes.consent import ConsentsDatabase, writes
+from tests.fakes.consent_pages import EMPLOYERS
 from tests.fakes.exports import FakeAnswers
 from tests.ports.test_messages_store import decided
 from tests.ports.test_told import ANA, BO, disclosed, is_in

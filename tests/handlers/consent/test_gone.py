@@ -11,7 +11,8 @@ from shared.contracts.base import Event
 from shared.contracts.signup import CandidateErasedV1, CandidateLapsedV1, CandidateRegisteredV1
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
-from tests.fakes.consent import JOIN, ConsentsDatabase, link, writes
+from tests.fakes.consent import ConsentsDatabase, writes
+from tests.fakes.consent_pages import JOIN, link
 
 CONFIRM, ME = (
     f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}",

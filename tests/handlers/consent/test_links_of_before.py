@@ -9,7 +9,8 @@ from services.consent.handlers import on_links_voided
 from shared.contracts.signup import LinksVoidedV1
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
-from tests.fakes.consent import ANA, ConsentsDatabase, link
+from tests.fakes.consent import ConsentsDatabase
+from tests.fakes.consent_pages import ANA, link
 
 PAGE = {"Accept": "text/html"}
 HOUR = timedelta(hours=1)

@@ -12,7 +12,8 @@ from services.outreach_gateway.adapters.decided import numbers_of
 from services.outreach_gateway.adapters.policy_file import read_policy
 from shared.ids import new_candidate_id
 from tests.fakes.clock import NOON
-from tests.fakes.consent import ConsentsDatabase, bearer, client_of
+from tests.fakes.consent import ConsentsDatabase
+from tests.fakes.consent_pages import bearer, client_of
 from tests.fakes.messages import FakeMessages
 from tests.ports.test_messages_store import DAY, decided, reported
 

@@ -11,7 +11,8 @@ from services.consent.model import Choices
 from shared.contracts.operator import TenantChangedV1, TenantKind
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import ConsentsDatabase, bearer, link, served
+from tests.fakes.consent import ConsentsDatabase
+from tests.fakes.consent_pages import EMPLOYERS, bearer, link, served
 
 PAGE = {"Accept": "text/html"}
 
@@ -197,13 +198,11 @@ async def test_a_wrong_name_comes_back_with_its_sentence(client: httpx.AsyncClie
 async def test_of_hundreds_of_employers_only_the_blocked_ones_are_there_to_tick(
     client: httpx.AsyncClient, database: ConsentsDatabase, monkeypatch: pytest.MonkeyPatch, number: int, ticked: int
 ) -> None:
-    from tests.fakes import consent
-
     many = {f"emp_{n}": f"Employer {n}" for n in range(number)}
-    for known in list(consent.EMPLOYERS):
-        monkeypatch.delitem(consent.EMPLOYERS, known)
+    for known in list(EMPLOYERS):
+        monkeypatch.delitem(EMPLOYERS, known)
     for known, name in many.items():
-        monkeypatch.setitem(consent.EMPLOYERS, known, name)
+        monkeypatch.setitem(EMPLOYERS, known, name)
     address = f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}"
     await client.post(address, json={"purposes": ["match"], "blocked_employers": ["emp_7"]})
     page = (await client.get(address, headers=PAGE)).text

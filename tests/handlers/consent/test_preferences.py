@@ -12,17 +12,8 @@ from services.consent.model import Choices
 from shared.contracts.signup import SessionEndedV1
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import (
-    PROFILE,
-    SIGN_IN,
-    ConsentsDatabase,
-    bearer,
-    client_of,
-    link,
-    never_publishes,
-    served,
-    session,
-)
+from tests.fakes.consent import SIGN_IN, ConsentsDatabase
+from tests.fakes.consent_pages import PROFILE, bearer, client_of, link, never_publishes, served, session
 
 CONFIRM = f"/confirm/{link('00000000-0000-7000-8000-000000000001', 'confirm')}"
 ME = "/me"

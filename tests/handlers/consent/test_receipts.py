@@ -10,7 +10,8 @@ import pytest
 
 from shared.security import encoding
 from tests.fakes.clock import NOON
-from tests.fakes.consent import SIGN_IN, ConsentsDatabase, bearer, link, session
+from tests.fakes.consent import SIGN_IN, ConsentsDatabase
+from tests.fakes.consent_pages import bearer, link, session
 
 BEARER = bearer("00000000-0000-7000-8000-000000000001")
 PAGE = {"Accept": "text/html"}

@@ -6,7 +6,8 @@ from html import unescape
 import httpx
 import pytest
 
-from tests.fakes.consent import ConsentsDatabase, link
+from tests.fakes.consent import ConsentsDatabase
+from tests.fakes.consent_pages import link
 from tests.handlers.consent.test_preferences import COMPLETE, CONFIRM, choices, form_of
 
 WHO = "00000000-0000-7000-8000-000000000001"

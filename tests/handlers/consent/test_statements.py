@@ -11,7 +11,8 @@ from services.consent.model import Present
 from shared.security.links import WIDENS, Link, LinkSigner
 from shared.security.statements import StatementReader, StatementSigner
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import SEED, SIGN_IN, SUBJECT_KEY, ConsentsDatabase, bearer
+from tests.fakes.consent import SIGN_IN, ConsentsDatabase
+from tests.fakes.consent_pages import SEED, SUBJECT_KEY, bearer
 from tests.signing import PUBLIC, seed_of
 
 ANA = "00000000-0000-7000-8000-000000000001"

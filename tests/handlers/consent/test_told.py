@@ -10,7 +10,8 @@ from services.consent.model import Choices, Present
 from shared.contracts.pool_matching import Criteria, PoolChangedV1
 from shared.security import encoding
 from tests.fakes.clock import NOON
-from tests.fakes.consent import ConsentsDatabase, bearer, client_of
+from tests.fakes.consent import ConsentsDatabase
+from tests.fakes.consent_pages import bearer, client_of
 from tests.fakes.told import FakeTellings
 from tests.ports.test_told import ANA, BO, DAY, HOUR, disclosed, is_in
 

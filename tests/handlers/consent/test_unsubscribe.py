@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from tests.fakes.clock import NOON, FixedClock
-from tests.fakes.consent import SIGN_IN, ConsentsDatabase, bearer, client_of, link, never_publishes
+from tests.fakes.consent import SIGN_IN, ConsentsDatabase
+from tests.fakes.consent_pages import bearer, client_of, link, never_publishes
 
 U = f"/u/{link('00000000-0000-7000-8000-000000000001', 'unsubscribe', employer='emp_acme')}"
 PAGE = {"Accept": "text/html"}

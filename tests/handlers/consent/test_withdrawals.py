@@ -11,7 +11,8 @@ from services.consent import decisions
 from services.consent.adapters import withdrawals
 from services.consent.adapters.withdrawals import Withdrawals
 from services.consent.model import Choices
-from tests.fakes.consent import ConsentsDatabase, client_of, link, never_publishes
+from tests.fakes.consent import ConsentsDatabase
+from tests.fakes.consent_pages import client_of, link, never_publishes
 from tests.waiting import until
 
 PERSON = "00000000-0000-7000-8000-000000000001"

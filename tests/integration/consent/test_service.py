@@ -26,7 +26,7 @@ from shared.messaging.reading import read_to_the_end
 from shared.security.links import public_half
 from shared.service import Service
 from tests.conftest import unique
-from tests.fakes.consent import SEED, SUBJECT_KEY, link
+from tests.fakes.consent_pages import SEED, SUBJECT_KEY, link
 from tests.signing import Owners, settings_of, verifier
 from tests.stack import Servers
 from tests.waiting import until

@@ -36,7 +36,7 @@ from shared.security.links import LinkPurpose, public_half
 from shared.security.tenant_keys import hash_key
 from shared.service import Service
 from tests.conftest import unique
-from tests.fakes.consent import SEED, SUBJECT_KEY, link, session
+from tests.fakes.consent_pages import SEED, SUBJECT_KEY, link, session
 from tests.signing import settings_of
 from tests.stack import Servers
 from tests.waiting import until

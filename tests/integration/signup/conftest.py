@@ -61,7 +61,7 @@ from shared.web.person import Navigation
 from shared.web.tenants import Tenants
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.clock import FixedClock
-from tests.fakes.consent import SEED, SUBJECT_KEY
+from tests.fakes.consent_pages import SEED, SUBJECT_KEY
 from tests.fakes.keeper import first_epoch, intake_keys
 from tests.signing import PUBLIC, seed_of
 

@@ -18,7 +18,7 @@ from services.signup.model.email_changes import ANSWERED_WITHIN, WAY_BACK
 from services.signup.vault.index import BlindIndex
 from shared.security.links import Link, LinkPurpose, LinkSigner
 from shared.web.app import create_app
-from tests.fakes.consent import SEED, SUBJECT_KEY
+from tests.fakes.consent_pages import SEED, SUBJECT_KEY
 from tests.integration.signup.conftest import BLIND_INDEX_KEY, NAVIGATION, Edge, emails_of
 from tests.integration.signup.test_profile import ANA, NURSE, allow, tell
 from tests.integration.signup.test_story import arriving, handle, post

@@ -27,7 +27,7 @@ from shared.security.documents import DocumentReader, DocumentSigner
 from shared.security.links import LinkPurpose, public_half
 from shared.web.app import create_app
 from tests.fakes.clock import NOON
-from tests.fakes.consent import link
+from tests.fakes.consent_pages import link
 from tests.integration.signup.conftest import KEYS, Edge, emails_of
 from tests.integration.signup.test_story import EPOCHS, SECRETS, arriving, handle, invite, keep, post, published, store
 from tests.signing import consented

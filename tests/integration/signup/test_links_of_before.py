@@ -8,7 +8,7 @@ import pytest
 from services.signup.model.email_changes import WAY_BACK
 from shared.security.links import LinkPurpose
 from tests.fakes.clock import NOON
-from tests.fakes.consent import link
+from tests.fakes.consent_pages import link
 from tests.integration.signup.conftest import Edge, emails_of
 from tests.integration.signup.test_email_pages import HTML, NEW, address, ana, change_of, face
 from tests.integration.signup.test_erasing import face as eraser

@@ -15,7 +15,7 @@ from shared.contracts.consent import ConsentChangedV1
 from shared.ids import new_candidate_id
 from shared.messaging.envelope import Received, Record
 from tests.fakes.clock import NOON
-from tests.fakes.consent import link
+from tests.fakes.consent_pages import link
 from tests.integration.signup.conftest import KEYS, Edge
 from tests.integration.signup.test_story import arriving, handle, published, store
 

@@ -15,7 +15,7 @@ from shared.contracts.consent import ErasureConfirmedV1
 from shared.messaging.envelope import Received, Record
 from shared.security.links import Link, LinkPurpose, LinkSigner
 from tests.fakes.clock import NOON
-from tests.fakes.consent import SEED, SUBJECT_KEY
+from tests.fakes.consent_pages import SEED, SUBJECT_KEY
 from tests.integration.signup.conftest import Edge
 from tests.integration.signup.test_story import arriving, handle, invite, post, store
 

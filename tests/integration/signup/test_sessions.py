@@ -11,7 +11,7 @@ from shared.security.links import Link, LinkSigner
 from shared.security.sessions import Session, SessionReader
 from shared.security.statements import StatementSigner
 from tests.fakes.clock import NOON
-from tests.fakes.consent import SEED, SUBJECT_KEY, link
+from tests.fakes.consent_pages import SEED, SUBJECT_KEY, link
 from tests.integration.signup.conftest import Edge
 from tests.integration.signup.test_erasing import confirmed
 from tests.signing import PUBLIC, seed_of

@@ -29,7 +29,7 @@ from shared.security.links import LinkReader, public_half
 from shared.security.sessions import SessionReader
 from shared.web.app import create_app
 from tests.fakes.clock import NOON
-from tests.fakes.consent import SEED, SUBJECT_KEY, link
+from tests.fakes.consent_pages import SEED, SUBJECT_KEY, link
 from tests.integration.signup.conftest import Edge
 from tests.signing import PUBLIC
 

@@ -116,6 +116,20 @@ def test_words_that_were_changed_do_not_open() -> None:
     assert open_words(HPKE_MARK + encoding.encode(bytes(raw)), PAIR, outreach="o_1") == WORDS
 
 
+FOREIGN_KEYS: list[object] = [
+    None,
+    [],
+    {},
+    "x",
+    {"kty": 1},
+    {"kty": "OKP", "crv": "X25519", "x": 1},
+    {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43},
+    {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+    {"kty": "EC", "crv": "none", "x": "AA", "y": "AA"},
+    {"kty": "oct", "k": "AA"},
+]
+
+
 def foreign(*, alg: str = "ECDH-ES", **head: object) -> str:
     """A compact JWE with a header that we never write."""
     header = encoding.encode(json.dumps({"alg": alg, "enc": "A256GCM", **head}).encode())
@@ -126,10 +140,7 @@ def foreign(*, alg: str = "ECDH-ES", **head: object) -> str:
     "sealed",
     [
         *("", "....", "a.b.c.d.e", "é", "x" * 1000, "h1.", "h1.é", "h1.AAAA", "h1." + "A" * 43, "h1." + "A" * 200),
-        *(foreign(epk=key) for key in (
-            None, [], {}, "x", {"kty": 1}, {"kty": "OKP", "crv": "X25519", "x": 1}, {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43},
-            {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}, {"kty": "EC", "crv": "none", "x": "AA", "y": "AA"}, {"kty": "oct", "k": "AA"},
-        )),
+        *(foreign(epk=key) for key in FOREIGN_KEYS),
         foreign(alg="dir"), foreign(alg="PBES2-HS256+A128KW", p2s="AA", p2c=10**9), foreign(zip="DEF"), foreign(crit=["b64"]),
     ],
 )  # fmt: skip
