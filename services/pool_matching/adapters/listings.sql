@@ -47,7 +47,8 @@ SELECT told_at, made_for, is_unfinished, set_config('idle_in_transaction_session
 FROM listings WHERE pool = $1 FOR UPDATE
 
 -- name: decide_alone
-SELECT pg_advisory_xact_lock($1, hashtext($2))
+-- Whoever is seen from here on was written by these transactions and later ones, or before that was read.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::xid::text FROM pg_advisory_xact_lock($1, hashtext($2))
 
 -- name: listing_standing
 SELECT told_at, made_for, is_unfinished FROM listings WHERE pool = $1
@@ -126,16 +127,25 @@ SELECT $1, candidate, member_ref, since, counts, fit, shown, CASE WHEN told @> s
 RETURNING member_ref
 
 -- name: listed_otherwise
--- Of those who were listed while nobody held the listing, who has left, or has another ref by now.
-SELECT listed.candidate, memberships.member_ref, memberships.generation
+-- Of those who were listed while nobody held the listing, who has left, or has another ref by now; and whose membership was written
+-- since $2 was: they may have left, and have come again under the same ref.
+SELECT listed.candidate, memberships.member_ref, memberships.generation,
+    memberships.member_ref IS NOT DISTINCT FROM coalesce(listed.renewed_ref, listed.member_ref) AS is_as_listed
 FROM listed LEFT JOIN memberships ON memberships.candidate = listed.candidate AND memberships.pool = $1
 WHERE listed.pool = $1 AND listed.candidate IS NOT NULL
-  AND memberships.member_ref IS DISTINCT FROM coalesce(listed.renewed_ref, listed.member_ref)
+  AND (memberships.member_ref IS DISTINCT FROM coalesce(listed.renewed_ref, listed.member_ref)
+       OR age(memberships.xmin) <= age($2::text::xid))
 
 -- name: take_off_who_left
--- As `leave_listed` does of who leaves later, and as `renew_refs`. What this transaction noted of who left, nobody could read.
+-- As `leave_listed` does of who leaves later, and as `renew_refs`. What this transaction noted of who left, nobody could read; of who may
+-- have left and come again ($5) it says as which member they can be read.
 WITH unsaid AS (
     DELETE FROM disclosures WHERE candidate = ANY($2::text[]) AND pool = $1 AND xmin = pg_current_xact_id()::xid
+), noted AS (
+    UPDATE disclosures SET member_since = memberships.since, memberships = persons.version
+    FROM memberships JOIN persons USING (candidate)
+    WHERE disclosures.candidate = ANY($5::text[]) AND disclosures.pool = $1 AND disclosures.xmin = pg_current_xact_id()::xid
+      AND memberships.candidate = disclosures.candidate AND memberships.pool = $1
 ), renewed AS (
     UPDATE listed SET renewed_ref = nullif(new.member_ref, listed.member_ref)
     FROM unnest($3::text[], $4::text[]) AS new (candidate, member_ref) WHERE listed.pool = $1 AND listed.candidate = new.candidate

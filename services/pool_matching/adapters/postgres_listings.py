@@ -51,6 +51,8 @@ class PostgresListings:
         self._feed = feed(unit)
         self._turn = asyncio.Lock()
         """On the connection, for those of whom one lists while the other tells (`one_ahead`)."""
+        self._begun = "0"
+        """The first transaction that may have changed somebody since the list was begun."""
         self._may_have_noted = False
         self._unwritten = 0
         self._generations: dict[str, int] = {}
@@ -109,7 +111,7 @@ class PostgresListings:
 
     async def begin(self, listing: Listing) -> bool:
         """Waits for another process that opens it."""
-        await self._connection.execute(SQL["decide_alone"], LISTINGS_LOCK, listing.pool)
+        self._begun = await self._connection.fetchval(SQL["decide_alone"], LISTINGS_LOCK, listing.pool)
         return _is_as_read(listing, await self._connection.fetchrow(SQL["listing_standing"], listing.pool))
 
     async def hold(self, listing: Listing) -> bool:
@@ -173,15 +175,19 @@ class PostgresListings:
         """Held from here on: who leaves later waits, and takes themselves off it; so does another key of the refs."""
         if not await self.hold(listing):
             raise ListingChangedError
-        gone, renewed = [], {}
-        for who, ref, generation in await self._connection.fetch(SQL["listed_otherwise"], listing.pool):
+        gone, renewed, noted = [], {}, []
+        for who, ref, generation, is_as_listed in await self._connection.fetch(
+            SQL["listed_otherwise"], listing.pool, self._begun
+        ):
             if ref is None or generation != self._generations.get(who, 0):
                 gone.append(who)
-            else:
+                continue
+            noted.append(who)
+            if not is_as_listed:
                 renewed[who] = ref
-        if gone or renewed:
+        if gone or noted:
             refs = list(renewed), list(renewed.values())
-            await self._connection.execute(SQL["take_off_who_left"], listing.pool, gone, *refs)
+            await self._connection.execute(SQL["take_off_who_left"], listing.pool, gone, *refs, noted)
 
     async def keep_decided(self, listing: Listing) -> None:
         """Who changes or deletes the pool from here on waits for the commit, and finds people listed in it."""

@@ -17,6 +17,7 @@ from shared.runner.model import Job
 from shared.security.member_refs import MemberRefs
 from tests.fakes.clock import NOON
 from tests.integration.pool_matching.kit import (
+    NURSE,
     REFS,
     TICKS,
     PostgresKit,
@@ -454,3 +455,30 @@ async def test_nobody_is_told_of_a_disclosure_who_left_before_their_list_was_ope
     async with kit.listings() as store:
         await store.say_disclosures(100)
     assert {one.candidate for one in await kit.published(DisclosedV1)} == {*people[1:]}
+
+
+async def test_of_who_leaves_and_fits_again_while_their_list_opens_it_is_noted_as_which_member_they_are_read(
+    kit: PostgresKit,
+) -> None:
+    """Without withdrawing, so under the same ref: what was noted of the member who left would end with them, on the person's side."""
+    await put_pool(kit, pool(states=("CO",)))
+    people = await _come(kit, 12)
+    kit.at = next_tick(kit)
+
+    async def leave_and_come_again() -> None:
+        await tell_persons(kit, profile(people[0], 2, NURSE.model_copy(update={"state": "WY"})))
+        assert people[0] not in await in_pool(kit)
+        await tell_persons(kit, profile(people[0], 3, NURSE))
+
+    async with kit.listings() as store:
+        _before(store, "take_off_who_left", leave_and_come_again)
+        await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+    assert await _listed(kit) == {ref(who) for who in people}
+    async with kit.listings() as store:
+        await store.say_disclosures(100)
+    lists = {one.candidate: one for one in await kit.published(MembershipsChangedV1)}
+    said = await kit.published(DisclosedV1)
+    assert len(said) == 12
+    for one in said:
+        (member,) = lists[one.candidate].pools
+        assert (one.memberships, one.member_since) == (lists[one.candidate].version, member.since)
