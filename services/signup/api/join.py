@@ -270,7 +270,8 @@ def _with_work(posted: forms.Posted[JoinIn], occupations_of: OccupationsOf) -> f
     if posted.is_json or not typed or "work" in posted.errors or occupations_of(typed):
         return posted
     wrong = {**posted.errors, "work": gettext(_NO_SUCH_WORK)}
-    return replace(posted, errors={name: wrong[name] for name in sorted(wrong, key=[*JoinIn.model_fields].index)})
+    in_order = dict.fromkeys([*JoinIn.model_fields, *wrong])  # a field that the form does not have comes last
+    return replace(posted, errors={name: wrong[name] for name in in_order if name in wrong})
 
 
 def _with_skills(posted: forms.Posted[JoinIn]) -> forms.Posted[JoinIn]:

@@ -102,6 +102,16 @@ async def test_what_cant_be_understood_when_joining_is_said_beside_its_field_and
     assert await edge.outbox() == []
 
 
+async def test_work_that_is_not_known_and_a_field_that_the_form_does_not_have_are_both_said(
+    http: httpx.AsyncClient,
+) -> None:
+    answer = await http.post(
+        "/join", data={"name": "Ana", "email": "ana@example.org", "work": "zzzqq", "surprise": "1"}
+    )
+    assert answer.status_code == 422
+    assert 'href="#work"' in answer.text
+
+
 async def test_joining_by_json_is_answered_in_json(http: httpx.AsyncClient) -> None:
     answer = await http.post("/join", json={"name": "Ana", "email": "ana@example.org", "work": "Welder"})
     assert (answer.status_code, answer.json()) == (202, {"status": "check_your_email"})
