@@ -41,6 +41,8 @@ from shared.service import Guard, Service
 from shared.web import secrets
 from shared.web.budgets import Streams
 
+_LANES = 2
+"""Batches of people at once: of about half the time that one takes, it waits for PostgreSQL (0047)."""
 _MISSED_EVERY = timedelta(seconds=10)
 _MISSED_TELLINGS_EVERY = timedelta(minutes=1)
 _SAYS_DISCLOSURES_EVERY = timedelta(seconds=5)
@@ -77,6 +79,7 @@ def build(settings: PoolMatchingSettings) -> tuple[Service, FastAPI]:
         refs,
         guard=Guard.VERSION,
         group="candidates",
+        lanes=_LANES,
     )
     service.on(CandidateErasedV1, handlers.on_candidates_erased, store, refs, guard=Guard.VERSION)
     service.on(PoolChangedV1, handlers.on_pools_changed, store, guard=Guard.VERSION)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 from typing import TypeVar, assert_never
 
 from services.pool_matching.model import (
@@ -17,8 +19,8 @@ from services.pool_matching.model import (
     Settled,
     Shown,
     plain_skill,
-    shown_as,
 )
+from services.pool_matching.showing import shown_to
 from shared.contracts import grants
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile
@@ -160,18 +162,19 @@ def placed(
     """
     if isinstance(person.profile, Unknown) or isinstance(person.consent, Unknown):
         return Change()
-    kept = list(before)
-    then = {member.pool: member for member in kept if member.generation == person.generation}
-    hour, fits_since, generation = to_the_hour(at), fits_since or at, person.generation
-    now, joined, changed = set[str](), list[Member](), list[Member]()
-    for pool in pools:
-        now.add(pool.id)
-        sees, member = shown(person, pool.criteria), then.get(pool.id)
+    halves = _halves(person)
+    kept, into, generation = list(before), list(pools), person.generation
+    sees = shown_to(into, *halves, person.lineages, person.skills) if halves else []
+    then = {member.pool: member for member in kept if member.generation == generation}
+    hour, fits_since = to_the_hour(at), fits_since or at
+    joined, changed = list[Member](), list[Member]()
+    for pool, text in zip(into, sees, strict=True):
+        member = then.pop(pool.id, None)
         if member is None:
-            joined.append(Member(pool.id, pool.employer, hour, sees, generation, fits_since))
-        elif sees is not member.shown and sees != member.shown:
-            changed.append(Member(pool.id, pool.employer, member.since, sees, generation, member.fits_since))
-    left = tuple(member for member in kept if member.pool not in now or member.pool not in then)
+            joined.append(Member(pool.id, pool.employer, hour, text, generation, fits_since))
+        elif text != member.shown:
+            changed.append(Member(pool.id, pool.employer, member.since, text, generation, member.fits_since))
+    left = tuple([member for member in kept if member.generation != generation or member.pool in then])
     return Change(tuple(joined), left, tuple(changed))
 
 
@@ -190,21 +193,24 @@ def fits_anew(
 
 
 def shown(person: Person, criteria: Criteria) -> Shown:
-    """The fields that the pool asks for; of lists, what it asks for. For a person that the pool matches."""
+    """The fields that the pool asks for; of lists, what it asks for. For a person that the pool matches.
+
+    It is what `shown_to` is held to, which says it of many pools.
+    """
     halves = _halves(person)
     if halves is None:
         return Shown()
     profile, consent = halves
     skills, types = criteria.skills_all + criteria.skills_any, criteria.employment_types
-    return shown_as(
-        tuple(sorted(_asked_occupations(person, consent, criteria))) if criteria.occupations else None,
-        tuple(sorted(person.skills.intersection(skills))) if skills else None,
-        profile.years if criteria.min_years is not None else None,
-        profile.state if criteria.states else None,
-        profile.remote if criteria.remote is not None else None,
-        tuple(sorted({*types}.intersection(profile.employment_types))) if types else None,
-        profile.pay_floor if criteria.pay_max is not None else None,
-        profile.available_from if criteria.available_by is not None else None,
+    return Shown(
+        occupations=tuple(sorted(_asked_occupations(person, consent, criteria))) if criteria.occupations else None,
+        skills=tuple(sorted(person.skills.intersection(skills))) if skills else None,
+        years=profile.years if criteria.min_years is not None else None,
+        state=profile.state if criteria.states else None,
+        remote=profile.remote if criteria.remote is not None else None,
+        employment_types=tuple(sorted({*types}.intersection(profile.employment_types))) if types else None,
+        pay_floor=profile.pay_floor if criteria.pay_max is not None else None,
+        available_from=profile.available_from if criteria.available_by is not None else None,
     )
 
 
@@ -213,11 +219,11 @@ def settle(known: KeptPerson, change: Change, at: datetime) -> Settled | None:
     due_at = next_due(known.person.consent, at)
     if not (change.joined or change.left or change.changed) and due_at == known.due_at:
         return None
-    gone = {member.pool for member in (*change.left, *change.changed)}
-    staying = [member for member in known.members if member.pool not in gone]
-    members = sorted((*staying, *change.changed, *change.joined), key=lambda member: member.pool)
+    gone = {member.pool for member in chain(change.left, change.changed)}
+    staying = [member for member in known.members if member.pool not in gone] if gone else known.members
+    members = tuple(sorted([*staying, *change.changed, *change.joined], key=itemgetter(0)))  # by pool
     version = known.version + 1 if change.joined or change.left else known.version
-    return Settled(known.person.candidate, version, due_at, change, tuple(members), known.person.generation)
+    return Settled(known.person.candidate, version, due_at, change, members, known.person.generation)
 
 
 def next_due(consent: Fact[Consent], at: datetime) -> datetime | None:

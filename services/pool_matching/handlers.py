@@ -381,10 +381,7 @@ async def _decide_again(store: PersonStore, candidates: Sequence[str], refs: Ref
 
 
 async def _apply(store: PersonStore, decided: Sequence[Settled | None], refs: Refs) -> None:
-    settled = [one for one in decided if one is not None]
-    if not settled:
-        return
-    await store.settle(settled, refs)
+    await store.settle([one for one in decided if one is not None], refs)
 
 
 def _newest(events: Iterable[V]) -> list[V]:

@@ -1,10 +1,10 @@
 """The frozen values that matching decides on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shared.contracts import grants
 from shared.contracts.base import Instant, Value
@@ -127,6 +127,30 @@ class Person:
         )
 
 
+class Sees(NamedTuple):
+    """Which fields a pool's employer sees of its members, worked out once: those that the pool asks for."""
+
+    occupations: frozenset[str] | None
+    """Of these; None: none are shown."""
+    skills: frozenset[str] | None
+    types: frozenset[EmploymentType] | None
+    fields: int
+    """Bits: 1 years, 2 state, 4 remote, 8 pay, 16 date."""
+
+    @classmethod
+    def of(cls, asked: Criteria) -> "Sees":
+        """By the criteria."""
+        skills = asked.skills_all + asked.skills_any
+        before = (asked.min_years is not None, bool(asked.states), asked.remote is not None)
+        behind = (asked.pay_max is not None, asked.available_by is not None)
+        return cls(
+            frozenset(asked.occupations) if asked.occupations else None,
+            frozenset(skills) if skills else None,
+            frozenset(asked.employment_types) if asked.employment_types else None,
+            sum(is_asked << place for place, is_asked in enumerate((*before, *behind))),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
     """An employer's standing query."""
@@ -136,6 +160,10 @@ class Pool:
     version: int
     name: str
     criteria: Criteria
+    sees: Sees = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sees", Sees.of(self.criteria))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,63 +189,22 @@ class Shown(Value):
     available_from: date | None = None
 
 
-@lru_cache(maxsize=20_000)
-def shown_as(
-    occupations: tuple[str, ...] | None,
-    skills: tuple[str, ...] | None,
-    years: int | None,
-    state: str | None,
-    remote: bool | None,  # noqa: FBT001 - eight values in the order of the model
-    employment_types: tuple[EmploymentType, ...] | None,
-    pay_floor: int | None,
-    available_from: date | None,
-) -> Shown:
-    """One value for all who show the same, of whom there are many: what is shown is coarse. Of the last 20,000, in some 2 KB each."""
-    return Shown(
-        occupations=occupations,
-        skills=skills,
-        years=years,
-        state=state,
-        remote=remote,
-        employment_types=employment_types,
-        pay_floor=pay_floor,
-        available_from=available_from,
-    )
-
-
-@lru_cache(maxsize=20_000)
-def shown_in(text: str) -> Shown:
-    """What a row shows, by its JSON; the one value of `shown_as`."""
-    read = Shown.model_validate_json(text)
-    return shown_as(
-        read.occupations,
-        read.skills,
-        read.years,
-        read.state,
-        read.remote,
-        read.employment_types,
-        read.pay_floor,
-        read.available_from,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One person's place in one pool."""
+class Member(NamedTuple):
+    """One person's place in one pool. Ten of them are made of each person who changes: as a tuple for a fifth of what a class takes."""
 
     pool: str
     employer: str
     since: datetime
     """To the hour, as the person is told by consent; an employer is told the day of its own tick."""
-    shown: Shown
+    shown: str
+    """What its employer sees, a `Shown` in the one form of `showing`: who shows the same has the same text."""
     generation: int = 0
     """Of the ref under which they are in it."""
     fits_since: datetime = LONG_SINCE
     """Exactly; nobody is told. Of a pool that was held against them: its employer's last tick, if they belonged then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What became of a person's memberships."""
 
     joined: tuple[Member, ...] = ()
@@ -226,8 +213,7 @@ class Change:
     """Still in, but what the employer sees is different."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeptPerson:
+class KeptPerson(NamedTuple):
     """What is kept of a person: the values, and the state of what was decided last."""
 
     person: Person
@@ -238,8 +224,7 @@ class KeptPerson:
     members: tuple[Member, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """What to write for a person, and what to tell."""
 
     candidate: str

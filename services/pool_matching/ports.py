@@ -66,7 +66,8 @@ class PersonStore(Publishes, Protocol):
     async def note(self, profiles: Collection[CandidateProfileChangedV1], consents: Newest[ConsentChanged]) -> Noted:
         """Keeps what is newer than what is known, one of each a candidate, and no yes that is a replay (`grants.is_replayed`).
 
-        A no counts whatever its version (`grants.still_on`).
+        A no counts whatever its version (`grants.still_on`). Whoever notes something settles afterwards, if only nothing: it may be
+        written with that.
         """
 
     async def erased_and_known(self, limit: int) -> list[str]:

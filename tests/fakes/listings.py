@@ -98,7 +98,7 @@ class FakeListings:
         there = {row.candidate: row.listed for row in rows if row.candidate is not None}
         gone = {row.listed.fit.member_ref: row.listed for row in rows if row.candidate is None}
         fits = {
-            who: Fit(ref, member.shown, (who, member.employer) not in self.brought)
+            who: Fit(ref, Shown.model_validate_json(member.shown), (who, member.employer) not in self.brought)
             for who, (ref, member) in self.world.members_of(pool).items()
             if who in there or member.fits_since <= as_of
         }

@@ -229,7 +229,7 @@ class FakeMatching:
         for who, since in fits_since.items():
             if pool in (members := self._persons[who].members):
                 ref, member = members[pool]
-                members[pool] = (ref, replace(member, fits_since=since))
+                members[pool] = (ref, member._replace(fits_since=since))
 
     async def forget_earlier(self, limit: int, *, before: datetime) -> int:
         forgotten = 0

@@ -1,11 +1,11 @@
 """Persons, their memberships and the evaluations of pools, in PostgreSQL."""
 
 import asyncio
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from typing import TypeVar
+from functools import lru_cache, partial
+from itertools import chain
+from typing import NamedTuple, TypeVar
 
 import asyncpg
 
@@ -25,10 +25,9 @@ from services.pool_matching.model import (
     Person,
     Pool,
     Settled,
-    Shown,
-    shown_in,
 )
 from services.pool_matching.ports import EVALUATIONS, OVERDUE, TELLINGS, Refs
+from services.pool_matching.showing import in_one_form
 from shared.contracts.base import Event
 from shared.contracts.consent import ConsentChanged
 from shared.contracts.grants import Newest
@@ -48,6 +47,19 @@ _WRITTEN_AT_ONCE = 1000
 """Records that are written to the outbox before the end, while the next persons are made."""
 LAST_VERSION = 2**63 - 1
 """Of whoever was erased."""
+
+
+class _Row(NamedTuple):
+    """Of `persons`, as `read_persons` gives it; of whoever has just been made known, with what a new row has."""
+
+    candidate: str
+    profile_version: int = 0
+    profile: str | None = None
+    consent_version: int = 0
+    consent: str | None = None
+    version: int = 0
+    due_at: datetime | None = None
+    generation: int = 0
 
 
 class PostgresPersons:
@@ -70,6 +82,9 @@ class PostgresPersons:
         self._turn = asyncio.Lock()
         """On the connection, for those of whom one reads while the other writes (`one_ahead`)."""
         self._unwritten = 0
+        self._rows: dict[str, _Row] = {}
+        """Of locked people, as they were before what is noted and not written yet."""
+        self._noted: dict[str, CandidateProfileChangedV1] = {}
         self.at: datetime = unit.at
 
     def publish(self, *events: Event, id: str | None = None) -> None:
@@ -81,14 +96,35 @@ class PostgresPersons:
         await self._connection.execute(SQL["hold_pools"], POOLS_LOCK)
 
     async def note(self, profiles: Collection[CandidateProfileChangedV1], consents: Newest[ConsentChanged]) -> Noted:
-        """Locks all persons concerned in one order first: two batches never wait for each other."""
+        """Locks all persons concerned in one order first: two batches never wait for each other, but where another makes somebody
+        known meanwhile. Profiles are written at the end, with what was decided by them (`settle`)."""
         candidates = sorted({event.candidate for event in profiles} | set(consents.by_candidate))
-        await self._connection.execute(SQL["make_known"], candidates)
-        await self._connection.execute(SQL["lock_persons"], candidates)
-        news = {row["candidate"] for row in await self._note_profiles(profiles)}
+        self._rows = await self._locked(candidates)
         consented = await self._note_consents(consents)
-        news |= {row["candidate"] for row in consented if row["taken"]}
+        taken = [row for row in consented if row["taken"]]
+        for who, _, version, consent, generation in taken:
+            kept = self._rows[who]
+            self._rows[who] = kept._replace(consent_version=version, consent=consent, generation=generation)
+        self._noted = {
+            event.candidate: event for event in profiles if event.version > self._rows[event.candidate].profile_version
+        }
+        news = self._noted.keys() | {row["candidate"] for row in taken}
         return Noted(tuple(sorted(news)), tuple(row["candidate"] for row in consented if not row["taken"]))
+
+    async def _locked(self, candidates: Sequence[str]) -> dict[str, _Row]:
+        """By candidate; whoever was not there is by now, and is locked as well."""
+        rows = await self._read(candidates)
+        missing = [who for who in candidates if who not in rows]
+        if missing:
+            made = await self._connection.fetch(SQL["make_known"], missing)
+            rows.update((who, _Row(who)) for (who,) in made)
+            if len(made) < len(missing):  # others were quicker
+                rows.update(await self._read([who for who in missing if who not in rows]))
+        return rows
+
+    async def _read(self, candidates: Sequence[str]) -> dict[str, _Row]:
+        rows = await self._connection.fetch(SQL["read_persons"], joined(candidates))
+        return {row["candidate"]: _Row(*row) for row in rows}
 
     async def erased_and_known(self, limit: int) -> list[str]:
         """`read_back` is a table of this session while the topic is held against the rows."""
@@ -122,22 +158,23 @@ class PostgresPersons:
 
     async def known(self, candidates: Sequence[str]) -> list[KeptPerson]:
         """Persons are locked, then their memberships are read: as the last who held the lock left them."""
-        people = joined(candidates)
+        rows = self._rows if self._rows.keys() >= set(candidates) else None
         async with self._turn:
-            persons = await self._connection.fetch(SQL["read_persons"], people)
-            memberships = await self._connection.fetch(SQL["read_memberships"], people)
-        generation_of = {row["candidate"]: row["generation"] for row in persons}
+            rows = rows or await self._read(candidates)
+            # Who was told of no list yet is in no pool.
+            listed = [who for who in candidates if who in rows and rows[who].version]
+            found = await self._connection.fetch(SQL["read_memberships"], joined(listed)) if listed else ()
         members: dict[str, list[Member]] = {}
-        for who, pool, employer, since, text, generation, fits in memberships:
+        for who, pool, employer, since, text, generation, fits in found:
             # Where no ref of now was made yet (`renew_refs`), it will be of the present generation.
-            of = generation_of[who] if generation is None else generation
-            members.setdefault(who, []).append(Member(pool, employer, since, shown_in(text), of, fits))
+            of = rows[who].generation if generation is None else generation
+            members.setdefault(who, []).append(Member(pool, employer, since, in_one_form(text), of, fits))
         known: list[KeptPerson] = []
-        for row in persons:
-            theirs = tuple(members.get(row["candidate"], ()))
-            known.append(KeptPerson(self._person(row), row["version"], row["due_at"], theirs))
-            if len(known) % _SLICE == 0:
-                await asyncio.sleep(0)
+        for who in sorted(candidates):
+            if (row := rows.get(who)) is not None:
+                known.append(KeptPerson(self._person(row), row.version, row.due_at, tuple(members.get(who, ()))))
+                if len(known) % _SLICE == 0:
+                    await asyncio.sleep(0)
         return known
 
     async def pools(self) -> Engine:
@@ -146,42 +183,52 @@ class PostgresPersons:
 
     async def settle(self, settled: Sequence[Settled], refs: Refs) -> None:
         """One statement each for who left, joined and changed."""
-        left = [(one.candidate, member.pool) for one in settled for member in one.change.left]
-        new = [(one.candidate, member) for one in settled for member in one.change.joined]
-        changed = [(one.candidate, member) for one in settled for member in one.change.changed]
-        moments: dict[datetime, str] = {}
-        rows = [
-            (
-                who,
-                one.pool,
-                one.employer,
-                refs(who, one.employer, one.pool, one.generation),
-                moments.setdefault(one.since, str(len(moments) + 1)),
-                _json(one.shown),
-                str(one.generation),
-                moments.setdefault(one.fits_since, str(len(moments) + 1)),
-            )
-            for who, one in new
-        ]
-        joining = _texts(rows, 8)
-        now = [(one.candidate, str(one.version), one.due_at.isoformat() if one.due_at else "") for one in settled]
+        gone, left = _rows((one.candidate, one.change.left) for one in settled)
+        comes, new = _rows((one.candidate, one.change.joined) for one in settled)
+        others, changed = _rows((one.candidate, one.change.changed) for one in settled)
+        joining = self._joining(comes, new, refs) if new else ()
         async with self._turn:
             if left:
-                await self._connection.execute(SQL["leave"], *_texts(left, 2))
+                await self._connection.execute(SQL["leave"], joined(gone), joined([member.pool for member in left]))
             if new:
-                written = self._connection.execute(SQL["join"], *joining, list(moments), self._ref_key)
-                await beside(written, partial(self._publish, settled))
+                await beside(self._connection.execute(SQL["join"], *joining), partial(self._publish, settled))
             else:
                 self._publish(settled)
             if changed:
-                await self._connection.execute(
-                    SQL["show"], *_texts([(who, one.pool, _json(one.shown)) for who, one in changed], 3)
-                )
-            await self._connection.execute(SQL["settle"], *_texts(now, 3))
+                pools, _, _, shown, _, _ = zip(*changed, strict=True)
+                await self._connection.execute(SQL["show"], joined(others), joined(pools), joined(shown))
+            await self._write_persons(settled)
             self._unwritten += len(settled)
             if self._unwritten >= _WRITTEN_AT_ONCE:
                 self._unwritten = 0
                 await self._unit.flush()
+
+    def _joining(self, who: Sequence[str], new: Sequence[Member], refs: Refs) -> Sequence[object]:
+        """The columns of `join`: of ten rows a person, so nothing is made for each of them but its ref."""
+        pools, employers, since, shown, generations, fits = zip(*new, strict=True)
+        moments = {moment: str(place) for place, moment in enumerate(dict.fromkeys(chain(since, fits)), 1)}
+        return (
+            joined(who),
+            joined(pools),
+            joined(employers),
+            joined(map(refs, who, employers, pools, generations)),
+            joined(map(moments.__getitem__, since)),
+            joined(shown),
+            joined(map(str, generations)),
+            joined(map(moments.__getitem__, fits)),
+            list(moments),
+            self._ref_key,
+        )
+
+    async def _write_persons(self, settled: Sequence[Settled]) -> None:
+        """What was noted and not written yet, and what was decided, in one statement where the same people are meant."""
+        now = {one.candidate: (one.candidate, one.version, one.due_at) for one in settled}
+        as_before = {who: (who, row.version, row.due_at) for who in self._noted for row in (self._rows[who],)}
+        noted, self._noted = self._noted, {}
+        await self._write_profiles(noted, [now.get(who, before) for who, before in as_before.items()])
+        others = [_standing(*one) for who, one in now.items() if who not in noted]
+        if others:
+            await self._connection.execute(SQL["settle"], *_texts(others, 3))
 
     def _publish(self, settled: Sequence[Settled]) -> None:
         events = [(event_id(), one.candidate, said.memberships(one)) for one in settled if one.list_changed]
@@ -279,18 +326,26 @@ class PostgresPersons:
         found = [row["candidate"] for row in rows if row["candidate"] is not None]
         return found, found[-1] if len(found) == limit else upto
 
-    async def _note_profiles(self, events: Collection[CandidateProfileChangedV1]) -> list[asyncpg.Record]:
+    async def _write_profiles(
+        self,
+        events: Mapping[str, CandidateProfileChangedV1],
+        standings: Sequence[tuple[str, int, datetime | None]],
+    ) -> None:
+        """Newer ones of locked people, with the version of each one's list and when they are due."""
         rows = [
             (
-                event.candidate,
-                str(event.version),
-                event.profile.model_dump_json() if event.profile else "",
-                json.dumps(self._reach(event.profile)),
-                (event.profile.state if event.profile else None) or "",
+                who,
+                str(events[who].version),
+                profile.model_dump_json() if profile else "",
+                self._reach(profile.occupations if profile else ()),
+                (profile.state if profile else None) or "",
+                *_standing(who, version, due_at)[1:],
             )
-            for event in events
+            for who, version, due_at in standings
+            for profile in (events[who].profile,)
         ]
-        return await self._connection.fetch(SQL["note_profiles"], *_texts(rows, 5), self.at) if rows else []
+        if rows:
+            await self._connection.execute(SQL["note_profiles"], *_texts(rows, 7), self.at)
 
     async def _note_consents(self, newest: Newest[ConsentChanged]) -> list[asyncpg.Record]:
         rows = [
@@ -306,12 +361,13 @@ class PostgresPersons:
         ]
         return await self._connection.fetch(SQL["note_consents"], *_columns(rows, 6), self.at) if rows else []
 
-    def _reach(self, profile: CoarseProfile | None) -> list[str]:
-        codes = profile.occupations if profile else ()
-        return sorted(frozenset[str]().union(*(self._occupations.lineage(code) for code in codes)))
+    def _reach(self, codes: Sequence[str]) -> str:
+        return ",".join(sorted(frozenset[str]().union(*(self._occupations.lineage(code) for code in codes))))
 
-    def _person(self, row: asyncpg.Record) -> Person:
-        return Person.of(row["candidate"], _profile(row), _consent_of(row), self._occupations, row["generation"])
+    def _person(self, row: _Row) -> Person:
+        noted = self._noted.get(row.candidate)
+        profile = _profile(row) if noted is None else Known(noted.profile)
+        return Person.of(row.candidate, profile, _consent_of(row), self._occupations, row.generation)
 
     def _earlier(self, row: asyncpg.Record) -> Person:
         found = row["profile"] is not None
@@ -320,20 +376,30 @@ class PostgresPersons:
         return Person.of(row["candidate"], Known(profile), Known(consent), self._occupations)
 
 
-def _profile(row: asyncpg.Record) -> Fact[CoarseProfile | None]:
-    if row["profile_version"] == 0:
+def _profile(row: _Row) -> Fact[CoarseProfile | None]:
+    if row.profile_version == 0:
         return UNKNOWN
-    return Known(None if row["profile"] is None else CoarseProfile.model_validate_json(row["profile"]))
+    return Known(None if row.profile is None else CoarseProfile.model_validate_json(row.profile))
 
 
-def _consent_of(row: asyncpg.Record) -> Fact[Consent]:
-    if row["consent_version"] == 0:
+def _consent_of(row: _Row) -> Fact[Consent]:
+    if row.consent_version == 0:
         return UNKNOWN
-    return Known(Consent.none() if row["consent"] is None else Consent.model_validate_json(row["consent"]))
+    return Known(Consent.none() if row.consent is None else _consent(row.consent))
 
 
-def _json(shown: Shown) -> str:
-    return shown.model_dump_json(exclude_none=True)
+_consent = lru_cache(maxsize=4096)(Consent.model_validate_json)
+"""Most people have said the same."""
+
+
+def _standing(who: str, version: int, due_at: datetime | None) -> tuple[str, str, str]:
+    return who, str(version), due_at.isoformat() if due_at else ""
+
+
+def _rows(of: Iterable[tuple[str, Sequence[Member]]]) -> tuple[list[str], list[Member]]:
+    """Whose each is, and all of them."""
+    some = [*of]
+    return [who for who, members in some for _ in members], [one for _, members in some for one in members]
 
 
 def _texts(rows: Sequence[Sequence[str]], width: int) -> list[str]:

@@ -8,30 +8,30 @@ SELECT pg_advisory_xact_lock($1)
 INSERT INTO persons (candidate)
 SELECT candidate FROM unnest($1::text[]) AS candidate ORDER BY candidate COLLATE "C"
 ON CONFLICT DO NOTHING
-
--- name: lock_persons
-SELECT candidate FROM persons WHERE candidate = ANY($1::text[]) ORDER BY candidate FOR UPDATE
+RETURNING candidate
 
 -- name: note_profiles
--- Of locked people. All parts see the rows as they were before.
+-- Of locked people, with what was decided of them since. All parts see the rows as they were before.
 WITH written AS (
     UPDATE persons
-    SET profile_version = new.version::bigint, profile = new.profile::jsonb, since = $6,
-        reach = ARRAY(SELECT jsonb_array_elements_text(new.reach::jsonb)), state = new.state
+    SET profile_version = new.profile_version::bigint, profile = new.profile::jsonb, since = $8,
+        reach = coalesce(string_to_array(new.reach, ','), '{}'), state = new.state,
+        version = new.version::bigint, due_at = new.due_at::timestamptz
     FROM unnest(string_to_array($1::text, E'\x1f'), string_to_array($2::text, E'\x1f'), string_to_array($3::text, E'\x1f', ''),
-            string_to_array($4::text, E'\x1f'), string_to_array($5::text, E'\x1f', ''))
-        AS new (candidate, version, profile, reach, state)
-    WHERE persons.candidate = new.candidate AND persons.profile_version < new.version::bigint
+            string_to_array($4::text, E'\x1f'), string_to_array($5::text, E'\x1f', ''), string_to_array($6::text, E'\x1f'),
+            string_to_array($7::text, E'\x1f', ''))
+        AS new (candidate, profile_version, profile, reach, state, version, due_at)
+    WHERE persons.candidate = new.candidate AND persons.profile_version < new.profile_version::bigint
     RETURNING persons.candidate, persons.profile IS NOT NULL AS may_be_found
 ), kept AS (
     INSERT INTO persons_before (candidate, valid_from, valid_until, profile, consent)
-    SELECT candidate, since, $6, profile, consent FROM persons JOIN written USING (candidate)
-    WHERE may_be_found AND since < $6 AND profile IS NOT NULL AND (consent -> 'match')::boolean
+    SELECT candidate, since, $8, profile, consent FROM persons JOIN written USING (candidate)
+    WHERE may_be_found AND since < $8 AND profile IS NOT NULL AND (consent -> 'match')::boolean
     ON CONFLICT DO NOTHING
 ), gone AS (
     DELETE FROM persons_before USING written WHERE persons_before.candidate = written.candidate AND NOT may_be_found
 )
-SELECT candidate FROM written
+SELECT count(*) FROM written
 
 -- name: note_consents
 -- Of locked people. What is not taken is a yes by a link from before a no. Of an older version only its no is kept, and done.
@@ -65,16 +65,16 @@ WITH new AS (
               OR (persons.consent -> 'match')::boolean AND NOT (new.consent -> 'match')::boolean
                   AND new.no_at > coalesce(persons.consent_lifts_no_until, '-infinity')
       END
-    RETURNING persons.candidate, (persons.consent -> 'match')::boolean AS may_be_found
+    RETURNING persons.candidate, persons.consent_version, persons.consent, persons.generation, (persons.consent -> 'match')::boolean AS may_be_found
 ), kept AS ( -- as in `note_profiles`
     INSERT INTO persons_before (candidate, valid_from, valid_until, profile, consent)
-    SELECT candidate, since, $7, profile, consent FROM persons JOIN written USING (candidate)
-    WHERE may_be_found AND since < $7 AND profile IS NOT NULL AND (consent -> 'match')::boolean
+    SELECT candidate, since, $7, profile, persons.consent FROM persons JOIN written USING (candidate)
+    WHERE may_be_found AND since < $7 AND profile IS NOT NULL AND (persons.consent -> 'match')::boolean
     ON CONFLICT DO NOTHING
 ), gone AS (
     DELETE FROM persons_before USING written WHERE persons_before.candidate = written.candidate AND NOT may_be_found
 )
-SELECT new.candidate, written.candidate IS NOT NULL AS taken
+SELECT new.candidate, written.candidate IS NOT NULL AS taken, written.consent_version, written.consent, written.generation
 FROM new JOIN persons USING (candidate) LEFT JOIN written USING (candidate)
 WHERE persons.consent_version < new.version OR written.candidate IS NOT NULL
 

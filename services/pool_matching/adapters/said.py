@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from json.encoder import encode_basestring as text
+from operator import itemgetter
 
 import asyncpg
 
@@ -18,15 +19,19 @@ _moment = lru_cache(maxsize=1024)(rfc3339)
 def memberships(settled: Settled) -> bytes:
     """What `MembershipsChangedV1.model_dump_json()` would write, in the order of the pools, as a read-back says it again: one version
     is one value. ValueError where they are more than its readers take, as of the model."""
-    members = sorted(settled.members, key=lambda member: member.pool)
+    members = sorted(settled.members, key=itemgetter(0))  # by pool
     if len(members) > MOST:
         raise ValueError(f"a person in {len(members)} pools: the readers of `memberships` take {MOST}")
-    pools = ",".join([
-        f'{{"pool":{text(one.pool)},"employer":{text(one.employer)},"since":"{_moment(one.since)}"}}' for one in members
-    ])  # fmt: skip
+    pools = ",".join([f'{_of(pool, employer)}{_moment(since)}"}}' for pool, employer, since, *_ in members])
     return (
         f'{{"version":{settled.version},"candidate":{text(settled.candidate)},"pools":[{pools}],"generation":{settled.generation}}}'
     ).encode()
+
+
+@lru_cache(maxsize=20_000)
+def _of(pool: str, employer: str) -> str:
+    """What is said of everybody who is in a pool."""
+    return f'{{"pool":{text(pool)},"employer":{text(employer)},"since":"'
 
 
 def told(employer: str, update: Update) -> bytes:

@@ -25,6 +25,7 @@ from services.pool_matching.decisions import (
 )
 from services.pool_matching.matching.index import PoolIndex
 from services.pool_matching.model import Change, Consent, KeptPerson, Member, Person, Pool, Shown
+from services.pool_matching.showing import as_json
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile
 from shared.facts import UNKNOWN, Fact, Known, fact
@@ -180,25 +181,25 @@ def test_joined_left_and_changed_are_told_apart() -> None:
     asked = [pool("stays", min_years=1), pool("new"), pool("other", occupations=("29-0000",))]
     old = AT - 24 * HOUR
     before = [
-        Member("stays", "emp_a", old, Shown(years=3)),
-        Member("gone", "emp_a", old, Shown()),
-        Member("other", "emp_a", old, Shown(occupations=("29-1141",))),
+        Member("stays", "emp_a", old, as_json(Shown(years=3))),
+        Member("gone", "emp_a", old, as_json(Shown())),
+        Member("other", "emp_a", old, as_json(Shown(occupations=("29-1141",)))),
     ]
     change = memberships(before, person(), asked, AT)
-    assert change.joined == (Member("new", "emp_a", to_the_hour(AT), Shown(), fits_since=AT),)
+    assert change.joined == (Member("new", "emp_a", to_the_hour(AT), as_json(Shown()), fits_since=AT),)
     assert change.left == (before[1],)
-    assert change.changed == (Member("stays", "emp_a", old, Shown(years=5)),)
+    assert change.changed == (Member("stays", "emp_a", old, as_json(Shown(years=5))),)
     settled = settle(KeptPerson(person(), 7, None, tuple(before)), change, AT)
     assert settled is not None and settled.version == 8
     assert [member.pool for member in settled.members] == ["new", "other", "stays"]
 
 
 def test_who_withdrew_and_came_again_left_and_joined() -> None:
-    before = Member("p", "emp_a", AT - 24 * HOUR, Shown())
+    before = Member("p", "emp_a", AT - 24 * HOUR, as_json(Shown()))
     again = replace(person(), generation=1)
     change = memberships([before], again, [pool("p")], AT)
     assert (change.left, change.changed) == ((before,), ())
-    assert change.joined == (Member("p", "emp_a", to_the_hour(AT), Shown(), 1, AT),)
+    assert change.joined == (Member("p", "emp_a", to_the_hour(AT), as_json(Shown()), 1, AT),)
     settled = settle(KeptPerson(again, 7, None, (before,)), change, AT)
     assert settled is not None
     assert (settled.version, settled.generation, settled.members) == (8, 1, change.joined)
@@ -224,7 +225,7 @@ THEN = replace(person(), profile=Known(NURSE.model_copy(update={"years": 0})))
 def test_a_pool_that_is_held_against_somebody_has_them_since_the_tick_at_which_it_would_have_taken_them_in(
     then: Person, since: datetime | None, expected: datetime
 ) -> None:
-    member = None if since is None else Member("p", "emp_a", AT, Shown(), fits_since=since)
+    member = None if since is None else Member("p", "emp_a", AT, as_json(Shown()), fits_since=since)
     asked = pool("p", min_years=3)
     assert fits_anew(asked, then, member, tick=TICK, at=AT) == expected
     fitting = then if matches(then, asked, AT) else person()
@@ -244,9 +245,9 @@ def test_nothing_is_written_when_nothing_is_different() -> None:
 
 
 def test_the_list_keeps_its_version_when_only_what_is_shown_changed() -> None:
-    before = Member("p", "emp_a", AT, Shown(years=3))
+    before = Member("p", "emp_a", AT, as_json(Shown(years=3)))
     settled = settle(
-        KeptPerson(person(), 4, None, (before,)), Change(changed=(replace(before, shown=Shown(years=5)),)), AT
+        KeptPerson(person(), 4, None, (before,)), Change(changed=(before._replace(shown=as_json(Shown(years=5))),)), AT
     )
     assert settled is not None and settled.version == 4 and not settled.list_changed
 

@@ -1,0 +1,59 @@
+"""What is put together of parts for many pools is what the rules say of each."""
+
+import random
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.pool_matching.decisions import findable, shown
+from services.pool_matching.model import Person, Pool
+from services.pool_matching.showing import as_json, in_one_form, shown_to
+from shared.facts import Known
+from tests.unit.pool_matching.test_index import AT, SKILLS, SOC, a_person, a_pool
+
+ODD = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=12), min_size=1, max_size=6)
+
+
+def named(person: Person, pools: list[Pool], skills: list[str]) -> tuple[Person, list[Pool]]:
+    """The same with other names of skills: whatever somebody wrote."""
+    name = dict(zip(SKILLS, skills, strict=False))
+    others = [
+        Pool(
+            pool.id,
+            pool.employer,
+            pool.version,
+            pool.name,
+            pool.criteria.model_copy(
+                update={
+                    field: tuple(name.get(skill, skill) for skill in getattr(pool.criteria, field))
+                    for field in ("skills_all", "skills_any")
+                }
+            ),
+        )
+        for pool in pools
+    ]
+    return replace(person, skills=frozenset(name.get(skill, skill) for skill in person.skills)), others
+
+
+@given(st.integers(0, 2**32), ODD)
+def test_what_many_pools_see_is_what_the_rules_show_to_each(seed: int, skills: list[str]) -> None:
+    rng = random.Random(seed)  # noqa: S311  # invented pools
+    person, pools = named(a_person(rng), [a_pool(rng, f"p_{number}") for number in range(30)], skills)
+    halves = findable(person, AT)
+    if halves is None:
+        return
+    found = shown_to(pools, *halves, person.lineages, person.skills)
+    assert found == [as_json(shown(person, pool.criteria)) for pool in pools]
+    assert [in_one_form(text) for text in found] == found
+
+
+def test_a_row_of_before_is_read_in_the_one_form() -> None:
+    assert in_one_form('{"state": "CO", "years": 3, "skills": ["icu"]}') == '{"skills":["icu"],"years":3,"state":"CO"}'
+
+
+def test_the_people_made_here_can_mostly_be_found() -> None:
+    rng = random.Random(5)  # noqa: S311  # invented people
+    people = [a_person(rng) for _ in range(100)]
+    assert sum(isinstance(one.profile, Known) and findable(one, AT) is not None for one in people) > 40
+    assert SOC
