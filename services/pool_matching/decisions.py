@@ -22,6 +22,7 @@ from services.pool_matching.model import (
 )
 from services.pool_matching.showing import shown_to
 from shared.contracts import grants
+from shared.contracts.bounds import MOST
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile
 from shared.facts import Fact, Known, Unknown
@@ -215,15 +216,23 @@ def shown(person: Person, criteria: Criteria) -> Shown:
 
 
 def settle(known: KeptPerson, change: Change, at: datetime) -> Settled | None:
-    """What is to be written for the person; None when all stays as it is."""
-    due_at = next_due(known.person.consent, at)
-    if not (change.joined or change.left or change.changed) and due_at == known.due_at:
+    """What is to be written for the person; None when all stays as it is.
+
+    Nobody is in more pools than the readers of `memberships` take: who would be joins none beyond them, in the order of the pools,
+    until they are decided again. Leaving always goes through.
+    """
+    due_at, beyond = next_due(known.person.consent, at), 0
+    if len(known.members) + len(change.joined) > MOST:
+        room = max(0, MOST - len(known.members) + len(change.left))
+        beyond = max(0, len(change.joined) - room)
+        change = change._replace(joined=tuple(sorted(change.joined, key=itemgetter(0))[:room]))
+    if not (change.joined or change.left or change.changed or beyond) and due_at == known.due_at:
         return None
     gone = {member.pool for member in chain(change.left, change.changed)}
     staying = [member for member in known.members if member.pool not in gone] if gone else known.members
     members = tuple(sorted([*staying, *change.changed, *change.joined], key=itemgetter(0)))  # by pool
     version = known.version + 1 if change.joined or change.left else known.version
-    return Settled(known.person.candidate, version, due_at, change, members, known.person.generation)
+    return Settled(known.person.candidate, version, due_at, change, members, known.person.generation, beyond)
 
 
 def next_due(consent: Fact[Consent], at: datetime) -> datetime | None:

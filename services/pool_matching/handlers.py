@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar, assert_never
 
+import structlog
+
 from services.pool_matching.decisions import fits_anew, matches, placed, settle
 from services.pool_matching.listing import Changes, Closes, Listed, Opens, Stays, at_tick
 from services.pool_matching.model import (
@@ -49,6 +51,8 @@ from shared.runner.model import Again, Job
 from shared.ticks import Ticks
 
 V = TypeVar("V", CandidateProfileChangedV1, PoolChangedV1)
+
+_log = structlog.get_logger(__name__)
 
 _CHUNK = 1000
 """People who are read, decided or told at once."""
@@ -381,7 +385,11 @@ async def _decide_again(store: PersonStore, candidates: Sequence[str], refs: Ref
 
 
 async def _apply(store: PersonStore, decided: Sequence[Settled | None], refs: Refs) -> None:
-    await store.settle([one for one in decided if one is not None], refs)
+    settled = [one for one in decided if one is not None]
+    await store.settle(settled, refs)
+    beyond = [one.beyond for one in settled if one.beyond]
+    if beyond:
+        _log.warning("in_as_many_pools_as_can_be_told", people=len(beyond), pools_not_joined=sum(beyond))
 
 
 def _newest(events: Iterable[V]) -> list[V]:

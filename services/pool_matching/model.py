@@ -235,6 +235,8 @@ class Settled(NamedTuple):
     """All of the person's memberships now."""
     generation: int = 0
     """Of the person's refs now."""
+    beyond: int = 0
+    """Pools that they fit and did not join, being in as many as can be told."""
 
     @property
     def list_changed(self) -> bool:

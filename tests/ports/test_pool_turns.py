@@ -282,6 +282,16 @@ async def test_pools_that_wait_without_anybody_to_evaluate_them_are_found(pool_k
     assert await ready(kit, pool().id, pool().employer)
 
 
+async def test_pools_of_whom_a_step_failed_too_often_are_taken_up_again_after_an_hour(pool_kit: PostgresKit) -> None:
+    kit = pool_kit
+    await keep_pool(kit, pool())
+    await tell_pools(kit, pool())
+    for age, expected in (("1 minute", []), ("2 hours", [pool().employer])):
+        await kit.connections.execute(f"UPDATE work SET set_aside_at = now() - interval '{age}'")
+        async with kit.persons() as store:
+            assert await store.employers_waiting(10) == expected
+
+
 async def test_so_many_changes_come_at_once_and_then_one_after_the_other(kit: Kit) -> None:
     async def wait(employer: str = "emp_a") -> timedelta | None:
         async with kit.pools() as store:

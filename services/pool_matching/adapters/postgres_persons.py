@@ -1,7 +1,7 @@
 """Persons, their memberships and the evaluations of pools, in PostgreSQL."""
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from itertools import chain

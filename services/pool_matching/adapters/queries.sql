@@ -221,9 +221,12 @@ WHERE evaluations.version < excluded.version
 RETURNING employer
 
 -- name: employers_waiting
+-- Who has pools that wait, and no row of work for them; nor has who was set aside an hour ago, since what a step failed for may be gone,
+-- and all of the employer's pools wait for it.
 SELECT DISTINCT employer FROM evaluations
 WHERE NOT done AND employer > $1
-  AND NOT EXISTS (SELECT FROM work WHERE queue = 'evaluations' AND key = evaluations.employer)
+  AND NOT EXISTS (SELECT FROM work WHERE queue = 'evaluations' AND key = evaluations.employer
+    AND (set_aside_at IS NULL OR set_aside_at > now() - interval '1 hour'))
 ORDER BY employer LIMIT $2
 
 -- name: next_turn

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.pool_matching import decisions
 from services.pool_matching.adapters import occupations
 from services.pool_matching.decisions import (
     PAY_STEP,
@@ -383,3 +384,21 @@ def test_criteria_that_ask_for_the_same_have_one_form() -> None:
     assert asks(one) == asks(one.model_copy(update={"states": ("WY", "CO"), "skills_any": ("b", "a")}))
     for change in ({"states": ("CO",)}, {"skills_any": ("a",)}, {"available_by": None}, {"skills_all": ("a",)}):
         assert asks(one) != asks(one.model_copy(update=change))
+
+
+def test_nobody_is_in_more_pools_than_can_be_told_and_leaving_always_goes_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(decisions, "MOST", 3)
+    at = to_the_hour(AT)
+    before = memberships((), person(), [pool("p_1"), pool("p_2")], AT).joined
+    into = [pool("p_2"), pool("p_5"), pool("p_3"), pool("p_4")]
+    settled = settle(KeptPerson(person(), 7, None, before), memberships(before, person(), into, AT), AT)
+    assert settled is not None and settled.version == 8
+    assert [member.pool for member in settled.change.joined] == ["p_3", "p_4"]
+    assert [member.pool for member in settled.change.left] == ["p_1"]
+    assert [member.pool for member in settled.members] == ["p_2", "p_3", "p_4"]
+    assert settled.beyond == 1
+    full = tuple(Member(f"p_{number}", "emp_a", at, as_json(Shown())) for number in range(5))
+    gone = settle(KeptPerson(person(), 7, None, full), Change(joined=(full[0],), left=full[:1]), AT)
+    assert gone is not None and len(gone.members) == 4 and not gone.change.joined
