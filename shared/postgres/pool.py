@@ -29,6 +29,7 @@ _OF_THE_SESSION = {
     "jit": "off",
     # A plan that was made while a table was small, and kept, scans all of it once there is a burst: planning anew costs far less.
     "plan_cache_mode": "force_custom_plan",
+    "random_page_cost": "1.1",
     "idle_in_transaction_session_timeout": SILENT_AT_MOST,
     "tcp_keepalives_idle": "20",
     "tcp_keepalives_interval": "5",

@@ -35,9 +35,11 @@ WITH asked AS (SELECT * FROM unnest($1::text[], $2::uuid[]) AS one (id, candidat
 consented AS (INSERT INTO consents (candidate, version, contact, blocked_employers, time_zone)
     SELECT candidate, 1, true, '{}', $5 FROM asked),
 member AS (INSERT INTO memberships (candidate, version, employers) SELECT candidate, 1, '{emp_one}' FROM asked)
-INSERT INTO outreach (id, employer, candidate, member_ref, request_digest, sealed, submitted_at, expires_at, due_at)
-SELECT id, 'emp_one', candidate, 'm', '\\x00', repeat('words', 200), $3, $4, $4 FROM asked
+INSERT INTO outreach (id, employer, candidate, member_ref, request_digest, sealed, submitted_at, expires_at, due_at,
+                      last_day, tell_at, occupation, job_state)
+SELECT id, 'emp_one', candidate, 'm', '\\x00', repeat('words', 200), $3, $4, $4, $4::date, $4, '29-1141', 'CO' FROM asked
 """
+"""All that the edge writes: a row without its last day is one of a version before, and is changed once more to have it."""
 
 _WAITS = "SELECT EXISTS (SELECT FROM outreach WHERE state = 'submitted') OR EXISTS (SELECT FROM outbox)"
 """A row leaves the outbox once Kafka has it."""

@@ -29,6 +29,8 @@ class Counts:
     """Batches that were sent and waited for."""
     said: list[str] = field(default_factory=list)
     """The statements, for whoever looks why it is another number."""
+    asked: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+    """The same whole, with what they were given."""
 
 
 _COUNTED: ContextVar[Counts | None] = ContextVar("counted", default=None)
@@ -50,6 +52,7 @@ def _note_statement(asked: Any) -> None:
     if (counts := _COUNTED.get()) is not None:
         counts.statements += 1
         counts.said.append(" ".join(asked.query.split())[:100])
+        counts.asked.append((asked.query, tuple(asked.args)))
 
 
 def note_batch() -> None:

@@ -742,7 +742,7 @@ async def test_places_are_found_by_an_index(on_postgres: PostgresRows) -> None:
     async with on_postgres.pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL enable_seqscan = off")
         plan = await connection.fetch(f"EXPLAIN {SQL['places']}", ANA, NOON)
-    assert any("outreach_places" in row[0] for row in plan)
+    assert any("outreach_queue" in row[0] for row in plan)
 
 
 async def test_employers_take_turns_at_having_decided_what_is_due(on_postgres: PostgresRows) -> None:

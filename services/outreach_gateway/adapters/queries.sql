@@ -1,3 +1,7 @@
+-- Whoever asks for rows by a batch's keys says `(SELECT $1)`: how many they are is hidden from PostgreSQL, which takes them for ten then
+-- and goes by the index, one after the other. Where it sees that they are hundreds it reads all of a table, at each batch, as soon as
+-- that looks cheaper, and it looks cheaper up to some hundred thousand rows (0049). `OFFSET 0` keeps a look-up one for the same reason.
+
 -- name: hold_epochs
 -- No name where the shard is built anew, or another process waits until it can: batches never keep it waiting for long.
 SELECT shard, CASE WHEN building IS NULL AND pg_try_advisory_xact_lock_shared(262254608, shard) THEN name END AS name
@@ -66,8 +70,9 @@ ORDER BY submitted_at DESC LIMIT 100
 -- Without those that are in hand already ($4).
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
     coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
-FROM unnest(string_to_array($1, E'\x1f')::uuid[], string_to_array($2, E'\x1f')) AS pair (candidate, employer) JOIN outreach USING (employer, candidate)
-WHERE submitted_at > $3 AND NOT EXISTS (SELECT FROM unnest(string_to_array($4, E'\x1f')) AS in_hand (id) WHERE in_hand.id = outreach.id)
+FROM unnest(string_to_array((SELECT $1::text), E'\x1f')::uuid[], string_to_array((SELECT $2::text), E'\x1f')) AS pair (candidate, employer)
+JOIN outreach USING (employer, candidate)
+WHERE submitted_at > $3 AND id <> ALL(string_to_array($4, E'\x1f'))
 
 -- name: take_back
 -- What has a slot or waits for one is decided for once more, and leaves.
@@ -95,7 +100,7 @@ ORDER BY o.employer, o.tell_at, o.id
 
 -- name: tell
 UPDATE outreach o SET told = t.told, tell_at = t.tell_at
-FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS t (id, told, tell_at)
+FROM unnest((SELECT $1::text[]), (SELECT $2::text[]), (SELECT $3::timestamptz[])) AS t (id, told, tell_at)
 WHERE o.id = t.id
 
 -- name: next_untold
@@ -123,31 +128,33 @@ WHERE id IN (SELECT id FROM outreach WHERE last_day IS NULL ORDER BY id LIMIT $1
 RETURNING id
 
 -- name: lock_live
+-- The state of a row that its key has found: as it is written here no index of what waits is read for it, of which all may be long.
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
     coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
 FROM outreach
-WHERE id = ANY(string_to_array($1, E'\x1f')) AND state = 'submitted'
+WHERE id = ANY(string_to_array((SELECT $1::text), E'\x1f')) AND state || '' = 'submitted'
 ORDER BY id
 FOR UPDATE
 
 -- name: lock_free_people
 -- Whom a batch decides for at this moment is passed over: nobody waits for one person.
-SELECT candidate::text FROM consents WHERE candidate = ANY($1::uuid[]) ORDER BY consents.candidate FOR UPDATE SKIP LOCKED
+SELECT candidate::text FROM consents WHERE candidate = ANY((SELECT $1::uuid[])::uuid[]) ORDER BY consents.candidate FOR UPDATE SKIP LOCKED
 
 -- name: take_due
+-- By the people: the index of all that is due is not read beside theirs, so the moment is not compared as it would be for that.
 -- Of people whom this transaction has locked ($4), and of those of whom no consent is known: they have no queue.
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
     coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
 FROM outreach
-WHERE candidate = ANY($3::uuid[]) AND due_at <= $1
-  AND (candidate = ANY($4::uuid[]) OR NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate))
+WHERE candidate = ANY((SELECT $3::uuid[])::uuid[]) AND due_at IS NOT NULL AND coalesce(due_at, 'infinity') <= $1
+  AND (candidate = ANY($4::uuid[]) OR NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate OFFSET 0))
 ORDER BY due_at
 LIMIT $2
 FOR UPDATE SKIP LOCKED
 
 -- name: next_due
 SELECT candidate::text, min(due_at) AS at FROM outreach
-WHERE candidate = ANY($1::uuid[]) AND due_at IS NOT NULL
+WHERE candidate = ANY((SELECT $1::uuid[])::uuid[]) AND due_at IS NOT NULL
 GROUP BY candidate
 
 -- name: missed_due
@@ -163,7 +170,7 @@ LIMIT $2
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
     coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
 FROM outreach
-WHERE candidate = ANY(string_to_array($1, E'\x1f')::uuid[]) AND (slot_at > $2 OR state = 'delayed')
+WHERE candidate = ANY(string_to_array((SELECT $1::text), E'\x1f')::uuid[]) AND (slot_at > $2 OR state = 'delayed')
 
 -- name: due_state
 SELECT (SELECT count(*) FROM (SELECT FROM outreach WHERE due_at <= $1 LIMIT 10000) AS part) AS rows,
@@ -173,7 +180,7 @@ SELECT (SELECT count(*) FROM (SELECT FROM outreach WHERE due_at <= $1 LIMIT 1000
 SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, slot_at, valid_through, pool_tag, generation,
     coalesce(last_day, (expires_at AT TIME ZONE 'UTC')::date) AS last_day, sent_at, heard_at, taken_back_at, key_missing, wished_at
 FROM outreach
-WHERE candidate = ANY($1::uuid[]) AND state IN ('submitted', 'delayed')
+WHERE candidate = ANY((SELECT $1::uuid[])::uuid[]) AND state IN ('submitted', 'delayed')
 ORDER BY id
 FOR UPDATE
 
@@ -213,7 +220,8 @@ WHERE id = $1 AND employer = $2
 FOR UPDATE
 
 -- name: lock_people
-SELECT candidate::text FROM consents WHERE candidate = ANY(string_to_array($1, E'\x1f')::uuid[]) ORDER BY consents.candidate FOR UPDATE
+SELECT candidate::text FROM consents WHERE candidate = ANY(string_to_array((SELECT $1::text), E'\x1f')::uuid[])
+ORDER BY consents.candidate FOR UPDATE
 
 -- name: person_of
 SELECT candidate::text FROM outreach WHERE id = $1 AND employer = $2 AND parent IS NULL
@@ -223,7 +231,7 @@ SELECT person.candidate::text, b.reachable, c.version, c.contact, c.blocked_empl
        c.quiet_start, c.quiet_end, c.time_zone, c.paused_until, c.ends_at, m.employers,
        CASE WHEN m.pools_version = m.version THEN m.pools END AS pools, coalesce(m.generation, 0) AS generation,
        e.candidate IS NOT NULL AS erased
-FROM unnest(string_to_array($1, E'\x1f')::uuid[]) AS person (candidate)
+FROM unnest(string_to_array((SELECT $1::text), E'\x1f')::uuid[]) AS person (candidate)
 LEFT JOIN consents c USING (candidate)
 LEFT JOIN memberships m USING (candidate)
 LEFT JOIN mailboxes b USING (candidate)
@@ -235,15 +243,16 @@ SET state = s.state, version = s.version, slot_at = s.slot_at, due_at = s.due_at
     decided_at = $8, decision = s.decision,
     sealed = CASE WHEN s.state IN ('submitted', 'delayed', 'admitted') THEN o.sealed END,
     sealed_job = CASE WHEN s.state IN ('submitted', 'delayed', 'admitted') THEN o.sealed_job END
-FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f')::integer[], $4::timestamptz[],
-        $5::timestamptz[], string_to_array($6, E'\x1f', ''), string_to_array($9, E'\x1f'))
+FROM unnest(string_to_array((SELECT $1::text), E'\x1f'), string_to_array((SELECT $2::text), E'\x1f'),
+        string_to_array((SELECT $3::text), E'\x1f')::integer[], (SELECT $4::timestamptz[]), (SELECT $5::timestamptz[]),
+        string_to_array((SELECT $6::text), E'\x1f', ''), string_to_array((SELECT $9::text), E'\x1f'))
     AS s (id, state, version, slot_at, due_at, rule, decision)
 WHERE o.id = s.id
 RETURNING o.id, o.sealed, o.sealed_job
 
 -- name: hold
 UPDATE outreach o SET due_at = s.due_at
-FROM unnest($1::text[], $2::timestamptz[]) AS s (id, due_at)
+FROM unnest((SELECT $1::text[]), (SELECT $2::timestamptz[])) AS s (id, due_at)
 WHERE o.id = s.id
 
 -- name: keep_consents
@@ -257,7 +266,7 @@ SELECT (row ->> 'candidate')::uuid, (row ->> 'version')::integer, (row ->> 'cont
        (row ->> 'paused_until')::timestamptz, (row ->> 'ends_at')::timestamptz,
        (row ->> 'lifts_no_until')::timestamptz, (row ->> 'no_at')::timestamptz
 FROM jsonb_array_elements($1::jsonb) AS row
-WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = (row ->> 'candidate')::uuid)
+WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = (row ->> 'candidate')::uuid OFFSET 0)
 ORDER BY 1
 ON CONFLICT (candidate) DO UPDATE SET
     version = greatest(kept.version, excluded.version),
@@ -292,7 +301,7 @@ SELECT (row ->> 'candidate')::uuid, (row ->> 'version')::integer,
        (row ->> 'generation')::bigint, CASE WHEN row ->> 'pools' IS NOT NULL THEN (row ->> 'version')::integer END,
        ARRAY(SELECT jsonb_array_elements_text(row -> 'seats'))
 FROM jsonb_array_elements($1::jsonb) AS row
-WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = (row ->> 'candidate')::uuid)
+WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = (row ->> 'candidate')::uuid OFFSET 0)
 ORDER BY 1
 ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, employers = excluded.employers, pools = excluded.pools,
     generation = excluded.generation, pools_version = excluded.pools_version, seats = excluded.seats
@@ -303,7 +312,7 @@ WHERE kept.version < excluded.version
 INSERT INTO mailboxes AS kept (candidate, version, reachable)
 SELECT candidate, version, reachable
 FROM unnest($1::uuid[], $2::integer[], $3::boolean[]) AS m (candidate, version, reachable)
-WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = m.candidate)
+WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = m.candidate OFFSET 0)
 ORDER BY 1
 ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, reachable = excluded.reachable
 WHERE kept.version < excluded.version
@@ -312,7 +321,7 @@ WHERE kept.version < excluded.version
 INSERT INTO candidate_keys AS kept (candidate, version, public_key)
 SELECT candidate, version, public_key
 FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS k (candidate, version, public_key)
-WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = k.candidate)
+WHERE NOT EXISTS (SELECT FROM erased WHERE erased.candidate = k.candidate OFFSET 0)
 ORDER BY 1
 ON CONFLICT (candidate) DO UPDATE SET version = excluded.version, public_key = excluded.public_key
 WHERE kept.version < excluded.version
@@ -332,16 +341,16 @@ ORDER BY key LIMIT $1
 INSERT INTO erased (candidate) SELECT DISTINCT unnest($1::uuid[]) ON CONFLICT DO NOTHING
 
 -- name: forget_consents
-DELETE FROM consents WHERE candidate = ANY($1::uuid[])
+DELETE FROM consents WHERE candidate = ANY((SELECT $1::uuid[])::uuid[])
 
 -- name: forget_memberships
-DELETE FROM memberships WHERE candidate = ANY($1::uuid[])
+DELETE FROM memberships WHERE candidate = ANY((SELECT $1::uuid[])::uuid[])
 
 -- name: forget_keys
-DELETE FROM candidate_keys WHERE candidate = ANY($1::uuid[])
+DELETE FROM candidate_keys WHERE candidate = ANY((SELECT $1::uuid[])::uuid[])
 
 -- name: forget_mailboxes
-DELETE FROM mailboxes WHERE candidate = ANY($1::uuid[])
+DELETE FROM mailboxes WHERE candidate = ANY((SELECT $1::uuid[])::uuid[])
 
 -- name: public_key
 SELECT public_key FROM candidate_keys WHERE candidate = $1
@@ -350,7 +359,7 @@ SELECT public_key FROM candidate_keys WHERE candidate = $1
 UPDATE outreach SET due_at = $2
 WHERE id IN (
     SELECT id FROM outreach
-    WHERE candidate = ANY($1::uuid[]) AND state = 'submitted' AND due_at > $2
+    WHERE candidate = ANY((SELECT $1::uuid[])::uuid[]) AND state = 'submitted' AND coalesce(due_at, '-infinity') > $2
     ORDER BY id FOR UPDATE)
 RETURNING candidate::text
 
@@ -358,12 +367,13 @@ RETURNING candidate::text
 UPDATE outreach SET due_at = $2
 WHERE id IN (
     SELECT id FROM outreach
-    WHERE candidate = ANY($1::uuid[]) AND state IN ('submitted', 'delayed') AND due_at > $2
+    WHERE candidate = ANY((SELECT $1::uuid[])::uuid[]) AND state IN ('submitted', 'delayed') AND coalesce(due_at, '-infinity') > $2
     ORDER BY id FOR UPDATE)
 RETURNING candidate::text
 
 -- name: wish
-UPDATE outreach o SET wished_at = w.at FROM unnest($1::text[], $2::uuid[], $3::timestamptz[]) AS w (id, candidate, at)
+UPDATE outreach o SET wished_at = w.at
+FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[]), (SELECT $3::timestamptz[])) AS w (id, candidate, at)
 WHERE o.id = w.id AND o.candidate = w.candidate AND o.state IN ('submitted', 'delayed')
     AND (o.wished_at IS NULL OR o.wished_at < w.at)
 RETURNING o.candidate::text
@@ -374,7 +384,7 @@ SELECT o.id, o.version, o.state, o.employer, o.candidate::text, o.submitted_at, 
        coalesce(o.last_day, (o.expires_at AT TIME ZONE 'UTC')::date) AS last_day, o.sent_at, o.heard_at, o.taken_back_at,
        o.key_missing, o.wished_at
 FROM outreach o
-JOIN unnest($1::text[], $2::integer[]) AS r (id, version) ON r.id = o.id AND r.version = o.version
+JOIN unnest((SELECT $1::text[]), (SELECT $2::integer[])) AS r (id, version) ON r.id = o.id AND r.version = o.version
 WHERE o.state = 'admitted'
 ORDER BY o.id
 FOR UPDATE OF o
@@ -388,7 +398,8 @@ SET state = r.state, detail = r.detail, version = o.version + 1, rule = coalesce
     due_at = CASE WHEN r.state = 'submitted' THEN $4::timestamptz END,
     sealed = CASE WHEN r.state = 'submitted' THEN o.sealed END,
     sealed_job = CASE WHEN r.state = 'submitted' THEN o.sealed_job END
-FROM unnest($1::text[], $2::text[], $3::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+FROM unnest((SELECT $1::text[]), (SELECT $2::text[]), (SELECT $3::text[]), (SELECT $5::text[]), (SELECT $6::timestamptz[]),
+        (SELECT $7::timestamptz[]))
     AS r (id, state, detail, rule, tell_at, sent_at)
 WHERE o.id = r.id
 

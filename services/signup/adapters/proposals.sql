@@ -1,8 +1,9 @@
 -- name: save_proposals
--- What says what was answered before is answered.
+-- What says what was answered before is answered. `(SELECT $2)` as in `lock_people`.
 INSERT INTO proposals (vendor, record, candidate, told_at, profile, titles, event_id, proof, received_at)
 SELECT vendor, record, candidate, $1, told.profile::jsonb, told.titles::jsonb, event_id, proof, received_at
-FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[])
+FROM unnest((SELECT $2::uuid[]), (SELECT $3::text[]), (SELECT $4::text[]), (SELECT $5::text[]), (SELECT $6::text[]), (SELECT $7::text[]),
+        (SELECT $8::text[]), (SELECT $9::timestamptz[]))
     AS told (candidate, vendor, record, profile, titles, event_id, proof, received_at)
 JOIN candidates USING (candidate)
 ORDER BY vendor, record
