@@ -37,7 +37,7 @@ consented AS (INSERT INTO consents (candidate, version, contact, blocked_employe
 member AS (INSERT INTO memberships (candidate, version, employers) SELECT candidate, 1, '{emp_one}' FROM asked)
 INSERT INTO outreach (id, employer, candidate, member_ref, request_digest, sealed, submitted_at, expires_at, due_at,
                       last_day, tell_at, occupation, job_state)
-SELECT id, 'emp_one', candidate, 'm', '\\x00', repeat('words', 200), $3, $4, $4, $4::date, $4, '29-1141', 'CO' FROM asked
+SELECT id, 'emp_one', candidate, 'm', '\\x00', repeat('words', 200), $3, $4::timestamptz, $4, $4::date, $4, '29-1141', 'CO' FROM asked
 """
 """All that the edge writes: a row without its last day is one of a version before, and is changed once more to have it."""
 

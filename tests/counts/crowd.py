@@ -57,7 +57,7 @@ async def crowd(administrator: asyncpg.Connection, *, least: int, rows: int) -> 
 
 async def _copied(administrator: asyncpg.Connection, table: str, column: asyncpg.Record, least: int) -> str:
     name, another = f'"{column["name"]}"', _ANOTHER.get(column["type"])
-    if another is None or column["type"] in _NUMBERS and not column["in_a_key"]:
+    if another is None or (column["type"] in _NUMBERS and not column["in_a_key"]):
         return name
     differ = await administrator.fetchval(f"SELECT count(DISTINCT {name}) FROM {table}")
     return another.format(column=name) if differ >= least / 2 else name
