@@ -143,7 +143,7 @@ AGAIN = re.compile(
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
 def test_what_is_applied_outside_a_transaction_can_be_applied_again(folder: Path) -> None:
     loose = [one for one in read(folder) if not one.in_transaction]
-    assert [one.name for one in loose if re.search(r"'|\$", one.sql)] == [], (
-        "no texts: statements are told apart by `;`"
+    assert [one.name for one in loose if "$" in one.sql or any(said.count("'") % 2 for said in one.statements)] == [], (
+        "no text with `;` or `--` in it: statements are told apart by `;`, and comments are taken away"
     )
     assert [said for one in loose for said in one.statements if not AGAIN.match(said)] == []
