@@ -20,6 +20,7 @@ BATCH = 200
 ROWS = 10_000
 """Of each table that the path fills."""
 OF_A_WHOLE = {
+    "pool_matching: a chunk of an evaluation": "a step goes through the next thousands of all people",
     "pool_matching: a listing opens and is told": "one pool's listing is of all its members",
     "courier: a turn, withheld": "a turn takes the oldest of all that is to be sent",
 }
