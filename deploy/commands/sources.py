@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from deploy.commands.operator import Operator
-from deploy.commands.terminal import HomeOption, JsonOption, err, fails_plainly, out, plain, table
+from deploy.commands.terminal import (
+    HomeOption,
+    JsonOption,
+    YesOption,
+    err,
+    fails_plainly,
+    must_be_sure,
+    out,
+    plain,
+    table,
+)
 from deploy.local.errors import StackError
 from deploy.local.home import Home
 
@@ -93,8 +103,11 @@ def rotate(
 
 @app.command()
 @fails_plainly
-def delete(format_: Format, source: Source, home: HomeOption = None) -> None:
+def delete(format_: Format, source: Source, home: HomeOption = None, *, yes: YesOption = False) -> None:
     """End a source: what its ATS posts is answered with 404 within a minute."""
+    must_be_sure(
+        f"Delete {plain(format_)}/{plain(source)}? Its secret is gone then, and its ATS is answered with 404", yes=yes
+    )
     operator = Operator(Home.at(home))
     operator.ask("DELETE", f"{operator.signup}/v1/sources/{format_}/{source}")
     out.print(f"{format_}/{source} is deleted")

@@ -186,8 +186,11 @@ def revoke_key(
     key: Annotated[str, typer.Argument(help="Its fingerprint (`fairpool tenants keys list`), or the key itself.")],
     reason: MaybeReason = None,
     home: HomeOption = None,
+    *,
+    yes: YesOption = False,
 ) -> None:
-    """End a key within seconds."""
+    """End a key within seconds, for good: whoever used it needs a new one."""
+    must_be_sure(f"End this key of {plain(tenant)}? It never works again", yes=yes)
     fingerprint = hash_key(key)[: decisions.FINGERPRINT] if key.startswith("fp_") else key
     _tell(act(home, lambda there: decisions.revoke_key(there, tenant, fingerprint, by(reason))))
 

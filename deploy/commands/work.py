@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from deploy import databases
-from deploy.commands.terminal import HomeOption, JsonOption, fails_plainly, out, plain, table
+from deploy.commands.terminal import HomeOption, JsonOption, YesOption, fails_plainly, must_be_sure, out, plain, table
 from deploy.local.endpoints import ROLES
 from deploy.local.errors import StackError
 from deploy.local.home import Home
@@ -115,10 +115,13 @@ def close(
     *,
     everything: Annotated[bool, typer.Option("--all", help="All of the queue, where no --key is given.")] = False,
     as_json: JsonOption = False,
+    yes: YesOption = False,
 ) -> None:
     """Take what was set aside off the list: nothing is done for it, until something new has it scheduled again."""
     if key is None and limit is None and not everything:
         raise StackError("expected --key, --limit or --all, found neither: say what is closed.")
+    if key is None:
+        must_be_sure(f"Close what was set aside in {plain(queue)} without doing it?", yes=yes)
     done = asyncio.run(
         databases.with_database(_service(service), Home.at(home), lambda sql: operator.close(sql, queue, key, limit))
     )

@@ -169,6 +169,9 @@ def test_whoever_seeds_is_told_so_and_not_how_to(
         ("feeds", "restart", "--at", "http://pools"),
         ("vault", "rotate", "--detach"),
         ("restore", "there"),
+        ("tenants", "keys", "revoke", "emp_a", "0123456789abcdef", "--reason", "ticket 1"),
+        ("sources", "delete", "greenhouse", "riverside"),
+        ("work", "close", "consent", "blocks", "--all"),
     ],
 )
 def test_what_cannot_be_undone_is_asked_of_whoever_sits_there_and_a_no_does_nothing(
@@ -185,6 +188,7 @@ def test_what_cannot_be_undone_is_asked_of_whoever_sits_there_and_a_no_does_noth
     monkeypatch.setattr(Operator, "ask", does)
     monkeypatch.setattr(tenants, "act", does)
     monkeypatch.setattr(backup, "Restoring", does)
+    monkeypatch.setattr("deploy.commands.work.databases.with_database", does)
     monkeypatch.setattr("deploy.commands.backup.manifest.read", lambda *_: SimpleNamespace(services={"consent": None}))
     monkeypatch.setattr("deploy.commands.backup.kafka.find", lambda _: None)
     monkeypatch.setattr(backup, "_reader", lambda *_: None)
