@@ -2,10 +2,9 @@
 
 import base64
 import binascii
-import re
 
-_WRITTEN = re.compile(r"[A-Za-z0-9_-]*")
-_STANDARD = bytes.maketrans(b"-_", b"+/")
+_STANDARD = bytes.maketrans(b"-_+/=", b"+/???")
+"""What standard base64 is written with and this is not becomes what neither is."""
 
 
 def encode(raw: bytes) -> str:
@@ -15,10 +14,8 @@ def encode(raw: bytes) -> str:
 
 def decode(text: str) -> bytes:
     """The bytes behind base64url without `=`; ValueError when it is anything else."""
-    if not _WRITTEN.fullmatch(text):
-        raise ValueError("not base64url")
     try:
-        raw = binascii.a2b_base64(text.encode().translate(_STANDARD) + b"=" * (-len(text) % 4))
+        raw = binascii.a2b_base64(text.encode().translate(_STANDARD) + b"=" * (-len(text) % 4), strict_mode=True)
     except binascii.Error as error:
         raise ValueError("not base64url") from error
     odd = len(raw) % 3  # only the last characters have bits that say nothing

@@ -28,7 +28,7 @@ from services.signup.courier.model import (
     Unreadable,
     Unwritable,
 )
-from services.signup.courier.ports import Clear, Mark
+from services.signup.courier.ports import Clear, Mark, Writing
 from shared.contracts import grants
 from shared.contracts.signup import MailboxChangedV1, OutreachOutcomeReportedV1
 from shared.facts import Fact, fact
@@ -270,8 +270,9 @@ class FakeLetters:
     zones: dict[str, str | None] = field(default_factory=dict)
     """In which zone each notice was told."""
 
-    def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
-        """A letter whose content is the mail's id."""
+    def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Writing:
+        """A letter whose content is the mail's id, in two steps."""
+        yield
         return self.notice(mail, person, employer, at=at)
 
     def notice(

@@ -1,6 +1,6 @@
 """What the courier asks of the outside."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -130,10 +130,14 @@ IntroducerStanding = Callable[[str], Fact[Standing]]
 """Of an employer or a vendor, with that of an employer's present vendor."""
 
 
+Writing = Generator[None, None, Letter | Unwritable]
+"""A letter that is written a step at a time: those of one batch do the same step one after the other."""
+
+
 class Letters(Protocol):
     """Writes mails."""
 
-    def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
+    def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Writing:
         """An employer's words to a person; `employer` is the name."""
 
     def notice(

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -30,9 +30,8 @@ from services.signup.courier.model import (
     State,
     Taken,
     Unreadable,
-    Unwritable,
 )
-from services.signup.courier.ports import Clear, Mark
+from services.signup.courier.ports import Clear, Mark, Writing
 from services.signup.courier.sending import CALLED_OFF, Sender
 from shared.contracts.signup import JOIN
 from shared.facts import UNKNOWN, Fact, Known, fact
@@ -705,18 +704,22 @@ async def test_what_was_admitted_for_an_employer_that_is_suspended_or_removed_si
 
 async def test_words_that_make_no_mail_bounce_and_stop_nobody_else(kit: Kit) -> None:
     class Failing(FakeLetters):
-        def outreach(self, mail: Mail, person: Person, employer: str, *, at: object) -> Letter | Unwritable:
+        def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Writing:
             if mail.id == "o_3":
                 raise RuntimeError("a template's mistake")
-            return super().outreach(mail, person, employer, at=NOON)
+            letter = yield from super().outreach(mail, person, employer, at=at)
+            if mail.id == "o_4":
+                raise RuntimeError("a later step's mistake")
+            return letter
 
     kit.letters = Failing(unwritable={"o_2"})
     others = [
-        Mail("outreach", name, ANA, 1, MAIL.good_until, employer="emp_a", sealed="jwe") for name in ("o_2", "o_3")
+        Mail("outreach", name, ANA, 1, MAIL.good_until, employer="emp_a", sealed="jwe")
+        for name in ("o_2", "o_3", "o_4")
     ]
     await kit.store.keep(others, [], at=NOON)
     await kit.send()
-    assert sorted(kit.outcomes()) == ["o_1.3.delivered", "o_2.1.bounced", "o_3.1.bounced"]
+    assert sorted(kit.outcomes()) == ["o_1.3.delivered", "o_2.1.bounced", "o_3.1.bounced", "o_4.1.bounced"]
 
 
 async def test_what_a_dead_courier_was_sending_is_doubtful_and_a_living_ones_is_left_alone(kit: Kit) -> None:

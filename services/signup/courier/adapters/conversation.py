@@ -44,6 +44,9 @@ class Conversation(asyncio.Protocol):
         """Answers that were asked for and have not come."""
         self._came: deque[SMTPResponse] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._wanted_by = 0.0
+        """Of the loop's clock: until then the answer that is waited for has to come."""
         self._end: Exception | None = None
 
     @classmethod
@@ -68,7 +71,7 @@ class Conversation(asyncio.Protocol):
 
     def say(self, *commands: bytes) -> None:
         """In one write; each is owed an answer. ValueError for what is no command, and then not one byte has left."""
-        if any(_NO_COMMAND.search(command) for command in commands):
+        if _NO_COMMAND.search(b"".join(commands)):
             raise ValueError("a command holds a control character")
         self._write(b"\r\n".join((*commands, b"")))
         self._owed += len(commands)
@@ -96,12 +99,23 @@ class Conversation(asyncio.Protocol):
         if self._end is not None:
             raise self._end
         self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(self._within, self._stop, SMTPReadTimeoutError("no answer in time"))
+        self._wanted_by = self._loop.time() + self._within
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._wanted_by, self._look_at_time)
         try:
             await self._waiter
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def _look_at_time(self) -> None:
+        """One timer for all answers, which looks again where the one that it was set for has come."""
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() < self._wanted_by:
+            self._timer = self._loop.call_at(self._wanted_by, self._look_at_time)
+        else:
+            self._stop(SMTPReadTimeoutError("no answer in time"))
 
     def _write(self, data: bytes) -> None:
         if not self.is_open:
@@ -131,6 +145,8 @@ class Conversation(asyncio.Protocol):
         if self._end is None:
             self._end = SMTPServerDisconnected("Connection lost")
             self._end.__cause__ = exc
+        if self._timer is not None:
+            self._timer.cancel()
         self._wake()
 
     def _stop(self, why: Exception) -> None:

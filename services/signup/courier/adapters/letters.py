@@ -14,11 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from services.signup.courier.adapters.envelope import Envelope, alternative, joined, message_id
 from services.signup.courier.adapters.forms import Form, Forms
 from services.signup.courier.model import About, GrantNotice, Letter, Mail, NoticePurpose, Person, Unwritable
-from services.signup.courier.ports import TenantName
+from services.signup.courier.ports import TenantName, Writing
 from services.signup.vault.addresses import mailable
 from shared import i18n
 from shared.contracts import grants
-from shared.contracts.outreach_gateway import Job
+from shared.contracts.outreach_gateway import Job, Words
 from shared.contracts.signup import JOIN, AboutEmail
 from shared.facts import shown
 from shared.i18n import gettext, marked
@@ -113,12 +113,11 @@ class JinjaLetters:
         self._about_job = lru_cache(_JOBS_KNOWN)(self._about_job_anew)
         self._address = lru_cache(_JOBS_KNOWN)(lambda by, box: Address(by, box, domain))
 
-    def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
-        """An employer's words to a person; `employer` is the name. All of ours are in the person's language."""
-        with i18n.reading(person.locale):
-            return self._outreach(mail, person, employer, at=at)
+    def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Writing:
+        """An employer's words to a person; `employer` is the name. All of ours are in the person's language.
 
-    def _outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Letter | Unwritable:
+        Steps: the words are opened, the token is signed, the mail is written.
+        """
         recipient = mailable(person.address)
         if recipient is None:
             return _NO_ADDRESS
@@ -130,11 +129,19 @@ class JinjaLetters:
             return Unwritable(f"the subject must {wrong}")
         if (wrong := why_not_one_line(employer)) is not None:
             return Unwritable(f"the employer's name must {wrong}")
+        yield
+        unsubscribe = self._link(mail, "unsubscribe", at + UNSUBSCRIBE_WORKS_FOR, issued_at=at)
+        yield
+        with i18n.reading(person.locale):  # for this step: others' letters have their turn between two
+            return self._outreach(mail, recipient, words, employer, unsubscribe, at=at)
+
+    def _outreach(
+        self, mail: Mail, recipient: str, words: Words, employer: str, unsubscribe: str, *, at: datetime
+    ) -> Letter | Unwritable:
         until = min(_over_everywhere(words.job.valid_through), _begin_of_day(at + JOB_LINK_WORKS_FOR))
         forms = self._about_job(words.job, until, employer, i18n.present().locale)
         if isinstance(forms, Unwritable):
             return forms
-        unsubscribe = self._link(mail, "unsubscribe", at + UNSUBSCRIBE_WORKS_FOR, issued_at=at)
         envelope = self._envelope(
             mail, recipient, readable(words.subject), at=at, by=gettext("%(employer)s through Fairpool", employer=employer), box="outreach",
             more=one_click(unsubscribe),

@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -128,48 +128,46 @@ class SmtpRelay:
         To a relay that takes commands in one write, MAIL, RCPT and DATA are one, so it is two exchanges instead of four; `clear`
         is asked once it wants the words. The only way out of DATA that hands nothing over is to close the connection.
         """
-        async with self._place() as place:
-            try:
-                if (no := await self._until_the_recipient(place, letter)) is not None:
-                    return no
-                talk = _of(place)
-                cleared = await clear()
-                if not isinstance(cleared, Cleared):
-                    await self._reset(talk)
-                    return cleared
-                if not talk.wants_words:
-                    answer = await talk.ask(b"DATA")
-                    if answer.code != SMTPStatus.start_input:
-                        return await self._said_no(talk, "DATA", answer)
-                    talk.wants_words = True
-                if cleared.check is not None and not cleared.check.is_fresh(self._now()):
-                    cleared = await clear()
-                if not isinstance(cleared, Cleared):
-                    talk.close()
-                    return cleared
-                if not await mark():
-                    talk.close()
-                    return CalledOff("not_marked")
-                if cleared.check is not None and not cleared.check.lets_hand_over(self._now()):
-                    talk.close()
-                    return CalledOff("late")
-                talk.send_words(letter.content)
-            except (SMTPException, OSError) as error:
-                _close(place)
-                return NotTaken(_word_for(error))
-            except BaseException:
-                _close(place)
-                raise
-            # The final dot may be on its way from here on.
-            return await self._answer_to_words(talk)
-
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[_Place]:
         place = await self._free.get()
         try:
-            yield place
+            return await self._hand_over(place, letter, clear, mark)
         finally:
             self._free.put_nowait(place)
+
+    async def _hand_over(self, place: _Place, letter: Letter, clear: Clear, mark: Mark) -> Handed:
+        try:
+            if (no := await self._until_the_recipient(place, letter)) is not None:
+                return no
+            talk = _of(place)
+            cleared = await clear()
+            if not isinstance(cleared, Cleared):
+                await self._reset(talk)
+                return cleared
+            if not talk.wants_words:
+                answer = await talk.ask(b"DATA")
+                if answer.code != SMTPStatus.start_input:
+                    return await self._said_no(talk, "DATA", answer)
+                talk.wants_words = True
+            if cleared.check is not None and not cleared.check.is_fresh(self._now()):
+                cleared = await clear()
+            if not isinstance(cleared, Cleared):
+                talk.close()
+                return cleared
+            if not await mark():
+                talk.close()
+                return CalledOff("not_marked")
+            if cleared.check is not None and not cleared.check.lets_hand_over(self._now()):
+                talk.close()
+                return CalledOff("late")
+            talk.send_words(letter.content)
+        except (SMTPException, OSError) as error:
+            _close(place)
+            return NotTaken(_word_for(error))
+        except BaseException:
+            _close(place)
+            raise
+        # The final dot may be on its way from here on.
+        return await self._answer_to_words(talk)
 
     async def _enter(self, client: SMTP) -> RefusesUs | NotTaken | None:
         """Connection, TLS and login; None once mails can be handed over."""
