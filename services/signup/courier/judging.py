@@ -50,8 +50,8 @@ from shared.facts import UNKNOWN, Fact, Known, shown
 _HELD_FOR = timedelta(seconds=5)
 _LOOKED_AT_AGAIN = timedelta(minutes=1)
 """A suspension lasts for days as a rule, and may have many invitations wait."""
-TOGETHER = 8
-"""Letters that are written in step: a step of so many takes about a millisecond, no longer does anybody's check of consent
+TOGETHER = 16
+"""Letters that are written in step: a step of so many takes two milliseconds at most, no longer does anybody's check of consent
 stand still."""
 _Found = TypeVar("_Found")
 _log = structlog.get_logger(__name__)
@@ -181,7 +181,7 @@ async def in_step(works: Sequence[Generator[None, None, _Found]]) -> Sequence[_F
     """What each of them returns; the first step of all, then the next of all, and others' work after each.
 
     Opening words, signing and writing use so much of the processor's caches that a letter from beginning to end finds nothing
-    in them of the one before: one step of eight letters, then the next, takes a fifth less.
+    in them of the one before: one step of all of them, then the next, takes a fifth less.
     """
     found: dict[int, _Found] = {}
     while len(found) < len(works):

@@ -106,6 +106,22 @@ async def test_whoever_waits_when_the_connection_is_lost_hears_of_it() -> None:
         await waiting
 
 
+async def test_each_answer_has_its_own_time_though_one_timer_looks_after_all() -> None:
+    talk, _ = talking()
+    for _ in range(2):
+        talk.say(b"NOOP")
+        waiting = asyncio.create_task(talk.answer())
+        await others_run()
+        talk._look_at_time()  # as the timer of the answer before does
+        assert talk.is_open
+        assert talk._timer is not None, "it looks again"
+        talk.data_received(b"250 ok\r\n")
+        assert (await waiting).code == 250
+    talk._look_at_time()
+    assert talk.is_open, "nobody waits"
+    talk.connection_lost(None)
+
+
 async def test_a_relay_that_says_nothing_in_time_is_left() -> None:
     talk, wire = talking(within=0.01)
     talk.say(b"NOOP")

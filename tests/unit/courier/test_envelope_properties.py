@@ -10,6 +10,7 @@ from email.policy import SMTP, default
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.signup.courier.adapters import envelope
 from services.signup.courier.adapters.envelope import Envelope, alternative
 from tests.unit.courier.test_envelope import ENVELOPE
 
@@ -99,3 +100,13 @@ def reads_as_written(envelope: Envelope, raw: bytes) -> bool:
     names = {line.partition(b":")[0] for line in re.split(rb"\r\n(?![ \t])", raw.partition(b"\r\n\r\n")[0])}
     expected = {b"From", b"To", b"Subject", b"Date", b"Message-ID", b"MIME-Version", b"Content-Type"}
     return names == expected | {name.encode() for name in envelope.more} and envelope._reads_as_written(raw)
+
+
+def test_what_parts_the_bodies_of_this_process_mails_parts_no_words_that_hold_it() -> None:
+    text = f"--{envelope._BOUNDARY.decode()}\nContent-Type: text/plain\n\nnot ours\n"
+    raw = envelope.joined(b"Content-Type: text/plain\r\n\r\n" + text.replace("\n", "\r\n").encode())
+    message = email.message_from_bytes(raw, policy=default)
+    assert isinstance(message, EmailMessage)
+    (part,) = message.iter_parts()
+    assert isinstance(part, EmailMessage)
+    assert part.get_content().replace("\r\n", "\n") == text

@@ -56,6 +56,7 @@ def test_as_part_of_a_mail_a_page_reads_the_same_whatever_was_said_before(
     assert raw.isascii()
     assert not any(b"\r" in line or b"\n" in line for line in lines)
     assert max(map(len, lines)) <= 76
+    assert not any(line.endswith((b" ", b"\t")) for line in lines), "RFC 2045, section 6.7: a relay may take them away"
     message = email.message_from_bytes(raw, policy=default)
     assert isinstance(message, EmailMessage)
     assert message.get_content(errors="strict").replace("\r\n", "\n") == form.fill(values)

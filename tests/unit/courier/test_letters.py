@@ -75,7 +75,8 @@ def at_once(writing: Writing) -> Letter | Unwritable:
         try:
             next(writing)
         except StopIteration as end:
-            return end.value
+            letter: Letter | Unwritable = end.value
+            return letter
 
 
 def written(letter: Letter | Unwritable) -> EmailMessage:

@@ -116,7 +116,7 @@ class JinjaLetters:
     def outreach(self, mail: Mail, person: Person, employer: str, *, at: datetime) -> Writing:
         """An employer's words to a person; `employer` is the name. All of ours are in the person's language.
 
-        Steps: the words are opened, the token is signed, the mail is written.
+        Steps: the words are opened, the token is signed, what the mail says is put together, its bodies are written, its head is.
         """
         recipient = mailable(person.address)
         if recipient is None:
@@ -132,12 +132,20 @@ class JinjaLetters:
         yield
         unsubscribe = self._link(mail, "unsubscribe", at + UNSUBSCRIBE_WORKS_FOR, issued_at=at)
         yield
-        with i18n.reading(person.locale):  # for this step: others' letters have their turn between two
-            return self._outreach(mail, recipient, words, employer, unsubscribe, at=at)
+        with i18n.reading(person.locale):  # in one step: others' letters have their turn between two
+            said = self._said(mail, recipient, words, employer, unsubscribe, at=at)
+        if isinstance(said, Unwritable):
+            return said
+        envelope, forms, values = said
+        yield
+        parts = [form.part(values) for form in forms]
+        yield
+        return _sealed(envelope, joined(*parts))
 
-    def _outreach(
+    def _said(
         self, mail: Mail, recipient: str, words: Words, employer: str, unsubscribe: str, *, at: datetime
-    ) -> Letter | Unwritable:
+    ) -> tuple[Envelope, Sequence[Form], Mapping[str, str]] | Unwritable:
+        """An outreach in the present language: its headers, its pages, and the values that these are filled with."""
         until = min(_over_everywhere(words.job.valid_through), _begin_of_day(at + JOB_LINK_WORKS_FOR))
         forms = self._about_job(words.job, until, employer, i18n.present().locale)
         if isinstance(forms, Unwritable):
@@ -147,8 +155,7 @@ class JinjaLetters:
             more=one_click(unsubscribe),
         )  # fmt: skip
         body = readable(words.body).strip("\n")
-        values = {"body": body, "quoted_body": quoted(body), "unsubscribe": _page(unsubscribe)}
-        return _sealed(envelope, joined(*(form.part(values) for form in forms)))
+        return envelope, forms, {"body": body, "quoted_body": quoted(body), "unsubscribe": _page(unsubscribe)}
 
     def _about_job_anew(
         self, job: Job, until: datetime, employer: str, _locale: i18n.Locale

@@ -2,6 +2,8 @@
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.security import boxes, encoding
 from shared.security.boxes import CannotOpenError
@@ -70,3 +72,12 @@ def test_base64url_is_read_back(raw: bytes) -> None:
 def test_what_is_not_the_one_way_to_write_it_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not base64url"):
         encoding.decode(text)
+
+
+@given(st.text("AQgwZ9-_+/=\n\x00\u00e9", max_size=12))
+def test_base64url_is_read_only_as_it_is_written(text: str) -> None:
+    try:
+        raw = encoding.decode(text)
+    except ValueError:
+        return
+    assert encoding.encode(raw) == text

@@ -8,6 +8,10 @@ from typing import get_args
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc import jws
+from joserfc.jwk import OKPKey
 
 from shared.security import encoding
 from shared.security.links import (
@@ -45,6 +49,24 @@ def test_a_link_is_read_back_as_it_was_signed() -> None:
     unsubscribe = Link(LINK.candidate, "unsubscribe", LINK.expires_at, employer="emp_a", issued_at=NOW)
     assert READER.read(SIGNER.sign(LINK), "confirm", at=NOW) == LINK
     assert READER.read(SIGNER.sign(unsubscribe), "me", "unsubscribe", at=NOW) == unsubscribe
+
+
+@given(
+    st.sampled_from(get_args(LinkPurpose)),
+    st.text("0123456789abcdef-", max_size=40),
+    st.none() | st.from_regex(r"emp_[a-z0-9]{1,20}", fullmatch=True),
+    st.none() | st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - hypothesis wants naive bounds
+)
+def test_a_token_is_to_the_byte_what_the_library_writes(
+    purpose: LinkPurpose, candidate: str, employer: str | None, at: datetime | None
+) -> None:
+    token = SIGNER.sign(Link(candidate, purpose, NOW, employer, at))
+    payload = encoding.decode(token.split(".")[1])
+    key = OKPKey.import_key(
+        {"kty": "OKP", "crv": "Ed25519", "d": encoding.encode(SEED), "x": encoding.encode(public_half(SEED))}
+    )
+    assert token == jws.serialize_compact({"alg": "Ed25519"}, payload, key, algorithms=["Ed25519"])
+    assert payload == json.dumps(json.loads(payload), separators=(",", ":")).encode(), "as the versions before wrote it"
 
 
 @pytest.mark.parametrize(
