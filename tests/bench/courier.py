@@ -13,9 +13,11 @@ from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP, default
 from functools import partial
+from typing import cast
 from uuid import UUID
 
 import aiosmtplib
+import uvloop
 
 from services.signup.courier.adapters.smtp import SmtpRelay
 from services.signup.courier.judging import TOGETHER, in_step
@@ -50,9 +52,8 @@ class Catcher(asyncio.Protocol):
     """Says PIPELINING (RFC 2920), as the relays of providers do."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport, self._data, self._buffer = transport, False, b""
-        transport.write(b"220 catcher\r\n")
+        self._transport, self._data, self._buffer = cast(asyncio.Transport, transport), False, b""
+        self._transport.write(b"220 catcher\r\n")
 
     def data_received(self, data: bytes) -> None:
         """What was asked in one write is answered in one, as RFC 2920, section 3.2, wants it of a relay."""
@@ -180,11 +181,18 @@ def main() -> None:
         async with server:
             await send(server.sockets[0].getsockname()[1])
 
-    def measured(name: str, send: Callable[[int], Awaitable[None]], *, takes_groups: bool = True) -> harness.Contender:
+    def measured(
+        name: str,
+        send: Callable[[int], Awaitable[None]],
+        *,
+        takes_groups: bool = True,
+        loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+    ) -> harness.Contender:
         def run() -> float:
             Catcher.taken, Catcher.size, Catcher.takes_groups = 0, 0, takes_groups
             began, used = time.perf_counter(), time.process_time()
-            asyncio.run(caught(send))
+            with asyncio.Runner(loop_factory=loop) as runner:
+                runner.run(caught(send))
             spent[name].append(len(sent) / (time.process_time() - used))
             rate = len(sent) / (time.perf_counter() - began)
             assert Catcher.taken == len(sent)
@@ -206,6 +214,8 @@ def main() -> None:
             "handing": measured("handing", lambda port: handing(letters, port)),
             "jwe": measured("jwe", lambda port: ours(sent_as_jwe, port)),
             "one by one": measured("one by one", lambda port: ours(sent, port), takes_groups=False),
+            "uvloop": measured("uvloop", lambda port: ours(sent, port), loop=uvloop.new_event_loop),
+            "bare uvloop": measured("bare uvloop", lambda port: bare(letters, port), loop=uvloop.new_event_loop),
             "writing": writing,
         }
     )
@@ -214,12 +224,15 @@ def main() -> None:
         "jwe": ("the same, words sealed as a JWE", ""),
         "one by one": ("the same, to a relay without PIPELINING", ""),
         "handing": ("written before: handed over alone", ""),
+        "uvloop": ("the first, both on uvloop, as the processes run", ""),
     }
+    beside = defaultdict(lambda: "bare", uvloop="bare uvloop")
     by_clock = [
-        harness.compared(what, found[name], found["bare"], unit="/s", goal=goal) for name, (what, goal) in names.items()
+        harness.compared(what, found[name], found[beside[name]], unit="/s", goal=goal)
+        for name, (what, goal) in names.items()
     ]
     by_processor = [
-        harness.compared(f"{what}, a second of a processor", spent[name], spent["bare"], unit="/s", goal=goal)
+        harness.compared(f"{what}, a second of a processor", spent[name], spent[beside[name]], unit="/s", goal=goal)
         for name, (what, goal) in names.items()
     ]
     alone = harness.alone("written alone, a second of a processor", spent["writing"], unit="/s", goal="")
