@@ -8,7 +8,7 @@ from services.pool_matching.ports import EvaluationStore, ListingStore, PoolStor
 from shared.ticks import DAY
 
 _FOUND_AT_ONCE = 500
-_SAID_AT_ONCE = 1000
+_SAID_AT_ONCE = 4000
 _POOLS_AT_ONCE = 100
 _EARLIER_KEPT = 2 * DAY + timedelta(hours=1)
 """How somebody was is asked for as of the midnight before the last tick, which are a day back at most, and by a batch that may have taken a while."""

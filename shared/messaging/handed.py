@@ -29,8 +29,8 @@ class Handed:
 
     def __init__(self, shard_of: Callable[[bytes | None], int]) -> None:
         self._shard_of = shard_of
-        self._rows: defaultdict[int, dict[int, tuple[datetime, Outgoing]]] = defaultdict(dict)
-        """By shard, in the order in which they were put here."""
+        self._rows: defaultdict[int, dict[int, tuple[datetime, Outgoing, int]]] = defaultdict(dict)
+        """By shard, in the order in which they were put here; with their bytes."""
         self._bytes = 0
         self._before: Collection[int] = ()
 
@@ -39,24 +39,28 @@ class Handed:
 
     def put(self, written: Written) -> None:
         """It is committed."""
-        self.take(written.records)
-        size = sum(map(_size, written.records.values()))
-        if self._bytes + size <= _MOST and len(self) + len(written.records) <= _MOST_ROWS:
-            self._bytes += size
-            for id, record in written.records.items():
-                self._rows[self._shard_of(record.key)][id] = written.at, record
+        for rows in self._rows.values():
+            self._take(rows, written.records.keys() & rows.keys())
+        sizes = [*map(_size, written.records.values())]
+        if self._bytes + sum(sizes) <= _MOST and len(self) + len(written.records) <= _MOST_ROWS:
+            self._bytes += sum(sizes)
+            for (id, record), size in zip(written.records.items(), sizes, strict=True):
+                self._rows[self._shard_of(record.key)][id] = written.at, record, size
 
     def known(self, shards: Iterable[int], most: int) -> tuple[Mapping[int, Outgoing], Collection[datetime]]:
         """Of each of these shards the first rows, so many at most, by their ids, and the moments at which they were written."""
         rows = {id: row for shard in shards for id, row in islice(self._rows[shard].items(), most)}
-        return {id: record for id, (_, record) in rows.items()}, {at for at, _ in rows.values()}
+        return {id: record for id, (_, record, _) in rows.items()}, {at for at, _, _ in rows.values()}
 
-    def take(self, ids: Iterable[int]) -> None:
+    def take(self, ids: Collection[int]) -> None:
         """These are here no longer."""
+        for rows in self._rows.values():
+            self._take(rows, ids)
+
+    def _take(self, rows: dict[int, tuple[datetime, Outgoing, int]], ids: Iterable[int]) -> None:
         for id in ids:
-            for rows in self._rows.values():
-                if (row := rows.pop(id, None)) is not None:
-                    self._bytes -= _size(row[1])
+            if (row := rows.pop(id, None)) is not None:
+                self._bytes -= row[2]
 
     def gone(self, known: Mapping[int, Outgoing], up_to: Mapping[int, float]) -> None:
         """Of these every one up to this row of its shard: they are sent, by this process or by another."""

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from services.pool_matching import jobs
+from services.pool_matching.adapters import postgres_listings
 from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1
 from shared.security.member_refs import MemberRefs
 from tests.databases import MIGRATIONS_OF, Databases
@@ -65,6 +66,22 @@ async def listed(kit: Kit, count: int = 6, **criteria: Any) -> Sequence[str]:
     await quiet_tick(kit)
     assert {one.member_ref for one in await members(kit)} == {ref(who) for who in people}
     return people
+
+
+async def test_many_are_said_a_few_at_a_time_each_once_and_in_their_order(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_listings, "_SAID_AT_ONCE", 2)
+    monkeypatch.setattr(jobs, "_SAID_AT_ONCE", 5)
+    people = await listed(kit, 8)
+    await tell_persons(kit, *(consent(who, 2, match=False) for who in people[:5]))
+    await weekly_tick(kit)
+    async with kit.listings() as store:
+        assert await jobs.say_disclosures(store), "there is more"
+    assert len(await kit.published(DisclosedV1)) == 5
+    assert sorted(one.candidate for one in await said(kit)) == sorted(people)
+    over = {one.candidate for one in await ended(kit)}
+    assert over == {*people[5:]}, "too few are left: the list is closed, and said after what it had shown"
 
 
 async def test_whoever_is_listed_has_a_disclosure_of_that_moment_with_the_fields_that_are_shown(kit: Kit) -> None:

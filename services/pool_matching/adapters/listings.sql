@@ -186,9 +186,10 @@ WITH gone AS (
 SELECT count(*) FROM gone
 
 -- name: take_disclosures
--- Of whoever was erased meanwhile nothing is said. As an array: else all that waits is read for each page of it.
+-- Of whoever was erased meanwhile nothing is said. By their place on disk, which no row changes: planned by their ids, all that waits
+-- may be read for each page of it.
 WITH taken AS (
-    DELETE FROM disclosures WHERE id = ANY(ARRAY(SELECT id FROM disclosures ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
+    DELETE FROM disclosures WHERE ctid = ANY(ARRAY(SELECT ctid FROM disclosures ORDER BY id LIMIT $1))
     RETURNING id, candidate, employer, pool, at, fields, member_since, memberships
 )
 SELECT taken.*, coalesce(profile_version < 9223372036854775807, false) AS is_known

@@ -16,11 +16,11 @@ from services.pool_matching.introductions import remembered_since
 from services.pool_matching.listing import Fit, Listed
 from services.pool_matching.model import Listing, Shown, Told, Update
 from services.pool_matching.ports import SAY_DISCLOSURES, TELLINGS, ListingChangedError
+from shared.ahead import one_ahead
 from shared.contracts.base import Event
-from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1, PoolClosedV1, PoolUpdatedV1
+from shared.contracts.pool_matching import PoolClosedV1, PoolUpdatedV1
 from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
-from shared.ids import event_id
 from shared.messaging.unit import Unit
 from shared.postgres.pool import SILENT_AT_MOST
 from shared.runner.model import TURN
@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 _AT_ONCE = 2000
 """Rows that are read or written by one turn on the connection."""
+_SAID_AT_ONCE = 1000
+"""Disclosures."""
 _MANY = 10_000
 """Of more it takes seconds to decide, on a busy machine more than a transaction may be silent."""
 _NOTHING = Shown()
@@ -93,15 +95,23 @@ class PostgresListings:
         read = cache(Shown.model_validate_json)
         listed: dict[str, Listed] = {}
         fits: dict[str, Fit] = {}
-        async for row in self._connection.cursor(
-            SQL["listing_standings"], pool, as_of, remembered_since(as_of), prefetch=_AT_ONCE
-        ):
-            if row["generation"]:
-                self._generations[row["candidate"]] = row["generation"]
-            fits[row["candidate"]] = Fit(row["member_ref"], read(row["fits"]), row["fits_counts"])
-            if row["listed_ref"] is not None:
-                fit = Fit(row["listed_ref"], read(row["fit"]), row["counts"])
-                listed[row["candidate"]] = Listed(fit, row["since"], read(row["shown"]), renewed_ref=row["renewed_ref"])
+        cursor = await self._connection.cursor(SQL["listing_standings"], pool, as_of, remembered_since(as_of))
+
+        async def fetch() -> list[asyncpg.Record] | None:
+            return await cursor.fetch(_AT_ONCE) or None
+
+        async def note(rows: Sequence[asyncpg.Record]) -> None:
+            for row in rows:
+                if row["generation"]:
+                    self._generations[row["candidate"]] = row["generation"]
+                fits[row["candidate"]] = Fit(row["member_ref"], read(row["fits"]), row["fits_counts"])
+                if row["listed_ref"] is not None:
+                    fit = Fit(row["listed_ref"], read(row["fit"]), row["counts"])
+                    listed[row["candidate"]] = Listed(
+                        fit, row["since"], read(row["shown"]), renewed_ref=row["renewed_ref"]
+                    )
+
+        await one_ahead(fetch, note)
         for row in await self._connection.fetch(SQL["listed_who_left"], pool):
             gone = Fit(row["member_ref"], _NOTHING, row["counts"])
             listed[row["member_ref"]] = Listed(gone, row["since"], _NOTHING, left=True)
@@ -234,17 +244,28 @@ class PostgresListings:
         return int(await self._connection.fetchval(SQL["clear_listed"], pool, limit, self.at))
 
     async def say_disclosures(self, limit: int) -> int:
-        """Their rows go with the transaction in which the events leave."""
-        rows = await self._connection.fetch(SQL["take_disclosures"], limit)
-        known = [row for row in rows if row["is_known"]]
-        for is_over, some in groupby(known, key=lambda row: row["fields"] is None):
-            if is_over:
-                events = [(row["candidate"], said.ended(*row[1:5])) for row in some]
-            else:
-                events = [(row["candidate"], said.disclosed(row)) for row in some]
-            kind = DisclosureEndedV1 if is_over else DisclosedV1
-            self._unit.publish_written(kind, [(event_id(), who, value) for who, value in events])
-        return len(rows)
+        """Their rows go with the transaction in which the events leave; the next are taken while some are written."""
+        taken, is_last = 0, False
+
+        async def take() -> list[asyncpg.Record] | None:
+            nonlocal taken, is_last
+            if is_last:
+                return None
+            some = min(_SAID_AT_ONCE, limit - taken)
+            async with self._turn:
+                rows = await self._connection.fetch(SQL["take_disclosures"], some)
+            taken += len(rows)
+            is_last = len(rows) < some or taken == limit
+            return rows or None
+
+        async def say(rows: Sequence[asyncpg.Record]) -> None:
+            for kind, events in said.disclosures(rows):
+                self._unit.publish_written(kind, events)
+            async with self._turn:
+                await self._unit.flush()
+
+        await one_ahead(take, say)
+        return taken
 
     async def drop_listing(self, pool: str) -> None:
         """One row."""

@@ -1,16 +1,19 @@
 """What is said of many people at once, as its topic carries it: the bytes of the model, without one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import groupby
 from json.encoder import encode_basestring as text
 from operator import itemgetter
 
 import asyncpg
 
 from services.pool_matching.model import LISTED, Settled, Update
-from shared.contracts.base import rfc3339
+from shared.contracts.base import Event, rfc3339
 from shared.contracts.bounds import MOST
+from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1
+from shared.ids import event_id
 
 _moment = lru_cache(maxsize=1024)(rfc3339)
 """Hours, and ticks: many have the same."""
@@ -46,6 +49,15 @@ def in_feed(update: Update) -> str:
     """What `Update.model_dump_json(exclude_none=True)` would write."""
     ref = "" if update.member_ref is None else f'"member_ref":{text(update.member_ref)},'
     return f'{{"id":{text(update.id)},"change":"{update.change}","pool":{text(update.pool)},{ref}"at":"{_moment(update.at)}"}}'
+
+
+def disclosures(rows: Iterable[asyncpg.Record]) -> Iterator[tuple[type[Event], list[tuple[str, str, bytes]]]]:
+    """What these rows of `disclosures` say, in their order: kind by kind (id, key, value), and nothing of whom nobody knows."""
+    for is_over, some in groupby((row for row in rows if row["is_known"]), key=lambda row: row["fields"] is None):
+        if is_over:
+            yield DisclosureEndedV1, [(event_id(), row["candidate"], ended(*row[1:5])) for row in some]
+        else:
+            yield DisclosedV1, [(event_id(), row["candidate"], disclosed(row)) for row in some]
 
 
 def disclosed(row: asyncpg.Record) -> bytes:
