@@ -95,6 +95,7 @@ async def erase_again(store: PersonStore, limit: int, refs: Refs) -> int:
 async def _erase(store: PersonStore, candidates: Collection[str], refs: Refs) -> None:
     await store.hold_pools()
     await _decide_again(store, await store.erase(candidates), refs)
+    await store.sweep(candidates)
 
 
 async def on_overdue(store: PersonStore, work: Sequence[Job], refs: Refs) -> None:

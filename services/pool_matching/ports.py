@@ -74,8 +74,11 @@ class PersonStore(Publishes, Protocol):
         """Of the people whom `erasures` has, as it was read back, some who are not erased here."""
 
     async def erase(self, candidates: Collection[str]) -> list[str]:
-        """Forgets what is kept of them, now and whatever comes later, and confirms that (`ErasureSweptV1`); gives those for whom
-        that is news."""
+        """Forgets their profile and consent, now and whatever comes later; gives those for whom that is news."""
+
+    async def sweep(self, candidates: Collection[str]) -> None:
+        """Forgets what else is kept of them, and confirms that all is gone (`ErasureSweptV1`). Call it once they have left their
+        pools: a list that is opened meanwhile notes them until they have."""
 
     async def overdue(self, limit: int) -> list[str]:
         """Some whose pause or consent has ended by now, and for whom nobody has to decide."""

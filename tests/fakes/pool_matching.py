@@ -175,6 +175,9 @@ class FakeMatching:
             )
         return sorted(news)
 
+    async def sweep(self, candidates: Collection[str]) -> None:
+        """Nothing else is kept here."""
+
     async def overdue(self, limit: int) -> list[str]:
         overdue = [who for who, person in self._persons.items() if person.due_at and person.due_at <= self.at]
         return sorted(set(overdue) - self.to_decide)[:limit]

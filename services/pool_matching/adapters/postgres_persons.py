@@ -134,6 +134,10 @@ class PostgresPersons:
         """The row stays, empty, with the highest version there is: no event comes after it."""
         await self._connection.execute(SQL["begin_erasure"], ERASURES_LOCK)
         rows = await self._connection.fetch(SQL["erase"], sorted(candidates))
+        return sorted(row["candidate"] for row in rows)
+
+    async def sweep(self, candidates: Collection[str]) -> None:
+        """Behind the end of their memberships, which has waited for lists that were held."""
         await self._connection.execute(SQL["forget_more"], list(candidates))
         self._unit.publish(
             *(
@@ -141,7 +145,6 @@ class PostgresPersons:
                 for one in sorted(candidates)
             )
         )
-        return sorted(row["candidate"] for row in rows)
 
     async def overdue(self, limit: int) -> list[str]:
         """By the index of what is due."""

@@ -104,7 +104,7 @@ FROM persons LEFT JOIN persons_before
 WHERE persons.candidate = ANY(string_to_array($1::text, E'\x1f')) AND since > $2
 
 -- name: forget_more
--- Once `erase` holds their rows: what a batch before it kept is seen.
+-- Once `erase` holds their rows and they have left their pools: what a batch or a list before it kept is seen.
 WITH earlier AS (
     DELETE FROM persons_before WHERE candidate = ANY($1::text[])
 ), unsaid AS (

@@ -9,10 +9,11 @@ import pytest
 
 from services.pool_matching.adapters import postgres_listings
 from services.pool_matching.decisions import placed, settle
-from services.pool_matching.handlers import on_candidates_changed, on_telling, on_tellings
+from services.pool_matching.handlers import on_candidates_changed, on_candidates_erased, on_telling, on_tellings
 from services.pool_matching.model import Listing, Pool
 from services.pool_matching.ports import ListingChangedError, ListingStore
 from shared.contracts.pool_matching import DisclosedV1, MembershipsChangedV1
+from shared.contracts.signup import CandidateErasedV1, ErasureSweptV1
 from shared.runner.model import Job
 from shared.security.member_refs import MemberRefs
 from tests.fakes.clock import NOON
@@ -482,3 +483,21 @@ async def test_of_who_leaves_and_fits_again_while_their_list_opens_it_is_noted_a
     for one in said:
         (member,) = lists[one.candidate].pools
         assert (one.memberships, one.member_since) == (lists[one.candidate].version, member.since)
+
+
+async def test_of_who_is_erased_while_their_list_is_held_no_note_stays_behind(kit: PostgresKit) -> None:
+    await put_pool(kit, pool())
+    who, *_ = await _come(kit, 12)
+    kit.at = next_tick(kit)
+
+    async def erase() -> None:
+        async with kit.persons() as store:
+            await on_candidates_erased(store, received(CandidateErasedV1(candidate=who, at=kit.at)), kit.refs.make)
+
+    async with kit.listings() as store:
+        await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+        erasing = asyncio.create_task(erase())
+        await until_held_up(kit.connections)
+    await erasing
+    assert len(await kit.published(ErasureSweptV1)) == 1
+    assert await kit.connections.fetchval("SELECT count(*) FROM disclosures WHERE candidate = $1", who) == 0
