@@ -55,7 +55,7 @@ class Crowd(Protocol):
 
 def is_invitation(subject: str) -> bool:
     """Whether it is an invitation's; who unsubscribes gets other emails of the network, too."""
-    return subject.endswith("told Fairpool of you") or subject == "Your link to join Fairpool"
+    return subject.endswith("told Fairpool about you") or subject == "Your link to join Fairpool"
 
 
 async def employers_define_pools(world: World, step: Step) -> None:

@@ -28,7 +28,7 @@ _TRIES_MUCH = {"FAIRPOOL_POOLS_ASKED_PER_DAY": "1000"}
 """Who tries things out makes many pools a day; the environment may say otherwise."""
 
 _OPERATOR = {
-    "FAIRPOOL_OPERATOR_NAME": "somebody who tries it out on this machine",
+    "FAIRPOOL_OPERATOR_NAME": "somebody trying it out on this machine",
     "FAIRPOOL_OPERATOR_ADDRESS": "1 Example Street, Denver, CO 80202 (invented)",
     "FAIRPOOL_CONTACT_EMAIL": "operator@fairpool.example",
 }

@@ -80,7 +80,8 @@ class Holders:
     def not_signed_in(self) -> Problem:
         """A 401 for whoever shows no session."""
         detail = marked(
-            "This is shown to its person, and to nobody else. Get a link by email, and open it: then you are signed in for some hours."
+            "This is shown only to the person it belongs to. Get a link by email, and open it: then you are signed in "
+            "for a few hours."
         )
         return Problem(
             401,

@@ -73,7 +73,7 @@ SHARED = Pages()
 
 
 _FOR_PEOPLE: Mapping[int, tuple[str, str]] = {
-    400: (marked("This could not be read"), marked("What your browser sent could not be read. Go back, load the page anew, and try again.")),
+    400: (marked("This could not be read"), marked("What your browser sent could not be read. Go back, reload the page, and try again.")),
     405: (marked("This page can’t be used like that"), marked("Open it from its link, and use the buttons on it.")),
     413: (marked("That is too much at once"), marked("You sent more than this page can take. Go back, shorten what you wrote, and send it again.")),
     415: (marked("This could not be read"), marked("This page takes what its own form sends, and nothing else. Open it from its link, and use the form.")),

@@ -27,7 +27,7 @@ _MOST_LOOKED_AT = 3 * MOST_ERRORS
 _PARAMETERS = frozenset({"path", "query", "header", "cookie"})
 _SAID: Mapping[int, str] = {
     400: "The request could not be read. Check its syntax and send it again.",
-    404: marked("There is nothing at this address. Check it for a slip."),
+    404: marked("There is nothing at this address. Check it for a typo."),
     405: "This address does not take that method; the Allow header names those that it takes.",
 }
 _SORRY = "Something went wrong on our side; it was noted. Nothing is wrong with the request: try again in a minute."

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif(browser_here() is None, reason=NO_BROWSER),
 ]
 ANY = re.compile(".")
-CHOICES, SHOWN = "Your choices", "What employers may see of you"
+CHOICES, SHOWN = "Your choices", "What employers may see about you"
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ class ConsentForm(RequestModel):
 
 
 _WORDS = {
-    "purposes": marked("Tick the boxes for what you allow, or use “Stop everything”"),
+    "purposes": marked("Check the boxes for what you allow, or use “Stop everything”"),
     "first_contacts_per_week": marked("Choose how many first messages you want a week"),
     "min_gap_hours": marked("Choose the time between two messages"),
     "quiet_hours.start": marked("Enter when your quiet hours start, such as 12:00, or clear both times"),

@@ -77,8 +77,11 @@ def entry(message: Message, name: views.Names, zone: str | None, signup_url: str
     if message.decided is not None:
         rule = message.decided.rule
         policy = message.decided.policy
-        by = gettext("policy %(policy)s", policy=policy)
-        rows.append((gettext("Rule"), f"{rule.replace('_', ' ')}, {by}" if rule else by))
+        if rule:
+            named = gettext("mention rule “%(rule)s” of policy %(policy)s", rule=rule.replace("_", " "), policy=policy)
+        else:
+            named = gettext("mention policy %(policy)s", policy=policy)
+        rows.append((gettext("If you ask about this"), named))
     sentences = tuple(gettext(one) for one in (STANDS[stands], reason(message)) if one)
     let_through = f"/me/messages/{message.outreach}/next" if stands == "waiting" else None
     return Entry(
@@ -122,11 +125,11 @@ def _window(one: Fullness) -> str:
 
 def _next(found: Room, choices: Choices, at: datetime) -> str:
     if found.next_at is None:
-        return gettext("No other employer’s first message has room in the next two weeks.")
+        return gettext("There is no room for another employer’s first message in the next two weeks.")
     if found.next_at <= at:
-        return gettext("One more, of an employer that has not written to you, could come now.")
+        return gettext("One more, from an employer that has not written to you, could come now.")
     return gettext(
-        "The next, of an employer that has not written to you, comes not before %(moment)s.",
+        "The next one from an employer that has not written to you can come on %(moment)s at the earliest.",
         moment=_moment(found.next_at, choices),
     )
 

@@ -94,12 +94,13 @@ def router(edge: Edge) -> APIRouter:
 _MOST_ATTEMPTS = 10
 _STALE = {
     "purposes": marked(
-        "Your choices were changed after you opened this page. This is how they are now: tick what you want and save"
+        "Your choices were changed after you opened this page. This is how they are now: check what you want and save"
     )
 }
 _OTHER_TEXT = {
     "purposes": marked(
-        "The agreement has new words since you opened this page. What you switched off or blocked is saved, nothing else: read the new words, tick what you want and save"
+        "The agreement has new words since you opened this page. What you switched off or blocked is saved, "
+        "nothing else: read the new words, check what you want and save"
     )
 }
 _TOO_OLD = {

@@ -83,7 +83,7 @@ def pages(edge: Edge) -> APIRouter:
     """The page."""
     routes = APIRouter(tags=["candidates"], default_response_class=HTMLResponse)
 
-    @routes.get("/me/told", summary="Who could read what of you", responses=_ANSWERS)
+    @routes.get("/me/told", summary="Who could read what about you", responses=_ANSWERS)
     async def show(holder: Annotated[Holder, Depends(edge.holders.holder)], after: _After = "") -> HTMLResponse:
         told = await _read(edge, holder, after)
         return edge.pages.render(

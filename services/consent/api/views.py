@@ -190,7 +190,8 @@ def blocks_nobody(choices: Choices, employers: Sequence[Employer]) -> list[str]:
     called = [Called(one.called, one.domain, one.name) for one in employers]
     return [
         gettext(
-            "“%(typed)s” blocks nobody now: no employer in Fairpool is called just that. Did you mean %(near)s? Tick it, or write its name in full.",
+            "“%(typed)s” blocks nobody now: no employer in Fairpool is called just that. Did you mean %(near)s? Check "
+            "its box, or write its name in full.",
             typed=one.typed,
             near=gettext(" or ").join(one.near),
         )
@@ -271,7 +272,7 @@ def _dates(choices: Choices, at: datetime) -> str:
 
 def _profile(choices: Choices, at: datetime) -> str:
     if grants.is_paused(choices, at=at):
-        return gettext("Off until %(day)s – you take a break", day=day(choices.paused_until, choices))
+        return gettext("Off until %(day)s – you are taking a break", day=day(choices.paused_until, choices))
     return gettext("On – employers whose jobs fit can see it")
 
 
@@ -279,7 +280,7 @@ def _messages(choices: Choices, at: datetime, *, is_seen: bool) -> str:
     if not is_seen:
         return gettext("On – but nobody can write while no employer sees your profile")
     if grants.is_paused(choices, at=at):
-        return gettext("Off until %(day)s – you take a break", day=day(choices.paused_until, choices))
+        return gettext("Off until %(day)s – you are taking a break", day=day(choices.paused_until, choices))
     return gettext("On – %(times)s", times=times(choices))
 
 

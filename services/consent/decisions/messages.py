@@ -25,11 +25,11 @@ _WHY: Mapping[Rule, str] = MappingProxyType(
             "You did not allow messages then: they were off, paused, or your answer had ended."
         ),
         Rule.EMPLOYER_BLOCKED: marked("You blocked this employer."),
-        Rule.NOT_A_MEMBER: marked("You were not in the list of this employer’s from which it wrote."),
+        Rule.NOT_A_MEMBER: marked("You were not in the list that this employer wrote from."),
         Rule.KEY_MISSING: marked(
             "Your key was not there when it came, so its words were locked for good, and nobody can read them."
         ),
-        Rule.MAILBOX_GONE: marked("Your mail provider says that your mailbox does not exist any more."),
+        Rule.MAILBOX_GONE: marked("Your mail provider says that your mailbox no longer exists."),
         Rule.SENDER_SUSPENDED: marked("Fairpool does not let this employer write to anybody now."),
         Rule.EXPIRED: marked("Its last day, or the last day of the job’s offer, came before it could be sent."),
         Rule.CANCELLED_BY_SENDER: marked("The employer took it back."),
@@ -43,7 +43,7 @@ def why(rule: str | None) -> str | None:
     if rule is None:
         return None
     known = {one.value: words for one, words in _WHY.items()}.get(rule)
-    return known or gettext("A rule of the network, “%(rule)s”, stood against it.", rule=rule)
+    return known or gettext("A rule of the network, “%(rule)s”, did not allow it.", rule=rule)
 
 
 def last_word(message: Message) -> Decided | Reported:
@@ -80,7 +80,7 @@ def _of_report(reported: Reported) -> str | None:
             suspended = _WHY[Rule.SENDER_SUSPENDED]
             return suspended if reported.sender_suspended else marked("It was held back when it was about to leave.")
         case "returned":
-            return marked("It could not be sent in its time, and gets another.")
+            return marked("It could not be sent at its time, and gets another.")
         case "bounced":
             return marked("Your mail provider did not take it.")
         case "doubtful":

@@ -291,7 +291,9 @@ async def _stop(edge: EmailEdge, holder: Holder) -> None:
     outcome = await edge.changes.answer(holder.candidate, None, "not_me", None)
     if isinstance(outcome, CannotPutBack):
         detail = marked(
-            "The mailbox of before has another record of its own by now, so emails go on to the new one. But every session has ended, links in earlier emails open nothing of yours any more, and a recovery code is worth nothing any more."
+            "The old mailbox has another record of its own by now, so emails keep going to the new one. But every "
+            "session has ended, links in earlier emails no longer open anything of yours, and a recovery code no "
+            "longer works."
         )
         raise Problem(409, marked("The old email could not be put back"), detail, type=kind("email-not-put-back"))
 

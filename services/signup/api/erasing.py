@@ -38,7 +38,7 @@ from shared.web.types import Form, RequestModel
 
 PAGES = Pages("services.signup")
 _OPENING = re.compile(r"[A-Za-z0-9_-]{43}")
-_WORDS = {"confirm": marked("Tick the box if you want to be erased")}
+_WORDS = {"confirm": marked("Check the box if you want to be erased")}
 _SERVICES = {
     "signup": marked("Who you are, and your profile"),
     "consent": marked("Your choices and receipts"),

@@ -27,7 +27,8 @@ from shared.web.routes import shows_pages
 
 _ZIP = "application/zip"
 _WAITS_FOR = marked(
-    "It waits for the part of Fairpool that keeps what you allow. That takes seconds as a rule; should that part be away, it is made once it is back."
+    "It is waiting for the part of Fairpool that keeps what you allow. That usually takes seconds; if that "
+    "part is down, the file is made once it is back."
 )
 _GONE: dict[int | str, dict[str, Any]] = {410: {"description": "The person is no longer in the pool: nothing is kept"}}
 _NONE: dict[int | str, dict[str, Any]] = {

@@ -39,14 +39,14 @@ PARTS: Mapping[str, Part] = {
         ),
         Part(
             "claims",
-            marked("Who told us of you"),
+            marked("Who told us about you"),
             marked("So that you can see who did. It permits nobody anything."),
             marked("until they delete their record, you say that it is not you, or until you erase yourself"),
-            marked("Nobody’s record speaks of you now."),
+            marked("There is no such record now."),
         ),
         Part(
             "proposals",
-            marked("What they told of your work"),
+            marked("What they told us about your work"),
             marked("To ask you. Nobody but you sees it, and nothing of it is in force unless you use it."),
             marked("as long as the record that told it; of all of them the newest 20"),
             marked("Nothing."),

@@ -78,7 +78,7 @@ def _identity(held: Held, names: Names) -> list[tuple[str, str]]:
         languages = {"en": gettext("English"), "es": gettext("Spanish")}
         rows.append((gettext("Our emails are in"), languages.get(held.language, held.language)))
     if held.mailbox_gone_at is not None:
-        rows.append((gettext("No email reaches you since"), wording.moment(held.mailbox_gone_at, held.time_zone)))
+        rows.append((gettext("No email has reached you since"), wording.moment(held.mailbox_gone_at, held.time_zone)))
     return rows
 
 
@@ -183,9 +183,9 @@ def _looked_at(held: Held, _: Names) -> list[tuple[str, str]]:
 
 
 _CHANGES_OF_EMAIL = {
-    "asked": marked("Both mailboxes are to say yes until %(until)s"),
+    "asked": marked("Both mailboxes have to say yes by %(until)s"),
     "agreed": marked("Both mailboxes said yes; it is changed once an invitation to the new one is closed"),
-    "recovering": marked("The new mailbox is to say yes until %(until)s"),
+    "recovering": marked("The new mailbox has to say yes by %(until)s"),
     "waiting": marked("Changed on %(until)s, unless the old mailbox stops it"),
     "changed": marked("It is changed; the old mailbox can put it back until %(until)s"),
 }
@@ -216,7 +216,7 @@ def _recovery_code(held: Held, _: Names) -> list[tuple[str, str]]:
     return (
         [made]
         if code.spent_at is None
-        else [made, (gettext("Worth nothing since"), wording.moment(code.spent_at, held.time_zone))]
+        else [made, (gettext("Has not worked since"), wording.moment(code.spent_at, held.time_zone))]
     )
 
 

@@ -15,7 +15,8 @@ _SAVED: Mapping[str, str] = {
         "You allowed employers whose jobs fit to see your profile. Nobody may write to you. What they see is what you save below, and nothing else."
     ),
     "contact": marked(
-        "You allowed messages, and not that employers see your profile: so nobody can find you, and nobody can write. To be found, go back to your choices and tick that, too."
+        "You allowed messages, but not that employers see your profile: so nobody can find you, and nobody can "
+        "write. To be found, go back to your choices and check that, too."
     ),
 }
 """By the purposes, in their order."""
@@ -52,12 +53,12 @@ def done_of(query: Mapping[str, str], *, consent_url: str, token: str = "") -> D
     match query.get("done"):
         case "ignored":
             return Done(
-                gettext("Ignored"), gettext("Nothing of it is used, and nobody sees it. It is not asked again.")
+                gettext("Ignored"), gettext("None of it is used, and nobody sees it. You are not asked about it again.")
             )
         case "not_me":
             return Done(
                 gettext("That record is not you"),
-                gettext("What it alone told is deleted, and it is never asked about again."),
+                gettext("What it alone told us is deleted, and you are never asked about it again."),
             )
     if not token or not (said := _SAVED.get(query.get("saved", ""))):
         return None

@@ -225,7 +225,7 @@ def page(
         also = edge.occupations_of(str(given.get("work", "")))
         form = refilled(form, given, also if len(also) > 1 else ())
         if len(also) > 1 and "work" in wrong:
-            wrong = {"occupations": marked("Your words may mean several occupations: tick those that are right")}
+            wrong = {"occupations": marked("Your words may mean several occupations: check those that are right")}
     if filled is not None:
         form = filled.fill(form)
     return PAGES.render(

@@ -90,7 +90,7 @@ _WHAT: Mapping[str, str] = {
     "distribution-guidelines.json": marked(
         "To whom your profile may go and to whom not, in the shape of HR Open Standards."
     ),
-    "disclosures.json": marked("Who could read what of you, and the pools that you are in."),
+    "disclosures.json": marked("Who could read what about you, and the pools that you are in."),
     "messages.json": marked(
         "What employers wrote to you, and what came of it. The words are in your mailbox, not here."
     ),
@@ -113,13 +113,13 @@ def _readme(files: Mapping[str, bytes], at: datetime) -> bytes:
         " stands in provenance.json each list has its newest 200."
     )
     lines = [
-        gettext("What Fairpool keeps of you"),
+        gettext("What Fairpool keeps about you"),
         made,
         "",
         gettext(
             "Copies that other parts of Fairpool work with, such as the list of an employer, are not repeated here."
         ),
-        gettext("It names you, your email and your phones. Keep it where nobody else reads it."),
+        gettext("It has your name, email and phone numbers in it. Keep it where nobody else reads it."),
         gettext("The names in the other files are English in every language, for the programs that read them."),
         "",
         *(f"{name}\n    {gettext(_WHAT[name])}" for name in files if name in _WHAT),

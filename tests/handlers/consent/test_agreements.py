@@ -159,7 +159,7 @@ async def test_who_signs_the_newer_text_keeps_the_end_they_had_chosen(
     async with client_of(database, agreements=NEWER) as later:
         page = (await later.get(CONFIRM, headers=PAGE)).text
         assert "The agreement has new words." in page and f"those named {AGREED.version}" in page
-        assert f"It is named {NEWER.version}; that is its name, not the day from which it holds" in page
+        assert f"It is named {NEWER.version}; that is its name, not the day it takes effect" in page
         form = form_of(page)
         assert (await later.post(CONFIRM, data=form, headers=PAGE)).status_code == 303
         assert "The agreement has new words." not in (await later.get(CONFIRM, headers=PAGE)).text

@@ -69,7 +69,7 @@ async def test_a_dead_link_is_410_with_the_way_to_join_again_and_writes_nothing(
     for page in (await client.get(address, headers=PAGE), await client.post(address, data=YES, headers=PAGE)):
         assert page.status_code == 410
         assert f'href="{JOIN}"' in page.text
-        assert "Nobody is in the pool by this link any more" in page.text
+        assert "Nobody is in the pool through this link anymore" in page.text
     assert database.entries == []
 
 

@@ -46,7 +46,7 @@ async def test_a_link_of_before_shows_changes_and_reads_nothing_and_one_of_after
         ]
         assert [(one.status_code, one.json()["type"][-9:]) for one in answers] == [(410, "link-void")] * len(answers)
     page = await stranger.get(f"/confirm/{OLD}", headers=PAGE)
-    assert page.status_code == 410 and "opens nothing any more" in page.text and "/sign-in" in page.text
+    assert page.status_code == 410 and "no longer opens anything" in page.text and "/sign-in" in page.text
     assert database.rows[ANA].choices.purposes == ("match",) and database.rows[ANA].version == 1
     assert (await stranger.get(f"/v1/receipts/{receipt}?token={NEW}")).status_code == 200
     assert (await stranger.post(f"/confirm/{NEW}", json={"purposes": []})).status_code == 200

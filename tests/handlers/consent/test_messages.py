@@ -102,7 +102,7 @@ async def test_the_page_says_how_full_the_week_is_and_from_when_on_the_next_may_
     page = (await client.get("/me/messages", headers=bearer(ANA))).text
     assert "1 of 2 first messages in 7 days. 1 more is planned." in page
     assert "1 of 6 first messages in 30 days. 1 more is planned." in page
-    assert "comes not before Saturday, November 28, 2026, 12:10 pm MST" in page
+    assert "can come on Saturday, November 28, 2026, 12:10 pm MST at the earliest" in page
     assert "Denver Health" in page
     assert "Nobody may write at that hour" in page
     room = (await client.get("/v1/me/messages", headers=bearer(ANA))).json()["room"]

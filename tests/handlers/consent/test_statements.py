@@ -80,12 +80,12 @@ async def test_after_a_no_the_page_says_that_its_link_is_too_old_and_leads_to_a_
     stopped = await client.post("/me", data={"action": "stop"}, headers=PAGE)
     assert NEW_LINK in stopped.text.partition("Switch something on")[0], "the button leads to a new link"
     shown = await client.get("/me", headers=PAGE)
-    assert "nothing can be switched on by it" in shown.text
+    assert "can’t switch anything on" in shown.text
     assert NEW_LINK in shown.text
     refused = await client.post("/me", data={"action": "save", "purposes": ["match"], "version": 2}, headers=PAGE)
     assert (refused.status_code, "too old to switch anything on" in refused.text) == (403, True)
     assert row(database).choices.purposes == ()
-    assert "nothing can be switched on" not in (await client.get("/me", headers=PAGE | by(now))).text
+    assert "can’t switch anything on" not in (await client.get("/me", headers=PAGE | by(now))).text
     assert (await client.post("/me", json=BOTH, headers=by(now))).status_code == 200
 
 

@@ -73,7 +73,7 @@ async def test_a_person_reads_where_they_are_and_who_could_read_what_from_when_u
 async def test_the_page_says_it_in_words_and_in_the_persons_zone(client: httpx.AsyncClient, kept: FakeTellings) -> None:
     await heard(kept)
     page = (await client.get("/me/told", headers=bearer(ANA))).text
-    for words in ("do this work: Registered Nurses", "your years of work, rounded down", "No. You fit, and are shown to nobody there"):  # fmt: skip
+    for words in ("do this work: Registered Nurses", "your years of work, rounded down", "No. You fit, but are shown to nobody there"):  # fmt: skip
         assert words in page
     assert "Nov 24, 2026" in page or "November 24" in page
     assert "12:00" not in page and "noon" not in page, "the hour would tell of the employer's tick"
@@ -89,7 +89,7 @@ async def test_nobody_reads_anothers(client: httpx.AsyncClient, kept: FakeTellin
 
 async def test_whoever_is_in_nothing_reads_that_nothing_could_be_read(client: httpx.AsyncClient) -> None:
     page = (await client.get("/me/told", headers=bearer(ANA))).text
-    assert "no employer can read anything of you now" in page and "Nothing yet." in page
+    assert "no employer can read anything about you now" in page and "Nothing yet." in page
 
 
 async def test_a_long_list_is_read_page_by_page(client: httpx.AsyncClient, kept: FakeTellings) -> None:

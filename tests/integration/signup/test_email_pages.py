@@ -278,7 +278,7 @@ async def test_a_change_waits_on_its_pages_until_an_invitation_to_the_new_mailbo
     assert (await face.get("/v1/me/email", headers=mine)).json()["change"] == "agreed"
     assert "is changed in a moment" in (await face.get("/me/email", headers={**mine, **HTML})).text
     assert "is changed in a moment" in (await face.get(old, headers=HTML)).text
-    assert "There is nothing to say any more" in (await face.get(new, headers=HTML)).text
+    assert "There is nothing left to answer" in (await face.get(new, headers=HTML)).text
     busy = await face.post("/v1/me/email", json={"email": "x@example.org"}, headers=mine)
     assert busy.status_code == 409 and "both mailboxes said yes" in busy.json()["detail"]
     async with edge.work() as unit:

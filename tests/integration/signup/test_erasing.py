@@ -249,7 +249,7 @@ async def test_the_page_asks_twice_changes_nothing_when_it_is_opened_and_leads_t
     second = await face.get(page, params={"step": "sure"}, headers=HTML)
     assert second.status_code == 200 and "Are you sure?" in second.text
     unticked = await face.post(page, data={"opening": ""}, headers=HTML)
-    assert unticked.status_code == 422 and "Tick the box" in unticked.text
+    assert unticked.status_code == 422 and "Check the box" in unticked.text
     assert await edge.pool.fetchval("SELECT count(*) FROM candidates") == 1
     opening = second.text.partition('name="opening" value="')[2].partition('"')[0]
     form = {"confirm": "erase", "opening": opening}

@@ -86,7 +86,7 @@ async def test_what_was_passed_over_is_asked_again_only_when_it_is_told_otherwis
     (one,) = await waiting(http, address)
     answer = await http.post(f"{address}/proposals/{one['id']}", data={"answer": "ignore"}, headers=BROWSER)
     assert (answer.status_code, answer.headers["location"]) == (303, f"{address}?done=ignored")
-    assert "Nothing of it is used" in (await http.get(answer.headers["location"], headers=BROWSER)).text
+    assert "None of it is used" in (await http.get(answer.headers["location"], headers=BROWSER)).text
     await tell(http, edge, **NURSE | {"years": 12})
     assert await waiting(http, address) == [], "in the steps that are shown it is the same"
     await tell(http, edge, **NURSE | {"years": 16})

@@ -64,7 +64,7 @@ async def test_a_link_of_before_the_email_moved_opens_changes_and_erases_nothing
     for answer in (await http.get(f"/sign-in/{told}"), await http.post(f"/sign-in/{told}", headers=PROGRAM)):
         assert answer.status_code == 410
     page = await http.get(f"/profile/{invited}", headers=HTML)
-    assert page.status_code == 410 and "opens nothing any more" in page.text and "/sign-in" in page.text
+    assert page.status_code == 410 and "no longer opens anything" in page.text and "/sign-in" in page.text
     assert await edge.pool.fetchval("SELECT count(*) FROM candidates") == 1
     at = edge.clock.now() + timedelta(seconds=1)
     edge.clock.at(at)

@@ -64,7 +64,7 @@ async def test_a_row_in_each_table_is_a_line_of_what_programs_the_page_and_the_e
     assert found["recovery_code"]["spent_at"] is None and code is not None and code not in str(found)
     assert found["sessions"][0]["browser"] and found["exports"][0]["state"] == "replaced"
     page = (await http.get("/me/data", headers=BROWSER | mine)).text
-    for words in ("ana.new@example.net", "Both mailboxes are to say yes until", "Your recovery code", "; until"):
+    for words in ("ana.new@example.net", "Both mailboxes have to say yes by", "Your recovery code", "; until"):
         assert words in page, words
     assert code not in page
     # What does not open is said, and the rest is shown all the same.

@@ -137,7 +137,7 @@ async def test_saved_as_it_stands_the_page_shows_what_it_said(http: httpx.AsyncC
     assert saved.status_code == 200
     for words in ("Registered Nurses", "triage", "5 years or more", "Colorado", "$80,000 a year", "From January 2027"):
         assert words in saved.text
-    assert "can see this of you, and nothing else" in saved.text
+    assert "can see this about you, and nothing else" in saved.text
     (shown,) = await published(edge, "candidate-profiles")
     assert shown is not None
     assert shown["profile"] == SHOWN
@@ -235,7 +235,7 @@ async def test_own_words_that_mean_several_are_chosen_on_the_page(http: httpx.As
     address = page_of(await tell(http, edge, state="CO"))
     asked = await http.post(address, data={"work": "Nurse", "state": "CO"}, headers=BROWSER)
     assert asked.status_code == 422
-    assert "tick those that are right" in asked.text
+    assert "check those that are right" in asked.text
     form = form_in(asked.text)
     assert (form["work"], form["state"], form.get("occupations")) == ([""], ["CO"], None)
     assert asked.text.count('name="occupations"') == 2
@@ -333,7 +333,7 @@ async def test_while_kafka_is_away_it_is_kept_and_said_so(http: httpx.AsyncClien
     [
         ({"purposes": ("contact",)}, "once you let them find you"),
         ({"paused_until": NOON + timedelta(days=40)}, "while your pause lasts"),
-        ({}, "can see this of you"),
+        ({}, "can see this about you"),
     ],
 )
 async def test_the_page_says_whether_employers_see_it(

@@ -190,7 +190,7 @@ async def test_whoever_has_answered_is_told_what_never_again_ends_before_it_does
     assert (looked.status_code, tried.status_code) == (200, 409), "that it was not them is no way to stop anything"
     for page in (looked, tried):
         assert "What holds now is what was saved or stopped last" in page.text and 'href="/sign-in"' in page.text
-        assert "you are in none of their lists any more" in page.text and 'value="never_again"' in page.text
+        assert "you are no longer in any of their lists" in page.text and 'value="never_again"' in page.text
     assert "Nothing was changed just now" in tried.text and "Opening this page changes nothing" in looked.text
     asked = await http.get(link)
     assert (asked.status_code, asked.json()["status"]) == (200, "answered")
@@ -224,7 +224,7 @@ async def test_in_a_mailbox_that_its_person_has_left_an_old_invitation_stops_not
     link = way_out(await answered(edge, http))
     await edge.pool.execute("UPDATE candidates SET links_from = $1", NOON + timedelta(seconds=1))
     page, said = await http.get(link, headers=HTML), await http.post(link, data={"choice": "never_again"})
-    assert "This link stops nothing any more" in page.text and 'value="never_again"' not in page.text
+    assert "This link no longer stops anything" in page.text and 'value="never_again"' not in page.text
     assert (said.status_code, said.json()["type"]) == (409, "urn:fairpool:problem:answered")
     assert await lapses(edge) == []
 

@@ -30,7 +30,7 @@ def test_each_rule_that_the_gateway_can_write_has_words_of_its_own_for_the_perso
 
 
 def test_a_rule_of_a_later_version_is_named_and_what_nothing_stood_against_gives_no_reason() -> None:
-    assert why("of_next_year") == "A rule of the network, “of_next_year”, stood against it."
+    assert why("of_next_year") == "A rule of the network, “of_next_year”, did not allow it."
     assert why(None) is None
 
 

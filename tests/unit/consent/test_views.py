@@ -48,7 +48,7 @@ def test_an_answer_that_has_run_out_is_off() -> None:
 
 def test_who_takes_a_break_is_neither_seen_nor_written_to_and_the_page_says_both() -> None:
     told = facts(replace(ON, paused_until=NOON + timedelta(days=7)))
-    assert told["Your profile"] == told["Messages"] == "Off until November 30, 2026 – you take a break"
+    assert told["Your profile"] == told["Messages"] == "Off until November 30, 2026 – you are taking a break"
 
 
 def test_days_are_those_of_the_persons_zone() -> None:

@@ -80,7 +80,7 @@ def test_the_next_tuesday_is_ahead_and_in_open_hours_in_all_states_summer_and_wi
 def test_a_reference_is_found_again_in_its_subject() -> None:
     mark = reference("a", 1)
     assert reference_in(f"Nurse wanted (ref {mark})") == mark
-    assert reference_in("Denver Health told Fairpool of you") is None
+    assert reference_in("Denver Health told Fairpool about you") is None
     assert mark != reference("a", 2)
 
 

@@ -68,7 +68,7 @@ def test_the_readme_is_in_the_language_of_whoever_takes_it_along() -> None:
     with i18n.reading("es"):
         spanish = zipfile.ZipFile(io.BytesIO(zipped(files, at=NOON))).read(README).decode()
     english = zipfile.ZipFile(io.BytesIO(zipped(files, at=NOON))).read(README).decode()
-    assert english.startswith("What Fairpool keeps of you\n") and spanish.startswith(
+    assert english.startswith("What Fairpool keeps about you\n") and spanish.startswith(
         "Lo que Fairpool guarda de usted\n"
     )
     assert {*english.splitlines()} & {*spanish.splitlines()} == {"", MANIFEST, *files}

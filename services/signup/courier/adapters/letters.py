@@ -53,7 +53,7 @@ _SUBJECTS: Mapping[NoticePurpose, str] = {
 _QUESTIONS: Mapping[About, str] = {
     "agreement_renewed": marked("The agreement has new words: Fairpool asks you again"),
     "ending": marked("What you allow ends soon: Fairpool"),
-    "hired": marked("Are you hired? Pause, stop, or stay: Fairpool"),
+    "hired": marked("Were you hired? Pause, stop, or stay: Fairpool"),
     "export_ready": marked("The file that you asked for is ready: Fairpool"),
 }
 _ENDED = marked("What you allowed has ended: Fairpool")
@@ -387,7 +387,7 @@ def _subject_of_an_invitation(introducer: str | None, *, by_join: bool) -> str:
         if introducer and why_not_one_line(introducer) is None
         else gettext("An employer or its hiring system")
     )
-    return gettext("%(who)s told Fairpool of you", who=who)
+    return gettext("%(who)s told Fairpool about you", who=who)
 
 
 def _day_and_zone(when: datetime, zone: str | None) -> str:
