@@ -78,9 +78,9 @@ def entry(message: Message, name: views.Names, zone: str | None, signup_url: str
         rule = message.decided.rule
         policy = message.decided.policy
         if rule:
-            named = gettext("mention rule “%(rule)s” of policy %(policy)s", rule=rule.replace("_", " "), policy=policy)
+            named = gettext("Mention rule “%(rule)s” of policy %(policy)s", rule=rule.replace("_", " "), policy=policy)
         else:
-            named = gettext("mention policy %(policy)s", policy=policy)
+            named = gettext("Mention policy %(policy)s", policy=policy)
         rows.append((gettext("If you ask about this"), named))
     sentences = tuple(gettext(one) for one in (STANDS[stands], reason(message)) if one)
     let_through = f"/me/messages/{message.outreach}/next" if stands == "waiting" else None
