@@ -116,13 +116,12 @@ class Person:
     ) -> "Person":
         """The person, with what the rules look up again and again worked out once."""
         shown = profile.value if isinstance(profile, Known) else None
-        lineages = {code: occupations.lineage(code) for code in (shown.occupations if shown else ())}
         return cls(
             candidate=candidate,
             profile=profile,
             consent=consent,
-            lineages={code: lineage for code, lineage in lineages.items() if lineage},
-            skills=frozenset(plain_skill(skill) for skill in (shown.skills if shown else ())),
+            lineages={code: of for code in shown.occupations if (of := occupations.lineage(code))} if shown else {},
+            skills=frozenset(map(plain_skill, shown.skills)) if shown else frozenset(),
             generation=generation,
         )
 

@@ -22,12 +22,16 @@ def shown_to(
     sectors, offered, found = consent.sectors, profile.employment_types, list[str]()
     codes = sorted(lineages)
     open_to = [(code, lineages[code]) for code in codes if not sectors or not lineages[code].isdisjoint(sectors)]
+    # Whoever matches a pool that names occupations has one of them: of a single one nothing is looked up.
+    only = _list("occupations", (open_to[0][0],)) if len(open_to) == 1 else None
     first, last = dict[int, str](), dict[int, str]()
     for pool in pools:
         sees = pool.sees
         parts = []
         if (asked := sees.occupations) is not None:
-            parts.append(_list("occupations", tuple([code for code, of in open_to if not of.isdisjoint(asked)])))
+            parts.append(
+                only or _list("occupations", tuple([code for code, of in open_to if not of.isdisjoint(asked)]))
+            )
         if (asked := sees.skills) is not None:
             parts.append(_list("skills", tuple(sorted(skills.intersection(asked)))))
         fields = sees.fields

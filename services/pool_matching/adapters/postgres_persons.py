@@ -365,7 +365,7 @@ class PostgresPersons:
         return await self._connection.fetch(SQL["note_consents"], *_columns(rows, 6), self.at) if rows else []
 
     def _reach(self, codes: Sequence[str]) -> str:
-        return ",".join(sorted(frozenset[str]().union(*(self._occupations.lineage(code) for code in codes))))
+        return ",".join(sorted({*chain.from_iterable(map(self._occupations.lineage, codes))}))
 
     def _person(self, row: _Row) -> Person:
         noted = self._noted.get(row.candidate)
