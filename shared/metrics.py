@@ -3,6 +3,10 @@
 Whoever counts what an alert asks for makes its series with 0 when it starts: one that appears with 1 has not risen.
 """
 
+from bisect import bisect_left
+from collections import Counter as Counted
+from collections.abc import Sequence
+
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library; a second series for each tells nobody anything
@@ -102,3 +106,10 @@ HTTP_REFUSED = Counter(
     "Requests, streams and connections that were refused or ended because of a limit, by reason.",
     ["reason"],
 )
+
+
+def observe_all(histogram: Histogram, seconds: Sequence[float]) -> None:
+    """What `observe` does of each, at once: it takes two locks and a dozen steps each time, and a batch has five hundred."""
+    histogram._sum.inc(sum(seconds))
+    for bucket, many in Counted([bisect_left(histogram._upper_bounds, one) for one in seconds]).items():
+        histogram._buckets[bucket].inc(many)

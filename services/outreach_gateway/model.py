@@ -10,6 +10,7 @@ from typing import Literal, NewType
 
 from shared.contracts.rules import Rule as Rule  # what decisions carry, and a part of this model
 from shared.facts import UNKNOWN, Fact
+from shared.values import made_quickly
 
 SHARDS = 64
 """The windows are in so many parts, each with an epoch of its own: what is lost of one holds nobody of the others."""
@@ -79,6 +80,7 @@ class Policy:
     unknown_zone: tuple[str, ...]
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Consent:
     """The gateway's projection of one person's consent."""
@@ -100,6 +102,7 @@ class Consent:
     """When a purpose last went off."""
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Memberships:
     """Where a person is a member now."""
@@ -114,6 +117,7 @@ class Memberships:
     """Each pool with its employer before it."""
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Person:
     """What the gateway knows of a person when it decides: consent, the pools that they are in, and whether anything
@@ -127,6 +131,7 @@ class Person:
     """For good: nothing of them is kept, and nothing is on its way."""
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Outreach:
     """One live row."""
@@ -165,6 +170,7 @@ class Outreach:
         return self.state is State.DELAYED or (self.state is State.SUBMITTED and self.slot_at is not None)
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Place:
     """A slot that a row names."""
@@ -174,6 +180,7 @@ class Place:
     at: datetime
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A question to the windows: when may this message go at the earliest?"""
@@ -188,6 +195,7 @@ class Ask:
     """Whether `until` is where it is because the offer ends then."""
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Queue:
     """All that the windows have to know of one person, as the rows say it."""
@@ -204,6 +212,7 @@ class Queue:
     """In the queue's order."""
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Slot:
     """The windows' answer: this slot is booked. `rule` says what stood against an earlier one."""
@@ -236,6 +245,7 @@ class Admit:
     good_until: datetime
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Delay:
     """It waits in its person's queue, and is decided again when its slot comes."""
@@ -274,6 +284,7 @@ class Cancel:
 Decision = Admit | Delay | Drop | Hold | Cancel
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change of an outreach's state, as the feed tells it."""

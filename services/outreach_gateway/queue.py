@@ -22,6 +22,7 @@ from services.outreach_gateway.model import (
     Standing,
 )
 from shared.facts import Fact, Known, Unknown
+from shared.values import made_quickly
 
 
 def in_order(waiting: Iterable[Outreach]) -> list[Outreach]:
@@ -38,6 +39,7 @@ def in_order(waiting: Iterable[Outreach]) -> list[Outreach]:
     ]
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message that stands in the queue: what the rules say of it now, and what the windows are asked."""
@@ -48,6 +50,7 @@ class Turn:
     ask: Ask
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Lined:
     """One person's rows, sorted out: who stands in the queue, and who was decided without it."""

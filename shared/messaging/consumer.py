@@ -32,7 +32,7 @@ from shared.messaging.lanes import in_lanes, side_by_side
 from shared.messaging.progress import Progress, Standing
 from shared.messaging.signatures import Verifier, note_refused, watch_refused
 from shared.messaging.unit import Unit, unit_of_work
-from shared.metrics import BATCH_SECONDS, DEAD_LETTERS, RECORD_SECONDS, RECORDS
+from shared.metrics import BATCH_SECONDS, DEAD_LETTERS, RECORD_SECONDS, RECORDS, observe_all
 from shared.postgres.pool import Pool
 
 T = TypeVar("T")
@@ -186,10 +186,9 @@ class Consumer:
         await side_by_side(self._process, lanes)
 
     async def _process(self, records: Sequence[Record]) -> None:
-        started, now, age = time.perf_counter(), time.time(), RECORD_SECONDS.labels(self.subscription.group)
-        for record in records:
-            if record.written:
-                age.observe(max(0.0, now - record.written / 1000))
+        started, now = time.perf_counter(), time.time()
+        ages = [max(0.0, now - record.written / 1000) for record in records if record.written]
+        observe_all(RECORD_SECONDS.labels(self.subscription.group), ages)
         decoded = [decode(record, self.verifier) for record in records]
         known = (*self.subscription.takes, *self.subscription.ignores)
         for item in decoded:
