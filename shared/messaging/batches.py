@@ -97,11 +97,11 @@ def batches_of(
     and the first of each partition before the second of any. MessageSizeTooLargeError where Kafka would refuse one.
     """
     made: dict[tuple[str, int], _OfPartition] = {}
-    hashed: dict[bytes | None, int] = {**hashes([record.key for record in records if record.key is not None])}
+    hashed = hashes([record.key for record in records if record.key is not None])
     for record, more in zip(records, said, strict=True):
         if _may_be_too_large(record) and size_when_sent(record) > LARGEST_REQUEST:
             raise MessageSizeTooLargeError("a record is larger than a request may be")
-        topic, partition = record.topic, partitions[record.topic].of(hashed.get(record.key))
+        topic, partition = record.topic, partitions[record.topic].of(None if record.key is None else hashed[record.key])
         of = made.get((topic, partition))
         if of is None:
             made[topic, partition] = of = _OfPartition(producer, topic, partition)

@@ -307,5 +307,5 @@ _aiokafkas_join_group = CoordinatorGroupRebalance.perform_group_join
 CoordinatorGroupRebalance.perform_group_join = _join_group
 group_coordinator.asyncio = _AsyncioWithBeats()
 fetcher.MemoryRecords, fetcher.PartitionRecords = _RawRecords, _PartitionRecords
-_builders = sys.modules[DefaultRecordBatchBuilder.__module__]  # in C where that is there
+_builders: Any = sys.modules[DefaultRecordBatchBuilder.__module__]  # in C where that is there
 _builders.lz4_encode = partial(_builders.lz4_encode, level=_FAST)

@@ -17,7 +17,10 @@ QUICK = [
     kind
     for module in (model, decisions, queue, outreach, envelope)
     for kind in vars(module).values()
-    if isinstance(kind, type) and kind.__module__ == module.__name__ and "become" in kind.__init__.__globals__
+    if isinstance(kind, type)
+    and kind.__module__ == module.__name__
+    and "__init__" in vars(kind)
+    and "become" in vars(kind)["__init__"].__globals__
 ]
 
 
