@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
-from aiokafka import ConsumerRebalanceListener, ConsumerRecord
-from aiokafka.errors import CommitFailedError
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
@@ -28,7 +28,7 @@ from shared.messaging.envelope import UNKNOWN_TYPE, Received, Record, Undecodabl
 from shared.messaging.errors import FatalError, is_transient, may_end_the_process
 from shared.messaging.holding import Holding
 from shared.messaging.internals import dead_task_of_consumer, note_ends, standing_of, take_as_it_comes
-from shared.messaging.lanes import in_lanes, side_by_side
+from shared.messaging.lanes import side_by_side
 from shared.messaging.progress import Progress, Standing
 from shared.messaging.signatures import Verifier, note_refused, watch_refused
 from shared.messaging.unit import Unit, unit_of_work
@@ -39,6 +39,8 @@ T = TypeVar("T")
 Handler = Callable[[Unit, Sequence[Received[Event]]], Awaitable[None]]
 HandleRemoved = Callable[[Unit, Sequence[str]], Awaitable[None]]
 
+_TAKES_FOR = timedelta(seconds=1)
+"""How long lanes take one batch after the other: who stops, or gives partitions away, waits for that."""
 _NOT_FOR_US = f"{UNKNOWN_TYPE}: this version of the subscription neither takes nor ignores it"
 _log = structlog.get_logger(__name__)
 
@@ -59,8 +61,8 @@ class Subscription:
     deduplicate: bool = True
     max_records: int = 500
     lanes: int = 1
-    """How many batches may be in hand at once, of different partitions, each in a transaction of its own; they are acknowledged
-    together. More than one is for handlers that wait longer than they work, and that keep nothing between two batches."""
+    """How many batches may be in hand at once, of different partitions, each in a transaction of its own and acknowledged by itself.
+    More than one is for handlers that wait longer than they work, and that keep nothing between two batches."""
     handle_removed: Mapping[Topic, HandleRemoved] = field(default_factory=dict)
     """What to do when the owner of a compacted topic removes keys; of a topic that is not named, a removal
     changes nothing here: people end by `erasures`."""
@@ -95,6 +97,8 @@ class Consumer:
     progress: Progress = field(default_factory=Progress)
     _failed: bool = False
     _subscriber: Any = None
+    _more: Any = None
+    """Takes what is there besides (`take_as_it_comes`)."""
     _ends: Ends = field(default_factory=dict)
     _holding: Holding = field(init=False)
     _held: int = 0
@@ -144,7 +148,7 @@ class Consumer:
             *(topic.name for topic in self.subscription.topics),
             group_id=self.subscription.group,
             batch=True,
-            max_records=self.subscription.max_records * self.subscription.lanes,
+            max_records=self.subscription.max_records,
             fetch_max_wait_ms=self.fetch_wait_ms,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
@@ -157,35 +161,40 @@ class Consumer:
             description="; ".join(topic.carries for topic in self.subscription.topics),
         )
         subscriber(self._on_batch)
-        take_as_it_comes(subscriber, self.subscription.max_records, helpings=self.subscription.lanes)
+        self._more = take_as_it_comes(subscriber, self.subscription.max_records)
         self._subscriber = subscriber
 
     async def _on_batch(self, message: KafkaMessage) -> None:
         if self._failed:
             return  # acknowledging a later batch would pass over the one that failed
+        records, lanes = [_record(raw) for raw in message.raw_message], self.subscription.lanes
         try:
             async with self._in_flight:
-                self.progress.take(len(message.raw_message))
-                await self.process([_record(raw) for raw in message.raw_message])
-                await self._acknowledge(message)
-                self.progress.done()
+                await side_by_side(records, self._in_hand, self._take, lanes=lanes, takes_for=_TAKES_FOR)
         except Exception as error:  # noqa: BLE001 - whatever it is, going on would lose records
             self._failed = True
             self.on_fatal(error)
 
-    async def _acknowledge(self, message: KafkaMessage) -> None:
+    async def _take(self, but: Collection[int]) -> Sequence[Record]:
+        return [_record(raw) for raw in await self._more(but)] if self.subscription.lanes > 1 else ()
+
+    async def _in_hand(self, records: Sequence[Record]) -> None:
+        self.progress.take(len(records))
+        await self.process(records)
+        await self._acknowledge(records)
+        self.progress.done(len(records))
+
+    async def _acknowledge(self, records: Sequence[Record]) -> None:
+        """All that was taken; where other batches may be in hand, of each partition up to its last one here."""
+        ends = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
         try:
-            await message.ack()
-        except CommitFailedError:
+            await self._subscriber.consumer.commit(ends if self.subscription.lanes > 1 else None)
+        except (CommitFailedError, IllegalStateError):
             # The group has given the partitions to others; they read the batch again, and the inbox drops it.
             _log.warning("not_acknowledged", group=self.subscription.group)
 
     async def process(self, records: Sequence[Record]) -> None:
         """Every record is handled or set aside when this returns; FatalError when neither was possible."""
-        lanes = in_lanes(records, lanes=self.subscription.lanes, most=self.subscription.max_records)
-        await side_by_side(self._process, lanes)
-
-    async def _process(self, records: Sequence[Record]) -> None:
         started, now = time.perf_counter(), time.time()
         ages = [max(0.0, now - record.written / 1000) for record in records if record.written]
         observe_all(RECORD_SECONDS.labels(self.subscription.group), ages)

@@ -119,7 +119,7 @@ class Follower:
             if records:
                 self.progress.take(len(records))
                 await self._until_applied(records, {key.partition: offset for key, offset in positions.items()})
-                self.progress.done()
+                self.progress.done(len(records))
             self._applied.update(positions)
 
     async def _positions(self) -> dict[TopicPartition, int]:

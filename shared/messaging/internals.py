@@ -8,7 +8,7 @@ joined; `fetches.py`, which goes with it, how long a fetch waits; and for every 
 import asyncio
 import itertools
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -140,12 +140,12 @@ def size_when_sent(record: Outgoing) -> int:
     return size
 
 
-def take_as_it_comes(subscriber: Any, max_records: int, *, helpings: int = 1) -> None:  # noqa: ANN401 - FastStream's subscriber of batches, whose loop calls this
-    """Has FastStream take a batch as soon as there is a record, and wait for it where there is none.
+def take_as_it_comes(subscriber: Any, max_records: int) -> Callable[[Collection[int]], Awaitable[list[ConsumerRecord]]]:  # noqa: ANN401 - FastStream's subscriber of batches, whose loop calls this
+    """Has FastStream take a batch as soon as there is a record, and wait for it where there is none; gives what takes another one
+    meanwhile, of what is there already of other partitions than these.
 
-    By itself it asks for `batch_timeout_ms` and then sleeps for as long: 25 turns a second for nothing, and a record that comes
-    while it sleeps waits. With several `helpings` each is of up to so many records that are there already, of partitions that
-    no helping before it is of: one partition has enough for all of them where much has piled up.
+    By itself FastStream asks for `batch_timeout_ms` and then sleeps for as long: 25 turns a second for nothing, and a record that comes
+    while it sleeps waits. What goes wrong while another is taken is raised where the next one is: what was taken before is not lost.
     """
     failed: list[Exception] = []
 
@@ -153,19 +153,20 @@ def take_as_it_comes(subscriber: Any, max_records: int, *, helpings: int = 1) ->
         if failed:
             raise failed.pop()
         fetched = await consumer.getmany(timeout_ms=beat_ms(_TAKES_WITHIN), max_records=max_records)
-        for _ in range(1, helpings if fetched else 1):
-            others = consumer.assignment() - fetched.keys()
-            try:
-                more = await consumer.getmany(*others, timeout_ms=0, max_records=max_records) if others else {}
-            except Exception as error:  # noqa: BLE001 - whatever it is, what was taken before it is not to be lost
-                failed.append(error)  # raised in the next turn, as aiokafka does it itself within one call
-                break
-            if not more:
-                break
-            fetched = {**fetched, **more}
         return tuple(itertools.chain.from_iterable(fetched.values()))
 
+    async def more(but: Collection[int]) -> list[ConsumerRecord]:
+        consumer = subscriber.consumer
+        others = [one for one in consumer.assignment() if one.partition not in but] if consumer and not failed else []
+        try:
+            fetched = await consumer.getmany(*others, timeout_ms=0, max_records=max_records) if others else {}
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the loop of who consumes
+            failed.append(error)
+            return []
+        return [*itertools.chain.from_iterable(fetched.values())]
+
     subscriber.get_msg = get_msg
+    return more
 
 
 class UnreadableError(FatalError):

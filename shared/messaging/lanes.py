@@ -1,7 +1,8 @@
-"""A batch in lanes that go side by side, so that a process works at one while PostgreSQL works at the other."""
+"""Batches of one topic side by side, so that a process works at one while PostgreSQL works at the other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -11,39 +12,62 @@ from shared.messaging.envelope import Record
 
 _log = structlog.get_logger(__name__)
 
-
-def in_lanes(records: Sequence[Record], *, lanes: int, most: int) -> list[Sequence[Record]]:
-    """One lane where one batch of `most` is enough for all, and else up to so many, about as long as each other; one may be somewhat
-    longer than `most`, since a partition is not parted.
-
-    The records of a partition are in one lane, in their order, and so are those of the same partition of other topics: a key's
-    records never overtake each other.
-    """
-    if lanes == 1 or len(records) <= most:
-        return [records]
-    of_partition: dict[int, list[Record]] = {}
-    for record in records:
-        of_partition.setdefault(record.partition, []).append(record)
-    found: list[list[Record]] = [[] for _ in range(min(lanes, len(of_partition)))]
-    for part in sorted(of_partition.values(), key=len, reverse=True):
-        min(found, key=len).extend(part)
-    return [*found]
+Take = Callable[[Collection[int]], Awaitable[Sequence[Record]]]
+"""A batch of what is there already, of other partitions than these; empty where nothing is."""
 
 
 async def side_by_side(
-    process: Callable[[Sequence[Record]], Awaitable[None]], lanes: Sequence[Sequence[Record]]
+    first: Sequence[Record],
+    work: Callable[[Sequence[Record]], Awaitable[None]],
+    take: Take,
+    *,
+    lanes: int,
+    takes_for: timedelta,
 ) -> None:
-    """Returns when all are done. Where one fails the others are broken off, and the first failure is raised: nothing of them all is
-    acknowledged, and what was committed of it comes again, as after a kill.
+    """Works at this batch, and for so long at what there is besides, up to so many batches at once: whoever is done with one takes the
+    next, and never waits for the others. Returns when all that was taken is done.
+
+    The records of a partition are in one batch at a time, and so are those of the same partition of other topics: a key's records never
+    overtake each other. Where one batch fails the others are broken off, and the first failure is raised.
     """
-    if len(lanes) == 1:
-        await process(lanes[0])
-        return
+    loop = asyncio.get_running_loop()
+    until = loop.time() + takes_for.total_seconds()
+    held = _partitions(first)
+    taking = asyncio.Lock()
+    running = 0
+
+    async def taken() -> Sequence[Record]:
+        if loop.time() >= until:
+            return ()
+        found = await take(held)
+        held.update(_partitions(found))
+        return found
+
+    async def lane(group: asyncio.TaskGroup, records: Sequence[Record]) -> None:
+        nonlocal running
+        while records:
+            async with taking:
+                if running < lanes and (others := await taken()):
+                    start(group, others)
+            await work(records)
+            held.difference_update(_partitions(records))
+            async with taking:
+                records = await taken()
+        running -= 1
+
+    def start(group: asyncio.TaskGroup, records: Sequence[Record]) -> None:
+        nonlocal running
+        running += 1
+        group.create_task(not_cancelled_from_within("a lane", partial(lane, group, records)))
+
     try:
         async with asyncio.TaskGroup() as group:
-            for lane in lanes:
-                group.create_task(not_cancelled_from_within("a lane", partial(process, lane)))
+            start(group, first)
     except BaseExceptionGroup as failed:
         for other in failed.exceptions[1:]:
             _log.warning("lane_failed_too", error=type(other).__name__)
         raise failed.exceptions[0] from None
+
+
+def _partitions(records: Sequence[Record]) -> set[int]:
+    return {record.partition for record in records}

@@ -15,16 +15,16 @@ class Progress:
 
     def take(self, records: int) -> None:
         """A batch was taken."""
-        self.in_hand = records
+        self.in_hand += records
         self.step()
 
     def step(self) -> None:
         """Something moved, or is deliberately tried again."""
         self.steps += 1
 
-    def done(self) -> None:
-        """The batch in hand is over."""
-        self.in_hand = 0
+    def done(self, records: int) -> None:
+        """A batch of so many that was in hand is over."""
+        self.in_hand -= records
         self.step()
 
 

@@ -9,7 +9,6 @@ from functools import partial
 
 import pytest
 from aiokafka.consumer import fetcher
-from faststream.kafka.message import KafkaAckableMessage
 from prometheus_client import REGISTRY
 
 from shared.contracts.base import Event
@@ -46,11 +45,11 @@ async def test_a_batch_killed_before_its_acknowledgement_comes_again_and_has_no_
     killed: list[BaseException] = []
     first = Noted()
 
-    async def dies(self: KafkaAckableMessage) -> None:
+    async def dies(self: AIOKafkaConsumer, offsets: object) -> None:
         raise OSError("killed between commit and acknowledgement")
 
     with monkeypatch.context() as patched:
-        patched.setattr(KafkaAckableMessage, "ack", dies)
+        patched.setattr(AIOKafkaConsumer, "commit", dies)
         async with consuming(log, consumer_of(log, pool, first, on_fatal=killed.append)):
             await until(lambda: killed)
     done = await effects(pool)
@@ -435,7 +434,7 @@ async def test_batches_of_two_partitions_are_in_hand_at_once_and_no_key_is_overt
     assert all(numbers == sorted(numbers) for numbers in seen.values())
 
 
-async def test_of_two_batches_of_which_one_is_done_when_the_process_ends_nothing_is_acknowledged_and_nothing_has_two_effects(
+async def test_of_two_batches_of_which_one_is_done_when_the_process_ends_the_other_comes_again_and_nothing_has_two_effects(
     pool: Pool, log: Log, producer: Producer
 ) -> None:
     await make_effects(pool)

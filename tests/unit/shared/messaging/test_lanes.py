@@ -1,15 +1,16 @@
-"""Batches side by side: nothing is lost or overtaken on the way into them, and one that fails ends the others."""
+"""Batches side by side: nothing is lost or overtaken, none waits for another, and one that fails ends the others."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
@@ -18,63 +19,114 @@ from shared.messaging.consumer import Consumer, Subscription
 from shared.messaging.envelope import Record
 from shared.messaging.errors import FatalError, PostgresAwayError
 from shared.messaging.internals import take_as_it_comes
-from shared.messaging.lanes import in_lanes, side_by_side
+from shared.messaging.lanes import side_by_side
 from shared.postgres.pool import Pool
 from tests.fakes.clock import FixedClock
 
-PLACES = st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 4)), max_size=60)
+FOR_LONG = timedelta(minutes=1)
+PLACES = st.lists(st.integers(0, 4), max_size=60)
 
 
-def records(places: Sequence[tuple[str, int]]) -> list[Record]:
-    return [Record(topic, partition, offset, b"k", b"v", ()) for offset, (topic, partition) in enumerate(places)]
+class Topic:
+    """What is there of it, and what was done with it."""
+
+    def __init__(self, partitions: Sequence[int], *, most: int) -> None:
+        self.there = [Record("t", partition, offset, b"k", b"v", ()) for offset, partition in enumerate(partitions)]
+        self.done: list[Record] = []
+        self.in_hand: list[set[int]] = []
+        self.most_in_hand = 0
+        self._most = most
+
+    async def take(self, but: Collection[int]) -> list[Record]:
+        """As a consumer does: the first that are not of these partitions."""
+        await asyncio.sleep(0)
+        found = [one for one in self.there if one.partition not in but][: self._most]
+        self.there = [one for one in self.there if one not in found]
+        return found
+
+    async def work(self, records: Sequence[Record]) -> None:
+        mine = {one.partition for one in records}
+        assert not any(mine & others for others in self.in_hand), "a partition is in one batch at a time"
+        self.in_hand.append(mine)
+        self.most_in_hand = max(self.most_in_hand, len(self.in_hand))
+        for _ in range(1 + records[0].offset % 3):
+            await asyncio.sleep(0)
+        self.in_hand.remove(mine)
+        self.done += records
 
 
-@given(PLACES, st.integers(1, 4), st.integers(1, 20))
-def test_each_record_is_in_one_lane_behind_those_before_it_in_its_partition(
-    places: list[tuple[str, int]], lanes: int, most: int
+@given(PLACES, st.integers(1, 4), st.integers(1, 7))
+@example([0, 1, 2, 3] * 5, 2, 3)
+def test_each_record_is_worked_at_once_behind_those_before_it_in_its_partition(
+    partitions: list[int], lanes: int, most: int
 ) -> None:
-    taken = records(places)
-    found = in_lanes(taken, lanes=lanes, most=most)
-    assert sorted((one for lane in found for one in lane), key=lambda one: one.offset) == taken
-    assert len(found) <= lanes
-    of_partition = [{one.partition for one in lane} for lane in found]
-    assert sum(map(len, of_partition)) == len({one.partition for one in taken}), "a partition is in one lane"
-    for lane in found:
-        for number in {one.partition for one in lane}:
-            offsets = [one.offset for one in lane if one.partition == number]
-            assert offsets == sorted(offsets)
-    if len(taken) <= most:
-        assert found == [taken], "what one transaction is enough for is in one"
-    elif lanes > 1 and len({one.partition for one in taken}) > 1:
-        assert len(found) > 1 and all(found)
+    topic = Topic(partitions, most=most)
+    everything = list(topic.there)
+
+    async def run() -> None:
+        while first := await topic.take(()):
+            await side_by_side(first, topic.work, topic.take, lanes=lanes, takes_for=FOR_LONG)
+
+    asyncio.run(run())
+    assert sorted(topic.done, key=lambda one: one.offset) == everything
+    for number in set(partitions):
+        offsets = [one.offset for one in topic.done if one.partition == number]
+        assert offsets == sorted(offsets)
+    assert topic.most_in_hand <= lanes
+    if lanes > 1 and len(set(partitions[:most])) < len(set(partitions)):
+        assert topic.most_in_hand > 1, "what is there of other partitions is not waited with"
+
+
+async def test_whoever_is_done_takes_the_next_and_does_not_wait_for_a_slow_one() -> None:
+    topic, slow, worked = Topic([0, 1, 1, 1, 1], most=1), asyncio.Event(), 0
+
+    async def work(records: Sequence[Record]) -> None:
+        nonlocal worked
+        if records[0].partition == 0:
+            await slow.wait()
+        worked += 1
+        if worked == 4:
+            slow.set()
+
+    async with asyncio.timeout(10):
+        await side_by_side(await topic.take(()), work, topic.take, lanes=2, takes_for=FOR_LONG)
+    assert (worked, topic.there) == (5, [])
+
+
+async def test_when_its_time_is_over_nothing_more_is_taken_and_what_was_is_done() -> None:
+    topic = Topic([0, 1, 0, 1], most=1)
+    await side_by_side(await topic.take(()), topic.work, topic.take, lanes=2, takes_for=timedelta(0))
+    assert ([one.offset for one in topic.done], len(topic.there)) == ([0], 3)
 
 
 async def test_where_one_fails_the_others_are_broken_off_and_its_own_error_is_raised() -> None:
-    broken_off: list[int] = []
+    topic, broken_off = Topic([0, 1, 2], most=1), []
 
-    async def process(lane: Sequence[Record]) -> None:
-        if lane[0].partition == 0:
-            raise OSError("of the first")
+    async def work(records: Sequence[Record]) -> None:
+        if records[0].partition == 1:
+            raise OSError("of the second")
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            broken_off.append(lane[0].partition)
+            broken_off.append(records[0].partition)
             raise
 
-    with pytest.raises(OSError, match="of the first"):
-        await side_by_side(process, [records([("a", 0)]), records([("a", 1)])])
-    assert broken_off == [1]
+    with pytest.raises(OSError, match="of the second"):
+        await side_by_side(await topic.take(()), work, topic.take, lanes=2, takes_for=FOR_LONG)
+    assert (broken_off, [one.partition for one in topic.there]) == ([0], [2])
 
 
 async def test_a_lane_that_is_cancelled_from_within_is_not_done() -> None:
-    async def process(lane: Sequence[Record]) -> None:
-        if lane[0].partition == 0:
+    topic = Topic([0, 1], most=1)
+
+    async def work(records: Sequence[Record]) -> None:
+        if records[0].partition == 0:
             somebodys = asyncio.get_running_loop().create_future()
             somebodys.cancel()
             await somebodys
 
     with pytest.raises(FatalError, match="cancelled from within"):
-        await side_by_side(process, [records([("a", 0)]), records([("a", 1)])])
+        await side_by_side(await topic.take(()), work, topic.take, lanes=2, takes_for=FOR_LONG)
 
 
 async def test_what_one_batch_waits_for_is_told_until_it_is_done_though_another_is_done_meanwhile() -> None:
@@ -132,22 +184,26 @@ class Fetched:
         return found
 
 
-def helpings(number: int) -> Any:
-    subscriber = SimpleNamespace()
-    take_as_it_comes(subscriber, 3, helpings=number)
-    return subscriber.get_msg
+def _taking(consumer: Fetched) -> tuple[Any, Any]:
+    subscriber = SimpleNamespace(consumer=consumer)
+    more = take_as_it_comes(subscriber, 3)
+    return partial(subscriber.get_msg, consumer), more
 
 
-async def test_each_helping_is_of_partitions_that_none_before_it_is_of() -> None:
-    consumer = Fetched(p0=list("abcdefgh"), p1=list("ijkl"), p2=list("mn"))
-    get = helpings(2)
-    assert [await get(consumer) for _ in range(4)] == [tuple("abcijk"), tuple("deflmn"), tuple("gh"), ()]
+async def test_what_is_taken_besides_is_of_other_partitions_than_those_in_hand() -> None:
+    get, more = _taking(Fetched(p0=list("abcd"), p1=list("ijkl"), p2=list("mn")))
+    assert [await get(), await more({0}), await more({0, 1}), await more({0, 1, 2}), await get()] == [
+        tuple("abc"), list("ijk"), list("mn"), [], ("d", "l"),
+    ]  # fmt: skip
 
 
-async def test_what_was_taken_is_not_lost_to_an_error_behind_it_which_is_raised_in_the_next_turn() -> None:
-    consumer = Fetched(p0=list("abc"), p1=KafkaError("of the second"))
-    get = helpings(2)
-    assert await get(consumer) == tuple("abc")
+async def test_what_goes_wrong_while_another_batch_is_taken_is_raised_where_the_next_one_is() -> None:
+    get, more = _taking(Fetched(p0=list("abcd"), p1=KafkaError("of the second"), p2=list("ij")))
+    assert (await get(), await more({0, 2}), await more({0})) == (tuple("abc"), [], [])
     with pytest.raises(KafkaError, match="of the second"):
-        await get(consumer)
-    assert await get(consumer) == ()
+        await get()
+    assert (await get(), await more(())) == (("d", "i", "j"), [])
+
+
+async def test_a_consumer_that_has_stopped_has_nothing_more() -> None:
+    assert await take_as_it_comes(SimpleNamespace(consumer=None), 3)(()) == []
