@@ -262,6 +262,8 @@ def _without_values(error: ValidationError) -> str:
 
 def gone(decoded: Sequence[Received[Event] | Removed | Undecodable]) -> dict[str, list[str]]:
     """By topic, the keys whose last word there is a removal; a key's word on one topic says nothing of another."""
+    if not any(isinstance(item, Removed) for item in decoded):
+        return {}
     last = {(item.record.topic, item.record.key): item for item in decoded}
     removed = [item for item in last.values() if isinstance(item, Removed)]
     topics = sorted({item.record.topic for item in removed})

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import struct
+from base64 import b64encode
 from collections.abc import Collection
 from itertools import pairwise
 from types import SimpleNamespace
@@ -11,9 +13,10 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient
+from aiokafka.codec import lz4_decode, lz4_encode
 from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
-from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultRecordBatchBuilderPy
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import BrokerMetadata
 
@@ -220,3 +223,12 @@ async def test_a_member_that_is_told_to_stop_while_its_join_is_held_leaves_the_g
             assert len(broker.left) == 1
         finally:
             await client.close()
+
+
+def test_lz4_does_not_look_for_long_for_what_sealed_words_do_not_have() -> None:
+    builder = DefaultRecordBatchBuilder(2, 3, 0, -1, -1, -1, 1 << 20)
+    for number in range(50):
+        builder.append(number, 1000, b"key", b64encode(os.urandom(600)), [])
+    raw = builder.build()
+    (packed, records) = raw[61:], lz4_decode(bytes(raw[61:]))
+    assert bytes(packed) == lz4_encode(records, level=0) != lz4_encode(records)

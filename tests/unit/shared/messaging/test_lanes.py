@@ -1,6 +1,7 @@
 """Batches side by side: nothing is lost or overtaken, none waits for another, and one that fails ends the others."""
 
 import asyncio
+import itertools
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from functools import partial
@@ -30,12 +31,13 @@ PLACES = st.lists(st.integers(0, 4), max_size=60)
 class Topic:
     """What is there of it, and what was done with it."""
 
-    def __init__(self, partitions: Sequence[int], *, most: int) -> None:
+    def __init__(self, partitions: Sequence[int], *, most: int, turns: Sequence[int] = (1,)) -> None:
         self.there = [Record("t", partition, offset, b"k", b"v", ()) for offset, partition in enumerate(partitions)]
         self.done: list[Record] = []
         self.in_hand: list[set[int]] = []
         self.most_in_hand = 0
         self._most = most
+        self._turns = itertools.cycle(turns)
 
     async def take(self, but: Collection[int]) -> list[Record]:
         """As a consumer does: the first that are not of these partitions."""
@@ -49,23 +51,25 @@ class Topic:
         assert not any(mine & others for others in self.in_hand), "a partition is in one batch at a time"
         self.in_hand.append(mine)
         self.most_in_hand = max(self.most_in_hand, len(self.in_hand))
-        for _ in range(1 + records[0].offset % 3):
+        for _ in range(next(self._turns)):
             await asyncio.sleep(0)
         self.in_hand.remove(mine)
         self.done += records
 
 
-@given(PLACES, st.integers(1, 4), st.integers(1, 7))
-@example([0, 1, 2, 3] * 5, 2, 3)
+@given(PLACES, st.integers(1, 4), st.integers(1, 7), st.lists(st.integers(1, 9), min_size=1, max_size=5))
+@example([0, 1, 2, 3] * 5, 2, 3, [1])
+@example([0, 0, 0, 1, 1, 1], 2, 1, [1, 1, 9])
 def test_each_record_is_worked_at_once_behind_those_before_it_in_its_partition(
-    partitions: list[int], lanes: int, most: int
+    partitions: list[int], lanes: int, most: int, turns: list[int]
 ) -> None:
-    topic = Topic(partitions, most=most)
+    topic = Topic(partitions, most=most, turns=turns)
     everything = list(topic.there)
 
     async def run() -> None:
-        while first := await topic.take(()):
-            await side_by_side(first, topic.work, topic.take, lanes=lanes, takes_for=FOR_LONG)
+        async with asyncio.timeout(10):
+            while first := await topic.take(()):
+                await side_by_side(first, topic.work, topic.take, lanes=lanes, takes_for=FOR_LONG)
 
     asyncio.run(run())
     assert sorted(topic.done, key=lambda one: one.offset) == everything
@@ -112,7 +116,8 @@ async def test_where_one_fails_the_others_are_broken_off_and_its_own_error_is_ra
             raise
 
     with pytest.raises(OSError, match="of the second"):
-        await side_by_side(await topic.take(()), work, topic.take, lanes=2, takes_for=FOR_LONG)
+        async with asyncio.timeout(10):
+            await side_by_side(await topic.take(()), work, topic.take, lanes=2, takes_for=FOR_LONG)
     assert (broken_off, [one.partition for one in topic.there]) == ([0], [2])
 
 
