@@ -8,7 +8,7 @@ import uuid_utils
 from shared.security import encoding
 
 _RANDOM_BYTES = 16
-_CANDIDATE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+_CANDIDATE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def new_id(prefix: str) -> str:
@@ -34,7 +34,7 @@ def new_candidate_id() -> str:
 
 def is_candidate_id(text: str) -> bool:
     """Whether it is written as a candidate's id is: a UUID in lower case."""
-    return _CANDIDATE(text) is not None
+    return _CANDIDATE.fullmatch(text) is not None
 
 
 def event_id() -> str:
