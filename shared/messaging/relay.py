@@ -27,7 +27,7 @@ from shared.postgres.pool import Pool
 
 _LOCK_SPACE = 0x0FA1_B002
 _BATCH = 500
-"""Of a shard."""
+"""Of a shard, where each of them has something; fewer shards may have as much together."""
 _POLL = timedelta(seconds=5)
 """Rows that nobody said were there (their process died before it could) are found within so long."""
 _COUNTED = 10_000
@@ -100,7 +100,9 @@ class Relay:
         try:
             if self._turns.in_doubt:
                 await producer.must_answer()
-            found = await self._relay_some(shards, producer)
+            # Where Kafka did not take something, as little as may be is tried at once.
+            most = _BATCH if self._turns.in_doubt else _BATCH * SHARDS // len(shards)
+            found = await self._relay_some(shards, producer, most)
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -111,16 +113,16 @@ class Relay:
             _log.warning("outbox_waits", shards=list(shards), error=type(error.__cause__ or error).__name__)
             return
         self._turns.others_have([shard for shard in shards if shard not in found])
-        self._turns.sent(found, more=[shard for shard, rows in found.items() if rows == _BATCH])
+        self._turns.sent(found, more=[shard for shard, rows in found.items() if rows == most])
         for shard in shards:
             self._holding[shard].over()
 
-    async def _relay_some(self, shards: Sequence[int], producer: Producer) -> dict[int, int]:
-        """How many rows it found, by shard; of those that another process holds nothing is said."""
-        known, moments = self._handed.known(shards, _BATCH)
+    async def _relay_some(self, shards: Sequence[int], producer: Producer, most: int = _BATCH) -> dict[int, int]:
+        """How many rows it found, by shard, so many of each at most; of those that another process holds nothing is said."""
+        known, moments = self._handed.known(shards, most)
         async with self._pool.acquire() as connection, connection.transaction():
             taken = await connection.fetch(
-                SQL["take_from_outbox"], _LOCK_SPACE, shards, _BATCH, ",".join(map(str, known)), moments
+                SQL["take_from_outbox"], _LOCK_SPACE, shards, most, ",".join(map(str, known)), moments
             )
             found = {row["shard"]: row["found"] or 0 for row in taken}
             taken = [row for row in taken if row["id"] is not None]
@@ -136,7 +138,7 @@ class Relay:
                 raise
             finally:
                 self._published.put_back(rows)
-        self._handed.gone(known, _up_to(taken, found))
+        self._handed.gone(known, _up_to(taken, found, most))
         sending = time.perf_counter() - began
         observe_all(OUTBOX_SECONDS, [row["age"] + sending for row in taken])
         return found
@@ -174,10 +176,10 @@ async def _send(producer: Producer, records: Sequence[Outgoing]) -> None:
         return await producer.send(records)
 
 
-def _up_to(rows: Sequence[asyncpg.Record], found: Mapping[int, int]) -> Mapping[int, float]:
+def _up_to(rows: Sequence[asyncpg.Record], found: Mapping[int, int], most: int) -> Mapping[int, float]:
     """By shard, the row up to which nothing is left: of these, which come in the order of their ids, the last, or all where a turn took all."""
     return {row["shard"]: row["id"] for row in rows} | {
-        shard: math.inf for shard, count in found.items() if count < _BATCH
+        shard: math.inf for shard, count in found.items() if count < most
     }
 
 

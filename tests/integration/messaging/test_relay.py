@@ -292,8 +292,8 @@ async def test_only_the_shards_that_were_written_to_are_looked_at(
     monkeypatch.setattr(relay, "look", _nothing)
     relay_some = relay._relay_some
 
-    async def noted(shards: Sequence[int], producer: Producer) -> dict[int, int]:
-        found = await relay_some(shards, producer)
+    async def noted(shards: Sequence[int], producer: Producer, most: int) -> dict[int, int]:
+        found = await relay_some(shards, producer, most)
         looked.append(list(shards))
         return found
 
@@ -339,10 +339,20 @@ async def test_what_is_more_than_a_turn_takes_is_sent_without_being_told_of_agai
 ) -> None:
     monkeypatch.setattr(relay_module, "_POLL", timedelta(hours=1))
     monkeypatch.setattr(relay_module, "_BATCH", 7)
+    relay, turns = Relay(pool, producer), list[dict[int, int]]()
+    relay_some = relay._relay_some
+
+    async def noted(shards: Sequence[int], producer: Producer, most: int) -> dict[int, int]:
+        turns.append(await relay_some(shards, producer, most))
+        return turns[-1]
+
+    monkeypatch.setattr(relay, "_relay_some", noted)
     await _publish(pool, log, log.numbers(100, keys=1))
-    async with running(Relay(pool, producer).run()):
+    async with running(relay.run()):
         await until(lambda: _is_empty(pool))
     assert [event.number for event in await _arrived(log)] == list(range(100))
+    found = [sum(one.values()) for one in turns if any(one.values())]
+    assert found == [7, 28, 28, 28, 9], "of one shard alone as much as of all together"
 
 
 async def test_the_look_for_all_says_which_shards_have_something_and_counts_no_further_than_it_must(
