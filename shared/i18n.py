@@ -8,7 +8,8 @@ constant is `marked("…")` there, and goes through `gettext` where it is used. 
 that have no Spanish.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -38,7 +39,6 @@ class Language:
 
 _PLURALS: Mapping[Locale, Callable[[int], int]] = {"en": lambda n: int(n != 1), "es": lambda n: int(n != 1)}
 """Which of a message's forms goes with a number (gettext's `Plural-Forms`)."""
-_LANGUAGES: Mapping[Locale, Language] = {locale: Language(locale) for locale in LOCALES}
 _ENGLISH = Language()
 _present: ContextVar[Language] = ContextVar("fairpool_language", default=_ENGLISH)
 _directories: list[Path] = [Path(__file__).parent / "locale"]
@@ -49,19 +49,14 @@ def present() -> Language:
     return _present.get()
 
 
-class reading:  # noqa: N801 - used as a function, and a generator would be a tenth of what a letter's headers take
+@contextmanager
+def reading(language: Language | Locale) -> Iterator[None]:
     """In the block, words are in that language."""
-
-    __slots__ = ("_language", "_token")
-
-    def __init__(self, language: Language | Locale) -> None:
-        self._language = language if isinstance(language, Language) else _LANGUAGES[language]
-
-    def __enter__(self) -> None:
-        self._token = _present.set(self._language)
-
-    def __exit__(self, *_: object) -> None:
-        _present.reset(self._token)
+    token = _present.set(language if isinstance(language, Language) else Language(language))
+    try:
+        yield
+    finally:
+        _present.reset(token)
 
 
 def locale_of(name: str | None) -> Locale | None:

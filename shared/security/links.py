@@ -19,7 +19,7 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -98,7 +98,7 @@ class LinkSigner:
         self._name_key = subject_key
         self._statements = statements
         private = Ed25519PrivateKey.from_private_bytes(seed)
-        self._key = OKPKey.import_key(
+        key = OKPKey.import_key(
             {
                 "kty": "OKP",
                 "crv": "Ed25519",
@@ -106,9 +106,9 @@ class LinkSigner:
                 "x": encoding.encode(private.public_key().public_bytes_raw()),
             }
         )
-        self._algorithm = _SIGNED.get_alg(_HEADER["alg"])
+        self._key = cast(Ed25519PrivateKey, key.get_op_key("sign"))
         # The first of a token's three parts is the same in all, and checked once, with the key, where this one is made.
-        self._head, _, _ = jws.serialize_compact(dict(_HEADER), b"", self._key, registry=_SIGNED).partition(".")
+        self._head, _, _ = jws.serialize_compact(dict(_HEADER), b"", key, registry=_SIGNED).partition(".")
 
     def sign(self, link: Link) -> str:
         """The token, safe in a URL."""
@@ -132,7 +132,7 @@ class LinkSigner:
     def _token(self, claims: dict[str, str | int], subject: bytes) -> str:
         claims["sub"] = encoding.encode(self._subjects.encrypt(subject, _bound_to(claims)))
         said = f"{self._head}.{encoding.encode(to_json(claims))}"  # RFC 7515, section 5.1
-        return f"{said}.{encoding.encode(self._algorithm.sign(said.encode(), self._key))}"
+        return f"{said}.{encoding.encode(self._key.sign(said.encode()))}"
 
 
 class LinkReader:

@@ -20,7 +20,7 @@ import aiosmtplib
 import uvloop
 
 from services.signup.courier.adapters.smtp import SmtpRelay
-from services.signup.courier.judging import TOGETHER, in_step
+from services.signup.courier.judging import in_step
 from services.signup.courier.model import Cleared, Letter, Mail, Person, Taken
 from shared.contracts.outreach_gateway import Words
 from shared.security.words import KeyPair, WordsForm, seal_words
@@ -93,14 +93,12 @@ def mails(form: WordsForm = "hpke") -> list[Mail]:
 
 
 async def written(sent: Sequence[Mail]) -> list[Letter]:
-    """The letters of these, written as the courier does it: so many in step, and others' work in between."""
+    """The letters of these, written as the courier does it: a batch in step, and others' work in between."""
     letters: list[Letter] = []
-    for begin in range(0, len(sent), TOGETHER):
-        some = [
-            LETTERS.outreach(mail, PEOPLE[mail.candidate], "Denver Health", at=NOON)
-            for mail in sent[begin : begin + TOGETHER]
-        ]
-        letters += [one for one in await in_step(some) if isinstance(one, Letter)]
+    for begin in range(0, len(sent), BATCH):
+        some = sent[begin : begin + BATCH]
+        writing = [LETTERS.outreach(mail, PEOPLE[mail.candidate], "Denver Health", at=NOON) for mail in some]
+        letters += [one for one in await in_step(writing) if isinstance(one, Letter)]
     return letters
 
 

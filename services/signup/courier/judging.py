@@ -1,7 +1,7 @@
 """What becomes of a mail that was claimed: sent, over without being sent, or held."""
 
 import asyncio
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -45,14 +45,14 @@ from services.signup.courier.ports import (
     TenantName,
     Writing,
 )
+from shared.clock import elapsed
 from shared.facts import UNKNOWN, Fact, Known, shown
 
 _HELD_FOR = timedelta(seconds=5)
 _LOOKED_AT_AGAIN = timedelta(minutes=1)
 """A suspension lasts for days as a rule, and may have many invitations wait."""
-TOGETHER = 16
-"""Letters that are written in step: a step of so many takes two milliseconds at most, no longer does anybody's check of consent
-stand still."""
+_AT_A_TIME = 0.001
+"""Seconds of writing until others have their turn: no longer, and one step, does anybody's check of consent stand still."""
 _Found = TypeVar("_Found")
 _log = structlog.get_logger(__name__)
 
@@ -91,11 +91,8 @@ class Judge:
         gone = await store.gone(candidates)
         moving = [mail.candidate for mail in mails if mail.email is not None]
         addresses = await store.addresses(moving) if moving else {}
-        verdicts: dict[Mail, Verdict] = {}
-        for begin in range(0, len(mails), TOGETHER):
-            some = mails[begin : begin + TOGETHER]
-            found = await in_step([self.judging(mail, consents, people, gone, addresses, at=at) for mail in some])
-            verdicts |= zip(some, found, strict=True)
+        found = await in_step([self.judging(mail, consents, people, gone, addresses, at=at) for mail in mails])
+        verdicts: dict[Mail, Verdict] = dict(zip(mails, found, strict=True))
         return {
             mail: verdict
             for mail, verdict in verdicts.items()
@@ -177,13 +174,16 @@ class Judge:
         return Hold(reason, max(at + _HELD_FOR, again_at(mail.attempts + 1, at=at, spread=self._spread())))
 
 
-async def in_step(works: Sequence[Generator[None, None, _Found]]) -> Sequence[_Found]:
-    """What each of them returns; the first step of all, then the next of all, and others' work after each.
+async def in_step(
+    works: Sequence[Generator[None, None, _Found]], *, now: Callable[[], float] = elapsed
+) -> Sequence[_Found]:
+    """What each of them returns; the first step of all, then the next of all, and others' work in between.
 
     Opening words, signing and writing use so much of the processor's caches that a letter from beginning to end finds nothing
     in them of the one before: one step of all of them, then the next, takes a fifth less.
     """
     found: dict[int, _Found] = {}
+    began = now()
     while len(found) < len(works):
         for number, work in enumerate(works):
             if number not in found:
@@ -191,7 +191,9 @@ async def in_step(works: Sequence[Generator[None, None, _Found]]) -> Sequence[_F
                     next(work)
                 except StopIteration as end:
                     found[number] = end.value
-        await asyncio.sleep(0)
+                if now() - began >= _AT_A_TIME:
+                    await asyncio.sleep(0)
+                    began = now()
     return [found[number] for number in range(len(works))]
 
 

@@ -26,8 +26,6 @@ _READABLE = 78
 """RFC 5322, section 2.1.1: what fits is sent as it is, else encoded."""
 _MESSAGE_ID = re.compile(r"<[0-9a-f]{32}@[a-z0-9.-]+>")
 _ENCODED_WORD = 75  # RFC 2047, section 2
-_IN_A_LINE = 75
-"""Of quoted-printable, before the mark of a break that a reader takes out (RFC 2045, section 6.7)."""
 _SENDERS_KNOWN = 256
 _BOUNDARY = f"={secrets.token_hex(12)}=".encode()
 """Of all mails of this process, unless it is in one."""
@@ -132,8 +130,10 @@ def joined(*parts: bytes) -> bytes:
     boundary = _BOUNDARY
     while any(boundary in one for one in parts):
         boundary = f"={secrets.token_hex(12)}=".encode()
-    body = b"".join(b"--%b\r\n%b\r\n" % (boundary, one) for one in parts)
-    return b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n%b--%b--\r\n' % (boundary, body, boundary)
+    begin = b"--%b\r\n" % boundary
+    bodies = [piece for one in parts for piece in (begin, one, b"\r\n")]
+    head = b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n' % boundary
+    return b"".join((head, *bodies, b"--%b--\r\n" % boundary))
 
 
 def part(subtype: Literal["plain", "html"], text: str, *, quoted: bytes | None = None) -> bytes:
@@ -163,27 +163,11 @@ def in_quoted_printable(text: str, *, then: str = "") -> bytes:
 
     Where neither ends the line, a break that a reader takes out does, so the next begins one. No piece has a carriage return.
     """
-    end = "" if not text or text[-1] == "\n" or then[:1] == "\n" else "=\r\n"
-    if _is_quoted_as_it_is(text):
-        return ("\r\n".join([_in_short_lines(line) for line in text.split("\n")]) + end).encode()
-    return binascii.b2a_qp(text.encode(), istext=True).replace(b"\n", b"\r\n") + end.encode()
-
-
-def _is_quoted_as_it_is(text: str) -> bool:
-    """Whether no character of it is written otherwise in quoted-printable; nearly all that is written to people is so."""
-    return (
-        text.isascii()
-        and "=" not in text
-        and text.replace("\n", "").isprintable()
-        and " \n" not in text
-        and text[-1:] != " "
-    )
-
-
-def _in_short_lines(line: str) -> str:
-    if len(line) <= _IN_A_LINE:
-        return line
-    return "=\r\n".join([line[begin : begin + _IN_A_LINE] for begin in range(0, len(line), _IN_A_LINE)])
+    raw = text.encode()
+    found = binascii.b2a_qp(raw, istext=True)
+    if raw and not raw.endswith(b"\n"):
+        found += b"" if then.startswith("\n") else b"=\n"
+    return found.replace(b"\n", b"\r\n")
 
 
 def _is_plain_line(text: str) -> bool:

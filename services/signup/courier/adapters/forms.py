@@ -38,7 +38,7 @@ class Form:
         texts = parts[::2]
         return cls(
             "html" if is_html else "plain",
-            _escaped if is_html else str,
+            escape if is_html else str,
             texts,
             parts[1::2],
             _all_in_quoted_printable(texts),
@@ -89,11 +89,6 @@ class Forms:
         if key not in self._made:
             self._made[key] = Form.of(page, _MARK.split(self._pages.get_template(page).render(self._marks)))
         return self._made[key]
-
-
-def _escaped(text: str) -> str:
-    """As Jinja does it, but no `Markup`, of which each method is many times as slow as a text's."""
-    return str(escape(text))
 
 
 def _size(texts: Sequence[str]) -> int:
