@@ -63,7 +63,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         ] = None,
     ) -> PoolOut:
         """With an Idempotency-Key it may be sent again: the same body is answered with the pool that was made, as it is by now, and
-        counts as no change; another body is refused (422). A key is remembered for good, also once its pool was deleted (409)."""
+        counts as no change once that pool is there; another body is refused (422). A key is remembered for good, also once its pool was deleted (409)."""
         asked = made_once.Request(employer.id, idempotency_key, await request.json())
         async with edge.pools() as store:
             made = await asked.made(store)
@@ -71,11 +71,10 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
             criteria = coarse(body.criteria())
             _must_be_few_skills(criteria, body)
             await _count(edge, employer, asks_anew=True)
+            pool = Pool(new_id("p"), employer.id, 1, body.name, criteria)
             async with edge.pools() as store:
                 await store.begin_change()
-                made = await asked.made(store) or await _made(
-                    store, Pool(new_id("p"), employer.id, 1, body.name, criteria), asked
-                )
+                made = await asked.made(store) or await _made(store, pool, asked)
         response.headers["Location"] = f"/v1/pools/{made.pool.id}"
         return PoolOut.of(made)
 
