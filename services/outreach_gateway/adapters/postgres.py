@@ -9,7 +9,7 @@ from datetime import datetime
 from services.outreach_gateway.adapters.decided import written
 from services.outreach_gateway.adapters.kept import PEOPLE, SQL
 from services.outreach_gateway.adapters.metrics import DECISIONS
-from services.outreach_gateway.adapters.values import consent_of, memberships_of, outreach_of, row_of, state_after
+from services.outreach_gateway.adapters.values import outreach_of, person_of, row_of, state_after
 from services.outreach_gateway.answers import WENT_OUT, course_of, told_at
 from services.outreach_gateway.decisions import ENDED_KEPT, KEPT
 from services.outreach_gateway.model import (
@@ -27,7 +27,6 @@ from services.outreach_gateway.ports.windows import Epoch
 from shared.contracts.base import rfc3339
 from shared.contracts.outreach_gateway import OutreachDecidedV1
 from shared.contracts.signup import ErasureSweptV1
-from shared.facts import UNKNOWN, fact
 from shared.feed.model import Telling
 from shared.feed.ports import FeedWriter
 from shared.ids import is_candidate_id
@@ -147,15 +146,8 @@ class PostgresOutreach:
         if not candidates:
             return {}
         rows = await self._sql.fetch(SQL["people"], joined(sorted(set(candidates))))
-        return {
-            row["candidate"]: Person(
-                fact(consent_of(row)) if row["candidate"] in self._locked else UNKNOWN,
-                fact(memberships_of(row)),
-                fact(row["reachable"]),
-                row["erased"],
-            )
-            for row in rows
-        }
+        locked = self._locked
+        return {row[0]: person_of(row, is_locked=row[0] in locked) for row in rows}
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         """Rows, feed and events together."""

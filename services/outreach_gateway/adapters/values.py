@@ -15,8 +15,10 @@ from services.outreach_gateway.model import (
     Hold,
     Memberships,
     Outreach,
+    Person,
     State,
 )
+from shared.facts import UNKNOWN, Fact, Known, fact
 
 _STATES = {state.value: state for state in State}
 
@@ -62,31 +64,38 @@ def outreach_of(row: asyncpg.Record) -> Outreach:
     )  # fmt: skip
 
 
-def memberships_of(row: asyncpg.Record) -> Memberships | None:
-    """None where none has arrived."""
-    if row["employers"] is None:
-        return None
-    pools = None if row["pools"] is None else frozenset(row["pools"])
-    return Memberships(frozenset(row["employers"]), pools, row["generation"])
-
-
-def consent_of(row: asyncpg.Record) -> Consent | None:
-    """None where none has arrived."""
-    if row["version"] is None:
-        return None
-    return Consent(
-        candidate=row["candidate"],
-        version=row["version"],
-        contact=row["contact"],
-        blocked_employers=frozenset(row["blocked_employers"]),
-        first_contacts_per_week=row["first_contacts_per_week"],
-        min_gap_hours=row["min_gap_hours"],
-        quiet_start=row["quiet_start"],
-        quiet_end=row["quiet_end"],
-        time_zone=row["time_zone"],
-        paused_until=row["paused_until"],
-        ends_at=row["ends_at"],
-    )
+def person_of(row: asyncpg.Record, *, is_locked: bool) -> Person:
+    """The row of `people` as a value, by its columns' order; what is not locked of a consent is not known."""
+    (
+        candidate,
+        reachable,
+        version,
+        contact,
+        blocked_employers,
+        first_contacts_per_week,
+        min_gap_hours,
+        quiet_start,
+        quiet_end,
+        time_zone,
+        paused_until,
+        ends_at,
+        employers,
+        pools,
+        generation,
+        erased,
+    ) = row
+    consent: Fact[Consent] = UNKNOWN
+    if is_locked and version is not None:
+        consent = Known(
+            Consent(
+                candidate, version, contact, frozenset(blocked_employers), first_contacts_per_week, min_gap_hours,
+                quiet_start, quiet_end, time_zone, paused_until, ends_at,
+            )
+        )  # fmt: skip
+    memberships: Fact[Memberships] = UNKNOWN
+    if employers is not None:
+        memberships = Known(Memberships(frozenset(employers), None if pools is None else frozenset(pools), generation))
+    return Person(consent, memberships, fact(reachable), erased)
 
 
 def row_of(consent: Consent) -> dict[str, Any]:

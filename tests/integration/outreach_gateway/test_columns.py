@@ -14,6 +14,11 @@ FIELDS = [field.name for field in fields(Outreach)]
 READ_AS_VALUES = {
     "earlier_to_people", "lock_live", "lock_reported", "lock_waiting_of", "places", "take_due", "take_waiting_of_senders",
 }  # fmt: skip
+PERSON = [
+    "candidate", "reachable", "version", "contact", "blocked_employers", "first_contacts_per_week", "min_gap_hours",
+    "quiet_start", "quiet_end", "time_zone", "paused_until", "ends_at", "employers", "pools", "generation", "erased",
+]  # fmt: skip
+"""As `person_of` takes them."""
 
 
 @pytest.fixture
@@ -26,6 +31,8 @@ async def test_each_statement_that_reads_whole_rows_has_the_columns_in_the_order
     async with pool.acquire() as connection:
         for name in READ_AS_VALUES:
             found[name] = [one.name for one in (await connection.prepare(SQL[name])).get_attributes()]
+        of_person = [one.name for one in (await connection.prepare(SQL["people"])).get_attributes()]
+    assert of_person == PERSON
     assert found == dict.fromkeys(READ_AS_VALUES, FIELDS)
 
 
