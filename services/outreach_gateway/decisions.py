@@ -29,7 +29,6 @@ from services.outreach_gateway.model import (
 from shared.contracts import grants
 from shared.facts import UNKNOWN, Fact, Known, Unknown
 from shared.security.member_refs import tag_of
-from shared.values import made_quickly
 
 KEPT = timedelta(days=100)
 """How long slots and changes are remembered: longer than the longest window (`fairpool policy check`)."""
@@ -42,7 +41,6 @@ Verdict = Rule | Unknown | None
 """The rule that is broken; None: it holds; or nobody can say yet, since what it asks about has not arrived."""
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What the rules are asked of."""

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from json.encoder import encode_basestring_ascii as as_json
-from typing import Literal, NewType
+from typing import Literal, NamedTuple, NewType
 
 from shared.contracts.rules import Rule as Rule  # what decisions carry, and a part of this model
 from shared.facts import UNKNOWN, Fact
-from shared.values import made_quickly
 
 SHARDS = 64
 """The windows are in so many parts, each with an epoch of its own: what is lost of one holds nobody of the others."""
@@ -80,9 +79,7 @@ class Policy:
     unknown_zone: tuple[str, ...]
 
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(NamedTuple):
     """The gateway's projection of one person's consent."""
 
     candidate: str
@@ -102,7 +99,6 @@ class Consent:
     """When a purpose last went off."""
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Memberships:
     """Where a person is a member now."""
@@ -117,7 +113,6 @@ class Memberships:
     """Each pool with its employer before it."""
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Person:
     """What the gateway knows of a person when it decides: consent, the pools that they are in, and whether anything
@@ -131,10 +126,8 @@ class Person:
     """For good: nothing of them is kept, and nothing is on its way."""
 
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class Outreach:
-    """One live row."""
+class Outreach(NamedTuple):
+    """One live row. There are thousands a second: a tuple is made in a fraction of the time of a frozen dataclass."""
 
     id: str
     version: int
@@ -170,7 +163,6 @@ class Outreach:
         return self.state is State.DELAYED or (self.state is State.SUBMITTED and self.slot_at is not None)
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Place:
     """A slot that a row names."""
@@ -180,7 +172,6 @@ class Place:
     at: datetime
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A question to the windows: when may this message go at the earliest?"""
@@ -195,7 +186,6 @@ class Ask:
     """Whether `until` is where it is because the offer ends then."""
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Queue:
     """All that the windows have to know of one person, as the rows say it."""
@@ -212,7 +202,6 @@ class Queue:
     """In the queue's order."""
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Slot:
     """The windows' answer: this slot is booked. `rule` says what stood against an earlier one."""
@@ -245,7 +234,6 @@ class Admit:
     good_until: datetime
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Delay:
     """It waits in its person's queue, and is decided again when its slot comes."""
@@ -284,7 +272,6 @@ class Cancel:
 Decision = Admit | Delay | Drop | Hold | Cancel
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change of an outreach's state, as the feed tells it."""

@@ -22,7 +22,6 @@ from services.outreach_gateway.model import (
     Standing,
 )
 from shared.facts import Fact, Known, Unknown
-from shared.values import made_quickly
 
 
 def in_order(waiting: Iterable[Outreach]) -> list[Outreach]:
@@ -39,7 +38,6 @@ def in_order(waiting: Iterable[Outreach]) -> list[Outreach]:
     ]
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message that stands in the queue: what the rules say of it now, and what the windows are asked."""
@@ -50,7 +48,6 @@ class Turn:
     ask: Ask
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Lined:
     """One person's rows, sorted out: who stands in the queue, and who was decided without it."""

@@ -1,13 +1,14 @@
 """What is sent together, as Kafka's own batches: one for each partition, with one acknowledgement, not one for each record."""
 
 import random
-import struct
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import zip_longest
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.messaging.envelope import Outgoing
@@ -17,8 +18,8 @@ from shared.messaging.signatures import Headers
 LARGEST_REQUEST = 2 * 1024 * 1024
 LARGEST_BATCH = 256 * 1024
 """Of one partition, before compression; a record that is larger goes alone."""
-_WORD, _MIX, _SEED = 0xFFFFFFFF, 0x5BD1E995, 0x9747B28C
-"""Of murmur2, as Kafka has it."""
+_KNOWN = 64
+"""Bytes of a key of ours at most; a dead letter has whatever key it came with, and none of those stays in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +30,20 @@ class Partitions:
     led: Sequence[int]
     """Those that have a leader."""
 
-    def of(self, hashed: int | None) -> int:
-        """As Kafka's own clients choose it by the key's hash; without a key, any that has a leader."""
-        if hashed is None:
+    def of(self, key: bytes | None) -> int:
+        """As Kafka's own clients choose it by the key; without one, any that has a leader."""
+        if key is None:
             return random.choice(self.led or self.all)  # noqa: S311 - a load is spread, nothing is kept secret
+        hashed = _known_hash(key) if len(key) <= _KNOWN else _hash(key)
         return self.all[hashed % len(self.all)]
 
 
-def hashes(keys: Iterable[bytes]) -> dict[bytes, int]:
-    """By key, Kafka's murmur2 without its sign.
-
-    It takes a dozen steps for each four bytes of a key. Here all keys of one size take them together, side by side in one long number,
-    each in 64 bits of which the upper half is room for a product: in Python that is an eighth of the time.
-    """
-    of_size: dict[int, list[bytes]] = {}
-    for key in dict.fromkeys(keys):
-        of_size.setdefault(len(key), []).append(key)
-    return {key: hashed for size, of in of_size.items() for key, hashed in zip(of, _hashes(of, size), strict=True)}
+def _hash(key: bytes) -> int:
+    """Kafka's murmur2 without its sign."""
+    return int(murmur2(key)) & 0x7FFFFFFF
 
 
-def _hashes(keys: Sequence[bytes], size: int) -> Iterable[int]:
-    many, words, rest = len(keys), size // 4, size % 4
-    ones = int.from_bytes(b"\1\0\0\0\0\0\0\0" * many, "little")
-    lanes, mask = struct.Struct(f"<{many}Q"), ones * _WORD
-    taken = struct.Struct(f"<{words}I")
-    hashed = ones * (_SEED ^ size)
-    for column in zip(*[taken.unpack_from(key) for key in keys], strict=True):
-        word = int.from_bytes(lanes.pack(*column), "little") * _MIX & mask
-        word = (word ^ word >> 24 & ones * 0xFF) * _MIX & mask
-        hashed = hashed * _MIX & mask ^ word
-    if rest:
-        last = lanes.pack(*[int.from_bytes(key[-rest:], "little") for key in keys])
-        hashed = (hashed ^ int.from_bytes(last, "little")) * _MIX & mask
-    hashed = (hashed ^ hashed >> 13 & ones * (_WORD >> 13)) * _MIX & mask
-    hashed ^= hashed >> 15 & ones * (_WORD >> 15)
-    return [one & 0x7FFFFFFF for one in lanes.unpack(hashed.to_bytes(8 * many, "little"))]
+_known_hash = lru_cache(maxsize=4096)(_hash)
 
 
 @dataclass(slots=True)
@@ -97,11 +77,10 @@ def batches_of(
     and the first of each partition before the second of any. MessageSizeTooLargeError where Kafka would refuse one.
     """
     made: dict[tuple[str, int], _OfPartition] = {}
-    hashed = hashes([record.key for record in records if record.key is not None])
     for record, more in zip(records, said, strict=True):
         if _may_be_too_large(record) and size_when_sent(record) > LARGEST_REQUEST:
             raise MessageSizeTooLargeError("a record is larger than a request may be")
-        topic, partition = record.topic, partitions[record.topic].of(None if record.key is None else hashed[record.key])
+        topic, partition = record.topic, partitions[record.topic].of(record.key)
         of = made.get((topic, partition))
         if of is None:
             made[topic, partition] = of = _OfPartition(producer, topic, partition)

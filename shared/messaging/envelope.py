@@ -18,7 +18,6 @@ from shared.ids import event_id
 from shared.media_types import media_type
 from shared.messaging.signatures import BAD_SIGNATURE, UNKNOWN_KEY, Headers, Refused, Verifier
 from shared.security.seals import UnknownSealError
-from shared.values import made_quickly
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 STRUCTURED = b"application/cloudevents+json"
@@ -33,7 +32,6 @@ LARGEST = 900_000
 """Bytes of an event: below Kafka's usual limit of 1,048,588 for a batch, with room for headers."""
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Record:
     """A record as Kafka gave it, with where it came from."""
@@ -53,7 +51,6 @@ class Record:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Received(Generic[E_co]):
     """An event that was understood; `id` is the same on every redelivery and replay."""
@@ -81,7 +78,6 @@ class Removed:
     key: str
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A record to be written."""

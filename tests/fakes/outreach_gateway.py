@@ -224,7 +224,7 @@ class FakeStore:
 
     def take_back(self, id: str) -> None:
         """As its employer's request writes it."""
-        row = self.rows[id] = replace(self.rows[id], taken_back_at=self.at)
+        row = self.rows[id] = self.rows[id]._replace(taken_back_at=self.at)
         if row.state in (State.SUBMITTED, State.DELAYED):
             self.due[id] = self.at
 
@@ -291,7 +291,7 @@ class FakeStore:
                 Drop: State.DROPPED,
                 Cancel: State.CANCELLED,
             }[type(decision)]
-            self.rows[row.id] = replace(row, state=state, version=row.version + 1, slot_at=slot_at)
+            self.rows[row.id] = row._replace(state=state, version=row.version + 1, slot_at=slot_at)
             if isinstance(decision, Delay):
                 due_at = decision.due_at or decision.slot_at
                 assert due_at is not None
@@ -326,13 +326,13 @@ class FakeStore:
                 if known and consent.contact and not known.contact and no_at and not (lifts and lifts >= no_at):
                     refused.append(consent.candidate)
                     continue
-                self.consents[consent.candidate] = replace(consent, no_at=grants.later(no_at, consent.no_at))
+                self.consents[consent.candidate] = consent._replace(no_at=grants.later(no_at, consent.no_at))
             else:
                 before: tuple[Purpose, ...] = ("contact",) if known.contact else ()
                 others: tuple[Purpose, ...] = ("contact",) if consent.contact else ()
                 contact = bool(grants.still_on(before, others, known.lifts_no_until, consent.no_at))
-                self.consents[consent.candidate] = replace(
-                    known, contact=contact, no_at=grants.later(known.no_at, consent.no_at)
+                self.consents[consent.candidate] = known._replace(
+                    contact=contact, no_at=grants.later(known.no_at, consent.no_at)
                 )
         return refused
 
@@ -375,7 +375,7 @@ class FakeStore:
             if row is None or row.candidate != candidate or row.state not in (State.SUBMITTED, State.DELAYED):
                 continue
             if row.wished_at is None or row.wished_at < at:
-                self.rows[id] = replace(row, wished_at=at)
+                self.rows[id] = row._replace(wished_at=at)
                 noted.add(candidate)
         return noted
 
@@ -393,8 +393,8 @@ class FakeStore:
                 bounced.append(row)
             slot_at = None if state is State.BOUNCED else row.slot_at
             if state in WENT_OUT:
-                row = replace(row, sent_at=min(report.at, self.at), heard_at=self.at)
-            self.rows[row.id] = replace(row, state=state, version=row.version + 1, slot_at=slot_at)
+                row = row._replace(sent_at=min(report.at, self.at), heard_at=self.at)
+            self.rows[row.id] = row._replace(state=state, version=row.version + 1, slot_at=slot_at)
             if state is State.SUBMITTED:
                 self.due[row.id] = self.at
         return Freed(withheld, bounced)

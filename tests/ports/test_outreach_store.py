@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -554,7 +554,7 @@ async def test_a_version_rises_with_every_change(on_postgres: PostgresRows) -> N
     async with on_postgres.store(SOON) as store:
         (row,) = await store.take_due([ANA], 1)
         assert row.version == 1
-        await store.settle([Settled(replace(row), Admit(SOON, SOON + timedelta(minutes=10)))])
+        await store.settle([Settled(row._replace(), Admit(SOON, SOON + timedelta(minutes=10)))])
     assert await on_postgres.pool.fetchval("SELECT version FROM outreach WHERE id = 'o1'") == 2
 
 

@@ -15,7 +15,6 @@ from services.outreach_gateway.model import (
     Rule,
 )
 from services.outreach_gateway.ports.windows import Epoch
-from shared.values import made_quickly
 
 DUE = "due"
 """The queue of due decisions; each key is a candidate."""
@@ -25,7 +24,6 @@ TELLINGS = "tellings"
 """The queue of what employers come to be told; each key is an employer."""
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of one row: its decision, and the event that says so (none for a hold)."""

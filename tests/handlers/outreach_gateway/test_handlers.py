@@ -1,6 +1,6 @@
 """The gateway's moments, on fakes: read, decide, apply."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
@@ -141,7 +141,7 @@ async def test_killed_between_script_and_commit_it_gets_its_slot_all_the_same(ga
     await gateway.submitted("o2", "emp_b")
     slot = gateway.store.rows["o2"].slot_at
     assert slot is not None
-    gateway.store.rows["o2"] = replace(gateway.store.rows["o2"], state=State.SUBMITTED, version=0, slot_at=None)
+    gateway.store.rows["o2"] = gateway.store.rows["o2"]._replace(state=State.SUBMITTED, version=0, slot_at=None)
     gateway.store.at = gateway.windows.at = NOON + timedelta(minutes=10)
     assert await gateway.submitted("o3", "emp_c") is State.DELAYED
     assert gateway.store.rows["o3"].slot_at == slot

@@ -200,8 +200,8 @@ async def test_what_no_longer_fits_before_its_end_waits_for_room_and_is_dropped_
     await line.take_back(3)
     await line.at(line.store.at)
     assert line.slots()[3] == WEEK
-    line.store.rows["o3"] = replace(
-        line.store.rows["o3"], state=State.DELAYED, taken_back_at=None
+    line.store.rows["o3"] = line.store.rows["o3"]._replace(
+        state=State.DELAYED, taken_back_at=None
     )  # as if it had never been taken back
     await line.store.plan_again([ANA])
     await line.at(line.store.at)

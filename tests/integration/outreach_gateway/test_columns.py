@@ -1,6 +1,5 @@
 """A row becomes a value by the order of its columns: so each statement that reads rows has them in the order of the fields."""
 
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from services.outreach_gateway.model import Outreach
 from shared.postgres.pool import Pool
 from tests.databases import MIGRATIONS_OF
 
-FIELDS = [field.name for field in fields(Outreach)]
+FIELDS = [*Outreach._fields]
 READ_AS_VALUES = {
     "earlier_to_people", "lock_live", "lock_reported", "lock_waiting_of", "places", "take_due", "take_waiting_of_senders",
 }  # fmt: skip

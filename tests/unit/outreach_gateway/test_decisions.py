@@ -71,15 +71,15 @@ def test_a_person_who_allows_it_is_asked_for_at_the_windows() -> None:
 IN_THE_POOL = Known(Memberships(frozenset({"emp_a"})))
 AGAINST_IT = {
     "erased": Person(UNKNOWN, UNKNOWN, erased=True),
-    "off": Person(Known(replace(CONSENT, contact=False)), IN_THE_POOL),
+    "off": Person(Known(CONSENT._replace(contact=False)), IN_THE_POOL),
     "in no pool": Person(Known(CONSENT), Known(Memberships(frozenset({"emp_b"})))),
     "in no pool, and nothing else heard": Person(UNKNOWN, Known(Memberships(frozenset()))),
-    "paused": Person(Known(replace(CONSENT, paused_until=AT + timedelta(days=1))), IN_THE_POOL),
-    "over": Person(Known(replace(CONSENT, ends_at=AT)), IN_THE_POOL),
-    "blocked": Person(Known(replace(CONSENT, blocked_employers=frozenset({"emp_a"}))), IN_THE_POOL),
+    "paused": Person(Known(CONSENT._replace(paused_until=AT + timedelta(days=1))), IN_THE_POOL),
+    "over": Person(Known(CONSENT._replace(ends_at=AT)), IN_THE_POOL),
+    "blocked": Person(Known(CONSENT._replace(blocked_employers=frozenset({"emp_a"}))), IN_THE_POOL),
     "no mailbox": Person(Known(CONSENT), IN_THE_POOL, Known(value=False)),
 }
-FOUND_IN_P_1 = replace(OUTREACH, pool_tag=tag_of("p_1"), generation=1)
+FOUND_IN_P_1 = OUTREACH._replace(pool_tag=tag_of("p_1"), generation=1)
 
 
 def member(*pools: str, generation: int = 1) -> Person:
@@ -125,7 +125,7 @@ def test_what_has_not_arrived_holds_the_message_until_its_own_end_and_refuses_no
     assert verdict(person, at=LATER) == Hold(LATER + timedelta(seconds=31))
     assert verdict(person, at=AT + timedelta(days=3)) == Hold(AT + timedelta(days=3, minutes=1))
     assert verdict(person, at=OUTREACH.expires_at) == Drop(Rule.EXPIRED)
-    waits = replace(OUTREACH, state=State.DELAYED, slot_at=LATER)
+    waits = OUTREACH._replace(state=State.DELAYED, slot_at=LATER)
     assert isinstance(verdict(person, waits, at=LATER), Hold), "nor is anything cancelled"
     line = line_up(POLICY, person, [waits], sender=lambda _: GOOD, at=LATER)
     assert all(isinstance(decision, Hold) for _, decision in line.decided)
@@ -134,7 +134,7 @@ def test_what_has_not_arrived_holds_the_message_until_its_own_end_and_refuses_no
 @pytest.mark.parametrize("what", ["nothing heard", "no consent heard"])
 def test_an_offer_is_over_for_whoever_has_no_zone_yet_once_it_is_over_everywhere(what: str) -> None:
     over_in_the_east, over_everywhere = DENVER_MIDNIGHT, datetime(2026, 11, 25, 11, tzinfo=UTC)
-    late = replace(ENDS_TODAY, submitted_at=over_in_the_east - timedelta(minutes=1))
+    late = ENDS_TODAY._replace(submitted_at=over_in_the_east - timedelta(minutes=1))
     assert isinstance(verdict(UNHEARD[what], late, at=over_in_the_east), Hold)
     assert verdict(UNHEARD[what], late, at=over_everywhere) == Drop(Rule.EXPIRED)
 
@@ -147,9 +147,9 @@ def test_whatever_of_the_person_stands_against_it_is_decided_after_30_seconds(wh
 
 @pytest.mark.parametrize("why", AGAINST_IT)
 def test_what_is_the_senders_own_is_decided_at_once_whoever_the_person_is(why: str) -> None:
-    offer_is_over = replace(OUTREACH, valid_through=date(2026, 11, 23))
+    offer_is_over = OUTREACH._replace(valid_through=date(2026, 11, 23))
     assert verdict(AGAINST_IT[why], offer_is_over, sender=SUSPENDED) == Drop(Rule.SENDER_SUSPENDED)
-    brief = replace(offer_is_over, expires_at=AT)
+    brief = offer_is_over._replace(expires_at=AT)
     assert verdict(AGAINST_IT[why], brief) == Drop(Rule.EXPIRED)
 
 
@@ -174,8 +174,8 @@ def test_no_slot_drops_with_its_reason() -> None:
 
 
 def test_a_person_can_only_tighten_the_windows() -> None:
-    loose = windows_of(POLICY, replace(CONSENT, first_contacts_per_week=50, min_gap_hours=1))
-    tight = windows_of(POLICY, replace(CONSENT, first_contacts_per_week=1, min_gap_hours=72))
+    loose = windows_of(POLICY, CONSENT._replace(first_contacts_per_week=50, min_gap_hours=1))
+    tight = windows_of(POLICY, CONSENT._replace(first_contacts_per_week=1, min_gap_hours=72))
     plain = windows_of(POLICY, CONSENT)
     assert loose == plain
     assert {window.cap for window in tight if window.length < timedelta(days=8)} == {1}
@@ -196,7 +196,7 @@ def test_every_rule_can_be_explained_to_the_operator() -> None:
 
 
 def test_words_that_were_sealed_to_nobody_are_not_sent() -> None:
-    unread = replace(OUTREACH, key_missing=True)
+    unread = OUTREACH._replace(key_missing=True)
     assert verdict(outreach=unread) == Hold(AT + timedelta(seconds=30)), "as whatever stands against it"
     assert verdict(outreach=unread, at=LATER) == Drop(Rule.KEY_MISSING)
     assert verdict(UNHEARD["nothing heard"], unread, at=LATER) == Drop(Rule.KEY_MISSING)
@@ -209,7 +209,7 @@ def wrote(*rows: Outreach, at: datetime = AT) -> Drop | Hold | Ask:
 
 def before(days: float, state: State = State.DROPPED, **more: datetime) -> Outreach:
     submitted_at = AT - timedelta(days=days)
-    return replace(OUTREACH, id="o_0", state=state, submitted_at=submitted_at, **more)  # type: ignore[arg-type]  # of Outreach
+    return OUTREACH._replace(id="o_0", state=state, submitted_at=submitted_at, **more)  # type: ignore[arg-type]  # of Outreach
 
 
 @pytest.mark.parametrize("state", State)
@@ -220,7 +220,7 @@ def test_whoever_wrote_to_a_person_does_not_reach_them_for_14_days_whatever_beca
 
 
 def test_of_two_at_once_one_counts_as_earlier() -> None:
-    twin = replace(OUTREACH, id="o_2")
+    twin = OUTREACH._replace(id="o_2")
     assert isinstance(wrote(twin), Ask)
     assert before_windows(POLICY, twin, PERSON, sender=GOOD, at=AT, earlier=[OUTREACH, twin]) == Drop(
         Rule.SAME_EMPLOYER
@@ -237,8 +237,8 @@ def test_what_was_sent_closes_its_person_to_the_employer_for_90_days_though_it_b
 
 
 def test_what_its_employer_took_back_leaves_the_queue_whatever_else_holds() -> None:
-    waits = replace(OUTREACH, state=State.DELAYED, slot_at=LATER, taken_back_at=AT)
-    behind = replace(OUTREACH, id="o_2", employer="emp_b", submitted_at=AT + timedelta(seconds=1))
+    waits = OUTREACH._replace(state=State.DELAYED, slot_at=LATER, taken_back_at=AT)
+    behind = OUTREACH._replace(id="o_2", employer="emp_b", submitted_at=AT + timedelta(seconds=1))
     person = replace(PERSON, memberships=Known(Memberships(frozenset({"emp_a", "emp_b"}))))
     line = line_up(POLICY, person, [waits, behind], sender=lambda _: UNKNOWN, at=LATER)
     assert (waits, Cancel(Rule.CANCELLED_BY_SENDER)) in line.decided
@@ -249,7 +249,7 @@ def test_what_its_employer_took_back_leaves_the_queue_whatever_else_holds() -> N
 
 
 def test_quiet_hours_and_policy_reach_the_windows_as_open_hours() -> None:
-    person = replace(PERSON, consent=Known(replace(CONSENT, quiet_start=time(12), quiet_end=time(8))))
+    person = replace(PERSON, consent=Known(CONSENT._replace(quiet_start=time(12), quiet_end=time(8))))
     queue = line_up(POLICY, person, [OUTREACH], sender=lambda _: GOOD, at=AT).queue
     assert queue is not None
     first = queue.open_hours[1]
@@ -260,23 +260,23 @@ def test_quiet_hours_and_policy_reach_the_windows_as_open_hours() -> None:
 
 
 def test_the_queue_is_in_the_order_of_arrival() -> None:
-    rows = [replace(OUTREACH, id=f"o_{n}", submitted_at=AT - timedelta(hours=n % 3)) for n in range(5)]
+    rows = [OUTREACH._replace(id=f"o_{n}", submitted_at=AT - timedelta(hours=n % 3)) for n in range(5)]
     assert [row.id for row in in_order(rows)] == ["o_2", "o_1", "o_4", "o_0", "o_3"]
 
 
 def test_what_had_a_place_and_has_none_any_more_waits_for_room_until_its_own_end() -> None:
-    waits = replace(OUTREACH, state=State.DELAYED, slot_at=AT)
+    waits = OUTREACH._replace(state=State.DELAYED, slot_at=AT)
     assert answered(NoSlot(Rule.NETWORK_WINDOW), waits) == Delay(None, Rule.NETWORK_WINDOW, OUTREACH.expires_at)
-    offer = replace(waits, valid_through=date(2026, 11, 24))
+    offer = waits._replace(valid_through=date(2026, 11, 24))
     assert answered(NoSlot(Rule.NETWORK_WINDOW), offer) == Delay(None, Rule.NETWORK_WINDOW, DENVER_MIDNIGHT)
-    again = replace(waits, slot_at=None)
+    again = waits._replace(slot_at=None)
     assert answered(NoSlot(Rule.NETWORK_WINDOW), again) == Hold(OUTREACH.expires_at)
-    returned = replace(waits, state=State.SUBMITTED)
+    returned = waits._replace(state=State.SUBMITTED)
     assert isinstance(answered(NoSlot(Rule.HOURS), returned), Delay)
 
 
 DENVER_MIDNIGHT = datetime(2026, 11, 25, 7, tzinfo=UTC)  # the end of November 24 in Denver
-ENDS_TODAY = replace(OUTREACH, valid_through=date(2026, 11, 24))
+ENDS_TODAY = OUTREACH._replace(valid_through=date(2026, 11, 24))
 
 
 def test_no_slot_is_asked_for_after_the_last_day_of_the_offer_where_the_person_is() -> None:
@@ -293,7 +293,7 @@ def test_a_message_that_no_slot_fits_before_its_offer_ends_is_decided_after_30_s
 
 
 def test_what_ends_in_the_persons_zone_alone_is_decided_after_30_seconds() -> None:
-    late = replace(ENDS_TODAY, submitted_at=DENVER_MIDNIGHT)
+    late = ENDS_TODAY._replace(submitted_at=DENVER_MIDNIGHT)
     told_at = DENVER_MIDNIGHT + timedelta(seconds=30)
     assert verdict(outreach=late, at=DENVER_MIDNIGHT) == Hold(told_at)
     assert verdict(outreach=late, at=told_at) == Drop(Rule.EXPIRED)
@@ -310,7 +310,7 @@ def test_what_comes_due_after_its_offer_is_dropped() -> None:
 
 
 def test_without_a_zone_the_day_ends_where_it_ends_first() -> None:
-    nowhere = replace(PERSON, consent=Known(replace(CONSENT, time_zone=None)))
+    nowhere = replace(PERSON, consent=Known(CONSENT._replace(time_zone=None)))
     new_york = datetime(2026, 11, 25, 5, tzinfo=UTC)
     assert isinstance(verdict(nowhere, ENDS_TODAY, at=new_york - timedelta(seconds=1)), Ask)
     assert verdict(nowhere, ENDS_TODAY, at=new_york) == Drop(Rule.EXPIRED)
@@ -318,14 +318,14 @@ def test_without_a_zone_the_day_ends_where_it_ends_first() -> None:
 
 @pytest.mark.parametrize("day", [date.max, date.max - timedelta(days=1), date(9999, 1, 1), None])
 def test_an_offer_without_a_foreseeable_end_ends_with_the_message(day: date | None) -> None:
-    asked = verdict(outreach=replace(OUTREACH, valid_through=day))
+    asked = verdict(outreach=OUTREACH._replace(valid_through=day))
     assert isinstance(asked, Ask)
     assert not asked.offer_ends
-    assert answered(NoSlot(Rule.HOURS), replace(OUTREACH, valid_through=day), at=LATER) == Drop(Rule.HOURS)
+    assert answered(NoSlot(Rule.HOURS), OUTREACH._replace(valid_through=day), at=LATER) == Drop(Rule.HOURS)
 
 
 def test_a_slot_shortly_before_the_end_is_good_until_the_end_alone() -> None:
-    ends = replace(OUTREACH, expires_at=AT + timedelta(minutes=3))
+    ends = OUTREACH._replace(expires_at=AT + timedelta(minutes=3))
     admitted = answered(Slot(AT, AT, None), ends)
     assert isinstance(admitted, Admit)
     assert admitted.good_until < ends.expires_at
@@ -349,9 +349,9 @@ def test_nobody_writes_to_a_mailbox_that_is_gone() -> None:
 
 def test_a_slot_that_did_not_move_is_no_news_and_is_looked_at_again_by_our_own_clock() -> None:
     slot, theirs = AT + timedelta(seconds=1), AT - timedelta(seconds=1)
-    waiting = replace(OUTREACH, state=State.DELAYED, slot_at=slot)
+    waiting = OUTREACH._replace(state=State.DELAYED, slot_at=slot)
     assert answered(Slot(slot, theirs, Rule.HOURS), waiting) == Hold(AT + timedelta(seconds=2))
-    moved = replace(waiting, slot_at=slot - timedelta(hours=1))
+    moved = waiting._replace(slot_at=slot - timedelta(hours=1))
     assert answered(Slot(slot, theirs, Rule.HOURS), moved) == Delay(slot, Rule.HOURS, AT + timedelta(seconds=2))
 
 
@@ -397,7 +397,7 @@ ASKED = st.builds(
     Asked,
     st.just(POLICY),
     MESSAGES
-    | st.sampled_from([OUTREACH, FOUND_IN_P_1, replace(OUTREACH, key_missing=True), replace(OUTREACH, expires_at=AT)]),
+    | st.sampled_from([OUTREACH, FOUND_IN_P_1, OUTREACH._replace(key_missing=True), OUTREACH._replace(expires_at=AT)]),
     PEOPLE,
     told(st.sampled_from(Standing)),
     st.just(AT),
@@ -422,7 +422,7 @@ def test_nothing_stands_against_a_message_where_no_rule_does(asked: Asked) -> No
 
 
 def _consent(**other: Any) -> dict[str, Any]:
-    return {"person": replace(PERSON, consent=Known(replace(CONSENT, **other)))}
+    return {"person": replace(PERSON, consent=Known(CONSENT._replace(**other)))}
 
 
 ORDINARY = Asked(POLICY, OUTREACH, PERSON, GOOD, AT)
@@ -437,13 +437,13 @@ OTHERWISE: list[dict[str, Any]] = [
     *({"person": member(pool)} for pool in ("p_1", "p_2")),
     {"person": Person(Known(CONSENT), Known(Memberships(frozenset({"emp_b"}))))},
     {"outreach": FOUND_IN_P_1},
-    {"outreach": replace(OUTREACH, key_missing=True)},
-    {"outreach": replace(OUTREACH, expires_at=AT)},
-    {"outreach": replace(OUTREACH, valid_through=AT.date() - timedelta(days=1))},
+    {"outreach": OUTREACH._replace(key_missing=True)},
+    {"outreach": OUTREACH._replace(expires_at=AT)},
+    {"outreach": OUTREACH._replace(valid_through=AT.date() - timedelta(days=1))},
     {"sender": SUSPENDED},
     {"sender": UNKNOWN},
     {"earlier": [OUTREACH]},
-    {"earlier": [replace(OUTREACH, id="o_0", submitted_at=AT - timedelta(hours=1)), OUTREACH]},
+    {"earlier": [OUTREACH._replace(id="o_0", submitted_at=AT - timedelta(hours=1)), OUTREACH]},
 ]
 
 

@@ -319,7 +319,7 @@ class Alone:
 
 
 def _with(row: Outreach, **more: Any) -> Outreach:
-    return Outreach(**{name: getattr(row, name) for name in Outreach.__slots__} | more)
+    return row._replace(**more)
 
 
 def interferes(mine: Sequence[Mine], others: Sequence[Others], *, show: Show = shown, days: int = 20) -> bool:
