@@ -191,7 +191,7 @@ WHERE employer = ANY($1::text[]) AND state IN ('submitted', 'delayed') LIMIT $2 
 -- name: strangers_waited_for_by
 SELECT candidate::text FROM outreach
 WHERE employer = ANY($1::text[]) AND state IN ('submitted', 'delayed')
-  AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate)
+  AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate OFFSET 0)
 LIMIT $2
 
 -- name: take_waiting_of_senders
@@ -201,7 +201,7 @@ SELECT id, version, state, employer, candidate::text, submitted_at, expires_at, 
 FROM outreach
 WHERE employer = ANY($1::text[]) AND state IN ('submitted', 'delayed')
   AND (candidate = ANY($3::uuid[])
-       OR candidate = ANY($4::uuid[]) AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate))
+       OR candidate = ANY($4::uuid[]) AND NOT EXISTS (SELECT FROM consents c WHERE c.candidate = outreach.candidate OFFSET 0))
 LIMIT $2
 FOR UPDATE SKIP LOCKED
 
