@@ -172,8 +172,7 @@ class Place:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """A question to the windows: when may this message go at the earliest?"""
 
     outreach: str
@@ -186,8 +185,7 @@ class Ask:
     """Whether `until` is where it is because the offer ends then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
+class Queue(NamedTuple):
     """All that the windows have to know of one person, as the rows say it."""
 
     candidate: str

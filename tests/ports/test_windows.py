@@ -92,7 +92,7 @@ class Rows:
         for one in asks:
             known = self.waiting.get(one.outreach)
             if one.outreach not in self.sent:
-                self.waiting[one.outreach] = replace(one, slot_at=known.slot_at if known else None)
+                self.waiting[one.outreach] = one._replace(slot_at=known.slot_at if known else None)
         asked = dict(self.waiting)
         (found,) = await self.windows.book([self.queue()], {shard_of(self.candidate): self.epoch})
         assert found is not None, "the shard is held"
@@ -107,12 +107,12 @@ class Rows:
             if isinstance(answer, NoSlot) and known.slot_at is None:
                 del self.waiting[outreach]
             elif isinstance(answer, NoSlot):
-                self.waiting[outreach] = replace(known, slot_at=None)
+                self.waiting[outreach] = known._replace(slot_at=None)
             elif answer.is_due:
                 del self.waiting[outreach]
                 self.sent[outreach] = Place(outreach, known.employer, answer.at)
             else:
-                self.waiting[outreach] = replace(known, slot_at=answer.at)
+                self.waiting[outreach] = known._replace(slot_at=answer.at)
 
     def forget(self, outreach: str) -> None:
         """It was taken back, withheld or bounced."""
@@ -217,14 +217,14 @@ async def test_a_reservation_is_kept_until_it_is_due_and_then_admits(rows: Rows)
 
 async def test_a_slot_over_ten_minutes_old_moves_to_now(rows: Rows) -> None:
     await rows.book(ask("o1", "emp_a"), is_committed=False)
-    rows.waiting["o1"] = replace(rows.waiting["o1"], slot_at=NOON)
+    rows.waiting["o1"] = rows.waiting["o1"]._replace(slot_at=NOON)
     rows.windows.at = NOON + timedelta(minutes=10)
     assert await rows.book(ask("o1", "emp_a")) == [Slot(rows.windows.at, rows.windows.at, None)]
 
 
 async def test_a_slot_that_is_given_up_is_free_for_others(rows: Rows) -> None:
     await rows.book(ask("o1", "emp_a"), ask("o2", "emp_b"))
-    queue = replace(rows.queue(), taken=(), leaving=tuple(rows.sent.values()), waiting=(ask("o3", "emp_c"),))
+    queue = rows.queue()._replace(taken=(), leaving=tuple(rows.sent.values()), waiting=(ask("o3", "emp_c"),))
     assert await rows.windows.book([queue], EVERY) == [[Slot(NOON, NOON, None)]]
 
 
@@ -288,7 +288,7 @@ async def test_as_many_slots_as_the_cap_hold_only_what_is_in_one_window_with_all
 async def test_another_epochs_windows_are_fenced_and_hold_no_other_shard(windows: Anyone) -> None:
     assert (await look(windows), await look(windows, Epoch("another"))) == (Found.OPEN, Found.LOST)
     assert await look(windows) is Found.OPEN
-    queues = [replace(Rows(windows, who).queue(), waiting=(ask("o1", "emp_a"),)) for who in ("c", "d")]
+    queues = [Rows(windows, who).queue()._replace(waiting=(ask("o1", "emp_a"),)) for who in ("c", "d")]
     fenced, booked = await windows.book(queues, {**EVERY, OF_C: Epoch("another")})
     assert (fenced, booked) == (None, [Slot(NOON, NOON, None)])
     assert windows.held == {OF_C}
@@ -375,8 +375,8 @@ async def test_people_with_much_in_their_queues_are_asked_for_in_several_calls(
 
     monkeypatch.setattr(windows, "_call", counted)
     waiting = tuple(ask(f"o{n}", f"emp_{n}") for n in range(150))
-    queues = [replace(Rows(windows, f"{who}c").queue(), waiting=waiting) for who in (0, 4, 8)]  # one shard
-    queues += [replace(Rows(windows, f"{who}d").queue(), waiting=waiting) for who in (0, 4, 8, 12)]
+    queues = [Rows(windows, f"{who}c").queue()._replace(waiting=waiting) for who in (0, 4, 8)]  # one shard
+    queues += [Rows(windows, f"{who}d").queue()._replace(waiting=waiting) for who in (0, 4, 8, 12)]
     answers = await windows.book(queues, EVERY)
     assert asked == [450, 450, 150]
     assert [some and len(some) for some in answers] == [150] * 7
@@ -398,7 +398,7 @@ async def test_no_call_has_keys_of_two_slots_of_a_cluster_and_a_server_that_forg
 
     monkeypatch.setattr(windows._redis, "run", seen)
     await redis.script_flush()
-    queues = [replace(Rows(windows, f"{n:02x}").queue(), waiting=(ask("o1", "emp_a"),)) for n in range(200)]
+    queues = [Rows(windows, f"{n:02x}").queue()._replace(waiting=(ask("o1", "emp_a"),)) for n in range(200)]
     assert await windows.book(queues, EVERY) == [[Slot(NOON, NOON, None)]] * 200
     if one_slot_a_call:
         assert ({len(tag) for tag in tags}, len(tags)) == ({1}, SHARDS)
@@ -540,7 +540,7 @@ async def test_whatever_redis_says_of_a_person_the_rows_decide(
 async def test_a_slot_that_is_given_up_and_that_the_log_lacked_is_told(redis: Redis) -> None:
     windows, before = await on_redis(redis), differed()
     gone = Place("o1", "emp_a", NOON - DAY)
-    queue = replace(Rows(windows).queue(), leaving=(gone,), waiting=(ask("o2", "emp_b"),))
+    queue = Rows(windows).queue()._replace(leaving=(gone,), waiting=(ask("o2", "emp_b"),))
     assert await windows.book([queue], EVERY) == [[Slot(NOON, NOON, None)]]
     assert differed() == before + 1
 
@@ -555,7 +555,7 @@ async def test_an_id_with_a_line_in_it_or_with_letters_of_two_bytes_shifts_nobod
     for one in people:
         one.commit({"o1": Slot(NOON, NOON, None)})
     windows.at = NOON + DAY
-    queues = [replace(one.queue(), waiting=(ask("o2", "emp_c", at=windows.at),)) for one in people]
+    queues = [one.queue()._replace(waiting=(ask("o2", "emp_c", at=windows.at),)) for one in people]
     assert await windows.book(queues, EVERY) == [[Slot(windows.at, windows.at, None)]] * 3
     log = await window_logs.read(redis, f"{windows._prefix}:{{s{shard_of('1c')}}}:1c")
     assert [*log] == ["o1|emp_ä|", "o2|emp_c"], "as a rebuild writes them"
@@ -575,7 +575,7 @@ async def test_who_is_refused_or_waits_on_has_nothing_written_whatever_order_the
     assert len(rows.sent) == 2
     before, differed_before = await writes(redis), differed()
     for taken in (tuple(rows.sent.values()), tuple(reversed(rows.sent.values()))):
-        queue = replace(rows.queue(), taken=taken, waiting=(*rows.waiting.values(), ask("o4", "emp_d", days=1.5)))
+        queue = rows.queue()._replace(taken=taken, waiting=(*rows.waiting.values(), ask("o4", "emp_d", days=1.5)))
         assert (await rows.windows.book([queue], EVERY))[0] == [
             Slot(NOON + WEEK, NOON + DAY, Rule.NETWORK_WINDOW), NoSlot(Rule.NETWORK_WINDOW)
         ]  # fmt: skip
@@ -703,7 +703,7 @@ async def test_a_redis_that_can_not_write_now_is_away_and_no_fault_of_the_messag
     redis: Redis, state: Callable[[Redis], AbstractAsyncContextManager[None]]
 ) -> None:
     windows = await on_redis(redis)
-    queue = replace(Rows(windows).queue(), waiting=(ask("o1", "emp_a"),))
+    queue = Rows(windows).queue()._replace(waiting=(ask("o1", "emp_a"),))
     async with state(redis):
         assert await windows.book([queue], EVERY) == [None]
         assert windows.held == {OF_C}
