@@ -146,6 +146,8 @@ def take_as_it_comes(subscriber: Any, max_records: int) -> Callable[[Collection[
 
     By itself FastStream asks for `batch_timeout_ms` and then sleeps for as long: 25 turns a second for nothing, and a record that comes
     while it sleeps waits. What goes wrong while another is taken is raised where the next one is: what was taken before is not lost.
+    Nothing more is taken once the group is joined anew: aiokafka gives no records until that is over, whatever the timeout, and waits for
+    what is in hand before it begins.
     """
     failed: list[Exception] = []
 
@@ -157,7 +159,9 @@ def take_as_it_comes(subscriber: Any, max_records: int) -> Callable[[Collection[
 
     async def more(but: Collection[int]) -> list[ConsumerRecord]:
         consumer = subscriber.consumer
-        others = [one for one in consumer.assignment() if one.partition not in but] if consumer and not failed else []
+        if consumer is None or failed or consumer._subscription.reassignment_in_progress:
+            return []
+        others = [one for one in consumer.assignment() if one.partition not in but]
         try:
             fetched = await consumer.getmany(*others, timeout_ms=0, max_records=max_records) if others else {}
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the loop of who consumes

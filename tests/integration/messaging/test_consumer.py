@@ -370,7 +370,10 @@ async def test_a_graceful_stop_finishes_the_batch_and_acknowledges_it(
     assert sorted(finished + later.seen) == [*range(20), 1000]
 
 
-async def test_while_members_come_and_go_no_record_is_in_two_hands(pool: Pool, log: Log, producer: Producer) -> None:
+@pytest.mark.parametrize("lanes", [1, 2])
+async def test_while_members_come_and_go_no_record_is_in_two_hands(
+    pool: Pool, log: Log, producer: Producer, lanes: int
+) -> None:
     await make_effects(pool)
     hands: dict[int, int] = {}
     clashes: list[int] = []
@@ -388,7 +391,7 @@ async def test_while_members_come_and_go_no_record_is_in_two_hands(pool: Pool, l
 
     def member() -> Consumer:
         made = consumer_of(log, pool, careful, deduplicate=False, on_fatal=fatal.append)
-        return replace(made, subscription=replace(made.subscription, max_records=10))
+        return replace(made, subscription=replace(made.subscription, max_records=10, lanes=lanes))
 
     async with consuming(log, member()):
         await until(lambda: len(hands) > 100)

@@ -169,6 +169,7 @@ class Fetched:
 
     def __init__(self, **partitions: list[str] | Exception) -> None:
         self.there = {TopicPartition("t", int(name[1:])): what for name, what in partitions.items()}
+        self._subscription = SimpleNamespace(reassignment_in_progress=False)
 
     def assignment(self) -> frozenset[TopicPartition]:
         return frozenset(self.there)
@@ -211,3 +212,13 @@ async def test_what_goes_wrong_while_another_batch_is_taken_is_raised_where_the_
 
 async def test_a_consumer_that_has_stopped_has_nothing_more() -> None:
     assert await take_as_it_comes(SimpleNamespace(consumer=None), 3)(()) == []
+
+
+async def test_nothing_more_is_taken_while_the_group_is_joined_anew() -> None:
+    consumer = Fetched(p0=list("abcd"), p1=list("ij"))
+    get, more = _taking(consumer)
+    await get()
+    consumer._subscription.reassignment_in_progress = True
+    assert await more({0}) == [], "aiokafka would wait for the end of it, and that for what is in hand"
+    consumer._subscription.reassignment_in_progress = False
+    assert await more({0}) == list("ij")
