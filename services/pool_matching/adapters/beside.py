@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from shared.ahead import call_off
+
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -18,6 +20,6 @@ async def beside(statement: Awaitable[A], work: Callable[[], B]) -> tuple[A, B]:
         await asyncio.sleep(0)  # it is on its way
         done = work()
     except BaseException:
-        await asyncio.wait({running})
+        await call_off(running)
         raise
     return await running, done

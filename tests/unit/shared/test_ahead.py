@@ -9,7 +9,7 @@ from tests.waiting import others_run
 
 
 class Source:
-    """Numbers from one up to a last one; the second waits for `goes_on`, or fails."""
+    """Numbers from one up to a last one; the second waits for `goes_on`, also where it is called off meanwhile, or fails."""
 
     def __init__(self, last: int, *, fails: Exception | None = None) -> None:
         self.happened: list[str] = []
@@ -23,8 +23,14 @@ class Source:
         if number == 2:
             if self._fails is not None:
                 raise self._fails
-            await self.goes_on.wait()
-            self.happened.append("has read 2")
+            try:
+                await self.goes_on.wait()
+                self.happened.append("has read 2")
+            except asyncio.CancelledError:
+                self.happened.append("called off")
+                await self.goes_on.wait()  # as PostgreSQL ends what it has in hand
+                self.happened.append("has ended")
+                raise
         return number if number <= self._last else None
 
 
@@ -50,7 +56,7 @@ async def test_the_next_is_read_while_one_is_worked_with_and_none_behind_it() ->
     ]
 
 
-async def test_nobody_reads_any_more_once_it_has_failed() -> None:
+async def test_what_is_being_read_is_called_off_and_has_ended_once_it_has_failed() -> None:
     source = Source(3)
 
     async def work(_: int) -> None:
@@ -58,11 +64,11 @@ async def test_nobody_reads_any_more_once_it_has_failed() -> None:
 
     running = asyncio.create_task(one_ahead(source.read, work))
     await others_run()
-    assert not running.done(), "the second is being read"
+    assert not running.done(), "the second has not ended"
     source.goes_on.set()
     with pytest.raises(LookupError):
         await running
-    assert source.happened == ["reads 1", "reads 2", "has read 2"]
+    assert source.happened == ["reads 1", "reads 2", "called off", "has ended"]
 
 
 async def test_what_failed_first_is_raised_and_not_what_failed_for_it() -> None:
@@ -74,18 +80,23 @@ async def test_what_failed_first_is_raised_and_not_what_failed_for_it() -> None:
         await one_ahead(Source(3, fails=TimeoutError("the cause")).read, work)
 
 
-async def test_who_is_cancelled_waits_for_what_is_being_read() -> None:
+@pytest.mark.parametrize("fails", [False, True])
+async def test_who_is_cancelled_again_and_again_leaves_nothing_that_is_being_read(*, fails: bool) -> None:
     source = Source(3)
 
     async def work(_: int) -> None:
+        if fails:
+            raise LookupError
         await asyncio.Event().wait()
 
     running = asyncio.create_task(one_ahead(source.read, work))
+    for _ in range(3):
+        await others_run()
+        running.cancel()
     await others_run()
-    running.cancel()
-    await others_run()
-    assert not running.done()
+    stays = source.happened[-1] == "called off" and not running.done()
     source.goes_on.set()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert source.happened[-1] == "has read 2"
+    assert stays, "it is left alone before what it reads has ended"
+    assert source.happened[-1] == "has ended"
