@@ -41,10 +41,12 @@ async def others_run() -> None:
         await asyncio.sleep(0)
 
 
-async def until_held_up(pool: Pool) -> None:
-    """Until a statement in this database waits for a lock that another transaction has."""
-    held_up = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    await until(lambda: pool.fetchval(held_up), what="a statement waits for a lock")
+async def until_held_up(pool: Pool, statements: int = 1) -> None:
+    """Until a statement in this database, or so many of them, waits for a lock that another transaction has."""
+    held_up = (
+        "SELECT count(*) >= $1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    await until(lambda: pool.fetchval(held_up, statements), what=f"statements that wait for a lock: {statements}")
 
 
 @contextmanager

@@ -50,16 +50,16 @@ LAST_VERSION = 2**63 - 1
 
 
 class _Row(NamedTuple):
-    """Of `persons`, as `read_persons` gives it; of whoever has just been made known, with what a new row has."""
+    """Of `persons`, as `read_persons` gives it."""
 
     candidate: str
-    profile_version: int = 0
-    profile: str | None = None
-    consent_version: int = 0
-    consent: str | None = None
-    version: int = 0
-    due_at: datetime | None = None
-    generation: int = 0
+    profile_version: int
+    profile: str | None
+    consent_version: int
+    consent: str | None
+    version: int
+    due_at: datetime | None
+    generation: int
 
 
 class PostgresPersons:
@@ -96,8 +96,8 @@ class PostgresPersons:
         await self._connection.execute(SQL["hold_pools"], POOLS_LOCK)
 
     async def note(self, profiles: Collection[CandidateProfileChangedV1], consents: Newest[ConsentChanged]) -> Noted:
-        """Locks all persons concerned in one order first: two batches never wait for each other, but where another makes somebody
-        known meanwhile. Profiles are written at the end, with what was decided by them (`settle`)."""
+        """Locks all persons concerned in one order first, whoever of them is new too: batches and erasures of the same people go one
+        behind the other. Profiles are written at the end, with what was decided by them (`settle`)."""
         candidates = sorted({event.candidate for event in profiles} | set(consents.by_candidate))
         self._rows = await self._locked(candidates)
         consented = await self._note_consents(consents)
@@ -113,14 +113,11 @@ class PostgresPersons:
 
     async def _locked(self, candidates: Sequence[str]) -> dict[str, _Row]:
         """By candidate; whoever was not there is by now, and is locked as well."""
-        rows = await self._read(candidates)
-        missing = [who for who in candidates if who not in rows]
-        if missing:
-            made = await self._connection.fetch(SQL["make_known"], missing)
-            rows.update((who, _Row(who)) for (who,) in made)
-            if len(made) < len(missing):  # others were quicker
-                rows.update(await self._read([who for who in missing if who not in rows]))
-        return rows
+        whose = joined(candidates)
+        rows = await self._connection.fetch(SQL["lock_known"], whose, len(candidates))
+        if len(rows) < len(candidates):
+            rows = await self._connection.fetch(SQL["make_known"], whose)
+        return {row["candidate"]: _Row(*row) for row in rows}
 
     async def _read(self, candidates: Sequence[str]) -> dict[str, _Row]:
         rows = await self._connection.fetch(SQL["read_persons"], joined(candidates))

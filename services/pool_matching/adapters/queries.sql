@@ -4,11 +4,19 @@ SELECT pg_advisory_xact_lock_shared($1)
 -- name: wait_for_batches
 SELECT pg_advisory_xact_lock($1)
 
+-- name: lock_known
+-- All of these $2 people, or nobody: where somebody is not known yet, no row is locked out of turn before `make_known`.
+SELECT candidate, profile_version, profile, consent_version, consent, version, due_at, generation
+FROM persons WHERE candidate = ANY(string_to_array($1::text, E'\x1f'))
+    AND (SELECT count(*) FROM persons WHERE candidate = ANY(string_to_array($1::text, E'\x1f'))) = $2
+ORDER BY candidate FOR UPDATE
+
 -- name: make_known
+-- Whoever is known is locked as well, in the one order, as by `erase`: that alone is what the update is for.
 INSERT INTO persons (candidate)
-SELECT candidate FROM unnest($1::text[]) AS candidate ORDER BY candidate COLLATE "C"
-ON CONFLICT DO NOTHING
-RETURNING candidate
+SELECT candidate FROM unnest(string_to_array($1::text, E'\x1f')) AS candidate ORDER BY candidate COLLATE "C"
+ON CONFLICT (candidate) DO UPDATE SET candidate = excluded.candidate
+RETURNING candidate, profile_version, profile, consent_version, consent, version, due_at, generation
 
 -- name: note_profiles
 -- Of locked people, with what was decided of them since. All parts see the rows as they were before.

@@ -104,6 +104,30 @@ async def test_a_withdrawal_during_an_evaluation_leaves_nobody_behind(kit: Postg
     assert await in_pool(kit) == set()
 
 
+async def test_a_batch_and_an_erasure_of_the_same_people_go_one_behind_the_other_where_one_of_them_is_new(
+    kit: PostgresKit,
+) -> None:
+    """Both orders of new and old, and who holds a row of theirs meanwhile holds up both: neither has a row that the other waits for."""
+    for place in (0, 1):
+        people = sorted(candidates(2))
+        await tell_persons(kit, profile(people[place]), consent(people[place]))
+
+        async def erase(people: list[str] = people) -> None:
+            async with kit.persons() as store:
+                gone = [CandidateErasedV1(candidate=who, at=kit.at) for who in people]
+                await on_candidates_erased(store, received(*gone), kit.refs.make)
+
+        async with kit.connections.acquire() as holder, holder.transaction():
+            await holder.fetch("SELECT FROM persons WHERE candidate = $1 FOR UPDATE", people[place])
+            acts = [asyncio.create_task(tell_persons(kit, *(profile(who, 2) for who in people)))]
+            await until_held_up(kit.connections)
+            acts.append(asyncio.create_task(erase()))
+            await until_held_up(kit.connections, 2)
+        await asyncio.gather(*acts)
+        rows = await kit.connections.fetch("SELECT profile FROM persons WHERE candidate = ANY($1::text[])", people)
+        assert [row["profile"] for row in rows] == [None, None]
+
+
 async def test_batches_evaluations_and_withdrawals_side_by_side_end_in_the_right_pools(kit: PostgresKit) -> None:
     people = candidates(60)
     pools = [pool(f"p_{place}", occupations=("29-0000",), min_years=place % 3) for place in range(12)]
