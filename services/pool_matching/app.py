@@ -42,7 +42,7 @@ from shared.web import secrets
 from shared.web.budgets import Streams
 
 _LANES = 2
-"""Batches of people at once: of about half the time that one takes, it waits for PostgreSQL (0047)."""
+"""Batches of people at once, so that this process works at one while PostgreSQL has the other in hand (0047)."""
 _MISSED_EVERY = timedelta(seconds=10)
 _MISSED_TELLINGS_EVERY = timedelta(minutes=1)
 _SAYS_DISCLOSURES_EVERY = timedelta(seconds=5)

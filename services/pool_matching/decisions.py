@@ -1,12 +1,12 @@
 """Which pools a person belongs to, and what each pool's employer sees of them."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import chain
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TypeVar, assert_never
 
 from services.pool_matching.model import (
@@ -22,13 +22,16 @@ from services.pool_matching.model import (
 )
 from services.pool_matching.showing import shown_to
 from shared.contracts import grants
-from shared.contracts.bounds import MOST
 from shared.contracts.pool_matching import Criteria
 from shared.contracts.signup import CoarseProfile
 from shared.facts import Fact, Known, Unknown
 
 YEARS_STEPS = (0, 1, 3, 5, 10, 15, 20)
 PAY_STEP = 20_000
+MOST_POOLS = 4_000
+"""Of one person: their list is one event. Its readers take 10,000 entries (`bounds.Many`), but an event has 900,000 bytes
+(`envelope.LARGEST`): an entry is 57 bytes, 24 of a pool's id and, in ASCII, 128 at most of an employer's (`bounds.Id`), so 209, and
+4,300 of those are the most. What is left is for the rest of the event."""
 
 T = TypeVar("T")
 
@@ -218,14 +221,13 @@ def shown(person: Person, criteria: Criteria) -> Shown:
 def settle(known: KeptPerson, change: Change, at: datetime) -> Settled | None:
     """What is to be written for the person; None when all stays as it is.
 
-    Nobody is in more pools than the readers of `memberships` take: who would be joins none beyond them, in the order of the pools,
-    until they are decided again. Leaving always goes through.
+    Nobody is in more than `MOST_POOLS`: who would be joins none beyond them, in the order of the pools, until they are decided again;
+    who is, from before there was this limit, leaves those that they joined last. So what is said of anybody fits an event, and
+    leaving always goes through.
     """
     due_at, beyond = next_due(known.person.consent, at), 0
-    if len(known.members) + len(change.joined) > MOST:
-        room = max(0, MOST - len(known.members) + len(change.left))
-        beyond = max(0, len(change.joined) - room)
-        change = change._replace(joined=tuple(sorted(change.joined, key=itemgetter(0))[:room]))
+    if len(known.members) + len(change.joined) > MOST_POOLS:
+        change, beyond = _told(known.members, change)
     if not (change.joined or change.left or change.changed or beyond) and due_at == known.due_at:
         return None
     gone = {member.pool for member in chain(change.left, change.changed)}
@@ -233,6 +235,19 @@ def settle(known: KeptPerson, change: Change, at: datetime) -> Settled | None:
     members = tuple(sorted([*staying, *change.changed, *change.joined], key=itemgetter(0)))  # by pool
     version = known.version + 1 if change.joined or change.left else known.version
     return Settled(known.person.candidate, version, due_at, change, members, known.person.generation, beyond)
+
+
+def _told(before: Sequence[Member], change: Change) -> tuple[Change, int]:
+    """The change that leaves the person in no more than `MOST_POOLS`, and how many pools that keeps them out of."""
+    left = {member.pool for member in change.left}
+    kept = sorted((member for member in before if member.pool not in left), key=attrgetter("since", "pool"))
+    room, gone = max(0, MOST_POOLS - len(kept)), kept[MOST_POOLS:]
+    out = {member.pool for member in gone}
+    return Change(
+        tuple(sorted(change.joined, key=itemgetter(0))[:room]),
+        (*change.left, *gone),
+        tuple([member for member in change.changed if member.pool not in out]),
+    ), max(0, len(change.joined) - room) + len(gone)
 
 
 def next_due(consent: Fact[Consent], at: datetime) -> datetime | None:

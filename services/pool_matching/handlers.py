@@ -57,7 +57,8 @@ _log = structlog.get_logger(__name__)
 _CHUNK = 1000
 """People who are read, decided or told at once."""
 _CHUNKS = 3
-"""Of a step of a pool's way through all persons: its locks are held for some hundred milliseconds at most."""
+"""Of a step of a pool's way through all persons. The rows of their people are locked until all are written: for some hundred
+milliseconds, and longer where people leave the pool while its list is held (`leave_listed`)."""
 _AMONG = 10_000
 """People that are looked through for a chunk of whom a pool concerns."""
 _LISTED_AT_ONCE = 2000
@@ -390,7 +391,7 @@ async def _apply(store: PersonStore, decided: Sequence[Settled | None], refs: Re
     await store.settle(settled, refs)
     beyond = [one.beyond for one in settled if one.beyond]
     if beyond:
-        _log.warning("in_as_many_pools_as_can_be_told", people=len(beyond), pools_not_joined=sum(beyond))
+        _log.warning("in_as_many_pools_as_can_be_told", people=len(beyond), pools_beyond=sum(beyond))
 
 
 def _newest(events: Iterable[V]) -> list[V]:

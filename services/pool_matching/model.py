@@ -235,7 +235,7 @@ class Settled(NamedTuple):
     generation: int = 0
     """Of the person's refs now."""
     beyond: int = 0
-    """Pools that they fit and did not join, being in as many as can be told."""
+    """Pools that they fit and did not join, or left again, being in as many as can be told."""
 
     @property
     def list_changed(self) -> bool:

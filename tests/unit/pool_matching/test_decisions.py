@@ -1,6 +1,6 @@
 """The rules one by one, and all of them against a slow and obvious model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
@@ -389,8 +389,7 @@ def test_criteria_that_ask_for_the_same_have_one_form() -> None:
 def test_nobody_is_in_more_pools_than_can_be_told_and_leaving_always_goes_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(decisions, "MOST", 3)
-    at = to_the_hour(AT)
+    monkeypatch.setattr(decisions, "MOST_POOLS", 3)
     before = memberships((), person(), [pool("p_1"), pool("p_2")], AT).joined
     into = [pool("p_2"), pool("p_5"), pool("p_3"), pool("p_4")]
     settled = settle(KeptPerson(person(), 7, None, before), memberships(before, person(), into, AT), AT)
@@ -399,6 +398,34 @@ def test_nobody_is_in_more_pools_than_can_be_told_and_leaving_always_goes_throug
     assert [member.pool for member in settled.change.left] == ["p_1"]
     assert [member.pool for member in settled.members] == ["p_2", "p_3", "p_4"]
     assert settled.beyond == 1
-    full = tuple(Member(f"p_{number}", "emp_a", at, as_json(Shown())) for number in range(5))
-    gone = settle(KeptPerson(person(), 7, None, full), Change(joined=(full[0],), left=full[:1]), AT)
-    assert gone is not None and len(gone.members) == 4 and not gone.change.joined
+
+
+@pytest.mark.parametrize(
+    ("change", "left", "beyond"),
+    [
+        (lambda full: Change(left=full[:1]), {"p_0", "p_1"}, 1),
+        (lambda full: Change(left=full[3:], joined=(full[0]._replace(pool="p_9"),)), {"p_3", "p_4"}, 1),
+        (lambda full: Change(changed=full[:3]), {"p_1", "p_2"}, 2),
+        (lambda full: Change(), {"p_1", "p_2"}, 2),
+        (lambda full: Change(left=full), {"p_0", "p_1", "p_2", "p_3", "p_4"}, 0),
+        (
+            lambda full: Change(left=full, joined=tuple(one._replace(generation=1) for one in full)),
+            {"p_0", "p_1", "p_2", "p_3", "p_4"},
+            2,
+        ),
+    ],
+)
+def test_who_is_in_more_pools_than_can_be_told_leaves_those_that_they_joined_last(
+    change: Callable[[tuple[Member, ...]], Change], left: set[str], beyond: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From before there was the limit; all that is written is told, and is what the person is in."""
+    monkeypatch.setattr(decisions, "MOST_POOLS", 3)
+    full = tuple(
+        Member(f"p_{number}", "emp_a", AT - age * HOUR, as_json(Shown())) for number, age in enumerate((5, 1, 2, 4, 3))
+    )
+    settled = settle(KeptPerson(person(), 7, None, full), change(full), AT)
+    assert settled is not None and settled.version == 8 and settled.beyond == beyond
+    assert {member.pool for member in settled.change.left} == left
+    stay = {member.pool for member in full} - left | {member.pool for member in settled.change.joined}
+    assert {member.pool for member in settled.members} == stay and len(settled.members) == len(stay) <= 3
+    assert {member.pool for member in settled.change.changed} <= stay

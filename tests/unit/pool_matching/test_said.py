@@ -8,12 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.pool_matching.adapters import said
-from services.pool_matching.model import LISTED, Change, Member, Settled, Shown, Update
+from services.pool_matching.decisions import MOST_POOLS, settle
+from services.pool_matching.model import LISTED, Change, KeptPerson, Member, Person, Settled, Shown, Update
 from shared.contracts.bounds import MOST
-from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1
+from shared.contracts.pool_matching import DisclosedV1, DisclosureEndedV1, MembershipsChangedV1
+from shared.facts import UNKNOWN
+from shared.ids import new_candidate_id, new_id
 from shared.messaging.envelope import encode, encode_written
 from tests.fakes.listings import event_of
-from tests.fakes.pool_matching import list_of
+from tests.fakes.pool_matching import SOC, list_of
 
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-7)), timezone(timedelta(hours=5, minutes=45))])
 MOMENTS = st.datetimes(datetime(1971, 1, 1), datetime(9000, 1, 1), timezones=ZONES)  # noqa: DTZ001 - the strategy adds the zone
@@ -42,6 +45,23 @@ def test_no_list_is_longer_than_its_readers_take() -> None:
     said.memberships(settled("c", 1, many[:-1], 0))
     with pytest.raises(ValueError, match="readers"):
         said.memberships(settled("c", 1, many, 0))
+
+
+@pytest.mark.parametrize("is_in", [0, MOST_POOLS, MOST])
+def test_of_who_is_in_as_many_pools_as_there_may_be_all_is_said_whatever_their_ids(is_in: int) -> None:
+    """Who joins, and who leaves one of them; also who was in more before there was the limit."""
+    at, employer = datetime(2026, 12, 1, 19, tzinfo=UTC), "e" * 128
+    ids = [new_id("p") for _ in range(MOST + 1)]
+    assert len(ids[0]) == 24
+    members = tuple(Member(id_, employer, at, "{}", 2**32 - 1) for id_ in ids)
+    nobody = Person.of(new_candidate_id(), UNKNOWN, UNKNOWN, SOC, 2**32 - 1)
+    for change in (Change(joined=members[is_in:]), Change(left=members[:1] if is_in else ())):
+        one = settle(KeptPerson(nobody, 2**31 - 2, None, members[:is_in]), change, at)
+        if one is not None:
+            assert len(one.members) == MOST_POOLS - (is_in == MOST_POOLS and bool(change.left))
+            written = said.memberships(one)
+            assert written == list_of(one).model_dump_json().encode()
+            encode_written(MembershipsChangedV1, [("e_1", one.candidate, written)], source="pool_matching", at=at)
 
 
 @given(
