@@ -27,7 +27,7 @@ QueueOption = Annotated[str | None, typer.Option("--queue", metavar="NAME", help
 ServiceArgument = Annotated[str, typer.Argument(help="The service, such as outreach_gateway.")]
 QueueArgument = Annotated[str, typer.Argument(help="The queue, from `fairpool work list`.")]
 KeyOption = Annotated[
-    str | None, typer.Option("--key", metavar="ID", help="This one alone; without it, all of the queue.")
+    str | None, typer.Option("--key", metavar="ID", help="This one alone; `replay` takes all of the queue without it.")
 ]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="The oldest N at most.")]
 
@@ -113,7 +113,9 @@ def close(
     limit: LimitOption = None,
     home: HomeOption = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="All of the queue, where no --key is given.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All of the queue; --key, --limit or this must be said.")
+    ] = False,
     as_json: JsonOption = False,
     yes: YesOption = False,
 ) -> None:

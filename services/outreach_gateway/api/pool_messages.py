@@ -92,6 +92,20 @@ async def take_back(edge: Edge, id: str, employer: str) -> None:
             await messages.take_back(message, edge.clock.now())
 
 
+async def cannot_be_corrected(edge: Edge, id: str, employer: str) -> Problem:
+    """Why there are no other words for what is no message to one person: it is one to a pool, or none of theirs."""
+    async with edge.pool_messages() as messages:
+        found = await messages.get(id, employer)
+    if found is None:
+        return not_found("outreach")
+    return Problem(
+        409,
+        "A message to a pool keeps its words",
+        "Its words are sealed to many people, so it can't be corrected. Take it back (DELETE): what has not gone out by now does not.",
+        type=kind("keeps-its-words"),
+    )
+
+
 def _told(message: PoolMessage) -> Literal["taken", "ended", "cancelled"]:
     return "ended" if message.sent is not None else "cancelled" if message.taken_back_at is not None else "taken"
 

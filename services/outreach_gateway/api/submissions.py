@@ -116,7 +116,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
     )
     async def correct(id: str, request: Request, employer: Employer) -> OutreachOut:
         """It keeps its place and its days; which words went is not told, since it would say when. All three of subject, body and job are sent: what was said before is sealed, and nobody
-        can open it here. One that is missing is a 422, and nothing is changed. The new words go out, unless the message has gone out by now."""
+        can open it here. One that is missing is a 422, and nothing is changed. A message to a pool keeps its words (409). The new words go out, unless the message has gone out by now."""
         words = _valid(WordsRequest, await _json(request))
         must_be_an_id(id)
         check_words(employer, {("subject",): words.subject, ("body",): words.body})
@@ -124,7 +124,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         async with edge.store() as store:
             taken = await store.lock_one(id, employer.id)
             if taken is None:
-                raise not_found("outreach")
+                raise await pool_messages.cannot_be_corrected(edge, id, employer.id)
             if taken.told is not Told.WAITING:
                 raise too_late(taken.told)
             if job.valid_through < taken.course.last_day:

@@ -124,6 +124,15 @@ async def test_the_same_key_with_another_body_is_refused(scene: Scene) -> None:
     assert (other.status_code, other.json()["type"]) == (422, "urn:fairpool:problem:idempotency-key-reused")
 
 
+async def test_a_message_to_a_pool_keeps_its_words_and_says_what_can_be_done_instead(scene: Scene) -> None:
+    id = (await scene.send()).json()["id"]
+    words = {name: BODY[name] for name in ("subject", "body", "job")}
+    refused = await scene.http.patch(f"/v1/outreach/{id}", json=words)
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:fairpool:problem:keeps-its-words")
+    assert "DELETE" in refused.json()["detail"]
+    assert (await scene.http.patch("/v1/outreach/o_" + "a" * 22, json=words)).status_code == 404
+
+
 async def test_told_late_it_is_told_at_the_tick_of_that_day(scene: Scene) -> None:
     id = (await scene.send()).json()["id"]
     await scene.turns()
