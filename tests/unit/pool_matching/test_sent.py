@@ -41,7 +41,7 @@ async def test_nothing_is_left_on_the_connection_when_the_work_fails() -> None:
         try:
             await asyncio.Event().wait()
         finally:
-            await asyncio.sleep(0)  # as PostgreSQL ends what it has in hand
+            await others_run()  # as PostgreSQL ends what it has in hand
             ended.set()
 
     def work() -> float:
