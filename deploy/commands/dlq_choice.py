@@ -73,12 +73,17 @@ def choose(letters: Sequence[DeadLetter], wish: Wish, *, foreign: bool = False) 
             choice.foreign += 1
         elif letter.left_out and not foreign:
             choice.shortened += 1
-        elif letter.reason == UNSIGNED and not (wish.unsigned or foreign):
+        elif _kind(letter) == UNSIGNED and not (wish.unsigned or foreign):
             choice.unsigned += 1
         elif wish.limit is None or taken[letter.topic] < wish.limit:
             taken[letter.topic] += 1
             choice.chosen.append(letter)
     return choice
+
+
+def _kind(letter: DeadLetter) -> str:
+    """What stands before the colon of its reason."""
+    return letter.reason.partition(":")[0]
 
 
 def _named(by_offset: dict[int, DeadLetter], wish: Wish, offset: int, *, foreign: bool) -> DeadLetter:
@@ -96,7 +101,7 @@ def _named(by_offset: dict[int, DeadLetter], wish: Wish, offset: int, *, foreign
             f"ask whoever wrote {letter.origin} to send it again. "
             f"`fairpool dlq done --topic {letter.topic} --offset {offset}` sets it aside."
         )
-    if letter.reason == UNSIGNED and not (wish.unsigned or foreign):
+    if _kind(letter) == UNSIGNED and not (wish.unsigned or foreign):
         raise StackError(
             f"expected a letter that can be read once it is sent back at offset {offset}, found one that nobody signed: it would be refused "
             f"again. `fairpool dlq done --topic {letter.topic} --offset {offset}` sets it aside; with FAIRPOOL_SIGNATURES=take, --unsigned sends it."

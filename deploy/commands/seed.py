@@ -41,7 +41,7 @@ def seed(
     """Let invented people join a running stack: vendors report them or they come by the join page; most allow to be found
     and written to, some pause, block an employer, leave again, or say no. Again with the same seed, nobody is added.
 
-    Two employers find more than five of them: Denver Health nurses in Colorado, Tidewater Software developers.
+    Two employers find five or more of them: Denver Health nurses in Colorado, Tidewater Software developers.
     Exit codes: 0 they are there, 1 another error, 8 nothing runs, 9 it got stuck (again goes on where it was).
     """
     place = Home.at(home)
@@ -73,5 +73,5 @@ def in_words(done: seeding.Seeded) -> str:
     return (
         f"{done.added} of {len(done.people)} invented people were added in {done.seconds:.0f} s"
         f"{'' if done.added else ': all were there already'}.\n"
-        f"Employers are told at their next tick. Pools with more than five of them: {pools}"
+        f"Employers are told at their next tick. Pools with five or more of them: {pools}"
     )

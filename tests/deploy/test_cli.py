@@ -24,6 +24,8 @@ from deploy.local.home import Home
 from deploy.local.processes import Identity
 from deploy.local.state import Phase, StackState
 from shared.contracts.operator import TenantChangedV1
+from shared.messaging.envelope import Outgoing
+from shared.messaging.signatures import Refused, Verifier
 
 run = CliRunner()
 
@@ -89,7 +91,14 @@ def _letter(offset: int, reason: str) -> dead_letters.DeadLetter:
 
 
 def test_what_nobody_signed_is_not_sent_back_to_be_refused_again_unless_it_is_asked_for() -> None:
-    letters = [_letter(0, "unsigned"), _letter(1, "bad_signature"), _letter(2, "failed: x"), _letter(3, "unsigned_too")]
+    refused = Verifier({}).signer_of(Outgoing("consent-state", b"k", b"{}", ()), {})
+    assert isinstance(refused, Refused)
+    letters = [
+        _letter(0, refused.reason),
+        _letter(1, "bad_signature"),
+        _letter(2, "failed: x"),
+        _letter(3, "unsigned_too"),
+    ]
     choice = choose(letters, Wish())
     assert ([one.offset for one in choice.chosen], choice.left_out["unsigned"]) == ([1, 2, 3], 1)
     assert [one.offset for one in choose(letters, Wish(unsigned=True)).chosen] == [0, 1, 2, 3]

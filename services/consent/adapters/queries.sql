@@ -186,8 +186,10 @@ WHERE consents.version > read_back.version
 ORDER BY candidate FOR UPDATE OF consents
 
 -- name: ahead
+-- Who said something and is gone is not counted: all that a topic can have missed of them ended with their erasure, which everybody
+-- takes in any order. Who lapsed without an answer is: a yes may be on the topic.
 SELECT count(*) FROM pg_temp.read_back LEFT JOIN consents ON candidate = key COLLATE "default"
-WHERE read_back.highest > coalesce(consents.version, 0)
+WHERE read_back.highest > coalesce(consents.version, 0) AND (consents.version > 0 AND consents.closed_at IS NOT NULL) IS NOT TRUE
 
 -- name: erased_and_open
 SELECT key AS candidate FROM pg_temp.read_back LEFT JOIN consents ON candidate = key COLLATE "default"

@@ -257,7 +257,7 @@ async def _must_be_open(
         opens = max(opens, until)
     if opens > now.astimezone(UTC).date():
         unless = (
-            f" If what you took back had gone out before, you hear so, and it is {edge.policy.same_employer.days} days after that day."
+            f" If what you took back had gone out before, you hear so, and it is {edge.policy.same_employer.days + 1} days after that day."
             if is_taken_back
             else ""
         )

@@ -17,15 +17,15 @@ class Request:
         self._body = b"" if given is None else hashlib.sha256(idempotency.canonical(sent)).digest()
 
     async def made(self, store: PoolStore) -> ShownPool | None:
-        """The pool that it made when it came before, as it is now; a 422 where another body came with this key, a 409 where the
-        pool was deleted since."""
+        """The pool that it made when it came before, as it is now; a 409 where the pool was deleted since, a 422 where
+        another body came with this key."""
         if self._key is None or (before := await store.made_by(self._employer, self._key)) is None:
             return None
-        if before.body != self._body:
-            raise idempotency.used_for_another("pool")
         found = await store.get(self._employer, before.pool)
         if found is None:
             raise _was_deleted()
+        if before.body != self._body:
+            raise idempotency.used_for_another("pool")
         return found
 
     async def note(self, store: PoolStore, pool: Pool) -> None:

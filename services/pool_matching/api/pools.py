@@ -62,8 +62,9 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
             str | None, Header(max_length=idempotency.LONGEST, description="A value of your own for this pool.")
         ] = None,
     ) -> PoolOut:
-        """With an Idempotency-Key it may be sent again: the same body is answered with the pool that was made, as it is by now, and
-        counts as no change once that pool is there; another body is refused (422). A key is remembered for good, also once its pool was deleted (409)."""
+        """With an Idempotency-Key it may be sent again: the same body is answered with the pool that it made (201 again), as
+        the pool is by now, and is no further change of pools; another body is refused (422). A key is remembered for good, also once
+        its pool was deleted (409). Of several that are under way at the same moment each may count as a change (429)."""
         asked = made_once.Request(employer.id, idempotency_key, await request.json())
         async with edge.pools() as store:
             made = await asked.made(store)
@@ -254,7 +255,7 @@ def _is_listed() -> problems.Problem:
         409,
         "People were listed in this pool",
         "A pool in which people were listed asks for the same from then on; nothing was changed. Make another pool for what you ask "
-        "now (POST /v1/pools), and delete this one if you need it no more. Its name can be changed at any time.",
+        "now (POST /v1/pools), and delete this one if you no longer need it. Its name can be changed at any time.",
         type=problems.kind("pool-is-listed"),
     )
 

@@ -10,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from fastapi import FastAPI
 
+from services.consent.adapters.postgres import consents_behind
 from services.consent.app import build
 from services.consent.settings import Settings
 from shared.contracts.consent import ConsentChangedV2
@@ -23,11 +24,13 @@ from shared.messaging.envelope import Received, Record, decode, encode
 from shared.messaging.kafka import Kafka
 from shared.messaging.producer import Producer
 from shared.messaging.reading import read_to_the_end
+from shared.messaging.unit import unit_of_work
 from shared.security.links import public_half
 from shared.service import Service
 from tests.conftest import unique
+from tests.fakes.clock import NOON
 from tests.fakes.consent_pages import SEED, SUBJECT_KEY, link
-from tests.signing import Owners, settings_of, verifier
+from tests.signing import SEALS, Owners, settings_of, verifier
 from tests.stack import Servers
 from tests.waiting import until
 
@@ -253,3 +256,22 @@ async def test_the_service_says_that_it_is_ready_and_what_it_offers(client: http
 @pytest.mark.parametrize("address", ["/v1/ledger/checkpoint", "/v1/ledger/proof/1"])
 async def test_routes_of_later_issues_are_absent(client: httpx.AsyncClient, address: str) -> None:
     assert (await client.get(address)).status_code == 404
+
+
+async def test_a_topic_that_is_ahead_of_somebody_who_is_gone_keeps_nobody_out(
+    running: tuple[Service, FastAPI], candidate: str
+) -> None:
+    gone, kept, lapsed, unknown = new_candidate_id(), candidate, new_candidate_id(), new_candidate_id()
+    behind = consents_behind(SEALS, without_statement=True)
+    async with unit_of_work(running[0].pool, at=NOON, source="consent") as unit:
+        await unit.connection.executemany(
+            "INSERT INTO consents (candidate, principal, version, closed_at, changed_at, leaf) VALUES ($1, $1, $2, $3, $4, $5)",
+            [(gone, 4, NOON, NOON, b"leaf"), (kept, 3, None, NOON, b"leaf"), (lapsed, 0, NOON, None, None)],
+        )
+        await unit.connection.execute(
+            "CREATE TEMPORARY TABLE read_back (key text, version bigint, highest bigint) ON COMMIT DROP"
+        )
+        await unit.connection.executemany(
+            "INSERT INTO pg_temp.read_back VALUES ($1, 4, 7)", [(one,) for one in (gone, kept, lapsed, unknown)]
+        )
+        assert await behind.ahead(unit) == 3

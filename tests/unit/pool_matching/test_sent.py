@@ -6,6 +6,7 @@ import pytest
 
 from services.pool_matching.adapters.beside import beside
 from services.pool_matching.adapters.sql import joined
+from tests.waiting import others_run
 
 
 def test_many_texts_go_as_one_and_none_of_them_may_hold_what_stands_between_them() -> None:
