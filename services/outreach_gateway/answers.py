@@ -131,8 +131,11 @@ def went_out(states: Mapping[State, int]) -> int:
 
 def pool_opens(last: PoolMessage) -> date | None:
     """The first day on which the employer may write to the pool again after this message; None: not while it goes on."""
-    if last.sent is None and last.taken_back_at is None:
-        return None
+    return None if last.sent is None and last.taken_back_at is None else pool_soonest(last)
+
+
+def pool_soonest(last: PoolMessage) -> date:
+    """The first day on which it may do so, if this message is over by then."""
     return (last.submitted_at + LOOK_COSTS).astimezone(UTC).date() + _DAY
 
 
@@ -144,7 +147,7 @@ def pool_in_words(message: PoolMessage) -> str:
     if message.taken_back_at is not None:
         return f"You took it back. On {message.tell_at:%B} {message.tell_at.day} you hear to how many it had gone out before that."
     return (
-        f"It goes to whoever is in {message.pool}, if that is a pool of yours, as there is a place in their week; on {message.tell_at:%B} {message.tell_at.day} you "
+        f"It goes to whoever is in {message.pool}, if that is a pool of yours, once there is room in their week; on {message.tell_at:%B} {message.tell_at.day} you "
         "hear to how many it was sent, rounded down to fives."
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Literal
 
-from services.outreach_gateway.answers import pool_in_words, pool_opens
+from services.outreach_gateway.answers import pool_in_words, pool_opens, pool_soonest
 from services.outreach_gateway.api.bodies import OperatorPoolOutreachOut, PoolOutreachOut
 from services.outreach_gateway.api.edge import Edge
 from services.outreach_gateway.model import PoolMessage
@@ -27,7 +27,8 @@ async def keep(edge: Edge, message: PoolMessage, words: Words, names: Sequence[s
             opens = pool_opens(last)
             if opens is None:
                 raise _earlier(
-                    f"Your message {last.id} to this pool goes on until {last.last_day}; it is one at a time."
+                    f"Your message {last.id} to this pool goes on until {last.last_day}, and there is one at a time. The next can be sent "
+                    f"once you took it back (DELETE) or it has ended, from {pool_soonest(last)} (UTC) on."
                 )
             if opens > message.submitted_at.astimezone(UTC).date():
                 raise _earlier(f"You wrote to this pool before. You may write again from {opens} (UTC) on.")
