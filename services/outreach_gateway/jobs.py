@@ -18,6 +18,7 @@ from shared.contracts.outreach_gateway import Words
 from shared.facts import Known
 from shared.runner.model import Again, Job
 from shared.security.words import WordsForm, seal_job, seal_words
+from shared.security.x25519 import is_public_key
 from shared.ticks import Ticks
 
 OpenEpochs = Callable[[], AbstractAsyncContextManager[Epochs]]
@@ -148,7 +149,8 @@ def _children(
         sealed, job = seal_words(own, person.public_key, form), seal_job(own, person.public_key, form)
         return Child(id, person.candidate, person.generation, sealed, job)
 
-    return [child(person) for person in people]
+    # who has a key that nothing can be sealed to has none
+    return [child(person) for person in people if is_public_key(person.public_key)]
 
 
 async def forget_pool_messages(

@@ -3,6 +3,9 @@
 from datetime import date
 from typing import Annotated, ClassVar, Literal
 
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
 from shared.contracts.base import Event, Instant, State, Value
 from shared.contracts.bounds import CandidateId, Code, Few, Id, Line, Many, Number, Sealed, Version
 from shared.contracts.consent import Purpose
@@ -19,11 +22,18 @@ from shared.contracts.topics import (
     SESSIONS,
     Topic,
 )
+from shared.security import x25519
 
 JOIN = "fairpool-join"
 """The vendor that the join page reports as; no tenant may have this id."""
 
 EmploymentType = Literal["full_time", "part_time", "contract", "temporary", "internship"]
+
+
+def _x25519(text: str) -> str:
+    if not x25519.is_public_key(text):
+        raise PydanticCustomError("no_x25519_key", "no public key of X25519")
+    return text
 
 
 class CandidateReportedV1(Event):
@@ -267,7 +277,7 @@ class CandidateKeyPublishedV1(State):
     KEY: ClassVar[str] = "candidate"
 
     candidate: CandidateId
-    public_key: Id
+    public_key: Annotated[Id, AfterValidator(_x25519)]
     """base64url of the 32 bytes, without padding."""
 
 

@@ -2,13 +2,21 @@
 
 import json
 
+from starlette.datastructures import Headers
+
 from shared.web.problems import Problem, kind, malformed
 
 LONGEST = 255
+AS_SENT = "It is compared as it is sent: one in quotes is another than the same without them."
+"""Of the header, for its description."""
 
 
-def must_be_a_key(given: str | None, what: str) -> str:
-    """The key as it was given; a 400 where it is none."""
+def must_be_a_key(given: str | None, what: str, headers: Headers) -> str:
+    """The key as it was given; a 400 where it is none, or where these headers have two that differ."""
+    if len(set(headers.getlist("Idempotency-Key"))) > 1:
+        raise malformed(
+            f"There are several Idempotency-Key headers that differ: send one, of your own for this {what}."
+        )
     if not given or not given.isprintable():
         raise malformed(
             f"Send an Idempotency-Key header: a value of your own for this {what}, up to {LONGEST} characters."

@@ -133,6 +133,13 @@ def test_what_only_adds_is_allowed(sql: str) -> None:
     assert _why_not_before(Migration("s/0001_pre_x.sql", BEFORE, sql), {"new"}) == []
 
 
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
+def test_an_index_that_an_operator_dropped_by_hand_stops_no_migration(folder: Path) -> None:
+    new = [one for one in read(folder) if one.name.rpartition("/")[2] >= "0067"]  # those before are applied somewhere
+    dropped = r"DROP INDEX (?!CONCURRENTLY IF EXISTS \w+\s*;)"
+    assert [one.name for one in new if re.search(dropped, _plain(one.sql), re.IGNORECASE)] == []
+
+
 AGAIN = re.compile(
     rf"{INDEX_MADE.pattern}|DROP INDEX CONCURRENTLY IF EXISTS \w+|ALTER TABLE \w+ VALIDATE CONSTRAINT \w+"
     r"|ALTER TABLE \w+ DETACH PARTITION \w+ (?:CONCURRENTLY|FINALIZE)|VACUUM\b|ANALYZE\b",

@@ -13,6 +13,7 @@ from shared.contracts.consent import ConsentChangedV1
 from shared.contracts.operator import TenantChangedV1
 from shared.contracts.registry import EVENTS
 from shared.contracts.schema_files import schema_of
+from shared.contracts.signup import CandidateKeyPublishedV1
 from shared.messaging.envelope import Record, Undecodable, decode
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -61,6 +62,16 @@ def test_a_person_is_a_uuid(type_: str) -> None:
 def test_a_version_fits_the_columns_that_keep_it(type_: str) -> None:
     most = schema_of(EVENTS[type_])["properties"]["version"]["maximum"]
     assert most == (2**53 - 1 if EVENTS[type_] is TenantChangedV1 else LARGEST_INTEGER)
+
+
+@pytest.mark.parametrize("key", ["", "canary", "A" * 42, "A" * 43])
+def test_a_key_that_nothing_can_be_sealed_to_is_set_aside_and_not_repeated(key: str) -> None:
+    event = CandidateKeyPublishedV1.model_construct(candidate=PERSON, version=1, public_key=key)
+    headers = (("ce_id", b"e"), ("ce_source", b"s"), ("ce_type", event.TYPE.encode()))
+    found = decode(Record("candidate-keys", 0, 0, None, event.model_dump_json().encode(), headers), None)
+    assert isinstance(found, Undecodable)
+    assert "public_key: no_x25519_key" in found.reason
+    assert "canary" not in found.reason
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from services.outreach_gateway.api import submissions
 from services.outreach_gateway.api.ids import OutreachIds
 from shared.postgres.pool import Pool
 from shared.security.member_refs import MemberRefs
+from shared.security.words import KeyPair
 from shared.ticks import Ticks
 from tests.databases import MIGRATIONS_OF
 from tests.fakes.gateway_jobs import FakeJobs
@@ -90,3 +91,18 @@ async def test_two_processes_that_name_it_differently_take_the_same_request_in_o
     names = [answer.json()["id"] for answer in answers]
     assert names[::2] == names[1::2], "the two name each request alike in the end"
     assert await pool.fetchval("SELECT count(*) FROM outreach") == len(names) / 2
+
+
+async def test_a_kept_key_that_nothing_can_be_sealed_to_is_as_good_as_none(pool: Pool) -> None:
+    async def is_missing() -> bool:
+        return bool(await pool.fetchval("SELECT key_missing FROM outreach"))
+
+    await pool.execute("INSERT INTO candidate_keys (candidate, version, public_key) VALUES ($1, 1, 'key')", UUID(ANA))
+    async with gateway(pool, OLD) as http:
+        sent = await send(http)
+        assert (sent.status_code, await is_missing()) == (202, True), sent.text
+        await pool.execute("UPDATE candidate_keys SET public_key = $1", KeyPair.generate().public)
+        other = f"/v1/outreach/{sent.json()['id']}"
+        assert ((await http.patch(other, json=BODY)).status_code, await is_missing()) == (200, False)
+        await pool.execute("UPDATE candidate_keys SET public_key = $1", "A" * 43)
+        assert ((await http.patch(other, json=BODY)).status_code, await is_missing()) == (200, True)

@@ -1,6 +1,7 @@
 -- Whoever asks for rows by a batch's keys says `(SELECT $1)`: how many they are is hidden from PostgreSQL, which takes them for ten then
 -- and goes by the index, one after the other. Where it sees that they are hundreds it reads all of a table, at each batch, as soon as
--- that looks cheaper, and it looks cheaper up to some hundred thousand rows (0049). `OFFSET 0` keeps a look-up one for the same reason.
+-- that looks cheaper, and it looks cheaper up to some hundred thousand rows (0049). `OFFSET 0` keeps a look-up one while
+-- its table is small: some thousand rows, all of which PostgreSQL would read (0049; no gate holds it).
 
 -- name: hold_epochs
 -- No name where the shard is built anew, or another process waits until it can: batches never keep it waiting for long.

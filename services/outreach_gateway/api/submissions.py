@@ -37,8 +37,9 @@ from services.outreach_gateway.ports.requests import RequestStore, Submission, T
 from shared.contracts.outreach_gateway import Job, Pay, Words
 from shared.facts import Fact, Known
 from shared.security.words import KeyPair, seal_job, seal_words
+from shared.security.x25519 import is_public_key
 from shared.web.bodies import parse_json
-from shared.web.idempotency import LONGEST, must_be_a_key, used_for_another
+from shared.web.idempotency import AS_SENT, LONGEST, must_be_a_key, used_for_another
 from shared.web.openapi import REF
 from shared.web.problems import Problem, invalid_model, kind, not_found, unsupported
 from shared.web.tenants import Tenant
@@ -71,7 +72,8 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         request: Request,
         employer: Employer,
         idempotency_key: Annotated[
-            str | None, Header(max_length=LONGEST, description="Required: a value of your own for this message.")
+            str | None,
+            Header(max_length=LONGEST, description=f"Required: a value of your own for this message. {AS_SENT}"),
         ] = None,
     ) -> SubmittedOut | PoolSubmittedOut:
         """Accepted is not sent: it waits for a place in the person's week, and you are told what became of it at `/v1/outreach/{id}`
@@ -91,7 +93,7 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         The same Idempotency-Key with the same body is the same outreach; with another body it is refused (422). An outreach is
         kept for 110 days after its last day: from then on its key is as good as new, and sent again it is a new message.
         """
-        key = must_be_a_key(idempotency_key, "message")
+        key = must_be_a_key(idempotency_key, "message", request.headers)
         sent = await _json(request)
         digests = edge.ids.digests(sent)
         if _is_to_a_pool(sent):
@@ -300,9 +302,14 @@ def _last_day_of(named: NamedJob) -> tuple[str, ...]:
 
 
 def _key_or_none(key: Fact[PublicKey]) -> tuple[str, bool]:
-    """The person's key, or one whose other half nobody has; whether it is that. It is made in any case, and takes as long."""
+    """The person's key, or one whose other half nobody has; whether it is that. It is made in any case, and takes as long.
+
+    A key that nothing can be sealed to, as a version kept it that took any text, is as good as none.
+    """
     nobodys = KeyPair.generate().public
-    return (key.value, False) if isinstance(key, Known) else (nobodys, True)
+    found = key.value if isinstance(key, Known) else nobodys
+    usable = is_public_key(found)
+    return (found, False) if usable and isinstance(key, Known) else (nobodys, True)
 
 
 def _is_json(content_type: str) -> bool:

@@ -1,2 +1,8 @@
+-- fairpool: no transaction
 -- What 0068 has others in the place of.
-DROP INDEX outreach_by_candidate, outreach_of_employer_to, outreach_waiting, outreach_due_of, outreach_places, outreach_ended_by_day;
+DROP INDEX CONCURRENTLY IF EXISTS outreach_by_candidate;
+DROP INDEX CONCURRENTLY IF EXISTS outreach_of_employer_to;
+DROP INDEX CONCURRENTLY IF EXISTS outreach_waiting;
+DROP INDEX CONCURRENTLY IF EXISTS outreach_due_of;
+DROP INDEX CONCURRENTLY IF EXISTS outreach_places;
+DROP INDEX CONCURRENTLY IF EXISTS outreach_ended_by_day;

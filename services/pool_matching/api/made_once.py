@@ -2,6 +2,8 @@
 
 import hashlib
 
+from starlette.datastructures import Headers
+
 from services.pool_matching.model import Made, Pool, ShownPool
 from services.pool_matching.ports import PoolStore
 from shared.web import idempotency, problems
@@ -10,9 +12,9 @@ from shared.web import idempotency, problems
 class Request:
     """A request to make a pool, by its key and what was sent; without a key each request is one of its own."""
 
-    def __init__(self, employer: str, key: str | None, sent: object) -> None:
+    def __init__(self, employer: str, key: str | None, headers: Headers, sent: object) -> None:
         self._employer = employer
-        given = None if key is None else idempotency.must_be_a_key(key, "pool")
+        given = None if key is None else idempotency.must_be_a_key(key, "pool", headers)
         self._key = None if given is None else hashlib.sha256(given.encode()).digest()
         self._body = b"" if given is None else hashlib.sha256(idempotency.canonical(sent)).digest()
 

@@ -59,13 +59,16 @@ def add_routes(routes: APIRouter, edge: Edge) -> None:
         employer: Employer,
         response: Response,
         idempotency_key: Annotated[
-            str | None, Header(max_length=idempotency.LONGEST, description="A value of your own for this pool.")
+            str | None,
+            Header(
+                max_length=idempotency.LONGEST, description=f"A value of your own for this pool. {idempotency.AS_SENT}"
+            ),
         ] = None,
     ) -> PoolOut:
         """With an Idempotency-Key it may be sent again: the same body is answered with the pool that it made (201 again), as
         the pool is by now, and is no further change of pools; another body is refused (422). A key is remembered for good, also once
         its pool was deleted (409). Of several that are under way at the same moment each may count as a change (429)."""
-        asked = made_once.Request(employer.id, idempotency_key, await request.json())
+        asked = made_once.Request(employer.id, idempotency_key, request.headers, await request.json())
         async with edge.pools() as store:
             made = await asked.made(store)
         if made is None:

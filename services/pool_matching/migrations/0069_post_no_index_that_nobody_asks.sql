@@ -1,2 +1,3 @@
+-- fairpool: no transaction
 -- Of refs that knew no pool: since a ref has a key, `with_older_refs` asks `memberships_by_ref_key` alone, which has them too.
-DROP INDEX memberships_with_older_refs;
+DROP INDEX CONCURRENTLY IF EXISTS memberships_with_older_refs;

@@ -20,6 +20,7 @@ from shared.contracts.signup import (
 )
 from shared.facts import UNKNOWN, Fact, Known
 from shared.messaging.envelope import Received, Record
+from shared.security.words import KeyPair
 from tests.fakes.clock import NOON
 from tests.fakes.outreach_gateway import FakeStore, FakeWindows
 
@@ -348,12 +349,13 @@ async def test_people_do_not_share_windows(gateway: Gateway) -> None:
 
 
 async def test_the_newest_key_of_a_batch_is_kept(gateway: Gateway) -> None:
+    keys = {version: KeyPair.generate().public for version in (2, 3, 1)}
     batch = [
-        received(CandidateKeyPublishedV1(candidate=ANA, version=version, public_key=f"key{version}"))
-        for version in (2, 3, 1)
+        received(CandidateKeyPublishedV1(candidate=ANA, version=version, public_key=key))
+        for version, key in keys.items()
     ]
     await handlers.on_key_published(gateway.store, batch)
-    assert gateway.store.keys[ANA] == (3, "key3")
+    assert gateway.store.keys[ANA] == (3, keys[3])
 
 
 async def test_a_removed_key_is_forgotten(gateway: Gateway) -> None:
@@ -373,7 +375,7 @@ async def test_who_was_erased_is_not_written_to_and_nothing_of_them_comes_back(g
     await erased(gateway)
     await gateway.mailbox(reachable=False)
     await gateway.consents("match", "contact", version=9)
-    key = CandidateKeyPublishedV1(candidate=ANA, version=2, public_key="key")
+    key = CandidateKeyPublishedV1(candidate=ANA, version=2, public_key=KeyPair.generate().public)
     await handlers.on_key_published(gateway.store, [received(key)])
     assert (gateway.state("o2"), gateway.slots()) == (State.CANCELLED, [NOON])
     kept = gateway.store

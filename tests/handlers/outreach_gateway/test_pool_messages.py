@@ -133,6 +133,22 @@ async def test_a_message_to_a_pool_keeps_its_words_and_says_what_can_be_done_ins
     assert (await scene.http.patch("/v1/outreach/o_" + "a" * 22, json=words)).status_code == 404
 
 
+@pytest.mark.parametrize("form", get_args(WordsForm))
+async def test_a_key_that_nothing_can_be_sealed_to_leaves_out_its_person_alone(scene: Scene, form: WordsForm) -> None:
+    scene.live(3)
+    scene.kept.people["emp_a", "p_rural"][1] = Fitting("1", 0, "A" * 43)
+    id = (await scene.send()).json()["id"]
+    await scene.turns(form)
+    assert sorted(scene.kept.children[id]) == ["0", "2"]
+
+
+async def test_two_keys_in_one_request_are_refused(scene: Scene) -> None:
+    headers = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    refused = await scene.http.post("/v1/outreach", json=BODY, headers=headers)
+    assert (refused.status_code, refused.json()["type"]) == (400, "urn:fairpool:problem:malformed")
+    assert scene.kept.kept == {}
+
+
 async def test_told_late_it_is_told_at_the_tick_of_that_day(scene: Scene) -> None:
     id = (await scene.send()).json()["id"]
     await scene.turns()

@@ -423,6 +423,14 @@ async def test_a_pool_that_is_made_again_with_its_key_is_the_one_that_is_there(h
     assert len((await http.ask("GET", "/v1/pools")).json()["items"]) == 2
 
 
+async def test_two_keys_in_one_request_make_nothing(http: Http) -> None:
+    keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    headers = [("Authorization", f"Bearer {http.keys['emp_a']}"), *keys]
+    refused = await http.client.post("/v1/pools", headers=headers, json={"name": "Nurses"})
+    assert (refused.status_code, refused.json()["type"]) == (400, "urn:fairpool:problem:malformed")
+    assert (await http.ask("GET", "/v1/pools")).json()["items"] == []
+
+
 async def test_the_same_request_many_times_at_once_makes_one_pool(http: Http) -> None:
     answers = await asyncio.gather(*(make_once(http, "one", name="Nurses") for _ in range(8)))
     assert {answer.status_code for answer in answers} == {201}
