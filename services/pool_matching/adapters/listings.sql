@@ -47,8 +47,8 @@ SELECT told_at, made_for, is_unfinished, set_config('idle_in_transaction_session
 FROM listings WHERE pool = $1 FOR UPDATE
 
 -- name: decide_alone
--- Whoever is seen from here on was written by these transactions and later ones, or before that was read.
-SELECT pg_snapshot_xmin(pg_current_snapshot())::xid::text FROM pg_advisory_xact_lock($1, hashtext($2))
+-- Whoever is seen from here on was written by a transaction that ends after this, or before that was read.
+SELECT pg_current_snapshot()::text FROM pg_advisory_xact_lock($1, hashtext($2))
 
 -- name: listing_standing
 SELECT told_at, made_for, is_unfinished FROM listings WHERE pool = $1
@@ -127,14 +127,16 @@ SELECT $1, candidate, member_ref, since, counts, fit, shown, CASE WHEN told @> s
 RETURNING member_ref
 
 -- name: listed_otherwise
--- Of those who were listed while nobody held the listing, who has left, or has another ref by now; and whose membership was written
--- since $2 was: they may have left, and have come again under the same ref.
+-- Of those who were listed while nobody held the listing, who has left, or has another ref by now; and whose membership was
+-- committed since $2 was taken: they may have left, and have come again under the same ref. By the transactions that ran then, not by the
+-- oldest of them: that may be anybody's, and everybody of a new pool has been written since.
 SELECT listed.candidate, memberships.member_ref, memberships.generation,
     memberships.member_ref IS NOT DISTINCT FROM coalesce(listed.renewed_ref, listed.member_ref) AS is_as_listed
 FROM listed LEFT JOIN memberships ON memberships.candidate = listed.candidate AND memberships.pool = $1
 WHERE listed.pool = $1 AND listed.candidate IS NOT NULL
   AND (memberships.member_ref IS DISTINCT FROM coalesce(listed.renewed_ref, listed.member_ref)
-       OR age(memberships.xmin) <= age($2::text::xid))
+       OR age(memberships.xmin) <= (SELECT age(pg_snapshot_xmax($2::text::pg_snapshot)::xid))
+       OR memberships.xmin = ANY(ARRAY(SELECT pg_snapshot_xip($2::text::pg_snapshot)::xid)))
 
 -- name: take_off_who_left
 -- As `leave_listed` does of who leaves later, and as `renew_refs`. What this transaction noted of who left, nobody could read; of who may
@@ -146,6 +148,7 @@ WITH unsaid AS (
     FROM memberships JOIN persons USING (candidate)
     WHERE disclosures.candidate = ANY($5::text[]) AND disclosures.pool = $1 AND disclosures.xmin = pg_current_xact_id()::xid
       AND memberships.candidate = disclosures.candidate AND memberships.pool = $1
+      AND (disclosures.member_since, disclosures.memberships) IS DISTINCT FROM (memberships.since, persons.version)
 ), renewed AS (
     UPDATE listed SET renewed_ref = nullif(new.member_ref, listed.member_ref)
     FROM unnest($3::text[], $4::text[]) AS new (candidate, member_ref) WHERE listed.pool = $1 AND listed.candidate = new.candidate
@@ -187,9 +190,9 @@ SELECT count(*) FROM gone
 
 -- name: take_disclosures
 -- Of whoever was erased meanwhile nothing is said. By their place on disk, which no row changes: planned by their ids, all that waits
--- may be read for each page of it.
+-- may be read for each page of it. Locked by their ids first, as `forget_more` does: else each may wait for the other.
 WITH taken AS (
-    DELETE FROM disclosures WHERE ctid = ANY(ARRAY(SELECT ctid FROM disclosures ORDER BY id LIMIT $1))
+    DELETE FROM disclosures WHERE ctid = ANY(ARRAY(SELECT ctid FROM disclosures ORDER BY id LIMIT $1 FOR UPDATE))
     RETURNING id, candidate, employer, pool, at, fields, member_since, memberships
 )
 SELECT taken.*, coalesce(profile_version < 9223372036854775807, false) AS is_known

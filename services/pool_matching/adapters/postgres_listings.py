@@ -53,8 +53,8 @@ class PostgresListings:
         self._feed = feed(unit)
         self._turn = asyncio.Lock()
         """On the connection, for those of whom one lists while the other tells (`one_ahead`)."""
-        self._begun = "0"
-        """The first transaction that may have changed somebody since the list was begun."""
+        self._begun = "1:1:"
+        """The snapshot that the list was begun with: what it does not show may have changed somebody since."""
         self._may_have_noted = False
         self._unwritten = 0
         self._generations: dict[str, int] = {}

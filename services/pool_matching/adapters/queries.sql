@@ -113,10 +113,11 @@ WHERE persons.candidate = ANY(string_to_array($1::text, E'\x1f')) AND since > $2
 
 -- name: forget_more
 -- Once `erase` holds their rows and they have left their pools: what a batch or a list before it kept is seen.
+-- What is still to be said goes in the order in which it is said (`take_disclosures`): else each may wait for the other.
 WITH earlier AS (
     DELETE FROM persons_before WHERE candidate = ANY($1::text[])
 ), unsaid AS (
-    DELETE FROM disclosures WHERE candidate = ANY($1::text[])
+    DELETE FROM disclosures WHERE ctid = ANY(ARRAY(SELECT ctid FROM disclosures WHERE candidate = ANY($1::text[]) ORDER BY id FOR UPDATE))
 )
 DELETE FROM introductions WHERE candidate = ANY($1::text[])
 

@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from services.pool_matching.adapters import postgres_listings
+from services.pool_matching.adapters.postgres_listings import PostgresListings
+from services.pool_matching.adapters.postgres_persons import PostgresPersons
+from services.pool_matching.adapters.sql import SQL
 from services.pool_matching.decisions import placed, settle
 from services.pool_matching.handlers import on_candidates_changed, on_candidates_erased, on_telling, on_tellings
 from services.pool_matching.model import Listing, Pool
@@ -525,3 +528,99 @@ async def test_of_who_is_erased_while_their_list_is_held_no_note_stays_behind(ki
     await erasing
     assert len(await kit.published(ErasureSweptV1)) == 1
     assert await kit.connections.fetchval("SELECT count(*) FROM disclosures WHERE candidate = $1", who) == 0
+
+
+async def test_a_list_that_opens_beside_an_older_transaction_writes_no_note_again(kit: PostgresKit) -> None:
+    """It may be anybody's, in another database too: while the list is held, who leaves would wait for everybody's note."""
+    await put_pool(kit, pool())
+    asked: list[str] = []
+    async with kit.connections.acquire() as other, other.transaction():
+        await other.execute("SELECT pg_current_xact_id()")
+        await _come(kit, 12)
+        kit.at = next_tick(kit)
+        async with kit.listings() as store:
+            connection = cast(PostgresListings, store)._connection
+            with connection.query_logger(lambda one: asked.append(one.query)):
+                await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+            written = "SELECT ARRAY[n_tup_ins, n_tup_upd] FROM pg_stat_xact_user_tables WHERE relname = 'disclosures'"
+            assert await connection.fetchval(written) == [12, 0]
+    assert SQL["listed_otherwise"] in asked
+    assert SQL["take_off_who_left"] not in asked
+
+
+async def test_who_comes_again_in_a_transaction_that_began_before_the_list_is_noted_as_who_they_are_then(
+    kit: PostgresKit,
+) -> None:
+    """Its number is older than the list, and it is committed while that is written."""
+    await put_pool(kit, pool(states=("CO",)))
+    people = await _come(kit, 12)
+    kit.at = next_tick(kit)
+    async with contextlib.AsyncExitStack() as until_committed:
+        older = await until_committed.enter_async_context(kit.persons())
+        await cast(PostgresPersons, older)._connection.execute("SELECT pg_current_xact_id()")
+        await kit.connections.execute("SELECT pg_current_xact_id()")  # a later one is over: the list begins behind both
+
+        async def leave_and_come_again() -> None:
+            await tell_persons(kit, profile(people[0], 2, NURSE.model_copy(update={"state": "WY"})))
+            await on_candidates_changed(older, received(profile(people[0], 3, NURSE)), REFS.make)
+            await until_committed.aclose()
+
+        async with kit.listings() as store:
+            _before(store, "take_off_who_left", leave_and_come_again)
+            await on_tellings(store, [Job("emp_a", kit.at, 1)], TICKS)
+    async with kit.listings() as store:
+        await store.say_disclosures(100)
+    now = [one for one in await kit.published(MembershipsChangedV1) if one.candidate == people[0]][-1]
+    (said,) = [one for one in await kit.published(DisclosedV1) if one.candidate == people[0]]
+    assert (said.memberships, said.member_since) == (now.version, now.pools[0].since)
+
+
+async def _waiting(kit: PostgresKit, *people: str, others: int) -> None:
+    """Notes of them and of others; the first is said first, then all others'."""
+    between = candidates(others)
+    await kit.connections.execute(
+        "INSERT INTO disclosures (candidate, employer, pool, at)"
+        " SELECT who, 'emp_a', 'p_nurses', now() FROM unnest($1::text[]) WITH ORDINALITY AS one (who, place) ORDER BY place",
+        [people[0], *between, *people[1:]],
+    )
+    await kit.connections.execute("ANALYZE disclosures")
+
+
+async def _erase(kit: PostgresKit, *people: str) -> None:
+    async with kit.persons() as store:
+        erased = received(*(CandidateErasedV1(candidate=who, at=kit.at) for who in people))
+        await on_candidates_erased(store, erased, kit.refs.make)
+
+
+async def test_who_says_disclosures_and_who_sweeps_erased_persons_do_not_wait_for_each_other(kit: PostgresKit) -> None:
+    """Pages are taken by one transaction, in which order the persons do not lie."""
+    last, first = sorted(candidates(2))
+    await _waiting(kit, first, last, others=4000)  # so many that theirs are looked up by person
+    async with kit.listings() as store:
+        assert await store.say_disclosures(1) == 1
+        erasing = asyncio.create_task(_erase(kit, last, first))
+        await until_held_up(kit.connections)
+        await store.say_disclosures(5000)
+    await erasing
+    assert await kit.connections.fetchval("SELECT count(*) FROM disclosures") == 0
+
+
+async def test_nor_do_they_where_notes_lie_in_another_order_than_they_are_said_in(kit: PostgresKit) -> None:
+    """What was written later may lie where somebody's was before."""
+    last, first = sorted(candidates(2))
+    await _waiting(kit, first, last, others=500)
+    await kit.connections.execute("UPDATE disclosures SET at = at WHERE candidate = $1", first)  # behind all others
+    holding = "SELECT FROM disclosures WHERE candidate = $1 FOR UPDATE"
+
+    async def say() -> None:
+        async with kit.listings() as store:
+            await store.say_disclosures(5000)
+
+    async with kit.connections.acquire() as other, other.transaction():
+        await other.execute(holding, last)
+        both = [asyncio.create_task(say())]
+        await until_held_up(kit.connections)
+        both.append(asyncio.create_task(_erase(kit, last, first)))
+        await until_held_up(kit.connections, 2)
+    await asyncio.gather(*both)
+    assert await kit.connections.fetchval("SELECT count(*) FROM disclosures") == 0
