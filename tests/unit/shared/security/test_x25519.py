@@ -27,13 +27,18 @@ LOW_ORDER = [
 """The points with which everybody shares the same secret, in each way to write them that is below 2^255."""
 
 
-@pytest.mark.parametrize("text", [*LOW_ORDER, "", "key", "A" * 42, "A" * 44, "é" * 43, f"{KeyPair.generate().public}="])
+BASE = encoding.encode((9).to_bytes(32, "little"))
+"""A key like any other."""
+
+
+@pytest.mark.parametrize("text", [*LOW_ORDER, "", "key", "A" * 42, "A" * 44, "é" * 43, f"{BASE}="])
 def test_what_is_no_key_does_not_pass(text: str) -> None:
     assert not is_public_key(text)
 
 
 def test_a_persons_key_passes() -> None:
     assert is_public_key(KeyPair.generate().public)
+    assert is_public_key(BASE)
 
 
 @given(st.binary(min_size=32, max_size=32).map(encoding.encode) | st.sampled_from(LOW_ORDER) | st.text(max_size=50))
