@@ -31,8 +31,8 @@ _BACKUP = {
     "outreach_gateway": "INSERT INTO consents (candidate, version, contact, blocked_employers) VALUES ($1::text::uuid, 1, true, '{}')",
     "pool_matching": """
         WITH person AS (
-            INSERT INTO persons (candidate, profile_version, profile, consent_version, consent)
-            VALUES ($1::text, 1, $2::text::jsonb, 1, $3::text::jsonb) RETURNING candidate
+            INSERT INTO persons (candidate, version, profile_version, profile, consent_version, consent)
+            VALUES ($1::text, 1, 1, $2::text::jsonb, 1, $3::text::jsonb) RETURNING candidate
         ), pool AS (
             INSERT INTO pools (pool, employer, version, name, criteria, created_at, change)
             VALUES ('p_' || $1, 'emp_a', 1, 'Nurses', '{"occupations": ["29-0000"]}', now(), 1) RETURNING pool, employer
