@@ -36,6 +36,10 @@ OF_EACH = 20
 """Rows of one table that all statements of a path together may read for each of its batch: less than half of what a single one reads
 that reads all of it."""
 
+_TRIES = 3
+"""What the process does by the clock may go through a table meanwhile, and another connection may say late what it read: what a batch
+reads it reads each time."""
+
 
 @pytest.mark.parametrize("path", [path for path in PATHS if max(PATHS[path][2]) >= BATCH and path not in OF_A_WHOLE])
 async def test_a_batch_reads_rows_of_its_own_and_no_whole_table(path: str, starts: Starts, servers: Servers) -> None:
@@ -50,18 +54,23 @@ async def test_a_batch_reads_rows_of_its_own_and_no_whole_table(path: str, start
         try:
             await administrator.execute(OTHERS.get(name, "SELECT").replace("$1", str(BATCH)))
             for known in ("not analyzed", "analyzed"):
-                act = await prepare(process, BATCH)
-                large = await crowd(administrator, least=BATCH, rows=ROWS)
-                if known == "analyzed":
-                    await administrator.execute("ANALYZE")
-                before = await _read(pool, administrator)
-                async with counted() as counts:
-                    await act()
-                after = await _read(pool, administrator)
-                read = {table: after[table] - before[table] for table in large}
-                too_many = {table: rows for table, rows in read.items() if rows > OF_EACH * BATCH}
-                found += [f"{known}: {table}, {rows} rows" for table, rows in too_many.items()]
-                found += await _scans(pool, counts, list(too_many))
+                for again in range(_TRIES):
+                    act = await prepare(process, BATCH)
+                    if not again:
+                        large = await crowd(administrator, least=BATCH, rows=ROWS)
+                    if known == "analyzed":
+                        await administrator.execute("ANALYZE")
+                    before = await _read(pool, administrator)
+                    async with counted() as counts:
+                        await act()
+                    after = await _read(pool, administrator)
+                    read = {table: after[table] - before[table] for table in large}
+                    too_many = {table: rows for table, rows in read.items() if rows > OF_EACH * BATCH}
+                    if not too_many:
+                        break
+                else:
+                    found += [f"{known}: {table}, {rows} rows" for table, rows in too_many.items()]
+                    found += await _scans(pool, counts, list(too_many))
         finally:
             await administrator.close()
     assert not found, f"of {ROWS} rows, for a batch of {BATCH}:\n" + "\n".join(found)
