@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from shared.lifetime import call_off
 
 A = TypeVar("A")
 
@@ -27,18 +29,3 @@ async def one_ahead(read: Callable[[], Awaitable[A | None]], work: Callable[[A],
                 raise failed from None
             raise
         found = await reading
-
-
-async def call_off(task: asyncio.Future[Any]) -> None:
-    """Cancels it and waits until it has ended, whatever becomes of it, also where the one who waits is cancelled (again) meanwhile:
-    that is raised once it has ended. What PostgreSQL has in hand ends within milliseconds of being called off."""
-    task.cancel()
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    _ = task.cancelled() or task.exception()  # it has been looked at
-    if cancelled is not None:
-        raise cancelled

@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanContext
 from shared import tracing
 from shared.backoff import spread
 from shared.clock import Clock
+from shared.lifetime import call_off
 from shared.messaging.errors import FatalError, is_slow, is_transient
 from shared.runner import metrics
 from shared.runner.model import TURN, Job, LeaseLostError, Queue, Wanted, turn_after
@@ -122,8 +123,7 @@ class Batches(Generic[U]):
         try:
             yield
         finally:
-            renewing.cancel()
-            await asyncio.wait({renewing})
+            await call_off(renewing)
 
     async def _renew(self, queue: Queue[U], lease: str, keys: Sequence[str]) -> None:
         for _ in range(_RENEWED_AT_MOST):

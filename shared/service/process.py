@@ -179,8 +179,7 @@ class Process:
         while not starting.done():
             await asyncio.wait({starting}, timeout=_LOOKS_EVERY)
             if self.is_stopping():
-                starting.cancel()
-                await asyncio.wait({starting})
+                await lifetime.call_off(starting)
                 raise StoppingError
         starting.result()
 

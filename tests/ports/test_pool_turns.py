@@ -287,7 +287,7 @@ async def test_pools_of_whom_a_step_failed_too_often_are_taken_up_again_after_an
     await keep_pool(kit, pool())
     await tell_pools(kit, pool())
     for age, expected in (("1 minute", []), ("2 hours", [pool().employer])):
-        await kit.connections.execute(f"UPDATE work SET set_aside_at = now() - interval '{age}'")
+        await kit.connections.execute(f"UPDATE work SET set_aside_at = $1::timestamptz - interval '{age}'", kit.at)
         async with kit.persons() as store:
             assert await store.employers_waiting(10) == expected
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from shared.ahead import call_off
+from shared.lifetime import call_off
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -277,7 +277,7 @@ class PostgresPersons:
 
     async def employers_waiting(self, limit: int) -> list[str]:
         """Without a row of work."""
-        return [row["employer"] for row in await self._connection.fetch(SQL["employers_waiting"], "", limit)]
+        return [row["employer"] for row in await self._connection.fetch(SQL["employers_waiting"], "", limit, self.at)]
 
     async def next_turn(self, employer: str, after: int) -> str | None:
         """One statement, by index."""

@@ -235,7 +235,7 @@ RETURNING employer
 SELECT DISTINCT employer FROM evaluations
 WHERE NOT done AND employer > $1
   AND NOT EXISTS (SELECT FROM work WHERE queue = 'evaluations' AND key = evaluations.employer
-    AND (set_aside_at IS NULL OR set_aside_at > now() - interval '1 hour'))
+    AND (set_aside_at IS NULL OR set_aside_at > $3::timestamptz - interval '1 hour'))
 ORDER BY employer LIMIT $2
 
 -- name: next_turn
