@@ -1,11 +1,10 @@
 """Persons, their memberships and the evaluations of pools, in PostgreSQL."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain
-from typing import NamedTuple, TypeVar
 
 import asyncpg
 
@@ -14,6 +13,7 @@ from services.pool_matching.adapters.beside import beside
 from services.pool_matching.adapters.kept import PEOPLE
 from services.pool_matching.adapters.pool_cache import PoolCache, read_pool
 from services.pool_matching.adapters.sql import POOLS_LOCK, SQL, joined
+from services.pool_matching.adapters.values import PersonRow, columns, consent_of, flat, profile_of, standing, texts
 from services.pool_matching.matching.index import Engine
 from services.pool_matching.model import (
     Consent,
@@ -33,11 +33,9 @@ from shared.contracts.consent import ConsentChanged
 from shared.contracts.grants import Newest
 from shared.contracts.pool_matching import MembershipsChangedV1
 from shared.contracts.signup import CandidateProfileChangedV1, CoarseProfile, ErasureSweptV1
-from shared.facts import UNKNOWN, Fact, Known
+from shared.facts import Known
 from shared.ids import event_id
 from shared.messaging.unit import Unit
-
-T = TypeVar("T")
 
 ERASURES_LOCK = 0x0FA1_B102
 """The advisory lock that whoever keeps something of people without a row of theirs shares, and that an erasure takes alone."""
@@ -47,19 +45,6 @@ _WRITTEN_AT_ONCE = 1000
 """Records that are written to the outbox before the end, while the next persons are made."""
 LAST_VERSION = 2**63 - 1
 """Of whoever was erased."""
-
-
-class _Row(NamedTuple):
-    """Of `persons`, as `read_persons` gives it."""
-
-    candidate: str
-    profile_version: int
-    profile: str | None
-    consent_version: int
-    consent: str | None
-    version: int
-    due_at: datetime | None
-    generation: int
 
 
 class PostgresPersons:
@@ -82,7 +67,7 @@ class PostgresPersons:
         self._turn = asyncio.Lock()
         """On the connection, for those of whom one reads while the other writes (`one_ahead`)."""
         self._unwritten = 0
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[str, PersonRow] = {}
         """Of locked people, as they were before what is noted and not written yet."""
         self._noted: dict[str, CandidateProfileChangedV1] = {}
         self.at: datetime = unit.at
@@ -111,17 +96,17 @@ class PostgresPersons:
         news = self._noted.keys() | {row["candidate"] for row in taken}
         return Noted(tuple(sorted(news)), tuple(row["candidate"] for row in consented if not row["taken"]))
 
-    async def _locked(self, candidates: Sequence[str]) -> dict[str, _Row]:
+    async def _locked(self, candidates: Sequence[str]) -> dict[str, PersonRow]:
         """By candidate; whoever was not there is by now, and is locked as well."""
         whose = joined(candidates)
         rows = await self._connection.fetch(SQL["lock_known"], whose, len(candidates))
         if len(rows) < len(candidates):
             rows = await self._connection.fetch(SQL["make_known"], whose)
-        return {row["candidate"]: _Row(*row) for row in rows}
+        return {row["candidate"]: PersonRow(*row) for row in rows}
 
-    async def _read(self, candidates: Sequence[str]) -> dict[str, _Row]:
+    async def _read(self, candidates: Sequence[str]) -> dict[str, PersonRow]:
         rows = await self._connection.fetch(SQL["read_persons"], joined(candidates))
-        return {row["candidate"]: _Row(*row) for row in rows}
+        return {row["candidate"]: PersonRow(*row) for row in rows}
 
     async def erased_and_known(self, limit: int) -> list[str]:
         """`read_back` is a table of this session while the topic is held against the rows."""
@@ -183,9 +168,9 @@ class PostgresPersons:
 
     async def settle(self, settled: Sequence[Settled], refs: Refs) -> None:
         """One statement each for who left, joined and changed."""
-        gone, left = _rows((one.candidate, one.change.left) for one in settled)
-        comes, new = _rows((one.candidate, one.change.joined) for one in settled)
-        others, changed = _rows((one.candidate, one.change.changed) for one in settled)
+        gone, left = flat((one.candidate, one.change.left) for one in settled)
+        comes, new = flat((one.candidate, one.change.joined) for one in settled)
+        others, changed = flat((one.candidate, one.change.changed) for one in settled)
         joining = self._joining(comes, new, refs) if new else ()
         async with self._turn:
             if left:
@@ -226,9 +211,9 @@ class PostgresPersons:
         as_before = {who: (who, row.version, row.due_at) for who in self._noted for row in (self._rows[who],)}
         noted, self._noted = self._noted, {}
         await self._write_profiles(noted, [now.get(who, before) for who, before in as_before.items()])
-        others = [_standing(*one) for who, one in now.items() if who not in noted]
+        others = [standing(*one) for who, one in now.items() if who not in noted]
         if others:
-            await self._connection.execute(SQL["settle"], *_texts(others, 3))
+            await self._connection.execute(SQL["settle"], *texts(others, 3))
 
     def _publish(self, settled: Sequence[Settled]) -> None:
         events = [(event_id(), one.candidate, said.memberships(one)) for one in settled if one.list_changed]
@@ -258,7 +243,7 @@ class PostgresPersons:
         ]
         if new:
             await self._connection.execute(SQL["hold_listings"], list({pool for _, pool, _, _ in new}))
-            await self._connection.execute(SQL["renew_refs"], *_columns(new, 4), self._ref_key)
+            await self._connection.execute(SQL["renew_refs"], *columns(new, 4), self._ref_key)
         return len(new)
 
     async def under_ref_keys(self, *, most: int) -> dict[bytes, int]:
@@ -339,13 +324,13 @@ class PostgresPersons:
                 profile.model_dump_json() if profile else "",
                 self._reach(profile.occupations if profile else ()),
                 (profile.state if profile else None) or "",
-                *_standing(who, version, due_at)[1:],
+                *standing(who, version, due_at)[1:],
             )
             for who, version, due_at in standings
             for profile in (events[who].profile,)
         ]
         if rows:
-            await self._connection.execute(SQL["note_profiles"], *_texts(rows, 7), self.at)
+            await self._connection.execute(SQL["note_profiles"], *texts(rows, 7), self.at)
 
     async def _note_consents(self, newest: Newest[ConsentChanged]) -> list[asyncpg.Record]:
         rows = [
@@ -359,52 +344,18 @@ class PostgresPersons:
             )
             for who, event in newest.by_candidate.items()
         ]
-        return await self._connection.fetch(SQL["note_consents"], *_columns(rows, 6), self.at) if rows else []
+        return await self._connection.fetch(SQL["note_consents"], *columns(rows, 6), self.at) if rows else []
 
     def _reach(self, codes: Sequence[str]) -> str:
         return ",".join(sorted({*chain.from_iterable(map(self._occupations.lineage, codes))}))
 
-    def _person(self, row: _Row) -> Person:
+    def _person(self, row: PersonRow) -> Person:
         noted = self._noted.get(row.candidate)
-        profile = _profile(row) if noted is None else Known(noted.profile)
-        return Person.of(row.candidate, profile, _consent_of(row), self._occupations, row.generation)
+        profile = profile_of(row) if noted is None else Known(noted.profile)
+        return Person.of(row.candidate, profile, consent_of(row), self._occupations, row.generation)
 
     def _earlier(self, row: asyncpg.Record) -> Person:
         found = row["profile"] is not None
         profile = CoarseProfile.model_validate_json(row["profile"]) if found else None
         consent = Consent.model_validate_json(row["consent"]) if found else Consent.none()
         return Person.of(row["candidate"], Known(profile), Known(consent), self._occupations)
-
-
-def _profile(row: _Row) -> Fact[CoarseProfile | None]:
-    if row.profile_version == 0:
-        return UNKNOWN
-    return Known(None if row.profile is None else CoarseProfile.model_validate_json(row.profile))
-
-
-def _consent_of(row: _Row) -> Fact[Consent]:
-    if row.consent_version == 0:
-        return UNKNOWN
-    return Known(Consent.none() if row.consent is None else _consent(row.consent))
-
-
-_consent = lru_cache(maxsize=4096)(Consent.model_validate_json)
-"""Most people have said the same."""
-
-
-def _standing(who: str, version: int, due_at: datetime | None) -> tuple[str, str, str]:
-    return who, str(version), due_at.isoformat() if due_at else ""
-
-
-def _rows(of: Iterable[tuple[str, Sequence[Member]]]) -> tuple[list[str], list[Member]]:
-    """Whose each is, and all of them."""
-    some = [*of]
-    return [who for who, members in some for _ in members], [one for _, members in some for one in members]
-
-
-def _texts(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    return [joined(column) for column in _columns(rows, width)]
-
-
-def _columns(rows: Sequence[Sequence[T]], width: int) -> list[list[T]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
